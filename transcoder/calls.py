@@ -1,0 +1,110 @@
+"""A call, as every door hands it to a backend.
+
+A door (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend with the request
+message. The backend answers with the response message, or raises `TranscodeError`; either way the
+call then holds the metadata that goes back.
+
+Rule: this file knows neither HTTP nor how a handler is found.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, overload
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+
+class Metadatum(NamedTuple):
+    """One entry of metadata; `-bin` keys hold bytes, all others ASCII text."""
+
+    key: str
+    value: str | bytes
+
+
+class Metadata(Sequence[Metadatum]):
+    """Request metadata in the order received, with a look-up by name that needs no scan.
+
+    What servicers and interceptors get from `invocation_metadata()`. It iterates as the tuple that
+    grpc.aio gives; `get` is what `grpc.aio.Metadata` has too.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Sequence[Metadatum] = ()) -> None:
+        self._items: Sequence[Metadatum] = items
+
+    def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
+        """The first value under a lower-case key."""
+        return next((value for name, value in self._all() if name == key), default)
+
+    def _all(self) -> Sequence[Metadatum]:
+        return self._items
+
+    @overload
+    def __getitem__(self, index: int) -> Metadatum: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Metadatum]: ...
+    def __getitem__(self, index: int | slice) -> Metadatum | Sequence[Metadatum]:
+        return self._all()[index]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC of a registered service."""
+
+    path: str
+    """As gRPC sends it: "/package.Service/Method"."""
+    request_type: type[Message]
+    response_type: type[Message]
+    client_streaming: bool
+    server_streaming: bool
+    descriptor: MethodDescriptor
+
+    @property
+    def is_unary(self) -> bool:
+        return not (self.client_streaming or self.server_streaming)
+
+
+class Call:
+    """One RPC under way.
+
+    Attributes:
+        method: what is called.
+        metadata: as received.
+        deadline: `time.monotonic()` at which the caller stops waiting; None when it did not say.
+        peer: the client's address as gRPC writes it: "ipv4:127.0.0.1:5000".
+        initial_metadata, trailing_metadata: what the handler sends back, once the call has ended.
+    """
+
+    __slots__ = ("deadline", "initial_metadata", "metadata", "method", "peer", "trailing_metadata")
+
+    def __init__(
+        self, method: Method, metadata: Metadata, *, deadline: float | None, peer: str
+    ) -> None:
+        self.method = method
+        self.metadata = metadata
+        self.deadline = deadline
+        self.peer = peer
+        self.initial_metadata: Sequence[tuple[str, str | bytes]] = ()
+        self.trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, never below 0; None without one."""
+        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
+
+class Backend(Protocol):
+    """Where calls go: handlers in this process, or a server elsewhere."""
+
+    async def unary(self, call: Call, request: Message) -> Message:
+        """Run a unary call to its end.
+
+        Raises:
+            TranscodeError: the call ended with a status other than OK.
+        """
+        ...

@@ -1,0 +1,152 @@
+"""Why a request fails, and what its HTTP caller is told.
+
+Two errors, for two faults. `TranscodeError` is the request's: it carries a gRPC status and becomes
+one answer. `SchemaError` is the configuration's: it is raised while a service is registered, names
+the method and the rule, and no request ever sees it.
+
+Follows google/rpc/code.proto (the HTTP mapping in its comments) and google/rpc/status.proto.
+Rule: a message names the input, what was expected and what came (cut to `SHOWN_CHARS`); it never
+holds the text of a foreign exception.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+from grpc import StatusCode
+
+SHOWN_CHARS: Final = 40
+
+HTTP_STATUS: Final[dict[StatusCode, int]] = {
+    StatusCode.OK: 200,
+    StatusCode.CANCELLED: 499,
+    StatusCode.UNKNOWN: 500,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.ABORTED: 409,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DATA_LOSS: 500,
+    StatusCode.UNAUTHENTICATED: 401,
+}
+
+CODE_NUMBER: Final[dict[StatusCode, int]] = {code: code.value[0] for code in StatusCode}
+CODE_BY_NUMBER: Final[dict[int, StatusCode]] = {code.value[0]: code for code in StatusCode}
+
+
+class SchemaError(ValueError):
+    """A service, a rule or an option that cannot be served; raised before serving starts."""
+
+
+class TranscodeError(Exception):
+    """A request that ends with a status other than OK.
+
+    Attributes:
+        code: the gRPC status code.
+        message: for the caller; may be empty.
+        details: a serialized google.rpc.Status (`grpc-status-details-bin`), or empty.
+        http_status: the HTTP status; by default the one that google/rpc/code.proto gives `code`.
+        headers: HTTP headers that the answer needs besides (`Allow` with a 405).
+    """
+
+    def __init__(
+        self,
+        code: StatusCode,
+        message: str,
+        *,
+        details: bytes = b"",
+        http_status: int | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.details = details
+        self.http_status = HTTP_STATUS[code] if http_status is None else http_status
+        self.headers = headers
+
+
+def malformed(message: str) -> TranscodeError:
+    return TranscodeError(StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str = "Not Found") -> TranscodeError:
+    return TranscodeError(StatusCode.NOT_FOUND, message)
+
+
+def wrong_method(allowed: Sequence[str]) -> TranscodeError:
+    """405 with Allow (RFC 9110 section 15.5.6), where only the method has no route."""
+    return TranscodeError(
+        StatusCode.UNIMPLEMENTED,
+        "Method Not Allowed",
+        http_status=405,
+        headers=(("Allow", ", ".join(allowed)),),
+    )
+
+
+def too_large(what: str, *, limit_bytes: int) -> TranscodeError:
+    return TranscodeError(
+        StatusCode.RESOURCE_EXHAUSTED,
+        f"{what} is larger than the limit of {limit_bytes} bytes",
+        http_status=413,
+    )
+
+
+def unsupported_media_type(message: str) -> TranscodeError:
+    return TranscodeError(StatusCode.INVALID_ARGUMENT, message, http_status=415)
+
+
+def too_slow(what: str, *, limit_s: float) -> TranscodeError:
+    return TranscodeError(
+        StatusCode.DEADLINE_EXCEEDED,
+        f"{what} did not arrive within {limit_s:g} s",
+        http_status=408,
+    )
+
+
+def unimplemented(message: str) -> TranscodeError:
+    return TranscodeError(StatusCode.UNIMPLEMENTED, message)
+
+
+def deadline_exceeded() -> TranscodeError:
+    return TranscodeError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+
+def unavailable(message: str) -> TranscodeError:
+    return TranscodeError(StatusCode.UNAVAILABLE, message)
+
+
+def internal() -> TranscodeError:
+    """The one answer to a fault of ours; what happened stands in the log under the request id."""
+    return TranscodeError(StatusCode.INTERNAL, "internal error")
+
+
+def shown(value: object) -> str:
+    """A value as an error message quotes it: its repr, cut to `SHOWN_CHARS`."""
+    text = value if isinstance(value, str) else repr(value)
+    return repr(text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text)
+
+
+def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:
+    """google.rpc.Status as JSON.
+
+    Args:
+        error: the failure.
+        details: what the codec made of the status's Any details; left out when there are none.
+    """
+    body: dict[str, object] = {"code": CODE_NUMBER[error.code], "message": error.message}
+    if details:
+        body["details"] = details
+    try:
+        return orjson.dumps(body)
+    except (TypeError, ValueError):
+        # A message with a lone surrogate, or details nested beyond what orjson writes: the code is
+        # what a caller cannot do without, and an error renderer must not fail (CVE-2024-34363).
+        return b'{"code":%d,"message":"the error could not be written as JSON"}' % body["code"]

@@ -1,0 +1,57 @@
+"""What a Transcoder may be told, and every limit it keeps.
+
+Each number has its unit in its name and its reason beside it. R-numbers are the scenarios of
+`make robustness` (docs/robustness.md) that hold the limit.
+"""
+
+from dataclasses import dataclass, fields
+
+from transcoder.errors import SchemaError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonOptions:
+    """How messages are written as JSON; the defaults are ProtoJSON's (protobuf.dev, ProtoJSON)."""
+
+    emit_defaults: bool = False
+    """Write fields without presence even when they hold their default."""
+    proto_names: bool = False
+    """Write `resource_owner` instead of `resourceOwner`. Both are always read."""
+    enums_as_ints: bool = False
+    """Write 2 instead of "ACTION_STATE_ACTIVE". Both are always read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a client may make the server hold, and for how long."""
+
+    body_max_bytes: int = 1 << 20
+    """A JSON body: 1 MiB of dense JSON already costs half a second of CPU (R16, R18)."""
+    message_max_bytes: int = 4 << 20
+    """A gRPC-Web message, as grpc-go's and grpcio's own default for gRPC (R26)."""
+    inline_max_bytes: int = 32 << 10
+    """A larger JSON body is decoded in a thread, so that the loop stays free (R18)."""
+    nesting_max: int = 100
+    """Messages within messages, as protobuf's own parsers count them (R12, R14)."""
+    line_max_bytes: int = 8190
+    """The request line (R15)."""
+    header_max_bytes: int = 8190
+    """One header field (R15)."""
+    headers_max: int = 128
+    """Header fields in a request (R15)."""
+    header_timeout_s: float = 5.0
+    """From a connection's, or a request's, first byte to the end of its headers (R19)."""
+    body_timeout_s: float = 10.0
+    """From the headers to the last byte of a unary body (R21)."""
+    keepalive_timeout_s: float = 15.0
+    """An idle connection between two requests (R20)."""
+    connections_max: int = 4000
+    """Open at once; more are closed as soon as they are accepted (R23)."""
+    drain_timeout_s: float = 10.0
+    """For calls in flight when serving stops (R8)."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value <= 0:
+                raise SchemaError(f"limit {field.name}: expected more than 0, got {value}")

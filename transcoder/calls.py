@@ -77,21 +77,37 @@ class Call:
         method: what is called.
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None when it did not say.
-        peer: the client's address as gRPC writes it: "ipv4:127.0.0.1:5000".
+        peername: the client's address as a socket gives it.
         initial_metadata, trailing_metadata: what the handler sends back, once the call has ended.
     """
 
-    __slots__ = ("deadline", "initial_metadata", "metadata", "method", "peer", "trailing_metadata")
+    __slots__ = (
+        "deadline",
+        "initial_metadata",
+        "metadata",
+        "method",
+        "peername",
+        "trailing_metadata",
+    )
 
     def __init__(
-        self, method: Method, metadata: Metadata, *, deadline: float | None, peer: str
+        self, method: Method, metadata: Metadata, *, deadline: float | None, peername: object
     ) -> None:
         self.method = method
         self.metadata = metadata
         self.deadline = deadline
-        self.peer = peer
+        self.peername = peername
         self.initial_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
+
+    @property
+    def peer(self) -> str:
+        """The client's address as gRPC writes it: "ipv4:127.0.0.1:5000"."""
+        peername = self.peername
+        if isinstance(peername, tuple):
+            host, port = peername[:2]
+            return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
+        return f"unix:{peername or ''}"
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline, never below 0; None without one."""

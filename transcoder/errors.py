@@ -123,9 +123,9 @@ def unavailable(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNAVAILABLE, message)
 
 
-def internal() -> TranscodeError:
+def internal(request_id: object) -> TranscodeError:
     """The one answer to a fault of ours; what happened stands in the log under the request id."""
-    return TranscodeError(StatusCode.INTERNAL, "internal error")
+    return TranscodeError(StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,214 @@
+"""The context that a servicer gets, over a `Call`.
+
+What grpc.aio.ServicerContext promises, kept for handlers that run in this process: a servicer
+written for grpc.aio runs here unchanged, and so do interceptors.
+
+Where grpc.aio's own context decides: an abort is final whatever the servicer does next; codes may
+be given as numbers; `code()` is None and `details()` empty until they are set.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import Message
+from grpc.aio import AbortError, UsageError
+
+from transcoder.calls import Call, Metadata
+from transcoder.errors import CODE_BY_NUMBER, TranscodeError
+from transcoder.headers import STATUS_DETAILS
+
+MetadataPairs = Sequence[tuple[str, str | bytes]]
+DoneCallback = Callable[["Context"], None]
+
+
+class Context(grpc.aio.ServicerContext[Message, Message]):
+    """What one unary call's handler sees and sets."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._code: grpc.StatusCode | None = None
+        self._details = ""
+        self._is_aborted = False
+        self._is_done = False
+        self._is_cancelled = False
+        self._initial_sent = False
+        self._callbacks: list[DoneCallback] = []
+
+    # What the handler reads.
+
+    def invocation_metadata(self) -> Metadata:
+        return self._call.metadata
+
+    def peer(self) -> str:
+        return self._call.peer
+
+    def peer_identities(self) -> Iterable[bytes] | None:
+        return None
+
+    def peer_identity_key(self) -> str | None:
+        return None
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return {}
+
+    def time_remaining(self) -> float | None:  # type: ignore[override]  # None, as grpc.aio answers
+        return self._call.time_remaining()
+
+    def code(self) -> grpc.StatusCode | None:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> MetadataPairs:
+        return self._call.trailing_metadata
+
+    def cancelled(self) -> bool:
+        return self._is_cancelled
+
+    def done(self) -> bool:
+        return self._is_done
+
+    # What the handler sets.
+
+    def set_code(self, code: grpc.StatusCode | int) -> None:
+        if not self._is_aborted:
+            self._code = _status_code(code)
+
+    def set_details(self, details: str) -> None:
+        if not self._is_aborted:
+            self._details = details
+
+    async def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self.hold_initial_metadata(initial_metadata)
+
+    def hold_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        """Keep the metadata for the answer's headers; a unary answer is sent in one piece."""
+        if self._initial_sent:
+            raise UsageError("Send initial metadata failed: already sent")
+        self._initial_sent = True
+        self._call.initial_metadata = tuple(initial_metadata)
+
+    def set_trailing_metadata(self, trailing_metadata: MetadataPairs) -> None:
+        self._call.trailing_metadata = tuple(trailing_metadata)
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        """Nothing to do: how a body is compressed is between the door and its client."""
+
+    def disable_next_message_compression(self) -> None:
+        """Nothing to do, as in `set_compression`."""
+
+    async def abort(
+        self,
+        code: grpc.StatusCode | int,
+        details: str = "",
+        trailing_metadata: MetadataPairs = (),
+    ) -> NoReturn:
+        self.end(code, details, trailing_metadata)
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        self.end(status.code, status.details, status.trailing_metadata or ())
+
+    def end(
+        self, code: grpc.StatusCode | int, details: str, trailing_metadata: MetadataPairs
+    ) -> NoReturn:
+        """Abort, for asynchronous and synchronous servicers alike."""
+        if self._is_aborted:
+            raise UsageError("Abort already called!")
+        self.set_code(code)
+        if details:
+            self.set_details(details)
+        self._is_aborted = True
+        if trailing_metadata:
+            self.set_trailing_metadata(trailing_metadata)
+        raise AbortError("Locally aborted.")
+
+    def add_done_callback(self, callback: DoneCallback) -> None:
+        self._callbacks.append(callback)
+
+    # A unary call has one message each way, which the handler takes and returns.
+
+    async def read(self) -> Message:
+        raise UsageError("read() is for methods that stream their requests")
+
+    async def write(self, message: Message) -> None:
+        raise UsageError("write() is for methods that stream their responses")
+
+    # What the backend asks and tells.
+
+    @property
+    def is_aborted(self) -> bool:
+        return self._is_aborted
+
+    def expire(self) -> None:
+        """Note that the deadline has passed; what the handler still does changes nothing."""
+        self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.set_details("Deadline Exceeded")
+        self._is_aborted = True
+        self._is_cancelled = True
+
+    def cancel(self) -> None:
+        """Note that the client has gone."""
+        self._is_cancelled = True
+
+    def finish(self) -> None:
+        self._is_done = True
+        for callback in self._callbacks:
+            callback(self)
+
+    def failure(self) -> TranscodeError | None:
+        """The status that the handler set or aborted with; None for OK."""
+        code = self._code
+        if code is None or code is grpc.StatusCode.OK:
+            if not self._is_aborted:
+                return None
+            code = grpc.StatusCode.UNKNOWN  # abort(OK) is a contradiction, as grpc's sync server says
+        details = b""
+        trailing = self._call.trailing_metadata
+        for key, value in trailing:
+            if key == STATUS_DETAILS and isinstance(value, bytes):
+                details = value
+        if details:
+            self._call.trailing_metadata = [pair for pair in trailing if pair[0] != STATUS_DETAILS]
+        return TranscodeError(code, self._details, details=details)
+
+
+class SyncContext:
+    """The context of a servicer written as plain functions, which run in a thread pool."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def abort(
+        self,
+        code: grpc.StatusCode | int,
+        details: str = "",
+        trailing_metadata: MetadataPairs = (),
+    ) -> NoReturn:
+        self._context.end(code, details, trailing_metadata)
+
+    def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        self._context.end(status.code, status.details, status.trailing_metadata or ())
+
+    def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self._context.hold_initial_metadata(initial_metadata)
+
+    def is_active(self) -> bool:
+        return not (self._context.done() or self._context.cancelled())
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        """As grpc.RpcContext: False when the call has ended and the callback will not run."""
+        if not self.is_active():
+            return False
+        self._context.add_done_callback(lambda _: callback())
+        return True
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  every other member is synchronous already
+        return getattr(self._context, name)
+
+
+def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
+    if isinstance(code, grpc.StatusCode):
+        return code
+    return CODE_BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)

@@ -1,0 +1,199 @@
+"""HTTP headers to gRPC metadata and back.
+
+Follows gRPC over HTTP/2 ("Requests": Custom-Metadata, Timeout) and RFC 9110 section 7.6.1
+(hop-by-hop fields). What passes and under which name is one table each way, below.
+Rule: one look-up by name must not walk all headers; most requests ask for two names.
+"""
+
+import base64
+import binascii
+import functools
+import itertools
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from transcoder.calls import Metadata, Metadatum
+from transcoder.errors import malformed, shown
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "x-request-id"
+STATUS_DETAILS: Final = "grpc-status-details-bin"
+HTTP_CODE: Final = "x-http-code"
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
+_NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID, HTTP_CODE}
+_NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
+_METADATA_PREFIX: Final = "grpc-metadata-"
+_TRAILER_PREFIX: Final = "grpc-trailer-"
+
+_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_BIN_SUFFIXES: Final = tuple(
+    "-" + "".join(letters) for letters in itertools.product("bB", "iI", "nN")
+)
+
+_TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
+_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+
+def deadline_of(headers: Mapping[str, str]) -> float | None:
+    """When the caller stops waiting, by `time.monotonic()`; None when it did not say.
+
+    Raises:
+        TranscodeError: INVALID_ARGUMENT for a grpc-timeout that is not 1 to 8 digits and a unit.
+    """
+    text = headers.get("grpc-timeout")
+    if text is None:
+        return None
+    match = _TIMEOUT.fullmatch(text)
+    if match is None:
+        raise malformed(
+            f"header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), got {shown(text)}"
+        )
+    return time.monotonic() + int(match[1]) * _UNIT_S[match[2]]
+
+
+class HttpMetadata(Metadata):
+    """Metadata read from HTTP headers when somebody asks for it."""
+
+    __slots__ = ("_built", "_forward_cookies", "_headers", "_request_id")
+
+    def __init__(
+        self, headers: Mapping[str, str], *, request_id: str, forward_cookies: bool = False
+    ) -> None:
+        """Wrap the headers of one request.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT when a `-bin` header is not base64.
+        """
+        self._headers = headers
+        self._request_id = request_id
+        self._forward_cookies = forward_cookies
+        self._built: Sequence[Metadatum] | None = None
+        for name in headers:
+            if name.endswith(_BIN_SUFFIXES):
+                self._all()
+                break
+
+    def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
+        if self._built is not None:
+            return super().get(key, default)
+        if key == REQUEST_ID:
+            return self._request_id
+        if not self._passes(key):
+            return default
+        value = self._headers.get(key)
+        if value is None:
+            value = self._headers.get(_METADATA_PREFIX + key)
+        if value is None or key.endswith("-bin") or not _VALUE.fullmatch(value):
+            return super().get(key, default)
+        return value
+
+    def _all(self) -> Sequence[Metadatum]:
+        if self._built is None:
+            self._built = tuple(self._build())
+        return self._built
+
+    def _build(self) -> Iterable[Metadatum]:
+        present: set[str] = set()
+        prefixed: list[tuple[str, str]] = []
+        for name, value in self._headers.items():
+            key = name.lower()
+            if key.startswith(_METADATA_PREFIX):
+                prefixed.append((key.removeprefix(_METADATA_PREFIX), value))
+            elif key != REQUEST_ID and self._passes(key):
+                present.add(key)
+                yield from _metadatum(key, value)
+        for key, value in prefixed:
+            # An alias never replaces a header that is there, nor brings one in that may not pass.
+            if key not in present and key != REQUEST_ID and self._passes(key):
+                yield from _metadatum(key, value)
+        yield Metadatum(REQUEST_ID, self._request_id)
+
+    def _passes(self, key: str) -> bool:
+        if key in _NOT_IN or key.startswith(_NOT_IN_PREFIXES):
+            return False
+        if key == "cookie":
+            return self._forward_cookies
+        connection = self._headers.get("connection")
+        return connection is None or key not in map(str.strip, connection.lower().split(","))
+
+
+def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
+    if not _KEY.fullmatch(key):
+        _log_dropped("request header", key)
+    elif key.endswith("-bin"):
+        # Several values of one -bin key may come joined by commas (gRPC over HTTP/2, ASCII-Value).
+        for part in value.split(","):
+            yield Metadatum(key, _binary(key, part.strip()))
+    elif not _VALUE.fullmatch(value):
+        _log_dropped("value of request header", key)
+    else:
+        yield Metadatum(key, value)
+
+
+def _binary(key: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise malformed(f"header {key}: expected base64, got {shown(text)}") from exc
+
+
+def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
+    """Initial metadata as response headers, each under its own name."""
+    for key, value in metadata:
+        text = _header_value(key, value)
+        if text is not None:
+            yield key, text
+
+
+def trailer_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
+    """Trailing metadata of a unary call as `grpc-trailer-` response headers."""
+    for key, text in initial_headers(metadata):
+        yield _TRAILER_PREFIX + key, text
+
+
+def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """The HTTP status of a successful answer: 200, or what `x-http-code` asks for (2xx, 3xx)."""
+    for key, value in metadata:
+        if key == HTTP_CODE:
+            if isinstance(value, str) and re.fullmatch(r"[23][0-9]{2}", value):
+                return int(value)
+            _log_dropped("value of initial metadata", key)
+    return 200
+
+
+def _header_value(key: str, value: str | bytes) -> str | None:
+    if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
+        return None
+    if key.endswith("-bin") and isinstance(value, bytes) and _KEY.fullmatch(key):
+        return base64.b64encode(value).decode("ascii").rstrip("=")
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
+        _log_dropped("response metadata", key)
+        return None
+    return value
+
+
+@functools.lru_cache(maxsize=1000)
+def _log_dropped(what: str, key: str) -> None:
+    """Log once what is dropped; the cache is what makes it once."""
+    logger.warning("dropped %s %s: not valid as metadata", what, shown(key))

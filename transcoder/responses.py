@@ -1,0 +1,72 @@
+"""A small HTTP answer, written in one piece.
+
+`aiohttp.web.Response` spends a third of a short request on choices that a JSON answer does not
+have: compression, chunking, cookies, payload objects. This one knows its body, so headers and body
+leave in one write. Bodies that should wait for a slow reader are left to `web.Response`.
+
+Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 section 9.3.2 (HEAD).
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
+
+ONE_PIECE_MAX_BYTES: Final = 64 << 10
+"""Above this a write may fill the socket's buffer, and the reader's pace counts."""
+
+HeaderList = list[tuple[str, str]]
+
+_STATUS_LINE: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
+} | {499: "HTTP/1.1 499 Client Closed Request\r\n"}
+
+
+def one_piece(status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
+    """An answer for our own listener."""
+    if len(body) > ONE_PIECE_MAX_BYTES:
+        return buffered(status, headers, body)
+    return OnePiece(status, headers, body)
+
+
+def buffered(status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
+    """An answer for an application that has signals and middlewares of its own."""
+    return web.Response(status=status, headers=headers, body=body)
+
+
+class OnePiece(web.StreamResponse):
+    """An answer whose headers and body are known, written at once.
+
+    Its headers are a plain list, in the order given; nothing may add to them once it is made.
+    """
+
+    def __init__(self, status: int, headers: HeaderList, body: bytes) -> None:
+        super().__init__(status=status)
+        self._header_list = headers
+        self._body = body
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        self._keep_alive = keep_alive = request.keep_alive
+        status, body = self._status, self._body
+        lines = [f"{name}: {value}\r\n" for name, value in self._header_list]
+        if status != HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Length: {len(body)}\r\n")
+        if not keep_alive and request.version == HttpVersion11:
+            lines.append("Connection: close\r\n")
+        elif keep_alive and request.version == HttpVersion10:
+            lines.append("Connection: keep-alive\r\n")
+        status_line = _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
+        date = rfc822_formatted_time()
+        head = f"{status_line}{''.join(lines)}Date: {date}\r\n\r\n".encode("latin-1")
+        transport.write(head if request.method == "HEAD" else head + body)
+        if request.protocol.writing_paused:
+            await request.writer.drain()
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write."""

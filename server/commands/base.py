@@ -1,0 +1,80 @@
+"""A command: which aggregates and names it has to know, and what it decides from them."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from server.domain.action import Action
+from server.domain.aggregates import Key, Name
+from server.domain.events import Event
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
+
+
+class Change(NamedTuple):
+    """An event of one aggregate, and the organisation that owns it."""
+
+    key: Key
+    org_id: str
+    event: Event
+
+
+class Facts(Protocol):
+    """What a command sees: the store, and the earlier commands of its batch on top of it."""
+
+    @property
+    def now(self) -> int: ...
+
+    def action(self, action_id: str) -> Action | None: ...
+
+    def org(self, org_id: str) -> Org | None: ...
+
+    def member(self, member_id: str) -> Member | None: ...
+
+    def user(self, user_id: str) -> User | None: ...
+
+    def token(self, token_id: str) -> Token | None: ...
+
+    def owner(self, name: Name) -> str | None:
+        """The id of the aggregate that has the unique name."""
+
+
+class Command(Generic[R]):
+    """One write, for one caller; frozen, and free of effects, so it can be decided again."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def editor(self) -> str:
+        """The id of the user who asks; empty for the command line."""
+
+    @property
+    @abstractmethod
+    def aggregates(self) -> tuple[Key, ...]: ...
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        return ()
+
+    @abstractmethod
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        """What happens.
+
+        Raises:
+            Refusal: the rules say no.
+        """
+
+    @abstractmethod
+    def outcome(self, facts: Facts) -> R:
+        """What the caller is answered, seen after its own changes."""
+
+
+def present(state: T | None) -> T:
+    if state is None:
+        message = "a command that was accepted left no state"
+        raise LookupError(message)
+    return state

@@ -1,0 +1,213 @@
+"""An action: a script with a name, active or not, until it is removed.
+
+Follows the Actions API, "Server semantics of writes": the checks of a decision run in the order of
+that table and the first that fails wins; the event types and payloads are those named there.
+An action of another organisation is invisible, as if absent.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.refusals import Kind, Refusal
+
+ADDED: Final = "action.added"
+CHANGED: Final = "action.changed"
+DEACTIVATED: Final = "action.deactivated"
+REACTIVATED: Final = "action.reactivated"
+REMOVED: Final = "action.removed"
+
+TIMEOUT_NS_MAX: Final = 2**63 - 1
+TIMEOUT_NS_MIN: Final = -(2**63)
+
+_DEACTIVATED: Final = Event(DEACTIVATED)
+_REACTIVATED: Final = Event(REACTIVATED)
+_REMOVED: Final = Event(REMOVED)
+
+
+class ActionState(IntEnum):
+    """As the API numbers them; a removed action has no state, it is absent."""
+
+    INACTIVE = 1
+    ACTIVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row of `actions`.
+
+    Attributes:
+        timeout_ns: as it was given, 0 if it was not; what a reader is told is another matter.
+        sequence: of its last event.
+        created_at: when it was made.
+        changed_at: when its last event happened.
+        position: of the event that made it; the order of lists.
+    """
+
+    id: str
+    org_id: str
+    state: ActionState
+    name: str
+    script: str
+    timeout_ns: int
+    allowed_to_fail: bool
+    sequence: int
+    created_at: int
+    changed_at: int
+    position: int
+
+
+def create(
+    *,
+    name: str,
+    script: str,
+    timeout_ns: int,
+    allowed_to_fail: bool,
+    name_owner: str | None,
+) -> Event:
+    if not name:
+        raise Refusal(Kind.INVALID_ARGUMENT, "Errors.Action.Invalid", "COMMAND-eg2gf")
+    if name_owner is not None:
+        raise _name_taken()
+    payload: dict[str, JSON] = {"name": name}
+    if script:
+        payload["script"] = script
+    if timeout_ns:
+        payload["timeout"] = _storable(timeout_ns)
+    payload["allowedToFail"] = allowed_to_fail
+    return Event(ADDED, payload)
+
+
+def update(
+    action: Action | None,
+    *,
+    action_id: str,
+    org_id: str,
+    name: str,
+    script: str,
+    timeout_ns: int,
+    allowed_to_fail: bool,
+    name_owner: str | None,
+) -> Event:
+    """Change what differs from what is stored; the state stays as it is."""
+    if not name or not action_id:
+        raise Refusal(Kind.INVALID_ARGUMENT, "Errors.Action.Invalid", "COMMAND-Df2f3")
+    if action is None or action.org_id != org_id:
+        raise _not_found("COMMAND-Sfg2t")
+    changed: dict[str, JSON] = {}
+    if name != action.name:
+        changed["name"] = name
+    if script != action.script:
+        changed["script"] = script
+    if _storable(timeout_ns) != action.timeout_ns:
+        changed["timeout"] = _storable(timeout_ns)
+    if allowed_to_fail != action.allowed_to_fail:
+        changed["allowedToFail"] = allowed_to_fail
+    if not changed:
+        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.NoChangesFound", "ACTION-dg4t2")
+    if name_owner is not None and name_owner != action_id:
+        raise _name_taken()
+    return Event(CHANGED, changed)
+
+
+def deactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
+    if not action_id or not org_id:
+        raise _id_missing("COMMAND-DAhk5")
+    if action is None or action.org_id != org_id:
+        raise _not_found("COMMAND-NRmhu")
+    if action.state is not ActionState.ACTIVE:
+        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotActive", "COMMAND-Dgj92")
+    return _DEACTIVATED
+
+
+def reactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
+    if not action_id or not org_id:
+        raise _id_missing("COMMAND-BNm56")
+    if action is None or action.org_id != org_id:
+        raise _not_found("COMMAND-Aa22g")
+    if action.state is not ActionState.INACTIVE:
+        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotInactive", "COMMAND-J53zh")
+    return _REACTIVATED
+
+
+def remove(action: Action | None, *, action_id: str, org_id: str) -> Event:
+    if not action_id or not org_id:
+        raise _id_missing("COMMAND-Gfg3g")
+    if action is None or action.org_id != org_id:
+        raise _not_found("COMMAND-Dgh4h")
+    return _REMOVED
+
+
+def evolve(action: Action | None, event: RecordedEvent) -> Action | None:
+    """The action after the event; None once it is removed."""
+    if event.type == ADDED:
+        return _added(event)
+    if action is None or event.type == REMOVED:
+        return None
+    if event.type == REACTIVATED:
+        return _moved(action, ActionState.ACTIVE, event)
+    if event.type == DEACTIVATED:
+        return _moved(action, ActionState.INACTIVE, event)
+    return _changed(action, event)
+
+
+def _added(event: RecordedEvent) -> Action:
+    return Action(
+        id=event.aggregate_id,
+        org_id=event.org_id,
+        state=ActionState.ACTIVE,
+        name=event.text("name"),
+        script=event.text("script"),
+        timeout_ns=event.number("timeout"),
+        allowed_to_fail=event.flag("allowedToFail"),
+        sequence=event.sequence,
+        created_at=event.created_at,
+        changed_at=event.created_at,
+        position=event.position,
+    )
+
+
+def _moved(action: Action, state: ActionState, event: RecordedEvent) -> Action:
+    return Action(
+        action.id,
+        action.org_id,
+        state,
+        action.name,
+        action.script,
+        action.timeout_ns,
+        action.allowed_to_fail,
+        event.sequence,
+        action.created_at,
+        event.created_at,
+        action.position,
+    )
+
+
+def _changed(action: Action, event: RecordedEvent) -> Action:
+    return replace(
+        action,
+        name=event.text("name", action.name),
+        script=event.text("script", action.script),
+        timeout_ns=event.number("timeout", action.timeout_ns),
+        allowed_to_fail=event.flag("allowedToFail", action.allowed_to_fail),
+        sequence=event.sequence,
+        changed_at=event.created_at,
+    )
+
+
+def _storable(timeout_ns: int) -> int:
+    """Saturated at 64 bits, as Go's Duration is: any timeout that arrives can be stored."""
+    return max(TIMEOUT_NS_MIN, min(timeout_ns, TIMEOUT_NS_MAX))
+
+
+def _id_missing(id: str) -> Refusal:
+    return Refusal(Kind.INVALID_ARGUMENT, "Errors.IDMissing", id)
+
+
+def _not_found(id: str) -> Refusal:
+    return Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", id)
+
+
+def _name_taken() -> Refusal:
+    return Refusal(Kind.ALREADY_EXISTS, "Errors.Action.AlreadyExists", "V3-DKcYh")

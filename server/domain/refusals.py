@@ -1,0 +1,38 @@
+"""A command or a query that the rules refuse: what kind, and which text tells the caller.
+
+The texts themselves belong to the locale; a refusal carries the key of its text.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    INVALID_ARGUMENT = auto()
+    NOT_FOUND = auto()
+    ALREADY_EXISTS = auto()
+    PERMISSION_DENIED = auto()
+    FAILED_PRECONDITION = auto()
+    RESOURCE_EXHAUSTED = auto()
+    UNAUTHENTICATED = auto()
+    UNAVAILABLE = auto()
+
+
+class Refusal(Exception):
+    """The answer no, for one caller.
+
+    Attributes:
+        key: the key of the text ("Errors.Action.NotInactive").
+        id: the id of the place that refused ("COMMAND-J53zh"); empty for a plain status, which
+            has neither an ErrorDetail nor the id in its message.
+        values: what the text names, by placeholder.
+    """
+
+    def __init__(
+        self, kind: Kind, key: str, id: str = "", *, values: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(kind, key, id)
+        self.kind = kind
+        self.key = key
+        self.id = id
+        self.values: Mapping[str, str] = values or {}

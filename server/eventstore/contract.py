@@ -1,0 +1,147 @@
+"""What an event store promises; every adapter passes tests/contract.
+
+Events are the truth: append-only, positions in commit order, times that never go backwards. The
+current state of each living aggregate, and the owners of unique names, change in the same
+transaction, so whoever saw a commit answered reads it.
+
+Rule: anything that fails in storage is a StorageError here, with nothing written.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from server.domain.action import Action
+from server.domain.aggregates import Key, Name, State
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+
+UINT64_MAX = 2**64 - 1
+
+
+class StorageError(Exception):
+    """Storage that cannot be read or written now; the text is one line, for the operator."""
+
+
+class DataFolderInUse(StorageError):
+    """Another process owns the data folder.
+
+    Attributes:
+        pid: of that process; None when it has not said yet.
+        admin: the path of its admin socket; empty when it has none.
+    """
+
+    def __init__(self, folder: str, pid: int | None, admin: str) -> None:
+        owner = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"data folder {folder} is in use by {owner}")
+        self.folder = folder
+        self.pid = pid
+        self.admin = admin
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a batch has to know before it decides."""
+
+    aggregates: Collection[Key]
+    names: Collection[Name]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the store holds of it.
+
+    Attributes:
+        states: of the needed aggregates that live; the others are missing.
+        sequences: the last sequence of each needed aggregate that once lived and does no more.
+        names: the owner of each needed name that is taken; the others are missing.
+        position: of the last event stored; 0 before the first.
+        now: the time of this transaction: never before the time of the last event.
+    """
+
+    states: Mapping[Key, State]
+    sequences: Mapping[Key, int]
+    names: Mapping[Name, str]
+    position: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What a batch changes.
+
+    Attributes:
+        events: positions follow `Loaded.position` without a gap.
+        states: the state of each changed aggregate after the batch; None once it is removed.
+        names_released: taken away before `names_claimed` is given.
+        names_claimed: the new owner of each name.
+    """
+
+    events: Sequence[RecordedEvent]
+    states: Mapping[Key, State | None]
+    names_released: Collection[Name]
+    names_claimed: Mapping[Name, str]
+
+
+Decide: TypeAlias = Callable[[Loaded], Writes]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of an organisation's actions, in order of creation.
+
+    Attributes:
+        total: how many there are, whatever the offset.
+        viewed_at: the time of the last event stored; 0 before the first.
+    """
+
+    items: Sequence[Action]
+    total: int
+    viewed_at: int
+
+
+class EventStore(Protocol):
+    async def commit(self, needs: Needs, decide: Decide) -> None:
+        """Load what is needed, decide, write: one transaction, durable when this returns.
+
+        `decide` may run in another thread, and again after a conflict; an exception of its own
+        ends the transaction with nothing written and is raised as it is.
+        """
+
+    async def action(self, org_id: str, action_id: str) -> Action | None: ...
+
+    async def actions(self, org_id: str, *, offset: int = 0, limit: int = 0) -> Page:
+        """A page of the organisation's actions; no limit is 0, any uint64 offset is fine."""
+
+    async def org(self, org_id: str) -> Org | None: ...
+
+    async def orgs(self) -> Sequence[Org]: ...
+
+    async def user(self, user_id: str) -> User | None: ...
+
+    async def users(self, org_id: str) -> Sequence[User]: ...
+
+    async def member(self, org_id: str, user_id: str) -> Member | None: ...
+
+    async def members(self, org_id: str) -> Sequence[Member]: ...
+
+    async def memberships(self, user_id: str) -> Sequence[Member]:
+        """The user's memberships in every organisation."""
+
+    async def token(self, token_id: str) -> Token | None: ...
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None: ...
+
+    async def tokens(self, user_id: str) -> Sequence[Token]: ...
+
+    async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
+        """Events in order of position, those after a position first."""
+
+    async def is_empty(self) -> bool:
+        """Whether no event was ever stored."""
+
+    async def claim_machine_id(self) -> int:
+        """A machine id (16 bits) for `server.ids`, not given to another process lately."""
+
+    async def close(self) -> None: ...

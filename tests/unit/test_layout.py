@@ -1,0 +1,71 @@
+"""The starred files of the design stay pure: no aiohttp, no asyncio, no grpc.aio."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PURE = [
+    "transcoder/binding.py",
+    "transcoder/codec.py",
+    "transcoder/errors.py",
+    "transcoder/grpcweb.py",
+    "transcoder/headers.py",
+    "transcoder/options.py",
+    "transcoder/routes.py",
+    "transcoder/rules.py",
+    "transcoder/template.py",
+    "transcoder/wellknown.py",
+    "server/domain/action.py",
+    "server/domain/org.py",
+    "server/domain/user.py",
+]
+IMPURE = ("aiohttp", "asyncio", "grpc.aio")
+
+
+def imported(source: str) -> set[str]:
+    """Every name that the source imports, dotted: `from grpc import aio` is grpc and grpc.aio."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def impure(source: str) -> set[str]:
+    return {
+        name
+        for name in imported(source)
+        if any(name == bad or name.startswith(f"{bad}.") for bad in IMPURE)
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("import asyncio", {"asyncio"}, id="module"),
+        pytest.param("import aiohttp.web as w", {"aiohttp.web"}, id="submodule under another name"),
+        pytest.param("from grpc import aio", {"grpc.aio"}, id="submodule as a name"),
+        pytest.param("def f():\n import grpc.aio", {"grpc.aio"}, id="inside a function"),
+        pytest.param("from grpc import StatusCode", set(), id="status codes"),
+        pytest.param("import asyncio_like", set(), id="name that only starts alike"),
+    ],
+)
+def test_an_import_of_the_event_loop_is_seen_in_every_form(source: str, expected: set[str]) -> None:
+    assert impure(source) == expected
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_a_pure_file_imports_no_event_loop(path: str) -> None:
+    assert impure((ROOT / path).read_text(encoding="utf-8")) == set()
+
+
+def test_every_file_of_the_domain_is_listed_as_pure() -> None:
+    here = {p.relative_to(ROOT).as_posix() for p in (ROOT / "server/domain").glob("*.py")}
+    named = {path for path in PURE if path.startswith("server/domain/")}
+    assert here - {"server/domain/__init__.py"} == named

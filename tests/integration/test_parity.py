@@ -1,0 +1,304 @@
+"""The same servicer under grpc.aio and in process: what a caller sees must be the same.
+
+The cases are of the kinds that grpc.aio itself decides: abort and what follows it, codes set and
+not raised, metadata, interceptors that replace the handler.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from transcoder.calls import Call, Metadata, Metadatum
+from transcoder.errors import TranscodeError
+from transcoder.inprocess import Handler, InProcess
+from transcoder.schema import methods_of
+
+CHECK = "/grpc.health.v1.Health/Check"
+SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+Pairs = Sequence[tuple[str, str | bytes]]
+RICH = status_pb2.Status(
+    code=9, message="rich", details=[any_pb2.Any(type_url="t/x.Y", value=b"z")]
+).SerializeToString()
+
+
+@dataclass
+class Outcome:
+    """What the caller of one RPC sees."""
+
+    code: grpc.StatusCode
+    message: str = ""
+    response: int | None = None
+    initial: list[tuple[str, str | bytes]] = field(default_factory=list)
+    trailing: list[tuple[str, str | bytes]] = field(default_factory=list)
+
+
+class Servicer(health_pb2_grpc.HealthServicer):
+    """Each case is a method; the request's `service` names it."""
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+        return await getattr(self, request.service)(context)
+
+    async def ok(self, context: Any) -> object:
+        return SERVING
+
+    async def aborts(self, context: Any) -> object:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    async def aborts_with_a_number(self, context: Any) -> object:
+        await context.abort(5, "gone")
+
+    async def aborts_without_details(self, context: Any) -> object:
+        await context.abort(grpc.StatusCode.ABORTED)
+
+    async def aborts_with_trailers(self, context: Any) -> object:
+        await context.abort(grpc.StatusCode.ABORTED, "x", (("x-a", "1"), ("x-bin", b"\x00\xff")))
+
+    async def aborts_and_keeps_trailers_set(self, context: Any) -> object:
+        context.set_trailing_metadata((("x-a", "1"),))
+        await context.abort(grpc.StatusCode.ABORTED, "x")
+
+    async def aborts_and_keeps_details_set(self, context: Any) -> object:
+        context.set_details("kept")
+        await context.abort(grpc.StatusCode.ABORTED)
+
+    async def aborts_with_status(self, context: Any) -> object:
+        @dataclass
+        class Status(grpc.Status):
+            code = grpc.StatusCode.FAILED_PRECONDITION
+            details = "rich"
+            trailing_metadata = (("grpc-status-details-bin", RICH),)
+
+        await context.abort_with_status(Status())
+
+    async def swallows_its_abort(self, context: Any) -> object:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+        except grpc.aio.AbortError:
+            return SERVING
+
+    async def raises_after_its_abort(self, context: Any) -> object:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+        except grpc.aio.AbortError as exc:
+            raise ValueError("something else") from exc
+
+    async def aborts_twice(self, context: Any) -> object:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "first")
+        except grpc.aio.AbortError:
+            await context.abort(grpc.StatusCode.ABORTED, "second")
+
+    async def sets_a_code_and_returns(self, context: Any) -> object:
+        context.set_code(grpc.StatusCode.OUT_OF_RANGE)
+        context.set_details("too far")
+        return SERVING
+
+    async def sets_a_number_and_returns(self, context: Any) -> object:
+        context.set_code(11)
+        return SERVING
+
+    async def sets_a_code_and_raises(self, context: Any) -> object:
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details("Method not implemented!")
+        raise NotImplementedError
+
+    async def sends_metadata(self, context: Any) -> object:
+        await context.send_initial_metadata((("x-first", "1"), ("x-first-bin", b"\x01")))
+        context.set_trailing_metadata((("x-last", "2"),))
+        return SERVING
+
+    async def sends_initial_metadata_twice(self, context: Any) -> object:
+        await context.send_initial_metadata((("x-first", "1"),))
+        try:
+            await context.send_initial_metadata((("x-first", "2"),))
+        except Exception:
+            context.set_details("refused")
+        context.set_code(grpc.StatusCode.ABORTED)
+        return SERVING
+
+    async def reads_what_it_set(self, context: Any) -> object:
+        before = (context.code(), context.details(), tuple(context.trailing_metadata()))
+        context.set_code(grpc.StatusCode.ABORTED)
+        context.set_details(f"{before}")
+        context.set_trailing_metadata((("x-a", "1"),))
+        assert context.code() is grpc.StatusCode.ABORTED
+        assert tuple(context.trailing_metadata()) == (("x-a", "1"),)
+        return SERVING
+
+    async def reads_metadata(self, context: Any) -> object:
+        sent = dict(context.invocation_metadata())
+        context.set_code(grpc.StatusCode.ABORTED)
+        context.set_details(f"{sent['x-in']} {sent['x-in-bin']!r} {context.invocation_metadata()[0].key}")
+        return SERVING
+
+
+def _handlers(servicer: object) -> dict[str, Handler]:
+    seen: dict[str, Handler] = {}
+
+    class Recorder:
+        def add_generic_rpc_handlers(self, handlers: object) -> None: ...
+
+        def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+            seen.update({f"/{service}/{name}": handler for name, handler in handlers.items()})
+
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, Recorder())
+    return seen
+
+
+METADATA = (("x-in", "text"), ("x-in-bin", b"\x00\x01"))
+
+
+async def native(
+    servicer: object, case: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> Outcome:
+    server = grpc.aio.server(interceptors=list(interceptors))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(service=case), metadata=METADATA, timeout=10
+            )
+            try:
+                outcome = Outcome(grpc.StatusCode.OK, response=(await call).status)
+            except grpc.aio.AioRpcError as error:
+                outcome = Outcome(error.code(), error.details() or "")
+            outcome.initial = [(key, value) for key, value in await call.initial_metadata()]
+            outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
+            return outcome
+    finally:
+        await server.stop(None)
+
+
+async def in_process(
+    servicer: object, case: str, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+) -> Outcome:
+    backend = InProcess(interceptors)
+    backend.register(_handlers(servicer))
+    call = Call(
+        methods_of("grpc.health.v1.Health")[CHECK],
+        Metadata([Metadatum(*pair) for pair in METADATA]),
+        deadline=None,
+        peername=("127.0.0.1", 5000),
+    )
+    try:
+        response = await backend.unary(call, health_pb2.HealthCheckRequest(service=case))
+        outcome = Outcome(grpc.StatusCode.OK, response=response.status)  # type: ignore[attr-defined]
+    except TranscodeError as error:
+        outcome = Outcome(error.code, error.message)
+        if error.details:
+            outcome.trailing.append(("grpc-status-details-bin", error.details))
+    outcome.initial = list(call.initial_metadata)
+    outcome.trailing += call.trailing_metadata
+    return outcome
+
+
+CASES = [name for name in vars(Servicer) if not name.startswith("_") and name != "Check"]
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_servicer_answers_in_process_as_it_does_natively(case: str) -> None:
+    outcome = await in_process(Servicer(), case)
+    expected = await native(Servicer(), case)
+    if case == "reads_metadata":  # grpc.aio puts its user-agent first
+        expected.message = expected.message.replace("user-agent", "x-in")
+    if case == "sets_a_code_and_raises":  # grpc.aio tells the client of the exception; we do not
+        expected.message = "Method not implemented!"
+    assert outcome == expected
+
+
+class SyncServicer(health_pb2_grpc.HealthServicer):
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+        if request.service == "aborts":
+            context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("x-a", "1"),))
+        if request.service == "sets":
+            context.set_code(grpc.StatusCode.ABORTED)
+            context.set_details("set")
+            context.send_initial_metadata((("x-first", "1"),))
+            context.set_trailing_metadata((("x-last", "2"),))
+        return SERVING
+
+
+@pytest.mark.parametrize("case", ["ok", "aborts", "sets"])
+async def test_a_synchronous_servicer_answers_as_it_does_natively(case: str) -> None:
+    assert await in_process(SyncServicer(), case) == await native(SyncServicer(), case)
+
+
+class Replacing(grpc.aio.ServerInterceptor):
+    """Puts another handler in the place of the registered one."""
+
+    def __init__(self, replace: Callable[[Any], Any]) -> None:
+        self._replace = replace
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        return self._replace(await continuation(handler_call_details))
+
+
+def _without_serializers(handler: Any) -> Any:
+    async def behaviour(request: bytes, context: Any) -> bytes:
+        assert isinstance(request, bytes)
+        return SERVING.SerializeToString()
+
+    return grpc.unary_unary_rpc_method_handler(behaviour)
+
+
+def _with_other_serializers(handler: Any) -> Any:
+    async def behaviour(request: str, context: Any) -> int:
+        assert request == "ok"
+        return 1
+
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        request_deserializer=lambda data: health_pb2.HealthCheckRequest.FromString(data).service,
+        response_serializer=lambda status: health_pb2.HealthCheckResponse(
+            status=status
+        ).SerializeToString(),
+    )
+
+
+def _wrapped(handler: Any) -> Any:
+    async def behaviour(request: Any, context: Any) -> Any:
+        context.set_trailing_metadata((("x-wrapped", "1"),))
+        return await handler.unary_unary(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        pytest.param(_without_serializers, id="bytes in, bytes out"),
+        pytest.param(_with_other_serializers, id="other serializers"),
+        pytest.param(_wrapped, id="the same serializers"),
+        pytest.param(lambda handler: None, id="no handler"),
+    ],
+)
+async def test_an_interceptor_may_replace_the_handler(replace: Callable[[Any], Any]) -> None:
+    chain = [Replacing(replace)]
+    assert await in_process(Servicer(), "ok", chain) == await native(Servicer(), "ok", chain)
+
+
+async def test_interceptors_run_outermost_first() -> None:
+    order: list[str] = []
+
+    class Naming(grpc.aio.ServerInterceptor):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+            order.append(self.name)
+            return await continuation(handler_call_details)
+
+    await in_process(Servicer(), "ok", [Naming("outer"), Naming("inner")])
+    assert order == ["outer", "inner"]

@@ -1,0 +1,189 @@
+"""What in-process calls do that grpc.aio does not let a test see, or does otherwise."""
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from transcoder.calls import Call, Metadata, Metadatum
+from transcoder.context import Context
+from transcoder.errors import TranscodeError
+from transcoder.inprocess import InProcess
+from transcoder.schema import methods_of
+
+CHECK = "/grpc.health.v1.Health/Check"
+ANSWER = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+Behaviour = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
+
+
+async def run(behaviour: Behaviour, *, timeout_s: float | None = None) -> object:
+    backend = InProcess()
+    handler = grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        health_pb2.HealthCheckRequest.FromString,
+        health_pb2.HealthCheckResponse.SerializeToString,
+    )
+    backend.register({CHECK: handler})
+    call = Call(
+        methods_of("grpc.health.v1.Health")[CHECK],
+        Metadata([Metadatum("x-request-id", "r1")]),
+        deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+        peername=("127.0.0.1", 5000),
+    )
+    return await backend.unary(call, health_pb2.HealthCheckRequest(service="s"))
+
+
+async def test_messages_pass_by_reference() -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        return ANSWER
+
+    assert await run(behaviour) is ANSWER
+
+
+async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        raise ValueError("secret")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert caught.value.message == "internal error (request id r1)"
+    assert "secret" in caplog.text
+    assert "r1" in caplog.text
+
+
+@pytest.mark.parametrize("response", [None, health_pb2.HealthCheckRequest(), b"bytes"])
+async def test_an_answer_of_another_type_gives_internal(
+    response: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        return response
+
+    with caplog.at_level(logging.ERROR), pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert f"{CHECK} returned {type(response).__name__}" in caplog.text
+
+
+async def test_abort_with_ok_is_not_success() -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        await context.abort(grpc.StatusCode.OK)
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is grpc.StatusCode.UNKNOWN
+
+
+async def test_a_deadline_cancels_the_handler() -> None:
+    seen: list[object] = []
+
+    async def behaviour(request: Any, context: Context) -> object:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.extend([context.code(), context.cancelled()])
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, timeout_s=0.01)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert seen == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_handler_that_swallows_its_cancellation_is_still_late() -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return ANSWER
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, timeout_s=0.01)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_deadline_that_has_passed_never_reaches_the_handler() -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        pytest.fail("ran")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, timeout_s=-1)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_handler_within_its_deadline_knows_what_remains() -> None:
+    async def behaviour(request: Any, context: Context) -> object:
+        remaining_s = context.time_remaining()
+        assert remaining_s is not None
+        assert 0 < remaining_s <= 30
+        return ANSWER
+
+    assert await run(behaviour, timeout_s=30) is ANSWER
+
+
+async def test_cancelling_the_call_reaches_the_handler_and_its_callbacks() -> None:
+    started = asyncio.Event()
+    ended: list[tuple[bool, bool]] = []
+
+    async def behaviour(request: Any, context: Context) -> object:
+        context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
+        started.set()
+        await asyncio.Event().wait()
+        return ANSWER
+
+    task = asyncio.create_task(run(behaviour, timeout_s=30))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == [(True, True)]
+
+
+async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("kept")
+
+    def behaviour(request: Any, context: Any) -> object:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        assert variable.get() == "kept"
+        assert context.is_active()
+        assert context.peer() == "ipv4:127.0.0.1:5000"
+        return ANSWER
+
+    assert await run(behaviour) is ANSWER
+
+
+async def test_reading_and_writing_are_for_streams() -> None:
+    async def behaviour(request: Any, context: Any) -> object:
+        with pytest.raises(grpc.aio.UsageError):
+            await context.read()
+        with pytest.raises(grpc.aio.UsageError):
+            await context.write(ANSWER)
+        return ANSWER
+
+    assert await run(behaviour) is ANSWER
+
+
+@pytest.mark.parametrize(
+    ("peername", "expected"),
+    [
+        pytest.param(("127.0.0.1", 5000), "ipv4:127.0.0.1:5000", id="IPv4"),
+        pytest.param(("::1", 5000, 0, 0), "ipv6:[::1]:5000", id="IPv6"),
+        pytest.param("/run/s", "unix:/run/s", id="unix socket"),
+        pytest.param(None, "unix:", id="unknown"),
+    ],
+)
+def test_the_peer_is_written_as_grpc_writes_it(peername: object, expected: str) -> None:
+    method = methods_of("grpc.health.v1.Health")[CHECK]
+    assert Call(method, Metadata(), deadline=None, peername=peername).peer == expected

@@ -1,0 +1,191 @@
+"""Read path templates: "/v1/{name=shelves/*}/books:search".
+
+Follows google/api/http.proto, "Path template syntax". Wider than its grammar in three places, each
+as grpc-gateway reads it: "/" alone is a template, literals may follow `**`, and a verb may hold
+colons (it begins at the first one of the last segment).
+Rule: whether a variable names a field is for whoever knows the message.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn, Self
+from urllib.parse import unquote
+
+from transcoder.errors import SchemaError
+
+_IDENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a path can hold without ending or escaping it (RFC 3986 section 3.3), and letters beyond
+# ASCII, which a request must send percent-encoded and a template need not.
+_LITERAL: Final = re.compile(r"(?:[^/{}*?#%\x00-\x20\x7f]|%[0-9A-Fa-f]{2})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A segment that matches itself."""
+
+    text: str
+    """Percent-decoded; empty only in the template "/"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """`*`: one segment that is not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multi:
+    """`**`: zero or more segments."""
+
+
+Segment = Literal | Single | Multi
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A field, and the segments `start` to `end` (exclusive) of the template that fill it."""
+
+    field_path: tuple[str, ...]
+    start: int
+    end: int
+    is_multi: bool
+    """More than one segment, or `**`: its value keeps "%2F" as it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathTemplate:
+    """A parsed path template; at most one `Multi`, followed by literals only."""
+
+    text: str
+    segments: tuple[Segment, ...]
+    variables: tuple[Variable, ...]
+    verb: str
+    """Without its colon, percent-decoded; empty when there is none."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a template.
+
+        Raises:
+            SchemaError: with the template and the column, counted from 1, where it goes wrong.
+        """
+        if text == "/":
+            return cls(text, (Literal(""),), (), "")
+        parser = _Parser(text)
+        verb = parser.read_template()
+        return cls(text, tuple(parser.segments), tuple(parser.variables), verb)
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.segments: list[Segment] = []
+        self.variables: list[Variable] = []
+        self._text = text
+        self._position = 0
+
+    def read_template(self) -> str:
+        """Read to the end, and return the verb."""
+        self._expect("/", '"/"')
+        self._read_segment()
+        while self._take("/"):
+            self._read_segment()
+        verb = self._read_verb() if self._take(":") else ""
+        if self._position < len(self._text):
+            self._fail('"/", a verb or the end')
+        return verb
+
+    def _read_segment(self) -> None:
+        if self._peek() == "{":
+            self._read_variable()
+        elif self._peek() == "*":
+            self._read_wildcard()
+        else:
+            literal = self._read_literal("a segment")
+            if self._position == len(self._text):
+                head = literal.partition(":")[0]
+                self._position -= len(literal) - len(head)
+                literal = head
+            if not literal:
+                self._fail("a segment")
+            self.segments.append(Literal(unquote(literal)))
+
+    def _read_verb(self) -> str:
+        if self._peek() == ":":
+            self._fail("a verb")
+        return unquote(self._read_literal("a verb"))
+
+    def _read_variable(self) -> None:
+        opened_at = self._position
+        self._position += 1
+        field_path = [self._read_identifier()]
+        while self._take("."):
+            field_path.append(self._read_identifier())
+        if any(variable.field_path == tuple(field_path) for variable in self.variables):
+            self._position = opened_at
+            self._fail(f"each variable once, but {'.'.join(field_path)!r} is here again")
+        start = len(self.segments)
+        if self._take("="):
+            self._read_part()
+            while self._take("/"):
+                self._read_part()
+            self._expect("}", '"/" or "}"')
+        else:
+            if self._peek() != "}":
+                self._fail('".", "=" or "}"')
+            self._add(Single(), opened_at)
+            self._position += 1
+        end = len(self.segments)
+        is_multi = end - start > 1 or isinstance(self.segments[start], Multi)
+        self.variables.append(Variable(tuple(field_path), start, end, is_multi))
+
+    def _read_part(self) -> None:
+        """Read one segment of a variable's own template."""
+        if self._peek() == "{":
+            self._fail("no variable within a variable")
+        if self._peek() == "*":
+            self._read_wildcard()
+        else:
+            self.segments.append(Literal(unquote(self._read_literal("a segment"))))
+
+    def _read_wildcard(self) -> None:
+        position = self._position
+        self._position += 1
+        self._add(Multi() if self._take("*") else Single(), position)
+
+    def _add(self, wildcard: Single | Multi, position: int) -> None:
+        if any(isinstance(segment, Multi) for segment in self.segments):
+            self._position = position
+            self._fail('only literals after "**"')
+        self.segments.append(wildcard)
+
+    def _read_identifier(self) -> str:
+        return self._read(_IDENT, "a field name")
+
+    def _read_literal(self, expected: str) -> str:
+        return self._read(_LITERAL, expected)
+
+    def _read(self, pattern: re.Pattern[str], expected: str) -> str:
+        found = pattern.match(self._text, self._position)
+        if found is None:
+            self._fail(expected)
+        self._position = found.end()
+        return found.group()
+
+    def _peek(self) -> str:
+        return self._text[self._position : self._position + 1]
+
+    def _take(self, character: str) -> bool:
+        if self._peek() != character:
+            return False
+        self._position += 1
+        return True
+
+    def _expect(self, character: str, expected: str) -> None:
+        if not self._take(character):
+            self._fail(expected)
+
+    def _fail(self, expected: str) -> NoReturn:
+        got = repr(self._peek()) if self._peek() else "the end"
+        raise SchemaError(
+            f"path template {self._text!r}, column {self._position + 1}: "
+            f"expected {expected}, got {got}"
+        )

@@ -1,0 +1,83 @@
+"""Find the HTTP rules of a method.
+
+Follows google/api/http.proto, "HTTP Transcoding". A method without a rule is served at
+`POST /package.Service/Method` with the whole message as its body.
+Rule: templates are parsed here; what a rule says of the request's fields is checked by the binding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import MethodDescriptor
+
+from transcoder.errors import SchemaError
+from transcoder.template import PathTemplate
+
+_TOKEN: Final = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRule:
+    """One way to reach a method over HTTP."""
+
+    verb: str
+    """As on the request line; "*" for any."""
+    template: PathTemplate
+    body: str
+    """"" for none, "*" for the whole message, or a field of the request."""
+    response_body: str
+    """"" for the whole message, or a field of the response."""
+    is_default: bool = False
+    """Made for a method that has no rule: a prefix does not apply to it."""
+
+
+def rules_of(method: MethodDescriptor) -> tuple[HttpRule, ...]:
+    """The rule of a method's annotation and its additional bindings, or the default one.
+
+    Raises:
+        SchemaError: names the method and what is wrong with its rule.
+    """
+    # An annotation read before annotations_pb2 was imported is an unknown field: parse it again.
+    options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
+    if not options.HasExtension(annotations_pb2.http):
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        return (HttpRule("POST", PathTemplate.parse(path), "*", "", is_default=True),)
+    annotation = options.Extensions[annotations_pb2.http]
+    return tuple(_read(rule, method) for rule in _bindings(annotation, method))
+
+
+def _bindings(rule: http_pb2.HttpRule, method: MethodDescriptor) -> Iterator[http_pb2.HttpRule]:
+    yield rule
+    for binding in rule.additional_bindings:
+        if binding.additional_bindings:
+            raise SchemaError(f"{method.full_name}: additional_bindings within additional_bindings")
+        yield binding
+
+
+def _read(rule: http_pb2.HttpRule, method: MethodDescriptor) -> HttpRule:
+    pattern = rule.WhichOneof("pattern")
+    if pattern is None:
+        raise SchemaError(f"{method.full_name}: its google.api.http rule has no method and path")
+    if pattern == "custom":
+        verb, path = rule.custom.kind, rule.custom.path
+    else:
+        verb, path = pattern.upper(), getattr(rule, pattern)
+    if not verb or not _TOKEN.issuperset(verb):
+        raise SchemaError(
+            f"{method.full_name}: expected an HTTP method as custom kind, got {verb!r}"
+        )
+    try:
+        template = PathTemplate.parse(path)
+    except SchemaError as exc:
+        raise SchemaError(f"{method.full_name}: {exc}") from exc
+    if rule.response_body and rule.response_body not in method.output_type.fields_by_name:
+        raise SchemaError(
+            f"{method.full_name}: {verb} {path}: response_body {rule.response_body!r} "
+            f"is not a field of {method.output_type.full_name}"
+        )
+    return HttpRule(verb, template, rule.body, rule.response_body)

@@ -1,0 +1,258 @@
+"""gRPC-Web framing: bytes in, messages out; a response message or a failure in, bytes out.
+
+Follows grpc/doc: PROTOCOL-WEB.md (frames, the trailer frame), PROTOCOL-HTTP2.md (Timeout, Status-
+Message, Custom-Metadata) and statuscodes.md, which gives the code for each way a body can be wrong.
+
+Rule 1: no I/O. What comes in may be cut anywhere; how it is cut changes no result.
+Rule 2: the status goes into a trailer frame of the body, always, and never into HTTP headers: that
+is the one form that every client reads, whatever CORS lets it see.
+Rule 3: no message, key or value can break out of its line of the trailer frame.
+"""
+
+import base64
+import enum
+import functools
+import logging
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from grpc import StatusCode
+
+from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "application/grpc-web+proto"
+"""Of every answer; it names the codec, so that a client need not guess it."""
+HEADER_BYTES: Final = 5
+
+_IDENTITY: Final = "identity"
+_COMPRESSED: Final = 0x01
+_TRAILERS: Final = 0x80
+
+_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_RESERVED: Final = "grpc-"
+
+# Status-Message: printable ASCII but "%" stands for itself; any other byte of its UTF-8 is escaped.
+_PLAIN: Final = re.compile(r"[\x20-\x24\x26-\x7e]*")
+_ESCAPED: Final = [
+    chr(byte) if 0x20 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}" for byte in range(256)
+]
+_EDGES: Final = re.compile(r"\A +| +\Z")
+
+
+class Mode(enum.Enum):
+    """How frames travel in a body."""
+
+    BINARY = enum.auto()
+    TEXT = enum.auto()
+
+
+_MODES: Final = {
+    "application/grpc-web": Mode.BINARY,
+    "application/grpc-web+proto": Mode.BINARY,
+    "application/grpc-web-text": Mode.TEXT,
+    "application/grpc-web-text+proto": Mode.TEXT,
+}
+
+
+def mode_of(content_type: str | None) -> Mode | None:
+    """The mode a content type asks for; None when it is not gRPC-Web with protobuf messages."""
+    if content_type is None:
+        return None
+    mode = _MODES.get(content_type)
+    if mode is None:
+        mode = _MODES.get(content_type.partition(";")[0].strip().lower())
+    return mode
+
+
+class FrameReader:
+    """The messages of a request body, which is fed as it comes.
+
+    `feed` what has come, take `next_message` until there is none; `finish` when the body is over.
+    """
+
+    __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
+
+    def __init__(self, *, message_max_bytes: int, encoding: str | None = None) -> None:
+        """Expect the first frame.
+
+        Args:
+            message_max_bytes: a frame that announces more is refused before its payload is read.
+            encoding: the request's grpc-encoding, if it has one.
+        """
+        self._message_max_bytes = message_max_bytes
+        self._encoding = encoding or _IDENTITY
+        self._buffer = bytearray()
+        # Of the payload under way; None while its header has not come.
+        self._size: int | None = None
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether all that was fed has been taken."""
+        return self._size is None and not self._buffer
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_message(self) -> bytes | None:
+        """The next whole message; None until more has been fed.
+
+        Raises:
+            TranscodeError: the frame is not one that a client may send.
+        """
+        buffer = self._buffer
+        if self._size is None:
+            if not buffer:
+                return None
+            self._check_flags(buffer[0])
+            if len(buffer) < HEADER_BYTES:
+                return None
+            size = int.from_bytes(buffer[1:HEADER_BYTES], "big")
+            if size > self._message_max_bytes:
+                raise too_large(f"a message of {size} bytes", limit_bytes=self._message_max_bytes)
+            self._size = size
+        end = HEADER_BYTES + self._size
+        if len(buffer) < end:
+            return None
+        message = bytes(memoryview(buffer)[HEADER_BYTES:end])
+        del buffer[:end]
+        self._size = None
+        return message
+
+    def finish(self) -> None:
+        """Say that the body is over.
+
+        Raises:
+            TranscodeError: INTERNAL when it ends inside a frame.
+        """
+        came = len(self._buffer)
+        if self._size is not None:
+            came -= HEADER_BYTES
+            raise _broken(f"the body ends after {came} of a message's {self._size} bytes")
+        if came:
+            raise _broken(f"the body ends after {came} of a frame header's {HEADER_BYTES} bytes")
+
+    def _check_flags(self, flags: int) -> None:
+        if flags == 0:
+            return
+        if flags != _COMPRESSED:
+            raise _broken(f"frame flags: expected 0x00, got 0x{flags:02x}")
+        if self._encoding == _IDENTITY:
+            raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
+        raise TranscodeError(
+            StatusCode.UNIMPLEMENTED,
+            f"grpc-encoding: expected {_IDENTITY}, got {shown(self._encoding)}",
+            headers=(("grpc-accept-encoding", _IDENTITY),),
+        )
+
+
+class UnaryReader:
+    """The one message of a unary request."""
+
+    __slots__ = ("_frames", "_message")
+
+    def __init__(self, *, message_max_bytes: int, encoding: str | None = None) -> None:
+        self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
+        self._message: bytes | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body.
+
+        Raises:
+            TranscodeError: it cannot become a body of exactly one message.
+        """
+        frames = self._frames
+        frames.feed(data)
+        if self._message is None:
+            self._message = frames.next_message()
+        if self._message is not None and not frames.is_between_frames:
+            raise _not_one("the body goes on after its first message")
+
+    def finish(self) -> bytes:
+        """The message, once the body is over.
+
+        Raises:
+            TranscodeError: there is none, or not all of it came.
+        """
+        self._frames.finish()
+        if self._message is None:
+            raise _not_one("the body is empty")
+        return self._message
+
+
+def _broken(what: str) -> TranscodeError:
+    return TranscodeError(StatusCode.INTERNAL, f"gRPC-Web framing: {what}")
+
+
+def _not_one(what: str) -> TranscodeError:
+    # statuscodes.md: "Request cardinality violation".
+    return TranscodeError(
+        StatusCode.UNIMPLEMENTED, f"gRPC-Web framing: expected exactly one message, but {what}"
+    )
+
+
+def message_frame(payload: bytes) -> bytes:
+    return b"\x00" + len(payload).to_bytes(4, "big") + payload
+
+
+def trailer_frame(
+    code: StatusCode = StatusCode.OK,
+    message: str = "",
+    *,
+    details: bytes = b"",
+    metadata: Iterable[tuple[str, str | bytes]] = (),
+) -> bytes:
+    """The last frame of an answer: how the call ended, and its trailing metadata.
+
+    Metadata that gRPC does not allow is left out and logged: a key that is not lower-case ASCII or
+    begins with "grpc-", a value that is neither printable ASCII nor under a `-bin` key.
+
+    Args:
+        code: the status.
+        message: for the caller; may be empty.
+        details: a serialized google.rpc.Status, or empty.
+        metadata: what the handler sends besides.
+    """
+    lines = [f"grpc-status:{CODE_NUMBER[code]}\r\n"]
+    if message:
+        lines.append(f"grpc-message:{_percent_encoded(message)}\r\n")
+    if details:
+        lines.append(f"grpc-status-details-bin:{_base64(details)}\r\n")
+    for key, value in metadata:
+        text = _metadata_text(key, value)
+        if text is None:
+            _log_dropped(key)
+        else:
+            lines.append(f"{key}:{text}\r\n")
+    payload = "".join(lines).encode("ascii")
+    return bytes((_TRAILERS,)) + len(payload).to_bytes(4, "big") + payload
+
+
+def _percent_encoded(message: str) -> str:
+    if _PLAIN.fullmatch(message) and message == message.strip(" "):
+        return message
+    text = "".join([_ESCAPED[byte] for byte in message.encode("utf-8", "replace")])
+    # Clients trim a line's value, so a blank at either end would not arrive as it is.
+    return _EDGES.sub(lambda blanks: "%20" * len(blanks[0]), text)
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii").rstrip("=")
+
+
+def _metadata_text(key: str, value: str | bytes) -> str | None:
+    if not _KEY.fullmatch(key) or key.startswith(_RESERVED):
+        return None
+    if key.endswith("-bin"):
+        return _base64(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return text if _VALUE.fullmatch(text) else None
+
+
+@functools.lru_cache(maxsize=1000)
+def _log_dropped(key: str) -> None:
+    """Log once what is left out; the cache is what makes it once."""
+    logger.warning("dropped trailing metadata %s: not valid as metadata", shown(key))

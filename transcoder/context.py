@@ -18,7 +18,7 @@ from transcoder.calls import Call, Metadata
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.headers import STATUS_DETAILS
 
-MetadataPairs = Sequence[tuple[str, str | bytes]]
+MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 DoneCallback = Callable[["Context"], None]
 
 
@@ -37,7 +37,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
 
     # What the handler reads.
 
-    def invocation_metadata(self) -> Metadata:
+    def invocation_metadata(self) -> Metadata:  # type: ignore[override]  # it too gives pairs
         return self._call.metadata
 
     def peer(self) -> str:
@@ -55,13 +55,13 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None, as grpc.aio answers
         return self._call.time_remaining()
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # as above
         return self._code
 
     def details(self) -> str:
         return self._details
 
-    def trailing_metadata(self) -> MetadataPairs:
+    def trailing_metadata(self) -> Sequence[tuple[str, str | bytes]]:  # type: ignore[override]
         return self._call.trailing_metadata
 
     def cancelled(self) -> bool:
@@ -163,7 +163,9 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         if code is None or code is grpc.StatusCode.OK:
             if not self._is_aborted:
                 return None
-            code = grpc.StatusCode.UNKNOWN  # abort(OK) is a contradiction, as grpc's sync server says
+            code = (
+                grpc.StatusCode.UNKNOWN
+            )  # abort(OK) is a contradiction, as grpc's sync server says
         details = b""
         trailing = self._call.trailing_metadata
         for key, value in trailing:

@@ -141,7 +141,8 @@ def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:
         error: the failure.
         details: what the codec made of the status's Any details; left out when there are none.
     """
-    body: dict[str, object] = {"code": CODE_NUMBER[error.code], "message": error.message}
+    number = CODE_NUMBER[error.code]
+    body: dict[str, object] = {"code": number, "message": error.message}
     if details:
         body["details"] = details
     try:
@@ -149,4 +150,4 @@ def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:
     except (TypeError, ValueError):
         # A message with a lone surrogate, or details nested beyond what orjson writes: the code is
         # what a caller cannot do without, and an error renderer must not fail (CVE-2024-34363).
-        return b'{"code":%d,"message":"the error could not be written as JSON"}' % body["code"]
+        return b'{"code":%d,"message":"the error could not be written as JSON"}' % number

@@ -53,6 +53,7 @@ _BIN_SUFFIXES: Final = tuple(
 _TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
+
 def deadline_of(headers: Mapping[str, str]) -> float | None:
     """When the caller stops waiting, by `time.monotonic()`; None when it did not say.
 
@@ -64,9 +65,8 @@ def deadline_of(headers: Mapping[str, str]) -> float | None:
         return None
     match = _TIMEOUT.fullmatch(text)
     if match is None:
-        raise malformed(
-            f"header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), got {shown(text)}"
-        )
+        expected = "1 to 8 digits and a unit (H M S m u n)"
+        raise malformed(f"header grpc-timeout: expected {expected}, got {shown(text)}")
     return time.monotonic() + int(match[1]) * _UNIT_S[match[2]]
 
 

@@ -45,7 +45,7 @@ class HandlerCallDetails(grpc.HandlerCallDetails):
 
     def __init__(self, method: str, invocation_metadata: Metadata) -> None:
         self.method = method
-        self.invocation_metadata = invocation_metadata
+        self.invocation_metadata = invocation_metadata  # type: ignore[assignment]  # a tuple to read
 
 
 class InProcess:
@@ -126,7 +126,9 @@ class InProcess:
                 argument = request.SerializeToString()
                 if handler.request_deserializer is not None:
                     argument = handler.request_deserializer(argument)
-            behaviour = handler.unary_unary
+            behaviour: Callable[..., Any] | None = handler.unary_unary
+            if behaviour is None:
+                raise unimplemented("Method not found!")
             if _is_coroutine_function(behaviour):
                 response = await behaviour(argument, context)
             else:
@@ -163,6 +165,7 @@ def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
 
 
 async def _in_thread(behaviour: Callable[..., Any], request: object, context: Context) -> Any:  # noqa: ANN401
-    """Run a plain function as grpc.aio does, in the loop's pool, with the caller's context variables."""
-    run = functools.partial(contextvars.copy_context().run, behaviour, request, SyncContext(context))
-    return await asyncio.get_running_loop().run_in_executor(None, run)
+    """Run a plain function in the loop's pool, as grpc.aio does, with our context variables."""
+    run = contextvars.copy_context().run
+    work = functools.partial(run, behaviour, request, SyncContext(context))
+    return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -45,14 +45,14 @@ class OnePiece(web.StreamResponse):
     def __init__(self, status: int, headers: HeaderList, body: bytes) -> None:
         super().__init__(status=status)
         self._header_list = headers
-        self._body = body
+        self._content = body
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
         self._keep_alive = keep_alive = request.keep_alive
-        status, body = self._status, self._body
+        status, body = self._status, self._content
         lines = [f"{name}: {value}\r\n" for name, value in self._header_list]
         if status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Length: {len(body)}\r\n")

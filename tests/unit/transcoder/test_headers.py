@@ -20,7 +20,9 @@ def metadata(*headers: tuple[str, str], forward_cookies: bool = False) -> HttpMe
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        pytest.param([("Authorization", "Bearer x")], [("authorization", "Bearer x")], id="own name"),
+        pytest.param(
+            [("Authorization", "Bearer x")], [("authorization", "Bearer x")], id="own name"
+        ),
         pytest.param([("X-A", "1"), ("X-A", "2")], [("x-a", "1"), ("x-a", "2")], id="repeated"),
         pytest.param([("Grpc-Metadata-Abc", "1")], [("abc", "1")], id="prefix is taken off"),
         pytest.param(
@@ -29,10 +31,16 @@ def metadata(*headers: tuple[str, str], forward_cookies: bool = False) -> HttpMe
         pytest.param([("Grpc-Metadata-Host", "h")], [], id="prefix cannot bring in host"),
         pytest.param([("Grpc-Metadata-Cookie", "a=b")], [], id="prefix cannot bring in cookies"),
         pytest.param([("Grpc-Metadata-Grpc-Status", "0")], [], id="prefix cannot bring in grpc-"),
-        pytest.param([("Grpc-Metadata-X-Request-Id", "z")], [], id="prefix cannot name the request"),
+        pytest.param(
+            [("Grpc-Metadata-X-Request-Id", "z")], [], id="prefix cannot name the request"
+        ),
         pytest.param([("Grpc-Timeout", "1S"), ("Grpc-Encoding", "gzip")], [], id="grpc- stays out"),
-        pytest.param([("Content-Type", "a/b"), ("Content-Length", "3")], [], id="content- stays out"),
-        pytest.param([("Host", "h"), ("TE", "trailers"), ("Expect", "x")], [], id="of the connection"),
+        pytest.param(
+            [("Content-Type", "a/b"), ("Content-Length", "3")], [], id="content- stays out"
+        ),
+        pytest.param(
+            [("Host", "h"), ("TE", "trailers"), ("Expect", "x")], [], id="of the connection"
+        ),
         pytest.param(
             [("Connection", "close, X-Hop"), ("X-Hop", "1"), ("X-End", "2")],
             [("x-end", "2")],
@@ -146,7 +154,9 @@ def test_a_garbage_timeout_is_refused_by_name(text: str) -> None:
         pytest.param([("x-a", "caf\u00e9")], [], id="ASCII only"),
         pytest.param([("X-A", "1")], [], id="lower case only"),
         pytest.param([("connection", "close"), ("te", "x")], [], id="hop by hop"),
-        pytest.param([("content-length", "3"), ("date", "x"), ("server", "x")], [], id="HTTP's own"),
+        pytest.param(
+            [("content-length", "3"), ("date", "x"), ("server", "x")], [], id="HTTP's own"
+        ),
         pytest.param([("grpc-status", "0")], [], id="gRPC's own"),
         pytest.param([("x-http-code", "201")], [], id="for the door alone"),
         pytest.param([("x-request-id", "2")], [], id="sent by the door"),

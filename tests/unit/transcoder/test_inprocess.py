@@ -40,7 +40,7 @@ async def run(behaviour: Behaviour, *, timeout_s: float | None = None) -> object
 
 
 async def test_messages_pass_by_reference() -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         return ANSWER
 
     assert await run(behaviour) is ANSWER
@@ -49,7 +49,7 @@ async def test_messages_pass_by_reference() -> None:
 async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         raise ValueError("secret")
 
     with pytest.raises(TranscodeError) as caught:
@@ -64,7 +64,7 @@ async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
 async def test_an_answer_of_another_type_gives_internal(
     response: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         return response
 
     with caplog.at_level(logging.ERROR), pytest.raises(TranscodeError) as caught:
@@ -74,7 +74,7 @@ async def test_an_answer_of_another_type_gives_internal(
 
 
 async def test_abort_with_ok_is_not_success() -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.OK)
 
     with pytest.raises(TranscodeError) as caught:
@@ -85,7 +85,7 @@ async def test_abort_with_ok_is_not_success() -> None:
 async def test_a_deadline_cancels_the_handler() -> None:
     seen: list[object] = []
 
-    async def behaviour(request: Any, context: Context) -> object:
+    async def behaviour(request: Any, context: Context) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
@@ -101,7 +101,7 @@ async def test_a_deadline_cancels_the_handler() -> None:
 
 
 async def test_a_handler_that_swallows_its_cancellation_is_still_late() -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -113,7 +113,7 @@ async def test_a_handler_that_swallows_its_cancellation_is_still_late() -> None:
 
 
 async def test_a_deadline_that_has_passed_never_reaches_the_handler() -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         pytest.fail("ran")
 
     with pytest.raises(TranscodeError) as caught:
@@ -122,7 +122,7 @@ async def test_a_deadline_that_has_passed_never_reaches_the_handler() -> None:
 
 
 async def test_a_handler_within_its_deadline_knows_what_remains() -> None:
-    async def behaviour(request: Any, context: Context) -> object:
+    async def behaviour(request: Any, context: Context) -> Any:
         remaining_s = context.time_remaining()
         assert remaining_s is not None
         assert 0 < remaining_s <= 30
@@ -135,7 +135,7 @@ async def test_cancelling_the_call_reaches_the_handler_and_its_callbacks() -> No
     started = asyncio.Event()
     ended: list[tuple[bool, bool]] = []
 
-    async def behaviour(request: Any, context: Context) -> object:
+    async def behaviour(request: Any, context: Context) -> Any:
         context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
         started.set()
         await asyncio.Event().wait()
@@ -153,7 +153,7 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("kept")
 
-    def behaviour(request: Any, context: Any) -> object:
+    def behaviour(request: Any, context: Any) -> Any:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
         assert variable.get() == "kept"
@@ -165,7 +165,7 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
 
 
 async def test_reading_and_writing_are_for_streams() -> None:
-    async def behaviour(request: Any, context: Any) -> object:
+    async def behaviour(request: Any, context: Any) -> Any:
         with pytest.raises(grpc.aio.UsageError):
             await context.read()
         with pytest.raises(grpc.aio.UsageError):

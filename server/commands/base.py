@@ -1,6 +1,6 @@
 """A command: which aggregates and names it has to know, and what it decides from them."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -42,15 +42,16 @@ class Facts(Protocol):
         """The id of the aggregate that has the unique name."""
 
 
-class Command(Generic[R]):
-    """One write, for one caller; frozen, and free of effects, so it can be decided again."""
+class Command(ABC, Generic[R]):
+    """One write, for one caller; frozen, and free of effects, so it can be decided again.
+
+    Attributes:
+        editor: the id of the user who asks; empty for the command line.
+    """
 
     __slots__ = ()
 
-    @property
-    @abstractmethod
-    def editor(self) -> str:
-        """The id of the user who asks; empty for the command line."""
+    editor: str
 
     @property
     @abstractmethod

@@ -44,14 +44,15 @@ class AddMember(Command[Member]):
         return (member, org_key(self.org_id), user_key(self.user_id))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        id = member_id(self.org_id, self.user_id)
+        member = member_id(self.org_id, self.user_id)
+        user = facts.user(self.user_id)
         event = domain.add_member(
-            facts.member(id),
+            facts.member(member),
             org=facts.org(self.org_id),
-            user=facts.user(self.user_id),
+            user_id=None if user is None else user.id,
             roles=self.roles,
         )
-        return (Change(member_key(id), self.org_id, event),)
+        return (Change(member_key(member), self.org_id, event),)
 
     def outcome(self, facts: Facts) -> Member:
         return present(facts.member(member_id(self.org_id, self.user_id)))
@@ -68,9 +69,9 @@ class RemoveMember(Command[None]):
         return (member_key(member_id(self.org_id, self.user_id)),)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        id = member_id(self.org_id, self.user_id)
-        event = domain.remove_member(facts.member(id))
-        return (Change(member_key(id), self.org_id, event),)
+        member = member_id(self.org_id, self.user_id)
+        event = domain.remove_member(facts.member(member))
+        return (Change(member_key(member), self.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:
         return None

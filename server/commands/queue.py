@@ -2,23 +2,39 @@
 
 The batch is the unit of commit: each command is decided in order, sees the earlier ones, and is
 answered once the batch is durable. A refusal fails one command, a storage failure fails the batch.
+Batches are paced: where callers come one by one but many at a time, a transaction each would cost
+more than all the rest, so the next BEGIN waits a little; a caller that is alone never waits.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias
 
 from server.commands.base import Command, R
+from server.commands.batch import Batch
 from server.domain.events import RecordedEvent
-from server.eventstore.contract import EventStore
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
 
 BATCH_MAX: Final = 256
+"""Commands of one transaction: beyond this a batch gains little and its callers wait longer."""
+
 WAITING_MAX: Final = 10_000
+"""Commands that may wait: about half a second of work."""
+
 PACE_S: Final = 0.003
+"""From one BEGIN to the next while callers are many."""
 
 OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 
 
 class CommandQueue:
+    """Commits commands to a store, whose clock is the time of each command.
+
+    `on_commit` is given the events of each batch, on the loop, before its callers are answered.
+    """
+
     def __init__(
         self,
         store: EventStore,
@@ -26,22 +42,141 @@ class CommandQueue:
         on_commit: OnCommit | None = None,
         waiting_max: int = WAITING_MAX,
     ) -> None:
-        """Make a queue that commits to the store; the store's clock is the time of commands.
+        self._store = store
+        self._on_commit = on_commit
+        self._waiting_max = waiting_max
+        self._waiting: deque[_Caller[object]] = deque()
+        self._arrived = asyncio.Event()
+        self._open = False
+        self._runner: asyncio.Task[None] | None = None
 
-        Args:
-            on_commit: is given the events of each batch, on the loop, before callers are answered.
-        """
-
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        self._open = True
+        self._runner = asyncio.create_task(self._run(), name="command queue")
 
     async def close(self) -> None:
         """Finish the batch that runs; what still waits is refused as UNAVAILABLE."""
+        self._open = False
+        self._arrived.set()
+        if self._runner is not None:
+            await self._runner
 
     async def execute(self, command: Command[R]) -> R:
         """Decide and commit the command; durable when this returns.
+
+        A caller that is cancelled leaves its command undone if no batch has taken it yet.
 
         Raises:
             Refusal: the rules say no; or UNAVAILABLE when storage fails or the queue is closed,
                 RESOURCE_EXHAUSTED when too many wait.
         """
-        raise NotImplementedError
+        if not self._open:
+            raise _closed()
+        if len(self._waiting) >= self._waiting_max:
+            raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Command.TooManyWaiting")
+        caller = _Caller(command)
+        self._waiting.append(caller)
+        self._arrived.set()
+        return await caller.answer
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        not_before = 0.0
+        try:
+            while self._open:
+                if not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                early_s = not_before - loop.time()
+                if early_s > 0 and len(self._waiting) < BATCH_MAX:
+                    await asyncio.sleep(early_s)
+                    not_before = 0.0
+                    continue
+                begun = loop.time()
+                callers = self._take()
+                await self._commit(callers)
+                crowded = len(callers) > 1 or bool(self._waiting)
+                not_before = begun + PACE_S if crowded else 0.0
+        finally:
+            self._open = False
+            for caller in self._waiting:
+                caller.fail(_closed())
+            self._waiting.clear()
+
+    def _take(self) -> "list[_Caller[object]]":
+        """The next batch, without the callers that left."""
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(min(len(waiting), BATCH_MAX))]
+        return [caller for caller in taken if not caller.answer.done()]
+
+    async def _commit(self, callers: "list[_Caller[object]]") -> None:
+        events: Sequence[RecordedEvent] = ()
+
+        def decide(loaded: Loaded) -> Writes:
+            nonlocal events
+            batch = Batch(loaded)
+            for caller in callers:
+                caller.decide(batch)
+            writes = batch.writes()
+            events = writes.events
+            return writes
+
+        needs = Needs(
+            {key for caller in callers for key in caller.command.aggregates},
+            {name for caller in callers for name in caller.command.names},
+        )
+        try:
+            await self._store.commit(needs, decide)
+            if self._on_commit is not None and events:
+                self._on_commit(events)
+        except StorageError:
+            for caller in callers:
+                caller.fail(Refusal(Kind.UNAVAILABLE, "Errors.Storage.Unavailable"))
+        except Exception as error:  # noqa: BLE001 - a fault of ours; the runner outlives it
+            for caller in callers:
+                caller.fail(error)
+        else:
+            for caller in callers:
+                caller.tell()
+
+
+class _Caller(Generic[R]):
+    """One command, what was decided about it, and who waits for the answer."""
+
+    __slots__ = ("_error", "_outcome", "answer", "command")
+
+    def __init__(self, command: Command[R]) -> None:
+        self.command = command
+        self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._error: Exception | None = None
+
+    def decide(self, batch: Batch) -> None:
+        """Decide, and apply what was decided; a fault in one command's rule stays its own."""
+        try:
+            changes = self.command.decide(batch)
+        except Refusal as refusal:
+            self._error = refusal.with_traceback(None)
+            return
+        except Exception as error:  # noqa: BLE001 - its caller's alone; the batch goes on
+            self._error = error
+            return
+        self._error = None
+        batch.apply(changes, editor=self.command.editor)
+        self._outcome = self.command.outcome(batch)
+
+    def tell(self) -> None:
+        if self.answer.done():
+            return
+        if self._error is None:
+            self.answer.set_result(self._outcome)
+        else:
+            self.answer.set_exception(self._error)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+def _closed() -> Refusal:
+    return Refusal(Kind.UNAVAILABLE, "Errors.Command.Closing")

@@ -10,7 +10,13 @@ from enum import IntEnum
 from typing import Final
 
 from server.domain.events import JSON, Event, RecordedEvent
-from server.domain.refusals import Kind, Refusal
+from server.domain.refusals import (
+    Refusal,
+    already_exists,
+    failed_precondition,
+    invalid,
+    not_found,
+)
 
 ADDED: Final = "action.added"
 CHANGED: Final = "action.changed"
@@ -67,7 +73,7 @@ def create(
     name_owner: str | None,
 ) -> Event:
     if not name:
-        raise Refusal(Kind.INVALID_ARGUMENT, "Errors.Action.Invalid", "COMMAND-eg2gf")
+        raise invalid("Errors.Action.Invalid", "COMMAND-eg2gf")
     if name_owner is not None:
         raise _name_taken()
     payload: dict[str, JSON] = {"name": name}
@@ -92,9 +98,9 @@ def update(
 ) -> Event:
     """Change what differs from what is stored; the state stays as it is."""
     if not name or not action_id:
-        raise Refusal(Kind.INVALID_ARGUMENT, "Errors.Action.Invalid", "COMMAND-Df2f3")
+        raise invalid("Errors.Action.Invalid", "COMMAND-Df2f3")
     if action is None or action.org_id != org_id:
-        raise _not_found("COMMAND-Sfg2t")
+        raise _absent("COMMAND-Sfg2t")
     changed: dict[str, JSON] = {}
     if name != action.name:
         changed["name"] = name
@@ -105,7 +111,7 @@ def update(
     if allowed_to_fail != action.allowed_to_fail:
         changed["allowedToFail"] = allowed_to_fail
     if not changed:
-        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.NoChangesFound", "ACTION-dg4t2")
+        raise failed_precondition("Errors.NoChangesFound", "ACTION-dg4t2")
     if name_owner is not None and name_owner != action_id:
         raise _name_taken()
     return Event(CHANGED, changed)
@@ -115,9 +121,9 @@ def deactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-DAhk5")
     if action is None or action.org_id != org_id:
-        raise _not_found("COMMAND-NRmhu")
+        raise _absent("COMMAND-NRmhu")
     if action.state is not ActionState.ACTIVE:
-        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotActive", "COMMAND-Dgj92")
+        raise failed_precondition("Errors.Action.NotActive", "COMMAND-Dgj92")
     return _DEACTIVATED
 
 
@@ -125,9 +131,9 @@ def reactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-BNm56")
     if action is None or action.org_id != org_id:
-        raise _not_found("COMMAND-Aa22g")
+        raise _absent("COMMAND-Aa22g")
     if action.state is not ActionState.INACTIVE:
-        raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotInactive", "COMMAND-J53zh")
+        raise failed_precondition("Errors.Action.NotInactive", "COMMAND-J53zh")
     return _REACTIVATED
 
 
@@ -135,7 +141,7 @@ def remove(action: Action | None, *, action_id: str, org_id: str) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-Gfg3g")
     if action is None or action.org_id != org_id:
-        raise _not_found("COMMAND-Dgh4h")
+        raise _absent("COMMAND-Dgh4h")
     return _REMOVED
 
 
@@ -201,13 +207,13 @@ def _storable(timeout_ns: int) -> int:
     return max(TIMEOUT_NS_MIN, min(timeout_ns, TIMEOUT_NS_MAX))
 
 
-def _id_missing(id: str) -> Refusal:
-    return Refusal(Kind.INVALID_ARGUMENT, "Errors.IDMissing", id)
+def _id_missing(place: str) -> Refusal:
+    return invalid("Errors.IDMissing", place)
 
 
-def _not_found(id: str) -> Refusal:
-    return Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", id)
+def _absent(place: str) -> Refusal:
+    return not_found("Errors.Action.NotFound", place)
 
 
 def _name_taken() -> Refusal:
-    return Refusal(Kind.ALREADY_EXISTS, "Errors.Action.AlreadyExists", "V3-DKcYh")
+    return already_exists("Errors.Action.AlreadyExists", "V3-DKcYh")

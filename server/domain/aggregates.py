@@ -2,7 +2,12 @@
 
 from typing import TypeAlias
 
+from server.domain import action as actions
+from server.domain import org as orgs
+from server.domain import user as users
 from server.domain.action import Action
+from server.domain.events import RecordedEvent
+from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
@@ -36,12 +41,40 @@ def token_key(token_id: str) -> Key:
 
 
 def action_name(org_id: str, name: str) -> Name:
-    return ("action", org_id, name.lower())
+    return ("action", org_id, fold(name))
 
 
 def org_name(name: str) -> Name:
-    return ("org", "", name.lower())
+    return ("org", "", fold(name))
 
 
 def user_name(org_id: str, name: str) -> Name:
-    return ("user", org_id, name.lower())
+    return ("user", org_id, fold(name))
+
+
+def unique_name(state: State) -> Name | None:
+    """The name that nobody else may have while this lives; None where names do not matter."""
+    if isinstance(state, Action):
+        return action_name(state.org_id, state.name)
+    if isinstance(state, Org):
+        return org_name(state.name)
+    if isinstance(state, User):
+        return user_name(state.org_id, state.name)
+    return None
+
+
+def evolve(state: State | None, event: RecordedEvent) -> State | None:
+    """The state of the event's aggregate after it; None once the aggregate is removed."""
+    match event.aggregate_type:
+        case "action":
+            return actions.evolve(state if isinstance(state, Action) else None, event)
+        case "org":
+            return orgs.evolve(state if isinstance(state, Org) else None, event)
+        case "member":
+            return orgs.evolve_member(state if isinstance(state, Member) else None, event)
+        case "user":
+            return users.evolve(state if isinstance(state, User) else None, event)
+        case "token":
+            return users.evolve_token(state if isinstance(state, Token) else None, event)
+    message = f"event {event.position}: unknown aggregate type {event.aggregate_type!r}"
+    raise ValueError(message)

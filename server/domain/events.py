@@ -4,20 +4,17 @@ Times are integer microseconds since the epoch, UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
-JSON: TypeAlias = "str | int | float | bool | None | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 Payload: TypeAlias = Mapping[str, JSON]
-
-EMPTY: Final[Payload] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     type: str
-    payload: Payload = EMPTY
+    payload: Payload = field(default_factory=dict)
 
 
 class RecordedEvent(NamedTuple):

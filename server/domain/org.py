@@ -1,7 +1,16 @@
 """An organisation, and who is a member of it with which roles."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
+
+from server.domain.events import Event, RecordedEvent
+from server.domain.names import is_name
+from server.domain.refusals import already_exists, invalid, not_found
+
+ADDED: Final = "org.added"
+MEMBER_ADDED: Final = "member.added"
+MEMBER_REMOVED: Final = "member.removed"
 
 ROLES: Final = (
     "IAM_OWNER",
@@ -10,6 +19,8 @@ ROLES: Final = (
     "ORG_OWNER",
     "ORG_OWNER_VIEWER",
 )
+
+_MEMBER_REMOVED: Final = Event(MEMBER_REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +51,75 @@ class Member:
 
 def member_id(org_id: str, user_id: str) -> str:
     return f"{org_id}:{user_id}"
+
+
+def create(*, name: str, name_owner: str | None) -> Event:
+    """An organisation's name is unique in the whole instance."""
+    if not is_name(name):
+        raise invalid("Errors.Org.Invalid", "COMMAND-Wd3rv")
+    if name_owner is not None:
+        raise already_exists("Errors.Org.AlreadyExists", "V3-DKcYh")
+    return Event(ADDED, {"name": name})
+
+
+def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
+    if event.type == ADDED:
+        return Org(
+            id=event.aggregate_id,
+            name=event.text("name"),
+            sequence=event.sequence,
+            created_at=event.created_at,
+            changed_at=event.created_at,
+            position=event.position,
+        )
+    if org is None:
+        return None
+    return replace(org, sequence=event.sequence, changed_at=event.created_at)
+
+
+def add_member(
+    member: Member | None, *, org: Org | None, user_id: str | None, roles: Sequence[str]
+) -> Event:
+    """Make a user, of whatever organisation, a member; roles given twice count once.
+
+    The user's id is None when there is no such user.
+    """
+    if org is None:
+        raise not_found("Errors.Org.NotFound", "COMMAND-Mz5bo")
+    if user_id is None:
+        raise not_found("Errors.User.NotFound", "COMMAND-Mk2tu")
+    known = {"known": ", ".join(ROLES)}
+    if not roles:
+        raise invalid("Errors.Member.RolesMissing", "COMMAND-Mq8re", values=known)
+    for role in roles:
+        if role not in ROLES:
+            values = {"role": ascii(role[:40]), **known}
+            raise invalid("Errors.Member.RoleUnknown", "COMMAND-Mr4uk", values=values)
+    if member is not None:
+        raise already_exists("Errors.Member.AlreadyExists", "COMMAND-Ma6ex")
+    return Event(
+        MEMBER_ADDED, {"orgId": org.id, "userId": user_id, "roles": list(dict.fromkeys(roles))}
+    )
+
+
+def remove_member(member: Member | None) -> Event:
+    if member is None:
+        raise not_found("Errors.Member.NotFound", "COMMAND-Mn7nf")
+    return _MEMBER_REMOVED
+
+
+def evolve_member(member: Member | None, event: RecordedEvent) -> Member | None:
+    if event.type == MEMBER_ADDED:
+        return Member(
+            id=event.aggregate_id,
+            org_id=event.text("orgId"),
+            user_id=event.text("userId"),
+            roles=event.texts("roles"),
+            sequence=event.sequence,
+            created_at=event.created_at,
+            changed_at=event.created_at,
+            position=event.position,
+        )
+    if member is None or event.type == MEMBER_REMOVED:
+        return None
+    return replace(member, sequence=event.sequence, changed_at=event.created_at)

@@ -29,10 +29,31 @@ class Refusal(Exception):
     """
 
     def __init__(
-        self, kind: Kind, key: str, id: str = "", *, values: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        key: str,
+        id: str = "",
+        *,
+        values: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(kind, key, id)
         self.kind = kind
         self.key = key
         self.id = id
         self.values: Mapping[str, str] = values or {}
+
+
+def invalid(key: str, place: str, *, values: Mapping[str, str] | None = None) -> Refusal:
+    return Refusal(Kind.INVALID_ARGUMENT, key, place, values=values)
+
+
+def not_found(key: str, place: str) -> Refusal:
+    return Refusal(Kind.NOT_FOUND, key, place)
+
+
+def already_exists(key: str, place: str) -> Refusal:
+    return Refusal(Kind.ALREADY_EXISTS, key, place)
+
+
+def failed_precondition(key: str, place: str) -> Refusal:
+    return Refusal(Kind.FAILED_PRECONDITION, key, place)

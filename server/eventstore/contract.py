@@ -53,16 +53,16 @@ class Loaded:
     """What the store holds of it.
 
     Attributes:
-        states: of the needed aggregates that live; the others are missing.
-        sequences: the last sequence of each needed aggregate that once lived and does no more.
-        names: the owner of each needed name that is taken; the others are missing.
+        states: of each needed aggregate; None where it does not live.
+        sequences: the last sequence of those that once lived and do no more.
+        names: the owner of each needed name; None where it is free.
         position: of the last event stored; 0 before the first.
         now: the time of this transaction: never before the time of the last event.
     """
 
-    states: Mapping[Key, State]
+    states: Mapping[Key, State | None]
     sequences: Mapping[Key, int]
-    names: Mapping[Name, str]
+    names: Mapping[Name, str | None]
     position: int
     now: int
 

@@ -1,23 +1,127 @@
-"""The event store on SQLite: a writer thread, a reader thread, point reads on the loop."""
+"""The event store on SQLite: a writer thread, a reader thread for lists, point reads on the loop.
 
+A point read takes about 8 µs, less than the way to another thread and back.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Final, Self, TypeVar
 
 from server.clock import Clock, wall_clock
+from server.domain.action import Action
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+from server.eventstore.contract import Decide, Needs, Page
+from server.eventstore.folder import DataFolder
+from server.eventstore.sqlite.reader import Reader
+from server.eventstore.sqlite.writer import Writer
+
+DATABASE_FILE: Final = "events.sqlite"
+
+T = TypeVar("T")
 
 
 class SqliteEventStore:
-    """Implements `server.eventstore.contract.EventStore`."""
+    """Implements `server.eventstore.contract.EventStore`; made by `open`."""
+
+    def __init__(self, folder: DataFolder, writer: Writer, path: Path) -> None:
+        self._folder = folder
+        self._writer = writer
+        self._writing = ThreadPoolExecutor(1, "event store writer")
+        self._reading = ThreadPoolExecutor(1, "event store reader")
+        self._points = Reader(path)
+        self._lists = Reader(path)
 
     @classmethod
     async def open(cls, folder: Path, *, admin: str = "", clock: Clock = wall_clock) -> Self:
         """Claim the data folder, made when missing, and bring its database up to date.
 
-        Args:
-            admin: the path of this process's admin socket, told to who finds the folder in use.
+        Whoever finds the folder in use is told `admin`, the path of this process's admin socket.
 
         Raises:
             DataFolderInUse: another process has it.
             StorageError: it cannot be used; the text is for the operator.
         """
-        raise NotImplementedError
+        return await asyncio.to_thread(cls._open, folder, admin, clock)
+
+    @classmethod
+    def _open(cls, folder: Path, admin: str, clock: Clock) -> Self:
+        claimed = DataFolder.claim(folder, admin=admin)
+        path = folder / DATABASE_FILE
+        writer = Writer(path, clock)
+        try:
+            writer.open()
+            return cls(claimed, writer, path)
+        except BaseException:
+            writer.close()
+            claimed.release()
+            raise
+
+    async def close(self) -> None:
+        """Let go of the folder; a commit that runs ends first."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._points.close()
+        self._lists.close()
+        self._writer.close()
+        self._folder.release()
+
+    async def commit(self, needs: Needs, decide: Decide) -> None:
+        await self._write(lambda: self._writer.commit(needs, decide))
+
+    async def claim_machine_id(self) -> int:
+        return await self._write(self._writer.claim_machine_id)
+
+    async def action(self, org_id: str, action_id: str) -> Action | None:
+        return self._points.action(org_id, action_id)
+
+    async def actions(self, org_id: str, *, offset: int = 0, limit: int = 0) -> Page:
+        return await self._read(lambda: self._lists.actions(org_id, offset, limit))
+
+    async def org(self, org_id: str) -> Org | None:
+        return self._points.org(org_id)
+
+    async def orgs(self) -> Sequence[Org]:
+        return await self._read(self._lists.orgs)
+
+    async def user(self, user_id: str) -> User | None:
+        return self._points.user(user_id)
+
+    async def users(self, org_id: str) -> Sequence[User]:
+        return await self._read(lambda: self._lists.users(org_id))
+
+    async def member(self, org_id: str, user_id: str) -> Member | None:
+        return self._points.member(org_id, user_id)
+
+    async def members(self, org_id: str) -> Sequence[Member]:
+        return await self._read(lambda: self._lists.members(org_id))
+
+    async def memberships(self, user_id: str) -> Sequence[Member]:
+        return self._points.memberships(user_id)
+
+    async def token(self, token_id: str) -> Token | None:
+        return self._points.token(token_id)
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
+        return self._points.token_by_hash(secret_hash)
+
+    async def tokens(self, user_id: str) -> Sequence[Token]:
+        return await self._read(lambda: self._lists.tokens(user_id))
+
+    async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
+        return await self._read(lambda: self._lists.events(after, limit))
+
+    async def is_empty(self) -> bool:
+        return self._points.is_empty()
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writing, call)
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reading, call)

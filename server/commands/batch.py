@@ -1,0 +1,108 @@
+"""The facts of one batch: what the store loaded, and what earlier commands changed on top of it."""
+
+from collections.abc import Sequence
+
+from server.commands.base import Change
+from server.domain.action import Action
+from server.domain.aggregates import (
+    Key,
+    Name,
+    State,
+    action_key,
+    evolve,
+    member_key,
+    org_key,
+    token_key,
+    unique_name,
+    user_key,
+)
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+from server.eventstore.contract import Loaded, Writes
+
+
+class Batch:
+    """Implements `Facts`; an aggregate or a name that no command declared is a KeyError."""
+
+    __slots__ = (
+        "_changed",
+        "_events",
+        "_names_changed",
+        "_owners",
+        "_position",
+        "_sequences",
+        "_states",
+        "now",
+    )
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.now = loaded.now
+        self._position = loaded.position
+        self._states: dict[Key, State | None] = dict(loaded.states)
+        self._sequences = dict(loaded.sequences)
+        self._owners: dict[Name, str | None] = dict(loaded.names)
+        self._events: list[RecordedEvent] = []
+        self._changed: dict[Key, State | None] = {}
+        self._names_changed: dict[Name, str | None] = {}
+
+    def action(self, action_id: str) -> Action | None:
+        state = self._states[action_key(action_id)]
+        return state if isinstance(state, Action) else None
+
+    def org(self, org_id: str) -> Org | None:
+        state = self._states[org_key(org_id)]
+        return state if isinstance(state, Org) else None
+
+    def member(self, member_id: str) -> Member | None:
+        state = self._states[member_key(member_id)]
+        return state if isinstance(state, Member) else None
+
+    def user(self, user_id: str) -> User | None:
+        state = self._states[user_key(user_id)]
+        return state if isinstance(state, User) else None
+
+    def token(self, token_id: str) -> Token | None:
+        state = self._states[token_key(token_id)]
+        return state if isinstance(state, Token) else None
+
+    def owner(self, name: Name) -> str | None:
+        return self._owners[name]
+
+    def apply(self, changes: Sequence[Change], *, editor: str) -> None:
+        """Let the changes of one command happen, after all that happened before."""
+        for key, org_id, event in changes:
+            before = self._states[key]
+            last = self._sequences.get(key, 0) if before is None else before.sequence
+            self._position += 1
+            recorded = RecordedEvent(
+                self._position,
+                org_id,
+                key[0],
+                key[1],
+                last + 1,
+                event.type,
+                event.payload,
+                editor,
+                self.now,
+            )
+            after = evolve(before, recorded)
+            self._events.append(recorded)
+            self._states[key] = self._changed[key] = after
+            if after is None:
+                self._sequences[key] = recorded.sequence
+            self._rename(before, after)
+
+    def writes(self) -> Writes:
+        claimed = {name: owner for name, owner in self._names_changed.items() if owner is not None}
+        return Writes(self._events, self._changed, self._names_changed.keys(), claimed)
+
+    def _rename(self, before: State | None, after: State | None) -> None:
+        old = None if before is None else unique_name(before)
+        new = None if after is None else unique_name(after)
+        if old == new:
+            return
+        if old is not None:
+            self._owners[old] = self._names_changed[old] = None
+        if new is not None and after is not None:
+            self._owners[new] = self._names_changed[new] = after.id

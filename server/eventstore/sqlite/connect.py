@@ -1,0 +1,43 @@
+"""Connections as this store wants them, and the boundary where sqlite3's errors become ours."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.eventstore.contract import StorageError
+
+BUSY_TIMEOUT_S = 5
+
+
+def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
+    """Open the database; transactions are begun and ended by hand.
+
+    WAL with synchronous=FULL: a commit that returned survives the loss of the process and of
+    power, and readers do not wait for the writer.
+    """
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S
+    )
+    try:
+        if writes:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Whatever fails inside is a StorageError; drivers raise more than they document (R2)."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as error:
+        message = f"event store {path}: {error}"
+        raise StorageError(message) from error

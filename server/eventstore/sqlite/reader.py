@@ -1,0 +1,110 @@
+"""What is asked of the store: a connection that only reads.
+
+A point read costs microseconds, a list what it is long; who calls decides on which thread.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from server.domain.action import Action
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org, member_id
+from server.domain.user import Token, User
+from server.eventstore.contract import Page
+from server.eventstore.sqlite import rows
+from server.eventstore.sqlite.connect import connect, storage
+from server.eventstore.sqlite.rows import SELECT_EVENTS, select
+
+_INT64_MAX: Final = 2**63 - 1
+
+_ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
+_ACTIONS: Final = select("actions", Action, "org_id = ? ORDER BY position LIMIT ? OFFSET ?")
+_ACTIONS_TOTAL: Final = "SELECT count(*) FROM actions WHERE org_id = ?"
+_ORG: Final = select("orgs", Org, "id = ?")
+_ORGS: Final = select("orgs", Org, "true ORDER BY position")
+_USER: Final = select("users", User, "id = ?")
+_USERS: Final = select("users", User, "org_id = ? ORDER BY position")
+_MEMBER: Final = select("members", Member, "id = ?")
+_MEMBERS: Final = select("members", Member, "org_id = ? ORDER BY position")
+_MEMBERSHIPS: Final = select("members", Member, "user_id = ? ORDER BY position")
+_TOKEN: Final = select("tokens", Token, "id = ?")
+_TOKEN_BY_HASH: Final = select("tokens", Token, "secret_hash = ?")
+_TOKENS: Final = select("tokens", Token, "user_id = ? ORDER BY position")
+_LAST_EVENT_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
+
+
+class Reader:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with storage(path):
+            self._connection = connect(path, writes=False)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def action(self, org_id: str, action_id: str) -> Action | None:
+        found = self._one(_ACTION, (action_id, org_id))
+        return None if found is None else rows.action(found)
+
+    def actions(self, org_id: str, offset: int, limit: int) -> Page:
+        window = (org_id, min(limit, _INT64_MAX) or -1, min(offset, _INT64_MAX))
+        with storage(self._path):
+            self._connection.execute("BEGIN")  # the three agree with each other
+            try:
+                (total,) = self._connection.execute(_ACTIONS_TOTAL, (org_id,)).fetchone()
+                found = self._connection.execute(_ACTIONS, window).fetchall()
+                (viewed_at,) = self._connection.execute(_LAST_EVENT_AT).fetchone() or (0,)
+            finally:
+                self._connection.execute("ROLLBACK")
+        return Page([rows.action(row) for row in found], total, viewed_at)
+
+    def org(self, org_id: str) -> Org | None:
+        found = self._one(_ORG, (org_id,))
+        return None if found is None else rows.org(found)
+
+    def orgs(self) -> Sequence[Org]:
+        return [rows.org(row) for row in self._all(_ORGS, ())]
+
+    def user(self, user_id: str) -> User | None:
+        found = self._one(_USER, (user_id,))
+        return None if found is None else rows.user(found)
+
+    def users(self, org_id: str) -> Sequence[User]:
+        return [rows.user(row) for row in self._all(_USERS, (org_id,))]
+
+    def member(self, org_id: str, user_id: str) -> Member | None:
+        found = self._one(_MEMBER, (member_id(org_id, user_id),))
+        return None if found is None else rows.member(found)
+
+    def members(self, org_id: str) -> Sequence[Member]:
+        return [rows.member(row) for row in self._all(_MEMBERS, (org_id,))]
+
+    def memberships(self, user_id: str) -> Sequence[Member]:
+        return [rows.member(row) for row in self._all(_MEMBERSHIPS, (user_id,))]
+
+    def token(self, token_id: str) -> Token | None:
+        found = self._one(_TOKEN, (token_id,))
+        return None if found is None else rows.token(found)
+
+    def token_by_hash(self, secret_hash: bytes) -> Token | None:
+        found = self._one(_TOKEN_BY_HASH, (secret_hash,))
+        return None if found is None else rows.token(found)
+
+    def tokens(self, user_id: str) -> Sequence[Token]:
+        return [rows.token(row) for row in self._all(_TOKENS, (user_id,))]
+
+    def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return [rows.event(row) for row in self._all(SELECT_EVENTS, (after, limit))]
+
+    def is_empty(self) -> bool:
+        return self._one(_LAST_EVENT_AT, ()) is None
+
+    def _one(self, sql: str, values: rows.Row) -> rows.Row | None:
+        with storage(self._path):
+            found: rows.Row | None = self._connection.execute(sql, values).fetchone()
+        return found
+
+    def _all(self, sql: str, values: rows.Row) -> list[rows.Row]:
+        with storage(self._path):
+            return self._connection.execute(sql, values).fetchall()

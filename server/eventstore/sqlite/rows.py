@@ -1,0 +1,141 @@
+"""One table for each kind of aggregate: its statements, and rows to states and back.
+
+The columns of a table are the fields of its state, by the same names.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from server.domain.action import Action, ActionState
+from server.domain.aggregates import State
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+
+Row: TypeAlias = Sequence[Any]
+"""As sqlite3 types what it gives."""
+
+_NEVER_CHANGED: Final = {"position", "id", "org_id", "user_id", "created_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The statements of one table; `load` is given a JSON array of ids, `delete` one id."""
+
+    load: str
+    upsert: str
+    delete: str
+    to_state: Callable[[Row], State]
+
+
+def action(row: Row) -> Action:
+    id_, org_id, state, name, script, timeout_ns, allowed_to_fail, *rest = row
+    return Action(
+        id_, org_id, _STATES[state], name, script, timeout_ns, allowed_to_fail == 1, *rest
+    )
+
+
+def org(row: Row) -> Org:
+    return Org(*row)
+
+
+def member(row: Row) -> Member:
+    id_, org_id, user_id, roles, *rest = row
+    return Member(id_, org_id, user_id, tuple(orjson.loads(roles)), *rest)
+
+
+def user(row: Row) -> User:
+    return User(*row)
+
+
+def token(row: Row) -> Token:
+    return Token(*row)
+
+
+def state_row(state: State) -> Row:
+    if isinstance(state, Action):
+        return (
+            state.id,
+            state.org_id,
+            state.state.value,
+            state.name,
+            state.script,
+            state.timeout_ns,
+            1 if state.allowed_to_fail else 0,
+            state.sequence,
+            state.created_at,
+            state.changed_at,
+            state.position,
+        )
+    if isinstance(state, Member):
+        state_fields = {field.name: getattr(state, field.name) for field in fields(state)}
+        return [*{**state_fields, "roles": orjson.dumps(state.roles).decode()}.values()]
+    return [getattr(state, field.name) for field in fields(state)]
+
+
+def select(name: str, kind: type[State], condition: str) -> str:
+    columns = ", ".join(field.name for field in fields(kind))
+    return f"SELECT {columns} FROM {name} WHERE {condition}"  # noqa: S608 - names of ours
+
+
+def _table(name: str, kind: type[State], to_state: Callable[[Row], State]) -> Table:
+    columns = [field.name for field in fields(kind)]
+    changes = [
+        f"{column} = excluded.{column}" for column in columns if column not in _NEVER_CHANGED
+    ]
+    return Table(
+        load=select(name, kind, "id IN (SELECT value FROM json_each(?))"),
+        upsert=(
+            f"INSERT INTO {name} ({', '.join(columns)}) "  # noqa: S608 - names of ours
+            f"VALUES ({', '.join('?' * len(columns))}) "
+            f"ON CONFLICT (position) DO UPDATE SET {', '.join(changes)}"
+        ),
+        delete=f"DELETE FROM {name} WHERE id = ?",  # noqa: S608 - names of ours
+        to_state=to_state,
+    )
+
+
+_STATES: Final = {state.value: state for state in ActionState}
+
+TABLES: Final[dict[str, Table]] = {
+    "action": _table("actions", Action, action),
+    "org": _table("orgs", Org, org),
+    "member": _table("members", Member, member),
+    "user": _table("users", User, user),
+    "token": _table("tokens", Token, token),
+}
+
+INSERT_EVENT: Final = (
+    f"INSERT INTO events ({', '.join(RecordedEvent._fields)}) "  # noqa: S608 - names of ours
+    f"VALUES ({', '.join('?' * len(RecordedEvent._fields))})"
+)
+SELECT_EVENTS: Final = (
+    f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours
+    "WHERE position > ? ORDER BY position LIMIT ?"
+)
+
+_NO_PAYLOAD: Final = "{}"
+
+
+def event_row(event: RecordedEvent) -> Row:
+    position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = event
+    text = orjson.dumps(payload).decode() if payload else _NO_PAYLOAD
+    return (position, org_id, kind, aggregate_id, sequence, type_, text, editor, created_at)
+
+
+def event(row: Row) -> RecordedEvent:
+    position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = row
+    return RecordedEvent(
+        position,
+        org_id,
+        kind,
+        aggregate_id,
+        sequence,
+        type_,
+        orjson.loads(payload),
+        editor,
+        created_at,
+    )

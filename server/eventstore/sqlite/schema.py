@@ -1,0 +1,83 @@
+"""Bring a database up to date: numbered SQL files, each applied once, in one transaction.
+
+The table `schema_versions` says which were applied. A database that is newer than this code, or
+that is not ours, is refused before anything is written to it.
+"""
+
+import re
+import sqlite3
+from importlib import resources
+from typing import Final, NamedTuple
+
+from server.eventstore.contract import StorageError
+
+APPLICATION_ID: Final = 1094931529
+
+_VERSIONS_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS schema_versions (
+    version    INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+)
+"""
+
+
+class Version(NamedTuple):
+    number: int
+    name: str
+    sql: str
+
+
+def versions() -> list[Version]:
+    """The SQL files beside this module, in the order of their numbers."""
+    found = []
+    for file in resources.files(__package__).iterdir():
+        name = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
+        if name is not None:
+            found.append(Version(int(name[1]), name[2], file.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> None:
+    """Apply what is missing.
+
+    Raises:
+        StorageError: the database is another program's, or was written by a newer version.
+        sqlite3.Error: storage fails.
+    """
+    applied = _applied(connection, path)
+    known = versions()
+    if applied > known[-1].number:
+        message = (
+            f"{path} has schema version {applied}, this program knows {known[-1].number}: "
+            "start the newer version that wrote it"
+        )
+        raise StorageError(message)
+    for version in known[applied:]:
+        _apply(connection, version, now)
+
+
+def _applied(connection: sqlite3.Connection, path: str) -> int:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        message = f"{path} is a database of another program"
+        raise StorageError(message)
+    if not tables:
+        return 0
+    (number,) = connection.execute("SELECT max(version) FROM schema_versions").fetchone()
+    return int(number)
+
+
+def _apply(connection: sqlite3.Connection, version: Version, now: int) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;{_VERSIONS_TABLE};{version.sql}")
+        connection.execute(
+            "INSERT INTO schema_versions (version, name, applied_at) VALUES (?, ?, ?)",
+            (version.number, version.name, now),
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,138 @@
+"""The one connection that writes: load, decide, write, commit, in one thread.
+
+Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
+so writing works again as soon as storage does.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from server.clock import Clock
+from server.domain.aggregates import Key, Name, State
+from server.eventstore.contract import Decide, Loaded, Needs, Writes
+from server.eventstore.sqlite import schema
+from server.eventstore.sqlite.connect import connect, storage
+from server.eventstore.sqlite.rows import INSERT_EVENT, TABLES, event_row, state_row
+
+_LOAD_NAMES: Final = """
+SELECT scope, org_id, name, owner FROM names WHERE (scope, org_id, name) IN
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+     FROM json_each(?))
+"""
+_LOAD_SEQUENCES: Final = """
+SELECT aggregate_id, max(sequence) FROM events
+WHERE aggregate_type = ? AND aggregate_id IN (SELECT value FROM json_each(?))
+GROUP BY aggregate_id
+"""
+_RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
+
+_MACHINE_IDS: Final = 2**16
+
+
+class Writer:
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._position = 0
+        self._last_at = 0
+
+    def open(self) -> None:
+        """Make the database when it is missing (mode 0600), and bring its schema up to date."""
+        with storage(self._path):
+            self._path.touch(mode=0o600)
+            connection = connect(self._path, writes=True)
+            try:
+                schema.bring_up_to_date(connection, path=str(self._path), now=self._clock())
+            finally:
+                connection.close()
+            self._connected()
+
+    def commit(self, needs: Needs, decide: Decide) -> None:
+        try:
+            with storage(self._path):
+                connection = self._connected()
+                connection.execute("BEGIN IMMEDIATE")
+                loaded = self._load(connection, needs)
+            writes = decide(loaded)
+            with storage(self._path):
+                self._write(connection, writes)
+                connection.execute("COMMIT")
+        except BaseException:
+            self.close()
+            raise
+        if writes.events:
+            self._position = writes.events[-1].position
+            self._last_at = writes.events[-1].created_at
+
+    def claim_machine_id(self) -> int:
+        with storage(self._path):
+            connection = self._connected()
+            with contextlib.closing(connection.cursor()) as cursor:
+                cursor.execute("UPDATE machine_ids SET last = (last + 1) % ?", (_MACHINE_IDS,))
+                (claimed,) = cursor.execute("SELECT last FROM machine_ids").fetchone()
+        return int(claimed)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = connect(self._path, writes=True)
+            position, last_at = connection.execute(
+                "SELECT position, created_at FROM events ORDER BY position DESC LIMIT 1"
+            ).fetchone() or (0, 0)
+            self._position, self._last_at = position, last_at
+            self._connection = connection
+        return self._connection
+
+    def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
+        states: dict[Key, State | None] = dict.fromkeys(needs.aggregates)
+        sequences: dict[Key, int] = {}
+        for kind, ids in _by_type(needs.aggregates).items():
+            table = TABLES[kind]
+            for row in connection.execute(table.load, (orjson.dumps(ids).decode(),)):
+                states[(kind, row[0])] = table.to_state(row)
+            absent = [id_ for id_ in ids if states[(kind, id_)] is None]
+            if absent:
+                cursor = connection.execute(_LOAD_SEQUENCES, (kind, orjson.dumps(absent).decode()))
+                for id_, sequence in cursor:
+                    sequences[(kind, id_)] = sequence
+        names: dict[Name, str | None] = dict.fromkeys(needs.names)
+        if names:
+            cursor = connection.execute(_LOAD_NAMES, (orjson.dumps(list(names)).decode(),))
+            for scope, org_id, name, owner in cursor:
+                names[(scope, org_id, name)] = owner
+        now = max(self._clock(), self._last_at)
+        return Loaded(states, sequences, names, self._position, now)
+
+    def _write(self, connection: sqlite3.Connection, writes: Writes) -> None:
+        if writes.names_released:
+            connection.executemany(_RELEASE_NAME, writes.names_released)
+        if writes.names_claimed:
+            claimed = [(*name, owner) for name, owner in writes.names_claimed.items()]
+            connection.executemany(_CLAIM_NAME, claimed)
+        connection.executemany(INSERT_EVENT, map(event_row, writes.events))
+        for kind, ids in _by_type(writes.states).items():
+            table = TABLES[kind]
+            living = [state for id_ in ids if (state := writes.states[(kind, id_)]) is not None]
+            removed = [(id_,) for id_ in ids if writes.states[(kind, id_)] is None]
+            connection.executemany(table.upsert, map(state_row, living))
+            if removed:
+                connection.executemany(table.delete, removed)
+
+
+def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
+    ids: dict[str, list[str]] = {}
+    for kind, id_ in keys:
+        ids.setdefault(kind, []).append(id_)
+    return ids

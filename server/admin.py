@@ -1,0 +1,238 @@
+"""What an operator may do to accounts, from the command line.
+
+Organisations, users, members and tokens; in is an operation, out is what JSON can hold. The same
+code runs in a command's own process and, over `admin_socket`, in the server that holds the store.
+
+Rule: who may do this is a matter of who may open the data folder; no caller is checked here.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+import msgspec
+
+from server.commands import orgs, users
+from server.commands.queue import CommandQueue
+from server.domain.events import JSON
+from server.domain.org import Member, Org
+from server.domain.refusals import Refusal
+from server.domain.user import Token, User
+from server.eventstore.contract import EventStore
+from server.identity.tokens import hash_of, new_secret
+from server.ids import IdGenerator
+from server.locale import Texts
+
+EDITOR: Final = ""
+"""Of what the command line does: nobody who has a token."""
+
+Result: TypeAlias = dict[str, JSON]
+
+
+class AdminError(Exception):
+    """An operation that cannot be done; the text is one line, for the operator."""
+
+
+class CreateOrg(msgspec.Struct, frozen=True, tag="org.create"):
+    name: str
+
+
+class ListOrgs(msgspec.Struct, frozen=True, tag="org.list"):
+    pass
+
+
+class CreateUser(msgspec.Struct, frozen=True, tag="user.create"):
+    """An empty `org_id`, here and below, is the only organisation that there is."""
+
+    name: str
+    org_id: str = ""
+
+
+class ListUsers(msgspec.Struct, frozen=True, tag="user.list"):
+    org_id: str = ""
+
+
+class AddMember(msgspec.Struct, frozen=True, tag="member.add"):
+    user_id: str
+    roles: tuple[str, ...]
+    org_id: str = ""
+
+
+class RemoveMember(msgspec.Struct, frozen=True, tag="member.remove"):
+    user_id: str
+    org_id: str = ""
+
+
+class ListMembers(msgspec.Struct, frozen=True, tag="member.list"):
+    org_id: str = ""
+
+
+class CreateToken(msgspec.Struct, frozen=True, tag="token.create"):
+    user_id: str
+    description: str = ""
+    expires_at: int | None = None
+
+
+class ListTokens(msgspec.Struct, frozen=True, tag="token.list"):
+    """Of one user; of every user of the organisation when there is no user id."""
+
+    user_id: str = ""
+    org_id: str = ""
+
+
+class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
+    token_id: str
+
+
+Operation: TypeAlias = (
+    CreateOrg
+    | ListOrgs
+    | CreateUser
+    | ListUsers
+    | AddMember
+    | RemoveMember
+    | ListMembers
+    | CreateToken
+    | ListTokens
+    | RevokeToken
+)
+
+
+class Admin:
+    """Performs operations on a store."""
+
+    def __init__(
+        self, store: EventStore, queue: CommandQueue, ids: IdGenerator, texts: Texts
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._ids = ids
+        self._texts = texts
+
+    async def perform(self, operation: Operation) -> list[Result]:
+        """Do it; a list of what was made or found, empty for what was taken away.
+
+        Raises:
+            AdminError: it cannot be done.
+        """
+        try:
+            return await self._perform(operation)
+        except Refusal as refusal:
+            raise AdminError(self._texts.text(refusal.key, refusal.values)) from refusal
+
+    async def _perform(self, operation: Operation) -> list[Result]:
+        match operation:
+            case CreateOrg():
+                return [await self._create_org(operation)]
+            case ListOrgs():
+                return [_org(org) for org in await self._store.orgs()]
+            case CreateUser():
+                return [await self._create_user(operation)]
+            case ListUsers():
+                org_id = await self._org_id(operation.org_id)
+                return [_user(user) for user in await self._store.users(org_id)]
+            case AddMember():
+                return [await self._add_member(operation)]
+            case RemoveMember():
+                org_id = await self._org_id(operation.org_id)
+                command = orgs.RemoveMember(org_id, operation.user_id, EDITOR)
+                await self._queue.execute(command)
+                return []
+            case ListMembers():
+                org_id = await self._org_id(operation.org_id)
+                return [await self._member(member) for member in await self._store.members(org_id)]
+            case CreateToken():
+                return [await self._create_token(operation)]
+            case ListTokens():
+                return [_token(token) for token in await self._tokens(operation)]
+            case RevokeToken():
+                await self._queue.execute(users.RevokeToken(operation.token_id, EDITOR))
+                return []
+
+    async def _create_org(self, operation: CreateOrg) -> Result:
+        command = orgs.CreateOrg(self._ids.next(), operation.name, EDITOR)
+        return _org(await self._queue.execute(command))
+
+    async def _create_user(self, operation: CreateUser) -> Result:
+        org_id = await self._org_id(operation.org_id)
+        command = users.CreateUser(org_id, self._ids.next(), operation.name, EDITOR)
+        return _user(await self._queue.execute(command))
+
+    async def _add_member(self, operation: AddMember) -> Result:
+        org_id = await self._org_id(operation.org_id)
+        command = orgs.AddMember(org_id, operation.user_id, operation.roles, EDITOR)
+        return await self._member(await self._queue.execute(command))
+
+    async def _create_token(self, operation: CreateToken) -> Result:
+        secret = new_secret()
+        command = users.CreateToken(
+            user_id=operation.user_id,
+            token_id=self._ids.next(),
+            secret_hash=hash_of(secret),
+            description=operation.description,
+            expires_at=operation.expires_at,
+            editor=EDITOR,
+        )
+        return {**_token(await self._queue.execute(command)), "token": secret}
+
+    async def _tokens(self, operation: ListTokens) -> Sequence[Token]:
+        if operation.user_id:
+            if await self._store.user(operation.user_id) is None:
+                raise AdminError(self._texts.text("Errors.User.NotFound", {}))
+            return await self._store.tokens(operation.user_id)
+        org_id = await self._org_id(operation.org_id)
+        return [
+            token
+            for user in await self._store.users(org_id)
+            for token in await self._store.tokens(user.id)
+        ]
+
+    async def _member(self, member: Member) -> Result:
+        user = await self._store.user(member.user_id)
+        return {
+            "org_id": member.org_id,
+            "user_id": member.user_id,
+            "user_name": "" if user is None else user.name,
+            "roles": list(member.roles),
+            "created_at": _time(member.created_at),
+        }
+
+    async def _org_id(self, org_id: str) -> str:
+        if org_id:
+            if await self._store.org(org_id) is None:
+                raise AdminError(self._texts.text("Errors.Org.NotFound", {}))
+            return org_id
+        found = await self._store.orgs()
+        if not found:
+            raise AdminError("there is no organisation yet: org create NAME makes one")
+        if len(found) > 1:
+            raise AdminError(f"there are {len(found)} organisations: say which with --org")
+        return found[0].id
+
+
+def _org(org: Org) -> Result:
+    return {"id": org.id, "name": org.name, "created_at": _time(org.created_at)}
+
+
+def _user(user: User) -> Result:
+    return {
+        "id": user.id,
+        "org_id": user.org_id,
+        "name": user.name,
+        "created_at": _time(user.created_at),
+    }
+
+
+def _token(token: Token) -> Result:
+    return {
+        "id": token.id,
+        "user_id": token.user_id,
+        "description": token.description,
+        "expires_at": None if token.expires_at is None else _time(token.expires_at),
+        "created_at": _time(token.created_at),
+    }
+
+
+def _time(at: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

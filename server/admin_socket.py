@@ -1,0 +1,149 @@
+"""Admin operations over a unix socket: for the command line, while a server holds the store.
+
+One connection is one operation: a line of JSON in, a line of JSON out, {"result": […]} or
+{"error": "one line"}.
+
+Rule: who can open the socket may do everything; it has mode 0600, in a folder of its owner's.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from server.admin import Admin, AdminError, Operation, Result
+from server.eventstore.contract import StorageError
+
+PATH_MAX_BYTES: Final = 100
+"""A unix socket's path is bounded: 108 bytes on Linux, 104 elsewhere, its NUL included."""
+REQUEST_MAX_BYTES: Final = 64 << 10
+ANSWER_MAX_BYTES: Final = 64 << 20
+TIMEOUT_S: Final = 10.0
+"""For a whole operation, from either end."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    result: list[Result] = []
+    error: str = ""
+
+
+_decode_operation: Final = msgspec.json.Decoder(Operation).decode
+_decode_answer: Final = msgspec.json.Decoder(_Answer).decode
+
+
+class AdminSocket:
+    """The server's end."""
+
+    def __init__(self, folder: Path) -> None:
+        """Choose a path in the data folder, or in a private one where that path is too long."""
+        self._temporary = ""
+        path = folder.absolute() / "admin.sock"
+        if len(os.fsencode(path)) > PATH_MAX_BYTES:
+            self._temporary = tempfile.mkdtemp(prefix="actions-")
+            path = Path(self._temporary) / "admin.sock"
+        self.path: Final = str(path)
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self, admin: Admin) -> None:
+        """Listen.
+
+        Raises:
+            OSError: it cannot be bound.
+        """
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(_serve(admin, reader, writer))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+        self._server = await asyncio.start_unix_server(
+            connected, sock=_bound(self.path), limit=REQUEST_MAX_BYTES
+        )
+
+    async def close(self) -> None:
+        """Finish the operations under way, and leave nothing behind."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            _unlink(self.path)
+            await asyncio.gather(*self._connections)
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+async def ask(path: str, operation: Operation) -> list[Result]:
+    """Have the server at the path perform an operation.
+
+    Raises:
+        AdminError: it cannot be done.
+        OSError: nobody listens there, or not any more, or it takes too long (TimeoutError).
+    """
+    async with asyncio.timeout(TIMEOUT_S):
+        reader, writer = await asyncio.open_unix_connection(path, limit=ANSWER_MAX_BYTES)
+        try:
+            writer.write(msgspec.json.encode(operation) + b"\n")
+            line = await reader.readline()
+        finally:
+            writer.close()
+    if not line.endswith(b"\n"):
+        raise ConnectionResetError
+    answer = _decode_answer(line)
+    if answer.error:
+        raise AdminError(answer.error)
+    return answer.result
+
+
+def _bound(path: str) -> socket.socket:
+    # The data folder is locked by this process: what lies there is of one that died.
+    _unlink(path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        bound.bind(path)
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.umask(mask)
+    return bound
+
+
+def _unlink(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+async def _serve(admin: Admin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await _answer(admin, reader)
+                writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+async def _answer(admin: Admin, reader: asyncio.StreamReader) -> _Answer:
+    try:
+        operation = _decode_operation(await reader.readline())
+        return _Answer(result=await admin.perform(operation))
+    except AdminError as error:
+        return _Answer(error=str(error))
+    except StorageError as error:
+        return _Answer(error=str(error))
+    except ValueError:
+        # Not JSON, not an operation, or a line over the limit.
+        return _Answer(error=f"expected an operation in a line of {REQUEST_MAX_BYTES} bytes")
+    except Exception:
+        logger.exception("an admin operation failed")
+        return _Answer(error="internal error: the server's log says more")

@@ -1,19 +1,57 @@
 """Ids: 18 digits, in the order of time, different in every process.
 
 Follows the sonyflake layout: 39 bits of 10 ms units since 2019-04-29T00:00:00Z, 8 bits of counter,
-16 bits of machine id, printed as a decimal string. A process claims its machine id in the store.
+16 bits of machine id, printed as a decimal string (18 digits until 2038). A process claims its
+machine id in the store, another one each time it starts, so what an earlier process made ahead of
+the clock cannot come again.
 """
 
+from typing import Final
+
 from server.clock import Clock, wall_clock
+from server.domain.refusals import Kind, Refusal
+
+EPOCH_US: Final = 1_556_496_000_000_000
+"""2019-04-29T00:00:00Z"""
+
+UNIT_US: Final = 10_000
+COUNTER_BITS: Final = 8
+MACHINE_BITS: Final = 16
+
+LEAD_MAX_UNITS: Final = 6_000
+"""A minute, or 1.5 million ids beyond the 25,600 a second that the layout has room for."""
 
 
 class IdGenerator:
     """Strictly increasing within a process, also when the clock steps back.
 
-    More than 256 ids in 10 ms run ahead of the clock, up to `LEAD_MAX_UNITS`.
+    More than 256 ids in 10 ms take the units of time to come, rather than block.
     """
 
-    def __init__(self, machine_id: int, *, clock: Clock = wall_clock) -> None: ...
+    def __init__(self, machine_id: int, *, clock: Clock = wall_clock) -> None:
+        if not 0 <= machine_id < 1 << MACHINE_BITS:
+            message = f"machine id: expected 0 to 65535, got {machine_id}"
+            raise ValueError(message)
+        self._machine_id = machine_id
+        self._clock = clock
+        self._latest = 0
+        self._unit = 0
+        self._counter = 0
 
     def next(self) -> str:
-        raise NotImplementedError
+        """Make an id.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED, when the ids made are a minute ahead of the clock.
+        """
+        self._latest = max(self._latest, (self._clock() - EPOCH_US) // UNIT_US)
+        unit, counter = self._unit, self._counter + 1
+        if unit < self._latest:
+            unit, counter = self._latest, 0
+        elif counter >> COUNTER_BITS:
+            unit, counter = unit + 1, 0
+        if unit - self._latest > LEAD_MAX_UNITS:
+            raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Id.TooMany")
+        self._unit, self._counter = unit, counter
+        made = unit << (COUNTER_BITS + MACHINE_BITS) | counter << MACHINE_BITS | self._machine_id
+        return str(made)

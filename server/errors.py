@@ -1,0 +1,87 @@
+"""What a caller is told when a call fails: a refusal as a gRPC status with its ErrorDetail.
+
+Follows the Actions API, "Errors on the wire": the message is `<text> (<id>)`, and the one detail is
+zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status.
+Rule: the text of any other exception never reaches a caller; it belongs to the log.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc.status_pb2 import Status
+
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.contract import StorageError
+from server.locale import Texts
+from zitadel.message_pb2 import ErrorDetail
+
+CODE: Final[Mapping[Kind, grpc.StatusCode]] = {
+    Kind.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Kind.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+_STATUS_DETAILS: Final = "grpc-status-details-bin"
+
+
+class Failure(NamedTuple):
+    """How a call ends; the fields are the arguments of `ServicerContext.abort`.
+
+    Attributes:
+        trailing_metadata: the google.rpc.Status with the detail; empty for a plain status.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    trailing_metadata: tuple[tuple[str, bytes], ...] = ()
+
+
+STORAGE_FAILED: Final = Failure(grpc.StatusCode.UNAVAILABLE, "storage is unavailable, try again")
+
+
+def internal(request_id: str) -> Failure:
+    """The one answer to a fault of ours; what happened stands in the log under the request id."""
+    return Failure(grpc.StatusCode.INTERNAL, f"internal error (request id {request_id})")
+
+
+class Failures:
+    """Exceptions to failures, in one language."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._constant: dict[tuple[Kind, str, str], Failure] = {}
+
+    def of(self, error: Exception) -> Failure | None:
+        """What the caller is told; None when the error is a fault of ours."""
+        if isinstance(error, Refusal):
+            return self._of_refusal(error)
+        if isinstance(error, StorageError):
+            return STORAGE_FAILED
+        return None
+
+    def _of_refusal(self, refusal: Refusal) -> Failure:
+        if refusal.values:
+            return self._translated(refusal)
+        key = (refusal.kind, refusal.key, refusal.id)
+        failure = self._constant.get(key)
+        if failure is None:
+            failure = self._constant[key] = self._translated(refusal)
+        return failure
+
+    def _translated(self, refusal: Refusal) -> Failure:
+        code = CODE[refusal.kind]
+        text = self._texts.text(refusal.key, refusal.values)
+        if not refusal.id:
+            return Failure(code, text)
+        message = f"{text} ({refusal.id})"
+        detail = Any()
+        detail.Pack(ErrorDetail(id=refusal.id, message=text))
+        status = Status(code=code.value[0], message=message, details=[detail])
+        return Failure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))

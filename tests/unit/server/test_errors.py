@@ -1,0 +1,124 @@
+"""Refusals and failures as the status that a caller gets."""
+
+import grpc
+import pytest
+from google.rpc.status_pb2 import Status
+
+from server.domain.refusals import Kind, Refusal
+from server.errors import Failures
+from server.eventstore.contract import StorageError
+from server.locale import Texts, load
+from zitadel.message_pb2 import ErrorDetail
+
+FAILURES = Failures(load("en"))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "message"),
+    [
+        pytest.param(
+            Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotInactive", "COMMAND-J53zh"),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "Action is not inactive (COMMAND-J53zh)",
+            id="a text",
+        ),
+        pytest.param(
+            Refusal(Kind.ALREADY_EXISTS, "Errors.Action.AlreadyExists", "V3-DKcYh"),
+            grpc.StatusCode.ALREADY_EXISTS,
+            "Errors.Action.AlreadyExists (V3-DKcYh)",
+            id="a key without a text",
+        ),
+        pytest.param(
+            Refusal(Kind.UNAUTHENTICATED, "Errors.Token.Invalid", "AUTH-7fs1e"),
+            grpc.StatusCode.UNAUTHENTICATED,
+            "Errors.Token.Invalid (AUTH-7fs1e)",
+            id="an answer given before texts are looked up",
+        ),
+        pytest.param(
+            Refusal(Kind.UNAUTHENTICATED, "auth header missing"),
+            grpc.StatusCode.UNAUTHENTICATED,
+            "auth header missing",
+            id="no id",
+        ),
+        pytest.param(
+            Refusal(
+                Kind.INVALID_ARGUMENT,
+                "Errors.Member.RoleUnknown",
+                "COMMAND-Mr4uk",
+                values={"role": "'BOSS{x}'", "known": "A, B"},
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "Unknown role 'BOSS{x}': expected one of A, B (COMMAND-Mr4uk)",
+            id="a text with values",
+        ),
+    ],
+)
+def test_refusal_is_told_by_code_and_text(
+    refusal: Refusal, code: grpc.StatusCode, message: str
+) -> None:
+    failure = FAILURES.of(refusal)
+    assert failure is not None
+    assert (failure.code, failure.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        (Kind.INVALID_ARGUMENT, 3),
+        (Kind.NOT_FOUND, 5),
+        (Kind.ALREADY_EXISTS, 6),
+        (Kind.PERMISSION_DENIED, 7),
+        (Kind.RESOURCE_EXHAUSTED, 8),
+        (Kind.FAILED_PRECONDITION, 9),
+        (Kind.UNAVAILABLE, 14),
+        (Kind.UNAUTHENTICATED, 16),
+    ],
+)
+def test_each_kind_has_its_code(kind: Kind, number: int) -> None:
+    failure = FAILURES.of(Refusal(kind, "Errors.IDMissing", "X-1"))
+    assert failure is not None
+    assert failure.code.value[0] == number
+
+
+def test_status_has_exactly_one_detail_with_id_and_text() -> None:
+    refusal = Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "COMMAND-Aa22g")
+    failure = FAILURES.of(refusal)
+    assert failure is not None
+    ((key, value),) = failure.trailing_metadata
+    status = Status.FromString(value)
+    (packed,) = status.details
+    detail = ErrorDetail()
+    assert packed.Unpack(detail)
+    assert key == "grpc-status-details-bin"
+    assert (status.code, status.message) == (5, "Action not found (COMMAND-Aa22g)")
+    assert (packed.type_url, detail.id, detail.message) == (
+        "type.googleapis.com/zitadel.v1.ErrorDetail",
+        "COMMAND-Aa22g",
+        "Action not found",
+    )
+
+
+def test_refusal_without_an_id_has_no_details() -> None:
+    failure = FAILURES.of(Refusal(Kind.UNAUTHENTICATED, "auth header missing"))
+    assert failure is not None
+    assert failure.trailing_metadata == ()
+
+
+def test_storage_failure_is_unavailable_and_keeps_its_text_to_itself() -> None:
+    failure = FAILURES.of(StorageError("disk I/O error in /var/lib/secret"))
+    assert failure is not None
+    assert failure.code is grpc.StatusCode.UNAVAILABLE
+    assert failure.message == "storage is unavailable, try again"
+
+
+def test_any_other_exception_is_no_answer() -> None:
+    assert FAILURES.of(ValueError("boom")) is None
+
+
+def test_text_without_values_is_taken_as_it_is() -> None:
+    assert Texts({"a": "100 % {sure}"}).text("a", {}) == "100 % {sure}"
+
+
+def test_unknown_language_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"xx\.toml"):
+        load("xx")

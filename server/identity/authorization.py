@@ -1,0 +1,142 @@
+"""Whether a caller may do what it asks, from the authorization metadata and the organisation's id.
+
+Follows the Actions API, "Auth": the answers, their ids and their order. They are given before texts
+are looked up in a language, so their keys are what the caller reads.
+A membership counts in its own organisation; its IAM_* roles count in every organisation.
+
+Rule: what is known is kept under a hash, never under the secret; expiry is checked on every use; a
+refusal is never kept. Whatever happens to an organisation, a user, a member or a token forgets all.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from server.clock import Clock, wall_clock
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.refusals import Kind, Refusal
+from server.domain.user import Token, User
+from server.identity.caller import Caller
+from server.identity.permissions import granted_by, is_instance_wide
+from server.identity.tokens import PREFIX, hash_of
+
+GRANTS_MAX: Final = 10_000
+"""Tokens in use at once, each with the organisations it is used for; about 500 bytes each."""
+
+_SCHEME: Final = "Bearer "
+_AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
+
+
+class Accounts(Protocol):
+    """What is asked of the event store."""
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None: ...
+
+    async def user(self, user_id: str) -> User | None: ...
+
+    async def org(self, org_id: str) -> Org | None: ...
+
+    async def memberships(self, user_id: str) -> Sequence[Member]: ...
+
+
+class Grant(NamedTuple):
+    """What a token may do in one organisation."""
+
+    caller: Caller
+    permissions: frozenset[str]
+    expires_at: int | None
+
+
+class Authorizer:
+    """Answers from memory where it can, else from the store."""
+
+    def __init__(
+        self, accounts: Accounts, *, clock: Clock = wall_clock, grants_max: int = GRANTS_MAX
+    ) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        self._grants_max = grants_max
+        self._grants: dict[tuple[bytes, str], Grant] = {}
+        self._forgotten = 0
+
+    def forget(self, events: Iterable[RecordedEvent]) -> None:
+        """Take note of what was committed, before anyone is told that it was."""
+        if any(event.aggregate_type in _AGGREGATES for event in events):
+            self._grants.clear()
+            self._forgotten += 1
+
+    def known(self, authorization: str, org_id: str, permission: str) -> Caller | None:
+        """The caller, if memory says that it may; None says nothing."""
+        grant = self._grants.get((_digest(authorization), org_id))
+        if grant is None or permission not in grant.permissions or self._is_past(grant.expires_at):
+            return None
+        return grant.caller
+
+    async def authorize(self, authorization: str, org_id: str, permission: str) -> Caller:
+        """Look the caller up.
+
+        Args:
+            authorization: the metadata's value as it came; empty when there is none.
+            org_id: the organisation asked for; empty for the user's own.
+            permission: what the method asks for.
+
+        Raises:
+            Refusal: the caller may not.
+            StorageError: the store cannot say.
+        """
+        forgotten = self._forgotten
+        grant = await self._grant(_bearer(authorization), org_id)
+        if permission not in grant.permissions:
+            raise Refusal(Kind.PERMISSION_DENIED, "No matching permissions found", "AUTH-5mWD2")
+        if forgotten == self._forgotten:
+            self._keep((_digest(authorization), org_id), grant)
+        return grant.caller
+
+    async def _grant(self, secret: str, org_id: str) -> Grant:
+        token = await self._accounts.token_by_hash(hash_of(secret))
+        if token is None or self._is_past(token.expires_at):
+            raise _invalid_token()
+        user = await self._accounts.user(token.user_id)
+        if user is None:
+            raise _invalid_token()
+        org = await self._accounts.org(org_id or user.org_id)
+        if org is None:
+            raise Refusal(Kind.PERMISSION_DENIED, "Organisation doesn't exist", "AUTH-Bs7Ds")
+        roles = {
+            role
+            for member in await self._accounts.memberships(user.id)
+            for role in member.roles
+            if member.org_id == org.id or is_instance_wide(role)
+        }
+        if not roles:
+            raise Refusal(Kind.NOT_FOUND, "membership not found", "AUTHZ-cdgFk")
+        return Grant(Caller(user.id, org.id), granted_by(roles), token.expires_at)
+
+    def _keep(self, key: tuple[bytes, str], grant: Grant) -> None:
+        if len(self._grants) >= self._grants_max:
+            del self._grants[next(iter(self._grants))]
+        self._grants[key] = grant
+
+    def _is_past(self, expires_at: int | None) -> bool:
+        return expires_at is not None and expires_at <= self._clock()
+
+
+def _bearer(authorization: str) -> str:
+    """The token; where the scheme stands and what is before it does not matter, as in the API."""
+    if not authorization:
+        raise Refusal(Kind.UNAUTHENTICATED, "auth header missing")
+    parts = authorization.split(_SCHEME)
+    if len(parts) != 2:
+        raise Refusal(Kind.UNAUTHENTICATED, "invalid auth header", "AUTH-toLo1")
+    if not parts[1].startswith(PREFIX):
+        raise _invalid_token()
+    return parts[1]
+
+
+def _digest(authorization: str) -> bytes:
+    return hashlib.sha256(authorization.encode("utf-8", "surrogatepass")).digest()
+
+
+def _invalid_token() -> Refusal:
+    return Refusal(Kind.UNAUTHENTICATED, "Errors.Token.Invalid", "AUTH-7fs1e")

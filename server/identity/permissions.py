@@ -1,0 +1,71 @@
+"""Which permission a method asks for, and which role grants it.
+
+A method says what it asks for in its `zitadel.v1.auth_option`. One that says nothing is served to
+nobody, unless it is listed here as public.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from zitadel.options_pb2 import auth_option
+
+PUBLIC_METHODS: Final = frozenset(
+    {
+        "/zitadel.management.v1.ManagementService/Healthz",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/List",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    }
+)
+
+_READ: Final = frozenset({"org.action.read", "org.flow.read"})
+_ALL: Final = _READ | {
+    "org.action.write",
+    "org.action.delete",
+    "org.flow.write",
+    "org.flow.delete",
+}
+
+ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "IAM_OWNER": _ALL,
+        "IAM_ORG_MANAGER": _ALL,
+        "ORG_OWNER": _ALL,
+        "IAM_OWNER_VIEWER": _READ,
+        "ORG_OWNER_VIEWER": _READ,
+    }
+)
+
+_NO_PERMISSIONS: Final[frozenset[str]] = frozenset()
+
+
+def is_instance_wide(role: str) -> bool:
+    """Whether the role counts in every organisation, whichever one the membership is in."""
+    return role.startswith("IAM_")
+
+
+def granted_by(roles: Iterable[str]) -> frozenset[str]:
+    return _NO_PERMISSIONS.union(*(ROLE_PERMISSIONS.get(role, _NO_PERMISSIONS) for role in roles))
+
+
+def required_permissions(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
+    """The permission of each method that asks for one, by path ("/package.Service/Method").
+
+    Raises:
+        ValueError: a method declares no permission and is not listed as public.
+    """
+    required: dict[str, str] = {}
+    for service in services:
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            permission = method.GetOptions().Extensions[auth_option].permission
+            if permission:
+                required[path] = permission
+            elif path not in PUBLIC_METHODS:
+                raise ValueError(f"{path}: expected auth_option, as it is not listed as public")
+    return required

@@ -1,0 +1,381 @@
+"""Who may do what: tokens, roles, organisations, and what is remembered of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
+
+from server.domain.events import RecordedEvent
+from server.domain.org import ROLES, Member, Org
+from server.domain.refusals import Kind, Refusal
+from server.domain.user import Token, User
+from server.eventstore.contract import StorageError
+from server.identity.authorization import Authorizer
+from server.identity.caller import Caller
+from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
+from server.identity.tokens import hash_of, new_secret
+from zitadel import management_pb2
+
+HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"
+SECRET = "act_" + "s" * 43
+HEADER = f"Bearer {SECRET}"
+READ, WRITE = "org.action.read", "org.action.write"
+SERVICE = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Accounts:
+    """One user of the organisation HOME; OTHER exists too; what is asked is counted."""
+
+    def __init__(self) -> None:
+        self.token: Token | None = Token(
+            "300000000000000001", HOME, "200000000000000001", hash_of(SECRET), "", None, 1, 1, 1, 1
+        )
+        self.orgs = {HOME, OTHER}
+        self.roles: dict[str, tuple[str, ...]] = {HOME: ("ORG_OWNER",)}
+        self.looked_up = 0
+        self.is_broken = False
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
+        if self.is_broken:
+            raise StorageError("gone")
+        self.looked_up += 1
+        token = self.token
+        return token if token is not None and token.secret_hash == secret_hash else None
+
+    async def user(self, user_id: str) -> User | None:
+        return User(user_id, HOME, "someone", 1, 1, 1, 1)
+
+    async def org(self, org_id: str) -> Org | None:
+        return Org(org_id, "somewhere", 1, 1, 1, 1) if org_id in self.orgs else None
+
+    async def memberships(self, user_id: str) -> Sequence[Member]:
+        return [
+            Member(f"{org_id}:{user_id}", org_id, user_id, roles, 1, 1, 1, 1)
+            for org_id, roles in self.roles.items()
+        ]
+
+
+@pytest.fixture
+def accounts() -> Accounts:
+    return Accounts()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def authorizer(accounts: Accounts, clock: Clock) -> Authorizer:
+    return Authorizer(accounts, clock=clock)
+
+
+def happened(aggregate_type: str) -> RecordedEvent:
+    return RecordedEvent(1, HOME, aggregate_type, "1", 1, f"{aggregate_type}.added", {}, "", 1)
+
+
+async def refusal(authorizer: Authorizer, header: str, org_id: str, permission: str) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await authorizer.authorize(header, org_id, permission)
+    return caught.value
+
+
+async def test_caller_is_the_tokens_user_in_its_own_organisation(authorizer: Authorizer) -> None:
+    caller = await authorizer.authorize(HEADER, "", WRITE)
+    assert caller == Caller("200000000000000001", HOME)
+
+
+async def test_header_picks_another_organisation(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    accounts.roles[OTHER] = ("ORG_OWNER_VIEWER",)
+    caller = await authorizer.authorize(HEADER, OTHER, READ)
+    assert caller == Caller("200000000000000001", OTHER)
+
+
+@pytest.mark.parametrize(
+    ("header", "org_id", "permission", "kind", "key", "id"),
+    [
+        pytest.param(
+            "", "", WRITE, Kind.UNAUTHENTICATED, "auth header missing", "", id="no header"
+        ),
+        *(
+            pytest.param(
+                header,
+                "",
+                WRITE,
+                Kind.UNAUTHENTICATED,
+                "invalid auth header",
+                "AUTH-toLo1",
+                id=f"header {header[:20]!r}",
+            )
+            for header in (
+                SECRET,
+                f"bearer {SECRET}",
+                f"Bearer{SECRET}",
+                "Bearer Bearer x",
+                "Basic eA",
+            )
+        ),
+        *(
+            pytest.param(
+                header,
+                "",
+                WRITE,
+                Kind.UNAUTHENTICATED,
+                "Errors.Token.Invalid",
+                "AUTH-7fs1e",
+                id=name,
+            )
+            for name, header in (
+                ("garbage token", "Bearer \x00\udc80garbage"),
+                ("empty token", "Bearer "),
+                ("unknown token", "Bearer act_" + "x" * 43),
+                ("token and more", f"{HEADER} "),
+                ("token in other letters", f"Bearer {SECRET.swapcase()}"),
+            )
+        ),
+        pytest.param(
+            HEADER,
+            THIRD,
+            WRITE,
+            Kind.PERMISSION_DENIED,
+            "Organisation doesn't exist",
+            "AUTH-Bs7Ds",
+            id="unknown organisation",
+        ),
+        pytest.param(
+            HEADER,
+            OTHER,
+            WRITE,
+            Kind.NOT_FOUND,
+            "membership not found",
+            "AUTHZ-cdgFk",
+            id="no membership there",
+        ),
+        pytest.param(
+            HEADER,
+            "",
+            "org.project.write",
+            Kind.PERMISSION_DENIED,
+            "No matching permissions found",
+            "AUTH-5mWD2",
+            id="no role that grants it",
+        ),
+        pytest.param(
+            "Bearer act_" + "x" * 43,
+            THIRD,
+            WRITE,
+            Kind.UNAUTHENTICATED,
+            "Errors.Token.Invalid",
+            "AUTH-7fs1e",
+            id="the token is judged before the organisation",
+        ),
+    ],
+)
+async def test_refusal_names_what_is_wrong(
+    authorizer: Authorizer,
+    header: str,
+    org_id: str,
+    permission: str,
+    kind: Kind,
+    key: str,
+    id: str,
+) -> None:
+    refused = await refusal(authorizer, header, org_id, permission)
+    assert (refused.kind, refused.key, refused.id) == (kind, key, id)
+
+
+ALL = frozenset(
+    {
+        "org.action.read",
+        "org.action.write",
+        "org.action.delete",
+        "org.flow.read",
+        "org.flow.write",
+        "org.flow.delete",
+    }
+)
+VIEW = frozenset({"org.action.read", "org.flow.read"})
+
+
+@pytest.mark.parametrize(
+    ("role", "permissions"),
+    [
+        ("IAM_OWNER", ALL),
+        ("IAM_ORG_MANAGER", ALL),
+        ("ORG_OWNER", ALL),
+        ("IAM_OWNER_VIEWER", VIEW),
+        ("ORG_OWNER_VIEWER", VIEW),
+    ],
+)
+def test_role_grants(role: str, permissions: frozenset[str]) -> None:
+    assert ROLE_PERMISSIONS[role] == permissions
+
+
+def test_every_role_that_a_member_can_have_grants_something() -> None:
+    assert set(ROLE_PERMISSIONS) == set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [("IAM_OWNER", True), ("IAM_ORG_MANAGER", True), ("ORG_OWNER", False)],
+)
+async def test_only_iam_roles_count_in_other_organisations(
+    authorizer: Authorizer, accounts: Accounts, role: str, allowed: bool
+) -> None:
+    accounts.roles = {HOME: (role,)}
+    if allowed:
+        assert (await authorizer.authorize(HEADER, OTHER, WRITE)).org_id == OTHER
+    else:
+        assert (await refusal(authorizer, HEADER, OTHER, WRITE)).id == "AUTHZ-cdgFk"
+
+
+async def test_roles_of_one_organisation_do_not_add_to_those_of_another(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    accounts.roles = {HOME: ("ORG_OWNER",), OTHER: ("ORG_OWNER_VIEWER",)}
+    assert (await refusal(authorizer, HEADER, OTHER, WRITE)).id == "AUTH-5mWD2"
+
+
+async def test_what_is_known_needs_no_store(authorizer: Authorizer, accounts: Accounts) -> None:
+    await authorizer.authorize(HEADER, "", WRITE)
+    accounts.is_broken = True
+    assert authorizer.known(HEADER, "", READ) == Caller("200000000000000001", HOME)
+
+
+@pytest.mark.parametrize(
+    ("header", "org_id", "permission"),
+    [
+        pytest.param(HEADER + "x", "", WRITE, id="another token"),
+        pytest.param(HEADER, OTHER, WRITE, id="another organisation"),
+        pytest.param(HEADER, "", "org.project.write", id="another permission"),
+    ],
+)
+async def test_what_is_known_is_known_of_nothing_else(
+    authorizer: Authorizer, header: str, org_id: str, permission: str
+) -> None:
+    await authorizer.authorize(HEADER, "", WRITE)
+    assert authorizer.known(header, org_id, permission) is None
+
+
+async def test_a_refusal_is_not_kept(authorizer: Authorizer, accounts: Accounts) -> None:
+    accounts.roles = {}
+    await refusal(authorizer, HEADER, "", WRITE)
+    accounts.roles = {HOME: ("ORG_OWNER",)}
+    assert (await authorizer.authorize(HEADER, "", WRITE)).org_id == HOME
+
+
+@pytest.mark.parametrize("aggregate_type", ["org", "user", "member", "token"])
+async def test_what_is_known_is_forgotten_when_accounts_change(
+    authorizer: Authorizer, aggregate_type: str
+) -> None:
+    await authorizer.authorize(HEADER, "", WRITE)
+    authorizer.forget([happened("action"), happened(aggregate_type)])
+    assert authorizer.known(HEADER, "", WRITE) is None
+
+
+async def test_what_is_known_outlives_events_of_actions(authorizer: Authorizer) -> None:
+    await authorizer.authorize(HEADER, "", WRITE)
+    authorizer.forget([happened("action")])
+    assert authorizer.known(HEADER, "", WRITE) is not None
+
+
+async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: Clock) -> None:
+    class Slow(Accounts):
+        async def memberships(self, user_id: str) -> Sequence[Member]:
+            found = await super().memberships(user_id)
+            slow.forget([happened("member")])
+            return found
+
+    slow = Authorizer(Slow(), clock=clock)
+    await slow.authorize(HEADER, "", WRITE)
+    assert slow.known(HEADER, "", WRITE) is None
+
+
+async def test_expired_token_is_refused(
+    authorizer: Authorizer, accounts: Accounts, clock: Clock
+) -> None:
+    assert accounts.token is not None
+    accounts.token = replace(accounts.token, expires_at=clock.now)
+    assert (await refusal(authorizer, HEADER, "", WRITE)).id == "AUTH-7fs1e"
+
+
+async def test_token_expires_while_it_is_known(
+    authorizer: Authorizer, accounts: Accounts, clock: Clock
+) -> None:
+    assert accounts.token is not None
+    accounts.token = replace(accounts.token, expires_at=clock.now + 1)
+    await authorizer.authorize(HEADER, "", WRITE)
+    clock.now += 1
+    assert authorizer.known(HEADER, "", WRITE) is None
+    assert (await refusal(authorizer, HEADER, "", WRITE)).id == "AUTH-7fs1e"
+
+
+async def test_the_oldest_is_dropped_when_memory_is_full(accounts: Accounts, clock: Clock) -> None:
+    accounts.roles = {HOME: ("IAM_OWNER",)}
+    authorizer = Authorizer(accounts, clock=clock, grants_max=1)
+    await authorizer.authorize(HEADER, HOME, WRITE)
+    await authorizer.authorize(HEADER, OTHER, WRITE)
+    assert authorizer.known(HEADER, HOME, WRITE) is None
+    assert authorizer.known(HEADER, OTHER, WRITE) is not None
+
+
+async def test_token_without_the_prefix_never_reaches_the_store(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    await refusal(authorizer, "Bearer 0123456789", "", WRITE)
+    assert accounts.looked_up == 0
+
+
+async def test_broken_store_is_no_refusal(authorizer: Authorizer, accounts: Accounts) -> None:
+    accounts.is_broken = True
+    with pytest.raises(StorageError):
+        await authorizer.authorize(HEADER, "", WRITE)
+
+
+def test_secrets_are_long_and_differ() -> None:
+    first, second = new_secret(), new_secret()
+    assert first.startswith("act_")
+    assert len(first) == 4 + 43  # 256 bits in base64url
+    assert first != second
+
+
+def test_permissions_are_those_of_the_proto() -> None:
+    required = required_permissions([SERVICE])
+    prefix = "/zitadel.management.v1.ManagementService/"
+    assert {path.removeprefix(prefix): required[path] for path in required} == {
+        "ListActions": "org.action.read",
+        "GetAction": "org.action.read",
+        "CreateAction": "org.action.write",
+        "UpdateAction": "org.action.write",
+        "DeactivateAction": "org.action.write",
+        "ReactivateAction": "org.action.write",
+        "DeleteAction": "org.action.delete",
+        "ListFlowTypes": "org.flow.read",
+        "ListFlowTriggerTypes": "org.flow.read",
+        "GetFlow": "org.flow.read",
+        "ClearFlow": "org.flow.delete",
+        "SetTriggerActions": "org.flow.write",
+    }
+
+
+def test_method_without_permission_that_is_not_public_is_a_fault_of_the_proto() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="open", syntax="proto3")
+    file.message_type.add(name="Nothing")
+    file.service.add(name="Door").method.add(
+        name="Enter", input_type=".open.Nothing", output_type=".open.Nothing"
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    with pytest.raises(ValueError, match=r"^/open.Door/Enter: expected auth_option"):
+        required_permissions([pool.FindServiceByName("open.Door")])

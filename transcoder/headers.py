@@ -102,7 +102,9 @@ class HttpMetadata(Metadata):
         value = self._headers.get(key)
         if value is None:
             value = self._headers.get(_METADATA_PREFIX + key)
-        if value is None or key.endswith("-bin") or not _VALUE.fullmatch(value):
+        if value is None:
+            return default
+        if key.endswith("-bin") or not _VALUE.fullmatch(value):
             return super().get(key, default)
         return value
 

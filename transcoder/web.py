@@ -24,6 +24,7 @@ from sonora.asgi import grpcASGI
 from transcoder.calls import Backend, Call, Method
 from transcoder.errors import (
     TranscodeError,
+    malformed,
     shown,
     status_json,
     too_large,
@@ -260,20 +261,25 @@ class _Bridge:
         """The next piece of the body.
 
         Raises:
-            TranscodeError: it did not come in time.
+            TranscodeError: it did not come in time, or is not encoded as its headers say.
         """
         content = self._content
-        if not content.is_eof():
-            try:
+        try:
+            if content.is_eof():
+                # All of it is here, as it is with most calls: no timer, no wait.
+                chunk = content.read_nowait()
+            else:
                 async with asyncio.timeout_at(self._until_s):
                     chunk = await content.readany()
-            except TimeoutError as exc:
-                raise too_slow("the request body", limit_s=self._limit_s) from exc
-            except ConnectionError:
-                return {"type": "http.disconnect"}
-            return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}
-        # All of it is here, as it is with most calls: no timer, no wait.
-        return {"type": "http.request", "body": content.read_nowait(), "more_body": False}
+        except TimeoutError as exc:
+            raise too_slow("the request body", limit_s=self._limit_s) from exc
+        except web.RequestPayloadError as exc:
+            raise malformed(
+                "the request body is not as its Transfer-Encoding or Content-Encoding says"
+            ) from exc
+        except ConnectionError:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}
 
     async def send(self, event: Event) -> None:
         if event["type"] == "http.response.start":

@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc import StatusCode
@@ -386,6 +389,43 @@ async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
     scope: Scope = {"type": kind, "method": "", "path": "", "headers": []}
     with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
         await application(scope, receive, send)
+
+
+async def bridged(*pieces: bytes, fault: Exception | None = None) -> tuple[int, bytes]:
+    """Answer an aiohttp request whose body comes in the pieces given, and then fails or ends."""
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 1 << 16, loop=loop)
+    for piece in pieces:
+        content.feed_data(piece)
+    if fault is None:
+        content.feed_eof()
+    else:
+        content.set_exception(fault)
+    request = make_mocked_request(
+        "POST", CHECK, {"Content-Type": "application/grpc-web"}, payload=content
+    )
+    application = GrpcWeb(StandIn(), methods_of("grpc.health.v1.Health"), limits=Limits())
+    status, headers, body = await application.answer(request, CHECK, routed=Routed())
+    assert headers == [("content-type", "application/grpc-web+proto")]
+    return status, body
+
+
+async def test_an_aiohttp_request_is_answered() -> None:
+    assert await bridged(ASKED[:2], ASKED[2:]) == (200, SERVING + OK)
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_refused() -> None:
+    status, body = await bridged(fault=web.RequestPayloadError("garbage"))
+    assert status == 200
+    assert body[5:] == (
+        b"grpc-status:3\r\ngrpc-message:the request body is not as its Transfer-Encoding or "
+        b"Content-Encoding says\r\n"
+    )
+
+
+async def test_a_connection_lost_before_the_body_is_whole_reaches_no_handler() -> None:
+    status, body = await bridged(fault=ConnectionResetError())
+    assert (status, body[5:19]) == (200, b"grpc-status:1\r")
 
 
 def test_a_failure_outside_the_door_is_answered_in_grpc_web() -> None:

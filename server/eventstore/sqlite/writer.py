@@ -6,29 +6,21 @@ so writing works again as soon as storage does.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
-
-import orjson
 
 from server.clock import Clock
 from server.domain.aggregates import Key, Name, State
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
-from server.eventstore.sqlite.rows import INSERT_EVENT, TABLES, event_row, state_row
+from server.eventstore.sqlite.rows import INSERT_EVENT, LOAD_MAX, TABLES, event_row, state_row
 
-_LOAD_NAMES: Final = """
-SELECT scope, org_id, name, owner FROM names WHERE (scope, org_id, name) IN
-    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-     FROM json_each(?))
-"""
-_LOAD_SEQUENCES: Final = """
-SELECT aggregate_id, max(sequence) FROM events
-WHERE aggregate_type = ? AND aggregate_id IN (SELECT value FROM json_each(?))
-GROUP BY aggregate_id
-"""
+_NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_LAST_SEQUENCE: Final = (
+    "SELECT max(sequence) FROM events WHERE aggregate_type = ? AND aggregate_id = ?"
+)
 _RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
 
@@ -98,20 +90,20 @@ class Writer:
     def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
         states: dict[Key, State | None] = dict.fromkeys(needs.aggregates)
         sequences: dict[Key, int] = {}
+        names: dict[Name, str | None] = dict.fromkeys(needs.names)
         for kind, ids in _by_type(needs.aggregates).items():
             table = TABLES[kind]
-            for row in connection.execute(table.load, (orjson.dumps(ids).decode(),)):
-                states[(kind, row[0])] = table.to_state(row)
-            absent = [id_ for id_ in ids if states[(kind, id_)] is None]
-            if absent:
-                cursor = connection.execute(_LOAD_SEQUENCES, (kind, orjson.dumps(absent).decode()))
-                for id_, sequence in cursor:
-                    sequences[(kind, id_)] = sequence
-        names: dict[Name, str | None] = dict.fromkeys(needs.names)
-        if names:
-            cursor = connection.execute(_LOAD_NAMES, (orjson.dumps(list(names)).decode(),))
-            for scope, org_id, name, owner in cursor:
-                names[(scope, org_id, name)] = owner
+            for some in _chunks(ids):
+                for row in connection.execute(table.loads[len(some)], some):
+                    states[(kind, row[0])] = table.to_state(row)
+        for key, state in states.items():
+            if state is None:
+                (sequence,) = connection.execute(_LAST_SEQUENCE, key).fetchone()
+                if sequence is not None:
+                    sequences[key] = sequence
+        for name in names:
+            owner = connection.execute(_NAME_OWNER, name).fetchone()
+            names[name] = None if owner is None else owner[0]
         now = max(self._clock(), self._last_at)
         return Loaded(states, sequences, names, self._position, now)
 
@@ -136,3 +128,11 @@ def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
     for kind, id_ in keys:
         ids.setdefault(kind, []).append(id_)
     return ids
+
+
+def _chunks(ids: list[str]) -> Iterator[list[str | None]]:
+    """Parts of one of nine lengths, so that there are nine statements to keep prepared."""
+    for start in range(0, len(ids), LOAD_MAX):
+        part = ids[start : start + LOAD_MAX]
+        length = 1 << (len(part) - 1).bit_length()
+        yield [*part, *[None] * (length - len(part))]

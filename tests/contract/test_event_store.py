@@ -1,0 +1,391 @@
+"""What every event store does: one suite, an adapter a subclass."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
+from server.commands.base import Command
+from server.commands.batch import Batch
+from server.commands.orgs import AddMember, CreateOrg, RemoveMember
+from server.commands.users import CreateToken, CreateUser, RevokeToken
+from server.domain.action import Action, ActionState
+from server.domain.aggregates import Key, State, action_key, action_name, evolve
+from server.domain.events import RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
+from server.eventstore.sqlite import SqliteEventStore
+
+NOON = 1_700_000_000_000_000
+SECOND = 1_000_000
+
+
+class HandClock:
+    """Tells what it is set to."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateAction:
+    return CreateAction(org_id, action_id, name or f"name of {action_id}", "", 0, False, "editor")
+
+
+async def commit(store: EventStore, *commands: Command[object]) -> None:
+    def decide(loaded: Loaded) -> Writes:
+        batch = Batch(loaded)
+        for command in commands:
+            batch.apply(command.decide(batch), editor=command.editor)
+        return batch.writes()
+
+    keys = {key for command in commands for key in command.aggregates}
+    await store.commit(Needs(keys, {n for command in commands for n in command.names}), decide)
+
+
+async def loaded(store: EventStore, needs: Needs) -> Loaded:
+    seen: list[Loaded] = []
+
+    def decide(loaded: Loaded) -> Writes:
+        seen.append(loaded)
+        return Writes([], {}, [], {})
+
+    await store.commit(needs, decide)
+    return seen[0]
+
+
+def appended(sequence: int) -> Callable[[Loaded], Writes]:
+    """Append an event of one action, always with the same sequence."""
+
+    def decide(loaded: Loaded) -> Writes:
+        position = loaded.position + 1
+        event = RecordedEvent(
+            position, "org", "action", "a", sequence, "action.changed", {}, "", loaded.now
+        )
+        return Writes([event], {}, [], {})
+
+    return decide
+
+
+class EventStoreContract:
+    """Subclass it with a fixture `store` that gives an empty store with the clock `clock`."""
+
+    @pytest.fixture
+    def clock(self) -> HandClock:
+        return HandClock()
+
+    async def test_new_store_is_empty_until_something_is_committed(self, store: EventStore) -> None:
+        assert await store.is_empty()
+        await commit(store, an_action("1"))
+        assert not await store.is_empty()
+
+    async def test_action_is_read_back_as_it_was_decided(
+        self, store: EventStore, clock: HandClock
+    ) -> None:
+        await commit(
+            store, CreateAction("org", "1", "Greet", "function Greet() {}", 7, True, "editor")
+        )
+        clock.now += SECOND
+        await commit(store, DeactivateAction("org", "1", "editor"))
+        assert await store.action("org", "1") == Action(
+            id="1",
+            org_id="org",
+            state=ActionState.INACTIVE,
+            name="Greet",
+            script="function Greet() {}",
+            timeout_ns=7,
+            allowed_to_fail=True,
+            sequence=2,
+            created_at=NOON,
+            changed_at=NOON + SECOND,
+            position=1,
+        )
+
+    async def test_accounts_are_read_back_as_they_were_decided(self, store: EventStore) -> None:
+        await commit(
+            store,
+            CreateOrg("o1", "Acme", ""),
+            CreateUser("o1", "u1", "Ada", ""),
+            AddMember("o1", "u1", ("ORG_OWNER", "IAM_OWNER"), ""),
+            CreateToken("u1", "t1", b"\x07" * 32, "laptop", NOON + SECOND, ""),
+            CreateToken("u1", "t2", b"\x08" * 32, "", None, ""),
+        )
+        org = Org("o1", "Acme", 1, NOON, NOON, 1)
+        user = User("u1", "o1", "Ada", 1, NOON, NOON, 2)
+        member = Member("o1:u1", "o1", "u1", ("ORG_OWNER", "IAM_OWNER"), 1, NOON, NOON, 3)
+        expiring = Token("t1", "o1", "u1", b"\x07" * 32, "laptop", NOON + SECOND, 1, NOON, NOON, 4)
+        lasting = Token("t2", "o1", "u1", b"\x08" * 32, "", None, 1, NOON, NOON, 5)
+        assert await store.org("o1") == org
+        assert await store.orgs() == [org]
+        assert await store.user("u1") == user
+        assert await store.users("o1") == [user]
+        assert await store.member("o1", "u1") == member
+        assert await store.members("o1") == [member]
+        assert await store.memberships("u1") == [member]
+        assert await store.token("t1") == expiring
+        assert await store.token_by_hash(b"\x08" * 32) == lasting
+        assert await store.tokens("u1") == [expiring, lasting]
+
+    async def test_what_is_absent_is_none(self, store: EventStore) -> None:
+        assert await store.action("org", "1") is None
+        assert await store.org("1") is None
+        assert await store.user("1") is None
+        assert await store.member("1", "1") is None
+        assert await store.token("1") is None
+        assert await store.token_by_hash(b"\x00" * 32) is None
+
+    async def test_action_of_another_organisation_is_invisible(self, store: EventStore) -> None:
+        await commit(store, an_action("1", org_id="org"), an_action("2", org_id="other"))
+        assert await store.action("other", "1") is None
+        page = await store.actions("other")
+        assert ([item.id for item in page.items], page.total) == (["2"], 1)
+
+    async def test_removed_aggregates_are_gone_from_reads(self, store: EventStore) -> None:
+        await commit(
+            store,
+            CreateOrg("o1", "Acme", ""),
+            CreateUser("o1", "u1", "Ada", ""),
+            AddMember("o1", "u1", ("ORG_OWNER",), ""),
+            CreateToken("u1", "t1", b"\x07" * 32, "", None, ""),
+            an_action("a1", org_id="o1"),
+        )
+        await commit(
+            store,
+            RemoveMember("o1", "u1", ""),
+            RevokeToken("t1", ""),
+            DeleteAction("o1", "a1", ""),
+        )
+        assert await store.member("o1", "u1") is None
+        assert await store.token_by_hash(b"\x07" * 32) is None
+        assert await store.action("o1", "a1") is None
+
+    async def test_events_are_read_in_commit_order_without_gaps(
+        self, store: EventStore, clock: HandClock
+    ) -> None:
+        await commit(store, an_action("1", name="One"), an_action("2", name="Two"))
+        clock.now += SECOND
+        await commit(store, DeactivateAction("org", "1", "ada"))
+        one: dict[str, str | bool] = {"name": "One", "allowedToFail": False}
+        two: dict[str, str | bool] = {"name": "Two", "allowedToFail": False}
+        assert await store.events() == [
+            (1, "org", "action", "1", 1, "action.added", one, "editor", NOON),
+            (2, "org", "action", "2", 1, "action.added", two, "editor", NOON),
+            (3, "org", "action", "1", 2, "action.deactivated", {}, "ada", NOON + SECOND),
+        ]
+
+    async def test_events_are_read_from_a_position_on(self, store: EventStore) -> None:
+        await commit(store, *(an_action(str(number)) for number in range(1, 6)))
+        events = await store.events(after=2, limit=2)
+        assert [event.position for event in events] == [3, 4]
+
+    async def test_time_never_goes_backwards(self, store: EventStore, clock: HandClock) -> None:
+        await commit(store, an_action("1"))
+        clock.now -= 3600 * SECOND
+        await commit(store, an_action("2"))
+        assert [event.created_at for event in await store.events()] == [NOON, NOON]
+
+    async def test_loaded_says_what_lives_and_what_once_lived(self, store: EventStore) -> None:
+        await commit(store, an_action("lives"), an_action("gone"))
+        await commit(store, DeleteAction("org", "gone", ""))
+        seen = await loaded(
+            store,
+            Needs(
+                [action_key("lives"), action_key("gone"), action_key("never")],
+                [action_name("org", "name of lives"), action_name("org", "name of gone")],
+            ),
+        )
+        assert {key: state and state.id for key, state in seen.states.items()} == {
+            ("action", "lives"): "lives",
+            ("action", "gone"): None,
+            ("action", "never"): None,
+        }
+        assert seen.sequences == {("action", "gone"): 2}
+        assert seen.names == {
+            ("action", "org", "name of lives"): "lives",
+            ("action", "org", "name of gone"): None,
+        }
+        assert (seen.position, seen.now) == (3, NOON)
+
+    async def test_aggregate_that_comes_again_goes_on_in_sequence(self, store: EventStore) -> None:
+        await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
+        await commit(store, AddMember("o", "u", ("ORG_OWNER",), ""))
+        await commit(store, RemoveMember("o", "u", ""))
+        await commit(store, AddMember("o", "u", ("IAM_OWNER",), ""))
+        member = await store.member("o", "u")
+        assert member is not None
+        assert (member.roles, member.sequence, member.position) == (("IAM_OWNER",), 3, 5)
+
+    async def test_name_moves_when_it_is_released_and_claimed_in_one_batch(
+        self, store: EventStore
+    ) -> None:
+        await commit(store, an_action("1", name="Greet"))
+        await commit(
+            store,
+            UpdateAction("org", "1", "Wave", "", 0, False, ""),
+            an_action("2", name="gREET"),
+        )
+        names = [action_name("org", "greet"), action_name("org", "wave")]
+        assert (await loaded(store, Needs([], names))).names == {
+            ("action", "org", "greet"): "2",
+            ("action", "org", "wave"): "1",
+        }
+
+    async def test_exception_of_a_decision_is_raised_with_nothing_written(
+        self, store: EventStore
+    ) -> None:
+        def decide(loaded: Loaded) -> Writes:
+            raise LookupError("no")
+
+        with pytest.raises(LookupError):
+            await store.commit(Needs([action_key("1")], []), decide)
+        assert await store.is_empty()
+        await commit(store, an_action("1"))
+        assert await store.action("org", "1") is not None
+
+    async def test_batch_that_fails_in_storage_leaves_nothing(self, store: EventStore) -> None:
+        """Its second name is taken: the event and the state before it go, too."""
+        await commit(store, an_action("1", name="taken"))
+
+        def decide(loaded: Loaded) -> Writes:
+            batch = Batch(loaded)
+            command = an_action("2", name="free")
+            batch.apply(command.decide(batch), editor="")
+            writes = batch.writes()
+            taken = {**writes.names_claimed, ("action", "org", "taken"): "2"}
+            return Writes(writes.events, writes.states, [], taken)
+
+        needs = Needs([action_key("2")], [action_name("org", "free")])
+        with pytest.raises(StorageError):
+            await store.commit(needs, decide)
+        assert await store.action("org", "2") is None
+        assert [event.position for event in await store.events()] == [1]
+        assert (await loaded(store, needs)).names == {("action", "org", "free"): None}
+        await commit(store, an_action("2", name="free"))
+        assert [event.position for event in await store.events()] == [1, 2]
+
+    async def test_of_64_writers_of_one_sequence_one_is_stored(self, store: EventStore) -> None:
+        results = await asyncio.gather(
+            *(store.commit(Needs([], []), appended(1)) for _ in range(64)),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in results].count(StorageError) == 63
+        assert results.count(None) == 1
+        assert len(await store.events()) == 1
+
+    async def test_reader_of_the_tail_misses_no_event(self, store: EventStore) -> None:
+        async def write(writer: int) -> None:
+            for number in range(50):
+                await commit(store, an_action(f"{writer}-{number}"))
+
+        seen: list[int] = []
+        async with asyncio.timeout(30), asyncio.TaskGroup() as writers:
+            for writer in range(8):
+                writers.create_task(write(writer))
+            while len(seen) < 400:
+                events = await store.events(after=seen[-1] if seen else 0, limit=7)
+                seen.extend(event.position for event in events)
+        assert seen == list(range(1, 401))
+
+    @pytest.mark.parametrize(
+        ("offset", "limit", "expected"),
+        [
+            pytest.param(0, 0, ["9", "7", "8", "1", "3"], id="all of them, in order of creation"),
+            pytest.param(0, 2, ["9", "7"], id="limit"),
+            pytest.param(3, 0, ["1", "3"], id="offset"),
+            pytest.param(1, 3, ["7", "8", "1"], id="both"),
+            pytest.param(4, 10, ["3"], id="limit past the end"),
+            pytest.param(5, 10, [], id="offset at the end"),
+            pytest.param(2**64 - 1, 2**32 - 1, [], id="the largest numbers of the request"),
+        ],
+    )
+    async def test_page_of_actions(
+        self,
+        store: EventStore,
+        clock: HandClock,
+        offset: int,
+        limit: int,
+        expected: Sequence[str],
+    ) -> None:
+        await commit(store, *(an_action(number) for number in "97813"))
+        clock.now += SECOND
+        await commit(store, an_action("elsewhere", org_id="other"))
+        page = await store.actions("org", offset=offset, limit=limit)
+        assert [action.id for action in page.items] == expected
+        assert (page.total, page.viewed_at) == (5, NOON + SECOND)
+
+    async def test_page_of_an_empty_store(self, store: EventStore) -> None:
+        page = await store.actions("org")
+        assert (page.items, page.total, page.viewed_at) == ([], 0, 0)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("'; DROP TABLE events; --", id="SQL"),
+            pytest.param('["1"]', id="JSON"),
+            pytest.param("İ ß \u1e9e Ω 日本 🙂", id="letters that fold to more than one"),
+            pytest.param("a\u0301 \u00e1", id="two normal forms"),
+            pytest.param("%_\\", id="wildcards"),
+            pytest.param("a\0b", id="NUL"),
+        ],
+    )
+    async def test_any_text_is_kept_as_it_is(self, store: EventStore, text: str) -> None:
+        await commit(store, CreateAction(text, f"id {text}", f"name {text}", text, 0, False, text))
+        action = await store.action(text, f"id {text}")
+        assert action is not None
+        assert (action.org_id, action.name, action.script) == (text, f"name {text}", text)
+        await commit(store, DeactivateAction(text, f"id {text}", text))
+        names = [action_name(text, f"NAME {text}")]
+        assert list((await loaded(store, Needs([], names))).names.values()) == [f"id {text}"]
+
+    async def test_64_bit_numbers_are_kept(self, store: EventStore) -> None:
+        await commit(store, CreateAction("org", "1", "n", "", 2**80, False, ""))
+        action = await store.action("org", "1")
+        assert action is not None
+        assert action.timeout_ns == 9_223_372_036_854_775_807
+
+    async def test_replaying_all_events_gives_the_stored_state(self, store: EventStore) -> None:
+        await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
+        await commit(
+            store,
+            AddMember("o", "u", ("ORG_OWNER",), ""),
+            CreateToken("u", "t1", b"\x01" * 32, "one", 2 * NOON, ""),
+            CreateToken("u", "t2", b"\x02" * 32, "two", None, ""),
+        )
+        await commit(store, RevokeToken("t1", ""), *(an_action(n, org_id="o") for n in "1234"))
+        await commit(
+            store,
+            DeactivateAction("o", "1", ""),
+            DeactivateAction("o", "2", ""),
+            DeleteAction("o", "2", ""),
+            UpdateAction("o", "3", "renamed", "script", 20_000_000_000, True, ""),
+        )
+        states: dict[Key, State | None] = {}
+        for event in await store.events():
+            key = (event.aggregate_type, event.aggregate_id)
+            states[key] = evolve(states.get(key), event)
+        stored: list[State] = [
+            *await store.orgs(),
+            *await store.users("o"),
+            *await store.members("o"),
+            *await store.tokens("u"),
+            *(await store.actions("o")).items,
+        ]
+        assert [state for state in states.values() if state is not None] == stored
+
+    async def test_each_process_claims_another_machine_id(self, store: EventStore) -> None:
+        first, second = await store.claim_machine_id(), await store.claim_machine_id()
+        assert first != second
+        assert 0 <= first < 65536
+
+
+class TestSqlite(EventStoreContract):
+    @pytest.fixture
+    async def store(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[SqliteEventStore]:
+        store = await SqliteEventStore.open(tmp_path / "data", clock=clock)
+        yield store
+        await store.close()

@@ -1,20 +1,17 @@
 """What an operator may do to accounts, from the command line.
 
-Organisations, users, members and tokens; in is an operation, out is what JSON can hold. The same
-code runs in a command's own process and, over `admin_socket`, in the server that holds the store.
+In is an operation, out is what JSON can hold. The same code runs in a command's own process and,
+over `admin_socket`, in the server that holds the store.
 
 Rule: who may do this is a matter of who may open the data folder; no caller is checked here.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias
-
-import msgspec
+from typing import Final
 
 from server.commands import orgs, users
 from server.commands.queue import CommandQueue
-from server.domain.events import JSON
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
 from server.domain.user import Token, User
@@ -22,80 +19,24 @@ from server.eventstore.contract import EventStore
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
 from server.locale import Texts
+from server.operations import (
+    AddMember,
+    AdminError,
+    CreateOrg,
+    CreateToken,
+    CreateUser,
+    ListMembers,
+    ListOrgs,
+    ListTokens,
+    ListUsers,
+    Operation,
+    RemoveMember,
+    Result,
+    RevokeToken,
+)
 
 EDITOR: Final = ""
 """Of what the command line does: nobody who has a token."""
-
-Result: TypeAlias = dict[str, JSON]
-
-
-class AdminError(Exception):
-    """An operation that cannot be done; the text is one line, for the operator."""
-
-
-class CreateOrg(msgspec.Struct, frozen=True, tag="org.create"):
-    name: str
-
-
-class ListOrgs(msgspec.Struct, frozen=True, tag="org.list"):
-    pass
-
-
-class CreateUser(msgspec.Struct, frozen=True, tag="user.create"):
-    """An empty `org_id`, here and below, is the only organisation that there is."""
-
-    name: str
-    org_id: str = ""
-
-
-class ListUsers(msgspec.Struct, frozen=True, tag="user.list"):
-    org_id: str = ""
-
-
-class AddMember(msgspec.Struct, frozen=True, tag="member.add"):
-    user_id: str
-    roles: tuple[str, ...]
-    org_id: str = ""
-
-
-class RemoveMember(msgspec.Struct, frozen=True, tag="member.remove"):
-    user_id: str
-    org_id: str = ""
-
-
-class ListMembers(msgspec.Struct, frozen=True, tag="member.list"):
-    org_id: str = ""
-
-
-class CreateToken(msgspec.Struct, frozen=True, tag="token.create"):
-    user_id: str
-    description: str = ""
-    expires_at: int | None = None
-
-
-class ListTokens(msgspec.Struct, frozen=True, tag="token.list"):
-    """Of one user; of every user of the organisation when there is no user id."""
-
-    user_id: str = ""
-    org_id: str = ""
-
-
-class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
-    token_id: str
-
-
-Operation: TypeAlias = (
-    CreateOrg
-    | ListOrgs
-    | CreateUser
-    | ListUsers
-    | AddMember
-    | RemoveMember
-    | ListMembers
-    | CreateToken
-    | ListTokens
-    | RevokeToken
-)
 
 
 class Admin:

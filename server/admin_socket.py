@@ -18,8 +18,9 @@ from typing import Final
 
 import msgspec
 
-from server.admin import Admin, AdminError, Operation, Result
+from server.admin import Admin
 from server.eventstore.contract import StorageError
+from server.operations import AdminError, Operation, Result
 
 PATH_MAX_BYTES: Final = 100
 """A unix socket's path is bounded: 108 bytes on Linux, 104 elsewhere, its NUL included."""

@@ -1,0 +1,48 @@
+"""The command line: `python -m server`.
+
+Rule: what takes long to import (grpc, aiohttp, the store) is imported where a command runs, so that
+`--help` answers at once.
+"""
+
+import sys
+
+import click
+
+from server.cli import accounts, failures
+from server.cli.call import call
+from server.cli.serve import serve
+
+NAME = "python -m server"
+
+
+def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"actions-service {version('actions-service')}")
+    except PackageNotFoundError:
+        click.echo("actions-service, not installed")
+    context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+def commands() -> None:
+    """ZITADEL's Actions API as a service: JSON, gRPC and gRPC-Web over one store."""
+
+
+for command in (serve, call, *accounts.GROUPS):
+    commands.add_command(command)
+
+
+def main() -> None:
+    sys.exit(failures.run(commands, name=NAME))

@@ -1,0 +1,139 @@
+"""call: one RPC through one of the doors, for a look from outside."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from server.cli import output
+from server.cli.failures import FAILED, Failed, Misused
+from server.cli.settings import CONFIG, DATA_DIR, settings
+from server.config import Address, Config
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.message import Message
+
+DOORS: Final = ("json", "grpc", "grpc-web")
+OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
+_WILDCARD: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
+
+_EPILOG: Final = """
+\b
+Examples:
+  python -m server call ListActions
+  python -m server call ReactivateAction '{"id":"381029384756019283"}' --door grpc-web
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("method")
+@click.argument("message", default="{}", metavar="[JSON]")
+@click.option("--door", type=click.Choice(DOORS), default="json", show_default=True)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Where the door is; where serve listens, if not given."
+)
+@click.option(
+    "--token",
+    metavar="TEXT",
+    help="Who calls.  [ACTIONS_TOKEN; the owner.token of the data folder]",
+    envvar="ACTIONS_TOKEN",
+)
+@click.option("--org", metavar="ID", help="The organisation; the caller's own, if not given.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.001, 86400),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+)
+@DATA_DIR
+@CONFIG
+def call(
+    method: str,
+    message: str,
+    door: str,
+    address: str | None,
+    token: str | None,
+    org: str | None,
+    timeout_s: float,
+    **flags: object,
+) -> None:
+    """Call METHOD with the message JSON ("-" reads it from standard input).
+
+    Prints the answer as JSON. A call that fails prints its google.rpc.Status there and exits 1.
+    """
+    from google.protobuf.message import DecodeError
+
+    from server.cli import doors
+
+    config = settings(flags).config
+    descriptor = _method(method)
+    at = _address(address, config, door)
+    asked = doors.Call(
+        at, descriptor, _message(descriptor, message), _headers(token, org, config), timeout_s
+    )
+    try:
+        output.as_json(doors.DOORS[door](asked))
+    except doors.CallFailed as failed:
+        output.as_json(failed.status)
+        raise click.exceptions.Exit(FAILED) from failed
+    except OSError as error:
+        raise Failed(f"{at}: {error.strerror or error}") from error
+    except (ValueError, DecodeError) as error:
+        raise Failed(f"{at}: what answers there is no {door} door") from error
+
+
+def _method(name: str) -> "MethodDescriptor":
+    from server.cli.doors import SERVICE
+
+    methods = SERVICE.methods_by_name
+    if name not in methods:
+        raise Misused(f"unknown method {name[:40]!r}: expected one of {', '.join(methods)}")
+    return methods[name]
+
+
+def _message(method: "MethodDescriptor", text: str) -> "Message":
+    from google.protobuf import json_format
+    from google.protobuf.message_factory import GetMessageClass
+
+    if text == "-":
+        text = sys.stdin.read()
+    try:
+        return json_format.Parse(text, GetMessageClass(method.input_type)())
+    except (json_format.ParseError, RecursionError) as error:
+        raise Misused(f"expected a {method.input_type.name} as JSON: {error}") from error
+
+
+def _address(given: str | None, config: Config, door: str) -> Address:
+    try:
+        address = Address.parse(given or (config.grpc_listen if door == "grpc" else config.listen))
+    except ValueError:
+        raise Misused(f"--address: expected host:port, got {given!r}") from None
+    return address._replace(host=_WILDCARD.get(address.host, address.host))
+
+
+def _headers(token: str | None, org: str | None, config: Config) -> dict[str, str]:
+    headers = {}
+    if token is None:
+        token = _owner_token(config.data_dir / OWNER_TOKEN_FILE)
+    if token:
+        headers["authorization"] = _header("--token", f"Bearer {token}")
+    if org:
+        headers["x-zitadel-orgid"] = _header("--org", org)
+    return headers
+
+
+def _owner_token(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _header(option: str, value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise Misused(f"{option}: expected printable ASCII")
+    return value

@@ -1,0 +1,220 @@
+"""A small client of the three doors: a method, a message and headers in, JSON out.
+
+Follows google/api/http.proto for JSON, and PROTOCOL-WEB.md of grpc for gRPC-Web.
+
+Rule: nothing of the transcoder is used, so that a fault of its own does not cancel itself out.
+"""
+
+import base64
+import http.client
+import json
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import quote, unquote, urlencode
+
+import grpc
+from google.api.annotations_pb2 import http as http_extension
+from google.protobuf import json_format
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc.status_pb2 import Status
+
+from server.config import Address
+from zitadel import management_pb2, message_pb2
+
+SERVICE: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
+REST_PREFIX: Final = "/management/v1"
+# What a status may hold in its details, known by being imported.
+_DETAILS: Final = (message_pb2.ErrorDetail,)
+
+_VARIABLE: Final = re.compile(r"\{([\w.]+)(?:=[^}]*)?\}")
+_TRAILERS: Final = 0x80
+_DEADLINE_EXCEEDED: Final = 4
+_GRACE_S: Final = 2.0
+"""Beyond the deadline, so that it is the server that says so."""
+
+# doc/http-grpc-status-mapping.md of grpc; anything else is UNKNOWN.
+_CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_UNKNOWN: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, for any door.
+
+    Attributes:
+        headers: with lower-case names; metadata for gRPC.
+    """
+
+    address: Address
+    method: MethodDescriptor
+    message: Message
+    headers: Mapping[str, str]
+    timeout_s: float
+
+    @property
+    def path(self) -> str:
+        return f"/{SERVICE.full_name}/{self.method.name}"
+
+
+class CallFailed(Exception):
+    """The call was answered, with a status other than OK.
+
+    Attributes:
+        status: a google.rpc.Status as JSON.
+    """
+
+    def __init__(self, status: object) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+Door: TypeAlias = Callable[[Call], object]
+
+
+def over_json(call: Call) -> object:
+    """Call by the method's HTTP rule.
+
+    Raises:
+        CallFailed: the answer is a status.
+        OSError: there is no answer.
+        ValueError, DecodeError: the answer is none of this door.
+    """
+    rule = call.method.GetOptions().Extensions[http_extension]
+    pattern = rule.WhichOneof("pattern")
+    verb, template = pattern.upper(), getattr(rule, pattern)
+    fields: dict[str, object] = json_format.MessageToDict(
+        call.message, preserving_proto_field_name=True
+    )
+    path = _VARIABLE.sub(lambda match: quote(str(fields.pop(match[1], "")), safe=""), template)
+    body = b""
+    if rule.body:
+        body = json.dumps(fields if rule.body == "*" else fields.pop(rule.body, None)).encode()
+    if rule.body != "*" and fields:
+        path += "?" + urlencode(fields, doseq=True)
+    headers = {**call.headers, "content-type": "application/json"}
+    status, _, answer = _exchange(call, verb, REST_PREFIX + path, headers, body)
+    try:
+        value: object = json.loads(answer)
+    except ValueError:
+        raise CallFailed(_http_status(status)) from None
+    if status != http.client.OK:
+        raise CallFailed(value)
+    return value
+
+
+def over_grpc_web(call: Call) -> object:
+    """Call by gRPC-Web.
+
+    Raises:
+        CallFailed: the answer is a status.
+        OSError: there is no answer.
+        ValueError, DecodeError: the answer is none of this door.
+    """
+    content_type = "application/grpc-web+proto"
+    headers = {
+        **call.headers,
+        "content-type": content_type,
+        "accept": content_type,
+        "x-grpc-web": "1",
+    }
+    payload = call.message.SerializeToString()
+    body = b"\0" + len(payload).to_bytes(4, "big") + payload
+    http_status, answer_headers, answer = _exchange(call, "POST", call.path, headers, body)
+    message, trailers = b"", answer_headers
+    while answer:
+        flag, length = answer[0], int.from_bytes(answer[1:5], "big")
+        frame, answer = answer[5 : 5 + length], answer[5 + length :]
+        if flag & _TRAILERS:
+            lines = frame.decode("latin-1").split("\r\n")
+            trailers = {
+                name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
+            }
+        else:
+            message = frame
+    if "grpc-status" not in trailers:
+        raise CallFailed(_http_status(http_status))
+    if trailers["grpc-status"] != "0":
+        text = trailers.get("grpc-status-details-bin", "")
+        details = base64.b64decode(text + "=" * (-len(text) % 4))
+        code, said = int(trailers["grpc-status"]), unquote(trailers.get("grpc-message", ""))
+        raise CallFailed(_status(code, said, details))
+    return _answer(call, message)
+
+
+def over_grpc(call: Call) -> object:
+    """Call by gRPC.
+
+    Raises:
+        CallFailed: the answer is a status.
+        OSError: there is no answer.
+        ValueError, DecodeError: the answer is none of this door.
+    """
+    # A channel tells a refused connection from a status only by its text, and late.
+    socket.create_connection(call.address, timeout=call.timeout_s).close()
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(str(call.address), options=options) as channel:
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            call.path, request_serializer=None, response_deserializer=None
+        )
+        try:
+            answer: bytes = method(
+                call.message.SerializeToString(),
+                timeout=call.timeout_s,
+                metadata=tuple(call.headers.items()),
+            )
+        except grpc.RpcError as error:
+            trailers = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
+            details = trailers.get("grpc-status-details-bin", b"")
+            code: int = error.code().value[0]
+            raise CallFailed(_status(code, error.details(), bytes(details))) from error
+    return _answer(call, answer)
+
+
+DOORS: Final[Mapping[str, Door]] = {
+    "json": over_json,
+    "grpc": over_grpc,
+    "grpc-web": over_grpc_web,
+}
+
+
+def _exchange(
+    call: Call, verb: str, target: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, Mapping[str, str], bytes]:
+    connection = http.client.HTTPConnection(*call.address, timeout=call.timeout_s + _GRACE_S)
+    try:
+        deadline = {"grpc-timeout": f"{min(int(call.timeout_s * 1000), 99_999_999)}m"}
+        connection.request(verb, target, body or None, {**headers, **deadline})
+        response = connection.getresponse()
+        answered = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, answered, response.read()
+    except TimeoutError:
+        raise CallFailed(_status(_DEADLINE_EXCEEDED, "no answer in time", b"")) from None
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"expected an HTTP answer, got {type(error).__name__}") from error
+    finally:
+        connection.close()
+
+
+def _answer(call: Call, payload: bytes) -> object:
+    message = GetMessageClass(call.method.output_type).FromString(payload)
+    return json_format.MessageToDict(message)
+
+
+def _http_status(status: int) -> dict[str, object]:
+    code = _CODE_OF_HTTP.get(status, _UNKNOWN)
+    return _status(code, f"HTTP status {status} without a google.rpc.Status", b"")
+
+
+def _status(code: int, message: str | None, details: bytes) -> dict[str, object]:
+    """A google.rpc.Status as JSON; what cannot be read of its details is left out."""
+    try:
+        status = Status.FromString(details) if details else Status(code=code, message=message or "")
+        value: dict[str, object] = json_format.MessageToDict(status)
+    except (DecodeError, TypeError):
+        value = {"code": code, "message": message or ""}
+    return value

@@ -1,0 +1,61 @@
+"""How a command ends that cannot do what it was asked: one line on standard error, no traceback."""
+
+import os
+import sys
+from typing import Final
+
+import click
+
+FAILED: Final = 1
+MISUSED: Final = 2
+INTERRUPTED: Final = 130
+
+
+class Failed(click.ClickException):
+    """It cannot be done; exit 1."""
+
+    exit_code = FAILED
+
+
+class Misused(click.ClickException):
+    """It was asked in a way that makes no sense; exit 2."""
+
+    exit_code = MISUSED
+
+
+def run(command: click.Command, *, name: str) -> int:
+    """Run a command from the arguments of this process; the exit status comes back."""
+    try:
+        status = command.main(prog_name=name, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return MISUSED
+    except click.UsageError as error:
+        path = name if error.ctx is None else error.ctx.command_path
+        _say(f"{error.format_message().rstrip('.')} ({path} --help says more)")
+        return MISUSED
+    except click.ClickException as error:
+        _say(error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()  # Whoever read it has seen enough.
+        return FAILED
+    except OSError as error:
+        _drop_output()
+        where = "" if error.filename is None else f"{error.filename}: "
+        _say(f"{where}{error.strerror or error}")
+        return FAILED
+    return status if isinstance(status, int) else 0
+
+
+def _drop_output() -> None:
+    """Have nothing try to write the rest at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(line: str) -> None:
+    click.echo(f"error: {' '.join(line.split())}", err=True)

@@ -1,0 +1,35 @@
+"""Results for people, as aligned columns, and for programs, as JSON."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from server.operations import Result, Value
+
+
+def as_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(rows: Sequence[Result], *columns: str) -> None:
+    """A line for each row, below a line of names; nothing at all when there are no rows."""
+    cells = [[column.upper().replace("_", " ") for column in columns]] if rows else []
+    cells += [[_text(row[column]) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def record(row: Result) -> None:
+    """A line for each value, with its name."""
+    width = max(map(len, row))
+    for name, value in row.items():
+        click.echo(f"{name.replace('_', ' ').ljust(width)}  {_text(value)}".rstrip())
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return "never"
+    return ", ".join(value) if isinstance(value, list) else value

@@ -1,0 +1,80 @@
+"""Operations on organisations, users, members and tokens: what the command line asks `admin` for.
+
+Rule: shapes only, quick to import; `--help` pays for nothing else.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+Value: TypeAlias = str | list[str] | None
+Result: TypeAlias = dict[str, Value]
+
+
+class AdminError(Exception):
+    """An operation that cannot be done; the text is one line, for the operator."""
+
+
+class CreateOrg(msgspec.Struct, frozen=True, tag="org.create"):
+    name: str
+
+
+class ListOrgs(msgspec.Struct, frozen=True, tag="org.list"):
+    pass
+
+
+class CreateUser(msgspec.Struct, frozen=True, tag="user.create"):
+    """An empty `org_id`, here and below, is the only organisation that there is."""
+
+    name: str
+    org_id: str = ""
+
+
+class ListUsers(msgspec.Struct, frozen=True, tag="user.list"):
+    org_id: str = ""
+
+
+class AddMember(msgspec.Struct, frozen=True, tag="member.add"):
+    user_id: str
+    roles: tuple[str, ...]
+    org_id: str = ""
+
+
+class RemoveMember(msgspec.Struct, frozen=True, tag="member.remove"):
+    user_id: str
+    org_id: str = ""
+
+
+class ListMembers(msgspec.Struct, frozen=True, tag="member.list"):
+    org_id: str = ""
+
+
+class CreateToken(msgspec.Struct, frozen=True, tag="token.create"):
+    user_id: str
+    description: str = ""
+    expires_at: int | None = None
+
+
+class ListTokens(msgspec.Struct, frozen=True, tag="token.list"):
+    """Of one user; of every user of the organisation when there is no user id."""
+
+    user_id: str = ""
+    org_id: str = ""
+
+
+class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
+    token_id: str
+
+
+Operation: TypeAlias = (
+    CreateOrg
+    | ListOrgs
+    | CreateUser
+    | ListUsers
+    | AddMember
+    | RemoveMember
+    | ListMembers
+    | CreateToken
+    | ListTokens
+    | RevokeToken
+)

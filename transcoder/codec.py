@@ -1,0 +1,158 @@
+"""Messages as JSON and JSON as messages: ProtoJSON over orjson, compiled once per message type.
+
+What is compiled: readers.py (JSON to message), writers.py (message to JSON). Here both meet text.
+Follows protobuf.dev, "ProtoJSON Format". What a client sent and is wrong is `malformed`, with the
+path of the field; a message that has no JSON form is the server's fault: a `Fault`, not an answer.
+"""
+
+import base64
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+from google.protobuf.any_pb2 import Any
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.protobuf.message import Message
+
+from transcoder import wellknown
+from transcoder.document import parse, parse_exactly
+from transcoder.errors import malformed
+from transcoder.options import JsonOptions
+from transcoder.readers import Readers, descriptor_of, reaches_floats
+from transcoder.scalars import Fault, InexactNumber, Reader
+from transcoder.texts import TextReader, text_reader
+from transcoder.writers import Writers
+
+Decoder = Callable[[bytes], Message]
+Encoder = Callable[[Message], bytes]
+
+_UNWRITABLE: Final = (Fault, TypeError, ValueError, RecursionError)
+
+
+class Codec:
+    """ProtoJSON for the messages of one descriptor pool; may be shared by threads.
+
+    Args:
+        options: how messages are written.
+        pool: where the types inside of Any are found; protobuf's default pool when None.
+        nesting_max: levels of messages within messages that are read.
+        strict: refuse JSON members that are no fields, instead of passing over them.
+    """
+
+    def __init__(
+        self,
+        options: JsonOptions | None = None,
+        *,
+        pool: DescriptorPool | None = None,
+        nesting_max: int = 100,
+        strict: bool = False,
+    ) -> None:
+        pool = Default() if pool is None else pool
+        self.nesting_max: Final = nesting_max
+        self._readers = Readers(pool, nesting_max=nesting_max, strict=strict)
+        self._writers = Writers(pool, JsonOptions() if options is None else options)
+
+    def compile(self, message_type: type[Message]) -> None:
+        """Do at registration what the first message would otherwise wait for."""
+        self._readers.message(descriptor_of(message_type))
+        self._writers.message(descriptor_of(message_type))
+
+    def decode(self, message_type: type[Message], text: bytes) -> Message:
+        """Read a message.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT, naming the field.
+        """
+        return self.decoder(message_type)(text)
+
+    def encode(self, message: Message) -> bytes:
+        """Write a message.
+
+        Raises:
+            Fault, TypeError, ValueError, RecursionError: the message has no JSON form.
+        """
+        return self.encoder(type(message))(message)
+
+    def decoder(self, message_type: type[Message]) -> Decoder:
+        """`decode` for one type, compiled now."""
+        descriptor = descriptor_of(message_type)
+        read = self._document_reader(
+            self._readers.message(descriptor), has_floats=reaches_floats(descriptor)
+        )
+        if descriptor.full_name in wellknown.SPECIAL:
+            return lambda text: wellknown.message_of(message_type, read(text))
+
+        def decode(text: bytes) -> Message:
+            if text == b"{}":
+                return message_type()
+            return wellknown.message_of(message_type, read(text))
+
+        return decode
+
+    def encoder(self, message_type: type[Message], field: str = "") -> Encoder:
+        """`encode` for one type, compiled now.
+
+        Args:
+            message_type: what the encoder will be given.
+            field: the one field to write instead of the message (`response_body`); unset, a message
+                is `{}`, or null where its JSON is no object, and a scalar its default.
+        """
+        descriptor = descriptor_of(message_type)
+        if field:
+            return self._field_encoder(descriptor.fields_by_name[field])
+        write = self._writers.message(descriptor)
+        dumps = orjson.dumps
+        return lambda message: dumps(write(message))
+
+    def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
+        """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
+        _, _, read, takes_null = self._readers.field(field)
+
+        def read_or_null(value: object, depth: int) -> object:
+            try:
+                return read(value, depth) if value is not None or takes_null else None
+            except Fault as fault:
+                fault.path.append(field.json_name)
+                raise
+
+        return self._document_reader(read_or_null, has_floats=True)
+
+    def _field_encoder(self, field: FieldDescriptor) -> Encoder:
+        write = self._writers.value(field)
+        name = field.name
+        of = field.message_type
+        is_null_unset = field.has_presence and of is not None and of.full_name in wellknown.SPECIAL
+
+        def encode(message: Message) -> bytes:
+            if is_null_unset and not message.HasField(name):
+                return b"null"
+            return orjson.dumps(write(getattr(message, name)))
+
+        return encode
+
+    def text_reader(self, field: FieldDescriptor) -> TextReader | None:
+        """Reads one value from a path or a query; None when the field's type has no text form."""
+        return text_reader(field, self._readers, nesting_max=self.nesting_max)
+
+    def any_json(self, packed: Any) -> object:
+        """JSON of an Any whatever it holds; of one that has no JSON form, its bytes as base64."""
+        try:
+            return self._writers.message(Any.DESCRIPTOR)(packed)
+        except _UNWRITABLE:
+            value = base64.b64encode(packed.value).decode("ascii")
+            return {"@type": packed.type_url, "value": value}
+
+    def _document_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+        depth = self.nesting_max
+
+        def read_text(text: bytes) -> object:
+            try:
+                try:
+                    return read(parse(text, has_floats=has_floats), depth)
+                except InexactNumber:
+                    return read(parse_exactly(text), depth)
+            except Fault as fault:
+                raise malformed(fault.text("body")) from None
+
+        return read_text

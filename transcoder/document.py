@@ -1,0 +1,110 @@
+"""JSON text, parsed whole or refused.
+
+Follows RFC 8259, by orjson, which refuses what it must: lone surrogates, NaN, a byte order mark,
+control characters, text after the document, invalid UTF-8, numbers beyond a double, deep nesting.
+Two things it lets pass, and this file does not: of two members of one name orjson keeps the last
+(section 4 leaves it open; ProtoJSON refuses), and digits that a double cannot hold are rounded.
+Rule: nothing is known here of messages; a value's meaning is for readers.py.
+"""
+
+import json
+import re
+from typing import Final
+
+import orjson
+
+from transcoder.errors import shown
+from transcoder.scalars import ExactFloat, Fault
+
+_MINUS_ZERO: Final = re.compile(rb"[\[:,\s]-0[\],}\s]|^-0$")
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]')
+
+
+def parse(text: bytes, *, has_floats: bool) -> object:
+    """The document as dicts, lists and scalars.
+
+    Args:
+        text: as received.
+        has_floats: that a float field may be read from it, for which -0 is not 0.
+
+    Raises:
+        Fault: not one JSON document in UTF-8, or a name twice in one object.
+    """
+    try:
+        tree: object = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise _syntax_error(text, exc) from None
+    _refuse_duplicates(text, tree)
+    if has_floats and b"-0" in text and _MINUS_ZERO.search(text):
+        return parse_exactly(text)
+    return tree
+
+
+def parse_exactly(text: bytes) -> object:
+    """The document once more, each float and each -0 with its text; only what `parse` accepted."""
+    try:
+        tree: object = json.loads(text, parse_float=ExactFloat, parse_int=_exact_int)
+    except RecursionError:
+        raise Fault("nested too deeply") from None
+    return tree
+
+
+def _exact_int(digits: str) -> int | float:
+    return ExactFloat(digits) if digits == "-0" else int(digits)
+
+
+def _syntax_error(text: bytes, exc: orjson.JSONDecodeError) -> Fault:
+    try:
+        text.decode()
+    except UnicodeDecodeError as fault:
+        return Fault(f"expected UTF-8, got 0x{text[fault.start]:02x} at byte {fault.start}")
+    rest = exc.doc[exc.pos :]
+    found = shown(rest) if rest else "the end of the text"
+    return Fault(f"expected JSON, got {found} at line {exc.lineno}, column {exc.colno}")
+
+
+def _refuse_duplicates(text: bytes, tree: object) -> None:
+    """Compare the members in the text with those that orjson kept.
+
+    Every member has one colon outside strings, and strings have the same colons before and after;
+    so fewer colons in the tree, written out again, is a member dropped. Only a colon that the text
+    spells as an escape is missing in this sum: such a text is read token by token.
+    """
+    colons = text.count(b":")
+    if not colons or (isinstance(tree, dict) and len(tree) == colons):
+        return
+    try:
+        is_sure = b"\\u003" not in text
+        if is_sure and orjson.dumps(tree).count(b":") == colons:
+            return
+    except orjson.JSONEncodeError:
+        pass  # orjson reads deeper than it writes
+    path = _first_duplicate(text)
+    if path:
+        fault = Fault("given twice")
+        fault.path.extend(reversed(path))
+        raise fault
+
+
+def _first_duplicate(text: bytes) -> list[str]:
+    """The path of the first name that its object holds already; empty when there is none."""
+    objects: list[set[str]] = []
+    path: list[str] = []
+    string = b""
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token == b"{":
+            objects.append(set())
+            path.append("")
+        elif token == b"}":
+            objects.pop()
+            path.pop()
+        elif token == b":":
+            name: str = orjson.loads(string)
+            path[-1] = name if len(name) <= 40 else name[:40] + "…"
+            if name in objects[-1]:
+                return path
+            objects[-1].add(name)
+        else:
+            string = token
+    return []

@@ -1,0 +1,279 @@
+"""Scalar values as ProtoJSON writes them, and as the constructors of messages take them.
+
+Follows protobuf.dev, "ProtoJSON Format": 64-bit integers are strings, either form of base64 is
+read, a number may stand in quotes, NaN and the infinities are words.
+Rule 1: a value is read exactly or refused; nothing is rounded, cut or guessed.
+Rule 2: this file knows JSON values, not JSON text (document.py) and not messages (readers.py).
+"""
+
+import binascii
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from transcoder.errors import shown
+
+Reader = Callable[[object, int], object]
+"""JSON value, levels of messages left → what a message's constructor takes; raises Fault."""
+
+PATH_SHOWN_CHARS: Final = 200
+
+NULL_VALUE: Final = "google.protobuf.NullValue"
+
+INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
+    FieldDescriptor.TYPE_INT32: ("int32", -(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_SINT32: ("int32", -(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_SFIXED32: ("int32", -(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_UINT32: ("uint32", 0, 2**32 - 1),
+    FieldDescriptor.TYPE_FIXED32: ("uint32", 0, 2**32 - 1),
+    FieldDescriptor.TYPE_INT64: ("int64", -(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_SINT64: ("int64", -(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_SFIXED64: ("int64", -(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_UINT64: ("uint64", 0, 2**64 - 1),
+    FieldDescriptor.TYPE_FIXED64: ("uint64", 0, 2**64 - 1),
+}
+
+_FLOAT_EXACT = 2**53  # a double holds every integer up to here
+_FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # RFC 8259 section 6
+_NUMBER_MAX_CHARS = 1000
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*(={0,2})")
+_BASE64_URL_SAFE = str.maketrans("-_", "+/")
+_FLOAT_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Fault(Exception):
+    """A value that cannot be read or written, and where it stands.
+
+    Attributes:
+        problem: what is wrong with the value.
+        path: the way to it, innermost step first: "sequence", "[3]".
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path: list[str] = []
+
+    def text(self, root: str) -> str:
+        """The problem behind its path; behind `root` where it is the whole value's."""
+        path = ".".join(reversed(self.path)).replace(".[", "[")
+        if len(path) > PATH_SHOWN_CHARS:
+            path = "…" + path[-PATH_SHOWN_CHARS:]
+        return f"{path or root}: {self.problem}"
+
+
+class InexactNumber(Exception):
+    """A number that lost digits on its way into a float: the document must be parsed exactly."""
+
+
+class ExactFloat(float):
+    """A JSON number with the text it was read from."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> "ExactFloat":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def expected(what: str, value: object) -> Fault:
+    return Fault(f"expected {what}, got {quoted(value)}")
+
+
+def quoted(value: object) -> str:
+    """A JSON value as an error message shows it."""
+    if isinstance(value, str):
+        return shown(value)
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value.text if isinstance(value, ExactFloat) else repr(value)
+    return shown(text)[1:-1]
+
+
+def integer_reader(kind: str, low: int, high: int) -> Reader:
+    is_wide = high > _FLOAT_EXACT
+
+    def read(value: object, _: int) -> int:
+        number: int | None = None
+        if isinstance(value, int) and not isinstance(value, bool):
+            number = value
+        elif isinstance(value, str):
+            number = _integer_of(value, low, high)
+        elif isinstance(value, ExactFloat):
+            number = _integer_of(value.text, low, high)
+        elif isinstance(value, float):
+            if is_wide and abs(value) >= _FLOAT_EXACT:
+                raise InexactNumber
+            if value.is_integer():
+                number = int(value)
+        if number is None or not low <= number <= high:
+            raise expected(kind, value)
+        return number
+
+    return read
+
+
+def _integer_of(text: str, low: int, high: int) -> int | None:
+    if text.isascii() and text.isdigit() and len(text) <= 20 and (text[0] != "0" or text == "0"):
+        return int(text)
+    if len(text) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    # The range first: int() of 1e999999999 would not fit in memory.
+    if not low <= number <= high or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def read_double(value: object, _: int) -> float:
+    if isinstance(value, str):
+        return _float_of(value, "double", math.inf)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise expected("double", value)
+    return float(value)
+
+
+def read_float(value: object, _: int) -> float:
+    if isinstance(value, str):
+        return _float_of(value, "float", _FLOAT32_LIMIT)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise expected("float", value)
+    number = float(value)
+    if abs(number) >= _FLOAT32_LIMIT:
+        raise expected("float", value)
+    return number
+
+
+def _float_of(text: str, kind: str, limit: float) -> float:
+    if text in _FLOAT_WORDS:
+        return _FLOAT_WORDS[text]
+    if len(text) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(text):
+        raise expected(kind, text)
+    number = float(text)
+    if abs(number) >= limit:
+        raise expected(kind, text)
+    return number
+
+
+def read_bool(value: object, _: int) -> bool:
+    if value.__class__ is not bool:
+        raise expected("bool", value)
+    return value is True
+
+
+def read_bool_text(value: object, _: int) -> bool:
+    """A bool where JSON has only text: in a path, a query, and as the key of a map."""
+    if value != "true" and value != "false":
+        raise expected("bool", value)
+    return value == "true"
+
+
+def read_string(value: object, _: int) -> str:
+    if not isinstance(value, str):
+        raise expected("string", value)
+    return value
+
+
+def read_bytes(value: object, _: int) -> bytes:
+    if not isinstance(value, str):
+        raise expected("base64", value)
+    try:
+        return binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        return _unpadded_or_url_safe(value)
+
+
+def _unpadded_or_url_safe(text: str) -> bytes:
+    match = _BASE64.fullmatch(text)
+    misses = -len(text) % 4
+    if match is None or misses == 3 or (match[1] and misses):
+        raise expected("base64", text)
+    try:
+        return binascii.a2b_base64(text.translate(_BASE64_URL_SAFE) + "=" * misses)
+    except ValueError:
+        raise expected("base64", text) from None
+
+
+def enum_reader(enum: EnumDescriptor) -> Reader:
+    """By name or by number; an open enum takes any number, NullValue takes null too."""
+    numbers = {value.name: value.number for value in enum.values}
+    known = frozenset(numbers.values()) if enum.is_closed else None
+    kind = f"a value of {enum.full_name}"
+    is_null = enum.full_name == NULL_VALUE
+
+    def read(value: object, _: int) -> int:
+        if isinstance(value, str):
+            named = numbers.get(value)
+            if named is not None:
+                return named
+        elif value is None:
+            if is_null:
+                return 0
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            number = int(value)
+            in_range = -(2**31) <= number < 2**31 if known is None else number in known
+            if number == value and in_range:
+                return number
+        raise expected(kind, value)
+
+    return read
+
+
+def enum_text_reader(enum: EnumDescriptor) -> Reader:
+    """An enum where JSON has only text: its number is digits."""
+    read = enum_reader(enum)
+
+    def read_text(value: object, depth: int) -> object:
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            number = _integer_of(value, -(2**31), 2**31 - 1)
+            return read(value if number is None else number, depth)
+        return read(value, depth)
+
+    return read_text
+
+
+def word_or_number(number: float) -> object:
+    """A double as JSON: NaN and the infinities are words."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+
+
+def is_minus_zero(number: float) -> bool:
+    return number == 0 and math.copysign(1, number) < 0
+
+
+def shortest_float(number: float) -> object:
+    """A 32-bit float as JSON: the fewest digits that read back as the same 32 bits."""
+    if not math.isfinite(number):
+        return word_or_number(number)
+    for digits in range(6, 9):
+        short = float(f"{number:.{digits}g}")
+        if short == number or _to_32_bits(short) == number:
+            return short
+    return float(f"{number:.9g}")
+
+
+def _to_32_bits(number: float) -> float:
+    if abs(number) >= _FLOAT32_LIMIT:
+        return math.inf
+    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded
+
+
+def base64_text(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")

@@ -1,0 +1,58 @@
+"""One value of a field as text, as a path or a query holds it.
+
+The text is what ProtoJSON writes between the quotes, or without them: digits, `true` and `false`,
+base64, an enum's name or number, a Timestamp, a Duration, a FieldMask; wrappers as what they hold;
+Struct, Value and ListValue as JSON. google/api/http.proto leaves the forms open.
+Rule: an unescaped str comes in; where it stood is for binding.py.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from transcoder import scalars, wellknown
+from transcoder.document import parse
+from transcoder.readers import SIMPLE, Readers
+from transcoder.scalars import Reader
+
+TextReader = Callable[[str], object]
+"""Text → what the constructor of the field's message takes; raises Fault."""
+
+_JSON: Final = frozenset({wellknown.STRUCT, wellknown.VALUE, wellknown.LIST_VALUE})
+
+
+def text_reader(field: FieldDescriptor, readers: Readers, *, nesting_max: int) -> TextReader | None:
+    """A reader of one value (of one element, where the field is repeated).
+
+    Returns:
+        None when the field's type has no text form: messages, Any and the entries of maps.
+    """
+    if field.message_type is not None:
+        return _message_text_reader(field.message_type, readers, nesting_max=nesting_max)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return str
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return _of_json_string(scalars.read_bool_text)
+    if field.enum_type is not None:
+        return _of_json_string(scalars.enum_text_reader(field.enum_type))
+    return _of_json_string(SIMPLE[field.type])
+
+
+def _message_text_reader(
+    descriptor: Descriptor, readers: Readers, *, nesting_max: int
+) -> TextReader | None:
+    name = descriptor.full_name
+    if name in wellknown.TEXTUAL:
+        return _of_json_string(wellknown.TEXTUAL[name])
+    if name in wellknown.WRAPPERS:
+        held = text_reader(descriptor.fields_by_name["value"], readers, nesting_max=nesting_max)
+        return None if held is None else lambda text: {"value": held(text)}
+    if name in _JSON:
+        read = readers.message(descriptor)
+        return lambda text: read(parse(text.encode(), has_floats=True), nesting_max)
+    return None
+
+
+def _of_json_string(read: Reader) -> TextReader:
+    return lambda text: read(text, 1)

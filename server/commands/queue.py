@@ -9,7 +9,7 @@ more than all the rest, so the next BEGIN waits a little; a caller that is alone
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, TypeAlias
+from typing import Final, Generic, Self, TypeAlias
 
 from server.commands.base import Command, R
 from server.commands.batch import Batch
@@ -49,6 +49,13 @@ class CommandQueue:
         self._arrived = asyncio.Event()
         self._open = False
         self._runner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
 
     async def start(self) -> None:
         self._open = True

@@ -39,6 +39,8 @@ class Reader:
         self._path = path
         with storage(path):
             self._connection = connect(path, writes=False)
+            # Takes part in the write-ahead log from now on, also while nobody writes.
+            self._connection.execute(_LAST_EVENT_AT).fetchone()
 
     def close(self) -> None:
         self._connection.close()

@@ -1,0 +1,63 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from server.domain.refusals import Kind, Refusal
+from server.ids import IdGenerator
+
+NOON = 1_700_000_000_000_000
+
+
+def telling(*times: int) -> Callable[[], int]:
+    told: Iterator[int] = iter(times)
+    return lambda: next(told)
+
+
+@pytest.mark.parametrize(
+    ("machine_id", "now", "expected"),
+    [
+        pytest.param(0, NOON, "240759760486400000", id="counter and machine id 0"),
+        pytest.param(1, NOON, "240759760486400001", id="machine id in the lowest bits"),
+        pytest.param(65535, NOON, "240759760486465535", id="the largest machine id"),
+        pytest.param(0, NOON + 9_999, "240759760486400000", id="the same 10 ms"),
+        pytest.param(0, NOON + 10_000, "240759760503177216", id="the next 10 ms"),
+    ],
+)
+def test_id_is_time_counter_and_machine_id(machine_id: int, now: int, expected: str) -> None:
+    assert IdGenerator(machine_id, clock=lambda: now).next() == expected
+
+
+def test_second_id_of_the_same_10_ms_counts() -> None:
+    ids = IdGenerator(7, clock=lambda: NOON)
+    assert [ids.next(), ids.next()] == ["240759760486400007", "240759760486465543"]
+
+
+def test_ids_increase_when_the_clock_steps_back() -> None:
+    ids = IdGenerator(0, clock=telling(NOON, NOON - 3_600_000_000, NOON + 10_000))
+    assert [ids.next(), ids.next(), ids.next()] == [
+        "240759760486400000",
+        "240759760486465536",
+        "240759760503177216",
+    ]
+
+
+def test_257th_id_of_10_ms_runs_ahead_of_the_clock() -> None:
+    ids = IdGenerator(0, clock=lambda: NOON)
+    made = [ids.next() for _ in range(257)]
+    assert made[256] == "240759760503177216"
+    assert sorted(set(made)) == made
+
+
+def test_ids_never_run_more_than_a_minute_ahead() -> None:
+    ids = IdGenerator(0, clock=lambda: NOON)
+    for _ in range(6_001 * 256):
+        ids.next()
+    with pytest.raises(Refusal) as refused:
+        ids.next()
+    assert refused.value.kind is Kind.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("machine_id", [-1, 65536])
+def test_machine_id_is_16_bits(machine_id: int) -> None:
+    with pytest.raises(ValueError, match=r"machine id: expected 0 to 65535, got -?\d+"):
+        IdGenerator(machine_id)

@@ -1,0 +1,290 @@
+import asyncio
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import pytest
+
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
+from server.commands.base import Change, Facts
+from server.commands.queue import BATCH_MAX, PACE_S, CommandQueue
+from server.domain.action import Action, ActionState
+from server.domain.aggregates import Key, Name, State
+from server.domain.events import RecordedEvent
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.contract import Decide, Loaded, Needs, StorageError
+
+States: TypeAlias = dict[Key, State | None]
+
+
+class MemoryStore:
+    """Keeps everything in dicts; a commit waits at the gate, or fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        self.failure: Exception | None = None
+        self.batches: list[list[RecordedEvent]] = []
+        self.begun: list[float] = []
+        self._states: States = {}
+        self._sequences: dict[Key, int] = {}
+        self._names: dict[Name, str] = {}
+        self._position = 0
+
+    async def commit(self, needs: Needs, decide: Decide) -> None:
+        self.begun.append(asyncio.get_running_loop().time())
+        self.entered.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        states = {key: self._states.get(key) for key in needs.aggregates}
+        names = {name: self._names.get(name) for name in needs.names}
+        writes = decide(Loaded(states, self._sequences, names, self._position, 1_000))
+        self._states.update(writes.states)
+        for name in writes.names_released:
+            self._names.pop(name, None)
+        self._names.update(writes.names_claimed)
+        self._position += len(writes.events)
+        self.batches.append(list(writes.events))
+
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def an_action(action_id: str, name: str = "") -> CreateAction:
+    return CreateAction("org", action_id, name or f"name {action_id}", "", 0, False, "ada")
+
+
+def outcome_of(task: "asyncio.Task[Action]") -> object:
+    """The state after the command, or the id or else the key of what refused it."""
+    error = task.exception()
+    if isinstance(error, Refusal):
+        return error.id or error.key
+    return task.result().state
+
+
+async def settled() -> None:
+    """Let every task run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_command_is_answered_with_the_state_after_it(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        created = await queue.execute(an_action("1"))
+        deactivated = await queue.execute(DeactivateAction("org", "1", "ada"))
+        await queue.execute(DeleteAction("org", "1", "ada"))
+        with pytest.raises(Refusal, match="COMMAND-Aa22g"):
+            await queue.execute(ReactivateAction("org", "1", "ada"))
+    assert (created.state, created.sequence) == (ActionState.ACTIVE, 1)
+    assert (deactivated.state, deactivated.sequence) == (ActionState.INACTIVE, 2)
+
+
+async def test_commands_that_wait_for_a_commit_share_the_next(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        store.gate.clear()
+        callers.create_task(queue.execute(an_action("first")))
+        await store.entered.wait()
+        for number in range(5):
+            callers.create_task(queue.execute(an_action(str(number))))
+        await settled()
+        store.gate.set()
+    assert store.sizes() == [1, 5]
+
+
+async def test_command_sees_the_earlier_ones_of_its_batch(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        tasks: list[asyncio.Task[Action]] = [
+            asyncio.create_task(queue.execute(command))
+            for command in (
+                an_action("1", "Greet"),
+                ReactivateAction("org", "1", "ada"),
+                DeactivateAction("org", "1", "ada"),
+                DeactivateAction("org", "1", "ada"),
+                ReactivateAction("org", "1", "ada"),
+                an_action("2", "greet"),
+                ReactivateAction("org", "nowhere", "ada"),
+            )
+        ]
+        await asyncio.wait(tasks)
+    assert [outcome_of(task) for task in tasks] == [
+        ActionState.ACTIVE,
+        "COMMAND-J53zh",
+        ActionState.INACTIVE,
+        "COMMAND-Dgj92",
+        ActionState.ACTIVE,
+        "V3-DKcYh",
+        "COMMAND-Aa22g",
+    ]
+    assert [[(event.position, event.sequence) for event in batch] for batch in store.batches] == [
+        [(1, 1), (2, 2), (3, 3)]
+    ]
+
+
+async def test_name_freed_earlier_in_the_batch_can_be_taken(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("1", "Greet"))
+        await asyncio.gather(
+            queue.execute(DeleteAction("org", "1", "")), queue.execute(an_action("2", "greet"))
+        )
+    assert store.sizes() == [1, 2]
+
+
+async def test_nobody_is_answered_before_the_commit(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        store.gate.clear()
+        task = asyncio.create_task(queue.execute(an_action("1")))
+        await store.entered.wait()
+        await settled()
+        assert not task.done()
+        store.gate.set()
+        await task
+
+
+async def test_storage_failure_fails_its_batch_and_not_the_next(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        store.failure = StorageError("disk full")
+        tasks = [asyncio.create_task(queue.execute(an_action(number))) for number in "123"]
+        await asyncio.wait(tasks)
+        store.failure = None
+        await queue.execute(an_action("1"))
+    errors = [task.exception() for task in tasks]
+    assert [(type(error), getattr(error, "kind", None)) for error in errors] == [
+        (Refusal, Kind.UNAVAILABLE)
+    ] * 3
+    assert len({id(error) for error in errors}) == 3
+    assert store.sizes() == [1]
+
+
+class Broken(DeactivateAction):
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        message = "a fault in a rule"
+        raise ZeroDivisionError(message)
+
+
+async def test_fault_in_a_rule_fails_one_command(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        outcomes = await asyncio.gather(
+            queue.execute(an_action("1")),
+            queue.execute(Broken("org", "1", "")),
+            queue.execute(an_action("2")),
+            return_exceptions=True,
+        )
+    assert [type(outcome) for outcome in outcomes] == [Action, ZeroDivisionError, Action]
+
+
+async def test_fault_in_the_store_reaches_its_callers_and_the_queue_goes_on(
+    store: MemoryStore,
+) -> None:
+    async with CommandQueue(store) as queue:
+        store.failure = ZeroDivisionError()
+        with pytest.raises(ZeroDivisionError):
+            await queue.execute(an_action("1"))
+        store.failure = None
+        await queue.execute(an_action("1"))
+
+
+async def test_batch_is_bounded(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        for number in range(BATCH_MAX + 3):
+            callers.create_task(queue.execute(an_action(str(number))))
+    assert store.sizes() == [256, 3]
+
+
+async def test_one_too_many_waiting_is_refused_at_once(store: MemoryStore) -> None:
+    async with CommandQueue(store, waiting_max=2) as queue, asyncio.TaskGroup() as callers:
+        store.gate.clear()
+        callers.create_task(queue.execute(an_action("runs")))
+        await store.entered.wait()
+        for number in "12":
+            callers.create_task(queue.execute(an_action(number)))
+        await settled()
+        with pytest.raises(Refusal) as refused:
+            await queue.execute(an_action("3"))
+        store.gate.set()
+    assert refused.value.kind is Kind.RESOURCE_EXHAUSTED
+    assert store.sizes() == [1, 2]
+
+
+async def test_caller_that_left_before_its_batch_leaves_nothing(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        store.gate.clear()
+        callers.create_task(queue.execute(an_action("runs")))
+        await store.entered.wait()
+        left = callers.create_task(queue.execute(an_action("left")))
+        callers.create_task(queue.execute(an_action("stays")))
+        await settled()
+        left.cancel()
+        store.gate.set()
+    ids = [[event.aggregate_id for event in batch] for batch in store.batches]
+    assert ids == [["runs"], ["stays"]]
+
+
+async def test_caller_that_left_during_its_batch_does_not_disturb_the_others(
+    store: MemoryStore,
+) -> None:
+    async with CommandQueue(store) as queue:
+        store.gate.clear()
+        tasks = [asyncio.create_task(queue.execute(an_action(number))) for number in "12"]
+        await store.entered.wait()
+        tasks[0].cancel()
+        await settled()
+        store.gate.set()
+        await asyncio.wait(tasks)
+    assert tasks[0].cancelled()
+    assert tasks[1].result().id == "2"
+
+
+async def test_close_finishes_the_batch_and_refuses_who_waits(store: MemoryStore) -> None:
+    queue = CommandQueue(store)
+    await queue.start()
+    store.gate.clear()
+    runs = asyncio.create_task(queue.execute(an_action("runs")))
+    await store.entered.wait()
+    waits = asyncio.create_task(queue.execute(an_action("waits")))
+    await settled()
+    closing = asyncio.create_task(queue.close())
+    await settled()
+    store.gate.set()
+    await closing
+    assert (await runs).id == "runs"
+    assert outcome_of(waits) == "Errors.Command.Closing"
+    with pytest.raises(Refusal) as refused:
+        await queue.execute(an_action("late"))
+    assert refused.value.kind is Kind.UNAVAILABLE
+
+
+async def test_events_are_told_before_callers_are_answered(store: MemoryStore) -> None:
+    told: list[list[int]] = []
+    task: asyncio.Task[Action]
+
+    def on_commit(events: Sequence[RecordedEvent]) -> None:
+        assert not task.done()
+        told.append([event.position for event in events])
+
+    async with CommandQueue(store, on_commit=on_commit) as queue:
+        task = asyncio.create_task(queue.execute(an_action("1")))
+        await task
+        with pytest.raises(Refusal):
+            await queue.execute(ReactivateAction("org", "1", ""))
+    assert told == [[1]]
+
+
+async def test_crowded_batches_begin_3_ms_apart(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        for _ in range(3):
+            await asyncio.gather(*(queue.execute(an_action(n, f"{n}{_}")) for n in "12"))
+    apart = [late - early for early, late in zip(store.begun, store.begun[1:], strict=False)]
+    assert min(apart) >= PACE_S
+
+
+async def test_caller_that_is_alone_is_not_paced(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        for number in range(20):
+            await queue.execute(an_action(str(number)))
+    assert store.begun[-1] - store.begun[0] < 20 * PACE_S

@@ -1,0 +1,222 @@
+"""What only the SQLite store promises: its file, its schema, and storage that fails."""
+
+import asyncio
+import resource
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
+from server.commands.queue import CommandQueue
+from server.domain.action import ActionState
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.contract import DataFolderInUse, StorageError
+from server.eventstore.sqlite import SqliteEventStore, schema
+from server.eventstore.sqlite import writer as writer_module
+from server.eventstore.sqlite.connect import connect
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
+    store = await SqliteEventStore.open(tmp_path)
+    yield store
+    await store.close()
+
+
+def an_action(action_id: str, script: str = "") -> CreateAction:
+    return CreateAction("org", action_id, f"name {action_id}", script, 0, False, "editor")
+
+
+def test_database_is_for_its_owner_alone(store: SqliteEventStore, tmp_path: Path) -> None:
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("events*")}
+    assert files == {
+        "events.sqlite": 0o600,
+        "events.sqlite-wal": 0o600,
+        "events.sqlite-shm": 0o600,
+    }
+
+
+async def test_commit_waits_for_the_disk(store: SqliteEventStore, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with closing(connect(tmp_path / "events.sqlite", writes=True)) as writing:
+        assert writing.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+async def test_second_store_on_the_folder_is_refused(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    with pytest.raises(DataFolderInUse):
+        await SqliteEventStore.open(tmp_path)
+
+
+async def test_closed_store_opens_again_with_what_it_had(tmp_path: Path) -> None:
+    store = await SqliteEventStore.open(tmp_path, clock=lambda: 5)
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("1"))
+    await store.close()
+    again = await SqliteEventStore.open(tmp_path, clock=lambda: 4)
+    async with CommandQueue(again) as queue:
+        action = await queue.execute(DeactivateAction("org", "1", ""))
+    assert (action.state, action.sequence, action.changed_at) == (ActionState.INACTIVE, 2, 5)
+    await again.close()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET type = ''", "DELETE FROM events"])
+async def test_events_are_append_only(
+    store: SqliteEventStore, tmp_path: Path, statement: str
+) -> None:
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("1"))
+    with (
+        closing(sqlite3.connect(tmp_path / "events.sqlite")) as other,
+        pytest.raises(sqlite3.IntegrityError, match="events are append-only"),
+    ):
+        other.execute(statement)
+
+
+async def test_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StorageError) as refused:
+        await SqliteEventStore.open(tmp_path)
+    assert str(refused.value) == f"event store {path}: file is not a database"
+    assert path.read_bytes() == b"not a database" * 100
+
+
+async def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE events (x)")
+    with pytest.raises(StorageError) as refused:
+        await SqliteEventStore.open(tmp_path)
+    assert str(refused.value) == f"{path} is a database of another program"
+
+
+async def test_database_newer_than_the_program_is_refused(tmp_path: Path) -> None:
+    await (await SqliteEventStore.open(tmp_path)).close()
+    path = tmp_path / "events.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("INSERT INTO schema_versions VALUES (999, 'to_come', 0)")
+    with pytest.raises(StorageError) as refused:
+        await SqliteEventStore.open(tmp_path)
+    known = schema.versions()[-1].number
+    assert str(refused.value) == (
+        f"{path} has schema version 999, this program knows {known}: "
+        "start the newer version that wrote it"
+    )
+
+
+async def test_folder_is_free_after_a_refused_start(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StorageError):
+        await SqliteEventStore.open(tmp_path)
+    path.unlink()
+    await (await SqliteEventStore.open(tmp_path)).close()
+
+
+def test_sql_files_are_numbered_without_gaps() -> None:
+    numbers = [version.number for version in schema.versions()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_version_that_fails_half_way_leaves_the_schema_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await SqliteEventStore.open(tmp_path)).close()
+    broken = schema.Version(2, "broken", "CREATE TABLE half (x); SELECT * FROM nowhere;")
+    known = schema.versions()
+    monkeypatch.setattr(schema, "versions", lambda: [*known, broken])
+    with pytest.raises(StorageError, match="no such table: nowhere"):
+        await SqliteEventStore.open(tmp_path)
+    monkeypatch.undo()
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as other:
+        tables = other.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall()
+        assert tables == []
+    await (await SqliteEventStore.open(tmp_path)).close()
+
+
+async def test_full_disk_answers_unavailable_until_there_is_room(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("1"))
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        written = (tmp_path / "events.sqlite-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (written, unlimited[1]))
+        try:
+            outcomes = await asyncio.gather(
+                *(queue.execute(an_action(number)) for number in "234"), return_exceptions=True
+            )
+            read = await store.action("org", "1")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        assert [getattr(outcome, "kind", None) for outcome in outcomes] == [Kind.UNAVAILABLE] * 3
+        assert read is not None
+        await queue.execute(an_action("2"))
+    assert [event.aggregate_id for event in await store.events()] == ["1", "2"]
+
+
+class FailingConnection(sqlite3.Connection):
+    """Fails once, at the call that `fails_at` counts down to."""
+
+    fails_at = 0
+
+    def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+        self._count(sql)
+        return super().execute(sql, parameters)  # type: ignore[arg-type]
+
+    def executemany(self, sql: str, parameters: object, /) -> sqlite3.Cursor:
+        self._count(sql)
+        return super().executemany(sql, parameters)  # type: ignore[arg-type]
+
+    def _count(self, sql: str) -> None:
+        FailingConnection.fails_at -= 1
+        if FailingConnection.fails_at == 0:
+            message = f"disk I/O error at {sql}"
+            raise sqlite3.OperationalError(message)
+
+
+async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call fails, then the second, … until the batch runs through."""
+
+    def failing(path: Path, *, writes: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, factory=FailingConnection
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    store = await SqliteEventStore.open(tmp_path)
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("a"))
+        await queue.execute(an_action("b"))
+    await store.close()
+    monkeypatch.setattr(writer_module, "connect", failing)
+    store = await SqliteEventStore.open(tmp_path)
+    failures = 0
+    async with CommandQueue(store) as queue:
+        while True:
+            FailingConnection.fails_at = failures + 1
+            outcomes = await asyncio.gather(
+                queue.execute(UpdateAction("org", "a", "renamed", "", 0, False, "")),
+                queue.execute(DeleteAction("org", "b", "")),
+                queue.execute(an_action("c")),
+                return_exceptions=True,
+            )
+            stored = len(await store.events())
+            if not any(isinstance(outcome, Refusal) for outcome in outcomes):
+                break
+            assert stored == 2
+            failures += 1
+    assert failures >= 10
+    assert [event.aggregate_id for event in await store.events()] == ["a", "b", "a", "b", "c"]
+    assert [action.id for action in (await store.actions("org")).items] == ["a", "c"]
+    await store.close()

@@ -21,6 +21,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 SHOWN_CHARS: Final = 40
 FILE_MAX_BYTES: Final = 1 << 20
 
+OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
+"""In the data folder: the token that the first start made, mode 0600."""
+
 LogFormat: TypeAlias = Literal["text", "json"]
 
 
@@ -76,6 +79,11 @@ class Address(NamedTuple):
             ipaddress.ip_address(host)
         return cls(host, int(match["port"]))
 
+    @property
+    def reachable(self) -> "Address":
+        """Where a client on this machine finds who listens here."""
+        return self._replace(host=_LOOPBACK.get(self.host, self.host))
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -130,6 +138,7 @@ class _Unfit(Exception):
 _ADDRESS: Final = re.compile(
     r"(?:(?P<host>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
 )
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
 # As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://"

@@ -9,15 +9,13 @@ import click
 from server.cli import output
 from server.cli.failures import FAILED, Failed, Misused
 from server.cli.settings import CONFIG, DATA_DIR, settings
-from server.config import Address, Config
+from server.config import OWNER_TOKEN_FILE, Address, Config
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
 
 DOORS: Final = ("json", "grpc", "grpc-web")
-OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
-_WILDCARD: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
 
 _EPILOG: Final = """
 \b
@@ -109,10 +107,10 @@ def _message(method: "MethodDescriptor", text: str) -> "Message":
 
 def _address(given: str | None, config: Config, door: str) -> Address:
     try:
-        address = Address.parse(given or (config.grpc_listen if door == "grpc" else config.listen))
+        listening = config.grpc_listen if door == "grpc" else config.listen
+        return Address.parse(listening if given is None else given).reachable
     except ValueError:
         raise Misused(f"--address: expected host:port, got {given!r}") from None
-    return address._replace(host=_WILDCARD.get(address.host, address.host))
 
 
 def _headers(token: str | None, org: str | None, config: Config) -> dict[str, str]:

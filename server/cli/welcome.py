@@ -1,0 +1,83 @@
+"""What serve prints once it serves: where the doors are, and after a first start, what to paste.
+
+Every printed command works in a POSIX shell, in the folder that the server was started in, in the
+order printed; nothing but curl is taken for granted, and for `call` not even that.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from server.config import OWNER_TOKEN_FILE, Address, Config
+
+if TYPE_CHECKING:
+    from server.app import Started
+
+# The id out of an answer, which is shown as well.
+_ID: Final = r"""tee /dev/stderr | sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p'"""
+_SERVICE: Final = "zitadel.management.v1.ManagementService"
+_ACTION: Final = '{"name":"hello","script":"function hello(ctx, api) {}"}'
+_DEFAULT: Final = Config()
+
+
+def lines(started: "Started", data_dir: Path) -> Iterator[str]:
+    """The text, a line at a time."""
+    owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
+    yield f"JSON and gRPC-Web  http://{started.listen}"
+    yield f"gRPC               {started.grpc_listen}"
+    yield f"data folder        {data_dir}"
+    if owner is not None:
+        yield f"organisation       {owner.org_name} ({owner.org_id}), made just now"
+        yield f"owner token        {owner.token}"
+        yield f"                   also in {token_file}"
+        yield ""
+        http, grpc = Address.parse(started.listen), Address.parse(started.grpc_listen)
+        yield from _commands(http.reachable, grpc.reachable, data_dir)
+    elif token_file.exists():
+        yield f"owner token        in {token_file}"
+    else:
+        yield f"owner token        none in {token_file}; token create makes one"
+
+
+def _commands(http: Address, grpc: Address, data_dir: Path) -> Iterator[str]:
+    # Within $( ) a shell starts to quote afresh.
+    token_file = shlex.quote(str(data_dir / OWNER_TOKEN_FILE))
+    bearer = f'-H "Authorization: Bearer $(cat {token_file})"'
+    actions = f"http://{http}/management/v1/actions"
+    yield "To paste, in this order, in another shell in the same folder:"
+    yield ""
+    yield "# JSON: create an action, deactivate it, reactivate it"
+    yield (
+        f"ID=$(curl -sS -w '\\n' {bearer} -H 'Content-Type: application/json' "
+        f"-d '{_ACTION}' {actions} | {_ID})"
+    )
+    for verb in ("_deactivate", "_reactivate"):
+        yield f"curl -sS -w '\\n' -X POST {bearer} {actions}/$ID/{verb}"
+    yield ""
+    yield "# The same from the command line, through each door"
+    for door, address, default in (
+        ("json", http, _DEFAULT.listen),
+        ("grpc", grpc, _DEFAULT.grpc_listen),
+        ("grpc-web", http, _DEFAULT.listen),
+    ):
+        options = f" --door {door}"
+        if str(address) != default:
+            options += f" --address {address}"
+        if data_dir != _DEFAULT.data_dir:
+            options += f" --data-dir {shlex.quote(str(data_dir))}"
+        for method in ("DeactivateAction", "ReactivateAction"):
+            yield f'{_python()} -m server call {method} "{{\\"id\\":\\"$ID\\"}}"{options}'
+    yield ""
+    yield "# gRPC, with grpcurl"
+    for method in ("DeactivateAction", "ReactivateAction"):
+        yield (
+            f'grpcurl -plaintext {bearer} -d "{{\\"id\\":\\"$ID\\"}}" {grpc} {_SERVICE}/{method}'
+        )
+
+
+def _python() -> str:
+    """This interpreter, as short as a shell in the working folder takes it."""
+    python, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(python.relative_to(here) if python.is_relative_to(here) else python))

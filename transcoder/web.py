@@ -22,6 +22,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from sonora.asgi import grpcASGI
 
 from transcoder.calls import Backend, Call, Method
+from transcoder.connection import closing
 from transcoder.errors import (
     TranscodeError,
     malformed,
@@ -50,6 +51,7 @@ Override = Callable[[Message], None]
 """Sets in a parsed message what a REST path binds: the path wins."""
 
 EXTENSION: Final = "transcoder"
+_IDENTITY: Final = "identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         headers = CIMultiDictProxy(CIMultiDict(_decoded(scope["headers"])))
         routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
         try:
-            _check(scope["method"], headers.get("Content-Type"), routed)
+            _check(scope["method"], headers, routed)
         except TranscodeError as error:
             out = [("Content-Type", "application/json"), *error.headers]
             await _send(send, error.http_status, out, status_json(error))
@@ -232,10 +234,14 @@ def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-def _check(verb: str, content_type: str | None, routed: Routed) -> None:
+def _check(verb: str, headers: Mapping[str, str], routed: Routed) -> None:
+    content_type = headers.get("Content-Type")
     if mode_of(content_type) is not Mode.BINARY:
         message = f"content type {shown(content_type)}: expected {CONTENT_TYPE}"
         raise unsupported_media_type(message)
+    encoding = headers.get("Content-Encoding", _IDENTITY)
+    if encoding.lower() != _IDENTITY:  # frames may be compressed, the body around them not
+        raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
     if verb != "POST" and routed.override is None:
         raise wrong_method(("POST",))
 
@@ -250,7 +256,7 @@ class _Bridge:
     """One aiohttp request as an ASGI application meets it; keeps the answer."""
 
     def __init__(self, request: web.BaseRequest, limits: Limits) -> None:
-        self._content = request.content
+        self._request = request
         self._limit_s = limits.body_timeout_s
         self._until_s = asyncio.get_running_loop().time() + self._limit_s
         self.status = 0
@@ -261,9 +267,9 @@ class _Bridge:
         """The next piece of the body.
 
         Raises:
-            TranscodeError: it did not come in time, or is not encoded as its headers say.
+            TranscodeError: it did not come in time, or its chunks are malformed.
         """
-        content = self._content
+        content = self._request.content
         try:
             if content.is_eof():
                 # All of it is here, as it is with most calls: no timer, no wait.
@@ -272,11 +278,10 @@ class _Bridge:
                 async with asyncio.timeout_at(self._until_s):
                     chunk = await content.readany()
         except TimeoutError as exc:
-            raise too_slow("the request body", limit_s=self._limit_s) from exc
+            self._request.protocol.close()
+            raise closing(too_slow("the request body", limit_s=self._limit_s)) from exc
         except web.RequestPayloadError as exc:
-            raise malformed(
-                "the request body is not as its Transfer-Encoding or Content-Encoding says"
-            ) from exc
+            raise closing(malformed("request body: its chunks are malformed")) from exc
         except ConnectionError:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}

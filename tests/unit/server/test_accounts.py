@@ -1,0 +1,322 @@
+"""Organisations, members, users and tokens: what is refused, and what follows from events."""
+
+from collections.abc import Callable
+
+import pytest
+
+from server.domain import org as orgs
+from server.domain import user as users
+from server.domain.aggregates import evolve, unique_name
+from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.org import Member, Org
+from server.domain.refusals import Kind, Refusal
+from server.domain.user import Token, User
+
+ORG = Org("o", "Acme", 1, 100, 100, 1)
+USER = User("u", "o", "Ada", 1, 100, 100, 2)
+MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 3)
+TOKEN = Token("t", "o", "u", b"\x01" * 32, "laptop", None, 1, 100, 100, 4)
+
+ALL_ROLES = "IAM_OWNER, IAM_ORG_MANAGER, IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER"
+
+
+def added(
+    member: Member | None = None,
+    *,
+    org: Org | None = ORG,
+    user_id: str | None = "u",
+    roles: tuple[str, ...] = ("ORG_OWNER",),
+) -> Event:
+    return orgs.add_member(member, org=org, user_id=user_id, roles=roles)
+
+
+def token_made(
+    user: User | None = USER, *, description: str = "", expires_at: int | None = None
+) -> Event:
+    _, event = users.create_token(
+        user,
+        secret_hash=b"\x01" * 32,
+        description=description,
+        expires_at=expires_at,
+        now=500,
+    )
+    return event
+
+
+@pytest.mark.parametrize(
+    ("decide", "kind", "key", "place"),
+    [
+        pytest.param(
+            lambda: orgs.create(name=" ", name_owner=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Org.Invalid",
+            "COMMAND-Wd3rv",
+            id="org: blank name",
+        ),
+        pytest.param(
+            lambda: orgs.create(name="x" * 201, name_owner=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Org.Invalid",
+            "COMMAND-Wd3rv",
+            id="org: long name",
+        ),
+        pytest.param(
+            lambda: orgs.create(name="a\udcff", name_owner=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Org.Invalid",
+            "COMMAND-Wd3rv",
+            id="org: a name that is not text",
+        ),
+        pytest.param(
+            lambda: orgs.create(name="Acme", name_owner="o"),
+            Kind.ALREADY_EXISTS,
+            "Errors.Org.AlreadyExists",
+            "V3-DKcYh",
+            id="org: taken name",
+        ),
+        pytest.param(
+            lambda: users.create(org=None, name="a\nb", name_owner=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.Invalid",
+            "COMMAND-Uf4nv",
+            id="user: a name of two lines, before absent org",
+        ),
+        pytest.param(
+            lambda: users.create(org=None, name="Ada", name_owner=None),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Uc2no",
+            id="user: absent org",
+        ),
+        pytest.param(
+            lambda: users.create(org=ORG, name="Ada", name_owner="u"),
+            Kind.ALREADY_EXISTS,
+            "Errors.User.AlreadyExists",
+            "V3-DKcYh",
+            id="user: taken name",
+        ),
+        pytest.param(
+            lambda: added(org=None, user_id=None),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Mz5bo",
+            id="member: absent org, before absent user",
+        ),
+        pytest.param(
+            lambda: added(user_id=None, roles=()),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Mk2tu",
+            id="member: absent user, before no role",
+        ),
+        pytest.param(
+            lambda: added(roles=()),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Member.RolesMissing",
+            "COMMAND-Mq8re",
+            id="member: no role",
+        ),
+        pytest.param(
+            lambda: added(MEMBER, roles=("ORG_OWNER", "org_owner")),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Member.RoleUnknown",
+            "COMMAND-Mr4uk",
+            id="member: unknown role, before already a member",
+        ),
+        pytest.param(
+            lambda: added(MEMBER),
+            Kind.ALREADY_EXISTS,
+            "Errors.Member.AlreadyExists",
+            "COMMAND-Ma6ex",
+            id="member: already one",
+        ),
+        pytest.param(
+            lambda: orgs.remove_member(None),
+            Kind.NOT_FOUND,
+            "Errors.Member.NotFound",
+            "COMMAND-Mn7nf",
+            id="member: none to remove",
+        ),
+        pytest.param(
+            lambda: token_made(None, expires_at=1),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Tu3nf",
+            id="token: absent user, before past expiry",
+        ),
+        pytest.param(
+            lambda: token_made(description="a\0b"),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Token.DescriptionInvalid",
+            "COMMAND-Td5nv",
+            id="token: a description that does not print",
+        ),
+        pytest.param(
+            lambda: token_made(expires_at=500),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Token.ExpiryPast",
+            "COMMAND-Te7ps",
+            id="token: expires now",
+        ),
+        pytest.param(
+            lambda: users.revoke_token(None),
+            Kind.NOT_FOUND,
+            "Errors.Token.NotFound",
+            "COMMAND-Tr9nf",
+            id="token: none to revoke",
+        ),
+    ],
+)
+def test_command_is_refused(decide: Callable[[], object], kind: Kind, key: str, place: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        decide()
+    assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
+
+
+def test_unknown_role_is_named_with_the_known_ones() -> None:
+    with pytest.raises(Refusal) as refused:
+        added(roles=("OWNER\n",))
+    assert refused.value.values == {"role": "'OWNER\\n'", "known": ALL_ROLES}
+
+
+@pytest.mark.parametrize(
+    ("decide", "type_", "payload"),
+    [
+        pytest.param(
+            lambda: orgs.create(name="Acme", name_owner=None),
+            "org.added",
+            {"name": "Acme"},
+            id="org",
+        ),
+        pytest.param(
+            lambda: users.create(org=ORG, name="Ada", name_owner=None),
+            "user.added",
+            {"name": "Ada"},
+            id="user",
+        ),
+        pytest.param(
+            lambda: added(roles=("ORG_OWNER", "IAM_OWNER", "ORG_OWNER")),
+            "member.added",
+            {"orgId": "o", "userId": "u", "roles": ["ORG_OWNER", "IAM_OWNER"]},
+            id="member: a role given twice counts once",
+        ),
+        pytest.param(lambda: orgs.remove_member(MEMBER), "member.removed", {}, id="member removed"),
+        pytest.param(
+            lambda: token_made(expires_at=501, description="laptop"),
+            "token.added",
+            {
+                "userId": "u",
+                "secretHash": "01" * 32,
+                "description": "laptop",
+                "expiresAt": 501,
+            },
+            id="token",
+        ),
+        pytest.param(
+            token_made,
+            "token.added",
+            {"userId": "u", "secretHash": "01" * 32, "description": ""},
+            id="token that never expires",
+        ),
+        pytest.param(lambda: users.revoke_token(TOKEN)[1], "token.removed", {}, id="token revoked"),
+    ],
+)
+def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
+    assert decide() == Event(type_, payload)
+
+
+def happened(kind: str, id_: str, type_: str, payload: dict[str, JSON]) -> RecordedEvent:
+    return RecordedEvent(9, "o", kind, id_, 2, type_, payload, "", 300)
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "after"),
+    [
+        pytest.param(
+            None,
+            happened("org", "o", "org.added", {"name": "Acme"}),
+            Org("o", "Acme", 2, 300, 300, 9),
+            id="org added",
+        ),
+        pytest.param(
+            ORG,
+            happened("org", "o", "org.of.a.later.version", {}),
+            Org("o", "Acme", 2, 100, 300, 1),
+            id="org: any other event counts",
+        ),
+        pytest.param(None, happened("org", "o", "org.other", {}), None, id="no org"),
+        pytest.param(
+            None,
+            happened("user", "u", "user.added", {"name": "Ada"}),
+            User("u", "o", "Ada", 2, 300, 300, 9),
+            id="user added",
+        ),
+        pytest.param(
+            USER,
+            happened("user", "u", "user.of.a.later.version", {}),
+            User("u", "o", "Ada", 2, 100, 300, 2),
+            id="user: any other event counts",
+        ),
+        pytest.param(None, happened("user", "u", "user.other", {}), None, id="no user"),
+        pytest.param(
+            None,
+            happened(
+                "member", "o:u", "member.added", {"orgId": "o", "userId": "u", "roles": ["A", "B"]}
+            ),
+            Member("o:u", "o", "u", ("A", "B"), 2, 300, 300, 9),
+            id="member added",
+        ),
+        pytest.param(
+            MEMBER,
+            happened("member", "o:u", "member.of.a.later.version", {}),
+            Member("o:u", "o", "u", ("ORG_OWNER",), 2, 100, 300, 3),
+            id="member: any other event counts",
+        ),
+        pytest.param(
+            MEMBER, happened("member", "o:u", "member.removed", {}), None, id="member removed"
+        ),
+        pytest.param(
+            None,
+            happened(
+                "token",
+                "t",
+                "token.added",
+                {"userId": "u", "secretHash": "0a" * 32, "description": "d", "expiresAt": 7},
+            ),
+            Token("t", "o", "u", b"\n" * 32, "d", 7, 2, 300, 300, 9),
+            id="token added",
+        ),
+        pytest.param(
+            TOKEN,
+            happened("token", "t", "token.of.a.later.version", {}),
+            Token("t", "o", "u", b"\x01" * 32, "laptop", None, 2, 100, 300, 4),
+            id="token: any other event counts",
+        ),
+        pytest.param(TOKEN, happened("token", "t", "token.removed", {}), None, id="token revoked"),
+    ],
+)
+def test_event_changes_the_state(
+    before: Org | User | Member | Token | None,
+    event: RecordedEvent,
+    after: Org | User | Member | Token | None,
+) -> None:
+    assert evolve(before, event) == after
+
+
+def test_event_of_an_unknown_aggregate_is_an_error() -> None:
+    with pytest.raises(ValueError, match="event 9: unknown aggregate type 'flow'"):
+        evolve(None, happened("flow", "1", "flow.added", {}))
+
+
+def test_event_whose_list_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="roles is not a list of strings"):
+        evolve(None, happened("member", "o:u", "member.added", {"roles": "ORG_OWNER"}))
+
+
+def test_names_are_unique_without_regard_to_case() -> None:
+    assert [unique_name(state) for state in (ORG, USER, MEMBER, TOKEN)] == [
+        ("org", "", "acme"),
+        ("user", "o", "ada"),
+        None,
+        None,
+    ]

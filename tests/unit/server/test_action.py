@@ -1,0 +1,369 @@
+"""Every row of the API's table of writes, and how an action follows from its events."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from server.domain import action as actions
+from server.domain.action import Action, ActionState
+from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.refusals import Kind, Refusal
+
+ACTIVE = Action(
+    id="1",
+    org_id="org",
+    state=ActionState.ACTIVE,
+    name="Greet",
+    script="function Greet() {}",
+    timeout_ns=5,
+    allowed_to_fail=False,
+    sequence=3,
+    created_at=100,
+    changed_at=200,
+    position=7,
+)
+INACTIVE = replace(ACTIVE, state=ActionState.INACTIVE)
+
+
+def created(
+    name: str = "Greet",
+    script: str = "function Greet() {}",
+    timeout_ns: int = 5,
+    allowed_to_fail: bool = False,
+    name_owner: str | None = None,
+) -> Event:
+    return actions.create(
+        name=name,
+        script=script,
+        timeout_ns=timeout_ns,
+        allowed_to_fail=allowed_to_fail,
+        name_owner=name_owner,
+    )
+
+
+def updated(
+    action: Action | None = ACTIVE,
+    *,
+    action_id: str = "1",
+    org_id: str = "org",
+    name: str = "Greet",
+    script: str = "function Greet() {}",
+    timeout_ns: int = 5,
+    allowed_to_fail: bool = False,
+    name_owner: str | None = "1",
+) -> Event:
+    return actions.update(
+        action,
+        action_id=action_id,
+        org_id=org_id,
+        name=name,
+        script=script,
+        timeout_ns=timeout_ns,
+        allowed_to_fail=allowed_to_fail,
+        name_owner=name_owner,
+    )
+
+
+def deactivated(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
+    return actions.deactivate(action, action_id=action_id, org_id=org_id)
+
+
+def reactivated(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
+    return actions.reactivate(action, action_id=action_id, org_id=org_id)
+
+
+def removed(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
+    return actions.remove(action, action_id=action_id, org_id=org_id)
+
+
+@pytest.mark.parametrize(
+    ("decide", "kind", "key", "place"),
+    [
+        pytest.param(
+            lambda: created(name="", name_owner="2"),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Action.Invalid",
+            "COMMAND-eg2gf",
+            id="create: empty name, before taken name",
+        ),
+        pytest.param(
+            lambda: created(name_owner="2"),
+            Kind.ALREADY_EXISTS,
+            "Errors.Action.AlreadyExists",
+            "V3-DKcYh",
+            id="create: taken name",
+        ),
+        pytest.param(
+            lambda: updated(None, name=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Action.Invalid",
+            "COMMAND-Df2f3",
+            id="update: empty name, before absent",
+        ),
+        pytest.param(
+            lambda: updated(None, action_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Action.Invalid",
+            "COMMAND-Df2f3",
+            id="update: empty id, before absent",
+        ),
+        pytest.param(
+            lambda: updated(None),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Sfg2t",
+            id="update: absent",
+        ),
+        pytest.param(
+            lambda: updated(org_id="other"),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Sfg2t",
+            id="update: other org, before no changes",
+        ),
+        pytest.param(
+            updated,
+            Kind.FAILED_PRECONDITION,
+            "Errors.NoChangesFound",
+            "ACTION-dg4t2",
+            id="update: no changes",
+        ),
+        pytest.param(
+            lambda: updated(name="Wave", name_owner="2"),
+            Kind.ALREADY_EXISTS,
+            "Errors.Action.AlreadyExists",
+            "V3-DKcYh",
+            id="update: taken name",
+        ),
+        pytest.param(
+            lambda: deactivated(None, action_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-DAhk5",
+            id="deactivate: empty id, before absent",
+        ),
+        pytest.param(
+            lambda: deactivated(ACTIVE, org_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-DAhk5",
+            id="deactivate: empty org",
+        ),
+        pytest.param(
+            lambda: deactivated(None),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-NRmhu",
+            id="deactivate: absent",
+        ),
+        pytest.param(
+            lambda: deactivated(INACTIVE, org_id="other"),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-NRmhu",
+            id="deactivate: other org, before its state",
+        ),
+        pytest.param(
+            lambda: deactivated(INACTIVE),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Action.NotActive",
+            "COMMAND-Dgj92",
+            id="deactivate: inactive",
+        ),
+        pytest.param(
+            lambda: reactivated(None, action_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-BNm56",
+            id="reactivate: empty id, before absent",
+        ),
+        pytest.param(
+            lambda: reactivated(INACTIVE, org_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-BNm56",
+            id="reactivate: empty org",
+        ),
+        pytest.param(
+            lambda: reactivated(None),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Aa22g",
+            id="reactivate: absent",
+        ),
+        pytest.param(
+            lambda: reactivated(ACTIVE, org_id="other"),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Aa22g",
+            id="reactivate: other org, before its state",
+        ),
+        pytest.param(
+            lambda: reactivated(ACTIVE),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Action.NotInactive",
+            "COMMAND-J53zh",
+            id="reactivate: active",
+        ),
+        pytest.param(
+            lambda: removed(None, action_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-Gfg3g",
+            id="delete: empty id, before absent",
+        ),
+        pytest.param(
+            lambda: removed(ACTIVE, org_id=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.IDMissing",
+            "COMMAND-Gfg3g",
+            id="delete: empty org",
+        ),
+        pytest.param(
+            lambda: removed(None),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Dgh4h",
+            id="delete: absent",
+        ),
+        pytest.param(
+            lambda: removed(ACTIVE, org_id="other"),
+            Kind.NOT_FOUND,
+            "Errors.Action.NotFound",
+            "COMMAND-Dgh4h",
+            id="delete: other org",
+        ),
+    ],
+)
+def test_command_is_refused(decide: Callable[[], Event], kind: Kind, key: str, place: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        decide()
+    assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
+
+
+@pytest.mark.parametrize(
+    ("decide", "type_", "payload"),
+    [
+        pytest.param(
+            lambda: created(timeout_ns=10_000_000_000, allowed_to_fail=True),
+            "action.added",
+            {
+                "name": "Greet",
+                "script": "function Greet() {}",
+                "timeout": 10_000_000_000,
+                "allowedToFail": True,
+            },
+            id="create",
+        ),
+        pytest.param(
+            lambda: created(script="", timeout_ns=0),
+            "action.added",
+            {"name": "Greet", "allowedToFail": False},
+            id="create: what is not given is left out",
+        ),
+        pytest.param(
+            lambda: created(timeout_ns=2**63, script=""),
+            "action.added",
+            {"name": "Greet", "timeout": 9_223_372_036_854_775_807, "allowedToFail": False},
+            id="create: a timeout past 64 bits is saturated",
+        ),
+        pytest.param(
+            lambda: updated(name="Wave", name_owner=None),
+            "action.changed",
+            {"name": "Wave"},
+            id="update: name",
+        ),
+        pytest.param(
+            lambda: updated(name="GREET"),
+            "action.changed",
+            {"name": "GREET"},
+            id="update: only the case of the name",
+        ),
+        pytest.param(
+            lambda: updated(script="", timeout_ns=0, allowed_to_fail=True),
+            "action.changed",
+            {"script": "", "timeout": 0, "allowedToFail": True},
+            id="update: all but the name",
+        ),
+        pytest.param(
+            lambda: updated(INACTIVE, timeout_ns=20_000_000_000),
+            "action.changed",
+            {"timeout": 20_000_000_000},
+            id="update: an inactive one",
+        ),
+        pytest.param(
+            lambda: updated(replace(ACTIVE, timeout_ns=0), timeout_ns=20_000_000_000),
+            "action.changed",
+            {"timeout": 20_000_000_000},
+            id="update: the timeout that readers were told is a change",
+        ),
+        pytest.param(lambda: deactivated(ACTIVE), "action.deactivated", {}, id="deactivate"),
+        pytest.param(lambda: reactivated(INACTIVE), "action.reactivated", {}, id="reactivate"),
+        pytest.param(lambda: removed(ACTIVE), "action.removed", {}, id="delete active"),
+        pytest.param(lambda: removed(INACTIVE), "action.removed", {}, id="delete inactive"),
+    ],
+)
+def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
+    assert decide() == Event(type_, payload)
+
+
+def happened(type_: str, payload: dict[str, JSON] | None = None) -> RecordedEvent:
+    return RecordedEvent(9, "org", "action", "1", 4, type_, payload or {}, "ada", 300)
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "after"),
+    [
+        pytest.param(
+            None,
+            happened("action.added", {"name": "Greet", "allowedToFail": True}),
+            Action("1", "org", ActionState.ACTIVE, "Greet", "", 0, True, 4, 300, 300, 9),
+            id="added",
+        ),
+        pytest.param(
+            INACTIVE,
+            happened("action.changed", {"script": "x", "timeout": 0}),
+            replace(INACTIVE, script="x", timeout_ns=0, sequence=4, changed_at=300),
+            id="changed",
+        ),
+        pytest.param(
+            ACTIVE,
+            happened("action.changed", {"name": "Wave", "allowedToFail": True}),
+            replace(ACTIVE, name="Wave", allowed_to_fail=True, sequence=4, changed_at=300),
+            id="renamed",
+        ),
+        pytest.param(
+            ACTIVE,
+            happened("action.deactivated"),
+            replace(INACTIVE, sequence=4, changed_at=300),
+            id="deactivated",
+        ),
+        pytest.param(
+            INACTIVE,
+            happened("action.reactivated"),
+            replace(ACTIVE, sequence=4, changed_at=300),
+            id="reactivated",
+        ),
+        pytest.param(ACTIVE, happened("action.removed"), None, id="removed"),
+        pytest.param(None, happened("action.changed", {"name": "x"}), None, id="absent"),
+    ],
+)
+def test_event_changes_the_action(
+    before: Action | None, event: RecordedEvent, after: Action | None
+) -> None:
+    assert actions.evolve(before, event) == after
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({"name": 1}, "event 9 (action.added): name is not a string"),
+        ({"timeout": "5"}, "event 9 (action.added): timeout is not an integer"),
+        ({"allowedToFail": 1}, "event 9 (action.added): allowedToFail is not true or false"),
+    ],
+)
+def test_event_that_cannot_be_read_says_which(payload: dict[str, JSON], message: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole text is compared
+        actions.evolve(None, happened("action.added", payload))
+    assert str(refused.value) == message

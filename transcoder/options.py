@@ -45,6 +45,8 @@ class Limits:
     """From the headers to the last byte of a unary body (R21)."""
     keepalive_timeout_s: float = 15.0
     """An idle connection between two requests (R20)."""
+    write_timeout_s: float = 30.0
+    """For a client to take 64 KiB, or the rest, of an answer that waits for it (R22)."""
     connections_max: int = 4000
     """Open at once; more are closed as soon as they are accepted (R23)."""
     drain_timeout_s: float = 10.0

@@ -1,0 +1,724 @@
+"""What happens to connections, over real sockets."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from aiohttp import web
+
+from transcoder.errors import SchemaError, TranscodeError, status_json
+from transcoder.listener import Handler, Listener, read_body
+from transcoder.options import Limits
+
+LIMITS = Limits(drain_timeout_s=5.0)
+PATIENCE_S = 10.0
+HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def words(self) -> str:
+        """The message of a google.rpc.Status."""
+        message: str = json.loads(self.body)["message"]
+        return message
+
+
+class Client:
+    """One connection; what it reads, it reads with patience."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        async with asyncio.timeout(PATIENCE_S):
+            await self.writer.drain()
+
+    async def answer(self) -> Answer:
+        async with asyncio.timeout(PATIENCE_S):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            status_line, *lines = head.decode().split("\r\n")[:-2]
+            headers = dict(line.lower().split(": ", 1) for line in lines)
+            body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        return Answer(int(status_line.split(" ")[1]), headers, body)
+
+    async def end(self) -> bytes:
+        """What comes until the server closes the connection."""
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(ConnectionError):
+                return await self.reader.read()
+        return b""
+
+
+class Server:
+    """A listener with a handler of the test's."""
+
+    def __init__(self, handler: Handler, limits: Limits) -> None:
+        self.listener = Listener(handler, refuse, limits=limits)
+        self.port = 0
+        self._clients: list[Client] = []
+
+    async def start(self) -> None:
+        self.port = int((await self.listener.start("127.0.0.1:0")).rpartition(":")[2])
+
+    async def connect(self, first: bytes = b"") -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._clients.append(client)
+        if first:
+            await client.send(first)
+        return client
+
+    async def close(self) -> None:
+        for client in self._clients:
+            client.writer.close()
+        await self.listener.stop()
+
+
+Serve = Callable[..., Awaitable[Server]]
+
+
+def refuse(error: TranscodeError) -> web.StreamResponse:
+    return web.Response(
+        status=error.http_status,
+        headers=[("Content-Type", "application/json"), *error.headers],
+        body=status_json(error),
+    )
+
+
+async def hello(request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(text="hello")
+
+
+async def echo(request: web.BaseRequest) -> web.StreamResponse:
+    try:
+        body = await read_body(request, LIMITS)
+    except TranscodeError as error:
+        return refuse(error)
+    return web.Response(body=body)
+
+
+def echo_with(limits: Limits) -> Handler:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return web.Response(body=await read_body(request, limits))
+        except TranscodeError as error:
+            return refuse(error)
+
+    return handler
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    servers: list[Server] = []
+
+    async def start(handler: Handler = hello, limits: Limits = LIMITS) -> Server:
+        server = Server(handler, limits)
+        await server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+async def test_requests_of_one_connection_are_answered_in_turn(serve: Serve) -> None:
+    client = await (await serve()).connect(HELLO + HELLO)
+    assert [(await client.answer()).body for _ in range(2)] == [b"hello", b"hello"]
+    await client.send(HELLO)
+    assert (await client.answer()).body == b"hello"
+
+
+async def test_answer_does_not_name_the_server(serve: Serve) -> None:
+    client = await (await serve()).connect(HELLO)
+    assert "server" not in (await client.answer()).headers
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "words"),
+    [
+        pytest.param(
+            b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+            400,
+            "request line: expected a method, a path and HTTP/1.1",
+            id="HTTP/9.9",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\nHost: a\n\n",
+            400,
+            "request line: expected a method, a path and HTTP/1.1",
+            id="bare LF",
+        ),
+        pytest.param(
+            b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n",
+            400,
+            "request line: expected an HTTP method first",
+            id="unknown method",
+        ),
+        pytest.param(
+            b"GET a/b HTTP/1.1\r\nHost: a\r\n\r\n",
+            400,
+            "request target: expected a path or an absolute URL",
+            id="relative path",
+        ),
+        pytest.param(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            400,
+            "request: expected HTTP/1.1, got HTTP/2",
+            id="HTTP/2 preface",
+        ),
+        pytest.param(
+            b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03" + b"x" * 180,
+            400,
+            "request: expected HTTP/1.1, got TLS",
+            id="TLS hello",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 10_000 + b"\r\n\r\n",
+            431,
+            "request line or header: longer than 8190 bytes",
+            id="10 KB header",
+        ),
+        pytest.param(
+            b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+            431,
+            "request line or header: longer than 8190 bytes",
+            id="20 KB path",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+            431,
+            "headers: more than 128",
+            id="1,000 headers",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "headers: expected Content-Length or Transfer-Encoding, got both",
+            id="CL with TE",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Length: 3\r\n\r\n0\r\n\r\n",
+            400,
+            "headers: expected Content-Length or Transfer-Encoding, got both",
+            id="TE with CL",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+            400,
+            "header Content-Length: expected one whole number",
+            id="two CL",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+            400,
+            "header Content-Length: expected one whole number",
+            id="negative CL",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            400,
+            "header Host: expected one",
+            id="two Host",
+        ),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, "header Host: expected one", id="no Host"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+            400,
+            "headers: expected lines of a name, a colon and a value, each once",
+            id="NUL in a header",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
+            400,
+            "headers: expected lines of a name, a colon and a value, each once",
+            id="space before the colon",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            400,
+            "request body: its chunks are malformed",
+            id="bad chunk",
+        ),
+    ],
+)
+async def test_malformed_request_is_refused_in_our_words(
+    serve: Serve, request_bytes: bytes, status: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client = await (await serve()).connect(request_bytes)
+        answer = await client.answer()
+        assert await client.end() == b""
+    assert (answer.status, answer.words()) == (status, words)
+    assert (answer.headers["content-type"], answer.headers["connection"]) == (
+        "application/json",
+        "close",
+    )
+    assert "server" not in answer.headers
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(HELLO, id="good"),
+        pytest.param(b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", id="HTTP/9.9"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            id="CL with TE",
+        ),
+        pytest.param(b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03" + b"x" * 180, id="TLS hello"),
+    ],
+)
+async def test_request_byte_by_byte_is_answered_as_whole(
+    serve: Serve, request_bytes: bytes
+) -> None:
+    server = await serve()
+    whole = await (await server.connect(request_bytes)).answer()
+    client = await server.connect()
+    answering = asyncio.create_task(client.answer())
+    with contextlib.suppress(ConnectionError):
+        for index in range(len(request_bytes)):
+            await client.send(request_bytes[index : index + 1])
+            await asyncio.sleep(0)
+    dripped = await answering
+    assert (dripped.status, dripped.body) == (whole.status, whole.body)
+
+
+async def test_garbage_after_a_good_request_is_refused(serve: Serve) -> None:
+    client = await (await serve()).connect(HELLO)
+    assert (await client.answer()).body == b"hello"
+    await client.send(b"junk\r\n\r\n")
+    assert (await client.answer()).status == 400
+    assert await client.end() == b""
+
+
+@pytest.mark.parametrize(
+    "first", [pytest.param(b"", id="silent"), pytest.param(b"GET / HT", id="partial headers")]
+)
+async def test_connection_without_headers_is_closed_in_time(serve: Serve, first: bytes) -> None:
+    limits = replace(LIMITS, header_timeout_s=0.1, keepalive_timeout_s=60.0)
+    client = await (await serve(hello, limits)).connect(first)
+    assert await client.end() == b""
+
+
+async def test_dripped_headers_do_not_put_the_deadline_off(serve: Serve) -> None:
+    limits = replace(LIMITS, header_timeout_s=0.3, keepalive_timeout_s=60.0)
+    server = await serve(hello, limits)
+    client = await server.connect(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    ended = asyncio.create_task(client.end())
+    while not ended.done():
+        with contextlib.suppress(ConnectionError):
+            await client.send(b"X: y\r\n")
+        await asyncio.wait([ended], timeout=0.02)
+    assert await ended == b""
+
+
+async def test_dripped_second_headers_are_closed_in_time(serve: Serve) -> None:
+    limits = replace(LIMITS, header_timeout_s=0.3, keepalive_timeout_s=60.0)
+    client = await (await serve(hello, limits)).connect(HELLO)
+    assert (await client.answer()).body == b"hello"
+    await client.send(b"GET")
+    assert await client.end() == b""
+
+
+async def test_request_in_time_takes_the_header_deadline_away(serve: Serve) -> None:
+    limits = replace(LIMITS, header_timeout_s=0.2)
+    released = asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        await released.wait()
+        return web.Response(text="hello")
+
+    client = await (await serve(wait, limits)).connect(HELLO)
+    asyncio.get_running_loop().call_later(0.4, released.set)
+    assert (await client.answer()).body == b"hello"
+
+
+async def test_idle_connection_is_closed_after_the_keep_alive_time(serve: Serve) -> None:
+    limits = replace(LIMITS, keepalive_timeout_s=0.1)
+    client = await (await serve(hello, limits)).connect(HELLO)
+    assert (await client.answer()).body == b"hello"
+    assert await client.end() == b""
+
+
+async def test_connection_above_the_cap_is_closed_at_once(serve: Serve) -> None:
+    server = await serve(hello, replace(LIMITS, connections_max=2))
+    good = [await server.connect(HELLO) for _ in range(2)]
+    assert [(await client.answer()).status for client in good] == [200, 200]
+    refused = await server.connect()
+    assert await refused.end() == b""
+    await good[0].send(HELLO)
+    assert (await good[0].answer()).status == 200
+    good[1].writer.close()
+    await good[1].end()
+    assert await _is_served(server)
+
+
+async def _is_served(server: Server) -> bool:
+    """Whether a new connection is answered, once the server has seen another one end."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            client = await server.connect()
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await client.send(HELLO)
+                return (await client.answer()).status == 200
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", id="content length"
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            id="chunks",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\n"
+            b"Content-Length: 5\r\n\r\nhello",
+            id="identity encoding",
+        ),
+    ],
+)
+async def test_body_is_read_whole_and_byte_by_byte(serve: Serve, request_bytes: bytes) -> None:
+    server = await serve(echo)
+    client = await server.connect(request_bytes)
+    assert (await client.answer()).body == b"hello"
+    for index in range(len(request_bytes)):
+        await client.send(request_bytes[index : index + 1])
+        await asyncio.sleep(0)
+    assert (await client.answer()).body == b"hello"
+
+
+async def test_request_without_a_body_has_an_empty_one(serve: Serve) -> None:
+    client = await (await serve(echo)).connect(HELLO)
+    assert (await client.answer()).body == b""
+
+
+async def test_client_that_asks_first_is_told_to_go_on(serve: Serve) -> None:
+    client = await (await serve(echo)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    )
+    assert (await client.answer()).status == 100
+    await client.send(b"hello")
+    assert (await client.answer()).body == b"hello"
+
+
+async def test_body_at_the_limit_is_read(serve: Serve) -> None:
+    body = b"x" * LIMITS.body_max_bytes
+    client = await (await serve(echo)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    assert (await client.answer()).body == body
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + b"x" * 101,
+            id="content length",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n"
+            + b"x" * 101
+            + b"\r\n0\r\n\r\n",
+            id="chunks",
+        ),
+    ],
+)
+async def test_body_just_over_the_limit_is_refused_and_the_connection_goes_on(
+    serve: Serve, request_bytes: bytes
+) -> None:
+    limits = replace(LIMITS, body_max_bytes=100)
+    server = await serve(echo_with(limits), limits)
+    for _ in range(2):
+        client = await server.connect()
+        middle = len(request_bytes) // 2
+        await client.send(request_bytes[:middle])
+        await client.send(request_bytes[middle:])
+        answer = await client.answer()
+        assert (answer.status, answer.words()) == (
+            413,
+            "the request body is larger than the limit of 100 bytes",
+        )
+        await client.send(HELLO)
+        assert (await client.answer()).status == 200
+
+
+async def test_large_declared_body_is_refused_before_it_is_sent(serve: Serve) -> None:
+    client = await (await serve(echo)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
+    )
+    assert (await client.answer()).status == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [
+        pytest.param(b"Content-Length: 100000000", b"x" * 65536, id="content length"),
+        pytest.param(
+            b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n", id="chunks"
+        ),
+    ],
+)
+@pytest.mark.parametrize("handler", [pytest.param(echo, id="read"), pytest.param(hello, id="not")])
+async def test_client_that_goes_on_sending_gets_its_answer_and_is_cut(
+    serve: Serve, headers: bytes, piece: bytes, handler: Handler
+) -> None:
+    client = await (await serve(handler)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n\r\n"
+    )
+    answering = asyncio.create_task(client.answer())
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 100_000_000:
+            await client.send(piece)
+            sent += len(piece)
+    assert sent < 50_000_000
+    assert (await answering).status == (413 if handler is echo else 200)
+
+
+async def test_slow_body_is_refused_in_time(serve: Serve) -> None:
+    limits = replace(LIMITS, body_timeout_s=0.1)
+    client = await (await serve(echo_with(limits), limits)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"
+    )
+    answer = await client.answer()
+    assert (answer.status, answer.words()) == (
+        408,
+        "the request body did not arrive within 0.1 s",
+    )
+    assert answer.headers["connection"] == "close"
+    assert await client.end() == b""
+
+
+async def test_compressed_body_is_refused(serve: Serve) -> None:
+    client = await (await serve(echo)).connect(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"
+    )
+    answer = await client.answer()
+    assert (answer.status, answer.words()) == (415, "content encoding 'gzip': expected none")
+
+
+async def test_chunk_that_goes_wrong_later_ends_the_connection_after_one_answer(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = asyncio.Event()
+
+    async def read(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        return await echo(request)
+
+    with caplog.at_level(logging.INFO):
+        client = await (await serve(read)).connect(CHUNKED + b"1\r\na\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            await begun.wait()
+        await client.send(b"zz\r\n")
+        answer = await client.answer()
+        assert await client.end() == b""
+    assert (answer.status, answer.words()) == (400, "request body: its chunks are malformed")
+    assert answer.headers["connection"] == "close"
+    assert caplog.records == []
+
+
+async def test_chunk_that_goes_wrong_after_the_answer_ends_the_connection(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client = await (await serve()).connect(CHUNKED + b"1\r\na\r\n")
+        assert (await client.answer()).status == 200
+        await client.send(b"zz\r\n")
+        assert await client.end() == b""
+    assert caplog.records == []
+
+
+async def test_client_that_leaves_cancels_its_request(serve: Serve) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        raise AssertionError
+
+    client = await (await serve(wait)).connect(HELLO)
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+        client.writer.close()
+        await cancelled.wait()
+
+
+async def test_handler_that_fails_is_answered_without_its_words(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+        raise ValueError("secret")
+
+    client = await (await serve(fail)).connect(HELLO)
+    answer = await client.answer()
+    assert (answer.status, answer.words()) == (500, "internal error")
+    assert "secret" in caplog.text
+
+
+async def test_reader_that_stops_is_cut(serve: Serve) -> None:
+    ended = asyncio.Event()
+
+    async def flood(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65536)
+        finally:
+            ended.set()
+
+    limits = replace(LIMITS, write_timeout_s=0.1)
+    client = await (await serve(flood, limits)).connect()
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await client.send(HELLO)
+    async with asyncio.timeout(PATIENCE_S):
+        await ended.wait()
+
+
+async def test_stop_answers_requests_in_flight_and_closes_idle_connections(serve: Serve) -> None:
+    begun, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == "/wait":
+            begun.set()
+            await released.wait()
+        return web.Response(text="hello")
+
+    server = await serve(wait)
+    idle = await server.connect(HELLO)
+    assert (await idle.answer()).body == b"hello"
+    silent = await server.connect()
+    busy = await server.connect(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+        stopped = asyncio.create_task(server.listener.stop())
+        assert await idle.end() == b""
+        assert await silent.end() == b""
+        with pytest.raises(ConnectionRefusedError):
+            await server.connect()
+        assert not stopped.done()
+        released.set()
+        assert (await busy.answer()).body == b"hello"
+        assert await busy.end() == b""
+        await stopped
+
+
+async def test_stop_lets_a_body_arrive(serve: Serve) -> None:
+    begun = asyncio.Event()
+
+    async def read(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        return await echo(request)
+
+    server = await serve(read)
+    client = await server.connect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+        stopped = asyncio.create_task(server.listener.stop())
+        await asyncio.sleep(0)
+        await client.send(b"llo")
+        assert (await client.answer()).body == b"hello"
+        await stopped
+
+
+async def test_stop_tells_requests_that_take_too_long(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    server = await serve(wait, replace(LIMITS, drain_timeout_s=0.1))
+    client = await server.connect(HELLO)
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+        await server.listener.stop()
+    assert cancelled.is_set()
+    answer = await client.answer()
+    assert (answer.status, answer.words()) == (503, "the server is stopping")
+    assert answer.headers["connection"] == "close"
+    assert await client.end() == b""
+    assert [record.message for record in caplog.records] == ["stopped with 1 requests in flight"]
+
+
+async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None:
+    begun, released = asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        begun.release()
+        await released.wait()
+        return web.Response(text="hello")
+
+    server = await serve(wait)
+    clients = [await server.connect(HELLO) for _ in range(100)]
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in clients:
+            await begun.acquire()
+        stopped = asyncio.create_task(server.listener.stop())
+        released.set()
+        assert [(await client.answer()).status for client in clients] == [200] * 100
+        await stopped
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("localhost", id="no port"),
+        pytest.param("localhost:http", id="port that is no number"),
+        pytest.param("localhost:65536", id="port too large"),
+        pytest.param("::1:80", id="v6 without brackets"),
+        pytest.param("http://localhost:80", id="URL"),
+    ],
+)
+async def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        await Listener(hello, refuse, limits=LIMITS).start(address)
+    assert str(caught.value) == f"address {address!r}: expected host:port or [v6]:port"
+
+
+async def test_v6_address_is_served() -> None:
+    listener = Listener(hello, refuse, limits=LIMITS)
+    bound = await listener.start("[::1]:0")
+    assert bound.startswith("[::1]:")
+    client = Client(*await asyncio.open_connection("::1", int(bound.rpartition(":")[2])))
+    await client.send(HELLO)
+    assert (await client.answer()).body == b"hello"
+    client.writer.close()
+    await listener.stop()
+
+
+async def test_address_in_use_is_an_os_error(serve: Serve) -> None:
+    server = await serve()
+    with pytest.raises(OSError, match="address already in use"):
+        await Listener(hello, refuse, limits=LIMITS).start(f"127.0.0.1:{server.port}")

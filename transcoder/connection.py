@@ -1,0 +1,343 @@
+"""What happens to a connection before and between its requests.
+
+Builds on aiohttp's low-level server (`web.Server`, `web.RequestHandler`) and adds what that has
+not: a deadline for headers and for readers that stop, a cap on connections, refusals in our own
+words, an end to bodies that nobody wants, and a drain. Figures: `Limits`.
+
+Follows RFC 9112 section 9 (connections).
+Rule 1: a request that arrives whole pays for none of this with a timer or a task.
+Rule 2: nothing that aiohttp's parser says reaches a client.
+Rule 3: of aiohttp's private names only `_messages` (parsed, not yet handled) and `_prepare_hook`
+(the headers, before they are written) are used; tests/integration/test_listener.py holds both.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, http_exceptions, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from grpc import StatusCode
+
+from transcoder.errors import TranscodeError, deadline_exceeded, malformed, unavailable
+from transcoder.options import Limits
+
+logger = logging.getLogger(__name__)
+
+Refuse = Callable[[TranscodeError], web.StreamResponse]
+"""Makes the answer to a request that no handler sees, or sees no more."""
+
+LINGER_S: Final = 1.0
+"""How long a client that still sends an unwanted body has to read its answer (RFC 9112, 9.6)."""
+_READ_BUFFER_BYTES: Final = 64 << 10
+"""aiohttp stops reading a body at twice this, until the handler takes some."""
+_PROGRESS_BYTES: Final = 64 << 10
+"""What a reader must take of a waiting answer per `Limits.write_timeout_s`."""
+
+_SAID: Final = (
+    # By what aiohttp 3.14 and its llhttp say first; a text that they change is `_OTHERWISE`.
+    ("HTTPS traffic", "request: expected HTTP/1.1, got TLS"),
+    ("Pause on PRI", "request: expected HTTP/1.1, got HTTP/2"),
+    ("nvalid method", "request line: expected an HTTP method first"),
+    ("Bad status line", "request line: expected a method, a path and HTTP/1.1"),
+    ("can't be present with", "headers: expected Content-Length or Transfer-Encoding, got both"),
+    ("Content-Length", "header Content-Length: expected one whole number"),
+    ("Transfer-Encoding", "header Transfer-Encoding: expected chunked, last and once"),
+    ("'Host' header", "header Host: expected one"),
+    ("chunk", "request body: its chunks are malformed"),
+    ("eader", "headers: expected lines of a name, a colon and a value, each once"),
+)
+_OTHERWISE: Final = "request: expected HTTP/1.1"
+
+
+class Connections:
+    """The open connections of a listener, and what they share."""
+
+    def __init__(self, refuse: Refuse, *, limits: Limits) -> None:
+        self.refuse = refuse
+        self.limits = limits
+        self.maximum = limits.connections_max
+        self.is_draining = False
+        self._open: set[Connection] = set()
+        self._emptied: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: "Connection") -> bool:
+        if self.is_draining or len(self._open) >= self.maximum:
+            return False
+        self._open.add(connection)
+        return True
+
+    def lost(self, connection: "Connection") -> None:
+        self._open.discard(connection)
+        if self._emptied is not None and not self._open and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def drain(self) -> None:
+        """Admit no more, close idle ones, and let requests in flight end.
+
+        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE.
+        """
+        self.is_draining = True
+        for connection in list(self._open):
+            connection.drain()
+        if self._open:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._emptied], timeout=self.limits.drain_timeout_s)
+        ended = [await connection.end() for connection in list(self._open)]
+        tasks = [task for task in ended if task is not None]
+        if tasks:
+            logger.warning("stopped with %d requests in flight", len(tasks))
+            await asyncio.wait(tasks, timeout=LINGER_S)
+        for connection in list(self._open):
+            connection.abort()
+
+
+class Request(web.BaseRequest):
+    """A request of our own listener."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        # aiohttp tells everybody its name, Python's, and their versions.
+        response.headers.popall(hdrs.SERVER, None)
+
+
+def make_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    """What `web.Server` calls when it takes up a request of a `Connection`."""
+    request = Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+    if isinstance(protocol, Connection):
+        protocol.begin(request)
+    return request
+
+
+class Connection(web.RequestHandler):
+    """A connection, from its first moment to its last."""
+
+    __slots__ = (
+        "_connections",
+        "_discard_left",
+        "_header_timer",
+        "_is_cut",
+        "_request",
+        "_unsent_bytes",
+        "_wire",
+        "_write_timer",
+    )
+
+    def __init__(self, connections: Connections, server: web.Server) -> None:
+        limits = connections.limits
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            logger=logger,
+            access_log=None,  # type: ignore[arg-type]  # what turns it off
+            auto_decompress=False,
+            keepalive_timeout=limits.keepalive_timeout_s,
+            lingering_time=LINGER_S,
+            max_field_size=limits.header_max_bytes,
+            max_headers=limits.headers_max,
+            max_line_size=limits.line_max_bytes,
+            read_bufsize=_READ_BUFFER_BYTES,
+        )
+        self._connections = connections
+        # Stays when aiohttp lets go of `transport`: it may still have something to send.
+        self._wire: asyncio.Transport | None = None
+        # Being answered; or, while `_discard_left` is set, answered with its body still coming in.
+        self._request: web.BaseRequest | None = None
+        self._discard_left: int | None = None
+        self._is_cut = False
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+
+    def begin(self, request: web.BaseRequest) -> None:
+        """Note that the headers are complete, and the answer under way."""
+        self._request = request
+        self._discard_left = None
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def drain(self) -> None:
+        """Close, unless there is a request to answer; then `log_access` does it."""
+        is_answering = self._request is not None and self._discard_left is None
+        if not is_answering and not self._messages:
+            self.force_close()
+
+    async def end(self) -> "asyncio.Task[None] | None":
+        """Cancel the request in flight, tell its client, and close.
+
+        Returns:
+            The task that ends by this, if there is one.
+        """
+        request = self._request
+        if request is None or self._discard_left is not None:
+            self.force_close()
+            return None
+        if request.writer.output_size == 0 and not self.writing_paused:
+            response = self._connections.refuse(closing(unavailable("the server is stopping")))
+            with contextlib.suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+        task = request.task
+        task.cancel()
+        self.force_close()
+        return task
+
+    def abort(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self._connections.admit(self):
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._wire = self.transport
+        self._await_headers()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        for timer in (self._header_timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        self._wire = None
+        self._connections.lost(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        request = self._request
+        if request is None:
+            if self._header_timer is None and not self._messages and data:
+                self._await_headers()
+        elif self._messages and not request.content.is_eof():
+            # Before its body ends no request can follow: this is what the parser refuses of the
+            # body. It does not tell the body's reader, who would wait.
+            self._messages.clear()
+            if self._discard_left is None:
+                request.content.set_exception(web.RequestPayloadError())
+            request.content.feed_eof()
+            self.close()
+        elif self._discard_left is not None:
+            self._discard_left -= len(data)
+            self._cut_if_endless(request, self._discard_left)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    # Called by aiohttp.
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if not self._is_cut:
+            super().resume_reading(resume_parser)
+
+    def log_access(
+        self, request: web.BaseRequest, response: web.StreamResponse, time: float | None
+    ) -> None:
+        """Note that an answer is written, which is when aiohttp calls this."""
+        if request.content.is_eof():
+            self._request = None
+        else:
+            self._discard_left = self._connections.limits.body_max_bytes
+            self._cut_if_endless(request, self._discard_left)
+        if self._connections.is_draining:
+            self.close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refuses (400), and what a handler let escape."""
+        if status == HTTPStatus.BAD_REQUEST:
+            error = _refusal(exc, message or "", self._connections.limits)
+            logger.debug("refused a request of %s: %s", self.peername, error.message)
+        elif status == HTTPStatus.GATEWAY_TIMEOUT:
+            error = deadline_exceeded()
+        else:
+            logger.error("answering a request failed", exc_info=exc)
+            error = TranscodeError(StatusCode.INTERNAL, "internal error")
+        if request.writer.output_size > 0:
+            raise ConnectionAbortedError("part of another answer is written already")
+        self.close()
+        return self._connections.refuse(closing(error))
+
+    # Deadlines.
+
+    def _await_headers(self) -> None:
+        self._header_timer = asyncio.get_running_loop().call_later(
+            self._connections.limits.header_timeout_s, self.abort
+        )
+
+    def _await_reader(self) -> None:
+        if self._wire is not None:
+            self._unsent_bytes = self._wire.get_write_buffer_size()
+            self._write_timer = asyncio.get_running_loop().call_later(
+                self._connections.limits.write_timeout_s, self._check_reader
+            )
+
+    def _check_reader(self) -> None:
+        if self._wire is not None:
+            if self._unsent_bytes - self._wire.get_write_buffer_size() < _PROGRESS_BYTES:
+                self._wire.abort()
+            else:
+                self._await_reader()
+
+    def _cut_if_endless(self, request: web.BaseRequest, left: int) -> None:
+        """Read no more of a body that nobody wants, once there is too much of it.
+
+        Some of it is read and dropped: a client that sends all and then reads gets its answer, and
+        may go on. Others find the connection closed after `LINGER_S`.
+        """
+        content = request.content
+        if self._is_cut or content.is_eof():
+            return
+        if left < 0 or (request.content_length or 0) - content.total_bytes > left:
+            self._is_cut = True
+            self.pause_reading()
+
+
+def closing(error: TranscodeError) -> TranscodeError:
+    """The same error, whose answer is the connection's last."""
+    error.headers = (*error.headers, ("Connection", "close"))
+    return error
+
+
+def _refusal(exc: BaseException | None, message: str, limits: Limits) -> TranscodeError:
+    """What is wrong with a request that aiohttp's parser refuses, in our words."""
+    if isinstance(exc, http_exceptions.LineTooLong):
+        limit = max(limits.line_max_bytes, limits.header_max_bytes)
+        return _headers_too_large(f"request line or header: longer than {limit} bytes")
+    if isinstance(exc, http_exceptions.InvalidURLError):
+        return malformed("request target: expected a path or an absolute URL")
+    if "Too many headers" in message:
+        return _headers_too_large(f"headers: more than {limits.headers_max}")
+    return malformed(next((words for said, words in _SAID if said in message), _OTHERWISE))
+
+
+def _headers_too_large(message: str) -> TranscodeError:
+    # RFC 6585 section 5.
+    return TranscodeError(StatusCode.RESOURCE_EXHAUSTED, message, http_status=431)

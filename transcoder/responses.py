@@ -17,6 +17,8 @@ from aiohttp.helpers import rfc822_formatted_time
 ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
 
+CLOSE: Final = ("Connection", "close")
+
 HeaderList = list[tuple[str, str]]
 
 _STATUS_LINE: Final = {
@@ -51,12 +53,13 @@ class OnePiece(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
-        self._keep_alive = keep_alive = request.keep_alive
+        closes = CLOSE in self._header_list
+        self._keep_alive = keep_alive = request.keep_alive and not closes
         status, body = self._status, self._content
         lines = [f"{name}: {value}\r\n" for name, value in self._header_list]
         if status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Length: {len(body)}\r\n")
-        if not keep_alive and request.version == HttpVersion11:
+        if not (keep_alive or closes) and request.version == HttpVersion11:
             lines.append("Connection: close\r\n")
         elif keep_alive and request.version == HttpVersion10:
             lines.append("Connection: keep-alive\r\n")

@@ -1,0 +1,452 @@
+"""The doors, over real sockets, in front of a service that is not of this project's domain."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from aiohttp import web
+from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.rpc import error_details_pb2, status_pb2
+from yarl import URL
+
+from transcoder import Limits, SchemaError, Transcoder
+
+Server = tuple[aiohttp.ClientSession, "Operations"]
+
+
+class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]  # published without types
+    """google.longrunning.Operations; the last segment of a name says what happens."""
+
+    def __init__(self) -> None:
+        self.seen: Any = None
+        self.started = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def GetOperation(self, request: Any, context: Any) -> Any:
+        self.seen = request
+        case = request.name.rpartition("/")[2]
+        if case == "rich":
+            detail = any_pb2.Any()
+            detail.Pack(error_details_pb2.RetryInfo(retry_delay={"seconds": 3}))
+            unknown = any_pb2.Any(type_url="type.googleapis.com/no.Such", value=b"\x01")
+            status = status_pb2.Status(code=9, message="busy", details=[detail, unknown])
+            details = status.SerializeToString()
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "busy",
+                (("grpc-status-details-bin", details), ("x-left", "1")),
+            )
+        if case == "raises":
+            raise ValueError("secret")
+        if case == "unauthenticated":
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, 'no\r\n"token"')
+        if case == "waits":
+            self.started.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        if case == "created":
+            await context.send_initial_metadata((("x-http-code", "201"), ("location", "/v1/here")))
+            context.set_trailing_metadata((("x-cost", "7"),))
+        if case == "metadata":
+            sent = sorted((key, str(value)) for key, value in context.invocation_metadata())
+            return operations_pb2.Operation(name=json.dumps(sent))
+        return operations_pb2.Operation(name=request.name, done=True)
+
+    async def ListOperations(self, request: Any, context: Any) -> Any:
+        self.seen = request
+        return operations_pb2.ListOperationsResponse(next_page_token="next")
+
+    async def DeleteOperation(self, request: Any, context: Any) -> Any:
+        self.seen = request
+        return empty_pb2.Empty()
+
+    async def CancelOperation(self, request: Any, context: Any) -> Any:
+        self.seen = request
+        return empty_pb2.Empty()
+
+    async def WaitOperation(self, request: Any, context: Any) -> Any:
+        self.seen = request
+        return operations_pb2.Operation(name=request.name)
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[Server]:
+    transcoder: Any = Transcoder(**options)
+    servicer = Operations()
+    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
+    address = await transcoder.start("127.0.0.1:0")
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as session:
+            yield session, servicer
+    finally:
+        await transcoder.stop()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+async def test_a_service_of_another_project_is_served_unchanged(server: Server) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/a/b") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert await answer.json() == {"name": "operations/a/b", "done": True}
+        assert "Server" not in answer.headers
+
+
+async def test_a_verb_and_a_body_reach_the_method(server: Server) -> None:
+    session, servicer = server
+    async with session.post("/v1/operations/a:cancel", json={"name": "overridden"}) as answer:
+        assert (answer.status, await answer.text()) == (200, "{}")
+    assert servicer.seen == operations_pb2.CancelOperationRequest(name="operations/a")
+
+
+async def test_query_parameters_fill_what_the_path_does_not(server: Server) -> None:
+    session, servicer = server
+    async with session.get("/v1/operations?pageSize=3&filter=a%26b&name=overridden&x=1") as answer:
+        assert await answer.json() == {"nextPageToken": "next"}
+    assert servicer.seen == operations_pb2.ListOperationsRequest(
+        name="operations", page_size=3, filter="a&b"
+    )
+
+
+async def test_a_method_without_a_rule_is_served_at_its_own_path(server: Server) -> None:
+    session, servicer = server
+    path = "/google.longrunning.Operations/WaitOperation"
+    async with session.post(path, json={"name": "a", "timeout": "1.5s"}) as answer:
+        assert await answer.json() == {"name": "a"}
+    assert servicer.seen.timeout.ToMilliseconds() == 1500
+
+
+async def test_a_body_that_no_rule_reads_is_ignored(server: Server) -> None:
+    session, servicer = server
+    async with session.delete("/v1/operations/a", data=b"[[[") as answer:
+        assert (answer.status, await answer.text()) == (200, "{}")
+    assert servicer.seen == operations_pb2.DeleteOperationRequest(name="operations/a")
+
+
+CANCEL = "/v1/operations/a:cancel"
+JSON_TYPE = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "headers", "body", "status", "expected"),
+    [
+        pytest.param("GET", "/none", {}, b"", 404, {"code": 5, "message": "Not Found"}, id="404"),
+        pytest.param(
+            "PUT", CANCEL, {}, b"", 405, {"code": 12, "message": "Method Not Allowed"}, id="405"
+        ),
+        pytest.param(
+            "POST",
+            CANCEL,
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            b"a=1",
+            415,
+            {
+                "code": 3,
+                "message": "content type 'application/x-www-form-urlencoded': "
+                "expected application/json",
+            },
+            id="415 form",
+        ),
+        pytest.param(
+            "POST",
+            CANCEL,
+            {"Content-Type": "application/grpc"},
+            b"\0\0\0\0\0",
+            415,
+            {"code": 3, "message": "content type 'application/grpc': expected application/json"},
+            id="415 gRPC over HTTP/1.1",
+        ),
+        pytest.param(
+            "POST",
+            CANCEL,
+            JSON_TYPE,
+            b" " * ((1 << 20) + 1),
+            413,
+            {
+                "code": 8,
+                "message": "the request body is larger than the limit of 1048576 bytes",
+            },
+            id="413",
+        ),
+        pytest.param(
+            "GET",
+            "/v1/operations/%zz",
+            {},
+            b"",
+            400,
+            {
+                "code": 3,
+                "message": "path segment '%zz': expected two hex digits after each '%'",
+            },
+            id="bad escape",
+        ),
+        pytest.param(
+            "GET",
+            "/v1/operations/a",
+            {"Grpc-Timeout": "soon"},
+            b"",
+            400,
+            {
+                "code": 3,
+                "message": "header grpc-timeout: expected 1 to 8 digits and a unit "
+                "(H M S m u n), got 'soon'",
+            },
+            id="bad timeout",
+        ),
+        pytest.param(
+            "GET",
+            "/v1/operations/a",
+            {"X-Data-Bin": "!"},
+            b"",
+            400,
+            {"code": 3, "message": "header x-data-bin: expected base64, got '!'"},
+            id="bad binary header",
+        ),
+    ],
+)
+async def test_what_cannot_be_served_is_answered_with_a_status(
+    server: Server,
+    verb: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    status: int,
+    expected: object,
+) -> None:
+    session, _ = server
+    data = io.BytesIO(body) if body else None
+    async with session.request(verb, URL(path, encoded=True), headers=headers, data=data) as answer:
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/json"
+        assert await answer.json() == expected
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "Application/JSON; charset=utf-8", "application/vnd.a.b+json"],
+)
+async def test_every_json_type_is_accepted(server: Server, content_type: str) -> None:
+    session, _ = server
+    headers = {"Content-Type": content_type}
+    async with session.post(CANCEL, data=b"{}", headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_a_body_without_a_type_is_json(server: Server) -> None:
+    session, _ = server
+    async with session.post(CANCEL, data=b"{}", skip_auto_headers=["Content-Type"]) as answer:
+        assert answer.status == 200
+
+
+async def test_405_names_the_methods_and_options_does_too(server: Server) -> None:
+    session, _ = server
+    async with session.put("/v1/operations/a") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
+    async with session.options("/v1/operations/a") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (204, "DELETE, GET, HEAD")
+    async with session.options("/none") as answer:
+        assert answer.status == 404
+
+
+async def test_head_is_get_without_the_body(server: Server) -> None:
+    session, _ = server
+    async with session.head("/v1/operations/a") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Length"] == str(len('{"name":"operations/a","done":true}'))
+        assert await answer.read() == b""
+    async with session.get("/v1/operations/a") as answer:  # the connection is still in step
+        assert answer.status == 200
+
+
+async def test_rich_errors_reach_the_caller_whatever_their_types(server: Server) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/rich") as answer:
+        assert answer.status == 400
+        assert answer.headers["Grpc-Trailer-X-Left"] == "1"
+        assert "Grpc-Trailer-Grpc-Status-Details-Bin" not in answer.headers
+        assert await answer.json() == {
+            "code": 9,
+            "message": "busy",
+            "details": [
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3s"},
+                {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
+            ],
+        }
+
+
+async def test_an_exception_is_told_by_the_request_id_only(server: Server) -> None:
+    session, _ = server
+    headers = {"X-Request-Id": "mine"}
+    async with session.get("/v1/operations/raises", headers=headers) as answer:
+        assert answer.status == 500
+        assert answer.headers["X-Request-Id"] == "mine"
+        assert await answer.json() == {
+            "code": 13,
+            "message": "internal error (request id mine)",
+        }
+
+
+async def test_a_401_asks_for_a_bearer_token_in_fixed_words(server: Server) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/unauthenticated") as answer:
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_metadata_becomes_headers_and_sets_the_status(server: Server) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/created", allow_redirects=False) as answer:
+        assert answer.status == 201
+        assert answer.headers["Location"] == "/v1/here"
+        assert answer.headers["Grpc-Trailer-X-Cost"] == "7"
+        assert "X-Http-Code" not in answer.headers
+
+
+async def test_each_request_has_an_id_of_its_own(server: Server) -> None:
+    session, _ = server
+    ids = []
+    for headers in ({}, {"X-Request-Id": "a b"}, {"X-Request-Id": "x" * 129}):
+        async with session.get("/v1/operations/metadata", headers=headers) as answer:
+            ids.append(answer.headers["X-Request-Id"])
+            assert f'["x-request-id", "{ids[-1]}"]' in (await answer.json())["name"]
+    assert len(set(ids)) == 3
+    assert all(len(id) == 20 for id in ids)
+
+
+async def test_a_deadline_ends_the_call(server: Server) -> None:
+    session, servicer = server
+    async with session.get("/v1/operations/waits", headers={"Grpc-Timeout": "20m"}) as answer:
+        assert answer.status == 504
+        assert await answer.json() == {"code": 4, "message": "Deadline Exceeded"}
+    assert servicer.cancelled.is_set()
+    async with session.get("/v1/operations/a") as answer:  # the connection lives on
+        assert answer.status == 200
+
+
+async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
+    session, servicer = server
+    request = asyncio.create_task(session.get("/v1/operations/waits").__aenter__())
+    await servicer.started.wait()
+    request.cancel()
+    await asyncio.wait_for(servicer.cancelled.wait(), 5)
+
+
+async def test_health_is_answered_where_no_service_has_the_path(server: Server) -> None:
+    session, _ = server
+    for path in ("/healthz", "/readyz"):
+        async with session.get(path) as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "SERVING"})
+
+
+async def test_readiness_fails_before_serving_ends() -> None:
+    transcoder = Transcoder()
+    address = await transcoder.start("127.0.0.1:0")
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        transcoder.set_not_ready()
+        async with session.get("/readyz") as answer:
+            assert (answer.status, await answer.json()) == (503, {"status": "NOT_SERVING"})
+        async with session.get("/healthz") as answer:
+            assert answer.status == 200
+    await transcoder.stop()
+
+
+async def test_calls_in_flight_end_before_stop_returns() -> None:
+    transcoder: Any = Transcoder()
+    servicer = Operations()
+    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
+    address = await transcoder.start("127.0.0.1:0")
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        headers = {"Grpc-Timeout": "300m"}
+        request = asyncio.create_task(
+            session.get("/v1/operations/waits", headers=headers).__aenter__()
+        )
+        await servicer.started.wait()
+        await transcoder.stop()
+        assert (await request).status == 504
+
+
+async def test_a_prefix_is_for_rest_routes_alone() -> None:
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder.at("/api/jobs"))
+    address = await transcoder.start("127.0.0.1:0")
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        for path, status in (("/api/jobs/v1/operations", 200), ("/v1/operations", 404)):
+            async with session.get(path) as answer:
+                assert answer.status == status
+        async with session.post("/google.longrunning.Operations/WaitOperation") as answer:
+            assert answer.status == 200
+    await transcoder.stop()
+
+
+async def test_two_services_on_one_route_are_refused_when_registered() -> None:
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    with pytest.raises(SchemaError, match="is a route of both"):
+        operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+
+
+async def test_strict_refuses_what_would_be_ignored() -> None:
+    async with serving(strict=True) as (session, _), session.get("/v1/operations?x=1") as answer:
+        assert answer.status == 400
+
+
+async def test_a_large_body_is_decoded_off_the_loop_with_the_same_result() -> None:
+    async with serving(limits=Limits(inline_max_bytes=10)) as (session, servicer):
+        async with session.post(CANCEL, json={"name": "x" * 100, "other": 1}) as answer:
+            assert answer.status == 200
+        assert servicer.seen.name == "operations/a"
+        async with session.post(CANCEL, data=b'{"name":"xxxxxxxxxx', headers=JSON_TYPE) as answer:
+            assert answer.status == 400
+
+
+async def test_origins_are_answered_and_others_get_nothing() -> None:
+    async with serving(cors_origins=["https://app.example"]) as (session, _):
+        preflight = {
+            "Origin": "https://app.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        }
+        async with session.options(CANCEL, headers=preflight) as answer:
+            assert answer.status == 204
+            assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+            assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
+        for path in ("/v1/operations/created", "/none"):
+            async with session.get(path, headers={"Origin": "https://app.example"}) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        async with session.get("/none", headers={"Origin": "https://evil.example"}) as answer:
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    host = web.Application()
+    host.add_subapp("/grpc", transcoder.app())
+    runner = web.AppRunner(host)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with session.get("/grpc/v1/operations/a") as answer:
+            assert await answer.json() == {"name": "operations/a", "done": True}
+        async with session.get("/grpc/none") as answer:
+            assert (answer.status, await answer.json()) == (
+                404,
+                {"code": 5, "message": "Not Found"},
+            )
+    await runner.cleanup()

@@ -225,10 +225,10 @@ class Transcoder:
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
         out: HeaderList = [("X-Request-Id", request_id)]
-        body: bytes
+        content_type = headers.get("Content-Type", "")
+        is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
-            content_type = headers.get("Content-Type")
-            if content_type is not None and content_type[: len(GRPC_WEB)].lower() == GRPC_WEB:
+            if is_grpc_web:
                 status, body = await self._grpc_web_door(request, target, request_id, out)
             else:
                 status, body = await self._json_door(request, target, request_id, out)
@@ -236,9 +236,13 @@ class Transcoder:
             status, body = self._failure(error, out)
         except Exception:
             logger.exception("answering failed, request id %s", request_id)
-            status, body = self._failure(internal(request_id), out)
-        if self._cors is not None and (origin := headers.get("Origin")) is not None:
-            out += self._cors.response_headers(origin, out)
+            if is_grpc_web:
+                status, more, body = self._grpc_web.failure(internal(request_id))
+                out += more
+            else:
+                status, body = self._failure(internal(request_id), out)
+        if self._cors is not None:
+            out += self._cors.response_headers(headers.get("Origin"), out)
         return respond(status, out, body)
 
     def _refuse(self, error: TranscodeError) -> web.StreamResponse:

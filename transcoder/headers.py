@@ -185,8 +185,9 @@ def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
 def _header_value(key: str, value: str | bytes) -> str | None:
     if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
         return None
-    if key.endswith("-bin") and isinstance(value, bytes) and _KEY.fullmatch(key):
-        return base64.b64encode(value).decode("ascii").rstrip("=")
+    if key.endswith("-bin") and _KEY.fullmatch(key):
+        data = value.encode() if isinstance(value, str) else value
+        return base64.b64encode(data).decode("ascii").rstrip("=")
     if isinstance(value, bytes):
         value = value.decode("latin-1")
     if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):

@@ -427,8 +427,45 @@ async def test_origins_are_answered_and_others_get_nothing() -> None:
         for path in ("/v1/operations/created", "/none"):
             async with session.get(path, headers={"Origin": "https://app.example"}) as answer:
                 assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
-        async with session.get("/none", headers={"Origin": "https://evil.example"}) as answer:
-            assert "Access-Control-Allow-Origin" not in answer.headers
+        for headers in ({"Origin": "https://evil.example"}, {}):
+            async with session.get("/none", headers=headers) as answer:
+                assert "Access-Control-Allow-Origin" not in answer.headers
+                assert answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status", "expected"),
+    [
+        pytest.param(
+            "application/json",
+            500,
+            b'{"code":13,"message":"internal error (request id mine)"}',
+            id="JSON",
+        ),
+        pytest.param(
+            "application/grpc-web+proto",
+            200,
+            b"\x80\0\0\0\x3fgrpc-status:13\r\ngrpc-message:internal error (request id mine)\r\n",
+            id="gRPC-Web",
+        ),
+    ],
+)
+async def test_a_fault_of_the_door_itself_is_answered_in_the_callers_protocol(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    content_type: str,
+    status: int,
+    expected: bytes,
+) -> None:
+    session, _ = server
+
+    def fail(*_: object, **__: object) -> None:
+        raise LookupError("secret")
+
+    monkeypatch.setattr("transcoder.routes.Router.match", fail)
+    headers = {"Content-Type": content_type, "X-Request-Id": "mine"}
+    async with session.post(CANCEL, headers=headers) as answer:
+        assert (answer.status, await answer.read()) == (status, expected)
 
 
 async def test_the_doors_mount_in_an_application_of_ones_own() -> None:

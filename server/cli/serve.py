@@ -1,25 +1,9 @@
-"""serve: the service in the foreground, until SIGTERM or SIGINT.
-
-What is for the operator goes to standard output; the log goes to standard error.
-"""
-
-import asyncio
-import contextlib
-import os
-import signal
-from typing import TYPE_CHECKING, Final
+"""serve: the service in the foreground, until SIGTERM or SIGINT."""
 
 import click
 
-from server.cli import welcome
-from server.cli.failures import Failed
 from server.cli.settings import CONFIG, DATA_DIR, settings
-from server.config import Config, as_toml
-
-if TYPE_CHECKING:
-    from server.app import Started
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+from server.config import as_toml
 
 
 @click.command(epilog="Example: python -m server serve --listen 0.0.0.0:8080 --log-format json")
@@ -57,48 +41,6 @@ def serve(check_config: bool, **flags: object) -> None:
     if check_config:
         click.echo(as_toml(loaded))
         return
-    import uvloop
+    from server.cli.foreground import run
 
-    from server import logs
-    from server.eventstore.contract import StorageError
-
-    logs.set_up(loaded.config.log_format)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(loaded.config))
-    except (StorageError, OSError) as error:
-        raise Failed(str(error)) from error
-
-
-async def _serve(config: Config) -> None:
-    from server.app import Application
-
-    asked = _asked_to_stop()
-    application = Application(config)
-    try:
-        _print(await application.start(), config)
-        await asked.wait()
-    finally:
-        await application.stop()
-
-
-def _asked_to_stop() -> asyncio.Event:
-    """Set by the first signal; the second ends the process where it stands."""
-    asked = asyncio.Event()
-
-    def on_signal(number: int) -> None:
-        if asked.is_set():
-            os._exit(128 + number)
-        asked.set()
-
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal, number)
-    return asked
-
-
-def _print(started: "Started", config: Config) -> None:
-    # Whether anyone reads it is not the service's concern.
-    with contextlib.suppress(OSError):
-        for line in welcome.lines(started, config.data_dir):
-            click.echo(line)
+    run(loaded.config)

@@ -1,0 +1,68 @@
+"""The service in this process, until a signal ends it.
+
+What is for the operator goes to standard output; the log goes to standard error.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import Final
+
+import click
+import uvloop
+
+from server import logs
+from server.app import Application, Started
+from server.cli import welcome
+from server.cli.failures import Failed
+from server.config import Config
+from server.eventstore.contract import StorageError
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(config: Config) -> None:
+    """Serve until asked to stop, and drain.
+
+    Raises:
+        Failed: the data folder or an address cannot be had.
+    """
+    logs.set_up(config.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(config))
+    except (StorageError, OSError) as error:
+        raise Failed(str(error)) from error
+
+
+async def _serve(config: Config) -> None:
+    asked = _asked_to_stop()
+    application = Application(config)
+    try:
+        _print(await application.start(), config)
+        await asked.wait()
+    finally:
+        await application.stop()
+
+
+def _asked_to_stop() -> asyncio.Event:
+    """Set by the first signal; the second ends the process where it stands."""
+    asked = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    return asked
+
+
+def _print(started: Started, config: Config) -> None:
+    # Whether anyone reads it is not the service's concern.
+    with contextlib.suppress(OSError):
+        for line in welcome.lines(started, config.data_dir):
+            click.echo(line)

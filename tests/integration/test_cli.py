@@ -1,0 +1,334 @@
+"""The command line without a server: help, settings, and accounts in a free data folder."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commandline import Outcome, run
+
+
+def made(outcome: Outcome) -> Any:
+    assert outcome.err == ""
+    assert outcome.status == 0
+    return json.loads(outcome.out)
+
+
+def create_user(folder: Path) -> str:
+    made(run("org", "create", "Acme", "--json", folder=folder))
+    user = made(run("user", "create", "bot", "--json", folder=folder))
+    return str(user["id"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param((), id="all"),
+        pytest.param(("serve",), id="serve"),
+        pytest.param(("call",), id="call"),
+        pytest.param(("org", "create"), id="org create"),
+        pytest.param(("org", "list"), id="org list"),
+        pytest.param(("user", "create"), id="user create"),
+        pytest.param(("user", "list"), id="user list"),
+        pytest.param(("member", "add"), id="member add"),
+        pytest.param(("member", "remove"), id="member remove"),
+        pytest.param(("member", "list"), id="member list"),
+        pytest.param(("token", "create"), id="token create"),
+        pytest.param(("token", "list"), id="token list"),
+        pytest.param(("token", "revoke"), id="token revoke"),
+    ],
+)
+def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    outcome = run(*arguments, "--help", folder=tmp_path)
+    assert outcome.status == 0
+    assert outcome.out.startswith(" ".join(("Usage: python -m server", *arguments, "[OPTIONS]")))
+    assert outcome.err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_imports_nothing_that_takes_long(tmp_path: Path) -> None:
+    script = (
+        "import sys; from server.cli import commands; "
+        "commands.main(['serve', '--help'], standalone_mode=False); "
+        "print(sorted({'grpc', 'aiohttp', 'sqlite3', 'google', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout.splitlines()[-1] == b"[]"
+
+
+def test_version_is_one_line(tmp_path: Path) -> None:
+    outcome = run("--version", folder=tmp_path)
+    assert outcome.status == 0
+    assert re.fullmatch(r"actions-service,? [^\n]+\n", outcome.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "line"),
+    [
+        pytest.param(
+            ("serve", "--listen", "nowhere"),
+            {},
+            "error: --listen: expected host:port or [IPv6]:port, with a port from 0 to 65535, "
+            "got 'nowhere'\n",
+            id="flag",
+        ),
+        pytest.param(
+            ("serve", "--check-config"),
+            {"ACTIONS_LOG_FORMAT": "xml"},
+            "error: ACTIONS_LOG_FORMAT: expected text or json, got 'xml'\n",
+            id="environment",
+        ),
+        pytest.param(
+            ("org", "list", "--config", "absent.toml"),
+            {},
+            "error: --config: cannot read 'absent.toml': No such file or directory\n",
+            id="file",
+        ),
+        pytest.param(
+            ("serve", "--listne", "a:1"),
+            {},
+            "error: No such option '--listne'",
+            id="unknown flag",
+        ),
+        pytest.param(("orgs",), {}, "error: No such command 'orgs'", id="unknown command"),
+        pytest.param(("org", "create"), {}, "error: Missing argument 'NAME'", id="no name"),
+        pytest.param(
+            ("token", "create", "1", "--expires", "soon"),
+            {},
+            "error: Invalid value for '--expires': expected never, a time from now (12h, 90d), or "
+            "a date and time with its zone (2030-01-31T12:00:00Z), got 'soon'",
+            id="bad expiry",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "2030-01-31T12:00:00"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry without a zone",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "999999999w"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry beyond the calendar",
+        ),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], environment: dict[str, str], line: str, tmp_path: Path
+) -> None:
+    outcome = run(*arguments, folder=tmp_path, environment=environment)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(line)
+    assert outcome.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "file.toml").write_text('grpc-listen = "[::1]:0"')
+    outcome = run(
+        "serve",
+        "--check-config",
+        "--no-access-log",
+        folder=tmp_path,
+        environment={"ACTIONS_CONFIG": "file.toml", "ACTIONS_CORS_ORIGINS": "https://a"},
+    )
+    assert outcome == Outcome(
+        0,
+        'listen = "127.0.0.1:8080"  # default\n'
+        'grpc_listen = "[::1]:0"  # file.toml: grpc-listen\n'
+        'data_dir = "data"  # default\n'
+        'cors_origins = ["https://a"]  # ACTIONS_CORS_ORIGINS\n'
+        'log_format = "text"  # default\n'
+        "access_log = false  # --access-log\n",
+        "",
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
+    org = made(run("org", "create", "Acme Ltd", "--json", folder=tmp_path))
+    assert re.fullmatch(r"\d{18}", org["id"])
+    assert org["name"] == "Acme Ltd"
+    assert made(run("org", "list", "--json", folder=tmp_path)) == [org]
+
+    user = made(run("user", "create", "bot", "--json", folder=tmp_path))
+    assert (user["name"], user["org_id"]) == ("bot", org["id"])
+    assert made(run("user", "list", "--json", folder=tmp_path)) == [user]
+
+    added = ("member", "add", user["id"], "ORG_OWNER", "IAM_OWNER_VIEWER", "--json")
+    member = made(run(*added, folder=tmp_path))
+    assert member == {
+        "org_id": org["id"],
+        "user_id": user["id"],
+        "user_name": "bot",
+        "roles": ["ORG_OWNER", "IAM_OWNER_VIEWER"],
+        "created_at": member["created_at"],
+    }
+    assert made(run("member", "list", "--json", folder=tmp_path)) == [member]
+
+    created = ("token", "create", user["id"], "--description", "CI", "--json")
+    token = made(run(*created, "--expires", "2100-01-01T00:00:00+01:00", folder=tmp_path))
+    secret = token.pop("token")
+    assert token == {
+        "id": token["id"],
+        "user_id": user["id"],
+        "description": "CI",
+        "expires_at": "2099-12-31T23:00:00.000000Z",
+        "created_at": token["created_at"],
+    }
+    listed = run("token", "list", "--json", folder=tmp_path)
+    assert made(listed) == [token]
+    assert secret not in listed.out
+    assert made(run("token", "list", user["id"], "--json", folder=tmp_path)) == [token]
+
+    revoked = run("token", "revoke", token["id"], folder=tmp_path)
+    assert revoked == Outcome(0, f"revoked token {token['id']}\n", "")
+    assert made(run("token", "list", "--json", folder=tmp_path)) == []
+    removed = run("member", "remove", user["id"], folder=tmp_path)
+    assert removed == Outcome(0, f"removed member {user['id']}\n", "")
+    assert made(run("member", "list", "--json", folder=tmp_path)) == []
+
+
+def test_people_get_columns(tmp_path: Path) -> None:
+    user_id = create_user(tmp_path)
+    created = run("token", "create", user_id, folder=tmp_path)
+    assert "\nexpires at   never\n" in created.out
+    assert re.search(r"\ntoken        act_[\w-]{43}\n", created.out)
+    listed = run("token", "list", folder=tmp_path).out.splitlines()
+    assert listed[0].split() == [
+        "ID",
+        "USER",
+        "ID",
+        "DESCRIPTION",
+        "EXPIRES",
+        "AT",
+        "CREATED",
+        "AT",
+    ]
+    assert listed[1].split()[1:3] == [user_id, "never"]
+
+
+def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
+    user_id = create_user(tmp_path)
+    before = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 90 * 86400))
+    token = made(run("token", "create", user_id, "--expires", "90d", "--json", folder=tmp_path))
+    after = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 90 * 86400))
+    assert before <= token["expires_at"][:16] <= after
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(
+            ("org", "create", "ACME"),
+            "error: An organisation with this name exists already\n",
+            id="name taken",
+        ),
+        pytest.param(
+            ("org", "create", " "),
+            "error: The name of an organisation has 1 to 200 characters\n",
+            id="blank name",
+        ),
+        pytest.param(
+            ("user", "create", "bot"),
+            "error: A user with this name exists already\n",
+            id="user's name taken",
+        ),
+        pytest.param(
+            ("user", "create", "x", "--org", "1"), "error: Organisation not found\n", id="no org"
+        ),
+        pytest.param(("user", "list", "--org", "1"), "error: Organisation not found\n", id="list"),
+        pytest.param(("member", "add", "1", "ORG_OWNER"), "error: User not found\n", id="no user"),
+        pytest.param(
+            ("member", "add", "USER", "OWNER"),
+            "error: Unknown role 'OWNER': expected one of IAM_OWNER, IAM_ORG_MANAGER, "
+            "IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER\n",
+            id="unknown role",
+        ),
+        pytest.param(
+            ("member", "remove", "1"), "error: The user is not a member\n", id="no member"
+        ),
+        pytest.param(("token", "create", "1"), "error: User not found\n", id="token of nobody"),
+        pytest.param(
+            ("token", "create", "USER", "--expires", "2001-01-01T00:00:00Z"),
+            "error: A token cannot expire in the past\n",
+            id="expired",
+        ),
+        pytest.param(("token", "list", "1"), "error: User not found\n", id="tokens of nobody"),
+        pytest.param(("token", "revoke", "1"), "error: Token not found\n", id="no token"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_1(
+    arguments: tuple[str, ...], line: str, shared_accounts: tuple[Path, str]
+) -> None:
+    folder, user_id = shared_accounts
+    given = [user_id if argument == "USER" else argument for argument in arguments]
+    assert run(*given, folder=folder) == Outcome(1, "", line)
+
+
+@pytest.fixture(scope="module")
+def shared_accounts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("accounts")
+    return folder, create_user(folder)
+
+
+def test_of_two_organisations_one_has_to_be_named(tmp_path: Path) -> None:
+    made(run("org", "create", "One", "--json", folder=tmp_path))
+    two = made(run("org", "create", "Two", "--json", folder=tmp_path))
+    assert run("user", "list", folder=tmp_path) == Outcome(
+        1, "", "error: there are 2 organisations: say which with --org\n"
+    )
+    user = made(run("user", "create", "bot", "--org", two["id"], "--json", folder=tmp_path))
+    assert user["org_id"] == two["id"]
+
+
+def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:
+    outcome = run("org", "list", "--data-dir", "typo", folder=tmp_path)
+    assert outcome == Outcome(
+        1, "", "error: nothing is kept in typo yet: serve makes it, or org create\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    outcome = run("org", "create", "Acme", "--data-dir", "/proc/data", folder=tmp_path)
+    assert outcome.status == 1
+    assert outcome.err == (
+        "error: data folder /proc/data cannot be used: No such file or directory\n"
+    )
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
+    create_user(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "org", "list"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    create_user(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "server", "org", "list"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"error: No space left on device\n"

@@ -1,0 +1,151 @@
+"""Accounts, while another process holds the data folder."""
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from server import locale
+from server.admin import Admin
+from server.admin_socket import AdminSocket, ask
+from server.commands.queue import CommandQueue
+from server.eventstore.folder import DataFolder
+from server.eventstore.sqlite import SqliteEventStore
+from server.ids import IdGenerator
+from server.operations import AdminError, CreateOrg, ListOrgs
+from tests.commandline import Outcome, run
+
+
+@asynccontextmanager
+async def held(folder: Path) -> AsyncIterator[AdminSocket]:
+    """A data folder, held by this process as a server holds it."""
+    admin_socket = AdminSocket(folder)
+    store = await SqliteEventStore.open(folder, admin=admin_socket.path)
+    queue = CommandQueue(store)
+    await queue.start()
+    ids = IdGenerator(await store.claim_machine_id())
+    await admin_socket.start(Admin(store, queue, ids, locale.load("en")))
+    try:
+        yield admin_socket
+    finally:
+        await admin_socket.close()
+        await queue.close()
+        await store.close()
+
+
+async def test_commands_go_to_the_process_that_holds_the_folder(tmp_path: Path) -> None:
+    async with held(tmp_path / "data"):
+        made = await asyncio.to_thread(run, "org", "create", "Acme", "--json", folder=tmp_path)
+        assert made.err == ""
+        listed = await asyncio.to_thread(run, "org", "list", "--json", folder=tmp_path)
+        assert json.loads(listed.out) == [json.loads(made.out)]
+        again = await asyncio.to_thread(run, "org", "create", "acme", folder=tmp_path)
+        assert again == Outcome(1, "", "error: An organisation with this name exists already\n")
+    assert run("org", "list", "--json", folder=tmp_path).out == listed.out
+
+
+async def test_the_socket_is_for_its_owner_alone(tmp_path: Path) -> None:
+    async with held(tmp_path / "data") as admin_socket:
+        path = tmp_path / "data" / "admin.sock"
+        assert admin_socket.path == str(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+
+
+async def test_a_long_path_has_its_socket_in_a_private_folder(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 100)
+    async with held(folder) as admin_socket:
+        private = Path(admin_socket.path).parent
+        assert len(os.fsencode(admin_socket.path)) <= 100
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        made = await asyncio.to_thread(
+            run, "org", "create", "Acme", "--data-dir", str(folder), folder=tmp_path
+        )
+        assert made.status == 0
+    assert not private.exists()
+
+
+async def test_what_a_process_that_died_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    stale = folder / "admin.sock"
+    stale.touch()
+    lock = {"pid": 1, "admin": str(stale)}
+    (folder / "lock").write_text(json.dumps(lock))
+    assert run("org", "create", "Acme", folder=tmp_path).status == 0
+    async with held(folder) as admin_socket:
+        (org,) = await ask(admin_socket.path, ListOrgs())
+        assert org["name"] == "Acme"
+
+
+async def test_a_refused_second_holder_leaves_the_first_ones_socket(tmp_path: Path) -> None:
+    async with held(tmp_path / "data") as admin_socket:
+        second = AdminSocket(tmp_path / "data")
+        await second.close()
+        assert await ask(admin_socket.path, ListOrgs()) == []
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\n", id="an empty line"),
+        pytest.param(b"{\n", id="no JSON"),
+        pytest.param(b'{"type":"org.drop"}\n', id="unknown operation"),
+        pytest.param(b'{"type":"org.create","name":1}\n', id="wrong type"),
+        pytest.param(b'{"type":"org.list"\xff}\n', id="no UTF-8"),
+        pytest.param(b"[" * 65_000 + b"\n", id="nested too deep"),
+        pytest.param(b'"' + b"a" * 100_000 + b'"\n', id="too long"),
+    ],
+)
+async def test_what_is_no_operation_is_answered_in_a_line(
+    request_line: bytes, tmp_path: Path
+) -> None:
+    async with held(tmp_path / "data") as admin_socket:
+        reader, writer = await asyncio.open_unix_connection(admin_socket.path)
+        writer.write(request_line)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        assert answer == b'{"error":"expected an operation in a line of 65536 bytes"}\n'
+        assert await ask(admin_socket.path, ListOrgs()) == []
+
+
+async def test_a_fault_is_in_the_log_and_not_in_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(Admin, "perform", broken)
+    async with held(tmp_path / "data") as admin_socket:
+        with pytest.raises(AdminError, match=r"^internal error: the server's log says more$"):
+            await ask(admin_socket.path, CreateOrg("Acme"))
+    assert "secret" in caplog.text
+
+
+async def test_two_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    names = ("One", "Two", "Three")
+    outcomes = await asyncio.gather(
+        *(asyncio.to_thread(run, "org", "create", name, folder=tmp_path) for name in names)
+    )
+    assert [outcome.err for outcome in outcomes] == ["", "", ""]
+    assert len(json.loads(run("org", "list", "--json", folder=tmp_path).out)) == 3
+
+
+def test_a_folder_that_stays_in_use_is_one_line_that_names_the_process(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "events.sqlite").touch()
+    holder = DataFolder.claim(folder)
+    try:
+        outcome = run("org", "list", folder=tmp_path)
+    finally:
+        holder.release()
+    line = f"error: data folder data is in use by process {os.getpid()}\n"
+    assert outcome == Outcome(1, "", line)

@@ -98,6 +98,8 @@ class Batch:
         return Writes(self._events, self._changed, self._names_changed.keys(), claimed)
 
     def _rename(self, before: State | None, after: State | None) -> None:
+        if isinstance(before, Action) and isinstance(after, Action) and before.name == after.name:
+            return  # as nearly always
         old = None if before is None else unique_name(before)
         new = None if after is None else unique_name(after)
         if old == new:

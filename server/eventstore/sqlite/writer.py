@@ -6,7 +6,7 @@ so writing works again as soon as storage does.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +15,27 @@ from server.domain.aggregates import Key, Name, State
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
-from server.eventstore.sqlite.rows import INSERT_EVENT, LOAD_MAX, TABLES, event_row, state_row
+from server.eventstore.sqlite.rows import (
+    INSERT_EVENT,
+    LOAD_MAX,
+    TABLES,
+    Row,
+    event_row,
+    state_row,
+)
 
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
-_LAST_SEQUENCE: Final = (
-    "SELECT max(sequence) FROM events WHERE aggregate_type = ? AND aggregate_id = ?"
+_LAST_SEQUENCE: Final = "SELECT sequence FROM removed WHERE aggregate_type = ? AND aggregate_id = ?"
+_REMOVED: Final = (
+    "INSERT OR REPLACE INTO removed (aggregate_type, aggregate_id, sequence) VALUES (?, ?, ?)"
 )
 _RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
 
 _MACHINE_IDS: Final = 2**16
+
+RECENT_MAX: Final = 1_024
+"""States kept after they were written; nobody else writes, so they are what a load would find."""
 
 
 class Writer:
@@ -32,6 +43,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
+        self._recent: dict[Key, State] = {}
         self._position = 0
         self._last_at = 0
 
@@ -60,6 +72,7 @@ class Writer:
             self.close()
             raise
         if writes.events:
+            self._remember(writes.states)
             self._position = writes.events[-1].position
             self._last_at = writes.events[-1].created_at
 
@@ -72,6 +85,7 @@ class Writer:
         return int(claimed)
 
     def close(self) -> None:
+        self._recent.clear()
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
@@ -88,22 +102,22 @@ class Writer:
         return self._connection
 
     def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
-        states: dict[Key, State | None] = dict.fromkeys(needs.aggregates)
-        sequences: dict[Key, int] = {}
-        names: dict[Name, str | None] = dict.fromkeys(needs.names)
-        for kind, ids in _by_type(needs.aggregates).items():
+        states: dict[Key, State | None] = {key: self._recent.get(key) for key in needs.aggregates}
+        unknown = [key for key, state in states.items() if state is None]
+        for kind, ids in _by_type(unknown).items():
             table = TABLES[kind]
             for some in _chunks(ids):
                 for row in connection.execute(table.loads[len(some)], some):
                     states[(kind, row[0])] = table.to_state(row)
-        for key, state in states.items():
-            if state is None:
-                (sequence,) = connection.execute(_LAST_SEQUENCE, key).fetchone()
-                if sequence is not None:
+        sequences: dict[Key, int] = {}
+        for key in unknown:
+            if states[key] is None:
+                for (sequence,) in connection.execute(_LAST_SEQUENCE, key):
                     sequences[key] = sequence
+        names: dict[Name, str | None] = dict.fromkeys(needs.names)
         for name in names:
-            owner = connection.execute(_NAME_OWNER, name).fetchone()
-            names[name] = None if owner is None else owner[0]
+            for (owner,) in connection.execute(_NAME_OWNER, name):
+                names[name] = owner
         now = max(self._clock(), self._last_at)
         return Loaded(states, sequences, names, self._position, now)
 
@@ -114,13 +128,29 @@ class Writer:
             claimed = [(*name, owner) for name, owner in writes.names_claimed.items()]
             connection.executemany(_CLAIM_NAME, claimed)
         connection.executemany(INSERT_EVENT, map(event_row, writes.events))
-        for kind, ids in _by_type(writes.states).items():
-            table = TABLES[kind]
-            living = [state for id_ in ids if (state := writes.states[(kind, id_)]) is not None]
-            removed = [(id_,) for id_ in ids if writes.states[(kind, id_)] is None]
-            connection.executemany(table.upsert, map(state_row, living))
-            if removed:
-                connection.executemany(table.delete, removed)
+        living: dict[str, list[Row]] = {}
+        removed: set[Key] = set()
+        for key, state in writes.states.items():
+            if state is None:
+                removed.add(key)
+            else:
+                living.setdefault(key[0], []).append(state_row(state))
+        for kind, rows in living.items():
+            connection.executemany(TABLES[kind].upsert, rows)
+        for kind, ids in _by_type(removed).items():
+            connection.executemany(TABLES[kind].delete, [(id_,) for id_ in ids])
+        if removed:
+            ended = [event[2:5] for event in writes.events if event[2:4] in removed]
+            connection.executemany(_REMOVED, ended)
+
+    def _remember(self, states: Mapping[Key, State | None]) -> None:
+        recent = self._recent
+        for key, state in states.items():
+            recent.pop(key, None)
+            if state is not None:
+                recent[key] = state
+        while len(recent) > RECENT_MAX:
+            del recent[next(iter(recent))]
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:

@@ -1,0 +1,103 @@
+"""A method's behaviour in one form, whichever of grpc.aio's it was written in.
+
+grpc.aio takes coroutines and asynchronous generators, and plain functions, for four kinds of
+methods. Here all are `async (request or requests, context) -> response`; a method that streams its
+responses writes them to the context. So what is put around a behaviour is written once.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Never, Protocol, TypeAlias
+
+import grpc
+
+if TYPE_CHECKING:
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler  # generic only in its stubs
+
+Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+
+class Indexed(Protocol):
+    """Metadata that finds an entry without a scan; a tuple of pairs does not."""
+
+    def get(self, key: str) -> str | bytes | None: ...
+
+
+Metadata: TypeAlias = Pairs | Indexed
+
+
+class Context(Protocol):
+    """What our layers use of a grpc.aio.ServicerContext."""
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = ..., trailing_metadata: Pairs = ...
+    ) -> Never: ...
+
+    def code(self) -> grpc.StatusCode | int | None: ...
+
+    def invocation_metadata(self) -> Metadata: ...
+
+    def peer(self) -> str: ...
+
+    def set_trailing_metadata(self, trailing_metadata: Pairs) -> None: ...
+
+    async def write(self, message: object) -> None: ...
+
+
+Behaviour: TypeAlias = Callable[[object, Context], Awaitable[object]]
+
+
+def behaviour_of(handler: Handler) -> Behaviour:
+    """The behaviour of a handler, as a coroutine function.
+
+    Raises:
+        TypeError: a plain function that streams its responses; such a servicer needs `async`.
+    """
+    behaviour: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    if inspect.iscoroutinefunction(behaviour):
+        coroutine: Behaviour = behaviour
+        return coroutine
+    if inspect.isasyncgenfunction(behaviour):
+        return _writing(behaviour)
+    if handler.request_streaming or handler.response_streaming:
+        raise TypeError(f"{behaviour!r}: expected an async function, as the method streams")
+    return _threaded(behaviour)
+
+
+def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
+    """The same handler with another behaviour."""
+    make: Callable[..., Handler]
+    if handler.request_streaming:
+        if handler.response_streaming:
+            make = grpc.stream_stream_rpc_method_handler
+        else:
+            make = grpc.stream_unary_rpc_method_handler
+    elif handler.response_streaming:
+        make = grpc.unary_stream_rpc_method_handler
+    else:
+        make = grpc.unary_unary_rpc_method_handler
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+def _writing(behaviour: Callable[[object, Context], AsyncGenerator[object]]) -> Behaviour:
+    async def call(request: object, context: Context) -> None:
+        async with aclosing(behaviour(request, context)) as responses:
+            async for response in responses:
+                await context.write(response)
+
+    return call
+
+
+def _threaded(behaviour: Callable[[object, Context], object]) -> Behaviour:
+    """Keep a plain function off the loop; of its context it may use what does not wait."""
+
+    async def call(request: object, context: Context) -> object:
+        return await asyncio.to_thread(behaviour, request, context)
+
+    return call

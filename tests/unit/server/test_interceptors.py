@@ -1,0 +1,590 @@
+"""What every call passes: request id, access log, error mapping, overload, authorization.
+
+A stand-in for grpc.aio's context shows what a layer asks of it; tests/integration has the real one.
+"""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Never
+
+import grpc
+import pytest
+from grpc.aio import AbortError, UsageError
+from structlog.testing import capture_logs
+
+from server.behaviours import Handler, Metadata, Pairs
+from server.domain.org import Member, Org
+from server.domain.refusals import Kind, Refusal
+from server.domain.user import Token, User
+from server.errors import Failures
+from server.eventstore.contract import StorageError
+from server.identity.authorization import Authorizer
+from server.identity.caller import CALLER, Caller
+from server.interceptors import Layer, interceptors
+from server.locale import load
+from server.logs import REQUEST_ID
+
+OPEN = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+GUARDED = "/test.Service/Guarded"
+UNDECLARED = "/test.Service/Undeclared"
+TOKEN = ("authorization", "Bearer act_" + "s" * 43)
+
+
+class Accounts:
+    def __init__(self) -> None:
+        self.looked_up = 0
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
+        self.looked_up += 1
+        return Token("3", "1", "2", secret_hash, "", None, 1, 1, 1, 1)
+
+    async def user(self, user_id: str) -> User | None:
+        return User(user_id, "1", "someone", 1, 1, 1, 1)
+
+    async def org(self, org_id: str) -> Org | None:
+        return Org(org_id, "somewhere", 1, 1, 1, 1)
+
+    async def memberships(self, user_id: str) -> Sequence[Member]:
+        return [Member("1:2", "1", user_id, ("ORG_OWNER",), 1, 1, 1, 1)]
+
+
+class Indexed:
+    """Metadata as the transcoder gives it."""
+
+    def __init__(self, values: Mapping[str, str | bytes]) -> None:
+        self._values = values
+
+    def get(self, key: str) -> str | bytes | None:
+        return self._values.get(key)
+
+
+class Context:
+    """As grpc.aio's: an abort is final, and raises."""
+
+    def __init__(self, metadata: Metadata = ()) -> None:
+        self._metadata = metadata
+        self._code: grpc.StatusCode | int | None = None
+        self.message = ""
+        self.trailing: Pairs = ()
+        self.written: list[object] = []
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Pairs = ()
+    ) -> Never:
+        self._code, self.message = code, details
+        self.trailing = trailing_metadata or self.trailing
+        raise AbortError("Locally aborted.")
+
+    def code(self) -> grpc.StatusCode | int | None:
+        return self._code
+
+    def set_code(self, code: grpc.StatusCode | int) -> None:
+        self._code = code
+
+    def invocation_metadata(self) -> Metadata:
+        return self._metadata
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:5000"
+
+    def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
+        self.trailing = trailing_metadata
+
+    async def write(self, message: object) -> None:
+        self.written.append(message)
+
+
+class Door:
+    """Handlers behind the interceptors, as a server would have them."""
+
+    def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
+        self.accounts = Accounts()
+        self.layers = interceptors(
+            failures=Failures(load("en")),
+            authorizer=Authorizer(self.accounts),
+            permissions={GUARDED: "org.action.write"},
+            calls_max=calls_max,
+            access_log=access_log,
+        )
+
+    async def call(
+        self,
+        behaviour: Callable[..., Any],
+        context: Context,
+        *,
+        method: str = OPEN,
+        make: Callable[[Callable[..., Any]], Handler] = grpc.unary_unary_rpc_method_handler,
+    ) -> object:
+        registered = make(behaviour)
+
+        async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+            return registered
+
+        chain: Callable[..., Any] = find
+        for layer in reversed(self.layers):
+            chain = functools.partial(layer.intercept_service, chain)
+        handler = await chain(Details(method))
+        outermost = (
+            handler.unary_unary
+            or handler.unary_stream
+            or handler.stream_unary
+            or handler.stream_stream
+        )
+        return await outermost("request", context)
+
+
+class Details(grpc.HandlerCallDetails):
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.invocation_metadata = ()
+
+
+async def answer(_request: object, _context: object) -> str:
+    return "answer"
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def raising(error: BaseException) -> Callable[[object, object], Any]:
+    async def behaviour(_request: object, _context: object) -> Never:
+        raise error
+
+    return behaviour
+
+
+# What passes.
+
+
+async def test_request_reaches_the_behaviour_and_its_answer_comes_back(door: Door) -> None:
+    async def behaviour(request: object, _context: object) -> tuple[object, str]:
+        return request, "answer"
+
+    assert await door.call(behaviour, Context()) == ("request", "answer")
+
+
+async def test_method_that_is_not_there_stays_so(door: Door) -> None:
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return None
+
+    for layer in door.layers:
+        assert await layer.intercept_service(find, Details("/no.Such/Method")) is None
+
+
+async def test_handler_is_wrapped_once(door: Door) -> None:
+    registered: Handler = grpc.unary_unary_rpc_method_handler(answer)
+
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return registered
+
+    for layer in door.layers:
+        first = await layer.intercept_service(find, Details(OPEN))
+        assert await layer.intercept_service(find, Details(OPEN)) is first
+
+
+async def test_wrapping_keeps_serializers(door: Door) -> None:
+    registered: Handler = grpc.unary_unary_rpc_method_handler(answer, bytes.decode, str.encode)
+
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return registered
+
+    for layer in door.layers:
+        wrapped = await layer.intercept_service(find, Details(OPEN))
+        assert wrapped is not None
+        assert wrapped.request_deserializer is registered.request_deserializer
+        assert wrapped.response_serializer is registered.response_serializer
+
+
+async def test_handlers_made_for_each_call_do_not_pile_up(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.interceptors.HANDLERS_MAX", 3)
+    for _ in range(10):
+        await door.call(answer, Context())
+    for layer in door.layers:
+        assert isinstance(layer, Layer)
+        assert layer.handlers <= 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(grpc.unary_stream_rpc_method_handler, id="unary request"),
+        pytest.param(grpc.stream_stream_rpc_method_handler, id="stream of requests"),
+    ],
+)
+async def test_generator_writes_what_it_yields(door: Door, make: Callable[..., Handler]) -> None:
+    async def behaviour(_request: object, _context: object) -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    context = Context()
+    await door.call(behaviour, context, make=make)
+    assert context.written == [1, 2]
+
+
+async def test_stream_of_requests_has_one_answer(door: Door) -> None:
+    make = grpc.stream_unary_rpc_method_handler
+    assert await door.call(answer, Context(), make=make) == "answer"
+
+
+async def test_plain_function_runs_off_the_loop_with_the_calls_context_variables(
+    door: Door,
+) -> None:
+    def behaviour(_request: object, _context: object) -> str:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return REQUEST_ID.get()
+
+    assert await door.call(behaviour, Context((("x-request-id", "abc"),))) == "abc"
+
+
+async def test_plain_function_that_streams_is_refused(door: Door) -> None:
+    def behaviour(_request: object, _context: object) -> list[int]:
+        return [1]
+
+    with pytest.raises(TypeError, match="expected an async function"):
+        await door.call(behaviour, Context(), make=grpc.unary_stream_rpc_method_handler)
+
+
+# Request ids.
+
+
+async def request_id_seen(_request: object, _context: object) -> str:
+    return REQUEST_ID.get()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param((("a", "b"), ("x-request-id", "from-caller")), id="native"),
+        pytest.param(Indexed({"x-request-id": "from-caller"}), id="in process"),
+    ],
+)
+async def test_request_id_of_the_caller_is_kept(door: Door, metadata: Metadata) -> None:
+    assert await door.call(request_id_seen, Context(metadata)) == "from-caller"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a b", id="a space"),
+        pytest.param("a\nb", id="a line break"),
+        pytest.param("é", id="not ASCII"),
+        pytest.param("x" * 129, id="129 characters"),
+        pytest.param(b"bytes", id="bytes"),
+    ],
+)
+async def test_unfit_request_id_is_replaced(door: Door, given: str | bytes) -> None:
+    seen = await door.call(request_id_seen, Context((("x-request-id", given),)))
+    assert isinstance(seen, str)
+    assert len(seen) == 16
+
+
+async def test_longest_request_id_is_kept(door: Door) -> None:
+    longest = "x" * 128
+    assert await door.call(request_id_seen, Context((("x-request-id", longest),))) == longest
+
+
+async def test_native_caller_gets_the_request_id_in_the_trailers(door: Door) -> None:
+    context = Context((("x-request-id", "abc"),))
+    await door.call(answer, context)
+    assert context.trailing == (("x-request-id", "abc"),)
+
+
+async def test_trailers_of_a_servicer_do_not_replace_the_request_id(door: Door) -> None:
+    async def behaviour(_request: object, context: Context) -> None:
+        context.set_trailing_metadata((("a", "b"),))
+
+    context = Context((("x-request-id", "abc"),))
+    await door.call(behaviour, context)
+    assert context.trailing == (("a", "b"), ("x-request-id", "abc"))
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        pytest.param((), (("x-request-id", "abc"),), id="without trailers"),
+        pytest.param((("a", "b"),), (("a", "b"), ("x-request-id", "abc")), id="with trailers"),
+    ],
+)
+async def test_abort_does_not_replace_the_request_id(door: Door, given: Pairs, sent: Pairs) -> None:
+    async def behaviour(_request: object, context: Context) -> None:
+        await context.abort(grpc.StatusCode.ABORTED, "no", given)
+
+    context = Context((("x-request-id", "abc"),))
+    with pytest.raises(AbortError):
+        await door.call(behaviour, context)
+    assert (context.code(), context.trailing) == (grpc.StatusCode.ABORTED, sent)
+
+
+async def test_transcoder_returns_the_request_id_itself(door: Door) -> None:
+    context = Context(Indexed({"x-request-id": "abc"}))
+    await door.call(answer, context)
+    assert context.trailing == ()
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        pytest.param(
+            Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "COMMAND-Aa22g"),
+            grpc.StatusCode.NOT_FOUND,
+            "Action not found (COMMAND-Aa22g)",
+            id="refusal",
+        ),
+        pytest.param(
+            StorageError("disk full"),
+            grpc.StatusCode.UNAVAILABLE,
+            "storage is unavailable, try again",
+            id="storage",
+        ),
+        *(
+            pytest.param(
+                error,
+                grpc.StatusCode.INTERNAL,
+                "internal error (request id abc)",
+                id=type(error).__name__,
+            )
+            for error in (
+                ValueError("secret"),
+                UsageError("secret"),
+                NotImplementedError("secret"),
+                asyncio.CancelledError("secret"),
+            )
+        ),
+    ],
+)
+async def test_exception_ends_the_call_with_a_status(
+    door: Door, error: BaseException, code: grpc.StatusCode, message: str
+) -> None:
+    context = Context((("x-request-id", "abc"),))
+    with capture_logs(), pytest.raises(AbortError):
+        await door.call(raising(error), context)
+    assert (context.code(), context.message) == (code, message)
+
+
+async def test_text_of_an_exception_is_for_the_log(door: Door) -> None:
+    error = ValueError("secret")
+    with capture_logs() as lines, pytest.raises(AbortError):
+        await door.call(raising(error), Context())
+    assert lines == [
+        {"event": "call failed", "log_level": "error", "method": OPEN, "exc_info": error}
+    ]
+
+
+async def test_refusal_is_no_line_in_the_log(door: Door) -> None:
+    with capture_logs() as lines, pytest.raises(AbortError):
+        await door.call(raising(Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "X")), Context())
+    assert lines == []
+
+
+async def test_abort_of_a_servicer_passes_untouched(door: Door) -> None:
+    error = AbortError("Locally aborted.")
+    with pytest.raises(AbortError) as caught:
+        await door.call(raising(error), Context())
+    assert caught.value is error
+
+
+async def test_cancellation_of_the_call_passes(door: Door) -> None:
+    started = asyncio.Event()
+
+    async def behaviour(_request: object, _context: object) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    context = Context()
+    task = asyncio.create_task(door.call(behaviour, context))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert context.code() is None
+
+
+async def test_method_that_the_servicer_leaves_out_is_unimplemented(door: Door) -> None:
+    def generated(_request: object, context: Context) -> Never:
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        raise NotImplementedError("Method not implemented!")
+
+    context = Context()
+    with pytest.raises(AbortError):
+        await door.call(generated, context)
+    assert context.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert context.message == "Check is not implemented"
+
+
+# Overload.
+
+
+async def test_call_over_the_limit_is_refused_at_once() -> None:
+    door = Door(calls_max=1)
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def waiting(_request: object, _context: object) -> None:
+        started.set()
+        await release.wait()
+
+    first = asyncio.create_task(door.call(waiting, Context()))
+    await started.wait()
+    context = Context()
+    with pytest.raises(AbortError):
+        await door.call(answer, context)
+    assert context.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert context.message == "too many calls in flight, try again later"
+    release.set()
+    await first
+    assert await door.call(answer, Context()) == "answer"
+
+
+async def test_failed_and_cancelled_calls_give_their_place_back() -> None:
+    door = Door(calls_max=1)
+    for error in (Refusal(Kind.NOT_FOUND, "no"), AbortError("no")):
+        with pytest.raises(AbortError):
+            await door.call(raising(error), Context())
+    assert await door.call(answer, Context()) == "answer"
+
+
+async def test_streams_cannot_take_the_places_of_calls() -> None:
+    door = Door(calls_max=20)
+    both_started = asyncio.Barrier(3)
+
+    async def watching(_request: object, _context: object) -> None:
+        await both_started.wait()
+        await asyncio.Event().wait()
+
+    async def watch(context: Context) -> object:
+        make = grpc.unary_stream_rpc_method_handler
+        return await door.call(watching, context, method=WATCH, make=make)
+
+    watchers = [asyncio.create_task(watch(Context())) for _ in range(2)]
+    await both_started.wait()
+    context = Context()
+    with pytest.raises(AbortError):
+        await watch(context)
+    assert context.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert await door.call(answer, Context()) == "answer"
+    for watcher in watchers:
+        watcher.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
+
+
+# Authorization.
+
+
+async def caller_seen(_request: object, _context: object) -> Caller | None:
+    return CALLER.get(None)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [pytest.param((TOKEN,), id="native"), pytest.param(Indexed(dict([TOKEN])), id="in process")],
+)
+async def test_servicer_sees_the_caller(door: Door, metadata: Metadata) -> None:
+    for _ in range(2):
+        seen = await door.call(caller_seen, Context(metadata), method=GUARDED)
+        assert seen == Caller("2", "1")
+    assert door.accounts.looked_up == 1
+
+
+async def test_organisation_is_taken_from_the_metadata(door: Door) -> None:
+    context = Context((TOKEN, ("x-zitadel-orgid", "9")))
+    with pytest.raises(AbortError):
+        await door.call(caller_seen, context, method=GUARDED)
+    assert context.message == "membership not found (AUTHZ-cdgFk)"
+
+
+async def test_guarded_method_needs_a_token(door: Door) -> None:
+    context = Context()
+    with pytest.raises(AbortError):
+        await door.call(answer, context, method=GUARDED)
+    assert context.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert context.message == "auth header missing"
+
+
+async def test_public_method_needs_none(door: Door) -> None:
+    assert await door.call(answer, Context(), method=OPEN) == "answer"
+
+
+async def test_method_without_permission_that_is_not_public_is_refused(door: Door) -> None:
+    context = Context((TOKEN,))
+    with pytest.raises(AbortError):
+        await door.call(answer, context, method=UNDECLARED)
+    assert context.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert context.message == "/test.Service/Undeclared is neither public nor has a permission"
+
+
+async def test_overload_is_judged_before_the_token() -> None:
+    context = Context()
+    with pytest.raises(AbortError):
+        await Door(calls_max=0).call(answer, context, method=GUARDED)
+    assert context.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+# The access log.
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [
+        pytest.param(answer, "OK", id="an answer"),
+        pytest.param(raising(Refusal(Kind.NOT_FOUND, "no")), "NOT_FOUND", id="a refusal"),
+    ],
+)
+async def test_access_log_has_one_line_a_call(
+    behaviour: Callable[[object, object], Any], code: str
+) -> None:
+    door = Door(access_log=True)
+    with capture_logs() as lines:
+        await asyncio.gather(
+            door.call(behaviour, Context((TOKEN,)), method=GUARDED), return_exceptions=True
+        )
+    (line,) = lines
+    assert isinstance(line.pop("ms"), float)
+    assert line == {
+        "event": "call",
+        "log_level": "info",
+        "method": GUARDED,
+        "code": code,
+        "org": "1",
+        "user": "2",
+        "peer": "ipv4:127.0.0.1:5000",
+    }
+
+
+async def test_access_log_knows_a_code_that_was_set_as_a_number() -> None:
+    async def behaviour(_request: object, context: Context) -> None:
+        context.set_code(5)
+
+    with capture_logs() as lines:
+        await Door(access_log=True).call(behaviour, Context())
+    assert lines[0]["code"] == "NOT_FOUND"
+
+
+async def test_access_log_says_when_the_caller_left() -> None:
+    started = asyncio.Event()
+
+    async def behaviour(_request: object, _context: object) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    with capture_logs() as lines:
+        task = asyncio.create_task(Door(access_log=True).call(behaviour, Context()))
+        await started.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [line["code"] for line in lines] == ["CANCELLED"]
+
+
+async def test_access_log_can_be_left_out(door: Door) -> None:
+    with capture_logs() as lines:
+        await door.call(answer, Context())
+    assert lines == []

@@ -17,7 +17,7 @@ from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
-from server.eventstore.sqlite import SqliteEventStore
+from server.eventstore.sqlite import SqliteEventStore, writer
 
 NOON = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -105,6 +105,16 @@ class EventStoreContract:
             changed_at=NOON + SECOND,
             position=1,
         )
+
+    async def test_actions_of_a_large_batch_are_loaded_and_changed(self, store: EventStore) -> None:
+        ids = [f"{number:03}" for number in range(300)]
+        await commit(store, *(an_action(action_id) for action_id in ids))
+        await commit(store, *(DeactivateAction("org", action_id, "") for action_id in ids))
+        page = await store.actions("org")
+        assert [action.id for action in page.items] == ids
+        assert {(action.state, action.sequence) for action in page.items} == {
+            (ActionState.INACTIVE, 2)
+        }
 
     async def test_accounts_are_read_back_as_they_were_decided(self, store: EventStore) -> None:
         await commit(
@@ -389,3 +399,11 @@ class TestSqlite(EventStoreContract):
         store = await SqliteEventStore.open(tmp_path / "data", clock=clock)
         yield store
         await store.close()
+
+
+class TestSqliteWithoutMemory(TestSqlite):
+    """Every state is loaded from its table, none from what was just written."""
+
+    @pytest.fixture(autouse=True)
+    def forgetful(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(writer, "RECENT_MAX", 0)

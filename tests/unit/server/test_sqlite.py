@@ -4,6 +4,7 @@ import asyncio
 import resource
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
+from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.contract import DataFolderInUse, StorageError
+from server.eventstore.contract import DataFolderInUse, Loaded, Needs, StorageError, Writes
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
 from server.eventstore.sqlite.connect import connect
@@ -63,6 +65,38 @@ async def test_closed_store_opens_again_with_what_it_had(tmp_path: Path) -> None
     async with CommandQueue(again) as queue:
         action = await queue.execute(DeactivateAction("org", "1", ""))
     assert (action.state, action.sequence, action.changed_at) == (ActionState.INACTIVE, 2, 5)
+    await again.close()
+
+
+async def test_closed_store_says_so(tmp_path: Path) -> None:
+    store = await SqliteEventStore.open(tmp_path)
+    await store.close()
+    with pytest.raises(StorageError, match="event store is closed"):
+        await store.actions("org")
+    with pytest.raises(StorageError, match="Cannot operate on a closed database"):
+        await store.action("org", "1")
+
+
+async def test_store_closes_after_the_commit_that_its_caller_left(tmp_path: Path) -> None:
+    store = await SqliteEventStore.open(tmp_path)
+    entered, leave = threading.Event(), threading.Event()
+
+    def decide(loaded: Loaded) -> Writes:
+        entered.set()
+        leave.wait(timeout=10)
+        event = RecordedEvent(1, "org", "action", "1", 1, "action.removed", {}, "", loaded.now)
+        return Writes([event], {}, [], {})
+
+    commit = asyncio.create_task(store.commit(Needs([], []), decide))
+    await asyncio.to_thread(entered.wait)
+    commit.cancel()
+    leave.set()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    assert [event.position for event in await store.events()] in ([], [1])
+    await store.close()
+    again = await SqliteEventStore.open(tmp_path)
+    assert [event.position for event in await again.events()] == [1]
     await again.close()
 
 

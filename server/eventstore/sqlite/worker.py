@@ -1,0 +1,71 @@
+"""One thread that runs calls in their order, and hands each result to the loop that asked.
+
+Leaner than an executor of one thread: a commit is one hop there and one hop back, nothing else.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from server.eventstore.contract import StorageError
+
+R = TypeVar("R")
+T = TypeVar("T", covariant=True)
+
+
+class Worker:
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+        self._is_closed = False
+
+    def submit(self, function: Callable[[], R]) -> "asyncio.Future[R]":
+        """Run it after all that was submitted before; a caller that leaves does not stop it."""
+        if self._is_closed:
+            raise StorageError("event store is closed")
+        call = _Call(function)
+        self._calls.put(call)
+        return call.answer
+
+    def close(self) -> None:
+        """Take no more calls; called on the loop, as `submit` is."""
+        self._is_closed = True
+        self._calls.put(None)
+
+    def join(self) -> None:
+        """Wait until what was submitted is done; blocks."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+
+
+class _Call(Generic[T]):
+    __slots__ = ("_error", "_function", "_loop", "_result", "answer")
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._function = function
+        self._error: BaseException | None = None
+        self.answer: asyncio.Future[T] = self._loop.create_future()
+
+    def run(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
+            self._error = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        if self.answer.done():
+            return
+        if self._error is None:
+            self.answer.set_result(self._result)
+        else:
+            self.answer.set_exception(self._error)

@@ -1,0 +1,127 @@
+"""What every load generator shares: callers, the count of what was acknowledged, one measurement.
+
+A caller asks one thing at a time and judges the answer. A wrong answer ends the measurement: a rate
+with errors in it says nothing. What is in flight when the clock starts or stops is no matter:
+requests and CPU are read at the same two moments, in the middle of the load.
+
+Rule: no parsing here; that is for http1.py and http2.py.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+WARM_UP_S: Final = 0.3
+DRAIN_S: Final = 10.0
+
+
+class WrongAnswer(Exception):
+    """A caller got something else than it must get."""
+
+
+class Connection(Protocol):
+    """Keeps its callers' requests in flight until the load stops."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Load:
+    """Answers counted, and whether to go on.
+
+    Attributes:
+        answered: right answers so far.
+        in_flight: requests without an answer.
+        is_running: whether a caller that has its answer asks again.
+    """
+
+    __slots__ = ("answered", "failed", "idle", "in_flight", "is_running")
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.in_flight = 0
+        self.is_running = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.idle = asyncio.Event()
+
+    def fail(self, reason: str) -> None:
+        self.is_running = False
+        if not self.failed.done():
+            self.failed.set_exception(WrongAnswer(reason))
+
+    async def run_for(self, seconds: float) -> None:
+        """Let the load go on.
+
+        Raises:
+            WrongAnswer: an answer was wrong, or a connection was closed.
+        """
+        await asyncio.wait({self.failed}, timeout=seconds)
+        if self.failed.done():
+            self.failed.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One stretch of load."""
+
+    requests: int
+    seconds: float
+    server_cpu_s: float
+    client_cpu_s: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the server's CPU a request, all its threads."""
+        return self.server_cpu_s / self.requests * 1e6
+
+    @property
+    def server_busy(self) -> float:
+        return self.server_cpu_s / self.seconds
+
+    @property
+    def client_busy(self) -> float:
+        return self.client_cpu_s / self.seconds
+
+
+async def measure(
+    load: Load,
+    connections: Sequence[Connection],
+    *,
+    server_cpu_s: Callable[[], float],
+    seconds: float,
+) -> Measured:
+    """Keep all callers asking; read counts and clocks once warm, and again at the end.
+
+    Args:
+        server_cpu_s: reads the server's CPU time.
+
+    Raises:
+        WrongAnswer: an answer was wrong; nothing of the stretch counts.
+    """
+    load.is_running = True
+    load.idle.clear()
+    for connection in connections:
+        connection.start()
+    await load.run_for(WARM_UP_S)
+    before = _now(load, server_cpu_s)
+    await load.run_for(seconds)
+    after = _now(load, server_cpu_s)
+    load.is_running = False
+    async with asyncio.timeout(DRAIN_S):
+        await load.idle.wait()
+    answered, at, server, client = (late - early for late, early in zip(after, before, strict=True))
+    if not answered:
+        raise WrongAnswer(f"no answer within {seconds} s")
+    return Measured(int(answered), at, server, client)
+
+
+def _now(load: Load, server_cpu_s: Callable[[], float]) -> tuple[float, ...]:
+    return load.answered, time.perf_counter(), server_cpu_s(), time.process_time()

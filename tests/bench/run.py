@@ -1,0 +1,172 @@
+"""`make bench`: what a request costs, as ratios within one run.
+
+The server's process stays on one core and this one, the client, on another. Each round measures
+every kind of work once; the next round goes through them backwards, so that a drift of the machine
+meets both sides of a ratio alike. Follows docs/bench.md.
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from tests.bench.load import Connection, Load, Measured, WrongAnswer, measure
+from tests.bench.report import Figure, Spread, WorkRow, as_json, table
+from tests.bench.works import RATIOS, WORKS, Servers, Work, start_up
+from tests.processes import two_cores
+
+VERSIONS_OF: Final = ("aiohttp", "uvloop", "grpcio", "protobuf", "orjson")
+START: Final = "start"
+STARTS: Final = 3
+READY_S: Final = 2.0
+IDLE_MIB: Final = 120.0
+
+
+def main() -> int:
+    options = _options()
+    server_cores, client_cores = two_cores()
+    os.sched_setaffinity(0, client_cores)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
+        servers = Servers(Path(folder), server_cores, stack)
+        try:
+            rounds = uvloop.run(_all_rounds(servers, options)) if options.works else []
+        except WrongAnswer as wrong:
+            print(f"bench: nothing counts, {wrong}", file=sys.stderr)
+            return 1
+        starts = [
+            start_up(Path(folder) / f"start{number}", server_cores)
+            for number in range(STARTS if options.starts else 0)
+        ]
+    rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
+    figures = [*_ratios(options.works, rounds), *_start_figures(starts)]
+    print(f"\n{table(rows, figures)}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
+    print(f"\nwritten to {options.json}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    rounds: int
+    seconds: float
+    json: Path
+    works: Sequence[Work]
+    starts: bool
+
+
+def _options() -> Options:
+    names = [*(work.name for work in WORKS), START]
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument(
+        "--seconds", type=float, default=1.5, help="of each work in a round; default: %(default)s"
+    )
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="PATH")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="WORK",
+        help=", ".join(names),
+    )
+    given = parser.parse_args()
+    works = [work for work in WORKS if work.name in given.only]
+    return Options(given.rounds, given.seconds, given.json, works, START in given.only)
+
+
+async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, Measured]]:
+    loads: dict[str, tuple[Load, Sequence[Connection]]] = {}
+    for work in options.works:
+        load = Load()
+        loads[work.name] = load, await work.connect(load, servers)
+    rounds: list[Mapping[str, Measured]] = []
+    for number in range(options.rounds):
+        measured = {}
+        for work in options.works if number % 2 == 0 else reversed(options.works):
+            load, connections = loads[work.name]
+            measured[work.name] = await measure(
+                load,
+                connections,
+                server_cpu_s=servers.target(work.server).process.cpu_seconds,
+                seconds=options.seconds,
+            )
+        rounds.append(measured)
+        print(f"round {number + 1} of {options.rounds}", end="\r", flush=True)
+    for _, connections in loads.values():
+        for connection in connections:
+            connection.close()
+    return rounds
+
+
+def _row(work: Work, measured: Sequence[Measured]) -> WorkRow:
+    def spread(figure: Callable[[Measured], float]) -> Spread:
+        return Spread.of(map(figure, measured))
+
+    return WorkRow(
+        name=work.name,
+        title=work.title,
+        cpu_us=spread(lambda stretch: stretch.cpu_us),
+        rate=spread(lambda stretch: stretch.rate),
+        server_busy=spread(lambda stretch: stretch.server_busy),
+        client_busy=spread(lambda stretch: stretch.client_busy),
+    )
+
+
+def _ratios(works: Sequence[Work], rounds: Sequence[Mapping[str, Measured]]) -> list[Figure]:
+    names = {work.name for work in works}
+    return [
+        Figure(
+            name=ratio.name,
+            title=ratio.title,
+            unit=ratio.unit,
+            reached=Spread.of(map(ratio.of, rounds)),
+            asked=ratio.asked,
+            stretch=ratio.stretch,
+            is_at_most=ratio.is_at_most,
+        )
+        for ratio in RATIOS
+        if ratio.needs <= names
+    ]
+
+
+def _start_figures(starts: Sequence[tuple[float, float]]) -> list[Figure]:
+    if not starts:
+        return []
+    seconds, mib = zip(*starts, strict=True)
+    title = "from start to ready, on an empty data folder"
+    return [
+        Figure(name="ready", title=title, unit=" s", reached=Spread.of(seconds), asked=READY_S),
+        Figure(
+            name="idle",
+            title="memory when ready and idle",
+            unit=" MiB",
+            reached=Spread.of(mib),
+            asked=IDLE_MIB,
+        ),
+    ]
+
+
+def _machine(options: Options) -> Mapping[str, str | int | float | Mapping[str, str]]:
+    return {
+        "cores": os.cpu_count() or 1,
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in VERSIONS_OF},
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Processes that tests start: on a core of their own if need be, ended by their own id.
+
+Knows a process from outside: its CPU, its memory, what it prints.
+
+Follows clock_getcpuclockid(3) and proc(5): Linux only, as pinning is.
+Rule: nothing is ended that was not started here.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final
+
+ROOT: Final = Path(__file__).parents[1]
+STOP_S: Final = 20.0
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+Cores = frozenset[int]
+
+
+def two_cores() -> tuple[Cores, Cores]:
+    """One core for a server, one for its client; the same one where there is no second."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return frozenset(allowed[:1]), frozenset(allowed[1:2] or allowed[:1])
+
+
+@contextlib.contextmanager
+def pinned(cores: Cores | None) -> Iterator[None]:
+    """Keep this thread on the cores for a while; what it starts meanwhile stays there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if cores is None else cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Process:
+    """A Python program that runs beside the test, and is killed if it outlives its block."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cores: Cores | None = None,
+        environment: Mapping[str, str] | None = None,
+        errors: IO[bytes] | None = None,
+    ) -> None:
+        """Start it, in the project's folder.
+
+        Args:
+            arguments: of Python: ("-m", "server", "serve").
+            cores: where it stays; None leaves that to the system.
+            environment: more variables.
+            errors: where its standard error goes; None leaves it on this one's.
+        """
+        with pinned(cores):
+            self._popen = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+            )
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        if self._popen.poll() is None:
+            self._popen.kill()
+        self._popen.wait()
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def line(self) -> str:
+        """The next line that it prints; empty once it has ended."""
+        assert self._popen.stdout is not None
+        return self._popen.stdout.readline()
+
+    def signal(self, number: int) -> None:
+        self._popen.send_signal(number)
+
+    def wait(self, timeout_s: float = STOP_S) -> int:
+        """Its exit status.
+
+        Raises:
+            subprocess.TimeoutExpired: it goes on.
+        """
+        return self._popen.wait(timeout_s)
+
+    def stop(self) -> int:
+        """Ask it to end, and wait."""
+        self._popen.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it where it stands: kill -9."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def cpu_seconds(self) -> float:
+        """CPU time so far, to the nanosecond: of all threads, ended ones too."""
+        # What clock_getcpuclockid(3) gives for a process: its id inverted, and CPUCLOCK_SCHED.
+        return time.clock_gettime(~self.pid << 3 | 2)
+
+    def resident_mib(self) -> float:
+        """Memory that it holds, libraries among it."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * _PAGE_BYTES / 2**20

@@ -1,0 +1,107 @@
+"""`python -m server serve` as an operator has it, on free ports of this machine.
+
+Knows what it prints once it serves, and the file that holds the owner's token.
+Rule: what is asked here goes over HTTP, as anyone may ask it; nothing of the server is imported.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from tests.processes import ROOT, Cores, Process
+
+COMMAND_S: Final = 30.0
+ACTIONS: Final = "/management/v1/actions"
+_JSON_DOOR: Final = "JSON and gRPC-Web  http://"
+_GRPC_DOOR: Final = "gRPC               "
+
+
+class RealServer:
+    """A server that is killed at the end of its block, if it has not ended by then.
+
+    Attributes:
+        http, grpc: addresses, "127.0.0.1:40001".
+        token: the owner's.
+        data: its data folder.
+    """
+
+    def __init__(self, data: Path, *options: str, cores: Cores | None = None) -> None:
+        """Start it, and wait until it serves.
+
+        Args:
+            data: the data folder; what an earlier one left in it is served.
+            options: more of them, for `serve`.
+            cores: where it stays; None leaves that to the system.
+
+        Raises:
+            AssertionError: it ended instead; the text is what it logged.
+        """
+        self.data = data
+        self._log = data.with_name(f"{data.name}.log")
+        addresses = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
+        with self._log.open("ab") as errors:
+            self.process = Process(
+                ["-m", "server", "serve", *addresses, "--data-dir", str(data), *options],
+                cores=cores,
+                errors=errors,
+            )
+        self.http = self._printed_after(_JSON_DOOR)
+        self.grpc = self._printed_after(_GRPC_DOOR)
+        self.token = (data / "owner.token").read_text(encoding="ascii").strip()
+
+    def __enter__(self) -> "RealServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.process.close()
+
+    def new_action(self, name: str = "action") -> str:
+        """The id of a new action."""
+        return str(self.ask("POST", ACTIONS, {"name": name, "script": "s"})["id"])
+
+    def ask(self, verb: str, path: str, body: Any = None, *, org_id: str = "") -> Any:
+        """The answer to the owner.
+
+        Raises:
+            AssertionError: it is not a 200.
+        """
+        host, _, port = self.http.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        if org_id:
+            headers["x-zitadel-orgid"] = org_id
+        try:
+            connection.request(verb, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        assert answer.status == 200, (verb, path, answer.status, text)
+        return json.loads(text)
+
+    def command(self, *arguments: str) -> Any:
+        """What a command of the same data folder prints as JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "server", *arguments, "--json", "--data-dir", str(self.data)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            timeout=COMMAND_S,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def _printed_after(self, label: str) -> str:
+        line = self.process.line()
+        if not line.startswith(label):
+            self.process.close()
+            raise AssertionError(f"expected {label!r}, got {line!r}; log:\n{self.log()}")
+        return line.removeprefix(label).strip()

@@ -1,0 +1,111 @@
+"""kill -9 under writers: R1 of docs/robustness.md, through the JSON door of the real server.
+
+Each writer makes an action and turns it off and on; what was answered goes to a log, and the log is
+compared with the store once all kills are done. A write without an answer may be stored or not.
+
+Rule: kill -9 keeps the page cache. This holds "acknowledged after commit", not a loss of power.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from tests.real_server import RealServer
+from tests.robustness.durability import check
+from tests.robustness.raw import request
+from tests.robustness.scenario import Outcome, Scenario
+
+KILLS: Final = 10
+WRITERS: Final = 32
+WRITE_FOR_S: Final = 1.5
+ACKNOWLEDGED_MIN: Final = 20_000
+"""R1 asks for 40,000 over twenty kills."""
+
+
+class Door:
+    """A writer's connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._token = token
+
+    async def post(self, path: str, body: bytes) -> Any:
+        """The answer, which must be a 200.
+
+        Raises:
+            AssertionError: it is another.
+            asyncio.IncompleteReadError, ConnectionError: the server is gone.
+        """
+        self._writer.write(request("POST", f"/management/v1{path}", body, token=self._token))
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        return json.loads(await self._reader.readexactly(length))
+
+
+async def write_on(server: RealServer, name: str, log: int) -> None:
+    """Make an action, turn it off and on until the server is gone, and log each answer."""
+    host, _, port = server.http.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    door = Door(reader, writer, server.token)
+    try:
+        created = await door.post("/actions", b'{"name":"%s","script":"s"}' % name.encode())
+        action_id = created["id"]
+        os.write(log, f"{action_id} {created['details']['sequence']}\n".encode())
+        for verb in cycle(("_deactivate", "_reactivate")):
+            answer = await door.post(f"/actions/{action_id}/{verb}", b"{}")
+            os.write(log, f"{action_id} {answer['details']['sequence']}\n".encode())
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return
+    finally:
+        writer.close()
+
+
+async def write_and_kill(server: RealServer, number: int, log: int, seconds: float) -> None:
+    async with asyncio.TaskGroup() as group:
+        for writer in range(WRITERS):
+            group.create_task(write_on(server, f"{number}-{writer}", log))
+        await asyncio.sleep(seconds)
+        server.process.kill()
+
+
+def kill(
+    folder: Path,
+    *,
+    kills: int = KILLS,
+    write_for_s: float = WRITE_FOR_S,
+    acknowledged_min: int = ACKNOWLEDGED_MIN,
+) -> Iterator[Outcome]:
+    data, log = folder / "data", folder / "acknowledged"
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number in range(kills):
+        with RealServer(data) as server:
+            uvloop.run(write_and_kill(server, number, descriptor, write_for_s))
+    os.close(descriptor)
+    verdict = asyncio.run(check(data, log))
+    yield Outcome(
+        f"acknowledged over {kills} kills under {WRITERS} writers",
+        f"≥ {acknowledged_min:,}",
+        f"{verdict.acknowledged:,}",
+        verdict.acknowledged >= acknowledged_min,
+    )
+    yield Outcome("of these lost", "0", str(verdict.lost), verdict.lost == 0)
+    others = (verdict.duplicates, verdict.gaps, verdict.differing)
+    yield Outcome(
+        f"of {verdict.stored:,} stored events: doubles, gaps, states that differ",
+        "0, 0, 0",
+        "{}, {}, {}".format(*others),
+        not any(others),
+    )
+
+
+R1: Final = Scenario("R1", "kill -9 under writers, over HTTP", kill)

@@ -7,6 +7,7 @@ more than all the rest, so the next BEGIN waits a little; a caller that is alone
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Self, TypeAlias
@@ -25,6 +26,8 @@ WAITING_MAX: Final = 10_000
 
 PACE_S: Final = 0.003
 """From one BEGIN to the next while callers are many."""
+
+_log: Final = logging.getLogger(__name__)
 
 OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 
@@ -74,8 +77,9 @@ class CommandQueue:
         A caller that is cancelled leaves its command undone if no batch has taken it yet.
 
         Raises:
-            Refusal: the rules say no; or UNAVAILABLE when storage fails or the queue is closed,
-                RESOURCE_EXHAUSTED when too many wait.
+            Refusal: the rules say no; or UNAVAILABLE when the queue is closed, RESOURCE_EXHAUSTED
+                when too many wait.
+            StorageError: nothing of its batch was written.
         """
         if not self._open:
             raise _closed()
@@ -137,9 +141,10 @@ class CommandQueue:
             await self._store.commit(needs, decide)
             if self._on_commit is not None and events:
                 self._on_commit(events)
-        except StorageError:
+        except StorageError as error:
+            _log.error("%d commands failed: %s", len(callers), error)
             for caller in callers:
-                caller.fail(Refusal(Kind.UNAVAILABLE, "Errors.Storage.Unavailable"))
+                caller.fail(StorageError(*error.args))  # one each: each grows a traceback
         except Exception as error:  # noqa: BLE001 - a fault of ours; the runner outlives it
             for caller in callers:
                 caller.fail(error)

@@ -15,7 +15,6 @@ from server.commands.actions import CreateAction, DeactivateAction, DeleteAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
-from server.domain.refusals import Kind, Refusal
 from server.eventstore.contract import DataFolderInUse, Loaded, Needs, StorageError, Writes
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
@@ -175,7 +174,7 @@ async def test_version_that_fails_half_way_leaves_the_schema_as_it_was(
     await (await SqliteEventStore.open(tmp_path)).close()
 
 
-async def test_full_disk_answers_unavailable_until_there_is_room(
+async def test_full_disk_fails_writes_not_reads_until_there_is_room(
     store: SqliteEventStore, tmp_path: Path
 ) -> None:
     async with CommandQueue(store) as queue:
@@ -190,7 +189,7 @@ async def test_full_disk_answers_unavailable_until_there_is_room(
             read = await store.action("org", "1")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-        assert [getattr(outcome, "kind", None) for outcome in outcomes] == [Kind.UNAVAILABLE] * 3
+        assert [type(outcome) for outcome in outcomes] == [StorageError] * 3
         assert read is not None
         await queue.execute(an_action("2"))
     assert [event.aggregate_id for event in await store.events()] == ["1", "2"]
@@ -246,7 +245,7 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
                 return_exceptions=True,
             )
             stored = len(await store.events())
-            if not any(isinstance(outcome, Refusal) for outcome in outcomes):
+            if not any(isinstance(outcome, StorageError) for outcome in outcomes):
                 break
             assert stored == 2
             failures += 1

@@ -29,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-_BACKLOG: Final = 1024
-"""Connections that wait to be accepted: with asyncio's 100, a burst of 2,000 makes callers retry
-after a second (R19)."""
 _SPARE_DESCRIPTORS: Final = 128
 """For all but connections: listeners, the store, logs."""
 _PORT_MAX: Final = 65535
@@ -72,7 +69,11 @@ class Listener:
         self._connections.maximum = _make_room(self._limits.connections_max)
         server = web.Server(self._handler, handler_cancellation=True, request_factory=make_request)
         self._socket_server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._connections, server), host, port, backlog=_BACKLOG
+            lambda: Connection(self._connections, server),
+            host,
+            port,
+            # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
+            backlog=self._connections.maximum,
         )
         name, number = self._socket_server.sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"

@@ -279,7 +279,7 @@ async def test_malformed_request_is_refused_in_our_words(
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             id="CL with TE",
         ),
-        pytest.param(b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03" + b"x" * 180, id="TLS hello"),
+        pytest.param(b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", id="unknown method"),
     ],
 )
 async def test_request_byte_by_byte_is_answered_as_whole(

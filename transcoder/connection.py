@@ -66,9 +66,6 @@ class Connections:
         self._open: set[Connection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def admit(self, connection: "Connection") -> bool:
         if self.is_draining or len(self._open) >= self.maximum:
             return False
@@ -208,6 +205,9 @@ class Connection(web.RequestHandler):
             return
         super().connection_made(transport)
         self._wire = self.transport
+        if self._wire is not None:
+            # Whatever the socket does not take at once counts as waiting for the reader.
+            self._wire.set_write_buffer_limits(high=0)
         self._await_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from aiohttp import web
 
+from transcoder.connection import LINGER_S
 from transcoder.errors import SchemaError, TranscodeError, status_json
 from transcoder.listener import Handler, Listener, read_body
 from transcoder.options import Limits
@@ -567,16 +568,59 @@ async def test_client_that_leaves_cancels_its_request(serve: Serve) -> None:
         await cancelled.wait()
 
 
+@pytest.mark.parametrize(
+    ("failure", "status", "words"),
+    [
+        pytest.param(ValueError("secret"), 500, "internal error", id="any error"),
+        pytest.param(TimeoutError("secret"), 504, "Deadline Exceeded", id="timeout"),
+    ],
+)
 async def test_handler_that_fails_is_answered_without_its_words(
-    serve: Serve, caplog: pytest.LogCaptureFixture
+    serve: Serve, failure: Exception, status: int, words: str
 ) -> None:
+    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+        raise failure
+
+    client = await (await serve(fail)).connect(HELLO)
+    answer = await client.answer()
+    assert (answer.status, answer.words()) == (status, words)
+
+
+async def test_handler_that_fails_is_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     async def fail(request: web.BaseRequest) -> web.StreamResponse:
         raise ValueError("secret")
 
     client = await (await serve(fail)).connect(HELLO)
-    answer = await client.answer()
-    assert (answer.status, answer.words()) == (500, "internal error")
-    assert "secret" in caplog.text
+    await client.answer()
+    assert [record.message for record in caplog.records] == ["answering a request failed"]
+    assert "ValueError: secret" in caplog.text
+
+
+async def test_handler_that_fails_within_its_answer_ends_the_connection(serve: Serve) -> None:
+    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "10"})
+        await response.prepare(request)
+        await response.write(b"hello")
+        raise ValueError
+
+    client = await (await serve(fail)).connect(HELLO)
+    assert (await client.end()).endswith(b"\r\n\r\nhello")
+
+
+async def test_large_answer_waits_for_its_reader(serve: Serve) -> None:
+    body = b"x" * (16 << 20)
+
+    async def large(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    client = await (await serve(large, replace(LIMITS, write_timeout_s=0.2))).connect(HELLO)
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    received = 0
+    while received < len(body):
+        # About 0.6 s in all, three times what a reader may take without progress.
+        await asyncio.sleep(0.04)
+        received += len(await client.reader.readexactly(1 << 20))
+    assert head.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_reader_that_stops_is_cut(serve: Serve) -> None:
@@ -643,6 +687,14 @@ async def test_stop_lets_a_body_arrive(serve: Serve) -> None:
         await client.send(b"llo")
         assert (await client.answer()).body == b"hello"
         await stopped
+
+
+async def test_stop_does_not_wait_for_a_body_that_nobody_wants(serve: Serve) -> None:
+    server = await serve()
+    client = await server.connect(CHUNKED)
+    assert (await client.answer()).body == b"hello"
+    async with asyncio.timeout(LINGER_S / 2):
+        await server.listener.stop()
 
 
 async def test_stop_tells_requests_that_take_too_long(
@@ -722,3 +774,44 @@ async def test_address_in_use_is_an_os_error(serve: Serve) -> None:
     server = await serve()
     with pytest.raises(OSError, match="address already in use"):
         await Listener(hello, refuse, limits=LIMITS).start(f"127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed", "complaint"),
+    [
+        pytest.param(8192, 8192, None, None, id="enough"),
+        pytest.param(-1, -1, None, None, id="without limit"),
+        pytest.param(1024, 8192, (4128, 8192), None, id="raised"),
+        pytest.param(1024, -1, (4128, -1), None, id="raised without limit"),
+        pytest.param(
+            1024,
+            2048,
+            (2048, 2048),
+            "1920 connections at most, not 4000: this process may open 2048 files",
+            id="raised as far as allowed",
+        ),
+        pytest.param(
+            1024,
+            1024,
+            None,
+            "896 connections at most, not 4000: this process may open 1024 files",
+            id="not allowed",
+        ),
+    ],
+)
+async def test_listener_makes_room_for_its_connections(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    soft: int,
+    hard: int,
+    allowed: tuple[int, int] | None,
+    complaint: str | None,
+) -> None:
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr("resource.getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr("resource.setrlimit", lambda _, limits: raised.append(limits))
+    listener = Listener(hello, refuse, limits=Limits(connections_max=4000))
+    await listener.start("127.0.0.1:0")
+    await listener.stop()
+    assert raised == ([] if allowed is None else [allowed])
+    assert [record.message for record in caplog.records] == ([complaint] if complaint else [])

@@ -18,7 +18,10 @@ from server.domain.user import Token, User
 Row: TypeAlias = Sequence[Any]
 """As sqlite3 types what it gives."""
 
-LOAD_MAX: Final = 256
+ROWS_MAX: Final = 64
+LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))
+"""Of statements for many rows: few enough that each stays prepared, and none with as many values
+as an old SQLite refuses (999)."""
 
 _NEVER_CHANGED: Final = {"position", "id", "org_id", "user_id", "created_at"}
 
@@ -28,13 +31,14 @@ class Table:
     """The statements of one table.
 
     Attributes:
-        loads: for 1, 2, 4, … `LOAD_MAX` ids; NULL stands for none. (Not a JSON array in one
+        loads: for 1, 2, 4, … `ROWS_MAX` ids; NULL stands for none. (Not a JSON array in one
             statement: json_each ends a text at its first NUL character.)
+        upserts: of 1, 2, 4, … `ROWS_MAX` rows.
         delete: is given one id.
     """
 
     loads: Mapping[int, str]
-    upsert: str
+    upserts: Mapping[int, str]
     delete: str
     to_state: Callable[[Row], State]
 
@@ -94,19 +98,28 @@ def _table(name: str, kind: type[State], to_state: Callable[[Row], State]) -> Ta
     changes = [
         f"{column} = excluded.{column}" for column in columns if column not in _NEVER_CHANGED
     ]
+    upserts = inserts(name, columns)
     return Table(
         loads={
-            length: select(name, kind, f"id IN ({', '.join('?' * length)})")
-            for length in (1 << bit for bit in range(LOAD_MAX.bit_length()))
+            length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
         },
-        upsert=(
-            f"INSERT INTO {name} ({', '.join(columns)}) "  # noqa: S608 - names of ours
-            f"VALUES ({', '.join('?' * len(columns))}) "
-            f"ON CONFLICT (position) DO UPDATE SET {', '.join(changes)}"
-        ),
+        upserts={
+            length: f"{insert} ON CONFLICT (position) DO UPDATE SET {', '.join(changes)}"
+            for length, insert in upserts.items()
+        },
         delete=f"DELETE FROM {name} WHERE id = ?",  # noqa: S608 - names of ours
         to_state=to_state,
     )
+
+
+def inserts(name: str, columns: Sequence[str]) -> Mapping[int, str]:
+    """One statement for many rows: quicker than one a row, and it lets go of the GIL only once.
+
+    OR ROLLBACK, as nothing less would do after a failure: any other way keeps a journal.
+    """
+    row = f"({', '.join('?' * len(columns))})"
+    insert = f"INSERT OR ROLLBACK INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608
+    return {length: insert + ", ".join([row] * length) for length in LENGTHS}
 
 
 _STATES: Final = {state.value: state for state in ActionState}
@@ -119,10 +132,7 @@ TABLES: Final[dict[str, Table]] = {
     "token": _table("tokens", Token, token),
 }
 
-INSERT_EVENT: Final = (
-    f"INSERT INTO events ({', '.join(RecordedEvent._fields)}) "  # noqa: S608 - names of ours
-    f"VALUES ({', '.join('?' * len(RecordedEvent._fields))})"
-)
+INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
 SELECT_EVENTS: Final = (
     f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours
     "WHERE position > ? ORDER BY position LIMIT ?"

@@ -6,7 +6,8 @@ so writing works again as soon as storage does.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +17,8 @@ from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import (
-    INSERT_EVENT,
-    LOAD_MAX,
+    INSERT_EVENTS,
+    ROWS_MAX,
     TABLES,
     Row,
     event_row,
@@ -127,7 +128,7 @@ class Writer:
         if writes.names_claimed:
             claimed = [(*name, owner) for name, owner in writes.names_claimed.items()]
             connection.executemany(_CLAIM_NAME, claimed)
-        connection.executemany(INSERT_EVENT, map(event_row, writes.events))
+        _execute(connection, INSERT_EVENTS, [event_row(event) for event in writes.events])
         living: dict[str, list[Row]] = {}
         removed: set[Key] = set()
         for key, state in writes.states.items():
@@ -136,7 +137,7 @@ class Writer:
             else:
                 living.setdefault(key[0], []).append(state_row(state))
         for kind, rows in living.items():
-            connection.executemany(TABLES[kind].upsert, rows)
+            _execute(connection, TABLES[kind].upserts, rows)
         for kind, ids in _by_type(removed).items():
             connection.executemany(TABLES[kind].delete, [(id_,) for id_ in ids])
         if removed:
@@ -160,9 +161,21 @@ def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
     return ids
 
 
+def _execute(
+    connection: sqlite3.Connection, statements: Mapping[int, str], rows: Sequence[Row]
+) -> None:
+    """Execute with all rows, by the largest statements that they fill."""
+    start = 0
+    while left := len(rows) - start:
+        length = min(ROWS_MAX, 1 << (left.bit_length() - 1))
+        part = rows[start : start + length]
+        connection.execute(statements[length], [*chain.from_iterable(part)])
+        start += length
+
+
 def _chunks(ids: list[str]) -> Iterator[list[str | None]]:
-    """Parts of one of nine lengths, so that there are nine statements to keep prepared."""
-    for start in range(0, len(ids), LOAD_MAX):
-        part = ids[start : start + LOAD_MAX]
+    """Parts whose length is one of `LENGTHS`, filled up with None."""
+    for start in range(0, len(ids), ROWS_MAX):
+        part = ids[start : start + ROWS_MAX]
         length = 1 << (len(part) - 1).bit_length()
         yield [*part, *[None] * (length - len(part))]

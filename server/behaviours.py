@@ -70,8 +70,14 @@ def behaviour_of(handler: Handler) -> Behaviour:
     return _threaded(behaviour)
 
 
-def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
-    """The same handler with another behaviour."""
+def with_behaviour(handler: Handler, behaviour: Behaviour, *, is_decoded: bool = True) -> Handler:
+    """The same handler with another behaviour.
+
+    Args:
+        handler: whose serializers, and kind of method, stay.
+        behaviour: runs instead of the handler's own.
+        is_decoded: whether the behaviour takes messages; otherwise it takes bytes.
+    """
     make: Callable[..., Handler]
     if handler.request_streaming:
         if handler.response_streaming:
@@ -82,7 +88,8 @@ def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
         make = grpc.unary_stream_rpc_method_handler
     else:
         make = grpc.unary_unary_rpc_method_handler
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+    decode = handler.request_deserializer if is_decoded else None
+    return make(behaviour, decode, handler.response_serializer)
 
 
 def _writing(behaviour: Callable[[object, Context], AsyncGenerator[object]]) -> Behaviour:

@@ -13,7 +13,6 @@ from google.protobuf.any_pb2 import Any
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.contract import StorageError
 from server.locale import Texts
 from zitadel.message_pb2 import ErrorDetail
 
@@ -52,21 +51,13 @@ def internal(request_id: str) -> Failure:
 
 
 class Failures:
-    """Exceptions to failures, in one language."""
+    """Refusals to failures, in one language."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self._constant: dict[tuple[Kind, str, str], Failure] = {}
 
-    def of(self, error: Exception) -> Failure | None:
-        """What the caller is told; None when the error is a fault of ours."""
-        if isinstance(error, Refusal):
-            return self._of_refusal(error)
-        if isinstance(error, StorageError):
-            return STORAGE_FAILED
-        return None
-
-    def _of_refusal(self, refusal: Refusal) -> Failure:
+    def of(self, refusal: Refusal) -> Failure:
         if refusal.values:
             return self._translated(refusal)
         key = (refusal.kind, refusal.key, refusal.id)

@@ -31,7 +31,8 @@ from server.behaviours import (
     with_behaviour,
 )
 from server.domain.refusals import Kind, Refusal
-from server.errors import Failure, Failures, internal
+from server.errors import STORAGE_FAILED, Failure, Failures, internal
+from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
@@ -113,14 +114,17 @@ class Layer(grpc.aio.ServerInterceptor):
         known = self._wrapped.get(key)
         if known is not None:
             return known[1]
-        return self._wrap(key, handler)
+        return self._wrap_once(key, handler)
 
-    def _wrap(self, key: tuple[int, str], handler: Handler) -> Handler:
+    def _wrap_once(self, key: tuple[int, str], handler: Handler) -> Handler:
         if len(self._wrapped) >= HANDLERS_MAX:
             self._wrapped.clear()
-        wrapped = with_behaviour(handler, self.around(key[1], handler, behaviour_of(handler)))
+        wrapped = self.wrap(key[1], handler)
         self._wrapped[key] = (handler, wrapped)  # which keeps the handler, and so its id, alive
         return wrapped
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        return with_behaviour(handler, self.around(method, handler, behaviour_of(handler)))
 
 
 class RequestIds(Layer):
@@ -196,8 +200,13 @@ class ErrorMapping(Layer):
                 if not isinstance(error, UsageError):
                     raise  # an abort, or a connection that is gone: grpc.aio knows what to do
                 failure = _fault(method, error)
+            except Refusal as refusal:
+                failure = failures.of(refusal)
+            except StorageError as error:
+                log.error("storage failed", method=method, reason=str(error))
+                failure = STORAGE_FAILED
             except Exception as error:  # noqa: BLE001  the outermost handler
-                failure = failures.of(error) or _fault(method, error)
+                failure = _fault(method, error)
             return await context.abort(*failure)
 
         return call

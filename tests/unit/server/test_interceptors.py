@@ -381,6 +381,14 @@ async def test_text_of_an_exception_is_for_the_log(door: Door) -> None:
     ]
 
 
+async def test_operator_reads_why_storage_failed(door: Door) -> None:
+    with capture_logs() as lines, pytest.raises(AbortError):
+        await door.call(raising(StorageError("disk full")), Context())
+    assert lines == [
+        {"event": "storage failed", "log_level": "error", "method": OPEN, "reason": "disk full"}
+    ]
+
+
 async def test_refusal_is_no_line_in_the_log(door: Door) -> None:
     with capture_logs() as lines, pytest.raises(AbortError):
         await door.call(raising(Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "X")), Context())

@@ -1,0 +1,119 @@
+"""The composition root: store, service, one tuple of interceptors, doors; and their end.
+
+Rule: the only module of the server that knows the transcoder.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from server import locale
+from server.admin import Admin
+from server.admin_socket import AdminSocket
+from server.commands.queue import CommandQueue
+from server.config import OWNER_TOKEN_FILE, Config
+from server.errors import Failures
+from server.eventstore.sqlite.store import SqliteEventStore
+from server.first_start import Owner, make_owner
+from server.identity.authorization import Authorizer
+from server.identity.permissions import required_permissions
+from server.ids import IdGenerator
+from server.interceptors import interceptors
+from server.native import GrpcServer
+from server.services.management import ManagementService
+from transcoder import Limits, Transcoder
+from zitadel import management_pb2
+from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
+
+REST_PREFIX: Final = "/management/v1"
+
+NOTICE_S: Final = 0.2
+"""From being not ready to refusing connections, so that who asks often sees it first (R9)."""
+
+DRAIN_S: Final = 10.0
+"""For calls in flight, at every door (R8)."""
+
+_SERVICES: Final = (management_pb2.DESCRIPTOR.services_by_name["ManagementService"],)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What there is once calls are answered.
+
+    Attributes:
+        listen: "host:port" of JSON and gRPC-Web, as bound.
+        grpc_listen: the same, of gRPC.
+        owner: what the first start on an empty store made; None on later starts.
+    """
+
+    listen: str
+    grpc_listen: str
+    owner: Owner | None
+
+
+class Application:
+    """The service in this process."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._running = AsyncExitStack()
+
+    async def start(self) -> Started:
+        """Open the store and the doors. Call `stop` also when this fails.
+
+        Raises:
+            StorageError: the data folder cannot be had.
+            OSError: an address cannot be bound.
+            Refusal: the store cannot be written.
+        """
+        config, running = self._config, self._running
+        texts = locale.load("en")
+        socket = AdminSocket(config.data_dir)
+        running.push_async_callback(socket.close)
+        store = await SqliteEventStore.open(config.data_dir, admin=socket.path)
+        running.push_async_callback(store.close)
+        ids = IdGenerator(await store.claim_machine_id())
+        authorizer = Authorizer(store)
+        queue = CommandQueue(store, on_commit=authorizer.forget)
+        await queue.start()
+        running.push_async_callback(queue.close)
+        await socket.start(Admin(store, queue, ids, texts))
+
+        layers = interceptors(
+            failures=Failures(texts),
+            authorizer=authorizer,
+            permissions=required_permissions(_SERVICES),
+            access_log=config.access_log,
+        )
+        native = GrpcServer(interceptors=layers)
+        transcoder = Transcoder(
+            interceptors=layers,
+            cors_origins=config.cors_origins,
+            limits=Limits(drain_timeout_s=DRAIN_S),
+        )
+        service = ManagementService(store, queue, ids)
+        for door in (native, transcoder.at(REST_PREFIX)):
+            add_ManagementServiceServicer_to_server(service, door)  # type: ignore[arg-type]  # kin
+
+        running.push_async_callback(_drain, native, transcoder)
+        grpc_listen = await native.start(config.grpc_listen)
+        listen = await transcoder.start(config.listen)
+        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
+        return Started(listen, grpc_listen, owner)
+
+    async def stop(self) -> None:
+        """Let calls in flight end, then close everything; nothing happens twice."""
+        await self._running.aclose()
+
+
+async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:
+    log.info("draining", seconds=DRAIN_S)
+    transcoder.set_not_ready()
+    await native.set_not_ready()
+    await asyncio.sleep(NOTICE_S)
+    await asyncio.gather(transcoder.stop(), native.stop(DRAIN_S))

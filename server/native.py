@@ -1,0 +1,161 @@
+"""The gRPC door: a grpc.aio server with its limits, health and reflection.
+
+Follows grpc.health.v1, grpc.reflection.v1 and v1alpha (one set of messages under two names), and
+doc/statuscodes.md of grpc. R-numbers are the scenarios of `make robustness`.
+Rule: what a client reads is ours also where grpc.aio would put an exception's text.
+"""
+
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from server.behaviours import Behaviour, Context, Handler, behaviour_of, with_behaviour
+from server.config import Address
+from server.interceptors import CALLS_MAX, Layer
+
+MESSAGE_MAX_BYTES: Final = 4 << 20
+"""What a client may send at once (R26); what it takes is its own affair."""
+
+METADATA_MAX_BYTES: Final = 16 << 10
+"""Of one call; grpc refuses between its two limits at random, so they are the same (R26)."""
+
+STREAMS_MAX: Final = 100
+"""Of one connection; without it a rapid reset holds the server for seconds (R24)."""
+
+HANDSHAKE_TIMEOUT_S: Final = 5
+"""From a connection to its HTTP/2 settings, as for the headers of HTTP/1.1 (R19)."""
+
+_REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
+
+
+class GrpcServer:
+    """Registers services as a `grpc.aio.Server` does."""
+
+    def __init__(
+        self,
+        *,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        calls_max: int = CALLS_MAX,
+    ) -> None:
+        """Make a server that does not listen yet; a loop must run.
+
+        Args:
+            interceptors: outermost first.
+            calls_max: calls in flight at once, those included whose message has yet to arrive.
+        """
+        self._server = grpc.aio.server(
+            interceptors=(*interceptors, Decoding()),
+            options=[
+                ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
+                ("grpc.max_concurrent_streams", STREAMS_MAX),
+                ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+                ("grpc.max_metadata_size", METADATA_MAX_BYTES),
+                ("grpc.absolute_max_metadata_size", METADATA_MAX_BYTES),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_S * 1000),
+            ],
+            maximum_concurrent_rpcs=calls_max,
+        )
+        self._health = health.aio.HealthServicer()
+        self._services: list[str] = []
+
+    def add_generic_rpc_handlers(
+        self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
+    ) -> None:
+        for handler in generic_rpc_handlers:
+            if isinstance(handler, grpc.ServiceRpcHandler):
+                self._services.append(handler.service_name())
+        self._server.add_generic_rpc_handlers(generic_rpc_handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, Handler]
+    ) -> None:
+        """Nothing to do: generated code gives the same handlers as generic ones too."""
+
+    async def start(self, address: str) -> str:
+        """Listen and answer; port 0 takes a free one.
+
+        Returns:
+            The address bound.
+
+        Raises:
+            OSError: it cannot be bound; the text is one line.
+        """
+        wanted = Address.parse(address)
+        try:
+            _try(wanted)
+            port = self._server.add_insecure_port(str(wanted))
+        except OSError as error:
+            raise OSError(f"cannot listen on {wanted}: {error.strerror}") from error
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {wanted}") from error
+        add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # is one in kind
+        for service in self._services:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._add_reflection()
+        await self._server.start()
+        return str(wanted._replace(port=port))
+
+    async def set_not_ready(self) -> None:
+        """Answer health checks with NOT_SERVING from now on; watchers are told."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, and end what still runs after the grace."""
+        await self.set_not_ready()
+        await self._server.stop(grace_s)
+
+    def _add_reflection(self) -> None:
+        servicer = reflection.aio.ReflectionServicer((*self._services, *_REFLECTION))
+        handler: Handler = grpc.stream_stream_rpc_method_handler(
+            servicer.ServerReflectionInfo,
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        for name in _REFLECTION:
+            methods = {"ServerReflectionInfo": handler}
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(name, methods),)
+            )
+
+
+class Decoding(Layer):
+    """Reads the request where a failure is ours to answer; grpc.aio itself would answer UNKNOWN."""
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        if handler.request_streaming or handler.request_deserializer is None:
+            return handler
+        behaviour = self.around(method, handler, behaviour_of(handler))
+        return with_behaviour(handler, behaviour, is_decoded=False)
+
+    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        decode: Any = handler.request_deserializer
+
+        async def call(request: object, context: Context) -> object:
+            try:
+                message = decode(request)
+            except DecodeError:
+                text = f"the request is not {_type_of(decode)} in protobuf's binary format"
+                await context.abort(grpc.StatusCode.INTERNAL, text)
+            return await behaviour(message, context)
+
+        return call
+
+
+def _type_of(decode: object) -> str:
+    """What a generated deserializer, `Message.FromString`, makes."""
+    kind = getattr(decode, "__self__", None)
+    if isinstance(kind, type) and issubclass(kind, Message):
+        return f"a {kind.DESCRIPTOR.full_name}"
+    return "a message"
+
+
+def _try(address: Address) -> None:
+    """Bind once, to learn why it fails: grpc writes that to standard error in its own words."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    socket.create_server((address.host, address.port), family=family).close()

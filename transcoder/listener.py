@@ -114,7 +114,7 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
 async def _read_slowly(request: web.BaseRequest, limits: Limits) -> bytes:
     if (request.content_length or 0) > limits.body_max_bytes:
         raise _too_large(limits)
-    _invite(request)
+    invite(request)
     chunks = []
     left = limits.body_max_bytes
     async with asyncio.timeout(limits.body_timeout_s):
@@ -126,7 +126,7 @@ async def _read_slowly(request: web.BaseRequest, limits: Limits) -> bytes:
     return b"".join(chunks)
 
 
-def _invite(request: web.BaseRequest) -> None:
+def invite(request: web.BaseRequest) -> None:
     """Ask for the body that a client announces; an application's router does so by itself."""
     expected = request.headers.get(hdrs.EXPECT)
     transport = request.transport

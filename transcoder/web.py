@@ -44,6 +44,7 @@ from transcoder.grpcweb import (
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
+from transcoder.listener import invite
 from transcoder.options import Limits
 from transcoder.responses import HeaderList
 
@@ -259,6 +260,7 @@ class _Bridge:
         self._request = request
         self._limit_s = limits.body_timeout_s
         self._until_s = asyncio.get_running_loop().time() + self._limit_s
+        self._is_invited = False
         self.status = 0
         self.headers: HeaderList = []
         self.body = b""
@@ -275,6 +277,9 @@ class _Bridge:
                 # All of it is here, as it is with most calls: no timer, no wait.
                 chunk = content.read_nowait()
             else:
+                if not self._is_invited:
+                    self._is_invited = True
+                    invite(self._request)
                 async with asyncio.timeout_at(self._until_s):
                     chunk = await content.readany()
         except TimeoutError as exc:

@@ -319,6 +319,19 @@ async def test_a_chunk_that_is_not_one_reaches_no_handler(server: Server) -> Non
     assert server.servicer.seen == []
 
 
+async def test_a_client_that_asks_before_it_sends_is_invited(server: Server) -> None:
+    host, _, port = server.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    length = f"Content-Length: {len(ASKED)}"
+    writer.write(head("Expect: 100-continue", length, "Connection: close"))
+    async with asyncio.timeout(WAIT_S):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(ASKED)
+        assert (await reader.read()).endswith(ANSWERED + OK)
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
     body = b"\x00\x00\x00\x00\x12\x0a\x10operations/waits"
     host, _, port = server.address.rpartition(":")

@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench.load import Connection, Load, Measured, WrongAnswer, measure
+from tests.bench.load import Load, Measured, WrongAnswer, measure
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.works import RATIOS, WORKS, Servers, Work, start_up
 from tests.processes import two_cores
@@ -86,26 +86,23 @@ def _options() -> Options:
 
 
 async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, Measured]]:
-    loads: dict[str, tuple[Load, Sequence[Connection]]] = {}
-    for work in options.works:
-        load = Load()
-        loads[work.name] = load, await work.connect(load, servers)
+    opens = {work.name: work.prepare(servers, work.server) for work in options.works}
     rounds: list[Mapping[str, Measured]] = []
     for number in range(options.rounds):
         measured = {}
         for work in options.works if number % 2 == 0 else reversed(options.works):
-            load, connections = loads[work.name]
+            load = Load()
+            connections = await opens[work.name](load)
             measured[work.name] = await measure(
                 load,
                 connections,
                 server_cpu_s=servers.target(work.server).process.cpu_seconds,
                 seconds=options.seconds,
             )
+            for connection in connections:
+                connection.close()
         rounds.append(measured)
         print(f"round {number + 1} of {options.rounds}", end="\r", flush=True)
-    for _, connections in loads.values():
-        for connection in connections:
-            connection.close()
     return rounds
 
 

@@ -1,37 +1,25 @@
-"""The servers that are no more than a measure: `python -m tests.bench.serve bare`.
+"""The servers that are no more than a measure: `python -m tests.bench.serve bare FOLDER`.
 
 Each runs in a process of its own, prints one line of JSON with its addresses once it answers, and
 ends on SIGTERM.
 """
 
 import asyncio
+import functools
 import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
 
 import grpc
 import uvloop
 from aiohttp import web
 
+from tests import composition
 from tests.bench.callers import CONSTANT_JSON, constant_message
 from zitadel import management_pb2, management_pb2_grpc
-
-Stop = Callable[[], Awaitable[None]]
-
-
-async def bare() -> tuple[Mapping[str, str], Stop]:
-    """aiohttp alone: the baseline of all ratios."""
-
-    async def handler(request: web.BaseRequest) -> web.Response:
-        return web.Response(body=CONSTANT_JSON, content_type="application/json")
-
-    runner = web.ServerRunner(web.Server(handler, access_log=None))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    return {"http": f"{host}:{port}"}, runner.cleanup
 
 
 class Constant(management_pb2_grpc.ManagementServiceServicer):
@@ -41,33 +29,58 @@ class Constant(management_pb2_grpc.ManagementServiceServicer):
         self._answer = constant_message()
 
     async def ReactivateAction(
-        self,
-        request: management_pb2.ReactivateActionRequest,
-        context: object,
+        self, request: management_pb2.ReactivateActionRequest, context: object
     ) -> management_pb2.ReactivateActionResponse:
         return self._answer
 
 
-async def native() -> tuple[Mapping[str, str], Stop]:
-    """grpc.aio alone, a constant handler: what native gRPC cannot go below."""
+async def bare(folder: Path) -> None:
+    """aiohttp alone: the baseline of all ratios."""
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=CONSTANT_JSON, content_type="application/json")
+
+    runner = web.ServerRunner(web.Server(handler, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    await _until_asked({"http": f"{host}:{port}"})
+    await runner.cleanup()
+
+
+async def native(folder: Path) -> None:
+    """grpc.aio alone with a constant handler: what native gRPC cannot go below."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     management_pb2_grpc.add_ManagementServiceServicer_to_server(Constant(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    return {"grpc": f"127.0.0.1:{port}"}, lambda: server.stop(1)
+    await _until_asked({"grpc": f"127.0.0.1:{port}"})
+    await server.stop(1)
 
 
-SERVERS = {"bare": bare, "native": native}
+async def constant(folder: Path, *, access_log: bool = False) -> None:
+    """Everything of the service but the service."""
+    await composition.serve(Constant(), folder, access_log=access_log)
 
 
-async def serve(name: str) -> None:
+SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {
+    "bare": bare,
+    "native": native,
+    "constant": constant,
+    "logged": functools.partial(constant, access_log=True),
+}
+
+
+async def _until_asked(addresses: Mapping[str, str]) -> None:
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    addresses, stop = await SERVERS[name]()
     print(json.dumps(addresses), flush=True)
     await asked.wait()
-    await stop()
+
+
+async def main(name: str, folder: Path) -> None:
+    await SERVERS[name](folder)
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1]))
+    uvloop.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -23,7 +23,8 @@ from tests.real_server import RealServer
 IN_FLIGHT: Final = 64
 STREAMS: Final = 8  # calls in flight on one gRPC connection
 
-Connect: TypeAlias = "Callable[[Load, Servers], Awaitable[Sequence[Connection]]]"
+Open: TypeAlias = Callable[[Load], Awaitable[Sequence[Connection]]]
+"""Opens connections: anew for each stretch of load, as idle ones are closed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,81 +104,85 @@ async def _connections(
     return [(await loop.create_connection(make, host, int(port)))[1] for make in protocols]
 
 
-async def _http(load: Load, address: str, callers: Sequence[HttpCaller]) -> Sequence[Connection]:
-    return await _connections(
-        address, (functools.partial(HttpConnection, load, caller) for caller in callers)
-    )
+def _http(address: str, callers: Sequence[HttpCaller]) -> Open:
+    async def open_connections(load: Load) -> Sequence[Connection]:
+        return await _connections(
+            address, (functools.partial(HttpConnection, load, caller) for caller in callers)
+        )
+
+    return open_connections
 
 
-async def _grpc(load: Load, address: str, callers: Sequence[GrpcCaller]) -> Sequence[Connection]:
-    groups = (callers[first : first + STREAMS] for first in range(0, len(callers), STREAMS))
-    return await _connections(
-        address, (functools.partial(GrpcConnection, load, group) for group in groups)
-    )
+def _grpc(address: str, callers: Sequence[GrpcCaller]) -> Open:
+    groups = [callers[first : first + STREAMS] for first in range(0, len(callers), STREAMS)]
+
+    async def open_connections(load: Load) -> Sequence[Connection]:
+        return await _connections(
+            address, (functools.partial(GrpcConnection, load, group) for group in groups)
+        )
+
+    return open_connections
 
 
-def _constant_http(server: str) -> Connect:
-    async def connect(load: Load, servers: Servers) -> Sequence[Connection]:
-        target = servers.target(server)
-        callers = [ConstantHttp(target.token) for _ in range(IN_FLIGHT)]
-        return await _http(load, target.http, callers)
-
-    return connect
+def _constant_http(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _http(target.http, [ConstantHttp(target.token) for _ in range(IN_FLIGHT)])
 
 
-def _constant_grpc(server: str) -> Connect:
-    async def connect(load: Load, servers: Servers) -> Sequence[Connection]:
-        target = servers.target(server)
-        callers = [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)]
-        return await _grpc(load, target.grpc, callers)
-
-    return connect
+def _constant_grpc(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _grpc(target.grpc, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
 
 
-async def _durable_http(load: Load, servers: Servers) -> Sequence[Connection]:
+def _durable_http(servers: Servers, name: str) -> Open:
     server = servers.real()
     callers = [
         TogglingHttp(server.new_action(f"json{number}"), server.token, sequence=1)
         for number in range(IN_FLIGHT)
     ]
-    return await _http(load, server.http, callers)
+    return _http(server.http, callers)
 
 
-async def _durable_grpc(load: Load, servers: Servers) -> Sequence[Connection]:
+def _durable_grpc(servers: Servers, name: str) -> Open:
     server = servers.real()
     callers = [
         TogglingGrpc(server.new_action(f"grpc{number}"), server.token, sequence=1)
         for number in range(IN_FLIGHT)
     ]
-    return await _grpc(load, server.grpc, callers)
+    return _grpc(server.grpc, callers)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One row: who serves it, and who asks for it."""
+    """One row.
+
+    Attributes:
+        server: who serves it.
+        prepare: makes its callers, who keep what they know from round to round.
+    """
 
     name: str
     title: str
     server: str
-    connect: Connect
+    prepare: Callable[[Servers, str], Open]
 
 
 WORKS: Final = (
-    Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http("bare")),
+    Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http),
     Work(
         "json",
         "JSON, constant handler, all interceptors",
         "constant",
-        _constant_http("constant"),
+        _constant_http,
     ),
-    Work("json-logged", "... and the access log", "logged", _constant_http("logged")),
+    Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
-    Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc("native")),
+    Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work(
         "grpc",
         "gRPC, constant handler, all interceptors",
         "constant",
-        _constant_grpc("constant"),
+        _constant_grpc,
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
 )

@@ -1,0 +1,48 @@
+"""`make robustness`: what is done to a real server, the figure asked, the figure reached.
+
+Follows docs/robustness.md. Ends with 1 if a figure is missed. A part of it: ARGS="--only R19 R8".
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.robustness.drain import R8
+
+from tests.robustness.bodies import R16
+from tests.robustness.heads import R15
+from tests.robustness.kill import R1
+from tests.robustness.slow import R19, R20, R21
+
+SCENARIOS: Final = (R1, R8, R15, R16, R19, R20, R21)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make robustness ARGS=...", description=__doc__)
+    numbers = [scenario.number for scenario in SCENARIOS]
+    parser.add_argument("--only", nargs="+", choices=numbers, default=numbers)
+    chosen = parser.parse_args().only
+    missed = 0
+    for scenario in SCENARIOS:
+        if scenario.number not in chosen:
+            continue
+        print(f"{scenario.number}  {scenario.title}", flush=True)
+        started_at = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="robustness-") as folder:
+            for outcome in scenario.run(Path(folder)):
+                missed += not outcome.is_reached
+                print(
+                    f"  {'pass' if outcome.is_reached else 'FAIL'}  {outcome.what}: "
+                    f"asked {outcome.asked}; reached {outcome.reached}",
+                    flush=True,
+                )
+        print(f"        {time.monotonic() - started_at:.0f} s", flush=True)
+    print(f"{missed} figures missed" if missed else "all figures reached")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""ManagementService over a real store: messages to commands and queries, and back."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+
+from server.commands.queue import CommandQueue
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.sqlite.store import SqliteEventStore
+from server.identity.caller import CALLER, Caller
+from server.ids import IdGenerator
+from server.services import management
+from server.services.management import ManagementService
+from zitadel import action_pb2, object_pb2
+from zitadel import management_pb2 as pb
+
+ORG, OTHER = "100000000000000001", "100000000000000002"
+T0 = 1_700_000_000_000_000  # 2023-11-14T22:13:20Z
+
+
+class Clock:
+    """Each look at it is a microsecond later."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self) -> int:
+        self.now += 1
+        return self.now
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
+    opened = await SqliteEventStore.open(tmp_path / "data", clock=Clock())
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def service(store: SqliteEventStore) -> AsyncIterator[ManagementService]:
+    CALLER.set(Caller("200000000000000001", ORG))
+    queue = CommandQueue(store)
+    await queue.start()
+    yield ManagementService(store, queue, IdGenerator(7))
+    await queue.close()
+
+
+async def create(service: ManagementService, name: str = "hello", **fields: object) -> str:
+    request = pb.CreateActionRequest(name=name, script="return", **fields)  # type: ignore[arg-type]
+    return (await service.CreateAction(request, None)).id
+
+
+async def get(service: ManagementService, id: str) -> action_pb2.Action:
+    return (await service.GetAction(pb.GetActionRequest(id=id), None)).action
+
+
+def us(details: object_pb2.ObjectDetails) -> tuple[int, int]:
+    created, changed = details.creation_date, details.change_date
+    return (
+        created.seconds * 1_000_000 + created.nanos // 1000,
+        changed.seconds * 1_000_000 + changed.nanos // 1000,
+    )
+
+
+def calling_for(org_id: str) -> None:
+    CALLER.set(Caller("200000000000000001", org_id))
+
+
+async def test_healthz_answers(service: ManagementService) -> None:
+    assert await service.Healthz(pb.HealthzRequest(), None) == pb.HealthzResponse()
+
+
+async def test_created_action_has_an_id_and_full_details(service: ManagementService) -> None:
+    request = pb.CreateActionRequest(name="hello", script="return")
+    response = await service.CreateAction(request, None)
+    assert response.id.isdigit()
+    assert len(response.id) == 18
+    created_at, changed_at = us(response.details)
+    assert (response.details.sequence, response.details.resource_owner) == (1, ORG)
+    assert created_at == changed_at > T0
+
+
+async def test_action_reads_as_it_was_created(service: ManagementService) -> None:
+    id = await create(
+        service, "hello\0", timeout=Duration(seconds=3, nanos=500), allowed_to_fail=True
+    )
+    action = await get(service, id)
+    assert (action.id, action.name, action.script) == (id, "hello\0", "return")
+    assert action.state == action_pb2.ACTION_STATE_ACTIVE
+    assert (action.timeout.seconds, action.timeout.nanos) == (3, 500)
+    assert action.allowed_to_fail
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "told"),
+    [
+        pytest.param(0, 0, (20, 0), id="none"),
+        pytest.param(19, 999_999_999, (19, 999_999_999), id="just under 20 s"),
+        pytest.param(20, 0, (20, 0), id="20 s"),
+        pytest.param(315_576_000_000, 0, (20, 0), id="10,000 years"),
+        pytest.param(-1, 0, (20, 0), id="less than none"),
+        pytest.param(2**63 - 1, 0, (20, 0), id="all of int64"),
+    ],
+)
+async def test_reader_is_told_the_timeout_in_effect(
+    service: ManagementService, seconds: int, nanos: int, told: tuple[int, int]
+) -> None:
+    id = await create(service, timeout=Duration(seconds=seconds, nanos=nanos))
+    timeout = (await get(service, id)).timeout
+    assert (timeout.seconds, timeout.nanos) == told
+
+
+async def test_change_keeps_the_creation_date_and_moves_the_change_date(
+    service: ManagementService,
+) -> None:
+    id = await create(service)
+    made_at, _ = us((await get(service, id)).details)
+    deactivated = await service.DeactivateAction(pb.DeactivateActionRequest(id=id), None)
+    reactivated = await service.ReactivateAction(pb.ReactivateActionRequest(id=id), None)
+    update = pb.UpdateActionRequest(id=id, name="hi", script="return")
+    updated = await service.UpdateAction(update, None)
+    changes = [response.details for response in (deactivated, reactivated, updated)]
+    assert [details.sequence for details in changes] == [2, 3, 4]
+    assert {us(details)[0] for details in changes} == {made_at}
+    assert made_at < us(changes[0])[1] < us(changes[1])[1] < us(changes[2])[1]
+    assert {details.resource_owner for details in changes} == {ORG}
+
+
+async def test_state_follows_deactivation_and_reactivation(service: ManagementService) -> None:
+    id = await create(service)
+    await service.DeactivateAction(pb.DeactivateActionRequest(id=id), None)
+    assert (await get(service, id)).state == action_pb2.ACTION_STATE_INACTIVE
+    await service.ReactivateAction(pb.ReactivateActionRequest(id=id), None)
+    assert (await get(service, id)).state == action_pb2.ACTION_STATE_ACTIVE
+
+
+async def test_deleted_action_is_gone(service: ManagementService) -> None:
+    id = await create(service)
+    response = await service.DeleteAction(pb.DeleteActionRequest(id=id), None)
+    assert response == pb.DeleteActionResponse()
+    with pytest.raises(Refusal) as caught:
+        await get(service, id)
+    assert (caught.value.key, caught.value.id) == ("Errors.Action.NotFound", "QUERY-GEfnb")
+
+
+@pytest.mark.parametrize(
+    "org_id", [pytest.param(ORG, id="absent"), pytest.param(OTHER, id="of another organisation")]
+)
+async def test_action_that_is_not_there_is_not_found(
+    service: ManagementService, org_id: str
+) -> None:
+    id = await create(service)
+    calling_for(org_id)
+    with pytest.raises(Refusal) as caught:
+        await get(service, id if org_id == OTHER else "1")
+    assert (caught.value.kind, caught.value.id) == (Kind.NOT_FOUND, "QUERY-GEfnb")
+
+
+async def test_change_in_another_organisation_is_not_found(service: ManagementService) -> None:
+    id = await create(service)
+    calling_for(OTHER)
+    with pytest.raises(Refusal) as caught:
+        await service.ReactivateAction(pb.ReactivateActionRequest(id=id), None)
+    assert (caught.value.kind, caught.value.id) == (Kind.NOT_FOUND, "COMMAND-Aa22g")
+
+
+async def test_list_is_in_order_of_creation_and_of_one_organisation(
+    service: ManagementService,
+) -> None:
+    ids = [await create(service, name) for name in ("b", "a", "c")]
+    calling_for(OTHER)
+    await create(service, "elsewhere")
+    calling_for(ORG)
+    response = await service.ListActions(pb.ListActionsRequest(), None)
+    assert [action.id for action in response.result] == ids
+    assert response.details.total_result == 3
+    assert response.details.view_timestamp.seconds == 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("offset", "limit", "names"),
+    [
+        pytest.param(0, 0, ["a", "b", "c"], id="no limit"),
+        pytest.param(1, 1, ["b"], id="one of them"),
+        pytest.param(2, 1000, ["c"], id="the greatest limit"),
+        pytest.param(3, 1, [], id="past the end"),
+        pytest.param(2**64 - 1, 1, [], id="all of uint64"),
+    ],
+)
+async def test_list_has_a_page_and_the_total(
+    service: ManagementService, offset: int, limit: int, names: list[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        await create(service, name)
+    query = object_pb2.ListQuery(offset=offset, limit=limit)
+    response = await service.ListActions(pb.ListActionsRequest(query=query), None)
+    assert [action.name for action in response.result] == names
+    assert response.details.total_result == 3
+
+
+@pytest.mark.parametrize("limit", [1001, 2**32 - 1])
+async def test_list_refuses_a_limit_over_1000(service: ManagementService, limit: int) -> None:
+    query = object_pb2.ListQuery(limit=limit)
+    with pytest.raises(Refusal) as caught:
+        await service.ListActions(pb.ListActionsRequest(query=query), None)
+    refused = caught.value
+    assert (refused.kind, refused.key, refused.id) == (
+        Kind.INVALID_ARGUMENT,
+        "Errors.Query.LimitExceeded",
+        "QUERY-4M0fs",
+    )
+
+
+async def test_list_does_not_ignore_filters(service: ManagementService) -> None:
+    with pytest.raises(Refusal, match="queries: filters are not served yet"):
+        await service.ListActions(pb.ListActionsRequest(queries=[pb.ActionQuery()]), None)
+
+
+async def test_list_of_much_text_is_put_together_off_the_loop(
+    service: ManagementService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "INLINE_MAX_CHARS", 3)
+    id = await create(service)
+    response = await service.ListActions(pb.ListActionsRequest(), None)
+    assert [action.id for action in response.result] == [id]
+
+
+async def test_fresh_organisation_has_an_empty_list(service: ManagementService) -> None:
+    response = await service.ListActions(pb.ListActionsRequest(), None)
+    assert (len(response.result), response.details.total_result) == (0, 0)

@@ -4,6 +4,7 @@ Rule: the only module of the server that knows the transcoder.
 """
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -82,6 +83,8 @@ class Application:
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)
+        # Before the queue, and before another process may have the folder.
+        running.push_async_callback(socket.close)
         await socket.start(Admin(store, queue, ids, texts))
 
         layers = interceptors(
@@ -100,15 +103,26 @@ class Application:
         for door in (native, transcoder.at(REST_PREFIX)):
             add_ManagementServiceServicer_to_server(service, door)  # type: ignore[arg-type]  # kin
 
+        running.push_async_callback(native.stop, 0)
+        grpc_listen = await _listening(native, config.grpc_listen)
+        listen = await _listening(transcoder, config.listen)
         running.push_async_callback(_drain, native, transcoder)
-        grpc_listen = await native.start(config.grpc_listen)
-        listen = await transcoder.start(config.listen)
         owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
         return Started(listen, grpc_listen, owner)
 
     async def stop(self) -> None:
         """Let calls in flight end, then close everything; nothing happens twice."""
         await self._running.aclose()
+
+
+async def _listening(door: GrpcServer | Transcoder, address: str) -> str:
+    try:
+        return await door.start(address)
+    except OSError as error:
+        # A resolver's number is negative, and its text is the one that says something.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
+        raise OSError(f"cannot listen on {address}: {why}") from error
 
 
 async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:

@@ -5,6 +5,7 @@ doc/statuscodes.md of grpc. R-numbers are the scenarios of `make robustness`.
 Rule: what a client reads is ours also where grpc.aio would put an exception's text.
 """
 
+import errno
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -84,16 +85,14 @@ class GrpcServer:
             The address bound.
 
         Raises:
-            OSError: it cannot be bound; the text is one line.
+            OSError: it cannot be bound.
         """
         wanted = Address.parse(address)
+        _try(wanted)
         try:
-            _try(wanted)
             port = self._server.add_insecure_port(str(wanted))
-        except OSError as error:
-            raise OSError(f"cannot listen on {wanted}: {error.strerror}") from error
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {wanted}") from error
+            raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
         add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # is one in kind
         for service in self._services:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -158,4 +157,6 @@ def _type_of(decode: object) -> str:
 def _try(address: Address) -> None:
     """Bind once, to learn why it fails: grpc writes that to standard error in its own words."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    socket.create_server((address.host, address.port), family=family).close()
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)

@@ -42,17 +42,17 @@ def run(command: click.Command, *, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        _drop_output()  # Whoever read it has seen enough.
+        drop_output()  # Whoever read it has seen enough.
         return FAILED
     except OSError as error:
-        _drop_output()
+        drop_output()
         where = "" if error.filename is None else f"{error.filename}: "
         _say(f"{where}{error.strerror or error}")
         return FAILED
     return status if isinstance(status, int) else 0
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Have nothing try to write the rest at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -4,7 +4,6 @@ What is for the operator goes to standard output; the log goes to standard error
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 from typing import Final
@@ -15,7 +14,7 @@ import uvloop
 from server import logs
 from server.app import Application, Started
 from server.cli import welcome
-from server.cli.failures import Failed
+from server.cli.failures import Failed, drop_output
 from server.config import Config
 from server.eventstore.contract import StorageError
 
@@ -26,13 +25,14 @@ def run(config: Config) -> None:
     """Serve until asked to stop, and drain.
 
     Raises:
-        Failed: the data folder or an address cannot be had.
+        Failed: the data folder cannot be had.
+        OSError: an address cannot be had.
     """
     logs.set_up(config.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(config))
-    except (StorageError, OSError) as error:
+    except StorageError as error:
         raise Failed(str(error)) from error
 
 
@@ -62,7 +62,8 @@ def _asked_to_stop() -> asyncio.Event:
 
 
 def _print(started: Started, config: Config) -> None:
-    # Whether anyone reads it is not the service's concern.
-    with contextlib.suppress(OSError):
+    try:
         for line in welcome.lines(started, config.data_dir):
             click.echo(line)
+    except OSError:
+        drop_output()  # Whether anyone reads it is not the service's concern.

@@ -1,0 +1,245 @@
+"""`call`: the three doors of a real server give the same answers, and a failure is one line."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commandline import Outcome, Server, run
+
+DOORS = [pytest.param(door, id=door) for door in ("json", "grpc", "grpc-web")]
+SCRIPT = "function hello(ctx, api) {}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(folder=tmp_path_factory.mktemp("serve")) as running:
+        yield running
+
+
+def answer(outcome: Outcome) -> Any:
+    assert outcome.err == ""
+    assert outcome.status == 0
+    return json.loads(outcome.out)
+
+
+def status(outcome: Outcome) -> Any:
+    assert outcome.err == ""
+    assert outcome.status == 1
+    return json.loads(outcome.out)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_deactivated_action_is_reactivated_once(door: str, server: Server) -> None:
+    created = answer(server.call("CreateAction", {"name": f"a {door}", "script": SCRIPT}, door))
+    action = {"id": created["id"]}
+    answer(server.call("DeactivateAction", action, door))
+    details = answer(server.call("ReactivateAction", action, door))["details"]
+    assert details == {
+        "sequence": "3",
+        "creationDate": created["details"]["creationDate"],
+        "changeDate": details["changeDate"],
+        "resourceOwner": created["details"]["resourceOwner"],
+    }
+    assert status(server.call("ReactivateAction", action, door)) == {
+        "code": 9,
+        "message": "Action is not inactive (COMMAND-J53zh)",
+        "details": [
+            {
+                "@type": "type.googleapis.com/zitadel.v1.ErrorDetail",
+                "id": "COMMAND-J53zh",
+                "message": "Action is not inactive",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_each_kind_of_rule_is_called(door: str, server: Server) -> None:
+    answer(server.call("Healthz", {}, door))
+    message = {"name": f"é {door}", "script": SCRIPT, "timeout": "10s", "allowedToFail": True}
+    action_id = answer(server.call("CreateAction", message, door))["id"]
+    answer(server.call("UpdateAction", {**message, "id": action_id, "timeout": "5s"}, door))
+    action = answer(server.call("GetAction", {"id": action_id}, door))["action"]
+    assert action == {
+        "id": action_id,
+        "details": action["details"],
+        "state": "ACTION_STATE_ACTIVE",
+        "name": f"é {door}",
+        "script": SCRIPT,
+        "timeout": "5s",
+        "allowedToFail": True,
+    }
+    listed = answer(server.call("ListActions", {"query": {"limit": 1000}}, door))["result"]
+    assert action in listed
+    assert answer(server.call("DeleteAction", {"id": action_id}, door)) == {}
+    assert status(server.call("GetAction", {"id": action_id}, door))["code"] == 5
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_who_calls_may_be_said(door: str, server: Server) -> None:
+    nobody = server.call("ListActions", {}, door, "--token", "")
+    assert status(nobody) == {"code": 16, "message": "auth header missing"}
+    stranger = server.call("ListActions", {}, door, "--token", "garbage")
+    assert status(stranger)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
+    elsewhere = server.call("ListActions", {}, door, "--org", "1")
+    assert status(elsewhere)["message"] == "Organisation doesn't exist (AUTH-Bs7Ds)"
+
+
+def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path) -> None:
+    outcome = run(
+        "call", "Healthz", "-", "--address", server.listen, folder=tmp_path, stdin='{"unknown": 1}'
+    )
+    assert outcome.status == 2
+    assert 'no field named "unknown"' in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(
+            ("Reactivate",),
+            "error: unknown method 'Reactivate': expected one of Healthz, ListActions, GetAction, "
+            "CreateAction, UpdateAction, DeactivateAction, ReactivateAction, DeleteAction, "
+            "ListFlowTypes, ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions\n",
+            id="unknown method",
+        ),
+        pytest.param(
+            ("GetAction", '{"id"'), "error: expected a GetActionRequest as JSON: ", id="no JSON"
+        ),
+        pytest.param(
+            ("GetAction", "[" * 10_000),
+            "error: expected a GetActionRequest as JSON: ",
+            id="nested too deep",
+        ),
+        pytest.param(
+            ("GetAction", '{"id": 1}'),
+            "error: expected a GetActionRequest as JSON: ",
+            id="wrong type",
+        ),
+        pytest.param(
+            ("GetAction", "--address", "8080"),
+            "error: --address: expected host:port, got '8080'\n",
+            id="address",
+        ),
+        pytest.param(
+            ("GetAction", "--token", "a\nb"),
+            "error: --token: expected printable ASCII\n",
+            id="token",
+        ),
+        pytest.param(
+            ("GetAction", "--door", "soap"),
+            "error: Invalid value for '--door': 'soap' is not one of ",
+            id="door",
+        ),
+        pytest.param(
+            ("GetAction", "--timeout", "0"), "error: Invalid value for '--timeout': ", id="timeout"
+        ),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], line: str, tmp_path: Path
+) -> None:
+    outcome = run("call", *arguments, folder=tmp_path)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith(line)
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.fixture
+def closed_port() -> Iterator[str]:
+    """An address that nobody listens at, and that nobody else takes meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_refused_connection_is_one_line(door: str, closed_port: str, tmp_path: Path) -> None:
+    outcome = run("call", "Healthz", "--door", door, "--address", closed_port, folder=tmp_path)
+    assert outcome == Outcome(1, "", f"error: {closed_port}: Connection refused\n")
+
+
+@pytest.fixture
+def answering(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of one that reads what it is sent, and answers as the test says."""
+
+    def serve() -> None:
+        with listening.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(request.param)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+WEB_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
+
+
+@pytest.mark.parametrize(
+    ("door", "answering", "code"),
+    [
+        pytest.param("json", b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 12, id="HTML, 404"),
+        pytest.param("json", b"HTTP/1.1 502 No\r\nContent-Length: 2\r\n\r\nno", 14, id="HTML, 502"),
+        pytest.param(
+            "grpc-web", b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", 7, id="no gRPC-Web, 403"
+        ),
+        pytest.param(
+            "grpc-web",
+            WEB_HEAD + b"grpc-status: 5\r\nContent-Length: 0\r\n\r\n",
+            5,
+            id="trailers only",
+        ),
+    ],
+    indirect=["answering"],
+)
+def test_an_answer_without_a_status_is_given_one(
+    door: str, answering: str, code: int, tmp_path: Path
+) -> None:
+    outcome = run("call", "Healthz", "--door", door, "--address", answering, folder=tmp_path)
+    assert status(outcome)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("door", "answering"),
+    [
+        pytest.param("json", b"SSH-2.0-x\r\n", id="no HTTP"),
+        pytest.param("json", b"", id="nothing"),
+        pytest.param(
+            "grpc-web", WEB_HEAD + b"grpc-status: x\r\nContent-Length: 0\r\n\r\n", id="no number"
+        ),
+    ],
+    indirect=["answering"],
+)
+def test_what_is_no_door_is_one_line(door: str, answering: str, tmp_path: Path) -> None:
+    outcome = run("call", "Healthz", "--door", door, "--address", answering, folder=tmp_path)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"error: {answering}: ")
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_server_that_never_answers_is_deadline_exceeded(door: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        options = ("--door", door, "--address", address, "--timeout", "0.2")
+        assert status(run("call", "Healthz", *options, folder=tmp_path))["code"] == 4
+
+
+def test_the_token_comes_from_the_environment_before_the_data_folder(server: Server) -> None:
+    outcome = run(
+        "call",
+        "ListActions",
+        "--address",
+        server.listen,
+        folder=server.folder,
+        environment={"ACTIONS_TOKEN": "garbage"},
+    )
+    assert status(outcome)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"

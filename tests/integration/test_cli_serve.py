@@ -1,0 +1,252 @@
+"""`serve`: what it prints, what it refuses, how it ends."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commandline import TIMEOUT_S, Outcome, Server, run
+
+STAND_INS = {
+    "curl": """
+import sys, urllib.request
+method, headers, data, args = "GET", {}, None, iter(sys.argv[1:])
+for arg in args:
+    if arg == "-X": method = next(args)
+    elif arg == "-H": name, _, value = next(args).partition(": "); headers[name] = value
+    elif arg == "-d": data, method = next(args).encode(), "POST"
+    elif arg == "-w": assert next(args) == "\\\\n"
+    elif arg != "-sS": url = arg
+request = urllib.request.Request(url, data, headers, method=method)
+print(urllib.request.urlopen(request).read().decode())
+""",
+    "grpcurl": """
+import os, subprocess, sys
+plaintext, h, bearer, d, message, address, method = sys.argv[1:]
+assert (plaintext, h, d) == ("-plaintext", "-H", "-d")
+service, _, name = method.rpartition("/")
+assert service == "zitadel.management.v1.ManagementService"
+token = bearer.removeprefix("Authorization: Bearer ")
+sys.exit(subprocess.call([sys.executable, "-m", "server", "call", name, message,
+    "--door", "grpc", "--address", address, "--token", token]))
+""",
+}
+"""For tools that a machine need not have: they take what is printed for the real ones, no more."""
+
+
+def stand_ins(folder: Path) -> str:
+    """A PATH that has them."""
+    folder.mkdir()
+    for name, script in STAND_INS.items():
+        path = folder / name
+        path.write_text(f"#!{sys.executable}{script}")
+        path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def documents(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    while text := text.strip():
+        value, end = decoder.raw_decode(text)
+        text = text[end:]
+        yield value
+
+
+@pytest.mark.parametrize("data_dir", [pytest.param("data", id="default"), "a 'data' $folder"])
+def test_every_printed_command_works_as_pasted(data_dir: str, tmp_path: Path) -> None:
+    path = stand_ins(tmp_path / "bin")
+    with Server("--data-dir", data_dir, folder=tmp_path) as server:
+        printed = server.lines_to("# gRPC, with grpcurl")
+        commands = [*printed, server.line(), server.line()]
+        pasted = "\n".join(
+            commands[commands.index("# JSON: create an action, deactivate it, reactivate it") :]
+        )
+        done = subprocess.run(
+            ["sh", "-eu"],  # noqa: S607  the system's
+            input=pasted,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    (created,) = documents(done.stderr)
+    assert re.fullmatch(r"\d{18}", created["id"])
+    assert [answer["details"]["sequence"] for answer in documents(done.stdout)] == [
+        "2", "3", "4", "5", "6", "7", "8", "9", "10", "11",
+    ]  # fmt: skip
+    assert done.returncode == 0
+
+
+def test_the_first_start_prints_the_organisation_and_the_owner_token(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        folder, org, token, also, _, paste = (server.line() for _ in range(6))
+    assert folder == "data folder        data\n"
+    assert re.fullmatch(r"organisation       \S.* \(\d{18}\), made just now\n", org)
+    assert re.fullmatch(r"owner token        act_[\w-]{43}\n", token)
+    assert also == "                   also in data/owner.token\n"
+    assert paste == "To paste, in this order, in another shell in the same folder:\n"
+    file = tmp_path / "data" / "owner.token"
+    assert file.read_text().strip() == token.split()[-1]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as first:
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+    token = (tmp_path / "data" / "owner.token").read_text()
+    with Server(folder=tmp_path) as second:
+        assert [second.line(), second.line()] == [
+            "data folder        data\n",
+            "owner token        in data/owner.token\n",
+        ]
+        assert second.call("ListActions", {}, "json").status == 0
+        second.signal(signal.SIGTERM)
+        assert second.line() == ""
+    assert (tmp_path / "data" / "owner.token").read_text() == token
+
+
+def test_a_store_that_is_not_empty_is_given_no_owner(tmp_path: Path) -> None:
+    assert run("org", "create", "Acme", folder=tmp_path).status == 0
+    with Server(folder=tmp_path) as server:
+        assert [server.line(), server.line()] == [
+            "data folder        data\n",
+            "owner token        none in data/owner.token; token create makes one\n",
+        ]
+    assert not (tmp_path / "data" / "owner.token").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0(number: signal.Signals, tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        server.signal(number)
+        assert server.wait() == 0
+        assert "Traceback" not in server.log()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        "events.sqlite",
+        "lock",
+        "owner.token",
+    ]
+
+
+def test_it_serves_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    with Server(folder=tmp_path, is_read=False) as server:
+        deadline = time.monotonic() + TIMEOUT_S
+        while run("org", "list", folder=tmp_path).status != 0:
+            assert time.monotonic() < deadline, server.log()
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        host, _, port = server.listen.rpartition(":")
+        with socket.create_connection((host, int(port))) as slow:
+            slow.sendall(
+                b"POST /management/v1/actions HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert slow.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            server.signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.wait(0.5)
+            server.signal(signal.SIGTERM)
+            assert server.wait(2) == 128 + signal.SIGTERM
+
+
+def test_a_data_folder_in_use_is_one_line_that_names_it(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        second = run("serve", "--listen", "127.0.0.1:0", folder=tmp_path)
+        assert second == Outcome(
+            1, "", f"error: data folder data is in use by process {server.pid}\n"
+        )
+        assert run("org", "list", folder=tmp_path).status == 0
+
+
+@pytest.mark.parametrize("setting", ["--listen", "--grpc-listen"])
+def test_an_address_in_use_is_one_line_that_names_it(setting: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        free = {"--listen": "127.0.0.1:0", "--grpc-listen": "127.0.0.1:0", setting: address}
+        outcome = run("serve", *(part for pair in free.items() for part in pair), folder=tmp_path)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == f"error: cannot listen on {address}: Address already in use\n"
+
+
+@pytest.mark.parametrize("setting", ["--listen", "--grpc-listen"])
+def test_an_address_that_is_nowhere_is_one_line(setting: str, tmp_path: Path) -> None:
+    free = {"--listen": "127.0.0.1:0", "--grpc-listen": "127.0.0.1:0", setting: "host.invalid:1"}
+    outcome = run("serve", *(part for pair in free.items() for part in pair), folder=tmp_path)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: cannot listen on host.invalid:1: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_two_servers_do_not_share_a_grpc_port(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with Server(folder=tmp_path / "one") as server:
+        addresses = ("--listen", "127.0.0.1:0", "--grpc-listen", server.grpc_listen)
+        second = run("serve", *addresses, folder=tmp_path / "two")
+    assert second.status == 1
+
+
+def test_tokens_made_and_revoked_while_it_serves_count_at_once(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        user = json.loads(run("user", "create", "bot", "--json", folder=tmp_path).out)
+        run("member", "add", user["id"], "ORG_OWNER_VIEWER", folder=tmp_path)
+        token = json.loads(run("token", "create", user["id"], "--json", folder=tmp_path).out)
+        options = ("--token", token["token"])
+        assert server.call("ListActions", {}, "json", *options).status == 0
+        created = server.call("CreateAction", {"name": "a", "script": "a"}, "json", *options)
+        assert json.loads(created.out)["code"] == 7
+        assert run("token", "revoke", token["id"], folder=tmp_path).status == 0
+        revoked = server.call("ListActions", {}, "json", *options)
+        assert json.loads(revoked.out)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+def test_after_kill_9_everything_starts_again(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        server.signal(signal.SIGKILL)
+        server.wait()
+    assert run("org", "list", folder=tmp_path).status == 0
+    with Server(folder=tmp_path) as server:
+        assert server.call("ListActions", {}, "grpc").status == 0
+        assert run("org", "list", folder=tmp_path).status == 0
+
+
+def test_the_log_is_json_lines_when_asked(tmp_path: Path) -> None:
+    with Server("--log-format", "json", folder=tmp_path) as server:
+        assert server.call("ListActions", {}, "json").status == 0
+        assert server.call("ListActions", {}, "grpc").status == 0
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        entries = [json.loads(line) for line in server.log().splitlines()]
+    calls = [entry for entry in entries if "request_id" in entry]
+    assert len(calls) == 2
+
+
+def test_without_an_access_log_calls_leave_no_line(tmp_path: Path) -> None:
+    with Server("--no-access-log", folder=tmp_path) as server:
+        assert server.call("ListActions", {}, "json").status == 0
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert "ListActions" not in server.log()
+
+
+def test_settings_come_from_the_environment(tmp_path: Path) -> None:
+    environment = {"ACTIONS_DATA_DIR": "elsewhere"}
+    with Server(folder=tmp_path, environment=environment) as server:
+        assert server.line() == "data folder        elsewhere\n"
+    assert (tmp_path / "elsewhere" / "events.sqlite").exists()

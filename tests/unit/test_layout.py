@@ -11,14 +11,20 @@ TRANSCODER = [
     "transcoder/binding.py",
     "transcoder/codec.py",
     "transcoder/cors.py",
+    "transcoder/document.py",
     "transcoder/errors.py",
     "transcoder/grpcweb.py",
     "transcoder/headers.py",
     "transcoder/options.py",
+    "transcoder/query.py",
+    "transcoder/readers.py",
     "transcoder/routes.py",
     "transcoder/rules.py",
+    "transcoder/scalars.py",
     "transcoder/template.py",
+    "transcoder/texts.py",
     "transcoder/wellknown.py",
+    "transcoder/writers.py",
 ]
 DOMAIN = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "server/domain").glob("*.py"))
 IMPURE = ("aiohttp", "asyncio", "grpc.aio")

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from transcoder import wellknown
 from transcoder.document import parse, parse_exactly
-from transcoder.errors import malformed
+from transcoder.errors import SchemaError, malformed
 from transcoder.options import JsonOptions
 from transcoder.readers import Readers, descriptor_of, reaches_floats
 from transcoder.scalars import Fault, InexactNumber, Reader
@@ -26,6 +26,9 @@ from transcoder.writers import Writers
 
 Decoder = Callable[[bytes], Message]
 Encoder = Callable[[Message], bytes]
+
+WIRE_NESTING_MAX: Final = 100
+"""What protobuf reads, and copies: a deeper message could be made here, and be of no use."""
 
 _UNWRITABLE: Final = (Fault, TypeError, ValueError, RecursionError)
 
@@ -36,8 +39,11 @@ class Codec:
     Args:
         options: how messages are written.
         pool: where the types inside of Any are found; protobuf's default pool when None.
-        nesting_max: levels of messages within messages that are read.
+        nesting_max: levels of messages that are read, counted as protobuf's parsers count them.
         strict: refuse JSON members that are no fields, instead of passing over them.
+
+    Raises:
+        SchemaError: more levels than protobuf's own parsers read.
     """
 
     def __init__(
@@ -48,6 +54,10 @@ class Codec:
         nesting_max: int = 100,
         strict: bool = False,
     ) -> None:
+        if nesting_max > WIRE_NESTING_MAX:
+            raise SchemaError(
+                f"nesting_max: expected at most {WIRE_NESTING_MAX}, got {nesting_max}"
+            )
         pool = Default() if pool is None else pool
         self.nesting_max: Final = nesting_max
         self._readers = Readers(pool, nesting_max=nesting_max, strict=strict)
@@ -77,16 +87,15 @@ class Codec:
     def decoder(self, message_type: type[Message]) -> Decoder:
         """`decode` for one type, compiled now."""
         descriptor = descriptor_of(message_type)
-        read = self._document_reader(
+        read_text = self._text_reader(
             self._readers.message(descriptor), has_floats=reaches_floats(descriptor)
         )
-        if descriptor.full_name in wellknown.SPECIAL:
-            return lambda text: wellknown.message_of(message_type, read(text))
+        is_object = descriptor.full_name not in wellknown.SPECIAL
 
         def decode(text: bytes) -> Message:
-            if text == b"{}":
+            if text == b"{}" and is_object:
                 return message_type()
-            return wellknown.message_of(message_type, read(text))
+            return wellknown.message_of(message_type, read_text(text))
 
         return decode
 
@@ -116,7 +125,7 @@ class Codec:
                 fault.path.append(field.json_name)
                 raise
 
-        return self._document_reader(read_or_null, has_floats=True)
+        return self._text_reader(read_or_null, has_floats=True)
 
     def _field_encoder(self, field: FieldDescriptor) -> Encoder:
         write = self._writers.value(field)
@@ -143,7 +152,7 @@ class Codec:
             value = base64.b64encode(packed.value).decode("ascii")
             return {"@type": packed.type_url, "value": value}
 
-    def _document_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+    def _text_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
         depth = self.nesting_max
 
         def read_text(text: bytes) -> object:

@@ -35,7 +35,8 @@ def parse(text: bytes, *, has_floats: bool) -> object:
     except orjson.JSONDecodeError as exc:
         raise _syntax_error(text, exc) from None
     _refuse_duplicates(text, tree)
-    if has_floats and b"-0" in text and _MINUS_ZERO.search(text):
+    # One byte is found much faster than two.
+    if has_floats and b"-" in text and b"-0" in text and _MINUS_ZERO.search(text):
         return parse_exactly(text)
     return tree
 
@@ -70,15 +71,14 @@ def _refuse_duplicates(text: bytes, tree: object) -> None:
     so fewer colons in the tree, written out again, is a member dropped. Only a colon that the text
     spells as an escape is missing in this sum: such a text is read token by token.
     """
-    colons = text.count(b":")
-    if not colons or (isinstance(tree, dict) and len(tree) == colons):
-        return
     try:
-        is_sure = b"\\u003" not in text
-        if is_sure and orjson.dumps(tree).count(b":") == colons:
-            return
+        written = orjson.dumps(tree)
     except orjson.JSONEncodeError:
-        pass  # orjson reads deeper than it writes
+        written = b""  # orjson reads deeper than it writes
+    if written == text:
+        return
+    if written and written.count(b":") == text.count(b":") and b"\\u003" not in text:
+        return
     path = _first_duplicate(text)
     if path:
         fault = Fault("given twice")

@@ -8,7 +8,7 @@ Rule 2: what is compiled is published whole and never changes after.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from google.protobuf import message_factory
@@ -42,7 +42,8 @@ class FieldReader(NamedTuple):
         attribute: its name in the proto.
         native: the class whose instances are values as they are; None where all are to be read.
         read: for all other values.
-        takes_null: whether null is a value, not the field's absence.
+        takes_null: whether null is read, and not taken as the field's absence. So it is for a list
+            of Values too, which then refuses it, as protobuf's own parsers do.
     """
 
     attribute: str
@@ -59,7 +60,6 @@ class Readers:
         self._nesting_max = nesting_max
         self._strict = strict
         self._done: dict[Descriptor, Reader] = {}
-        self._extensions: dict[FieldDescriptor, FieldReader] = {}
         self._lock = threading.Lock()
 
     def message(self, descriptor: Descriptor) -> Reader:
@@ -93,6 +93,10 @@ class Readers:
         pending[descriptor] = read  # before its fields: a type may hold itself
         for field in descriptor.fields:
             fields[field.json_name] = self._field(field, pending)
+        if descriptor.is_extendable:
+            for extension in descriptor.file.pool.FindAllExtensions(descriptor):
+                name = f"[{extension.full_name}]"
+                fields[name] = self._field(extension, pending)._replace(attribute=name)
         return read
 
     def _special(self, descriptor: Descriptor, pending: dict[Descriptor, Reader]) -> Reader | None:
@@ -143,22 +147,22 @@ class Readers:
         else:
             read = SIMPLE[field.type]
         if field.is_repeated:
-            return FieldReader(field.name, None, _list_reader(native, read), takes_null=False)
+            return FieldReader(field.name, None, _list_reader(field, read), takes_null)
         return FieldReader(field.name, native, read, takes_null)
 
     def _object_reader(self, descriptor: Descriptor, fields: Mapping[str, FieldReader]) -> Reader:
         """The reader of an ordinary message; `fields`, by JSON name, is filled afterwards."""
         message_type = message_factory.GetMessageClass(descriptor)
         is_extendable = descriptor.is_extendable
+        is_strict = self._strict
         oneofs = [
             frozenset(field.name for field in oneof.fields)
             for oneof in descriptor.oneofs
             if len(oneof.fields) > 1  # the one behind an `optional` field holds that field alone
         ]
-        other_field = self._other_field
 
         def read(value: object, depth: int) -> object:
-            if not isinstance(value, dict):
+            if type(value) is not dict:
                 raise expected("an object", value)
             if depth < 1:
                 raise wellknown.too_deep()
@@ -166,58 +170,52 @@ class Readers:
             name = ""
             try:
                 for name, item in value.items():
-                    field = fields.get(name) or other_field(descriptor, fields, name, value)
-                    if field is None:
-                        continue
-                    attribute, native, read_item, takes_null = field
-                    if item.__class__ is native:
+                    attribute, native, read_item, takes_null = fields[name]
+                    if type(item) is native:
                         values[attribute] = item
                     elif item is not None or takes_null:
                         values[attribute] = read_item(item, depth - 1)
+            except KeyError:
+                # Rare enough to begin again: a proto name, or no field at all.
+                return read(_by_json_name(descriptor, fields, value, is_strict), depth)
             except Fault as fault:
                 fault.path.append(name)
                 raise
-            for members in oneofs:
-                given = members & values.keys()
-                if len(given) > 1:
-                    raise Fault(f"expected one of {', '.join(sorted(given))}, got {len(given)}")
+            if oneofs:
+                _refuse_two_of_one(oneofs, values)
             return _extended(message_type, values) if is_extendable else values
 
         return read
 
-    def _other_field(
-        self,
-        descriptor: Descriptor,
-        fields: Mapping[str, FieldReader],
-        name: str,
-        members: Mapping[str, object],
-    ) -> FieldReader | None:
-        """A member under another name than the JSON name of a field; None to pass over it."""
-        field = descriptor.fields_by_name.get(name)
-        if field is not None:
-            if field.json_name in members:
-                raise Fault(f"given twice, also as {field.json_name}")
-            return fields[field.json_name]
-        if descriptor.is_extendable and name.startswith("["):
-            extension = self._extension(name)
-            if extension is not None and extension.containing_type is descriptor:
-                return self._extension_reader(extension)
-        if self._strict:
-            raise Fault(f"no such field in {descriptor.full_name}")
-        return None
 
-    def _extension(self, bracketed: str) -> FieldDescriptor | None:
-        try:
-            return self._pool.FindExtensionByName(bracketed[1:-1])
-        except KeyError:
-            return None
+def _by_json_name(
+    descriptor: Descriptor,
+    fields: Mapping[str, FieldReader],
+    members: Mapping[str, object],
+    is_strict: bool,
+) -> dict[str, object]:
+    """Those members that are fields, under their JSON names."""
+    known: dict[str, object] = {}
+    for name, item in members.items():
+        json_name = name
+        if name not in fields:
+            field = descriptor.fields_by_name.get(name)
+            if field is None:
+                if is_strict:
+                    raise Fault(f"{shown(name)} is no field of {descriptor.full_name}")
+                continue
+            json_name = field.json_name
+            if json_name in members:
+                raise Fault(f"{name} and {json_name} are one field, given twice")
+        known[json_name] = item
+    return known
 
-    def _extension_reader(self, extension: FieldDescriptor) -> FieldReader:
-        reader = self._extensions.get(extension)
-        if reader is None:
-            reader = self.field(extension)._replace(attribute=f"[{extension.full_name}]")
-            self._extensions[extension] = reader
-        return reader
+
+def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, object]) -> None:
+    for members in oneofs:
+        given = members & values.keys()
+        if len(given) > 1:
+            raise Fault(f"expected one of {', '.join(sorted(given))}, got {len(given)}")
 
 
 def _extended(message_type: type[Message], values: dict[str, object]) -> object:
@@ -278,16 +276,24 @@ def reaches_floats(descriptor: Descriptor) -> bool:
     return False
 
 
-def _list_reader(native: type | None, read: Reader) -> Reader:
+def _list_reader(field: FieldDescriptor, read: Reader) -> Reader:
+    _, low, high = scalars.INTEGERS.get(field.type, ("", 0, 0))
+    native = _NATIVE.get(field.type) or (int if low < high else None)
+    natives = {native}
+
     def read_list(value: object, depth: int) -> list[object]:
         if not isinstance(value, list):
             raise expected("an array", value)
-        if native is not None and all(item.__class__ is native for item in value):
+        # A long list of numbers must not cost a call each (R18).
+        if set(map(type, value)) == natives and (
+            native is not int or (low <= min(value) and max(value) <= high)
+        ):
             return value
         items: list[object] = []  # as many as were read: the index of the one at fault
+        append = items.append
         try:
             for item in value:
-                items.append(read(item, depth))
+                append(read(item, depth))
         except Fault as fault:
             fault.path.append(f"[{len(items)}]")
             raise
@@ -306,9 +312,9 @@ def _map_reader(read_key: Reader, values: FieldReader) -> Reader:
         key = ""
         try:
             for key, item in value.items():
-                items[read_key(key, depth)] = (
-                    item if item.__class__ is native else read(item, depth)
-                )
+                # An entry is a message too, for protobuf's parsers.
+                made = item if type(item) is native else read(item, depth - 1)
+                items[read_key(key, depth)] = made
         except Fault as fault:
             fault.path.append(f"[{shown(key)}]")
             raise

@@ -109,10 +109,15 @@ def integer_reader(kind: str, low: int, high: int) -> Reader:
 
     def read(value: object, _: int) -> int:
         number: int | None = None
-        if isinstance(value, int) and not isinstance(value, bool):
+        if type(value) is int:
             number = value
-        elif isinstance(value, str):
-            number = _integer_of(value, low, high)
+        elif type(value) is str:
+            try:
+                number = int(value)
+            except ValueError:
+                number = None
+            if f"{number}" != value:  # int() reads " +1_0", and JSON reads 1e1
+                number = _integer_of(value, low, high)
         elif isinstance(value, ExactFloat):
             number = _integer_of(value.text, low, high)
         elif isinstance(value, float):
@@ -128,8 +133,6 @@ def integer_reader(kind: str, low: int, high: int) -> Reader:
 
 
 def _integer_of(text: str, low: int, high: int) -> int | None:
-    if text.isascii() and text.isdigit() and len(text) <= 20 and (text[0] != "0" or text == "0"):
-        return int(text)
     if len(text) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
@@ -139,34 +142,27 @@ def _integer_of(text: str, low: int, high: int) -> int | None:
     return int(number)
 
 
-def read_double(value: object, _: int) -> float:
-    if isinstance(value, str):
-        return _float_of(value, "double", math.inf)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise expected("double", value)
-    return float(value)
+def float_reader(kind: str, limit: float) -> Reader:
+    def read(value: object, _: int) -> float:
+        if type(value) is float or type(value) is int or isinstance(value, ExactFloat):
+            number = float(value)
+        elif isinstance(value, str):
+            if value in _FLOAT_WORDS:
+                return _FLOAT_WORDS[value]
+            if len(value) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(value):
+                raise expected(kind, value)
+            number = float(value)
+        else:
+            raise expected(kind, value)
+        if abs(number) >= limit:
+            raise expected(kind, value)
+        return number
+
+    return read
 
 
-def read_float(value: object, _: int) -> float:
-    if isinstance(value, str):
-        return _float_of(value, "float", _FLOAT32_LIMIT)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise expected("float", value)
-    number = float(value)
-    if abs(number) >= _FLOAT32_LIMIT:
-        raise expected("float", value)
-    return number
-
-
-def _float_of(text: str, kind: str, limit: float) -> float:
-    if text in _FLOAT_WORDS:
-        return _FLOAT_WORDS[text]
-    if len(text) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(text):
-        raise expected(kind, text)
-    number = float(text)
-    if abs(number) >= limit:
-        raise expected(kind, text)
-    return number
+read_double: Final = float_reader("double", math.inf)
+read_float: Final = float_reader("float", _FLOAT32_LIMIT)
 
 
 def read_bool(value: object, _: int) -> bool:

@@ -7,7 +7,7 @@ Rule: a message that has no JSON form (a NaN in a Struct, a Timestamp in the yea
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -41,13 +41,13 @@ _SECOND_MIN, _SECOND_MAX = -62135596800, 253402300799  # 0001-01-01T00:00:00Z, 9
 _DURATION_MAX_S = 315_576_000_000
 _NANOS = 1_000_000_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_RFC3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
-)
+_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T")
+_FRACTION_AND_ZONE = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}:[0-9]{2}))")
 _DURATION = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
 _MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
 _SECONDS = [f"{second:02}" for second in range(60)]
+_SECOND = {text: second for second, text in enumerate(_SECONDS)}
 _MASK_SNAKE = re.compile(r"_([a-z])")
 _MASK_CAMEL = re.compile(r"[A-Z]")
 _MASK_PATH_WRITTEN = re.compile(r"(?:[a-z0-9.]|_(?=[a-z]))+")
@@ -86,29 +86,32 @@ def _fraction(nanos: int) -> str:
 
 
 def read_timestamp(value: object, _: int) -> dict[str, int]:
-    match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if not isinstance(value, str):
         raise expected("an RFC 3339 timestamp", value)
-    day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
-    if hour > "23" or minute > "59" or second > "59":
-        raise expected("an RFC 3339 timestamp", value)
+    rest = value[19:]
     try:
-        seconds = _day_start(day) + int(hour) * 3600 + int(minute) * 60 + int(second)
-    except ValueError:
-        raise expected("an RFC 3339 timestamp", value) from None
-    if sign:
-        if zone_hour > "23" or zone_minute > "59":
+        seconds = _day_start(value[:11]) + _MINUTE_START[value[11:17]] + _SECOND[value[17:19]]
+        if rest == "Z":
+            return {"seconds": seconds}
+        match = _FRACTION_AND_ZONE.fullmatch(rest)
+        if match is None:
             raise expected("an RFC 3339 timestamp", value)
-        offset = int(zone_hour) * 3600 + int(zone_minute) * 60
-        seconds += offset if sign == "-" else -offset
-        if not _SECOND_MIN <= seconds <= _SECOND_MAX:
-            raise expected("a timestamp in the years 1 to 9999", value)
+        fraction, sign, zone = match.groups()
+        offset = _MINUTE_START[zone + ":"] if sign else 0
+    except (KeyError, ValueError):
+        raise expected("an RFC 3339 timestamp", value) from None
+    seconds += offset if sign == "-" else -offset
+    if not _SECOND_MIN <= seconds <= _SECOND_MAX:
+        raise expected("a timestamp in the years 1 to 9999", value)
     return {"seconds": seconds, "nanos": int(fraction.ljust(9, "0")) if fraction else 0}
 
 
 @lru_cache(maxsize=1024)
-def _day_start(day: str) -> int:
-    return (date.fromisoformat(day).toordinal() - _EPOCH_ORDINAL) * 86400
+def _day_start(text: str) -> int:
+    match = _DAY.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return (date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL) * 86400
 
 
 # --- Duration ---
@@ -129,7 +132,7 @@ def read_duration(value: object, _: int) -> dict[str, int]:
     sign = -1 if match[1] else 1
     seconds = int(match[2])
     nanos = int(match[3].ljust(9, "0")) if match[3] else 0
-    if seconds > _DURATION_MAX_S or (seconds == _DURATION_MAX_S and nanos):
+    if seconds > _DURATION_MAX_S:
         raise expected(f"a duration of at most {_DURATION_MAX_S}s", value)
     return {"seconds": sign * seconds, "nanos": sign * nanos}
 
@@ -204,7 +207,7 @@ def struct_reader(struct: type[Struct]) -> Reader:
     def read(value: object, depth: int) -> Struct:
         if not isinstance(value, dict):
             raise expected("an object", value)
-        _require_levels(value.values(), depth)
+        _require_levels(value, depth)
         message = struct()
         message.update(value)
         return message
@@ -243,15 +246,17 @@ def value_reader(read_struct: Reader, read_list: Reader) -> Reader:
     return read
 
 
-def _require_levels(children: Collection[object], depth: int) -> None:
-    """Count a Struct or a ListValue as one message and each Value in it as another."""
-    if depth < (2 if children else 1):
+def _require_levels(value: dict[str, object] | list[object], depth: int) -> None:
+    """Count levels as protobuf's parsers do, who must read again what is made here.
+
+    A Struct is three (itself, the entry of its map, the Value in it), a ListValue two.
+    """
+    levels = 3 if isinstance(value, dict) else 2
+    if depth < (levels if value else 1):
         raise too_deep()
-    for child in children:
-        if isinstance(child, dict):
-            _require_levels(child.values(), depth - 2)
-        elif isinstance(child, list):
-            _require_levels(child, depth - 2)
+    for child in value.values() if isinstance(value, dict) else value:
+        if isinstance(child, dict | list):
+            _require_levels(child, depth - levels)
 
 
 # --- Any ---
@@ -331,8 +336,8 @@ def type_name_of(url: str) -> str:
 
 def message_of(message_type: type[Message], content: object) -> Message:
     """The message that a reader read: itself, or what its constructor takes."""
-    if isinstance(content, message_type):
-        return content
-    if not isinstance(content, dict):
+    if isinstance(content, dict):
+        return message_type(**content)
+    if not isinstance(content, message_type):
         raise TypeError(content)
-    return message_type(**content)
+    return content

@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.robustness.drain import R8
-
 from tests.robustness.bodies import R16
+from tests.robustness.drain import R8
 from tests.robustness.heads import R15
 from tests.robustness.kill import R1
 from tests.robustness.slow import R19, R20, R21

@@ -1,7 +1,10 @@
 """`call`: the three doors of a real server give the same answers, and a failure is one line."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,3 +246,25 @@ def test_the_token_comes_from_the_environment_before_the_data_folder(server: Ser
         environment={"ACTIONS_TOKEN": "garbage"},
     )
     assert status(outcome)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_ctrl_c_ends_a_call_quietly(door: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        options = ("--door", door, "--address", address, "--timeout", "60")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "server", "call", "Healthz", *options],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        connections = [silent.accept()[0]]
+        if door == "grpc":  # the first only looks whether anyone listens
+            connections.append(silent.accept()[0])
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        for connection in connections:
+            connection.close()
+    assert process.returncode == 130
+    assert (out, err.strip()) == (b"", b"")

@@ -39,13 +39,15 @@ run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variabl
 test: .venv/.stamp-dev .venv/.stamp-node ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-gen: .venv/.stamp-dev ## generate gen/ from proto/
-	@rm -rf gen/zitadel && out=gen && $(GENERATE)
+gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto
+	@rm -rf gen/zitadel tests/proto/*_pb2* && out=. && $(GENERATE)
 
-gen-check: .venv/.stamp-dev ## fail when gen/ is not what proto/ generates
-	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(GENERATE) && \
-	if diff -r -u --exclude=__pycache__ gen "$$out"; then echo "gen/ is what proto/ generates"; \
-	else echo "gen/ is not what proto/ generates: make gen" >&2; exit 1; fi
+gen-check: .venv/.stamp-dev ## fail when generated code is not what its protos generate
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" && $(GENERATE) && \
+	if diff -r -u --exclude=__pycache__ gen "$$out/gen" && \
+	diff -r -u --exclude=__pycache__ --exclude='*.proto' tests/proto "$$out/tests/proto"; \
+	then echo "generated code is what its protos generate"; \
+	else echo "generated code is not what its protos generate: make gen" >&2; exit 1; fi
 
 lock: .venv/.stamp-venv ## write constraints.txt; take newer versions: ARGS=--upgrade
 	@$(LOCK)
@@ -99,14 +101,17 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 
 # --- recipes of more than a line
 
-# google/* comes from googleapis-common-protos; only files with a service get gRPC code.
+# google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
+# own protos are named from the top, as the modules that import their code are.
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])') && \
 	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
-	$$protoc --python_out="$$out" --mypy_out=quiet:"$$out" proto/zitadel/*.proto && \
-	$$protoc --grpc_python_out="$$out" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" \
+	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" proto/zitadel/*.proto && \
+	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
 	$$(grep -l '^service ' proto/zitadel/*.proto) && \
-	touch "$$out/zitadel/__init__.py" "$$out/zitadel/py.typed"
+	touch "$$out/gen/zitadel/__init__.py" "$$out/gen/zitadel/py.typed" && \
+	python -m grpc_tools.protoc -I. --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
+	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto
 
 # All is resolved at once; then what `make run` needs is written first, the rest after the divider.
 COMPILE = $$uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \

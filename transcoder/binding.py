@@ -44,6 +44,7 @@ class Binder:
             _Variable(request, variable.field_path, codec, where)
             for variable in rule.template.variables
         ]
+        self._setters = [variable.setter() for variable in self._variables]
         self.reads_body: Final = rule.body != ""
         self._decode: Callable[[bytes], Message] | None = None
         self._body_field: FieldDescriptor | None = None
@@ -92,8 +93,8 @@ class Binder:
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:
         """Set the fields that the path binds, whatever the message holds in them."""
-        for variable, text in zip(self._variables, variables, strict=True):
-            variable.set(message, text)
+        for set_field, text in zip(self._setters, variables, strict=True):
+            set_field(message, text)
 
     def _refuse_overridden(self, message: Message) -> None:
         for variable in self._variables:
@@ -109,43 +110,51 @@ class _Variable:
     ) -> None:
         self.path = path
         self.name = ".".join(path)
+        *self._parents, self._attribute = path
         where = f"{where}: variable {self.name!r}"
-        *parents, self._attribute = path
-        self._parents = parents
         owner = request
-        for parent in parents:
+        for parent in self._parents:
             field = _singular_field(owner, parent, where)
             if field.message_type is None:
                 raise SchemaError(f"{where}: {parent!r} is not a message")
             owner = field.message_type
-        field = _singular_field(owner, self._attribute, where)
-        read = codec.text_reader(field)
+        self._field = _singular_field(owner, self._attribute, where)
+        read = codec.text_reader(self._field)
         if read is None:
             raise SchemaError(f"{where}: its type is a message that has no form as text")
         self._read = read
-        self._has_presence = field.has_presence
-        self._leaf_type: type[Message] | None = None
-        if field.message_type is not None:
-            self._leaf_type = message_factory.GetMessageClass(field.message_type)
 
-    def set(self, message: Message, text: str) -> None:
+    def setter(self) -> Callable[[Message, str], None]:
+        """What sets the field of a message; the common case, a string of the request, at once."""
+        attribute = self._attribute
+        if not self._parents and self._field.type == FieldDescriptor.TYPE_STRING:
+            return lambda message, text: setattr(message, attribute, text)
+        return self._set
+
+    def _set(self, message: Message, text: str) -> None:
         try:
             value = self._read(text)
         except Fault as fault:
             raise malformed(f"path variable {self.name!r}: {fault.problem}") from None
-        for parent in self._parents:
-            message = getattr(message, parent)
-        if self._leaf_type is None:
-            setattr(message, self._attribute, value)
-        else:
-            getattr(message, self._attribute).CopyFrom(message_of(self._leaf_type, value))
+        owner = self._owner(message)
+        if self._field.message_type is None:
+            setattr(owner, self._attribute, value)
+            return
+        message_type = message_factory.GetMessageClass(self._field.message_type)
+        held = getattr(owner, self._attribute)
+        held.CopyFrom(message_of(message_type, value))
+        held.SetInParent()
 
     def is_set(self, message: Message) -> bool:
+        owner = self._owner(message)
+        if self._field.has_presence:
+            return owner.HasField(self._attribute)
+        return bool(getattr(owner, self._attribute))
+
+    def _owner(self, message: Message) -> Message:
         for parent in self._parents:
             message = getattr(message, parent)
-        if self._has_presence:
-            return message.HasField(self._attribute)
-        return bool(getattr(message, self._attribute))
+        return message
 
 
 def _singular_field(owner: Descriptor, name: str, where: str) -> FieldDescriptor:

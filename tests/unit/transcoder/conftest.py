@@ -12,11 +12,18 @@ from google.protobuf import (
     field_mask_pb2,
     message_factory,
     struct_pb2,
+    text_format,
     timestamp_pb2,
     wrappers_pb2,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
+
+from transcoder.binding import Binder
+from transcoder.codec import Codec
+from transcoder.rules import HttpRule
+from transcoder.schema import methods_of
+from transcoder.template import PathTemplate
 
 CompileProto = Callable[[str], DescriptorPool]
 
@@ -200,3 +207,74 @@ def pool() -> DescriptorPool:
 @pytest.fixture(scope="session")
 def kinds(pool: DescriptorPool) -> type[Message]:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("test.Kinds"))
+
+
+SHOP = """
+enum Color {
+RED = 0;
+GREEN = 1;
+}
+message Size {
+int32 width = 1;
+Size inner = 2;
+repeated string notes = 3;
+}
+message Order {
+string id = 1;
+int64 count = 2;
+Color color = 3;
+Size size = 4;
+repeated string tags = 5;
+map<string, string> labels = 6;
+google.protobuf.Timestamp made_at = 7;
+google.protobuf.Int32Value rank = 8;
+google.protobuf.Value anything = 9;
+repeated Size sizes = 10;
+optional bool is_gift = 11;
+oneof payment {
+string card = 12;
+Size barter = 13;
+int32 coins = 14;
+}
+bytes blob = 15;
+google.protobuf.Any packed = 16;
+double price = 17;
+google.protobuf.FieldMask update_mask = 18;
+repeated google.protobuf.Duration waits = 19;
+repeated Color colors = 20;
+google.protobuf.Struct extra = 21;
+google.protobuf.StringValue note = 22;
+}
+service Shop {
+rpc Put(Order) returns (Order);
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def shop() -> DescriptorPool:
+    """Holds `test.Order`, and `test.Shop` with one method."""
+    return compiled(SHOP)
+
+
+@pytest.fixture
+def binder(shop: DescriptorPool) -> Callable[..., Binder]:
+    """Makes a Binder for a request that is a `test.Order`."""
+
+    def make(template: str, *, body: str = "", strict: bool = False) -> Binder:
+        method = methods_of("test.Shop", shop)["/test.Shop/Put"]
+        rule = HttpRule("PUT", PathTemplate.parse(template), body, "")
+        return Binder(method, rule, Codec(pool=shop, strict=strict), strict=strict)
+
+    return make
+
+
+@pytest.fixture
+def order(shop: DescriptorPool) -> Callable[[str], Message]:
+    """Makes a `test.Order` from text format."""
+
+    def make(text: str) -> Message:
+        order = message_factory.GetMessageClass(shop.FindMessageTypeByName("test.Order"))
+        return text_format.Parse(text, order(), descriptor_pool=shop)
+
+    return make

@@ -21,6 +21,7 @@ from tests.robustness.scenario import Outcome, Scenario
 BODY_BYTES: Final = 100 << 20
 AT_ONCE: Final = 20
 MIB_EACH: Final = 8
+CLOSED_WITHIN_S: Final = 10.0
 _PIECE: Final = b"[1,2,3]," * 8192  # 64 KiB
 _CHUNK: Final = b"%x\r\n%s\r\n" % (len(_PIECE), _PIECE)
 
@@ -45,31 +46,83 @@ def peak_growth_mib(process: Process, work: Callable[[], None]) -> float:
     return max(int(peak[1]) / 1024 - before, 0.0)
 
 
-async def send_until_refused(address: str, octets: bytes, piece: bytes) -> tuple[int, int]:
-    """Send a head and then pieces, 100 MB of them, for as long as they are taken.
+class Sending(asyncio.Protocol):
+    """Sends a head and then pieces, 100 MB of them, for as long as they are taken.
 
-    Returns:
-        The status answered, 0 if there was none, and how many octets of the body were taken.
+    Attributes:
+        answer: what came back.
+        sent: octets of the body that were taken.
+        closed: set once the connection is gone, or all is sent and answered.
+    """
+
+    def __init__(self, octets: bytes, piece: bytes) -> None:
+        self.answer = b""
+        self.sent = 0
+        self.closed = asyncio.Event()
+        self._octets = octets
+        self._piece = piece
+        self._transport: asyncio.Transport | None = None
+        self._is_paused = False
+
+    @property
+    def status(self) -> str:
+        return self.answer[9:12].decode("latin-1") or "no answer"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP
+        self._transport = transport
+        transport.write(self._octets)
+        asyncio.get_running_loop().call_soon(self._send)
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+
+    def pause_writing(self) -> None:
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self) -> None:
+        # One piece a turn, so that an answer is seen between them.
+        if self._transport is None or self._is_paused or self.closed.is_set():
+            return
+        if self.sent >= BODY_BYTES:
+            return
+        self._transport.write(self._piece)
+        self.sent += len(self._piece)
+        if not self._is_paused:
+            asyncio.get_running_loop().call_soon(self._send)
+
+
+async def send_at_once(address: str, octets: bytes, piece: bytes, count: int) -> list[Sending]:
+    """So many clients; returns them once each was hung up on.
+
+    Raises:
+        TimeoutError: one was not.
     """
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(octets)
-    sent = 0
+    loop = asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(lambda: Sending(octets, piece), host, int(port))
+        for _ in range(count)
+    ]
+    clients = [client for _, client in made]
     try:
-        while sent < BODY_BYTES:
-            writer.write(piece)
-            await writer.drain()
-            sent += len(piece)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
-    try:
-        async with asyncio.timeout(10):
-            answer = await reader.read(4096)
-    except ConnectionResetError:
-        answer = b""
+        async with asyncio.timeout(CLOSED_WITHIN_S):
+            for client in clients:
+                await client.closed.wait()
     finally:
-        writer.transport.abort()
-    return int(answer[9:12] or b"0"), sent
+        for client in clients:
+            client.close()
+    return clients
 
 
 def large_bodies(folder: Path) -> Iterator[Outcome]:
@@ -94,27 +147,25 @@ def large_bodies(folder: Path) -> Iterator[Outcome]:
             ("chunked", chunked, _CHUNK),
         ):
             for count in (1, AT_ONCE):
-                results: list[tuple[int, int]] = []
+                clients: list[Sending] = []
 
-                async def all_at_once(
+                def send(
                     octets: bytes = octets,
                     piece: bytes = piece,
                     count: int = count,
-                    results: list[tuple[int, int]] = results,
+                    clients: list[Sending] = clients,
                 ) -> None:
-                    results += await asyncio.gather(
-                        *(send_until_refused(server.http, octets, piece) for _ in range(count))
-                    )
+                    clients += uvloop.run(send_at_once(server.http, octets, piece, count))
 
-                grown = peak_growth_mib(server.process, lambda: uvloop.run(all_at_once()))
-                answered = sorted({status for status, _ in results})
-                most_mib = max(sent for _, sent in results) / 2**20
+                grown = peak_growth_mib(server.process, send)
+                statuses = {client.status for client in clients}
+                most_mib = max(client.sent for client in clients) / 2**20
                 yield Outcome(
                     f"{count} x 100 MB {how}",
                     f"413, ≤ +{MIB_EACH * count} MiB",
-                    f"{', '.join(map(str, answered))}, +{grown:.1f} MiB"
+                    f"{', '.join(sorted(statuses))}, +{grown:.1f} MiB"
                     f" (at most {most_mib:.1f} MiB taken)",
-                    answered == [413] and grown <= MIB_EACH * count,
+                    statuses == {"413"} and grown <= MIB_EACH * count,
                 )
 
 

@@ -24,6 +24,7 @@ from zitadel import management_pb2, management_pb2_grpc
 CALLS: Final = 500
 CALL_S: Final = 2.0
 SLACK_S: Final = 1.0
+IN_FLIGHT_S: Final = 30.0
 STREAMS: Final = 50  # calls in flight on one gRPC connection; the server takes 100
 
 Door: TypeAlias = Literal["http", "grpc"]
@@ -68,7 +69,7 @@ async def _over_grpc(address: str, token: str, calls: int) -> int:
     message = management_pb2.ReactivateActionRequest(id="1")
     metadata = (("authorization", f"Bearer {token}"),)
 
-    async def call(stub: management_pb2_grpc.ManagementServiceAsyncStub) -> bool:
+    async def call(stub: "management_pb2_grpc.ManagementServiceAsyncStub") -> bool:
         try:
             answer = await stub.ReactivateAction(message, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError:
@@ -91,7 +92,11 @@ async def _drain(process: Process, door: Door, calls: int) -> Drained:
     given = json.loads(process.line())
     over = _over_http if door == "http" else _over_grpc
     answers = asyncio.create_task(over(given[door], given["token"], calls))
-    assert await asyncio.to_thread(process.line) == "all in flight\n"
+    line = asyncio.create_task(asyncio.to_thread(process.line))
+    await asyncio.wait({answers, line}, timeout=IN_FLIGHT_S, return_when=asyncio.FIRST_COMPLETED)
+    if not line.done():
+        process.kill()  # which ends the wait for its line as well
+    assert await line == "all in flight\n", answers
     signalled_at = time.monotonic()
     process.signal(signal.SIGTERM)
     status = await asyncio.to_thread(process.wait)

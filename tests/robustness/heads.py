@@ -43,7 +43,7 @@ def bad_heads(folder: Path) -> Iterator[Outcome]:
                 is_closed = client.is_closed_within(CLOSED_WITHIN_S)
                 waited_ms = (time.monotonic() - started_at) * 1e3
             status = answer.status if answer is not None else 0
-            is_ours = answer is not None and '"code":3' in answer.body.decode("utf-8")
+            is_ours = answer is not None and answer.json.keys() == {"code", "message"}
             yield Outcome(
                 what,
                 "400 or 431, closed",

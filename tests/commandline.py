@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 60.0
+"""A hang, and not a machine that has more to do."""
 _FREE_PORTS: Final = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
 
 

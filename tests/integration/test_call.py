@@ -14,6 +14,8 @@ import pytest
 
 from tests.commandline import Outcome, Server, run
 
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
 DOORS = [pytest.param(door, id=door) for door in ("json", "grpc", "grpc-web")]
 SCRIPT = "function hello(ctx, api) {}"
 

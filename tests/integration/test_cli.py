@@ -12,6 +12,8 @@ import pytest
 
 from tests.commandline import Outcome, run
 
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
 
 def made(outcome: Outcome) -> Any:
     assert outcome.err == ""

@@ -20,6 +20,8 @@ from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, ListOrgs
 from tests.commandline import Outcome, run
 
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
 
 @asynccontextmanager
 async def held(folder: Path) -> AsyncIterator[AdminSocket]:

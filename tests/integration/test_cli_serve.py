@@ -17,6 +17,8 @@ import pytest
 
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
 
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
 STAND_INS = {
     "curl": """
 import sys, urllib.request
@@ -162,7 +164,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             with pytest.raises(subprocess.TimeoutExpired):
                 server.wait(0.5)
             server.signal(signal.SIGTERM)
-            assert server.wait(2) == 128 + signal.SIGTERM
+            assert server.wait(5) == 128 + signal.SIGTERM
 
 
 def test_a_data_folder_in_use_is_one_line_that_names_it(tmp_path: Path) -> None:

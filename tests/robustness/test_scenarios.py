@@ -1,0 +1,59 @@
+"""Short forms of what `make robustness` does at full length (docs/robustness.md)."""
+
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from tests.real_server import ACTIONS
+from tests.robustness.bodies import head, send_at_once
+from tests.robustness.drain import Door, drain
+from tests.robustness.kill import kill
+from tests.robustness.raw import Client, request
+from tests.robustness.sites import Site
+from tests.robustness.slow import flood, raise_descriptor_limit
+
+
+@pytest.mark.parametrize("door", ["http", "grpc"])
+def test_sigterm_finishes_calls_in_flight(tmp_path: Path, door: Door) -> None:
+    drained = drain(tmp_path / "data", door, calls=60, call_s=0.3)
+    assert (drained.answered, drained.status) == (60, 0)
+
+
+def test_kill_loses_nothing_acknowledged_over_http(tmp_path: Path) -> None:
+    outcomes = list(kill(tmp_path, kills=2, write_for_s=0.5, acknowledged_min=64))
+    assert [outcome.what for outcome in outcomes if not outcome.is_reached] == []
+
+
+def test_a_declared_body_is_refused_before_it_is_sent(site: Site) -> None:
+    answer = site.send(head(site.server.token, is_chunked=False))
+    assert answer is not None
+    assert answer.status == 413
+    assert answer.body == (
+        b'{"code":8,"message":"the request body is larger than the limit of 1048576 bytes"}'
+    )
+
+
+def test_a_chunked_body_is_refused_while_it_is_sent(site: Site) -> None:
+    octets = head(site.server.token, is_chunked=True)
+    chunk = b"%x\r\n%s\r\n" % (1 << 16, b"a" * (1 << 16))
+    clients = uvloop.run(send_at_once(site.server.http, octets, chunk, 4))
+    assert [client.status for client in clients] == ["413"] * 4
+    assert all(b'{"code":8,' in client.answer for client in clients)
+    assert site.good_answer() == 200
+
+
+def test_slow_heads_are_cut_while_good_callers_are_answered(site: Site) -> None:
+    raise_descriptor_limit()
+    good = request("GET", f"{ACTIONS}/{site.action}", token=site.server.token)
+    drips, latencies_s = uvloop.run(flood(site.server.http, good, connections=200, seconds=6.5))
+    assert sum(drip.closed_at is None for drip in drips) == 0
+    assert len(latencies_s) > 100
+
+
+def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> None:
+    with Client(site.server.http) as client:
+        client.send(request("POST", ACTIONS, b"[]", token=site.server.token))
+        client.send(request("GET", "/healthz"))
+        answers = [client.answer(), client.answer()]
+    assert [answer and answer.status for answer in answers] == [400, 200]

@@ -40,6 +40,7 @@ INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
 
 _FLOAT_EXACT = 2**53  # a double holds every integer up to here
 _FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
+_FLOAT32 = struct.Struct("f")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # RFC 8259 section 6
 _NUMBER_MAX_CHARS = 1000
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*(={0,2})")
@@ -198,10 +199,7 @@ def _unpadded_or_url_safe(text: str) -> bytes:
     misses = -len(text) % 4
     if match is None or misses == 3 or (match[1] and misses):
         raise expected("base64", text)
-    try:
-        return binascii.a2b_base64(text.translate(_BASE64_URL_SAFE) + "=" * misses)
-    except ValueError:
-        raise expected("base64", text) from None
+    return binascii.a2b_base64(text.translate(_BASE64_URL_SAFE) + "=" * misses)
 
 
 def enum_reader(enum: EnumDescriptor) -> Reader:
@@ -242,10 +240,8 @@ def enum_text_reader(enum: EnumDescriptor) -> Reader:
     return read_text
 
 
-def word_or_number(number: float) -> object:
-    """A double as JSON: NaN and the infinities are words."""
-    if math.isfinite(number):
-        return number
+def float_word(number: float) -> str:
+    """What JSON has for NaN and the infinities."""
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
@@ -256,19 +252,12 @@ def is_minus_zero(number: float) -> bool:
 def shortest_float(number: float) -> object:
     """A 32-bit float as JSON: the fewest digits that read back as the same 32 bits."""
     if not math.isfinite(number):
-        return word_or_number(number)
+        return float_word(number)
     for digits in range(6, 9):
         short = float(f"{number:.{digits}g}")
-        if short == number or _to_32_bits(short) == number:
+        if short == number or _FLOAT32.unpack(_FLOAT32.pack(short))[0] == number:
             return short
     return float(f"{number:.9g}")
-
-
-def _to_32_bits(number: float) -> float:
-    if abs(number) >= _FLOAT32_LIMIT:
-        return math.inf
-    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
-    return rounded
 
 
 def base64_text(data: bytes) -> str:

@@ -52,7 +52,7 @@ _EXPRESSION: Final[Mapping[int, str]] = {
     FieldDescriptor.TYPE_UINT64: _QUOTED,
     FieldDescriptor.TYPE_FIXED64: _QUOTED,
     FieldDescriptor.TYPE_BYTES: "base64_text(v)",
-    FieldDescriptor.TYPE_DOUBLE: "v if -inf < v < inf else word_or_number(v)",
+    FieldDescriptor.TYPE_DOUBLE: "v if -inf < v < inf else float_word(v)",
     FieldDescriptor.TYPE_FLOAT: "shortest_float(v)",
 }
 _FLOATS: Final = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
@@ -74,7 +74,7 @@ class Writers:
         self._namespace: dict[str, object] = {
             "inf": math.inf,
             "base64_text": scalars.base64_text,
-            "word_or_number": scalars.word_or_number,
+            "float_word": scalars.float_word,
             "shortest_float": scalars.shortest_float,
             "is_minus_zero": scalars.is_minus_zero,
         }

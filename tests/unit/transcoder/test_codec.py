@@ -118,6 +118,7 @@ def test_a_message_and_its_json_read_as_each_other(
             '{"manyValue":[null]}', "many_value { null_value: 0 }", id="null in a list of Values"
         ),
         pytest.param('{"chooseNullvalue":null}', "choose_nullvalue: 0", id="null is a NullValue"),
+        pytest.param('{"oneValue":true}', "one_value { bool_value: true }", id="bool in a Value"),
         pytest.param('{"oneInt32":"12"}', "one_int32: 12", id="int32 in quotes"),
         pytest.param('{"oneInt32":1.0}', "one_int32: 1", id="integral float"),
         pytest.param('{"oneInt32":1e2}', "one_int32: 100", id="exponent"),
@@ -467,7 +468,8 @@ def test_proto2_messages_and_extensions_come_back_the_same(
     pool = compile_proto(PROTO2)
     old = type_of(pool, "test.Old")
     codec = Codec(pool=pool)
-    assert codec.encode(codec.decode(old, json.encode())).decode() == json
+    message = codec.decode(old, json.encode())
+    assert [codec.encode(message).decode(), codec.encode(message).decode()] == [json, json]
 
 
 def test_of_two_names_for_one_number_the_first_is_written(compile_proto: CompileProto) -> None:
@@ -554,6 +556,13 @@ def test_dynamic_types_nest_up_to_the_same_limit(
     assert message_type.FromString(read.SerializeToString()) == read
     beyond = opening * (levels + 1) + value + closing * (levels + 1)
     assert refusal(codec, message_type, beyond.encode()).endswith("nested too deeply")
+
+
+def test_a_value_below_the_last_level_is_refused(
+    pool: DescriptorPool, kinds: type[Message]
+) -> None:
+    text = '{"oneKinds":' * 99 + '{"oneValue":1}' + "}" * 99
+    assert refusal(Codec(pool=pool), kinds, text.encode()).endswith(": nested too deeply")
 
 
 def test_more_levels_than_protobuf_reads_are_no_option(pool: DescriptorPool) -> None:

@@ -20,7 +20,7 @@ from transcoder.options import JsonOptions
 from transcoder.readers import descriptor_of
 
 QUICK = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -188,7 +188,7 @@ def test_options_change_generated_messages_as_those_of_json_format(
 ) -> None:
     codec = Codec(options, pool=pool)
 
-    @settings(QUICK, max_examples=30)
+    @settings(QUICK, max_examples=20)
     @given(messages(kinds, 1))
     def check(message: Message) -> None:
         expected = json_format.MessageToDict(message, descriptor_pool=pool, **theirs)
@@ -248,7 +248,7 @@ def test_nothing_is_read_that_json_format_refuses_or_reads_otherwise(
     codec = Codec(pool=pool, strict=True)
     names = [field.json_name for field in kinds.DESCRIPTOR.fields]
 
-    @settings(QUICK, max_examples=1500)
+    @settings(QUICK, max_examples=500)
     @given(st.sampled_from(names), json_values(names))
     def check(name: str, value: object) -> None:
         text = json.dumps({name: value})

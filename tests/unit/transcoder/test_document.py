@@ -143,6 +143,14 @@ def test_an_exact_document_keeps_the_text_of_its_floats() -> None:
     assert tree["c"] == 1
 
 
-def test_an_exact_document_deeper_than_the_stack_is_refused() -> None:
+def test_an_exact_document_deeper_than_the_stack_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How deep that is depends on the version of Python; from 3.12 on, deeper than orjson reads."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("transcoder.document.json.loads", exhausted)
     with pytest.raises(Fault, match="nested too deeply"):
-        parse_exactly(b"[" * 1020 + b"9007199254740993.0" + b"]" * 1020)
+        parse_exactly(b"[9007199254740993.0]")

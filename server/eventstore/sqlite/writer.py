@@ -95,9 +95,13 @@ class Writer:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = connect(self._path, writes=True)
-            position, last_at = connection.execute(
-                "SELECT position, created_at FROM events ORDER BY position DESC LIMIT 1"
-            ).fetchone() or (0, 0)
+            try:
+                position, last_at = connection.execute(
+                    "SELECT position, created_at FROM events ORDER BY position DESC LIMIT 1"
+                ).fetchone() or (0, 0)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._position, self._last_at = position, last_at
             self._connection = connection
         return self._connection

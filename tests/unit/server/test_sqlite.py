@@ -224,7 +224,11 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, factory=FailingConnection
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     store = await SqliteEventStore.open(tmp_path)

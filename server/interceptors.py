@@ -3,39 +3,31 @@
 Request id and access log, error mapping, overload, authorization. So the order that a client sees
 is 16, then 7 or 5, then what the service itself answers.
 
-Each layer is a grpc.aio.ServerInterceptor that runs unchanged in front of grpc.aio's handlers and
-of the transcoder's. It wraps a method's behaviour once; a call then costs a layer two awaits.
+They run unchanged in front of grpc.aio's handlers and of the transcoder's.
 Rule: what a layer adds to a call travels in context variables. grpc.aio refuses another
 HandlerCallDetails than its own.
 """
 
 import asyncio
+import itertools
 import os
 import re
 import time
-from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Never, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, Never
 
 import grpc
 import structlog
 from grpc.aio import BaseError, UsageError
 
-from server.behaviours import (
-    Behaviour,
-    Context,
-    Handler,
-    Metadata,
-    Pairs,
-    behaviour_of,
-    with_behaviour,
-)
+from server.behaviours import Behaviour, Context, Handler, Metadata, Pairs
 from server.domain.refusals import Kind, Refusal
 from server.errors import STORAGE_FAILED, Failure, Failures, internal
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
+from server.layers import METADATA, Layer, Layers
 from server.logs import REQUEST_ID
 
 CALLS_MAX: Final = 1000
@@ -46,16 +38,7 @@ STREAMS_SHARE: Final = 10
 
 REQUEST_ID_KEY: Final = "x-request-id"
 
-HANDLERS_MAX: Final = 10_000
-"""Wrapped handlers that a layer keeps; more means that something makes a handler for each call."""
-
 log = structlog.get_logger()
-
-Req = TypeVar("Req")
-Res = TypeVar("Res")
-Find: TypeAlias = (
-    "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Req, Res] | None]]"
-)
 
 
 def interceptors(
@@ -66,7 +49,7 @@ def interceptors(
     calls_max: int = CALLS_MAX,
     access_log: bool = True,
 ) -> tuple[grpc.aio.ServerInterceptor, ...]:
-    """All layers, outermost first.
+    """All layers, outermost first, for `grpc.aio.server` or a Transcoder.
 
     Args:
         failures: what exceptions tell the caller.
@@ -76,73 +59,38 @@ def interceptors(
         access_log: whether each call is logged.
     """
     return (
-        RequestIds(access_log=access_log),
-        ErrorMapping(failures),
-        Overload(calls_max),
-        Authorization(authorizer, permissions),
+        Layers(
+            RequestIds(access_log=access_log),
+            ErrorMapping(failures),
+            Overload(calls_max),
+            Authorization(authorizer, permissions),
+        ),
     )
-
-
-class Layer(grpc.aio.ServerInterceptor):
-    """An interceptor that puts something around the behaviour of each method."""
-
-    def __init__(self) -> None:
-        self._wrapped: dict[tuple[int, str], tuple[Handler, Handler]] = {}
-
-    @property
-    def handlers(self) -> int:
-        """How many are wrapped and kept."""
-        return len(self._wrapped)
-
-    @abstractmethod
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        """What runs instead of the behaviour.
-
-        Args:
-            method: its path.
-            handler: says whether the method streams.
-            behaviour: the method, or what the layers within made of it.
-        """
-
-    async def intercept_service(
-        self, continuation: "Find[Req, Res]", handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[Req, Res] | None":
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        key = (id(handler), handler_call_details.method)
-        known = self._wrapped.get(key)
-        if known is not None:
-            return known[1]
-        return self._wrap_once(key, handler)
-
-    def _wrap_once(self, key: tuple[int, str], handler: Handler) -> Handler:
-        if len(self._wrapped) >= HANDLERS_MAX:
-            self._wrapped.clear()
-        wrapped = self.wrap(key[1], handler)
-        self._wrapped[key] = (handler, wrapped)  # which keeps the handler, and so its id, alive
-        return wrapped
-
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        return with_behaviour(handler, self.around(method, handler, behaviour_of(handler)))
 
 
 class RequestIds(Layer):
     """Gives each call an id, returns it to native callers, and logs one line a call."""
 
     def __init__(self, *, access_log: bool) -> None:
-        super().__init__()
         self._access_log = access_log
+        # Unique without asking the system for randomness in each call.
+        self._prefix = os.urandom(6).hex()
+        self._counter = itertools.count()
+
+    def _new_id(self) -> str:
+        return f"{self._prefix}{next(self._counter):08x}"
 
     def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        new_id = self._new_id
+
         async def call(request: object, context: Context) -> object:
-            metadata = context.invocation_metadata()
+            metadata = METADATA.get()
             if isinstance(metadata, tuple):
-                request_id = _acceptable(_text(metadata, REQUEST_ID_KEY)) or _new_request_id()
-                context = _Identified(context, metadata, request_id)
+                request_id = _acceptable(_text(metadata, REQUEST_ID_KEY)) or new_id()
+                context = _Identified(context, request_id)
             else:
                 # The transcoder has chosen one, and writes it into its answer itself.
-                request_id = _text(metadata, REQUEST_ID_KEY) or _new_request_id()
+                request_id = _text(metadata, REQUEST_ID_KEY) or new_id()
             REQUEST_ID.set(request_id)
             return await behaviour(request, context)
 
@@ -180,7 +128,6 @@ class ErrorMapping(Layer):
     """Ends a call that raises with a status; only the log sees what is no answer of ours."""
 
     def __init__(self, failures: Failures) -> None:
-        super().__init__()
         self._failures = failures
 
     def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
@@ -216,7 +163,6 @@ class Overload(Layer):
     """Refuses at once what would be too much at once."""
 
     def __init__(self, calls_max: int) -> None:
-        super().__init__()
         self._calls = _Places(calls_max)
         self._streams = _Places(max(calls_max // STREAMS_SHARE, 1))
 
@@ -240,7 +186,6 @@ class Authorization(Layer):
     """Lets pass who may, and public methods; sets `CALLER`."""
 
     def __init__(self, authorizer: Authorizer, permissions: Mapping[str, str]) -> None:
-        super().__init__()
         self._authorizer = authorizer
         self._permissions = permissions
 
@@ -251,7 +196,7 @@ class Authorization(Layer):
             return behaviour if method in PUBLIC_METHODS else _refused(method)
 
         async def call(request: object, context: Context) -> object:
-            metadata = context.invocation_metadata()
+            metadata = METADATA.get()
             authorization = _text(metadata, "authorization")
             org_id = _text(metadata, "x-zitadel-orgid")
             caller = authorizer.known(authorization, org_id, permission)
@@ -277,16 +222,12 @@ class _Identified:
     In the trailers, because initial metadata sent ahead of the answer costs a batch of its own.
     """
 
-    __slots__ = ("_context", "_metadata", "_pair")
+    __slots__ = ("_context", "_pair")
 
-    def __init__(self, context: Context, metadata: Metadata, request_id: str) -> None:
+    def __init__(self, context: Context, request_id: str) -> None:
         self._context = context
-        self._metadata = metadata
         self._pair = (REQUEST_ID_KEY, request_id)
         context.set_trailing_metadata((self._pair,))
-
-    def invocation_metadata(self) -> Metadata:
-        return self._metadata
 
     def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
         self._context.set_trailing_metadata((*trailing_metadata, self._pair))
@@ -345,10 +286,6 @@ def _text(metadata: Metadata, key: str) -> str:
 
 def _acceptable(request_id: str) -> str:
     return request_id if _REQUEST_ID.fullmatch(request_id) else ""
-
-
-def _new_request_id() -> str:
-    return os.urandom(8).hex()
 
 
 def _name(code: object) -> str:

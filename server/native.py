@@ -18,7 +18,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.behaviours import Behaviour, Context, Handler, behaviour_of, with_behaviour
 from server.config import Address
-from server.interceptors import CALLS_MAX, Layer
+from server.interceptors import CALLS_MAX
+from server.layers import Layer, Layers
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
 """What a client may send at once (R26); what it takes is its own affair."""
@@ -51,7 +52,7 @@ class GrpcServer:
             calls_max: calls in flight at once, those included whose message has yet to arrive.
         """
         self._server = grpc.aio.server(
-            interceptors=(*interceptors, Decoding()),
+            interceptors=(*interceptors, Layers(Decoding())),
             options=[
                 ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
                 ("grpc.max_concurrent_streams", STREAMS_MAX),

@@ -333,7 +333,7 @@ async def test_request_id_comes_back(service: Service, stub: Any, metadata: bool
 async def test_request_id_is_made(stub: Any) -> None:
     call = stub.Healthz(pb.HealthzRequest())
     await call
-    assert len(dict(await call.trailing_metadata())["x-request-id"]) == 16
+    assert len(dict(await call.trailing_metadata())["x-request-id"]) == 20
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])

@@ -21,7 +21,8 @@ from server.errors import Failures
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER, Caller
-from server.interceptors import Layer, interceptors
+from server.interceptors import interceptors
+from server.layers import Layers
 from server.locale import load
 from server.logs import REQUEST_ID
 
@@ -64,7 +65,7 @@ class Context:
     """As grpc.aio's: an abort is final, and raises."""
 
     def __init__(self, metadata: Metadata = ()) -> None:
-        self._metadata = metadata
+        self.metadata = metadata
         self._code: grpc.StatusCode | int | None = None
         self.message = ""
         self.trailing: Pairs = ()
@@ -82,9 +83,6 @@ class Context:
 
     def set_code(self, code: grpc.StatusCode | int) -> None:
         self._code = code
-
-    def invocation_metadata(self) -> Metadata:
-        return self._metadata
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:5000"
@@ -125,7 +123,7 @@ class Door:
         chain: Callable[..., Any] = find
         for layer in reversed(self.layers):
             chain = functools.partial(layer.intercept_service, chain)
-        handler = await chain(Details(method))
+        handler = await chain(Details(method, context.metadata))
         outermost = (
             handler.unary_unary
             or handler.unary_stream
@@ -136,9 +134,9 @@ class Door:
 
 
 class Details(grpc.HandlerCallDetails):
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, metadata: Any = ()) -> None:
         self.method = method
-        self.invocation_metadata = ()
+        self.invocation_metadata = metadata
 
 
 async def answer(_request: object, _context: object) -> str:
@@ -202,11 +200,11 @@ async def test_wrapping_keeps_serializers(door: Door) -> None:
 async def test_handlers_made_for_each_call_do_not_pile_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.interceptors.HANDLERS_MAX", 3)
+    monkeypatch.setattr("server.layers.HANDLERS_MAX", 3)
     for _ in range(10):
         await door.call(answer, Context())
     for layer in door.layers:
-        assert isinstance(layer, Layer)
+        assert isinstance(layer, Layers)
         assert layer.handlers <= 3
 
 
@@ -283,7 +281,7 @@ async def test_request_id_of_the_caller_is_kept(door: Door, metadata: Metadata) 
 async def test_unfit_request_id_is_replaced(door: Door, given: str | bytes) -> None:
     seen = await door.call(request_id_seen, Context((("x-request-id", given),)))
     assert isinstance(seen, str)
-    assert len(seen) == 16
+    assert len(seen) == 20
 
 
 async def test_longest_request_id_is_kept(door: Door) -> None:

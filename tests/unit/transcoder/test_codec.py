@@ -472,6 +472,16 @@ def test_proto2_messages_and_extensions_come_back_the_same(
     assert [codec.encode(message).decode(), codec.encode(message).decode()] == [json, json]
 
 
+def test_extensions_stand_behind_the_fields_of_a_type_with_many(
+    compile_proto: CompileProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transcoder.writers.WIDE_MIN", 0)
+    pool = compile_proto(PROTO2)
+    codec = Codec(pool=pool)
+    json = b'{"count":0,"[test.ext_number]":"5"}'
+    assert codec.encode(codec.decode(type_of(pool, "test.Old"), json)) == json
+
+
 def test_of_two_names_for_one_number_the_first_is_written(compile_proto: CompileProto) -> None:
     pool = compile_proto("enum A {\nZERO = 0;\nONE = 1;\nUNO = 1;\n}\nmessage M {\nA a = 1;\n}")
     # The compiler above leaves out `allow_alias`, which only protoc asks for.

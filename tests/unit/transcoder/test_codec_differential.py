@@ -20,7 +20,7 @@ from transcoder.options import JsonOptions
 from transcoder.readers import descriptor_of
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -153,6 +153,12 @@ def wire(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
+@pytest.fixture(params=[pytest.param(0, id="loop"), pytest.param(10_000, id="straight line")])
+def _both_forms_of_writers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoder.writers.WIDE_MIN", request.param)
+
+
+@pytest.mark.usefixtures("_both_forms_of_writers")
 def test_generated_messages_are_written_as_json_format_writes_them(
     pool: DescriptorPool, kinds: type[Message]
 ) -> None:

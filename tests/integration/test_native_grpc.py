@@ -628,6 +628,18 @@ async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:
         watch.cancel()
 
 
+async def test_service_is_not_ready_before_it_refuses_calls(
+    service: Service, channel: grpc.aio.Channel, stub: Any
+) -> None:
+    watch = health(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    stopping = asyncio.create_task(service.application.stop())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert await stub.Healthz(pb.HealthzRequest()) == pb.HealthzResponse()
+    watch.cancel()
+    await asyncio.wait_for(stopping, DEADLINE_S)
+
+
 async def test_address_in_use_is_told_by_its_number() -> None:
     async with Running(_raise) as first:
         with pytest.raises(OSError, match="Address already in use") as caught:

@@ -34,6 +34,7 @@ from transcoder.errors import (
     shown,
     status_json,
     unsupported_media_type,
+    wrong_method,
 )
 from transcoder.headers import (
     REQUEST_ID,
@@ -58,6 +59,8 @@ JSON: Final = "application/json"
 GRPC_WEB: Final = "application/grpc-web"
 _JSON_TYPE: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json", re.IGNORECASE)
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _SERVING: Final = b'{"status":"SERVING"}'
 _NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
 
@@ -209,13 +212,13 @@ class Transcoder:
     # Requests.
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._respond(request, request.raw_path, one_piece)
+        return await self._respond(request, _target(request), one_piece)
 
     async def _answer_mounted(self, request: web.Request) -> web.StreamResponse:
         # As a sub-application the route is "/mounted/at/{path}", and the target begins with it.
         resource = request.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
-        return await self._respond(request, request.raw_path.removeprefix(mounted_at), buffered)
+        return await self._respond(request, _target(request).removeprefix(mounted_at), buffered)
 
     async def _respond(
         self, request: web.BaseRequest, target: str, respond: Respond
@@ -297,6 +300,10 @@ class Transcoder:
             try:
                 match = self._router.match(request.method, path)
             except TranscodeError as error:
+                if error.code is grpc.StatusCode.INVALID_ARGUMENT:
+                    status, more, body = self._grpc_web.failure(error)
+                    out += more
+                    return status, body
                 if request.method != "POST" or error.http_status == 405:
                     raise
             else:
@@ -333,6 +340,9 @@ class Transcoder:
         self, request: web.BaseRequest, path: str, error: TranscodeError, out: HeaderList
     ) -> tuple[int, bytes]:
         """Answer what no route of a service serves: preflights, OPTIONS and health."""
+        is_health = path in _HEALTH
+        if is_health and error.code is grpc.StatusCode.NOT_FOUND:
+            error = wrong_method(("GET", "HEAD"))
         if request.method == "OPTIONS":
             if self._cors is not None and "Access-Control-Request-Method" in request.headers:
                 out += self._cors.preflight_headers(request.headers)
@@ -340,7 +350,7 @@ class Transcoder:
             if error.http_status == 405:
                 out += error.headers
                 return 204, b""
-        if path in ("/healthz", "/readyz") and request.method in ("GET", "HEAD"):
+        if is_health and request.method in ("GET", "HEAD"):
             out.append(("Content-Type", JSON))
             if path == "/readyz" and not self._is_ready:
                 return 503, _NOT_SERVING
@@ -387,6 +397,18 @@ class Mount:
             return
         self._transcoder.register(service, handlers, prefix=self._prefix)
         self._seen[service] = handlers
+
+
+def _target(request: web.BaseRequest) -> str:
+    """The request's target, less the authority that an absolute one names (RFC 9112, 3.2.2)."""
+    target = request.raw_path
+    if target.startswith("/"):
+        return target
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        return target
+    rest = target[absolute.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def _check_json(content_type: str | None) -> None:

@@ -92,12 +92,16 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
     """The whole body of a request, as it was sent.
 
     Raises:
-        TranscodeError: it is too large (413), too slow (408), compressed (415), or its chunks are
-            malformed (400).
+        TranscodeError: it is too large (413), too slow (408), compressed (415, or 400 when by its
+            transfer), or its chunks are malformed (400).
     """
     encoding = request.headers.get(hdrs.CONTENT_ENCODING)
     if encoding is not None and encoding.lower() != "identity":
         raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
+    # aiohttp's parser wants chunked last, and does not mind what stands before it.
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise closing(malformed("header Transfer-Encoding: expected chunked, last and once"))
     content = request.content
     try:
         body = content.read_nowait() if content.is_eof() else await _read_slowly(request, limits)

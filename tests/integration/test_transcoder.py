@@ -350,6 +350,65 @@ async def test_health_is_answered_where_no_service_has_the_path(server: Server) 
     for path in ("/healthz", "/readyz"):
         async with session.get(path) as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "SERVING"})
+        async with session.post(path) as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        pytest.param("http://a/v1/operations/a%2Fb", "operations/a%2Fb", id="http"),
+        pytest.param("HTTPS://u@a:1/v1/operations/a?x=//b", "operations/a", id="https"),
+    ],
+)
+async def test_an_absolute_target_is_its_path(server: Server, target: str, name: str) -> None:
+    session, servicer = server
+    head = f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert (await sent(session, head.encode())).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert servicer.seen.name == name
+
+
+@pytest.mark.parametrize("target", ["http://a", "http://a?b"])
+async def test_an_absolute_target_without_a_path_is_the_root(server: Server, target: str) -> None:
+    session, _ = server
+    head = f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert (await sent(session, head.encode())).startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+async def test_a_transfer_coding_that_is_not_undone_reaches_no_method(server: Server) -> None:
+    session, servicer = server
+    head = (
+        b"POST /v1/operations/a:cancel HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    )
+    assert (await sent(session, head)).endswith(
+        b'{"code":3,"message":"header Transfer-Encoding: expected chunked, last and once"}'
+    )
+    assert servicer.seen is None
+
+
+async def sent(session: aiohttp.ClientSession, data: bytes) -> bytes:
+    """What comes back for the bytes, until the server closes."""
+    async with session.get("/healthz") as answer:
+        url = answer.url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(data)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+async def test_a_malformed_path_is_answered_in_grpc_web(server: Server) -> None:
+    session, _ = server
+    headers = {"Content-Type": "application/grpc-web+proto"}
+    path = URL("/v1/operations/%zz:cancel", encoded=True)
+    async with session.post(path, headers=headers, data=b"\0\0\0\0\0") as answer:
+        assert (answer.status, await answer.read()) == (
+            200,
+            b"\x80\0\0\0\x63grpc-status:3\r\ngrpc-message:path segment '%25zz:cancel': "
+            b"expected two hex digits after each '%25'\r\n",
+        )
 
 
 async def test_readiness_fails_before_serving_ends() -> None:

@@ -1,8 +1,8 @@
 """A call, as every door hands it to a backend.
 
 A door (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend with the request
-message. The backend answers with the response message, or raises `TranscodeError`; either way the
-call then holds the metadata that goes back.
+message. The backend answers with the response message, or sends each of several to a `Sink`, or
+raises `TranscodeError`; in any case the call then holds the metadata that goes back.
 
 Rule: this file knows neither HTTP nor how a handler is found.
 """
@@ -78,7 +78,9 @@ class Call:
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None when it did not say.
         peername: the client's address as a socket gives it.
-        initial_metadata, trailing_metadata: what the handler sends back, once the call has ended.
+        initial_metadata: what the handler sends back first; there once a sink is started, or the
+            call has ended.
+        trailing_metadata: what the handler sends back last; there once the call has ended.
     """
 
     __slots__ = (
@@ -114,11 +116,37 @@ class Call:
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
 
+class Sink(Protocol):
+    """Where the responses of a stream go, one after another."""
+
+    async def start(self) -> None:
+        """Send on the call's initial metadata; the first message does it too."""
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Encode a message, send it on, and wait while the reader is slow.
+
+        It is encoded before anything is waited for, since servicers reuse messages.
+
+        Raises:
+            TranscodeError: CANCELLED, the reader has gone.
+        """
+        ...
+
+
 class Backend(Protocol):
     """Where calls go: handlers in this process, or a server elsewhere."""
 
     async def unary(self, call: Call, request: Message) -> Message:
         """Run a unary call to its end.
+
+        Raises:
+            TranscodeError: the call ended with a status other than OK.
+        """
+        ...
+
+    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+        """Run a call that streams its responses to its end.
 
         Raises:
             TranscodeError: the call ended with a status other than OK.

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.calls import Call, Metadata
+from transcoder.calls import Call, Metadata, Sink
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.headers import STATUS_DETAILS
 
@@ -23,7 +23,7 @@ DoneCallback = Callable[["Context"], None]
 
 
 class Context(grpc.aio.ServicerContext[Message, Message]):
-    """What one unary call's handler sees and sets."""
+    """What the handler of one call sees and sets."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -174,6 +174,40 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         if details:
             self._call.trailing_metadata = [pair for pair in trailing if pair[0] != STATUS_DETAILS]
         return TranscodeError(code, self._details, details=details)
+
+
+class StreamContext(Context):
+    """The same for a call that streams its responses.
+
+    Attributes:
+        as_message: makes a message of what is written, when that is none yet: for a handler with
+            serializers of its own.
+    """
+
+    def __init__(self, call: Call, sink: Sink) -> None:
+        super().__init__(call)
+        self._sink = sink
+        self.as_message: Callable[[Any], Message] | None = None
+
+    async def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self.hold_initial_metadata(initial_metadata)
+        await self._sink.start()
+
+    async def write(self, message: Message) -> None:
+        if self._is_aborted:
+            raise AbortError("Locally aborted.")
+        if self._is_done:
+            raise UsageError("RPC already finished.")
+        if self.as_message is not None:
+            message = self.as_message(message)
+        if type(message) is not self._call.method.response_type:
+            raise TypeError(f"{self._call.method.path} wrote {type(message).__name__}")
+        self._initial_sent = True
+        try:
+            await self._sink.send(message)
+        except TranscodeError:
+            self._is_cancelled = True
+            raise
 
 
 class SyncContext:

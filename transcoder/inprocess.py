@@ -9,19 +9,20 @@ Rule: the chain of interceptors is built once; a timer is armed only for a call 
 """
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError
 
-from transcoder.calls import Call, Metadata
-from transcoder.context import Context, SyncContext
+from transcoder.calls import Call, Metadata, Method, Sink
+from transcoder.context import Context, StreamContext, SyncContext
 from transcoder.errors import (
     TranscodeError,
     deadline_exceeded,
@@ -33,10 +34,13 @@ from transcoder.headers import REQUEST_ID
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     Handler = grpc.RpcMethodHandler[Any, Any]
 else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs only
 
+R = TypeVar("R")
 FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 
 
@@ -74,61 +78,37 @@ class InProcess:
         context = Context(call)
         try:
             if call.deadline is None:
-                return await self._run(call, request, context)
-            return await self._run_until(call, request, context)
+                return await self._unary(call, request, context)
+            run = functools.partial(self._unary, call, request, context)
+            return await _until_deadline(call, context, run)
         except asyncio.CancelledError:
             context.cancel()
             raise
         finally:
             context.finish()
 
-    async def _run_until(self, call: Call, request: Message, context: Context) -> Message:
-        remaining_s = call.time_remaining()
-        task = asyncio.current_task()
-        if not remaining_s or task is None:
-            raise deadline_exceeded()
-        has_expired = False
-
-        def expire() -> None:
-            nonlocal has_expired
-            has_expired = True
-            context.expire()
-            task.cancel()
-
-        timer = asyncio.get_running_loop().call_later(remaining_s, expire)
+    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+        context = StreamContext(call, sink)
         try:
-            response = await self._run(call, request, context)
+            run = functools.partial(self._stream, call, request, context)
+            await (run() if call.deadline is None else _until_deadline(call, context, run))
         except asyncio.CancelledError:
-            # The client may leave in the same turn: then another cancel remains to be obeyed.
-            if has_expired and task.uncancel() == 0:
-                raise deadline_exceeded() from None
-            raise
-        except TranscodeError:
-            if has_expired:
-                task.uncancel()
+            context.cancel()
             raise
         finally:
-            timer.cancel()
-        if has_expired:  # the handler swallowed its cancellation
-            task.uncancel()
-            raise deadline_exceeded()
-        return response
+            context.finish()
 
-    async def _run(self, call: Call, request: Message, context: Context) -> Message:
+    async def _unary(self, call: Call, request: Message, context: Context) -> Message:
         method = call.method
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None:
+            if handler is None or handler.unary_unary is None:
                 raise unimplemented("Method not found!")
+            behaviour: Callable[..., Any] = handler.unary_unary
             registered = self._handlers[method.path]
             argument: object = request
             if handler.request_deserializer != registered.request_deserializer:
-                argument = request.SerializeToString()
-                if handler.request_deserializer is not None:
-                    argument = handler.request_deserializer(argument)
-            behaviour: Callable[..., Any] | None = handler.unary_unary
-            if behaviour is None:
-                raise unimplemented("Method not found!")
+                argument = _as_asked(request, handler)
             if _is_coroutine_function(behaviour):
                 response = await behaviour(argument, context)
             else:
@@ -137,17 +117,13 @@ class InProcess:
             if failure is not None:
                 raise failure
             if handler.response_serializer != registered.response_serializer:
-                if handler.response_serializer is not None:
-                    response = handler.response_serializer(response)
-                response = method.response_type.FromString(response)
+                response = _as_message(response, handler, method)
         except (TranscodeError, asyncio.CancelledError):
             raise
         except Exception as exc:
             failure = context.failure()
             if failure is None:
-                request_id = call.metadata.get(REQUEST_ID)
-                logger.exception("%s failed, request id %s", method.path, request_id)
-                raise internal(request_id) from exc
+                raise _fault(call, exc) from exc
             raise failure from (None if isinstance(exc, AbortError) else exc)
         if type(response) is not method.response_type:
             request_id = call.metadata.get(REQUEST_ID)
@@ -155,6 +131,90 @@ class InProcess:
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
             raise internal(request_id)
         return response
+
+    async def _stream(self, call: Call, request: Message, context: StreamContext) -> None:
+        method = call.method
+        try:
+            handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
+            if handler is None or handler.unary_stream is None:
+                raise unimplemented("Method not found!")
+            behaviour: Callable[..., Any] = handler.unary_stream
+            registered = self._handlers[method.path]
+            argument: object = request
+            if handler.request_deserializer != registered.request_deserializer:
+                argument = _as_asked(request, handler)
+            if handler.response_serializer != registered.response_serializer:
+                context.as_message = functools.partial(_as_message, handler=handler, method=method)
+            if inspect.isasyncgenfunction(behaviour):
+                async with contextlib.aclosing(behaviour(argument, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+            elif _is_coroutine_function(behaviour):
+                await behaviour(argument, context)
+            else:
+                await _stream_in_thread(behaviour, argument, context)
+            failure = context.failure()
+            if failure is not None:
+                raise failure
+        except (TranscodeError, asyncio.CancelledError):
+            raise
+        except Exception as exc:
+            failure = context.failure()
+            if failure is None:
+                raise _fault(call, exc) from exc
+            raise failure from (None if isinstance(exc, AbortError) else exc)
+
+
+async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaitable[R]]) -> R:
+    remaining_s = call.time_remaining()
+    task = asyncio.current_task()
+    if not remaining_s or task is None:
+        raise deadline_exceeded()
+    has_expired = False
+
+    def expire() -> None:
+        nonlocal has_expired
+        has_expired = True
+        context.expire()
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(remaining_s, expire)
+    try:
+        response = await run()
+    except asyncio.CancelledError:
+        # The client may leave in the same turn: then another cancel remains to be obeyed.
+        if has_expired and task.uncancel() == 0:
+            raise deadline_exceeded() from None
+        raise
+    except TranscodeError:
+        if has_expired:
+            task.uncancel()
+        raise
+    finally:
+        timer.cancel()
+    if has_expired:  # the handler swallowed its cancellation
+        task.uncancel()
+        raise deadline_exceeded()
+    return response
+
+
+def _as_asked(request: Message, handler: Handler) -> object:
+    """The request as a handler with a deserializer of its own, or none, takes it."""
+    data = request.SerializeToString()
+    return data if handler.request_deserializer is None else handler.request_deserializer(data)
+
+
+def _as_message(response: Any, handler: Handler, method: Method) -> Message:  # noqa: ANN401
+    """The message that a handler with a serializer of its own, or none, means."""
+    serialize = handler.response_serializer
+    return method.response_type.FromString(response if serialize is None else serialize(response))
+
+
+def _fault(call: Call, exc: Exception) -> TranscodeError:
+    """How a call ends whose handler raised what it should not."""
+    request_id = call.metadata.get(REQUEST_ID)
+    logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
+    return internal(request_id)
 
 
 def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
@@ -169,3 +229,29 @@ async def _in_thread(behaviour: Callable[..., Any], request: object, context: Co
     run = contextvars.copy_context().run
     work = functools.partial(run, behaviour, request, SyncContext(context))
     return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+async def _stream_in_thread(
+    behaviour: Callable[..., Any], request: object, context: StreamContext
+) -> None:
+    """Run a plain generator in one thread of the loop's pool, which waits for each write."""
+    loop = asyncio.get_running_loop()
+    writing: Future[None] | None = None
+
+    def run() -> None:
+        nonlocal writing
+        responses = behaviour(request, SyncContext(context))
+        try:
+            for response in responses:
+                writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
+                writing.result()
+        finally:
+            if isinstance(responses, Generator):
+                responses.close()
+
+    try:
+        await loop.run_in_executor(None, contextvars.copy_context().run, run)
+    finally:
+        # Cancelled here, the thread goes on to its next write, which fails as the call is over.
+        if writing is not None:
+            writing.cancel()

@@ -4,8 +4,8 @@ The cases are of the kinds that grpc.aio itself decides: abort and what follows 
 not raised, metadata, interceptors that replace the handler.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -14,28 +14,12 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from transcoder.calls import Call, Metadata, Metadatum
-from transcoder.errors import TranscodeError
-from transcoder.inprocess import Handler, InProcess
-from transcoder.schema import methods_of
+from tests.parity import in_process, native
 
-CHECK = "/grpc.health.v1.Health/Check"
 SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-Pairs = Sequence[tuple[str, str | bytes]]
 RICH = status_pb2.Status(
     code=9, message="rich", details=[any_pb2.Any(type_url="t/x.Y", value=b"z")]
 ).SerializeToString()
-
-
-@dataclass
-class Outcome:
-    """What the caller of one RPC sees."""
-
-    code: grpc.StatusCode
-    message: str = ""
-    response: int | None = None
-    initial: list[tuple[str, str | bytes]] = field(default_factory=list)
-    trailing: list[tuple[str, str | bytes]] = field(default_factory=list)
 
 
 class Servicer(health_pb2_grpc.HealthServicer):
@@ -138,77 +122,6 @@ class Servicer(health_pb2_grpc.HealthServicer):
             f"{sent['x-in']} {sent['x-in-bin']!r} {context.invocation_metadata()[0].key}"
         )
         return SERVING
-
-
-def _handlers(servicer: health_pb2_grpc.HealthServicer) -> dict[str, Handler]:
-    seen: dict[str, Handler] = {}
-
-    class Recorder:
-        def add_generic_rpc_handlers(self, handlers: object) -> None: ...
-
-        def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
-            seen.update({f"/{service}/{name}": handler for name, handler in handlers.items()})
-
-    recorder: Any = Recorder()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, recorder)
-    return seen
-
-
-METADATA = (("x-in", "text"), ("x-in-bin", b"\x00\x01"))
-
-
-async def native(
-    servicer: health_pb2_grpc.HealthServicer,
-    case: str,
-    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
-) -> Outcome:
-    server = grpc.aio.server(interceptors=list(interceptors))
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            check = channel.unary_unary(
-                CHECK,
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            request = health_pb2.HealthCheckRequest(service=case)
-            call = check(request, metadata=METADATA, timeout=10)
-            try:
-                outcome = Outcome(grpc.StatusCode.OK, response=(await call).status)
-            except grpc.aio.AioRpcError as error:
-                outcome = Outcome(error.code(), error.details() or "")
-            outcome.initial = [(key, value) for key, value in await call.initial_metadata()]
-            outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
-            return outcome
-    finally:
-        await server.stop(None)
-
-
-async def in_process(
-    servicer: health_pb2_grpc.HealthServicer,
-    case: str,
-    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
-) -> Outcome:
-    backend = InProcess(interceptors)
-    backend.register(_handlers(servicer))
-    call = Call(
-        methods_of("grpc.health.v1.Health")[CHECK],
-        Metadata([Metadatum(*pair) for pair in METADATA]),
-        deadline=None,
-        peername=("127.0.0.1", 5000),
-    )
-    try:
-        response = await backend.unary(call, health_pb2.HealthCheckRequest(service=case))
-        outcome = Outcome(grpc.StatusCode.OK, response=response.status)  # type: ignore[attr-defined]
-    except TranscodeError as error:
-        outcome = Outcome(error.code, error.message)
-        if error.details:
-            outcome.trailing.append(("grpc-status-details-bin", error.details))
-    outcome.initial = list(call.initial_metadata)
-    outcome.trailing += call.trailing_metadata
-    return outcome
 
 
 CASES = [name for name in vars(Servicer) if not name.startswith("_") and name != "Check"]

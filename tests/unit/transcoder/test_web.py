@@ -13,7 +13,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from sonora.asgi import grpcASGI
 
-from transcoder.calls import Call
+from transcoder.calls import Call, Sink
 from transcoder.errors import TranscodeError, malformed
 from transcoder.options import Limits
 from transcoder.schema import methods_of
@@ -44,6 +44,9 @@ class StandIn:
         self.calls.append(call)
         self.requests.append(request)
         return self.behaviour(call, request)
+
+    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+        raise AssertionError
 
 
 @dataclass

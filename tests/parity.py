@@ -1,0 +1,175 @@
+"""One servicer, called under grpc.aio and in process; what the caller of each sees.
+
+Knows grpc.health.v1.Health, of which Check is the unary call and Watch the stream. The request's
+`service` names the case.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from transcoder.calls import Call, Metadata, Metadatum
+from transcoder.errors import TranscodeError
+from transcoder.inprocess import Handler, InProcess
+from transcoder.schema import methods_of
+
+CHECK: Final = "/grpc.health.v1.Health/Check"
+WATCH: Final = "/grpc.health.v1.Health/Watch"
+METADATA: Final = (("x-in", "text"), ("x-in-bin", b"\x00\x01"))
+TIMEOUT_S: Final = 10
+
+Interceptors = Sequence[grpc.aio.ServerInterceptor]
+
+
+@dataclass
+class Outcome:
+    """What the caller of one RPC sees.
+
+    Attributes:
+        responses: the status of each message.
+    """
+
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    message: str = ""
+    responses: list[int] = field(default_factory=list)
+    initial: list[tuple[str, str | bytes]] = field(default_factory=list)
+    trailing: list[tuple[str, str | bytes]] = field(default_factory=list)
+
+
+def handlers_of(servicer: health_pb2_grpc.HealthServicer) -> dict[str, Handler]:
+    """What the generated code registers, by method path."""
+    seen: dict[str, Handler] = {}
+
+    class Recorder:
+        def add_generic_rpc_handlers(self, handlers: object) -> None: ...
+
+        def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+            seen.update({f"/{service}/{name}": handler for name, handler in handlers.items()})
+
+    recorder: Any = Recorder()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, recorder)
+    return seen
+
+
+@asynccontextmanager
+async def _stub(
+    servicer: health_pb2_grpc.HealthServicer, interceptors: Interceptors
+) -> AsyncIterator[Any]:
+    server = grpc.aio.server(interceptors=list(interceptors))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield health_pb2_grpc.HealthStub(channel)
+    finally:
+        await server.stop(None)
+
+
+async def native(
+    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+) -> Outcome:
+    outcome = Outcome()
+    async with _stub(servicer, interceptors) as stub:
+        request = health_pb2.HealthCheckRequest(service=case)
+        call = stub.Check(request, metadata=METADATA, timeout=TIMEOUT_S)
+        try:
+            outcome.responses.append((await call).status)
+        except grpc.aio.AioRpcError as error:
+            outcome.code, outcome.message = error.code(), error.details() or ""
+        await _take_metadata(call, outcome)
+    return outcome
+
+
+async def native_stream(
+    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+) -> Outcome:
+    outcome = Outcome()
+    async with _stub(servicer, interceptors) as stub:
+        request = health_pb2.HealthCheckRequest(service=case)
+        call = stub.Watch(request, metadata=METADATA, timeout=TIMEOUT_S)
+        try:
+            async for response in call:
+                outcome.responses.append(response.status)
+        except grpc.aio.AioRpcError as error:
+            outcome.code, outcome.message = error.code(), error.details() or ""
+        await _take_metadata(call, outcome)
+    return outcome
+
+
+async def _take_metadata(call: Any, outcome: Outcome) -> None:
+    outcome.initial = [(key, value) for key, value in await call.initial_metadata()]
+    outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
+
+
+def call_of(path: str, *, deadline: float | None = None) -> Call:
+    return Call(
+        methods_of("grpc.health.v1.Health")[path],
+        Metadata([Metadatum(*pair) for pair in METADATA]),
+        deadline=deadline,
+        peername=("127.0.0.1", 5000),
+    )
+
+
+def _backend(servicer: health_pb2_grpc.HealthServicer, interceptors: Interceptors) -> InProcess:
+    backend = InProcess(interceptors)
+    backend.register(handlers_of(servicer))
+    return backend
+
+
+async def in_process(
+    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+) -> Outcome:
+    outcome = Outcome()
+    call = call_of(CHECK)
+    request = health_pb2.HealthCheckRequest(service=case)
+    try:
+        response = await _backend(servicer, interceptors).unary(call, request)
+        outcome.responses.append(response.status)  # type: ignore[attr-defined]
+    except TranscodeError as error:
+        _take_error(error, outcome)
+    outcome.initial = list(call.initial_metadata)
+    outcome.trailing += call.trailing_metadata
+    return outcome
+
+
+class Collector:
+    """A sink that keeps what comes, as the caller of a stream sees it."""
+
+    def __init__(self, call: Call, outcome: Outcome) -> None:
+        self._call = call
+        self._outcome = outcome
+
+    async def start(self) -> None:
+        self._outcome.initial = list(self._call.initial_metadata)
+
+    async def send(self, message: Message) -> None:
+        await self.start()
+        self._outcome.responses.append(message.status)  # type: ignore[attr-defined]
+
+
+async def in_process_stream(
+    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+) -> Outcome:
+    outcome = Outcome()
+    call = call_of(WATCH)
+    request = health_pb2.HealthCheckRequest(service=case)
+    try:
+        sink = Collector(call, outcome)
+        await _backend(servicer, interceptors).stream(call, request, sink)
+    except TranscodeError as error:
+        _take_error(error, outcome)
+    outcome.initial = list(call.initial_metadata)
+    outcome.trailing += call.trailing_metadata
+    return outcome
+
+
+def _take_error(error: TranscodeError, outcome: Outcome) -> None:
+    outcome.code, outcome.message = error.code, error.message
+    if error.details:
+        outcome.trailing.append(("grpc-status-details-bin", error.details))

@@ -160,7 +160,10 @@ def _folder(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _Unfit("the path of a folder")
     try:
+        str(Path(value).absolute()).encode()  # the lock names it, in JSON
         mode = Path(value).stat().st_mode
+    except UnicodeEncodeError:
+        raise _Unfit("the path of a folder, in UTF-8") from None
     except FileNotFoundError:
         return Path(value)
     except OSError as exc:

@@ -4,6 +4,7 @@ Rule: what takes long to import (grpc, aiohttp, the store) is imported where a c
 `--help` answers at once.
 """
 
+import os
 import sys
 
 import click
@@ -45,4 +46,13 @@ for command in (serve, call, *accounts.GROUPS):
 
 
 def main() -> None:
+    _open_what_is_closed()
     sys.exit(failures.run(commands, name=NAME))
+
+
+def _open_what_is_closed() -> None:
+    """Let each standard stream be something, before a socket or the store is given its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w"))

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
+import msgspec
 
 from server.cli import output
+from server.cli.failures import Misused
 from server.cli.settings import CONFIG, DATA_DIR, settings
 from server.operations import (
     AddMember,
@@ -82,6 +84,11 @@ def _moment(text: str) -> datetime | None:
 def _perform(operation: Operation, flags: dict[str, object]) -> list[Result]:
     from server.cli.store import perform
 
+    try:
+        msgspec.json.encode(operation)
+    except UnicodeEncodeError as error:
+        text = error.object[:40].encode(errors="surrogateescape")
+        raise Misused(f"expected UTF-8, got {text!r}") from error
     return perform(settings(flags).config.data_dir, operation)
 
 

@@ -290,6 +290,22 @@ def test_of_two_organisations_one_has_to_be_named(tmp_path: Path) -> None:
     assert user["org_id"] == two["id"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("org", "create", "\udcffx"), id="name"),
+        pytest.param(("user", "list", "--org", "\udcffx"), id="option"),
+        pytest.param(("member", "add", "1", "\udcffx"), id="role"),
+        pytest.param(("token", "revoke", "\udcffx"), id="id"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_one_line(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    outcome = run(*arguments, folder=tmp_path)
+    assert outcome == Outcome(2, "", "error: expected UTF-8, got b'\\xffx'\n")
+
+
 def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:
     outcome = run("org", "list", "--data-dir", "typo", folder=tmp_path)
     assert outcome == Outcome(

@@ -151,6 +151,21 @@ def test_it_serves_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
         assert server.wait() == 0
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_it_serves_and_drains_with_standard_streams_closed(closed: str, tmp_path: Path) -> None:
+    # A shell closes what a daemon is not given; nothing may then be written to a socket instead.
+    server = (
+        f'exec "{sys.executable}" -m server serve --listen 127.0.0.1:0 --grpc-listen 127.0.0.1:0'
+    )
+    with subprocess.Popen(["/bin/sh", "-c", f"{server} {closed}"], cwd=tmp_path) as process:
+        deadline = time.monotonic() + TIMEOUT_S
+        while run("org", "list", folder=tmp_path).status != 0:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as server:
         host, _, port = server.listen.rpartition(":")

@@ -165,6 +165,12 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
             id="a file",
         ),
         pytest.param(
+            {"data_dir": "\udcff"},
+            {},
+            "--data-dir: expected the path of a folder, in UTF-8, got '\\udcff'",
+            id="not UTF-8",
+        ),
+        pytest.param(
             {"data_dir": "file/below"},
             {},
             "--data-dir: expected a folder that can be used (Not a directory), got 'file/below'",

@@ -1,5 +1,7 @@
-"""The one connection that writes: load, decide, write, commit, in one thread.
+"""The one connection that writes, one transaction at a time: load, decide, write; then commit.
 
+All but the commit is Python that holds the interpreter's lock, so it gains nothing from another
+thread, and loses the way there and back; the commit waits for the disk, without the lock.
 Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
 so writing works again as soon as storage does.
 """
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from server.clock import Clock
+from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
@@ -38,6 +41,9 @@ _MACHINE_IDS: Final = 2**16
 RECENT_MAX: Final = 1_024
 """States kept after they were written; nobody else writes, so they are what a load would find."""
 
+RECENT_SCRIPT_MAX_CHARS: Final = 8 << 10
+"""An action with a longer script is not kept: together they may be 8 MiB, not a gigabyte."""
+
 
 class Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -59,7 +65,8 @@ class Writer:
                 connection.close()
             self._connected()
 
-    def commit(self, needs: Needs, decide: Decide) -> None:
+    def write(self, needs: Needs, decide: Decide) -> Writes:
+        """All of a transaction but its commit, which must follow."""
         try:
             with storage(self._path):
                 connection = self._connected()
@@ -68,7 +75,16 @@ class Writer:
             writes = decide(loaded)
             with storage(self._path):
                 self._write(connection, writes)
-                connection.execute("COMMIT")
+        except BaseException:
+            self.close()
+            raise
+        return writes
+
+    def commit(self, writes: Writes) -> None:
+        """Make durable what was written; takes as long as the disk does."""
+        try:
+            with storage(self._path):
+                self._connected().execute("COMMIT")
         except BaseException:
             self.close()
             raise
@@ -152,10 +168,14 @@ class Writer:
         recent = self._recent
         for key, state in states.items():
             recent.pop(key, None)
-            if state is not None:
+            if state is not None and not _is_long(state):
                 recent[key] = state
         while len(recent) > RECENT_MAX:
             del recent[next(iter(recent))]
+
+
+def _is_long(state: State) -> bool:
+    return isinstance(state, Action) and len(state.script) > RECENT_SCRIPT_MAX_CHARS
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:

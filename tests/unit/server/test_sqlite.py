@@ -5,6 +5,7 @@ import resource
 import sqlite3
 import stat
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,20 @@ async def test_commit_waits_for_the_disk(store: SqliteEventStore, tmp_path: Path
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with closing(connect(tmp_path / "events.sqlite", writes=True)) as writing:
         assert writing.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+async def test_long_scripts_that_were_written_do_not_stay_in_memory(
+    store: SqliteEventStore,
+) -> None:
+    async with CommandQueue(store) as queue:
+        tracemalloc.start()
+        try:
+            for number in range(40):
+                await queue.execute(an_action(str(number), "x" * (512 << 10)))
+            left_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert left_bytes < 4 << 20
 
 
 async def test_second_store_on_the_folder_is_refused(

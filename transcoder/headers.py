@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 REQUEST_ID: Final = "x-request-id"
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 HTTP_CODE: Final = "x-http-code"
+LOGGED_MAX: Final = 1000
+"""Lines about what is dropped: names are the client's, and it has as many as it likes."""
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -196,7 +198,12 @@ def _header_value(key: str, value: str | bytes) -> str | None:
     return value
 
 
-@functools.lru_cache(maxsize=1000)
 def _log_dropped(what: str, key: str) -> None:
-    """Log once what is dropped; the cache is what makes it once."""
+    """Log once what is dropped, and nothing more once a client makes up ever new names."""
+    if _log_once.cache_info().currsize < LOGGED_MAX:
+        _log_once(what, key)
+
+
+@functools.cache
+def _log_once(what: str, key: str) -> None:
     logger.warning("dropped %s %s: not valid as metadata", what, shown(key))

@@ -184,3 +184,17 @@ def test_initial_metadata_may_set_the_status(
     sent: list[tuple[str, str | bytes]], expected: int
 ) -> None:
     assert http_code(sent) == expected
+
+
+def test_what_is_dropped_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        assert list(metadata(("X!Logged", "1"))) == [("x-request-id", "r1")]
+    assert caplog.messages == ["dropped request header 'x!logged': not valid as metadata"]
+
+
+def test_names_made_up_without_end_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transcoder.headers.LOGGED_MAX", 0)
+    assert list(metadata(("X!New", "1"))) == [("x-request-id", "r1")]
+    assert caplog.messages == []

@@ -27,6 +27,10 @@ class CreateAction(Command[Action]):
     def names(self) -> tuple[Name, ...]:
         return (action_name(self.org_id, self.name),)
 
+    @property
+    def chars(self) -> int:
+        return len(self.script)
+
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.create(
             name=self.name,
@@ -58,6 +62,10 @@ class UpdateAction(Command[Action]):
     @property
     def names(self) -> tuple[Name, ...]:
         return (action_name(self.org_id, self.name),)
+
+    @property
+    def chars(self) -> int:
+        return len(self.script)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.update(

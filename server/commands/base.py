@@ -61,6 +61,11 @@ class Command(ABC, Generic[R]):
     def names(self) -> tuple[Name, ...]:
         return ()
 
+    @property
+    def chars(self) -> int:
+        """How much text it has the store write, where that may be much."""
+        return 0
+
     @abstractmethod
     def decide(self, facts: Facts) -> Sequence[Change]:
         """What happens.

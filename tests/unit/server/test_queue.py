@@ -192,9 +192,27 @@ async def test_fault_in_the_store_reaches_its_callers_and_the_queue_goes_on(
 
 async def test_batch_is_bounded(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
-        for number in range(BATCH_MAX + 3):
+        for number in range(600):
             callers.create_task(queue.execute(an_action(str(number))))
-    assert store.sizes() == [256, 3]
+    assert store.sizes()[0] == BATCH_MAX == 256
+
+
+async def test_many_are_halved_so_that_some_are_answered_while_others_commit(
+    store: MemoryStore,
+) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        for number in range(100):
+            callers.create_task(queue.execute(an_action(str(number))))
+    assert store.sizes() == [50, 32, 18]
+
+
+async def test_batch_is_bounded_by_its_text(store: MemoryStore) -> None:
+    script = "x" * 400_000
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        for number in range(5):
+            action = CreateAction("org", str(number), str(number), script, 0, False, "ada")
+            callers.create_task(queue.execute(action))
+    assert store.sizes() == [3, 2]
 
 
 async def test_one_too_many_waiting_is_refused_at_once(store: MemoryStore) -> None:

@@ -16,7 +16,7 @@ from server.commands.actions import CreateAction, DeactivateAction, DeleteAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
-from server.eventstore.contract import DataFolderInUse, Loaded, Needs, StorageError, Writes
+from server.eventstore.contract import DataFolderInUse, Decide, Loaded, Needs, StorageError, Writes
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
 from server.eventstore.sqlite.connect import connect
@@ -91,26 +91,39 @@ async def test_closed_store_says_so(tmp_path: Path) -> None:
         await store.action("org", "1")
 
 
-async def test_store_closes_after_the_commit_that_its_caller_left(tmp_path: Path) -> None:
+async def test_commit_that_its_caller_left_ends_before_the_next_and_before_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = await SqliteEventStore.open(tmp_path)
     entered, leave = threading.Event(), threading.Event()
+    commit = writer_module.Writer.commit
 
-    def decide(loaded: Loaded) -> Writes:
+    def slow_commit(self: writer_module.Writer, writes: Writes) -> None:
         entered.set()
         leave.wait(timeout=10)
-        event = RecordedEvent(1, "org", "action", "1", 1, "action.removed", {}, "", loaded.now)
-        return Writes([event], {}, [], {})
+        commit(self, writes)
 
-    commit = asyncio.create_task(store.commit(Needs([], []), decide))
+    def removed(action_id: str) -> Decide:
+        def decide(loaded: Loaded) -> Writes:
+            key = ("org", "action", action_id)
+            position = loaded.position + 1
+            event = RecordedEvent(position, *key, 1, "action.removed", {}, "", loaded.now)
+            return Writes([event], {}, [], {})
+
+        return decide
+
+    monkeypatch.setattr(writer_module.Writer, "commit", slow_commit)
+    left = asyncio.create_task(store.commit(Needs([], []), removed("1")))
     await asyncio.to_thread(entered.wait)
-    commit.cancel()
+    left.cancel()
+    following = asyncio.create_task(store.commit(Needs([], []), removed("2")))
     leave.set()
     with pytest.raises(asyncio.CancelledError):
-        await commit
-    assert [event.position for event in await store.events()] in ([], [1])
+        await left
+    await following
     await store.close()
     again = await SqliteEventStore.open(tmp_path)
-    assert [event.position for event in await again.events()] == [1]
+    assert [event.aggregate_id for event in await again.events()] == ["1", "2"]
     await again.close()
 
 

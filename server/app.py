@@ -83,6 +83,8 @@ class Application:
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)
+        # Before anyone may call, so that nobody finds the store without its owner.
+        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
         await socket.start(Admin(store, queue, ids, texts))
@@ -107,7 +109,6 @@ class Application:
         grpc_listen = await _listening(native, config.grpc_listen)
         listen = await _listening(transcoder, config.listen)
         running.push_async_callback(_drain, native, transcoder)
-        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
         return Started(listen, grpc_listen, owner)
 
     async def stop(self) -> None:

@@ -1,5 +1,7 @@
-"""The one connection that writes: load, decide, write, commit, in one thread.
+"""The one connection that writes, one transaction at a time: load, decide, write; then commit.
 
+All but the commit is Python that holds the interpreter's lock, so it gains nothing from another
+thread, and loses the way there and back; the commit waits for the disk, without the lock.
 Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
 so writing works again as soon as storage does.
 """
@@ -63,7 +65,8 @@ class Writer:
                 connection.close()
             self._connected()
 
-    def commit(self, needs: Needs, decide: Decide) -> None:
+    def write(self, needs: Needs, decide: Decide) -> Writes:
+        """All of a transaction but its commit, which must follow."""
         try:
             with storage(self._path):
                 connection = self._connected()
@@ -72,7 +75,16 @@ class Writer:
             writes = decide(loaded)
             with storage(self._path):
                 self._write(connection, writes)
-                connection.execute("COMMIT")
+        except BaseException:
+            self.close()
+            raise
+        return writes
+
+    def commit(self, writes: Writes) -> None:
+        """Make durable what was written; takes as long as the disk does."""
+        try:
+            with storage(self._path):
+                self._connected().execute("COMMIT")
         except BaseException:
             self.close()
             raise

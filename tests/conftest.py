@@ -2,6 +2,18 @@
 
 import os
 
+import pytest
+
+from tests import client_table
+
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:
     del os.environ[_name]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    cells = client_table.cells_of(terminalreporter.stats)
+    if cells:
+        terminalreporter.section("gRPC-Web clients")
+        for line in client_table.table(cells):
+            terminalreporter.write_line(line)

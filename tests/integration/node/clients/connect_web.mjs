@@ -1,0 +1,36 @@
+// connect-web, by its gRPC-Web transport.
+
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { detailOf } from "./types.mjs";
+
+export function connectWeb() {
+  return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal }) => {
+    const client = createClient(method.parent, createGrpcWebTransport({ baseUrl }));
+    const input = fromJson(method.input, request, { registry });
+    const messages = [];
+    const keep = (message) => messages.push(toJson(method.output, message, { registry }));
+    let metadata = {};
+    const options = {
+      headers,
+      timeoutMs,
+      signal,
+      onTrailer: (trailers) => (metadata = Object.fromEntries(trailers)),
+    };
+    try {
+      if (method.methodKind === "unary") keep(await client[method.localName](input, options));
+      else for await (const message of client[method.localName](input, options)) keep(message);
+      return { messages, code: 0, error: "", details: [], metadata };
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      return {
+        messages,
+        code: error.code,
+        error: error.rawMessage,
+        details: error.details.map(({ type, value }) => detailOf(registry, type, value)),
+        metadata: Object.fromEntries(error.metadata),
+      };
+    }
+  };
+}

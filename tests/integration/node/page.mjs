@@ -1,0 +1,5 @@
+// What a page of the tests holds: the clients, for the driver to call.
+
+import { cancel, start } from "./calls.mjs";
+
+globalThis.clients = { cancel, start };

@@ -1,0 +1,124 @@
+"""Every real gRPC-Web client against every way that a call ends; the table is printed at the end.
+
+Rule: a test says what the caller sees. What a client itself gets wrong is in `SHOWN`, and told in
+docs/grpc-web.md.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from google.rpc import status_pb2
+
+from tests import grpcweb_fixture
+from tests.client_table import CASES, CLIENTS, PROPERTY
+from tests.grpcweb_fixture import ERROR_MESSAGE, SAY, Server, serving
+from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ERROR, CASE_WAIT
+from tests.web_clients import BufCurl, Client, Driver, JavaScript, decoded
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FILES: Final = (*grpcweb_fixture.FILES, status_pb2.DESCRIPTOR)
+WAIT_S: Final = 20
+DETAILS: Final = [{"type": "google.rpc.ErrorInfo", "value": {"reason": "BUSY", "domain": "größer"}}]
+# protobuf-ts does not decode grpc-message, with any server.
+SHOWN: Final = {"protobuf-ts": "zu gro%C3%9F: 100%25"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(driver: Driver) -> AsyncIterator[Server]:
+    async with serving(cors_origins=[driver.origin]) as server:
+        yield server
+
+
+@pytest.fixture(params=[client for client in CLIENTS if "text" not in client])
+def name(request: pytest.FixtureRequest) -> str:
+    client: str = request.param
+    return client
+
+
+@pytest.fixture
+def client(
+    name: str,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
+    driver: Driver,
+    server: Server,
+    tmp_path: Path,
+) -> Client:
+    case = request.node.get_closest_marker("case").args[0]
+    assert case in CASES
+    record_property(PROPERTY, (name, case))
+    if name == "buf curl":
+        return BufCurl(server.url, FILES, tmp_path)
+    client, _, where = name.partition(", ")
+    return JavaScript(driver, client, where.lower(), server.url, FILES)
+
+
+@pytest.fixture
+def error_message(name: str) -> str:
+    """Of CASE_ERROR, as the client shows it."""
+    return SHOWN.get(name.partition(" ")[0], ERROR_MESSAGE)
+
+
+@pytest.mark.case("unary")
+async def test_a_unary_call_gets_its_message(client: Client) -> None:
+    call = await client.start(SAY, {"name": "größe"})
+    outcome = await call.outcome()
+    assert outcome.messages == [{"name": "größe", "index": 1}]
+    assert (outcome.code, outcome.error, outcome.details) == (0, "", [])
+
+
+@pytest.mark.case("error with details")
+async def test_a_unary_error_comes_with_its_details(client: Client, error_message: str) -> None:
+    call = await client.start(SAY, {"case": CASE_ERROR})
+    outcome = await call.outcome()
+    assert outcome.messages == []
+    assert (outcome.code, outcome.error) == (9, error_message)
+    assert outcome.details == DETAILS
+
+
+@pytest.mark.case("deadline")
+async def test_a_deadline_ends_the_call_on_both_sides(
+    client: Client, name: str, server: Server
+) -> None:
+    call = await client.start(SAY, {"name": f"{name}: late", "case": CASE_WAIT}, timeout_ms=500)
+    outcome = await call.outcome()
+    assert (outcome.messages, outcome.code) == ([], 4)
+    async with asyncio.timeout(WAIT_S):
+        await server.servicer.cancelled[f"{name}: late"].wait()
+
+
+@pytest.mark.case("non-ASCII trailers")
+@pytest.mark.parametrize("path", [SAY], ids=["unary"])
+async def test_non_ascii_trailers_arrive_as_bytes_or_not_at_all(client: Client, path: str) -> None:
+    call = await client.start(path, {"count": 1})
+    sent = await call.outcome()
+    call = await client.start(path, {"count": 1, "case": CASE_BAD_TRAILERS})
+    refused = await call.outcome()
+    assert (sent.messages, sent.code) == ([{"index": 1}], 0)
+    assert (refused.messages, refused.code) == ([{"index": 1}], 0)
+    if sent.metadata is not None and refused.metadata is not None:
+        assert sent.metadata["x-name"] == "plain"
+        assert decoded(sent.metadata["x-name-bin"]).decode() == "größer"
+        assert refused.metadata["x-name"] == "plain"
+        assert "x-bad" not in refused.metadata
+
+
+@pytest.mark.case("cancel")
+@pytest.mark.parametrize(
+    ("path", "case"),
+    [pytest.param(SAY, CASE_WAIT, id="unary")],
+)
+async def test_the_server_sees_that_a_client_cancels(
+    client: Client, name: str, server: Server, path: str, case: int
+) -> None:
+    call_name = f"{name}: {path} left"
+    call = await client.start(path, {"name": call_name, "case": case})
+    async with asyncio.timeout(WAIT_S):
+        await server.servicer.started[call_name].wait()
+        await call.cancel()
+        await server.servicer.cancelled[call_name].wait()

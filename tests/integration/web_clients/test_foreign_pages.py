@@ -1,0 +1,103 @@
+"""What a page of another site gets from the server, in Chromium: nothing, and no call is made.
+
+Follows grpc-web.md's last line of bad input: forms and text/plain need no preflight.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.client_table import BROWSER_CLIENTS
+from tests.grpcweb_fixture import FILES, SAY, Server, serving
+from tests.web_clients import Driver, JavaScript
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server(driver: Driver) -> AsyncIterator[Server]:
+    async with serving(cors_origins=[driver.origin]) as server:
+        yield server
+
+
+async def test_the_allowed_page_is_answered(driver: Driver, server: Server) -> None:
+    call = await JavaScript(driver, "connect-web", "chromium", server.url, FILES).start(SAY, {})
+    assert (await call.outcome()).code == 0
+    assert len(server.servicer.seen) == 1
+
+
+@pytest.mark.parametrize("client", BROWSER_CLIENTS)
+async def test_no_client_on_a_foreign_page_gets_through(
+    driver: Driver, server: Server, client: str
+) -> None:
+    call = await JavaScript(driver, client, "foreign", server.url, FILES).start(SAY, {})
+    outcome = await call.outcome()
+    assert outcome.code != 0
+    assert outcome.messages == []
+    assert server.servicer.seen == []
+
+
+@pytest.mark.parametrize(
+    ("enctype", "status"),
+    [
+        pytest.param("text/plain", 415, id="text/plain"),
+        pytest.param("application/x-www-form-urlencoded", 415, id="urlencoded"),
+        pytest.param("multipart/form-data", 415, id="multipart"),
+    ],
+)
+async def test_a_form_of_a_foreign_page_makes_no_call(
+    driver: Driver, server: Server, enctype: str, status: int
+) -> None:
+    shown = await driver.visit(
+        "foreign",
+        "form",
+        origin=driver.foreign,
+        url=server.url + SAY,
+        enctype=enctype,
+        name='{"name":"',
+        value='<script>document.title = "ran"</script>"}',
+    )
+    assert shown == {"status": status, "type": "application/json", "title": ""}
+    assert server.servicer.seen == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        pytest.param("cors", {"error": "TypeError"}, id="to read"),
+        pytest.param("no-cors", {"status": 0, "type": "opaque", "body": ""}, id="to write"),
+    ],
+)
+async def test_a_text_plain_post_of_a_foreign_page_makes_no_call(
+    driver: Driver, server: Server, mode: str, expected: object
+) -> None:
+    shown = await driver.visit(
+        "foreign",
+        "post",
+        origin=driver.foreign,
+        url=server.url + SAY,
+        mode=mode,
+        type="text/plain",
+    )
+    assert shown == expected
+    assert server.servicer.seen == []
+
+
+async def test_a_text_plain_post_of_the_allowed_page_is_told_what_to_send(
+    driver: Driver, server: Server
+) -> None:
+    shown = await driver.visit(
+        "chromium",
+        "post",
+        origin=driver.origin,
+        url=server.url + SAY,
+        mode="cors",
+        type="text/plain",
+    )
+    assert shown == {
+        "status": 415,
+        "type": "cors",
+        "body": '{"code":3,"message":"content type \'text/plain\': expected application/json"}',
+    }
+    assert server.servicer.seen == []

@@ -6,7 +6,7 @@ Rule: no case waits for time to pass. What must be waited for is an event, under
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +47,7 @@ class Echo(echo_pb2_grpc.EchoServicer):
         seen: the requests, in the order of their calls.
         started, cancelled, ended: set under the name of a call when it has begun, when it was
             cancelled, and when it is over whatever became of it.
+        sent: how many messages a stream has made, under its name.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,7 @@ class Echo(echo_pb2_grpc.EchoServicer):
         self.started = _events()
         self.cancelled = _events()
         self.ended = _events()
+        self.sent: Counter[str] = Counter()
 
     async def Say(self, request: EchoRequest, context: Any) -> EchoReply:
         async with self._noted(request):
@@ -67,6 +69,7 @@ class Echo(echo_pb2_grpc.EchoServicer):
             index = 0
             while index < request.count or request.case == echo_pb2.CASE_ENDLESS:
                 index += 1
+                self.sent[request.name] = index
                 yield _reply(request, index)
             await self._end(request, context)
 

@@ -232,15 +232,20 @@ class Transcoder:
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
             if is_grpc_web:
-                status, body = await self._grpc_web_door(request, target, request_id, out)
+                answer = await self._grpc_web_door(request, target, request_id, out)
+                if isinstance(answer, web.StreamResponse):
+                    return answer
+                status, body = answer
             else:
                 status, body = await self._json_door(request, target, request_id, out)
         except TranscodeError as error:
             status, body = self._failure(error, out)
         except Exception:
             logger.exception("answering failed, request id %s", request_id)
+            if request.writer.output_size > 0:
+                raise ConnectionAbortedError("part of the answer is written already") from None
             if is_grpc_web:
-                status, more, body = self._grpc_web.failure(internal(request_id))
+                status, more, body = self._grpc_web.failure(internal(request_id), headers)
                 out += more
             else:
                 status, body = self._failure(internal(request_id), out)
@@ -292,7 +297,7 @@ class Transcoder:
 
     async def _grpc_web_door(
         self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
-    ) -> tuple[int, bytes]:
+    ) -> web.StreamResponse | tuple[int, bytes]:
         """At the method's own path, or on a REST route, whose path then wins over the message."""
         path = target.partition("?")[0]
         override = None
@@ -301,7 +306,7 @@ class Transcoder:
                 match = self._router.match(request.method, path)
             except TranscodeError as error:
                 if error.code is grpc.StatusCode.INVALID_ARGUMENT:
-                    status, more, body = self._grpc_web.failure(error)
+                    status, more, body = self._grpc_web.failure(error, request.headers)
                     out += more
                     return status, body
                 if request.method != "POST" or error.http_status == 405:
@@ -309,11 +314,28 @@ class Transcoder:
             else:
                 path = match.target.method.path
                 override = functools.partial(match.target.binder.bind_path, match.variables)
-        status, headers, body = await self._grpc_web.answer(
-            request, path, routed=Routed(request_id, override)
+        answer = await self._grpc_web.answer(
+            request,
+            path,
+            routed=Routed(request_id, override),
+            begin=functools.partial(self._begin, request, out),
         )
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        status, headers, body = answer
         out += headers
         return status, body
+
+    async def _begin(
+        self, request: web.BaseRequest, out: HeaderList, status: int, headers: HeaderList
+    ) -> web.StreamResponse:
+        """Send the head of an answer whose body is written as it comes."""
+        out += headers
+        if self._cors is not None:
+            out += self._cors.response_headers(request.headers.get("Origin"), out)
+        response = web.StreamResponse(status=status, headers=out)
+        await response.prepare(request)
+        return response
 
     def _call(self, method: Method, request: web.BaseRequest, request_id: str) -> Call:
         headers = request.headers

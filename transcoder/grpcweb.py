@@ -10,6 +10,7 @@ Rule 3: no message, key or value can break out of its line of the trailer frame.
 """
 
 import base64
+import binascii
 import enum
 import functools
 import logging
@@ -23,8 +24,6 @@ from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPE: Final = "application/grpc-web+proto"
-"""Of every answer; it names the codec, so that a client need not guess it."""
 HEADER_BYTES: Final = 5
 
 _IDENTITY: Final = "identity"
@@ -42,12 +41,28 @@ _ESCAPED: Final = [
 ]
 _EDGES: Final = re.compile(r"\A +| +\Z")
 
+# RFC 4648 section 4: groups of four characters, and what is padded at its end.
+_GROUP_CHARS: Final = 4
+_GROUPS: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)*+")
+_RUN: Final = re.compile(rb"[^=]+={0,2}")
+
 
 class Mode(enum.Enum):
-    """How frames travel in a body."""
+    """How frames travel in a body.
 
-    BINARY = enum.auto()
-    TEXT = enum.auto()
+    Attributes:
+        content_type: of an answer; it names the codec, so that a client need not guess it.
+    """
+
+    BINARY = "application/grpc-web+proto"
+    TEXT = "application/grpc-web-text+proto"
+
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+
+    def encoded(self, frame: bytes) -> bytes:
+        """One frame as it is sent; in text mode each is base64 of its own, with its padding."""
+        return frame if self is Mode.BINARY else base64.b64encode(frame)
 
 
 _MODES: Final = {
@@ -59,13 +74,67 @@ _MODES: Final = {
 
 
 def mode_of(content_type: str | None) -> Mode | None:
-    """The mode a content type asks for; None when it is not gRPC-Web with protobuf messages."""
+    """The mode that a content type names; None when it is not gRPC-Web with protobuf messages."""
     if content_type is None:
         return None
     mode = _MODES.get(content_type)
     if mode is None:
         mode = _MODES.get(content_type.partition(";")[0].strip().lower())
     return mode
+
+
+def answer_mode(asked: Mode, accept: str | None) -> Mode:
+    """The mode of an answer: the first that Accept names, else the request's own."""
+    if accept is None or accept == "*/*":
+        return asked
+    named = filter(None, map(mode_of, accept.split(",")))
+    return next(named, asked)
+
+
+class TextReader:
+    """The bytes of a base64 body, which is fed as it comes.
+
+    Whoever encodes a body in pieces pads each of them, so padding may stand after any group of four
+    characters.
+    """
+
+    __slots__ = ("_is_broken", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_broken = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Give what came whole; nothing any more after something that is not base64."""
+        if self._is_broken:
+            return b""
+        text = self._rest + data if self._rest else data
+        end = _GROUPS.match(text).end()  # type: ignore[union-attr]  # none of them match too
+        self._rest = text[end:]
+        self._is_broken = len(self._rest) >= _GROUP_CHARS
+        return b"".join(map(binascii.a2b_base64, _RUN.findall(text, 0, end)))
+
+    def check(self) -> None:
+        """Say whether all that came can be base64.
+
+        Raises:
+            TranscodeError: INTERNAL when it cannot.
+        """
+        if self._is_broken:
+            came = self._rest[:_GROUP_CHARS].decode("latin-1")
+            raise _broken(f"expected base64, got {shown(came)}")
+
+    def finish(self) -> None:
+        """Say that the body is over.
+
+        Raises:
+            TranscodeError: INTERNAL when it ends inside a group of four characters.
+        """
+        if self._rest:
+            came = len(self._rest)
+            raise _broken(
+                f"the body ends after {came} of a base64 group's {_GROUP_CHARS} characters"
+            )
 
 
 class FrameReader:
@@ -150,11 +219,14 @@ class FrameReader:
 
 
 class UnaryReader:
-    """The one message of a unary request."""
+    """The one message of a unary request's body."""
 
-    __slots__ = ("_frames", "_message")
+    __slots__ = ("_frames", "_message", "_text")
 
-    def __init__(self, *, message_max_bytes: int, encoding: str | None = None) -> None:
+    def __init__(
+        self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str | None = None
+    ) -> None:
+        self._text = TextReader() if mode is Mode.TEXT else None
         self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
         self._message: bytes | None = None
 
@@ -165,11 +237,14 @@ class UnaryReader:
             TranscodeError: it cannot become a body of exactly one message.
         """
         frames = self._frames
-        frames.feed(data)
+        text = self._text
+        frames.feed(data if text is None else text.feed(data))
         if self._message is None:
             self._message = frames.next_message()
         if self._message is not None and not frames.is_between_frames:
             raise _not_one("the body goes on after its first message")
+        if text is not None:
+            text.check()
 
     def finish(self) -> bytes:
         """The message, once the body is over.
@@ -177,6 +252,8 @@ class UnaryReader:
         Raises:
             TranscodeError: there is none, or not all of it came.
         """
+        if self._text is not None:
+            self._text.finish()
         self._frames.finish()
         if self._message is None:
             raise _not_one("the body is empty")

@@ -11,6 +11,8 @@ Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call i
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NotRequired, TypedDict
@@ -35,10 +37,10 @@ from transcoder.errors import (
     wrong_method,
 )
 from transcoder.grpcweb import (
-    CONTENT_TYPE,
     HEADER_BYTES,
     Mode,
     UnaryReader,
+    answer_mode,
     message_frame,
     mode_of,
     trailer_frame,
@@ -51,8 +53,15 @@ from transcoder.responses import HeaderList
 Override = Callable[[Message], None]
 """Sets in a parsed message what a REST path binds: the path wins."""
 
+Begin = Callable[[int, HeaderList], Awaitable[web.StreamResponse]]
+"""Sends an answer's HTTP status and headers, its body still to come."""
+
 EXTENSION: Final = "transcoder"
 _IDENTITY: Final = "identity"
+_TURN_S: Final = 0.002
+"""How long a stream may go on before others have their turn."""
+_TEXT_CHARS: Final = 4
+"""A byte of a body in text mode takes this many at most: when each is encoded alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +138,20 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         self.add_generic_rpc_handlers((ServedMethods(methods),))
 
     async def answer(
-        self, request: web.BaseRequest, path: str, *, routed: Routed
-    ) -> tuple[int, HeaderList, bytes]:
+        self, request: web.BaseRequest, path: str, *, routed: Routed, begin: Begin
+    ) -> web.StreamResponse | tuple[int, HeaderList, bytes]:
         """Answer an aiohttp request.
 
         Args:
             request: its content type begins with "application/grpc-web".
             path: of the method; on a REST route that of the method it leads to.
             routed: what the route adds.
+            begin: called once there is a part of the body to send before the rest.
 
         Returns:
-            HTTP status, headers and body.
+            What `begin` made, written to its end; or HTTP status, headers and the whole body.
         """
-        bridge = _Bridge(request, self._limits)
+        bridge = _Bridge(request, self._limits, begin)
         scope: Scope = {
             "type": "http",
             "method": request.method,
@@ -151,13 +161,20 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             "extensions": {EXTENSION: routed},
         }
         await self(scope, bridge.receive, bridge.send)
-        return bridge.status, bridge.headers, bridge.body
+        return bridge.response or (bridge.status, bridge.headers, bridge.body)
 
     @staticmethod
-    def failure(error: TranscodeError) -> tuple[int, HeaderList, bytes]:
-        """The answer, in gRPC-Web, to a request that failed before or outside this door."""
-        headers: HeaderList = [("Content-Type", CONTENT_TYPE), *error.headers]
-        return 200, headers, trailer_frame(error.code, error.message, details=error.details)
+    def failure(error: TranscodeError, headers: Mapping[str, str]) -> tuple[int, HeaderList, bytes]:
+        """The answer, in gRPC-Web, to a request that failed before or outside this door.
+
+        Args:
+            error: how it failed.
+            headers: the request's.
+        """
+        asked = mode_of(headers.get("Content-Type")) or Mode.BINARY
+        mode = answer_mode(asked, headers.get("Accept"))
+        frame = trailer_frame(error.code, error.message, details=error.details)
+        return 200, [("Content-Type", mode.content_type), *error.headers], mode.encoded(frame)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI asks."""
@@ -166,49 +183,67 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         headers = CIMultiDictProxy(CIMultiDict(_decoded(scope["headers"])))
         routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
         try:
-            _check(scope["method"], headers, routed)
+            asked = _mode(scope["method"], headers, routed)
         except TranscodeError as error:
             out = [("Content-Type", "application/json"), *error.headers]
-            await _send(send, error.http_status, out, status_json(error))
+            await _start(send, error.http_status, out)
+            await send(
+                {"type": "http.response.body", "body": status_json(error), "more_body": False}
+            )
             return
-        out = [("Content-Type", CONTENT_TYPE)]
+        mode = answer_mode(asked, headers.get("Accept"))
+        out = [("Content-Type", mode.content_type)]
         call: Call | None = None
+        stream: _Stream | None = None
         try:
             call = self._call(scope, headers, routed.request_id)
             message = call.method.request_type()
-            self._parse(message, await self._read(receive, headers))
+            self._parse(message, await self._read(receive, headers, asked))
             if routed.override is not None:
                 routed.override(message)
-            response = await self._backend.unary(call, message)
-            body = message_frame(response.SerializeToString())
-            body += trailer_frame(metadata=call.trailing_metadata)
+            if call.method.server_streaming:
+                stream = _Stream(send, mode, out, call)
+                await self._backend.stream(call, message, stream)
+                body = b""
+            else:
+                response = await self._backend.unary(call, message)
+                body = mode.encoded(message_frame(response.SerializeToString()))
+            body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             out += error.headers
             trailing = () if call is None else call.trailing_metadata
-            body = trailer_frame(
-                error.code, error.message, details=error.details, metadata=trailing
+            body = mode.encoded(
+                trailer_frame(error.code, error.message, details=error.details, metadata=trailing)
             )
+        if stream is not None and stream.is_started:
+            await stream.finish(body)
+            return
         if call is not None:
             out += initial_headers(call.initial_metadata)
-        await _send(send, 200, out, body)
+        await _start(send, 200, out)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _call(self, scope: Scope, headers: CIMultiDictProxy[str], request_id: str) -> Call:
         method = self._get_rpc_handler(scope["path"])
         if method is None:
             raise unimplemented(f"unknown method {shown(scope['path'])}")
-        if not method.is_unary:
-            raise unimplemented(f"{method.path} streams: only unary calls are served over gRPC-Web")
+        if method.client_streaming:
+            raise unimplemented(f"{method.path} streams its requests, which gRPC-Web does not")
         metadata = HttpMetadata(
             headers, request_id=request_id, forward_cookies=self._forward_cookies
         )
         return Call(method, metadata, deadline=deadline_of(headers), peername=scope.get("client"))
 
-    async def _read(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+    async def _read(self, receive: Receive, headers: Mapping[str, str], mode: Mode) -> bytes:
         limit_bytes = self._limits.message_max_bytes
+        body_max_bytes = limit_bytes + HEADER_BYTES
+        if mode is Mode.TEXT:
+            body_max_bytes *= _TEXT_CHARS
         declared = headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared[:20]) > limit_bytes + HEADER_BYTES:
-            raise too_large("the request body", limit_bytes=limit_bytes + HEADER_BYTES)
-        reader = UnaryReader(message_max_bytes=limit_bytes, encoding=headers.get("grpc-encoding"))
+        if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
+            raise too_large("the request body", limit_bytes=body_max_bytes)
+        encoding = headers.get("grpc-encoding")
+        reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
         while True:
             event = await receive()
             if event["type"] == "http.disconnect":
@@ -235,35 +270,75 @@ def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-def _check(verb: str, headers: Mapping[str, str], routed: Routed) -> None:
+def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
     content_type = headers.get("Content-Type")
-    if mode_of(content_type) is not Mode.BINARY:
-        message = f"content type {shown(content_type)}: expected {CONTENT_TYPE}"
-        raise unsupported_media_type(message)
+    mode = mode_of(content_type)
+    if mode is None:
+        expected = " or ".join(known.content_type for known in Mode)
+        raise unsupported_media_type(f"content type {shown(content_type)}: expected {expected}")
     encoding = headers.get("Content-Encoding", _IDENTITY)
     if encoding.lower() != _IDENTITY:  # frames may be compressed, the body around them not
         raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
     if verb != "POST" and routed.override is None:
         raise wrong_method(("POST",))
+    return mode
 
 
-async def _send(send: Send, status: int, headers: HeaderList, body: bytes) -> None:
+async def _start(send: Send, status: int, headers: HeaderList) -> None:
     encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Stream:
+    """The sink of one stream: a frame a message, each a part of the body as it comes."""
+
+    def __init__(self, send: Send, mode: Mode, headers: HeaderList, call: Call) -> None:
+        self._send = send
+        self._mode = mode
+        self._headers = headers
+        self._call = call
+        self._turn_began = time.monotonic()
+        self.is_started = False
+
+    async def start(self) -> None:
+        await self._write(b"")
+
+    async def send(self, message: Message) -> None:
+        await self._write(self._mode.encoded(message_frame(message.SerializeToString())))
+        if time.monotonic() - self._turn_began > _TURN_S:
+            # A handler that never waits, and a reader that keeps up, would hold the loop.
+            await asyncio.sleep(0)
+            self._turn_began = time.monotonic()
+
+    async def finish(self, body: bytes) -> None:
+        """Send the rest of a body that has begun; a client that has gone has none."""
+        with contextlib.suppress(OSError):
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _write(self, body: bytes) -> None:
+        try:
+            if not self.is_started:
+                self.is_started = True
+                self._headers += initial_headers(self._call.initial_metadata)
+                await _start(self._send, 200, self._headers)
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        except OSError as exc:  # what ASGI has a server raise
+            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
 
 
 class _Bridge:
-    """One aiohttp request as an ASGI application meets it; keeps the answer."""
+    """One aiohttp request as an ASGI application meets it; keeps an answer in one piece."""
 
-    def __init__(self, request: web.BaseRequest, limits: Limits) -> None:
+    def __init__(self, request: web.BaseRequest, limits: Limits, begin: Begin) -> None:
         self._request = request
+        self._begin = begin
         self._limit_s = limits.body_timeout_s
         self._until_s = asyncio.get_running_loop().time() + self._limit_s
         self._is_invited = False
         self.status = 0
         self.headers: HeaderList = []
         self.body = b""
+        self.response: web.StreamResponse | None = None
 
     async def receive(self) -> Event:
         """The next piece of the body.
@@ -295,5 +370,12 @@ class _Bridge:
         if event["type"] == "http.response.start":
             self.status = event["status"]
             self.headers = list(_decoded(event["headers"]))
-        else:
+        elif self.response is None and not event["more_body"]:
             self.body = event["body"]
+        else:
+            if self.response is None:
+                self.response = await self._begin(self.status, self.headers)
+            if event["more_body"]:
+                await self.response.write(event["body"])
+            else:
+                await self.response.write_eof(event["body"])

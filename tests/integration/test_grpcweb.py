@@ -201,19 +201,6 @@ async def test_an_unknown_method_is_unimplemented(server: Server) -> None:
     assert body[5:] == b"grpc-status:12\r\ngrpc-message:unknown method '/no.Service/Method'\r\n"
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/grpc-web-text", "application/grpc-web-text+proto"]
-)
-async def test_text_mode_is_told_what_to_send(server: Server, content_type: str) -> None:
-    status, _, body = await post(server, ASKED, Content_Type=content_type)
-    assert status == 415
-    assert body == (
-        b'{"code":3,"message":"content type \'%s\': expected application/grpc-web+proto"}'
-        % content_type.encode()
-    )
-    assert server.servicer.seen == []
-
-
 async def test_a_garbage_timeout_is_named(server: Server) -> None:
     _, _, body = await post(server, ASKED, grpc_timeout="1_0S")
     assert body[5:] == (

@@ -1,7 +1,5 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import StreamReader, web
@@ -13,94 +11,12 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from sonora.asgi import grpcASGI
 
-from transcoder.calls import Call, Sink
+from tests.asgi import ASKED, CHECK, OK, SERVING, Answer, StandIn, ask, serving, with_type
+from transcoder.calls import Call
 from transcoder.errors import TranscodeError, malformed
 from transcoder.options import Limits
 from transcoder.schema import methods_of
-from transcoder.web import EXTENSION, Event, GrpcWeb, Routed, Scope
-
-CHECK = "/grpc.health.v1.Health/Check"
-# HealthCheckRequest(service="a") and HealthCheckResponse(status=SERVING), framed.
-ASKED = b"\x00\x00\x00\x00\x03\x0a\x01a"
-SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
-OK = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
-
-Behaviour = Callable[[Call, Message], Message]
-
-
-def serving(call: Call, request: Message) -> Message:
-    return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-
-
-@dataclass
-class StandIn:
-    """A backend that says what it was asked."""
-
-    behaviour: Behaviour = serving
-    requests: list[Message] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-
-    async def unary(self, call: Call, request: Message) -> Message:
-        self.calls.append(call)
-        self.requests.append(request)
-        return self.behaviour(call, request)
-
-    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
-        raise AssertionError
-
-
-@dataclass
-class Answer:
-    """What the application sent."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-async def ask(
-    backend: StandIn,
-    *events: Event | bytes,
-    path: str = CHECK,
-    verb: str = "POST",
-    headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
-    routed: Routed | None = None,
-) -> Answer:
-    """Send the body in the pieces given, as an ASGI server would."""
-
-    async def received() -> AsyncIterator[Event]:
-        for at, event in enumerate(events, start=1):
-            if isinstance(event, bytes):
-                yield {"type": "http.request", "body": event, "more_body": at < len(events)}
-            else:
-                yield event
-
-    async def send(event: Event) -> None:
-        sent.append(event)
-
-    sent: list[Event] = []
-    scope: Scope = {
-        "type": "http",
-        "method": verb,
-        "path": path,
-        "headers": [(name.encode(), value.encode()) for name, value in headers],
-        "client": ("127.0.0.1", 5000),
-    }
-    if routed is not None:
-        scope["extensions"] = {EXTENSION: routed}
-    application = GrpcWeb(
-        backend, methods_of("grpc.health.v1.Health"), limits=Limits(message_max_bytes=1000)
-    )
-    await application(scope, received().__anext__, send)
-    start, body = sent
-    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
-    assert not body["more_body"]
-    pairs = [(name.decode(), value.decode()) for name, value in start["headers"]]
-    return Answer(start["status"], pairs, body["body"])
-
-
-def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:
-    return [("content-type", "application/grpc-web+proto"), *headers]
+from transcoder.web import Event, GrpcWeb, Routed, Scope
 
 
 def status_line(answer: Answer) -> bytes:
@@ -137,7 +53,10 @@ def test_it_is_sonoras_application() -> None:
         pytest.param([("content-type", "APPLICATION/GRPC-WEB+PROTO; a=b")], id="parameter, case"),
         pytest.param(with_type(("accept", "text/html")), id="accept HTML"),
         pytest.param(with_type(("accept", "*/*")), id="accept anything"),
-        pytest.param(with_type(("accept", "application/grpc-web-text")), id="accept text mode"),
+        pytest.param(
+            with_type(("accept", "text/html, application/grpc-web, application/grpc-web-text")),
+            id="accept both modes",
+        ),
     ],
 )
 async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str, str]]) -> None:
@@ -149,9 +68,9 @@ async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str,
 @pytest.mark.parametrize(
     "content_type",
     [
-        pytest.param("application/grpc-web-text", id="text mode"),
-        pytest.param("application/grpc-web-text+proto", id="text mode, with a codec"),
         pytest.param("application/grpc-web+json", id="JSON messages"),
+        pytest.param("application/grpc-web-text+json", id="JSON messages in text mode"),
+        pytest.param("application/grpc-web-texts", id="something after it"),
         pytest.param("application/grpc", id="gRPC"),
         pytest.param("text/plain", id="what a form can send"),
     ],
@@ -162,7 +81,8 @@ async def test_another_content_type_is_told_what_to_send(content_type: str) -> N
     assert answer == Answer(
         415,
         [("content-type", "application/json")],
-        b'{"code":3,"message":"content type \'%s\': expected application/grpc-web+proto"}'
+        b'{"code":3,"message":"content type \'%s\': '
+        b'expected application/grpc-web+proto or application/grpc-web-text+proto"}'
         % content_type.encode(),
     )
     assert backend.calls == []
@@ -204,11 +124,6 @@ async def test_another_http_method_is_refused_with_allow() -> None:
         ),
         pytest.param("/no.Service/Check", b"unknown method '/no.Service/Check'", id="service"),
         pytest.param("/", b"unknown method '/'", id="root"),
-        pytest.param(
-            "/grpc.health.v1.Health/Watch",
-            b"/grpc.health.v1.Health/Watch streams: only unary calls are served over gRPC-Web",
-            id="stream",
-        ),
     ],
 )
 async def test_a_method_that_is_not_served_is_unimplemented(path: str, expected: bytes) -> None:
@@ -418,8 +333,14 @@ async def bridged(*pieces: bytes, fault: Exception | None = None) -> Answer:
     request = make_mocked_request(
         "POST", CHECK, {"Content-Type": "application/grpc-web"}, payload=content
     )
+
+    async def begin(status: int, headers: object) -> web.StreamResponse:
+        raise AssertionError
+
     application = GrpcWeb(StandIn(), methods_of("grpc.health.v1.Health"), limits=Limits())
-    return Answer(*await application.answer(request, CHECK, routed=Routed()))
+    answer = await application.answer(request, CHECK, routed=Routed(), begin=begin)
+    assert isinstance(answer, tuple)
+    return Answer(*answer)
 
 
 async def test_an_aiohttp_request_is_answered() -> None:
@@ -445,8 +366,17 @@ async def test_a_connection_lost_before_the_body_is_whole_reaches_no_handler() -
 
 def test_a_failure_outside_the_door_is_answered_in_grpc_web() -> None:
     error = TranscodeError(StatusCode.UNAVAILABLE, "draining", headers=(("retry-after", "1"),))
-    assert GrpcWeb.failure(error) == (
+    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web"}) == (
         200,
         [("Content-Type", "application/grpc-web+proto"), ("retry-after", "1")],
         b"\x80\x00\x00\x00\x27grpc-status:14\r\ngrpc-message:draining\r\n",
+    )
+
+
+def test_a_failure_outside_the_door_is_answered_in_the_mode_asked_for() -> None:
+    error = TranscodeError(StatusCode.UNAVAILABLE, "draining")
+    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web-text"}) == (
+        200,
+        [("Content-Type", "application/grpc-web-text+proto")],
+        b"gAAAACdncnBjLXN0YXR1czoxNA0KZ3JwYy1tZXNzYWdlOmRyYWluaW5nDQo=",
     )

@@ -1,0 +1,162 @@
+"""The gRPC-Web door as an ASGI server calls it, over a backend that says what it was asked.
+
+Knows grpc.health.v1.Health, of which Check is the unary call and Watch the stream.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from transcoder.calls import Call, Sink
+from transcoder.options import Limits
+from transcoder.schema import methods_of
+from transcoder.web import EXTENSION, Event, GrpcWeb, Routed, Scope
+
+SERVICE: Final = "grpc.health.v1.Health"
+CHECK: Final = "/grpc.health.v1.Health/Check"
+WATCH: Final = "/grpc.health.v1.Health/Watch"
+# HealthCheckRequest(service="a") and HealthCheckResponse(status=SERVING), framed.
+ASKED: Final = b"\x00\x00\x00\x00\x03\x0a\x01a"
+SERVING: Final = b"\x00\x00\x00\x00\x02\x08\x01"
+OK: Final = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
+LIMITS: Final = Limits(message_max_bytes=1000)
+
+Behaviour = Callable[[Call, Message], Message]
+Streaming = Callable[[Call, Sink], Awaitable[None]]
+
+
+def serving(call: Call, request: Message) -> Message:
+    return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+
+async def serving_twice(call: Call, sink: Sink) -> None:
+    message = serving(call, health_pb2.HealthCheckRequest())
+    await sink.send(message)
+    await sink.send(message)
+
+
+@dataclass
+class StandIn:
+    """A backend that says what it was asked."""
+
+    behaviour: Behaviour = serving
+    streaming: Streaming = serving_twice
+    requests: list[Message] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    async def unary(self, call: Call, request: Message) -> Message:
+        self.calls.append(call)
+        self.requests.append(request)
+        return self.behaviour(call, request)
+
+    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+        self.calls.append(call)
+        self.requests.append(request)
+        await self.streaming(call, sink)
+
+
+@dataclass
+class Answer:
+    """What the application sent in one piece."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass
+class Streamed:
+    """What the application sent piece by piece."""
+
+    headers: list[tuple[str, str]]
+    pieces: list[bytes]
+
+
+def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:
+    return [("content-type", "application/grpc-web+proto"), *headers]
+
+
+async def ask(
+    backend: StandIn,
+    *events: Event | bytes,
+    path: str = CHECK,
+    verb: str = "POST",
+    headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
+    routed: Routed | None = None,
+) -> Answer:
+    """Send the body in the pieces given, as an ASGI server would."""
+    sent = await _exchange(backend, events, path=path, verb=verb, headers=headers, routed=routed)
+    start, body = sent
+    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
+    assert not body["more_body"]
+    return Answer(start["status"], _pairs(start), body["body"])
+
+
+async def ask_stream(
+    backend: StandIn,
+    *events: Event | bytes,
+    headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
+    fails_at: int | None = None,
+) -> Streamed:
+    """Call Watch.
+
+    Args:
+        backend: what is asked.
+        events: the request's body.
+        headers: the request's.
+        fails_at: which event cannot be sent, and none from there on: the client has gone.
+    """
+    start, *bodies = await _exchange(
+        backend, events, path=WATCH, verb="POST", headers=headers, fails_at=fails_at
+    )
+    assert start["type"] == "http.response.start"
+    assert start["status"] == 200
+    if fails_at is None:
+        assert [body["more_body"] for body in bodies] == [*[True] * (len(bodies) - 1), False]
+    return Streamed(_pairs(start), [body["body"] for body in bodies])
+
+
+def _pairs(start: Event) -> list[tuple[str, str]]:
+    return [(name.decode(), value.decode()) for name, value in start["headers"]]
+
+
+async def _exchange(
+    backend: StandIn,
+    events: Iterable[Event | bytes],
+    *,
+    path: str,
+    verb: str,
+    headers: Iterable[tuple[str, str]],
+    routed: Routed | None = None,
+    fails_at: int | None = None,
+) -> list[Event]:
+    given = list(events)
+
+    async def received() -> AsyncIterator[Event]:
+        for at, event in enumerate(given, start=1):
+            if isinstance(event, bytes):
+                yield {"type": "http.request", "body": event, "more_body": at < len(given)}
+            else:
+                yield event
+
+    async def send(event: Event) -> None:
+        if fails_at is not None and len(sent) >= fails_at:
+            raise ConnectionResetError
+        sent.append(event)
+
+    sent: list[Event] = []
+    scope: Scope = {
+        "type": "http",
+        "method": verb,
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "client": ("127.0.0.1", 5000),
+    }
+    if routed is not None:
+        scope["extensions"] = {EXTENSION: routed}
+    application = GrpcWeb(backend, methods_of(SERVICE), limits=LIMITS)
+    await application(scope, received().__anext__, send)
+    return sent

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 JSON: TypeAlias = "Mapping[str, JSON] | Sequence[JSON] | str | float | int | bool | None"
 
 _NAME_CHARS: Final = 62
+BUSY_MIN: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,13 @@ def table(works: Sequence[WorkRow], figures: Sequence[Figure]) -> str:
             f"{figure.title:{_NAME_CHARS}} {asked:>10} {stretch:>10} {reached:>24}  "
             f"{figure.verdict}"
         )
+    starved = [row.title for row in works if row.server_busy.median < BUSY_MIN]
+    if starved:
+        lines += [
+            "",
+            f"Indicative only: the server had less than {BUSY_MIN:.0%} of its core in "
+            f"{len(starved)} of {len(works)} rows, so something else ran there, or the disk is slow.",
+        ]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -93,12 +93,13 @@ async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, M
         for work in options.works if number % 2 == 0 else reversed(options.works):
             load = Load()
             connections = await opens[work.name](load)
-            measured[work.name] = await measure(
-                load,
-                connections,
-                server_cpu_s=servers.target(work.server).process.cpu_seconds,
-                seconds=options.seconds,
-            )
+            process = servers.target(work.server).process
+            try:
+                measured[work.name] = await measure(
+                    load, connections, server_cpu_s=process.cpu_seconds, seconds=options.seconds
+                )
+            except WrongAnswer as wrong:
+                raise WrongAnswer(f"{work.title}: {wrong}") from wrong
             for connection in connections:
                 connection.close()
         rounds.append(measured)

@@ -98,7 +98,7 @@ def table(works: Sequence[WorkRow], figures: Sequence[Figure]) -> str:
         lines += [
             "",
             f"Indicative only: the server had less than {BUSY_MIN:.0%} of its core in "
-            f"{len(starved)} of {len(works)} rows, so something else ran there, or the disk is slow.",
+            f"{len(starved)} of {len(works)} rows: something else ran there, or the disk is slow.",
         ]
     return "\n".join(line.rstrip() for line in lines)
 

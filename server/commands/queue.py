@@ -2,8 +2,9 @@
 
 The batch is the unit of commit: each command is decided in order, sees the earlier ones, and is
 answered once the batch is durable. A refusal fails one command, a storage failure fails the batch.
-Batches are paced: where callers come one by one but many at a time, a transaction each would cost
-more than all the rest, so the next BEGIN waits a little; a caller that is alone never waits.
+Where callers come one by one but many at a time, as grpc.aio delivers them, a transaction each
+would cost more than all the rest: so a batch is gathered as long as more come. A caller that is
+alone, or the first after a lull, never waits.
 """
 
 import asyncio
@@ -31,8 +32,11 @@ next one, so that the loop has their callers to serve while this one waits for t
 WAITING_MAX: Final = 10_000
 """Commands that may wait: about half a second of work."""
 
-PACE_S: Final = 0.003
-"""From one BEGIN to the next while callers are many."""
+PAUSE_S: Final = 0.001
+"""What callers who come one by one leave between them at the most."""
+
+GATHER_MAX_S: Final = 0.010
+"""That the first of a batch waits for others to come."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -99,28 +103,34 @@ class CommandQueue:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        not_before = 0.0
+        crowded = False
         try:
             while self._open:
                 if not self._waiting:
+                    since = loop.time()
                     self._arrived.clear()
                     await self._arrived.wait()
+                    crowded = crowded and loop.time() - since < GATHER_MAX_S
                     continue
-                early_s = not_before - loop.time()
-                if early_s > 0 and len(self._waiting) < FULL:
-                    await asyncio.sleep(early_s)
-                    not_before = 0.0
-                    continue
-                begun = loop.time()
+                if crowded:
+                    await self._gather()
                 callers = self._take()
                 await self._commit(callers)
                 crowded = len(callers) > 1 or bool(self._waiting)
-                not_before = begun + PACE_S if crowded else 0.0
         finally:
             self._open = False
             for caller in self._waiting:
                 caller.fail(_closed())
             self._waiting.clear()
+
+    async def _gather(self) -> None:
+        """Wait for more, as long as more come."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GATHER_MAX_S
+        seen = 0
+        while seen < len(self._waiting) < FULL and loop.time() < until:
+            seen = len(self._waiting)
+            await asyncio.sleep(PAUSE_S)
 
     def _take(self) -> "list[_Caller[object]]":
         """The next batch, without the callers that left."""

@@ -6,7 +6,7 @@ import pytest
 
 from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.base import Change, Facts
-from server.commands.queue import BATCH_MAX, PACE_S, CommandQueue
+from server.commands.queue import BATCH_MAX, FULL, GATHER_MAX_S, CommandQueue
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
@@ -25,14 +25,12 @@ class MemoryStore:
         self.entered = asyncio.Event()
         self.failure: Exception | None = None
         self.batches: list[list[RecordedEvent]] = []
-        self.begun: list[float] = []
         self._states: States = {}
         self._sequences: dict[Key, int] = {}
         self._names: dict[Name, str] = {}
         self._position = 0
 
     async def commit(self, needs: Needs, decide: Decide) -> None:
-        self.begun.append(asyncio.get_running_loop().time())
         self.entered.set()
         await self.gate.wait()
         if self.failure is not None:
@@ -294,16 +292,59 @@ async def test_events_are_told_before_callers_are_answered(store: MemoryStore) -
     assert told == [[1]]
 
 
-async def test_crowded_batches_begin_3_ms_apart(store: MemoryStore) -> None:
-    async with CommandQueue(store) as queue:
-        for _ in range(3):
-            await asyncio.gather(*(queue.execute(an_action(n, f"{n}{_}")) for n in "12"))
-    apart = [late - early for early, late in zip(store.begun, store.begun[1:], strict=False)]
-    assert min(apart) >= PACE_S
+async def crowd(queue: CommandQueue) -> None:
+    await asyncio.gather(queue.execute(an_action("crowd 1")), queue.execute(an_action("crowd 2")))
 
 
-async def test_caller_that_is_alone_is_not_paced(store: MemoryStore) -> None:
+async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        await crowd(queue)
+        for number in "12345":
+            callers.create_task(queue.execute(an_action(number)))
+            await settled()
+    assert store.sizes() == [2, 5]
+
+
+async def test_a_full_batch_waits_for_nobody(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        await crowd(queue)
+        monkeypatch.setattr(asyncio, "sleep", None)
+        for number in range(FULL):
+            callers.create_task(queue.execute(an_action(str(number))))
+    assert store.sizes() == [2, FULL]
+
+
+async def test_gathering_ends_though_more_come(store: MemoryStore) -> None:
+    loop = asyncio.get_running_loop()
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        await crowd(queue)
+        until = loop.time() + 2 * GATHER_MAX_S
+        number = 0
+        while loop.time() < until:
+            number += 1
+            callers.create_task(queue.execute(an_action(str(number))))
+            await asyncio.sleep(GATHER_MAX_S / 20)
+    assert len(store.sizes()) >= 3
+
+
+async def test_caller_that_is_alone_waits_for_nobody(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "sleep", None)
     async with CommandQueue(store) as queue:
-        for number in range(20):
-            await queue.execute(an_action(str(number)))
-    assert store.begun[-1] - store.begun[0] < 20 * PACE_S
+        for number in "123":
+            await queue.execute(an_action(number))
+    assert store.sizes() == [1, 1, 1]
+
+
+async def test_the_first_after_a_lull_waits_for_nobody(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with CommandQueue(store) as queue:
+        await crowd(queue)
+        await asyncio.sleep(2 * GATHER_MAX_S)
+        monkeypatch.setattr(asyncio, "sleep", None)
+        await queue.execute(an_action("1"))
+    assert store.sizes() == [2, 1]

@@ -10,10 +10,11 @@ from typing import Final
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from transcoder.asgi import EXTENSION, Event, Routed, Scope
 from transcoder.calls import Call, Sink
 from transcoder.options import Limits
 from transcoder.schema import methods_of
-from transcoder.web import EXTENSION, Event, GrpcWeb, Routed, Scope
+from transcoder.web import GrpcWeb
 
 SERVICE: Final = "grpc.health.v1.Health"
 CHECK: Final = "/grpc.health.v1.Health/Check"

@@ -23,6 +23,7 @@ from aiohttp import web
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
+from transcoder.asgi import Routed
 from transcoder.binding import Binder
 from transcoder.calls import Call, Metadata, Method
 from transcoder.codec import Codec
@@ -51,7 +52,7 @@ from transcoder.responses import HeaderList, buffered, one_piece
 from transcoder.routes import Router
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
-from transcoder.web import GrpcWeb, Routed
+from transcoder.web import GrpcWeb
 
 logger = logging.getLogger(__name__)
 

@@ -16,17 +16,17 @@ import functools
 import logging
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from grpc import StatusCode
 
+from transcoder.compression import ACCEPTED, GZIP, IDENTITY
 from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
 
 logger = logging.getLogger(__name__)
 
 HEADER_BYTES: Final = 5
 
-_IDENTITY: Final = "identity"
 _COMPRESSED: Final = 0x01
 _TRAILERS: Final = 0x80
 
@@ -137,10 +137,17 @@ class TextReader:
             )
 
 
+class Frame(NamedTuple):
+    """A message as it travels."""
+
+    payload: bytes
+    is_compressed: bool
+
+
 class FrameReader:
     """The messages of a request body, which is fed as it comes.
 
-    `feed` what has come, take `next_message` until there is none; `finish` when the body is over.
+    `feed` what has come, take `next_frame` until there is none; `finish` when the body is over.
     """
 
     __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
@@ -153,7 +160,7 @@ class FrameReader:
             encoding: the request's grpc-encoding, if it has one.
         """
         self._message_max_bytes = message_max_bytes
-        self._encoding = encoding or _IDENTITY
+        self._encoding = encoding or IDENTITY
         self._buffer = bytearray()
         # Of the payload under way; None while its header has not come.
         self._size: int | None = None
@@ -166,7 +173,7 @@ class FrameReader:
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
-    def next_message(self) -> bytes | None:
+    def next_frame(self) -> Frame | None:
         """The next whole message; None until more has been fed.
 
         Raises:
@@ -186,10 +193,10 @@ class FrameReader:
         end = HEADER_BYTES + self._size
         if len(buffer) < end:
             return None
-        message = bytes(memoryview(buffer)[HEADER_BYTES:end])
+        frame = Frame(bytes(memoryview(buffer)[HEADER_BYTES:end]), buffer[0] == _COMPRESSED)
         del buffer[:end]
         self._size = None
-        return message
+        return frame
 
     def finish(self) -> None:
         """Say that the body is over.
@@ -208,27 +215,28 @@ class FrameReader:
         if flags == 0:
             return
         if flags != _COMPRESSED:
-            raise _broken(f"frame flags: expected 0x00, got 0x{flags:02x}")
-        if self._encoding == _IDENTITY:
+            raise _broken(f"frame flags: expected 0x00 or 0x01, got 0x{flags:02x}")
+        if self._encoding == IDENTITY:
             raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
-        raise TranscodeError(
-            StatusCode.UNIMPLEMENTED,
-            f"grpc-encoding: expected {_IDENTITY}, got {shown(self._encoding)}",
-            headers=(("grpc-accept-encoding", _IDENTITY),),
-        )
+        if self._encoding != GZIP:
+            raise TranscodeError(
+                StatusCode.UNIMPLEMENTED,
+                f"grpc-encoding: expected {IDENTITY} or {GZIP}, got {shown(self._encoding)}",
+                headers=(("grpc-accept-encoding", ACCEPTED),),
+            )
 
 
 class UnaryReader:
     """The one message of a unary request's body."""
 
-    __slots__ = ("_frames", "_message", "_text")
+    __slots__ = ("_frame", "_frames", "_text")
 
     def __init__(
         self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str | None = None
     ) -> None:
         self._text = TextReader() if mode is Mode.TEXT else None
         self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
-        self._message: bytes | None = None
+        self._frame: Frame | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body.
@@ -239,14 +247,14 @@ class UnaryReader:
         frames = self._frames
         text = self._text
         frames.feed(data if text is None else text.feed(data))
-        if self._message is None:
-            self._message = frames.next_message()
-        if self._message is not None and not frames.is_between_frames:
+        if self._frame is None:
+            self._frame = frames.next_frame()
+        if self._frame is not None and not frames.is_between_frames:
             raise _not_one("the body goes on after its first message")
         if text is not None:
             text.check()
 
-    def finish(self) -> bytes:
+    def finish(self) -> Frame:
         """The message, once the body is over.
 
         Raises:
@@ -255,9 +263,9 @@ class UnaryReader:
         if self._text is not None:
             self._text.finish()
         self._frames.finish()
-        if self._message is None:
+        if self._frame is None:
             raise _not_one("the body is empty")
-        return self._message
+        return self._frame
 
 
 def _broken(what: str) -> TranscodeError:
@@ -271,8 +279,9 @@ def _not_one(what: str) -> TranscodeError:
     )
 
 
-def message_frame(payload: bytes) -> bytes:
-    return b"\x00" + len(payload).to_bytes(4, "big") + payload
+def message_frame(payload: bytes, *, is_compressed: bool = False) -> bytes:
+    flags = b"\x01" if is_compressed else b"\x00"
+    return flags + len(payload).to_bytes(4, "big") + payload
 
 
 def trailer_frame(

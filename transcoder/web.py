@@ -1,10 +1,10 @@
-"""The gRPC-Web door: sonora's ASGI application in front of a backend, and its bridge to aiohttp.
+"""The gRPC-Web door: sonora's ASGI application in front of a backend.
 
 Of sonora stays what is sound: the application class, and the registration of services with its
 look-up by path. All else happens in `__call__`, which is overridden whole, because each step of
 sonora's own answers some client wrong (docs/grpc-web.md lists them).
 
-Follows PROTOCOL-WEB.md and the ASGI specification, "HTTP & WebSocket ASGI Message Format".
+Follows PROTOCOL-WEB.md.
 Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
 its call ends. Only one that is not gets another HTTP status.
 Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call is the backend's.
@@ -13,9 +13,8 @@ Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call i
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Final
 
 import grpc
 from aiohttp import web
@@ -23,15 +22,23 @@ from google.protobuf.message import DecodeError, Message
 from multidict import CIMultiDict, CIMultiDictProxy
 from sonora.asgi import grpcASGI
 
+from transcoder.asgi import EXTENSION, Begin, Bridge, Receive, Routed, Scope, Send, decoded
 from transcoder.calls import Backend, Call, Method
-from transcoder.connection import closing
+from transcoder.compression import (
+    DEFLATE_AT_ONCE_BYTES,
+    DEFLATE_MIN_BYTES,
+    GZIP,
+    IDENTITY,
+    INFLATE_AT_ONCE_BYTES,
+    accepts_gzip,
+    deflated,
+    inflated,
+)
 from transcoder.errors import (
     TranscodeError,
-    malformed,
     shown,
     status_json,
     too_large,
-    too_slow,
     unimplemented,
     unsupported_media_type,
     wrong_method,
@@ -46,64 +53,14 @@ from transcoder.grpcweb import (
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
-from transcoder.listener import invite
 from transcoder.options import Limits
 from transcoder.responses import HeaderList
 
-Override = Callable[[Message], None]
-"""Sets in a parsed message what a REST path binds: the path wins."""
-
-Begin = Callable[[int, HeaderList], Awaitable[web.StreamResponse]]
-"""Sends an answer's HTTP status and headers, its body still to come."""
-
-EXTENSION: Final = "transcoder"
-_IDENTITY: Final = "identity"
+_UNROUTED: Final = Routed()
 _TURN_S: Final = 0.002
 """How long a stream may go on before others have their turn."""
 _TEXT_CHARS: Final = 4
 """A byte of a body in text mode takes this many at most: when each is encoded alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """What `app` found out about a request; an extension of the ASGI scope.
-
-    Attributes:
-        request_id: as the answer carries it.
-        override: of every request that came by a REST route, even one that binds nothing; None
-            at the RPC's own path.
-    """
-
-    request_id: str = ""
-    override: Override | None = None
-
-
-_UNROUTED: Final = Routed()
-
-
-class Scope(TypedDict):
-    """What this door reads of an ASGI scope."""
-
-    type: str
-    method: str
-    path: str
-    headers: Iterable[tuple[bytes, bytes]]
-    client: NotRequired[object]
-    extensions: NotRequired[Mapping[str, Routed]]
-
-
-class Event(TypedDict):
-    """What this door reads and writes of ASGI's HTTP events."""
-
-    type: str
-    body: NotRequired[bytes]
-    more_body: NotRequired[bool]
-    status: NotRequired[int]
-    headers: NotRequired[Iterable[tuple[bytes, bytes]]]
-
-
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
 
 
 class ServedMethods(grpc.GenericRpcHandler):
@@ -151,7 +108,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         Returns:
             What `begin` made, written to its end; or HTTP status, headers and the whole body.
         """
-        bridge = _Bridge(request, self._limits, begin)
+        bridge = Bridge(request, self._limits, begin)
         scope: Scope = {
             "type": "http",
             "method": request.method,
@@ -180,7 +137,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         """Answer as ASGI asks."""
         if scope["type"] != "http":
             raise RuntimeError(f"ASGI scope {scope['type']!r}: only 'http' is served here")
-        headers = CIMultiDictProxy(CIMultiDict(_decoded(scope["headers"])))
+        headers = CIMultiDictProxy(CIMultiDict(decoded(scope["headers"])))
         routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
         try:
             asked = _mode(scope["method"], headers, routed)
@@ -193,6 +150,9 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             return
         mode = answer_mode(asked, headers.get("Accept"))
         out = [("Content-Type", mode.content_type)]
+        is_gzip = accepts_gzip(headers.get("grpc-accept-encoding"))
+        if is_gzip:
+            out.append(("grpc-encoding", GZIP))
         call: Call | None = None
         stream: _Stream | None = None
         try:
@@ -202,12 +162,12 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             if routed.override is not None:
                 routed.override(message)
             if call.method.server_streaming:
-                stream = _Stream(send, mode, out, call)
+                stream = _Stream(send, mode, out, call, is_gzip=is_gzip)
                 await self._backend.stream(call, message, stream)
                 body = b""
             else:
                 response = await self._backend.unary(call, message)
-                body = mode.encoded(message_frame(response.SerializeToString()))
+                body = mode.encoded(await _message(response, is_gzip=is_gzip))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             out += error.headers
@@ -252,7 +212,13 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
                 )
             reader.feed(event.get("body", b""))
             if not event.get("more_body", False):
-                return reader.finish()
+                break
+        payload, is_compressed = reader.finish()
+        if not is_compressed:
+            return payload
+        if len(payload) <= INFLATE_AT_ONCE_BYTES:
+            return inflated(payload, max_bytes=limit_bytes)
+        return await asyncio.to_thread(inflated, payload, max_bytes=limit_bytes)
 
     @staticmethod
     def _parse(message: Message, payload: bytes) -> None:
@@ -266,18 +232,14 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             ) from exc
 
 
-def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-
-
 def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
     content_type = headers.get("Content-Type")
     mode = mode_of(content_type)
     if mode is None:
         expected = " or ".join(known.content_type for known in Mode)
         raise unsupported_media_type(f"content type {shown(content_type)}: expected {expected}")
-    encoding = headers.get("Content-Encoding", _IDENTITY)
-    if encoding.lower() != _IDENTITY:  # frames may be compressed, the body around them not
+    encoding = headers.get("Content-Encoding", IDENTITY)
+    if encoding.lower() != IDENTITY:  # frames may be compressed, the body around them not
         raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
     if verb != "POST" and routed.override is None:
         raise wrong_method(("POST",))
@@ -289,11 +251,27 @@ async def _start(send: Send, status: int, headers: HeaderList) -> None:
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
+async def _message(message: Message, *, is_gzip: bool) -> bytes:
+    """A message's frame; the message is encoded before anything is waited for."""
+    payload = message.SerializeToString()
+    if is_gzip and len(payload) >= DEFLATE_MIN_BYTES:
+        if len(payload) <= DEFLATE_AT_ONCE_BYTES:
+            compressed = deflated(payload)
+        else:
+            compressed = await asyncio.to_thread(deflated, payload)
+        if len(compressed) < len(payload):
+            return message_frame(compressed, is_compressed=True)
+    return message_frame(payload)
+
+
 class _Stream:
     """The sink of one stream: a frame a message, each a part of the body as it comes."""
 
-    def __init__(self, send: Send, mode: Mode, headers: HeaderList, call: Call) -> None:
+    def __init__(
+        self, send: Send, mode: Mode, headers: HeaderList, call: Call, *, is_gzip: bool
+    ) -> None:
         self._send = send
+        self._is_gzip = is_gzip
         self._mode = mode
         self._headers = headers
         self._call = call
@@ -304,7 +282,7 @@ class _Stream:
         await self._write(b"")
 
     async def send(self, message: Message) -> None:
-        await self._write(self._mode.encoded(message_frame(message.SerializeToString())))
+        await self._write(self._mode.encoded(await _message(message, is_gzip=self._is_gzip)))
         if time.monotonic() - self._turn_began > _TURN_S:
             # A handler that never waits, and a reader that keeps up, would hold the loop.
             await asyncio.sleep(0)
@@ -324,58 +302,3 @@ class _Stream:
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
         except OSError as exc:  # what ASGI has a server raise
             raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
-
-
-class _Bridge:
-    """One aiohttp request as an ASGI application meets it; keeps an answer in one piece."""
-
-    def __init__(self, request: web.BaseRequest, limits: Limits, begin: Begin) -> None:
-        self._request = request
-        self._begin = begin
-        self._limit_s = limits.body_timeout_s
-        self._until_s = asyncio.get_running_loop().time() + self._limit_s
-        self._is_invited = False
-        self.status = 0
-        self.headers: HeaderList = []
-        self.body = b""
-        self.response: web.StreamResponse | None = None
-
-    async def receive(self) -> Event:
-        """The next piece of the body.
-
-        Raises:
-            TranscodeError: it did not come in time, or its chunks are malformed.
-        """
-        content = self._request.content
-        try:
-            if content.is_eof():
-                # All of it is here, as it is with most calls: no timer, no wait.
-                chunk = content.read_nowait()
-            else:
-                if not self._is_invited:
-                    self._is_invited = True
-                    invite(self._request)
-                async with asyncio.timeout_at(self._until_s):
-                    chunk = await content.readany()
-        except TimeoutError as exc:
-            self._request.protocol.close()
-            raise closing(too_slow("the request body", limit_s=self._limit_s)) from exc
-        except web.RequestPayloadError as exc:
-            raise closing(malformed("request body: its chunks are malformed")) from exc
-        except ConnectionError:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}
-
-    async def send(self, event: Event) -> None:
-        if event["type"] == "http.response.start":
-            self.status = event["status"]
-            self.headers = list(_decoded(event["headers"]))
-        elif self.response is None and not event["more_body"]:
-            self.body = event["body"]
-        else:
-            if self.response is None:
-                self.response = await self._begin(self.status, self.headers)
-            if event["more_body"]:
-                await self.response.write(event["body"])
-            else:
-                await self.response.write_eof(event["body"])

@@ -7,6 +7,7 @@ from grpc import StatusCode
 
 from transcoder.errors import TranscodeError
 from transcoder.grpcweb import (
+    Frame,
     FrameReader,
     Mode,
     UnaryReader,
@@ -35,7 +36,7 @@ def read_unary(pieces: list[bytes], encoding: str | None = None) -> Read:
     try:
         for piece in pieces:
             reader.feed(piece)
-        return reader.finish()
+        return reader.finish().payload
     except TranscodeError as error:
         return Refused(error.code, error.message)
 
@@ -126,22 +127,30 @@ BODIES = [
     ),
     pytest.param(
         b"\x80\x00\x00\x00\x00",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00, got 0x80"),
+        Refused(
+            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x80"
+        ),
         id="trailer frame in place of a message",
     ),
     pytest.param(
         b"\x7e\x00\x00\x00\x01a",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00, got 0x7e"),
+        Refused(
+            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x7e"
+        ),
         id="unknown flags",
     ),
     pytest.param(
         b'{"id":"1"}',
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00, got 0x7b"),
+        Refused(
+            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x7b"
+        ),
         id="JSON",
     ),
     pytest.param(
         base64.b64encode(b"\x00\x00\x00\x00\x01a"),
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00, got 0x41"),
+        Refused(
+            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x41"
+        ),
         id="base64",
     ),
     pytest.param(
@@ -170,9 +179,9 @@ def test_how_a_body_is_cut_changes_nothing(body: bytes, expected: Read) -> None:
     ("encoding", "expected"),
     [
         pytest.param(
-            "gzip",
-            Refused(StatusCode.UNIMPLEMENTED, "grpc-encoding: expected identity, got 'gzip'"),
-            id="an encoding",
+            "br",
+            Refused(StatusCode.UNIMPLEMENTED, "grpc-encoding: expected identity or gzip, got 'br'"),
+            id="another encoding",
         ),
         pytest.param(
             "identity",
@@ -192,10 +201,20 @@ def test_a_compressed_message_is_refused_by_what_its_encoding_is_said_to_be(
 
 
 def test_a_client_learns_which_encodings_it_may_use() -> None:
-    reader = UnaryReader(message_max_bytes=LIMIT_BYTES, encoding="gzip")
+    reader = UnaryReader(message_max_bytes=LIMIT_BYTES, encoding="br")
     with pytest.raises(TranscodeError) as caught:
         reader.feed(b"\x01")
-    assert caught.value.headers == (("grpc-accept-encoding", "identity"),)
+    assert caught.value.headers == (("grpc-accept-encoding", "identity,gzip"),)
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("flags", [0, 1])
+def test_a_reader_says_whether_a_message_is_compressed(flags: int, is_cut: bool) -> None:
+    body = bytes((flags,)) + b"\x00\x00\x00\x01a"
+    reader = UnaryReader(message_max_bytes=LIMIT_BYTES, encoding="gzip")
+    for piece in cut(body) if is_cut else [body]:
+        reader.feed(piece)
+    assert reader.finish() == Frame(b"a", is_compressed=flags == 1)
 
 
 def test_an_encoding_that_is_named_but_not_used_is_no_fault() -> None:
@@ -220,8 +239,8 @@ def test_a_reader_gives_the_messages_that_came_before_a_fault(body: bytes, is_cu
     for piece in cut(body) if is_cut else [body]:
         reader.feed(piece)
         try:
-            while (message := reader.next_message()) is not None:
-                messages.append(message)
+            while (frame := reader.next_frame()) is not None:
+                messages.append(frame.payload)
         except TranscodeError:
             break
     assert messages == [b"a", b"", b"bc"]
@@ -251,6 +270,7 @@ def test_content_type_says_the_mode(content_type: str | None, expected: Mode | N
 
 def test_message_frame() -> None:
     assert message_frame(b"ab") == b"\x00\x00\x00\x00\x02ab"
+    assert message_frame(b"ab", is_compressed=True) == b"\x01\x00\x00\x00\x02ab"
 
 
 def test_trailer_frame_of_a_call_that_succeeded() -> None:

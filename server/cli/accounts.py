@@ -97,6 +97,13 @@ def _created(operation: Operation, as_json: bool, flags: dict[str, object]) -> N
         (output.as_json if as_json else output.record)(row)
 
 
+def _ended(what: str, id: str, as_json: bool) -> None:
+    if as_json:
+        output.as_json({"id": id})
+    else:
+        click.echo(f"{what} {id}")
+
+
 def _listed(operation: Operation, as_json: bool, flags: dict[str, object], *columns: str) -> None:
     rows = _perform(operation, flags)
     if as_json:
@@ -172,11 +179,12 @@ def add_member(
 @member.command("remove")
 @click.argument("user_id")
 @_ORG
+@_JSON
 @_stored
-def remove_member(user_id: str, org_id: str, **flags: object) -> None:
+def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """Take USER_ID's membership away; its tokens stay, without rights here."""
     _perform(RemoveMember(user_id, org_id), flags)
-    click.echo(f"removed member {user_id}")
+    _ended("removed member", user_id, as_json)
 
 
 @member.command("list")
@@ -228,11 +236,12 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
 
 @token.command("revoke")
 @click.argument("token_id")
+@_JSON
 @_stored
-def revoke_token(token_id: str, **flags: object) -> None:
+def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
     """Refuse a token from now on; TOKEN_ID is its id, as token list shows it."""
     _perform(RevokeToken(token_id), flags)
-    click.echo(f"revoked token {token_id}")
+    _ended("revoked token", token_id, as_json)
 
 
 GROUPS: Final = (org, user, member, token)

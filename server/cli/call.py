@@ -47,6 +47,7 @@ Examples:
     show_default=True,
     metavar="SECONDS",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, which it always does.")
 @DATA_DIR
 @CONFIG
 def call(
@@ -57,6 +58,7 @@ def call(
     token: str | None,
     org: str | None,
     timeout_s: float,
+    as_json: bool,  # noqa: ARG001  for scripts that give it to every subcommand
     **flags: object,
 ) -> None:
     """Call METHOD with the message JSON ("-" reads it from standard input).

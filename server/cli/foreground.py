@@ -4,6 +4,7 @@ What is for the operator goes to standard output; the log goes to standard error
 """
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Final
@@ -41,6 +42,9 @@ async def _serve(config: Config) -> None:
     application = Application(config)
     try:
         _print(await application.start(), config)
+        # What there is now stays: the collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
         await asked.wait()
     finally:
         await application.stop()

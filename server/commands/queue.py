@@ -166,7 +166,7 @@ class CommandQueue:
             if self._on_commit is not None and events:
                 self._on_commit(events)
         except StorageError as error:
-            _log.error("%d commands failed: %s", len(callers), error)
+            _log.error("batch of %d failed: %s", len(callers), error)
             for caller in callers:
                 caller.fail(StorageError(*error.args))  # one each: each grows a traceback
         except Exception as error:  # noqa: BLE001 - a fault of ours; the runner outlives it

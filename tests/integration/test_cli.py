@@ -189,8 +189,8 @@ def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
     assert secret not in listed.out
     assert made(run("token", "list", user["id"], "--json", folder=tmp_path)) == [token]
 
-    revoked = run("token", "revoke", token["id"], folder=tmp_path)
-    assert revoked == Outcome(0, f"revoked token {token['id']}\n", "")
+    revoked = run("token", "revoke", token["id"], "--json", folder=tmp_path)
+    assert made(revoked) == {"id": token["id"]}
     assert made(run("token", "list", "--json", folder=tmp_path)) == []
     removed = run("member", "remove", user["id"], folder=tmp_path)
     assert removed == Outcome(0, f"removed member {user['id']}\n", "")

@@ -157,7 +157,7 @@ async def test_storage_failure_fails_its_batch_and_not_the_next(
     assert [repr(error) for error in errors] == ["StorageError('disk full')"] * 3
     assert len({id(error) for error in errors}) == 3
     assert store.sizes() == [1]
-    assert caplog.messages == ["3 commands failed: disk full"]
+    assert caplog.messages == ["batch of 3 failed: disk full"]
 
 
 class Broken(DeactivateAction):

@@ -32,7 +32,7 @@ INSTALL = $(PICK_UV); if [ -n "$$uv" ]; \
 	$$install --no-deps
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variables, or ARGS="--listen ..."
 	@exec $(BIN)/python -m server serve $(ARGS)

@@ -6,6 +6,7 @@ Rule: nothing is repaired here; what a client gets wrong is in its outcome.
 
 import asyncio
 import base64
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -47,6 +48,9 @@ class Outcome:
 
 
 class RunningCall(Protocol):
+    async def received(self) -> int:
+        """How many messages its caller has had so far."""
+
     async def cancel(self) -> None:
         """Leave, as the client does it, until it has done with the call."""
 
@@ -195,12 +199,19 @@ class JavaScriptCall:
     where: str
     asked: Asked
 
+    async def received(self) -> int:
+        count: int = await self._ask("received")
+        return count
+
     async def cancel(self) -> None:
-        await self.driver.ask("cancel", self.where, {"id": self.asked.number}).answer
+        await self._ask("cancel")
         await self.asked.answer
 
     async def outcome(self) -> Outcome:
         return Outcome(**await self.asked.answer)
+
+    async def _ask(self, does: str) -> Any:
+        return await self.driver.ask(does, self.where, {"id": self.asked.number}).answer
 
 
 @dataclass(frozen=True)
@@ -231,6 +242,12 @@ class JavaScript:
 @dataclass(frozen=True)
 class BufCall:
     process: Process
+    out: bytearray = dataclasses.field(default_factory=bytearray)
+
+    async def received(self) -> int:
+        assert self.process.stdout is not None
+        self.out.extend(await self.process.stdout.read(LINE_MAX_BYTES))
+        return self.out.count(b"\n}\n")
 
     async def cancel(self) -> None:
         self.process.terminate()
@@ -238,7 +255,7 @@ class BufCall:
 
     async def outcome(self) -> Outcome:
         out, err = await self.process.communicate()
-        messages = list(_documents(out.decode()))
+        messages = list(_documents((self.out + out).decode()))
         if not self.process.returncode:
             return Outcome(messages, 0, "", [], None)
         # The exit status is the gRPC status and three bits of something else.

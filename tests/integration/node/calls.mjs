@@ -13,6 +13,7 @@ const CLIENTS = {
   "grpc-web binary": grpcWebClient("binary"),
   "grpc-web text": grpcWebClient("text"),
 };
+// By id: how to leave the call, and the messages that it has had so far.
 const running = new Map();
 
 // Make a call, and give its outcome once it is over. `id` is what it can be cancelled by.
@@ -22,7 +23,8 @@ export async function start(id, asked) {
   const method = methodOf(registry, path);
   const controller = new AbortController();
   const { signal } = controller;
-  running.set(id, controller);
+  const messages = [];
+  running.set(id, { controller, messages });
   try {
     return await CLIENTS[client]({
       registry,
@@ -32,12 +34,17 @@ export async function start(id, asked) {
       headers: headers ?? {},
       timeoutMs,
       signal,
+      messages,
     });
   } finally {
     running.delete(id);
   }
 }
 
+export function received(id) {
+  return running.get(id).messages.length;
+}
+
 export function cancel(id) {
-  running.get(id).abort();
+  running.get(id).controller.abort();
 }

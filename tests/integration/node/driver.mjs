@@ -48,17 +48,17 @@ async function pageAt(where) {
   return pages[where];
 }
 
+// In Node, or in a page.
+async function clients(where, name, ...given) {
+  if (where === "node") return inNode[name](...given);
+  const page = await pageAt(where);
+  return page.evaluate(([name, given]) => globalThis.clients[name](...given), [name, given]);
+}
+
 const does = {
-  async call(id, { where, asked }) {
-    if (where === "node") return inNode.start(id, asked);
-    const page = await pageAt(where);
-    return page.evaluate(([id, asked]) => globalThis.clients.start(id, asked), [id, asked]);
-  },
-  async cancel(_, { where, asked }) {
-    if (where === "node") return inNode.cancel(asked.id);
-    const page = await pageAt(where);
-    return page.evaluate((id) => globalThis.clients.cancel(id), asked.id);
-  },
+  call: (id, { where, asked }) => clients(where, "start", id, asked),
+  received: (_, { where, asked }) => clients(where, "received", asked.id),
+  cancel: (_, { where, asked }) => clients(where, "cancel", asked.id),
   async visit(_, { where, visit, asked }) {
     return visits[visit](await pageAt(where), asked);
   },

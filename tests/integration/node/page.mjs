@@ -1,5 +1,5 @@
 // What a page of the tests holds: the clients, for the driver to call.
 
-import { cancel, start } from "./calls.mjs";
+import { cancel, received, start } from "./calls.mjs";
 
-globalThis.clients = { cancel, start };
+globalThis.clients = { cancel, received, start };

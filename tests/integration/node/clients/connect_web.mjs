@@ -6,10 +6,9 @@ import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { detailOf } from "./types.mjs";
 
 export function connectWeb() {
-  return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal }) => {
+  return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal, messages }) => {
     const client = createClient(method.parent, createGrpcWebTransport({ baseUrl }));
     const input = fromJson(method.input, request, { registry });
-    const messages = [];
     const keep = (message) => messages.push(toJson(method.output, message, { registry }));
     let metadata = {};
     const options = {

@@ -9,7 +9,7 @@ const { GrpcWebClientBase, MethodDescriptor, MethodType } = grpcWeb;
 const CANCELLED = 1;
 
 export function grpcWebClient(format) {
-  return ({ registry, method, baseUrl, request, headers, timeoutMs, signal }) =>
+  return ({ registry, method, baseUrl, request, headers, timeoutMs, signal, messages }) =>
     new Promise((resolve) => {
       const isUnary = method.methodKind === "unary";
       const descriptor = new MethodDescriptor(
@@ -23,8 +23,8 @@ export function grpcWebClient(format) {
       const metadata = { ...headers };
       if (timeoutMs !== undefined) metadata.deadline = String(Date.now() + timeoutMs);
       const input = fromJson(method.input, request, { registry });
-      const outcome = { messages: [], code: 0, error: "", details: [], metadata: {} };
-      const keep = (message) => outcome.messages.push(toJson(method.output, message, { registry }));
+      const outcome = { messages, code: 0, error: "", details: [], metadata: {} };
+      const keep = (message) => messages.push(toJson(method.output, message, { registry }));
       const fail = (error) => {
         outcome.code = error.code;
         outcome.error = error.message;

@@ -19,7 +19,7 @@ function messageType(descriptor) {
 }
 
 export function protobufTs(format) {
-  return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal }) => {
+  return async ({ registry, method, baseUrl, request, headers, timeoutMs, signal, messages }) => {
     const info = {
       service: method.parent,
       name: method.name,
@@ -30,7 +30,6 @@ export function protobufTs(format) {
     const transport = new GrpcWebFetchTransport({ baseUrl, format });
     const options = transport.mergeOptions({ timeout: timeoutMs, abort: signal, meta: headers });
     const input = info.I.fromJson(request);
-    const messages = [];
     const keep = (message) => messages.push(info.O.toJson(message));
     try {
       const call =

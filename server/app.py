@@ -4,6 +4,7 @@ Rule: the only module of the server that knows the transcoder.
 """
 
 import asyncio
+import logging
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class Application:
             permissions=required_permissions(_SERVICES),
             access_log=config.access_log,
         )
+        if not config.access_log:
+            logging.getLogger("transcoder").setLevel(logging.WARNING)
         native = GrpcServer(interceptors=layers)
         transcoder = Transcoder(
             interceptors=layers,

@@ -1,80 +1,30 @@
-"""Requests to doors: which door a request is for, what every answer carries, health, drain.
+"""The public API: services are registered here, served, and drained.
 
-A request goes one way through: route, body, binding, metadata, backend, codec, answer. Everything
-that descriptors decide is decided when a service is registered; what is wrong with a service or its
-rules is raised there (`SchemaError`).
-
-Rule: this is the only place that turns a failure into an HTTP answer.
+Everything that descriptors decide is decided when a service is registered; what is wrong with a
+service or its rules is raised there (`SchemaError`), and no request ever finds it.
 """
 
 import asyncio
-import functools
-import itertools
 import logging
-import os
-import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import grpc
 from aiohttp import web
-from google.protobuf.message import DecodeError, Message
-from google.rpc.status_pb2 import Status
 
-from transcoder.asgi import Routed
 from transcoder.binding import Binder
-from transcoder.calls import Call, Metadata, Method
+from transcoder.calls import Metadata
 from transcoder.codec import Codec
 from transcoder.cors import Cors
-from transcoder.errors import (
-    SchemaError,
-    TranscodeError,
-    internal,
-    shown,
-    status_json,
-    unsupported_media_type,
-    wrong_method,
-)
-from transcoder.headers import (
-    REQUEST_ID,
-    HttpMetadata,
-    deadline_of,
-    http_code,
-    initial_headers,
-    trailer_headers,
-)
+from transcoder.doors import Doors, Route
+from transcoder.errors import SchemaError
 from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
-from transcoder.listener import Listener, read_body
+from transcoder.listener import Listener
 from transcoder.options import JsonOptions, Limits
-from transcoder.responses import HeaderList, buffered, one_piece
-from transcoder.routes import Router
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
-from transcoder.web import GrpcWeb
 
 logger = logging.getLogger(__name__)
-
-JSON: Final = "application/json"
-GRPC_WEB: Final = "application/grpc-web"
-_JSON_TYPE: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json", re.IGNORECASE)
-_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_HEALTH: Final = frozenset({"/healthz", "/readyz"})
-_SERVING: Final = b'{"status":"SERVING"}'
-_NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
-
-Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a matched path leads to; all of it made at registration."""
-
-    method: Method
-    binder: Binder
-    encode: Callable[[Message], bytes]
 
 
 class Transcoder:
@@ -109,21 +59,17 @@ class Transcoder:
         """
         self._limits = limits
         self._strict = strict
-        self._forward_cookies = forward_cookies
         self._codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         self._backend = InProcess(interceptors)
-        self._cors = Cors(cors_origins) if cors_origins else None
-        self._router: Router[Route] = Router()
-        self._methods: dict[str, Method] = {}
-        self._grpc_web = GrpcWeb(
-            self._backend, self._methods, limits=limits, forward_cookies=forward_cookies
+        self._doors = Doors(
+            self._backend,
+            self._codec,
+            cors=Cors(cors_origins) if cors_origins else None,
+            forward_cookies=forward_cookies,
+            limits=limits,
         )
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
-        self._is_ready = False
-        # Unique without asking the system for randomness on each request.
-        self._id_prefix = os.urandom(6).hex()
-        self._id_counter = itertools.count()
 
     # Registration.
 
@@ -152,9 +98,9 @@ class Transcoder:
             if handler is None:
                 continue
             self._backend.register({path: handler})
-            self._methods[path] = method
+            self._doors.methods[path] = method
             for rule in rules_of(method.descriptor):
-                self._router.add(
+                self._doors.router.add(
                     rule.verb,
                     rule.template,
                     Route(
@@ -177,15 +123,15 @@ class Transcoder:
         Raises:
             OSError: the address cannot be bound.
         """
-        listener = Listener(self._answer, self._refuse, limits=self._limits)
+        listener = Listener(self._doors.answer, self._doors.refuse, limits=self._limits)
         bound = await listener.start(address)
         self._listeners.append(listener)
-        self._is_ready = True
+        self._doors.is_ready = True
         return bound
 
     def set_not_ready(self) -> None:
         """Answer /readyz with 503 from now on, so that a balancer sends no more."""
-        self._is_ready = False
+        self._doors.is_ready = False
 
     async def stop(self) -> None:
         """Refuse new connections, and let calls in flight end within `limits.drain_timeout_s`."""
@@ -206,179 +152,9 @@ class Transcoder:
     def app(self) -> web.Application:
         """The doors as an aiohttp application, to run or to mount in one's own."""
         application = web.Application(handler_args={"handler_cancellation": True})
-        application.router.add_route("*", "/{path:.*}", self._answer_mounted)
-        self._is_ready = True
+        application.router.add_route("*", "/{path:.*}", self._doors.answer_mounted)
+        self._doors.is_ready = True
         return application
-
-    # Requests.
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._respond(request, _target(request), one_piece)
-
-    async def _answer_mounted(self, request: web.Request) -> web.StreamResponse:
-        # As a sub-application the route is "/mounted/at/{path}", and the target begins with it.
-        resource = request.match_info.route.resource
-        mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
-        return await self._respond(request, _target(request).removeprefix(mounted_at), buffered)
-
-    async def _respond(
-        self, request: web.BaseRequest, target: str, respond: Respond
-    ) -> web.StreamResponse:
-        headers = request.headers
-        request_id = headers.get(REQUEST_ID)
-        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-            request_id = self._new_id()
-        out: HeaderList = [("X-Request-Id", request_id)]
-        content_type = headers.get("Content-Type", "")
-        is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
-        try:
-            if is_grpc_web:
-                answer = await self._grpc_web_door(request, target, request_id, out)
-                if isinstance(answer, web.StreamResponse):
-                    return answer
-                status, body = answer
-            else:
-                status, body = await self._json_door(request, target, request_id, out)
-        except TranscodeError as error:
-            status, body = self._failure(error, out)
-        except Exception:
-            logger.exception("answering failed, request id %s", request_id)
-            if request.writer.output_size > 0:
-                raise ConnectionAbortedError("part of the answer is written already") from None
-            if is_grpc_web:
-                status, more, body = self._grpc_web.failure(internal(request_id), headers)
-                out += more
-            else:
-                status, body = self._failure(internal(request_id), out)
-        if self._cors is not None:
-            out += self._cors.response_headers(headers.get("Origin"), out)
-        return respond(status, out, body)
-
-    def _refuse(self, error: TranscodeError) -> web.StreamResponse:
-        """The answer to what the listener refuses before it is a request."""
-        out: HeaderList = [("X-Request-Id", self._new_id())]
-        status, body = self._failure(error, out)
-        return one_piece(status, out, body)
-
-    def _new_id(self) -> str:
-        return f"{self._id_prefix}{next(self._id_counter):08x}"
-
-    async def _json_door(
-        self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
-    ) -> tuple[int, bytes]:
-        path, _, query = target.partition("?")
-        verb = request.method
-        try:
-            match = self._router.match(verb, path)
-        except TranscodeError as error:
-            return self._unrouted(request, path, error, out)
-        route = match.target
-        body = b""
-        if route.binder.reads_body and request.body_exists:
-            _check_json(request.headers.get("Content-Type"))
-            body = await read_body(request, self._limits)
-        if len(body) > self._limits.inline_max_bytes:
-            message = await asyncio.to_thread(route.binder.bind, match.variables, query, body)
-        else:
-            message = route.binder.bind(match.variables, query, body)
-        call = self._call(route.method, request, request_id)
-        try:
-            response = await self._backend.unary(call, message)
-        finally:
-            if call.initial_metadata:
-                out += initial_headers(call.initial_metadata)
-            if call.trailing_metadata:
-                out += trailer_headers(call.trailing_metadata)
-        out.append(("Content-Type", JSON))
-        if response.ByteSize() > self._limits.inline_max_bytes:
-            encoded = await asyncio.to_thread(route.encode, response)
-        else:
-            encoded = route.encode(response)
-        return http_code(call.initial_metadata) if call.initial_metadata else 200, encoded
-
-    async def _grpc_web_door(
-        self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
-    ) -> web.StreamResponse | tuple[int, bytes]:
-        """At the method's own path, or on a REST route, whose path then wins over the message."""
-        path = target.partition("?")[0]
-        override = None
-        if path not in self._methods:
-            try:
-                match = self._router.match(request.method, path)
-            except TranscodeError as error:
-                if error.code is grpc.StatusCode.INVALID_ARGUMENT:
-                    status, more, body = self._grpc_web.failure(error, request.headers)
-                    out += more
-                    return status, body
-                if request.method != "POST" or error.http_status == 405:
-                    raise
-            else:
-                path = match.target.method.path
-                override = functools.partial(match.target.binder.bind_path, match.variables)
-        answer = await self._grpc_web.answer(
-            request,
-            path,
-            routed=Routed(request_id, override),
-            begin=functools.partial(self._begin, request, out),
-        )
-        if isinstance(answer, web.StreamResponse):
-            return answer
-        status, headers, body = answer
-        out += headers
-        return status, body
-
-    async def _begin(
-        self, request: web.BaseRequest, out: HeaderList, status: int, headers: HeaderList
-    ) -> web.StreamResponse:
-        """Send the head of an answer whose body is written as it comes."""
-        out += headers
-        if self._cors is not None:
-            out += self._cors.response_headers(request.headers.get("Origin"), out)
-        response = web.StreamResponse(status=status, headers=out)
-        await response.prepare(request)
-        return response
-
-    def _call(self, method: Method, request: web.BaseRequest, request_id: str) -> Call:
-        headers = request.headers
-        metadata = HttpMetadata(
-            headers, request_id=request_id, forward_cookies=self._forward_cookies
-        )
-        peername = request.protocol.peername
-        return Call(method, metadata, deadline=deadline_of(headers), peername=peername)
-
-    def _failure(self, error: TranscodeError, out: HeaderList) -> tuple[int, bytes]:
-        out += error.headers
-        out.append(("Content-Type", JSON))
-        if error.code is grpc.StatusCode.UNAUTHENTICATED:
-            out.append(("WWW-Authenticate", "Bearer"))
-        details: list[object] = []
-        if error.details:
-            try:
-                details += map(self._codec.any_json, Status.FromString(error.details).details)
-            except DecodeError:
-                logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
-        return error.http_status, status_json(error, details)
-
-    def _unrouted(
-        self, request: web.BaseRequest, path: str, error: TranscodeError, out: HeaderList
-    ) -> tuple[int, bytes]:
-        """Answer what no route of a service serves: preflights, OPTIONS and health."""
-        is_health = path in _HEALTH
-        if is_health and error.code is grpc.StatusCode.NOT_FOUND:
-            error = wrong_method(("GET", "HEAD"))
-        if request.method == "OPTIONS":
-            if self._cors is not None and "Access-Control-Request-Method" in request.headers:
-                out += self._cors.preflight_headers(request.headers)
-                return 204, b""
-            if error.http_status == 405:
-                out += error.headers
-                return 204, b""
-        if is_health and request.method in ("GET", "HEAD"):
-            out.append(("Content-Type", JSON))
-            if path == "/readyz" and not self._is_ready:
-                return 503, _NOT_SERVING
-            return 200, _SERVING
-        raise error
 
 
 class Mount:
@@ -420,23 +196,3 @@ class Mount:
             return
         self._transcoder.register(service, handlers, prefix=self._prefix)
         self._seen[service] = handlers
-
-
-def _target(request: web.BaseRequest) -> str:
-    """The request's target, less the authority that an absolute one names (RFC 9112, 3.2.2)."""
-    target = request.raw_path
-    if target.startswith("/"):
-        return target
-    absolute = _ABSOLUTE.match(target)
-    if absolute is None:
-        return target
-    rest = target[absolute.end() :]
-    return rest if rest.startswith("/") else f"/{rest}"
-
-
-def _check_json(content_type: str | None) -> None:
-    if content_type is None or content_type == JSON:
-        return
-    if not _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()):
-        message = f"content type {shown(content_type)}: expected {JSON}"
-        raise unsupported_media_type(message)

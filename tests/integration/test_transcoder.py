@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -343,6 +344,18 @@ async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
     await servicer.started.wait()
     request.cancel()
     await asyncio.wait_for(servicer.cancelled.wait(), 5)
+
+
+async def test_what_is_refused_before_it_is_a_call_is_logged(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, _ = server
+    with caplog.at_level(logging.INFO, logger="transcoder"):
+        async with session.get("/no%0Ane", headers={"X-Request-Id": "mine"}) as answer:
+            assert answer.status == 404
+        async with session.get("/v1/operations/rich") as answer:
+            assert answer.status == 400
+    assert caplog.messages == ["refused GET '/no%0Ane': Not Found, request id mine"]
 
 
 async def test_health_is_answered_where_no_service_has_the_path(server: Server) -> None:

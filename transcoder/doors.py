@@ -1,0 +1,305 @@
+"""Requests to doors: which door a request is for, what every answer carries, health.
+
+A request goes one way through: route, body, binding, metadata, backend, codec, answer. Everything
+that descriptors decide was decided when its service was registered (app.py).
+
+Rule: this is the only place that turns a failure into an HTTP answer.
+"""
+
+import asyncio
+import functools
+import itertools
+import logging
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from aiohttp import web
+from google.protobuf.message import DecodeError, Message
+from google.rpc.status_pb2 import Status
+
+from transcoder.asgi import Routed
+from transcoder.binding import Binder
+from transcoder.calls import Backend, Call, Method
+from transcoder.codec import Codec
+from transcoder.cors import Cors
+from transcoder.errors import (
+    TranscodeError,
+    internal,
+    shown,
+    status_json,
+    unsupported_media_type,
+    wrong_method,
+)
+from transcoder.headers import (
+    REQUEST_ID,
+    HttpMetadata,
+    deadline_of,
+    http_code,
+    initial_headers,
+    trailer_headers,
+)
+from transcoder.listener import read_body
+from transcoder.options import Limits
+from transcoder.responses import HeaderList, buffered, one_piece
+from transcoder.routes import Router
+from transcoder.web import GrpcWeb
+
+logger = logging.getLogger(__name__)
+
+JSON: Final = "application/json"
+GRPC_WEB: Final = "application/grpc-web"
+_JSON_TYPE: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json", re.IGNORECASE)
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_HEALTH: Final = frozenset({"/healthz", "/readyz"})
+_SERVING: Final = b'{"status":"SERVING"}'
+_NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
+
+Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a matched path leads to; all of it made at registration."""
+
+    method: Method
+    binder: Binder
+    encode: Callable[[Message], bytes]
+
+
+class Doors:
+    """Answers requests; what `Transcoder` registers is served from the next request on.
+
+    What is refused before it is a call, which interceptors would log, is logged here, as INFO.
+
+    Attributes:
+        is_ready: what /readyz says.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        codec: Codec,
+        *,
+        cors: Cors | None,
+        forward_cookies: bool,
+        limits: Limits,
+    ) -> None:
+        self.is_ready = False
+        self.router: Final[Router[Route]] = Router()
+        self.methods: Final[dict[str, Method]] = {}
+        self._backend = backend
+        self._codec = codec
+        self._cors = cors
+        self._forward_cookies = forward_cookies
+        self._limits = limits
+        self._grpc_web = GrpcWeb(
+            backend, self.methods, limits=limits, forward_cookies=forward_cookies
+        )
+        # Unique without asking the system for randomness on each request.
+        self._id_prefix = os.urandom(6).hex()
+        self._id_counter = itertools.count()
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._respond(request, _target(request), one_piece)
+
+    async def answer_mounted(self, request: web.Request) -> web.StreamResponse:
+        # As a sub-application the route is "/mounted/at/{path}", and the target begins with it.
+        resource = request.match_info.route.resource
+        mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
+        return await self._respond(request, _target(request).removeprefix(mounted_at), buffered)
+
+    async def _respond(
+        self, request: web.BaseRequest, target: str, respond: Respond
+    ) -> web.StreamResponse:
+        headers = request.headers
+        request_id = headers.get(REQUEST_ID)
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = self._new_id()
+        out: HeaderList = [("X-Request-Id", request_id)]
+        content_type = headers.get("Content-Type", "")
+        is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
+        try:
+            if is_grpc_web:
+                answer = await self._grpc_web_door(request, target, request_id, out)
+                if isinstance(answer, web.StreamResponse):
+                    return answer
+                status, body = answer
+            else:
+                status, body = await self._json_door(request, target, request_id, out)
+        except TranscodeError as error:
+            what = f"{request.method} {shown(target)}"
+            logger.info("refused %s: %s, request id %s", what, error.message, request_id)
+            status, body = self._failure(error, out)
+        except Exception:
+            logger.exception("answering failed, request id %s", request_id)
+            if request.writer.output_size > 0:
+                raise ConnectionAbortedError("part of the answer is written already") from None
+            if is_grpc_web:
+                status, more, body = self._grpc_web.failure(internal(request_id), headers)
+                out += more
+            else:
+                status, body = self._failure(internal(request_id), out)
+        if self._cors is not None:
+            out += self._cors.response_headers(headers.get("Origin"), out)
+        return respond(status, out, body)
+
+    def refuse(self, error: TranscodeError) -> web.StreamResponse:
+        """The answer to what the listener refuses before it is a request."""
+        request_id = self._new_id()
+        logger.info("refused a request: %s, request id %s", error.message, request_id)
+        out: HeaderList = [("X-Request-Id", request_id)]
+        status, body = self._failure(error, out)
+        return one_piece(status, out, body)
+
+    def _new_id(self) -> str:
+        return f"{self._id_prefix}{next(self._id_counter):08x}"
+
+    async def _json_door(
+        self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
+    ) -> tuple[int, bytes]:
+        path, _, query = target.partition("?")
+        verb = request.method
+        try:
+            match = self.router.match(verb, path)
+        except TranscodeError as error:
+            return self._unrouted(request, path, error, out)
+        route = match.target
+        message = await self._message(request, route, match.variables, query)
+        call = self._call(route.method, request, request_id)
+        failure: TranscodeError | None = None
+        try:
+            response = await self._backend.unary(call, message)
+        except TranscodeError as error:
+            failure = error
+        if call.initial_metadata:
+            out += initial_headers(call.initial_metadata)
+        if call.trailing_metadata:
+            out += trailer_headers(call.trailing_metadata)
+        if failure is not None:
+            return self._failure(failure, out)
+        out.append(("Content-Type", JSON))
+        if response.ByteSize() > self._limits.inline_max_bytes:
+            encoded = await asyncio.to_thread(route.encode, response)
+        else:
+            encoded = route.encode(response)
+        return http_code(call.initial_metadata) if call.initial_metadata else 200, encoded
+
+    async def _message(
+        self, request: web.BaseRequest, route: Route, variables: tuple[str, ...], query: str
+    ) -> Message:
+        body = b""
+        if route.binder.reads_body and request.body_exists:
+            _check_json(request.headers.get("Content-Type"))
+            body = await read_body(request, self._limits)
+        if len(body) > self._limits.inline_max_bytes:
+            return await asyncio.to_thread(route.binder.bind, variables, query, body)
+        return route.binder.bind(variables, query, body)
+
+    async def _grpc_web_door(
+        self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
+    ) -> web.StreamResponse | tuple[int, bytes]:
+        """At the method's own path, or on a REST route, whose path then wins over the message."""
+        path = target.partition("?")[0]
+        override = None
+        if path not in self.methods:
+            try:
+                match = self.router.match(request.method, path)
+            except TranscodeError as error:
+                if error.code is grpc.StatusCode.INVALID_ARGUMENT:
+                    status, more, body = self._grpc_web.failure(error, request.headers)
+                    out += more
+                    return status, body
+                if request.method != "POST" or error.http_status == 405:
+                    raise
+            else:
+                path = match.target.method.path
+                override = functools.partial(match.target.binder.bind_path, match.variables)
+        answer = await self._grpc_web.answer(
+            request,
+            path,
+            routed=Routed(request_id, override),
+            begin=functools.partial(self._begin, request, out),
+        )
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        status, headers, body = answer
+        out += headers
+        return status, body
+
+    async def _begin(
+        self, request: web.BaseRequest, out: HeaderList, status: int, headers: HeaderList
+    ) -> web.StreamResponse:
+        """Send the head of an answer whose body is written as it comes."""
+        out += headers
+        if self._cors is not None:
+            out += self._cors.response_headers(request.headers.get("Origin"), out)
+        response = web.StreamResponse(status=status, headers=out)
+        await response.prepare(request)
+        return response
+
+    def _call(self, method: Method, request: web.BaseRequest, request_id: str) -> Call:
+        headers = request.headers
+        metadata = HttpMetadata(
+            headers, request_id=request_id, forward_cookies=self._forward_cookies
+        )
+        peername = request.protocol.peername
+        return Call(method, metadata, deadline=deadline_of(headers), peername=peername)
+
+    def _failure(self, error: TranscodeError, out: HeaderList) -> tuple[int, bytes]:
+        out += error.headers
+        out.append(("Content-Type", JSON))
+        if error.code is grpc.StatusCode.UNAUTHENTICATED:
+            out.append(("WWW-Authenticate", "Bearer"))
+        details: list[object] = []
+        if error.details:
+            try:
+                details += map(self._codec.any_json, Status.FromString(error.details).details)
+            except DecodeError:
+                logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
+        return error.http_status, status_json(error, details)
+
+    def _unrouted(
+        self, request: web.BaseRequest, path: str, error: TranscodeError, out: HeaderList
+    ) -> tuple[int, bytes]:
+        """Answer what no route of a service serves: preflights, OPTIONS and health."""
+        is_health = path in _HEALTH
+        if is_health and error.code is grpc.StatusCode.NOT_FOUND:
+            error = wrong_method(("GET", "HEAD"))
+        if request.method == "OPTIONS":
+            if self._cors is not None and "Access-Control-Request-Method" in request.headers:
+                out += self._cors.preflight_headers(request.headers)
+                return 204, b""
+            if error.http_status == 405:
+                out += error.headers
+                return 204, b""
+        if is_health and request.method in ("GET", "HEAD"):
+            out.append(("Content-Type", JSON))
+            if path == "/readyz" and not self.is_ready:
+                return 503, _NOT_SERVING
+            return 200, _SERVING
+        raise error
+
+
+def _target(request: web.BaseRequest) -> str:
+    """The request's target, less the authority that an absolute one names (RFC 9112, 3.2.2)."""
+    target = request.raw_path
+    if target.startswith("/"):
+        return target
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        return target
+    rest = target[absolute.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _check_json(content_type: str | None) -> None:
+    if content_type is None or content_type == JSON:
+        return
+    if not _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()):
+        message = f"content type {shown(content_type)}: expected {JSON}"
+        raise unsupported_media_type(message)

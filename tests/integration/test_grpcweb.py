@@ -1,12 +1,10 @@
 """The gRPC-Web door over real sockets: by connect-web, and by bytes that no client would send."""
 
 import asyncio
-import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import aiohttp
@@ -16,8 +14,6 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from tests import grpcweb_fixture
-from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from transcoder import Limits, Transcoder
 
 ConnectWeb = Callable[..., Awaitable[dict[str, Any]]]
@@ -251,29 +247,6 @@ def message(answer: tuple[int, bytes]) -> bytes:
     return body[5:]
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        pytest.param(ASKED, ANSWERED + OK, id="one message"),
-        pytest.param(b"", b"grpc-status:12\r\n", id="empty"),
-        pytest.param(ASKED[:3], b"grpc-status:13\r\n", id="header cut short"),
-        pytest.param(ASKED[:-1], b"grpc-status:13\r\n", id="message cut short"),
-        pytest.param(ASKED + ASKED, b"grpc-status:12\r\n", id="second message"),
-        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8\r\n", id="4 GiB announced"),
-        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13\r\n", id="flagged as compressed"),
-    ],
-)
-@pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "byte by byte"])
-async def test_only_a_body_of_one_whole_message_reaches_the_handler(
-    server: Server, body: bytes, expected: bytes, is_cut: bool
-) -> None:
-    pieces = [body[at : at + 1] for at in range(len(body))] if is_cut else [body]
-    status, answer = await exchange(server, head(f"Content-Length: {len(body)}"), *pieces)
-    assert status == 200
-    assert expected in answer
-    assert len(server.servicer.seen) == (1 if body == ASKED else 0)
-
-
 async def test_a_declared_length_over_the_limit_is_refused_before_the_body_comes() -> None:
     async with serving(limits=Limits(message_max_bytes=1000)) as server:
         answer = await exchange(server, head("Content-Length: 1006"))
@@ -293,24 +266,6 @@ async def test_a_chunked_body_is_refused_where_it_passes_the_limit() -> None:
             b"grpc-message:a message of 1001 bytes is larger than the limit of 1000 bytes\r\n"
         )
         assert server.servicer.seen == []
-
-
-async def test_a_large_compressed_message_is_inflated_both_ways() -> None:
-    dense = b"".join(sha256(bytes((at,))).digest() for at in range(250))
-    message = EchoRequest(name="n", size=100_000, payload=dense).SerializeToString()
-    payload = gzip.compress(message)
-    body = b"\x01" + len(payload).to_bytes(4, "big") + payload
-    headers = TYPE | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
-    async with grpcweb_fixture.serving() as server, aiohttp.ClientSession() as session:
-        url = server.url + grpcweb_fixture.SAY
-        async with session.post(url, data=body, headers=headers) as answer:
-            assert answer.headers["grpc-encoding"] == "gzip"
-            got = await answer.read()
-        assert server.servicer.seen[0].payload == dense
-    end = 5 + int.from_bytes(got[1:5], "big")
-    assert (got[0], end < 2000) == (1, True)
-    reply = EchoReply.FromString(gzip.decompress(got[5:end]))
-    assert reply == EchoReply(name="n", index=1, payload=b"x" * 100_000)
 
 
 async def test_a_body_that_does_not_come_ends_in_time() -> None:

@@ -60,6 +60,29 @@ async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
     assert "r1" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "exc",
+    [
+        pytest.param(TimeoutError("secret"), id="a timeout, which is not the call's deadline"),
+        pytest.param(
+            grpc.aio.AioRpcError(
+                grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), "secret"
+            ),
+            id="what another call ended with",
+        ),
+        pytest.param(NotImplementedError(), id="not implemented"),
+    ],
+)
+async def test_an_exception_that_looks_like_a_status_gives_internal(exc: Exception) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        raise exc
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, timeout_s=30)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert caught.value.message == "internal error (request id r1)"
+
+
 @pytest.mark.parametrize("response", [None, health_pb2.HealthCheckRequest(), b"bytes"])
 async def test_an_answer_of_another_type_gives_internal(
     response: object, caplog: pytest.LogCaptureFixture

@@ -1,0 +1,237 @@
+"""What a client of gRPC-Web may not send, over real sockets: whole, and byte by byte."""
+
+import asyncio
+import contextlib
+import gzip
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+
+from tests.grpcweb_fixture import SAY, Server, serving
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
+
+WAIT_S = 10
+TYPE = {"Content-Type": "application/grpc-web+proto"}
+# EchoRequest(name="operations/a"), framed, and its answer in both modes.
+ASKED = b"\x00\x00\x00\x00\x0e\x0a\x0coperations/a"
+ANSWERED = b"\x00\x00\x00\x00\x10\x0a\x0coperations/a\x10\x01"
+TEXT_ANSWERED = b"AAAAABAKDG9wZXJhdGlvbnMvYRAB"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+def head(*headers: str, content_type: str = "application/grpc-web+proto") -> bytes:
+    lines = [f"POST {SAY} HTTP/1.1", "Host: x", f"Content-Type: {content_type}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def connect(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = server.address.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def exchange(server: Server, *pieces: bytes) -> tuple[bytes, bytes]:
+    """Write the pieces, each as a packet of its own; give the answer's head and body."""
+    reader, writer = await connect(server)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(WAIT_S):
+            start = await reader.readuntil(b"\r\n\r\n")
+            length = start.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            return start, await reader.readexactly(int(length))
+    finally:
+        writer.close()
+
+
+def cut(body: bytes, size: int) -> list[bytes]:
+    return [body[at : at + size] for at in range(0, len(body), size)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(ASKED, b"grpc-status:0", id="one message"),
+        pytest.param(b"", b"grpc-status:12", id="empty"),
+        pytest.param(ASKED[:3], b"grpc-status:13", id="header of three bytes"),
+        pytest.param(ASKED[:-1], b"grpc-status:13", id="message cut short"),
+        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8", id="4 GiB announced"),
+        pytest.param(ASKED + b"\n", b"grpc-status:12", id="trailing garbage"),
+        pytest.param(ASKED + ASKED, b"grpc-status:12", id="second message"),
+        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13", id="flagged as compressed"),
+        pytest.param(b"\x80" + ASKED[1:], b"grpc-status:13", id="flagged as trailers"),
+        pytest.param(b"\x7e" + ASKED[1:], b"grpc-status:13", id="unknown flags"),
+        pytest.param(b"\0\0\0\0\x01\x0a", b"grpc-status:13", id="malformed protobuf"),
+        pytest.param(b'{"name":"operations/a"}', b"grpc-status:13", id="JSON"),
+    ],
+)
+@pytest.mark.parametrize("size", [100, 1], ids=["whole", "byte by byte"])
+async def test_only_frames_of_one_message_reach_a_handler(
+    server: Server, body: bytes, expected: bytes, size: int
+) -> None:
+    start, answer = await exchange(server, head(f"Content-Length: {len(body)}"), *cut(body, size))
+    assert start.startswith(b"HTTP/1.1 200 OK\r\n")
+    trailers = answer.removeprefix(ANSWERED)
+    assert trailers[:1] == b"\x80"
+    assert trailers[5:].split(b"\r\n")[0] == expected
+    assert len(server.servicer.seen) == (1 if expected == b"grpc-status:0" else 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ==", b"grpc-status:0", id="one message"),
+        pytest.param(b"AAAAAA4=CgxvcA==ZXJhdGlvbnMvYQ==", b"grpc-status:0", id="padded within"),
+        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ", b"grpc-status:13", id="not padded"),
+        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ=", b"grpc-status:13", id="bad padding"),
+        pytest.param(b"AAAAAA4KDG9wZX*hdGlvbnMvYQ==", b"grpc-status:13", id="bad base64"),
+        pytest.param(ASKED, b"grpc-status:13", id="binary"),
+        pytest.param(b"", b"grpc-status:12", id="empty"),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["", "+proto", "; charset=utf-8"])
+@pytest.mark.parametrize("size", [100, 3, 1], ids=["whole", "at odd offsets", "byte by byte"])
+async def test_only_base64_of_one_message_reaches_a_handler(
+    server: Server, body: bytes, expected: bytes, content_type: str, size: int
+) -> None:
+    headers = head(
+        f"Content-Length: {len(body)}", content_type="application/grpc-web-text" + content_type
+    )
+    _, answer = await exchange(server, headers, *cut(body, size))
+    trailers = b64decode(answer.removeprefix(TEXT_ANSWERED))
+    assert trailers[5:].split(b"\r\n")[0] == expected
+    assert len(server.servicer.seen) == (1 if expected == b"grpc-status:0" else 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "payload", "expected"),
+    [
+        pytest.param(b"\x01", gzip.compress(ASKED[5:]), b"grpc-status:0", id="gzip, flagged"),
+        pytest.param(b"\x00", gzip.compress(ASKED[5:]), b"grpc-status:13", id="gzip, not flagged"),
+        pytest.param(b"\x01", ASKED[5:], b"grpc-status:13", id="plain, flagged"),
+        pytest.param(b"\x01", gzip.compress(bytes(8 << 20)), b"grpc-status:8", id="bomb"),
+    ],
+)
+@pytest.mark.parametrize("size", [100_000, 1], ids=["whole", "byte by byte"])
+async def test_only_a_message_that_says_so_is_inflated(
+    server: Server, flags: bytes, payload: bytes, expected: bytes, size: int
+) -> None:
+    body = flags + len(payload).to_bytes(4, "big") + payload
+    headers = head(f"Content-Length: {len(body)}", "grpc-encoding: gzip")
+    _, answer = await exchange(server, headers, *cut(body, size))
+    trailers = answer.removeprefix(ANSWERED)
+    assert trailers[5:].split(b"\r\n")[0] == expected
+    assert len(server.servicer.seen) == (1 if expected == b"grpc-status:0" else 0)
+
+
+async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) -> None:
+    dense = b"".join(sha256(bytes((at,))).digest() for at in range(250))
+    message = EchoRequest(name="n", size=100_000, payload=dense).SerializeToString()
+    payload = gzip.compress(message)
+    body = b"\x01" + len(payload).to_bytes(4, "big") + payload
+    headers = TYPE | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(server.url + SAY, data=body, headers=headers) as answer,
+    ):
+        assert answer.headers["grpc-encoding"] == "gzip"
+        got = await answer.read()
+    assert server.servicer.seen[0].payload == dense
+    end = 5 + int.from_bytes(got[1:5], "big")
+    assert (got[0], end < 2000) == (1, True)
+    reply = EchoReply.FromString(gzip.decompress(got[5:end]))
+    assert reply == EchoReply(name="n", index=1, payload=b"x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc-web+json",
+        "application/grpc-web-text+json",
+        "application/grpc-webbing",
+        "application/octet-stream",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ],
+)
+async def test_another_content_type_is_415(server: Server, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(server.url + SAY, data=ASKED, headers=headers) as answer,
+    ):
+        assert (answer.status, answer.headers["Content-Type"]) == (415, "application/json")
+        assert (await answer.json())["message"].startswith("content type")
+    assert server.servicer.seen == []
+
+
+async def test_json_is_json_at_the_same_path(server: Server) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(server.url + SAY, json={"name": "n"}) as answer,
+    ):
+        assert await answer.json() == {"name": "n", "index": 1}
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT"])
+async def test_another_http_method_is_405(server: Server, verb: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(verb, server.url + SAY, data=ASKED, headers=TYPE) as answer,
+    ):
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert server.servicer.seen == []
+
+
+async def test_an_endless_body_after_4_gib_announced_is_read_no_further(server: Server) -> None:
+    reader, writer = await connect(server)
+    writer.write(head("Transfer-Encoding: chunked") + b"5\r\n\x00\xff\xff\xff\xff\r\n")
+    sent_bytes = 0
+    async with asyncio.timeout(WAIT_S):
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while sent_bytes < 200 << 20:
+                writer.write(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
+                await writer.drain()
+                sent_bytes += 1 << 20
+    # What is dropped unread (Limits.body_max_bytes), and what the two kernels hold.
+    assert sent_bytes < 32 << 20
+    assert server.servicer.seen == []
+    writer.close()
+
+
+async def test_a_client_that_leaves_within_its_body_reaches_no_handler(server: Server) -> None:
+    _, writer = await connect(server)
+    writer.write(head(f"Content-Length: {len(ASKED)}") + ASKED[:10])
+    await writer.drain()
+    writer.transport.abort()
+    # Whatever the server makes of it, it has made it before it answers another.
+    await exchange(server, head(f"Content-Length: {len(ASKED)}"), ASKED)
+    assert len(server.servicer.seen) == 1
+
+
+async def test_interceptors_stand_before_this_door_too() -> None:
+    class Refusing(grpc.aio.ServerInterceptor):
+        async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+            async def refuse(request: Any, context: Any) -> Any:
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who?")
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    async with serving(interceptors=[Refusing()]) as server:
+        _, body = await exchange(server, head(f"Content-Length: {len(ASKED)}"), ASKED)
+        assert body[5:] == b"grpc-status:16\r\ngrpc-message:who?\r\n"
+        assert server.servicer.seen == []

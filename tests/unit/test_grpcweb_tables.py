@@ -1,0 +1,37 @@
+"""docs/grpc-web.md has a line for each defect of sonora's, and for each bad input, with a test."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/grpc-web.md").read_text(encoding="utf-8")
+ROWS = [
+    line.strip("| \n").split(" | ") for line in TEXT.splitlines() if re.match(r"\| [0-9]+ \|", line)
+]
+DEFECTS = [row for row in ROWS if len(row) == 4]
+INPUTS = [row for row in ROWS if len(row) == 5]
+
+
+def functions(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.walk(tree) if isinstance(node, defined)}
+
+
+def test_no_line_is_missing() -> None:
+    assert [int(row[0]) for row in DEFECTS] == list(range(1, 18))
+    assert [int(row[0]) for row in INPUTS] == list(range(1, 22))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=" ".join(row[:2])) for row in ROWS])
+def test_the_test_of_a_line_is_there(row: list[str]) -> None:
+    holders = re.findall(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`", row[-1])
+    assert holders
+    assert [
+        f"{path}::{name}"
+        for path, name in holders
+        if not (ROOT / path).is_file() or (name and name not in functions(path))
+    ] == []

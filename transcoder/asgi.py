@@ -15,6 +15,7 @@ from typing import Final, NotRequired, TypedDict
 
 from aiohttp import web
 from google.protobuf.message import Message
+from multidict import CIMultiDictProxy
 
 from transcoder.connection import closing
 from transcoder.errors import malformed, too_slow
@@ -39,10 +40,12 @@ class Routed:
         request_id: as the answer carries it.
         override: of every request that came by a REST route, even one that binds nothing; None
             at the RPC's own path.
+        headers: the scope's, for a look-up by name; None leaves it to the application to make it.
     """
 
     request_id: str = ""
     override: Override | None = None
+    headers: CIMultiDictProxy[str] | None = None
 
 
 class Scope(TypedDict):

@@ -222,7 +222,7 @@ class Doors:
         answer = await self._grpc_web.answer(
             request,
             path,
-            routed=Routed(request_id, override),
+            routed=Routed(request_id, override, request.headers),
             begin=functools.partial(self._begin, request, out),
         )
         if isinstance(answer, web.StreamResponse):

@@ -118,7 +118,9 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             "extensions": {EXTENSION: routed},
         }
         await self(scope, bridge.receive, bridge.send)
-        return bridge.response or (bridge.status, bridge.headers, bridge.body)
+        if bridge.response is not None:
+            return bridge.response
+        return bridge.status, bridge.headers, bridge.body
 
     @staticmethod
     def failure(error: TranscodeError, headers: Mapping[str, str]) -> tuple[int, HeaderList, bytes]:
@@ -137,8 +139,10 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         """Answer as ASGI asks."""
         if scope["type"] != "http":
             raise RuntimeError(f"ASGI scope {scope['type']!r}: only 'http' is served here")
-        headers = CIMultiDictProxy(CIMultiDict(decoded(scope["headers"])))
         routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
+        headers = routed.headers
+        if headers is None:
+            headers = CIMultiDictProxy(CIMultiDict(decoded(scope["headers"])))
         try:
             asked = _mode(scope["method"], headers, routed)
         except TranscodeError as error:
@@ -241,7 +245,7 @@ def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
     encoding = headers.get("Content-Encoding", IDENTITY)
     if encoding.lower() != IDENTITY:  # frames may be compressed, the body around them not
         raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
-    if verb != "POST" and routed.override is None:
+    if verb == "HEAD" or (verb != "POST" and routed.override is None):
         raise wrong_method(("POST",))
     return mode
 

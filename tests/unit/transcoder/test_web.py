@@ -105,9 +105,16 @@ async def test_a_compressed_body_is_told_what_to_send(encoding: str) -> None:
     assert backend.calls == []
 
 
-async def test_another_http_method_is_refused_with_allow() -> None:
+@pytest.mark.parametrize(
+    ("verb", "routed"),
+    [
+        pytest.param("PUT", None, id="at the method's own path"),
+        pytest.param("HEAD", Routed(override=lambda message: None), id="HEAD, which has no body"),
+    ],
+)
+async def test_another_http_method_is_refused_with_allow(verb: str, routed: Routed | None) -> None:
     backend = StandIn()
-    answer = await ask(backend, ASKED, verb="PUT")
+    answer = await ask(backend, ASKED, verb=verb, routed=routed)
     assert (answer.status, answer.headers) == (
         405,
         [("content-type", "application/json"), ("allow", "POST")],

@@ -51,7 +51,8 @@ class Transcoder:
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
             forward_cookies: let the Cookie header through as metadata.
-            cors_origins: exact origins ("https://app.example"), or "*" for any of them.
+            cors_origins: exact origins ("https://app.example"), or "*" for any of them; pages of
+                others get nothing of what is not a GET.
             limits: what a client may make the server hold.
 
         Raises:
@@ -64,7 +65,7 @@ class Transcoder:
         self._doors = Doors(
             self._backend,
             self._codec,
-            cors=Cors(cors_origins) if cors_origins else None,
+            cors=Cors(cors_origins),
             forward_cookies=forward_cookies,
             limits=limits,
         )

@@ -4,8 +4,10 @@ Follows the Fetch standard, section "HTTP extensions for cross-origin requests",
 Network Access draft (one header more in a preflight). For every door, errors included.
 
 Rule 1: headers only; whether a request is a preflight and what else an answer holds is `app`'s.
-Rule 2: an origin that is not allowed gets no header that names it, and no error either: the browser
-keeps the answer from the page, and a caller that is not a browser has no origin to be judged by.
+Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:
+the browser keeps the answer from the page. Other methods are refused, because a browser sends forms
+and simple requests for a page of any site without asking first. A caller that is not a browser has
+no origin to be judged by.
 Rule 3: with "*" nothing is allowed that needs the browser's own credentials.
 """
 
@@ -55,6 +57,8 @@ _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
 _OPAQUE_ORIGIN: Final = "null"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
+_OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: our own page, or nobody's
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
@@ -83,10 +87,27 @@ class Cors:
                     f"CORS origins: '*' allows any and stands alone, got {len(origins)} origins"
                 )
                 raise SchemaError(message)
-        self._is_enabled = bool(origins)
+        self.is_enabled = bool(origins)
         self._allows_any = ANY_ORIGIN in origins
         self._origins = frozenset(origins)
         self._max_age = str(preflight_max_age_s)
+
+    def refuses(self, verb: str, headers: Mapping[str, str]) -> bool:
+        """Whether a page that is not allowed has a browser send this.
+
+        Args:
+            verb: the HTTP method.
+            headers: the request's, looked up by any case.
+        """
+        if verb in _SAFE:
+            return False
+        origin = headers.get("Origin")
+        site = headers.get("Sec-Fetch-Site")
+        if site is not None:
+            is_foreign = site not in _OWN_SITES
+        else:  # browsers leave it out towards plain http, but for loopback
+            is_foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
+        return is_foreign and (origin is None or not self._allows(origin))
 
     def preflight_headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
         """What the answer to a preflight says besides `response_headers`.
@@ -94,7 +115,7 @@ class Cors:
         Args:
             headers: the request's, looked up by any case.
         """
-        if not self._is_enabled:
+        if not self.is_enabled:
             return []
         out = [("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")]
         if not self._allows(headers.get("Origin", "")):
@@ -124,7 +145,7 @@ class Cors:
             origin: the request's Origin header.
             sent: the headers that the answer has so far; the page may read all it can use.
         """
-        if not self._is_enabled:
+        if not self.is_enabled:
             return []
         if origin is None or not self._allows(origin):
             # A cache must not give this answer to a page that may read it.

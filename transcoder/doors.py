@@ -28,6 +28,7 @@ from transcoder.codec import Codec
 from transcoder.cors import Cors
 from transcoder.errors import (
     TranscodeError,
+    foreign_origin,
     internal,
     shown,
     status_json,
@@ -85,7 +86,7 @@ class Doors:
         backend: Backend,
         codec: Codec,
         *,
-        cors: Cors | None,
+        cors: Cors,
         forward_cookies: bool,
         limits: Limits,
     ) -> None:
@@ -124,6 +125,8 @@ class Doors:
         content_type = headers.get("Content-Type", "")
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
+            if self._cors.refuses(request.method, headers):
+                raise foreign_origin(headers.get("Origin"))
             if is_grpc_web:
                 answer = await self._grpc_web_door(request, target, request_id, out)
                 if isinstance(answer, web.StreamResponse):
@@ -144,8 +147,7 @@ class Doors:
                 out += more
             else:
                 status, body = self._failure(internal(request_id), out)
-        if self._cors is not None:
-            out += self._cors.response_headers(headers.get("Origin"), out)
+        out += self._cors.response_headers(headers.get("Origin"), out)
         return respond(status, out, body)
 
     def refuse(self, error: TranscodeError) -> web.StreamResponse:
@@ -236,8 +238,7 @@ class Doors:
     ) -> web.StreamResponse:
         """Send the head of an answer whose body is written as it comes."""
         out += headers
-        if self._cors is not None:
-            out += self._cors.response_headers(request.headers.get("Origin"), out)
+        out += self._cors.response_headers(request.headers.get("Origin"), out)
         response = web.StreamResponse(status=status, headers=out)
         await response.prepare(request)
         return response
@@ -271,7 +272,8 @@ class Doors:
         if is_health and error.code is grpc.StatusCode.NOT_FOUND:
             error = wrong_method(("GET", "HEAD"))
         if request.method == "OPTIONS":
-            if self._cors is not None and "Access-Control-Request-Method" in request.headers:
+            preflight = "Access-Control-Request-Method" in request.headers
+            if preflight and self._cors.is_enabled:
                 out += self._cors.preflight_headers(request.headers)
                 return 204, b""
             if error.http_status == 405:

@@ -111,6 +111,12 @@ def too_slow(what: str, *, limit_s: float) -> TranscodeError:
     )
 
 
+def foreign_origin(origin: str | None) -> TranscodeError:
+    return TranscodeError(
+        StatusCode.PERMISSION_DENIED, f"origin {shown(origin)}: not one of the allowed origins"
+    )
+
+
 def unimplemented(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNIMPLEMENTED, message)
 

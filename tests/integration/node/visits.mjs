@@ -26,12 +26,12 @@ export async function form(page, { origin, url, enctype, name, value }) {
   };
 }
 
-// Send what needs no preflight: {url, mode, type}. `body` is the answer, where the page may read it.
-export async function post(page, { origin, url, mode, type }) {
+// Send what needs no preflight: {url, mode, type, text}. `body` is the answer, where the page may read it.
+export async function post(page, { origin, url, mode, type, text = "\0\0\0\0\0" }) {
   await page.goto(origin);
   return page.evaluate(
-    async ([url, mode, type]) => {
-      const body = new Blob(["\0\0\0\0\0"], { type });
+    async ([url, mode, type, text]) => {
+      const body = new Blob([text], { type });
       try {
         const response = await fetch(url, { method: "POST", mode, body });
         return { status: response.status, type: response.type, body: await response.text() };
@@ -39,7 +39,7 @@ export async function post(page, { origin, url, mode, type }) {
         return { error: error.name };
       }
     },
-    [url, mode, type],
+    [url, mode, type, text],
   );
 }
 

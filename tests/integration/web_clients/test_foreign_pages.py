@@ -41,9 +41,9 @@ async def test_no_client_on_a_foreign_page_gets_through(
 @pytest.mark.parametrize(
     ("enctype", "status"),
     [
-        pytest.param("text/plain", 415, id="text/plain"),
-        pytest.param("application/x-www-form-urlencoded", 415, id="urlencoded"),
-        pytest.param("multipart/form-data", 415, id="multipart"),
+        pytest.param("text/plain", 403, id="text/plain"),
+        pytest.param("application/x-www-form-urlencoded", 403, id="urlencoded"),
+        pytest.param("multipart/form-data", 403, id="multipart"),
     ],
 )
 async def test_a_form_of_a_foreign_page_makes_no_call(
@@ -81,6 +81,21 @@ async def test_a_text_plain_post_of_a_foreign_page_makes_no_call(
         type="text/plain",
     )
     assert shown == expected
+    assert server.servicer.seen == []
+
+
+async def test_json_without_a_type_of_a_foreign_page_makes_no_call(
+    driver: Driver, server: Server
+) -> None:
+    await driver.visit(
+        "foreign",
+        "post",
+        origin=driver.foreign,
+        url=server.url + SAY,
+        mode="no-cors",
+        type="",
+        text="{}",
+    )
     assert server.servicer.seen == []
 
 

@@ -203,3 +203,40 @@ def test_an_origin_that_no_browser_sends_is_refused_by_name(
     with pytest.raises(SchemaError) as caught:
         Cors(origins)
     assert str(caught.value) == expected
+
+
+LISTED = {"Origin": "https://app.example", "Host": "api.example"}
+FOREIGN = {"Origin": "https://evil.example", "Host": "api.example"}
+OWN = {"Origin": "https://api.example", "Host": "api.example"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "headers", "refused"),
+    [
+        pytest.param("POST", {"Host": "api.example"}, False, id="not a browser"),
+        pytest.param("POST", LISTED, False, id="listed"),
+        pytest.param("POST", FOREIGN, True, id="foreign"),
+        pytest.param("POST", FOREIGN | {"Origin": "null"}, True, id="opaque"),
+        pytest.param("GET", FOREIGN, False, id="safe method"),
+        pytest.param("OPTIONS", FOREIGN, False, id="preflight"),
+        pytest.param("LOCK", FOREIGN, True, id="custom method"),
+        pytest.param("POST", OWN, False, id="our own page"),
+        pytest.param("POST", LISTED | {"Sec-Fetch-Site": "cross-site"}, False, id="listed, says"),
+        pytest.param("POST", OWN | {"Sec-Fetch-Site": "same-site"}, True, id="another subdomain"),
+        pytest.param("POST", FOREIGN | {"Sec-Fetch-Site": "same-origin"}, False, id="proxied"),
+        pytest.param("POST", {"Sec-Fetch-Site": "none"}, False, id="the user alone"),
+        pytest.param("POST", {"Sec-Fetch-Site": "cross-site"}, True, id="without an origin"),
+    ],
+)
+def test_a_foreign_page_may_not_change_anything(
+    verb: str, headers: dict[str, str], refused: bool
+) -> None:
+    assert Cors(["https://app.example"]).refuses(verb, headers) is refused
+
+
+def test_any_origin_means_any_page() -> None:
+    assert Cors(["*"]).refuses("POST", FOREIGN) is False
+
+
+def test_without_origins_every_other_site_is_foreign() -> None:
+    assert Cors([]).refuses("POST", LISTED) is True

@@ -14,9 +14,10 @@ from tests.robustness.bodies import R16
 from tests.robustness.drain import R8
 from tests.robustness.heads import R15
 from tests.robustness.kill import R1
+from tests.robustness.readers import R22
 from tests.robustness.slow import R19, R20, R21
 
-SCENARIOS: Final = (R1, R8, R15, R16, R19, R20, R21)
+SCENARIOS: Final = (R1, R8, R15, R16, R19, R20, R21, R22)
 
 
 def main() -> int:

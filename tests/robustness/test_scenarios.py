@@ -10,6 +10,7 @@ from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
 from tests.robustness.kill import kill
 from tests.robustness.raw import Client, request
+from tests.robustness.readers import stop_reading
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
 
@@ -49,6 +50,13 @@ def test_slow_heads_are_cut_while_good_callers_are_answered(site: Site) -> None:
     drips, latencies_s = uvloop.run(flood(site.server.http, good, connections=200, seconds=6.5))
     assert sum(drip.closed_at is None for drip in drips) == 0
     assert len(latencies_s) > 100
+
+
+def test_readers_of_streams_that_stop_hold_little_and_are_cut() -> None:
+    stopped = stop_reading(20, 1.0)
+    assert stopped.over_s < 5
+    assert stopped.more_mib < 16
+    assert stopped.good_answers == {200}
 
 
 def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> None:

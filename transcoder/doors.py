@@ -284,6 +284,10 @@ class Doors:
             if path == "/readyz" and not self.is_ready:
                 return 503, _NOT_SERVING
             return 200, _SERVING
+        if path in self.methods and request.method == "POST":
+            # A method with a rule answers JSON there, and only gRPC-Web at its own path.
+            content_type = shown(request.headers.get("Content-Type"))
+            raise unsupported_media_type(f"content type {content_type}: expected {GRPC_WEB}+proto")
         raise error
 
 

@@ -195,6 +195,19 @@ async def test_a_rest_path_with_another_method_is_405(server: Server) -> None:
     assert (status, content_type) == (405, "application/json")
 
 
+@pytest.mark.parametrize("content_type", ["application/grpc", "application/json", "text/plain"])
+async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
+    server: Server, content_type: str
+) -> None:
+    status, answered, body = await post(server, ASKED, Content_Type=content_type)
+    assert (status, answered) == (415, "application/json")
+    assert body == (
+        b'{"code":3,"message":"content type \'%s\': expected application/grpc-web+proto"}'
+        % content_type.encode()
+    )
+    assert server.servicer.seen == []
+
+
 async def test_an_unknown_method_is_unimplemented(server: Server) -> None:
     status, content_type, body = await post(server, ASKED, "/no.Service/Method")
     assert (status, content_type) == (200, "application/grpc-web+proto")

@@ -107,7 +107,8 @@ async def _drain(process: Process, door: Door, calls: int) -> Drained:
 def drain(folder: Path, door: Door, *, calls: int, call_s: float) -> Drained:
     """Signal the service while it answers as many calls."""
     arguments = ["-m", "tests.robustness.slow_service", str(folder), str(calls), str(call_s)]
-    with Process(arguments) as process:
+    log = folder.with_name(f"{folder.name}.log")
+    with log.open("wb") as errors, Process(arguments, errors=errors) as process:
         return uvloop.run(_drain(process, door, calls))
 
 

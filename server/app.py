@@ -4,6 +4,7 @@ Rule: the only module of the server that knows the transcoder.
 """
 
 import asyncio
+import gc
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -37,6 +38,9 @@ NOTICE_S: Final = 0.2
 
 DRAIN_S: Final = 10.0
 """For calls in flight, at every door (R8)."""
+
+_YOUNG_MAX: Final = 20_000
+"""Objects made and not freed before the collector looks at them; Python's own is 700."""
 
 _SERVICES: Final = (management_pb2.DESCRIPTOR.services_by_name["ManagementService"],)
 
@@ -112,11 +116,23 @@ class Application:
         grpc_listen = await _listening(native, config.grpc_listen)
         listen = await _listening(transcoder, config.listen)
         running.push_async_callback(_drain, native, transcoder)
+        _calm_collector()
         return Started(listen, grpc_listen, owner)
 
     async def stop(self) -> None:
         """Let calls in flight end, then close everything; nothing happens twice."""
         await self._running.aclose()
+
+
+def _calm_collector() -> None:
+    """Have less collected in vain: a tenth of what a durable request costs.
+
+    What there is after the start stays, so it is not gone through again; and a request leaves no
+    cycles, so the calls in flight need not be gone through every dozen requests.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
 async def _listening(door: GrpcServer | Transcoder, address: str) -> str:

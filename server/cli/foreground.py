@@ -4,7 +4,6 @@ What is for the operator goes to standard output; the log goes to standard error
 """
 
 import asyncio
-import gc
 import os
 import signal
 from typing import Final
@@ -18,9 +17,6 @@ from server.cli import welcome
 from server.cli.failures import Failed, drop_output
 from server.config import Config
 from server.eventstore.contract import StorageError
-
-_YOUNG_MAX: Final = 20_000
-"""Objects made and not freed before the collector looks at them; Python's own is 700."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -45,21 +41,9 @@ async def _serve(config: Config) -> None:
     application = Application(config)
     try:
         _print(await application.start(), config)
-        _calm_collector()
         await asked.wait()
     finally:
         await application.stop()
-
-
-def _calm_collector() -> None:
-    """Have less collected in vain: a tenth of what a durable request costs.
-
-    What there is after the start stays, so it is not gone through again; and a request leaves no
-    cycles, so the calls in flight need not be gone through every dozen requests.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
 def _asked_to_stop() -> asyncio.Event:

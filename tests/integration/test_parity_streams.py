@@ -120,16 +120,15 @@ class Writer(Generating):
 class PlainGenerator(health_pb2_grpc.HealthServicer):
     def Watch(self, request: Any, context: Any) -> Iterator[Any]:
         thread = threading.current_thread()
-        if request.service == "aborts_before_the_first":
-            context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("x-a", "1"),))
         if request.service == "sends_metadata":
             context.send_initial_metadata((("x-first", "1"),))
+        if request.service == "sets_a_code":
+            context.set_code(grpc.StatusCode.OUT_OF_RANGE)
+            context.set_details("too far")
         if request.service != "none":
             for status in (1, 2, 3):
                 yield reply(status)
                 assert threading.current_thread() is thread
-        if request.service == "aborts_after_the_third":
-            context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("x-a", "1"),))
         context.set_trailing_metadata((("x-last", "2"),))
 
 
@@ -150,9 +149,9 @@ async def test_a_stream_is_the_same_in_process_as_natively(
     assert outcome == expected
 
 
-@pytest.mark.parametrize(
-    "case", ["ok", "none", "aborts_before_the_first", "aborts_after_the_third", "sends_metadata"]
-)
+# Not abort: grpc.aio goes on in the thread after it has told the client, which now and then ends
+# the process (grpcio 1.85). What we make of it is in tests/unit/transcoder.
+@pytest.mark.parametrize("case", ["ok", "none", "sets_a_code", "sends_metadata"])
 async def test_a_stream_of_a_plain_generator_is_the_same_in_process_as_natively(case: str) -> None:
     servicer = PlainGenerator()
     assert await in_process_stream(servicer, case) == await native_stream(servicer, case)

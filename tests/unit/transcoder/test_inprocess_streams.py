@@ -247,6 +247,21 @@ async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write() -> N
     assert sink.came == [1, 2]
 
 
+@pytest.mark.parametrize("messages", [0, 3], ids=["before the first", "after the third"])
+async def test_a_plain_generator_may_abort(messages: int) -> None:
+    sink = Recorder()
+
+    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+        for status in range(messages):
+            yield reply(status)
+        context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink)
+    assert (caught.value.code, caught.value.message) == (grpc.StatusCode.NOT_FOUND, "gone")
+    assert sink.came == [0, 1, 2][:messages]
+
+
 async def test_a_plain_function_may_return_any_iterable() -> None:
     sink = Recorder()
     await run(lambda request, context: [reply(1), reply(2)], sink)

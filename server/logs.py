@@ -6,6 +6,7 @@ while a call lasts.
 Rule: a value never breaks a line, and a log that cannot be written never breaks a call.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -51,18 +52,34 @@ def set_up(log_format: LogFormat, *, output: BinaryIO | None = None) -> None:
 
 
 class _Output:
-    """Writes whole lines; named as structlog calls its loggers, by level."""
+    """Writes whole lines, those of one turn of a loop together.
+
+    Its methods are named as structlog calls its loggers, by level.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
 
     def write(self, line: bytes) -> None:
         # A full disk or a closed pipe is no reason to fail what is being logged.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line)
-            self._stream.flush()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._flush()
+            return
+        if self._flushed_by is not loop:
+            self._flushed_by = loop
+            loop.call_soon(self._flush)
 
     debug = info = warning = error = critical = write
+
+    def _flush(self) -> None:
+        self._flushed_by = None
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _factory(stream: BinaryIO) -> Callable[..., _Output]:

@@ -1,5 +1,6 @@
 """Log lines: one event a line, whatever is in it, in both formats and from both kinds of logger."""
 
+import asyncio
 import io
 import json
 import logging
@@ -119,3 +120,31 @@ class Closed(io.BytesIO):
 def test_a_log_that_cannot_be_written_breaks_nothing() -> None:
     logs.set_up("text", output=Closed())
     structlog.get_logger().info("lost")
+
+
+class Flushed(io.BytesIO):
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+async def test_lines_of_one_turn_of_the_loop_leave_together() -> None:
+    output = Flushed()
+    logs.set_up("text", output=output)
+    log = structlog.get_logger()
+    log.info("one")
+    log.info("two")
+    assert output.flushes == 0
+    await asyncio.sleep(0)
+    assert output.flushes == 1
+    log.info("three")
+    await asyncio.sleep(0)
+    assert output.flushes == 2
+
+
+def test_a_line_outside_of_a_loop_leaves_at_once() -> None:
+    output = Flushed()
+    logs.set_up("text", output=output)
+    structlog.get_logger().info("one")
+    assert output.flushes == 1

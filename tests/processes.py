@@ -41,12 +41,13 @@ def pinned(cores: Cores | None) -> Iterator[None]:
 
 
 class Process:
-    """A Python program that runs beside the test, and is killed if it outlives its block."""
+    """A program that runs beside the test, and is killed if it outlives its block."""
 
     def __init__(
         self,
         arguments: Sequence[str],
         *,
+        program: str = sys.executable,
         cores: Cores | None = None,
         environment: Mapping[str, str] | None = None,
         errors: IO[bytes] | None = None,
@@ -54,14 +55,15 @@ class Process:
         """Start it, in the project's folder.
 
         Args:
-            arguments: of Python: ("-m", "server", "serve").
+            arguments: of the program: ("-m", "server", "serve").
+            program: what is started; Python, unless said.
             cores: where it stays; None leaves that to the system.
             environment: more variables.
             errors: where its standard error goes; None leaves it on this one's.
         """
         with pinned(cores):
             self._popen = subprocess.Popen(
-                [sys.executable, *arguments],
+                [program, *arguments],
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
@@ -89,6 +91,10 @@ class Process:
     @property
     def pid(self) -> int:
         return self._popen.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
 
     def line(self) -> str:
         """The next line that it prints; empty once it has ended."""

@@ -1,13 +1,24 @@
-"""What callers under measurement ask: the constant answer, or an action of their own, on and off.
+"""What callers under measurement ask: the constant answer, a stream, or an action of their own.
 
 Rule: an answer is judged by its bytes. A constant one must be the same to the last byte; a durable
 one must carry the next sequence of the caller's action, so that an answer without a write shows.
 """
 
+import re
 from typing import Final
 
+from google.protobuf.message import Message
+
 from tests.bench.http2 import framed, header_block
+from tests.grpcweb_fixture import REPEAT
+from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from zitadel import management_pb2
+
+REST_PREFIX: Final = "/management/v1"
+STREAM_MESSAGES: Final = 10_000
+STREAM_PAYLOAD_BYTES: Final = 100
+STREAM_NAME: Final = "bench"
+_OK: Final = re.compile(rb"^grpc-status: ?0\r$", re.MULTILINE)
 
 SERVICE: Final = "/zitadel.management.v1.ManagementService"
 CONSTANT_ID: Final = "123456789012345678"
@@ -30,25 +41,78 @@ def constant_message() -> management_pb2.ReactivateActionResponse:
 
 def http_request(path: str, *, token: str, body: bytes = b"{}") -> bytes:
     """A request to the JSON door, as a client would send it."""
+    return _post(path, "Content-Type: application/json\r\n", token=token, body=body)
+
+
+def web_request(path: str, message: Message, *, token: str) -> bytes:
+    """A gRPC-Web request, as a client would send it."""
+    headers = "Content-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\n"
+    return _post(path, headers, token=token, body=framed(message.SerializeToString()))
+
+
+def _post(path: str, headers: str, *, token: str, body: bytes) -> bytes:
     return (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-        f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Authorization: Bearer {token}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     ).encode("ascii") + body
 
 
 class ConstantHttp:
     """Asks the same again and again."""
 
-    def __init__(self, token: str) -> None:
-        path = f"/management/v1/actions/{CONSTANT_ID}/_reactivate"
-        self._request = http_request(path, token=token)
+    def __init__(self, token: str, *, prefix: str = REST_PREFIX) -> None:
+        self._request = http_request(f"{prefix}/actions/{CONSTANT_ID}/_reactivate", token=token)
 
     def ask(self) -> bytes:
         return self._request
 
     def accepts(self, body: bytes) -> bool:
         return body == CONSTANT_JSON
+
+
+class ConstantWeb:
+    """Asks the same again and again, over gRPC-Web."""
+
+    def __init__(self, token: str) -> None:
+        request = management_pb2.ReactivateActionRequest(id=CONSTANT_ID)
+        self._request = web_request(f"{SERVICE}/ReactivateAction", request, token=token)
+        self._messages = framed(constant_message().SerializeToString())
+
+    def ask(self) -> bytes:
+        return self._request
+
+    def accepts(self, body: bytes) -> bool:
+        return _is_whole(body, self._messages)
+
+
+class StreamWeb:
+    """Asks for a stream over gRPC-Web, of which each message must be there."""
+
+    def __init__(self, token: str) -> None:
+        request = EchoRequest(name=STREAM_NAME, count=STREAM_MESSAGES, size=STREAM_PAYLOAD_BYTES)
+        self._request = web_request(REPEAT, request, token=token)
+        payload = b"x" * STREAM_PAYLOAD_BYTES
+        self._messages = b"".join(
+            framed(EchoReply(name=STREAM_NAME, index=at, payload=payload).SerializeToString())
+            for at in range(1, STREAM_MESSAGES + 1)
+        )
+
+    def ask(self) -> bytes:
+        return self._request
+
+    def accepts(self, body: bytes) -> bool:
+        return _is_whole(body, self._messages)
+
+
+def _is_whole(body: bytes, messages: bytes) -> bool:
+    """Whether a gRPC-Web body is these frames, and one trailer frame that says OK."""
+    trailer = body[len(messages) :]
+    return (
+        body.startswith(messages)
+        and trailer[:1] == b"\x80"
+        and int.from_bytes(trailer[1:5]) == len(trailer) - 5
+        and _OK.search(trailer[5:]) is not None
+    )
 
 
 class ConstantGrpc:

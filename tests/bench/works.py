@@ -1,99 +1,33 @@
-"""What is measured: servers, kinds of work, and the figures made of them.
+"""What is measured: kinds of work, and the figures made of them.
 
 A new row is a `Work` here, and a `Ratio` if something is asked of it.
 """
 
 import asyncio
 import functools
-import json
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.bench.callers import ConstantGrpc, ConstantHttp, TogglingGrpc, TogglingHttp
+from tests.bench.callers import (
+    STREAM_MESSAGES,
+    ConstantGrpc,
+    ConstantHttp,
+    ConstantWeb,
+    StreamWeb,
+    TogglingGrpc,
+    TogglingHttp,
+)
 from tests.bench.http1 import HttpCaller, HttpConnection
 from tests.bench.http2 import GrpcCaller, GrpcConnection
 from tests.bench.load import Connection, Load, Measured
-from tests.processes import Cores, Process
-from tests.real_server import RealServer
+from tests.bench.servers import Servers
 
 IN_FLIGHT: Final = 64
 STREAMS: Final = 8  # calls in flight on one gRPC connection
 
 Open: TypeAlias = Callable[[Load], Awaitable[Sequence[Connection]]]
 """Opens connections: anew for each stretch of load, as idle ones are closed meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server that answers; an address is empty where it has no such door."""
-
-    process: Process
-    http: str
-    grpc: str
-    token: str
-
-
-class Servers:
-    """Started when first asked for, all on the same core: whoever is not measured is idle."""
-
-    def __init__(self, folder: Path, cores: Cores, stack: ExitStack) -> None:
-        """Start nothing yet.
-
-        Args:
-            folder: for their data and their logs.
-            cores: where they stay.
-            stack: ends them.
-        """
-        self._folder = folder
-        self._cores = cores
-        self._stack = stack
-        self._targets: dict[str, Target] = {}
-        self._real: RealServer | None = None
-
-    def real(self) -> RealServer:
-        """The service itself, without its access log."""
-        if self._real is None:
-            server = RealServer(self._folder / "real", "--no-access-log", cores=self._cores)
-            self._real = self._stack.enter_context(server)
-        return self._real
-
-    def target(self, name: str) -> Target:
-        if name == "real":
-            real = self.real()
-            return Target(real.process, real.http, real.grpc, real.token)
-        if name not in self._targets:
-            self._targets[name] = self._start(name)
-        return self._targets[name]
-
-    def _start(self, name: str) -> Target:
-        log = self._folder / f"{name}.log"
-        with log.open("wb") as errors:
-            arguments = ["-m", "tests.bench.serve", name, str(self._folder / name)]
-            process = Process(arguments, cores=self._cores, errors=errors)
-        self._stack.enter_context(process)
-        line = process.line()
-        if not line:
-            raise RuntimeError(f"server {name} did not start: {log.read_text(encoding='utf-8')}")
-        given: Mapping[str, str] = json.loads(line)
-        return Target(
-            process, given.get("http", ""), given.get("grpc", ""), given.get("token", "none")
-        )
-
-
-def start_up(data: Path, cores: Cores) -> tuple[float, float]:
-    """Start the service on an empty data folder.
-
-    Returns:
-        Seconds until /readyz says so, and the MiB that it then holds.
-    """
-    started_at = time.monotonic()
-    with RealServer(data, cores=cores) as server:
-        server.ask("GET", "/readyz")
-        return time.monotonic() - started_at, server.process.resident_mib()
 
 
 async def _connections(
@@ -129,6 +63,21 @@ def _constant_http(servers: Servers, name: str) -> Open:
     return _http(target.http, [ConstantHttp(target.token) for _ in range(IN_FLIGHT)])
 
 
+def _unprefixed_http(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _http(target.http, [ConstantHttp(target.token, prefix="") for _ in range(IN_FLIGHT)])
+
+
+def _constant_web(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _http(target.http, [ConstantWeb(target.token) for _ in range(IN_FLIGHT)])
+
+
+def _one_stream(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _http(target.http, [StreamWeb(target.token)])
+
+
 def _constant_grpc(servers: Servers, name: str) -> Open:
     target = servers.target(name)
     return _grpc(target.grpc, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
@@ -159,12 +108,15 @@ class Work:
     Attributes:
         server: who serves it.
         prepare: makes its callers, who keep what they know from round to round.
+        messages: of an answer that is measured whole; what is counted are these. 0 for answers that
+            are measured by the stretch.
     """
 
     name: str
     title: str
     server: str
     prepare: Callable[[Servers, str], Open]
+    messages: int = 0
 
 
 WORKS: Final = (
@@ -174,6 +126,23 @@ WORKS: Final = (
         "JSON, constant handler, all interceptors",
         "constant",
         _constant_http,
+    ),
+    Work("json-envoy", "JSON, Envoy's transcoder and grpc.aio", "envoy-json", _unprefixed_http),
+    Work("web", "gRPC-Web, constant handler, all interceptors", "constant", _constant_web),
+    Work("web-envoy", "gRPC-Web, Envoy and grpc.aio", "envoy-web", _constant_web),
+    Work(
+        "stream",
+        "gRPC-Web stream, all interceptors (each message)",
+        "constant",
+        _one_stream,
+        STREAM_MESSAGES,
+    ),
+    Work(
+        "stream-envoy",
+        "gRPC-Web stream, Envoy and grpc.aio (each message)",
+        "envoy-web",
+        _one_stream,
+        STREAM_MESSAGES,
     ),
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
@@ -213,6 +182,18 @@ def _cpu(name: str, title: str, over: str, under: str, **bounds: float) -> Ratio
     )
 
 
+def _times_less_cpu(name: str, title: str, ours: str, theirs: str, **bounds: float) -> Ratio:
+    return Ratio(
+        name=name,
+        title=title,
+        needs=frozenset({ours, theirs}),
+        of=lambda works: works[theirs].cpu_us / works[ours].cpu_us,
+        asked=bounds.get("asked"),
+        stretch=bounds.get("stretch"),
+        is_at_most=False,
+    )
+
+
 def _rate(name: str, title: str, over: str, under: str, **bounds: float) -> Ratio:
     return Ratio(
         name=name,
@@ -234,6 +215,31 @@ RATIOS: Final = (
         needs=frozenset({"json", "json-logged"}),
         of=lambda works: works["json-logged"].cpu_us - works["json"].cpu_us,
     ),
+    _times_less_cpu(
+        "json-envoy",
+        "CPU, Envoy's transcoder and grpc.aio to JSON unary",
+        "json",
+        "json-envoy",
+        asked=6,
+        stretch=8,
+    ),
+    _times_less_cpu(
+        "web-envoy", "CPU, Envoy and grpc.aio to gRPC-Web unary", "web", "web-envoy", asked=5
+    ),
+    Ratio(
+        name="stream-envoy",
+        title=f"time, {STREAM_MESSAGES:,} messages over gRPC-Web to Envoy and grpc.aio",
+        needs=frozenset({"stream", "stream-envoy"}),
+        of=lambda works: works["stream"].seconds / works["stream-envoy"].seconds,
+        asked=1.0,
+    ),
+    _times_less_cpu(
+        "stream-envoy-cpu",
+        "CPU, Envoy and grpc.aio to a gRPC-Web stream",
+        "stream",
+        "stream-envoy",
+    ),
+    _cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
     _cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),
     _rate(
         "json-durable",

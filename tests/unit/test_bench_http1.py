@@ -1,0 +1,29 @@
+"""What the load generator makes of a chunked answer: it must not count one that is none."""
+
+import pytest
+
+from tests.bench.http1 import Chunks
+
+WHOLE = b"3\r\nabc\r\n1f\r\n" + b"x" * 31 + b"\r\n0\r\n\r\n"
+BODY = b"abc" + b"x" * 31
+
+
+def test_a_chunked_body_is_the_same_whole_and_byte_by_byte() -> None:
+    assert Chunks().feed(WHOLE) == BODY
+    chunks = Chunks()
+    came = [chunks.feed(bytes((byte,))) for byte in WHOLE]
+    assert came == [None] * (len(WHOLE) - 1) + [BODY]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"3\r\nabcd\r\n", id="a chunk that goes on"),
+        pytest.param(b"not-a-chunk at all", id="no size"),
+        pytest.param(b"3\r\nabc\r\n0\r\n\r\nmore", id="more after the end"),
+        pytest.param(b"0\r\nx: 1\r\n\r\n", id="trailer fields"),
+    ],
+)
+def test_what_is_not_chunked_as_it_must_be_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="chunk"):
+        Chunks().feed(data)

@@ -84,6 +84,22 @@ async def test_a_text_plain_post_of_a_foreign_page_makes_no_call(
     assert server.servicer.seen == []
 
 
+async def test_an_empty_form_of_a_foreign_page_makes_no_call(
+    driver: Driver, server: Server
+) -> None:
+    shown = await driver.visit(
+        "foreign",
+        "form",
+        origin=driver.foreign,
+        url=server.url + SAY,
+        enctype="text/plain",
+        name="",
+        value="",
+    )
+    assert shown["status"] == 403
+    assert server.servicer.seen == []
+
+
 async def test_json_without_a_type_of_a_foreign_page_makes_no_call(
     driver: Driver, server: Server
 ) -> None:

@@ -149,8 +149,8 @@ async def test_a_stream_is_the_same_in_process_as_natively(
     assert outcome == expected
 
 
-# Not abort: grpc.aio goes on in the thread after it has told the client, and once the process of the
-# test ended there. What we make of it is in tests/unit/transcoder.
+# Not abort: grpc.aio goes on in the thread after it has told the client, and once the process of
+# the test ended there. What we make of it is in tests/unit/transcoder.
 @pytest.mark.parametrize("case", ["ok", "none", "sets_a_code", "sends_metadata"])
 async def test_a_stream_of_a_plain_generator_is_the_same_in_process_as_natively(case: str) -> None:
     servicer = PlainGenerator()

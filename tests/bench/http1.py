@@ -94,6 +94,7 @@ class HttpConnection(asyncio.Protocol):
         self._write(self._caller.ask())
 
     def data_received(self, data: bytes) -> None:
+        self._load.has_received = True
         if self._chunks is not None:
             self._chunk_received(data)
             return

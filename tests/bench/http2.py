@@ -124,6 +124,7 @@ class GrpcConnection(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        self._load.has_received = True
         if self._buffer:
             data = self._buffer + data
         position, available = 0, len(data)

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from multidict import CIMultiDict, CIMultiDictProxy
 from sonora.asgi import grpcASGI
 
-from transcoder.asgi import EXTENSION, Begin, Bridge, Receive, Routed, Scope, Send, decoded
+from transcoder.asgi import EXTENSION, Begin, Bridge, Event, Receive, Routed, Scope, Send, decoded
 from transcoder.calls import Backend, Call, Method
 from transcoder.compression import (
     DEFLATE_AT_ONCE_BYTES,
@@ -50,6 +50,7 @@ from transcoder.grpcweb import (
     answer_mode,
     message_frame,
     mode_of,
+    only_message,
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
@@ -206,17 +207,17 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         declared = headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
             raise too_large("the request body", limit_bytes=body_max_bytes)
+        event = await _body_event(receive)
+        if mode is Mode.BINARY and not event.get("more_body", False):
+            message = only_message(event.get("body", b""), max_bytes=limit_bytes)
+            if message is not None:
+                return message
         encoding = headers.get("grpc-encoding")
         reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise TranscodeError(
-                    grpc.StatusCode.CANCELLED, "the client left before its request was whole"
-                )
+        reader.feed(event.get("body", b""))
+        while event.get("more_body", False):
+            event = await _body_event(receive)
             reader.feed(event.get("body", b""))
-            if not event.get("more_body", False):
-                break
         payload, is_compressed = reader.finish()
         if not is_compressed:
             return payload
@@ -234,6 +235,15 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
                 grpc.StatusCode.INTERNAL,
                 f"the request is not a {message.DESCRIPTOR.full_name} in protobuf's binary format",
             ) from exc
+
+
+async def _body_event(receive: Receive) -> Event:
+    event = await receive()
+    if event["type"] == "http.disconnect":
+        raise TranscodeError(
+            grpc.StatusCode.CANCELLED, "the client left before its request was whole"
+        )
+    return event
 
 
 def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:

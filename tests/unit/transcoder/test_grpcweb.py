@@ -13,6 +13,7 @@ from transcoder.grpcweb import (
     UnaryReader,
     message_frame,
     mode_of,
+    only_message,
     trailer_frame,
 )
 
@@ -168,6 +169,12 @@ BODIES = [
 @pytest.mark.parametrize(("body", "expected"), BODIES)
 def test_a_unary_body_is_exactly_one_message(body: bytes, expected: Read) -> None:
     assert read_unary([body]) == expected
+
+
+@pytest.mark.parametrize(("body", "expected"), BODIES)
+def test_a_body_of_one_message_needs_no_reader(body: bytes, expected: Read) -> None:
+    message = expected if isinstance(expected, bytes) else None
+    assert only_message(body, max_bytes=LIMIT_BYTES) == message
 
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)

@@ -103,33 +103,36 @@ class CommandQueue:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        crowded = False
+        last = 0
         try:
             while self._open:
                 if not self._waiting:
                     since = loop.time()
                     self._arrived.clear()
                     await self._arrived.wait()
-                    crowded = crowded and loop.time() - since < GATHER_MAX_S
+                    if loop.time() - since >= GATHER_MAX_S:
+                        last = 0
                     continue
-                if crowded:
-                    await self._gather()
+                if last:
+                    await self._gather(last)
                 callers = self._take()
                 await self._commit(callers)
-                crowded = len(callers) > 1 or bool(self._waiting)
+                last = len(callers) if len(callers) > 1 or self._waiting else 0
         finally:
             self._open = False
             for caller in self._waiting:
                 caller.fail(_closed())
             self._waiting.clear()
 
-    async def _gather(self) -> None:
-        """Wait for more, as long as more come."""
+    async def _gather(self, last: int) -> None:
+        """Wait for more: as long as more come, and until half as many are here as were last."""
         loop = asyncio.get_running_loop()
         until = loop.time() + GATHER_MAX_S
         seen = 0
-        while seen < len(self._waiting) < FULL and loop.time() < until:
-            seen = len(self._waiting)
+        while (here := len(self._waiting)) < FULL and loop.time() < until:
+            if here == seen and here >= last // 2:
+                return
+            seen = here
             await asyncio.sleep(PAUSE_S)
 
     def _take(self) -> "list[_Caller[object]]":

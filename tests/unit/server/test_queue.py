@@ -296,6 +296,14 @@ async def crowd(queue: CommandQueue) -> None:
     await asyncio.gather(queue.execute(an_action("crowd 1")), queue.execute(an_action("crowd 2")))
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that a busy machine does not outlast."""
+    monkeypatch.setattr("server.commands.queue.PAUSE_S", 0.05)
+    monkeypatch.setattr("server.commands.queue.GATHER_MAX_S", 5.0)
+
+
+@pytest.mark.usefixtures("patience")
 async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
@@ -303,6 +311,18 @@ async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore) -> Non
             callers.create_task(queue.execute(an_action(number)))
             await settled()
     assert store.sizes() == [2, 5]
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        await asyncio.gather(*(queue.execute(an_action(f"crowd {n}")) for n in range(20)))
+        callers.create_task(queue.execute(an_action("1")))
+        await asyncio.sleep(0.15)
+        assert store.sizes() == [20]
+        for number in range(2, 11):
+            callers.create_task(queue.execute(an_action(str(number))))
+    assert store.sizes() == [20, 10]
 
 
 async def test_a_full_batch_waits_for_nobody(

@@ -5,6 +5,8 @@ doc/statuscodes.md of grpc. R-numbers are the scenarios of `make robustness`.
 Rule: what a client reads is ours also where grpc.aio would put an exception's text.
 """
 
+import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,10 @@ HANDSHAKE_TIMEOUT_S: Final = 5
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
 
+LEAVE_S: Final = 0.2
+"""For the last answers to be read: grpc resets a connection that it closes on unread frames."""
+
+
 class GrpcServer:
     """Registers services as a `grpc.aio.Server` does."""
 
@@ -51,8 +57,9 @@ class GrpcServer:
             interceptors: outermost first.
             calls_max: calls in flight at once, those included whose message has yet to arrive.
         """
+        self._in_flight = InFlight()
         self._server = grpc.aio.server(
-            interceptors=(*interceptors, Layers(Decoding())),
+            interceptors=(*interceptors, Layers(self._in_flight, Decoding())),
             options=[
                 ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
@@ -108,7 +115,11 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, and end what still runs after the grace."""
         await self.set_not_ready()
-        await self._server.stop(grace_s)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
+        if await self._in_flight.drained(grace_s):
+            await asyncio.sleep(LEAVE_S)
+        await self._server.stop(max(until - loop.time(), 0))
 
     def _add_reflection(self) -> None:
         servicer = reflection.aio.ReflectionServicer((*self._services, *_REFLECTION))
@@ -122,6 +133,45 @@ class GrpcServer:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, methods),)
             )
+
+
+class InFlight(Layer):
+    """Counts the unary calls of services, and takes no more of them once it is to drain."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._idle: asyncio.Event | None = None
+
+    async def drained(self, grace_s: float) -> bool:
+        """Take no more; whether there were calls, and all of them ended within the grace."""
+        self._idle = asyncio.Event()
+        if self._calls == 0 or grace_s <= 0:
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), grace_s)
+        return self._idle.is_set()
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        if handler.request_streaming or handler.response_streaming or method.startswith("/grpc."):
+            return handler
+        return super().wrap(method, handler)
+
+    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        async def call(request: object, context: Context) -> object:
+            if self._idle is not None:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+            self._calls += 1
+            try:
+                return await behaviour(request, context)
+            finally:
+                self._end()
+
+        return call
+
+    def _end(self) -> None:
+        self._calls -= 1
+        if self._idle is not None and self._calls == 0:
+            self._idle.set()
 
 
 class Decoding(Layer):

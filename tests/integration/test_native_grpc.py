@@ -593,6 +593,27 @@ async def test_stop_lets_calls_in_flight_end() -> None:
         assert await call.code() is grpc.StatusCode.OK
 
 
+async def test_a_stopping_server_says_so_to_new_calls() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(_context: object) -> None:
+        started.set()
+        await release.wait()
+
+    async with Running(wait) as running:
+        waiting = asyncio.ensure_future(running.call())
+        await started.wait()
+        stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        late = running.call()
+        assert await late.code() is grpc.StatusCode.UNAVAILABLE
+        assert await late.details() == "the server is stopping"
+        release.set()
+        await stopping
+        await waiting
+
+
 async def refused_soon(running: Running) -> None:
     """Call until the server takes no more; grpc.aio drops a call that comes in that very moment."""
     async with asyncio.timeout(DEADLINE_S):

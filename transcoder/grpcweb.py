@@ -12,8 +12,6 @@ Rule 3: no message, key or value can break out of its line of the trailer frame.
 import base64
 import binascii
 import enum
-import functools
-import logging
 import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -22,16 +20,13 @@ from grpc import StatusCode
 
 from transcoder.compression import ACCEPTED, GZIP, IDENTITY
 from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
-
-logger = logging.getLogger(__name__)
+from transcoder.headers import base64_text, log_dropped, metadata_text
 
 HEADER_BYTES: Final = 5
 
 _COMPRESSED: Final = 0x01
 _TRAILERS: Final = 0x80
 
-_KEY: Final = re.compile(r"[0-9a-z_.-]+")
-_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _RESERVED: Final = "grpc-"
 
 # Status-Message: printable ASCII but "%" stands for itself; any other byte of its UTF-8 is escaped.
@@ -317,11 +312,11 @@ def trailer_frame(
     if message:
         lines.append(f"grpc-message:{_percent_encoded(message)}\r\n")
     if details:
-        lines.append(f"grpc-status-details-bin:{_base64(details)}\r\n")
+        lines.append(f"grpc-status-details-bin:{base64_text(details)}\r\n")
     for key, value in metadata:
-        text = _metadata_text(key, value)
+        text = None if key.startswith(_RESERVED) else metadata_text(key, value)
         if text is None:
-            _log_dropped(key)
+            log_dropped("trailing metadata", key)
         else:
             lines.append(f"{key}:{text}\r\n")
     payload = "".join(lines).encode("ascii")
@@ -334,22 +329,3 @@ def _percent_encoded(message: str) -> str:
     text = "".join([_ESCAPED[byte] for byte in message.encode("utf-8", "replace")])
     # Clients trim a line's value, so a blank at either end would not arrive as it is.
     return _EDGES.sub(lambda blanks: "%20" * len(blanks[0]), text)
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode("ascii").rstrip("=")
-
-
-def _metadata_text(key: str, value: str | bytes) -> str | None:
-    if not _KEY.fullmatch(key) or key.startswith(_RESERVED):
-        return None
-    if key.endswith("-bin"):
-        return _base64(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
-    text = value if isinstance(value, str) else value.decode("latin-1")
-    return text if _VALUE.fullmatch(text) else None
-
-
-@functools.lru_cache(maxsize=1000)
-def _log_dropped(key: str) -> None:
-    """Log once what is left out; the cache is what makes it once."""
-    logger.warning("dropped trailing metadata %s: not valid as metadata", shown(key))

@@ -142,13 +142,13 @@ class HttpMetadata(Metadata):
 
 def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
     if not _KEY.fullmatch(key):
-        _log_dropped("request header", key)
+        log_dropped("request header", key)
     elif key.endswith("-bin"):
         # Several values of one -bin key may come joined by commas (gRPC over HTTP/2, ASCII-Value).
         for part in value.split(","):
             yield Metadatum(key, _binary(key, part.strip()))
     elif not _VALUE.fullmatch(value):
-        _log_dropped("value of request header", key)
+        log_dropped("value of request header", key)
     else:
         yield Metadatum(key, value)
 
@@ -180,25 +180,38 @@ def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
         if key == HTTP_CODE:
             if isinstance(value, str) and re.fullmatch(r"[23][0-9]{2}", value):
                 return int(value)
-            _log_dropped("value of initial metadata", key)
+            log_dropped("value of initial metadata", key)
     return 200
 
 
 def _header_value(key: str, value: str | bytes) -> str | None:
     if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
         return None
-    if key.endswith("-bin") and _KEY.fullmatch(key):
-        data = value.encode() if isinstance(value, str) else value
-        return base64.b64encode(data).decode("ascii").rstrip("=")
-    if isinstance(value, bytes):
-        value = value.decode("latin-1")
-    if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
-        _log_dropped("response metadata", key)
+    text = metadata_text(key, value)
+    if text is None:
+        log_dropped("response metadata", key)
+    return text
+
+
+def metadata_text(key: str, value: str | bytes) -> str | None:
+    """Metadata as a line of HTTP or of a trailer frame has it; None where gRPC does not allow it.
+
+    That is lower-case ASCII for a key; base64 under a `-bin` key, else printable ASCII.
+    """
+    if not _KEY.fullmatch(key):
         return None
-    return value
+    if key.endswith("-bin"):
+        return base64_text(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return text if _VALUE.fullmatch(text) else None
 
 
-def _log_dropped(what: str, key: str) -> None:
+def base64_text(value: bytes) -> str:
+    """A binary value as gRPC writes it: base64, unpadded."""
+    return base64.b64encode(value).decode("ascii").rstrip("=")
+
+
+def log_dropped(what: str, key: str) -> None:
     """Log once what is dropped, and nothing more once a client makes up ever new names."""
     if _log_once.cache_info().currsize < LOGGED_MAX:
         _log_once(what, key)

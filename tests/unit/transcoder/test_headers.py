@@ -150,6 +150,7 @@ def test_a_garbage_timeout_is_refused_by_name(text: str) -> None:
         pytest.param([("x-a", "1"), ("x-a", "2")], [("x-a", "1"), ("x-a", "2")], id="as they are"),
         pytest.param([("x-bin", b"\x01\x02")], [("x-bin", "AQI")], id="binary, unpadded"),
         pytest.param([("x-bin", "\x01\x02")], [("x-bin", "AQI")], id="text under a binary key"),
+        pytest.param([("x-bin", "\ud800")], [("x-bin", "Pw")], id="lone surrogate, binary key"),
         pytest.param([("x-a", b"text")], [("x-a", "text")], id="bytes under a text key"),
         pytest.param([("x-a", "1\r\nx-b: 2")], [], id="no line breaks"),
         pytest.param([("x-a", "caf\u00e9")], [], id="ASCII only"),

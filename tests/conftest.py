@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests import client_table
+from tests import api_table, client_table
 
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:
@@ -16,4 +16,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if cells:
         terminalreporter.section("gRPC-Web clients")
         for line in client_table.table(cells):
+            terminalreporter.write_line(line)
+    counts = api_table.counts_of(terminalreporter.stats)
+    if counts:
+        terminalreporter.section("rows of the Actions API")
+        for line in api_table.lines_of(counts):
             terminalreporter.write_line(line)

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,14 +16,13 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 
 from server import locale
-from server.admin_socket import ask
 from server.app import Application
 from server.config import Config
 from server.errors import Failures
 from server.identity.authorization import Authorizer
 from server.interceptors import interceptors
 from server.native import GrpcServer
-from server.operations import AddMember, CreateOrg, CreateToken, CreateUser, RevokeToken
+from tests.accounts import Accounts
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
     ManagementServiceServicer,
@@ -50,8 +48,7 @@ class Service:
                 access_log=False,
             )
         )
-        self._admin = str(data_dir / "admin.sock")
-        self._names = map(str, itertools.count())
+        self._data_dir = data_dir
 
     async def start(self) -> None:
         started = await self.application.start()
@@ -59,18 +56,14 @@ class Service:
         self.address = started.grpc_listen
         self.org_id = started.owner.org_id
         self.owner = bearer(started.owner.token)
+        self._accounts = Accounts(self._data_dir)
 
     async def org(self) -> str:
-        (made,) = await ask(self._admin, CreateOrg(next(self._names)))
-        return text(made["id"])
+        return await self._accounts.org()
 
     async def user(self, *roles: str) -> str:
         """Make a user of the first organisation, a member of it if there are roles."""
-        (made,) = await ask(self._admin, CreateUser(next(self._names), self.org_id))
-        user_id = text(made["id"])
-        if roles:
-            await ask(self._admin, AddMember(user_id, roles, self.org_id))
-        return user_id
+        return await self._accounts.user(self.org_id, *roles)
 
     async def token(self, user_id: str, *, expires_at: int | None = None) -> tuple[str, Metadata]:
         """Make a token.
@@ -78,16 +71,11 @@ class Service:
         Returns:
             Its id, and the metadata that shows it.
         """
-        (made,) = await ask(self._admin, CreateToken(user_id, expires_at=expires_at))
-        return text(made["id"]), bearer(text(made["token"]))
+        id, secret = await self._accounts.token(user_id, expires_at=expires_at)
+        return id, bearer(secret)
 
     async def revoke(self, token_id: str) -> None:
-        await ask(self._admin, RevokeToken(token_id))
-
-
-def text(value: object) -> str:
-    assert isinstance(value, str)
-    return value
+        await self._accounts.revoke(token_id)
 
 
 def bearer(token: str) -> Metadata:

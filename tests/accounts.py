@@ -1,0 +1,46 @@
+"""Organisations, users and tokens of a running server, made as an operator makes them.
+
+Rule: over the admin socket of the data folder, as the command line does while a server runs.
+"""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Final
+
+from server.admin_socket import ask
+from server.operations import AddMember, CreateOrg, CreateToken, CreateUser, RevokeToken
+
+_NAMES: Final = map(str, itertools.count())
+
+
+class Accounts:
+    """All of one data folder, whose server runs."""
+
+    def __init__(self, data: Path) -> None:
+        self._socket: str = json.loads((data / "lock").read_bytes())["admin"]
+
+    async def org(self) -> str:
+        (made,) = await ask(self._socket, CreateOrg(next(_NAMES)))
+        return _text(made["id"])
+
+    async def user(self, org_id: str, *roles: str) -> str:
+        """Make a user of the organisation, a member of it if there are roles."""
+        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id))
+        user_id = _text(made["id"])
+        if roles:
+            await ask(self._socket, AddMember(user_id, roles, org_id))
+        return user_id
+
+    async def token(self, user_id: str, *, expires_at: int | None = None) -> tuple[str, str]:
+        """Make a token: its id, and its secret."""
+        (made,) = await ask(self._socket, CreateToken(user_id, expires_at=expires_at))
+        return _text(made["id"]), _text(made["token"])
+
+    async def revoke(self, token_id: str) -> None:
+        await ask(self._socket, RevokeToken(token_id))
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, str)
+    return value

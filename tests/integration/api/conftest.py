@@ -1,0 +1,55 @@
+"""A real server for all tests of the API, and for each test an organisation of its own in it.
+
+A test in `test_section_N.py` with a parameter `door` counts as a row of that section.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from tests import api_table
+from tests.accounts import Accounts
+from tests.doors import Caller, Doors
+from tests.real_server import RealServer
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    with RealServer(tmp_path_factory.mktemp("api") / "data", "--no-access-log") as running:
+        yield running
+
+
+@pytest.fixture
+def accounts(server: RealServer) -> Accounts:
+    return Accounts(server.data)
+
+
+@pytest.fixture
+async def doors(server: RealServer) -> AsyncIterator[Doors]:
+    async with Doors(http=server.http, grpc=server.grpc) as client:
+        yield client
+
+
+@pytest.fixture
+async def caller(doors: Doors, accounts: Accounts) -> Caller:
+    """The owner of a new organisation."""
+    org_id = await accounts.org()
+    _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
+    return Caller(doors, token, org_id)
+
+
+@pytest.fixture
+async def stranger(doors: Doors, accounts: Accounts) -> Caller:
+    """The owner of another organisation."""
+    org_id = await accounts.org()
+    _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
+    return Caller(doors, token, org_id)
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    section = re.search(r"test_section_(\d+)", request.node.nodeid)
+    if section is not None and "door" in request.fixturenames:
+        door = request.node.callspec.params["door"]
+        record_property(api_table.PROPERTY, [section[1], door])

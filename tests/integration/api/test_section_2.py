@@ -1,0 +1,204 @@
+"""Section 2 of the Actions API, "Server semantics of writes": every row of its table, at each door.
+
+A row is named by the id that refuses, and prepared over gRPC in an organisation of its own. Rows
+that `validate.rules` answer first are rows of the domain: tests/unit/server.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import pytest
+from google.protobuf.message import Message
+
+from tests.doors import DOORS, JSON, Caller
+from zitadel import management_pb2 as pb
+
+Prepare: TypeAlias = Callable[[Caller, Caller], Awaitable[Message]]
+"""Does what comes before, as a caller and as one of another organisation; the request to refuse."""
+
+REFUSED: Final[list[object]] = []
+
+
+def refused(name: str, code: int, text: str) -> Callable[[Prepare], Prepare]:
+    """A row: its id (what follows is why), the code, and the text without the id."""
+
+    def add(prepare: Prepare) -> Prepare:
+        place = name.partition(" ")[0]
+        REFUSED.append(pytest.param(prepare, code, text, place, id=name))
+        return prepare
+
+    return add
+
+
+async def action(caller: Caller, name: str = "greet", **fields: object) -> str:
+    request = pb.CreateActionRequest(name=name, script="s", **fields)  # type: ignore[arg-type]
+    response = await caller.get(request)
+    return str(response.id)
+
+
+async def inactive_action(caller: Caller) -> str:
+    id = await action(caller)
+    await caller.get(pb.DeactivateActionRequest(id=id))
+    return id
+
+
+async def removed_action(caller: Caller) -> str:
+    id = await action(caller)
+    await caller.get(pb.DeleteActionRequest(id=id))
+    return id
+
+
+@refused("V3-DKcYh create, name taken", 6, "Errors.Action.AlreadyExists")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    await action(caller, "Greet Ä")
+    return pb.CreateActionRequest(name="gREET ä", script="s")
+
+
+@refused("V3-DKcYh create, name taken by an inactive action", 6, "Errors.Action.AlreadyExists")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    await inactive_action(caller)
+    return pb.CreateActionRequest(name="greet", script="s")
+
+
+@refused("COMMAND-Sfg2t absent", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.UpdateActionRequest(id="1", name="n", script="s")
+
+
+@refused("COMMAND-Sfg2t removed", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.UpdateActionRequest(id=await removed_action(caller), name="n", script="s")
+
+
+@refused("COMMAND-Sfg2t of another organisation", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.UpdateActionRequest(id=await action(stranger), name="n", script="s")
+
+
+@refused("ACTION-dg4t2 nothing changes", 9, "No changes")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.UpdateActionRequest(id=await action(caller), name="greet", script="s")
+
+
+@refused("V3-DKcYh update, new name taken", 6, "Errors.Action.AlreadyExists")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    await action(caller, "Wave")
+    return pb.UpdateActionRequest(id=await action(caller), name="wAVE", script="s")
+
+
+@refused("COMMAND-DAhk5 empty id", 3, "ID missing")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeactivateActionRequest()
+
+
+@refused("COMMAND-NRmhu absent", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeactivateActionRequest(id="1")
+
+
+@refused("COMMAND-NRmhu removed", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeactivateActionRequest(id=await removed_action(caller))
+
+
+@refused("COMMAND-NRmhu of another organisation", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeactivateActionRequest(id=await action(stranger))
+
+
+@refused("COMMAND-Dgj92 inactive already", 9, "Action is not active")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeactivateActionRequest(id=await inactive_action(caller))
+
+
+@refused("COMMAND-BNm56 empty id", 3, "ID missing")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.ReactivateActionRequest()
+
+
+@refused("COMMAND-Aa22g absent", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.ReactivateActionRequest(id="1")
+
+
+@refused("COMMAND-Aa22g removed", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.ReactivateActionRequest(id=await removed_action(caller))
+
+
+@refused("COMMAND-Aa22g of another organisation", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.ReactivateActionRequest(id=await inactive_action(stranger))
+
+
+@refused("COMMAND-J53zh active already", 9, "Action is not inactive")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.ReactivateActionRequest(id=await action(caller))
+
+
+@refused("COMMAND-Gfg3g empty id", 3, "ID missing")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeleteActionRequest()
+
+
+@refused("COMMAND-Dgh4h absent", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeleteActionRequest(id="1")
+
+
+@refused("COMMAND-Dgh4h removed", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeleteActionRequest(id=await removed_action(caller))
+
+
+@refused("COMMAND-Dgh4h of another organisation", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.DeleteActionRequest(id=await action(stranger))
+
+
+@refused("QUERY-GEfnb empty id", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.GetActionRequest()
+
+
+@refused("QUERY-GEfnb absent", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.GetActionRequest(id="1")
+
+
+@refused("QUERY-GEfnb removed", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.GetActionRequest(id=await removed_action(caller))
+
+
+@refused("QUERY-GEfnb of another organisation", 5, "Action not found")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    return pb.GetActionRequest(id=await action(stranger))
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("prepare", "code", "text", "place"), REFUSED)
+async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
+    caller: Caller,
+    stranger: Caller,
+    door: str,
+    prepare: Prepare,
+    code: int,
+    text: str,
+    place: str,
+) -> None:
+    request = await prepare(caller, stranger)
+    before = await last_event_at(caller)
+    answer = await caller.ask(door, request)
+    if door == JSON and getattr(request, "id", None) == "":
+        # The path has an empty segment, and no route has one.
+        assert (answer.http_status, answer.refusal) == (404, (5, "Not Found", ()))
+    else:
+        assert answer.refusal == (code, f"{text} ({place})", ((place, text),))
+    assert await last_event_at(caller) == before
+
+
+async def last_event_at(caller: Caller) -> int:
+    """The time of the last event that anyone wrote: a list shows that moment."""
+    response = await caller.get(pb.ListActionsRequest())
+    return int(response.details.view_timestamp.ToNanoseconds())

@@ -28,6 +28,16 @@ CONSTANT_JSON: Final = (
 )
 """As the constant servicer's message reads in ProtoJSON; what the bare server answers."""
 
+CONSTANT_JSON_FORMAT: Final = b"""{
+  "details": {
+    "sequence": "3",
+    "creationDate": "2026-01-02T03:04:05.678901Z",
+    "changeDate": "2026-01-03T03:04:05.678901Z",
+    "resourceOwner": "223456789012345678"
+  }
+}"""
+"""The same as json_format lays it out, which connectrpc answers."""
+
 
 def constant_message() -> management_pb2.ReactivateActionResponse:
     """The constant servicer's answer."""
@@ -68,6 +78,21 @@ class ConstantHttp:
 
     def accepts(self, body: bytes) -> bool:
         return body == CONSTANT_JSON
+
+
+class ConstantConnect:
+    """Asks the same again and again, of connectrpc."""
+
+    def __init__(self, token: str) -> None:
+        self._request = http_request(
+            f"{SERVICE}/ReactivateAction", token=token, body=b'{"id":"%s"}' % CONSTANT_ID.encode()
+        )
+
+    def ask(self) -> bytes:
+        return self._request
+
+    def accepts(self, body: bytes) -> bool:
+        return body == CONSTANT_JSON_FORMAT
 
 
 class ConstantWeb:

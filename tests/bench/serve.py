@@ -22,6 +22,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from server.identity.permissions import required_permissions
 from tests import composition
+from tests.bench import connect
 from tests.bench.callers import CONSTANT_JSON, constant_message
 from tests.grpcweb_fixture import REPEAT, Echo
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
@@ -65,6 +66,14 @@ async def native(folder: Path) -> None:
     await server.stop(1)
 
 
+async def connectrpc(folder: Path) -> None:
+    """The same servicer behind connectrpc."""
+    server, listening = connect.server(connect.Application(Constant().ReactivateAction))
+    host, port = listening.getsockname()
+    print(json.dumps({"http": f"{host}:{port}"}), flush=True)
+    await server.serve(sockets=[listening])  # it ends on SIGTERM by itself
+
+
 async def constant(folder: Path, *, access_log: bool = False) -> None:
     """Everything of the service but the service, and a stream beside it."""
     with _stream_beside():
@@ -93,6 +102,7 @@ def _stream_beside() -> Iterator[None]:
 SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {
     "bare": bare,
     "native": native,
+    "connectrpc": connectrpc,
     "constant": constant,
     "logged": functools.partial(constant, access_log=True),
 }

@@ -1,6 +1,6 @@
 """What is measured: kinds of work, and the figures made of them.
 
-A new row is a `Work` here, and a `Ratio` if something is asked of it.
+A new row is a `Work` here, or a `Loop` in cases.py, and a `Ratio` if something is asked of it.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from tests.bench.callers import (
     STREAM_MESSAGES,
+    ConstantConnect,
     ConstantGrpc,
     ConstantHttp,
     ConstantWeb,
@@ -18,9 +19,11 @@ from tests.bench.callers import (
     TogglingGrpc,
     TogglingHttp,
 )
+from tests.bench.cases import CASES, FEW_ROUTES, LOOPS, MANY_ROUTES
 from tests.bench.http1 import HttpCaller, HttpConnection
 from tests.bench.http2 import GrpcCaller, GrpcConnection
 from tests.bench.load import Connection, Load, Measured
+from tests.bench.loops import Loop
 from tests.bench.servers import Servers
 
 IN_FLIGHT: Final = 64
@@ -66,6 +69,11 @@ def _constant_http(servers: Servers, name: str) -> Open:
 def _unprefixed_http(servers: Servers, name: str) -> Open:
     target = servers.target(name)
     return _http(target.http, [ConstantHttp(target.token, prefix="") for _ in range(IN_FLIGHT)])
+
+
+def _constant_connect(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return _http(target.http, [ConstantConnect(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _constant_web(servers: Servers, name: str) -> Open:
@@ -119,7 +127,7 @@ class Work:
     messages: int = 0
 
 
-WORKS: Final = (
+WORKS: Final[Sequence[Work | Loop]] = (
     Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http),
     Work(
         "json",
@@ -128,6 +136,7 @@ WORKS: Final = (
         _constant_http,
     ),
     Work("json-envoy", "JSON, Envoy's transcoder and grpc.aio", "envoy-json", _unprefixed_http),
+    Work("json-connect", "JSON, connectrpc on uvicorn", "connectrpc", _constant_connect),
     Work("web", "gRPC-Web, constant handler, all interceptors", "constant", _constant_web),
     Work("web-envoy", "gRPC-Web, Envoy and grpc.aio", "envoy-web", _constant_web),
     Work(
@@ -154,6 +163,7 @@ WORKS: Final = (
         _constant_grpc,
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
+    *LOOPS,
 )
 
 
@@ -171,7 +181,7 @@ class Ratio:
     is_at_most: bool = True
 
 
-def _cpu(name: str, title: str, over: str, under: str, **bounds: float) -> Ratio:
+def _cpu(name: str, title: str, over: str, under: str, **bounds: float | None) -> Ratio:
     return Ratio(
         name=name,
         title=title,
@@ -182,7 +192,7 @@ def _cpu(name: str, title: str, over: str, under: str, **bounds: float) -> Ratio
     )
 
 
-def _times_less_cpu(name: str, title: str, ours: str, theirs: str, **bounds: float) -> Ratio:
+def _times_less_cpu(name: str, title: str, ours: str, theirs: str, **bounds: float | None) -> Ratio:
     return Ratio(
         name=name,
         title=title,
@@ -194,7 +204,7 @@ def _times_less_cpu(name: str, title: str, ours: str, theirs: str, **bounds: flo
     )
 
 
-def _rate(name: str, title: str, over: str, under: str, **bounds: float) -> Ratio:
+def _rate(name: str, title: str, over: str, under: str, **bounds: float | None) -> Ratio:
     return Ratio(
         name=name,
         title=title,
@@ -222,6 +232,9 @@ RATIOS: Final = (
         "json-envoy",
         asked=6,
         stretch=8,
+    ),
+    _times_less_cpu(
+        "json-connect", "CPU, connectrpc on uvicorn to JSON unary", "json", "json-connect"
     ),
     _times_less_cpu(
         "web-envoy", "CPU, Envoy and grpc.aio to gRPC-Web unary", "web", "web-envoy", asked=5
@@ -272,5 +285,25 @@ RATIOS: Final = (
     ),
     _cpu(
         "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
+    ),
+    *(
+        _times_less_cpu(
+            f"{way}-{case.name}",
+            f"CPU, json_format to codec: {way}, {case.title}",
+            f"{way}-{case.name}",
+            f"{way}-{case.name}-json-format",
+            asked=case.asked,
+            stretch=case.stretch,
+        )
+        for case in CASES
+        for way in ("encode", "decode")
+    ),
+    _cpu(
+        "routes",
+        f"CPU, a match among {MANY_ROUTES:,} routes to one among {FEW_ROUTES}",
+        f"routes-{MANY_ROUTES}",
+        f"routes-{FEW_ROUTES}",
+        asked=1.2,
+        stretch=1.05,
     ),
 )

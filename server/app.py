@@ -78,7 +78,7 @@ class Application:
             Refusal: the store cannot be written.
         """
         config, running = self._config, self._running
-        texts = locale.load("en")
+        texts = locale.load_all()
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
         store = await SqliteEventStore.open(config.data_dir, admin=socket.path)
@@ -92,7 +92,7 @@ class Application:
         owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
-        await socket.start(Admin(store, queue, ids, texts))
+        await socket.start(Admin(store, queue, ids, texts.best()))
 
         layers = interceptors(
             failures=Failures(texts),

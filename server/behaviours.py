@@ -90,6 +90,17 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, *, is_decoded: bool =
     return make(behaviour, decode, handler.response_serializer)
 
 
+def metadata_text(metadata: Metadata, key: str) -> str:
+    """The first value under the key; empty when there is none."""
+    if not isinstance(metadata, tuple):
+        value = metadata.get(key)
+        return value if isinstance(value, str) else ""
+    for name, value in metadata:
+        if name == key:
+            return value if isinstance(value, str) else ""
+    return ""
+
+
 def _writing(behaviour: Callable[[object, Context], AsyncGenerator[object]]) -> Behaviour:
     async def call(request: object, context: Context) -> None:
         async with aclosing(behaviour(request, context)) as responses:

@@ -13,7 +13,8 @@ from google.protobuf.any_pb2 import Any
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
-from server.locale import Texts
+from server.language import texts_of_call
+from server.locale import Locale, Texts
 from zitadel.message_pb2 import ErrorDetail
 
 CODE: Final[Mapping[Kind, grpc.StatusCode]] = {
@@ -51,28 +52,30 @@ def internal(request_id: str) -> Failure:
 
 
 class Failures:
-    """Refusals to failures, in one language."""
+    """Refusals to failures, in the language of the call under way."""
 
-    def __init__(self, texts: Texts) -> None:
-        self._texts = texts
-        self._constant: dict[tuple[Kind, str, str], Failure] = {}
+    def __init__(self, locale: Locale) -> None:
+        self._locale = locale
+        self._constant: dict[tuple[Texts, Kind, str, str], Failure] = {}
 
     def of(self, refusal: Refusal) -> Failure:
-        if refusal.values:
-            return self._translated(refusal)
-        key = (refusal.kind, refusal.key, refusal.id)
+        texts = texts_of_call(self._locale)
+        if refusal.values or not refusal.id:
+            return _translated(refusal, texts)
+        key = (texts, refusal.kind, refusal.key, refusal.id)
         failure = self._constant.get(key)
         if failure is None:
-            failure = self._constant[key] = self._translated(refusal)
+            failure = self._constant[key] = _translated(refusal, texts)
         return failure
 
-    def _translated(self, refusal: Refusal) -> Failure:
-        code = CODE[refusal.kind]
-        text = self._texts.text(refusal.key, refusal.values)
-        if not refusal.id:
-            return Failure(code, text)
-        message = f"{text} ({refusal.id})"
-        detail = Any()
-        detail.Pack(ErrorDetail(id=refusal.id, message=text))
-        status = Status(code=code.value[0], message=message, details=[detail])
-        return Failure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))
+
+def _translated(refusal: Refusal, texts: Texts) -> Failure:
+    code = CODE[refusal.kind]
+    text = texts.text(refusal.key, refusal.values)
+    if not refusal.id:
+        return Failure(code, text)
+    message = f"{text} ({refusal.id})"
+    detail = Any()
+    detail.Pack(ErrorDetail(id=refusal.id, message=text))
+    status = Status(code=code.value[0], message=message, details=[detail])
+    return Failure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))

@@ -20,7 +20,7 @@ import grpc
 import structlog
 from grpc.aio import BaseError, UsageError
 
-from server.behaviours import Behaviour, Context, Handler, Metadata, Pairs
+from server.behaviours import Behaviour, Context, Handler, Pairs, metadata_text
 from server.domain.refusals import Kind, Refusal
 from server.errors import STORAGE_FAILED, Failure, Failures, internal
 from server.eventstore.contract import StorageError
@@ -86,11 +86,11 @@ class RequestIds(Layer):
         async def call(request: object, context: Context) -> object:
             metadata = METADATA.get()
             if isinstance(metadata, tuple):
-                request_id = _acceptable(_text(metadata, REQUEST_ID_KEY)) or new_id()
+                request_id = _acceptable(metadata_text(metadata, REQUEST_ID_KEY)) or new_id()
                 context = _Identified(context, request_id)
             else:
                 # The transcoder has chosen one, and writes it into its answer itself.
-                request_id = _text(metadata, REQUEST_ID_KEY) or new_id()
+                request_id = metadata_text(metadata, REQUEST_ID_KEY) or new_id()
             REQUEST_ID.set(request_id)
             return await behaviour(request, context)
 
@@ -197,8 +197,8 @@ class Authorization(Layer):
 
         async def call(request: object, context: Context) -> object:
             metadata = METADATA.get()
-            authorization = _text(metadata, "authorization")
-            org_id = _text(metadata, "x-zitadel-orgid")
+            authorization = metadata_text(metadata, "authorization")
+            org_id = metadata_text(metadata, "x-zitadel-orgid")
             caller = authorizer.known(authorization, org_id, permission)
             if caller is None:
                 caller = await authorizer.authorize(authorization, org_id, permission)
@@ -271,17 +271,6 @@ def _unimplemented(method: str, context: Context) -> Failure | None:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _text(metadata: Metadata, key: str) -> str:
-    """The first value under the key; empty when there is none."""
-    if not isinstance(metadata, tuple):
-        value = metadata.get(key)
-        return value if isinstance(value, str) else ""
-    for name, value in metadata:
-        if name == key:
-            return value if isinstance(value, str) else ""
-    return ""
 
 
 def _acceptable(request_id: str) -> str:

@@ -15,10 +15,12 @@ class Caller:
 
     Attributes:
         org_id: the organisation that the call is about, not always the user's own.
+        language: that the user prefers, as a tag ("de-CH"); empty when it has not said.
     """
 
     user_id: str
     org_id: str
+    language: str = ""
 
 
 CALLER: Final[ContextVar[Caller]] = ContextVar("caller")

@@ -1,12 +1,34 @@
 """Texts for people, by language, as data files: `<language>.toml` beside this file.
 
 A text is found by its key. What it names stands in braces ("{role}"); two braces are one.
-A key without a text is its own text, as in the API that this one follows.
+A key without a text in a language is its own text there, as in the API that this one follows.
+One file more is one language more: "pt-BR.toml" holds the texts for who wants pt-BR.
+
+Follows RFC 9110 section 12.5.4 (Accept-Language) and RFC 4647 section 3.4 (lookup: de-CH is de).
 """
 
+import functools
+import re
+import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
+
+DEFAULT: Final = "en"
+
+WANTED_MAX_CHARS: Final = 256
+"""Of one list of languages; a longer one is no person's, and is not read."""
+
+KNOWN_MAX: Final = 1000
+"""Choices that are kept, as clients send the same few lists over and over; 500 bytes each."""
+
+_TAG: Final = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*", re.IGNORECASE)
+_RANGE: Final = re.compile(
+    r"\s*(\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)\s*(?:;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
+    re.IGNORECASE,
+)
 
 
 class Texts:
@@ -22,10 +44,109 @@ class Texts:
         return text.format_map(values) if values else text
 
 
+class Locale:
+    """The texts of all languages."""
+
+    def __init__(self, by_language: Mapping[str, Texts]) -> None:
+        """Take the texts by language tag; `DEFAULT` is one of them."""
+        self._by_language = {tag.lower(): texts for tag, texts in by_language.items()}
+        self._default = by_language[DEFAULT]
+        # What one look costs, parsing, is paid once for each combination that clients send.
+        self._best = functools.lru_cache(KNOWN_MAX)(self._look)
+
+    def best(self, *wanted: str) -> Texts:
+        """The texts that fit best, the default's where none do.
+
+        Args:
+            wanted: lists of languages, each as Accept-Language has it; the first that names a
+                language that there is decides.
+        """
+        return self._best(tuple(text for text in wanted if 0 < len(text) <= WANTED_MAX_CHARS))
+
+    @property
+    def parsed(self) -> int:
+        """Combinations that were looked at, less those found again."""
+        return self._best.cache_info().misses
+
+    def _look(self, wanted: tuple[str, ...]) -> Texts:
+        for text in wanted:
+            for tag in _by_preference(text):
+                if tag == "*":
+                    return self._default
+                found = self._by_language.get(tag)
+                while found is None and "-" in tag:
+                    tag = tag.rpartition("-")[0]
+                    found = self._by_language.get(tag)
+                if found is not None:
+                    return found
+        return self._default
+
+
 def load(language: str) -> Texts:
     """Read the texts of a language, "en" for instance.
 
     Raises:
         FileNotFoundError: there is no such language.
+        ValueError: its file is no table of texts.
     """
-    return Texts(tomllib.loads(files(__name__).joinpath(f"{language}.toml").read_text("utf-8")))
+    return Texts(_read(files(__name__).joinpath(f"{language}.toml")))
+
+
+def load_all(directory: Traversable | None = None) -> Locale:
+    """Read every language that there is a file of.
+
+    Raises:
+        ValueError: a file is not named after a language, is no table of texts, or has a text that
+            names what the default's does not.
+    """
+    by_language: dict[str, Mapping[str, str]] = {}
+    for file in (directory or files(__name__)).iterdir():
+        tag, dot, ending = file.name.rpartition(".")
+        if dot and ending == "toml":
+            if not _TAG.fullmatch(tag):
+                raise ValueError(f"{file.name}: expected a language tag before .toml, got {tag!r}")
+            by_language[tag] = _read(file)
+    default = by_language[DEFAULT]
+    for tag, by_key in by_language.items():
+        for key, text in by_key.items():
+            unknown = _names(text) - _names(default.get(key, ""))
+            if unknown:
+                raise ValueError(f"{tag}.toml: {key!r} names {sorted(unknown)}, which has no value")
+    return Locale({tag: Texts(by_key) for tag, by_key in by_language.items()})
+
+
+def _read(file: Traversable) -> Mapping[str, str]:
+    try:
+        by_key = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file.name}: not TOML: {error}") from error
+    for key, text in by_key.items():
+        if not isinstance(text, str):
+            kind = type(text).__name__
+            raise ValueError(f"{file.name}: expected a text for {key!r} (in quotes), got a {kind}")
+        try:
+            _names(text)
+        except ValueError as error:
+            raise ValueError(f"{file.name}: {key!r}: {error}") from error
+    return by_key
+
+
+def _names(text: str) -> set[str]:
+    """What a text names in braces."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def _by_preference(wanted: str) -> Iterable[str]:
+    """The tags of an Accept-Language list in lower case, best first; what is no range is left out.
+
+    A range of quality 0 is one that the client does not take.
+    """
+    ranked: list[tuple[float, str]] = []
+    for item in wanted.split(","):
+        match = _RANGE.fullmatch(item)
+        if match is not None:
+            quality = float(match[2] or 1)
+            if quality > 0:
+                ranked.append((quality, match[1].lower()))
+    ranked.sort(key=lambda pair: -pair[0])  # stable: of equals the first
+    return [tag for _, tag in ranked]

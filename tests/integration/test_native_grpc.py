@@ -440,7 +440,7 @@ class Running:
         self, behaviour: Callable[[Any], Awaitable[None]], *, calls_max: int = 1000
     ) -> None:
         layers = interceptors(
-            failures=Failures(locale.load("en")),
+            failures=Failures(locale.load_all()),
             authorizer=Authorizer(Nobody()),
             permissions={},
             access_log=False,

@@ -1,15 +1,18 @@
 """Refusals and failures as the status that a caller gets."""
 
+from contextvars import copy_context
+
 import grpc
 import pytest
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
 from server.errors import Failures
-from server.locale import Texts, load
+from server.layers import METADATA
+from server.locale import Locale, Texts, load_all
 from zitadel.message_pb2 import ErrorDetail
 
-FAILURES = Failures(load("en"))
+FAILURES = Failures(load_all())
 
 
 @pytest.mark.parametrize(
@@ -99,10 +102,18 @@ def test_refusal_without_an_id_has_no_details() -> None:
     assert failure.trailing_metadata == ()
 
 
-def test_text_without_values_is_taken_as_it_is() -> None:
-    assert Texts({"a": "100 % {sure}"}).text("a", {}) == "100 % {sure}"
+def test_what_is_kept_is_kept_by_language() -> None:
+    key = "Errors.Action.NotActive"
+    failures = Failures(Locale({"en": Texts({key: "no"}), "de": Texts({key: "nein"})}))
+    refusal = Refusal(Kind.FAILED_PRECONDITION, key, "X-1")
+    assert answered(failures, refusal, "de") == "nein (X-1)"
+    assert answered(failures, refusal, "en") == "no (X-1)"
+    assert answered(failures, refusal, "de") == "nein (X-1)"
 
 
-def test_unknown_language_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match=r"xx\.toml"):
-        load("xx")
+def answered(failures: Failures, refusal: Refusal, wanted: str) -> str:
+    def call() -> str:
+        METADATA.set((("accept-language", wanted),))
+        return failures.of(refusal).message
+
+    return copy_context().run(call)

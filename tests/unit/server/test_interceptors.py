@@ -23,7 +23,7 @@ from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER, Caller
 from server.interceptors import interceptors
 from server.layers import Layers
-from server.locale import load
+from server.locale import load_all
 from server.logs import REQUEST_ID
 
 OPEN = "/grpc.health.v1.Health/Check"
@@ -100,7 +100,7 @@ class Door:
     def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
         self.accounts = Accounts()
         self.layers = interceptors(
-            failures=Failures(load("en")),
+            failures=Failures(load_all()),
             authorizer=Authorizer(self.accounts),
             permissions={GUARDED: "org.action.write"},
             calls_max=calls_max,

@@ -1,0 +1,20 @@
+"""In which language the call under way is answered.
+
+Follows the Actions API, "Errors on the wire": the language that the caller's user prefers, then
+`accept-language`, then the same as grpc-gateway forwards it, then the default.
+"""
+
+from server.behaviours import metadata_text
+from server.identity.caller import CALLER
+from server.layers import METADATA
+from server.locale import Locale, Texts
+
+
+def texts_of_call(locale: Locale) -> Texts:
+    caller = CALLER.get(None)
+    metadata = METADATA.get(())
+    return locale.best(
+        caller.language if caller else "",
+        metadata_text(metadata, "accept-language"),
+        metadata_text(metadata, "grpcgateway-accept-language"),
+    )

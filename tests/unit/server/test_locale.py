@@ -1,0 +1,155 @@
+"""Texts by language: which a caller gets, and what a data file may hold."""
+
+from contextvars import copy_context
+from pathlib import Path
+
+import pytest
+
+from server.identity.caller import CALLER, Caller
+from server.language import texts_of_call
+from server.layers import METADATA
+from server.locale import WANTED_MAX_CHARS, Locale, Texts, load, load_all
+
+EN, DE, PT_BR = Texts({}), Texts({}), Texts({})
+LOCALE = Locale({"en": EN, "de": DE, "pt-BR": PT_BR})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "texts"),
+    [
+        pytest.param("", EN, id="nothing"),
+        pytest.param("de", DE, id="a language"),
+        pytest.param("DE", DE, id="whatever the case"),
+        pytest.param("de-CH", DE, id="of a region"),
+        pytest.param("de-Latn-CH-1996", DE, id="of a region, a script and a spelling"),
+        pytest.param("pt-br", PT_BR, id="a region that there is"),
+        pytest.param("pt", EN, id="only with a region"),
+        pytest.param("fr", EN, id="one that there is not"),
+        pytest.param("fr, de", DE, id="the second"),
+        pytest.param("fr-CH,de-CH;q=0.9,en;q=0.8", DE, id="as a browser sends it"),
+        pytest.param("en;q=0.5, de;q=0.9", DE, id="by quality"),
+        pytest.param("en;q=0.5, de;q=0.5", EN, id="the first of equals"),
+        pytest.param("de ; q=0.100 , en; q=0.2", EN, id="with spaces"),
+        pytest.param("de;q=0, en;q=0.1", EN, id="one that is not taken"),
+        pytest.param("*", EN, id="any"),
+        pytest.param("*, de", EN, id="any before one"),
+        pytest.param("*;q=0.1, de;q=0.2", DE, id="any after one"),
+        pytest.param("de;q=1.001", EN, id="quality that is none"),
+        pytest.param("de;q=-1", EN, id="quality below 0"),
+        pytest.param("de;q=nan", EN, id="quality that is no number"),
+        pytest.param("de;level=1", EN, id="a parameter that is none"),
+        pytest.param("d\x00e", EN, id="a control character"),
+        pytest.param("../de", EN, id="a path"),
+        pytest.param(",,;,de,", DE, id="empty items"),
+        pytest.param("deutsch-und-mehr-als-acht-zeichen", EN, id="no tag"),
+        pytest.param("a" * (WANTED_MAX_CHARS - 3) + ",de", DE, id="as long as may be"),
+        pytest.param("a" * (WANTED_MAX_CHARS - 2) + ",de", EN, id="longer than any person's"),
+    ],
+)
+def test_best_texts_are_found(wanted: str, texts: Texts) -> None:
+    assert LOCALE.best(wanted) is texts
+
+
+def test_list_is_parsed_once() -> None:
+    locale = Locale({"en": EN, "de": DE})
+    for _ in range(3):
+        locale.best("de-CH, en;q=0.5")
+    assert locale.parsed == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "metadata", "texts"),
+    [
+        pytest.param("", (), EN, id="nobody says"),
+        pytest.param("de", (("accept-language", "pt-BR"),), DE, id="the user before the header"),
+        pytest.param("fr", (("accept-language", "de"),), DE, id="a user's that there is not"),
+        pytest.param("", (("accept-language", "de-AT"),), DE, id="the header"),
+        pytest.param(
+            "",
+            (("grpcgateway-accept-language", "pt-BR"), ("accept-language", "de")),
+            DE,
+            id="the header before its twin",
+        ),
+        pytest.param("", (("grpcgateway-accept-language", "de"),), DE, id="the twin"),
+    ],
+)
+def test_user_then_header_then_default(
+    language: str, metadata: tuple[tuple[str, str], ...], texts: Texts
+) -> None:
+    def call() -> Texts:
+        CALLER.set(Caller("1", "2", language))
+        METADATA.set(metadata)
+        return texts_of_call(LOCALE)
+
+    assert copy_context().run(call) is texts
+
+
+def test_call_without_a_caller_has_a_language() -> None:
+    assert copy_context().run(texts_of_call, LOCALE) is EN
+
+
+def test_two_braces_are_one_where_values_are_named() -> None:
+    assert Texts({"a": "{{}} {x}"}).text("a", {"x": "1"}) == "{} 1"
+
+
+def test_text_without_values_is_taken_as_it_is() -> None:
+    assert Texts({"a": "100 % {sure}"}).text("a", {}) == "100 % {sure}"
+
+
+def test_key_without_a_text_in_a_language_is_its_own() -> None:
+    assert load_all().best("de").text("Errors.Action.AlreadyExists", {}) == (
+        "Errors.Action.AlreadyExists"
+    )
+
+
+@pytest.mark.parametrize("language", ["de"])
+def test_each_text_of_the_api_is_in_each_language(language: str) -> None:
+    of_the_api = (Path(load.__code__.co_filename).parent / "en.toml").read_text("utf-8")
+    of_the_api = of_the_api.partition("# Not of the API: what the command line is told.")[0]
+    keys = [line.split('"')[1] for line in of_the_api.splitlines() if line.startswith('"')]
+    texts = load(language)
+    assert len(keys) > 20
+    assert [key for key in keys if texts.text(key, {}) == key] == []
+
+
+def test_unknown_language_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"xx\.toml"):
+        load("xx")
+
+
+def test_file_more_is_a_language_more(tmp_path: Path) -> None:
+    write(tmp_path, "en", '"Errors.IDMissing" = "ID missing"')
+    write(tmp_path, "gsw-CH", '"Errors.IDMissing" = "D ID fählt"')
+    (tmp_path / "README").write_text("not a language")
+    texts = load_all(tmp_path).best("gsw-ch, en")
+    assert texts.text("Errors.IDMissing", {}) == "D ID fählt"
+
+
+@pytest.mark.parametrize(
+    ("language", "content", "said"),
+    [
+        pytest.param("de", "= =", "de.toml: not TOML", id="not TOML"),
+        pytest.param("de", '"a" = 1', "expected a text for 'a'.*got a int", id="a number"),
+        pytest.param("de", "[a]\nb = 'c'", "expected a text for 'a'.*got a dict", id="no quotes"),
+        pytest.param("de", '"a" = "{"', "de.toml: 'a': ", id="a brace that stays open"),
+        pytest.param("de", '"a" = "{who}"', r"de.toml: 'a' names \['who'\]", id="no such value"),
+        pytest.param("d e", '"a" = "b"', "expected a language tag .* got 'd e'", id="no tag"),
+    ],
+)
+def test_bad_file_is_named_at_the_start(
+    tmp_path: Path, language: str, content: str, said: str
+) -> None:
+    write(tmp_path, "en", '"a" = "{role}"')
+    write(tmp_path, language, content)
+    with pytest.raises(ValueError, match=said):
+        load_all(tmp_path)
+
+
+def test_answers_to_bad_tokens_have_no_texts() -> None:
+    locale = load_all()
+    for key in ("Errors.Token.Invalid", "auth header missing", "membership not found"):
+        assert [locale.best(tag).text(key, {}) for tag in ("en", "de")] == [key, key]
+
+
+def write(directory: Path, language: str, content: str) -> None:
+    (directory / f"{language}.toml").write_text(content, encoding="utf-8")

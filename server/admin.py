@@ -31,8 +31,12 @@ from server.operations import (
     ListUsers,
     Operation,
     RemoveMember,
+    RemoveUser,
+    RenameOrg,
     Result,
     RevokeToken,
+    SetRoles,
+    UpdateUser,
 )
 
 EDITOR: Final = ""
@@ -65,19 +69,28 @@ class Admin:
         match operation:
             case CreateOrg():
                 return [await self._create_org(operation)]
+            case RenameOrg():
+                command = orgs.RenameOrg(operation.org_id, operation.name, EDITOR)
+                return [_org(await self._queue.execute(command))]
             case ListOrgs():
                 return [_org(org) for org in await self._store.orgs()]
             case CreateUser():
                 return [await self._create_user(operation)]
+            case UpdateUser():
+                return [await self._update_user(operation)]
+            case RemoveUser():
+                await self._queue.execute(users.RemoveUser(operation.user_id, EDITOR))
+                return []
             case ListUsers():
                 org_id = await self._org_id(operation.org_id)
                 return [_user(user) for user in await self._store.users(org_id)]
             case AddMember():
                 return [await self._add_member(operation)]
+            case SetRoles():
+                return [await self._set_roles(operation)]
             case RemoveMember():
                 org_id = await self._org_id(operation.org_id)
-                command = orgs.RemoveMember(org_id, operation.user_id, EDITOR)
-                await self._queue.execute(command)
+                await self._queue.execute(orgs.RemoveMember(org_id, operation.user_id, EDITOR))
                 return []
             case ListMembers():
                 org_id = await self._org_id(operation.org_id)
@@ -96,12 +109,31 @@ class Admin:
 
     async def _create_user(self, operation: CreateUser) -> Result:
         org_id = await self._org_id(operation.org_id)
-        command = users.CreateUser(org_id, self._ids.next(), operation.name, EDITOR)
+        command = users.CreateUser(
+            org_id,
+            self._ids.next(),
+            operation.name,
+            EDITOR,
+            language=operation.language,
+            subject=operation.subject,
+        )
+        return _user(await self._queue.execute(command))
+
+    async def _update_user(self, operation: UpdateUser) -> Result:
+        user = await self._user(operation.user_id)
+        command = users.UpdateUser(
+            user.org_id, user.id, operation.name, operation.language, operation.subject, EDITOR
+        )
         return _user(await self._queue.execute(command))
 
     async def _add_member(self, operation: AddMember) -> Result:
         org_id = await self._org_id(operation.org_id)
         command = orgs.AddMember(org_id, operation.user_id, operation.roles, EDITOR)
+        return await self._member(await self._queue.execute(command))
+
+    async def _set_roles(self, operation: SetRoles) -> Result:
+        org_id = await self._org_id(operation.org_id)
+        command = orgs.SetRoles(org_id, operation.user_id, operation.roles, EDITOR)
         return await self._member(await self._queue.execute(command))
 
     async def _create_token(self, operation: CreateToken) -> Result:
@@ -118,9 +150,8 @@ class Admin:
 
     async def _tokens(self, operation: ListTokens) -> Sequence[Token]:
         if operation.user_id:
-            if await self._store.user(operation.user_id) is None:
-                raise AdminError(self._texts.text("Errors.User.NotFound", {}))
-            return await self._store.tokens(operation.user_id)
+            user = await self._user(operation.user_id)
+            return await self._store.tokens(user.id)
         org_id = await self._org_id(operation.org_id)
         return [
             token
@@ -137,6 +168,12 @@ class Admin:
             "roles": list(member.roles),
             "created_at": _time(member.created_at),
         }
+
+    async def _user(self, user_id: str) -> User:
+        user = await self._store.user(user_id)
+        if user is None:
+            raise AdminError(self._texts.text("Errors.User.NotFound", {}))
+        return user
 
     async def _org_id(self, org_id: str) -> str:
         if org_id:
@@ -160,6 +197,8 @@ def _user(user: User) -> Result:
         "id": user.id,
         "org_id": user.org_id,
         "name": user.name,
+        "language": user.language,
+        "subject": user.subject,
         "created_at": _time(user.created_at),
     }
 

@@ -19,6 +19,11 @@ class CreateOrg(msgspec.Struct, frozen=True, tag="org.create"):
     name: str
 
 
+class RenameOrg(msgspec.Struct, frozen=True, tag="org.rename"):
+    org_id: str
+    name: str
+
+
 class ListOrgs(msgspec.Struct, frozen=True, tag="org.list"):
     pass
 
@@ -28,6 +33,21 @@ class CreateUser(msgspec.Struct, frozen=True, tag="user.create"):
 
     name: str
     org_id: str = ""
+    language: str = ""
+    subject: str = ""
+
+
+class UpdateUser(msgspec.Struct, frozen=True, tag="user.update"):
+    """Changes what is not None."""
+
+    user_id: str
+    name: str | None = None
+    language: str | None = None
+    subject: str | None = None
+
+
+class RemoveUser(msgspec.Struct, frozen=True, tag="user.remove"):
+    user_id: str
 
 
 class ListUsers(msgspec.Struct, frozen=True, tag="user.list"):
@@ -35,6 +55,12 @@ class ListUsers(msgspec.Struct, frozen=True, tag="user.list"):
 
 
 class AddMember(msgspec.Struct, frozen=True, tag="member.add"):
+    user_id: str
+    roles: tuple[str, ...]
+    org_id: str = ""
+
+
+class SetRoles(msgspec.Struct, frozen=True, tag="member.set-roles"):
     user_id: str
     roles: tuple[str, ...]
     org_id: str = ""
@@ -68,10 +94,14 @@ class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
 
 Operation: TypeAlias = (
     CreateOrg
+    | RenameOrg
     | ListOrgs
     | CreateUser
+    | UpdateUser
+    | RemoveUser
     | ListUsers
     | AddMember
+    | SetRoles
     | RemoveMember
     | ListMembers
     | CreateToken

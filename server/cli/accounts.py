@@ -23,8 +23,12 @@ from server.operations import (
     ListUsers,
     Operation,
     RemoveMember,
+    RemoveUser,
+    RenameOrg,
     Result,
     RevokeToken,
+    SetRoles,
+    UpdateUser,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +53,16 @@ IAM_OWNER, IAM_ORG_MANAGER, IAM_OWNER_VIEWER
 
 Example: python -m server member add 381029384756019283 ORG_OWNER
 """
+_LANGUAGE: Final = click.option(
+    "--language",
+    metavar="TAG",
+    help='What it prefers to read, as "de" or "pt-BR"; empty for none.',
+)
+_SUBJECT: Final = click.option(
+    "--subject",
+    metavar="TEXT",
+    help="What the issuer of JWTs calls it (sub); empty for none.",
+)
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -126,6 +140,16 @@ def create_org(name: str, as_json: bool, **flags: object) -> None:
     _created(CreateOrg(name), as_json, flags)
 
 
+@org.command("rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"')
+@click.argument("org_id")
+@click.argument("name")
+@_JSON
+@_stored
+def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
+    """Call the organisation ORG_ID NAME from now on."""
+    _created(RenameOrg(org_id, name), as_json, flags)
+
+
 @org.command("list")
 @_JSON
 @_stored
@@ -141,12 +165,54 @@ def user() -> None:
 
 @user.command("create", epilog="Example: python -m server user create deploy-bot")
 @click.argument("name")
+@_LANGUAGE
+@_SUBJECT
 @_ORG
 @_JSON
 @_stored
-def create_user(name: str, org_id: str, as_json: bool, **flags: object) -> None:
+def create_user(
+    name: str,
+    language: str | None,
+    subject: str | None,
+    org_id: str,
+    as_json: bool,
+    **flags: object,
+) -> None:
     """Make a user called NAME; it may do nothing until it is made a member."""
-    _created(CreateUser(name, org_id), as_json, flags)
+    _created(CreateUser(name, org_id, language or "", subject or ""), as_json, flags)
+
+
+@user.command(
+    "update", epilog="Example: python -m server user update 381029384756019283 --language de"
+)
+@click.argument("user_id")
+@click.option("--name", metavar="TEXT", help="Another name.")
+@_LANGUAGE
+@_SUBJECT
+@_JSON
+@_stored
+def update_user(
+    user_id: str,
+    name: str | None,
+    language: str | None,
+    subject: str | None,
+    as_json: bool,
+    **flags: object,
+) -> None:
+    """Change what is given of USER_ID, and leave the rest."""
+    if name is None and language is None and subject is None:
+        raise Misused("expected --name, --language or --subject")
+    _created(UpdateUser(user_id, name, language, subject), as_json, flags)
+
+
+@user.command("remove")
+@click.argument("user_id")
+@_JSON
+@_stored
+def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
+    """Take USER_ID away, with its memberships and tokens; what it wrote stays."""
+    _perform(RemoveUser(user_id), flags)
+    _ended("removed user", user_id, as_json)
 
 
 @user.command("list")
@@ -155,7 +221,8 @@ def create_user(name: str, org_id: str, as_json: bool, **flags: object) -> None:
 @_stored
 def list_users(org_id: str, as_json: bool, **flags: object) -> None:
     """List the users of an organisation, in order of creation."""
-    _listed(ListUsers(org_id), as_json, flags, "id", "name", "created_at")
+    columns = ("id", "name", "language", "subject", "created_at")
+    _listed(ListUsers(org_id), as_json, flags, *columns)
 
 
 @click.group()
@@ -174,6 +241,19 @@ def add_member(
 ) -> None:
     """Make USER_ID a member with one or more roles."""
     _created(AddMember(user_id, roles, org_id), as_json, flags)
+
+
+@member.command("set-roles", epilog=_ROLES.replace("member add", "member set-roles"))
+@click.argument("user_id")
+@click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
+@_ORG
+@_JSON
+@_stored
+def set_roles(
+    user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
+) -> None:
+    """Give the member USER_ID these roles, instead of those that it has."""
+    _created(SetRoles(user_id, roles, org_id), as_json, flags)
 
 
 @member.command("remove")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from server.domain.action import Action
-from server.domain.aggregates import Key, Name
+from server.domain.aggregates import Key, Name, State
 from server.domain.events import Event
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -38,6 +38,9 @@ class Facts(Protocol):
 
     def token(self, token_id: str) -> Token | None: ...
 
+    def dependants(self, key: Key) -> Sequence[State]:
+        """What lives only as long as the aggregate of the key, in order of creation."""
+
     def owner(self, name: Name) -> str | None:
         """The id of the aggregate that has the unique name."""
 
@@ -56,6 +59,11 @@ class Command(ABC, Generic[R]):
     @property
     @abstractmethod
     def aggregates(self) -> tuple[Key, ...]: ...
+
+    @property
+    def dependants_of(self) -> tuple[Key, ...]:
+        """Aggregates whose dependants it has to know."""
+        return ()
 
     @property
     def names(self) -> tuple[Name, ...]:

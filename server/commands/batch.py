@@ -1,6 +1,7 @@
 """The facts of one batch: what the store loaded, and what earlier commands changed on top of it."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from server.commands.base import Change
 from server.domain.action import Action
@@ -10,10 +11,11 @@ from server.domain.aggregates import (
     State,
     action_key,
     evolve,
+    is_dependant,
     member_key,
     org_key,
     token_key,
-    unique_name,
+    unique_names,
     user_key,
 )
 from server.domain.events import RecordedEvent
@@ -66,6 +68,12 @@ class Batch:
         state = self._states[token_key(token_id)]
         return state if isinstance(state, Token) else None
 
+    def dependants(self, key: Key) -> Sequence[State]:
+        found = (state for state in self._states.values() if state is not None)
+        return sorted(
+            (state for state in found if is_dependant(state, key)), key=attrgetter("position")
+        )
+
     def owner(self, name: Name) -> str | None:
         return self._owners[name]
 
@@ -100,11 +108,12 @@ class Batch:
     def _rename(self, before: State | None, after: State | None) -> None:
         if isinstance(before, Action) and isinstance(after, Action) and before.name == after.name:
             return  # as nearly always
-        old = None if before is None else unique_name(before)
-        new = None if after is None else unique_name(after)
-        if old == new:
-            return
-        if old is not None:
-            self._owners[old] = self._names_changed[old] = None
-        if new is not None and after is not None:
-            self._owners[new] = self._names_changed[new] = after.id
+        old = () if before is None else unique_names(before)
+        new = () if after is None else unique_names(after)
+        for name in old:
+            if name not in new:
+                self._owners[name] = self._names_changed[name] = None
+        if after is not None:
+            for name in new:
+                if name not in old:
+                    self._owners[name] = self._names_changed[name] = after.id

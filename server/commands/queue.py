@@ -163,6 +163,7 @@ class CommandQueue:
         needs = Needs(
             {key for caller in callers for key in caller.command.aggregates},
             {name for caller in callers for name in caller.command.names},
+            {key for caller in callers for key in caller.command.dependants_of},
         )
         try:
             await self._store.commit(needs, decide)

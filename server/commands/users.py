@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from server.commands.base import Change, Command, Facts, present
 from server.domain import user as domain
-from server.domain.aggregates import Key, Name, org_key, token_key, user_key, user_name
+from server.domain.aggregates import (
+    Key,
+    Name,
+    member_key,
+    org_key,
+    subject_name,
+    token_key,
+    user_key,
+    user_name,
+)
+from server.domain.org import Member, remove_member
 from server.domain.user import Token, User
 
 
@@ -15,6 +25,8 @@ class CreateUser(Command[User]):
     user_id: str
     name: str
     editor: str
+    language: str = ""
+    subject: str = ""
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
@@ -22,18 +34,90 @@ class CreateUser(Command[User]):
 
     @property
     def names(self) -> tuple[Name, ...]:
-        return (user_name(self.org_id, self.name),)
+        return _names(self.org_id, self.name, self.subject)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.create(
             org=facts.org(self.org_id),
             name=self.name,
-            name_owner=facts.owner(user_name(self.org_id, self.name)),
+            language=self.language,
+            subject=self.subject,
+            name_owner=_name_owner(facts, self.org_id, self.name),
+            subject_owner=_subject_owner(facts, self.subject),
         )
         return (Change(user_key(self.user_id), self.org_id, event),)
 
     def outcome(self, facts: Facts) -> User:
         return present(facts.user(self.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateUser(Command[User]):
+    """Changes what is not None.
+
+    Attributes:
+        org_id: the user's own, which never changes; its name is unique there.
+    """
+
+    org_id: str
+    user_id: str
+    name: str | None
+    language: str | None
+    subject: str | None
+    editor: str
+
+    @property
+    def aggregates(self) -> tuple[Key, ...]:
+        return (user_key(self.user_id),)
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        return _names(self.org_id, self.name, self.subject)
+
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        user, event = domain.update(
+            facts.user(self.user_id),
+            name=self.name,
+            language=self.language,
+            subject=self.subject,
+            name_owner=_name_owner(facts, self.org_id, self.name),
+            subject_owner=_subject_owner(facts, self.subject),
+        )
+        return (Change(user_key(user.id), user.org_id, event),)
+
+    def outcome(self, facts: Facts) -> User:
+        return present(facts.user(self.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveUser(Command[None]):
+    """Takes its memberships and tokens away with it."""
+
+    user_id: str
+    editor: str
+
+    @property
+    def aggregates(self) -> tuple[Key, ...]:
+        return (user_key(self.user_id),)
+
+    @property
+    def dependants_of(self) -> tuple[Key, ...]:
+        return (user_key(self.user_id),)
+
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        user, event = domain.remove(facts.user(self.user_id))
+        changes = []
+        for state in facts.dependants(user_key(user.id)):
+            if isinstance(state, Token):
+                _, revoked = domain.revoke_token(state)
+                changes.append(Change(token_key(state.id), state.org_id, revoked))
+            elif isinstance(state, Member):
+                removed = remove_member(state)
+                changes.append(Change(member_key(state.id), state.org_id, removed))
+        return (*changes, Change(user_key(user.id), user.org_id, event))
+
+    def outcome(self, facts: Facts) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +169,16 @@ class RevokeToken(Command[None]):
 
     def outcome(self, facts: Facts) -> None:
         return None
+
+
+def _names(org_id: str, name: str | None, subject: str | None) -> tuple[Name, ...]:
+    named = () if name is None else (user_name(org_id, name),)
+    return (*named, subject_name(subject)) if subject else named
+
+
+def _name_owner(facts: Facts, org_id: str, name: str | None) -> str | None:
+    return None if name is None else facts.owner(user_name(org_id, name))
+
+
+def _subject_owner(facts: Facts, subject: str | None) -> str | None:
+    return facts.owner(subject_name(subject)) if subject else None

@@ -52,15 +52,26 @@ def user_name(org_id: str, name: str) -> Name:
     return ("user", org_id, fold(name))
 
 
-def unique_name(state: State) -> Name | None:
-    """The name that nobody else may have while this lives; None where names do not matter."""
+def subject_name(subject: str) -> Name:
+    """Not folded: an issuer may tell two users apart by case."""
+    return ("subject", "", subject)
+
+
+def unique_names(state: State) -> tuple[Name, ...]:
+    """The names that nobody else may have while this lives."""
     if isinstance(state, Action):
-        return action_name(state.org_id, state.name)
+        return (action_name(state.org_id, state.name),)
     if isinstance(state, Org):
-        return org_name(state.name)
+        return (org_name(state.name),)
     if isinstance(state, User):
-        return user_name(state.org_id, state.name)
-    return None
+        name = user_name(state.org_id, state.name)
+        return (name, subject_name(state.subject)) if state.subject else (name,)
+    return ()
+
+
+def is_dependant(state: State, key: Key) -> bool:
+    """Whether the state goes when the aggregate of the key goes: what a user is and has."""
+    return isinstance(state, Member | Token) and key == user_key(state.user_id)
 
 
 def evolve(state: State | None, event: RecordedEvent) -> State | None:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from server.domain.events import Event, RecordedEvent
+from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.names import is_name
-from server.domain.refusals import already_exists, invalid, not_found
+from server.domain.refusals import already_exists, failed_precondition, invalid, not_found
 
 ADDED: Final = "org.added"
+CHANGED: Final = "org.changed"
 MEMBER_ADDED: Final = "member.added"
+MEMBER_CHANGED: Final = "member.changed"
 MEMBER_REMOVED: Final = "member.removed"
 
 ROLES: Final = (
@@ -62,6 +64,19 @@ def create(*, name: str, name_owner: str | None) -> Event:
     return Event(ADDED, {"name": name})
 
 
+def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
+    """Another name, which may be the same one in other letters."""
+    if not is_name(name):
+        raise invalid("Errors.Org.Invalid", "COMMAND-Wr2iv")
+    if org is None:
+        raise not_found("Errors.Org.NotFound", "COMMAND-Wr5nf")
+    if org.name == name:
+        raise failed_precondition("Errors.NoChangesFound", "COMMAND-Wr7nc")
+    if name_owner not in (None, org.id):
+        raise already_exists("Errors.Org.AlreadyExists", "V3-DKcYh")
+    return Event(CHANGED, {"name": name})
+
+
 def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
     if event.type == ADDED:
         return Org(
@@ -74,7 +89,12 @@ def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
         )
     if org is None:
         return None
-    return replace(org, sequence=event.sequence, changed_at=event.created_at)
+    return replace(
+        org,
+        name=event.text("name", org.name),
+        sequence=event.sequence,
+        changed_at=event.created_at,
+    )
 
 
 def add_member(
@@ -88,18 +108,20 @@ def add_member(
         raise not_found("Errors.Org.NotFound", "COMMAND-Mz5bo")
     if user_id is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Mk2tu")
-    known = {"known": ", ".join(ROLES)}
-    if not roles:
-        raise invalid("Errors.Member.RolesMissing", "COMMAND-Mq8re", values=known)
-    for role in roles:
-        if role not in ROLES:
-            values = {"role": ascii(role[:40]), **known}
-            raise invalid("Errors.Member.RoleUnknown", "COMMAND-Mr4uk", values=values)
+    given = _checked(roles)
     if member is not None:
         raise already_exists("Errors.Member.AlreadyExists", "COMMAND-Ma6ex")
-    return Event(
-        MEMBER_ADDED, {"orgId": org.id, "userId": user_id, "roles": list(dict.fromkeys(roles))}
-    )
+    return Event(MEMBER_ADDED, {"orgId": org.id, "userId": user_id, "roles": given})
+
+
+def set_roles(member: Member | None, *, roles: Sequence[str]) -> Event:
+    """These roles, instead of those that the member has; their order says nothing."""
+    if member is None:
+        raise not_found("Errors.Member.NotFound", "COMMAND-Ms3nf")
+    given = _checked(roles)
+    if set(given) == set(member.roles):
+        raise failed_precondition("Errors.NoChangesFound", "COMMAND-Ms6nc")
+    return Event(MEMBER_CHANGED, {"roles": given})
 
 
 def remove_member(member: Member | None) -> Event:
@@ -122,4 +144,21 @@ def evolve_member(member: Member | None, event: RecordedEvent) -> Member | None:
         )
     if member is None or event.type == MEMBER_REMOVED:
         return None
-    return replace(member, sequence=event.sequence, changed_at=event.created_at)
+    return replace(
+        member,
+        roles=event.texts("roles") if "roles" in event.payload else member.roles,
+        sequence=event.sequence,
+        changed_at=event.created_at,
+    )
+
+
+def _checked(roles: Sequence[str]) -> list[JSON]:
+    """The roles, each once."""
+    known = {"known": ", ".join(ROLES)}
+    if not roles:
+        raise invalid("Errors.Member.RolesMissing", "COMMAND-Mq8re", values=known)
+    for role in roles:
+        if role not in ROLES:
+            values = {"role": ascii(role[:40]), **known}
+            raise invalid("Errors.Member.RoleUnknown", "COMMAND-Mr4uk", values=values)
+    return list(dict.fromkeys(roles))

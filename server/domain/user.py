@@ -1,27 +1,40 @@
-"""A user of an organisation, and the personal access tokens that speak for it."""
+"""A user of an organisation, and the personal access tokens that speak for it.
+
+A JWT speaks for it too, when its subject is the user's.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
 from server.domain.events import Event, RecordedEvent
-from server.domain.names import is_label, is_name
+from server.domain.names import is_label, is_language, is_name, is_subject
 from server.domain.org import Org
-from server.domain.refusals import already_exists, invalid, not_found
+from server.domain.refusals import already_exists, failed_precondition, invalid, not_found
 
 ADDED: Final = "user.added"
+CHANGED: Final = "user.changed"
+REMOVED: Final = "user.removed"
 TOKEN_ADDED: Final = "token.added"
 TOKEN_REMOVED: Final = "token.removed"
 
+_REMOVED: Final = Event(REMOVED)
 _TOKEN_REMOVED: Final = Event(TOKEN_REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One row of `users`."""
+    """One row of `users`.
+
+    Attributes:
+        language: the tag of the language it prefers; empty if it prefers none.
+        subject: what the issuer of JWTs calls it, unique in the instance; empty if it has none.
+    """
 
     id: str
     org_id: str
     name: str
+    language: str
+    subject: str
     sequence: int
     created_at: int
     changed_at: int
@@ -50,15 +63,50 @@ class Token:
     position: int
 
 
-def create(*, org: Org | None, name: str, name_owner: str | None) -> Event:
-    """A user's name is unique in its organisation."""
-    if not is_name(name):
-        raise invalid("Errors.User.Invalid", "COMMAND-Uf4nv")
+def create(
+    *,
+    org: Org | None,
+    name: str,
+    language: str,
+    subject: str,
+    name_owner: str | None,
+    subject_owner: str | None,
+) -> Event:
+    """A user's name is unique in its organisation, its subject in the instance."""
+    _check(name, language, subject)
     if org is None:
         raise not_found("Errors.Org.NotFound", "COMMAND-Uc2no")
-    if name_owner is not None:
-        raise already_exists("Errors.User.AlreadyExists", "V3-DKcYh")
-    return Event(ADDED, {"name": name})
+    _check_free("", name_owner, subject_owner)
+    optional = {"language": language, "subject": subject}
+    return Event(ADDED, {"name": name, **{key: text for key, text in optional.items() if text}})
+
+
+def update(
+    user: User | None,
+    *,
+    name: str | None,
+    language: str | None,
+    subject: str | None,
+    name_owner: str | None,
+    subject_owner: str | None,
+) -> tuple[User, Event]:
+    """Change what is given; None leaves it, an empty language or subject takes it away."""
+    if user is None:
+        raise not_found("Errors.User.NotFound", "COMMAND-Uu2nf")
+    now = {"name": user.name, "language": user.language, "subject": user.subject}
+    given = {"name": name, "language": language, "subject": subject}
+    wanted = {key: now[key] if text is None else text for key, text in given.items()}
+    _check(**wanted)
+    if wanted == now:
+        raise failed_precondition("Errors.NoChangesFound", "COMMAND-Uu6nc")
+    _check_free(user.id, name_owner, subject_owner)
+    return user, Event(CHANGED, {key: text for key, text in wanted.items() if text != now[key]})
+
+
+def remove(user: User | None) -> tuple[User, Event]:
+    if user is None:
+        raise not_found("Errors.User.NotFound", "COMMAND-Ur8nf")
+    return user, _REMOVED
 
 
 def evolve(user: User | None, event: RecordedEvent) -> User | None:
@@ -67,14 +115,23 @@ def evolve(user: User | None, event: RecordedEvent) -> User | None:
             id=event.aggregate_id,
             org_id=event.org_id,
             name=event.text("name"),
+            language=event.text("language"),
+            subject=event.text("subject"),
             sequence=event.sequence,
             created_at=event.created_at,
             changed_at=event.created_at,
             position=event.position,
         )
-    if user is None:
+    if user is None or event.type == REMOVED:
         return None
-    return replace(user, sequence=event.sequence, changed_at=event.created_at)
+    return replace(
+        user,
+        name=event.text("name", user.name),
+        language=event.text("language", user.language),
+        subject=event.text("subject", user.subject),
+        sequence=event.sequence,
+        changed_at=event.created_at,
+    )
 
 
 def create_token(
@@ -126,3 +183,20 @@ def evolve_token(token: Token | None, event: RecordedEvent) -> Token | None:
     if token is None or event.type == TOKEN_REMOVED:
         return None
     return replace(token, sequence=event.sequence, changed_at=event.created_at)
+
+
+def _check(name: str, language: str, subject: str) -> None:
+    if not is_name(name):
+        raise invalid("Errors.User.Invalid", "COMMAND-Uf4nv")
+    if not is_language(language):
+        values = {"language": ascii(language[:40])}
+        raise invalid("Errors.User.LanguageInvalid", "COMMAND-Ul3nv", values=values)
+    if not is_subject(subject):
+        raise invalid("Errors.User.SubjectInvalid", "COMMAND-Us5nv")
+
+
+def _check_free(user_id: str, name_owner: str | None, subject_owner: str | None) -> None:
+    if name_owner not in (None, user_id):
+        raise already_exists("Errors.User.AlreadyExists", "V3-DKcYh")
+    if subject_owner not in (None, user_id):
+        raise already_exists("Errors.User.SubjectTaken", "V3-DKcYh")

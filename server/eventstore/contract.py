@@ -40,10 +40,15 @@ class DataFolderInUse(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a batch has to know before it decides."""
+    """What a batch has to know before it decides.
+
+    Attributes:
+        dependants_of: whose dependants it has to know, too (`aggregates.is_dependant`).
+    """
 
     aggregates: Collection[Key]
     names: Collection[Name]
+    dependants_of: Collection[Key] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Loaded:
     """What the store holds of it.
 
     Attributes:
-        states: of each needed aggregate; None where it does not live.
+        states: of each needed aggregate, None where it does not live; and of each living dependant.
         sequences: the last sequence of those that once lived and do no more.
         names: the owner of each needed name; None where it is free.
         position: of the last event stored; 0 before the first.
@@ -121,6 +126,9 @@ class EventStore(Transactions, Protocol):
     async def orgs(self) -> Sequence[Org]: ...
 
     async def user(self, user_id: str) -> User | None: ...
+
+    async def user_by_subject(self, subject: str) -> User | None:
+        """The user whom the issuer of JWTs calls so; nobody is called the empty text."""
 
     async def users(self, org_id: str) -> Sequence[User]: ...
 

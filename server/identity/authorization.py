@@ -111,7 +111,7 @@ class Authorizer:
         }
         if not roles:
             raise Refusal(Kind.NOT_FOUND, "membership not found", "AUTHZ-cdgFk")
-        return Grant(Caller(user.id, org.id), granted_by(roles), token.expires_at)
+        return Grant(Caller(user.id, org.id, user.language), granted_by(roles), token.expires_at)
 
     def _keep(self, key: tuple[bytes, str], grant: Grant) -> None:
         if len(self._grants) >= self._grants_max:

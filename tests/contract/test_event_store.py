@@ -9,10 +9,18 @@ import pytest
 from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
 from server.commands.base import Command
 from server.commands.batch import Batch
-from server.commands.orgs import AddMember, CreateOrg, RemoveMember
-from server.commands.users import CreateToken, CreateUser, RevokeToken
+from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
+from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.action import Action, ActionState
-from server.domain.aggregates import Key, State, action_key, action_name, evolve
+from server.domain.aggregates import (
+    Key,
+    State,
+    action_key,
+    action_name,
+    evolve,
+    subject_name,
+    user_name,
+)
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -44,8 +52,12 @@ async def commit(store: EventStore, *commands: Command[object]) -> None:
             batch.apply(command.decide(batch), editor=command.editor)
         return batch.writes()
 
-    keys = {key for command in commands for key in command.aggregates}
-    await store.commit(Needs(keys, {n for command in commands for n in command.names}), decide)
+    needs = Needs(
+        {key for command in commands for key in command.aggregates},
+        {name for command in commands for name in command.names},
+        {key for command in commands for key in command.dependants_of},
+    )
+    await store.commit(needs, decide)
 
 
 async def loaded(store: EventStore, needs: Needs) -> Loaded:
@@ -120,19 +132,20 @@ class EventStoreContract:
         await commit(
             store,
             CreateOrg("o1", "Acme", ""),
-            CreateUser("o1", "u1", "Ada", ""),
+            CreateUser("o1", "u1", "Ada", "", "de", "ada@issuer"),
             AddMember("o1", "u1", ("ORG_OWNER", "IAM_OWNER"), ""),
             CreateToken("u1", "t1", b"\x07" * 32, "laptop", NOON + SECOND, ""),
             CreateToken("u1", "t2", b"\x08" * 32, "", None, ""),
         )
         org = Org("o1", "Acme", 1, NOON, NOON, 1)
-        user = User("u1", "o1", "Ada", 1, NOON, NOON, 2)
+        user = User("u1", "o1", "Ada", "de", "ada@issuer", 1, NOON, NOON, 2)
         member = Member("o1:u1", "o1", "u1", ("ORG_OWNER", "IAM_OWNER"), 1, NOON, NOON, 3)
         expiring = Token("t1", "o1", "u1", b"\x07" * 32, "laptop", NOON + SECOND, 1, NOON, NOON, 4)
         lasting = Token("t2", "o1", "u1", b"\x08" * 32, "", None, 1, NOON, NOON, 5)
         assert await store.org("o1") == org
         assert await store.orgs() == [org]
         assert await store.user("u1") == user
+        assert await store.user_by_subject("ada@issuer") == user
         assert await store.users("o1") == [user]
         assert await store.member("o1", "u1") == member
         assert await store.members("o1") == [member]
@@ -145,6 +158,7 @@ class EventStoreContract:
         assert await store.action("org", "1") is None
         assert await store.org("1") is None
         assert await store.user("1") is None
+        assert await store.user_by_subject("1") is None
         assert await store.member("1", "1") is None
         assert await store.token("1") is None
         assert await store.token_by_hash(b"\x00" * 32) is None
@@ -173,6 +187,57 @@ class EventStoreContract:
         assert await store.member("o1", "u1") is None
         assert await store.token_by_hash(b"\x07" * 32) is None
         assert await store.action("o1", "a1") is None
+
+    async def test_a_user_goes_with_its_memberships_and_tokens(self, store: EventStore) -> None:
+        await commit(
+            store,
+            CreateOrg("o1", "Acme", ""),
+            CreateOrg("o2", "Other", ""),
+            *(CreateUser("o1", user, user, "", subject=user) for user in ("ada", "bob")),
+            *(AddMember(org, "ada", ("ORG_OWNER",), "") for org in ("o1", "o2")),
+            AddMember("o1", "bob", ("ORG_OWNER",), ""),
+            CreateToken("bob", "t1", b"\x01" * 32, "", None, ""),
+            CreateToken("ada", "t2", b"\x02" * 32, "", None, ""),
+        )
+        before = len(await store.events())
+        await commit(
+            store, CreateToken("ada", "t3", b"\x03" * 32, "", None, ""), RemoveUser("ada", "")
+        )
+        assert [(event.type, event.aggregate_id) for event in await store.events(after=before)] == [
+            ("token.added", "t3"),
+            ("member.removed", "o1:ada"),
+            ("member.removed", "o2:ada"),
+            ("token.removed", "t2"),
+            ("token.removed", "t3"),
+            ("user.removed", "ada"),
+        ]
+        assert await store.user("ada") is None
+        assert await store.user_by_subject("ada") is None
+        assert await store.memberships("ada") == []
+        assert await store.tokens("ada") == []
+        assert [user.id for user in await store.users("o1")] == ["bob"]
+        assert [member.user_id for member in await store.members("o1")] == ["bob"]
+        assert [token.id for token in await store.tokens("bob")] == ["t1"]
+
+    async def test_a_subject_moves_from_user_to_user_in_one_batch(self, store: EventStore) -> None:
+        await commit(
+            store,
+            CreateOrg("o", "Acme", ""),
+            CreateUser("o", "ada", "Ada", "", subject="s"),
+            CreateUser("o", "bob", "Bob", ""),
+        )
+        await commit(
+            store,
+            UpdateUser("o", "ada", None, None, "", ""),
+            UpdateUser("o", "bob", "Ben", "de", "s", ""),
+        )
+        await commit(store, UpdateUser("o", "ada", "Bob", None, "S", ""))
+        user = await store.user_by_subject("s")
+        assert user is not None
+        assert (user.id, user.name, user.language, user.sequence) == ("bob", "Ben", "de", 2)
+        assert await store.user_by_subject("") is None
+        names = [user_name("o", "Ben"), user_name("o", "Ada"), subject_name("s")]
+        assert list((await loaded(store, Needs([], names))).names.values()) == ["bob", None, "bob"]
 
     async def test_events_are_read_in_commit_order_without_gaps(
         self, store: EventStore, clock: HandClock
@@ -365,6 +430,15 @@ class EventStoreContract:
             AddMember("o", "u", ("ORG_OWNER",), ""),
             CreateToken("u", "t1", b"\x01" * 32, "one", 2 * NOON, ""),
             CreateToken("u", "t2", b"\x02" * 32, "two", None, ""),
+        )
+        await commit(
+            store,
+            RenameOrg("o", "Acme Inc", ""),
+            UpdateUser("o", "u", None, "de", "ada@issuer", ""),
+            SetRoles("o", "u", ("IAM_OWNER", "ORG_OWNER"), ""),
+            CreateUser("o", "v", "Bob", ""),
+            AddMember("o", "v", ("ORG_OWNER",), ""),
+            RemoveUser("v", ""),
         )
         await commit(store, RevokeToken("t1", ""), *(an_action(n, org_id="o") for n in "1234"))
         await commit(

@@ -34,10 +34,14 @@ def create_user(folder: Path) -> str:
         pytest.param(("serve",), id="serve"),
         pytest.param(("call",), id="call"),
         pytest.param(("org", "create"), id="org create"),
+        pytest.param(("org", "rename"), id="org rename"),
         pytest.param(("org", "list"), id="org list"),
         pytest.param(("user", "create"), id="user create"),
+        pytest.param(("user", "update"), id="user update"),
+        pytest.param(("user", "remove"), id="user remove"),
         pytest.param(("user", "list"), id="user list"),
         pytest.param(("member", "add"), id="member add"),
+        pytest.param(("member", "set-roles"), id="member set-roles"),
         pytest.param(("member", "remove"), id="member remove"),
         pytest.param(("member", "list"), id="member list"),
         pytest.param(("token", "create"), id="token create"),
@@ -99,6 +103,12 @@ def test_version_is_one_line(tmp_path: Path) -> None:
         ),
         pytest.param(("orgs",), {}, "error: No such command 'orgs'", id="unknown command"),
         pytest.param(("org", "create"), {}, "error: Missing argument 'NAME'", id="no name"),
+        pytest.param(
+            ("user", "update", "1"),
+            {},
+            "error: expected --name, --language or --subject\n",
+            id="nothing to update",
+        ),
         pytest.param(
             ("token", "create", "1", "--expires", "soon"),
             {},
@@ -197,6 +207,32 @@ def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
     assert made(run("member", "list", "--json", folder=tmp_path)) == []
 
 
+def test_accounts_are_changed_and_a_user_leaves_nothing(tmp_path: Path) -> None:
+    org = made(run("org", "create", "Acme", "--json", folder=tmp_path))
+    renamed = made(run("org", "rename", org["id"], "Acme Inc", "--json", folder=tmp_path))
+    assert renamed == {**org, "name": "Acme Inc"}
+
+    given = ("--language", "pt-BR", "--subject", "bot@issuer", "--json")
+    user = made(run("user", "create", "bot", *given, folder=tmp_path))
+    assert (user["language"], user["subject"]) == ("pt-BR", "bot@issuer")
+    changes = ("--name", "robot", "--language", "", "--json")
+    changed = made(run("user", "update", user["id"], *changes, folder=tmp_path))
+    assert changed == {**user, "name": "robot", "language": ""}
+    assert made(run("user", "list", "--json", folder=tmp_path)) == [changed]
+
+    made(run("member", "add", user["id"], "ORG_OWNER", "--json", folder=tmp_path))
+    roles = ("member", "set-roles", user["id"], "IAM_OWNER", "ORG_OWNER_VIEWER", "--json")
+    member = made(run(*roles, folder=tmp_path))
+    assert member["roles"] == ["IAM_OWNER", "ORG_OWNER_VIEWER"]
+    assert made(run("member", "list", "--json", folder=tmp_path)) == [member]
+
+    made(run("token", "create", user["id"], "--json", folder=tmp_path))
+    removed = run("user", "remove", user["id"], folder=tmp_path)
+    assert removed == Outcome(0, f"removed user {user['id']}\n", "")
+    for listed in ("user", "member", "token"):
+        assert made(run(listed, "list", "--json", folder=tmp_path)) == []
+
+
 def test_people_get_columns(tmp_path: Path) -> None:
     user_id = create_user(tmp_path)
     created = run("token", "create", user_id, folder=tmp_path)
@@ -244,6 +280,26 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
         ),
         pytest.param(
             ("user", "create", "x", "--org", "1"), "error: Organisation not found\n", id="no org"
+        ),
+        pytest.param(
+            ("org", "rename", "1", "x"), "error: Organisation not found\n", id="rename no org"
+        ),
+        pytest.param(
+            ("user", "create", "x", "--language", "de_DE"),
+            "error: Expected a language tag such as de or pt-BR, got 'de_DE'\n",
+            id="no language",
+        ),
+        pytest.param(
+            ("user", "update", "1", "--name", "x"), "error: User not found\n", id="update nobody"
+        ),
+        pytest.param(
+            ("user", "update", "USER", "--name", "bot"), "error: No changes\n", id="no change"
+        ),
+        pytest.param(("user", "remove", "1"), "error: User not found\n", id="remove nobody"),
+        pytest.param(
+            ("member", "set-roles", "1", "ORG_OWNER"),
+            "error: The user is not a member\n",
+            id="roles of no member",
         ),
         pytest.param(("user", "list", "--org", "1"), "error: Organisation not found\n", id="list"),
         pytest.param(("member", "add", "1", "ORG_OWNER"), "error: User not found\n", id="no user"),

@@ -24,6 +24,7 @@ _ACTIONS_TOTAL: Final = "SELECT count(*) FROM actions WHERE org_id = ?"
 _ORG: Final = select("orgs", Org, "id = ?")
 _ORGS: Final = select("orgs", Org, "true ORDER BY position")
 _USER: Final = select("users", User, "id = ?")
+_USER_BY_SUBJECT: Final = select("users", User, "subject = ? AND subject <> ''")
 _USERS: Final = select("users", User, "org_id = ? ORDER BY position")
 _MEMBER: Final = select("members", Member, "id = ?")
 _MEMBERS: Final = select("members", Member, "org_id = ? ORDER BY position")
@@ -70,6 +71,10 @@ class Reader:
 
     def user(self, user_id: str) -> User | None:
         found = self._one(_USER, (user_id,))
+        return None if found is None else rows.user(found)
+
+    def user_by_subject(self, subject: str) -> User | None:
+        found = self._one(_USER_BY_SUBJECT, (subject,))
         return None if found is None else rows.user(found)
 
     def users(self, org_id: str) -> Sequence[User]:

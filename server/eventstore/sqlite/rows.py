@@ -132,6 +132,14 @@ TABLES: Final[dict[str, Table]] = {
     "token": _table("tokens", Token, token),
 }
 
+DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "user": {
+        "member": select("members", Member, "user_id = ?"),
+        "token": select("tokens", Token, "user_id = ?"),
+    }
+}
+"""By type of the aggregate, and by that of its dependants: a statement that is given its id."""
+
 INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
 SELECT_EVENTS: Final = (
     f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours

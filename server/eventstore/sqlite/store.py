@@ -100,6 +100,9 @@ class SqliteEventStore:
     async def user(self, user_id: str) -> User | None:
         return self._points.user(user_id)
 
+    async def user_by_subject(self, subject: str) -> User | None:
+        return self._points.user_by_subject(subject)
+
     async def users(self, org_id: str) -> Sequence[User]:
         return await self._read(lambda: self._lists.users(org_id))
 

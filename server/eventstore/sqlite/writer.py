@@ -20,6 +20,7 @@ from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import (
+    DEPENDANTS,
     INSERT_EVENTS,
     ROWS_MAX,
     TABLES,
@@ -130,6 +131,10 @@ class Writer:
             for some in _chunks(ids):
                 for row in connection.execute(table.loads[len(some)], some):
                     states[(kind, row[0])] = table.to_state(row)
+        for owner_kind, owner_id in needs.dependants_of:
+            for kind, statement in DEPENDANTS.get(owner_kind, {}).items():
+                for row in connection.execute(statement, (owner_id,)):
+                    states[(kind, row[0])] = TABLES[kind].to_state(row)
         sequences: dict[Key, int] = {}
         for key in unknown:
             if states[key] is None:

@@ -1,19 +1,21 @@
 """Organisations, members, users and tokens: what is refused, and what follows from events."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from server.domain import org as orgs
 from server.domain import user as users
-from server.domain.aggregates import evolve, unique_name
+from server.domain.aggregates import evolve, is_dependant, unique_names, user_key
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
-USER = User("u", "o", "Ada", 1, 100, 100, 2)
+USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 3)
 TOKEN = Token("t", "o", "u", b"\x01" * 32, "laptop", None, 1, 100, 100, 4)
 
@@ -28,6 +30,33 @@ def added(
     roles: tuple[str, ...] = ("ORG_OWNER",),
 ) -> Event:
     return orgs.add_member(member, org=org, user_id=user_id, roles=roles)
+
+
+def made(name: str = "Ada", *, org: Org | None = ORG, **given: str | None) -> Event:
+    values: dict[str, Any] = {
+        "language": "",
+        "subject": "",
+        "name_owner": None,
+        "subject_owner": None,
+        **given,
+    }
+    return users.create(org=org, name=name, **values)
+
+
+def updated(user: User | None = USER, **given: str | None) -> Event:
+    values: dict[str, Any] = {
+        "name": None,
+        "language": None,
+        "subject": None,
+        "name_owner": None,
+        "subject_owner": None,
+        **given,
+    }
+    return users.update(user, **values)[1]
+
+
+def renamed(name: str, org: Org | None = ORG, name_owner: str | None = None) -> Event:
+    return orgs.rename(org, name=name, name_owner=name_owner)
 
 
 def token_made(
@@ -75,25 +104,130 @@ def token_made(
             id="org: taken name",
         ),
         pytest.param(
-            lambda: users.create(org=None, name="a\nb", name_owner=None),
+            lambda: renamed(""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Org.Invalid",
+            "COMMAND-Wr2iv",
+            id="org renamed: empty name",
+        ),
+        pytest.param(
+            lambda: renamed("Other", None),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Wr5nf",
+            id="org renamed: absent",
+        ),
+        pytest.param(
+            lambda: renamed("Acme", ORG, "o"),
+            Kind.FAILED_PRECONDITION,
+            "Errors.NoChangesFound",
+            "COMMAND-Wr7nc",
+            id="org renamed: the same name",
+        ),
+        pytest.param(
+            lambda: renamed("Other", ORG, "p"),
+            Kind.ALREADY_EXISTS,
+            "Errors.Org.AlreadyExists",
+            "V3-DKcYh",
+            id="org renamed: taken name",
+        ),
+        pytest.param(
+            lambda: made("a\nb", org=None),
             Kind.INVALID_ARGUMENT,
             "Errors.User.Invalid",
             "COMMAND-Uf4nv",
             id="user: a name of two lines, before absent org",
         ),
         pytest.param(
-            lambda: users.create(org=None, name="Ada", name_owner=None),
+            lambda: made(org=None),
             Kind.NOT_FOUND,
             "Errors.Org.NotFound",
             "COMMAND-Uc2no",
             id="user: absent org",
         ),
         pytest.param(
-            lambda: users.create(org=ORG, name="Ada", name_owner="u"),
+            lambda: made(name_owner="u"),
             Kind.ALREADY_EXISTS,
             "Errors.User.AlreadyExists",
             "V3-DKcYh",
             id="user: taken name",
+        ),
+        pytest.param(
+            lambda: made(language="d", org=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.LanguageInvalid",
+            "COMMAND-Ul3nv",
+            id="user: a language that is no tag, before absent org",
+        ),
+        pytest.param(
+            lambda: made(subject="x" * 256),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.SubjectInvalid",
+            "COMMAND-Us5nv",
+            id="user: long subject",
+        ),
+        pytest.param(
+            lambda: made(subject="a\0b"),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.SubjectInvalid",
+            "COMMAND-Us5nv",
+            id="user: a subject that does not print",
+        ),
+        pytest.param(
+            lambda: made(subject="s", subject_owner="u"),
+            Kind.ALREADY_EXISTS,
+            "Errors.User.SubjectTaken",
+            "V3-DKcYh",
+            id="user: taken subject",
+        ),
+        pytest.param(
+            lambda: updated(None, name=""),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Uu2nf",
+            id="user changed: absent, before empty name",
+        ),
+        pytest.param(
+            lambda: updated(name=""),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.Invalid",
+            "COMMAND-Uf4nv",
+            id="user changed: empty name",
+        ),
+        pytest.param(
+            lambda: updated(language="de_DE"),
+            Kind.INVALID_ARGUMENT,
+            "Errors.User.LanguageInvalid",
+            "COMMAND-Ul3nv",
+            id="user changed: a language that is no tag",
+        ),
+        pytest.param(
+            lambda: updated(name="Ada", language="de", name_owner="u"),
+            Kind.FAILED_PRECONDITION,
+            "Errors.NoChangesFound",
+            "COMMAND-Uu6nc",
+            id="user changed: to what it is",
+        ),
+        pytest.param(
+            lambda: updated(name="Bob", name_owner="v"),
+            Kind.ALREADY_EXISTS,
+            "Errors.User.AlreadyExists",
+            "V3-DKcYh",
+            id="user changed: taken name",
+        ),
+        pytest.param(
+            lambda: updated(subject="s", subject_owner="v"),
+            Kind.ALREADY_EXISTS,
+            "Errors.User.SubjectTaken",
+            "V3-DKcYh",
+            id="user changed: taken subject",
+        ),
+        pytest.param(
+            lambda: users.remove(None),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Ur8nf",
+            id="user removed: absent",
         ),
         pytest.param(
             lambda: added(org=None, user_id=None),
@@ -129,6 +263,34 @@ def token_made(
             "Errors.Member.AlreadyExists",
             "COMMAND-Ma6ex",
             id="member: already one",
+        ),
+        pytest.param(
+            lambda: orgs.set_roles(None, roles=()),
+            Kind.NOT_FOUND,
+            "Errors.Member.NotFound",
+            "COMMAND-Ms3nf",
+            id="roles: no member, before no role",
+        ),
+        pytest.param(
+            lambda: orgs.set_roles(MEMBER, roles=()),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Member.RolesMissing",
+            "COMMAND-Mq8re",
+            id="roles: none",
+        ),
+        pytest.param(
+            lambda: orgs.set_roles(MEMBER, roles=("OWNER",)),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Member.RoleUnknown",
+            "COMMAND-Mr4uk",
+            id="roles: unknown",
+        ),
+        pytest.param(
+            lambda: orgs.set_roles(MEMBER, roles=("ORG_OWNER", "ORG_OWNER")),
+            Kind.FAILED_PRECONDITION,
+            "Errors.NoChangesFound",
+            "COMMAND-Ms6nc",
+            id="roles: those that it has",
         ),
         pytest.param(
             lambda: orgs.remove_member(None),
@@ -189,7 +351,7 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
             id="org",
         ),
         pytest.param(
-            lambda: users.create(org=ORG, name="Ada", name_owner=None),
+            lambda: made(),
             "user.added",
             {"name": "Ada"},
             id="user",
@@ -199,6 +361,26 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
             "member.added",
             {"orgId": "o", "userId": "u", "roles": ["ORG_OWNER", "IAM_OWNER"]},
             id="member: a role given twice counts once",
+        ),
+        pytest.param(lambda: renamed("ACME"), "org.changed", {"name": "ACME"}, id="org renamed"),
+        pytest.param(
+            lambda: made(language="pt-BR", subject="42"),
+            "user.added",
+            {"name": "Ada", "language": "pt-BR", "subject": "42"},
+            id="user with a language and a subject",
+        ),
+        pytest.param(
+            lambda: updated(name="ADA", name_owner="u", language="", subject="ada@issuer"),
+            "user.changed",
+            {"name": "ADA", "language": ""},
+            id="user: only what changes",
+        ),
+        pytest.param(lambda: users.remove(USER)[1], "user.removed", {}, id="user removed"),
+        pytest.param(
+            lambda: orgs.set_roles(MEMBER, roles=("IAM_OWNER", "IAM_OWNER")),
+            "member.changed",
+            {"roles": ["IAM_OWNER"]},
+            id="member: other roles",
         ),
         pytest.param(lambda: orgs.remove_member(MEMBER), "member.removed", {}, id="member removed"),
         pytest.param(
@@ -248,16 +430,41 @@ def happened(kind: str, id_: str, type_: str, payload: dict[str, JSON]) -> Recor
         pytest.param(
             None,
             happened("user", "u", "user.added", {"name": "Ada"}),
-            User("u", "o", "Ada", 2, 300, 300, 9),
+            User("u", "o", "Ada", "", "", 2, 300, 300, 9),
             id="user added",
         ),
         pytest.param(
             USER,
             happened("user", "u", "user.of.a.later.version", {}),
-            User("u", "o", "Ada", 2, 100, 300, 2),
+            User("u", "o", "Ada", "de", "ada@issuer", 2, 100, 300, 2),
             id="user: any other event counts",
         ),
         pytest.param(None, happened("user", "u", "user.other", {}), None, id="no user"),
+        pytest.param(
+            ORG,
+            happened("org", "o", "org.changed", {"name": "Other"}),
+            Org("o", "Other", 2, 100, 300, 1),
+            id="org renamed",
+        ),
+        pytest.param(
+            None,
+            happened("user", "u", "user.added", {"name": "A", "language": "de", "subject": "s"}),
+            User("u", "o", "A", "de", "s", 2, 300, 300, 9),
+            id="user added with a language and a subject",
+        ),
+        pytest.param(
+            USER,
+            happened("user", "u", "user.changed", {"name": "Bob", "subject": ""}),
+            User("u", "o", "Bob", "de", "", 2, 100, 300, 2),
+            id="user changed",
+        ),
+        pytest.param(USER, happened("user", "u", "user.removed", {}), None, id="user removed"),
+        pytest.param(
+            MEMBER,
+            happened("member", "o:u", "member.changed", {"roles": ["A"]}),
+            Member("o:u", "o", "u", ("A",), 2, 100, 300, 3),
+            id="member changed",
+        ),
         pytest.param(
             None,
             happened(
@@ -313,10 +520,39 @@ def test_event_whose_list_is_none_is_an_error() -> None:
         evolve(None, happened("member", "o:u", "member.added", {"roles": "ORG_OWNER"}))
 
 
-def test_names_are_unique_without_regard_to_case() -> None:
-    assert [unique_name(state) for state in (ORG, USER, MEMBER, TOKEN)] == [
-        ("org", "", "acme"),
-        ("user", "o", "ada"),
-        None,
-        None,
+def test_names_are_unique_without_regard_to_case_and_subjects_with_it() -> None:
+    user = replace(USER, subject="Ada@Issuer")
+    assert [unique_names(state) for state in (ORG, user, MEMBER, TOKEN)] == [
+        (("org", "", "acme"),),
+        (("user", "o", "ada"), ("subject", "", "Ada@Issuer")),
+        (),
+        (),
     ]
+    assert unique_names(replace(USER, subject="")) == (("user", "o", "ada"),)
+
+
+@pytest.mark.parametrize(
+    ("state", "user_id", "expected"),
+    [
+        pytest.param(MEMBER, "u", True, id="membership"),
+        pytest.param(TOKEN, "u", True, id="token"),
+        pytest.param(TOKEN, "v", False, id="token of another user"),
+        pytest.param(USER, "u", False, id="the user itself"),
+    ],
+)
+def test_memberships_and_tokens_go_with_their_user(
+    state: User | Member | Token, user_id: str, expected: bool
+) -> None:
+    assert is_dependant(state, user_key(user_id)) is expected
+
+
+@pytest.mark.parametrize("tag", ["", "de", "DE", "pt-BR", "zh-Hant-TW", "x" * 8])
+def test_a_language_is_a_tag_in_form(tag: str) -> None:
+    assert made(language=tag).payload.get("language", "") == tag
+
+
+@pytest.mark.parametrize("tag", ["d", "de_DE", "de-", "-de", "de--AT", "x" * 9, "dé", "de\n", "1a"])
+def test_what_is_no_language_tag_is_named(tag: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        made(language=tag)
+    assert refused.value.values == {"language": ascii(tag)}

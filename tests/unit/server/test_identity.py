@@ -39,6 +39,7 @@ class Accounts:
         self.token: Token | None = Token(
             "300000000000000001", HOME, "200000000000000001", hash_of(SECRET), "", None, 1, 1, 1, 1
         )
+        self.language = ""
         self.orgs = {HOME, OTHER}
         self.roles: dict[str, tuple[str, ...]] = {HOME: ("ORG_OWNER",)}
         self.looked_up = 0
@@ -52,7 +53,7 @@ class Accounts:
         return token if token is not None and token.secret_hash == secret_hash else None
 
     async def user(self, user_id: str) -> User | None:
-        return User(user_id, HOME, "someone", 1, 1, 1, 1)
+        return User(user_id, HOME, "someone", self.language, "", 1, 1, 1, 1)
 
     async def org(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1) if org_id in self.orgs else None
@@ -92,6 +93,13 @@ async def refusal(authorizer: Authorizer, header: str, org_id: str, permission: 
 async def test_caller_is_the_tokens_user_in_its_own_organisation(authorizer: Authorizer) -> None:
     caller = await authorizer.authorize(HEADER, "", WRITE)
     assert caller == Caller("200000000000000001", HOME)
+
+
+async def test_caller_has_the_language_that_the_user_prefers(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    accounts.language = "pt-BR"
+    assert (await authorizer.authorize(HEADER, "", WRITE)).language == "pt-BR"
 
 
 async def test_header_picks_another_organisation(

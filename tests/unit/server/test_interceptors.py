@@ -42,7 +42,7 @@ class Accounts:
         return Token("3", "1", "2", secret_hash, "", None, 1, 1, 1, 1)
 
     async def user(self, user_id: str) -> User | None:
-        return User(user_id, "1", "someone", 1, 1, 1, 1)
+        return User(user_id, "1", "someone", "", "", 1, 1, 1, 1)
 
     async def org(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1)

@@ -7,6 +7,7 @@ service or its rules is raised there (`SchemaError`), and no request ever finds 
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 
 import grpc
@@ -20,7 +21,7 @@ from transcoder.doors import Doors, Route
 from transcoder.errors import SchemaError
 from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.listener import Listener
-from transcoder.options import JsonOptions, Limits
+from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
 
@@ -41,6 +42,7 @@ class Transcoder:
         strict: bool = False,
         forward_cookies: bool = False,
         cors_origins: Sequence[str] = (),
+        compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Configure the doors.
@@ -53,6 +55,8 @@ class Transcoder:
             forward_cookies: let the Cookie header through as metadata.
             cors_origins: exact origins ("https://app.example"), or "*" for any of them; pages of
                 others get nothing of what is not a GET.
+            compress_min_bytes: answers from this size on are compressed for clients that accept it;
+                None for never, as where a secret and what a stranger sends meet in one answer.
             limits: what a client may make the server hold.
 
         Raises:
@@ -67,6 +71,7 @@ class Transcoder:
             self._codec,
             cors=Cors(cors_origins),
             forward_cookies=forward_cookies,
+            compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             limits=limits,
         )
         self._root = Mount(self, "")
@@ -152,7 +157,9 @@ class Transcoder:
 
     def app(self) -> web.Application:
         """The doors as an aiohttp application, to run or to mount in one's own."""
-        application = web.Application(handler_args={"handler_cancellation": True})
+        application = web.Application(
+            handler_args={"auto_decompress": False, "handler_cancellation": True}
+        )
         application.router.add_route("*", "/{path:.*}", self._doors.answer_mounted)
         self._doors.is_ready = True
         return application

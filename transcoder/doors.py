@@ -45,7 +45,7 @@ from transcoder.headers import (
 )
 from transcoder.listener import read_body
 from transcoder.options import Limits
-from transcoder.responses import HeaderList, buffered, one_piece
+from transcoder.responses import NO_CONTENT, HeaderList, buffered, compressed, one_piece
 from transcoder.routes import Router
 from transcoder.web import GrpcWeb
 
@@ -53,7 +53,11 @@ logger = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
 GRPC_WEB: Final = "application/grpc-web"
-_JSON_TYPE: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json", re.IGNORECASE)
+# What WHATWG's MIME sniffing standard calls a JSON MIME type.
+_JSON_TYPE: Final = re.compile(
+    r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
+    re.ASCII | re.IGNORECASE,
+)
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
@@ -88,6 +92,7 @@ class Doors:
         *,
         cors: Cors,
         forward_cookies: bool,
+        compress_min_bytes: int,
         limits: Limits,
     ) -> None:
         self.is_ready = False
@@ -97,9 +102,14 @@ class Doors:
         self._codec = codec
         self._cors = cors
         self._forward_cookies = forward_cookies
+        self._compress_min_bytes = compress_min_bytes
         self._limits = limits
         self._grpc_web = GrpcWeb(
-            backend, self.methods, limits=limits, forward_cookies=forward_cookies
+            backend,
+            self.methods,
+            limits=limits,
+            forward_cookies=forward_cookies,
+            compress_min_bytes=compress_min_bytes,
         )
         # Unique without asking the system for randomness on each request.
         self._id_prefix = os.urandom(6).hex()
@@ -134,6 +144,8 @@ class Doors:
                 status, body = answer
             else:
                 status, body = await self._json_door(request, target, request_id, out)
+                if len(body) >= self._compress_min_bytes:
+                    body = await compressed(body, headers, out)
         except TranscodeError as error:
             what = f"{request.method} {shown(target)}"
             logger.info("refused %s: %s, request id %s", what, error.message, request_id)
@@ -171,8 +183,8 @@ class Doors:
         except TranscodeError as error:
             return self._unrouted(request, path, error, out)
         route = match.target
-        message = await self._message(request, route, match.variables, query)
         call = self._call(route.method, request, request_id)
+        message = await self._message(request, route, match.variables, query)
         failure: TranscodeError | None = None
         try:
             response = await self._backend.unary(call, message)
@@ -184,20 +196,28 @@ class Doors:
             out += trailer_headers(call.trailing_metadata)
         if failure is not None:
             return self._failure(failure, out)
+        status = http_code(call.initial_metadata) if call.initial_metadata else 200
+        if status in NO_CONTENT:
+            return status, b""
         out.append(("Content-Type", JSON))
         if response.ByteSize() > self._limits.inline_max_bytes:
             encoded = await asyncio.to_thread(route.encode, response)
         else:
             encoded = route.encode(response)
-        return http_code(call.initial_metadata) if call.initial_metadata else 200, encoded
+        return status, encoded
 
     async def _message(
         self, request: web.BaseRequest, route: Route, variables: tuple[str, ...], query: str
     ) -> Message:
         body = b""
         if route.binder.reads_body and request.body_exists:
-            _check_json(request.headers.get("Content-Type"))
+            content_type = request.headers.get("Content-Type")
+            is_json = content_type is None or content_type == JSON or _is_json(content_type)
+            if not is_json and request.content_length:
+                raise _not_json(content_type)
             body = await read_body(request, self._limits)
+            if body and not is_json:
+                raise _not_json(content_type)
         if len(body) > self._limits.inline_max_bytes:
             return await asyncio.to_thread(route.binder.bind, variables, query, body)
         return route.binder.bind(variables, query, body)
@@ -303,9 +323,10 @@ def _target(request: web.BaseRequest) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def _check_json(content_type: str | None) -> None:
-    if content_type is None or content_type == JSON:
-        return
-    if not _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()):
-        message = f"content type {shown(content_type)}: expected {JSON}"
-        raise unsupported_media_type(message)
+def _is_json(content_type: str) -> bool:
+    return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
+
+
+def _not_json(content_type: str | None) -> TranscodeError:
+    message = f"content type {shown(content_type)}: expected {JSON}"
+    return unsupported_media_type(message, ("Accept", JSON))

@@ -99,8 +99,9 @@ def too_large(what: str, *, limit_bytes: int) -> TranscodeError:
     )
 
 
-def unsupported_media_type(message: str) -> TranscodeError:
-    return TranscodeError(StatusCode.INVALID_ARGUMENT, message, http_status=415)
+def unsupported_media_type(message: str, *headers: tuple[str, str]) -> TranscodeError:
+    """415 with what would have been taken, as a header (RFC 9110 section 15.5.16)."""
+    return TranscodeError(StatusCode.INVALID_ARGUMENT, message, http_status=415, headers=headers)
 
 
 def too_slow(what: str, *, limit_s: float) -> TranscodeError:

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 
 from grpc import StatusCode
 
-from transcoder.compression import ACCEPTED, GZIP, IDENTITY
+from transcoder.codings import GZIP, IDENTITY
+from transcoder.compression import ACCEPTED
 from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
 from transcoder.headers import base64_text, log_dropped, metadata_text
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from multidict import MultiMapping
+
 from transcoder.calls import Metadata, Metadatum
 from transcoder.errors import malformed, shown
 
@@ -78,7 +80,7 @@ class HttpMetadata(Metadata):
     __slots__ = ("_built", "_forward_cookies", "_headers", "_request_id")
 
     def __init__(
-        self, headers: Mapping[str, str], *, request_id: str, forward_cookies: bool = False
+        self, headers: MultiMapping[str], *, request_id: str, forward_cookies: bool = False
     ) -> None:
         """Wrap the headers of one request.
 
@@ -136,8 +138,10 @@ class HttpMetadata(Metadata):
             return False
         if key == "cookie":
             return self._forward_cookies
-        connection = self._headers.get("connection")
-        return connection is None or key not in map(str.strip, connection.lower().split(","))
+        connection = self._headers.getall("connection", None)
+        return connection is None or key not in map(
+            str.strip, ",".join(connection).lower().split(",")
+        )
 
 
 def _metadatum(key: str, value: str) -> Iterable[Metadatum]:

@@ -1,6 +1,6 @@
 """Listen on an address, and read the bodies of what comes in.
 
-Follows RFC 9110 section 10.1.1 (Expect) and RFC 9112 section 9.
+Follows RFC 9110 sections 8.4 (Content-Encoding) and 10.1.1 (Expect), and RFC 9112 section 9.
 Rule: a body that has arrived whole is read without a timer.
 """
 
@@ -8,21 +8,14 @@ import asyncio
 import logging
 import re
 import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from transcoder.codings import codings_of, decoded
 from transcoder.connection import Connection, Connections, Refuse, Request, closing, make_request
-from transcoder.errors import (
-    SchemaError,
-    TranscodeError,
-    malformed,
-    shown,
-    too_large,
-    too_slow,
-    unsupported_media_type,
-)
+from transcoder.errors import SchemaError, TranscodeError, malformed, too_large, too_slow
 from transcoder.options import Limits
 
 logger = logging.getLogger(__name__)
@@ -89,15 +82,13 @@ class Listener:
 
 
 async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
-    """The whole body of a request, as it was sent.
+    """The whole body of a request, without its content codings.
 
     Raises:
-        TranscodeError: it is too large (413), too slow (408), compressed (415, or 400 when by its
-            transfer), or its chunks are malformed (400).
+        TranscodeError: it is too large (413), too slow (408), of a coding that is not taken (415),
+            or not what its Content-Encoding or its transfer coding says (400).
     """
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding is not None and encoding.lower() != "identity":
-        raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
+    codings = _codings(request)
     # aiohttp's parser wants chunked last, and does not mind what stands before it.
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and coding.strip().lower() != "chunked":
@@ -112,7 +103,19 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
         raise closing(too_slow("the request body", limit_s=limits.body_timeout_s)) from exc
     if len(body) > limits.body_max_bytes:
         raise _too_large(limits)
+    if codings and body:
+        # Never on the loop: of br a few octets may take as long as a megabyte.
+        return await asyncio.to_thread(decoded, body, codings, max_bytes=limits.body_max_bytes)
     return body
+
+
+def _codings(request: web.BaseRequest) -> Sequence[str]:
+    said = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+    if not said:
+        return ()
+    if request.body_exists and request.content.total_compressed_bytes is not None:
+        return ()  # an application's aiohttp undoes codings itself, unless it is told not to
+    return codings_of(said)
 
 
 async def _read_slowly(request: web.BaseRequest, limits: Limits) -> bytes:

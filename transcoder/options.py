@@ -5,8 +5,13 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 """
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 from transcoder.errors import SchemaError
+
+COMPRESS_MIN_BYTES: Final = 4 << 10
+"""A smaller answer is sent as it is: compressing it saves less than a packet or two, and costs a
+third of what the whole call does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

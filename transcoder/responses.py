@@ -1,21 +1,31 @@
-"""A small HTTP answer, written in one piece.
+"""An HTTP answer: compressed if it is large, written in one piece if it is small.
 
 `aiohttp.web.Response` spends a third of a short request on choices that a JSON answer does not
 have: compression, chunking, cookies, payload objects. This one knows its body, so headers and body
 leave in one write. Bodies that should wait for a slow reader are left to `web.Response`.
 
-Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 section 9.3.2 (HEAD).
+Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110, sections 9.3.2 (HEAD) and
+12.5.5 (Vary).
 """
 
+import asyncio
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
+from multidict import CIMultiDictProxy
+
+from transcoder.codings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflated, preferred
 
 ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
+
+NO_CONTENT: Final = frozenset({204, 205, 304})
+"""What comes without a body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5)."""
+_NO_LENGTH: Final = frozenset({204, 304})
+"""And without Content-Length: a 304 would speak of the body that it stands for (8.6)."""
 
 CLOSE: Final = ("Connection", "close")
 
@@ -24,6 +34,28 @@ HeaderList = list[tuple[str, str]]
 _STATUS_LINE: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 } | {499: "HTTP/1.1 499 Client Closed Request\r\n"}
+
+
+async def compressed(body: bytes, headers: CIMultiDictProxy[str], out: HeaderList) -> bytes:
+    """A large body as its client prefers it.
+
+    Args:
+        body: the body, as it is.
+        headers: the request's.
+        out: the answer's; what has to be said about the body is added.
+    """
+    out.append(("Vary", "Accept-Encoding"))
+    coding = preferred(headers.getall("Accept-Encoding", ()))
+    if coding == IDENTITY:
+        return body
+    if len(body) <= DEFLATE_AT_ONCE_BYTES:
+        smaller = deflated(body, coding)
+    else:
+        smaller = await asyncio.to_thread(deflated, body, coding)
+    if len(smaller) >= len(body):
+        return body
+    out.append(("Content-Encoding", coding))
+    return smaller
 
 
 def one_piece(status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
@@ -57,7 +89,7 @@ class OnePiece(web.StreamResponse):
         self._keep_alive = keep_alive = request.keep_alive and not closes
         status, body = self._status, self._content
         lines = [f"{name}: {value}\r\n" for name, value in self._header_list]
-        if status != HTTPStatus.NO_CONTENT:
+        if status not in _NO_LENGTH:
             lines.append(f"Content-Length: {len(body)}\r\n")
         if not (keep_alive or closes) and request.version == HttpVersion11:
             lines.append("Connection: close\r\n")

@@ -24,16 +24,8 @@ from sonora.asgi import grpcASGI
 
 from transcoder.asgi import EXTENSION, Begin, Bridge, Event, Receive, Routed, Scope, Send, decoded
 from transcoder.calls import Backend, Call, Method
-from transcoder.compression import (
-    DEFLATE_AT_ONCE_BYTES,
-    DEFLATE_MIN_BYTES,
-    GZIP,
-    IDENTITY,
-    INFLATE_AT_ONCE_BYTES,
-    accepts_gzip,
-    deflated,
-    inflated,
-)
+from transcoder.codings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflated
+from transcoder.compression import INFLATE_AT_ONCE_BYTES, accepts_gzip, inflated
 from transcoder.errors import (
     TranscodeError,
     shown,
@@ -54,7 +46,7 @@ from transcoder.grpcweb import (
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
-from transcoder.options import Limits
+from transcoder.options import COMPRESS_MIN_BYTES, Limits
 from transcoder.responses import HeaderList
 
 _UNROUTED: Final = Routed()
@@ -87,9 +79,11 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         *,
         limits: Limits,
         forward_cookies: bool = False,
+        compress_min_bytes: int = COMPRESS_MIN_BYTES,
     ) -> None:
         """Serve `methods`, by path; what is added to the mapping later is served too."""
         super().__init__(enable_cors=False)
+        self._compress_min_bytes = compress_min_bytes
         self._backend = backend
         self._limits = limits
         self._forward_cookies = forward_cookies
@@ -155,8 +149,9 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             return
         mode = answer_mode(asked, headers.get("Accept"))
         out = [("Content-Type", mode.content_type)]
-        is_gzip = accepts_gzip(headers.get("grpc-accept-encoding"))
-        if is_gzip:
+        gzip_min_bytes = None
+        if accepts_gzip(headers.get("grpc-accept-encoding")):
+            gzip_min_bytes = self._compress_min_bytes
             out.append(("grpc-encoding", GZIP))
         call: Call | None = None
         stream: _Stream | None = None
@@ -167,12 +162,12 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             if routed.override is not None:
                 routed.override(message)
             if call.method.server_streaming:
-                stream = _Stream(send, mode, out, call, is_gzip=is_gzip)
+                stream = _Stream(send, mode, out, call, gzip_min_bytes=gzip_min_bytes)
                 await self._backend.stream(call, message, stream)
                 body = b""
             else:
                 response = await self._backend.unary(call, message)
-                body = mode.encoded(await _message(response, is_gzip=is_gzip))
+                body = mode.encoded(await _message(response, gzip_min_bytes))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             out += error.headers
@@ -265,10 +260,10 @@ async def _start(send: Send, status: int, headers: HeaderList) -> None:
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
-async def _message(message: Message, *, is_gzip: bool) -> bytes:
+async def _message(message: Message, gzip_min_bytes: int | None) -> bytes:
     """A message's frame; the message is encoded before anything is waited for."""
     payload = message.SerializeToString()
-    if is_gzip and len(payload) >= DEFLATE_MIN_BYTES:
+    if gzip_min_bytes is not None and len(payload) >= gzip_min_bytes:
         if len(payload) <= DEFLATE_AT_ONCE_BYTES:
             compressed = deflated(payload)
         else:
@@ -282,10 +277,16 @@ class _Stream:
     """The sink of one stream: a frame a message, each a part of the body as it comes."""
 
     def __init__(
-        self, send: Send, mode: Mode, headers: HeaderList, call: Call, *, is_gzip: bool
+        self,
+        send: Send,
+        mode: Mode,
+        headers: HeaderList,
+        call: Call,
+        *,
+        gzip_min_bytes: int | None,
     ) -> None:
         self._send = send
-        self._is_gzip = is_gzip
+        self._gzip_min_bytes = gzip_min_bytes
         self._mode = mode
         self._headers = headers
         self._call = call
@@ -296,7 +297,7 @@ class _Stream:
         await self._write(b"")
 
     async def send(self, message: Message) -> None:
-        await self._write(self._mode.encoded(await _message(message, is_gzip=self._is_gzip)))
+        await self._write(self._mode.encoded(await _message(message, self._gzip_min_bytes)))
         if time.monotonic() - self._turn_began > _TURN_S:
             # A handler that never waits, and a reader that keeps up, would hold the loop.
             await asyncio.sleep(0)

@@ -2,95 +2,18 @@
 
 import asyncio
 import io
-import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import grpc
 import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from google.protobuf import any_pb2, empty_pb2
-from google.rpc import error_details_pb2, status_pb2
 from yarl import URL
 
+from tests.operations import Operations, Server, serving
 from transcoder import Limits, SchemaError, Transcoder
-
-Server = tuple[aiohttp.ClientSession, "Operations"]
-
-
-class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]  # published without types
-    """google.longrunning.Operations; the last segment of a name says what happens."""
-
-    def __init__(self) -> None:
-        self.seen: Any = None
-        self.started = asyncio.Event()
-        self.cancelled = asyncio.Event()
-
-    async def GetOperation(self, request: Any, context: Any) -> Any:
-        self.seen = request
-        case = request.name.rpartition("/")[2]
-        if case == "rich":
-            detail = any_pb2.Any()
-            detail.Pack(error_details_pb2.RetryInfo(retry_delay={"seconds": 3}))
-            unknown = any_pb2.Any(type_url="type.googleapis.com/no.Such", value=b"\x01")
-            status = status_pb2.Status(code=9, message="busy", details=[detail, unknown])
-            details = status.SerializeToString()
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                "busy",
-                (("grpc-status-details-bin", details), ("x-left", "1")),
-            )
-        if case == "raises":
-            raise ValueError("secret")
-        if case == "unauthenticated":
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, 'no\r\n"token"')
-        if case == "waits":
-            self.started.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
-        if case == "created":
-            await context.send_initial_metadata((("x-http-code", "201"), ("location", "/v1/here")))
-            context.set_trailing_metadata((("x-cost", "7"),))
-        if case == "metadata":
-            sent = sorted((key, str(value)) for key, value in context.invocation_metadata())
-            return operations_pb2.Operation(name=json.dumps(sent))
-        return operations_pb2.Operation(name=request.name, done=True)
-
-    async def ListOperations(self, request: Any, context: Any) -> Any:
-        self.seen = request
-        return operations_pb2.ListOperationsResponse(next_page_token="next")
-
-    async def DeleteOperation(self, request: Any, context: Any) -> Any:
-        self.seen = request
-        return empty_pb2.Empty()
-
-    async def CancelOperation(self, request: Any, context: Any) -> Any:
-        self.seen = request
-        return empty_pb2.Empty()
-
-    async def WaitOperation(self, request: Any, context: Any) -> Any:
-        self.seen = request
-        return operations_pb2.Operation(name=request.name)
-
-
-@asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Server]:
-    transcoder: Any = Transcoder(**options)
-    servicer = Operations()
-    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
-    address = await transcoder.start("127.0.0.1:0")
-    try:
-        async with aiohttp.ClientSession(f"http://{address}") as session:
-            yield session, servicer
-    finally:
-        await transcoder.stop()
 
 
 @pytest.fixture
@@ -239,13 +162,32 @@ async def test_what_cannot_be_served_is_answered_with_a_status(
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "Application/JSON; charset=utf-8", "application/vnd.a.b+json"],
+    [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/json ;x=1",
+        "application/vnd.a.b+json",
+        "model/gltf+json",
+        "text/json",
+    ],
 )
 async def test_every_json_type_is_accepted(server: Server, content_type: str) -> None:
     session, _ = server
     headers = {"Content-Type": content_type}
     async with session.post(CANCEL, data=b"{}", headers=headers) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("verb", ["POST", "GET"])
+async def test_a_wrong_type_is_told_what_to_send(server: Server, verb: str) -> None:
+    session, _ = server
+    headers = {"Content-Type": "text/plain"}
+    path = CANCEL if verb == "POST" else "/v1/operations/a"
+    async with session.request(verb, path, data=b"{}", headers=headers) as answer:
+        # A rule without a body reads none, so its type is nobody's business.
+        assert (answer.status, answer.headers.get("Accept")) == (
+            (415, "application/json") if verb == "POST" else (200, None)
+        )
 
 
 async def test_a_body_without_a_type_is_json(server: Server) -> None:
@@ -286,8 +228,23 @@ async def test_rich_errors_reach_the_caller_whatever_their_types(server: Server)
             "details": [
                 {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3s"},
                 {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "value": "/w=="},
             ],
         }
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        pytest.param("garbage-details", "b\u00fcsy \U0001f600\0\r\n", id="any character"),
+        pytest.param("surrogate", "the error could not be written as JSON", id="none at all"),
+    ],
+)
+async def test_an_error_is_told_whatever_it_says(server: Server, case: str, message: str) -> None:
+    session, _ = server
+    async with session.get(f"/v1/operations/{case}") as answer:
+        assert (answer.status, await answer.json()) == (409, {"code": 10, "message": message})
+        assert not any(name.startswith("Grpc-") for name in answer.headers)
 
 
 async def test_an_exception_is_told_by_the_request_id_only(server: Server) -> None:
@@ -326,6 +283,16 @@ async def test_each_request_has_an_id_of_its_own(server: Server) -> None:
             assert f'["x-request-id", "{ids[-1]}"]' in (await answer.json())["name"]
     assert len(set(ids)) == 3
     assert all(len(id) == 20 for id in ids)
+
+
+async def test_a_garbage_timeout_is_refused_before_the_body_comes(server: Server) -> None:
+    session, servicer = server
+    head = (
+        b"POST /v1/operations/a:cancel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        b"Grpc-Timeout: 123456789S\r\nContent-Length: 1000\r\n\r\n"
+    )
+    assert (await sent(session, head)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert servicer.seen is None
 
 
 async def test_a_deadline_ends_the_call(server: Server) -> None:

@@ -191,10 +191,17 @@ def authorized_by(value: str) -> Make:
             id="wrong content type",
         ),
         pytest.param(
-            create(b"{}", **{"Content-Encoding": "gzip"}),
+            create(b"{}", **{"Content-Encoding": "deflate"}),
             415,
-            '{"code":3,"message":"content encoding \'gzip\': expected none"}',
-            id="content encoding",
+            '{"code":3,"message":"content encoding \'deflate\': expected at most 2 of zstd, br, '
+            'gzip"}',
+            id="unknown content encoding",
+        ),
+        pytest.param(
+            create(b"{}", **{"Content-Encoding": "gzip"}),
+            400,
+            '{"code":3,"message":"request body, sent as gzip, is not gzip"}',
+            id="plain text that claims to be gzip",
         ),
         pytest.param(authorized_by("Bearer garbage"), 401, BAD_TOKEN, id="garbage token"),
         pytest.param(authorized_by("Basic Zm9vOmJhcg=="), 401, BAD_HEADER, id="not a bearer"),

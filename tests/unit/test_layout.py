@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 TRANSCODER = [
     "transcoder/binding.py",
     "transcoder/codec.py",
+    "transcoder/codings.py",
     "transcoder/compression.py",
     "transcoder/cors.py",
     "transcoder/document.py",

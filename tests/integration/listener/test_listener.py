@@ -509,12 +509,17 @@ async def test_slow_body_is_refused_in_time(serve: Serve) -> None:
     assert await client.end() == b""
 
 
-async def test_compressed_body_is_refused(serve: Serve) -> None:
+async def test_body_of_an_unknown_coding_is_refused_before_it_is_sent(serve: Serve) -> None:
     client = await (await serve(echo)).connect(
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: deflate\r\nContent-Length: 2\r\n"
+        b"Expect: 100-continue\r\n\r\n"
     )
     answer = await client.answer()
-    assert (answer.status, answer.words()) == (415, "content encoding 'gzip': expected none")
+    assert (answer.status, answer.words()) == (
+        415,
+        "content encoding 'deflate': expected at most 2 of zstd, br, gzip",
+    )
+    assert answer.headers["accept-encoding"] == "zstd, br, gzip"
 
 
 async def test_chunk_that_goes_wrong_later_ends_the_connection_after_one_answer(

@@ -46,6 +46,20 @@ def metadata(*headers: tuple[str, str], forward_cookies: bool = False) -> HttpMe
             [("x-end", "2")],
             id="named by Connection",
         ),
+        pytest.param(
+            [("Connection", "close"), ("Connection", "X-Hop,X-Hip"), ("X-Hop", "1"), ("X-Hip", "")],
+            [],
+            id="named by a second Connection",
+        ),
+        pytest.param([("Grpc-Status-Details-Bin", "!")], [], id="grpc- stays out unread"),
+        pytest.param(
+            [("Accept", "*/*"), ("Accept-Encoding", "br")], [("accept", "*/*")], id="accept"
+        ),
+        pytest.param([("Grpc-Metadata-", "1")], [], id="prefix of nothing"),
+        pytest.param(
+            [("Grpc-Metadata-X-Bin", "AQI")], [("x-bin", b"\x01\x02")], id="binary, prefixed"
+        ),
+        pytest.param([("X-A", "")], [("x-a", "")], id="empty"),
         pytest.param([("Cookie", "a=b")], [], id="cookies stay out"),
         pytest.param([("X-A", "caf\u00e9")], [], id="value not ASCII"),
         pytest.param([("X!A", "1")], [], id="name not a metadata key"),

@@ -1,0 +1,184 @@
+"""Content codings of HTTP bodies: gzip, br and zstd; which a request has, which its answer gets.
+
+Follows RFC 9110, sections 8.4 (Content-Encoding), 12.4.2 (quality values), 12.5.3 (Accept-Encoding)
+and 15.5.16 (415 says what is taken); RFC 1952 (gzip), RFC 7932 (br), RFC 8878 and 9659 (zstd).
+
+Rule 1: no I/O.
+Rule 2: of a payload that inflates beyond the limit no more than the limit ever exists; of br, which
+inflates in steps, twice as much.
+Rule 3: a payload is one whole stream. What follows its end is refused, a second gzip member or zstd
+frame too: each would have the rest copied once more.
+"""
+
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import brotli
+
+from transcoder.errors import malformed, shown, too_large, unsupported_media_type
+
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstd  # tests find it here too
+else:
+    from backports import zstd as zstd
+
+GZIP: Final = "gzip"
+BR: Final = "br"
+ZSTD: Final = "zstd"
+IDENTITY: Final = "identity"
+
+CODINGS: Final = (ZSTD, BR, GZIP)
+"""The best first: of equal preference to a client, zstd costs least and leaves least."""
+ACCEPTED: Final = ", ".join(CODINGS)
+CODINGS_MAX: Final = 2
+"""One on another; each costs what a body costs, and a second one gains nothing."""
+DEFLATE_AT_ONCE_BYTES: Final = 128 << 10
+"""This takes 0.7 ms at most; more leaves the loop."""
+
+_ALIASES: Final = {"x-gzip": GZIP}  # RFC 9110 section 8.4.1.3
+_ELEMENTS_MAX: Final = 32
+"""Of a list in a header; more is not read. Clients send three or four."""
+_ACCEPTED_CODING: Final = re.compile(
+    # A coding, or "*", and its weight: 0 to 1 with three decimals at most.
+    r"\s*([\w!#$%&'*+.^`|~-]+)\s*(?:;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+_GZIP_BITS: Final = 16 + zlib.MAX_WBITS
+# Of a list of actions, 64 KiB of JSON, these leave 14, 11 and 11 % in 0.15, 0.3 and 0.08 ms.
+_GZIP_LEVEL: Final = 1
+_BR_QUALITY: Final = 4
+_ZSTD_LEVEL: Final = 3
+_ZSTD_OPTIONS: Final[dict[int, int]] = {
+    zstd.DecompressionParameter.window_log_max: 23  # 8 MiB: HTTP has no more (RFC 9659 section 3)
+}
+
+
+def codings_of(content_encoding: Sequence[str]) -> list[str]:
+    """The codings of a body, in the order in which they were applied.
+
+    Args:
+        content_encoding: the header, as often as it came.
+
+    Raises:
+        TranscodeError: 415 with Accept-Encoding, when one is unknown or there are too many.
+    """
+    said = ",".join(content_encoding)
+    names = [name.strip().lower() for name in said.split(",", _ELEMENTS_MAX)]
+    codings = [_ALIASES.get(name, name) for name in names if name not in ("", IDENTITY)]
+    if len(codings) > CODINGS_MAX or not set(codings).issubset(CODINGS):
+        expected = f"at most {CODINGS_MAX} of {ACCEPTED}"
+        message = f"content encoding {shown(said)}: expected {expected}"
+        raise unsupported_media_type(message, ("Accept-Encoding", ACCEPTED))
+    return codings
+
+
+def decoded(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes:
+    """A body without its codings; takes some milliseconds, whatever its length.
+
+    Raises:
+        TranscodeError: RESOURCE_EXHAUSTED (413) when that, or a step to it, is more than
+            `max_bytes`; INVALID_ARGUMENT when the body is not what its header says.
+    """
+    for coding in reversed(codings):
+        try:
+            body = inflated(body, coding, max_bytes=max_bytes)
+        except TooMuchError:
+            raise too_large("the request body, inflated,", limit_bytes=max_bytes) from None
+        except UnreadableError as fault:
+            raise malformed(f"request body, sent as {coding}, {fault}") from None
+    return body
+
+
+def preferred(accept_encoding: Iterable[str]) -> str:
+    """The coding that an answer gets: the client's favourite, of equal ones the best of ours.
+
+    What a client says wrong counts as not said. Where it wants no coding of ours and not identity
+    either, it gets identity: its call has been made, and may not be made again.
+
+    Args:
+        accept_encoding: the header, as often as it came.
+    """
+    weights: dict[str, float] = {}
+    for element in ",".join(accept_encoding).split(",", _ELEMENTS_MAX):
+        match = _ACCEPTED_CODING.fullmatch(element)
+        if match is not None:
+            name = match[1].lower()
+            weight = 1.0 if match[2] is None else float(match[2])
+            weights.setdefault(_ALIASES.get(name, name), weight)
+    others = weights.get("*", 0.0)
+    best = max(CODINGS, key=lambda coding: weights.get(coding, others))  # of equals the first
+    weight = weights.get(best, others)
+    return best if weight > 0 and weight >= weights.get(IDENTITY, 0.0) else IDENTITY
+
+
+class UnreadableError(ValueError):
+    """A payload that is not one whole stream of its coding; its text says what is wrong."""
+
+
+class TooMuchError(ValueError):
+    """A payload that inflates beyond the limit."""
+
+
+def deflated(data: bytes, coding: str = GZIP) -> bytes:
+    if coding == BR:
+        return bytes(brotli.compress(data, quality=_BR_QUALITY))
+    if coding == ZSTD:
+        return zstd.compress(data, _ZSTD_LEVEL)
+    return zlib.compress(data, _GZIP_LEVEL, _GZIP_BITS)
+
+
+def inflated(payload: bytes, coding: str = GZIP, *, max_bytes: int) -> bytes:
+    """What the payload was before it was compressed.
+
+    Raises:
+        TooMuchError: that is more than `max_bytes`.
+        UnreadableError: the payload is not one whole stream of the coding.
+    """
+    if coding == BR:
+        data, is_whole, rest = _unbrotlied(payload, max_bytes + 1)
+    elif coding == ZSTD:
+        data, is_whole, rest = _unzstded(payload, max_bytes + 1)
+    else:
+        data, is_whole, rest = _gunzipped(payload, max_bytes + 1)
+    if len(data) > max_bytes:
+        raise TooMuchError
+    if not is_whole:
+        raise UnreadableError("ends early")
+    if rest:
+        raise UnreadableError("goes on after its end")
+    return data
+
+
+# Each returns the data, or the beginning of it that reaches the limit; whether it is whole; and
+# what follows it.
+
+
+def _gunzipped(payload: bytes, limit: int) -> tuple[bytes, bool, bytes]:
+    inflater = zlib.decompressobj(_GZIP_BITS)
+    try:
+        data = inflater.decompress(payload, limit)
+    except zlib.error as exc:
+        raise UnreadableError("is not gzip") from exc
+    return data, inflater.eof, inflater.unused_data
+
+
+def _unbrotlied(payload: bytes, limit: int) -> tuple[bytes, bool, bytes]:
+    inflater = brotli.Decompressor()
+    try:
+        data = inflater.process(payload, output_buffer_limit=limit)
+    except brotli.error as exc:  # what follows the end is one too
+        raise UnreadableError("is not br") from exc
+    return data, inflater.is_finished(), b""
+
+
+def _unzstded(payload: bytes, limit: int) -> tuple[bytes, bool, bytes]:
+    inflater = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+    try:
+        data = inflater.decompress(payload, limit)
+    except zstd.ZstdError as exc:
+        raise UnreadableError("is not zstd with a window of 8 MiB at most") from exc
+    return data, inflater.eof, inflater.unused_data

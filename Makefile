@@ -44,13 +44,14 @@ example-browser: $(EXAMPLE)/build/page.js ## serve examples/browser: a page that
 test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto
-	@rm -rf gen/zitadel tests/proto/*_pb2* && out=. && $(GENERATE)
+gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto and of examples
+	@rm -rf gen/zitadel tests/proto/*_pb2* examples/*/*_pb2* && out=. && $(GENERATE)
 
 gen-check: .venv/.stamp-dev ## fail when generated code is not what its protos generate
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" && $(GENERATE) && \
 	if diff -r -u --exclude=__pycache__ gen "$$out/gen" && \
-	diff -r -u --exclude=__pycache__ --exclude='*.proto' tests/proto "$$out/tests/proto"; \
+	diff -r -u --exclude=__pycache__ --exclude='*.proto' tests/proto "$$out/tests/proto" && \
+	(for made in $$(cd "$$out" && find examples -type f); do diff -u $$made "$$out/$$made" || exit 1; done); \
 	then echo "generated code is what its protos generate"; \
 	else echo "generated code is not what its protos generate: make gen" >&2; exit 1; fi
 
@@ -128,7 +129,8 @@ NPM_CI = $(WITH_NODE) && \
 GOOGLE = google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])')
 
 # google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
-# own protos are named from the top, as the modules that import their code are.
+# own protos are named from the top, as the modules that import their code are; those of an example
+# from its folder, with the command that its README has.
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$(GOOGLE) && \
 	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
@@ -137,7 +139,10 @@ GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$$(grep -l '^service ' proto/zitadel/*.proto) && \
 	touch "$$out/gen/zitadel/__init__.py" "$$out/gen/zitadel/py.typed" && \
 	python -m grpc_tools.protoc -I. --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
-	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto
+	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto && \
+	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \
+	python -m grpc_tools.protoc -I$$folder -I$$google --python_out="$$out/$$folder" --pyi_out="$$out/$$folder" \
+	--grpc_python_out="$$out/$$folder" $$file || exit 1; done
 
 # protobuf-es has google/protobuf of its own; google/api is generated too, as the annotations name it.
 GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" && $(GOOGLE) && \

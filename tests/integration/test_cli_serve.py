@@ -16,22 +16,12 @@ from typing import Any
 import pytest
 
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
+from tests.stand_ins import CURL, stand_ins
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
 STAND_INS = {
-    "curl": """
-import sys, urllib.request
-method, headers, data, args = "GET", {}, None, iter(sys.argv[1:])
-for arg in args:
-    if arg == "-X": method = next(args)
-    elif arg == "-H": name, _, value = next(args).partition(": "); headers[name] = value
-    elif arg == "-d": data, method = next(args).encode(), "POST"
-    elif arg == "-w": assert next(args) == "\\\\n"
-    elif arg != "-sS": url = arg
-request = urllib.request.Request(url, data, headers, method=method)
-print(urllib.request.urlopen(request).read().decode())
-""",
+    "curl": CURL,
     "grpcurl": """
 import os, subprocess, sys
 plaintext, h, bearer, d, message, address, method = sys.argv[1:]
@@ -43,17 +33,6 @@ sys.exit(subprocess.call([sys.executable, "-m", "server", "call", name, message,
     "--door", "grpc", "--address", address, "--token", token]))
 """,
 }
-"""For tools that a machine need not have: they take what is printed for the real ones, no more."""
-
-
-def stand_ins(folder: Path) -> str:
-    """A PATH that has them."""
-    folder.mkdir()
-    for name, script in STAND_INS.items():
-        path = folder / name
-        path.write_text(f"#!{sys.executable}{script}")
-        path.chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
 
 
 def documents(text: str) -> Iterator[Any]:
@@ -66,7 +45,7 @@ def documents(text: str) -> Iterator[Any]:
 
 @pytest.mark.parametrize("data_dir", [pytest.param("data", id="default"), "a 'data' $folder"])
 def test_every_printed_command_works_as_pasted(data_dir: str, tmp_path: Path) -> None:
-    path = stand_ins(tmp_path / "bin")
+    path = stand_ins(tmp_path / "bin", STAND_INS)
     with Server("--data-dir", data_dir, folder=tmp_path) as server:
         printed = server.lines_to("# gRPC, with grpcurl")
         commands = [*printed, server.line(), server.line()]

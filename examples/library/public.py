@@ -1,0 +1,32 @@
+"""The same library for pages of one site: strict, its bodies small, its JSON spelled out."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from library_pb2_grpc import add_LibraryServicer_to_server
+from serve import LibrariansWrite, Library
+
+from transcoder import JsonOptions, Limits, Transcoder
+
+
+async def serve(http: str, key: str) -> None:
+    transcoder = Transcoder(
+        interceptors=[LibrariansWrite(key)],
+        json=JsonOptions(emit_defaults=True, proto_names=True, enums_as_ints=True),
+        strict=True,
+        cors_origins=["https://app.example"],
+        limits=Limits(body_max_bytes=200, connections_max=1000),
+    )
+    add_LibraryServicer_to_server(Library(), transcoder.at("/v1"))
+    await transcoder.serve(http)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--http", default="127.0.0.1:8082", help="default: %(default)s")
+    parser.add_argument("--key", default="secret", help="the librarians'; default: %(default)s")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    asyncio.run(serve(options.http, options.key))

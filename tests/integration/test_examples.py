@@ -1,0 +1,122 @@
+"""Each example as its reader has it: copied out of the repository, generated, started, called.
+
+Whatever its README shows is run, and answers what the README says.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, Process
+from tests.stand_ins import CURL, stand_ins
+from tests.transcripts import blocks, steps, value_of
+
+EXAMPLES = ROOT / "examples"
+LIBRARY = EXAMPLES / "library"
+MOUNTED = EXAMPLES / "mounted"
+
+
+def copied(example: Path, tmp_path: Path) -> Path:
+    """The folder without what is generated."""
+    made = shutil.ignore_patterns("*_pb2*", "*.binpb", "__pycache__")
+    return shutil.copytree(example, tmp_path / example.name, ignore=made)
+
+
+def run(command: str, folder: Path, path: str) -> str:
+    done = subprocess.run(
+        ["sh", "-eu", "-c", command],  # noqa: S607  the system's
+        cwd=folder,
+        env={**os.environ, "PATH": path, "HOME": str(folder)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A PATH with what the READMEs use."""
+    return stand_ins(tmp_path / "bin", {"curl": CURL})
+
+
+def generate(readme: str, folder: Path, path: str) -> None:
+    (command,) = (block for block in blocks(readme, "sh") if "protoc" in block)
+    run(command, folder, path)
+
+
+def run_all(readme: str, folder: Path, path: str, addresses: Mapping[str, str]) -> None:
+    """Run every call.
+
+    Args:
+        readme: its text.
+        folder: where.
+        path: for programs.
+        addresses: where they listen, by where the README says.
+    """
+    shown = list(steps(readme))
+    assert shown
+    for step in shown:
+        command = step.command
+        for told, actual in addresses.items():
+            command = command.replace(told, actual)
+        printed = run(command, folder, path)
+        assert value_of(printed) == value_of(step.printed), step.command
+
+
+def started(stack: ExitStack, arguments: Sequence[str], folder: Path) -> Process:
+    return stack.enter_context(Process([str(folder / arguments[0]), *arguments[1:]]))
+
+
+def after(process: Process, begin: str) -> str:
+    """The next line that it prints, less how it must begin."""
+    line = process.line().strip()
+    assert line.startswith(begin), line
+    return line.removeprefix(begin)
+
+
+@pytest.mark.parametrize("example", [LIBRARY, MOUNTED], ids=lambda path: path.name)
+def test_its_generated_code_is_what_its_command_makes(
+    example: Path, path: str, tmp_path: Path
+) -> None:
+    folder = copied(example, tmp_path)
+    generate((example / "README.md").read_text("utf-8"), folder, path)
+    here = {file.name: file.read_text("utf-8") for file in example.glob("*_pb2*")}
+    assert here == {file.name: file.read_text("utf-8") for file in folder.glob("*_pb2*")}
+    assert here
+
+
+def test_the_library_answers_what_its_readme_shows(path: str, tmp_path: Path) -> None:
+    readme = (LIBRARY / "README.md").read_text("utf-8")
+    folder = copied(LIBRARY, tmp_path)
+    generate(readme, folder, path)
+    with ExitStack() as stack:
+        free = "127.0.0.1:0"
+        library = started(stack, ["serve.py", "--http", free, "--grpc", free], folder)
+        public = started(stack, ["public.py", "--http", free], folder)
+        native = after(library, "gRPC on port ")
+        addresses = {
+            "127.0.0.1:50051": f"127.0.0.1:{native}",
+            "127.0.0.1:8080": after(library, "listening on "),
+            "127.0.0.1:8082": after(public, "listening on "),
+        }
+        run_all(readme, folder, path, addresses)
+        assert [library.stop(), public.stop()] == [0, 0]
+
+
+def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: Path) -> None:
+    readme = (MOUNTED / "README.md").read_text("utf-8")
+    folder = copied(MOUNTED, tmp_path)
+    generate(readme, folder, path)
+    with ExitStack() as stack:
+        site = started(stack, ["app.py", "--port", "0"], folder)
+        address = after(site, "======== Running on http://").split()[0]
+        run_all(readme, folder, path, {"127.0.0.1:8081": address})
+        assert site.stop() == 0

@@ -9,10 +9,11 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example-browser test gen gen-check lock fmt lint robustness bench
+.PHONY: help run example-browser test gen gen-check lock fmt lint conformance robustness bench
 
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
+CONFORMANCE := tests/conformance
 EXAMPLE := examples/browser
 
 # The lines of constraints.txt that end what `make run` installs, and what `make test` does.
@@ -68,6 +69,9 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+conformance: .venv/.stamp-conformance ## run the protobuf conformance suite, with our codec for all JSON
+	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached
 	@$(BIN)/python tests/robustness/run.py $(ARGS)
 
@@ -107,6 +111,11 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 .venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json $(NODE_CLIENT)/chromium.mjs
 	@echo "Fetching the JavaScript clients and the Chromium that tests use into $(NODE_CLIENT) (about 80 MB)"
 	@cd $(NODE_CLIENT) && $(NPM_CI) && "$$node" chromium.mjs
+	@touch $@
+
+.venv/.stamp-conformance: .venv/.stamp-dev $(CONFORMANCE)/package-lock.json
+	@echo "Fetching the protobuf conformance suite into $(CONFORMANCE) (about 14 MB)"
+	@cd $(CONFORMANCE) && $(NPM_CI)
 	@touch $@
 
 .venv/.stamp-example: .venv/.stamp-dev $(EXAMPLE)/package-lock.json

@@ -135,19 +135,25 @@ class Readers:
         if (entry := map_entry(field)) is not None:
             read_key = _key_reader(entry.fields_by_name["key"])
             values = self._field(entry.fields_by_name["value"], pending)
-            return FieldReader(field.name, None, _map_reader(read_key, values), takes_null=False)
+            read = _map_reader(read_key, values)
+            if entry.fields_by_name["value"].enum_type is not None and not self._strict:
+                read = _without_unknown_values(read)
+            return FieldReader(field.name, None, read, takes_null=False)
         native = _NATIVE.get(field.type)
         takes_null = False
         if field.message_type is not None:
             read = self._compile(field.message_type, pending)
             takes_null = field.message_type.full_name == wellknown.VALUE
         elif field.enum_type is not None:
-            read = scalars.enum_reader(field.enum_type)
+            read = scalars.enum_reader(field.enum_type, passes_over=not self._strict)
             takes_null = field.enum_type.full_name == scalars.NULL_VALUE
         else:
             read = SIMPLE[field.type]
         if field.is_repeated:
-            return FieldReader(field.name, None, _list_reader(field, read), takes_null)
+            read = _list_reader(field, read)
+            if field.enum_type is not None and not self._strict:
+                read = _without_unknown_elements(read)
+            return FieldReader(field.name, None, read, takes_null)
         return FieldReader(field.name, native, read, takes_null)
 
     def _object_reader(self, descriptor: Descriptor, fields: Mapping[str, FieldReader]) -> Reader:
@@ -213,14 +219,19 @@ def _by_json_name(
 
 def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, object]) -> None:
     for members in oneofs:
-        given = members & values.keys()
-        if len(given) > 1:
-            raise Fault(f"expected one of {', '.join(sorted(given))}, got {len(given)}")
+        if len(members & values.keys()) > 1:
+            given = sorted(name for name in members if values.get(name) is not None)
+            if len(given) > 1:
+                raise Fault(f"expected one of {', '.join(given)}, got {len(given)}")
 
 
 def _extended(message_type: type[Message], values: dict[str, object]) -> object:
     """Extensions are no constructor's arguments: with any, the message is made here."""
-    extensions = {name: values.pop(name) for name in [*values] if name[0] == "["}
+    extensions = {
+        name: value
+        for name in [*values]
+        if name[0] == "[" and (value := values.pop(name)) is not None
+    }
     if not extensions:
         return values
     message = message_type(**values)
@@ -300,6 +311,26 @@ def _list_reader(field: FieldDescriptor, read: Reader) -> Reader:
         return items
 
     return read_list
+
+
+def _without_unknown_elements(read: Reader) -> Reader:
+    """Leaves out the enum values that were passed over."""
+
+    def read_known(value: object, depth: int) -> list[object]:
+        items: list[object] = read(value, depth)  # type: ignore[assignment]  # as lists are read
+        return [item for item in items if item is not None]
+
+    return read_known
+
+
+def _without_unknown_values(read: Reader) -> Reader:
+    """Leaves out the entries whose enum value was passed over."""
+
+    def read_known(value: object, depth: int) -> dict[object, object]:
+        items: dict[object, object] = read(value, depth)  # type: ignore[assignment]  # as maps are
+        return {key: item for key, item in items.items() if item is not None}
+
+    return read_known
 
 
 def _map_reader(read_key: Reader, values: FieldReader) -> Reader:

@@ -38,6 +38,7 @@ INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
     FieldDescriptor.TYPE_FIXED64: ("uint64", 0, 2**64 - 1),
 }
 
+_ENUM_RANGE = -(2**31), 2**31 - 1
 _FLOAT_EXACT = 2**53  # a double holds every integer up to here
 _FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
 _FLOAT32 = struct.Struct("f")
@@ -202,42 +203,40 @@ def _unpadded_or_url_safe(text: str) -> bytes:
     return binascii.a2b_base64(text.translate(_BASE64_URL_SAFE) + "=" * misses)
 
 
-def enum_reader(enum: EnumDescriptor) -> Reader:
-    """By name or by number; an open enum takes any number, NullValue takes null too."""
+def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> Reader:
+    """By name or by number; an open enum takes any number, NullValue takes null too.
+
+    Args:
+        enum: whose values are read.
+        passes_over: read a name that is none of them as None, as if the value were not there.
+    """
     numbers = {value.name: value.number for value in enum.values}
     known = frozenset(numbers.values()) if enum.is_closed else None
     kind = f"a value of {enum.full_name}"
     is_null = enum.full_name == NULL_VALUE
 
-    def read(value: object, _: int) -> int:
+    def read(value: object, _: int) -> int | None:
+        number: int | None = None
         if isinstance(value, str):
-            named = numbers.get(value)
-            if named is not None:
-                return named
+            number = numbers.get(value)
+            if number is not None:
+                return number
+            if _NUMBER.fullmatch(value):
+                number = _integer_of(value, *_ENUM_RANGE)
+            elif passes_over:
+                return None
         elif value is None:
             if is_null:
                 return 0
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            number = int(value)
-            in_range = -(2**31) <= number < 2**31 if known is None else number in known
-            if number == value and in_range:
-                return number
-        raise expected(kind, value)
+            number = int(value) if int(value) == value else None
+        if number is None or (
+            not _ENUM_RANGE[0] <= number <= _ENUM_RANGE[1] if known is None else number not in known
+        ):
+            raise expected(kind, value)
+        return number
 
     return read
-
-
-def enum_text_reader(enum: EnumDescriptor) -> Reader:
-    """An enum where JSON has only text: its number is digits."""
-    read = enum_reader(enum)
-
-    def read_text(value: object, depth: int) -> object:
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            number = _integer_of(value, -(2**31), 2**31 - 1)
-            return read(value if number is None else number, depth)
-        return read(value, depth)
-
-    return read_text
 
 
 def float_word(number: float) -> str:

@@ -35,7 +35,7 @@ def text_reader(field: FieldDescriptor, readers: Readers, *, nesting_max: int) -
     if field.type == FieldDescriptor.TYPE_BOOL:
         return _of_json_string(scalars.read_bool_text)
     if field.enum_type is not None:
-        return _of_json_string(scalars.enum_text_reader(field.enum_type))
+        return _of_json_string(scalars.enum_reader(field.enum_type))
     return _of_json_string(SIMPLE[field.type])
 
 

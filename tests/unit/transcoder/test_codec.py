@@ -153,6 +153,7 @@ def test_a_message_and_its_json_read_as_each_other(
         pytest.param('{"oneFloat":3.40282350e38}', "one_float: 3.4028235e38", id="rounds to max"),
         pytest.param('{"oneColor":1}', "one_color: GREEN", id="enum by number"),
         pytest.param('{"oneColor":1.0}', "one_color: GREEN", id="enum by integral float"),
+        pytest.param('{"oneColor":"1"}', "one_color: GREEN", id="enum by quoted number"),
         pytest.param('{"oneColor":2147483647}', "one_color: 2147483647", id="unknown enum number"),
         pytest.param('{"oneBytes":"-_-_"}', 'one_bytes: "\\373\\377\\277"', id="base64, URL-safe"),
         pytest.param('{"oneBytes":"YQ"}', 'one_bytes: "a"', id="base64, unpadded"),
@@ -179,6 +180,23 @@ def test_a_message_and_its_json_read_as_each_other(
             " } }",
             id="Struct in maps and lists",
         ),
+        pytest.param('{"oneColor":"PINK","oneInt32":1}', "one_int32: 1", id="unknown enum name"),
+        pytest.param(
+            '{"manyColor":["GREEN","PINK","RED"]}',
+            "many_color: [GREEN, RED]",
+            id="unknown enum name in a list",
+        ),
+        pytest.param(
+            '{"mapColor":{"a":"PINK","b":"GREEN"}}',
+            "map_color { key: 'b' value: GREEN }",
+            id="unknown enum name in a map",
+        ),
+        pytest.param(
+            '{"chooseColor":"PINK","chooseInt64":"3"}',
+            "choose_int64: 3",
+            id="unknown enum name beside a oneof",
+        ),
+        pytest.param('{"chooseNullvalue":"NIL"}', "", id="unknown name of NullValue"),
     ],
 )
 def test_all_that_protojson_allows_is_read(
@@ -290,12 +308,9 @@ def test_all_that_protojson_allows_is_read(
         pytest.param('{"oneFloat":3.5e38}', "oneFloat: expected float, got 3.5e+38", id="float32"),
         pytest.param('{"oneFloat":"-1e39"}', "oneFloat: expected float, got '-1e39'", id="float-"),
         pytest.param(
-            '{"oneColor":"PINK"}',
-            "oneColor: expected a value of test.Color, got 'PINK'",
-            id="unknown name of an enum",
-        ),
-        pytest.param(
-            '{"oneColor":"1"}', "oneColor: expected a value of test.Color, got '1'", id="quoted"
+            '{"oneColor":"2147483648"}',
+            "oneColor: expected a value of test.Color, got '2147483648'",
+            id="quoted number beyond an enum",
         ),
         pytest.param(
             '{"oneColor":2147483648}',
@@ -343,12 +358,35 @@ def test_all_else_is_refused_with_the_path_of_the_field(
     assert refusal(Codec(pool=pool), kinds, json.encode()) == problem
 
 
-def test_strict_refuses_members_that_are_no_fields(
-    pool: DescriptorPool, kinds: type[Message]
+@pytest.mark.parametrize(
+    ("json", "problem"),
+    [
+        pytest.param(
+            '{"oneKinds":{"colour":1}}',
+            "oneKinds: 'colour' is no field of test.Kinds",
+            id="member that is no field",
+        ),
+        pytest.param(
+            '{"oneColor":"PINK"}',
+            "oneColor: expected a value of test.Color, got 'PINK'",
+            id="unknown enum name",
+        ),
+        pytest.param(
+            '{"manyColor":["GREEN","PINK"]}',
+            "manyColor[1]: expected a value of test.Color, got 'PINK'",
+            id="unknown enum name in a list",
+        ),
+        pytest.param(
+            '{"mapColor":{"a":"PINK"}}',
+            "mapColor['a']: expected a value of test.Color, got 'PINK'",
+            id="unknown enum name in a map",
+        ),
+    ],
+)
+def test_strict_refuses_what_is_not_known(
+    pool: DescriptorPool, kinds: type[Message], json: str, problem: str
 ) -> None:
-    codec = Codec(pool=pool, strict=True)
-    problem = refusal(codec, kinds, b'{"oneKinds":{"colour":1}}')
-    assert problem == "oneKinds: 'colour' is no field of test.Kinds"
+    assert refusal(Codec(pool=pool, strict=True), kinds, json.encode()) == problem
 
 
 @pytest.mark.parametrize(
@@ -495,6 +533,11 @@ def test_of_two_names_for_one_number_the_first_is_written(compile_proto: Compile
     [
         pytest.param(
             '{"fixed":3}', "fixed: expected a value of test.Fixed, got 3", id="closed enum, number"
+        ),
+        pytest.param(
+            '{"fixed":"3"}',
+            "fixed: expected a value of test.Fixed, got '3'",
+            id="closed enum, quoted number",
         ),
         pytest.param(
             '{"[test.ext_number]":"x"}',

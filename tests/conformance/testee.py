@@ -1,0 +1,103 @@
+"""What the protobuf conformance suite tests: JSON by our codec, binary by protobuf itself.
+
+Follows conformance.proto: on the pipe, each request and each answer stands behind its length.
+Text format and JSPB are no business of the codec; the suite lets a testee skip them.
+When the requests end, it says on standard error how many had JSON in them.
+"""
+
+import argparse
+import struct
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from google.protobuf import descriptor_pb2, message_factory
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
+
+from transcoder import readers, scalars
+from transcoder.codec import Codec
+from transcoder.errors import TranscodeError
+from transcoder.scalars import Fault
+
+_LENGTH: Final = struct.Struct("<I")
+_PROTOBUF: Final = 1
+_JSON: Final = 2
+_JSON_IGNORE_UNKNOWN: Final = 3
+
+
+class Testee:
+    """Answers requests about the messages of one descriptor set."""
+
+    def __init__(self, descriptor_set: bytes) -> None:
+        self._pool = DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
+            self._pool.AddSerializedFile(file.SerializeToString())
+        self._request = self._type("conformance.ConformanceRequest")
+        self._response = self._type("conformance.ConformanceResponse")
+        self._strict = Codec(pool=self._pool, strict=True)
+        self._lenient = Codec(pool=self._pool)
+        self.json_requests = 0
+
+    def serve(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        while length := requests.read(_LENGTH.size):
+            request = self._request.FromString(requests.read(*_LENGTH.unpack(length)))
+            answer = self._response(**self._answer(request)).SerializeToString()
+            answers.write(_LENGTH.pack(len(answer)) + answer)
+            answers.flush()
+
+    def _type(self, name: str) -> type[Message]:
+        return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))
+
+    def _answer(self, request: Any) -> dict[str, object]:
+        if request.WhichOneof("payload") not in ("protobuf_payload", "json_payload"):
+            return {"skipped": "only binary and JSON are read"}
+        if request.requested_output_format not in (_PROTOBUF, _JSON):
+            return {"skipped": "only binary and JSON are written"}
+        is_json = request.HasField("json_payload")
+        self.json_requests += is_json or request.requested_output_format == _JSON
+        codec = self._lenient if request.test_category == _JSON_IGNORE_UNKNOWN else self._strict
+        message_type = self._type(request.message_type)
+        try:
+            message = (
+                codec.decode(message_type, request.json_payload.encode())
+                if is_json
+                else message_type.FromString(request.protobuf_payload)
+            )
+        except (DecodeError, TranscodeError) as exc:
+            return {"parse_error": str(exc)}
+        if request.requested_output_format == _PROTOBUF:
+            return {"protobuf_payload": message.SerializeToString()}
+        try:
+            return {"json_payload": codec.encode(message).decode()}
+        except Fault as exc:
+            return {"serialize_error": str(exc)}
+
+
+def read_no_int32() -> None:
+    readers.SIMPLE = {**readers.SIMPLE, FieldDescriptor.TYPE_INT32: lambda value, depth: 0}
+
+
+def write_no_bytes() -> None:
+    scalars.base64_text = lambda data: ""
+
+
+DEFECTS: Final = {"read-no-int32": read_no_int32, "write-no-bytes": write_no_bytes}
+"""What the codec can be made to do wrong, to see that the suite notices."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("descriptor_set", type=Path)
+    parser.add_argument("--defect", choices=DEFECTS)
+    arguments = parser.parse_args()
+    if arguments.defect:
+        DEFECTS[arguments.defect]()
+    testee = Testee(arguments.descriptor_set.read_bytes())
+    testee.serve(sys.stdin.buffer, sys.stdout.buffer)
+    sys.stderr.write(f"{testee.json_requests} requests with JSON\n")
+
+
+if __name__ == "__main__":
+    main()

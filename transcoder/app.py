@@ -6,26 +6,37 @@ service or its rules is raised there (`SchemaError`), and no request ever finds 
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import grpc
 from aiohttp import web
 
 from transcoder.binding import Binder
-from transcoder.calls import Metadata
+from transcoder.calls import Metadata, Method
 from transcoder.codec import Codec
 from transcoder.cors import Cors
 from transcoder.doors import Doors, Route
 from transcoder.errors import SchemaError
+from transcoder.fields import Fields
 from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.listener import Listener
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
+from transcoder.service_config import ServiceConfig
 
 logger = logging.getLogger(__name__)
+
+_KINDS: Final = {
+    (False, False): "unary",
+    (False, True): "a stream of responses",
+    (True, False): "a stream of requests",
+    (True, True): "a stream of both",
+}
 
 
 class Transcoder:
@@ -38,6 +49,7 @@ class Transcoder:
         self,
         *,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        service_config: str | os.PathLike[str] | bytes | None = None,
         json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
         strict: bool = False,
         forward_cookies: bool = False,
@@ -49,6 +61,9 @@ class Transcoder:
 
         Args:
             interceptors: run around every call, outermost first, as under `grpc.aio.server`.
+            service_config: a google.api.Service in YAML or JSON, the path of the file or, as bytes,
+                its text; its `http.rules` stand instead of the annotations of the methods that they
+                select, and each must select one that is registered when serving starts.
             json: how messages are written.
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
@@ -60,11 +75,13 @@ class Transcoder:
             limits: what a client may make the server hold.
 
         Raises:
-            SchemaError: an origin is not one.
+            SchemaError: an origin is not one, or the service configuration cannot be read.
         """
         self._limits = limits
         self._strict = strict
+        self._config = None if service_config is None else ServiceConfig(service_config)
         self._codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
+        self._fields = Fields(self._codec)
         self._backend = InProcess(interceptors)
         self._doors = Doors(
             self._backend,
@@ -99,23 +116,28 @@ class Transcoder:
         Raises:
             SchemaError: the service has no descriptor, or a rule of it cannot be served.
         """
-        for path, method in methods_of(service).items():
+        methods = methods_of(service)
+        for name in handlers:
+            if f"/{service}/{name}" not in methods:
+                raise SchemaError(f"service {service!r} has no method {name!r} in its descriptor")
+        for path, method in methods.items():
             handler = handlers.get(path.rpartition("/")[2])
             if handler is None:
                 continue
+            _require_kind(handler, method)
             self._backend.register({path: handler})
             self._doors.methods[path] = method
-            for rule in rules_of(method.descriptor):
+            for rule in rules_of(method.descriptor, self._config):
                 self._doors.router.add(
                     rule.verb,
                     rule.template,
                     Route(
                         method,
-                        Binder(method, rule, self._codec, strict=self._strict),
+                        Binder(method, rule, self._fields, strict=self._strict),
                         self._codec.encoder(method.response_type, rule.response_body),
                     ),
                     prefix="" if rule.is_default else prefix,
-                    origin=path,
+                    origin=rule.origin,
                 )
 
     # Serving.
@@ -128,7 +150,9 @@ class Transcoder:
 
         Raises:
             OSError: the address cannot be bound.
+            SchemaError: the service configuration selects a method that is not registered.
         """
+        self._require_selected()
         listener = Listener(self._doors.answer, self._doors.refuse, limits=self._limits)
         bound = await listener.start(address)
         self._listeners.append(listener)
@@ -156,13 +180,35 @@ class Transcoder:
         await self.stop()
 
     def app(self) -> web.Application:
-        """The doors as an aiohttp application, to run or to mount in one's own."""
+        """The doors as an aiohttp application, to run or to mount in one's own.
+
+        What `start` refuses is refused when the application starts.
+        """
+
+        async def require_selected(_: web.Application) -> None:
+            self._require_selected()
+
         application = web.Application(
             handler_args={"auto_decompress": False, "handler_cancellation": True}
         )
         application.router.add_route("*", "/{path:.*}", self._doors.answer_mounted)
+        application.on_startup.append(require_selected)
         self._doors.is_ready = True
         return application
+
+    def _require_selected(self) -> None:
+        if self._config is not None:
+            methods = self._doors.methods.values()
+            self._config.require_methods([method.descriptor.full_name for method in methods])
+
+
+def _require_kind(handler: Handler, method: Method) -> None:
+    made = (handler.request_streaming, handler.response_streaming)
+    described = (method.client_streaming, method.server_streaming)
+    if made != described:
+        raise SchemaError(
+            f"{method.path}: its handler is {_KINDS[made]}, its descriptor says {_KINDS[described]}"
+        )
 
 
 class Mount:

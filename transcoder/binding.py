@@ -6,7 +6,7 @@ Rule 1: a rule that no request could be bound by is a SchemaError, when the Bind
 Rule 2: path variables come unescaped, the query does not (query.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from google.protobuf import message_factory
@@ -14,12 +14,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from transcoder.calls import Method
-from transcoder.codec import Codec
 from transcoder.errors import SchemaError, malformed
-from transcoder.query import QueryReader
+from transcoder.fields import Field, Fields
+from transcoder.query import QueryReader, claim
 from transcoder.readers import descriptor_of
 from transcoder.rules import HttpRule
 from transcoder.scalars import Fault
+from transcoder.template import Variable
 from transcoder.wellknown import message_of
 
 
@@ -30,36 +31,38 @@ class Binder:
         reads_body: whether the rule takes anything from the body; if not, it may be left unread.
     """
 
-    def __init__(self, method: Method, rule: HttpRule, codec: Codec, *, strict: bool) -> None:
+    def __init__(self, method: Method, rule: HttpRule, fields: Fields, *, strict: bool) -> None:
         """Compile the rule.
 
         Raises:
             SchemaError: names the method, the rule and the field that cannot be bound.
         """
         request = descriptor_of(method.request_type)
-        where = f"{method.path}: {rule.verb} {rule.template.text}"
+        codec = fields.codec
         self._message_type = method.request_type
         self._is_strict = strict
         self._variables = [
-            _Variable(request, variable.field_path, codec, where)
-            for variable in rule.template.variables
+            _Variable(request, variable, fields, rule.where) for variable in rule.template.variables
         ]
         self._setters = [variable.setter() for variable in self._variables]
         self.reads_body: Final = rule.body != ""
         self._decode: Callable[[bytes], Message] | None = None
-        self._body_field: FieldDescriptor | None = None
+        self._body: Field | None = None
+        field: FieldDescriptor | None = None
         if rule.body == "*":
             self._decode = codec.decoder(method.request_type)
         elif rule.body:
-            self._body_field = request.fields_by_name.get(rule.body)
-            if self._body_field is None:
+            field = request.fields_by_name.get(rule.body)
+            if field is None:
                 raise SchemaError(
-                    f"{where}: body {rule.body!r} is not a field of {request.full_name}"
+                    f"{rule.where}: body {rule.body!r} is not a field of {request.full_name}"
                 )
-            self._read_body_field = codec.field_reader(self._body_field)
+            self._body = fields.of(request)[field.json_name]
+            self._read_body = codec.field_reader(field)
+        _refuse_conflicts(self._variables, field, rule.where)
         self._query = QueryReader(
-            request,
-            codec,
+            fields.of(request),
+            nesting_max=codec.nesting_max,
             bound=[variable.path for variable in self._variables],
             body=rule.body,
             strict=strict,
@@ -82,12 +85,13 @@ class Binder:
             message = self._decode(body) if body else self._message_type()
         else:
             values = self._query.read(query) if query else {}
-            if body and self._body_field is not None:
-                self._query.claim(values, self._body_field, "body")
-                values[self._body_field.name] = self._read_body_field(body)
+            if body and self._body is not None:
+                claim(values, self._body, "body")
+                values[self._body.name] = self._read_body(body)
             message = self._message_type(**values)
         if self._is_strict:
-            self._refuse_overridden(message)
+            for variable in self._variables:
+                variable.refuse_overridden(message)
         self.bind_path(variables, message)
         return message
 
@@ -96,30 +100,21 @@ class Binder:
         for set_field, text in zip(self._setters, variables, strict=True):
             set_field(message, text)
 
-    def _refuse_overridden(self, message: Message) -> None:
-        for variable in self._variables:
-            if variable.is_set(message):
-                raise malformed(f"{variable.name}: given in the path and outside of it")
-
 
 class _Variable:
     """A field of the request that a path fills."""
 
-    def __init__(
-        self, request: Descriptor, path: tuple[str, ...], codec: Codec, where: str
-    ) -> None:
-        self.path = path
-        self.name = ".".join(path)
-        *self._parents, self._attribute = path
-        where = f"{where}: variable {self.name!r}"
-        owner = request
-        for parent in self._parents:
-            field = _singular_field(owner, parent, where)
-            if field.message_type is None:
-                raise SchemaError(f"{where}: {parent!r} is not a message")
-            owner = field.message_type
-        self._field = _singular_field(owner, self._attribute, where)
-        read = codec.text_reader(self._field)
+    def __init__(self, request: Descriptor, variable: Variable, fields: Fields, where: str) -> None:
+        self.path = variable.field_path
+        self.name = ".".join(self.path)
+        where = f"{where}: variable {self.name!r} at column {variable.column}"
+        self.fields = list(_fields_on(self.path, request, where))
+        *self._parents, self._attribute = self.path
+        self._field = self.fields[-1]
+        of = self._field.message_type
+        self._message_type = None if of is None else message_factory.GetMessageClass(of)
+        self._levels = fields.codec.nesting_max - len(self.path)
+        read = fields.codec.text_reader(self._field)
         if read is None:
             raise SchemaError(f"{where}: its type is a message that has no form as text")
         self._read = read
@@ -133,34 +128,67 @@ class _Variable:
 
     def _set(self, message: Message, text: str) -> None:
         try:
-            value = self._read(text)
+            value = self._read(text, self._levels)
         except Fault as fault:
             raise malformed(f"path variable {self.name!r}: {fault.problem}") from None
-        owner = self._owner(message)
-        if self._field.message_type is None:
+        owner = message
+        for parent in self._parents:
+            owner = getattr(owner, parent)
+        if self._message_type is None:
             setattr(owner, self._attribute, value)
             return
-        message_type = message_factory.GetMessageClass(self._field.message_type)
         held = getattr(owner, self._attribute)
-        held.CopyFrom(message_of(message_type, value))
+        held.CopyFrom(message_of(self._message_type, value))
         held.SetInParent()
 
-    def is_set(self, message: Message) -> bool:
-        owner = self._owner(message)
+    def refuse_overridden(self, message: Message) -> None:
+        """Refuse a value for the field, or for another member of its oneof, in the message."""
+        owner = message
+        for field in self.fields:
+            if field.containing_oneof is not None:
+                given = owner.WhichOneof(field.containing_oneof.name)
+                if given is not None and given != field.name:
+                    raise malformed(f"{self.name}: excludes {given}, which is given too")
+            if field is not self._field:
+                owner = getattr(owner, field.name)
         if self._field.has_presence:
-            return owner.HasField(self._attribute)
-        return bool(getattr(owner, self._attribute))
-
-    def _owner(self, message: Message) -> Message:
-        for parent in self._parents:
-            message = getattr(message, parent)
-        return message
+            is_set = owner.HasField(self._attribute)
+        else:
+            is_set = bool(getattr(owner, self._attribute))
+        if is_set:
+            raise malformed(f"{self.name}: given in the path and outside of it")
 
 
-def _singular_field(owner: Descriptor, name: str, where: str) -> FieldDescriptor:
-    field = owner.fields_by_name.get(name)
-    if field is None:
-        raise SchemaError(f"{where}: {name!r} is not a field of {owner.full_name}")
-    if field.is_repeated:
-        raise SchemaError(f"{where}: {name!r} holds several values, a path holds one")
-    return field
+def _fields_on(path: Sequence[str], request: Descriptor, where: str) -> Iterator[FieldDescriptor]:
+    owner: Descriptor | None = request
+    for index, name in enumerate(path):
+        if owner is None:
+            raise SchemaError(f"{where}: {path[index - 1]!r} is not a message")
+        field = owner.fields_by_name.get(name)
+        if field is None:
+            raise SchemaError(f"{where}: {name!r} is not a field of {owner.full_name}")
+        if field.is_repeated:
+            raise SchemaError(f"{where}: {name!r} holds several values, a path holds one")
+        yield field
+        owner = field.message_type
+
+
+def _refuse_conflicts(
+    variables: Sequence[_Variable], body: FieldDescriptor | None, where: str
+) -> None:
+    """Refuse a rule that takes a field twice, or two members of one oneof, of every request."""
+    bound = [(f"variable {variable.name!r}", variable.fields) for variable in variables]
+    if body is not None:
+        if any(variable.path == (body.name,) for variable in variables):
+            raise SchemaError(f"{where}: {body.name!r} is both the body and a variable")
+        bound.append((f"body {body.name!r}", [body]))
+    members: dict[tuple[str, ...], tuple[str, str]] = {}
+    for what, fields in bound:
+        path: tuple[str, ...] = ()
+        for field in fields:
+            if field.containing_oneof is not None:
+                oneof = field.containing_oneof.full_name
+                member, other = members.setdefault((*path, oneof), (field.name, what))
+                if member != field.name:
+                    raise SchemaError(f"{where}: {other} and {what} are members of one oneof")
+            path += (field.name,)

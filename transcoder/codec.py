@@ -142,7 +142,7 @@ class Codec:
 
     def text_reader(self, field: FieldDescriptor) -> TextReader | None:
         """Reads one value from a path or a query; None when the field's type has no text form."""
-        return text_reader(field, self._readers, nesting_max=self.nesting_max)
+        return text_reader(field, self._readers)
 
     def any_json(self, packed: Any) -> object:
         """JSON of an Any whatever it holds; of one that has no JSON form, its bytes as base64."""

@@ -2,28 +2,47 @@
 
 Follows google/api/http.proto, "HTTP Transcoding": a parameter is a field, or a field of a field; a
 repeated one may come several times. Names are JSON names or proto names; "+" is a space.
-Where the document is silent: a singular field with two values is refused, and so are two members of
-one oneof; parameters that are no field, or are bound by path or body, count only when strict.
+Where the document is silent: an entry of a map is `map[key]=value`, and `map[key].field=value`
+where values are messages; an element of a list of messages is `list[0].field=value`, and
+`list.field=value` is the first one. A singular field with two values is refused, and so are two
+members of one oneof; parameters that are no field, or are bound by path or body, count only when
+strict.
 Rule: the query is unescaped here, once.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-
-from transcoder.codec import Codec
 from transcoder.errors import TranscodeError, malformed, shown
-from transcoder.readers import map_entry
+from transcoder.fields import Field, FieldsByName
 from transcoder.scalars import Fault
-from transcoder.wellknown import SPECIAL
 
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NAME: Final = re.compile(r"[^.\[]*")
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,4}")
 
 Values = dict[str, object]
 """What the constructor of a message takes, by field name; messages are Values too."""
+_Container = dict[object, object]
+"""Values, the entries of a map by key, or the elements of a list of messages by index."""
+
+
+class _Step(NamedTuple):
+    """A field on the way that a parameter names, and what stands in brackets behind it."""
+
+    field: Field
+    selector: str | None
+
+
+class _Target(NamedTuple):
+    """What a parameter names."""
+
+    steps: list[_Step]
+    """From the top."""
+    levels: int
+    """Of messages that the value itself may have."""
 
 
 class QueryReader:
@@ -31,9 +50,9 @@ class QueryReader:
 
     def __init__(
         self,
-        request: Descriptor,
-        codec: Codec,
+        fields: FieldsByName,
         *,
+        nesting_max: int,
         bound: Collection[tuple[str, ...]],
         body: str,
         strict: bool,
@@ -41,19 +60,18 @@ class QueryReader:
         """Make a reader.
 
         Args:
-            request: the message that queries fill.
-            codec: reads the values.
+            fields: those of the request.
+            nesting_max: levels of messages that a parameter may name.
             bound: the fields that the path binds, each as its names from the top.
             body: the field that the body binds, or empty.
             strict: refuse parameters that would have no effect.
         """
-        self._request = request
-        self._codec = codec
-        self._bound = bound
+        self._fields = fields
+        self._nesting_max = nesting_max
+        self._bound = {*bound, (body,)}
+        self._bound_tops = frozenset(names[0] for names in self._bound)
         self._body = body
         self._is_strict = strict
-        self._fields: dict[Descriptor, Mapping[str, FieldDescriptor]] = {}
-        self._text_readers: dict[FieldDescriptor, Callable[[str], object] | None] = {}
 
     def read(self, query: str) -> Values:
         """Read a query.
@@ -62,97 +80,166 @@ class QueryReader:
             TranscodeError: INVALID_ARGUMENT, naming the parameter.
         """
         values: Values = {}
+        lists: list[_Elements] = []
         for parameter in query.split("&"):
             if parameter:
                 name, _, text = parameter.partition("=")
-                self._bind(values, _unescaped(name), _unescaped(text))
+                self._bind(values, _unescaped(name), _unescaped(text), lists)
+        for elements in lists:
+            elements.put_in_order()
         return values
 
-    def _bind(self, values: Values, name: str, text: str) -> None:
-        path = self._resolve(name)
-        if not path:
+    def _bind(self, values: Values, name: str, text: str, lists: "list[_Elements]") -> None:
+        target = self._resolve(name)
+        if target is None:
             if self._is_strict:
                 raise malformed(f"query parameter {shown(name)}: no such field")
             return
-        names = tuple(field.name for field in path)
-        if names in self._bound or names[0] == self._body:
+        steps = target.steps
+        if steps[0].field.name in self._bound_tops and self._is_bound(steps):
             if self._is_strict:
                 raise malformed(f"query parameter {shown(name)}: bound by the path or the body")
             return
-        *parents, leaf = path
-        for field in parents:
-            self.claim(values, field, f"query parameter {shown(name)}")
-            values = values.setdefault(field.name, {})  # type: ignore[assignment]  # made here
-        value = self._value(leaf, name, text)
-        if leaf.is_repeated:
-            values.setdefault(leaf.name, []).append(value)  # type: ignore[attr-defined]
-            return
-        if leaf.name in values:
-            raise malformed(f"query parameter {shown(name)}: expected one value, got two")
-        self.claim(values, leaf, f"query parameter {shown(name)}")
-        values[leaf.name] = value
-
-    def claim(self, values: Values, field: FieldDescriptor, name: str) -> None:
-        """Refuse a field whose oneof has another member set.
-
-        Raises:
-            TranscodeError: INVALID_ARGUMENT, naming `name` and the other member.
-        """
-        if field.containing_oneof is not None:
-            for other in field.containing_oneof.fields:
-                if other is not field and other.name in values:
-                    raise malformed(f"{name}: excludes {other.json_name}, which is given too")
-
-    def _resolve(self, name: str) -> Sequence[FieldDescriptor]:
-        """The fields that a parameter names, from the top; empty when it names none."""
-        dotted, bracket, _ = name.partition("[")
-        steps = dotted.split(".")
-        if len(steps) > self._codec.nesting_max:
-            raise malformed(f"query parameter {shown(name)}: nested too deeply")
-        path: list[FieldDescriptor] = []
-        owner: Descriptor | None = self._request
-        for step in steps:
-            field = None if owner is None else self._fields_of(owner).get(step)
-            if field is None:
-                return ()
-            if path and path[-1].is_repeated:
-                raise _without_text(name, path[-1])
-            path.append(field)
-            held = field.message_type
-            owner = None if held is None or held.full_name in SPECIAL else held
-        if bracket and map_entry(path[-1]) is None:
-            return ()
-        return path
-
-    def _fields_of(self, descriptor: Descriptor) -> Mapping[str, FieldDescriptor]:
-        """The fields of a message by either name; JSON names come first."""
-        fields = self._fields.get(descriptor)
-        if fields is None:
-            fields = {field.name: field for field in descriptor.fields}
-            fields |= {field.json_name: field for field in descriptor.fields}
-            self._fields[descriptor] = fields
-        return fields
-
-    def _value(self, field: FieldDescriptor, name: str, text: str) -> object:
-        if field not in self._text_readers:
-            self._text_readers[field] = self._codec.text_reader(field)
-        read = self._text_readers[field]
-        if read is None:
-            raise _without_text(name, field)
+        leaf = steps[-1].field
+        if leaf.read is None or leaf.is_map == (steps[-1].selector is None):
+            raise _without_text(name, leaf)
+        container, key = _place(values, steps, name, lists)
         try:
-            return read(text)
+            value = leaf.read(text, target.levels)
         except Fault as fault:
             raise malformed(f"query parameter {shown(name)}: {fault.problem}") from None
+        if leaf.is_list:
+            container.setdefault(key, []).append(value)  # type: ignore[attr-defined]  # made here
+        elif key in container:
+            raise malformed(f"query parameter {shown(name)}: expected one value, got two")
+        else:
+            container[key] = value
+
+    def _is_bound(self, steps: Sequence[_Step]) -> bool:
+        names = tuple(step.field.name for step in steps)
+        return names[0] == self._body or names in self._bound
+
+    def _resolve(self, name: str) -> _Target | None:
+        """What a parameter names; None when it names no field."""
+        field = self._fields.get(name)
+        if field is not None:
+            return _Target([_Step(field, None)], self._nesting_max - 1)
+        levels = self._nesting_max
+        steps: list[_Step] = []
+        fields: FieldsByName | None = self._fields
+        start = 0
+        while fields is not None:
+            end = _NAME.match(name, start).end()  # type: ignore[union-attr]  # it matches nothing too
+            field = fields.get(name[start:end])
+            if field is None:
+                return None
+            selector = None
+            if name.startswith("[", end):
+                if not (field.is_map or field.is_message_list):
+                    return None
+                start, end = end + 1, _closing(name, end, field)
+                selector, end = name[start:end], end + 1
+            steps.append(_Step(field, selector))
+            levels -= field.levels
+            if end == len(name):
+                return _Target(steps, levels)
+            if levels < 1:
+                raise malformed(f"query parameter {shown(name)}: nested too deeply")
+            if field.is_map and selector is None:
+                raise _without_text(name, field)
+            fields = field.fields
+            start = end + 1
+        return None
 
 
-def _without_text(name: str, field: FieldDescriptor) -> TranscodeError:
-    if map_entry(field) is not None:
-        kind = "a map"
-    elif field.is_repeated:
-        kind = "a list of messages"
+class _Elements(NamedTuple):
+    """The elements of a list of messages, while its query is read: by index, in any order."""
+
+    owner: Values
+    field: Field
+    by_index: _Container
+
+    def put_in_order(self) -> None:
+        count = len(self.by_index)
+        if not all(index in self.by_index for index in range(count)):
+            raise malformed(
+                f"query: {self.field.json_name} has {count} elements, "
+                f"and one of {self.field.json_name}[0] to [{count - 1}] is missing"
+            )
+        self.owner[self.field.name] = [self.by_index[index] for index in range(count)]
+
+
+def claim(values: Values, field: Field, name: str) -> None:
+    """Refuse a field whose oneof has another member set.
+
+    Raises:
+        TranscodeError: INVALID_ARGUMENT, naming `name` and the other member.
+    """
+    for rival in field.rivals:
+        if rival.name in values:
+            raise malformed(f"{name}: excludes {rival.json_name}, which is given too")
+
+
+def _place(
+    values: Values, steps: Sequence[_Step], name: str, lists: list[_Elements]
+) -> tuple[_Container, object]:
+    """Where a parameter's value goes; what is around it is made on the way."""
+    owner = values
+    container: _Container = {}
+    key: object = None
+    for field, selector in steps:
+        if key is not None:
+            owner = container.setdefault(key, {})  # type: ignore[assignment]  # made here
+        if field.rivals:
+            claim(owner, field, f"query parameter {shown(name)}")
+        if field.read_key is not None:
+            container = owner.setdefault(field.name, {})  # type: ignore[assignment]  # made here
+            try:
+                key = field.read_key(selector or "", 0)
+            except Fault as fault:
+                raise malformed(f"query parameter {shown(name)}: key: {fault.problem}") from None
+        elif field.is_message_list:
+            key = _index(selector, name)
+            held = owner.get(field.name)
+            if held is None:
+                held = owner[field.name] = {}
+                lists.append(_Elements(owner, field, held))
+            container = held  # type: ignore[assignment]  # made here
+        else:
+            container, key = owner, field.name  # type: ignore[assignment]  # names are keys too
+    return container, key
+
+
+def _index(selector: str | None, name: str) -> int:
+    if selector is None:
+        return 0
+    if not _INDEX.fullmatch(selector):
+        raise malformed(
+            f"query parameter {shown(name)}: expected an index from 0, got {shown(selector)}"
+        )
+    return int(selector)
+
+
+def _closing(name: str, opened_at: int, field: Field) -> int:
+    """Where the bracket closes: a key of a map of scalars may hold "].", and ends the name."""
+    if field.fields is not None:
+        closed_at = name.find("].", opened_at)
+        if closed_at > 0:
+            return closed_at
+    if not name.endswith("]"):
+        raise malformed(f"query parameter {shown(name)}: expected ']' behind the key")
+    return len(name) - 1
+
+
+def _without_text(name: str, field: Field) -> TranscodeError:
+    if field.is_map:
+        of_value = "" if field.fields is None else ".field"
+        problem = f"is a map, expected {field.json_name}[key]{of_value}"
+    elif field.is_list:
+        problem = "is a list of messages, not a value"
     else:
-        kind = "a message"
-    return malformed(f"query parameter {shown(name)}: {field.json_name} is {kind}, not a value")
+        problem = "is a message, not a value"
+    return malformed(f"query parameter {shown(name)}: {field.json_name} {problem}")
 
 
 def _unescaped(text: str) -> str:

@@ -1,6 +1,7 @@
 """Find the HTTP rules of a method.
 
-Follows google/api/http.proto, "HTTP Transcoding". A method without a rule is served at
+Follows google/api/http.proto, "HTTP Transcoding". A service configuration's rule for a method
+stands instead of its annotation (service_config.py); a method without either is served at
 `POST /package.Service/Method` with the whole message as its body.
 Rule: templates are parsed here; what a rule says of the request's fields is checked by the binding.
 """
@@ -14,6 +15,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
 from transcoder.errors import SchemaError
+from transcoder.service_config import ServiceConfig
 from transcoder.template import PathTemplate
 
 _TOKEN: Final = frozenset(
@@ -25,6 +27,8 @@ _TOKEN: Final = frozenset(
 class HttpRule:
     """One way to reach a method over HTTP."""
 
+    origin: str
+    """Whose rule it is, for errors: the method, behind the configuration that has the rule."""
     verb: str
     """As on the request line; "*" for any."""
     template: PathTemplate
@@ -35,49 +39,57 @@ class HttpRule:
     is_default: bool = False
     """Made for a method that has no rule: a prefix does not apply to it."""
 
+    @property
+    def where(self) -> str:
+        """The rule, as errors name it."""
+        return f"{self.origin}: {self.verb} {self.template.text}"
 
-def rules_of(method: MethodDescriptor) -> tuple[HttpRule, ...]:
-    """The rule of a method's annotation and its additional bindings, or the default one.
+
+def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> tuple[HttpRule, ...]:
+    """The rule of a method and its additional bindings, or the default one.
 
     Raises:
         SchemaError: names the method and what is wrong with its rule.
     """
-    # An annotation read before annotations_pb2 was imported is an unknown field: parse it again.
-    options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
-    if not options.HasExtension(annotations_pb2.http):
-        path = f"/{method.containing_service.full_name}/{method.name}"
-        return (HttpRule("POST", PathTemplate.parse(path), "*", "", is_default=True),)
-    annotation = options.Extensions[annotations_pb2.http]
-    return tuple(_read(rule, method) for rule in _bindings(annotation, method))
+    name = method.full_name
+    configured = config.rule_of(name) if config is not None else None
+    if configured is not None:
+        origin, rule = f"{configured.origin}: {name}", configured.rule
+    else:
+        # An annotation read before annotations_pb2 was imported is an unknown field: parse it again
+        options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
+        if not options.HasExtension(annotations_pb2.http):
+            path = f"/{method.containing_service.full_name}/{method.name}"
+            return (HttpRule(name, "POST", PathTemplate.parse(path), "*", "", is_default=True),)
+        origin, rule = name, options.Extensions[annotations_pb2.http]
+    return tuple(_read(binding, method, origin) for binding in _bindings(rule, origin))
 
 
-def _bindings(rule: http_pb2.HttpRule, method: MethodDescriptor) -> Iterator[http_pb2.HttpRule]:
+def _bindings(rule: http_pb2.HttpRule, origin: str) -> Iterator[http_pb2.HttpRule]:
     yield rule
     for binding in rule.additional_bindings:
         if binding.additional_bindings:
-            raise SchemaError(f"{method.full_name}: additional_bindings within additional_bindings")
+            raise SchemaError(f"{origin}: additional_bindings within additional_bindings")
         yield binding
 
 
-def _read(rule: http_pb2.HttpRule, method: MethodDescriptor) -> HttpRule:
+def _read(rule: http_pb2.HttpRule, method: MethodDescriptor, origin: str) -> HttpRule:
     pattern = rule.WhichOneof("pattern")
     if pattern is None:
-        raise SchemaError(f"{method.full_name}: its google.api.http rule has no method and path")
+        raise SchemaError(f"{origin}: its google.api.http rule has no method and path")
     if pattern == "custom":
         verb, path = rule.custom.kind, rule.custom.path
     else:
         verb, path = pattern.upper(), getattr(rule, pattern)
     if not verb or not _TOKEN.issuperset(verb):
-        raise SchemaError(
-            f"{method.full_name}: expected an HTTP method as custom kind, got {verb!r}"
-        )
+        raise SchemaError(f"{origin}: expected an HTTP method as custom kind, got {verb!r}")
     try:
         template = PathTemplate.parse(path)
     except SchemaError as exc:
-        raise SchemaError(f"{method.full_name}: {exc}") from exc
+        raise SchemaError(f"{origin}: {verb} {exc}") from exc
     if rule.response_body and rule.response_body not in method.output_type.fields_by_name:
         raise SchemaError(
-            f"{method.full_name}: {verb} {path}: response_body {rule.response_body!r} "
+            f"{origin}: {verb} {path}: response_body {rule.response_body!r} "
             f"is not a field of {method.output_type.full_name}"
         )
-    return HttpRule(verb, template, rule.body, rule.response_body)
+    return HttpRule(origin, verb, template, rule.body, rule.response_body)

@@ -49,6 +49,8 @@ class Variable:
     end: int
     is_multi: bool
     """More than one segment, or `**`: its value keeps "%2F" as it was sent."""
+    column: int
+    """Where it opens in the template, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class _Parser:
             self._position += 1
         end = len(self.segments)
         is_multi = end - start > 1 or isinstance(self.segments[start], Multi)
-        self.variables.append(Variable(tuple(field_path), start, end, is_multi))
+        self.variables.append(Variable(tuple(field_path), start, end, is_multi, opened_at + 1))
 
     def _read_part(self) -> None:
         """Read one segment of a variable's own template."""

@@ -14,45 +14,36 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from transcoder import scalars, wellknown
 from transcoder.document import parse
 from transcoder.readers import SIMPLE, Readers
-from transcoder.scalars import Reader
 
-TextReader = Callable[[str], object]
-"""Text → what the constructor of the field's message takes; raises Fault."""
+TextReader = Callable[[str, int], object]
+"""Text, levels of messages left → what the constructor of its message takes; raises Fault."""
 
 _JSON: Final = frozenset({wellknown.STRUCT, wellknown.VALUE, wellknown.LIST_VALUE})
 
 
-def text_reader(field: FieldDescriptor, readers: Readers, *, nesting_max: int) -> TextReader | None:
+def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
     """A reader of one value (of one element, where the field is repeated).
 
     Returns:
         None when the field's type has no text form: messages, Any and the entries of maps.
     """
     if field.message_type is not None:
-        return _message_text_reader(field.message_type, readers, nesting_max=nesting_max)
-    if field.type == FieldDescriptor.TYPE_STRING:
-        return str
+        return _message_text_reader(field.message_type, readers)
     if field.type == FieldDescriptor.TYPE_BOOL:
-        return _of_json_string(scalars.read_bool_text)
+        return scalars.read_bool_text
     if field.enum_type is not None:
-        return _of_json_string(scalars.enum_reader(field.enum_type))
-    return _of_json_string(SIMPLE[field.type])
+        return scalars.enum_reader(field.enum_type)
+    return SIMPLE[field.type]
 
 
-def _message_text_reader(
-    descriptor: Descriptor, readers: Readers, *, nesting_max: int
-) -> TextReader | None:
+def _message_text_reader(descriptor: Descriptor, readers: Readers) -> TextReader | None:
     name = descriptor.full_name
     if name in wellknown.TEXTUAL:
-        return _of_json_string(wellknown.TEXTUAL[name])
+        return wellknown.TEXTUAL[name]
     if name in wellknown.WRAPPERS:
-        held = text_reader(descriptor.fields_by_name["value"], readers, nesting_max=nesting_max)
-        return None if held is None else lambda text: {"value": held(text)}
+        held = text_reader(descriptor.fields_by_name["value"], readers)
+        return None if held is None else lambda text, depth: {"value": held(text, depth)}
     if name in _JSON:
         read = readers.message(descriptor)
-        return lambda text: read(parse(text.encode(), has_floats=True), nesting_max)
+        return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
     return None
-
-
-def _of_json_string(read: Reader) -> TextReader:
-    return lambda text: read(text, 1)

@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from transcoder.binding import Binder
 from transcoder.codec import Codec
+from transcoder.fields import Fields
 from transcoder.rules import HttpRule
 from transcoder.schema import methods_of
 from transcoder.template import PathTemplate
@@ -218,6 +219,16 @@ message Size {
 int32 width = 1;
 Size inner = 2;
 repeated string notes = 3;
+map<string, Size> boxes = 4;
+repeated Size parts = 5;
+google.protobuf.Struct extra = 6;
+Ways ways = 7;
+}
+message Ways {
+oneof way {
+int32 left = 1;
+int32 right = 2;
+}
 }
 message Order {
 string id = 1;
@@ -244,6 +255,11 @@ repeated google.protobuf.Duration waits = 19;
 repeated Color colors = 20;
 google.protobuf.Struct extra = 21;
 google.protobuf.StringValue note = 22;
+map<int32, Color> ranks = 23;
+map<bool, bytes> marks = 24;
+map<string, google.protobuf.Duration> times = 25;
+map<string, Size> boxes = 26;
+string odd = 27 [json_name = "i.d[0]"];
 }
 service Shop {
 rpc Put(Order) returns (Order);
@@ -261,10 +277,10 @@ def shop() -> DescriptorPool:
 def binder(shop: DescriptorPool) -> Callable[..., Binder]:
     """Makes a Binder for a request that is a `test.Order`."""
 
-    def make(template: str, *, body: str = "", strict: bool = False) -> Binder:
+    def make(template: str, *, body: str = "", strict: bool = False, verb: str = "PUT") -> Binder:
         method = methods_of("test.Shop", shop)["/test.Shop/Put"]
-        rule = HttpRule("PUT", PathTemplate.parse(template), body, "")
-        return Binder(method, rule, Codec(pool=shop, strict=strict), strict=strict)
+        rule = HttpRule("test.Shop.Put", verb, PathTemplate.parse(template), body, "")
+        return Binder(method, rule, Fields(Codec(pool=shop, strict=strict)), strict=strict)
 
     return make
 

@@ -281,6 +281,32 @@ def test_strict_refuses_what_would_have_no_effect(
     assert (caught.value.http_status, caught.value.message) == (400, problem)
 
 
+@pytest.mark.parametrize(
+    ("template", "query", "problem"),
+    [
+        pytest.param("/{card}", "coins=1", "card: excludes coins, which is given too", id="member"),
+        pytest.param(
+            "/{barter.width}",
+            "card=a",
+            "barter.width: excludes card, which is given too",
+            id="field of a member",
+        ),
+        pytest.param(
+            "/{card}",
+            "barter.width=1",
+            "card: excludes barter, which is given too",
+            id="member beside a field of another",
+        ),
+    ],
+)
+def test_strict_refuses_another_member_of_a_oneof_that_the_path_binds(
+    binder: Callable[..., Binder], template: str, query: str, problem: str
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder(template, strict=True).bind(["1"], query, b"")
+    assert (caught.value.http_status, caught.value.message) == (400, problem)
+
+
 def test_strict_finds_a_nested_optional_field_of_the_path_in_the_body(
     binder: Callable[..., Binder], order: Callable[[str], Message]
 ) -> None:
@@ -294,43 +320,67 @@ def test_strict_finds_a_nested_optional_field_of_the_path_in_the_body(
     ("template", "body", "problem"),
     [
         pytest.param(
-            "/{nope}", "", "variable 'nope': 'nope' is not a field of test.Order", id="no"
+            "/{nope}",
+            "",
+            "variable 'nope' at column 2: 'nope' is not a field of test.Order",
+            id="no",
         ),
         pytest.param(
-            "/{size.nope}", "", "variable 'size.nope': 'nope' is not a field of test.Size", id="in"
+            "/{size.nope}",
+            "",
+            "variable 'size.nope' at column 2: 'nope' is not a field of test.Size",
+            id="in",
         ),
         pytest.param(
-            "/{id.x}", "", "variable 'id.x': 'id' is not a message", id="through a string"
+            "/{id.x}",
+            "",
+            "variable 'id.x' at column 2: 'id' is not a message",
+            id="through a string",
         ),
         pytest.param(
             "/{tags}",
             "",
-            "variable 'tags': 'tags' holds several values, a path holds one",
+            "variable 'tags' at column 2: 'tags' holds several values, a path holds one",
             id="repeated",
         ),
         pytest.param(
             "/{labels}",
             "",
-            "variable 'labels': 'labels' holds several values, a path holds one",
+            "variable 'labels' at column 2: 'labels' holds several values, a path holds one",
             id="map",
         ),
         pytest.param(
             "/{sizes.width}",
             "",
-            "variable 'sizes.width': 'sizes' holds several values, a path holds one",
+            "variable 'sizes.width' at column 2: 'sizes' holds several values, a path holds one",
             id="through a list",
         ),
         pytest.param(
             "/{size}",
             "",
-            "variable 'size': its type is a message that has no form as text",
+            "variable 'size' at column 2: its type is a message that has no form as text",
             id="message",
         ),
         pytest.param(
             "/{isGift}",
             "",
-            "variable 'isGift': 'isGift' is not a field of test.Order",
+            "variable 'isGift' at column 2: 'isGift' is not a field of test.Order",
             id="JSON name",
+        ),
+        pytest.param(
+            "/{card}/{coins}",
+            "",
+            "variable 'card' and variable 'coins' are members of one oneof",
+            id="two members of a oneof",
+        ),
+        pytest.param(
+            "/{barter.width}",
+            "card",
+            "variable 'barter.width' and body 'card' are members of one oneof",
+            id="two members of a oneof, path and body",
+        ),
+        pytest.param(
+            "/{id}", "id", "'id' is both the body and a variable", id="one field by path and body"
         ),
         pytest.param("/orders", "nope", "body 'nope' is not a field of test.Order", id="body"),
         pytest.param(
@@ -346,4 +396,11 @@ def test_a_rule_that_cannot_be_bound_is_refused_at_once(
 ) -> None:
     with pytest.raises(SchemaError) as caught:
         binder(template, body=body)
-    assert str(caught.value) == f"/test.Shop/Put: PUT {template}: {problem}"
+    assert str(caught.value) == f"test.Shop.Put: PUT {template}: {problem}"
+
+
+def test_fields_of_one_message_may_come_from_path_and_body(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    bound = binder("/{barter.width}", body="barter").bind(["1"], "", b'{"notes":["n"]}')
+    assert bound == order("barter { width: 1 notes: 'n' }")

@@ -45,7 +45,47 @@ from transcoder.errors import TranscodeError
             id="Struct, JSON",
         ),
         pytest.param("nope=1&size.nope=2&id.x=3&rank.value=4", "", id="unknown parameters"),
-        pytest.param("tags[0]=1&nope[x]=1", "", id="brackets that are no map"),
+        pytest.param("tags[0]=1&nope[x]=1&count[0]=1", "", id="brackets that are no map"),
+        pytest.param(
+            "labels[a]=1&labels[b]=2",
+            "labels{key:'a' value:'1'} labels{key:'b' value:'2'}",
+            id="map",
+        ),
+        pytest.param("labels%5Bk.x%5D=v", "labels { key: 'k.x' value: 'v' }", id="escaped key"),
+        pytest.param(
+            "labels[a%5D.b+%5B]=v", "labels { key: 'a].b [' value: 'v' }", id="brackets in a key"
+        ),
+        pytest.param("labels[]=", "labels { key: '' value: '' }", id="empty key and value"),
+        pytest.param("ranks[-1]=GREEN", "ranks { key: -1 value: GREEN }", id="map by int32"),
+        pytest.param("marks[true]=_-8", "marks{key:true value:'\\377\\357'}", id="map by bool"),
+        pytest.param(
+            "times[k]=1s", "times { key: 'k' value { seconds: 1 } }", id="map of Durations"
+        ),
+        pytest.param(
+            "boxes[a].width=1&boxes[a].notes=n&boxes[b.c].inner.width=2",
+            "boxes{key:'a' value{width:1 notes:'n'}} boxes{key:'b.c' value{inner{width:2}}}",
+            id="map of messages",
+        ),
+        pytest.param(
+            "size.boxes[k].width=1", "size{boxes{key:'k' value{width:1}}}", id="map within"
+        ),
+        pytest.param(
+            "sizes.width=1&sizes.notes=a&sizes.notes=b",
+            "sizes { width: 1 notes: ['a', 'b'] }",
+            id="list of messages, the first one",
+        ),
+        pytest.param(
+            "sizes[1].width=2&sizes[0].width=1&sizes[1].inner.width=3",
+            "sizes { width: 1 } sizes { width: 2 inner { width: 3 } }",
+            id="list of messages, by index",
+        ),
+        pytest.param(
+            "sizes[0].parts[1].width=2&sizes[0].parts[0].width=1",
+            "sizes { parts { width: 1 } parts { width: 2 } }",
+            id="list within a list",
+        ),
+        pytest.param("sizes[0].nope=1&boxes[k].nope=1", "", id="unknown fields of elements"),
+        pytest.param("i.d[0]=x", "odd: 'x'", id="JSON name of dots and brackets"),
     ],
 )
 def test_a_query_fills_fields(
@@ -96,12 +136,54 @@ def test_a_query_fills_fields(
             "packed=x", "query parameter 'packed': packed is a message, not a value", id="Any"
         ),
         pytest.param(
-            "labels=x", "query parameter 'labels': labels is a map, not a value", id="map"
+            "labels=x",
+            "query parameter 'labels': labels is a map, expected labels[key]",
+            id="map without a key",
         ),
         pytest.param(
-            "labels[k.x]=v",
-            "query parameter 'labels[k.x]': labels is a map, not a value",
-            id="entry",
+            "labels.k=x",
+            "query parameter 'labels.k': labels is a map, expected labels[key]",
+            id="key of a map as its field",
+        ),
+        pytest.param(
+            "boxes[k]=x",
+            "query parameter 'boxes[k]': boxes is a map, expected boxes[key].field",
+            id="map of messages without a field",
+        ),
+        pytest.param(
+            "labels[k=x",
+            "query parameter 'labels[k': expected ']' behind the key",
+            id="open bracket",
+        ),
+        pytest.param(
+            "labels[k]x=v",
+            "query parameter 'labels[k]x': expected ']' behind the key",
+            id="text behind a key",
+        ),
+        pytest.param(
+            "boxes[k]width=1",
+            "query parameter 'boxes[k]width': expected ']' behind the key",
+            id="field behind a key without a dot",
+        ),
+        pytest.param(
+            "labels[k]=a&labels[k]=b",
+            "query parameter 'labels[k]': expected one value, got two",
+            id="key twice",
+        ),
+        pytest.param(
+            "ranks[1]=GREEN&ranks[1e0]=RED",
+            "query parameter 'ranks[1e0]': expected one value, got two",
+            id="key twice, spelled differently",
+        ),
+        pytest.param(
+            "ranks[x]=GREEN",
+            "query parameter 'ranks[x]': key: expected int32, got 'x'",
+            id="bad key",
+        ),
+        pytest.param(
+            "ranks[1]=PINK",
+            "query parameter 'ranks[1]': expected a value of test.Color, got 'PINK'",
+            id="bad value in a map",
         ),
         pytest.param(
             "sizes=x",
@@ -109,9 +191,49 @@ def test_a_query_fills_fields(
             id="list",
         ),
         pytest.param(
-            "sizes.width=1",
-            "query parameter 'sizes.width': sizes is a list of messages, not a value",
-            id="field of a list",
+            "sizes[0]=x",
+            "query parameter 'sizes[0]': sizes is a list of messages, not a value",
+            id="element of a list of messages",
+        ),
+        pytest.param(
+            "sizes.width=1&sizes.width=2",
+            "query parameter 'sizes.width': expected one value, got two",
+            id="field of a list twice",
+        ),
+        pytest.param(
+            "sizes.width=1&sizes[0].width=2",
+            "query parameter 'sizes[0].width': expected one value, got two",
+            id="field of the first element twice",
+        ),
+        pytest.param(
+            "sizes[0].width=1&sizes[2].width=2",
+            "query: sizes has 2 elements, and one of sizes[0] to [1] is missing",
+            id="element left out",
+        ),
+        pytest.param(
+            "sizes[x].width=1",
+            "query parameter 'sizes[x].width': expected an index from 0, got 'x'",
+            id="index that is no number",
+        ),
+        pytest.param(
+            "sizes[00].width=1",
+            "query parameter 'sizes[00].width': expected an index from 0, got '00'",
+            id="index of two zeros",
+        ),
+        pytest.param(
+            "sizes[9999999].width=1",
+            "query parameter 'sizes[9999999].width': expected an index from 0, got '9999999'",
+            id="index beyond any list",
+        ),
+        pytest.param(
+            "sizes[0.width=1",
+            "query parameter 'sizes[0.width': expected ']' behind the key",
+            id="open bracket of an index",
+        ),
+        pytest.param(
+            "sizes[0].ways.left=1&sizes[0].ways.right=2",
+            "query parameter 'sizes[0].ways.right': excludes left, which is given too",
+            id="two members of a oneof within a list",
         ),
         pytest.param("id=%zz", "query: expected percent-encoded UTF-8, got '%zz'", id="bad escape"),
         pytest.param("id=%4", "query: expected percent-encoded UTF-8, got '%4'", id="half escape"),
@@ -121,6 +243,16 @@ def test_a_query_fills_fields(
             "size" + ".inner" * 100 + ".width=1",
             "query parameter 'size.inner.inner.inner.inner.inner.inner…': nested too deeply",
             id="too deep",
+        ),
+        pytest.param(
+            "boxes[k].boxes[k]" + ".boxes[k]" * 48 + ".width=1",
+            "query parameter 'boxes[k].boxes[k].boxes[k].boxes[k].boxe…': nested too deeply",
+            id="too deep through maps, whose entries are messages",
+        ),
+        pytest.param(
+            "size." + "inner." * 95 + "extra=" + '{"a":{"a":1}}',
+            "query parameter 'size.inner.inner.inner.inner.inner.inner…': nested too deeply",
+            id="too deep together with a Struct",
         ),
         pytest.param(
             "anything=%7B%22a%22:1,%22a%22:2%7D",

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from transcoder.errors import SchemaError
 from transcoder.rules import rules_of
+from transcoder.service_config import ServiceConfig
 
 HttpRule = http_pb2.HttpRule
 Custom = http_pb2.CustomHttpPattern
@@ -129,7 +130,7 @@ def test_additional_bindings_follow_the_rule() -> None:
         ),
         pytest.param(
             HttpRule(get="/a/{title"),
-            "shop.Books.Get: path template '/a/{title', column 10: "
+            "shop.Books.Get: GET path template '/a/{title', column 10: "
             'expected ".", "=" or "}", got the end',
             id="bad template",
         ),
@@ -184,3 +185,55 @@ print(rule.verb, rule.template.text)
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     assert done.stdout == "GET /a\n"
+
+
+def test_a_configured_rule_stands_instead_of_the_annotation() -> None:
+    annotated = HttpRule(get="/annotated", additional_bindings=[HttpRule(get="/too")])
+    config = ServiceConfig(
+        b"http: {rules: [{selector: shop.*, put: /a, body: title,"
+        b" additional_bindings: [{custom: {kind: '*', path: /b}}]}]}"
+    )
+    assert [
+        (rule.verb, rule.template.text, rule.body) for rule in rules_of(_method(annotated), config)
+    ] == [
+        ("PUT", "/a", "title"),
+        ("*", "/b", ""),
+    ]
+
+
+def test_a_method_that_no_selector_selects_keeps_its_annotation() -> None:
+    config = ServiceConfig(b"http: {rules: [{selector: shop.Books.Put, get: /a}]}")
+    [rule] = rules_of(_method(HttpRule(get="/annotated")), config)
+    assert rule.where == "shop.Books.Get: GET /annotated"
+    [rule] = rules_of(_method(None), config)
+    assert rule.is_default
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        pytest.param("get: '/a/{'", "GET path template '/a/{', column 5: ", id="template"),
+        pytest.param("body: x", "its google.api.http rule has no method and path", id="no path"),
+        pytest.param(
+            "get: /a, response_body: x",
+            "GET /a: response_body 'x' is not a field of shop.Book",
+            id="response_body",
+        ),
+        pytest.param(
+            "custom: {kind: 'A B', path: /a}",
+            "expected an HTTP method as custom kind, got 'A B'",
+            id="custom kind",
+        ),
+        pytest.param(
+            "get: /a, additional_bindings: [{get: /b, additional_bindings: [{get: /c}]}]",
+            "additional_bindings within additional_bindings",
+            id="nested additional bindings",
+        ),
+    ],
+)
+def test_bad_configured_rule_is_refused_with_its_place(rule: str, complaint: str) -> None:
+    config = ServiceConfig(f"http: {{rules: [{{selector: shop.Books.Get, {rule}}}]}}".encode())
+    with pytest.raises(SchemaError) as caught:
+        rules_of(_method(HttpRule(get="/annotated")), config)
+    place = "service configuration: http.rules[0] (shop.Books.Get): shop.Books.Get: "
+    assert str(caught.value).startswith(place + complaint)

@@ -1,0 +1,90 @@
+"""The fields of messages, as paths, queries and bodies name them; compiled once per message type.
+
+Rule: all is made when a service is registered, so that a request only looks names up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from transcoder.codec import Codec
+from transcoder.readers import map_entry
+from transcoder.texts import TextReader
+from transcoder.wellknown import SPECIAL
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field; where it is a map, or repeated, `read` and `fields` are those of one value."""
+
+    name: str
+    json_name: str
+    is_list: bool
+    read_key: TextReader | None
+    """Of a map; None of any other field."""
+    read: TextReader | None
+    """None where values have no text form."""
+    fields: "FieldsByName | None"
+    """The fields of its message; None where it has none, or another JSON form than an object."""
+    rivals: "tuple[Name, ...]"
+    """The other members of its oneof."""
+    is_map: bool
+    is_message_list: bool
+    """A list whose elements have fields that can be named one by one."""
+    levels: int
+    """Of messages that its value is within its message: an entry of a map is one too."""
+
+
+class Name(NamedTuple):
+    """Of a field."""
+
+    name: str
+    json_name: str
+
+
+FieldsByName = Mapping[str, Field]
+"""By either name of a field; JSON names come first."""
+
+
+class Fields:
+    """The fields of every message that registered methods reach."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec: Final = codec
+        self._done: dict[Descriptor, FieldsByName] = {}
+
+    def of(self, descriptor: Descriptor) -> FieldsByName:
+        fields = self._done.get(descriptor)
+        if fields is None:
+            made: dict[str, Field] = {}
+            self._done[descriptor] = fields = made  # before its fields: a type may hold itself
+            compiled = [(field, self._compile(field)) for field in descriptor.fields]
+            made.update((field.name, each) for field, each in compiled)
+            made.update((field.json_name, each) for field, each in compiled)
+        return fields
+
+    def _compile(self, field: FieldDescriptor) -> Field:
+        entry = map_entry(field)
+        one = field if entry is None else entry.fields_by_name["value"]
+        of = one.message_type
+        fields = None if of is None or of.full_name in SPECIAL else self.of(of)
+        is_list = field.is_repeated and entry is None
+        oneof = field.containing_oneof
+        return Field(
+            name=field.name,
+            json_name=field.json_name,
+            is_list=is_list,
+            is_map=entry is not None,
+            is_message_list=is_list and fields is not None,
+            read_key=None if entry is None else self.codec.text_reader(entry.fields_by_name["key"]),
+            read=self.codec.text_reader(one),
+            fields=fields,
+            levels=1 if entry is None else 2,
+            rivals=tuple(
+                Name(other.name, other.json_name)
+                for other in (oneof.fields if oneof is not None else ())
+                if other is not field
+            ),
+        )

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from transcoder.calls import Method
 from transcoder.errors import SchemaError, malformed
 from transcoder.fields import Field, Fields
+from transcoder.masks import MaskFiller
 from transcoder.query import QueryReader, claim
 from transcoder.readers import descriptor_of
 from transcoder.rules import HttpRule
@@ -49,6 +50,7 @@ class Binder:
         self._decode: Callable[[bytes], Message] | None = None
         self._body: Field | None = None
         field: FieldDescriptor | None = None
+        self._masks: MaskFiller | None = None
         if rule.body == "*":
             self._decode = codec.decoder(method.request_type)
         elif rule.body:
@@ -59,6 +61,8 @@ class Binder:
                 )
             self._body = fields.of(request)[field.json_name]
             self._read_body = codec.field_reader(field)
+            if rule.verb == "PATCH":
+                self._masks = MaskFiller.of(request, self._body)
         _refuse_conflicts(self._variables, field, rule.where)
         self._query = QueryReader(
             fields.of(request),
@@ -93,6 +97,8 @@ class Binder:
             for variable in self._variables:
                 variable.refuse_overridden(message)
         self.bind_path(variables, message)
+        if body and self._masks is not None:
+            self._masks.fill(message, body)
         return message
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:

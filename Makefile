@@ -46,7 +46,7 @@ test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tes
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto and of examples
-	@rm -rf gen/zitadel tests/proto/*_pb2* examples/*/*_pb2* && out=. && $(GENERATE)
+	@rm -rf gen/* tests/proto/*_pb2* examples/*/*_pb2* && out=. && $(GENERATE)
 
 gen-check: .venv/.stamp-dev ## fail when generated code is not what its protos generate
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" && $(GENERATE) && \
@@ -123,7 +123,7 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 	@cd $(EXAMPLE) && $(NPM_CI)
 	@touch $@
 
-$(EXAMPLE)/build/page.js: .venv/.stamp-example $(EXAMPLE)/page.js $(wildcard proto/zitadel/*.proto)
+$(EXAMPLE)/build/page.js: .venv/.stamp-example $(EXAMPLE)/page.js $(wildcard proto/*/*.proto)
 	@rm -rf $(EXAMPLE)/gen && mkdir $(EXAMPLE)/gen && $(GENERATE_PAGE)
 
 # --- recipes of more than a line
@@ -143,10 +143,10 @@ GOOGLE = google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pa
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$(GOOGLE) && \
 	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
-	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" proto/zitadel/*.proto && \
+	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" proto/*/*.proto && \
 	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
-	$$(grep -l '^service ' proto/zitadel/*.proto) && \
-	touch "$$out/gen/zitadel/__init__.py" "$$out/gen/zitadel/py.typed" && \
+	$$(grep -l '^service ' proto/*/*.proto) && \
+	for package in "$$out"/gen/*/; do touch "$$package/__init__.py" "$$package/py.typed"; done && \
 	python -m grpc_tools.protoc -I. --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
 	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto && \
 	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \
@@ -157,7 +157,7 @@ GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" && $(GOOGLE) && \
 	python -m grpc_tools.protoc -Iproto -I$$google --es_out=$(EXAMPLE)/gen --es_opt=target=js,import_extension=js \
 	--plugin=protoc-gen-es=$(EXAMPLE)/node_modules/.bin/protoc-gen-es \
-	google/api/annotations.proto google/api/http.proto proto/zitadel/*.proto && \
+	google/api/annotations.proto google/api/http.proto proto/*/*.proto && \
 	node $(EXAMPLE)/node_modules/esbuild/bin/esbuild $(EXAMPLE)/page.js --bundle --format=esm --log-level=warning --outfile=$@
 
 # All is resolved at once; then what `make run` needs is written first, what `make test` needs next.

@@ -1,4 +1,4 @@
-"""The composition root: store, service, one tuple of interceptors, doors; and their end.
+"""The composition root: store, service, one interceptor, doors; and their end.
 
 Rule: the only module of the server that knows the transcoder.
 """
@@ -24,9 +24,10 @@ from server.first_start import Owner, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
-from server.interceptors import interceptors
+from server.interceptors import interceptor
 from server.native import GrpcServer
 from server.services.management import ManagementService
+from server.validation import checks_of
 from transcoder import Limits, Transcoder
 from zitadel import management_pb2
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
@@ -94,17 +95,18 @@ class Application:
         running.push_async_callback(socket.close)
         await socket.start(Admin(store, queue, ids, texts.best()))
 
-        layers = interceptors(
+        layers = interceptor(
             failures=Failures(texts),
             authorizer=authorizer,
             permissions=required_permissions(_SERVICES),
+            checks=checks_of(_SERVICES),
             access_log=config.access_log,
         )
         if not config.access_log:
             logging.getLogger("transcoder").setLevel(logging.WARNING)
-        native = GrpcServer(interceptors=layers)
+        native = GrpcServer(layers=layers)
         transcoder = Transcoder(
-            interceptors=layers,
+            interceptors=(layers,),
             cors_origins=config.cors_origins,
             limits=Limits(drain_timeout_s=DRAIN_S),
         )

@@ -1,7 +1,7 @@
-"""What every call passes, at every door: one ordered tuple, outermost first.
+"""What every call passes, at every door: ordered layers, outermost first.
 
-Request id and access log, error mapping, overload, authorization. So the order that a client sees
-is 16, then 7 or 5, then what the service itself answers.
+Request id and access log, error mapping, overload, authorization, validation. So the order that a
+client sees is 16, then 7 or 5, then 3, then what the service itself answers.
 
 They run unchanged in front of grpc.aio's handlers and of the transcoder's.
 Rule: what a layer adds to a call travels in context variables. grpc.aio refuses another
@@ -29,6 +29,7 @@ from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
 from server.layers import METADATA, Layer, Layers
 from server.logs import REQUEST_ID
+from server.validation import Check, Validation
 
 CALLS_MAX: Final = 1000
 """In flight at once, at all doors together (R27)."""
@@ -41,30 +42,31 @@ REQUEST_ID_KEY: Final = "x-request-id"
 log = structlog.get_logger()
 
 
-def interceptors(
+def interceptor(
     *,
     failures: Failures,
     authorizer: Authorizer,
     permissions: Mapping[str, str],
+    checks: Mapping[str, Check],
     calls_max: int = CALLS_MAX,
     access_log: bool = True,
-) -> tuple[grpc.aio.ServerInterceptor, ...]:
-    """All layers, outermost first, for `grpc.aio.server` or a Transcoder.
+) -> Layers:
+    """All layers as one interceptor, for `grpc.aio.server` or a Transcoder.
 
     Args:
         failures: what exceptions tell the caller.
         authorizer: who may do what.
         permissions: what each method asks for, by path.
+        checks: what each method's request has to be, by path.
         calls_max: calls in flight at once.
         access_log: whether each call is logged.
     """
-    return (
-        Layers(
-            RequestIds(access_log=access_log),
-            ErrorMapping(failures),
-            Overload(calls_max),
-            Authorization(authorizer, permissions),
-        ),
+    return Layers(
+        RequestIds(access_log=access_log),
+        ErrorMapping(failures),
+        Overload(calls_max),
+        Authorization(authorizer, permissions),
+        Validation(checks),
     )
 
 

@@ -4,9 +4,10 @@ A layer wraps a method's behaviour once, so that a call costs it one coroutine. 
 are one grpc.aio.ServerInterceptor, as each interceptor costs a call some microseconds more.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
 
 import grpc
 
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
 
 
 class Layer(ABC):
-    """Puts something around the behaviour of each method."""
+    """Puts something around the behaviour of each method.
+
+    Attributes:
+        reads_request: whether it takes the request as a message. What makes a message of bytes has
+            to be put around it.
+    """
+
+    reads_request: ClassVar[bool] = False
 
     @abstractmethod
     def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
@@ -50,8 +58,13 @@ class Layers(grpc.aio.ServerInterceptor):
     """Layers as one interceptor, outermost first; a handler is wrapped once, in all of them."""
 
     def __init__(self, *layers: Layer) -> None:
-        self._layers = layers
+        self.layers: Final = layers
         self._wrapped: dict[tuple[int, str], tuple[Handler, Handler]] = {}
+
+    def with_inner(self, *layers: Layer) -> "Layers":
+        """The same with more layers, in front of the first that reads the request."""
+        outer = list(itertools.takewhile(lambda layer: not layer.reads_request, self.layers))
+        return Layers(*outer, *layers, *self.layers[len(outer) :])
 
     async def intercept_service(
         self, continuation: "Find[Req, Res]", handler_call_details: grpc.HandlerCallDetails
@@ -75,7 +88,7 @@ class Layers(grpc.aio.ServerInterceptor):
         if len(self._wrapped) >= HANDLERS_MAX:
             self._wrapped.clear()
         wrapped = handler
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             wrapped = layer.wrap(key[1], wrapped)
         self._wrapped[key] = (handler, wrapped)  # which keeps the handler, and so its id, alive
         return wrapped

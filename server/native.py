@@ -48,18 +48,19 @@ class GrpcServer:
     def __init__(
         self,
         *,
-        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        layers: Layers | None = None,
         calls_max: int = CALLS_MAX,
     ) -> None:
         """Make a server that does not listen yet; a loop must run.
 
         Args:
-            interceptors: outermost first.
+            layers: what each call passes.
             calls_max: calls in flight at once, those included whose message has yet to arrive.
         """
         self._in_flight = InFlight()
+        layers = (layers or Layers()).with_inner(self._in_flight, Decoding())
         self._server = grpc.aio.server(
-            interceptors=(*interceptors, Layers(self._in_flight, Decoding())),
+            interceptors=(layers,),
             options=[
                 ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
                 ("grpc.max_concurrent_streams", STREAMS_MAX),

@@ -23,37 +23,46 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from validate import validate_pb2 as validate_dot_validate__pb2
 from zitadel import message_pb2 as zitadel_dot_message__pb2
 from zitadel import object_pb2 as zitadel_dot_object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14zitadel/action.proto\x12\x11zitadel.action.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15zitadel/message.proto\x1a\x14zitadel/object.proto\"\xd2\x01\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07\x64\x65tails\x18\x02 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.zitadel.action.v1.ActionState\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06script\x18\x05 \x01(\t\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x61llowed_to_fail\x18\x07 \x01(\x08\"\x1b\n\rActionIDQuery\x12\n\n\x02id\x18\x01 \x01(\t\"L\n\x0f\x41\x63tionNameQuery\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x06method\x18\x02 \x01(\x0e\x32\x1b.zitadel.v1.TextQueryMethod\"A\n\x10\x41\x63tionStateQuery\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.zitadel.action.v1.ActionState\"\xc5\x01\n\x04\x46low\x12)\n\x04type\x18\x01 \x01(\x0b\x32\x1b.zitadel.action.v1.FlowType\x12*\n\x07\x64\x65tails\x18\x02 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.zitadel.action.v1.FlowState\x12\x39\n\x0ftrigger_actions\x18\x04 \x03(\x0b\x32 .zitadel.action.v1.TriggerAction\"B\n\x08\x46lowType\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x04name\x18\x02 \x01(\x0b\x32\x1c.zitadel.v1.LocalizedMessage\"E\n\x0bTriggerType\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x04name\x18\x02 \x01(\x0b\x32\x1c.zitadel.v1.LocalizedMessage\"q\n\rTriggerAction\x12\x34\n\x0ctrigger_type\x18\x01 \x01(\x0b\x32\x1e.zitadel.action.v1.TriggerType\x12*\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32\x19.zitadel.action.v1.Action*_\n\x0b\x41\x63tionState\x12\x1c\n\x18\x41\x43TION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43TION_STATE_INACTIVE\x10\x01\x12\x17\n\x13\x41\x43TION_STATE_ACTIVE\x10\x02*\x87\x01\n\x0f\x41\x63tionFieldName\x12!\n\x1d\x41\x43TION_FIELD_NAME_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x43TION_FIELD_NAME_NAME\x10\x01\x12\x18\n\x14\x41\x43TION_FIELD_NAME_ID\x10\x02\x12\x1b\n\x17\x41\x43TION_FIELD_NAME_STATE\x10\x03*W\n\tFlowState\x12\x1a\n\x16\x46LOW_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46LOW_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x46LOW_STATE_ACTIVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14zitadel/action.proto\x12\x11zitadel.action.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17validate/validate.proto\x1a\x15zitadel/message.proto\x1a\x14zitadel/object.proto\"\xd2\x01\n\x06\x41\x63tion\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x07\x64\x65tails\x18\x02 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.zitadel.action.v1.ActionState\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06script\x18\x05 \x01(\t\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x61llowed_to_fail\x18\x07 \x01(\x08\"%\n\rActionIDQuery\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01\"`\n\x0f\x41\x63tionNameQuery\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01\x12\x35\n\x06method\x18\x02 \x01(\x0e\x32\x1b.zitadel.v1.TextQueryMethodB\x08\xfa\x42\x05\x82\x01\x02\x10\x01\"K\n\x10\x41\x63tionStateQuery\x12\x37\n\x05state\x18\x01 \x01(\x0e\x32\x1e.zitadel.action.v1.ActionStateB\x08\xfa\x42\x05\x82\x01\x02\x10\x01\"\xc5\x01\n\x04\x46low\x12)\n\x04type\x18\x01 \x01(\x0b\x32\x1b.zitadel.action.v1.FlowType\x12*\n\x07\x64\x65tails\x18\x02 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.zitadel.action.v1.FlowState\x12\x39\n\x0ftrigger_actions\x18\x04 \x03(\x0b\x32 .zitadel.action.v1.TriggerAction\"B\n\x08\x46lowType\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x04name\x18\x02 \x01(\x0b\x32\x1c.zitadel.v1.LocalizedMessage\"E\n\x0bTriggerType\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x04name\x18\x02 \x01(\x0b\x32\x1c.zitadel.v1.LocalizedMessage\"q\n\rTriggerAction\x12\x34\n\x0ctrigger_type\x18\x01 \x01(\x0b\x32\x1e.zitadel.action.v1.TriggerType\x12*\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32\x19.zitadel.action.v1.Action*_\n\x0b\x41\x63tionState\x12\x1c\n\x18\x41\x43TION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43TION_STATE_INACTIVE\x10\x01\x12\x17\n\x13\x41\x43TION_STATE_ACTIVE\x10\x02*\x87\x01\n\x0f\x41\x63tionFieldName\x12!\n\x1d\x41\x43TION_FIELD_NAME_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x43TION_FIELD_NAME_NAME\x10\x01\x12\x18\n\x14\x41\x43TION_FIELD_NAME_ID\x10\x02\x12\x1b\n\x17\x41\x43TION_FIELD_NAME_STATE\x10\x03*W\n\tFlowState\x12\x1a\n\x16\x46LOW_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46LOW_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x46LOW_STATE_ACTIVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'zitadel.action_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACTIONSTATE']._serialized_start=961
-  _globals['_ACTIONSTATE']._serialized_end=1056
-  _globals['_ACTIONFIELDNAME']._serialized_start=1059
-  _globals['_ACTIONFIELDNAME']._serialized_end=1194
-  _globals['_FLOWSTATE']._serialized_start=1196
-  _globals['_FLOWSTATE']._serialized_end=1283
-  _globals['_ACTION']._serialized_start=121
-  _globals['_ACTION']._serialized_end=331
-  _globals['_ACTIONIDQUERY']._serialized_start=333
-  _globals['_ACTIONIDQUERY']._serialized_end=360
-  _globals['_ACTIONNAMEQUERY']._serialized_start=362
-  _globals['_ACTIONNAMEQUERY']._serialized_end=438
-  _globals['_ACTIONSTATEQUERY']._serialized_start=440
-  _globals['_ACTIONSTATEQUERY']._serialized_end=505
-  _globals['_FLOW']._serialized_start=508
-  _globals['_FLOW']._serialized_end=705
-  _globals['_FLOWTYPE']._serialized_start=707
-  _globals['_FLOWTYPE']._serialized_end=773
-  _globals['_TRIGGERTYPE']._serialized_start=775
-  _globals['_TRIGGERTYPE']._serialized_end=844
-  _globals['_TRIGGERACTION']._serialized_start=846
-  _globals['_TRIGGERACTION']._serialized_end=959
+  _globals['_ACTIONIDQUERY'].fields_by_name['id']._loaded_options = None
+  _globals['_ACTIONIDQUERY'].fields_by_name['id']._serialized_options = b'\372B\005r\003\030\310\001'
+  _globals['_ACTIONNAMEQUERY'].fields_by_name['name']._loaded_options = None
+  _globals['_ACTIONNAMEQUERY'].fields_by_name['name']._serialized_options = b'\372B\005r\003\030\310\001'
+  _globals['_ACTIONNAMEQUERY'].fields_by_name['method']._loaded_options = None
+  _globals['_ACTIONNAMEQUERY'].fields_by_name['method']._serialized_options = b'\372B\005\202\001\002\020\001'
+  _globals['_ACTIONSTATEQUERY'].fields_by_name['state']._loaded_options = None
+  _globals['_ACTIONSTATEQUERY'].fields_by_name['state']._serialized_options = b'\372B\005\202\001\002\020\001'
+  _globals['_ACTIONSTATE']._serialized_start=1026
+  _globals['_ACTIONSTATE']._serialized_end=1121
+  _globals['_ACTIONFIELDNAME']._serialized_start=1124
+  _globals['_ACTIONFIELDNAME']._serialized_end=1259
+  _globals['_FLOWSTATE']._serialized_start=1261
+  _globals['_FLOWSTATE']._serialized_end=1348
+  _globals['_ACTION']._serialized_start=146
+  _globals['_ACTION']._serialized_end=356
+  _globals['_ACTIONIDQUERY']._serialized_start=358
+  _globals['_ACTIONIDQUERY']._serialized_end=395
+  _globals['_ACTIONNAMEQUERY']._serialized_start=397
+  _globals['_ACTIONNAMEQUERY']._serialized_end=493
+  _globals['_ACTIONSTATEQUERY']._serialized_start=495
+  _globals['_ACTIONSTATEQUERY']._serialized_end=570
+  _globals['_FLOW']._serialized_start=573
+  _globals['_FLOW']._serialized_end=770
+  _globals['_FLOWTYPE']._serialized_start=772
+  _globals['_FLOWTYPE']._serialized_end=838
+  _globals['_TRIGGERTYPE']._serialized_start=840
+  _globals['_TRIGGERTYPE']._serialized_end=909
+  _globals['_TRIGGERACTION']._serialized_start=911
+  _globals['_TRIGGERACTION']._serialized_end=1024
 # @@protoc_insertion_point(module_scope)

@@ -20,7 +20,7 @@ from server.app import Application
 from server.config import Config
 from server.errors import Failures
 from server.identity.authorization import Authorizer
-from server.interceptors import interceptors
+from server.interceptors import interceptor
 from server.native import GrpcServer
 from tests.accounts import Accounts
 from zitadel import management_pb2 as pb
@@ -439,13 +439,14 @@ class Running:
     def __init__(
         self, behaviour: Callable[[Any], Awaitable[None]], *, calls_max: int = 1000
     ) -> None:
-        layers = interceptors(
+        layers = interceptor(
             failures=Failures(locale.load_all()),
             authorizer=Authorizer(Nobody()),
             permissions={},
+            checks={},
             access_log=False,
         )
-        self.server = GrpcServer(interceptors=layers, calls_max=calls_max)
+        self.server = GrpcServer(layers=layers, calls_max=calls_max)
         servicer: Any = Faulty(behaviour)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 

@@ -4,7 +4,6 @@ A stand-in for grpc.aio's context shows what a layer asks of it; tests/integrati
 """
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Never
 
@@ -21,8 +20,7 @@ from server.errors import Failures
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER, Caller
-from server.interceptors import interceptors
-from server.layers import Layers
+from server.interceptors import interceptor
 from server.locale import load_all
 from server.logs import REQUEST_ID
 
@@ -99,10 +97,11 @@ class Door:
 
     def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
         self.accounts = Accounts()
-        self.layers = interceptors(
+        self.layers = interceptor(
             failures=Failures(load_all()),
             authorizer=Authorizer(self.accounts),
             permissions={GUARDED: "org.action.write"},
+            checks={},
             calls_max=calls_max,
             access_log=access_log,
         )
@@ -120,10 +119,7 @@ class Door:
         async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
             return registered
 
-        chain: Callable[..., Any] = find
-        for layer in reversed(self.layers):
-            chain = functools.partial(layer.intercept_service, chain)
-        handler = await chain(Details(method, context.metadata))
+        handler: Any = await self.layers.intercept_service(find, Details(method, context.metadata))
         outermost = (
             handler.unary_unary
             or handler.unary_stream
@@ -169,8 +165,7 @@ async def test_method_that_is_not_there_stays_so(door: Door) -> None:
     async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
         return None
 
-    for layer in door.layers:
-        assert await layer.intercept_service(find, Details("/no.Such/Method")) is None
+    assert await door.layers.intercept_service(find, Details("/no.Such/Method")) is None
 
 
 async def test_handler_is_wrapped_once(door: Door) -> None:
@@ -179,9 +174,8 @@ async def test_handler_is_wrapped_once(door: Door) -> None:
     async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
         return registered
 
-    for layer in door.layers:
-        first = await layer.intercept_service(find, Details(OPEN))
-        assert await layer.intercept_service(find, Details(OPEN)) is first
+    first = await door.layers.intercept_service(find, Details(OPEN))
+    assert await door.layers.intercept_service(find, Details(OPEN)) is first
 
 
 async def test_wrapping_keeps_serializers(door: Door) -> None:
@@ -190,11 +184,10 @@ async def test_wrapping_keeps_serializers(door: Door) -> None:
     async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
         return registered
 
-    for layer in door.layers:
-        wrapped = await layer.intercept_service(find, Details(OPEN))
-        assert wrapped is not None
-        assert wrapped.request_deserializer is registered.request_deserializer
-        assert wrapped.response_serializer is registered.response_serializer
+    wrapped = await door.layers.intercept_service(find, Details(OPEN))
+    assert wrapped is not None
+    assert wrapped.request_deserializer is registered.request_deserializer
+    assert wrapped.response_serializer is registered.response_serializer
 
 
 async def test_handlers_made_for_each_call_do_not_pile_up(
@@ -203,9 +196,7 @@ async def test_handlers_made_for_each_call_do_not_pile_up(
     monkeypatch.setattr("server.layers.HANDLERS_MAX", 3)
     for _ in range(10):
         await door.call(answer, Context())
-    for layer in door.layers:
-        assert isinstance(layer, Layers)
-        assert layer.handlers <= 3
+    assert door.layers.handlers <= 3
 
 
 @pytest.mark.parametrize(

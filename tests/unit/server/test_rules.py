@@ -1,0 +1,257 @@
+"""Rules that other protos than ours may have: what they mean, and which are refused at start."""
+
+from collections.abc import Sequence
+
+import pytest
+from google.protobuf import descriptor_pb2, duration_pb2, json_format, text_format
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+from server.validation import checks_of
+from validate import validate_pb2
+
+IMPORTED: Sequence[FileDescriptor] = (
+    descriptor_pb2.DESCRIPTOR,
+    duration_pb2.DESCRIPTOR,
+    validate_pb2.DESCRIPTOR,
+)
+
+
+def field(name: str, kind: str, rules: str = "", more: str = "") -> str:
+    """A field as text of a DescriptorProto.
+
+    Args:
+        name: its name.
+        kind: STRING, INT32, or the name of a message.
+        rules: what stands in its rules.
+        more: what else the field has.
+    """
+    of_kind = f'type: TYPE_MESSAGE type_name: "{kind}"' if kind[0] == "." else f"type: TYPE_{kind}"
+    options = f"options {{ [validate.rules] {{ {rules} }} }}" if rules else ""
+    number = 1 + sum(map(ord, name))
+    return f'field {{ name: "{name}" number: {number} {of_kind} {more} {options} }}'
+
+
+TEXT = field("a_text", "STRING")
+RULED = field("a", "STRING", "string { min_len: 1 }")
+
+
+def of_text(rules: str) -> str:
+    return field("a_text", "STRING", f"string {{ {rules} }}")
+
+
+def of_time(rules: str) -> str:
+    return field("a_time", ".google.protobuf.Duration", f"duration {{ {rules} }}")
+
+
+def of_one(rules: str) -> str:
+    return field("one_a", "STRING", rules, "oneof_index: 0") + 'oneof_decl { name: "one" }'
+
+
+def service_of(
+    *messages: str, unknown: dict[int, bytes] | None = None, is_stream: bool = False
+) -> ServiceDescriptor:
+    """A service whose one method takes the first of the messages, M.
+
+    Args:
+        messages: what stands in M, N and so on, as text of a DescriptorProto.
+        unknown: what else the options of M's first field hold, by number: 0 for its rules, 1 for
+            the rules of its kind; 2 for the options of M itself.
+        is_stream: whether the method streams its requests.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    file.dependency.extend(imported.name for imported in IMPORTED)
+    for name, text in zip("MNO", messages, strict=False):
+        text_format.Parse(f'name: "{name}" {text}', file.message_type.add())
+    if unknown:
+        message = file.message_type[0]
+        of_field = (
+            message.field[0].options.Extensions[validate_pb2.rules] if message.field else None
+        )
+        if of_field is not None and 0 in unknown:
+            of_field.MergeFromString(unknown[0])
+        if of_field is not None and 1 in unknown:
+            of_field.string.MergeFromString(unknown[1])
+        if 2 in unknown:
+            message.options.MergeFromString(unknown[2])
+    text_format.Parse('name: "E" value { name: "RED" number: 0 }', file.enum_type.add())
+    text_format.Parse(
+        'name: "S" method { name: "Call" input_type: ".t.M" output_type: ".t.M" '
+        f"client_streaming: {str(is_stream).lower()} }}",
+        file.service.add(),
+    )
+    pool = DescriptorPool()
+    for imported in IMPORTED:
+        pool.AddSerializedFile(imported.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    service: ServiceDescriptor = pool.FindServiceByName("t.S")
+    return service
+
+
+def fault_of(service: ServiceDescriptor, request: str) -> str | None:
+    """What is said of a request given as JSON."""
+    message = GetMessageClass(service.methods[0].input_type)()
+    return checks_of([service])["/t.S/Call"](json_format.Parse(request, message))
+
+
+@pytest.mark.parametrize(
+    ("message", "request_json", "fault"),
+    [
+        pytest.param(
+            of_text("min_len: 2 max_len: 2"),
+            '{"aText": "a"}',
+            "invalid M.AText: value length must be 2 runes",
+            id="exactly",
+        ),
+        pytest.param(of_text("max_bytes: 0"), "{}", None, id="nothing, where nothing may be"),
+        pytest.param(
+            of_text("max_bytes: 0"),
+            '{"aText": "a"}',
+            "invalid M.AText: value length must be at most 0 bytes",
+            id="something, where nothing may be",
+        ),
+        pytest.param(
+            of_time("lte: {seconds: 3}"),
+            '{"aTime": "3.000000001s"}',
+            "invalid M.ATime: value must be less than or equal to 3s",
+            id="no longer than",
+        ),
+        pytest.param(of_time("lte: {seconds: 3}"), '{"aTime": "-9s"}', None, id="shorter"),
+        pytest.param(
+            of_time("gte: {seconds: 3}"),
+            '{"aTime": "2s"}',
+            "invalid M.ATime: value must be greater than or equal to 3s",
+            id="no shorter than",
+        ),
+        pytest.param(of_time("gte: {seconds: 3}"), '{"aTime": "3000000s"}', None, id="longer"),
+        pytest.param(
+            RULED + of_one("string { min_len: 1 }"),
+            '{"a": "a"}',
+            None,
+            id="a field of a oneof that is not set",
+        ),
+        pytest.param(
+            RULED + of_one("string { min_len: 1 }"),
+            '{"a": "a", "oneA": ""}',
+            "invalid M.OneA: value length must be at least 1 runes",
+            id="a field of a oneof that is set",
+        ),
+        pytest.param(
+            RULED + field("b", "ENUM", "enum { defined_only: false }", 'type_name: ".t.E"'),
+            '{"a": "a", "b": 7}',
+            None,
+            id="any number of an enum",
+        ),
+        pytest.param(
+            field("b", ".t.M") + RULED,
+            '{"a": "a", "b": {"a": "a", "b": {}}}',
+            "invalid M.B: embedded message failed validation | caused by: "
+            "invalid M.B: embedded message failed validation | caused by: "
+            "invalid M.A: value length must be at least 1 runes",
+            id="a message within itself",
+        ),
+        pytest.param(
+            of_one("string { max_len: 1 }") + RULED,
+            '{"oneA": "aa"}',
+            "invalid M.A: value length must be at least 1 runes",
+            id="fields of a oneof last",
+        ),
+    ],
+)
+def test_rule_means_what_it_does_in_go(message: str, request_json: str, fault: str | None) -> None:
+    assert fault_of(service_of(message), request_json) == fault
+
+
+def test_message_that_holds_itself_without_rules_is_not_checked() -> None:
+    assert checks_of([service_of(field("b", ".t.M"))]) == {}
+
+
+def test_field_is_named_within_its_outer_messages() -> None:
+    inner = f'nested_type {{ name: "In" {RULED} }}'
+    assert fault_of(service_of(field("of_in", ".t.M.In") + inner), '{"ofIn": {}}') == (
+        "invalid M.OfIn: embedded message failed validation | caused by: "
+        "invalid M_In.A: value length must be at least 1 runes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "unknown", "said"),
+    [
+        pytest.param(
+            TEXT,
+            {0: b"\x12\x09\x11\x00\x00\x00\x00\x00\x00\x00\x00"},
+            "t.M.a_text: rule 2 is not known here",
+            id="rules of a kind that ours leaves out",
+        ),
+        pytest.param(
+            TEXT,
+            {1: b"\x3a\x01a"},
+            "t.M.a_text: rule 7 of string is not known here",
+            id="a rule that ours leaves out",
+        ),
+        pytest.param(
+            RULED,
+            {2: b"\xf8\x42\x01"},
+            "t.M: option validate.disabled is not known here",
+            id="an option of the message",
+        ),
+        pytest.param(
+            field("n", "INT32", "string { min_len: 1 }"),
+            {},
+            "t.M.n: rules for string, which the field is not",
+            id="rules for another type",
+        ),
+        pytest.param(
+            field("a_text", "STRING", "repeated { max_items: 1 }"),
+            {},
+            "t.M.a_text: rules for repeated, which the field is not",
+            id="rules for a list, of one text",
+        ),
+        pytest.param(
+            field("a_text", "STRING", "string { min_len: 1 }", "label: LABEL_REPEATED"),
+            {},
+            "t.M.a_text: rules for string, but the field is repeated",
+            id="rules for a text, of a list",
+        ),
+        pytest.param(
+            of_time("gte: {seconds: 3} lte: {seconds: 3}"),
+            {},
+            "t.M.a_time: expected gte to be less than lte",
+            id="bounds that leave nothing",
+        ),
+        pytest.param(
+            of_time("lte: {seconds: 60}"),
+            {},
+            "t.M.a_time: expected a bound of whole seconds below 60, got 60s",
+            id="a bound that Go writes in minutes",
+        ),
+        pytest.param(
+            of_time("lte: {nanos: 1}"),
+            {},
+            "t.M.a_time: expected a bound of whole seconds below 60, got 0.000000001s",
+            id="a bound that Go writes in nanoseconds",
+        ),
+        pytest.param(
+            RULED
+            + field("all", ".t.M.AllEntry", more="label: LABEL_REPEATED")
+            + 'nested_type { name: "AllEntry" options { map_entry: true } '
+            'field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } '
+            'field { name: "value" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL '
+            'type_name: ".t.M" } }',
+            {},
+            "t.M.all: a map whose values have rules is not checked",
+            id="a map of messages with rules",
+        ),
+    ],
+)
+def test_rule_that_cannot_be_kept_is_named_at_the_start(
+    message: str, unknown: dict[int, bytes], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        checks_of([service_of(message, unknown=unknown)])
+
+
+def test_stream_of_requests_with_rules_is_named_at_the_start() -> None:
+    with pytest.raises(ValueError, match=r"^t\.S\.Call: its requests have rules"):
+        checks_of([service_of(RULED, is_stream=True)])

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\rlibrary.proto\x12\nlibrary.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n\x04\x42ook\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\r\n\x05pages\x18\x04 \x01(\x05\x12 \n\x05genre\x18\x05 \x01(\x0e\x32\x11.library.v1.Genre\x12*\n\x06\x64ue_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reader\x18\x07 \x01(\t\"0\n\x0e\x41\x64\x64\x42ookRequest\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"X\n\x10ListBooksRequest\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12!\n\x06genres\x18\x02 \x03(\x0e\x32\x11.library.v1.Genre\x12\x11\n\tpages_min\x18\x03 \x01(\x05\"4\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\"Y\n\x0fLendBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reader\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x11RemoveBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x43ountBooksRequest\"1\n\x12\x43ountBooksResponse\x12\r\n\x05\x62ooks\x18\x01 \x01(\x05\x12\x0c\n\x04lent\x18\x02 \x01(\x05*D\n\x05Genre\x12\x15\n\x11GENRE_UNSPECIFIED\x10\x00\x12\x11\n\rGENRE_FICTION\x10\x01\x12\x11\n\rGENRE_SCIENCE\x10\x02\x32\x9a\x04\n\x07Library\x12M\n\x07\x41\x64\x64\x42ook\x12\x1a.library.v1.AddBookRequest\x1a\x10.library.v1.Book\"\x14\x82\xd3\xe4\x93\x02\x0e\"\x06/books:\x04\x62ook\x12L\n\x07GetBook\x12\x1a.library.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/books/{id}\x12s\n\tListBooks\x12\x1c.library.v1.ListBooksRequest\x1a\x1d.library.v1.ListBooksResponse\")\x82\xd3\xe4\x93\x02#\x12\x06/booksZ\x19\x12\x17/authors/{author}/books\x12V\n\x08LendBook\x12\x1b.library.v1.LendBookRequest\x1a\x10.library.v1.Book\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/books/{id}:lend:\x01*\x12X\n\nRemoveBook\x12\x1d.library.v1.RemoveBookRequest\x1a\x16.google.protobuf.Empty\"\x13\x82\xd3\xe4\x93\x02\r*\x0b/books/{id}\x12K\n\nCountBooks\x12\x1d.library.v1.CountBooksRequest\x1a\x1e.library.v1.CountBooksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\rlibrary.proto\x12\nlibrary.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n\x04\x42ook\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\r\n\x05pages\x18\x04 \x01(\x05\x12 \n\x05genre\x18\x05 \x01(\x0e\x32\x11.library.v1.Genre\x12*\n\x06\x64ue_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reader\x18\x07 \x01(\t\"0\n\x0e\x41\x64\x64\x42ookRequest\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"X\n\x10ListBooksRequest\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12!\n\x06genres\x18\x02 \x03(\x0e\x32\x11.library.v1.Genre\x12\x11\n\tpages_min\x18\x03 \x01(\x05\"4\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\"d\n\x11UpdateBookRequest\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"Y\n\x0fLendBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reader\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x11RemoveBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x43ountBooksRequest\"1\n\x12\x43ountBooksResponse\x12\r\n\x05\x62ooks\x18\x01 \x01(\x05\x12\x0c\n\x04lent\x18\x02 \x01(\x05*D\n\x05Genre\x12\x15\n\x11GENRE_UNSPECIFIED\x10\x00\x12\x11\n\rGENRE_FICTION\x10\x01\x12\x11\n\rGENRE_SCIENCE\x10\x02\x32\xf9\x04\n\x07Library\x12M\n\x07\x41\x64\x64\x42ook\x12\x1a.library.v1.AddBookRequest\x1a\x10.library.v1.Book\"\x14\x82\xd3\xe4\x93\x02\x0e\"\x06/books:\x04\x62ook\x12L\n\x07GetBook\x12\x1a.library.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/books/{id}\x12s\n\tListBooks\x12\x1c.library.v1.ListBooksRequest\x1a\x1d.library.v1.ListBooksResponse\")\x82\xd3\xe4\x93\x02#\x12\x06/booksZ\x19\x12\x17/authors/{author}/books\x12]\n\nUpdateBook\x12\x1d.library.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"\x1e\x82\xd3\xe4\x93\x02\x18\x32\x10/books/{book.id}:\x04\x62ook\x12V\n\x08LendBook\x12\x1b.library.v1.LendBookRequest\x1a\x10.library.v1.Book\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/books/{id}:lend:\x01*\x12X\n\nRemoveBook\x12\x1d.library.v1.RemoveBookRequest\x1a\x16.google.protobuf.Empty\"\x13\x82\xd3\xe4\x93\x02\r*\x0b/books/{id}\x12K\n\nCountBooks\x12\x1d.library.v1.CountBooksRequest\x1a\x1e.library.v1.CountBooksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,30 +41,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIBRARY'].methods_by_name['GetBook']._serialized_options = b'\202\323\344\223\002\r\022\013/books/{id}'
   _globals['_LIBRARY'].methods_by_name['ListBooks']._loaded_options = None
   _globals['_LIBRARY'].methods_by_name['ListBooks']._serialized_options = b'\202\323\344\223\002#\022\006/booksZ\031\022\027/authors/{author}/books'
+  _globals['_LIBRARY'].methods_by_name['UpdateBook']._loaded_options = None
+  _globals['_LIBRARY'].methods_by_name['UpdateBook']._serialized_options = b'\202\323\344\223\002\0302\020/books/{book.id}:\004book'
   _globals['_LIBRARY'].methods_by_name['LendBook']._loaded_options = None
   _globals['_LIBRARY'].methods_by_name['LendBook']._serialized_options = b'\202\323\344\223\002\025\"\020/books/{id}:lend:\001*'
   _globals['_LIBRARY'].methods_by_name['RemoveBook']._loaded_options = None
   _globals['_LIBRARY'].methods_by_name['RemoveBook']._serialized_options = b'\202\323\344\223\002\r*\013/books/{id}'
-  _globals['_GENRE']._serialized_start=702
-  _globals['_GENRE']._serialized_end=770
-  _globals['_BOOK']._serialized_start=122
-  _globals['_BOOK']._serialized_end=280
-  _globals['_ADDBOOKREQUEST']._serialized_start=282
-  _globals['_ADDBOOKREQUEST']._serialized_end=330
-  _globals['_GETBOOKREQUEST']._serialized_start=332
-  _globals['_GETBOOKREQUEST']._serialized_end=360
-  _globals['_LISTBOOKSREQUEST']._serialized_start=362
-  _globals['_LISTBOOKSREQUEST']._serialized_end=450
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=452
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=504
-  _globals['_LENDBOOKREQUEST']._serialized_start=506
-  _globals['_LENDBOOKREQUEST']._serialized_end=595
-  _globals['_REMOVEBOOKREQUEST']._serialized_start=597
-  _globals['_REMOVEBOOKREQUEST']._serialized_end=628
-  _globals['_COUNTBOOKSREQUEST']._serialized_start=630
-  _globals['_COUNTBOOKSREQUEST']._serialized_end=649
-  _globals['_COUNTBOOKSRESPONSE']._serialized_start=651
-  _globals['_COUNTBOOKSRESPONSE']._serialized_end=700
-  _globals['_LIBRARY']._serialized_start=773
-  _globals['_LIBRARY']._serialized_end=1311
+  _globals['_GENRE']._serialized_start=838
+  _globals['_GENRE']._serialized_end=906
+  _globals['_BOOK']._serialized_start=156
+  _globals['_BOOK']._serialized_end=314
+  _globals['_ADDBOOKREQUEST']._serialized_start=316
+  _globals['_ADDBOOKREQUEST']._serialized_end=364
+  _globals['_GETBOOKREQUEST']._serialized_start=366
+  _globals['_GETBOOKREQUEST']._serialized_end=394
+  _globals['_LISTBOOKSREQUEST']._serialized_start=396
+  _globals['_LISTBOOKSREQUEST']._serialized_end=484
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=486
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=538
+  _globals['_UPDATEBOOKREQUEST']._serialized_start=540
+  _globals['_UPDATEBOOKREQUEST']._serialized_end=640
+  _globals['_LENDBOOKREQUEST']._serialized_start=642
+  _globals['_LENDBOOKREQUEST']._serialized_end=731
+  _globals['_REMOVEBOOKREQUEST']._serialized_start=733
+  _globals['_REMOVEBOOKREQUEST']._serialized_end=764
+  _globals['_COUNTBOOKSREQUEST']._serialized_start=766
+  _globals['_COUNTBOOKSREQUEST']._serialized_end=785
+  _globals['_COUNTBOOKSRESPONSE']._serialized_start=787
+  _globals['_COUNTBOOKSRESPONSE']._serialized_end=836
+  _globals['_LIBRARY']._serialized_start=909
+  _globals['_LIBRARY']._serialized_end=1542
 # @@protoc_insertion_point(module_scope)

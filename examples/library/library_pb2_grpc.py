@@ -50,6 +50,11 @@ class LibraryStub:
                 request_serializer=library__pb2.ListBooksRequest.SerializeToString,
                 response_deserializer=library__pb2.ListBooksResponse.FromString,
                 _registered_method=True)
+        self.UpdateBook = channel.unary_unary(
+                '/library.v1.Library/UpdateBook',
+                request_serializer=library__pb2.UpdateBookRequest.SerializeToString,
+                response_deserializer=library__pb2.Book.FromString,
+                _registered_method=True)
         self.LendBook = channel.unary_unary(
                 '/library.v1.Library/LendBook',
                 request_serializer=library__pb2.LendBookRequest.SerializeToString,
@@ -83,6 +88,12 @@ class LibraryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBooks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateBook(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +135,11 @@ def add_LibraryServicer_to_server(servicer, server):
                     servicer.ListBooks,
                     request_deserializer=library__pb2.ListBooksRequest.FromString,
                     response_serializer=library__pb2.ListBooksResponse.SerializeToString,
+            ),
+            'UpdateBook': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateBook,
+                    request_deserializer=library__pb2.UpdateBookRequest.FromString,
+                    response_serializer=library__pb2.Book.SerializeToString,
             ),
             'LendBook': grpc.unary_unary_rpc_method_handler(
                     servicer.LendBook,
@@ -222,6 +238,33 @@ class Library:
             '/library.v1.Library/ListBooks',
             library__pb2.ListBooksRequest.SerializeToString,
             library__pb2.ListBooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.v1.Library/UpdateBook',
+            library__pb2.UpdateBookRequest.SerializeToString,
+            library__pb2.Book.FromString,
             options,
             channel_credentials,
             insecure,

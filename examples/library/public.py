@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 from library_pb2_grpc import add_LibraryServicer_to_server
 from serve import LibrariansWrite, Library
@@ -14,6 +15,7 @@ from transcoder import JsonOptions, Limits, Transcoder
 async def serve(http: str, key: str) -> None:
     transcoder = Transcoder(
         interceptors=[LibrariansWrite(key)],
+        service_config=Path(__file__).with_name("routes.yaml"),
         json=JsonOptions(emit_defaults=True, proto_names=True, enums_as_ints=True),
         strict=True,
         cors_origins=["https://app.example"],

@@ -30,6 +30,7 @@ from library_pb2 import (
     ListBooksRequest,
     ListBooksResponse,
     RemoveBookRequest,
+    UpdateBookRequest,
 )
 from library_pb2_grpc import LibraryServicer, add_LibraryServicer_to_server
 
@@ -40,7 +41,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 SERVICE = "library.v1.Library"
-WRITES = {f"/{SERVICE}/{name}" for name in ("AddBook", "LendBook", "RemoveBook")}
+WRITES = {f"/{SERVICE}/{name}" for name in ("AddBook", "UpdateBook", "LendBook", "RemoveBook")}
+FIELDS = {field.name for field in Book.DESCRIPTOR.fields}
 
 
 class Library(LibraryServicer):
@@ -57,9 +59,8 @@ class Library(LibraryServicer):
         book = request.book
         book.id = str(self._last_id)
         self._books[book.id] = book
-        await context.send_initial_metadata(
-            (("x-http-code", "201"), ("location", f"/v1/books/{book.id}"))
-        )
+        created = (("x-http-code", "201"), ("location", f"/v1/books/{book.id}"))
+        await context.send_initial_metadata(created)
         return book
 
     async def GetBook(self, request: GetBookRequest, context: Context) -> Book:
@@ -74,6 +75,13 @@ class Library(LibraryServicer):
             and book.pages >= request.pages_min
         ]
         return ListBooksResponse(books=books)
+
+    async def UpdateBook(self, request: UpdateBookRequest, context: Context) -> Book:
+        if not FIELDS.issuperset(request.update_mask.paths):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "update_mask: no field of a book")
+        book = await self._book(request.book.id, context)
+        request.update_mask.MergeMessage(request.book, book)
+        return book
 
     async def LendBook(self, request: LendBookRequest, context: Context) -> Book:
         if not request.reader:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -19,6 +20,18 @@ from tests.transcripts import blocks, steps, value_of
 EXAMPLES = ROOT / "examples"
 LIBRARY = EXAMPLES / "library"
 MOUNTED = EXAMPLES / "mounted"
+README = ROOT / "README.md"
+FIVE_LINES = """
+import asyncio, logging, sys
+from library_pb2_grpc import add_LibraryServicer_to_server
+from serve import Library
+
+async def main():
+{lines}
+
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+asyncio.run(main())
+"""
 
 
 def copied(example: Path, tmp_path: Path) -> Path:
@@ -109,6 +122,21 @@ def test_the_library_answers_what_its_readme_shows(path: str, tmp_path: Path) ->
         }
         run_all(readme, folder, path, addresses)
         assert [library.stop(), public.stop()] == [0, 0]
+
+
+def test_the_five_lines_of_the_projects_readme_serve(path: str, tmp_path: Path) -> None:
+    (lines,) = (block for block in blocks(README.read_text("utf-8"), "python"))
+    folder = copied(LIBRARY, tmp_path)
+    generate((LIBRARY / "README.md").read_text("utf-8"), folder, path)
+    program = FIVE_LINES.format(
+        lines=indent(lines.replace("127.0.0.1:8080", "127.0.0.1:0"), "    ")
+    )
+    (folder / "five.py").write_text(program, "utf-8")
+    with ExitStack() as stack:
+        five = started(stack, ["five.py"], folder)
+        address = after(five, "listening on ")
+        assert run(f"curl -sS http://{address}/v1/books", folder, path) == "{}"
+        assert five.stop() == 0
 
 
 def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: Path) -> None:

@@ -92,13 +92,18 @@ def with_behaviour(handler: Handler, behaviour: Behaviour, *, is_decoded: bool =
 
 def metadata_text(metadata: Metadata, key: str) -> str:
     """The first value under the key; empty when there is none."""
+    value = metadata_value(metadata, key)
+    return value if isinstance(value, str) else ""
+
+
+def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
+    """The first value under the key."""
     if not isinstance(metadata, tuple):
-        value = metadata.get(key)
-        return value if isinstance(value, str) else ""
+        return metadata.get(key)
     for name, value in metadata:
         if name == key:
-            return value if isinstance(value, str) else ""
-    return ""
+            return value
+    return None
 
 
 def _writing(behaviour: Callable[[object, Context], AsyncGenerator[object]]) -> Behaviour:

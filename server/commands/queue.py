@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Self, TypeAlias
 
-from server.commands.base import Command, R
+from server.commands.base import Change, Command, R
 from server.commands.batch import Batch
 from server.domain.events import RecordedEvent
-from server.domain.refusals import Kind, Refusal
+from server.domain.refusals import Kind, Refusal, Unchanged
 from server.eventstore.contract import Loaded, Needs, StorageError, Transactions, Writes
 
 BATCH_MAX: Final = 256
@@ -82,10 +82,15 @@ class CommandQueue:
         if self._runner is not None:
             await self._runner
 
-    async def execute(self, command: Command[R]) -> R:
+    async def execute(self, command: Command[R], *, or_unchanged: bool = False) -> R:
         """Decide and commit the command; durable when this returns.
 
         A caller that is cancelled leaves its command undone if no batch has taken it yet.
+
+        Args:
+            command: what to do.
+            or_unchanged: whether a command that changes nothing is done, rather than refused. It is
+                decided with the state that the batch sees, as all else is.
 
         Raises:
             Refusal: the rules say no; or UNAVAILABLE when the queue is closed, RESOURCE_EXHAUSTED
@@ -96,7 +101,7 @@ class CommandQueue:
             raise _closed()
         if len(self._waiting) >= self._waiting_max:
             raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Command.TooManyWaiting")
-        caller = _Caller(command)
+        caller = _Caller(command, or_unchanged=or_unchanged)
         self._waiting.append(caller)
         self._arrived.set()
         return await caller.answer
@@ -184,17 +189,18 @@ class CommandQueue:
 class _Caller(Generic[R]):
     """One command, what was decided about it, and who waits for the answer."""
 
-    __slots__ = ("_error", "_outcome", "answer", "command")
+    __slots__ = ("_error", "_or_unchanged", "_outcome", "answer", "command")
 
-    def __init__(self, command: Command[R]) -> None:
+    def __init__(self, command: Command[R], *, or_unchanged: bool) -> None:
         self.command = command
+        self._or_unchanged = or_unchanged
         self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._error: Exception | None = None
 
     def decide(self, batch: Batch) -> None:
         """Decide, and apply what was decided; a fault in one command's rule stays its own."""
         try:
-            changes = self.command.decide(batch)
+            changes = self._changes(batch)
         except Refusal as refusal:
             self._error = refusal.with_traceback(None)
             return
@@ -204,6 +210,14 @@ class _Caller(Generic[R]):
         self._error = None
         batch.apply(changes, editor=self.command.editor)
         self._outcome = self.command.outcome(batch)
+
+    def _changes(self, batch: Batch) -> Sequence[Change]:
+        try:
+            return self.command.decide(batch)
+        except Unchanged:
+            if self._or_unchanged:
+                return ()
+            raise
 
     def tell(self) -> None:
         if self.answer.done():

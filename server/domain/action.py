@@ -13,9 +13,9 @@ from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.refusals import (
     Refusal,
     already_exists,
-    failed_precondition,
     invalid,
     not_found,
+    unchanged,
 )
 
 ADDED: Final = "action.added"
@@ -111,7 +111,7 @@ def update(
     if allowed_to_fail != action.allowed_to_fail:
         changed["allowedToFail"] = allowed_to_fail
     if not changed:
-        raise failed_precondition("Errors.NoChangesFound", "ACTION-dg4t2")
+        raise unchanged("Errors.NoChangesFound", "ACTION-dg4t2")
     if name_owner is not None and name_owner != action_id:
         raise _name_taken()
     return Event(CHANGED, changed)
@@ -123,7 +123,7 @@ def deactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-NRmhu")
     if action.state is not ActionState.ACTIVE:
-        raise failed_precondition("Errors.Action.NotActive", "COMMAND-Dgj92")
+        raise unchanged("Errors.Action.NotActive", "COMMAND-Dgj92")
     return _DEACTIVATED
 
 
@@ -133,7 +133,7 @@ def reactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-Aa22g")
     if action.state is not ActionState.INACTIVE:
-        raise failed_precondition("Errors.Action.NotInactive", "COMMAND-J53zh")
+        raise unchanged("Errors.Action.NotInactive", "COMMAND-J53zh")
     return _REACTIVATED
 
 

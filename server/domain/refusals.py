@@ -43,6 +43,10 @@ class Refusal(Exception):
         self.values: Mapping[str, str] = values or {}
 
 
+class Unchanged(Refusal):
+    """The refusal of a write that would change nothing: all is as it asks already."""
+
+
 def invalid(key: str, place: str, *, values: Mapping[str, str] | None = None) -> Refusal:
     return Refusal(Kind.INVALID_ARGUMENT, key, place, values=values)
 
@@ -57,3 +61,7 @@ def already_exists(key: str, place: str) -> Refusal:
 
 def failed_precondition(key: str, place: str) -> Refusal:
     return Refusal(Kind.FAILED_PRECONDITION, key, place)
+
+
+def unchanged(key: str, place: str) -> Refusal:
+    return Unchanged(Kind.FAILED_PRECONDITION, key, place)

@@ -16,6 +16,7 @@ from server.domain.refusals import Kind, Refusal, invalid, not_found
 from server.eventstore.contract import Page
 from server.identity.caller import CALLER
 from server.ids import IdGenerator
+from server.services.no_change import takes_unchanged
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer
@@ -49,7 +50,7 @@ class Actions(Protocol):
 class Commands(Protocol):
     """Where commands go."""
 
-    async def execute(self, command: Command[R]) -> R: ...
+    async def execute(self, command: Command[R], *, or_unchanged: bool = False) -> R: ...
 
 
 class ManagementService(ManagementServiceServicer):
@@ -118,7 +119,8 @@ class ManagementService(ManagementServiceServicer):
                 timeout_ns=_nanoseconds(request.timeout),
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
-            )
+            ),
+            or_unchanged=takes_unchanged(),
         )
         response = pb.UpdateActionResponse()
         _fill_details(response.details, action)
@@ -129,7 +131,8 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.DeactivateActionResponse:
         caller = CALLER.get()
         action = await self._commands.execute(
-            commands.DeactivateAction(caller.org_id, request.id, caller.user_id)
+            commands.DeactivateAction(caller.org_id, request.id, caller.user_id),
+            or_unchanged=takes_unchanged(),
         )
         response = pb.DeactivateActionResponse()
         _fill_details(response.details, action)
@@ -140,7 +143,8 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.ReactivateActionResponse:
         caller = CALLER.get()
         action = await self._commands.execute(
-            commands.ReactivateAction(caller.org_id, request.id, caller.user_id)
+            commands.ReactivateAction(caller.org_id, request.id, caller.user_id),
+            or_unchanged=takes_unchanged(),
         )
         response = pb.ReactivateActionResponse()
         _fill_details(response.details, action)

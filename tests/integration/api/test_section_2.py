@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.doors import DOORS, JSON, Caller
+from tests.prepared import action, inactive_action, last_event_at, removed_action
 from zitadel import management_pb2 as pb
 
 Prepare: TypeAlias = Callable[[Caller, Caller], Awaitable[Message]]
@@ -28,24 +29,6 @@ def refused(name: str, code: int, text: str) -> Callable[[Prepare], Prepare]:
         return prepare
 
     return add
-
-
-async def action(caller: Caller, name: str = "greet", **fields: object) -> str:
-    request = pb.CreateActionRequest(name=name, script="s", **fields)  # type: ignore[arg-type]
-    response = await caller.get(request)
-    return str(response.id)
-
-
-async def inactive_action(caller: Caller) -> str:
-    id = await action(caller)
-    await caller.get(pb.DeactivateActionRequest(id=id))
-    return id
-
-
-async def removed_action(caller: Caller) -> str:
-    id = await action(caller)
-    await caller.get(pb.DeleteActionRequest(id=id))
-    return id
 
 
 @refused("V3-DKcYh create, name taken", 6, "Errors.Action.AlreadyExists")
@@ -196,9 +179,3 @@ async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
     else:
         assert answer.refusal == (code, f"{text} ({place})", ((place, text),))
     assert await last_event_at(caller) == before
-
-
-async def last_event_at(caller: Caller) -> int:
-    """The time of the last event that anyone wrote: a list shows that moment."""
-    response = await caller.get(pb.ListActionsRequest())
-    return int(response.details.view_timestamp.ToNanoseconds())

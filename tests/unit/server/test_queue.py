@@ -4,7 +4,13 @@ from typing import TypeAlias
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
+from server.commands.actions import (
+    CreateAction,
+    DeactivateAction,
+    DeleteAction,
+    ReactivateAction,
+    UpdateAction,
+)
 from server.commands.base import Change, Facts
 from server.commands.queue import BATCH_MAX, FULL, GATHER_MAX_S, CommandQueue
 from server.domain.action import Action, ActionState
@@ -121,6 +127,38 @@ async def test_command_sees_the_earlier_ones_of_its_batch(store: MemoryStore) ->
     ]
     assert [[(event.position, event.sequence) for event in batch] for batch in store.batches] == [
         [(1, 1), (2, 2), (3, 3)]
+    ]
+
+
+async def test_command_that_changes_nothing_is_done_for_who_asks_so(store: MemoryStore) -> None:
+    async with CommandQueue(store) as queue:
+        tasks: list[asyncio.Task[Action]] = [
+            asyncio.create_task(queue.execute(command, or_unchanged=asked))
+            for command, asked in (
+                (an_action("1", "Greet"), False),
+                (ReactivateAction("org", "1", "ada"), True),
+                (DeactivateAction("org", "1", "ada"), True),
+                (DeactivateAction("org", "1", "ada"), True),
+                (DeactivateAction("org", "1", "ada"), False),
+                (UpdateAction("org", "1", "Greet", "", 0, False, "ada"), True),
+                (ReactivateAction("org", "nowhere", "ada"), True),
+                (an_action("2", "greet"), True),
+            )
+        ]
+        await asyncio.wait(tasks)
+    assert [outcome_of(task) for task in tasks] == [
+        ActionState.ACTIVE,
+        ActionState.ACTIVE,
+        ActionState.INACTIVE,
+        ActionState.INACTIVE,
+        "COMMAND-Dgj92",
+        ActionState.INACTIVE,
+        "COMMAND-Aa22g",
+        "V3-DKcYh",
+    ]
+    assert [tasks[number].result().sequence for number in (1, 3, 5)] == [1, 2, 2]
+    assert [[(event.position, event.sequence) for event in batch] for batch in store.batches] == [
+        [(1, 1), (2, 2)]
     ]
 
 

@@ -1,0 +1,93 @@
+"""`x-actions-no-change: ok`, at each door: what changes nothing is OK, and writes nothing."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from google.protobuf.message import Message
+
+from tests.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.prepared import action, inactive_action, last_event_at
+from tests.real_server import RealServer
+from zitadel import management_pb2 as pb
+
+KEY = "x-actions-no-change"
+Prepare = Callable[[Caller], Awaitable[tuple[Message, int]]]
+"""What changes nothing, and the sequence of what it is about."""
+
+
+async def same_update(caller: Caller) -> tuple[Message, int]:
+    return pb.UpdateActionRequest(id=await action(caller), name="greet", script="s"), 1
+
+
+async def second_deactivation(caller: Caller) -> tuple[Message, int]:
+    return pb.DeactivateActionRequest(id=await inactive_action(caller)), 2
+
+
+async def second_activation(caller: Caller) -> tuple[Message, int]:
+    return pb.ReactivateActionRequest(id=await action(caller)), 1
+
+
+UNCHANGED = (same_update, second_deactivation, second_activation)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("prepare", UNCHANGED)
+async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
+    caller: Caller, door: str, prepare: Prepare
+) -> None:
+    request, sequence = await prepare(caller)
+    before = await last_event_at(caller)
+    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    assert (answer.code, answer.response.details.sequence) == (0, sequence)
+    details = answer.response.details
+    assert details.resource_owner == caller.org_id
+    assert 0 < details.creation_date.ToNanoseconds() <= details.change_date.ToNanoseconds()
+    assert await last_event_at(caller) == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("prepare", UNCHANGED)
+async def test_without_it_the_answer_is_the_api_s(
+    caller: Caller, door: str, prepare: Prepare
+) -> None:
+    request, _ = await prepare(caller)
+    assert (await caller.ask(door, request)).code == 9
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_with_it_a_write_that_changes_something_is_done(caller: Caller, door: str) -> None:
+    request = pb.ReactivateActionRequest(id=await inactive_action(caller))
+    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    assert (answer.code, answer.response.details.sequence) == (0, 3)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_with_it_other_refusals_stay(caller: Caller, door: str) -> None:
+    request = pb.ReactivateActionRequest(id="404")
+    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    assert answer.refusal[:2] == (5, "Action not found (COMMAND-Aa22g)")
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("prepare", UNCHANGED)
+async def test_any_other_value_is_named(caller: Caller, door: str, prepare: Prepare) -> None:
+    request, _ = await prepare(caller)
+    answer = await caller.ask(door, request, metadata={KEY: "yes"})
+    assert answer.refusal == (3, "x-actions-no-change: expected 'ok', got 'yes'", ())
+    assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[door]
+
+
+async def test_page_of_an_allowed_origin_may_send_it(tmp_path: Path) -> None:
+    origin = "https://app.example"
+    with RealServer(tmp_path / "data", "--cors-origins", origin) as server:
+        headers = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": f"authorization,{KEY}",
+        }
+        url = f"http://{server.http}/management/v1/actions/1/_reactivate"
+        async with aiohttp.ClientSession() as session, session.options(url, headers=headers) as got:
+            allowed = got.headers["Access-Control-Allow-Headers"]
+    assert KEY in allowed.split(", ")

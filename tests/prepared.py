@@ -1,0 +1,28 @@
+"""What a test of the API finds there, made by a caller over gRPC."""
+
+from tests.doors import Caller
+from zitadel import management_pb2 as pb
+
+
+async def action(caller: Caller, name: str = "greet", **fields: object) -> str:
+    request = pb.CreateActionRequest(name=name, script="s", **fields)  # type: ignore[arg-type]
+    response = await caller.get(request)
+    return str(response.id)
+
+
+async def inactive_action(caller: Caller) -> str:
+    id = await action(caller)
+    await caller.get(pb.DeactivateActionRequest(id=id))
+    return id
+
+
+async def removed_action(caller: Caller) -> str:
+    id = await action(caller)
+    await caller.get(pb.DeleteActionRequest(id=id))
+    return id
+
+
+async def last_event_at(caller: Caller) -> int:
+    """The time of the last event that anyone wrote: a list shows that moment."""
+    response = await caller.get(pb.ListActionsRequest())
+    return int(response.details.view_timestamp.ToNanoseconds())

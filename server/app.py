@@ -9,6 +9,7 @@ import logging
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -22,6 +23,9 @@ from server.errors import Failures
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.first_start import Owner, make_owner
 from server.identity.authorization import Authorizer
+from server.identity.issuer_keys import IssuerKeys
+from server.identity.jwks_fetch import fetch
+from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.interceptors import interceptor
@@ -85,7 +89,7 @@ class Application:
         store = await SqliteEventStore.open(config.data_dir, admin=socket.path)
         running.push_async_callback(store.close)
         ids = IdGenerator(await store.claim_machine_id())
-        authorizer = Authorizer(store)
+        authorizer = Authorizer(store, jwts=self._jwts())
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)
@@ -120,6 +124,16 @@ class Application:
         running.push_async_callback(_drain, native, transcoder)
         _calm_collector()
         return Started(listen, grpc_listen, owner)
+
+    def _jwts(self) -> Jwts | None:
+        """What verifies JWTs, if there are to be any; its keys are fetched meanwhile."""
+        issuer = self._config.jwt_issuer
+        if not issuer:
+            return None
+        keys = IssuerKeys(partial(fetch, issuer, self._config.jwt_jwks_url))
+        keys.start()
+        self._running.push_async_callback(keys.close)
+        return Jwts(keys, issuer=issuer, audiences=self._config.jwt_audience)
 
     async def stop(self) -> None:
         """Let calls in flight end, then close everything; nothing happens twice."""

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from server.urls import may_be_fetched
+
 SHOWN_CHARS: Final = 40
 FILE_MAX_BYTES: Final = 1 << 20
 
@@ -39,6 +41,9 @@ class Config:
         listen: "host:port" of the JSON and gRPC-Web doors; port 0 takes a free one.
         grpc_listen: the same, of the gRPC door.
         data_dir: the folder that holds everything; relative to the working folder.
+        jwt_issuer: whose JWTs are access tokens, as their `iss` says it; empty for nobody's.
+        jwt_audience: of which a JWT names one in its `aud`.
+        jwt_jwks_url: where the issuer's keys are; empty where discovery says it.
         cors_origins: as browsers send them ("https://app.example"), or "*" alone for any.
         access_log: whether each call is logged.
     """
@@ -46,6 +51,9 @@ class Config:
     listen: str = "127.0.0.1:8080"
     grpc_listen: str = "127.0.0.1:50051"
     data_dir: Path = Path("data")
+    jwt_issuer: str = ""
+    jwt_audience: tuple[str, ...] = ()
+    jwt_jwks_url: str = ""
     cors_origins: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     access_log: bool = True
@@ -110,12 +118,26 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     values = {name: _checked(given[name], _READ[name]) for name in given}
     config = Config(**values)  # type: ignore[arg-type]  # each was read by its field's reader
     origins = {name: given[name].origin if name in given else "default" for name in _READ}
+    _check_jwt(config, origins)
     if config.listen == config.grpc_listen and Address.parse(config.listen).port:
         raise ConfigError(
             f"{origins['grpc_listen']}: expected another address than that of listen, "
             f"got {_shown(config.grpc_listen)}"
         )
     return Loaded(config, origins)
+
+
+def _check_jwt(config: Config, origins: Mapping[str, str]) -> None:
+    issuer = config.jwt_issuer
+    if not issuer:
+        for name in ("jwt_audience", "jwt_jwks_url"):
+            if getattr(config, name):
+                raise ConfigError(f"{origins[name]}: expected jwt_issuer to be given, too")
+    elif not config.jwt_audience:
+        raise ConfigError(f"{origins['jwt_issuer']}: expected jwt_audience to be given, too")
+    elif not config.jwt_jwks_url and not may_be_fetched(issuer):
+        expected = f"{_FETCHED}, as jwt_jwks_url is not given"
+        raise ConfigError(f"{origins['jwt_issuer']}: expected {expected}, got {_shown(issuer)}")
 
 
 def as_toml(loaded: Loaded) -> str:
@@ -145,6 +167,7 @@ _ORIGIN: Final = re.compile(
     r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_FETCHED: Final = "an https URL (http on this machine)"
 _YES: Final = frozenset({"true", "yes", "on", "1"})
 _NO: Final = frozenset({"false", "no", "off", "0"})
 
@@ -171,6 +194,30 @@ def _folder(value: object) -> Path:
     if not stat.S_ISDIR(mode):
         raise _Unfit("a folder and not a file")
     return Path(value)
+
+
+def _line(value: object) -> str:
+    if isinstance(value, str) and value.isprintable():
+        return value
+    raise _Unfit("one line of text")
+
+
+def _lines(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")] if value.strip() else []
+    if isinstance(value, list) and all(map(_is_name, value)):
+        return tuple(dict.fromkeys(value))
+    raise _Unfit("names, separated by commas")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
+
+
+def _url(value: object) -> str:
+    if isinstance(value, str) and (not value or may_be_fetched(value)):
+        return value
+    raise _Unfit(_FETCHED)
 
 
 def _cors_origins(value: object) -> tuple[str, ...]:
@@ -218,6 +265,9 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "listen": _address,
     "grpc_listen": _address,
     "data_dir": _folder,
+    "jwt_issuer": _line,
+    "jwt_audience": _lines,
+    "jwt_jwks_url": _url,
     "cors_origins": _cors_origins,
     "log_format": _log_format,
     "access_log": _switch,

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from server.admin_socket import ask
-from server.operations import AddMember, CreateOrg, CreateToken, CreateUser, RevokeToken
+from server.operations import (
+    AddMember,
+    CreateOrg,
+    CreateToken,
+    CreateUser,
+    RemoveMember,
+    RemoveUser,
+    RevokeToken,
+    SetRoles,
+)
 
 _NAMES: Final = map(str, itertools.count())
 
@@ -24,9 +33,9 @@ class Accounts:
         (made,) = await ask(self._socket, CreateOrg(next(_NAMES)))
         return _text(made["id"])
 
-    async def user(self, org_id: str, *roles: str) -> str:
+    async def user(self, org_id: str, *roles: str, subject: str = "") -> str:
         """Make a user of the organisation, a member of it if there are roles."""
-        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id))
+        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id, subject=subject))
         user_id = _text(made["id"])
         if roles:
             await ask(self._socket, AddMember(user_id, roles, org_id))
@@ -36,6 +45,15 @@ class Accounts:
         """Make a token: its id, and its secret."""
         (made,) = await ask(self._socket, CreateToken(user_id, expires_at=expires_at))
         return _text(made["id"]), _text(made["token"])
+
+    async def remove_user(self, user_id: str) -> None:
+        await ask(self._socket, RemoveUser(user_id))
+
+    async def set_roles(self, org_id: str, user_id: str, *roles: str) -> None:
+        await ask(self._socket, SetRoles(user_id, roles, org_id))
+
+    async def remove_member(self, org_id: str, user_id: str) -> None:
+        await ask(self._socket, RemoveMember(user_id, org_id))
 
     async def revoke(self, token_id: str) -> None:
         await ask(self._socket, RevokeToken(token_id))

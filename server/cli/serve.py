@@ -17,6 +17,21 @@ from server.config import as_toml
 )
 @DATA_DIR
 @click.option(
+    "--jwt-issuer",
+    metavar="TEXT",
+    help="Whose JWTs are access tokens, as their iss says it.  [ACTIONS_JWT_ISSUER; nobody's]",
+)
+@click.option(
+    "--jwt-audience",
+    metavar="NAMES",
+    help="Of which a JWT names one in its aud, separated by commas.  [ACTIONS_JWT_AUDIENCE]",
+)
+@click.option(
+    "--jwt-jwks-url",
+    metavar="URL",
+    help="Where the issuer's keys are.  [ACTIONS_JWT_JWKS_URL; by discovery]",
+)
+@click.option(
     "--cors-origins",
     metavar="ORIGINS",
     help='Who may call from a browser: origins, separated by commas, or "*" for any.  '

@@ -2,6 +2,7 @@
 
 Follows the Actions API, "Auth": the answers, their ids and their order. They are given before texts
 are looked up in a language, so their keys are what the caller reads.
+A personal access token is looked up by its hash, any other is a JWT, whose subject a user has.
 A membership counts in its own organisation; its IAM_* roles count in every organisation.
 
 Rule: what is known is kept under a hash, never under the secret; expiry is checked on every use; a
@@ -12,17 +13,22 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+import structlog
+
 from server.clock import Clock, wall_clock
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
 from server.identity.caller import Caller
+from server.identity.jwts import BadToken, Verified
 from server.identity.permissions import granted_by, is_instance_wide
 from server.identity.tokens import PREFIX, hash_of
 
 GRANTS_MAX: Final = 10_000
 """Tokens in use at once, each with the organisations it is used for; about 500 bytes each."""
+
+log = structlog.get_logger()
 
 _SCHEME: Final = "Bearer "
 _AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
@@ -35,26 +41,45 @@ class Accounts(Protocol):
 
     async def user(self, user_id: str) -> User | None: ...
 
+    async def user_by_subject(self, subject: str) -> User | None: ...
+
     async def org(self, org_id: str) -> Org | None: ...
 
     async def memberships(self, user_id: str) -> Sequence[Member]: ...
 
 
+class Jwts(Protocol):
+    """What is asked of `server.identity.jwts`."""
+
+    async def verify(self, token: str) -> Verified: ...
+
+
 class Grant(NamedTuple):
-    """What a token may do in one organisation."""
+    """What a token may do in one organisation.
+
+    Attributes:
+        until: when it has to be looked up again; None if it holds until it is forgotten.
+    """
 
     caller: Caller
     permissions: frozenset[str]
-    expires_at: int | None
+    until: int | None
 
 
 class Authorizer:
     """Answers from memory where it can, else from the store."""
 
     def __init__(
-        self, accounts: Accounts, *, clock: Clock = wall_clock, grants_max: int = GRANTS_MAX
+        self,
+        accounts: Accounts,
+        *,
+        jwts: Jwts | None = None,
+        clock: Clock = wall_clock,
+        grants_max: int = GRANTS_MAX,
     ) -> None:
+        """Authorize against the accounts; without `jwts`, no JWT is good."""
         self._accounts = accounts
+        self._jwts = jwts
         self._clock = clock
         self._grants_max = grants_max
         self._grants: dict[tuple[bytes, str], Grant] = {}
@@ -69,7 +94,7 @@ class Authorizer:
     def known(self, authorization: str, org_id: str, permission: str) -> Caller | None:
         """The caller, if memory says that it may; None says nothing."""
         grant = self._grants.get((_digest(authorization), org_id))
-        if grant is None or permission not in grant.permissions or self._is_past(grant.expires_at):
+        if grant is None or permission not in grant.permissions or self._is_past(grant.until):
             return None
         return grant.caller
 
@@ -82,7 +107,7 @@ class Authorizer:
             permission: what the method asks for.
 
         Raises:
-            Refusal: the caller may not.
+            Refusal: the caller may not, or it cannot be known now.
             StorageError: the store cannot say.
         """
         forgotten = self._forgotten
@@ -94,12 +119,7 @@ class Authorizer:
         return grant.caller
 
     async def _grant(self, secret: str, org_id: str) -> Grant:
-        token = await self._accounts.token_by_hash(hash_of(secret))
-        if token is None or self._is_past(token.expires_at):
-            raise _invalid_token()
-        user = await self._accounts.user(token.user_id)
-        if user is None:
-            raise _invalid_token()
+        user, until = await self._speaker(secret)
         org = await self._accounts.org(org_id or user.org_id)
         if org is None:
             raise Refusal(Kind.PERMISSION_DENIED, "Organisation doesn't exist", "AUTH-Bs7Ds")
@@ -111,7 +131,27 @@ class Authorizer:
         }
         if not roles:
             raise Refusal(Kind.NOT_FOUND, "membership not found", "AUTHZ-cdgFk")
-        return Grant(Caller(user.id, org.id, user.language), granted_by(roles), token.expires_at)
+        return Grant(Caller(user.id, org.id, user.language), granted_by(roles), until)
+
+    async def _speaker(self, secret: str) -> tuple[User, int | None]:
+        """The user whom the token speaks for, and until when it does."""
+        if secret.startswith(PREFIX):
+            token = await self._accounts.token_by_hash(hash_of(secret))
+            if token is None or self._is_past(token.expires_at):
+                raise _invalid_token()
+            user, until = await self._accounts.user(token.user_id), token.expires_at
+        elif self._jwts is not None:
+            try:
+                subject, until = await self._jwts.verify(secret)
+            except BadToken as error:
+                log.info("JWT refused", reason=str(error))
+                raise _invalid_token() from error
+            user = await self._accounts.user_by_subject(subject)
+        else:
+            raise _invalid_token()
+        if user is None:
+            raise _invalid_token()
+        return user, until
 
     def _keep(self, key: tuple[bytes, str], grant: Grant) -> None:
         if len(self._grants) >= self._grants_max:
@@ -129,8 +169,6 @@ def _bearer(authorization: str) -> str:
     parts = authorization.split(_SCHEME)
     if len(parts) != 2:
         raise Refusal(Kind.UNAUTHENTICATED, "invalid auth header", "AUTH-toLo1")
-    if not parts[1].startswith(PREFIX):
-        raise _invalid_token()
     return parts[1]
 
 

@@ -427,7 +427,7 @@ class Nobody:
     async def _none(self, _: object) -> None:
         return None
 
-    token_by_hash = user = org = _none
+    token_by_hash = user = user_by_subject = org = _none
 
     async def memberships(self, user_id: str) -> list[Never]:
         return []

@@ -11,12 +11,22 @@ import pytest
 from tests import api_table
 from tests.accounts import Accounts
 from tests.doors import Caller, Doors
+from tests.issuer import AUDIENCE, Issuer, Signer
 from tests.real_server import RealServer
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    with RealServer(tmp_path_factory.mktemp("api") / "data", "--no-access-log") as running:
+def issuer() -> Iterator[Issuer]:
+    """Whose JWTs the server takes."""
+    with Issuer(Signer()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[RealServer]:
+    data = tmp_path_factory.mktemp("api") / "data"
+    jwt = ("--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
+    with RealServer(data, "--no-access-log", *jwt) as running:
         yield running
 
 

@@ -21,6 +21,9 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         listen="127.0.0.1:8080",
         grpc_listen="127.0.0.1:50051",
         data_dir=Path("data"),
+        jwt_issuer="",
+        jwt_audience=(),
+        jwt_jwks_url="",
         cors_origins=(),
         log_format="text",
         access_log=True,
@@ -80,6 +83,11 @@ def test_a_setting_can_be_given_in_each_place(
             id="a list of origins",
         ),
         pytest.param("cors_origins = []", Config(), id="an empty list"),
+        pytest.param(
+            'jwt-issuer = "https://issuer.example"\njwt-audience = ["one", "two"]',
+            Config(jwt_issuer="https://issuer.example", jwt_audience=("one", "two")),
+            id="an issuer and a list of audiences",
+        ),
         pytest.param("access_log = false", Config(access_log=False), id="a boolean"),
         pytest.param("# nothing", Config(), id="nothing"),
     ],
@@ -87,6 +95,19 @@ def test_a_setting_can_be_given_in_each_place(
 def test_the_file_may_use_types_of_its_own(text: str, expected: Config) -> None:
     Path("file.toml").write_text(text)
     assert load({"config": "file.toml"}, {}).config == expected
+
+
+def test_an_issuer_may_be_any_name_where_its_keys_have_a_url() -> None:
+    flags: dict[str, object] = {
+        "jwt_issuer": "issuer",
+        "jwt_audience": "one, two,one",
+        "jwt_jwks_url": "http://localhost:80/keys",
+    }
+    assert load(flags, {}).config == Config(
+        jwt_issuer="issuer",
+        jwt_audience=("one", "two"),
+        jwt_jwks_url="http://localhost:80/keys",
+    )
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
@@ -102,6 +123,9 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "listen": "--listen",
         "grpc_listen": "ACTIONS_GRPC_LISTEN",
         "data_dir": "file.toml: data_dir",
+        "jwt_issuer": "default",
+        "jwt_audience": "default",
+        "jwt_jwks_url": "default",
         "cors_origins": "default",
         "log_format": "default",
         "access_log": "default",
@@ -222,6 +246,50 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
             id="switch",
         ),
         pytest.param(
+            {"jwt_audience": "a,,b"},
+            {},
+            "--jwt-audience: expected names, separated by commas, got 'a,,b'",
+            id="empty audience",
+        ),
+        pytest.param(
+            {"jwt_issuer": "a\nb"},
+            {},
+            "--jwt-issuer: expected one line of text, got 'a\\nb'",
+            id="issuer of two lines",
+        ),
+        pytest.param(
+            {"jwt_jwks_url": "http://issuer.example/keys"},
+            {},
+            "--jwt-jwks-url: expected an https URL (http on this machine), "
+            "got 'http://issuer.example/keys'",
+            id="keys over the network, unprotected",
+        ),
+        pytest.param(
+            {"jwt_jwks_url": "https://issuer.example/keys"},
+            {},
+            "--jwt-jwks-url: expected jwt_issuer to be given, too",
+            id="keys of no issuer",
+        ),
+        pytest.param(
+            {},
+            {"ACTIONS_JWT_AUDIENCE": "a"},
+            "ACTIONS_JWT_AUDIENCE: expected jwt_issuer to be given, too",
+            id="audience of no issuer",
+        ),
+        pytest.param(
+            {"jwt_issuer": "https://issuer.example"},
+            {},
+            "--jwt-issuer: expected jwt_audience to be given, too",
+            id="issuer without audience",
+        ),
+        pytest.param(
+            {"jwt_issuer": "issuer", "jwt_audience": "a"},
+            {},
+            "--jwt-issuer: expected an https URL (http on this machine), "
+            "as jwt_jwks_url is not given, got 'issuer'",
+            id="issuer without discovery",
+        ),
+        pytest.param(
             {"config": "absent.toml"},
             {},
             "--config: cannot read 'absent.toml': No such file or directory",
@@ -268,7 +336,7 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
         pytest.param(
             b"listn = 1",
             "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
-            "cors_origins, log_format, access_log",
+            "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, log_format, access_log",
             id="unknown key",
         ),
         pytest.param(
@@ -312,6 +380,9 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'listen = "127.0.0.1:8080"  # default',
         'grpc_listen = "127.0.0.1:50051"  # default',
         'data_dir = "a \\"folder\\""  # --data-dir',
+        'jwt_issuer = ""  # default',
+        "jwt_audience = []  # default",
+        'jwt_jwks_url = ""  # default',
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
         'log_format = "text"  # default',
         "access_log = false  # --access-log",

@@ -13,6 +13,7 @@ from server.domain.user import Token, User
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import Caller
+from server.identity.jwts import BadToken, Verified
 from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
 from server.identity.tokens import hash_of, new_secret
 from zitadel import management_pb2
@@ -40,6 +41,7 @@ class Accounts:
             "300000000000000001", HOME, "200000000000000001", hash_of(SECRET), "", None, 1, 1, 1, 1
         )
         self.language = ""
+        self.subject = "ada@issuer"
         self.orgs = {HOME, OTHER}
         self.roles: dict[str, tuple[str, ...]] = {HOME: ("ORG_OWNER",)}
         self.looked_up = 0
@@ -54,6 +56,13 @@ class Accounts:
 
     async def user(self, user_id: str) -> User | None:
         return User(user_id, HOME, "someone", self.language, "", 1, 1, 1, 1)
+
+    async def user_by_subject(self, subject: str) -> User | None:
+        self.looked_up += 1
+        known = subject == self.subject
+        return (
+            User("200000000000000001", HOME, "someone", "", subject, 1, 1, 1, 1) if known else None
+        )
 
     async def org(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1) if org_id in self.orgs else None
@@ -329,6 +338,76 @@ async def test_token_expires_while_it_is_known(
     assert (await refusal(authorizer, HEADER, "", WRITE)).id == "AUTH-7fs1e"
 
 
+class Jwts:
+    """Every text is a good token of one subject, but for one that is bad, and one unknown yet."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+
+    async def verify(self, token: str) -> Verified:
+        self.verified += 1
+        if token == "bad":
+            raise BadToken("it is bad")
+        if token == "later":
+            raise Refusal(Kind.UNAVAILABLE, "later")
+        return Verified("ada@issuer", 1_000_100)
+
+
+@pytest.fixture
+def jwts() -> Jwts:
+    return Jwts()
+
+
+@pytest.fixture
+def by_jwt(accounts: Accounts, jwts: Jwts, clock: Clock) -> Authorizer:
+    return Authorizer(accounts, jwts=jwts, clock=clock)
+
+
+async def test_a_jwt_speaks_for_the_user_with_its_subject(by_jwt: Authorizer) -> None:
+    assert (await by_jwt.authorize("Bearer e.y.J", "", WRITE)).user_id == "200000000000000001"
+
+
+async def test_a_personal_access_token_is_no_jwt(by_jwt: Authorizer, jwts: Jwts) -> None:
+    await by_jwt.authorize(HEADER, "", WRITE)
+    assert jwts.verified == 0
+
+
+async def test_a_jwt_is_known_until_it_has_to_be_verified_again(
+    by_jwt: Authorizer, clock: Clock
+) -> None:
+    await by_jwt.authorize("Bearer e.y.J", "", WRITE)
+    clock.now = 1_000_099
+    assert by_jwt.known("Bearer e.y.J", "", WRITE) is not None
+    clock.now += 1
+    assert by_jwt.known("Bearer e.y.J", "", WRITE) is None
+
+
+@pytest.mark.parametrize(
+    ("token", "subject", "kind", "id"),
+    [
+        pytest.param("bad", "ada@issuer", Kind.UNAUTHENTICATED, "AUTH-7fs1e", id="bad"),
+        pytest.param("e.y.J", "eve", Kind.UNAUTHENTICATED, "AUTH-7fs1e", id="of nobody here"),
+        pytest.param("later", "ada@issuer", Kind.UNAVAILABLE, "", id="not to be known now"),
+    ],
+)
+async def test_a_jwt_is_refused(
+    by_jwt: Authorizer, accounts: Accounts, token: str, subject: str, kind: Kind, id: str
+) -> None:
+    accounts.subject = subject
+    refused = await refusal(by_jwt, f"Bearer {token}", THIRD, WRITE)
+    assert (refused.kind, refused.id) == (kind, id)
+
+
+async def test_a_jwt_is_forgotten_when_its_user_is_removed(
+    by_jwt: Authorizer, accounts: Accounts
+) -> None:
+    await by_jwt.authorize("Bearer e.y.J", "", WRITE)
+    accounts.subject = "nobody any more"
+    by_jwt.forget([happened("user")])
+    assert by_jwt.known("Bearer e.y.J", "", WRITE) is None
+    assert (await refusal(by_jwt, "Bearer e.y.J", "", WRITE)).id == "AUTH-7fs1e"
+
+
 async def test_the_oldest_is_dropped_when_memory_is_full(accounts: Accounts, clock: Clock) -> None:
     accounts.roles = {HOME: ("IAM_OWNER",)}
     authorizer = Authorizer(accounts, clock=clock, grants_max=1)
@@ -338,7 +417,7 @@ async def test_the_oldest_is_dropped_when_memory_is_full(accounts: Accounts, clo
     assert authorizer.known(HEADER, OTHER, WRITE) is not None
 
 
-async def test_token_without_the_prefix_never_reaches_the_store(
+async def test_where_there_are_no_jwts_only_the_prefix_reaches_the_store(
     authorizer: Authorizer, accounts: Accounts
 ) -> None:
     await refusal(authorizer, "Bearer 0123456789", "", WRITE)

@@ -42,6 +42,9 @@ class Accounts:
     async def user(self, user_id: str) -> User | None:
         return User(user_id, "1", "someone", "", "", 1, 1, 1, 1)
 
+    async def user_by_subject(self, subject: str) -> User | None:
+        return None
+
     async def org(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1)
 

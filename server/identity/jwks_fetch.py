@@ -1,0 +1,130 @@
+"""Fetch the key set of an issuer, by its URL or as the issuer says itself where it is.
+
+Follows OpenID Connect Discovery 1.0, 4, and of RFC 9111 the max-age.
+Rule: what comes is trusted as far as its URL is (`server.urls`), so no redirect is followed;
+nothing is unpacked, nothing longer than the limit is held. A failure is a line for the operator.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from server.identity.jwks import KeySet, NoKeys, read
+from server.urls import is_https, may_be_fetched
+
+DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
+DOCUMENT_MAX_BYTES: Final = 64 << 10
+"""Of a key set or a discovery document: ten times what is usual."""
+
+FETCH_TIMEOUT_S: Final = 5.0
+"""For all of it; a call that waits for the keys waits no longer."""
+
+SHOWN_CHARS: Final = 200
+
+_MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
+_NO_CACHE: Final = re.compile(r"(?:^|[\s,])no-(?:cache|store)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The keys.
+
+    Attributes:
+        max_age_s: how long they may be kept without asking again; None if that was not said.
+    """
+
+    keys: KeySet
+    max_age_s: int | None
+
+
+class _Discovery(msgspec.Struct):
+    issuer: str
+    jwks_uri: str
+
+
+_decode_discovery: Final = msgspec.json.Decoder(_Discovery).decode
+
+
+async def fetch(issuer: str, jwks_url: str) -> Fetched:
+    """Fetch the keys, from the URL, or from where discovery says when there is none.
+
+    Raises:
+        NoKeys: there are none to be had; the text says why.
+    """
+    try:
+        async with (
+            asyncio.timeout(FETCH_TIMEOUT_S),
+            aiohttp.ClientSession(
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            ) as session,
+        ):
+            url = jwks_url or await _discovered(session, issuer)
+            document, cache_control = await _get(session, url)
+            with _named(url):
+                keys = await asyncio.to_thread(read, document)
+    except TimeoutError:
+        raise NoKeys(f"{jwks_url or issuer}: no answer within {FETCH_TIMEOUT_S:g} s") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise NoKeys(f"{jwks_url or issuer}: {type(error).__name__} {error}") from error
+    return Fetched(keys, _max_age_s(cache_control))
+
+
+async def _discovered(session: aiohttp.ClientSession, issuer: str) -> str:
+    url = issuer.removesuffix("/") + DISCOVERY_PATH
+    document, _ = await _get(session, url)
+    with _named(url):
+        return jwks_uri_of(document, issuer)
+
+
+def jwks_uri_of(document: bytes, issuer: str) -> str:
+    """Where the issuer's discovery document says that its keys are.
+
+    Raises:
+        NoKeys: it is none, or another issuer's, or says what anybody could have changed.
+    """
+    try:
+        said = _decode_discovery(document)
+    except (msgspec.MsgspecError, RecursionError):
+        raise NoKeys('expected a JSON object with "issuer" and "jwks_uri"') from None
+    if said.issuer != issuer:
+        raise NoKeys(f"expected the issuer {issuer}, got {said.issuer[:SHOWN_CHARS]!r}")
+    if not may_be_fetched(said.jwks_uri) or (is_https(issuer) and not is_https(said.jwks_uri)):
+        raise NoKeys(f"expected a jwks_uri with https, got {said.jwks_uri[:SHOWN_CHARS]!r}")
+    return said.jwks_uri
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> tuple[bytes, str]:
+    """What is there, and its Cache-Control."""
+    async with session.get(url, allow_redirects=False) as response:
+        if response.status != 200:
+            raise NoKeys(f"{url}: expected HTTP status 200, got {response.status}")
+        document = bytearray()
+        async for part in response.content.iter_any():
+            document += part
+            if len(document) > DOCUMENT_MAX_BYTES:
+                raise NoKeys(f"{url}: expected at most {DOCUMENT_MAX_BYTES} bytes")
+        return bytes(document), response.headers.get("Cache-Control", "")
+
+
+@contextlib.contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Have a failure name what is at fault."""
+    try:
+        yield
+    except NoKeys as error:
+        raise NoKeys(f"{url}: {error}") from None
+
+
+def _max_age_s(cache_control: str) -> int | None:
+    if _NO_CACHE.search(cache_control):
+        return 0
+    match = _MAX_AGE.search(cache_control)
+    return int(match[1]) if match else None

@@ -1,0 +1,156 @@
+"""JWT access tokens: whether one is good, and whom it speaks for.
+
+Follows RFC 7519, the advice of RFC 8725, and of RFC 9068 the type. Signatures are PyJWT's affair.
+Good is a token that a key of the issuer has signed, that names the issuer and one of our audiences,
+has begun, and ends, later than now. Its subject is the issuer's name for somebody.
+
+Rule: what is not a short text of three parts is not looked at; no claim is believed before the
+signature is good; why a token is refused is for the log, the caller learns only that it is.
+"""
+
+import hashlib
+from collections.abc import Collection
+from typing import Final, NamedTuple, Protocol
+
+import jwt
+import msgspec
+
+from server.clock import Clock, wall_clock
+from server.identity.issuer_keys import Found
+from server.identity.jwks import ALGORITHMS, PublicKey
+
+TOKEN_MAX_CHARS: Final = 8192
+"""As long as a header line may be at the HTTP doors; gRPC lets pass more."""
+
+LEEWAY_S: Final = 5
+"""Between the issuer's clock and ours."""
+
+VERIFIED_MAX: Final = 10_000
+"""Tokens remembered as good; about 300 bytes each."""
+
+_JWS: Final = jwt.PyJWS(algorithms=[*ALGORITHMS])
+_KEY_ID_MAX_CHARS: Final = 256
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+"""Of access tokens; a token that says it is of another kind (a logout token) is for another use."""
+
+_US: Final = 1_000_000
+_DAY_S: Final = 86_400
+
+
+class BadToken(Exception):
+    """A token that is refused; the text says why, to the operator."""
+
+
+class Verified(NamedTuple):
+    """Whom a good token speaks for, and until when that is known (microseconds)."""
+
+    subject: str
+    until: int
+
+
+class Keys(Protocol):
+    """What is asked of `issuer_keys`."""
+
+    async def find(self, key_id: str | None, algorithm: str) -> Found | None: ...
+
+
+class _Claims(msgspec.Struct):
+    iss: str
+    sub: str
+    aud: str | list[str]
+    exp: int | float
+    nbf: int | float = 0
+    iat: int | float = 0
+
+
+_decode_claims: Final = msgspec.json.Decoder(_Claims).decode
+
+
+class Jwts:
+    """Verifies tokens of one issuer; what is good is remembered under a hash."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audiences: Collection[str],
+        clock: Clock = wall_clock,
+        verified_max: int = VERIFIED_MAX,
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audiences = frozenset(audiences)
+        self._clock = clock
+        self._verified_max = verified_max
+        self._verified: dict[bytes, Verified] = {}
+
+    async def verify(self, token: str) -> Verified:
+        """Whom the token speaks for.
+
+        Raises:
+            BadToken: nobody.
+            Refusal: UNAVAILABLE, as the issuer's keys cannot be had.
+        """
+        if len(token) > TOKEN_MAX_CHARS or not token.isascii() or token.count(".") != 2:
+            raise BadToken(f"expected three parts in {TOKEN_MAX_CHARS} characters of ASCII")
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and self._clock() < known.until:
+            return known
+        key_id, algorithm = _header(token)
+        found = await self._keys.find(key_id, algorithm)
+        if found is None:
+            raise BadToken("the issuer has no such key")
+        payload = _signed(token, found.key.public, found.key.algorithms)
+        verified = self._checked(payload, found.until)
+        self._verified.pop(digest, None)
+        if len(self._verified) >= self._verified_max:
+            del self._verified[next(iter(self._verified))]
+        self._verified[digest] = verified
+        return verified
+
+    def _checked(self, payload: bytes, until: int) -> Verified:
+        try:
+            claims = _decode_claims(payload)
+        except (msgspec.MsgspecError, RecursionError):
+            raise BadToken("expected the claims iss, sub, aud and exp") from None
+        audiences = {claims.aud} if isinstance(claims.aud, str) else set(claims.aud)
+        now = self._clock()
+        seconds = now / _US
+        left_s = claims.exp + LEEWAY_S - seconds
+        if claims.iss != self._issuer:
+            raise BadToken("it is of another issuer")
+        if not audiences & self._audiences:
+            raise BadToken("it is for another audience")
+        if left_s <= 0:
+            raise BadToken("it is expired")
+        if max(claims.nbf, claims.iat) - LEEWAY_S > seconds:
+            raise BadToken("it is of the future")
+        if not claims.sub:
+            raise BadToken("it is of nobody")
+        return Verified(claims.sub, min(until, now + int(min(left_s, _DAY_S) * _US)))
+
+
+def _header(token: str) -> tuple[str | None, str]:
+    """The id of the key, which may be absent, and the algorithm."""
+    try:
+        header = _JWS.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise BadToken("expected a header in JSON") from None
+    algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
+    if not isinstance(algorithm, str) or not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise BadToken("expected the header of an access token")
+    if key_id is not None and (not isinstance(key_id, str) or len(key_id) > _KEY_ID_MAX_CHARS):
+        raise BadToken(f"expected a key id of at most {_KEY_ID_MAX_CHARS} characters")
+    return key_id, algorithm
+
+
+def _signed(token: str, public: PublicKey, algorithms: Collection[str]) -> bytes:
+    """What the key has signed."""
+    try:
+        signed = _JWS.decode_complete(token, public, algorithms=[*algorithms])
+    except jwt.PyJWTError:
+        raise BadToken("its signature is not of the issuer's key") from None
+    payload: bytes = signed["payload"]
+    return payload

@@ -1,0 +1,40 @@
+"""Which URLs this service fetches: https, or http where it does not leave this machine."""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+URL_MAX_CHARS: Final = 2048
+
+
+def may_be_fetched(url: str) -> bool:
+    """Whether it is a URL that is fetched: nobody on the way can change what it answers."""
+    return is_https(url) or _is_of_this_machine(url)
+
+
+def is_https(url: str) -> bool:
+    return _host_of(url, "https") is not None
+
+
+def _is_of_this_machine(url: str) -> bool:
+    host = _host_of(url, "http")
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host_of(url: str, scheme: str) -> str | None:
+    """The host of a plain URL of the scheme; None if it is none, or holds credentials."""
+    if len(url) > URL_MAX_CHARS or not url.isascii() or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is checked where it is asked for
+    except ValueError:
+        return None
+    if parts.scheme != scheme or "@" in parts.netloc or parts.fragment:
+        return None
+    return parts.hostname or None

@@ -1,0 +1,205 @@
+"""JWTs while their issuer is down, slow or wrong, and while it changes its keys; at each door.
+
+The service in this process, so that it does not wait as long as it does in earnest.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from server.app import Application
+from server.config import Config
+from server.identity import issuer_keys, jwks_fetch
+from tests.accounts import Accounts
+from tests.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.issuer import (
+    AUDIENCE,
+    DISCOVERY_PATH,
+    KEYS_PATH,
+    Issuer,
+    Signer,
+    answering,
+    key_set,
+)
+from tests.issuer import Answer as Behaviour
+from zitadel import management_pb2 as pb
+
+WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
+LATER: Final = (
+    14,
+    "the token cannot be verified now: its issuer's keys cannot be had, try again",
+    (),
+)
+INVALID: Final = (
+    16,
+    "Errors.Token.Invalid (AUTH-7fs1e)",
+    (("AUTH-7fs1e", "Errors.Token.Invalid"),),
+)
+SUBJECT: Final = "ada"
+FIRST: Final = Signer("ES256", "first")
+SECOND: Final = Signer("ES256", "second")
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with Issuer(FIRST) as running:
+        yield running
+
+
+class Service:
+    """The service, an owner with a token, and a user with a subject of the issuer's."""
+
+    def __init__(self, doors: Doors, owner: str, issuer: Issuer) -> None:
+        self.doors = doors
+        self.owner = owner
+        self.issuer = issuer
+
+    async def create(self, door: str, signer: Signer) -> Answer:
+        token = signer.token(self.issuer.claims(SUBJECT))
+        return await self.doors.call(door, WRITE, token=token)
+
+    async def total(self) -> int:
+        answer = await self.doors.call(GRPC, pb.ListActionsRequest(), token=self.owner)
+        return int(answer.response.details.total_result)
+
+
+@contextlib.asynccontextmanager
+async def serving(data: Path, issuer: Issuer, *, jwks_url: str = "") -> AsyncIterator[Service]:
+    application = Application(
+        Config(
+            listen="127.0.0.1:0",
+            grpc_listen="127.0.0.1:0",
+            data_dir=data,
+            access_log=False,
+            jwt_issuer=issuer.url,
+            jwt_audience=(AUDIENCE,),
+            jwt_jwks_url=jwks_url,
+        )
+    )
+    try:
+        started = await application.start()
+        assert started.owner is not None
+        await Accounts(data).user(started.owner.org_id, "ORG_OWNER", subject=SUBJECT)
+        async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
+            yield Service(doors, started.owner.token, issuer)
+    finally:
+        await application.stop()
+
+
+def endless(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    with contextlib.suppress(OSError):
+        while True:
+            request.wfile.write(b" " * 4096)
+
+
+def silent(_: BaseHTTPRequestHandler) -> None:
+    threading.Event().wait(2)
+
+
+@pytest.mark.parametrize(
+    ("path", "behaviour"),
+    [
+        pytest.param(KEYS_PATH, answering({}, status=503), id="down"),
+        pytest.param(KEYS_PATH, silent, id="slow"),
+        pytest.param(KEYS_PATH, endless, id="huge"),
+        pytest.param(KEYS_PATH, answering(b"<html>"), id="not JSON"),
+        pytest.param(KEYS_PATH, answering({"keys": []}), id="no keys"),
+        pytest.param(KEYS_PATH, answering({"keys": [{"kty": "oct", "k": "AA"}]}), id="wrong keys"),
+        pytest.param(
+            KEYS_PATH,
+            answering(key_set(FIRST), status=302, headers=[("Location", KEYS_PATH)]),
+            id="a redirect loop",
+        ),
+        pytest.param(DISCOVERY_PATH, answering({}, status=404), id="discovery absent"),
+        pytest.param(
+            DISCOVERY_PATH,
+            answering({"issuer": "http://else", "jwks_uri": "https://else"}),
+            id="discovery of another issuer",
+        ),
+    ],
+)
+async def test_without_the_issuers_keys_a_jwt_is_told_to_come_later(
+    tmp_path: Path,
+    issuer: Issuer,
+    path: str,
+    behaviour: Behaviour,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 0.3)
+    issuer.answers[path] = behaviour
+    async with serving(tmp_path / "data", issuer) as service:
+        for door in DOORS:
+            answer = await service.create(door, FIRST)
+            assert answer.refusal == LATER
+            assert answer.http_status == (503 if door == JSON else answer.http_status)
+        assert await service.total() == 0
+        assert issuer.asked.count(path) == 1
+
+
+async def test_a_jwt_is_good_again_once_its_issuer_is(
+    tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)
+    good, issuer.answers[KEYS_PATH] = issuer.answers[KEYS_PATH], answering({}, status=503)
+    async with serving(tmp_path / "data", issuer) as service:
+        assert (await service.create(GRPC, FIRST)).refusal == LATER
+        issuer.answers[KEYS_PATH] = good
+        assert (await service.create(GRPC, FIRST)).code == 0
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_keys_rotate(
+    tmp_path: Path, issuer: Issuer, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)
+    read = pb.ListActionsRequest()
+    async with serving(tmp_path / "data", issuer, jwks_url=issuer.keys_url) as service:
+        first, second = (s.token(issuer.claims(SUBJECT)) for s in (FIRST, SECOND))
+        assert (await service.doors.call(door, read, token=first)).code == 0
+        assert (await service.doors.call(door, read, token=second)).refusal == INVALID
+        issuer.answers[KEYS_PATH] = answering(key_set(SECOND))
+        assert (await service.doors.call(door, read, token=second)).code == 0
+        again = FIRST.token(issuer.claims(SUBJECT, jti="another"))
+        assert (await service.doors.call(door, read, token=again)).refusal == INVALID
+        issuer.answers[KEYS_PATH] = answering({}, status=503)
+        once_more = SECOND.token(issuer.claims(SUBJECT, jti="another"))
+        assert (await service.doors.call(door, read, token=once_more)).code == 0
+        assert (await service.doors.call(door, read, token=again)).refusal == LATER
+        assert DISCOVERY_PATH not in issuer.asked
+
+
+async def test_a_slow_issuer_delays_nobody_whose_key_is_known(
+    tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)
+    asked, released = threading.Event(), threading.Event()
+
+    def waiting(request: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        released.wait(30)
+        answering(key_set(FIRST, SECOND))(request)
+
+    async with (
+        serving(tmp_path / "data", issuer) as service,
+        contextlib.AsyncExitStack() as ended,
+    ):
+        ended.callback(released.set)
+        assert (await service.create(GRPC, FIRST)).code == 0
+        issuer.answers[KEYS_PATH] = waiting
+        late = asyncio.create_task(service.create(JSON, SECOND))
+        assert await asyncio.to_thread(asked.wait, 30)
+        known = FIRST.token(issuer.claims(SUBJECT, jti="another"))
+        read = pb.ListActionsRequest()
+        assert (await service.doors.call(GRPC, read, token=known)).code == 0
+        assert (await service.doors.call(GRPC, read, token=service.owner)).code == 0
+        assert not late.done()
+        released.set()
+        assert (await late).refusal[0] == 6  # its name is taken by the action of the first

@@ -1,0 +1,291 @@
+"""Section 4 of the Actions API, "Auth": who is refused, by which words, at each door.
+
+And what comes of it: of a call that is refused, nothing is written.
+"""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import pytest
+
+from tests.accounts import Accounts
+from tests.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.issuer import Issuer, Signer
+from zitadel import management_pb2 as pb
+
+_SUBJECTS: Final = map("subject {}".format, itertools.count())
+
+INVALID: Final = (
+    16,
+    "Errors.Token.Invalid (AUTH-7fs1e)",
+    (("AUTH-7fs1e", "Errors.Token.Invalid"),),
+)
+HEADER: Final = (16, "invalid auth header (AUTH-toLo1)", (("AUTH-toLo1", "invalid auth header"),))
+NO_HEADER: Final = (16, "auth header missing", ())
+NO_ORG: Final = (
+    7,
+    "Organisation doesn't exist (AUTH-Bs7Ds)",
+    (("AUTH-Bs7Ds", "Organisation doesn't exist"),),
+)
+NO_MEMBER: Final = (
+    5,
+    "membership not found (AUTHZ-cdgFk)",
+    (("AUTHZ-cdgFk", "membership not found"),),
+)
+NO_PERMISSION: Final = (
+    7,
+    "No matching permissions found (AUTH-5mWD2)",
+    (("AUTH-5mWD2", "No matching permissions found"),),
+)
+HTTP_STATUS: Final = {16: 401, 7: 403, 5: 404}
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """An organisation and its owner, who has a token, and a subject of the issuer's."""
+
+    doors: Doors
+    accounts: Accounts
+    issuer: Issuer
+    org_id: str
+    user_id: str
+    subject: str
+    token_id: str
+    token: str
+
+    def jwt(self, **claims: object) -> str:
+        return Signer().token(self.issuer.claims(self.subject, **claims))
+
+
+@pytest.fixture
+async def home(doors: Doors, accounts: Accounts, issuer: Issuer) -> Home:
+    org_id, subject = await accounts.org(), next(_SUBJECTS)
+    user_id = await accounts.user(org_id, "ORG_OWNER", subject=subject)
+    token_id, token = await accounts.token(user_id)
+    return Home(doors, accounts, issuer, org_id, user_id, subject, token_id, token)
+
+
+async def is_untouched(home: Home) -> bool:
+    """Whether the organisation has no action, as its owner sees it."""
+    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=home.token)
+    return answer.code == 0 and answer.response.details.total_result == 0
+
+
+WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
+
+
+def is_told(answer: Answer, door: str, expected: tuple[int, str, object]) -> bool:
+    """Whether the caller is told that, in the status of HTTP as well where there is one."""
+    challenged = answer.metadata.get("www-authenticate") == "Bearer"
+    return answer.refusal == expected and (
+        door != JSON
+        or (answer.http_status == HTTP_STATUS[expected[0]] and challenged == (expected[0] == 16))
+    )
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param(None, NO_HEADER, id="no header"),
+        pytest.param("{token}", HEADER, id="no scheme"),
+        pytest.param("bearer {token}", HEADER, id="the scheme in small letters"),
+        pytest.param("Bearer{token}", HEADER, id="no space"),
+        pytest.param("Basic eDp5", HEADER, id="another scheme"),
+        pytest.param("Bearer Bearer {token}", HEADER, id="the scheme twice"),
+        pytest.param("Bearer {token},Bearer {token}", HEADER, id="two tokens"),
+        pytest.param("Bearer x", INVALID, id="garbage"),
+        pytest.param("Bearer {token}x", INVALID, id="a letter more"),
+        pytest.param("Bearer act_" + "x" * 43, INVALID, id="unknown"),
+        pytest.param("Bearer x.y.z", INVALID, id="three parts of garbage"),
+    ],
+)
+async def test_what_is_no_token_is_refused(
+    home: Home, header: str | None, expected: tuple[int, str, object], door: str
+) -> None:
+    metadata = {} if header is None else {"authorization": header.format(token=home.token)}
+    answer = await home.doors.call(door, WRITE, metadata=metadata)
+    assert is_told(answer, door, expected)
+    assert await is_untouched(home)
+
+
+Take: TypeAlias = Callable[[Home], Awaitable[tuple[str, str]]]
+"""Takes a right away, or never gives it: the token, and the organisation that the call is about."""
+
+
+async def revoked(home: Home) -> tuple[str, str]:
+    token_id, token = await home.accounts.token(home.user_id)
+    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.accounts.revoke(token_id)
+    return token, ""
+
+
+async def removed(home: Home) -> tuple[str, str]:
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
+    _, token = await home.accounts.token(user_id)
+    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.accounts.remove_user(user_id)
+    return token, ""
+
+
+async def removed_by_jwt(home: Home) -> tuple[str, str]:
+    subject = next(_SUBJECTS)
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
+    token = Signer().token(home.issuer.claims(subject))
+    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    assert answer.code == 0
+    await home.accounts.remove_user(user_id)
+    return token, ""
+
+
+async def no_member_any_more(home: Home) -> tuple[str, str]:
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
+    _, token = await home.accounts.token(user_id)
+    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.accounts.remove_member(home.org_id, user_id)
+    return token, ""
+
+
+async def never_a_member(home: Home) -> tuple[str, str]:
+    _, token = await home.accounts.token(await home.accounts.user(home.org_id))
+    return token, ""
+
+
+async def a_viewer_by_now(home: Home) -> tuple[str, str]:
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
+    _, token = await home.accounts.token(user_id)
+    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.accounts.set_roles(home.org_id, user_id, "ORG_OWNER_VIEWER")
+    return token, ""
+
+
+async def elsewhere(home: Home) -> tuple[str, str]:
+    return home.token, await home.accounts.org()
+
+
+async def nowhere(home: Home) -> tuple[str, str]:
+    return home.token, "100000000000000000"
+
+
+async def elsewhere_by_jwt(home: Home) -> tuple[str, str]:
+    return home.jwt(), await home.accounts.org()
+
+
+async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
+    return "act_" + "x" * 43, "100000000000000000"
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("take", "expected"),
+    [
+        pytest.param(revoked, INVALID, id="revoked token"),
+        pytest.param(removed, INVALID, id="token of a user removed"),
+        pytest.param(removed_by_jwt, INVALID, id="JWT of a user removed"),
+        pytest.param(no_member_any_more, NO_MEMBER, id="membership removed"),
+        pytest.param(never_a_member, NO_MEMBER, id="never a member"),
+        pytest.param(a_viewer_by_now, NO_PERMISSION, id="roles taken away"),
+        pytest.param(elsewhere, NO_MEMBER, id="another organisation"),
+        pytest.param(elsewhere_by_jwt, NO_MEMBER, id="another organisation, by JWT"),
+        pytest.param(nowhere, NO_ORG, id="no organisation"),
+        pytest.param(nowhere_and_nobody, INVALID, id="the token before the organisation"),
+    ],
+)
+async def test_who_may_not_is_refused_at_the_next_call(
+    home: Home, take: Take, expected: tuple[int, str, object], door: str
+) -> None:
+    token, org_id = await take(home)
+    answer = await home.doors.call(door, WRITE, token=token, org_id=org_id)
+    assert is_told(answer, door, expected)
+    assert await is_untouched(home)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_token_is_refused_once_it_expires(home: Home, door: str) -> None:
+    expires_at = time.time_ns() // 1000 + 300_000
+    _, token = await home.accounts.token(home.user_id, expires_at=expires_at)
+    answer = await home.doors.call(door, pb.ListActionsRequest(), token=token)
+    assert answer.code == 0
+    while answer.code == 0:
+        answer = await home.doors.call(door, pb.ListActionsRequest(), token=token)
+    assert is_told(answer, door, INVALID)
+    assert time.time_ns() // 1000 >= expires_at
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_jwt_of_the_issuer_speaks_for_its_user(home: Home, door: str) -> None:
+    answer = await home.doors.call(door, WRITE, token=home.jwt())
+    assert answer.code == 0
+    assert answer.response.details.resource_owner == home.org_id
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def unsigned(home: Home, algorithm: str, secret: bytes = b"") -> str:
+    text = f"{part({'alg': algorithm, 'kid': 'one'})}.{part(home.issuer.claims(home.subject))}"
+    mac = hmac.new(secret, text.encode(), hashlib.sha256).digest() if secret else b""
+    return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def by_stranger(home: Home, **header: object) -> str:
+    return Signer(key_id="stranger").token(home.issuer.claims(home.subject), header=header)
+
+
+Forge: TypeAlias = Callable[[Home], str]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda home: home.jwt(exp=int(time.time()) - 60), id="expired"),
+        pytest.param(lambda home: home.jwt(exp=None), id="without end"),
+        pytest.param(lambda home: home.jwt(nbf=int(time.time()) + 600), id="not begun"),
+        pytest.param(lambda home: home.jwt(iat=int(time.time()) + 600), id="of the future"),
+        pytest.param(lambda home: home.jwt(aud="else"), id="for another audience"),
+        pytest.param(lambda home: home.jwt(aud=None), id="for no audience"),
+        pytest.param(lambda home: home.jwt(iss="https://else"), id="of another issuer"),
+        pytest.param(lambda home: home.jwt(sub="nobody"), id="of a subject that no user has"),
+        pytest.param(lambda home: home.jwt(sub=home.user_id), id="of a user's id"),
+        pytest.param(lambda home: unsigned(home, "none"), id="alg none"),
+        pytest.param(
+            lambda home: unsigned(home, "HS256", json.dumps(Signer().jwk()).encode()),
+            id="HS256 with the public key",
+        ),
+        pytest.param(lambda home: by_stranger(home), id="a foreign key"),
+        pytest.param(lambda home: by_stranger(home, kid="one"), id="a foreign key, our key id"),
+        pytest.param(lambda home: by_stranger(home, kid=None), id="a foreign key, no key id"),
+        pytest.param(lambda home: by_stranger(home, kid="../keys"), id="a path for a key id"),
+        pytest.param(lambda home: by_stranger(home, kid="k" * 3000), id="a huge key id"),
+        pytest.param(lambda home: home.jwt()[:-2], id="cut off"),
+        pytest.param(lambda home: home.jwt().replace(".", "..", 1), id="four parts"),
+        pytest.param(lambda home: home.jwt(more="x" * 3800) + "x", id="long and forged"),
+    ],
+)
+async def test_a_jwt_that_is_not_good_is_refused(home: Home, forge: Forge, door: str) -> None:
+    answer = await home.doors.call(door, WRITE, token=forge(home))
+    assert is_told(answer, door, INVALID)
+    assert await is_untouched(home)
+
+
+async def test_a_jwt_longer_than_any_header_is_refused_where_headers_may_be_longer(
+    home: Home,
+) -> None:
+    answer = await home.doors.call(GRPC, WRITE, token=home.jwt(more="x" * 7000))
+    assert is_told(answer, GRPC, INVALID)
+    assert await is_untouched(home)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_call_that_needs_no_token_asks_for_none(home: Home, door: str) -> None:
+    metadata = {"authorization": "Bearer garbage", "x-zitadel-orgid": "nowhere"}
+    assert (await home.doors.call(door, pb.HealthzRequest(), metadata=metadata)).code == 0

@@ -1,0 +1,336 @@
+"""JWT access tokens: which are good, and whom they speak for. Signed for real, by PyJWT."""
+
+import base64
+import hashlib
+import hmac
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from server.domain.refusals import Kind, Refusal
+from server.identity.issuer_keys import Found
+from server.identity.jwks import read
+from server.identity.jwts import LEEWAY_S, TOKEN_MAX_CHARS, BadToken, Jwts
+from tests.issuer import ALGORITHMS, Signer, key_set
+
+ISSUER = "https://issuer.example"
+SECOND = 1_000_000
+NOW = 1_700_000_000
+HOUR = 3600 * SECOND
+RSA, EC = Signer("RS256", "rsa"), Signer("ES256", "ec")
+STRANGER = Signer("RS256", "stranger")
+
+
+class Keys:
+    """All keys of the issuer, known for an hour; how often one was asked for."""
+
+    def __init__(self, *signers: Signer) -> None:
+        self.now = NOW * SECOND
+        self.asked = 0
+        self.is_down = False
+        self._keys = read(json.dumps(key_set(*signers)).encode())
+
+    def clock(self) -> int:
+        return self.now
+
+    async def find(self, key_id: str | None, algorithm: str) -> Found | None:
+        self.asked += 1
+        if self.is_down:
+            raise Refusal(Kind.UNAVAILABLE, "later")
+        key = self._keys.find(key_id, algorithm)
+        return None if key is None else Found(key, self.now + HOUR)
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys(RSA, EC)
+
+
+@pytest.fixture
+def jwts(keys: Keys) -> Jwts:
+    return made(keys)
+
+
+def made(keys: Keys, *, verified_max: int = 100) -> Jwts:
+    return Jwts(
+        keys,
+        issuer=ISSUER,
+        audiences=("actions", "other"),
+        clock=keys.clock,
+        verified_max=verified_max,
+    )
+
+
+def claims(**members: object) -> dict[str, object]:
+    usual = {"iss": ISSUER, "sub": "ada", "aud": "actions", "iat": NOW, "exp": NOW + 600}
+    return {name: value for name, value in {**usual, **members}.items() if value is not None}
+
+
+def part(value: object) -> str:
+    """A part of a JWT: bytes as they are, else JSON."""
+    content = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def signed(header: object, payload: object, signer: Signer = RSA) -> str:
+    """A JWT of any header and any payload, signed by RS256 whatever the header says."""
+    text = f"{part(header)}.{part(payload)}"
+    return f"{text}.{part(signer.private.sign(text.encode(), PKCS1v15(), SHA256()))}"
+
+
+def hmac_signed(header: object, secret: bytes) -> str:
+    text = f"{part(header)}.{part(claims())}"
+    return f"{text}.{part(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
+
+
+def public_pem() -> bytes:
+    pem: bytes = RSA.private.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    return pem
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+async def test_a_token_of_the_issuer_speaks_for_its_subject(algorithm: str) -> None:
+    signer = Signer(algorithm, "key")
+    jwts = made(Keys(signer))
+    assert await jwts.verify(signer.token(claims())) == ("ada", (NOW + 600 + LEEWAY_S) * SECOND)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(RSA.token(claims(aud=["else", "other"])), id="one of many audiences"),
+        pytest.param(RSA.token(claims(exp=NOW - LEEWAY_S + 1)), id="expired within the leeway"),
+        pytest.param(RSA.token(claims(iat=NOW + LEEWAY_S)), id="issued ahead within the leeway"),
+        pytest.param(RSA.token(claims(nbf=NOW + LEEWAY_S)), id="begins within the leeway"),
+        pytest.param(RSA.token(claims(exp=NOW + 0.5, iat=None)), id="ends between two seconds"),
+        pytest.param(RSA.token(claims(exp=2**62)), id="ends when the sun does"),
+        pytest.param(RSA.token(claims(roles=["x"], scope={"a": 1})), id="claims that are not ours"),
+        pytest.param(RSA.token(claims(), header={"typ": "at+JWT"}), id="the type of access tokens"),
+        pytest.param(RSA.token(claims(), header={"typ": None}), id="no type"),
+        pytest.param(EC.token(claims(), header={"kid": None}), id="no key id, one key fits"),
+    ],
+)
+async def test_a_token_is_good(jwts: Jwts, token: str) -> None:
+    assert (await jwts.verify(token)).subject == "ada"
+
+
+HEADER = {"alg": "RS256", "kid": "rsa"}
+SHAPE = f"expected three parts in {TOKEN_MAX_CHARS} characters of ASCII"
+CLAIMS = "expected the claims iss, sub, aud and exp"
+KIND = "expected the header of an access token"
+UNKNOWN = "the issuer has no such key"
+FORGED = "its signature is not of the issuer's key"
+PARTS = RSA.token(claims()).split(".")
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        # Garbage.
+        pytest.param("", SHAPE, id="nothing"),
+        pytest.param("garbage", SHAPE, id="one part"),
+        pytest.param("a.b", SHAPE, id="two parts"),
+        pytest.param("a.b.c.d", SHAPE, id="four parts"),
+        pytest.param("a.b.c.d.e", SHAPE, id="encrypted"),
+        pytest.param("..", "expected a header in JSON", id="three empty parts"),
+        pytest.param("é.b.c", SHAPE, id="no ASCII"),
+        pytest.param("\udc80.b.c", SHAPE, id="no text"),
+        pytest.param("a." + "b" * TOKEN_MAX_CHARS + ".c", SHAPE, id="oversized"),
+        pytest.param("!!.b.c", "expected a header in JSON", id="no base64"),
+        pytest.param(signed([], claims()), "expected a header in JSON", id="a list for a header"),
+        pytest.param(
+            signed(b"[" * 5000, b""), "expected a header in JSON", id="a header nested too deep"
+        ),
+        pytest.param(signed({}, claims()), KIND, id="an empty header"),
+        pytest.param(
+            ".".join((part(HEADER), *PARTS[1:])), FORGED, id="a header that was not signed"
+        ),
+        pytest.param(
+            ".".join((PARTS[0], part(claims(sub="eve")), PARTS[2])), FORGED, id="another subject"
+        ),
+        pytest.param(".".join((*PARTS[:2], "")), FORGED, id="no signature"),
+        pytest.param(".".join((*PARTS[:2], part(b"\0" * 256))), FORGED, id="a signature of zeros"),
+        # Algorithms.
+        pytest.param(f"{part({'alg': 'none'})}.{part(claims())}.", UNKNOWN, id="alg none"),
+        pytest.param(
+            f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.", UNKNOWN, id="alg none, kid"
+        ),
+        pytest.param(
+            f"{part({'alg': 'NonE', 'kid': 'rsa'})}.{part(claims())}.", UNKNOWN, id="alg NonE"
+        ),
+        pytest.param(
+            hmac_signed({"alg": "HS256", "kid": "rsa"}, public_pem()),
+            UNKNOWN,
+            id="HS256 with the public key",
+        ),
+        pytest.param(
+            hmac_signed({"alg": "RS256", "kid": "rsa"}, public_pem()),
+            FORGED,
+            id="HMAC with the public key, said to be RS256",
+        ),
+        pytest.param(hmac_signed({"alg": "HS256"}, b""), UNKNOWN, id="HS256 with an empty secret"),
+        pytest.param(signed({**HEADER, "alg": "ES256"}, claims()), UNKNOWN, id="of another key"),
+        pytest.param(signed({**HEADER, "alg": 1}, claims()), KIND, id="alg that is no text"),
+        pytest.param(signed({**HEADER, "alg": "PS256"}, claims()), FORGED, id="said to be PS256"),
+        # Keys.
+        pytest.param(STRANGER.token(claims()), UNKNOWN, id="a stranger's key"),
+        pytest.param(
+            STRANGER.token(claims(), header={"kid": "rsa"}), FORGED, id="a stranger's, our key id"
+        ),
+        pytest.param(
+            STRANGER.token(claims(), header={"kid": "rsa", "jwk": STRANGER.jwk()}),
+            FORGED,
+            id="a key that the token brings",
+        ),
+        pytest.param(
+            STRANGER.token(
+                claims(), header={"kid": "rsa", "jku": "http://127.0.0.1:1/", "x5u": "http://x/"}
+            ),
+            FORGED,
+            id="a key that the token says where to find",
+        ),
+        pytest.param(
+            RSA.token(claims(), header={"kid": "../../dev/null"}), UNKNOWN, id="a path for an id"
+        ),
+        pytest.param(
+            RSA.token(claims(), header={"kid": "' OR 1=1"}), UNKNOWN, id="a condition for an id"
+        ),
+        pytest.param(RSA.token(claims(), header={"kid": ""}), UNKNOWN, id="an empty id"),
+        pytest.param(
+            RSA.token(claims(), header={"kid": "k" * 257}),
+            "expected a key id of at most 256 characters",
+            id="a huge id",
+        ),
+        pytest.param(
+            signed({"alg": "RS256", "kid": 1}, claims()),
+            "expected a header in JSON",
+            id="an id that is no text",
+        ),
+        # Other kinds of tokens, and headers that have to be understood.
+        pytest.param(RSA.token(claims(), header={"typ": "logout+jwt"}), KIND, id="a logout token"),
+        pytest.param(signed({**HEADER, "typ": ["JWT"]}, claims()), KIND, id="a list for a type"),
+        pytest.param(
+            signed({**HEADER, "crit": ["x"], "x": 1}, claims()),
+            "expected a header in JSON",
+            id="critical and unknown",
+        ),
+        pytest.param(
+            signed({**HEADER, "b64": False, "crit": ["b64"]}, b""), FORGED, id="detached payload"
+        ),
+        # Claims.
+        pytest.param(
+            RSA.token(claims(iss="https://issuer.example/")),
+            "it is of another issuer",
+            id="issuer with a slash more",
+        ),
+        pytest.param(RSA.token(claims(iss="x")), "it is of another issuer", id="another issuer"),
+        pytest.param(RSA.token(claims(aud="x")), "it is for another audience", id="audience"),
+        pytest.param(RSA.token(claims(aud=[])), "it is for another audience", id="no audience"),
+        pytest.param(RSA.token(claims(aud="actions ")), "it is for another audience", id="space"),
+        pytest.param(RSA.token(claims(exp=NOW - LEEWAY_S)), "it is expired", id="expired"),
+        pytest.param(RSA.token(claims(exp=0)), "it is expired", id="expired in 1970"),
+        pytest.param(RSA.token(claims(exp=-1e300)), "it is expired", id="expired long before"),
+        pytest.param(
+            RSA.token(claims(nbf=NOW + LEEWAY_S + 1)), "it is of the future", id="not begun"
+        ),
+        pytest.param(
+            RSA.token(claims(iat=NOW + LEEWAY_S + 1)), "it is of the future", id="issued ahead"
+        ),
+        pytest.param(RSA.token(claims(sub="")), "it is of nobody", id="an empty subject"),
+        *(
+            pytest.param(signed(HEADER, claims(**{name: None})), CLAIMS, id=f"no {name}")
+            for name in ("iss", "sub", "aud", "exp")
+        ),
+        *(
+            pytest.param(signed(HEADER, {**claims(), name: value}), CLAIMS, id=f"{name} {value!r}")
+            for name, values in {
+                "iss": ([ISSUER], 1, None),
+                "sub": (1, None, ["ada"]),
+                "aud": ({"actions": 1}, [1], 1),
+                "exp": (str(NOW + 600), True, None, [NOW]),
+                "nbf": ("0", None),
+                "iat": ("0", False),
+            }.items()
+            for value in values
+        ),
+        pytest.param(
+            signed(HEADER, json.dumps(claims()).replace(str(NOW + 600), "1e999").encode()),
+            CLAIMS,
+            id="exp that is no number of JSON's",
+        ),
+        pytest.param(
+            signed(HEADER, json.dumps(claims()).replace(str(NOW + 600), "Infinity").encode()),
+            CLAIMS,
+            id="exp Infinity",
+        ),
+        pytest.param(signed(HEADER, []), CLAIMS, id="a list for claims"),
+        pytest.param(signed(HEADER, b"text"), CLAIMS, id="no JSON"),
+        pytest.param(signed(HEADER, b"\xff"), CLAIMS, id="no UTF-8"),
+        pytest.param(signed(HEADER, b'{"x":' + b"[" * 5000), CLAIMS, id="claims nested too deep"),
+    ],
+)
+async def test_a_token_is_refused(jwts: Jwts, token: str, reason: str) -> None:
+    with pytest.raises(BadToken) as caught:
+        await jwts.verify(token)
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    "token", ["garbage", "a." + "b" * TOKEN_MAX_CHARS + ".c", "!!.b.c", signed({}, claims())]
+)
+async def test_what_is_no_token_asks_for_no_key(jwts: Jwts, keys: Keys, token: str) -> None:
+    with pytest.raises(BadToken):
+        await jwts.verify(token)
+    assert keys.asked == 0
+
+
+async def test_a_good_token_is_verified_once_until_it_ends(jwts: Jwts, keys: Keys) -> None:
+    token = RSA.token(claims())
+    first = await jwts.verify(token)
+    keys.now = (NOW + 600 + LEEWAY_S) * SECOND - 1
+    assert await jwts.verify(token) == first
+    assert keys.asked == 1
+    keys.now += 1
+    with pytest.raises(BadToken, match="it is expired"):
+        await jwts.verify(token)
+
+
+async def test_a_good_token_is_verified_again_when_its_key_may_be_gone(
+    jwts: Jwts, keys: Keys
+) -> None:
+    token = RSA.token(claims(exp=NOW + 86_400))
+    assert (await jwts.verify(token)).until == NOW * SECOND + HOUR
+    keys.now += HOUR
+    await jwts.verify(token)
+    assert keys.asked == 2
+
+
+async def test_a_refused_token_is_not_remembered(jwts: Jwts, keys: Keys) -> None:
+    token = RSA.token(claims(nbf=NOW + 60))
+    with pytest.raises(BadToken):
+        await jwts.verify(token)
+    keys.now += 60 * SECOND
+    assert (await jwts.verify(token)).subject == "ada"
+
+
+async def test_the_oldest_is_dropped_when_memory_is_full(keys: Keys) -> None:
+    jwts = made(keys, verified_max=2)
+    tokens = [RSA.token(claims(sub=subject)) for subject in "abc"]
+    for token in tokens:
+        await jwts.verify(token)
+    await jwts.verify(tokens[2])
+    assert keys.asked == 3
+    await jwts.verify(tokens[0])
+    assert keys.asked == 4
+
+
+async def test_without_keys_a_token_is_neither_good_nor_bad(jwts: Jwts, keys: Keys) -> None:
+    keys.is_down = True
+    with pytest.raises(Refusal) as caught:
+        await jwts.verify(RSA.token(claims()))
+    assert caught.value.kind is Kind.UNAVAILABLE

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from tests.bench.authorized import ASKED_US, AUTHORIZATIONS
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -164,6 +165,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *LOOPS,
+    *AUTHORIZATIONS,
 )
 
 
@@ -214,6 +216,10 @@ def _rate(name: str, title: str, over: str, under: str, **bounds: float | None) 
         stretch=bounds.get("stretch"),
         is_at_most=False,
     )
+
+
+def _cpu_us(name: str, works: Mapping[str, Measured]) -> float:
+    return works[name].cpu_us
 
 
 RATIOS: Final = (
@@ -305,5 +311,16 @@ RATIOS: Final = (
         f"routes-{FEW_ROUTES}",
         asked=1.2,
         stretch=1.05,
+    ),
+    *(
+        Ratio(
+            name=loop.name,
+            title=f"CPU, {loop.title}",
+            unit=" µs",
+            needs=frozenset({loop.name}),
+            of=functools.partial(_cpu_us, loop.name),
+            asked=ASKED_US,
+        )
+        for loop in AUTHORIZATIONS
     ),
 )

@@ -28,7 +28,7 @@ from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
-from server.interceptors import interceptor
+from server.interceptors import NO_CACHE, interceptor
 from server.native import GrpcServer
 from server.services.management import ManagementService
 from server.validation import checks_of
@@ -46,6 +46,10 @@ DRAIN_S: Final = 10.0
 
 _YOUNG_MAX: Final = 20_000
 """Objects made and not freed before the collector looks at them; Python's own is 700."""
+
+_RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
+    "X-Robots-Tag": "none"
+}
 
 _SERVICES: Final = (management_pb2.DESCRIPTOR.services_by_name["ManagementService"],)
 
@@ -112,6 +116,7 @@ class Application:
         transcoder = Transcoder(
             interceptors=(layers,),
             cors_origins=config.cors_origins,
+            response_headers=_RESPONSE_HEADERS,
             limits=Limits(drain_timeout_s=DRAIN_S),
         )
         service = ManagementService(store, queue, ids)

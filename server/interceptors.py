@@ -39,6 +39,13 @@ STREAMS_SHARE: Final = 10
 
 REQUEST_ID_KEY: Final = "x-request-id"
 
+NO_CACHE: Final = (
+    ("cache-control", "no-store"),
+    ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ("pragma", "no-cache"),
+)
+"""What every answer says at every door; over gRPC in its trailers, see `_Identified`."""
+
 log = structlog.get_logger()
 
 
@@ -71,7 +78,7 @@ def interceptor(
 
 
 class RequestIds(Layer):
-    """Gives each call an id, returns it to native callers, and logs one line a call."""
+    """Gives each call an id, tells native callers what every answer says, logs one line a call."""
 
     def __init__(self, *, access_log: bool) -> None:
         self._access_log = access_log
@@ -219,20 +226,21 @@ class _Places:
 
 
 class _Identified:
-    """A grpc.aio context whose trailers carry the request id, whatever a servicer sets or aborts.
+    """A grpc.aio context whose trailers say what every answer says, whatever a servicer sets.
 
-    In the trailers, because initial metadata sent ahead of the answer costs a batch of its own.
+    In the trailers, because initial metadata is a batch of its own: 45 µs on top of 260 with 32
+    calls in flight, where trailers cost nothing that can be measured.
     """
 
-    __slots__ = ("_context", "_pair")
+    __slots__ = ("_context", "_pairs")
 
     def __init__(self, context: Context, request_id: str) -> None:
         self._context = context
-        self._pair = (REQUEST_ID_KEY, request_id)
-        context.set_trailing_metadata((self._pair,))
+        self._pairs = ((REQUEST_ID_KEY, request_id), *NO_CACHE)
+        context.set_trailing_metadata(self._pairs)
 
     def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
-        self._context.set_trailing_metadata((*trailing_metadata, self._pair))
+        self._context.set_trailing_metadata((*trailing_metadata, *self._pairs))
 
     async def abort(
         self,
@@ -241,7 +249,7 @@ class _Identified:
         trailing_metadata: Pairs = (),
     ) -> Never:
         if trailing_metadata:
-            trailing_metadata = (*trailing_metadata, self._pair)
+            trailing_metadata = (*trailing_metadata, *self._pairs)
         await self._context.abort(code, details, trailing_metadata)
 
     async def abort_with_status(self, status: grpc.Status) -> Never:

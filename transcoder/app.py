@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import grpc
@@ -22,6 +23,7 @@ from transcoder.cors import Cors
 from transcoder.doors import Doors, Route
 from transcoder.errors import SchemaError
 from transcoder.fields import Fields
+from transcoder.headers import fixed_headers
 from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.listener import Listener
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
@@ -55,6 +57,7 @@ class Transcoder:
         forward_cookies: bool = False,
         cors_origins: Sequence[str] = (),
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
+        response_headers: Mapping[str, str] = MappingProxyType({}),
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Configure the doors.
@@ -72,10 +75,13 @@ class Transcoder:
                 others get nothing of what is not a GET.
             compress_min_bytes: answers from this size on are compressed for clients that accept it;
                 None for never, as where a secret and what a stranger sends meet in one answer.
+            response_headers: what every answer has besides, refusals and health included
+                ({"Cache-Control": "no-store"}).
             limits: what a client may make the server hold.
 
         Raises:
-            SchemaError: an origin is not one, or the service configuration cannot be read.
+            SchemaError: an origin is not one, the service configuration cannot be read, or a
+                response header is not one or not to be set here.
         """
         self._limits = limits
         self._strict = strict
@@ -89,6 +95,7 @@ class Transcoder:
             cors=Cors(cors_origins),
             forward_cookies=forward_cookies,
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
+            response_headers=fixed_headers(response_headers),
             limits=limits,
         )
         self._root = Mount(self, "")

@@ -48,6 +48,7 @@ _NOT_EXPOSED: Final = frozenset(
         "set-cookie",
         "transfer-encoding",
         "vary",
+        "x-robots-tag",
     }
 )
 _NOT_EXPOSED_PREFIX: Final = "access-control-"

@@ -93,6 +93,7 @@ class Doors:
         cors: Cors,
         forward_cookies: bool,
         compress_min_bytes: int,
+        response_headers: HeaderList,
         limits: Limits,
     ) -> None:
         self.is_ready = False
@@ -103,6 +104,7 @@ class Doors:
         self._cors = cors
         self._forward_cookies = forward_cookies
         self._compress_min_bytes = compress_min_bytes
+        self._response_headers = response_headers
         self._limits = limits
         self._grpc_web = GrpcWeb(
             backend,
@@ -131,7 +133,7 @@ class Doors:
         request_id = headers.get(REQUEST_ID)
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
-        out: HeaderList = [("X-Request-Id", request_id)]
+        out: HeaderList = [("X-Request-Id", request_id), *self._response_headers]
         content_type = headers.get("Content-Type", "")
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
@@ -166,7 +168,7 @@ class Doors:
         """The answer to what the listener refuses before it is a request."""
         request_id = self._new_id()
         logger.info("refused a request: %s, request id %s", error.message, request_id)
-        out: HeaderList = [("X-Request-Id", request_id)]
+        out: HeaderList = [("X-Request-Id", request_id), *self._response_headers]
         status, body = self._failure(error, out)
         return one_piece(status, out, body)
 

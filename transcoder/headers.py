@@ -18,7 +18,7 @@ from typing import Final
 from multidict import MultiMapping
 
 from transcoder.calls import Metadata, Metadatum
-from transcoder.errors import malformed, shown
+from transcoder.errors import SchemaError, malformed, shown
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ _NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
 _NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID, HTTP_CODE}
 _NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_FIXED: Final = _NOT_OUT | {"allow", "vary", "www-authenticate"}
+_NOT_FIXED_PREFIXES: Final = (*_NOT_OUT_PREFIXES, "access-control-")
 _METADATA_PREFIX: Final = "grpc-metadata-"
 _TRAILER_PREFIX: Final = "grpc-trailer-"
 
@@ -162,6 +164,22 @@ def _binary(key: str, text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise malformed(f"header {key}: expected base64, got {shown(text)}") from exc
+
+
+def fixed_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Headers that every answer has.
+
+    Raises:
+        SchemaError: a name or a value that HTTP does not allow, or a name whose value belongs to
+            each answer or to its connection.
+    """
+    for name, value in headers.items():
+        key = name.lower()
+        if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
+            raise SchemaError(f"response header {shown(name)}: {shown(value)} is not one of HTTP")
+        if key in _NOT_FIXED or key.startswith(_NOT_FIXED_PREFIXES):
+            raise SchemaError(f"response header {shown(name)}: is not the same for every answer")
+    return list(headers.items())
 
 
 def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:

@@ -1,8 +1,10 @@
-"""Section 3 of the Actions API, "Errors on the wire": texts of validation, at each door.
+"""Section 3 of the Actions API, "Errors on the wire": codes, texts, languages, at each door.
 
 Which lengths and numbers are right is told apart without a door: tests/unit/server/test_validation.
 """
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from tests.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.prepared import action
 from zitadel import management_pb2 as pb
 from zitadel.action_pb2 import ActionIDQuery, ActionNameQuery, ActionStateQuery
 
@@ -157,3 +160,92 @@ async def test_token_is_looked_at_before_the_request(caller: Caller, door: str) 
 async def test_request_is_looked_at_before_the_command(caller: Caller, door: str) -> None:
     answer = await caller.ask(door, updated(id="404", name=""))
     assert answer.refusal == (3, f"invalid UpdateActionRequest.Name: {RUNES_1_200}", ())
+
+
+# Codes over HTTP.
+
+
+@pytest.mark.parametrize("door", [JSON])
+@pytest.mark.parametrize(
+    ("request_", "token", "status", "code"),
+    [
+        pytest.param(pb.CreateActionRequest(), None, 400, 3, id="INVALID_ARGUMENT"),
+        pytest.param(pb.GetActionRequest(id="1"), None, 404, 5, id="NOT_FOUND"),
+        pytest.param(created(name="taken"), None, 409, 6, id="ALREADY_EXISTS"),
+        pytest.param(
+            updated(id="{taken}", name="taken"), None, 400, 9, id="FAILED_PRECONDITION, not 412"
+        ),
+        pytest.param(pb.ListActionsRequest(), "act_guessed", 401, 16, id="UNAUTHENTICATED"),
+    ],
+)
+async def test_code_has_its_http_status(
+    caller: Caller, door: str, request_: Any, token: str | None, status: int, code: int
+) -> None:
+    taken = await action(caller, "taken")
+    if "id" in request_.DESCRIPTOR.fields_by_name:
+        request_.id = request_.id.format(taken=taken)
+    asking = caller if token is None else dataclasses.replace(caller, token=token)
+    answer = await asking.ask(door, request_)
+    assert (answer.http_status, answer.code) == (status, code)
+
+
+async def test_status_in_json_is_as_documented(caller: Caller) -> None:
+    id = await action(caller)
+    answer = await caller.ask(JSON, pb.ReactivateActionRequest(id=id))
+    assert json.loads(answer.body) == {
+        "code": 9,
+        "message": "Action is not inactive (COMMAND-J53zh)",
+        "details": [
+            {
+                "@type": "type.googleapis.com/zitadel.v1.ErrorDetail",
+                "id": "COMMAND-J53zh",
+                "message": "Action is not inactive",
+            }
+        ],
+    }
+
+
+async def test_plain_status_has_no_details(caller: Caller) -> None:
+    answer = await caller.doors.call(JSON, pb.ListActionsRequest())
+    assert json.loads(answer.body) == {"code": 16, "message": "auth header missing"}
+
+
+# Languages.
+
+LANGUAGES: list[tuple[dict[str, str], str]] = [
+    ({}, "Action not found"),
+    ({"accept-language": "de"}, "Die Action wurde nicht gefunden"),
+    ({"accept-language": "de-CH, en;q=0.9"}, "Die Action wurde nicht gefunden"),
+    ({"accept-language": "fr, en;q=0.5, de;q=0.8"}, "Die Action wurde nicht gefunden"),
+    ({"accept-language": "en, de"}, "Action not found"),
+    ({"accept-language": "*"}, "Action not found"),
+    ({"accept-language": "no;such;thing"}, "Action not found"),
+    ({"grpcgateway-accept-language": "de"}, "Die Action wurde nicht gefunden"),
+    ({"grpcgateway-accept-language": "de", "accept-language": "en"}, "Action not found"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("metadata", "text"), LANGUAGES)
+async def test_text_is_in_the_language_of_the_call(
+    caller: Caller, door: str, metadata: dict[str, str], text: str
+) -> None:
+    answer = await caller.ask(door, pb.GetActionRequest(id="1"), metadata=metadata)
+    assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_key_without_a_text_is_sent_in_each_language(caller: Caller, door: str) -> None:
+    await action(caller, "taken")
+    metadata = {"accept-language": "de"}
+    answer = await caller.ask(door, created(name="TAKEN"), metadata=metadata)
+    assert answer.refusal[:2] == (6, "Errors.Action.AlreadyExists (V3-DKcYh)")
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_answer_to_a_bad_token_has_no_language(caller: Caller, door: str) -> None:
+    stranger = dataclasses.replace(caller, token="act_guessed")
+    metadata = {"accept-language": "de"}
+    answer = await stranger.ask(door, pb.ListActionsRequest(), metadata=metadata)
+    said = "Errors.Token.Invalid"
+    assert answer.refusal == (16, f"{said} (AUTH-7fs1e)", (("AUTH-7fs1e", said),))

@@ -24,6 +24,12 @@ from server.interceptors import interceptor
 from server.locale import load_all
 from server.logs import REQUEST_ID
 
+ALWAYS = (
+    ("x-request-id", "abc"),
+    ("cache-control", "no-store"),
+    ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ("pragma", "no-cache"),
+)
 OPEN = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
 GUARDED = "/test.Service/Guarded"
@@ -283,29 +289,31 @@ async def test_longest_request_id_is_kept(door: Door) -> None:
     assert await door.call(request_id_seen, Context((("x-request-id", longest),))) == longest
 
 
-async def test_native_caller_gets_the_request_id_in_the_trailers(door: Door) -> None:
+async def test_native_caller_gets_what_every_answer_says_in_the_trailers(door: Door) -> None:
     context = Context((("x-request-id", "abc"),))
     await door.call(answer, context)
-    assert context.trailing == (("x-request-id", "abc"),)
+    assert context.trailing == ALWAYS
 
 
-async def test_trailers_of_a_servicer_do_not_replace_the_request_id(door: Door) -> None:
+async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door: Door) -> None:
     async def behaviour(_request: object, context: Context) -> None:
         context.set_trailing_metadata((("a", "b"),))
 
     context = Context((("x-request-id", "abc"),))
     await door.call(behaviour, context)
-    assert context.trailing == (("a", "b"), ("x-request-id", "abc"))
+    assert context.trailing == (("a", "b"), *ALWAYS)
 
 
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
-        pytest.param((), (("x-request-id", "abc"),), id="without trailers"),
-        pytest.param((("a", "b"),), (("a", "b"), ("x-request-id", "abc")), id="with trailers"),
+        pytest.param((), ALWAYS, id="without trailers"),
+        pytest.param((("a", "b"),), (("a", "b"), *ALWAYS), id="with trailers"),
     ],
 )
-async def test_abort_does_not_replace_the_request_id(door: Door, given: Pairs, sent: Pairs) -> None:
+async def test_abort_does_not_replace_what_every_answer_says(
+    door: Door, given: Pairs, sent: Pairs
+) -> None:
     async def behaviour(_request: object, context: Context) -> None:
         await context.abort(grpc.StatusCode.ABORTED, "no", given)
 

@@ -3,10 +3,11 @@ import time
 import pytest
 from multidict import CIMultiDict
 
-from transcoder.errors import TranscodeError
+from transcoder.errors import SchemaError, TranscodeError
 from transcoder.headers import (
     HttpMetadata,
     deadline_of,
+    fixed_headers,
     http_code,
     initial_headers,
     trailer_headers,
@@ -106,6 +107,33 @@ def test_a_look_up_says_what_iteration_says(
         *([("X-Data-Bin", "AQ==")] if is_built or key == "x-data-bin" else []),
     )
     assert subject.get(key) == expected
+
+
+def test_fixed_headers_are_taken_as_they_are() -> None:
+    assert fixed_headers({"Cache-Control": "no-store", "X-Robots-Tag": "none"}) == [
+        ("Cache-Control", "no-store"),
+        ("X-Robots-Tag", "none"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("Set Cookie", "a", "'a' is not one of HTTP"),
+        ("", "a", "'a' is not one of HTTP"),
+        ("X-A", "a\r\nX-B: b", r"'a\r\nX-B: b' is not one of HTTP"),
+        ("X-A", "caf\u00e9", "'caf\u00e9' is not one of HTTP"),
+        ("Content-Type", "text/html", "is not the same for every answer"),
+        ("Transfer-Encoding", "chunked", "is not the same for every answer"),
+        ("Access-Control-Allow-Origin", "*", "is not the same for every answer"),
+        ("X-Request-Id", "1", "is not the same for every answer"),
+        ("vary", "*", "is not the same for every answer"),
+    ],
+)
+def test_header_that_cannot_be_fixed_is_named(name: str, value: str, why: str) -> None:
+    with pytest.raises(SchemaError, match="response header ") as caught:
+        fixed_headers({name: value})
+    assert str(caught.value) == f"response header {name!r}: {why}"
 
 
 def test_cookies_pass_when_asked_for() -> None:

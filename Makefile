@@ -147,7 +147,7 @@ GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
 	$$(grep -l '^service ' proto/*/*.proto) && \
 	for package in "$$out"/gen/*/; do touch "$$package/__init__.py" "$$package/py.typed"; done && \
-	python -m grpc_tools.protoc -I. --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
+	python -m grpc_tools.protoc -I. -I$$google --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
 	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto && \
 	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \
 	python -m grpc_tools.protoc -I$$folder -I$$google --python_out="$$out/$$folder" --pyi_out="$$out/$$folder" \

@@ -51,11 +51,12 @@ class MaskFiller:
             message: the request, bound.
             body: the JSON that was read into it.
         """
-        paths = getattr(message, self._mask).paths
-        if not paths:
+        held = getattr(message, self._mask).paths
+        if not held:
             members: object = orjson.loads(body)
-            if isinstance(members, dict):
-                paths.extend(_paths(members, self._fields, ""))
+            paths = [*_paths(members, self._fields, "")] if isinstance(members, dict) else ()
+            if paths:  # to extend by nothing would set the mask, empty
+                held.extend(paths)
 
 
 def _paths(members: dict[str, object], fields: FieldsByName, prefix: str) -> Iterator[str]:

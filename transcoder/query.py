@@ -160,13 +160,11 @@ class _Elements(NamedTuple):
     by_index: _Container
 
     def put_in_order(self) -> None:
-        count = len(self.by_index)
-        if not all(index in self.by_index for index in range(count)):
-            raise malformed(
-                f"query: {self.field.json_name} has {count} elements, "
-                f"and one of {self.field.json_name}[0] to [{count - 1}] is missing"
-            )
-        self.owner[self.field.name] = [self.by_index[index] for index in range(count)]
+        indices = range(len(self.by_index))
+        for index in indices:
+            if index not in self.by_index:
+                raise malformed(f"query: {self.field.json_name}[{index}] is left out")
+        self.owner[self.field.name] = [self.by_index[index] for index in indices]
 
 
 def claim(values: Values, field: Field, name: str) -> None:

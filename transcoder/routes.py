@@ -120,11 +120,9 @@ class Router(Generic[T]):
         """
         segments = (*_literals(prefix), *template.segments)
         methods = self._leaves_at(segments).setdefault(template.verb, {})
+        origin = f"{origin}: {verb} {prefix}{template.text}"
         if verb in methods:
-            raise SchemaError(
-                f"{verb} {prefix}{template.text} is a route of both "
-                f"{methods[verb].origin} and {origin}"
-            )
+            raise SchemaError(f"{origin} is the same route as {methods[verb].origin}")
         # The path's first segment is the empty one before its first slash.
         offset = 1 + len(segments) - len(template.segments)
         methods[verb] = _route(template, target, origin, offset=offset)

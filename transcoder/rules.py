@@ -13,6 +13,7 @@ from typing import Final
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError
 
 from transcoder.errors import SchemaError
 from transcoder.service_config import ServiceConfig
@@ -56,13 +57,20 @@ def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> t
     if configured is not None:
         origin, rule = f"{configured.origin}: {name}", configured.rule
     else:
-        # An annotation read before annotations_pb2 was imported is an unknown field: parse it again
-        options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
+        options = _options_of(method)
         if not options.HasExtension(annotations_pb2.http):
             path = f"/{method.containing_service.full_name}/{method.name}"
             return (HttpRule(name, "POST", PathTemplate.parse(path), "*", "", is_default=True),)
         origin, rule = name, options.Extensions[annotations_pb2.http]
     return tuple(_read(binding, method, origin) for binding in _bindings(rule, origin))
+
+
+def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
+    """Parsed again: read before annotations_pb2 was imported, the annotation is unknown in them."""
+    try:
+        return descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
+    except DecodeError as exc:
+        raise SchemaError(f"{method.full_name}: its options cannot be parsed") from exc
 
 
 def _bindings(rule: http_pb2.HttpRule, origin: str) -> Iterator[http_pb2.HttpRule]:

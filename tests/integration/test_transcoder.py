@@ -434,7 +434,7 @@ async def test_a_prefix_is_for_rest_routes_alone() -> None:
 async def test_two_services_on_one_route_are_refused_when_registered() -> None:
     transcoder: Any = Transcoder()
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    with pytest.raises(SchemaError, match="is a route of both"):
+    with pytest.raises(SchemaError, match="is the same route as"):
         operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
 
 

@@ -106,6 +106,7 @@ def test_an_empty_mask_is_filled_from_the_members_of_the_body(
     for query in ("", "theMask="):
         message = patch().bind([], query, body.encode())
         assert list(message.the_mask.paths) == paths  # type: ignore[attr-defined]
+        assert message.HasField("the_mask") == bool(query or paths)
 
 
 def test_a_mask_that_is_given_stays(patch: Callable[..., Binder]) -> None:

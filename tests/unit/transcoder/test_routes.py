@@ -248,7 +248,9 @@ def test_same_route_twice_is_refused_naming_both(first: str, second: str) -> Non
     router.add("GET", PathTemplate.parse(first), "one", prefix="/p", origin="shop.A.Get")
     with pytest.raises(SchemaError) as caught:
         router.add("GET", PathTemplate.parse(second), "two", prefix="/p", origin="shop.B.Get")
-    assert str(caught.value) == f"GET /p{second} is a route of both shop.A.Get and shop.B.Get"
+    assert str(caught.value) == (
+        f"shop.B.Get: GET /p{second} is the same route as shop.A.Get: GET /p{first}"
+    )
 
 
 def test_many_slashes_are_matched_without_recursion() -> None:

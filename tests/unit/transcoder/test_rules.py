@@ -164,27 +164,42 @@ def test_annotation_of_a_pool_with_its_own_annotations_is_read() -> None:
     assert [(rule.verb, rule.template.text) for rule in rules] == [("GET", "/a")]
 
 
-def test_annotation_read_before_its_extension_was_known_is_found() -> None:
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        pytest.param("82d3e493020412022f61", "GET /a", id="whole"),
+        pytest.param(
+            "82d3e4930204127f2f61", "shop.Books.Get: its options cannot be parsed", id="broken"
+        ),
+    ],
+)
+def test_annotation_read_before_its_extension_was_known_is_found(
+    annotation: str, said: str
+) -> None:
     program = """
+import sys
 from google.protobuf import descriptor_pb2, descriptor_pool
 file = descriptor_pb2.FileDescriptorProto(name="shop.proto", package="shop")
 file.message_type.add(name="Book")
 method = file.service.add(name="Books").method.add(
     name="Get", input_type=".shop.Book", output_type=".shop.Book"
 )
-method.options.MergeFromString(bytes.fromhex("82d3e493020412022f61"))
+method.options.MergeFromString(bytes.fromhex(sys.argv[1]))
 pool = descriptor_pool.DescriptorPool()
 pool.AddSerializedFile(file.SerializeToString())
 found = pool.FindServiceByName("shop.Books").methods_by_name["Get"]
 found.GetOptions()
 from transcoder.rules import rules_of
-[rule] = rules_of(found)
-print(rule.verb, rule.template.text)
+try:
+    [rule] = rules_of(found)
+    print(rule.verb, rule.template.text)
+except ValueError as error:
+    print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+        [sys.executable, "-c", program, annotation], capture_output=True, check=True, text=True
     )
-    assert done.stdout == "GET /a\n"
+    assert done.stdout == f"{said}\n"
 
 
 def test_a_configured_rule_stands_instead_of_the_annotation() -> None:

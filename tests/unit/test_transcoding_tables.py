@@ -1,0 +1,61 @@
+"""docs/transcoding.md has a line for each case of transcoding, and each line has a test."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/transcoding.md").read_text(encoding="utf-8")
+STATES = ("as there", "differs", "not yet", "not offered")
+
+
+def rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [line.replace("`", "").strip("| ").split(" | ") for line in lines[1:]]
+
+
+HEAD, *PARTS = TEXT.split("\n## ")
+TABLES = {part.partition("\n")[0]: part for part in PARTS}
+
+
+def test_no_table_is_missing() -> None:
+    assert {name: len(rows(table)) for name, table in TABLES.items()} == {
+        "Rules": 20,
+        "Paths": 19,
+        "Queries": 28,
+        "Bodies": 1,
+    }
+
+
+def test_the_count_is_of_the_tables() -> None:
+    counted = []
+    for name, table in TABLES.items():
+        states = Counter(state for *_, state in rows(table))
+        counted.append([name, str(states.total()), *(str(states[state]) for state in STATES)])
+        assert set(states) <= set(STATES)
+    assert rows(HEAD) == counted
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_line_has_a_test_of_its_name(name: str) -> None:
+    held_by = re.search(r"`(tests/[\w/]+\.py)`", TABLES[name])
+    assert held_by
+    tree = ast.parse((ROOT / held_by[1]).read_text(encoding="utf-8"))
+    ids = [
+        keyword.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
+    ]
+    assert ids == [row[0] for row in rows(TABLES[name]) if not row[-1].startswith("not ")]
+
+
+@pytest.mark.parametrize(
+    "case", [row[0] for table in TABLES.values() for row in rows(table) if row[-1][:4] == "not "]
+)
+def test_what_is_not_there_is_among_the_differences(case: str) -> None:
+    assert f"| {case} |" in (ROOT / "docs/differences.md").read_text(encoding="utf-8")

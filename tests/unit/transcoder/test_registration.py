@@ -1,0 +1,125 @@
+"""What is wrong with a service is said when it is registered, or else when serving starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from aiohttp import web
+from google.longrunning import operations_pb2
+from grpc_health.v1 import health_pb2
+
+from transcoder import Transcoder
+from transcoder.errors import SchemaError
+
+SERVICE = "google.longrunning.Operations"
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+async def _operation(request: Any, context: Any) -> Any:
+    return operations_pb2.Operation()
+
+
+UNARY: Any = grpc.unary_unary_rpc_method_handler(_operation)
+STREAM: Any = grpc.unary_stream_rpc_method_handler(_operation)
+UPLOAD: Any = grpc.stream_unary_rpc_method_handler(_operation)
+
+
+class Unnamed(grpc.GenericRpcHandler):
+    def service(self, handler_call_details: Any) -> Any:
+        return UNARY
+
+
+@pytest.mark.parametrize(
+    ("register", "complaint"),
+    [
+        pytest.param(
+            lambda door: door.add_registered_method_handlers("no.Such", {"Get": UNARY}),
+            "service 'no.Such' has no descriptor in the pool: "
+            "import its generated _pb2 module before registering it",
+            id="no descriptor",
+        ),
+        pytest.param(
+            lambda door: door.add_registered_method_handlers(SERVICE, {"Nope": UNARY}),
+            f"service '{SERVICE}' has no method 'Nope' in its descriptor",
+            id="handler of no method",
+        ),
+        pytest.param(
+            lambda door: door.add_registered_method_handlers(SERVICE, {"GetOperation": STREAM}),
+            f"/{SERVICE}/GetOperation: its handler is a stream of responses, "
+            "its descriptor says unary",
+            id="handler that streams its responses",
+        ),
+        pytest.param(
+            lambda door: door.add_registered_method_handlers(SERVICE, {"GetOperation": UPLOAD}),
+            f"/{SERVICE}/GetOperation: its handler is a stream of requests, "
+            "its descriptor says unary",
+            id="handler that streams its requests",
+        ),
+        pytest.param(
+            lambda door: door.add_generic_rpc_handlers((Unnamed(),)),
+            "Unnamed: expected a handler with a service_name()",
+            id="handler without a service",
+        ),
+        pytest.param(
+            lambda door: door.at("v1").add_registered_method_handlers(
+                SERVICE, {"GetOperation": UNARY}
+            ),
+            "path template 'v1', column 1: expected \"/\", got 'v'",
+            id="prefix without a slash",
+        ),
+        pytest.param(
+            lambda door: door.at("/{a}").add_registered_method_handlers(
+                SERVICE, {"GetOperation": UNARY}
+            ),
+            "prefix '/{a}': expected literal segments only, as in '/management/v1'",
+            id="prefix with a variable",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_at_once(
+    register: Callable[[Transcoder], None], complaint: str
+) -> None:
+    with pytest.raises(SchemaError) as caught:
+        register(Transcoder())
+    assert str(caught.value) == complaint
+
+
+def test_a_route_may_be_had_once_across_services_and_prefixes() -> None:
+    config = (
+        b"http: {rules: ["
+        b"{selector: google.longrunning.Operations.GetOperation, get: '/v1/a/{name}'},"
+        b"{selector: grpc.health.v1.Health.Check, get: '/a/{service}'}]}"
+    )
+    transcoder = Transcoder(service_config=config)
+    transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    with pytest.raises(SchemaError) as caught:
+        transcoder.at("/v1").add_registered_method_handlers(HEALTH, {"Check": UNARY})
+    first = "service configuration: http.rules[0] (google.longrunning.Operations.GetOperation)"
+    second = "service configuration: http.rules[1] (grpc.health.v1.Health.Check)"
+    assert str(caught.value) == (
+        f"{second}: grpc.health.v1.Health.Check: GET /v1/a/{{service}} is the same route as "
+        f"{first}: {SERVICE}.GetOperation: GET /v1/a/{{name}}"
+    )
+
+
+async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:
+    config = b"http: {rules: [{selector: google.longrunning.Operations.GetOperation, get: /a}]}"
+    transcoder = Transcoder(service_config=config)
+    application = transcoder.app()
+    complaint = r"http\.rules\[0\] .* selects no method that is registered"
+    with pytest.raises(SchemaError, match=complaint):
+        await transcoder.start("127.0.0.1:0")
+    with pytest.raises(SchemaError, match=complaint):
+        await web.AppRunner(application).setup()
+    transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    await transcoder.start("127.0.0.1:0")
+    await transcoder.stop()
+
+
+def test_a_configuration_that_cannot_be_read_is_refused_by_the_constructor() -> None:
+    with pytest.raises(SchemaError) as caught:
+        Transcoder(service_config=b"http: {rules: {}}")
+    assert str(caught.value) == (
+        "service configuration: expected a list as http.rules, got a mapping"
+    )

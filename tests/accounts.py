@@ -33,9 +33,9 @@ class Accounts:
         (made,) = await ask(self._socket, CreateOrg(next(_NAMES)))
         return _text(made["id"])
 
-    async def user(self, org_id: str, *roles: str, subject: str = "") -> str:
+    async def user(self, org_id: str, *roles: str, language: str = "", subject: str = "") -> str:
         """Make a user of the organisation, a member of it if there are roles."""
-        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id, subject=subject))
+        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id, language, subject))
         user_id = _text(made["id"])
         if roles:
             await ask(self._socket, AddMember(user_id, roles, org_id))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from tests.bench.authorized import ASKED_US, AUTHORIZATIONS
+from tests.bench import authorized, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -165,7 +165,8 @@ WORKS: Final[Sequence[Work | Loop]] = (
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *LOOPS,
-    *AUTHORIZATIONS,
+    *authorized.AUTHORIZATIONS,
+    *validated.VALIDATIONS,
 )
 
 
@@ -319,8 +320,12 @@ RATIOS: Final = (
             unit=" µs",
             needs=frozenset({loop.name}),
             of=functools.partial(_cpu_us, loop.name),
-            asked=ASKED_US,
+            asked=asked,
         )
-        for loop in AUTHORIZATIONS
+        for loops, asked in (
+            (authorized.AUTHORIZATIONS, authorized.ASKED_US),
+            (validated.VALIDATIONS, validated.ASKED_US),
+        )
+        for loop in loops
     ),
 )

@@ -9,12 +9,13 @@ from tests.bench.authorized import AUTHORIZATIONS
 from tests.bench.cases import LOOPS, thirty_fields
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
+from tests.bench.validated import VALIDATIONS
 from tests.proto.kinds_pb2 import Kinds
 from transcoder.codec import Codec
 
 
 @pytest.mark.parametrize(
-    "loop", [pytest.param(loop, id=loop.name) for loop in (*LOOPS, *AUTHORIZATIONS)]
+    "loop", [pytest.param(loop, id=loop.name) for loop in (*LOOPS, *AUTHORIZATIONS, *VALIDATIONS)]
 )
 def test_both_sides_of_a_ratio_are_right_before_they_are_measured(loop: Loop) -> None:
     loop.prepare()()

@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
+from tests.accounts import Accounts
 from tests.doors import DOORS, GRPC, JSON, WEB, Caller
 from tests.prepared import action
 from zitadel import management_pb2 as pb
@@ -231,6 +232,25 @@ async def test_text_is_in_the_language_of_the_call(
     caller: Caller, door: str, metadata: dict[str, str], text: str
 ) -> None:
     answer = await caller.ask(door, pb.GetActionRequest(id="1"), metadata=metadata)
+    assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("language", "wanted", "text"),
+    [
+        pytest.param("de", "en", "Die Action wurde nicht gefunden", id="the user's first"),
+        pytest.param("fr", "de", "Die Action wurde nicht gefunden", id="one that there is not"),
+    ],
+)
+async def test_language_of_the_user_comes_first(
+    caller: Caller, accounts: Accounts, door: str, language: str, wanted: str, text: str
+) -> None:
+    user_id = await accounts.user(caller.org_id, "ORG_OWNER", language=language)
+    _, token = await accounts.token(user_id)
+    user = dataclasses.replace(caller, token=token)
+    metadata = {"accept-language": wanted}
+    answer = await user.ask(door, pb.GetActionRequest(id="1"), metadata=metadata)
     assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
 
 

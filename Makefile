@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example-browser test gen gen-check lock fmt lint conformance robustness bench
+.PHONY: help run example-browser example-library example-mounted test gen gen-check lock fmt lint conformance robustness bench
 
 BIN := .venv/bin
 NODE_CLIENT := tests/integration/node
@@ -41,6 +41,12 @@ run: .venv/.stamp-run ## start the server; it is configured by ACTIONS_* variabl
 
 example-browser: $(EXAMPLE)/build/page.js ## serve examples/browser: a page that changes actions over gRPC-Web
 	@exec $(BIN)/python $(EXAMPLE)/serve.py $(ARGS)
+
+example-library: .venv/.stamp-run ## serve examples/library: a service of one's own by JSON, gRPC-Web and gRPC
+	@exec $(BIN)/python examples/library/serve.py $(ARGS)
+
+example-mounted: .venv/.stamp-run ## serve examples/mounted: a service within an aiohttp application
+	@exec $(BIN)/python examples/mounted/app.py $(ARGS)
 
 test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -18,6 +18,7 @@ from server.operations import (
     RemoveUser,
     RevokeToken,
     SetRoles,
+    UpdateUser,
 )
 
 _NAMES: Final = map(str, itertools.count())
@@ -45,6 +46,9 @@ class Accounts:
         """Make a token: its id, and its secret."""
         (made,) = await ask(self._socket, CreateToken(user_id, expires_at=expires_at))
         return _text(made["id"]), _text(made["token"])
+
+    async def set_subject(self, user_id: str, subject: str) -> None:
+        await ask(self._socket, UpdateUser(user_id, subject=subject))
 
     async def remove_user(self, user_id: str) -> None:
         await ask(self._socket, RemoveUser(user_id))

@@ -9,6 +9,7 @@ signature is good; why a token is refused is for the log, the caller learns only
 """
 
 import hashlib
+import re
 from collections.abc import Collection
 from typing import Final, NamedTuple, Protocol
 
@@ -27,6 +28,9 @@ LEEWAY_S: Final = 5
 
 VERIFIED_MAX: Final = 10_000
 """Tokens remembered as good; about 300 bytes each."""
+
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""RFC 7515, 7.1. Decoders pass over other characters, so one signature could be written anyhow."""
 
 _JWS: Final = jwt.PyJWS(algorithms=[*ALGORITHMS])
 _KEY_ID_MAX_CHARS: Final = 256
@@ -92,8 +96,8 @@ class Jwts:
             BadToken: nobody.
             Refusal: UNAVAILABLE, as the issuer's keys cannot be had.
         """
-        if len(token) > TOKEN_MAX_CHARS or not token.isascii() or token.count(".") != 2:
-            raise BadToken(f"expected three parts in {TOKEN_MAX_CHARS} characters of ASCII")
+        if len(token) > TOKEN_MAX_CHARS or _COMPACT.fullmatch(token) is None:
+            raise BadToken(f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters")
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None and self._clock() < known.until:
@@ -137,7 +141,7 @@ def _header(token: str) -> tuple[str | None, str]:
     try:
         header = _JWS.get_unverified_header(token)
     except jwt.PyJWTError:
-        raise BadToken("expected a header in JSON") from None
+        raise BadToken("it cannot be decoded") from None
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or not isinstance(kind, str) or kind.lower() not in _TYPES:
         raise BadToken("expected the header of an access token")

@@ -145,6 +145,16 @@ async def removed_by_jwt(home: Home) -> tuple[str, str]:
     return token, ""
 
 
+async def without_its_subject(home: Home) -> tuple[str, str]:
+    subject = next(_SUBJECTS)
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
+    token = Signer().token(home.issuer.claims(subject))
+    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    assert answer.code == 0
+    await home.accounts.set_subject(user_id, "")
+    return token, ""
+
+
 async def no_member_any_more(home: Home) -> tuple[str, str]:
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
     _, token = await home.accounts.token(user_id)
@@ -189,6 +199,7 @@ async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
         pytest.param(revoked, INVALID, id="revoked token"),
         pytest.param(removed, INVALID, id="token of a user removed"),
         pytest.param(removed_by_jwt, INVALID, id="JWT of a user removed"),
+        pytest.param(without_its_subject, INVALID, id="JWT of a subject taken away"),
         pytest.param(no_member_any_more, NO_MEMBER, id="membership removed"),
         pytest.param(never_a_member, NO_MEMBER, id="never a member"),
         pytest.param(a_viewer_by_now, NO_PERMISSION, id="roles taken away"),

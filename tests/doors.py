@@ -80,7 +80,7 @@ class Doors:
             http: "host:port" of JSON and gRPC-Web.
             grpc: the same, of gRPC.
         """
-        self._http = http
+        self.http = http
         self._grpc = grpc
 
     async def __aenter__(self) -> Self:
@@ -135,7 +135,7 @@ class Doors:
             lambda variable: quote(getattr(request, variable[1]), safe=""), getattr(rule, verb)
         )
         body = json_format.MessageToJson(request) if rule.body else None
-        url = URL(f"http://{self._http}{REST_PREFIX}{path}", encoded=True)
+        url = URL(f"http://{self.http}{REST_PREFIX}{path}", encoded=True)
         named = {**headers, **({"content-type": "application/json"} if rule.body else {})}
         async with self.session.request(verb.upper(), url, data=body, headers=named) as got:
             text = await got.read()
@@ -152,7 +152,7 @@ class Doors:
     async def _web(
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
     ) -> Answer:
-        url = URL(f"http://{self._http}{_path(method)}", encoded=True)
+        url = URL(f"http://{self.http}{_path(method)}", encoded=True)
         payload = request.SerializeToString()
         framed = b"\0" + len(payload).to_bytes(4, "big") + payload
         async with self.session.post(url, data=framed, headers={**headers, **_WEB_HEADERS}) as got:

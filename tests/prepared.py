@@ -22,6 +22,12 @@ async def removed_action(caller: Caller) -> str:
     return id
 
 
+async def set_trigger(caller: Caller, *ids: str, flow: str = "2", trigger: str = "4") -> None:
+    await caller.get(
+        pb.SetTriggerActionsRequest(flow_type=flow, trigger_type=trigger, action_ids=ids)
+    )
+
+
 async def last_event_at(caller: Caller) -> int:
     """The time of the last event that anyone wrote: a list shows that moment."""
     response = await caller.get(pb.ListActionsRequest())

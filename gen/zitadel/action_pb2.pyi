@@ -53,7 +53,9 @@ class _ActionFieldNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Actio
     ACTION_FIELD_NAME_STATE: _ActionFieldName.ValueType  # 3
 
 class ActionFieldName(_ActionFieldName, metaclass=_ActionFieldNameEnumTypeWrapper):
-    """A column that a list of actions may be asked to be sorted by."""
+    """A column that a list of actions may be asked to be sorted by: the name regardless of case, the
+    state with inactive first.
+    """
 
 ACTION_FIELD_NAME_UNSPECIFIED: ActionFieldName.ValueType  # 0
 ACTION_FIELD_NAME_NAME: ActionFieldName.ValueType  # 1

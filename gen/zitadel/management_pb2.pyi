@@ -63,7 +63,7 @@ class ListActionsRequest(_message.Message):
     SORTING_COLUMN_FIELD_NUMBER: _builtins.int
     QUERIES_FIELD_NUMBER: _builtins.int
     sorting_column: _action_pb2.ActionFieldName.ValueType
-    """Has no effect: the list is always in the order of creation."""
+    """Unspecified is the order of creation, whatever `query.asc` says."""
     @_builtins.property
     def query(self) -> _object_pb2.ListQuery: ...
     @_builtins.property
@@ -93,6 +93,7 @@ class ListActionsResponse(_message.Message):
     SORTING_COLUMN_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     sorting_column: _action_pb2.ActionFieldName.ValueType
+    """What the list is sorted by."""
     @_builtins.property
     def details(self) -> _object_pb2.ListDetails: ...
     @_builtins.property
@@ -562,7 +563,9 @@ class SetTriggerActionsRequest(_message.Message):
     trigger_type: _builtins.str
     @_builtins.property
     def action_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Each of them once, all of the organisation of the call. Empty leaves the trigger without any."""
+        """Each of them once, all of the organisation of the call, 1000 at the most. Empty leaves the
+        trigger without any.
+        """
 
     def __init__(
         self,

@@ -112,7 +112,7 @@ class ManagementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListActions(self, request, context):
-        """The actions of the organisation, in the order in which they were created.
+        """The actions of the organisation that pass all filters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

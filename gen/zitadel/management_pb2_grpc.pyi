@@ -38,7 +38,7 @@ class ManagementServiceStub:
     Healthz: _grpc.UnaryUnaryMultiCallable[_management_pb2.HealthzRequest, _management_pb2.HealthzResponse]
     """Answers as soon as calls are served. Needs no token."""
     ListActions: _grpc.UnaryUnaryMultiCallable[_management_pb2.ListActionsRequest, _management_pb2.ListActionsResponse]
-    """The actions of the organisation, in the order in which they were created."""
+    """The actions of the organisation that pass all filters."""
     GetAction: _grpc.UnaryUnaryMultiCallable[_management_pb2.GetActionRequest, _management_pb2.GetActionResponse]
     CreateAction: _grpc.UnaryUnaryMultiCallable[_management_pb2.CreateActionRequest, _management_pb2.CreateActionResponse]
     """Makes an action, active from the start."""
@@ -67,7 +67,7 @@ class ManagementServiceAsyncStub(ManagementServiceStub):
     Healthz: _aio.UnaryUnaryMultiCallable[_management_pb2.HealthzRequest, _management_pb2.HealthzResponse]  # type: ignore[assignment]
     """Answers as soon as calls are served. Needs no token."""
     ListActions: _aio.UnaryUnaryMultiCallable[_management_pb2.ListActionsRequest, _management_pb2.ListActionsResponse]  # type: ignore[assignment]
-    """The actions of the organisation, in the order in which they were created."""
+    """The actions of the organisation that pass all filters."""
     GetAction: _aio.UnaryUnaryMultiCallable[_management_pb2.GetActionRequest, _management_pb2.GetActionResponse]  # type: ignore[assignment]
     CreateAction: _aio.UnaryUnaryMultiCallable[_management_pb2.CreateActionRequest, _management_pb2.CreateActionResponse]  # type: ignore[assignment]
     """Makes an action, active from the start."""
@@ -103,7 +103,7 @@ class ManagementServiceServicer:
         request: _management_pb2.ListActionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_management_pb2.ListActionsResponse, _abc.Awaitable[_management_pb2.ListActionsResponse]]:
-        """The actions of the organisation, in the order in which they were created."""
+        """The actions of the organisation that pass all filters."""
 
     def GetAction(
         self,

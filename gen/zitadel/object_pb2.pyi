@@ -128,9 +128,9 @@ class ListQuery(_message.Message):
     offset: _builtins.int
     """How many matches to pass over."""
     limit: _builtins.int
-    """How many matches to answer at most; 0 for all of them."""
+    """How many matches to answer at most; 1000 is the most, and what 0 stands for."""
     asc: _builtins.bool
-    """Ascending order, where the list can be sorted."""
+    """Ascending order, where a column to sort by is given; descending without."""
     def __init__(
         self,
         *,

@@ -3,12 +3,18 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from server.commands.base import Change, Command, Facts, R, present
 from server.domain import action as domain
 from server.domain.action import Action
-from server.domain.aggregates import Key, Name, action_key, action_name
+from server.domain.aggregates import Key, Name, action_key, action_name, flow_key, org_key
 from server.domain.events import Event
+from server.domain.flow import FlowType
+from server.domain.flow import remove_action as remove_from_flow
+
+FLOWS_CHARS: Final = 16 << 10
+"""What it costs to go through an organisation's flows at their fullest, in characters written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,27 @@ class ReactivateAction(_OfAction[Action]):
 
 @dataclass(frozen=True, slots=True)
 class DeleteAction(_OfAction[None]):
-    """Answers nothing: what is removed has no state."""
+    """Takes it out of its flows, too. Answers nothing: what is removed has no state."""
 
     editor: str
+
+    @property
+    def aggregates(self) -> tuple[Key, ...]:
+        flows = (flow_key(self.org_id, type) for type in FlowType)
+        return (action_key(self.action_id), org_key(self.org_id), *flows)
+
+    @property
+    def chars(self) -> int:
+        return FLOWS_CHARS
+
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        removed = Change(action_key(self.action_id), self.org_id, self.event(facts))
+        taken_out = (
+            Change(org_key(self.org_id), self.org_id, event)
+            for type in FlowType
+            for event in remove_from_flow(facts.flow(self.org_id, type), action_id=self.action_id)
+        )
+        return (removed, *taken_out)
 
     def event(self, facts: Facts) -> Event:
         action = facts.action(self.action_id)

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import Event
+from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
@@ -29,6 +30,11 @@ class Facts(Protocol):
     def now(self) -> int: ...
 
     def action(self, action_id: str) -> Action | None: ...
+
+    def org_of_action(self, action_id: str) -> str | None:
+        """The id of the organisation whose action it is; None where there is no such action."""
+
+    def flow(self, org_id: str, type: int) -> Flow | None: ...
 
     def org(self, org_id: str) -> Org | None: ...
 
@@ -70,8 +76,13 @@ class Command(ABC, Generic[R]):
         return ()
 
     @property
+    def actions(self) -> tuple[str, ...]:
+        """Ids of actions of which it has to know no more than the organisation."""
+        return ()
+
+    @property
     def chars(self) -> int:
-        """How much text it has the store write, where that may be much."""
+        """How much text it has the store write, or what costs as much, where that may be much."""
         return 0
 
     @abstractmethod

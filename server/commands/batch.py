@@ -1,9 +1,9 @@
 """The facts of one batch: what the store loaded, and what earlier commands changed on top of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 
-from server.commands.base import Change
+from server.commands.base import Change, Command
 from server.domain.action import Action
 from server.domain.aggregates import (
     Key,
@@ -11,6 +11,9 @@ from server.domain.aggregates import (
     State,
     action_key,
     evolve,
+    evolve_flow,
+    flow_key,
+    flow_of,
     is_dependant,
     member_key,
     org_key,
@@ -19,9 +22,20 @@ from server.domain.aggregates import (
     user_key,
 )
 from server.domain.events import RecordedEvent
+from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import Loaded, Writes
+from server.eventstore.contract import Loaded, Needs, Writes
+
+
+def needs_of(commands: Collection[Command[object]]) -> Needs:
+    """What the commands have to know, all together."""
+    return Needs(
+        {key for command in commands for key in command.aggregates},
+        {name for command in commands for name in command.names},
+        {key for command in commands for key in command.dependants_of},
+        {action_id for command in commands for action_id in command.actions},
+    )
 
 
 class Batch:
@@ -31,6 +45,7 @@ class Batch:
         "_changed",
         "_events",
         "_names_changed",
+        "_orgs_of_actions",
         "_owners",
         "_position",
         "_sequences",
@@ -44,6 +59,7 @@ class Batch:
         self._states: dict[Key, State | None] = dict(loaded.states)
         self._sequences = dict(loaded.sequences)
         self._owners: dict[Name, str | None] = dict(loaded.names)
+        self._orgs_of_actions = loaded.orgs_of_actions
         self._events: list[RecordedEvent] = []
         self._changed: dict[Key, State | None] = {}
         self._names_changed: dict[Name, str | None] = {}
@@ -51,6 +67,17 @@ class Batch:
     def action(self, action_id: str) -> Action | None:
         state = self._states[action_key(action_id)]
         return state if isinstance(state, Action) else None
+
+    def org_of_action(self, action_id: str) -> str | None:
+        key = action_key(action_id)
+        if key not in self._states:
+            return self._orgs_of_actions[action_id]
+        action = self.action(action_id)
+        return None if action is None else action.org_id
+
+    def flow(self, org_id: str, type: int) -> Flow | None:
+        state = self._states[flow_key(org_id, type)]
+        return state if isinstance(state, Flow) else None
 
     def org(self, org_id: str) -> Org | None:
         state = self._states[org_key(org_id)]
@@ -100,10 +127,17 @@ class Batch:
             if after is None:
                 self._sequences[key] = recorded.sequence
             self._rename(before, after)
+            if key[0] == "org":
+                self._apply_to_flow(recorded)
 
     def writes(self) -> Writes:
         claimed = {name: owner for name, owner in self._names_changed.items() if owner is not None}
         return Writes(self._events, self._changed, self._names_changed.keys(), claimed)
+
+    def _apply_to_flow(self, event: RecordedEvent) -> None:
+        key = flow_of(event)
+        if key is not None:
+            self._states[key] = self._changed[key] = evolve_flow(self._states[key], event)
 
     def _rename(self, before: State | None, after: State | None) -> None:
         if isinstance(before, Action) and isinstance(after, Action) and before.name == after.name:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, Self, TypeAlias
 
 from server.commands.base import Change, Command, R
-from server.commands.batch import Batch
+from server.commands.batch import Batch, needs_of
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal, Unchanged
-from server.eventstore.contract import Loaded, Needs, StorageError, Transactions, Writes
+from server.eventstore.contract import Loaded, StorageError, Transactions, Writes
 
 BATCH_MAX: Final = 256
 """Commands of one transaction: beyond this a batch gains little and its callers wait longer."""
@@ -165,11 +165,7 @@ class CommandQueue:
             events = writes.events
             return writes
 
-        needs = Needs(
-            {key for caller in callers for key in caller.command.aggregates},
-            {name for caller in callers for name in caller.command.names},
-            {key for caller in callers for key in caller.command.dependants_of},
-        )
+        needs = needs_of([caller.command for caller in callers])
         try:
             await self._store.commit(needs, decide)
             if self._on_commit is not None and events:

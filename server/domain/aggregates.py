@@ -3,18 +3,20 @@
 from typing import TypeAlias
 
 from server.domain import action as actions
+from server.domain import flow as flows
 from server.domain import org as orgs
 from server.domain import user as users
 from server.domain.action import Action
 from server.domain.events import RecordedEvent
+from server.domain.flow import Flow, flow_id
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
-State: TypeAlias = Org | Member | User | Token | Action
+State: TypeAlias = Org | Member | User | Token | Action | Flow
 
 Key: TypeAlias = tuple[str, str]
-"""(aggregate type, aggregate id)"""
+"""(aggregate type, aggregate id); a flow, which is part of its organisation, has one of its own."""
 
 Name: TypeAlias = tuple[str, str, str]
 """(scope, organisation id or "" for the whole instance, folded name)"""
@@ -26,6 +28,10 @@ def action_key(action_id: str) -> Key:
 
 def org_key(org_id: str) -> Key:
     return ("org", org_id)
+
+
+def flow_key(org_id: str, type: int) -> Key:
+    return ("flow", flow_id(org_id, type))
 
 
 def member_key(member_id: str) -> Key:
@@ -72,6 +78,17 @@ def unique_names(state: State) -> tuple[Name, ...]:
 def is_dependant(state: State, key: Key) -> bool:
     """Whether the state goes when the aggregate of the key goes: what a user is and has."""
     return isinstance(state, Member | Token) and key == user_key(state.user_id)
+
+
+def flow_of(event: RecordedEvent) -> Key | None:
+    """The key of the flow that an event of an organisation is about; None when it is about none."""
+    if event.type not in flows.EVENT_TYPES:
+        return None
+    return flow_key(event.org_id, event.number("flowType"))
+
+
+def evolve_flow(state: State | None, event: RecordedEvent) -> State | None:
+    return flows.evolve(state if isinstance(state, Flow) else None, event)
 
 
 def evolve(state: State | None, event: RecordedEvent) -> State | None:

@@ -8,14 +8,16 @@ Rule: anything that fails in storage is a StorageError here, with nothing writte
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
 
 from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
+from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
+from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 
 
 class StorageError(Exception):
@@ -44,11 +46,13 @@ class Needs:
 
     Attributes:
         dependants_of: whose dependants it has to know, too (`aggregates.is_dependant`).
+        actions: ids of actions of which the organisation is all that it has to know.
     """
 
     aggregates: Collection[Key]
     names: Collection[Name]
     dependants_of: Collection[Key] = ()
+    actions: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Loaded:
         names: the owner of each needed name; None where it is free.
         position: of the last event stored; 0 before the first.
         now: the time of this transaction: never before the time of the last event.
+        orgs_of_actions: the organisation of each needed action; None where there is no such action.
     """
 
     states: Mapping[Key, State | None]
@@ -68,6 +73,7 @@ class Loaded:
     names: Mapping[Name, str | None]
     position: int
     now: int
+    orgs_of_actions: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +98,32 @@ Decide: TypeAlias = Callable[[Loaded], Writes]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of an organisation's actions, in order of creation.
+    """Some of an organisation's actions, in the order that was asked for.
 
     Attributes:
-        total: how many there are, whatever the offset.
+        total: how many match, whatever the offset and the limit.
         viewed_at: the time of the last event stored; 0 before the first.
     """
 
     items: Sequence[Action]
     total: int
     viewed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRead:
+    """A flow and its actions, as they were at one moment.
+
+    Attributes:
+        flow: None if it was never set.
+        actions: all that are in it, by id.
+    """
+
+    flow: Flow | None
+    actions: Mapping[str, Action]
+
+
+NOTHING_SET: Final = FlowRead(None, {})
 
 
 class Transactions(Protocol):
@@ -118,8 +140,10 @@ class Transactions(Protocol):
 class EventStore(Transactions, Protocol):
     async def action(self, org_id: str, action_id: str) -> Action | None: ...
 
-    async def actions(self, org_id: str, *, offset: int = 0, limit: int = 0) -> Page:
-        """A page of the organisation's actions; no limit is 0, any uint64 offset is fine."""
+    async def actions(self, org_id: str, query: ActionsQuery = EVERY_ACTION) -> Page:
+        """Those of the organisation's actions that are asked for."""
+
+    async def flow(self, org_id: str, type: int) -> FlowRead: ...
 
     async def org(self, org_id: str) -> Org | None: ...
 

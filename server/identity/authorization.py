@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from server.clock import Clock, wall_clock
+from server.domain.aggregates import flow_of
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
@@ -86,8 +87,11 @@ class Authorizer:
         self._forgotten = 0
 
     def forget(self, events: Iterable[RecordedEvent]) -> None:
-        """Take note of what was committed, before anyone is told that it was."""
-        if any(event.aggregate_type in _AGGREGATES for event in events):
+        """Take note of what was committed, before anyone is told that it was.
+
+        A flow is part of its organisation, but says nothing of who may do what.
+        """
+        if any(event.aggregate_type in _AGGREGATES and flow_of(event) is None for event in events):
             self._grants.clear()
             self._forgotten += 1
 

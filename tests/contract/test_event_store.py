@@ -1,14 +1,13 @@
 """What every event store does: one suite, an adapter a subclass."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
-from server.commands.base import Command
 from server.commands.batch import Batch
+from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.action import Action, ActionState
@@ -18,57 +17,31 @@ from server.domain.aggregates import (
     action_key,
     action_name,
     evolve,
+    evolve_flow,
+    flow_of,
     subject_name,
     user_name,
 )
 from server.domain.events import RecordedEvent
+from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
-from server.eventstore.sqlite import SqliteEventStore, writer
+from tests.contract.stores import (
+    NOON,
+    SECOND,
+    Contract,
+    HandClock,
+    OnSqlite,
+    OnSqliteWithoutMemory,
+    an_action,
+    commit,
+    loaded,
+)
 
-NOON = 1_700_000_000_000_000
-SECOND = 1_000_000
-
-
-class HandClock:
-    """Tells what it is set to."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> int:
-        return self.now
-
-
-def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateAction:
-    return CreateAction(org_id, action_id, name or f"name of {action_id}", "", 0, False, "editor")
-
-
-async def commit(store: EventStore, *commands: Command[object]) -> None:
-    def decide(loaded: Loaded) -> Writes:
-        batch = Batch(loaded)
-        for command in commands:
-            batch.apply(command.decide(batch), editor=command.editor)
-        return batch.writes()
-
-    needs = Needs(
-        {key for command in commands for key in command.aggregates},
-        {name for command in commands for name in command.names},
-        {key for command in commands for key in command.dependants_of},
-    )
-    await store.commit(needs, decide)
-
-
-async def loaded(store: EventStore, needs: Needs) -> Loaded:
-    seen: list[Loaded] = []
-
-    def decide(loaded: Loaded) -> Writes:
-        seen.append(loaded)
-        return Writes([], {}, [], {})
-
-    await store.commit(needs, decide)
-    return seen[0]
+TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
+PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION
+PRE_RESPONSE = TriggerType.PRE_SAML_RESPONSE_CREATION
 
 
 def appended(sequence: int) -> Callable[[Loaded], Writes]:
@@ -84,13 +57,7 @@ def appended(sequence: int) -> Callable[[Loaded], Writes]:
     return decide
 
 
-class EventStoreContract:
-    """Subclass it with a fixture `store` that gives an empty store with the clock `clock`."""
-
-    @pytest.fixture
-    def clock(self) -> HandClock:
-        return HandClock()
-
+class EventStoreContract(Contract):
     async def test_new_store_is_empty_until_something_is_committed(self, store: EventStore) -> None:
         assert await store.is_empty()
         await commit(store, an_action("1"))
@@ -367,37 +334,6 @@ class EventStoreContract:
         assert seen == list(range(1, 401))
 
     @pytest.mark.parametrize(
-        ("offset", "limit", "expected"),
-        [
-            pytest.param(0, 0, ["9", "7", "8", "1", "3"], id="all of them, in order of creation"),
-            pytest.param(0, 2, ["9", "7"], id="limit"),
-            pytest.param(3, 0, ["1", "3"], id="offset"),
-            pytest.param(1, 3, ["7", "8", "1"], id="both"),
-            pytest.param(4, 10, ["3"], id="limit past the end"),
-            pytest.param(5, 10, [], id="offset at the end"),
-            pytest.param(2**64 - 1, 2**32 - 1, [], id="the largest numbers of the request"),
-        ],
-    )
-    async def test_page_of_actions(
-        self,
-        store: EventStore,
-        clock: HandClock,
-        offset: int,
-        limit: int,
-        expected: Sequence[str],
-    ) -> None:
-        await commit(store, *(an_action(number) for number in "97813"))
-        clock.now += SECOND
-        await commit(store, an_action("elsewhere", org_id="other"))
-        page = await store.actions("org", offset=offset, limit=limit)
-        assert [action.id for action in page.items] == expected
-        assert (page.total, page.viewed_at) == (5, NOON + SECOND)
-
-    async def test_page_of_an_empty_store(self, store: EventStore) -> None:
-        page = await store.actions("org")
-        assert (page.items, page.total, page.viewed_at) == ([], 0, 0)
-
-    @pytest.mark.parametrize(
         "text",
         [
             pytest.param("'; DROP TABLE events; --", id="SQL"),
@@ -445,6 +381,9 @@ class EventStoreContract:
             store,
             DeactivateAction("o", "1", ""),
             DeactivateAction("o", "2", ""),
+            SetTriggerActions("o", TOKEN, PRE_USERINFO, ("1", "2", "3"), ""),
+            SetTriggerActions("o", SAML, PRE_RESPONSE, ("2",), ""),
+            ClearFlow("o", SAML, ""),
             DeleteAction("o", "2", ""),
             UpdateAction("o", "3", "renamed", "script", 20_000_000_000, True, ""),
         )
@@ -452,6 +391,9 @@ class EventStoreContract:
         for event in await store.events():
             key = (event.aggregate_type, event.aggregate_id)
             states[key] = evolve(states.get(key), event)
+            flow = flow_of(event)
+            if flow is not None:
+                states[flow] = evolve_flow(states.get(flow), event)
         stored: list[State] = [
             *await store.orgs(),
             *await store.users("o"),
@@ -459,7 +401,12 @@ class EventStoreContract:
             *await store.tokens("u"),
             *(await store.actions("o")).items,
         ]
-        assert [state for state in states.values() if state is not None] == stored
+        for type in FlowType:
+            flow_read = await store.flow("o", type)
+            if flow_read.flow is not None:
+                stored.append(flow_read.flow)
+        living = [state for state in states.values() if state is not None]
+        assert sorted(living, key=repr) == sorted(stored, key=repr)
 
     async def test_each_process_claims_another_machine_id(self, store: EventStore) -> None:
         first, second = await store.claim_machine_id(), await store.claim_machine_id()
@@ -467,17 +414,9 @@ class EventStoreContract:
         assert 0 <= first < 65536
 
 
-class TestSqlite(EventStoreContract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[SqliteEventStore]:
-        store = await SqliteEventStore.open(tmp_path / "data", clock=clock)
-        yield store
-        await store.close()
+class TestSqlite(OnSqlite, EventStoreContract):
+    pass
 
 
-class TestSqliteWithoutMemory(TestSqlite):
-    """Every state is loaded from its table, none from what was just written."""
-
-    @pytest.fixture(autouse=True)
-    def forgetful(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(writer, "RECENT_MAX", 0)
+class TestSqliteWithoutMemory(OnSqliteWithoutMemory, EventStoreContract):
+    pass

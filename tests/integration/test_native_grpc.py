@@ -196,24 +196,6 @@ async def test_action_of_another_organisation_is_not_found(service: Service, stu
     assert answer.details.sequence == 3
 
 
-@pytest.mark.parametrize(
-    ("method", "request_"),
-    [
-        ("ListFlowTypes", pb.ListFlowTypesRequest()),
-        ("ListFlowTriggerTypes", pb.ListFlowTriggerTypesRequest()),
-        ("GetFlow", pb.GetFlowRequest()),
-        ("ClearFlow", pb.ClearFlowRequest()),
-        ("SetTriggerActions", pb.SetTriggerActionsRequest()),
-    ],
-)
-async def test_flows_are_not_implemented(
-    service: Service, stub: Any, method: str, request_: object
-) -> None:
-    error = await refused(getattr(stub, method)(request_, metadata=service.owner))
-    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert error.details() == f"{method} is not implemented"
-
-
 # Who calls.
 
 

@@ -3,24 +3,25 @@
 A point read costs microseconds, a list what it is long; who calls decides on which thread.
 """
 
-from collections.abc import Sequence
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from server.domain.action import Action
 from server.domain.events import RecordedEvent
+from server.domain.flow import Flow, flow_id
 from server.domain.org import Member, Org, member_id
 from server.domain.user import Token, User
-from server.eventstore.contract import Page
-from server.eventstore.sqlite import rows
+from server.eventstore.contract import FlowRead, Page
+from server.eventstore.queries import ActionsQuery
+from server.eventstore.sqlite import listing, rows
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import SELECT_EVENTS, select
 
-_INT64_MAX: Final = 2**63 - 1
-
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
-_ACTIONS: Final = select("actions", Action, "org_id = ? ORDER BY position LIMIT ? OFFSET ?")
-_ACTIONS_TOTAL: Final = "SELECT count(*) FROM actions WHERE org_id = ?"
+_FLOW: Final = select("flows", Flow, "id = ?")
 _ORG: Final = select("orgs", Org, "id = ?")
 _ORGS: Final = select("orgs", Org, "true ORDER BY position")
 _USER: Final = select("users", User, "id = ?")
@@ -50,17 +51,26 @@ class Reader:
         found = self._one(_ACTION, (action_id, org_id))
         return None if found is None else rows.action(found)
 
-    def actions(self, org_id: str, offset: int, limit: int) -> Page:
-        window = (org_id, min(limit, _INT64_MAX) or -1, min(offset, _INT64_MAX))
-        with storage(self._path):
-            self._connection.execute("BEGIN")  # the three agree with each other
-            try:
-                (total,) = self._connection.execute(_ACTIONS_TOTAL, (org_id,)).fetchone()
-                found = self._connection.execute(_ACTIONS, window).fetchall()
-                (viewed_at,) = self._connection.execute(_LAST_EVENT_AT).fetchone() or (0,)
-            finally:
-                self._connection.execute("ROLLBACK")
+    def actions(self, org_id: str, query: ActionsQuery) -> Page:
+        with self._at_one_moment() as connection:
+            found = connection.execute(*listing.page(org_id, query)).fetchall()
+            total = query.offset + len(found)
+            is_past_the_end = query.offset > 0 and not found
+            if is_past_the_end or not query.filters or 0 < query.limit <= len(found):
+                (total,) = connection.execute(*listing.total(org_id, query)).fetchone() or (0,)
+            (viewed_at,) = connection.execute(_LAST_EVENT_AT).fetchone() or (0,)
         return Page([rows.action(row) for row in found], total, viewed_at)
+
+    def flow(self, org_id: str, type: int) -> FlowRead:
+        actions: dict[str, Action] = {}
+        with self._at_one_moment() as connection:
+            row = connection.execute(_FLOW, (flow_id(org_id, type),)).fetchone()
+            flow = None if row is None else rows.flow(row)
+            ids = [] if flow is None else [*flow.action_ids]
+            for some in rows.chunks(ids):
+                for row in connection.execute(rows.TABLES["action"].loads[len(some)], some):
+                    actions[row[0]] = rows.action(row)
+        return FlowRead(flow, actions)
 
     def org(self, org_id: str) -> Org | None:
         found = self._one(_ORG, (org_id,))
@@ -106,6 +116,16 @@ class Reader:
 
     def is_empty(self) -> bool:
         return self._one(_LAST_EVENT_AT, ()) is None
+
+    @contextlib.contextmanager
+    def _at_one_moment(self) -> Iterator[sqlite3.Connection]:
+        """What is read inside agrees with itself, whatever is committed meanwhile."""
+        with storage(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def _one(self, sql: str, values: rows.Row) -> rows.Row | None:
         with storage(self._path):

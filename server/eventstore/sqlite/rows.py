@@ -1,9 +1,10 @@
 """One table for each kind of aggregate: its statements, and rows to states and back.
 
-The columns of a table are the fields of its state, by the same names.
+The columns of a table are the fields of its state, by the same names; that of actions has one
+more, the folded name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,8 @@ import orjson
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import State
 from server.domain.events import RecordedEvent
+from server.domain.flow import Flow, FlowType
+from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
@@ -50,6 +53,12 @@ def action(row: Row) -> Action:
     )
 
 
+def flow(row: Row) -> Flow:
+    id_, org_id, type_, triggers, *rest = row
+    by_trigger = tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(triggers))
+    return Flow(id_, org_id, FlowType(type_), by_trigger, *rest)
+
+
 def org(row: Row) -> Org:
     return Org(*row)
 
@@ -81,11 +90,26 @@ def state_row(state: State) -> Row:
             state.created_at,
             state.changed_at,
             state.position,
+            fold(state.name),
         )
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
     if isinstance(state, Member):
-        state_fields = {field.name: getattr(state, field.name) for field in fields(state)}
-        return [*{**state_fields, "roles": orjson.dumps(state.roles).decode()}.values()]
-    return [getattr(state, field.name) for field in fields(state)]
+        values["roles"] = orjson.dumps(state.roles).decode()
+    if isinstance(state, Flow):
+        values["triggers"] = orjson.dumps(state.triggers).decode()
+    return [*values.values()]
+
+
+def is_moved(before: State | None, after: State) -> bool:
+    """Whether nothing changed but whether an action is active: `MOVES` writes no more than that."""
+    return (
+        isinstance(before, Action)
+        and isinstance(after, Action)
+        and before.name == after.name
+        and before.script == after.script
+        and before.timeout_ns == after.timeout_ns
+        and before.allowed_to_fail == after.allowed_to_fail
+    )
 
 
 def select(name: str, kind: type[State], condition: str) -> str:
@@ -93,8 +117,10 @@ def select(name: str, kind: type[State], condition: str) -> str:
     return f"SELECT {columns} FROM {name} WHERE {condition}"  # noqa: S608 - names of ours
 
 
-def _table(name: str, kind: type[State], to_state: Callable[[Row], State]) -> Table:
-    columns = [field.name for field in fields(kind)]
+def _table(
+    name: str, kind: type[State], to_state: Callable[[Row], State], *more_columns: str
+) -> Table:
+    columns = [*(field.name for field in fields(kind)), *more_columns]
     changes = [
         f"{column} = excluded.{column}" for column in columns if column not in _NEVER_CHANGED
     ]
@@ -122,14 +148,33 @@ def inserts(name: str, columns: Sequence[str]) -> Mapping[int, str]:
     return {length: insert + ", ".join([row] * length) for length in LENGTHS}
 
 
+def chunks(ids: list[str]) -> Iterator[list[str | None]]:
+    """Parts whose length is one of `LENGTHS`, filled up with None."""
+    for start in range(0, len(ids), ROWS_MAX):
+        part = ids[start : start + ROWS_MAX]
+        length = 1 << (len(part) - 1).bit_length()
+        yield [*part, *[None] * (length - len(part))]
+
+
 _STATES: Final = {state.value: state for state in ActionState}
 
 TABLES: Final[dict[str, Table]] = {
-    "action": _table("actions", Action, action),
+    "action": _table("actions", Action, action, "folded_name"),
+    "flow": _table("flows", Flow, flow),
     "org": _table("orgs", Org, org),
     "member": _table("members", Member, member),
     "user": _table("users", User, user),
     "token": _table("tokens", Token, token),
+}
+
+MOVES: Final = (
+    "UPDATE OR ROLLBACK actions SET state = ?, sequence = ?, changed_at = ? WHERE position = ?"
+)
+"""An upsert would write the script and every index anew, since it names each column."""
+
+ORGS_OF_ACTIONS: Final[Mapping[int, str]] = {
+    length: f"SELECT id, org_id FROM actions WHERE id IN ({', '.join('?' * length)})"  # noqa: S608
+    for length in LENGTHS
 }
 
 DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -145,6 +190,11 @@ SELECT_EVENTS: Final = (
     f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours
     "WHERE position > ? ORDER BY position LIMIT ?"
 )
+
+
+def move_row(action: Action) -> Row:
+    return (action.state.value, action.sequence, action.changed_at, action.position)
+
 
 _NO_PAYLOAD: Final = "{}"
 

@@ -14,8 +14,9 @@ from server.domain.action import Action
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import Decide, Needs, Page
+from server.eventstore.contract import Decide, FlowRead, Needs, Page
 from server.eventstore.folder import DataFolder
+from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.sqlite.reader import Reader
 from server.eventstore.sqlite.worker import Worker
 from server.eventstore.sqlite.writer import Writer
@@ -88,8 +89,11 @@ class SqliteEventStore:
     async def action(self, org_id: str, action_id: str) -> Action | None:
         return self._points.action(org_id, action_id)
 
-    async def actions(self, org_id: str, *, offset: int = 0, limit: int = 0) -> Page:
-        return await self._read(lambda: self._lists.actions(org_id, offset, limit))
+    async def actions(self, org_id: str, query: ActionsQuery = EVERY_ACTION) -> Page:
+        return await self._read(lambda: self._lists.actions(org_id, query))
+
+    async def flow(self, org_id: str, type: int) -> FlowRead:
+        return await self._read(lambda: self._lists.flow(org_id, type))
 
     async def org(self, org_id: str) -> Org | None:
         return self._points.org(org_id)

@@ -8,7 +8,7 @@ so writing works again as soon as storage does.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -16,16 +16,22 @@ from typing import Final
 from server.clock import Clock
 from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
+from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import (
     DEPENDANTS,
     INSERT_EVENTS,
+    MOVES,
+    ORGS_OF_ACTIONS,
     ROWS_MAX,
     TABLES,
     Row,
+    chunks,
     event_row,
+    is_moved,
+    move_row,
     state_row,
 )
 
@@ -42,8 +48,11 @@ _MACHINE_IDS: Final = 2**16
 RECENT_MAX: Final = 1_024
 """States kept after they were written; nobody else writes, so they are what a load would find."""
 
-RECENT_SCRIPT_MAX_CHARS: Final = 8 << 10
-"""An action with a longer script is not kept: together they may be 8 MiB, not a gigabyte."""
+RECENT_MAX_CHARS: Final = 8 << 10
+"""A longer script, or flow, is not kept: together they may be 8 MiB, not a gigabyte."""
+
+RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
+"""Of actions in a flow: each takes about 128 bytes."""
 
 
 class Writer:
@@ -75,7 +84,7 @@ class Writer:
                 loaded = self._load(connection, needs)
             writes = decide(loaded)
             with storage(self._path):
-                self._write(connection, writes)
+                self._write(connection, loaded, writes)
         except BaseException:
             self.close()
             raise
@@ -128,7 +137,7 @@ class Writer:
         unknown = [key for key, state in states.items() if state is None]
         for kind, ids in _by_type(unknown).items():
             table = TABLES[kind]
-            for some in _chunks(ids):
+            for some in chunks(ids):
                 for row in connection.execute(table.loads[len(some)], some):
                     states[(kind, row[0])] = table.to_state(row)
         for owner_kind, owner_id in needs.dependants_of:
@@ -144,10 +153,13 @@ class Writer:
         for name in names:
             for (owner,) in connection.execute(_NAME_OWNER, name):
                 names[name] = owner
+        orgs_of_actions: dict[str, str | None] = dict.fromkeys(needs.actions)
+        for some in chunks([*orgs_of_actions]):
+            orgs_of_actions.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
         now = max(self._clock(), self._last_at)
-        return Loaded(states, sequences, names, self._position, now)
+        return Loaded(states, sequences, names, self._position, now, orgs_of_actions)
 
-    def _write(self, connection: sqlite3.Connection, writes: Writes) -> None:
+    def _write(self, connection: sqlite3.Connection, loaded: Loaded, writes: Writes) -> None:
         if writes.names_released:
             connection.executemany(_RELEASE_NAME, writes.names_released)
         if writes.names_claimed:
@@ -155,12 +167,17 @@ class Writer:
             connection.executemany(_CLAIM_NAME, claimed)
         _execute(connection, INSERT_EVENTS, [event_row(event) for event in writes.events])
         living: dict[str, list[Row]] = {}
+        moved: list[Row] = []
         removed: set[Key] = set()
         for key, state in writes.states.items():
             if state is None:
                 removed.add(key)
+            elif isinstance(state, Action) and is_moved(loaded.states.get(key), state):
+                moved.append(move_row(state))
             else:
                 living.setdefault(key[0], []).append(state_row(state))
+        if moved:
+            connection.executemany(MOVES, moved)
         for kind, rows in living.items():
             _execute(connection, TABLES[kind].upserts, rows)
         for kind, ids in _by_type(removed).items():
@@ -180,7 +197,9 @@ class Writer:
 
 
 def _is_long(state: State) -> bool:
-    return isinstance(state, Action) and len(state.script) > RECENT_SCRIPT_MAX_CHARS
+    if isinstance(state, Flow):
+        return sum(len(ids) for _, ids in state.triggers) > RECENT_MAX_IDS
+    return isinstance(state, Action) and len(state.script) > RECENT_MAX_CHARS
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
@@ -200,11 +219,3 @@ def _execute(
         part = rows[start : start + length]
         connection.execute(statements[length], [*chain.from_iterable(part)])
         start += length
-
-
-def _chunks(ids: list[str]) -> Iterator[list[str | None]]:
-    """Parts whose length is one of `LENGTHS`, filled up with None."""
-    for start in range(0, len(ids), ROWS_MAX):
-        part = ids[start : start + ROWS_MAX]
-        length = 1 << (len(part) - 1).bit_length()
-        yield [*part, *[None] * (length - len(part))]

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.doors import DOORS, GRPC, JSON, WEB, Caller
-from tests.prepared import action, inactive_action, last_event_at
+from tests.prepared import action, inactive_action, last_event_at, set_trigger
 from tests.real_server import RealServer
 from zitadel import management_pb2 as pb
 
@@ -29,7 +29,25 @@ async def second_activation(caller: Caller) -> tuple[Message, int]:
     return pb.ReactivateActionRequest(id=await action(caller)), 1
 
 
-UNCHANGED = (same_update, second_deactivation, second_activation)
+async def same_trigger_actions(caller: Caller) -> tuple[Message, int]:
+    id = await action(caller)
+    await set_trigger(caller, id)
+    return pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=[id]), 2
+
+
+async def second_clear(caller: Caller) -> tuple[Message, int]:
+    await set_trigger(caller, await action(caller))
+    await caller.get(pb.ClearFlowRequest(type="2"))
+    return pb.ClearFlowRequest(type="2"), 3
+
+
+UNCHANGED = (
+    same_update,
+    second_deactivation,
+    second_activation,
+    same_trigger_actions,
+    second_clear,
+)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -45,6 +63,22 @@ async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
     assert details.resource_owner == caller.org_id
     assert 0 < details.creation_date.ToNanoseconds() <= details.change_date.ToNanoseconds()
     assert await last_event_at(caller) == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.ClearFlowRequest(type="2"),
+        pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4"),
+    ],
+)
+async def test_flow_that_was_never_set_has_empty_details(
+    caller: Caller, door: str, request_: Message
+) -> None:
+    answer = await caller.ask(door, request_, metadata={KEY: "ok"})
+    details = answer.response.details
+    assert (answer.response.HasField("details"), details.ListFields()) == (True, [])
 
 
 @pytest.mark.parametrize("door", DOORS)

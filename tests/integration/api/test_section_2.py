@@ -1,34 +1,17 @@
-"""Section 2 of the Actions API, "Server semantics of writes": every row of its table, at each door.
+"""Section 2 of the Actions API, "Server semantics of writes": its table's actions, at each door.
 
-A row is named by the id that refuses, and prepared over gRPC in an organisation of its own. Rows
-that `validate.rules` answer first are rows of the domain: tests/unit/server.
+Rows that `validate.rules` answer first are rows of the domain: tests/unit/server.
 """
-
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
 
 import pytest
 from google.protobuf.message import Message
 
-from tests.doors import DOORS, JSON, Caller
-from tests.prepared import action, inactive_action, last_event_at, removed_action
+from tests.api_rows import Refused, Row, assert_refused
+from tests.doors import DOORS, Caller
+from tests.prepared import action, inactive_action, removed_action
 from zitadel import management_pb2 as pb
 
-Prepare: TypeAlias = Callable[[Caller, Caller], Awaitable[Message]]
-"""Does what comes before, as a caller and as one of another organisation; the request to refuse."""
-
-REFUSED: Final[list[object]] = []
-
-
-def refused(name: str, code: int, text: str) -> Callable[[Prepare], Prepare]:
-    """A row: its id (what follows is why), the code, and the text without the id."""
-
-    def add(prepare: Prepare) -> Prepare:
-        place = name.partition(" ")[0]
-        REFUSED.append(pytest.param(prepare, code, text, place, id=name))
-        return prepare
-
-    return add
+refused = Refused()
 
 
 @refused("V3-DKcYh create, name taken", 6, "Errors.Action.AlreadyExists")
@@ -160,22 +143,8 @@ async def _(caller: Caller, stranger: Caller) -> Message:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(("prepare", "code", "text", "place"), REFUSED)
+@pytest.mark.parametrize("row", refused.rows)
 async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
-    caller: Caller,
-    stranger: Caller,
-    door: str,
-    prepare: Prepare,
-    code: int,
-    text: str,
-    place: str,
+    caller: Caller, stranger: Caller, door: str, row: Row
 ) -> None:
-    request = await prepare(caller, stranger)
-    before = await last_event_at(caller)
-    answer = await caller.ask(door, request)
-    if door == JSON and getattr(request, "id", None) == "":
-        # The path has an empty segment, and no route has one.
-        assert (answer.http_status, answer.refusal) == (404, (5, "Not Found", ()))
-    else:
-        assert answer.refusal == (code, f"{text} ({place})", ((place, text),))
-    assert await last_event_at(caller) == before
+    await assert_refused(caller, stranger, door, row)

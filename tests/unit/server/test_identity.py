@@ -301,9 +301,10 @@ async def test_what_is_known_is_forgotten_when_accounts_change(
     assert authorizer.known(HEADER, "", WRITE) is None
 
 
-async def test_what_is_known_outlives_events_of_actions(authorizer: Authorizer) -> None:
+async def test_what_is_known_outlives_events_of_actions_and_flows(authorizer: Authorizer) -> None:
     await authorizer.authorize(HEADER, "", WRITE)
-    authorizer.forget([happened("action")])
+    cleared = happened("org")._replace(type="org.flow.cleared", payload={"flowType": 2})
+    authorizer.forget([happened("action"), cleared])
     assert authorizer.known(HEADER, "", WRITE) is not None
 
 

@@ -190,8 +190,10 @@ async def test_version_that_fails_half_way_leaves_the_schema_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await (await SqliteEventStore.open(tmp_path)).close()
-    broken = schema.Version(2, "broken", "CREATE TABLE half (x); SELECT * FROM nowhere;")
     known = schema.versions()
+    broken = schema.Version(
+        len(known) + 1, "broken", "CREATE TABLE half (x); SELECT * FROM nowhere;"
+    )
     monkeypatch.setattr(schema, "versions", lambda: [*known, broken])
     with pytest.raises(StorageError, match="no such table: nowhere"):
         await SqliteEventStore.open(tmp_path)

@@ -1,0 +1,213 @@
+"""A flow: which actions an organisation has run at which moment of a login.
+
+Follows the Actions API, "Server semantics of writes" and the tables of "Execution": the checks of a
+decision run in the order of that table, and the first that fails wins. The events are events of the
+organisation, so a flow counts in its sequence.
+An action that is removed leaves every flow it is in, with an event for each trigger.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from server.domain.events import Event, RecordedEvent
+from server.domain.org import Org
+from server.domain.refusals import failed_precondition, invalid, not_found, unchanged
+
+SET: Final = "org.flow.trigger_actions.set"
+CASCADE_REMOVED: Final = "org.flow.trigger_actions.cascade.removed"
+CLEARED: Final = "org.flow.cleared"
+EVENT_TYPES: Final = frozenset({SET, CASCADE_REMOVED, CLEARED})
+
+ACTIONS_MAX: Final = 1000
+"""Of one trigger: what deciding about it costs, and what GetFlow answers, is bounded by this."""
+
+
+class FlowType(IntEnum):
+    """As the API numbers them."""
+
+    EXTERNAL_AUTHENTICATION = 1
+    CUSTOMISE_TOKEN = 2
+    INTERNAL_AUTHENTICATION = 3
+    CUSTOMISE_SAML_RESPONSE = 4
+
+
+class TriggerType(IntEnum):
+    """As the API numbers them."""
+
+    POST_AUTHENTICATION = 1
+    PRE_CREATION = 2
+    POST_CREATION = 3
+    PRE_USERINFO_CREATION = 4
+    PRE_ACCESS_TOKEN_CREATION = 5
+    PRE_SAML_RESPONSE_CREATION = 6
+
+
+_OF_A_LOGIN: Final = (
+    TriggerType.POST_AUTHENTICATION,
+    TriggerType.PRE_CREATION,
+    TriggerType.POST_CREATION,
+)
+
+TRIGGERS: Final[Mapping[FlowType, tuple[TriggerType, ...]]] = {
+    FlowType.EXTERNAL_AUTHENTICATION: _OF_A_LOGIN,
+    FlowType.CUSTOMISE_TOKEN: (
+        TriggerType.PRE_USERINFO_CREATION,
+        TriggerType.PRE_ACCESS_TOKEN_CREATION,
+    ),
+    FlowType.INTERNAL_AUTHENTICATION: _OF_A_LOGIN,
+    FlowType.CUSTOMISE_SAML_RESPONSE: (TriggerType.PRE_SAML_RESPONSE_CREATION,),
+}
+"""The triggers of each flow, in the order in which lists have them."""
+
+# An id is a number; of the names that the API had before, only these are still taken.
+_FLOW_TYPES: Final = {
+    **{str(flow.value): flow for flow in FlowType},
+    "FLOW_TYPE_EXTERNAL_AUTHENTICATION": FlowType.EXTERNAL_AUTHENTICATION,
+}
+_TRIGGER_TYPES: Final = {
+    **{str(trigger.value): trigger for trigger in TriggerType},
+    **{f"TRIGGER_TYPE_{trigger.name}": trigger for trigger in _OF_A_LOGIN},
+}
+
+ActionIds: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One row of `flows`: what an organisation set for a flow that it has ever set.
+
+    Attributes:
+        id: `flow_id(org_id, type)`.
+        triggers: each that was set since the flow was last clear, with its actions in the order in
+            which they run, or none; by the triggers' numbers.
+        sequence: the organisation's, at the last event about the flow.
+        created_at: when the flow was first set since it was last clear.
+        changed_at: when the last event about it happened.
+        position: of the event that first set it.
+    """
+
+    id: str
+    org_id: str
+    type: FlowType
+    triggers: tuple[tuple[int, ActionIds], ...]
+    sequence: int
+    created_at: int
+    changed_at: int
+    position: int
+
+    def actions_of(self, trigger: int) -> ActionIds:
+        return dict(self.triggers).get(trigger, ())
+
+    @property
+    def action_ids(self) -> frozenset[str]:
+        """Of all triggers."""
+        return frozenset(id for _, ids in self.triggers for id in ids)
+
+
+def flow_id(org_id: str, type: int) -> str:
+    return f"{org_id}:{type}"
+
+
+def flow_type(text: str) -> FlowType | None:
+    """The type that a request names; None where there is no such type."""
+    return _FLOW_TYPES.get(text)
+
+
+def trigger_type(text: str) -> TriggerType | None:
+    """The trigger that a request names; None where there is no such trigger."""
+    return _TRIGGER_TYPES.get(text)
+
+
+def set_trigger_actions(
+    org: Org | None,
+    flow: Flow | None,
+    *,
+    org_id: str,
+    type: FlowType | None,
+    trigger: TriggerType | None,
+    action_ids: Sequence[str],
+    org_of: Callable[[str], str | None],
+) -> Event:
+    """Have a trigger run these actions, in this order, instead of those that it ran.
+
+    Inactive actions are as good as active ones. `org_of` tells the organisation of an action by
+    its id, None where there is no such action.
+    """
+    if type is None or not org_id:
+        raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfhj5")
+    if trigger not in TRIGGERS[type]:
+        raise invalid("Errors.Flow.WrongTriggerType", "COMMAND-Dfgh6")
+    stored = () if flow is None else flow.actions_of(trigger)
+    if stored == tuple(action_ids):
+        raise unchanged("Errors.Flow.NoChanges", "COMMAND-Nfh52")
+    if len(action_ids) > ACTIONS_MAX:
+        values = {"max": str(ACTIONS_MAX), "given": str(len(action_ids))}
+        raise invalid("Errors.Flow.TooManyActions", "COMMAND-Ft8ma", values=values)
+    existing = {id for id in action_ids if org_of(id) == org_id}
+    if len(existing) != len(action_ids):
+        raise failed_precondition("Errors.Flow.ActionIDsNotExist", "COMMAND-dg422")
+    if org is None:
+        raise not_found("Errors.Org.NotFound", "COMMAND-Fs4nf")
+    return Event(
+        SET, {"flowType": type.value, "triggerType": trigger.value, "actionIDs": [*action_ids]}
+    )
+
+
+def clear(flow: Flow | None, *, org_id: str, type: FlowType | None) -> Event:
+    if type is None or not org_id:
+        raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfw2h")
+    if flow is None or not flow.triggers:
+        raise unchanged("Errors.Flow.Empty", "COMMAND-DgGh3")
+    return Event(CLEARED, {"flowType": type.value})
+
+
+def remove_action(flow: Flow | None, *, action_id: str) -> list[Event]:
+    """What the removal of an action does to a flow: an event for each trigger that has it."""
+    if flow is None:
+        return []
+    return [
+        Event(
+            CASCADE_REMOVED,
+            {"flowType": flow.type.value, "triggerType": trigger, "actionID": action_id},
+        )
+        for trigger, ids in flow.triggers
+        if action_id in ids
+    ]
+
+
+def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
+    """The flow after an event about it; None as long as it was never set."""
+    if event.type == SET:
+        return _set(flow, event)
+    if flow is None:
+        return None
+    triggers = dict(flow.triggers)
+    if event.type == CLEARED:
+        triggers.clear()
+    else:
+        trigger, removed = event.number("triggerType"), event.text("actionID")
+        triggers[trigger] = tuple(id for id in triggers.get(trigger, ()) if id != removed)
+    return replace(
+        flow,
+        triggers=tuple(triggers.items()),
+        sequence=event.sequence,
+        changed_at=event.created_at,
+    )
+
+
+def _set(flow: Flow | None, event: RecordedEvent) -> Flow:
+    type, trigger = FlowType(event.number("flowType")), event.number("triggerType")
+    before = () if flow is None else flow.triggers
+    triggers = {**dict(before), trigger: event.texts("actionIDs")}
+    return Flow(
+        id=flow_id(event.org_id, type),
+        org_id=event.org_id,
+        type=type,
+        triggers=tuple(sorted(triggers.items())),
+        sequence=event.sequence,
+        created_at=flow.created_at if flow is not None and before else event.created_at,
+        changed_at=event.created_at,
+        position=event.position if flow is None else flow.position,
+    )

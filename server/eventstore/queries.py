@@ -1,0 +1,72 @@
+"""What a list of actions may be asked: filters, all of which have to match, an order and a window.
+
+Follows the Actions API, "Lists and reads". Letters are told apart or folded (`names.fold`) as the
+filter says; nothing in a text is a wildcard; a text that is empty is in every name.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, TypeAlias
+
+
+class Match(Enum):
+    """Where in a name the text of a filter has to be."""
+
+    WHOLE = auto()
+    START = auto()
+    ANYWHERE = auto()
+    END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class NameFilter:
+    text: str
+    match: Match
+    ignores_case: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IdFilter:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateFilter:
+    """A number that is no state of an action matches none."""
+
+    state: int
+
+
+ActionFilter: TypeAlias = NameFilter | IdFilter | StateFilter
+
+
+class Order(Enum):
+    """What actions are sorted by; descending is the same order backwards.
+
+    By name is by the folded name, which an organisation has once; by state is inactive before
+    active, and by creation within. Texts are compared by their code points.
+    """
+
+    CREATION = auto()
+    NAME = auto()
+    ID = auto()
+    STATE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionsQuery:
+    """One page of a list.
+
+    Attributes:
+        offset: matches to pass over; any uint64.
+        limit: the most that are wanted; 0 for all.
+    """
+
+    filters: tuple[ActionFilter, ...] = ()
+    order: Order = Order.CREATION
+    is_descending: bool = False
+    offset: int = 0
+    limit: int = 0
+
+
+EVERY_ACTION: Final = ActionsQuery()

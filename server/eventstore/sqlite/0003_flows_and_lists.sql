@@ -1,0 +1,41 @@
+-- Flows, and what lists of actions are filtered, sorted and counted by.
+
+CREATE TABLE flows (
+    position   INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    org_id     TEXT NOT NULL,
+    type       INTEGER NOT NULL,
+    triggers   TEXT NOT NULL, -- a JSON array of [trigger, [action id, ...]]
+    sequence   INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+);
+
+-- The name as names are compared; SQLite folds ASCII only.
+ALTER TABLE actions ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
+UPDATE actions SET folded_name = names.name FROM names
+WHERE names.scope = 'action' AND names.org_id = actions.org_id AND names.owner = actions.id;
+
+-- Whole entries, so that a hundred thousand names are gone through without a look at their rows.
+DROP INDEX actions_of_an_org;
+CREATE INDEX actions_of_an_org ON actions (org_id, position, name, folded_name);
+CREATE INDEX actions_by_name ON actions (org_id, folded_name, name);
+CREATE INDEX actions_by_id ON actions (org_id, id);
+CREATE INDEX actions_by_state ON actions (org_id, state, position);
+
+-- How many actions an organisation has: a count costs as much as there is to count.
+CREATE TABLE action_totals (
+    org_id TEXT PRIMARY KEY,
+    total  INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO action_totals (org_id, total) SELECT org_id, count(*) FROM actions GROUP BY org_id;
+
+CREATE TRIGGER action_is_counted AFTER INSERT ON actions
+BEGIN
+    INSERT INTO action_totals (org_id, total) SELECT new.org_id, 0
+    WHERE NOT EXISTS (SELECT 1 FROM action_totals WHERE org_id = new.org_id);
+    UPDATE action_totals SET total = total + 1 WHERE org_id = new.org_id;
+END;
+
+CREATE TRIGGER action_is_no_longer_counted AFTER DELETE ON actions
+BEGIN UPDATE action_totals SET total = total - 1 WHERE org_id = old.org_id; END;

@@ -1,0 +1,143 @@
+"""States of the domain as messages.
+
+Follows the Actions API, "Proto facts", "Lists and reads" and the tables of "Execution".
+Fields are set in place: a third of what nested keyword arguments cost.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.domain.action import Action, ActionState
+from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
+from server.eventstore.contract import FlowRead, Page
+from server.locale import Texts
+from zitadel import action_pb2, message_pb2, object_pb2
+from zitadel import management_pb2 as pb
+
+TIMEOUT_NS_MAX: Final = 20 * 10**9
+"""What readers are told when the stored timeout is none, or longer."""
+
+_NS: Final = 10**9
+_US: Final = 10**6
+
+_STATES: Final = {
+    ActionState.ACTIVE: action_pb2.ACTION_STATE_ACTIVE,
+    ActionState.INACTIVE: action_pb2.ACTION_STATE_INACTIVE,
+}
+
+_FLOW_NAMES: Final = {
+    None: "Action.Flow.Type.Unspecified",
+    FlowType.EXTERNAL_AUTHENTICATION: "Action.Flow.Type.ExternalAuthentication",
+    FlowType.CUSTOMISE_TOKEN: "Action.Flow.Type.CustomiseToken",
+    FlowType.INTERNAL_AUTHENTICATION: "Action.Flow.Type.InternalAuthentication",
+    FlowType.CUSTOMISE_SAML_RESPONSE: "Action.Flow.Type.CustomizeSAMLResponse",
+}
+_TRIGGER_NAMES: Final = {
+    TriggerType.POST_AUTHENTICATION: "Action.TriggerType.PostAuthentication",
+    TriggerType.PRE_CREATION: "Action.TriggerType.PreCreation",
+    TriggerType.POST_CREATION: "Action.TriggerType.PostCreation",
+    TriggerType.PRE_USERINFO_CREATION: "Action.TriggerType.PreUserinfoCreation",
+    TriggerType.PRE_ACCESS_TOKEN_CREATION: "Action.TriggerType.PreAccessTokenCreation",
+    TriggerType.PRE_SAML_RESPONSE_CREATION: "Action.TriggerType.PreSAMLResponseCreation",
+}
+
+
+def list_actions(
+    page: Page, sorting_column: action_pb2.ActionFieldName.ValueType
+) -> pb.ListActionsResponse:
+    response = pb.ListActionsResponse(sorting_column=sorting_column)
+    response.details.total_result = page.total
+    _set_time(response.details.view_timestamp, page.viewed_at)
+    add = response.result.add
+    for action in page.items:
+        fill_action(add(), action)
+    return response
+
+
+def get_flow(type: FlowType | None, read: FlowRead, texts: Texts) -> pb.GetFlowResponse:
+    """The flow, of no type where the request names none that there is.
+
+    Triggers without an action are left out, and so are the details when no trigger has any.
+    """
+    response = pb.GetFlowResponse()
+    message = response.flow
+    fill_flow_type(message.type, type, texts)
+    message.state = action_pb2.FLOW_STATE_ACTIVE
+    if type is None or read.flow is None or not read.actions:
+        fill_flow_details(message.details, None)
+        return response
+    fill_flow_details(message.details, read.flow)
+    for trigger in TRIGGERS[type]:
+        ids = read.flow.actions_of(trigger)
+        if ids:
+            entry = message.trigger_actions.add()
+            fill_trigger_type(entry.trigger_type, trigger, texts)
+            for id in ids:
+                fill_action(entry.actions.add(), read.actions[id])
+    return response
+
+
+def list_flow_types(texts: Texts) -> pb.ListFlowTypesResponse:
+    response = pb.ListFlowTypesResponse()
+    for type in FlowType:
+        fill_flow_type(response.result.add(), type, texts)
+    return response
+
+
+def list_trigger_types(
+    triggers: Iterable[TriggerType], texts: Texts
+) -> pb.ListFlowTriggerTypesResponse:
+    response = pb.ListFlowTriggerTypesResponse()
+    for trigger in triggers:
+        fill_trigger_type(response.result.add(), trigger, texts)
+    return response
+
+
+def fill_flow_type(message: action_pb2.FlowType, type: FlowType | None, texts: Texts) -> None:
+    message.id = str(type.value if type else 0)
+    _fill_name(message.name, _FLOW_NAMES[type], texts)
+
+
+def fill_trigger_type(message: action_pb2.TriggerType, trigger: TriggerType, texts: Texts) -> None:
+    message.id = str(trigger.value)
+    _fill_name(message.name, _TRIGGER_NAMES[trigger], texts)
+
+
+def fill_action(message: action_pb2.Action, action: Action) -> None:
+    message.id = action.id
+    fill_details(message.details, action)
+    message.state = _STATES[action.state]
+    message.name = action.name
+    message.script = action.script
+    timeout_ns = action.timeout_ns
+    if not 0 < timeout_ns < TIMEOUT_NS_MAX:
+        timeout_ns = TIMEOUT_NS_MAX
+    message.timeout.seconds, message.timeout.nanos = divmod(timeout_ns, _NS)
+    message.allowed_to_fail = action.allowed_to_fail
+
+
+def fill_details(details: object_pb2.ObjectDetails, state: Action | Flow) -> None:
+    details.sequence = state.sequence
+    _set_time(details.creation_date, state.created_at)
+    _set_time(details.change_date, state.changed_at)
+    details.resource_owner = state.org_id
+
+
+def fill_flow_details(details: object_pb2.ObjectDetails, flow: Flow | None) -> None:
+    """Empty, but there, for a flow that was never set."""
+    if flow is None:
+        details.SetInParent()
+    else:
+        fill_details(details, flow)
+
+
+def _fill_name(name: message_pb2.LocalizedMessage, key: str, texts: Texts) -> None:
+    name.key = key
+    name.localized_message = texts.text(key, {})
+
+
+def _set_time(timestamp: Timestamp, at: int) -> None:
+    timestamp.seconds, microseconds = divmod(at, _US)
+    timestamp.nanos = microseconds * 1000

@@ -1,0 +1,86 @@
+"""What requests ask, in the terms of the domain and of the event store.
+
+Follows the Actions API, "Proto facts" and "Lists and reads". A number that an enum does not have is
+refused where it says what to find, and means no sorting where it says how to sort.
+"""
+
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from server.domain.refusals import invalid
+from server.eventstore.queries import (
+    ActionFilter,
+    ActionsQuery,
+    IdFilter,
+    Match,
+    NameFilter,
+    Order,
+    StateFilter,
+)
+from zitadel import action_pb2, object_pb2
+from zitadel import management_pb2 as pb
+
+LIMIT_MAX: Final = 1000
+"""Actions in one list, and how many it has when no limit is given."""
+
+_NS: Final = 10**9
+
+_ORDERS: Final = {
+    action_pb2.ACTION_FIELD_NAME_NAME: Order.NAME,
+    action_pb2.ACTION_FIELD_NAME_ID: Order.ID,
+    action_pb2.ACTION_FIELD_NAME_STATE: Order.STATE,
+}
+
+_METHODS: Final = {
+    object_pb2.TEXT_QUERY_METHOD_EQUALS: (Match.WHOLE, False),
+    object_pb2.TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE: (Match.WHOLE, True),
+    object_pb2.TEXT_QUERY_METHOD_STARTS_WITH: (Match.START, False),
+    object_pb2.TEXT_QUERY_METHOD_STARTS_WITH_IGNORE_CASE: (Match.START, True),
+    object_pb2.TEXT_QUERY_METHOD_CONTAINS: (Match.ANYWHERE, False),
+    object_pb2.TEXT_QUERY_METHOD_CONTAINS_IGNORE_CASE: (Match.ANYWHERE, True),
+    object_pb2.TEXT_QUERY_METHOD_ENDS_WITH: (Match.END, False),
+    object_pb2.TEXT_QUERY_METHOD_ENDS_WITH_IGNORE_CASE: (Match.END, True),
+}
+
+
+def actions_query(request: pb.ListActionsRequest) -> ActionsQuery:
+    """Read what a list is asked.
+
+    Raises:
+        Refusal: the limit is too large, or a filter says nothing, or nothing that is known.
+    """
+    if request.query.limit > LIMIT_MAX:
+        raise invalid("Errors.Query.LimitExceeded", "QUERY-4M0fs")
+    filters = tuple(_filter(query) for query in request.queries)
+    order = _ORDERS.get(request.sorting_column, Order.CREATION)
+    return ActionsQuery(
+        filters=filters,
+        order=order,
+        is_descending=order is not Order.CREATION and not request.query.asc,
+        offset=request.query.offset,
+        limit=request.query.limit or LIMIT_MAX,
+    )
+
+
+def sorted_by(request: pb.ListActionsRequest) -> action_pb2.ActionFieldName.ValueType:
+    """The column that the list is sorted by; unspecified where that is none."""
+    column = request.sorting_column
+    return column if column in _ORDERS else action_pb2.ACTION_FIELD_NAME_UNSPECIFIED
+
+
+def nanoseconds(duration: Duration) -> int:
+    """Whole nanoseconds, of a Duration that may be out of its own range."""
+    return duration.seconds * _NS + duration.nanos
+
+
+def _filter(query: pb.ActionQuery) -> ActionFilter:
+    match query.WhichOneof("query"):
+        case "action_id_query":
+            return IdFilter(query.action_id_query.id)
+        case "action_name_query" if query.action_name_query.method in _METHODS:
+            name = query.action_name_query
+            return NameFilter(name.name, *_METHODS[name.method])
+        case "action_state_query":
+            return StateFilter(query.action_state_query.state)
+    raise invalid("Errors.Query.InvalidRequest", "MGMT-dsg3z")

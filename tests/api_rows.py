@@ -1,0 +1,63 @@
+"""Rows of the API's table of refusals, and how one is asked at a door.
+
+A row is named by the id that refuses, and prepared over gRPC in an organisation of its own.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+from google.protobuf.message import Message
+
+from tests.doors import JSON, Caller
+from tests.prepared import last_event_at
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
+Prepare: TypeAlias = Callable[[Caller, Caller], Awaitable[Message]]
+"""Does what comes before, as a caller and as one of another organisation; the request to refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    prepare: Prepare
+    code: int
+    text: str
+    place: str
+
+
+class Refused:
+    """The rows of a module; a decorator, which adds one."""
+
+    def __init__(self) -> None:
+        self.rows: list[ParameterSet] = []
+
+    def __call__(self, name: str, code: int, text: str) -> Callable[[Prepare], Prepare]:
+        """Add a row: its id (what follows is why), the code, and the text without the id."""
+
+        def add(prepare: Prepare) -> Prepare:
+            self.rows.append(pytest.param(Row(prepare, code, text, name.split()[0]), id=name))
+            return prepare
+
+        return add
+
+
+async def assert_refused(caller: Caller, stranger: Caller, door: str, row: Row) -> None:
+    """Ask, and see that the answer is the row's and that nothing was written."""
+    request = await row.prepare(caller, stranger)
+    before = await last_event_at(caller)
+    answer = await caller.ask(door, request)
+    if door == JSON and has_empty_segment(request):
+        assert (answer.http_status, answer.refusal) == (404, (5, "Not Found", ()))
+    else:
+        details = ((row.place, row.text),)
+        assert answer.refusal == (row.code, f"{row.text} ({row.place})", details)
+    assert await last_event_at(caller) == before
+
+
+def has_empty_segment(request: Message) -> bool:
+    """Whether the request's path over REST has an empty segment, which no route has."""
+    in_path = ("id", "type", "flow_type", "trigger_type")
+    return any(getattr(request, name, None) == "" for name in in_path)

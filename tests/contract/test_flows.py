@@ -1,0 +1,170 @@
+"""What every event store keeps of flows."""
+
+import pytest
+
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction
+from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.orgs import CreateOrg
+from server.domain.aggregates import org_key
+from server.domain.events import JSON, RecordedEvent
+from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.refusals import Refusal
+from server.eventstore.contract import EventStore, Needs
+from tests.contract.stores import (
+    NOON,
+    SECOND,
+    Contract,
+    HandClock,
+    OnSqlite,
+    OnSqliteWithoutMemory,
+    an_action,
+    commit,
+    loaded,
+)
+
+TOKEN, LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
+PRE_USERINFO, PRE_ACCESS = TriggerType.PRE_USERINFO_CREATION, TriggerType.PRE_ACCESS_TOKEN_CREATION
+POST_AUTH = TriggerType.POST_AUTHENTICATION
+
+
+def set_(
+    *ids: str,
+    type: FlowType = TOKEN,
+    trigger: TriggerType = PRE_USERINFO,
+    org_id: str = "org",
+) -> SetTriggerActions:
+    return SetTriggerActions(org_id, type, trigger, ids, "ada")
+
+
+async def filled(store: EventStore) -> None:
+    await commit(store, CreateOrg("org", "Acme", ""), *(an_action(id) for id in "123"))
+
+
+class FlowsContract(Contract):
+    async def test_flow_is_read_back_as_it_was_set(
+        self, store: EventStore, clock: HandClock
+    ) -> None:
+        await filled(store)
+        await commit(store, set_("2", "1"))
+        clock.now += SECOND
+        await commit(store, set_("3", trigger=PRE_ACCESS), set_("1", type=LOGIN, trigger=POST_AUTH))
+        read = await store.flow("org", TOKEN)
+        assert read.flow == Flow(
+            id="org:2",
+            org_id="org",
+            type=TOKEN,
+            triggers=((4, ("2", "1")), (5, ("3",))),
+            sequence=3,
+            created_at=NOON,
+            changed_at=NOON + SECOND,
+            position=5,
+        )
+        assert {id: action.name for id, action in read.actions.items()} == {
+            "1": "name of 1",
+            "2": "name of 2",
+            "3": "name of 3",
+        }
+
+    async def test_flow_that_was_never_set_is_nothing(self, store: EventStore) -> None:
+        await filled(store)
+        await commit(store, set_("1", type=LOGIN, trigger=POST_AUTH))
+        read = await store.flow("org", TOKEN)
+        assert (read.flow, read.actions) == (None, {})
+
+    async def test_flow_counts_in_the_sequence_of_its_organisation(self, store: EventStore) -> None:
+        await filled(store)
+        await commit(store, set_("1"), ClearFlow("org", TOKEN, "ada"))
+        org = await store.org("org")
+        assert org is not None
+        assert (org.name, org.sequence) == ("Acme", 3)
+        read = await store.flow("org", TOKEN)
+        assert read.flow is not None
+        assert (read.flow.triggers, read.flow.sequence) == ((), 3)
+        events = [event for event in await store.events() if event.aggregate_type == "org"]
+        payload: dict[str, JSON] = {"flowType": 2, "triggerType": 4, "actionIDs": ["1"]}
+        of_org = ("org", "org", "org")
+        assert events[1:] == [
+            RecordedEvent(5, *of_org, 2, "org.flow.trigger_actions.set", payload, "ada", NOON),
+            RecordedEvent(6, *of_org, 3, "org.flow.cleared", {"flowType": 2}, "ada", NOON),
+        ]
+
+    async def test_removed_action_leaves_every_flow_of_its_organisation(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        await commit(store, CreateOrg("other", "Other", ""), an_action("9", org_id="other"))
+        await commit(store, set_("9", org_id="other"))
+        await commit(store, set_("1", "2"), set_("2", type=LOGIN, trigger=POST_AUTH))
+        await commit(store, DeleteAction("org", "2", "ada"))
+        token, login = await store.flow("org", TOKEN), await store.flow("org", LOGIN)
+        assert token.flow is not None
+        assert login.flow is not None
+        assert token.flow.triggers == ((4, ("1",)),)
+        assert login.flow.triggers == ((1, ()),)
+        assert (list(token.actions), list(login.actions)) == (["1"], [])
+        last = [(event.sequence, event.type, event.payload) for event in await store.events()][-3:]
+        cascade = "org.flow.trigger_actions.cascade.removed"
+        assert last == [
+            (2, "action.removed", {}),
+            (4, cascade, {"flowType": 2, "triggerType": 4, "actionID": "2"}),
+            (5, cascade, {"flowType": 3, "triggerType": 1, "actionID": "2"}),
+        ]
+
+    async def test_inactive_action_stays_where_it_is(self, store: EventStore) -> None:
+        await filled(store)
+        await commit(store, DeactivateAction("org", "1", ""), set_("2", "1"))
+        await commit(store, DeactivateAction("org", "2", ""))
+        read = await store.flow("org", TOKEN)
+        assert read.flow is not None
+        assert read.flow.triggers == ((4, ("2", "1")),)
+        assert {action.state for action in read.actions.values()} == {1}
+
+    async def test_command_about_a_flow_sees_the_earlier_ones_of_its_batch(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        await commit(store, DeleteAction("org", "3", ""))
+        await commit(
+            store,
+            CreateAction("org", "4", "new", "", 0, False, ""),
+            set_("4", "1"),
+            DeleteAction("org", "1", ""),
+            set_("2", "4"),
+        )
+        read = await store.flow("org", TOKEN)
+        assert read.flow is not None
+        assert read.flow.triggers == ((4, ("2", "4")),)
+        with pytest.raises(Refusal, match="COMMAND-dg422"):
+            await commit(store, DeleteAction("org", "2", ""), set_("2"))
+
+    async def test_organisation_of_an_action_is_told(self, store: EventStore) -> None:
+        await commit(store, *(an_action(f"{number:03}") for number in range(100)))
+        await commit(store, an_action("elsewhere", org_id="other"), DeleteAction("org", "007", ""))
+        ids = [f"{number:03}" for number in range(100)]
+        needs = Needs([org_key("org")], [], actions=[*ids, "elsewhere", "nowhere", "a\0b"])
+        told = (await loaded(store, needs)).orgs_of_actions
+        assert {id: told[id] for id in ("007", "elsewhere", "nowhere", "a\0b")} == {
+            "007": None,
+            "elsewhere": "other",
+            "nowhere": None,
+            "a\0b": None,
+        }
+        assert [told[id] for id in ids].count("org") == 99
+
+    async def test_flow_of_a_thousand_actions_is_kept(self, store: EventStore) -> None:
+        ids = [f"{number:04}" for number in range(1000)]
+        await commit(store, CreateOrg("org", "Acme", ""), *(an_action(id) for id in ids))
+        await commit(store, set_(*ids))
+        await commit(store, DeleteAction("org", "0500", ""))
+        read = await store.flow("org", TOKEN)
+        assert read.flow is not None
+        assert [*read.flow.actions_of(PRE_USERINFO)] == [id for id in ids if id != "0500"]
+        assert len(read.actions) == 999
+
+
+class TestSqlite(OnSqlite, FlowsContract):
+    pass
+
+
+class TestSqliteWithoutMemory(OnSqliteWithoutMemory, FlowsContract):
+    pass

@@ -1,0 +1,339 @@
+"""Every row of the API's table of writes about flows, and how a flow follows from its events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from server.domain import flow as flows
+from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.org import Org
+from server.domain.refusals import Kind, Refusal
+
+ORG = Org("org", "Acme", 9, 100, 100, 1)
+TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
+PRE_USERINFO, PRE_ACCESS = TriggerType.PRE_USERINFO_CREATION, TriggerType.PRE_ACCESS_TOKEN_CREATION
+ORGS = {"a": "org", "b": "org", "foreign": "other"}
+
+
+def a_flow(triggers: Mapping[int, Sequence[str]]) -> Flow:
+    pairs = tuple((trigger, tuple(ids)) for trigger, ids in triggers.items())
+    return Flow("org:2", "org", TOKEN, pairs, 9, 100, 200, 7)
+
+
+STORED = a_flow({4: ["a", "b"], 5: ["a"]})
+
+
+def set_(
+    *ids: str,
+    flow: Flow | None = STORED,
+    org: Org | None = ORG,
+    org_id: str = "org",
+    type: FlowType | None = TOKEN,
+    trigger: TriggerType | None = PRE_USERINFO,
+) -> Event:
+    return flows.set_trigger_actions(
+        org,
+        flow,
+        org_id=org_id,
+        type=type,
+        trigger=trigger,
+        action_ids=ids,
+        org_of=ORGS.get,
+    )
+
+
+@pytest.mark.parametrize(
+    ("decide", "kind", "key", "place"),
+    [
+        pytest.param(
+            lambda: set_("nowhere", type=None, trigger=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.FlowTypeMissing",
+            "COMMAND-Dfhj5",
+            id="COMMAND-Dfhj5 unknown flow, before unknown trigger",
+        ),
+        pytest.param(
+            lambda: set_("a", org_id="", org=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.FlowTypeMissing",
+            "COMMAND-Dfhj5",
+            id="COMMAND-Dfhj5 no organisation",
+        ),
+        pytest.param(
+            lambda: set_("nowhere", trigger=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.WrongTriggerType",
+            "COMMAND-Dfgh6",
+            id="COMMAND-Dfgh6 unknown trigger, before unknown actions",
+        ),
+        pytest.param(
+            lambda: set_("a", "b", trigger=TriggerType.POST_CREATION),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.WrongTriggerType",
+            "COMMAND-Dfgh6",
+            id="COMMAND-Dfgh6 trigger of another flow",
+        ),
+        pytest.param(
+            lambda: set_("a", "b", org=None),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.NoChanges",
+            "COMMAND-Nfh52",
+            id="COMMAND-Nfh52 the same in the same order",
+        ),
+        pytest.param(
+            lambda: set_("gone", flow=a_flow({4: ["gone"]})),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.NoChanges",
+            "COMMAND-Nfh52",
+            id="COMMAND-Nfh52 before actions that do not exist",
+        ),
+        pytest.param(
+            lambda: set_(flow=None),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.NoChanges",
+            "COMMAND-Nfh52",
+            id="COMMAND-Nfh52 nothing where nothing was set",
+        ),
+        pytest.param(
+            lambda: set_(flow=a_flow({5: ["a"]})),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.NoChanges",
+            "COMMAND-Nfh52",
+            id="COMMAND-Nfh52 nothing where only another trigger was set",
+        ),
+        pytest.param(
+            lambda: set_("a", "nowhere"),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.ActionIDsNotExist",
+            "COMMAND-dg422",
+            id="COMMAND-dg422 one that does not exist",
+        ),
+        pytest.param(
+            lambda: set_("foreign"),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.ActionIDsNotExist",
+            "COMMAND-dg422",
+            id="COMMAND-dg422 of another organisation",
+        ),
+        pytest.param(
+            lambda: set_("a", "a", org=None),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.ActionIDsNotExist",
+            "COMMAND-dg422",
+            id="COMMAND-dg422 one twice, before a missing organisation",
+        ),
+        pytest.param(
+            lambda: set_(*map(str, range(1001))),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.TooManyActions",
+            "COMMAND-Ft8ma",
+            id="too many, before actions that do not exist",
+        ),
+        pytest.param(
+            lambda: set_("b", org=None),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Fs4nf",
+            id="organisation that is gone",
+        ),
+        pytest.param(
+            lambda: flows.clear(STORED, org_id="org", type=None),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.FlowTypeMissing",
+            "COMMAND-Dfw2h",
+            id="COMMAND-Dfw2h unknown flow",
+        ),
+        pytest.param(
+            lambda: flows.clear(STORED, org_id="", type=TOKEN),
+            Kind.INVALID_ARGUMENT,
+            "Errors.Flow.FlowTypeMissing",
+            "COMMAND-Dfw2h",
+            id="COMMAND-Dfw2h no organisation",
+        ),
+        pytest.param(
+            lambda: flows.clear(None, org_id="org", type=TOKEN),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.Empty",
+            "COMMAND-DgGh3",
+            id="COMMAND-DgGh3 never set",
+        ),
+        pytest.param(
+            lambda: flows.clear(a_flow({}), org_id="org", type=TOKEN),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.Empty",
+            "COMMAND-DgGh3",
+            id="COMMAND-DgGh3 not set since it was clear",
+        ),
+    ],
+)
+def test_decision_is_refused(decide: Callable[[], Event], kind: Kind, key: str, place: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        decide()
+    assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
+
+
+def test_too_many_actions_are_told_how_many_are_too_many() -> None:
+    with pytest.raises(Refusal) as refused:
+        set_(*map(str, range(1001)))
+    assert refused.value.values == {"max": "1000", "given": "1001"}
+
+
+@pytest.mark.parametrize(
+    ("decided", "ids"),
+    [
+        pytest.param(set_("b", "a"), ["b", "a"], id="another order"),
+        pytest.param(set_("a"), ["a"], id="fewer"),
+        pytest.param(set_(), [], id="none, where some were set"),
+        pytest.param(set_("a", "b", flow=None), ["a", "b"], id="the first"),
+        pytest.param(set_("a", "b", flow=a_flow({})), ["a", "b"], id="the first after a clear"),
+    ],
+)
+def test_actions_are_set(decided: Event, ids: list[JSON]) -> None:
+    assert decided == Event(
+        "org.flow.trigger_actions.set", {"flowType": 2, "triggerType": 4, "actionIDs": ids}
+    )
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(STORED, id="with actions"),
+        pytest.param(a_flow({4: []}), id="set to nothing"),
+    ],
+)
+def test_flow_is_cleared(stored: Flow) -> None:
+    decided = flows.clear(stored, org_id="org", type=TOKEN)
+    assert decided == Event("org.flow.cleared", {"flowType": 2})
+
+
+@pytest.mark.parametrize(
+    ("flow", "triggers"),
+    [
+        pytest.param(None, [], id="flow that was never set"),
+        pytest.param(a_flow({4: ["b"]}), [], id="flow without it"),
+        pytest.param(STORED, [4, 5], id="each trigger that has it"),
+    ],
+)
+def test_removed_action_leaves_the_flow(flow: Flow | None, triggers: list[int]) -> None:
+    assert flows.remove_action(flow, action_id="a") == [
+        Event(
+            "org.flow.trigger_actions.cascade.removed",
+            {"flowType": 2, "triggerType": trigger, "actionID": "a"},
+        )
+        for trigger in triggers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", FlowType.EXTERNAL_AUTHENTICATION),
+        ("2", FlowType.CUSTOMISE_TOKEN),
+        ("3", FlowType.INTERNAL_AUTHENTICATION),
+        ("4", FlowType.CUSTOMISE_SAML_RESPONSE),
+        ("FLOW_TYPE_EXTERNAL_AUTHENTICATION", FlowType.EXTERNAL_AUTHENTICATION),
+        ("FLOW_TYPE_CUSTOMISE_TOKEN", None),
+        ("FLOW_TYPE_INTERNAL_AUTHENTICATION", None),
+        ("flow_type_external_authentication", None),
+        ("", None),
+        ("0", None),
+        ("5", None),
+        ("01", None),
+        (" 1", None),
+        ("1\0", None),
+        ("\u0661", None),
+    ],
+)
+def test_flow_type_is_known_by_its_number_and_one_old_name(
+    text: str, expected: FlowType | None
+) -> None:
+    assert flows.flow_type(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", TriggerType.POST_AUTHENTICATION),
+        ("6", TriggerType.PRE_SAML_RESPONSE_CREATION),
+        ("TRIGGER_TYPE_POST_AUTHENTICATION", TriggerType.POST_AUTHENTICATION),
+        ("TRIGGER_TYPE_PRE_CREATION", TriggerType.PRE_CREATION),
+        ("TRIGGER_TYPE_POST_CREATION", TriggerType.POST_CREATION),
+        ("TRIGGER_TYPE_PRE_USERINFO_CREATION", None),
+        ("TRIGGER_TYPE_PRE_ACCESS_TOKEN_CREATION", None),
+        ("TRIGGER_TYPE_PRE_SAML_RESPONSE_CREATION", None),
+        ("0", None),
+        ("7", None),
+        ("", None),
+    ],
+)
+def test_trigger_type_is_known_by_its_number_and_three_old_names(
+    text: str, expected: TriggerType | None
+) -> None:
+    assert flows.trigger_type(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("type", "triggers"),
+    [
+        (FlowType.EXTERNAL_AUTHENTICATION, [1, 2, 3]),
+        (FlowType.CUSTOMISE_TOKEN, [4, 5]),
+        (FlowType.INTERNAL_AUTHENTICATION, [1, 2, 3]),
+        (FlowType.CUSTOMISE_SAML_RESPONSE, [6]),
+    ],
+)
+def test_triggers_of_a_flow(type: FlowType, triggers: list[int]) -> None:
+    assert [*flows.TRIGGERS[type]] == triggers
+
+
+def happened(type: str, payload: Mapping[str, JSON], *, at: int, sequence: int) -> RecordedEvent:
+    payload = {"flowType": 2, **payload}
+    return RecordedEvent(sequence * 10, "org", "org", "org", sequence, type, payload, "ada", at)
+
+
+def was_set(trigger: int, *ids: str, at: int, sequence: int) -> RecordedEvent:
+    payload: dict[str, JSON] = {"triggerType": trigger, "actionIDs": [*ids]}
+    return happened(flows.SET, payload, at=at, sequence=sequence)
+
+
+def test_flow_follows_from_its_events() -> None:
+    events = [
+        (was_set(5, "b", at=10, sequence=2), {5: ["b"]}),
+        (was_set(4, "a", "b", at=20, sequence=3), {4: ["a", "b"], 5: ["b"]}),
+        (
+            happened(flows.CASCADE_REMOVED, {"triggerType": 4, "actionID": "a"}, at=30, sequence=4),
+            {4: ["b"], 5: ["b"]},
+        ),
+        (was_set(5, at=40, sequence=5), {4: ["b"], 5: []}),
+    ]
+    flow = None
+    for event, triggers in events:
+        flow = flows.evolve(flow, event)
+        expected = a_flow(triggers)
+        sequence, at = event.sequence, event.created_at
+        assert flow == replace(
+            expected, sequence=sequence, created_at=10, changed_at=at, position=20
+        )
+
+
+def test_flow_that_is_set_again_after_a_clear_is_made_again() -> None:
+    flow = flows.evolve(None, was_set(4, "a", at=10, sequence=2))
+    cleared = flows.evolve(flow, happened(flows.CLEARED, {}, at=20, sequence=3))
+    assert cleared == Flow("org:2", "org", TOKEN, (), 3, 10, 20, 20)
+    again = flows.evolve(cleared, was_set(5, "b", at=30, sequence=4))
+    assert again == Flow("org:2", "org", TOKEN, ((5, ("b",)),), 4, 30, 30, 20)
+
+
+@pytest.mark.parametrize(
+    ("type", "payload"),
+    [(flows.CLEARED, {}), (flows.CASCADE_REMOVED, {"triggerType": 4, "actionID": "a"})],
+)
+def test_flow_that_was_never_set_is_none(type: str, payload: Mapping[str, JSON]) -> None:
+    assert flows.evolve(None, happened(type, payload, at=1, sequence=1)) is None
+
+
+def test_actions_of_a_flow() -> None:
+    assert STORED.actions_of(4) == ("a", "b")
+    assert STORED.actions_of(6) == ()
+    assert STORED.action_ids == {"a", "b"}

@@ -1,0 +1,159 @@
+"""How SQLite makes a list of actions: by which index, and from what an older version left."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from server.eventstore.queries import (
+    ActionFilter,
+    ActionsQuery,
+    IdFilter,
+    Match,
+    NameFilter,
+    Order,
+    StateFilter,
+)
+from server.eventstore.sqlite import SqliteEventStore, listing, schema
+from server.eventstore.sqlite.listing import Statement
+
+WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
+PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)
+END = NameFilter("a", Match.END, ignores_case=False)
+ACTIVE = StateFilter(2)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """Of the newest schema, and empty."""
+    path = tmp_path / "events.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        schema.bring_up_to_date(opened, path="", now=0)
+        yield opened
+
+
+def plan(database: sqlite3.Connection, statement: Statement) -> list[str]:
+    found = database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)
+    return [row[3] for row in found]
+
+
+OF_AN_ORG = "SEARCH actions USING {}INDEX actions_of_an_org (org_id=?)"
+
+
+@pytest.mark.parametrize(
+    ("filters", "order", "expected"),
+    [
+        pytest.param((), Order.CREATION, OF_AN_ORG.format(""), id="creation"),
+        pytest.param((PART,), Order.CREATION, OF_AN_ORG.format(""), id="part of the name"),
+        pytest.param((PART, ACTIVE), Order.CREATION, OF_AN_ORG.format(""), id="name and state"),
+        pytest.param(
+            (),
+            Order.NAME,
+            "SEARCH actions USING INDEX actions_by_name (org_id=?)",
+            id="name",
+        ),
+        pytest.param(
+            (PART, ACTIVE),
+            Order.NAME,
+            "SEARCH actions USING INDEX actions_by_name (org_id=?)",
+            id="filtered, by name",
+        ),
+        pytest.param(
+            (), Order.ID, "SEARCH actions USING INDEX actions_by_id (org_id=?)", id="by id"
+        ),
+        pytest.param(
+            (),
+            Order.STATE,
+            "SEARCH actions USING INDEX actions_by_state (org_id=?)",
+            id="by state",
+        ),
+        pytest.param(
+            (ACTIVE,),
+            Order.CREATION,
+            "SEARCH actions USING INDEX actions_by_state (org_id=? AND state=?)",
+            id="state",
+        ),
+    ],
+)
+def test_page_is_read_from_its_index_and_nothing_is_sorted(
+    database: sqlite3.Connection, filters: tuple[ActionFilter, ...], order: Order, expected: str
+) -> None:
+    for is_descending in (False, True):
+        query = ActionsQuery(filters=filters, order=order, is_descending=is_descending)
+        assert plan(database, listing.page("org", query)) == [expected]
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        pytest.param(
+            (PART, IdFilter("1")),
+            "SEARCH actions USING INDEX actions_by_id (org_id=? AND id=?)",
+            id="id",
+        ),
+        pytest.param(
+            (ACTIVE, WHOLE),
+            "SEARCH actions USING INDEX actions_by_name (org_id=? AND folded_name=? AND name=?)",
+            id="whole name",
+        ),
+    ],
+)
+def test_filter_that_finds_one_is_what_is_looked_up(
+    database: sqlite3.Connection,
+    order: Order,
+    filters: tuple[ActionFilter, ...],
+    expected: str,
+) -> None:
+    query = ActionsQuery(filters=filters, order=order)
+    assert plan(database, listing.page("org", query))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        pytest.param((PART,), OF_AN_ORG.format("COVERING "), id="part of the name"),
+        pytest.param((END,), OF_AN_ORG.format("COVERING "), id="end of the name"),
+        pytest.param(
+            (ACTIVE,),
+            "SEARCH actions USING COVERING INDEX actions_by_state (org_id=? AND state=?)",
+            id="state",
+        ),
+        pytest.param(
+            (WHOLE,),
+            "SEARCH actions USING COVERING INDEX actions_by_name "
+            "(org_id=? AND folded_name=? AND name=?)",
+            id="whole name",
+        ),
+        pytest.param(
+            (), "SEARCH action_totals USING PRIMARY KEY (org_id=?)", id="no filter, a kept number"
+        ),
+    ],
+)
+def test_matches_are_counted_without_a_look_at_their_rows(
+    database: sqlite3.Connection, filters: tuple[ActionFilter, ...], expected: str
+) -> None:
+    assert plan(database, listing.total("org", ActionsQuery(filters=filters))) == [expected]
+
+
+async def test_actions_of_an_older_version_are_found_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = schema.versions()[:2]
+    with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as older:
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "versions", lambda: before)
+            schema.bring_up_to_date(older, path="", now=0)
+        for position, (org_id, name) in enumerate([("o", "ÄA"), ("p", "ÄA"), ("o", "b")], 1):
+            values = (position, f"id{position}", org_id, 2, name, "s", 0, 0, 1, 5, 5)
+            older.execute("INSERT INTO actions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            claimed = ("action", org_id, name.lower(), f"id{position}")
+            older.execute("INSERT INTO names VALUES (?, ?, ?, ?)", claimed)
+    store = await SqliteEventStore.open(tmp_path)
+    exact = ActionsQuery(filters=(NameFilter("äa", Match.WHOLE, ignores_case=True),))
+    found = await store.actions("o", exact)
+    assert [action.id for action in found.items] == ["id1"]
+    assert [(await store.actions(org_id)).total for org_id in "opq"] == [2, 1, 0]
+    await store.close()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests import api_table, client_table
+from tests import api_table, client_table, permission_table
 
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:
@@ -21,4 +21,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if counts:
         terminalreporter.section("rows of the Actions API")
         for line in api_table.lines_of(counts):
+            terminalreporter.write_line(line)
+    permissions = permission_table.lines_of(terminalreporter.stats)
+    if permissions:
+        terminalreporter.section("permissions")
+        for line in permissions:
             terminalreporter.write_line(line)

@@ -1,0 +1,157 @@
+"""Two organisations, every role, every method: what is answered, and that nothing else happens.
+
+What is expected is docs/permissions.md, table by table.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from google.protobuf.message import Message
+
+from tests import permission_table
+from tests.accounts import Accounts
+from tests.doors import DOORS, GRPC, Answer, Caller, Doors
+from tests.permission_table import ANONYMOUS, CALLERS, METHODS, NO_MEMBER, PROPERTY, ROLES
+from zitadel import management_pb2 as pb
+
+DOCUMENT: Final = Path(__file__).parents[3] / "docs/permissions.md"
+FLOW, TRIGGER = "1", "1"
+_NAMES: Final = map("action{}".format, itertools.count())
+
+REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
+    "Healthz": lambda _: pb.HealthzRequest(),
+    "ListActions": lambda _: pb.ListActionsRequest(),
+    "GetAction": lambda id: pb.GetActionRequest(id=id),
+    "CreateAction": lambda _: pb.CreateActionRequest(name=next(_NAMES), script="s"),
+    "UpdateAction": lambda id: pb.UpdateActionRequest(id=id, name=next(_NAMES), script="s"),
+    "DeactivateAction": lambda id: pb.DeactivateActionRequest(id=id),
+    "ReactivateAction": lambda id: pb.ReactivateActionRequest(id=id),
+    "DeleteAction": lambda id: pb.DeleteActionRequest(id=id),
+    "ListFlowTypes": lambda _: pb.ListFlowTypesRequest(),
+    "ListFlowTriggerTypes": lambda _: pb.ListFlowTriggerTypesRequest(type=FLOW),
+    "GetFlow": lambda _: pb.GetFlowRequest(type=FLOW),
+    "ClearFlow": lambda _: pb.ClearFlowRequest(type=FLOW),
+    "SetTriggerActions": lambda id: pb.SetTriggerActionsRequest(
+        flow_type=FLOW, trigger_type=TRIGGER, action_ids=[id]
+    ),
+}
+"""A request about an action of the id, or about none."""
+
+BY_ID: Final = (
+    "GetAction",
+    "UpdateAction",
+    "DeactivateAction",
+    "ReactivateAction",
+    "DeleteAction",
+    "SetTriggerActions",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Its owner, and a token of a user of it for each column of the table."""
+
+    owner: Caller
+    tokens: Mapping[str, str]
+
+    async def action(self, method: str) -> str:
+        """A new action and a flow, so that the method succeeds for who may call it."""
+        request = pb.CreateActionRequest(name=next(_NAMES), script="s")
+        id: str = (await self.owner.get(request)).id
+        other: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
+        if method == "ReactivateAction":
+            await self.owner.get(pb.DeactivateActionRequest(id=id))
+        await self.owner.get(REQUESTS["SetTriggerActions"](other))
+        return id
+
+    async def state(self) -> tuple[Any, Any]:
+        """All that there is in it."""
+        actions = await self.owner.get(pb.ListActionsRequest())
+        actions.details.ClearField("view_timestamp")
+        return actions, await self.owner.get(pb.GetFlowRequest(type=FLOW))
+
+
+@pytest.fixture
+async def organisations(doors: Doors, accounts: Accounts) -> tuple[Organisation, Organisation]:
+    async def made() -> Organisation:
+        org_id = await accounts.org()
+        tokens = {ANONYMOUS: ""}
+        for column in (*ROLES, NO_MEMBER):
+            roles = () if column == NO_MEMBER else (column,)
+            _, tokens[column] = await accounts.token(await accounts.user(org_id, *roles))
+        return Organisation(Caller(doors, tokens["ORG_OWNER"], org_id), tokens)
+
+    return await made(), await made()
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_filter_by_an_id_of_the_other_organisation_finds_nothing(
+    organisations: tuple[Organisation, Organisation], door: str
+) -> None:
+    home, other = organisations
+    id = await other.action("GetAction")
+    filtered = pb.ListActionsRequest()
+    filtered.queries.add().action_id_query.id = id
+    answer = await home.owner.ask(door, filtered)
+    assert answer.code == 0
+    assert (answer.response.details.total_result, len(answer.response.result)) == (0, 0)
+    assert (await other.owner.ask(door, filtered)).response.details.total_result == 1
+
+
+def told(answer: Answer) -> str:
+    """As a cell has it: OK, or the code and the id, if there is one."""
+    if answer.code == 0:
+        return "OK"
+    return " ".join((str(answer.code), *(id for id, _ in answer.details)))
+
+
+def documented(title: str) -> list[str]:
+    """The lines of the table below a title."""
+    _, _, below = DOCUMENT.read_text(encoding="utf-8").partition(f"## {title}\n")
+    section = below.partition("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize(
+    ("first", "door"),
+    [*((0, door) for door in DOORS), pytest.param(1, GRPC, id="the other way round")],
+)
+@pytest.mark.parametrize(
+    ("title", "methods", "about", "ids_of"),
+    [
+        pytest.param("In its own organisation", METHODS, 0, 0, id="own"),
+        pytest.param("In the other organisation", METHODS, 1, 1, id="other"),
+        pytest.param("With ids of the other organisation, in its own", BY_ID, 0, 1, id="ids"),
+    ],
+)
+async def test_each_method_answers_each_role_as_documented(
+    doors: Doors,
+    organisations: tuple[Organisation, Organisation],
+    title: str,
+    methods: tuple[str, ...],
+    about: int,
+    ids_of: int,
+    first: int,
+    door: str,
+    record_property: Callable[[str, object], None],
+) -> None:
+    both = organisations[first], organisations[1 - first]
+    home, asked, unasked, owning = both[0], both[about], both[1 - about], both[ids_of]
+    org_id = "" if asked is home else asked.owner.org_id
+    cells = {}
+    for method, column in itertools.product(methods, CALLERS):
+        request = REQUESTS[method](await owning.action(method))
+        before = await asked.state(), await unasked.state()
+        answer = await doors.call(door, request, token=home.tokens[column], org_id=org_id)
+        after = await asked.state(), await unasked.state()
+        assert after[1] == before[1], (method, column)
+        assert answer.code == 0 or after[0] == before[0], (method, column)
+        assert unasked.owner.org_id not in str(answer.response), (method, column)
+        cells[method, column] = told(answer)
+    lines = permission_table.table(cells)
+    record_property(PROPERTY, [title, lines])
+    assert lines == documented(title)

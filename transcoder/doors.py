@@ -6,7 +6,6 @@ that descriptors decide was decided when its service was registered (app.py).
 Rule: this is the only place that turns a failure into an HTTP answer.
 """
 
-import asyncio
 import functools
 import itertools
 import logging
@@ -25,11 +24,13 @@ from transcoder.asgi import Routed
 from transcoder.binding import Binder
 from transcoder.calls import Backend, Call, Method
 from transcoder.codec import Codec
+from transcoder.connection import closing
 from transcoder.cors import Cors
 from transcoder.errors import (
     TranscodeError,
     foreign_origin,
     internal,
+    malformed,
     shown,
     status_json,
     unsupported_media_type,
@@ -44,6 +45,7 @@ from transcoder.headers import (
     trailer_headers,
 )
 from transcoder.listener import read_body
+from transcoder.offload import offload
 from transcoder.options import Limits
 from transcoder.responses import NO_CONTENT, HeaderList, buffered, compressed, one_piece
 from transcoder.routes import Router
@@ -63,6 +65,8 @@ _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _SERVING: Final = b'{"status":"SERVING"}'
 _NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
+
+_OLD_OR_NEW: Final = "request line: expected a method, a path and HTTP/1.1"
 
 Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
 
@@ -137,6 +141,8 @@ class Doors:
         content_type = headers.get("Content-Type", "")
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
+            if request.version.major != 1:  # aiohttp's parser takes HTTP/0.9 and HTTP/2.0 too
+                raise closing(malformed(_OLD_OR_NEW))
             if self._cors.refuses(request.method, headers):
                 raise foreign_origin(headers.get("Origin"))
             if is_grpc_web:
@@ -203,7 +209,7 @@ class Doors:
             return status, b""
         out.append(("Content-Type", JSON))
         if response.ByteSize() > self._limits.inline_max_bytes:
-            encoded = await asyncio.to_thread(route.encode, response)
+            encoded = await offload(route.encode, response)
         else:
             encoded = route.encode(response)
         return status, encoded
@@ -221,7 +227,7 @@ class Doors:
             if body and not is_json:
                 raise _not_json(content_type)
         if len(body) > self._limits.inline_max_bytes:
-            return await asyncio.to_thread(route.binder.bind, variables, query, body)
+            return await offload(route.binder.bind, variables, query, body)
         return route.binder.bind(variables, query, body)
 
     async def _grpc_web_door(

@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from transcoder.codings import codings_of, decoded
 from transcoder.connection import Connection, Connections, Refuse, Request, closing, make_request
 from transcoder.errors import SchemaError, TranscodeError, malformed, too_large, too_slow
+from transcoder.offload import offload
 from transcoder.options import Limits
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
         raise _too_large(limits)
     if codings and body:
         # Never on the loop: of br a few octets may take as long as a megabyte.
-        return await asyncio.to_thread(decoded, body, codings, max_bytes=limits.body_max_bytes)
+        return await offload(decoded, body, codings, max_bytes=limits.body_max_bytes)
     return body
 
 

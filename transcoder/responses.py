@@ -8,7 +8,6 @@ Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110, section
 12.5.5 (Vary).
 """
 
-import asyncio
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +17,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDictProxy
 
 from transcoder.codings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflated, preferred
+from transcoder.offload import offload
 
 ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
@@ -51,7 +51,7 @@ async def compressed(body: bytes, headers: CIMultiDictProxy[str], out: HeaderLis
     if len(body) <= DEFLATE_AT_ONCE_BYTES:
         smaller = deflated(body, coding)
     else:
-        smaller = await asyncio.to_thread(deflated, body, coding)
+        smaller = await offload(deflated, body, coding)
     if len(smaller) >= len(body):
         return body
     out.append(("Content-Encoding", coding))

@@ -46,6 +46,7 @@ from transcoder.grpcweb import (
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
+from transcoder.offload import offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
 from transcoder.responses import HeaderList
 
@@ -218,7 +219,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             return payload
         if len(payload) <= INFLATE_AT_ONCE_BYTES:
             return inflated(payload, max_bytes=limit_bytes)
-        return await asyncio.to_thread(inflated, payload, max_bytes=limit_bytes)
+        return await offload(inflated, payload, max_bytes=limit_bytes)
 
     @staticmethod
     def _parse(message: Message, payload: bytes) -> None:
@@ -267,7 +268,7 @@ async def _message(message: Message, gzip_min_bytes: int | None) -> bytes:
         if len(payload) <= DEFLATE_AT_ONCE_BYTES:
             compressed = deflated(payload)
         else:
-            compressed = await asyncio.to_thread(deflated, payload)
+            compressed = await offload(deflated, payload)
         if len(compressed) < len(payload):
             return message_frame(compressed, is_compressed=True)
     return message_frame(payload)

@@ -132,11 +132,11 @@ def authorized_by(value: str) -> Make:
             id="a negative limit",
         ),
         pytest.param(
-            search(b'{"sortingColumn":"ACTION_FIELD_NAME_NOPE"}'),
+            search(b'{"sortingColumn":1.5}'),
             400,
             '{"code":3,"message":"sortingColumn: expected a value of '
-            "zitadel.action.v1.ActionFieldName, got 'ACTION_FIELD_NAME_NOPE'\"}",
-            id="unknown enum name",
+            'zitadel.action.v1.ActionFieldName, got 1.5"}',
+            id="a fraction for an enum",
         ),
         pytest.param(
             search(b'{"query":{"limit":NaN}}'),
@@ -270,6 +270,18 @@ HEAD_ANSWERS: dict[str, Any] = {
     ),
     "two Host": (400, '{"code":3,"message":"header Host: expected one"}'),
     "bare LF": (
+        400,
+        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
+    ),
+    "no version": (
+        400,
+        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
+    ),
+    "HTTP/0.9": (
+        400,
+        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
+    ),
+    "HTTP/2.0": (
         400,
         '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
     ),

@@ -186,6 +186,10 @@ class Doors:
     ) -> tuple[int, bytes]:
         path, _, query = target.partition("?")
         verb = request.method
+        if verb == "OPTIONS" and self._is_preflight(request):
+            # Also where a route takes every method: it is not the service that a browser asks.
+            out += self._cors.preflight_headers(request.headers)
+            return 204, b""
         try:
             match = self.router.match(verb, path)
         except TranscodeError as error:
@@ -292,21 +296,19 @@ class Doors:
                 logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
         return error.http_status, status_json(error, details)
 
+    def _is_preflight(self, request: web.BaseRequest) -> bool:
+        return self._cors.is_enabled and "Access-Control-Request-Method" in request.headers
+
     def _unrouted(
         self, request: web.BaseRequest, path: str, error: TranscodeError, out: HeaderList
     ) -> tuple[int, bytes]:
-        """Answer what no route of a service serves: preflights, OPTIONS and health."""
+        """Answer what no route of a service serves: OPTIONS and health."""
         is_health = path in _HEALTH
         if is_health and error.code is grpc.StatusCode.NOT_FOUND:
             error = wrong_method(("GET", "HEAD"))
-        if request.method == "OPTIONS":
-            preflight = "Access-Control-Request-Method" in request.headers
-            if preflight and self._cors.is_enabled:
-                out += self._cors.preflight_headers(request.headers)
-                return 204, b""
-            if error.http_status == 405:
-                out += error.headers
-                return 204, b""
+        if request.method == "OPTIONS" and error.http_status == 405:
+            out += error.headers
+            return 204, b""
         if is_health and request.method in ("GET", "HEAD"):
             out.append(("Content-Type", JSON))
             if path == "/readyz" and not self.is_ready:

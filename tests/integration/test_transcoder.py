@@ -472,6 +472,26 @@ async def test_origins_are_answered_and_others_get_nothing() -> None:
                 assert answer.headers["Vary"] == "Origin"
 
 
+async def test_a_preflight_is_answered_where_a_route_takes_every_method_too() -> None:
+    config = (
+        b"http: {rules: [{selector: google.longrunning.Operations.WaitOperation,"
+        b" custom: {kind: '*', path: /any}}]}"
+    )
+    async with serving(cors_origins=["https://app.example"], service_config=config) as running:
+        session, servicer = running
+        preflight = {
+            "Origin": "https://app.example",
+            "Access-Control-Request-Method": "PUT",
+        }
+        async with session.options("/any", headers=preflight) as answer:
+            assert answer.status == 204
+            assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
+        assert servicer.seen is None
+        async with session.options("/any", headers={"Origin": "https://app.example"}) as answer:
+            assert answer.status == 200
+        assert servicer.seen == operations_pb2.WaitOperationRequest()
+
+
 @pytest.mark.parametrize(
     ("content_type", "status", "expected"),
     [

@@ -92,7 +92,7 @@ class Transcoder:
         self._doors = Doors(
             self._backend,
             self._codec,
-            cors=Cors(cors_origins),
+            cors=Cors(cors_origins, always=response_headers),
             forward_cookies=forward_cookies,
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             response_headers=fixed_headers(response_headers),

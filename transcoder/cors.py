@@ -68,13 +68,18 @@ class Cors:
     """The decisions for one list of origins."""
 
     def __init__(
-        self, origins: Sequence[str], *, preflight_max_age_s: int = PREFLIGHT_MAX_AGE_S
+        self,
+        origins: Sequence[str],
+        *,
+        always: Iterable[str] = (),
+        preflight_max_age_s: int = PREFLIGHT_MAX_AGE_S,
     ) -> None:
         """Check the list.
 
         Args:
             origins: each as a browser sends it ("https://app.example"), or "*" alone for any;
                 none means that no answer has a CORS header.
+            always: names of headers that every answer has besides.
             preflight_max_age_s: how long a browser may remember a preflight.
 
         Raises:
@@ -91,6 +96,7 @@ class Cors:
         self.is_enabled = bool(origins)
         self._allows_any = ANY_ORIGIN in origins
         self._origins = frozenset(origins)
+        self._exposed = dict.fromkeys((*_EXPOSED, *filter(_is_exposed, map(str.lower, always))))
         self._max_age = str(preflight_max_age_s)
 
     def refuses(self, verb: str, headers: Mapping[str, str]) -> bool:
@@ -151,10 +157,10 @@ class Cors:
         if origin is None or not self._allows(origin):
             # A cache must not give this answer to a page that may read it.
             return [("Vary", "Origin")]
-        exposed = dict.fromkeys(_EXPOSED)
+        exposed = self._exposed.copy()
         for name, _ in sent:
             key = name.lower()
-            if key not in _NOT_EXPOSED and not key.startswith(_NOT_EXPOSED_PREFIX):
+            if _is_exposed(key):
                 exposed[key] = None
         out = [
             ("Vary", "Origin"),
@@ -169,6 +175,10 @@ class Cors:
         if self._allows_any:
             return origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
         return origin in self._origins
+
+
+def _is_exposed(key: str) -> bool:
+    return key not in _NOT_EXPOSED and not key.startswith(_NOT_EXPOSED_PREFIX)
 
 
 def _check(origin: str) -> None:

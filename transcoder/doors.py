@@ -47,7 +47,7 @@ from transcoder.headers import (
 from transcoder.listener import read_body
 from transcoder.offload import offload
 from transcoder.options import Limits
-from transcoder.responses import NO_CONTENT, HeaderList, buffered, compressed, one_piece
+from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
 from transcoder.web import GrpcWeb
 
@@ -108,7 +108,7 @@ class Doors:
         self._cors = cors
         self._forward_cookies = forward_cookies
         self._compress_min_bytes = compress_min_bytes
-        self._response_headers = response_headers
+        self._responses = Responses(response_headers)
         self._limits = limits
         self._grpc_web = GrpcWeb(
             backend,
@@ -122,13 +122,14 @@ class Doors:
         self._id_counter = itertools.count()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._respond(request, _target(request), one_piece)
+        return await self._respond(request, _target(request), self._responses.one_piece)
 
     async def answer_mounted(self, request: web.Request) -> web.StreamResponse:
         # As a sub-application the route is "/mounted/at/{path}", and the target begins with it.
         resource = request.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
-        return await self._respond(request, _target(request).removeprefix(mounted_at), buffered)
+        target = _target(request).removeprefix(mounted_at)
+        return await self._respond(request, target, self._responses.buffered)
 
     async def _respond(
         self, request: web.BaseRequest, target: str, respond: Respond
@@ -137,7 +138,7 @@ class Doors:
         request_id = headers.get(REQUEST_ID)
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
-        out: HeaderList = [("X-Request-Id", request_id), *self._response_headers]
+        out: HeaderList = [("X-Request-Id", request_id)]
         content_type = headers.get("Content-Type", "")
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
         try:
@@ -174,9 +175,9 @@ class Doors:
         """The answer to what the listener refuses before it is a request."""
         request_id = self._new_id()
         logger.info("refused a request: %s, request id %s", error.message, request_id)
-        out: HeaderList = [("X-Request-Id", request_id), *self._response_headers]
+        out: HeaderList = [("X-Request-Id", request_id)]
         status, body = self._failure(error, out)
-        return one_piece(status, out, body)
+        return self._responses.one_piece(status, out, body)
 
     def _new_id(self) -> str:
         return f"{self._id_prefix}{next(self._id_counter):08x}"
@@ -271,7 +272,7 @@ class Doors:
         """Send the head of an answer whose body is written as it comes."""
         out += headers
         out += self._cors.response_headers(request.headers.get("Origin"), out)
-        response = web.StreamResponse(status=status, headers=out)
+        response = self._responses.begun(status, out)
         await response.prepare(request)
         return response
 

@@ -58,16 +58,26 @@ async def compressed(body: bytes, headers: CIMultiDictProxy[str], out: HeaderLis
     return smaller
 
 
-def one_piece(status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
-    """An answer for our own listener."""
-    if len(body) > ONE_PIECE_MAX_BYTES:
-        return buffered(status, headers, body)
-    return OnePiece(status, headers, body)
+class Responses:
+    """Makes answers, all with the same headers besides their own, which are written once."""
 
+    def __init__(self, always: HeaderList) -> None:
+        self._always = always
+        self._always_text = "".join(f"{name}: {value}\r\n" for name, value in always)
 
-def buffered(status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
-    """An answer for an application that has signals and middlewares of its own."""
-    return web.Response(status=status, headers=headers, body=body)
+    def one_piece(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
+        """An answer for our own listener."""
+        if len(body) > ONE_PIECE_MAX_BYTES:
+            return self.buffered(status, headers, body)
+        return OnePiece(status, headers, body, self._always_text)
+
+    def buffered(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
+        """An answer for an application that has signals and middlewares of its own."""
+        return web.Response(status=status, headers=[*headers, *self._always], body=body)
+
+    def begun(self, status: int, headers: HeaderList) -> web.StreamResponse:
+        """An answer whose body is written as it comes."""
+        return web.StreamResponse(status=status, headers=[*headers, *self._always])
 
 
 class OnePiece(web.StreamResponse):
@@ -76,9 +86,11 @@ class OnePiece(web.StreamResponse):
     Its headers are a plain list, in the order given; nothing may add to them once it is made.
     """
 
-    def __init__(self, status: int, headers: HeaderList, body: bytes) -> None:
+    def __init__(self, status: int, headers: HeaderList, body: bytes, more: str) -> None:
+        """Take what is written; `more` are further lines of the head."""
         super().__init__(status=status)
         self._header_list = headers
+        self._more = more
         self._content = body
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -97,7 +109,8 @@ class OnePiece(web.StreamResponse):
             lines.append("Connection: keep-alive\r\n")
         status_line = _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
         date = rfc822_formatted_time()
-        head = f"{status_line}{''.join(lines)}Date: {date}\r\n\r\n".encode("latin-1")
+        text = f"{status_line}{''.join(lines)}{self._more}Date: {date}\r\n\r\n"
+        head = text.encode("latin-1")
         transport.write(head if request.method == "HEAD" else head + body)
         if request.protocol.writing_paused:
             await request.writer.drain()

@@ -1,0 +1,81 @@
+"""Headers that every answer has: each of them once, whatever wrote the answer."""
+
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.grpcweb_fixture import REPEAT, SAY, Server, serving
+from tests.proto.echo_pb2 import EchoRequest
+from transcoder import SchemaError, Transcoder
+
+ALWAYS = {"Cache-Control": "no-store", "X-Api": "1"}
+APP = "https://app.example"
+JSON = {"Content-Type": "application/json"}
+WEB = {"Content-Type": "application/grpc-web+proto"}
+
+
+def framed(**fields: Any) -> bytes:
+    payload = EchoRequest(**fields).SerializeToString()
+    return b"\0" + len(payload).to_bytes(4, "big") + payload
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "headers", "body", "status"),
+    [
+        pytest.param("POST", SAY, JSON, b"{}", 200, id="JSON"),
+        pytest.param("POST", SAY, JSON, json.dumps({"size": 1 << 17}), 200, id="large JSON"),
+        pytest.param("POST", SAY, JSON, b"[]", 400, id="a refusal"),
+        pytest.param("GET", "/nowhere", {}, None, 404, id="no route"),
+        pytest.param("GET", "/healthz", {}, None, 200, id="health"),
+        pytest.param("HEAD", "/healthz", {}, None, 200, id="HEAD"),
+        pytest.param("GET", "/healthz", {"Transfer-Encoding": "x"}, None, 400, id="a bad head"),
+        pytest.param("POST", SAY, WEB, framed(name="a"), 200, id="gRPC-Web"),
+        pytest.param("POST", SAY, WEB, framed(size=1 << 17), 200, id="large gRPC-Web"),
+        pytest.param("POST", REPEAT, WEB, framed(count=3), 200, id="a stream"),
+    ],
+)
+async def test_each_answer_has_them_once(
+    verb: str, path: str, headers: dict[str, str], body: bytes | str | None, status: int
+) -> None:
+    async with (
+        serving(response_headers=ALWAYS) as server,
+        aiohttp.ClientSession() as session,
+        session.request(verb, server.url + path, headers=headers, data=body) as answer,
+    ):
+        await answer.read()
+        assert answer.status == status
+        for name, value in ALWAYS.items():
+            assert answer.headers.getall(name) == [value]
+
+
+async def exposed_by(server: Server) -> list[str]:
+    headers = JSON | {"Origin": APP}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(server.url + SAY, data=b"{}", headers=headers) as answer,
+    ):
+        return answer.headers["Access-Control-Expose-Headers"].split(", ")
+
+
+async def test_a_page_may_read_them_unless_it_can_anyway() -> None:
+    async with serving(response_headers=ALWAYS, cors_origins=[APP]) as server:
+        exposed = await exposed_by(server)
+    assert "x-api" in exposed
+    assert "cache-control" not in exposed
+
+
+async def test_none_are_there_by_default() -> None:
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/healthz") as answer,
+    ):
+        names = {name.lower() for name in answer.headers}
+        assert names == {"x-request-id", "content-type", "content-length", "date"}
+
+
+def test_a_header_that_cannot_be_one_of_them_is_named() -> None:
+    with pytest.raises(SchemaError, match="response header 'Content-Type': is not the same"):
+        Transcoder(response_headers={"Content-Type": "text/html"})

@@ -4,6 +4,7 @@ Rule: nothing of the server is used; keys are cryptography's and signatures PyJW
 """
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -121,7 +122,7 @@ class Issuer:
         url: also the issuer's name.
     """
 
-    def __init__(self, *signers: Signer) -> None:
+    def __init__(self, *signers: Signer, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[str] = []
         issuer = self
 
@@ -134,8 +135,11 @@ class Issuer:
             def log_message(self, *_: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
         self.keys_url = self.url + KEYS_PATH
         self.answers: dict[str, Answer] = {
             DISCOVERY_PATH: answering({"issuer": self.url, "jwks_uri": self.keys_url}),

@@ -139,23 +139,27 @@ class Authorizer:
 
     async def _speaker(self, secret: str) -> tuple[User, int | None]:
         """The user whom the token speaks for, and until when it does."""
-        if secret.startswith(PREFIX):
-            token = await self._accounts.token_by_hash(hash_of(secret))
-            if token is None or self._is_past(token.expires_at):
-                raise _invalid_token()
-            user, until = await self._accounts.user(token.user_id), token.expires_at
-        elif self._jwts is not None:
-            try:
-                subject, until = await self._jwts.verify(secret)
-            except BadToken as error:
-                log.info("JWT refused", reason=str(error))
-                raise _invalid_token() from error
-            user = await self._accounts.user_by_subject(subject)
-        else:
-            raise _invalid_token()
+        find = self._speaker_of_pat if secret.startswith(PREFIX) else self._speaker_of_jwt
+        user, until = await find(secret)
         if user is None:
             raise _invalid_token()
         return user, until
+
+    async def _speaker_of_pat(self, secret: str) -> tuple[User | None, int | None]:
+        token = await self._accounts.token_by_hash(hash_of(secret))
+        if token is None or self._is_past(token.expires_at):
+            raise _invalid_token()
+        return await self._accounts.user(token.user_id), token.expires_at
+
+    async def _speaker_of_jwt(self, secret: str) -> tuple[User | None, int | None]:
+        if self._jwts is None:
+            raise _invalid_token()
+        try:
+            subject, until = await self._jwts.verify(secret)
+        except BadToken as error:
+            log.info("JWT refused", reason=str(error))
+            raise _invalid_token() from error
+        return await self._accounts.user_by_subject(subject), until
 
     def _keep(self, key: tuple[bytes, str], grant: Grant) -> None:
         if len(self._grants) >= self._grants_max:

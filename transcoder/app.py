@@ -206,7 +206,7 @@ class Transcoder:
     def _require_selected(self) -> None:
         if self._config is not None:
             methods = self._doors.methods.values()
-            self._config.require_methods([method.descriptor.full_name for method in methods])
+            self._config.require_methods(method.descriptor.full_name for method in methods)
 
 
 def _require_kind(handler: Handler, method: Method) -> None:

@@ -9,7 +9,7 @@ Rule: what stands under `http` is google.api.Http in ProtoJSON, and is read as s
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,23 +69,26 @@ class ServiceConfig:
         self._rules: list[ConfiguredRule] = [
             self._rule(index, rule, read) for index, rule in enumerate(rules)
         ]
+        # Of two rules with one pattern the last counts.
+        self._last = {
+            pattern: index for index, rule in enumerate(self._rules) for pattern in rule.patterns
+        }
 
     def rule_of(self, method: str) -> ConfiguredRule | None:
         """The rule for a method, given by its full name."""
-        for configured in reversed(self._rules):
-            if any(_matches(pattern, method) for pattern in configured.patterns):
-                return configured
-        return None
+        last = max(self._last.get(pattern, -1) for pattern in _patterns_of(method))
+        return self._rules[last] if last >= 0 else None
 
-    def require_methods(self, methods: Collection[str]) -> None:
+    def require_methods(self, methods: Iterable[str]) -> None:
         """Refuse selectors that select none of the methods.
 
         Raises:
             SchemaError: names the rule and what it selects.
         """
+        known = {pattern for method in methods for pattern in _patterns_of(method)}
         for configured in self._rules:
             for pattern in configured.patterns:
-                if not any(_matches(pattern, method) for method in methods):
+                if pattern not in known:
                     raise SchemaError(
                         f"{configured.origin}: {pattern!r} selects no method that is registered"
                     )
@@ -164,10 +167,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _matches(pattern: str, method: str) -> bool:
-    if pattern.endswith("*"):
-        return method.startswith(pattern[:-1])
-    return method == pattern
+def _patterns_of(method: str) -> Iterator[str]:
+    """The patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
+    yield method
+    dot = method.rfind(".")
+    while dot >= 0:
+        yield f"{method[:dot]}.*"
+        dot = method.rfind(".", 0, dot)
+    yield "*"
 
 
 def _kind(value: object) -> str:

@@ -157,6 +157,11 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
             id="a name twice",
         ),
         pytest.param(
+            b"? [http]\n: {}",
+            "expected YAML at line 1, column 3: found unhashable key",
+            id="a name that is a list",
+        ),
+        pytest.param(
             b"type: google.api.Servcie\nhttp: {}",
             "expected 'google.api.Service' as its type, got 'google.api.Servcie'",
             id="another type",

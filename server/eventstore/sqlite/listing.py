@@ -45,11 +45,11 @@ class Statement(NamedTuple):
 
 
 def page(org_id: str, query: ActionsQuery) -> Statement:
-    """The rows of the page."""
+    """The rows of the page, and one more if there is: a page that is the last needs no count."""
     index, order = _ORDERS[query.order]
     if query.order is Order.CREATION and not _has(query, NameFilter) and _has(query, StateFilter):
         index = _BY_STATE
-    window = (min(query.limit, _INT64_MAX) or -1, min(query.offset, _INT64_MAX))
+    window = (query.limit + 1 if query.limit else -1, min(query.offset, _INT64_MAX))
     condition, values = _condition(org_id, query)
     order = order.format("DESC" if query.is_descending else "ASC")
     sql = select(

@@ -54,12 +54,14 @@ class Reader:
     def actions(self, org_id: str, query: ActionsQuery) -> Page:
         with self._at_one_moment() as connection:
             found = connection.execute(*listing.page(org_id, query)).fetchall()
-            total = query.offset + len(found)
-            is_past_the_end = query.offset > 0 and not found
-            if is_past_the_end or not query.filters or 0 < query.limit <= len(found):
+            items = found[: query.limit or None]
+            is_last_page = len(items) == len(found) and (found or not query.offset)
+            if query.filters and is_last_page:
+                total = query.offset + len(items)
+            else:
                 (total,) = connection.execute(*listing.total(org_id, query)).fetchone() or (0,)
             (viewed_at,) = connection.execute(_LAST_EVENT_AT).fetchone() or (0,)
-        return Page([rows.action(row) for row in found], total, viewed_at)
+        return Page([rows.action(row) for row in items], total, viewed_at)
 
     def flow(self, org_id: str, type: int) -> FlowRead:
         actions: dict[str, Action] = {}

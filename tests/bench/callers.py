@@ -49,20 +49,23 @@ def constant_message() -> management_pb2.ReactivateActionResponse:
     return message
 
 
-def http_request(path: str, *, token: str, body: bytes = b"{}") -> bytes:
+def http_request(
+    path: str, *, token: str, body: bytes = b"{}", verb: str = "POST", headers: str = ""
+) -> bytes:
     """A request to the JSON door, as a client would send it."""
-    return _post(path, "Content-Type: application/json\r\n", token=token, body=body)
+    headers = f"Content-Type: application/json\r\n{headers}" if body else headers
+    return _request(path, headers, token=token, body=body, verb=verb)
 
 
 def web_request(path: str, message: Message, *, token: str) -> bytes:
     """A gRPC-Web request, as a client would send it."""
     headers = "Content-Type: application/grpc-web+proto\r\nX-Grpc-Web: 1\r\n"
-    return _post(path, headers, token=token, body=framed(message.SerializeToString()))
+    return _request(path, headers, token=token, body=framed(message.SerializeToString()))
 
 
-def _post(path: str, headers: str, *, token: str, body: bytes) -> bytes:
+def _request(path: str, headers: str, *, token: str, body: bytes, verb: str = "POST") -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
+        f"{verb} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n"
         f"Authorization: Bearer {token}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     ).encode("ascii") + body
 

@@ -47,6 +47,7 @@ class Load:
         has_received: whether something came in this turn of the loop; connections set it.
         resting_s: CPU time of turns in which nothing came.
         is_running: whether a caller that has its answer asks again.
+        waited_s: the longest that one who only stands by waited for an answer.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Load:
         "in_flight",
         "is_running",
         "resting_s",
+        "waited_s",
     )
 
     def __init__(self) -> None:
@@ -65,6 +67,7 @@ class Load:
         self.has_received = False
         self.resting_s = 0.0
         self.is_running = False
+        self.waited_s = 0.0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.idle = asyncio.Event()
 
@@ -110,12 +113,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One stretch of load."""
+    """One stretch of load.
+
+    Attributes:
+        waited_s: the longest that one who only stood by waited; 0 where nobody did.
+    """
 
     requests: int
     seconds: float
     server_cpu_s: float
     client_cpu_s: float
+    waited_s: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -142,11 +150,13 @@ async def measure(
     *,
     server_cpu_s: Callable[[], float],
     seconds: float,
+    answers_min: int = ANSWERS_MIN,
 ) -> Measured:
     """Keep all callers asking; read counts and clocks once warm, and again at the end.
 
     Args:
         server_cpu_s: reads the server's CPU time.
+        answers_min: less than so many, and it goes on for longer.
 
     Raises:
         WrongAnswer: an answer was wrong; nothing of the stretch counts.
@@ -158,18 +168,20 @@ async def measure(
             connection.start()
         await load.run_for(WARM_UP_S)
         before = after = _now(load, server_cpu_s)
+        load.waited_s = 0.0
         for _ in range(PATIENCE):
             await load.run_for(seconds)
             after = _now(load, server_cpu_s)
-            if after[0] - before[0] >= ANSWERS_MIN:
+            if after[0] - before[0] >= answers_min:
                 break
+        waited_s = load.waited_s
         load.is_running = False
         async with asyncio.timeout(DRAIN_S):
             await load.idle.wait()
     answered, at, server, client = (late - early for late, early in zip(after, before, strict=True))
     if not answered:
         raise WrongAnswer(f"no answer within {at:.1f} s")
-    return Measured(int(answered), at, server, client)
+    return Measured(int(answered), at, server, client, waited_s)
 
 
 async def measure_once(

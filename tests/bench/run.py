@@ -23,7 +23,8 @@ from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.servers import Servers, start_up
-from tests.bench.works import RATIOS, WORKS, Work
+from tests.bench.work import Work
+from tests.bench.works import RATIOS, WORKS
 from tests.processes import two_cores
 
 VERSIONS_OF: Final = (
@@ -127,7 +128,13 @@ def _measure(
         if work.messages:
             measured = await measure_once(load, connections, server_cpu_s=cpu, parts=work.messages)
         else:
-            measured = await measure(load, connections, server_cpu_s=cpu, seconds=options.seconds)
+            measured = await measure(
+                load,
+                connections,
+                server_cpu_s=cpu,
+                seconds=options.seconds,
+                answers_min=work.answers_min,
+            )
         for connection in connections:
             connection.close()
         return measured

@@ -2,14 +2,19 @@
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.bench import peer
 from tests.bench.report import JSON
 from tests.processes import Cores, Process
 from tests.real_server import RealServer
+
+SIZES: Final = (100, 100_000)
+SEED_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,18 @@ class Target:
         return sum(process.cpu_seconds() for process in self.processes)
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The service with actions in it.
+
+    Attributes:
+        orgs: ids of organisations, by how many actions each has.
+    """
+
+    server: RealServer
+    orgs: Mapping[int, str]
+
+
 class Servers:
     """All on the same core: whoever is not measured is idle."""
 
@@ -45,6 +62,7 @@ class Servers:
         self._stack = stack
         self._targets: dict[str, Target] = {}
         self._real: RealServer | None = None
+        self._filled: Filled | None = None
 
     def real(self) -> RealServer:
         """The service itself, without its access log."""
@@ -53,9 +71,22 @@ class Servers:
             self._real = self._stack.enter_context(server)
         return self._real
 
+    def filled(self) -> "Filled":
+        """The same, with an organisation of each of `SIZES`."""
+        if self._filled is None:
+            data = self._folder / "filled"
+            arguments = ["-m", "tests.bench.seed", str(data), *map(str, SIZES)]
+            with Process(arguments, cores=self._cores) as process:
+                org_ids = json.loads(process.line())
+                process.wait(SEED_S)
+            server = RealServer(data, "--no-access-log", cores=self._cores)
+            orgs = dict(zip(SIZES, org_ids, strict=True))
+            self._filled = Filled(self._stack.enter_context(server), orgs)
+        return self._filled
+
     def target(self, name: str) -> Target:
-        if name == "real":
-            real = self.real()
+        if name in ("real", "filled"):
+            real = self.real() if name == "real" else self.filled().server
             return Target((real.process,), real.http, real.grpc, real.token)
         if name not in self._targets:
             if name == "envoy-web":

@@ -3,13 +3,11 @@
 A new row is a `Work` here, or a `Loop` in cases.py, and a `Ratio` if something is asked of it.
 """
 
-import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from tests.bench import authorized, validated
+from tests.bench import authorized, lists, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -21,75 +19,42 @@ from tests.bench.callers import (
     TogglingHttp,
 )
 from tests.bench.cases import CASES, FEW_ROUTES, LOOPS, MANY_ROUTES
-from tests.bench.http1 import HttpCaller, HttpConnection
-from tests.bench.http2 import GrpcCaller, GrpcConnection
-from tests.bench.load import Connection, Load, Measured
+from tests.bench.load import Measured
 from tests.bench.loops import Loop
 from tests.bench.servers import Servers
+from tests.bench.work import Open, Ratio, Work, grpc, http
 
 IN_FLIGHT: Final = 64
-STREAMS: Final = 8  # calls in flight on one gRPC connection
-
-Open: TypeAlias = Callable[[Load], Awaitable[Sequence[Connection]]]
-"""Opens connections: anew for each stretch of load, as idle ones are closed meanwhile."""
-
-
-async def _connections(
-    address: str, protocols: Iterable[Callable[[], HttpConnection | GrpcConnection]]
-) -> Sequence[Connection]:
-    host, _, port = address.rpartition(":")
-    loop = asyncio.get_running_loop()
-    return [(await loop.create_connection(make, host, int(port)))[1] for make in protocols]
-
-
-def _http(address: str, callers: Sequence[HttpCaller]) -> Open:
-    async def open_connections(load: Load) -> Sequence[Connection]:
-        return await _connections(
-            address, (functools.partial(HttpConnection, load, caller) for caller in callers)
-        )
-
-    return open_connections
-
-
-def _grpc(address: str, callers: Sequence[GrpcCaller]) -> Open:
-    groups = [callers[first : first + STREAMS] for first in range(0, len(callers), STREAMS)]
-
-    async def open_connections(load: Load) -> Sequence[Connection]:
-        return await _connections(
-            address, (functools.partial(GrpcConnection, load, group) for group in groups)
-        )
-
-    return open_connections
 
 
 def _constant_http(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _http(target.http, [ConstantHttp(target.token) for _ in range(IN_FLIGHT)])
+    return http(target.http, [ConstantHttp(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _unprefixed_http(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _http(target.http, [ConstantHttp(target.token, prefix="") for _ in range(IN_FLIGHT)])
+    return http(target.http, [ConstantHttp(target.token, prefix="") for _ in range(IN_FLIGHT)])
 
 
 def _constant_connect(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _http(target.http, [ConstantConnect(target.token) for _ in range(IN_FLIGHT)])
+    return http(target.http, [ConstantConnect(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _constant_web(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _http(target.http, [ConstantWeb(target.token) for _ in range(IN_FLIGHT)])
+    return http(target.http, [ConstantWeb(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _one_stream(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _http(target.http, [StreamWeb(target.token)])
+    return http(target.http, [StreamWeb(target.token)])
 
 
 def _constant_grpc(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return _grpc(target.grpc, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
+    return grpc(target.grpc, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _durable_http(servers: Servers, name: str) -> Open:
@@ -98,7 +63,7 @@ def _durable_http(servers: Servers, name: str) -> Open:
         TogglingHttp(server.new_action(f"json{number}"), server.token, sequence=1)
         for number in range(IN_FLIGHT)
     ]
-    return _http(server.http, callers)
+    return http(server.http, callers)
 
 
 def _durable_grpc(servers: Servers, name: str) -> Open:
@@ -107,25 +72,7 @@ def _durable_grpc(servers: Servers, name: str) -> Open:
         TogglingGrpc(server.new_action(f"grpc{number}"), server.token, sequence=1)
         for number in range(IN_FLIGHT)
     ]
-    return _grpc(server.grpc, callers)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One row.
-
-    Attributes:
-        server: who serves it.
-        prepare: makes its callers, who keep what they know from round to round.
-        messages: of an answer that is measured whole; what is counted are these. 0 for answers that
-            are measured by the stretch.
-    """
-
-    name: str
-    title: str
-    server: str
-    prepare: Callable[[Servers, str], Open]
-    messages: int = 0
+    return grpc(server.grpc, callers)
 
 
 WORKS: Final[Sequence[Work | Loop]] = (
@@ -164,24 +111,11 @@ WORKS: Final[Sequence[Work | Loop]] = (
         _constant_grpc,
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
+    *lists.LISTS,
     *LOOPS,
     *authorized.AUTHORIZATIONS,
     *validated.VALIDATIONS,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
-    """A figure made of the works of one round."""
-
-    name: str
-    title: str
-    unit: str = "x"
-    needs: frozenset[str]
-    of: Callable[[Mapping[str, Measured]], float]
-    asked: float | None = None
-    stretch: float | None = None
-    is_at_most: bool = True
 
 
 def _cpu(name: str, title: str, over: str, under: str, **bounds: float | None) -> Ratio:
@@ -223,7 +157,7 @@ def _cpu_us(name: str, works: Mapping[str, Measured]) -> float:
     return works[name].cpu_us
 
 
-RATIOS: Final = (
+RATIOS: Final[Sequence[Ratio]] = (
     _cpu("json", "CPU, JSON unary to bare", "json", "bare", asked=2.2, stretch=1.7),
     Ratio(
         name="access-log",
@@ -293,6 +227,7 @@ RATIOS: Final = (
     _cpu(
         "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
     ),
+    *lists.FIGURES,
     *(
         _times_less_cpu(
             f"{way}-{case.name}",

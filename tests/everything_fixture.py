@@ -18,7 +18,7 @@ from yarl import URL
 
 from tests.proto import everything_pb2
 from tests.proto.everything_pb2 import Everything
-from transcoder import Transcoder
+from transcoder import JsonOptions, Transcoder
 from transcoder.errors import SchemaError
 
 SERVICE: Final = "everything.v1.Everythings"
@@ -62,8 +62,13 @@ async def _upload(requests: AsyncIterator[Everything], context: Any) -> Everythi
 
 
 @functools.cache
-def registered(*, strict: bool = False, service_config: bytes | None = None) -> Transcoder:
-    transcoder = Transcoder(strict=strict, service_config=service_config)
+def registered(
+    *,
+    strict: bool = False,
+    service_config: bytes | None = None,
+    json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
+) -> Transcoder:
+    transcoder = Transcoder(strict=strict, service_config=service_config, json=json)
     transcoder.add_registered_method_handlers(SERVICE, handlers())
     return transcoder
 
@@ -92,13 +97,14 @@ class Exchange:
     status: int = 200
     strict: bool = False
     config: bytes | None = None
+    json: JsonOptions = JsonOptions()  # noqa: RUF009  frozen
     content_type: str | None = "application/json"
     allow: str | None = None
 
     async def __call__(self) -> None:
         verb, _, target = self.request.partition(" ")
         headers = {"Content-Type": self.content_type} if self.body and self.content_type else {}
-        transcoder = registered(strict=self.strict, service_config=self.config)
+        transcoder = registered(strict=self.strict, service_config=self.config, json=self.json)
         async with (
             serving(transcoder) as session,
             session.request(

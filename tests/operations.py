@@ -1,9 +1,13 @@
-"""google.longrunning.Operations, served: a service that is not of this project's domain."""
+"""google.longrunning.Operations, served: a service that is not of this project's domain.
+
+And a step of a table of what to ask it, as `everything_fixture` has.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -11,8 +15,10 @@ import grpc
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
+from multidict import CIMultiDict
 
 from transcoder import Transcoder
+from transcoder.errors import CODE_BY_NUMBER
 
 Server = tuple[aiohttp.ClientSession, "Operations"]
 
@@ -40,6 +46,17 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
                 "busy",
                 (("grpc-status-details-bin", details), ("x-left", "1")),
             )
+        if case.startswith("code-"):
+            await context.abort(CODE_BY_NUMBER[int(case.removeprefix("code-"))], "so it is")
+        if case == "headers":
+            await context.send_initial_metadata(
+                (
+                    *(("x-a", "1"), ("x-a", "2"), ("x-data-bin", b"\x01"), ("set-cookie", "a=b")),
+                    *(("content-type", "text/html"), ("connection", "close"), ("date", "now")),
+                    *(("server", "s"), ("grpc-status", "5"), ("x-bad", "caf\u00e9")),
+                )
+            )
+            context.set_trailing_metadata((("x-cost", "7"), ("x-data-bin", b"\x02")))
         if case == "garbage-details":
             details = (("grpc-status-details-bin", b"\xff"),)
             await context.abort(grpc.StatusCode.ABORTED, "b\u00fcsy \U0001f600\0\r\n", details)
@@ -96,3 +113,65 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
             yield session, servicer
     finally:
         await transcoder.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and what must be true of its answer.
+
+    Attributes:
+        request: HTTP method and target.
+        headers: of the request.
+        body: of the request, JSON.
+        status: of the answer.
+        answer: the JSON of the answer; any, unless said.
+        said: headers of the answer; None for one that must not be there.
+        options: of the Transcoder.
+    """
+
+    request: str
+    headers: Sequence[tuple[str, str]] = ()
+    body: str | None = None
+    status: int = 200
+    answer: object = ...
+    said: Mapping[str, str | None] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    async def __call__(self) -> None:
+        verb, _, target = self.request.partition(" ")
+        named = {name for name, _ in self.headers}
+        types = [] if "Content-Type" in named else [("Content-Type", "application/json")]
+        async with (
+            serving(**self.options) as (session, _),
+            session.request(
+                verb,
+                target,
+                data=None if self.body is None else self.body.encode(),
+                headers=CIMultiDict([*types, *self.headers]),
+                allow_redirects=False,
+            ) as answer,
+        ):
+            text = await answer.text()
+            assert answer.status == self.status, text
+            if self.answer is not ...:
+                assert (json.loads(text) if text else None) == self.answer
+            for name, value in self.said.items():
+                assert answer.headers.get(name) == value, name
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Headers of a request, and the metadata that its method is told."""
+
+    headers: Sequence[tuple[str, str]]
+    metadata: Sequence[tuple[str, str]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    async def __call__(self) -> None:
+        async with (
+            serving(**self.options) as (session, _),
+            session.get("/v1/operations/metadata", headers=CIMultiDict(self.headers)) as answer,
+        ):
+            told = json.loads((await answer.json())["name"])
+        clients_own = ("accept", "user-agent", "x-request-id")
+        assert [tuple(pair) for pair in told if pair[0] not in clients_own] == [*self.metadata]

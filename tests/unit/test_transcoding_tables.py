@@ -26,7 +26,9 @@ def test_no_table_is_missing() -> None:
         "Rules": 20,
         "Paths": 19,
         "Queries": 28,
-        "Bodies": 1,
+        "Bodies": 17,
+        "Headers": 11,
+        "Errors": 19,
     }
 
 

@@ -1,8 +1,11 @@
 """docs/transcoding.md, "Bodies": a test for each of its lines, over a real Transcoder."""
 
+from unittest.mock import ANY
+
 import pytest
 
 from tests.everything_fixture import Exchange, Row, refused, run
+from transcoder import JsonOptions
 
 
 def patch(query: str, body: str, mask: str | None, part: object) -> Exchange:
@@ -10,7 +13,92 @@ def patch(query: str, body: str, mask: str | None, part: object) -> Exchange:
     return Exchange(f"PATCH /v1/part/x{query}", answer, body=body, by="WritePart")
 
 
+def write(body: str, answer: dict[str, object]) -> Exchange:
+    return Exchange("POST /v1/write", answer, body=body, by="Write")
+
+
+def answered(field: str, body: str, answer: object, **options: bool) -> Exchange:
+    """What one field is written as."""
+    return Exchange(f"POST /v1/response/{field}", answer, body=body, json=JsonOptions(**options))
+
+
+def bad(body: str, message: str, **rest: bool) -> Exchange:
+    return refused("POST /v1/write", message, body=body, **rest)
+
+
+def lists(levels: int) -> str:
+    """Lists in a Value, each of which is two messages."""
+    return '{"value": ' + "[" * levels + "]" * levels + "}"
+
+
+EMPTY_PART = {"first": "", "size": 0, "notes": [], "byKey": {}, "inners": []}
+UNKNOWN_ANY = '{"any": {"@type": "type.googleapis.com/no.Such", "a": 1}}'
+
 ROWS = [
+    pytest.param(
+        (
+            answered("part", '{"part": {"size": 0}}', {}),
+            answered("part", '{"part": {"size": 0}}', EMPTY_PART, emit_defaults=True),
+        ),
+        id="defaults in an answer",
+    ),
+    pytest.param(
+        (
+            answered("part", '{"part": {"by_key": {"a": {}}}}', {"byKey": {"a": {}}}),
+            answered(
+                "part", '{"part": {"byKey": {"a": {}}}}', {"by_key": {"a": {}}}, proto_names=True
+            ),
+            answered("colors", '{"colors": [1, -2]}', ["COLOR_RED", "COLOR_BLUE"]),
+            answered("colors", '{"colors": ["COLOR_RED"]}', [1], enums_as_ints=True),
+        ),
+        id="proto names, enums as numbers",
+    ),
+    pytest.param(
+        (
+            write('{"nope": [{}], "name": "a"}', {"name": "a"}),
+            bad('{"nope": 1}', "body: 'nope' is no field of everything.v1.Everything", strict=True),
+        ),
+        id="an unknown member",
+    ),
+    pytest.param(
+        (
+            bad('{"name": "a", "name": "a"}', "name: given twice"),
+            bad('{"struct": {"a": 1, "\\u0061": 2}}', "struct.a: given twice"),
+        ),
+        id="a member twice",
+    ),
+    pytest.param(
+        (
+            write(
+                '{"anInt64": 9007199254740993, "aUint64": "18446744073709551615"}',
+                {"anInt64": "9007199254740993", "aUint64": "18446744073709551615"},
+            ),
+            write(
+                '{"aDouble": "NaN", "aFloat": "-Infinity"}',
+                {"aDouble": "NaN", "aFloat": "-Infinity"},
+            ),
+            write('{"someBytes": "-_8"}', {"someBytes": "+/8="}),
+            bad('{"aDouble": NaN}', "body: expected JSON, got 'NaN}' at line 1, column 13"),
+        ),
+        id="64 bits, NaN, bytes",
+    ),
+    pytest.param(
+        (
+            bad(UNKNOWN_ANY, "any: expected a type that this server knows, got 'no.Such'"),
+            write(
+                '{"any": {"@type": "a/everything.v1.Part", "size": 2}}',
+                {"any": {"@type": "a/everything.v1.Part", "size": 2}},
+            ),
+        ),
+        id="an Any of an unknown type",
+    ),
+    pytest.param(
+        (
+            Exchange("POST /v1/write", ANY, body=lists(49)),
+            bad(lists(50), "value: nested too deeply"),
+        ),
+        id="depth",
+    ),
     pytest.param(
         (
             patch("", '{"first": "a", "size": 0}', "first,size", {"first": "a"}),

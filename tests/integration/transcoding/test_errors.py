@@ -1,0 +1,300 @@
+"""docs/transcoding.md, "Errors": a test for each of its lines, over a real Transcoder."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from aiohttp import web
+from google.longrunning import operations_pb2, operations_pb2_grpc
+
+from tests.everything_fixture import Row, run
+from tests.operations import Asked, Operations
+from transcoder import Limits, Transcoder
+
+GET = "GET /v1/operations/a"
+CANCEL = "POST /v1/operations/a:cancel"
+STATUSES = {
+    1: 499,
+    2: 500,
+    3: 400,
+    4: 504,
+    5: 404,
+    6: 409,
+    7: 403,
+    8: 429,
+    9: 400,
+    10: 409,
+    11: 400,
+    12: 501,
+    13: 500,
+    14: 503,
+    15: 500,
+    16: 401,
+}
+RETRY = "type.googleapis.com/google.rpc.RetryInfo"
+FORM = [("Content-Type", "application/x-www-form-urlencoded")]
+
+
+def code(number: int, status: int) -> Asked:
+    answer = {"code": number, "message": "so it is"}
+    said = {"WWW-Authenticate": "Bearer" if status == 401 else None}
+    return Asked(f"GET /v1/operations/code-{number}", status=status, answer=answer, said=said)
+
+
+def refused(
+    request: str,
+    status: int,
+    code: int,
+    message: str,
+    *headers: tuple[str, str],
+    body: str | None = None,
+    said: dict[str, str | None] | None = None,
+    **options: Any,
+) -> Asked:
+    answer = {"code": code, "message": message}
+    said = {"Content-Type": "application/json", **(said or {})}
+    return Asked(request, headers, body, status, answer, said, options)
+
+
+class Stamp(grpc.aio.ServerInterceptor):
+    """Answers every call with its own word."""
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        async def stamp(request: Any, context: Any) -> Any:
+            return operations_pb2.Operation(name="stamped")
+
+        handler = await continuation(details)
+        return grpc.unary_unary_rpc_method_handler(
+            stamp, handler.request_deserializer, handler.response_serializer
+        )
+
+
+@asynccontextmanager
+async def mounted() -> AsyncIterator[aiohttp.ClientSession]:
+    """In an application that has a route and a middleware of its own."""
+
+    @web.middleware
+    async def tag(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        response.headers["X-Tag"] = "mine"
+        return response
+
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    app = web.Application(middlewares=[tag])
+    app.router.add_get("/hello", hello)
+    app.add_subapp("/api", transcoder.app())
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+            yield session
+    finally:
+        await runner.cleanup()
+
+
+async def own_route() -> None:
+    async with mounted() as session:
+        for path, text in (("/hello", "hello"), ("/api/none", '{"code":5,"message":"Not Found"}')):
+            async with session.get(path) as answer:
+                assert await answer.text() == text
+
+
+async def own_middleware() -> None:
+    async with mounted() as session, session.get("/api/v1/operations/a") as answer:
+        assert await answer.json() == {"name": "operations/a", "done": True}
+        assert answer.headers["X-Tag"] == "mine"
+
+
+ROWS = [
+    pytest.param(tuple(code(*pair) for pair in STATUSES.items()), id="codes"),
+    pytest.param(
+        (
+            Asked(
+                "GET /v1/operations/code-5",
+                status=404,
+                answer={"code": 5, "message": "so it is"},
+                said={"Content-Type": "application/json", "Grpc-Status": None},
+            ),
+        ),
+        id="the body of an error",
+    ),
+    pytest.param(
+        (
+            refused(
+                CANCEL,
+                400,
+                3,
+                "body: expected JSON, got 'nil' at line 1, column 1",
+                body="nil",
+            ),
+            refused(
+                "GET /v1/operations?page_size=a",
+                400,
+                3,
+                "query parameter 'page_size': expected int32, got 'a'",
+            ),
+        ),
+        id="errors of the transcoder's own",
+    ),
+    pytest.param(
+        (
+            Asked(
+                "GET /v1/operations/rich",
+                status=400,
+                answer={
+                    "code": 9,
+                    "message": "busy",
+                    "details": [
+                        {"@type": RETRY, "retryDelay": "3s"},
+                        {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
+                        {"@type": RETRY, "value": "/w=="},
+                    ],
+                },
+                said={
+                    "Grpc-Status-Details-Bin": None,
+                    "Grpc-Trailer-Grpc-Status-Details-Bin": None,
+                },
+            ),
+            Asked(
+                "GET /v1/operations/metadata",
+                [("Grpc-Status-Details-Bin", "!")],
+            ),
+        ),
+        id="details",
+    ),
+    pytest.param(
+        (
+            Asked(
+                "GET /v1/operations/garbage-details",
+                status=409,
+                answer={"code": 10, "message": "b\u00fcsy \U0001f600\0\r\n"},
+            ),
+            Asked(
+                "GET /v1/operations/surrogate",
+                status=409,
+                answer={"code": 10, "message": "the error could not be written as JSON"},
+            ),
+        ),
+        id="any character in a message",
+    ),
+    pytest.param((refused("GET /none", 404, 5, "Not Found"),), id="an unknown path"),
+    pytest.param(
+        (
+            refused(
+                "PUT /v1/operations/a",
+                405,
+                12,
+                "Method Not Allowed",
+                said={"Allow": "DELETE, GET, HEAD"},
+            ),
+        ),
+        id="a wrong method",
+    ),
+    pytest.param(
+        (
+            refused(
+                CANCEL,
+                415,
+                3,
+                "content type 'text/xml': expected application/json",
+                ("Content-Type", "text/xml"),
+                body="<a/>",
+                said={"Accept": "application/json"},
+            ),
+            Asked(CANCEL, [("Content-Type", "text/xml")]),
+        ),
+        id="a wrong content type",
+    ),
+    pytest.param(
+        (
+            refused(
+                CANCEL,
+                415,
+                3,
+                "content encoding 'deflate': expected at most 2 of zstd, br, gzip",
+                ("Content-Encoding", "deflate"),
+                body="{}",
+                said={"Accept-Encoding": "zstd, br, gzip"},
+            ),
+        ),
+        id="an unknown content encoding",
+    ),
+    pytest.param(
+        (
+            Asked(
+                "POST /v1/operations/a",
+                [("X-HTTP-Method-Override", "DELETE"), *FORM],
+                status=405,
+            ),
+        ),
+        id="X-HTTP-Method-Override",
+    ),
+    pytest.param(
+        (refused("POST /v1/operations", 405, 12, "Method Not Allowed", *FORM, body="page_size=1"),),
+        id="a form as GET",
+    ),
+    pytest.param(
+        (
+            refused(
+                CANCEL,
+                413,
+                8,
+                "the request body is larger than the limit of 10 bytes",
+                body='{"name": "aaa"}',
+                limits=Limits(body_max_bytes=10),
+            ),
+        ),
+        id="the size of a body",
+    ),
+    pytest.param(
+        (
+            Asked(
+                "GET /v1/operations/large",
+                [("Accept-Encoding", "gzip, br;q=0.5")],
+                said={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
+            ),
+            Asked(GET, [("Accept-Encoding", "gzip")], said={"Content-Encoding": None}),
+        ),
+        id="compression",
+    ),
+    pytest.param(
+        (
+            Asked(
+                GET, [("Origin", "https://a.example")], said={"Access-Control-Allow-Origin": None}
+            ),
+            Asked(
+                GET,
+                [("Origin", "https://a.example")],
+                said={"Access-Control-Allow-Origin": "https://a.example"},
+                options={"cors_origins": ["https://a.example"]},
+            ),
+        ),
+        id="CORS",
+    ),
+    pytest.param(
+        (
+            Asked("GET /healthz", answer={"status": "SERVING"}),
+            Asked("GET /readyz", answer={"status": "SERVING"}),
+        ),
+        id="health",
+    ),
+    pytest.param((own_route,), id="routes of one's own"),
+    pytest.param((own_middleware,), id="middleware of one's own"),
+    pytest.param(
+        (Asked(GET, answer={"name": "stamped"}, options={"interceptors": [Stamp()]}),),
+        id="interceptors",
+    ),
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_errors(row: Row) -> None:
+    await run(row)

@@ -210,7 +210,7 @@ class Transcoder:
 
 
 def _require_kind(handler: Handler, method: Method) -> None:
-    made = (handler.request_streaming, handler.response_streaming)
+    made = (bool(handler.request_streaming), bool(handler.response_streaming))
     described = (method.client_streaming, method.server_streaming)
     if made != described:
         raise SchemaError(

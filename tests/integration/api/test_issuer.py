@@ -134,6 +134,7 @@ async def test_without_the_issuers_keys_a_jwt_is_told_to_come_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(issuer_keys, "INTERVAL_S", 600)
     issuer.answers[path] = behaviour
     async with serving(tmp_path / "data", issuer) as service:
         for door in DOORS:

@@ -93,8 +93,7 @@ class Admin:
                 await self._queue.execute(orgs.RemoveMember(org_id, operation.user_id, EDITOR))
                 return []
             case ListMembers():
-                org_id = await self._org_id(operation.org_id)
-                return [await self._member(member) for member in await self._store.members(org_id)]
+                return [await self._member(member) for member in await self._members(operation)]
             case CreateToken():
                 return [await self._create_token(operation)]
             case ListTokens():
@@ -147,6 +146,12 @@ class Admin:
             editor=EDITOR,
         )
         return {**_token(await self._queue.execute(command)), "token": secret}
+
+    async def _members(self, operation: ListMembers) -> Sequence[Member]:
+        if operation.user_id:
+            user = await self._user(operation.user_id)
+            return await self._store.memberships(user.id)
+        return await self._store.members(await self._org_id(operation.org_id))
 
     async def _tokens(self, operation: ListTokens) -> Sequence[Token]:
         if operation.user_id:

@@ -72,7 +72,10 @@ class RemoveMember(msgspec.Struct, frozen=True, tag="member.remove"):
 
 
 class ListMembers(msgspec.Struct, frozen=True, tag="member.list"):
+    """Of one organisation; of every one that the user is a member of when there is a user id."""
+
     org_id: str = ""
+    user_id: str = ""
 
 
 class CreateToken(msgspec.Struct, frozen=True, tag="token.create"):

@@ -268,12 +268,14 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
 
 
 @member.command("list")
+@click.argument("user_id", required=False, default="")
 @_ORG
 @_JSON
 @_stored
-def list_members(org_id: str, as_json: bool, **flags: object) -> None:
-    """List the members of an organisation and their roles."""
-    _listed(ListMembers(org_id), as_json, flags, "user_id", "user_name", "roles", "created_at")
+def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
+    """List the memberships of USER_ID in all organisations, or the members of one."""
+    columns = ("org_id", "user_id", "user_name", "roles", "created_at")
+    _listed(ListMembers(org_id, user_id), as_json, flags, *columns)
 
 
 @click.group()

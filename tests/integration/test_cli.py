@@ -315,6 +315,7 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
         pytest.param(
             ("member", "remove", "1"), "error: The user is not a member\n", id="no member"
         ),
+        pytest.param(("member", "list", "1"), "error: User not found\n", id="nobody's roles"),
         pytest.param(("token", "create", "1"), "error: User not found\n", id="token of nobody"),
         pytest.param(
             ("token", "create", "USER", "--expires", "2001-01-01T00:00:00Z"),
@@ -340,13 +341,20 @@ def shared_accounts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
 
 
 def test_of_two_organisations_one_has_to_be_named(tmp_path: Path) -> None:
-    made(run("org", "create", "One", "--json", folder=tmp_path))
+    one = made(run("org", "create", "One", "--json", folder=tmp_path))
     two = made(run("org", "create", "Two", "--json", folder=tmp_path))
     assert run("user", "list", folder=tmp_path) == Outcome(
         1, "", "error: there are 2 organisations: say which with --org\n"
     )
     user = made(run("user", "create", "bot", "--org", two["id"], "--json", folder=tmp_path))
     assert user["org_id"] == two["id"]
+    memberships = [
+        made(run("member", "add", user["id"], role, "--org", org["id"], "--json", folder=tmp_path))
+        for org, role in ((one, "ORG_OWNER_VIEWER"), (two, "ORG_OWNER"))
+    ]
+    assert made(run("member", "list", user["id"], "--json", folder=tmp_path)) == memberships
+    of_one = run("member", "list", "--org", one["id"], "--json", folder=tmp_path)
+    assert made(of_one) == memberships[:1]
 
 
 @pytest.mark.parametrize(

@@ -563,9 +563,7 @@ class SetTriggerActionsRequest(_message.Message):
     trigger_type: _builtins.str
     @_builtins.property
     def action_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Each of them once, all of the organisation of the call, 1000 at the most. Empty leaves the
-        trigger without any.
-        """
+        """Each of them once, all of the organisation of the call. Empty leaves the trigger without any."""
 
     def __init__(
         self,

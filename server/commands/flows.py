@@ -7,7 +7,7 @@ from typing import Final
 from server.commands.base import Change, Command, Facts
 from server.domain import flow as domain
 from server.domain.aggregates import Key, flow_key, org_key
-from server.domain.flow import ACTIONS_MAX, Flow, FlowType, TriggerType
+from server.domain.flow import Flow, FlowType, TriggerType
 
 ACTION_CHARS: Final = 256
 """What it costs to look whether an action exists, in characters written."""
@@ -29,11 +29,11 @@ class SetTriggerActions(Command[Flow | None]):
 
     @property
     def actions(self) -> tuple[str, ...]:
-        return self.action_ids if len(self.action_ids) <= ACTIONS_MAX else ()
+        return self.action_ids
 
     @property
     def chars(self) -> int:
-        return ACTION_CHARS * len(self.actions)
+        return ACTION_CHARS * len(self.action_ids)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.set_trigger_actions(

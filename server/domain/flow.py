@@ -20,9 +20,6 @@ CASCADE_REMOVED: Final = "org.flow.trigger_actions.cascade.removed"
 CLEARED: Final = "org.flow.cleared"
 EVENT_TYPES: Final = frozenset({SET, CASCADE_REMOVED, CLEARED})
 
-ACTIONS_MAX: Final = 1000
-"""Of one trigger: what deciding about it costs, and what GetFlow answers, is bounded by this."""
-
 
 class FlowType(IntEnum):
     """As the API numbers them."""
@@ -142,9 +139,6 @@ def set_trigger_actions(
     stored = () if flow is None else flow.actions_of(trigger)
     if stored == tuple(action_ids):
         raise unchanged("Errors.Flow.NoChanges", "COMMAND-Nfh52")
-    if len(action_ids) > ACTIONS_MAX:
-        values = {"max": str(ACTIONS_MAX), "given": str(len(action_ids))}
-        raise invalid("Errors.Flow.TooManyActions", "COMMAND-Ft8ma", values=values)
     existing = {id for id in action_ids if org_of(id) == org_id}
     if len(existing) != len(action_ids):
         raise failed_precondition("Errors.Flow.ActionIDsNotExist", "COMMAND-dg422")

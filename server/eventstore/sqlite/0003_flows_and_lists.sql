@@ -38,4 +38,7 @@ BEGIN
 END;
 
 CREATE TRIGGER action_is_no_longer_counted AFTER DELETE ON actions
-BEGIN UPDATE action_totals SET total = total - 1 WHERE org_id = old.org_id; END;
+BEGIN
+    UPDATE action_totals SET total = total - 1 WHERE org_id = old.org_id;
+    DELETE FROM action_totals WHERE org_id = old.org_id AND total = 0;
+END;

@@ -61,7 +61,7 @@ def page(org_id: str, query: ActionsQuery) -> Statement:
 
 
 def total(org_id: str, query: ActionsQuery) -> Statement:
-    """One row with the number of matches; no row for an organisation that never had an action."""
+    """One row with the number of matches; no row for an organisation without an action."""
     if not query.filters:
         return Statement(_KEPT_TOTAL, (org_id,))
     index = _OF_AN_ORG if _has(query, NameFilter) else _BY_STATE

@@ -130,11 +130,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request("", id + "\0", "\u0661")
 
 
-@refused("COMMAND-Ft8ma too many", 3, "A trigger has at most 1000 actions, got 1001")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request(*map(str, range(1001)))
-
-
 @refused("COMMAND-Dfw2h no flow 0", 3, "FlowType missing")
 async def _(caller: Caller, stranger: Caller) -> Message:
     return pb.ClearFlowRequest(type="0")

@@ -81,6 +81,14 @@ INVALID: list[tuple[str, Sequence[str], Message, str]] = [
         "has seconds and nanos with different signs",
     ),
     (
+        "set trigger, 1,001 actions",
+        DOORS,
+        pb.SetTriggerActionsRequest(
+            flow_type="2", trigger_type="4", action_ids=map(str, range(1001))
+        ),
+        "SetTriggerActionsRequest.ActionIds: value must contain no more than 1000 item(s)",
+    ),
+    (
         "create, the first of three faults",
         DOORS,
         created(name="", script="", timeout=Duration(seconds=-1)),

@@ -125,13 +125,6 @@ def set_(
             id="COMMAND-dg422 one twice, before a missing organisation",
         ),
         pytest.param(
-            lambda: set_(*map(str, range(1001))),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.TooManyActions",
-            "COMMAND-Ft8ma",
-            id="too many, before actions that do not exist",
-        ),
-        pytest.param(
             lambda: set_("b", org=None),
             Kind.NOT_FOUND,
             "Errors.Org.NotFound",
@@ -172,12 +165,6 @@ def test_decision_is_refused(decide: Callable[[], Event], kind: Kind, key: str, 
     with pytest.raises(Refusal) as refused:
         decide()
     assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
-
-
-def test_too_many_actions_are_told_how_many_are_too_many() -> None:
-    with pytest.raises(Refusal) as refused:
-        set_(*map(str, range(1001)))
-    assert refused.value.values == {"max": "1000", "given": "1001"}
 
 
 @pytest.mark.parametrize(

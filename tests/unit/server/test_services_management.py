@@ -1,5 +1,6 @@
 """ManagementService over a real store: messages to commands and queries, and back."""
 
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
 from server import locale
+from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
+from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.identity.caller import CALLER, Caller
 from server.ids import IdGenerator
-from server.services import management
+from server.services import management, messages
 from server.services.management import ManagementService
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
@@ -215,13 +218,44 @@ async def test_list_refuses_a_limit_over_1000(service: ManagementService, limit:
     )
 
 
-async def test_list_of_much_text_is_put_together_off_the_loop(
-    service: ManagementService, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("most_actions", "most_chars", "is_inline"),
+    [
+        pytest.param(2, 12, True, id="little"),
+        pytest.param(1, 12, False, id="many actions"),
+        pytest.param(2, 11, False, id="much text"),
+    ],
+)
+async def test_answer_of_many_actions_is_put_together_off_the_loop(
+    service: ManagementService,
+    store: SqliteEventStore,
+    monkeypatch: pytest.MonkeyPatch,
+    most_actions: int,
+    most_chars: int,
+    is_inline: bool,
 ) -> None:
-    monkeypatch.setattr(management, "INLINE_MAX_CHARS", 3)
-    id = await create(service)
-    response = await service.ListActions(pb.ListActionsRequest(), None)
-    assert [action.id for action in response.result] == [id]
+    """Of two actions, each with a script of six characters."""
+    filled_in: list[int] = []
+    fill = messages.fill_action
+
+    def noting(message: action_pb2.Action, action: Action) -> None:
+        filled_in.append(threading.get_ident())
+        fill(message, action)
+
+    monkeypatch.setattr(management, "INLINE_MAX_ACTIONS", most_actions)
+    monkeypatch.setattr(management, "INLINE_MAX_CHARS", most_chars)
+    monkeypatch.setattr(messages, "fill_action", noting)
+    queue = CommandQueue(store)
+    async with queue:
+        await queue.execute(CreateOrg(ORG, "Acme", ""))
+    ids = [await create(service, name) for name in "ab"]
+    request = pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=ids)
+    await service.SetTriggerActions(request, None)
+    listed = await service.ListActions(pb.ListActionsRequest(), None)
+    assert [action.id for action in listed.result] == ids
+    flow = (await service.GetFlow(pb.GetFlowRequest(type="2"), None)).flow
+    assert [action.id for action in flow.trigger_actions[0].actions] == ids
+    assert [ident == threading.get_ident() for ident in filled_in] == [is_inline] * 4
 
 
 async def test_fresh_organisation_has_an_empty_list(service: ManagementService) -> None:

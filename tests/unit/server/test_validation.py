@@ -247,7 +247,12 @@ def test_first_field_in_the_order_of_the_proto_is_told() -> None:
 
 
 def test_only_methods_whose_requests_have_rules_are_checked() -> None:
-    assert sorted(CHECKS) == [PATH + "CreateAction", PATH + "ListActions", PATH + "UpdateAction"]
+    assert sorted(CHECKS) == [
+        PATH + "CreateAction",
+        PATH + "ListActions",
+        PATH + "SetTriggerActions",
+        PATH + "UpdateAction",
+    ]
 
 
 # --- the layer

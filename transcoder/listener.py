@@ -25,6 +25,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SPARE_DESCRIPTORS: Final = 128
 """For all but connections: listeners, the store, logs."""
+_BAD_CHUNKS: Final = "its chunks are malformed"
 _PORT_MAX: Final = 65535
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d+)")
 
@@ -98,7 +99,9 @@ async def read_body(request: web.BaseRequest, limits: Limits) -> bytes:
     try:
         body = content.read_nowait() if content.is_eof() else await _read_slowly(request, limits)
     except web.RequestPayloadError as exc:
-        raise closing(malformed("request body: its chunks are malformed")) from exc
+        is_inflated = content.total_compressed_bytes is not None
+        what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
+        raise closing(malformed(f"request body: {what}")) from exc
     except TimeoutError as exc:
         request.protocol.close()
         raise closing(too_slow("the request body", limit_s=limits.body_timeout_s)) from exc

@@ -166,6 +166,15 @@ class _Loader(yaml.SafeLoader):
                 names.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (AttributeError, KeyError, OverflowError, ValueError) as exc:
+            # A text that is not what its tag or its form says, which PyYAML lets fail somehow:
+            # !!int a, 2024-13-01.
+            problem = f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from exc
+
 
 def _patterns_of(method: str) -> Iterator[str]:
     """The patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""

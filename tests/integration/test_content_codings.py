@@ -268,6 +268,17 @@ async def test_an_application_takes_the_same_codings(
         assert answer.status == status, await answer.text()
 
 
+async def test_garbage_that_the_application_inflates_is_named() -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with (
+        application(is_mounted=True) as url,
+        aiohttp.ClientSession() as session,
+        session.post(url, headers=headers, data=b"{}") as answer,
+    ):
+        message = "request body: it is not what its Content-Encoding says"
+        assert await answer.json() == {"code": 3, "message": message}
+
+
 async def test_a_body_that_the_application_inflates_is_not_inflated_again() -> None:
     headers = {"Content-Encoding": "deflate", "Content-Type": "application/json"}
     async with (

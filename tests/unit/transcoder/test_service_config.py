@@ -151,6 +151,20 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
             "'tag:yaml.org,2002:python/name:os.system'",
             id="a tag that makes objects",
         ),
+        *(
+            pytest.param(
+                b"http: %s" % value.encode(),
+                f"expected YAML at line 1, column 7: {value.rpartition(' ')[2]!r} is no {kind}",
+                id=value,
+            )
+            for value, kind in (
+                ("!!int a", "int"),
+                ("!!float a", "float"),
+                ("!!bool a", "bool"),
+                ("!!timestamp a", "timestamp"),
+                ("2024-13-01", "timestamp"),
+            )
+        ),
         pytest.param(
             b"http: {}\nhttp: {}\n",
             "expected YAML at line 2, column 1: 'http' is given twice",

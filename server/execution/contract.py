@@ -1,0 +1,244 @@
+"""What goes into a run of a trigger's actions, what comes out, what can be wrong.
+
+Rule: data only. Who selects the scripts, and what is done with the effects, is the caller's affair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+
+TIMEOUT_MAX_NS: Final = 20 * 10**9
+"""The most an action may take; also what one without a timeout of its own may take."""
+
+EVALUATE_MAX_NS: Final = 5 * 10**9
+"""The part of it in which the script itself must be evaluated, before its function is called."""
+
+Level: TypeAlias = Literal["debug", "info", "warn", "error"]
+
+Trigger: TypeAlias = tuple[int, int]
+"""Flow type and trigger type, as the API numbers them."""
+
+TRIGGERS: Final[tuple[Trigger, ...]] = (
+    (1, 1),
+    (1, 2),
+    (1, 3),
+    (2, 4),
+    (2, 5),
+    (3, 1),
+    (3, 2),
+    (3, 3),
+    (4, 6),
+)
+
+
+class ExecutionError(Exception):
+    """A run that could not be made; the actions are not to blame."""
+
+
+class UnknownTrigger(ExecutionError):
+    """The flow has no such trigger."""
+
+
+class BadContext(ExecutionError):
+    """The context is not what the trigger's scripts are promised; the text names the path."""
+
+
+class Overloaded(ExecutionError):
+    """Too many runs wait already, or this one waited too long: nothing was run."""
+
+
+class Unavailable(ExecutionError):
+    """No process can be had to run scripts in: nothing was run, or not all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """An action, as it is run.
+
+    Attributes:
+        timeout_ns: as stored; see `effective_timeout_ns`.
+        allowed_to_fail: its failure is told but does not end the run.
+    """
+
+    action_id: str
+    org_id: str
+    name: str
+    source: str
+    timeout_ns: int = 0
+    allowed_to_fail: bool = False
+
+    @property
+    def effective_timeout_ns(self) -> int:
+        return self.timeout_ns if 0 < self.timeout_ns < TIMEOUT_MAX_NS else TIMEOUT_MAX_NS
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A trigger that fires.
+
+    Attributes:
+        org_id: whose run it is, for fairness between organisations.
+        context: see `contexts`; what is missing is as it is when unset.
+        scripts: active ones only, in the order in which they run.
+    """
+
+    flow_type: int
+    trigger_type: int
+    org_id: str
+    context: JSON
+    scripts: tuple[Script, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an action failed.
+
+    Attributes:
+        text: as a person reads it, with function, line and column where they are known.
+        line: in the script, from 1; 0 if unknown.
+        column: the same.
+        timed_out: it was ended at its deadline.
+        killed: its process had to be ended, or ended.
+    """
+
+    text: str
+    line: int = 0
+    column: int = 0
+    timed_out: bool = False
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What became of one action.
+
+    Attributes:
+        failure: None if it succeeded.
+        duration_us: from the hand-over to the end.
+        queue_us: before that, waiting for a process.
+    """
+
+    action_id: str
+    name: str
+    failure: Failure | None
+    duration_us: int
+    queue_us: int
+    logs: tuple[LogLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    project_id: str
+    project_grant_id: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    name: str
+    name_format: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the actions of a run asked for, in all; empty where the trigger has no such thing.
+
+    Attributes:
+        claims: custom claims, logs of actions among them, in the order in which they were set.
+        fields: of the user: "firstName", "isEmailVerified", ...
+        metadata: of the user; of flows 2 and 4 each key once, with its last value.
+        grants: to the user.
+        attributes: of the SAML response.
+    """
+
+    claims: Mapping[str, JSON]
+    fields: Mapping[str, str | bool | int]
+    metadata: tuple[Metadata, ...]
+    grants: tuple[Grant, ...]
+    attributes: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did.
+
+    Attributes:
+        effects: also those of actions that failed, as far as they came.
+        actions: in order; those after a failure that ends the run are not there.
+        failed: the action that ended the run, which then fails as a whole; else None.
+    """
+
+    effects: Effects
+    actions: tuple[ActionResult, ...]
+    failed: ActionResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What can be said of a script without calling its function.
+
+    Attributes:
+        parses: it is a script at all.
+        has_function: evaluating it leaves a function of the name.
+        failure: why it does not parse, or could not be evaluated.
+    """
+
+    parses: bool
+    has_function: bool
+    failure: Failure | None
+
+
+@dataclass(slots=True)
+class Counters:
+    """Of one action, since the start."""
+
+    runs: int = 0
+    failures: int = 0
+    timeouts: int = 0
+    kills: int = 0
+    queue_us: int = 0
+    duration_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What scripts may use.
+
+    Attributes:
+        workers_max: processes at most; 0: four for each core. They run at a lower priority than
+            the service, so more than cores cost it nothing, and some only wait for an answer.
+        workers_warm: started at once, and kept; 0: one for each core.
+        queue_max: runs that wait for a process; one more is refused.
+        queue_timeout_s: that one waits at most.
+        runs_max: actions after which a process is replaced.
+        heap_max_bytes: of the values of a script.
+        memory_max_bytes: of the whole process, as address space.
+        deny: addresses that scripts may not reach, as CIDR, IP or exact host name, beside those
+            that are never public; see `addresses`.
+        allow: as `deny`, and stronger than it.
+    """
+
+    workers_max: int = 0
+    workers_warm: int = 0
+    queue_max: int = 256
+    queue_timeout_s: float = 10.0
+    runs_max: int = 500
+    heap_max_bytes: int = 64 << 20
+    memory_max_bytes: int = 512 << 20
+    deny: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()

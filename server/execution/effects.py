@@ -1,0 +1,277 @@
+"""What the actions of a run asked for, collected over all of them, and the rules of that.
+
+Follows the Actions API, "Execution", and what its engine does beyond that: a claim that is there
+stays, the first attribute of a name wins, a verification without an address does nothing.
+
+Rule: what comes here comes from a process that runs foreign code, so everything is checked again:
+its form, whether the trigger has it, and how much it is.
+"""
+
+import json
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from server.execution import contexts
+from server.execution.contract import JSON, Attribute, Effects, Grant, Metadata, Trigger
+
+EFFECTS_MAX_BYTES: Final = 4 << 20
+"""Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
+
+LIST_MAX: Final = 1000
+
+RESERVED_PREFIX: Final = "urn:zitadel:iam"
+
+STANDARD_CLAIMS: Final = frozenset(
+    (
+        "sub",
+        "name",
+        "given_name",
+        "family_name",
+        "middle_name",
+        "nickname",
+        "profile",
+        "picture",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "locale",
+        "updated_at",
+        "preferred_username",
+        "email",
+        "email_verified",
+        "phone_number",
+        "phone_number_verified",
+        "address",
+    )
+)
+"""Claims that scopes fill; where one did, what an action sets does not show."""
+
+
+class _Field(msgspec.Struct, tag_field="op", tag="field", frozen=True):
+    name: str
+    value: str | bool | int
+
+
+class _Entry(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
+    """One of the list `api.metadata`: with a text or with octets."""
+
+    at: int
+    key: str
+    value: str = ""
+    octets: tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...] = ()
+
+
+class _Grant(msgspec.Struct, tag_field="op", tag="grant", frozen=True):
+    at: int
+    project_id: str
+    project_grant_id: str
+    roles: list[str]
+
+
+class _Shorten(msgspec.Struct, tag_field="op", tag="shorten", frozen=True):
+    length: int
+
+
+class _Claim(msgspec.Struct, tag_field="op", tag="claim", frozen=True):
+    key: str
+    value: msgspec.Raw
+
+
+class _ClaimLog(msgspec.Struct, tag_field="op", tag="claim_log", frozen=True):
+    entry: str
+
+
+class _Metadata(msgspec.Struct, tag_field="op", tag="metadata", frozen=True):
+    key: str
+    value: str
+
+
+class _Attribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
+    name: str
+    name_format: str
+    values: list[str]
+
+
+_Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Metadata | _Attribute
+
+_decode: Final = msgspec.json.Decoder(_Op).decode
+_value: Final = msgspec.json.Decoder().decode
+
+_LOGIN: Final = (_Field, _Entry, _Shorten)
+_TOKEN: Final = (_Claim, _ClaimLog, _Metadata)
+_GRANTS: Final = (_Grant, _Shorten)
+_OPS_OF: Final[dict[Trigger, tuple[type[_Op], ...]]] = {
+    (1, 1): _LOGIN,
+    (1, 2): _LOGIN,
+    (1, 3): _GRANTS,
+    (2, 4): _TOKEN,
+    (2, 5): _TOKEN,
+    (3, 1): (_Entry, _Shorten),
+    (3, 2): _LOGIN,
+    (3, 3): _GRANTS,
+    (4, 6): (_Attribute, _Metadata),
+}
+
+_USER_TEXTS: Final = (
+    "firstName",
+    "lastName",
+    "nickName",
+    "displayName",
+    "preferredLanguage",
+    "email",
+    "phone",
+)
+_USER_FIELDS: Final[dict[str, type]] = dict.fromkeys(_USER_TEXTS, str) | {
+    "isEmailVerified": bool,
+    "isPhoneVerified": bool,
+}
+_FIELDS_OF: Final[dict[Trigger, dict[str, type]]] = {
+    (1, 1): _USER_FIELDS | {"preferredUsername": str},
+    (1, 2): _USER_FIELDS | {"username": str, "gender": int},
+    (3, 2): _USER_FIELDS | {"username": str, "gender": int},
+}
+_ADDRESS_OF: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
+
+
+class EffectError(Exception):
+    """What a worker sent is nothing that a script could have asked for."""
+
+
+class Collector:
+    """The effects of a run, as they come in.
+
+    Its context is the run's own: what later actions see of earlier ones is written there.
+    """
+
+    def __init__(self, trigger: Trigger, context: dict[str, JSON]) -> None:
+        self._trigger = trigger
+        self._ops = _OPS_OF[trigger]
+        self._context = context
+        self._bytes = 0
+        self._claims: dict[str, JSON] = {}
+        # A standard claim that a scope filled is the one that shows.
+        claims = context.get("claims")
+        self._filled = STANDARD_CLAIMS & claims.keys() if isinstance(claims, dict) else frozenset()
+        self._claim_log: list[JSON] = []
+        self._fields: dict[str, str | bool | int] = {}
+        self._metadata: list[Metadata] = []
+        self._written: dict[str, Metadata] = {}
+        self._grants: list[Grant] = []
+        self._attributes: dict[str, Attribute] = {}
+
+    def apply(self, payload: bytes) -> None:
+        """Take one effect.
+
+        Raises:
+            EffectError: it is none, or one of another trigger, or one too many.
+        """
+        self._bytes += len(payload)
+        if self._bytes > EFFECTS_MAX_BYTES:
+            raise EffectError(f"effects of more than {EFFECTS_MAX_BYTES} bytes")
+        try:
+            op = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EffectError(f"an effect that cannot be read: {error}") from error
+        if not isinstance(op, self._ops):
+            raise EffectError(f"an effect that the trigger does not have: {type(op).__name__}")
+        match op:
+            case _Field():
+                self._set_field(op)
+            case _Entry():
+                value = bytes(op.octets) if op.octets else op.value.encode()
+                _put(self._metadata, op.at, Metadata(op.key, value))
+            case _Grant():
+                grant = Grant(op.project_id, op.project_grant_id, tuple(op.roles))
+                _put(self._grants, op.at, grant)
+            case _Shorten():
+                del self._metadata[max(op.length, 0) :], self._grants[max(op.length, 0) :]
+            case _Claim():
+                self._set_claim(op)
+            case _ClaimLog():
+                self._claim_log.append(op.entry)
+            case _Metadata():
+                self._set_metadata(op)
+            case _Attribute():
+                attribute = Attribute(op.name, op.name_format, tuple(op.values))
+                self._attributes.setdefault(op.name, attribute)
+
+    def action_done(self, name: str) -> None:
+        """After each action that does not end the run: what it logged into claims becomes one."""
+        if self._claim_log:
+            self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
+            self._claim_log = []
+
+    def lists(self) -> tuple[list[JSON], list[JSON]]:
+        """`api.metadata` and `api.userGrants`, as the next action finds them."""
+        metadata: list[JSON] = [
+            {"key": entry.key, "value": [*entry.value]} for entry in self._metadata
+        ]
+        grants: list[JSON] = [
+            {
+                "projectID": grant.project_id,
+                "projectGrantID": grant.project_grant_id,
+                "roles": [*grant.roles],
+            }
+            for grant in self._grants
+        ]
+        return metadata, grants
+
+    def effects(self) -> Effects:
+        return Effects(
+            claims={key: value for key, value in self._claims.items() if key not in self._filled},
+            fields=self._fields,
+            metadata=(*self._metadata, *self._written.values()),
+            grants=tuple(self._grants),
+            attributes=tuple(self._attributes.values()),
+        )
+
+    def _set_field(self, op: _Field) -> None:
+        fields = _FIELDS_OF.get(self._trigger, {})
+        if type(op.value) is not fields.get(op.name):
+            raise EffectError(f"no field {op.name[:40]!r} that takes {type(op.value).__name__}")
+        user = self._context["user" if self._trigger[1] == 2 else "externalUser"]
+        human = user.get("human") if isinstance(user, dict) else None
+        if isinstance(human, dict):
+            address = _ADDRESS_OF.get(op.name)
+            if self._trigger[1] == 2 and address and not human.get(address):
+                return
+            if op.name in human:
+                human[op.name] = op.value
+        if op.name == "username" and isinstance(user, dict):
+            user["username"] = op.value
+        self._fields[op.name] = op.value
+
+    def _set_claim(self, op: _Claim) -> None:
+        if op.key.startswith(RESERVED_PREFIX):
+            return
+        there = self._context["claims"]
+        custom = {} if op.key in STANDARD_CLAIMS or not isinstance(there, dict) else there
+        if self._claims.get(op.key) is not None or custom.get(op.key) is not None:
+            self._claim_log.append(f"key {json.dumps(op.key, ensure_ascii=False)} already exists")
+            return
+        try:
+            self._write_claim(op.key, _value(op.value))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EffectError(f"a claim that cannot be read: {error}") from error
+
+    def _write_claim(self, key: str, value: JSON) -> None:
+        self._claims[key] = value
+        there = self._context["claims"]
+        if isinstance(there, dict) and key not in self._filled:
+            there[key] = value
+
+    def _set_metadata(self, op: _Metadata) -> None:
+        self._written[op.key] = Metadata(op.key, op.value.encode())
+        if self._trigger == (4, 6):
+            contexts.write_metadata(self._context, op.key, op.value)
+
+
+_T = TypeVar("_T")
+
+
+def _put(items: list[_T], at: int, item: _T) -> None:
+    if not 0 <= at <= len(items) or at >= LIST_MAX:
+        raise EffectError(f"an entry at {at} of a list of {len(items)}")
+    items[at : at + 1] = [item]

@@ -1,0 +1,239 @@
+"""Runs the actions of a trigger, in order, each in a fresh context of a process of its own.
+
+Follows the Actions API, "Execution". Start with `start`, then `run` and `check` at any time, from
+one event loop; `close` ends all.
+
+Rule 1: which scripts run, and in which order, is the caller's choice; here all that are given do.
+Rule 2: what an action asked for counts from when it did, also if the action then fails.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import orjson
+import structlog
+
+from server.execution import contexts
+from server.execution.contract import (
+    JSON,
+    ActionResult,
+    Check,
+    Counters,
+    Failure,
+    Level,
+    LogLine,
+    Options,
+    RunRequest,
+    RunResult,
+    Script,
+    Trigger,
+)
+from server.execution.effects import Collector, EffectError
+from server.execution.failures import failure_of, is_syntax_error
+from server.execution.fetch import Fetcher
+from server.execution.frames import join
+from server.execution.pool import Pool, Slot
+
+SOURCE_MAX_BYTES: Final = 2 << 20
+
+LOG_LINES_MAX: Final = 10_000
+LOG_MAX_BYTES: Final = 1 << 20
+"""Of one action; a script is told to stop long before."""
+
+COUNTED_MAX: Final = 10_000
+"""Actions that are counted apart; beyond, the one that did not run for longest is forgotten."""
+
+log = structlog.get_logger()
+
+
+class _Line(msgspec.Struct):
+    level: Level
+    text: str
+
+
+_decode_line: Final = msgspec.json.Decoder(_Line).decode
+
+
+class Executor:
+    def __init__(self, options: Options | None = None) -> None:
+        """Nothing is started yet.
+
+        Raises:
+            ValueError: an entry of the lists of addresses is none.
+        """
+        self._options = options or Options()
+        self._pool = Pool(self._options)
+        self._fetcher = Fetcher(deny=self._options.deny, allow=self._options.allow)
+        self._counters: OrderedDict[str, Counters] = OrderedDict()
+
+    async def start(self) -> None:
+        """Raises Unavailable if scripts cannot be run here."""
+        await self._pool.start()
+
+    async def close(self) -> None:
+        await self._pool.close()
+        await self._fetcher.close()
+
+    @property
+    def kills(self) -> int:
+        """Processes that had to be ended, or ended, since the start."""
+        return self._pool.kills
+
+    def pids(self) -> set[int]:
+        """Of the processes there are now."""
+        return self._pool.pids()
+
+    def counters(self) -> Mapping[str, Counters]:
+        """By the id of the action."""
+        return self._counters
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Run the scripts of the request.
+
+        Raises:
+            UnknownTrigger: the flow has no such trigger.
+            BadContext: the context is not one of the trigger.
+            Overloaded: nothing was run, as too much is.
+            Unavailable: there is no process to run scripts in.
+        """
+        number = contexts.trigger(request.flow_type, request.trigger_type)
+        context = contexts.read(*number, request.context)
+        collector = Collector(number, context)
+        results: list[ActionResult] = []
+        failed = None
+        if request.scripts:
+            queued_at = time.monotonic_ns()
+            async with self._pool.slot(request.org_id) as slot:
+                for script in request.scripts:
+                    action = _Action(script, collector, self._fetcher)
+                    result = await self._run(action, slot, number, context, queued_at)
+                    results.append(result)
+                    if result.failure is not None and not script.allowed_to_fail:
+                        failed = result
+                        break
+                    collector.action_done(script.name)
+                    queued_at = time.monotonic_ns()
+        return RunResult(collector.effects(), tuple(results), failed)
+
+    async def check(self, source: str, name: str, *, org_id: str = "") -> Check:
+        """Evaluate a script without calling its function, and without network.
+
+        Raises:
+            Overloaded, Unavailable: see `run`.
+        """
+        script = Script("", org_id, name, source)
+        if problem := _too_large(script):
+            return Check(parses=False, has_function=False, failure=problem)
+        async with self._pool.slot(org_id) as slot:
+            process = await slot.process()
+            ended = await process.run(
+                join(b"check", b"2/4", b"{}", _octets(name), _octets(source)),
+                _Action(script, None, self._fetcher),
+                timeout_ns=script.effective_timeout_ns,
+            )
+        failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
+        return Check(
+            parses=not is_syntax_error(ended), has_function=ended.done.found, failure=failure
+        )
+
+    async def _run(
+        self,
+        action: "_Action",
+        slot: Slot,
+        number: Trigger,
+        context: dict[str, JSON],
+        queued_at: int,
+    ) -> ActionResult:
+        script = action.script
+        if problem := _too_large(script):
+            return self._told(action, problem, 0, 0)
+        metadata, grants = action.lists()
+        setup = {
+            "context": contexts.parts(context),
+            "metadata": metadata,
+            "grants": grants,
+        }
+        payload = join(
+            b"run",
+            b"%d/%d" % number,
+            orjson.dumps(setup),
+            _octets(script.name),
+            _octets(script.source),
+        )
+        process = await slot.process()
+        started = time.monotonic_ns()
+        timeout_ns = script.effective_timeout_ns
+        ended = await process.run(payload, action, timeout_ns=timeout_ns)
+        took = time.monotonic_ns() - started
+        failure = failure_of(ended, script.source, timeout_ns=timeout_ns)
+        return self._told(action, failure, took // 1000, (started - queued_at) // 1000)
+
+    def _told(
+        self, action: "_Action", failure: Failure | None, duration_us: int, queue_us: int
+    ) -> ActionResult:
+        """The result, counted and logged."""
+        script = action.script
+        counters = self._counters.setdefault(script.action_id, Counters())
+        self._counters.move_to_end(script.action_id)
+        if len(self._counters) > COUNTED_MAX:
+            self._counters.popitem(last=False)
+        counters.runs += 1
+        counters.duration_us += duration_us
+        counters.queue_us += queue_us
+        figures = {"duration_us": duration_us, "queue_us": queue_us}
+        names = {"action": script.action_id, "name": script.name, "org": script.org_id}
+        if failure is None:
+            log.info("action run succeeded", **names, **figures)
+        else:
+            counters.failures += 1
+            counters.timeouts += failure.timed_out
+            counters.kills += failure.killed
+            log.warning("action run failed", **names, **figures, reason=failure.text)
+        return ActionResult(
+            script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
+        )
+
+
+class _Action:
+    """One action under way: takes what its process sends."""
+
+    def __init__(self, script: Script, collector: Collector | None, fetcher: Fetcher) -> None:
+        self.script = script
+        self.lines: list[LogLine] = []
+        self._log_bytes = 0
+        self._collector = collector
+        self._fetcher = fetcher
+
+    def lists(self) -> tuple[list[JSON], list[JSON]]:
+        return self._collector.lists() if self._collector is not None else ([], [])
+
+    def effect(self, payload: bytes) -> None:
+        if self._collector is None:
+            raise EffectError("an effect of a script that is only checked")
+        self._collector.apply(payload)
+
+    def log(self, payload: bytes) -> None:
+        self._log_bytes += len(payload)
+        if self._log_bytes > LOG_MAX_BYTES or len(self.lines) >= LOG_LINES_MAX:
+            raise EffectError("more log than an action may have")
+        line = _decode_line(payload)
+        self.lines.append(LogLine(line.level, line.text))
+
+    async def fetch(self, payload: bytes) -> bytes:
+        if self._collector is None:
+            return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
+        return await self._fetcher.answer(payload)
+
+
+def _too_large(script: Script) -> Failure | None:
+    size = len(_octets(script.source))
+    if size <= SOURCE_MAX_BYTES:
+        return None
+    return Failure(f"the script has {size} bytes, expected at most {SOURCE_MAX_BYTES}")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode(errors="replace")

@@ -1,0 +1,96 @@
+"""What a failed action is said to have done, and where in its script.
+
+The engine says where an Error was made; of anything else that is thrown it says nothing, so that
+the script is searched for the `throw` that it must have been.
+
+Rule: text and stack come from a process that runs foreign code: bounded here, and only text.
+"""
+
+import re
+from typing import Final
+
+from server.execution.contract import EVALUATE_MAX_NS, Failure
+from server.execution.frames import SHIM_LINE
+from server.execution.process import End, Ended
+
+TEXT_MAX: Final = 4096
+
+_FRAME: Final = re.compile(
+    r"^ +at (?:(.{1,200}?) \()?<input>:(\d{1,9}):(\d{1,9})\)?$", re.MULTILINE
+)
+_STACK: Final = re.compile(r"\n(?: +at .*\n?)+\Z|\nundefined\Z|\n\Z")
+
+# Enough of the language to tell code from what only looks like it.
+_TOKEN: Final = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|`(?:\\.|[^`\\])*`"""
+    r"""|(?<![\w$.])throw(?![\w$])[ \t]*"""
+    r"""(?P<value>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|[\w.]+)?"""
+    r"""|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\"""",
+    re.DOTALL,
+)
+
+
+def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
+    """Why the action failed; None if it did not."""
+    if ended.end is End.TIMED_OUT:
+        if not ended.evaluated and timeout_ns > EVALUATE_MAX_NS:
+            what = f"the script was not evaluated within {_seconds(EVALUATE_MAX_NS)}"
+        else:
+            what = f"the action was not done within {_seconds(timeout_ns)}"
+        return Failure(f"interrupt: {what}", timed_out=True, killed=True)
+    if ended.end is not End.DONE:
+        return Failure("the process that ran the action ended", killed=True)
+    done = ended.done
+    if done.raised:
+        text = _STACK.sub("", done.raised)
+        return _located(text, done.raised[len(text) :], source)
+    return _located(done.text, done.stack, source) if done.text or done.stack else None
+
+
+def is_syntax_error(ended: Ended) -> bool:
+    """The script could not even be parsed: its stack is the place in it, and nothing called it."""
+    raised = ended.done.raised
+    stack = raised[len(_STACK.sub("", raised)) :].strip("\n").split("\n")
+    is_place = len(stack) == 1 and stack[0].startswith("    at <input>:")
+    return not ended.evaluated and raised.startswith("SyntaxError: ") and (is_place or not stack[0])
+
+
+def _located(text: str, stack: str, source: str) -> Failure:
+    text = text[:TEXT_MAX]
+    frames = list(_FRAME.finditer(stack))
+    for found in frames:
+        function, line, column = found[1], int(found[2]), int(found[3])
+        # Without a name it is a place in what was parsed: the script, if nothing called that.
+        if line < SHIM_LINE and (function or len(frames) == 1):
+            place = f"<eval>:{line}:{column}"
+            named = function and function not in ("<eval>", "<anonymous>")
+            at = f"{function} ({place})" if named else place
+            return Failure(f"{text} at {at}", line, column)
+    if stack.strip() and stack.strip() != "undefined":
+        return Failure(text)
+    line, column = _throw_of(text, source)
+    if text == "null" and not line:
+        return Failure("InternalError: out of memory")  # also for the error itself
+    return Failure(f"{text} at <eval>:{line}:{column}" if line else text, line, column)
+
+
+def _throw_of(text: str, source: str) -> tuple[int, int]:
+    """Line and column of the `throw` that threw the text, if there is only one that can have."""
+    exact, open_ = [], []
+    for found in _TOKEN.finditer(source):
+        if not found[0].startswith("throw"):
+            continue
+        value = found["value"] or ""
+        if value in (text, f"'{text}'", f'"{text}"'):
+            exact.append(found.start())
+        elif value[:1] not in ("'", '"') and value != "new" and text != "null":
+            open_.append(found.start())
+    candidates = exact or open_
+    if len(candidates) != 1:
+        return 0, 0
+    before = source[: candidates[0]]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:g} s"

@@ -1,0 +1,89 @@
+"""The octets between the service and a worker: four of length, one of kind, a payload.
+
+Rule: neither side believes the other's lengths beyond `FRAME_MAX_BYTES`.
+"""
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final
+
+HEAD: Final = struct.Struct(">IB")
+
+FRAME_MAX_BYTES: Final = 4 << 20
+"""A script of 1 MiB with a context of 1 MiB, twice; what a worker sends is held to less."""
+
+
+SHIM_LINE: Final = 50_000
+"""Our own part of the script side begins at this line, so that its frames in a stack are told."""
+
+
+class Kind(IntEnum):
+    """Of a frame; what its payload is."""
+
+    RUN = 1
+    """To the worker. Five parts: `run` or `check`, trigger, setup (JSON), name, source."""
+    ANSWER = 2
+    """To the worker: the answer to FETCH (JSON)."""
+    READY = 3
+    """From the worker, once: the protections that hold, by name, with spaces between."""
+    EVALUATED = 4
+    """From the worker: the script is evaluated, its function comes next."""
+    EFFECT = 5
+    """From the worker: something that a script asked for (JSON)."""
+    LOG = 6
+    """From the worker: a line of a script (JSON)."""
+    FETCH = 7
+    """From the worker, which then waits for ANSWER: a request over HTTP (JSON)."""
+    DONE = 8
+    """From the worker: how it ended (JSON)."""
+
+
+class FrameError(Exception):
+    """Octets that are no frame."""
+
+
+def frame(kind: Kind, payload: bytes) -> bytes:
+    return HEAD.pack(len(payload), kind) + payload
+
+
+def join(*parts: bytes) -> bytes:
+    """Parts as one payload; `split` takes them apart."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def split(payload: bytes) -> list[bytes]:
+    parts, at = [], 0
+    while at < len(payload):
+        end = at + 4 + int.from_bytes(payload[at : at + 4], "big")
+        parts.append(payload[at + 4 : end])
+        at = end
+    return parts
+
+
+class FrameReader:
+    """Frames out of octets that come in pieces."""
+
+    def __init__(self, *, size_max: int = FRAME_MAX_BYTES) -> None:
+        self._size_max = size_max
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Kind, bytes]]:
+        """Every frame that is whole now.
+
+        Raises:
+            FrameError: what came is no frame, or too large.
+        """
+        self._buffer += data
+        while len(self._buffer) >= HEAD.size:
+            size, kind = HEAD.unpack_from(self._buffer)
+            if size > self._size_max:
+                raise FrameError(f"a frame of {size} bytes, expected at most {self._size_max}")
+            if len(self._buffer) < HEAD.size + size:
+                return
+            payload = bytes(self._buffer[HEAD.size : HEAD.size + size])
+            del self._buffer[: HEAD.size + size]
+            try:
+                yield Kind(kind), payload
+            except ValueError:
+                raise FrameError(f"a frame of kind {kind}") from None

@@ -1,0 +1,235 @@
+"""The worker processes: how many there are, who has one, who waits.
+
+A run holds a slot, from its first action to its last, and with it a process; a process that is
+ended is replaced. Slots are more than cores: workers run at a lower priority than the service, and
+many only wait for an answer from the network.
+
+Rule 1: one organisation has at most half of the slots, so its endless loops leave room for others.
+Rule 2: who waits is served in order, as far as rule 1 lets; too many, or too long, is refused.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from server.execution.confine import CPU_MAX_S
+from server.execution.contract import Options, Overloaded, Unavailable
+from server.execution.process import Process
+
+RESIDENT_MAX_BYTES: Final = 40 << 20
+"""A process that holds this much after a run is replaced: three times what it starts with."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    org_id: str
+    turn: "asyncio.Future[None]"
+
+
+class Slot:
+    """The right to one process at a time."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+        self._process: Process | None = None
+
+    async def process(self) -> Process:
+        """The process, another one if the last was ended or has done enough.
+
+        Raises:
+            Unavailable: none can be started.
+        """
+        if self._process is None or not self._process.is_alive or self._pool.is_worn(self._process):
+            self.give_back()
+            self._process = await self._pool.take()
+        return self._process
+
+    def give_back(self) -> None:
+        if self._process is not None:
+            self._pool.give_back(self._process)
+            self._process = None
+
+
+class Pool:
+    def __init__(self, options: Options) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self._options = options
+        self._slots_max = options.workers_max or 4 * (cores or 1)
+        self._warm = min(options.workers_warm or (cores or 1), self._slots_max)
+        self._org_max = max(1, self._slots_max // 2)
+        self._idle: list[Process] = []
+        self._processes: set[Process] = set()
+        self._of_org: Counter[str] = Counter()
+        self._waiting: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._is_closed = False
+        self.kills = 0
+
+    async def start(self) -> None:
+        """Have the warm processes ready.
+
+        Raises:
+            Unavailable: there is none to be had.
+        """
+        self._idle.extend(await asyncio.gather(*(self._new() for _ in range(self._warm))))
+        log.info(
+            "scripts are run in processes of their own",
+            warm=self._warm,
+            at_most=self._slots_max,
+            protections=",".join(self._idle[0].protections),
+        )
+
+    async def close(self) -> None:
+        """End every process, and every wait with it."""
+        self._is_closed = True
+        for waiting in self._waiting:
+            if not waiting.turn.done():
+                waiting.turn.set_exception(Unavailable("the service stops"))
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(process.stop() for process in self._processes))
+        self._processes.clear()
+
+    def pids(self) -> set[int]:
+        """Of the processes there are."""
+        return {process.pid for process in self._processes}
+
+    @asynccontextmanager
+    async def slot(self, org_id: str) -> AsyncIterator[Slot]:
+        """A slot of the organisation's.
+
+        Raises:
+            Overloaded: too many wait, or this one did too long.
+            Unavailable: the service stops.
+        """
+        await self._enter(org_id)
+        slot = Slot(self)
+        try:
+            yield slot
+        finally:
+            slot.give_back()
+            self._leave(org_id)
+
+    async def take(self) -> Process:
+        """A process that is ready."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            self._retire(process)
+        return await self._new()
+
+    def give_back(self, process: Process) -> None:
+        if not process.is_alive or self.is_worn(process) or len(self._idle) >= self._warm:
+            self._retire(process)
+        else:
+            self._idle.append(process)
+
+    def is_worn(self, process: Process) -> bool:
+        return (
+            process.runs >= self._options.runs_max
+            or process.busy_s > CPU_MAX_S / 2
+            or process.resident_bytes() > RESIDENT_MAX_BYTES
+        )
+
+    # --- slots
+
+    async def _enter(self, org_id: str) -> None:
+        if self._is_closed:
+            raise Unavailable("the service stops")
+        if not self._waiting and self._has_room(org_id):
+            self._of_org[org_id] += 1
+            return
+        if len(self._waiting) >= self._options.queue_max:
+            raise Overloaded(f"{len(self._waiting)} runs wait already, which is the most")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(org_id, loop.create_future())
+        self._waiting.append(waiting)
+        self._serve_waiting()
+        try:
+            await asyncio.wait_for(waiting.turn, self._options.queue_timeout_s)
+        except TimeoutError:
+            raise Overloaded(
+                f"waited {self._options.queue_timeout_s:g} s for a process to run scripts in"
+            ) from None
+        except asyncio.CancelledError:
+            if waiting.turn.done() and not waiting.turn.cancelled():
+                self._leave(org_id)  # its turn came, and nobody is there to take it
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(waiting)
+
+    def _has_room(self, org_id: str) -> bool:
+        return self._of_org.total() < self._slots_max and self._of_org[org_id] < self._org_max
+
+    def _leave(self, org_id: str) -> None:
+        self._of_org[org_id] -= 1
+        if not self._of_org[org_id]:
+            del self._of_org[org_id]
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        for waiting in tuple(self._waiting):
+            if self._of_org.total() >= self._slots_max:
+                return
+            if not waiting.turn.done() and self._has_room(waiting.org_id):
+                self._of_org[waiting.org_id] += 1
+                self._waiting.remove(waiting)
+                waiting.turn.set_result(None)
+
+    # --- processes
+
+    async def _new(self) -> Process:
+        if self._is_closed:
+            raise Unavailable("the service stops")
+        self._starting += 1
+        try:
+            process = await Process.start(self._options)
+        finally:
+            self._starting -= 1
+        self._processes.add(process)
+        return process
+
+    def _retire(self, process: Process) -> None:
+        """End a process, and have another instead if fewer than the warm ones are left."""
+        self._processes.discard(process)
+        self._background(self._end(process))
+        if len(self._processes) + self._starting < self._warm and not self._is_closed:
+            self._starting += 1
+            self._background(self._replace())
+
+    async def _end(self, process: Process) -> None:
+        was_alive = process.is_alive
+        code = await process.stop()
+        if not was_alive:
+            self.kills += 1
+            log.warning("a process for scripts ended", pid=process.pid, code=code)
+
+    async def _replace(self) -> None:
+        self._starting -= 1
+        try:
+            process = await self._new()
+        except Unavailable as error:
+            # The next run starts one itself, or is told.
+            log.error("a process for scripts was not replaced", reason=str(error))
+            return
+        if len(self._idle) < self._warm:
+            self._idle.append(process)
+        else:
+            self._retire(process)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

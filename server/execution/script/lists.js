@@ -1,0 +1,34 @@
+// The deprecated lists of `api`: arrays whose changes go to the host.
+
+const listOfApi = (name, op, entries, read) => {
+  const set = (array, key, given) => {
+    if (key === "length") {
+      if (given < array.length) effect(`{"op":"shorten","length":${integer(given)}}`);
+      return setOwn(array, key, given);
+    }
+    const index = typeof key === "string" ? Number_(key) : NaN;
+    if (!isInteger(index) || index < 0) return setOwn(array, key, given);
+    if (index > array.length || index >= LIST_MAX) {
+      throw new RangeError_(`${name}[${index}]: expected an index of at most ${min(array.length, LIST_MAX - 1)}`);
+    }
+    const entry = read(given);
+    effect(`{"op":"${op}","at":${index},${entry.json}}`);
+    return setOwn(array, key, entry.value);
+  };
+  return new Proxy_(entries, { __proto__: null, set, defineProperty: () => false });
+};
+const Proxy_ = Proxy;
+// Own, whatever stands on the prototype.
+const setOwn = (array, key, value) =>
+  defineOwn(array, key, key === "length" ? { __proto__: null, value } : { __proto__: null, ...WRITABLE, value });
+const defineOwn = Reflect.defineProperty;
+const LIST_MAX = 1000;
+const min = Math.min;
+const WRITABLE = freeze({ writable: true, enumerable: true, configurable: true });
+
+const objectOf = (value, what) => {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError_(`${what}: expected an object, got ${kindOf(value)}`);
+  }
+  return value;
+};

@@ -1,0 +1,59 @@
+// zitadel/log, console and util: lines to the log of the action.
+
+const LOGS_MAX = 65536;
+const LINE_MAX = 4096;
+let logged = 0;
+
+const note = (level, message) => {
+  if (logged > LOGS_MAX) return;
+  const line = message.length > LINE_MAX ? slice(message, 0, LINE_MAX) + "…" : message;
+  logged += line.length + 1;
+  tell("log", `{"level":"${level}","text":${quoted(line)}}`);
+  if (logged > LOGS_MAX) {
+    tell("log", '{"level":"warn","text":"what the action logs from here on is left out"}');
+  }
+};
+
+// As util.format of the old engine: %s %d %j %%; the rest with spaces between.
+const format = (...values) => {
+  if (values.length === 0) return "";
+  const layout = String(values[0]);
+  let out = "";
+  let next = 1;
+  let from = 0;
+  for (let at = 0; at < layout.length - 1; at++) {
+    if (layout[at] !== "%") continue;
+    const kind = layout[at + 1];
+    if (kind === "%") {
+      out += slice(layout, from, at) + "%";
+    } else if (next < values.length && (kind === "s" || kind === "d" || kind === "j")) {
+      const value = values[next++];
+      out += slice(layout, from, at);
+      out += kind === "s" ? String(value) : kind === "d" ? String(Number_(value)) : String(stringify(value));
+    } else {
+      at++;
+      continue;
+    }
+    at++;
+    from = at + 1;
+  }
+  out += slice(layout, from);
+  for (; next < values.length; next++) out += " " + String(values[next]);
+  return out;
+};
+
+const logger = (level) => (...values) => note(level, format(...values));
+
+const LOG_LEVELS = freeze({ log: "info", info: "info", debug: "debug", warn: "warn", error: "error" });
+const logModule = () => {
+  const module = {};
+  const names = keys(LOG_LEVELS);
+  for (let index = 0; index < names.length; index++) {
+    module[names[index]] = logger(LOG_LEVELS[names[index]]);
+  }
+  return module;
+};
+
+MODULES["zitadel/log"] = logModule;
+MODULES.console = logModule;
+MODULES.util = () => ({ format });

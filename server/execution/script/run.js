@@ -1,0 +1,56 @@
+// What the host calls: begin, isFunction, call, verdict. Answers are JSON text, or nothing. A
+// function comes as one that returns it, as not all values can pass through the host.
+//
+// `contextOf` and `apiOf` are the trigger's: one of the files before this one.
+
+const ERROR_MAX = 4096;
+let result;
+
+const shown = (value) => {
+  try {
+    return slice(wellFormed(String(value)), 0, ERROR_MAX);
+  } catch {
+    return "a value that has no text";
+  }
+};
+
+const stackOf = (error) => {
+  try {
+    return typeof error.stack === "string" ? slice(wellFormed(error.stack), 0, ERROR_MAX) : "";
+  } catch {
+    return "";
+  }
+};
+
+const failure = (message, stack) => whole(`{"text":${quoted(message)},"stack":${quoted(stack)}}`);
+
+const COMMANDS = {
+  __proto__: null,
+
+  begin: (json) => {
+    setup = parse(json);
+  },
+
+  isFunction: (named) => typeof named() === "function",
+
+  call: (named) => {
+    const function_ = named();
+    if (function_ === undefined || function_ === null) return failure("function not found", "");
+    if (typeof function_ !== "function") {
+      return failure(`could not convert ${shown(function_)} to a function`, "");
+    }
+    try {
+      result = apply(function_, undefined, [contextOf(), apiOf()]);
+    } catch (error) {
+      return failure(shown(error), stackOf(error));
+    }
+  },
+
+  // An action is done when it returns nothing.
+  verdict: () =>
+    result === undefined || result === null
+      ? undefined
+      : failure(`could not convert ${shown(result)} to error`, ""),
+};
+
+return (command, value) => COMMANDS[command](value);

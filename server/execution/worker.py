@@ -1,0 +1,190 @@
+"""The other process: runs one script after the other, each in a fresh context of the engine.
+
+Started by `process` as `python -I -S -c …`: without site packages, environment or descriptors but
+the socket that is its standard input.
+
+Rule 1: imports are few and all made before `confine`.
+Rule 2: nothing a script does makes an exception out of `host` (this engine answers one with a
+SystemError): what goes wrong there is a value, which the script's side throws.
+Rule 3: nobody believes this process: what it sends is judged by the service.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import _quickjs  # not `quickjs`, which starts a thread
+
+from server.execution.confine import confine
+from server.execution.frames import SHIM_LINE, FrameReader, Kind, frame, split
+
+STACK_MAX_BYTES: Final = 1 << 20
+
+_LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
+_CREATED: Final = ("requests", "api", "lists", "created")
+_USER: Final = ("encode", "api", "userdata")
+_PARTS: Final = {
+    "1/1": (*_LOGIN, "external"),
+    "1/2": (*_LOGIN, "creation"),
+    "1/3": _CREATED,
+    "2/4": (*_USER, "token"),
+    "2/5": (*_USER, "token"),
+    "3/1": (*_LOGIN, "internal"),
+    "3/2": (*_LOGIN, "creation"),
+    "3/3": _CREATED,
+    "4/6": (*_USER, "saml"),
+}
+"""The files of `script/` that make `ctx` and `api` of each trigger."""
+
+_MODULES: Final = {"log": "log", "console": "log", "util": "log", "http": "http", "uuid": "uuid"}
+
+_REQUIRE: Final = re.compile(r"""require\s*\(\s*(['"`])(?:zitadel/)?(\w+)\1\s*\)""")
+
+_TAKE_HOST: Final = "(host => (delete globalThis.host, host))(globalThis.host)"
+
+_FromEngine: TypeAlias = Any
+"""A context, a function or a value: the engine has no types for them."""
+
+_Shim: TypeAlias = Callable[..., Any]
+
+
+def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
+    """Serve until the socket is closed."""
+    files = {path.stem: _bare(path) for path in (Path(__file__).parent / "script").glob("*.js")}
+    protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
+    worker = Worker(files, int(heap_max_bytes))
+    worker.send(Kind.READY, " ".join(protections).encode())
+    worker.serve()
+
+
+def _bare(path: Path) -> str:
+    """A file without its comments, which would be read again for each context."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("//"))
+
+
+def parts_of(trigger: str, source: str) -> tuple[str, ...]:
+    """Which files a script of the trigger needs: each costs the more time the longer it is."""
+    wanted = [_MODULES.get(found[2], "") for found in _REQUIRE.finditer(source)]
+    if len(wanted) != source.count("require"):
+        wanted = ["log", "http", "uuid"]  # by a name that is computed, perhaps
+    modules = {"log", "http", "uuid"}.intersection(wanted) - {"uuid" if trigger == "4/6" else ""}
+    layout = ("layout",) if "format" in source else ()
+    return ("kernel", "time", *layout, *sorted(modules), "context", *_PARTS[trigger], "run")
+
+
+class Worker:
+    def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
+        self._files = files
+        self._heap_max_bytes = heap_max_bytes
+        self._reader = FrameReader()
+
+    def send(self, kind: Kind, payload: bytes) -> None:
+        data = memoryview(frame(kind, payload))
+        while data:
+            data = data[os.write(0, data) :]
+
+    def serve(self) -> None:
+        """One action after the other; the next is likely to need what the last one did."""
+        parts = parts_of("2/4", "")
+        while True:
+            context, shim = self._fresh(parts)
+            kind, payload = self._receive()
+            if kind is not Kind.RUN:
+                sys.exit(f"a frame {kind.name}, expected RUN")
+            flags, trigger, setup, name, source = (part.decode() for part in split(payload))
+            needed = parts_of(trigger, source)
+            if needed != parts:
+                parts = needed
+                context, shim = self._fresh(parts)
+            outcome = self._run(context, shim, flags, setup, name, source)
+            self.send(Kind.DONE, json.dumps(outcome).encode())
+            del context, shim
+
+    def _receive(self) -> tuple[Kind, bytes]:
+        """The next frame; ends the process when there is none to come."""
+        while True:
+            data = os.read(0, 1 << 16)
+            if not data:
+                os._exit(0)  # not an exception: it may be the engine that asks (rule 2)
+            for found in self._reader.feed(data):
+                return found
+
+    def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
+        """A context that has seen no script, with our part in it."""
+        code = "\n".join(self._files[part] for part in parts)
+        context = _quickjs.Context()
+        context.set_memory_limit(self._heap_max_bytes)
+        context.set_max_stack_size(STACK_MAX_BYTES)
+        context.add_callable("host", self._host)
+        shim = context.eval("\n" * SHIM_LINE + f"(function(host){{'use strict';{code}\n}})")
+        return context, shim(context.eval(_TAKE_HOST))
+
+    def _host(self, kind: str, text: str) -> str | None:
+        """What the script side asks of this process: never raises (rule 2), or all ends."""
+        if kind == "effect":
+            self.send(Kind.EFFECT, text.encode())
+        elif kind == "log":
+            self.send(Kind.LOG, text.encode())
+        elif kind == "fetch":
+            self.send(Kind.FETCH, text.encode())
+            return self._receive()[1].decode()
+        elif kind == "random":
+            return os.urandom(16).hex()
+        elif kind == "clock":
+            return str(time.time_ns())
+        elif kind in ("md5", "sha1"):
+            return hashlib.new(kind, bytes.fromhex(text), usedforsecurity=False).hexdigest()
+        return None
+
+    def _run(
+        self, context: _FromEngine, shim: _Shim, flags: str, setup: str, name: str, source: str
+    ) -> dict[str, Any]:
+        """How it ended: nothing said is success."""
+        try:
+            shim("begin", setup)
+            try:
+                context.eval(source)
+            except ValueError:
+                raise _quickjs.JSException("SyntaxError: a NUL character\n") from None
+            except TypeError:
+                pass  # it is done, and its last value is one that has no form here
+            _finish_jobs(context)
+            self.send(Kind.EVALUATED, b"")
+            named = _named(context, name)
+            if flags == "check":
+                return {"found": bool(shim("isFunction", named))}
+            failure = shim("call", named)
+            _finish_jobs(context)
+            failure = failure or shim("verdict")
+            return json.loads(failure) if failure else {}
+        except _quickjs.JSException as error:
+            # Of the script while it is evaluated; or of our part, for want of memory or stack.
+            return {"raised": str(error)[:8192]}
+        except MemoryError:
+            return {"raised": "out of memory"}
+
+
+def _finish_jobs(context: _FromEngine) -> None:
+    """Run what promises left to do; what fails there, nobody hears."""
+    while True:
+        try:
+            if not context.execute_pending_job():
+                return
+        except _quickjs.JSException:
+            continue
+
+
+def _named(context: _FromEngine, name: str) -> _FromEngine:
+    """What returns the global of the name, a `const` or `let` too; or undefined."""
+    if name.replace("$", "_").isidentifier():
+        with contextlib.suppress(_quickjs.JSException):  # a reserved word
+            return context.eval(f"() => typeof {name} === 'undefined' ? undefined : {name}")
+    return context.eval(f"() => globalThis[{json.dumps(name)}]")

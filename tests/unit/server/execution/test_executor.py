@@ -1,0 +1,315 @@
+"""Runs of several actions, their time, their processes; by real processes."""
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.execution.contract import (
+    EVALUATE_MAX_NS,
+    TIMEOUT_MAX_NS,
+    BadContext,
+    Options,
+    Overloaded,
+    RunRequest,
+    Script,
+    Trigger,
+    Unavailable,
+    UnknownTrigger,
+)
+from server.execution.executor import SOURCE_MAX_BYTES, Executor
+from tests.unit.server.execution.runner import Runner, action
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SLOW = "function f() { for (;;); }"
+FAST = "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"
+FAILS = "function f() { throw new Error('no') }"
+
+
+@pytest.mark.parametrize(
+    ("stored", "effective"),
+    [
+        pytest.param(0, TIMEOUT_MAX_NS, id="unset"),
+        pytest.param(-1, TIMEOUT_MAX_NS, id="negative"),
+        pytest.param(1, 1, id="least"),
+        pytest.param(TIMEOUT_MAX_NS - 1, TIMEOUT_MAX_NS - 1, id="just below the most"),
+        pytest.param(TIMEOUT_MAX_NS, TIMEOUT_MAX_NS, id="the most"),
+        pytest.param(2**63 - 1, TIMEOUT_MAX_NS, id="more"),
+    ],
+)
+async def test_a_timeout_is_the_stored_one_if_it_is_below_20_s(stored: int, effective: int) -> None:
+    assert Script("id", "org", "f", "", timeout_ns=stored).effective_timeout_ns == effective
+
+
+async def test_actions_run_in_order_and_share_what_they_collect(runner: Runner) -> None:
+    result = await runner.run(
+        "function f(ctx, api) { api.v1.claims.setClaim('a', 1) }",
+        "function f(ctx, api) { api.v1.claims.setClaim('b', ctx.v1.claims.a + 1) }",
+        "function f(ctx, api) { api.v1.claims.setClaim('c', ctx.v1.claims.b + 1) }",
+    )
+    assert dict(result.effects.claims) == {"a": 1, "b": 2, "c": 3}
+
+
+async def test_actions_share_no_context(runner: Runner) -> None:
+    leaving = "globalThis.left = 1; Array.prototype.left = 1; function f(ctx) { ctx.left = 1 }"
+    looking = """function f(ctx) {
+      require('zitadel/log').log(typeof left, typeof [].left, typeof ctx.left);
+    }"""
+    result = await runner.run(leaving, looking)
+    assert result.actions[1].logs[0].text == "undefined undefined undefined"
+
+
+async def test_a_failure_ends_the_run(runner: Runner) -> None:
+    result = await runner.run(FAST, FAILS, FAST)
+    assert len(result.actions) == 2
+    assert result.failed is result.actions[1]
+
+
+async def test_a_failure_that_is_allowed_does_not_end_the_run(runner: Runner) -> None:
+    result = await runner.run(replace(action(FAILS), allowed_to_fail=True), FAST)
+    assert result.failed is None
+    assert result.actions[0].failure is not None
+    assert result.actions[1].failure is None
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        pytest.param("function f() {}", "f", id="declaration"),
+        pytest.param("var f = function () {}", "f", id="var"),
+        pytest.param("const f = () => {}", "f", id="const"),
+        pytest.param("let f = () => {}", "f", id="let"),
+        pytest.param("globalThis.f = () => {}", "f", id="property"),
+        pytest.param("globalThis['a b'] = () => {}", "a b", id="name with a space"),
+        pytest.param("this['a\"]; while (1); //'] = () => {}", 'a"]; while (1); //', id="code"),
+        pytest.param("function $ä_1() {}", "$ä_1", id="any identifier"),
+    ],
+)
+async def test_the_function_is_the_global_of_the_name(
+    runner: Runner, source: str, name: str
+) -> None:
+    assert (await runner.one(source, name=name)).failure is None
+
+
+@pytest.mark.parametrize("name", ["", "a b", "class", "1", "missing", "\0", "\ud800"])
+async def test_a_name_without_a_function_is_told(runner: Runner, name: str) -> None:
+    failure = (await runner.one(FAST, name=name)).failure
+    assert failure is not None
+    assert failure.text == "function not found"
+
+
+async def test_a_slow_script_is_ended_and_the_next_run_is_served(runner: Runner) -> None:
+    slow = await runner.one(SLOW, timeout_ms=100)
+    assert slow.failure is not None
+    assert (slow.failure.timed_out, slow.failure.killed) == (True, True)
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_evaluating_has_its_own_limit(runner: Runner) -> None:
+    failure = await runner.failure("for (;;);")
+    assert (
+        failure.text
+        == f"interrupt: the script was not evaluated within {EVALUATE_MAX_NS / 1e9:g} s"
+    )
+
+
+async def test_a_process_that_is_killed_costs_one_action(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(
+        runner.run(replace(action(SLOW), allowed_to_fail=True), FAST, FAST)
+    )
+    await _one_is_busy(before)
+    # Whichever has it: all are killed while the first action runs.
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    result = await running
+    assert [a.failure.text if a.failure else "" for a in result.actions] == [
+        "the process that ran the action ended",
+        "",
+        "",
+    ]
+    assert result.failed is None
+
+
+async def _one_is_busy(pids: set[int]) -> None:
+    """Wait until one of the processes has been on a core for a while."""
+    before = {pid: _cpu_ticks(pid) for pid in pids}
+    async with asyncio.timeout(20):
+        while all(_cpu_ticks(pid) < before[pid] + 10 for pid in pids):
+            await asyncio.sleep(0.01)
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+async def test_a_caller_that_goes_away_ends_its_script(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(runner.run(SLOW))
+    await _one_is_busy(before)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert runner.executor.pids() != before
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_runs_are_counted_by_action(runner: Runner) -> None:
+    script = replace(action(FAST), action_id="counted")
+    await runner.run(script, replace(script, source=FAILS, allowed_to_fail=True))
+    await runner.run(replace(script, source=SLOW, timeout_ns=50_000_000))
+    counters = runner.executor.counters()["counted"]
+    figures = (counters.runs, counters.failures, counters.timeouts, counters.kills)
+    assert figures == (3, 2, 1, 1)
+    assert counters.duration_us > 50_000
+
+
+@pytest.mark.parametrize("trigger", [(0, 1), (1, 4), (2, 1), (4, 5), (5, 1)])
+async def test_a_trigger_that_does_not_exist_is_refused(runner: Runner, trigger: Trigger) -> None:
+    with pytest.raises(UnknownTrigger, match=f"flow {trigger[0]} has no trigger {trigger[1]}"):
+        await runner.run(FAST, trigger=trigger, context={})
+
+
+async def test_a_context_of_the_wrong_kind_runs_nothing(runner: Runner) -> None:
+    with pytest.raises(BadContext, match=r"context\.user\.id: expected a string, got 5"):
+        await runner.run(FAST, context={"user": {"id": 5}})
+
+
+async def test_a_run_without_actions_does_nothing(runner: Runner) -> None:
+    result = await runner.run()
+    assert (result.actions, result.failed, dict(result.effects.claims)) == ((), None, {})
+
+
+async def test_a_script_that_is_too_large_is_refused(runner: Runner) -> None:
+    failure = await runner.failure(" " * (SOURCE_MAX_BYTES + 1))
+    assert failure.text == "the script has 2097153 bytes, expected at most 2097152"
+
+
+@pytest.mark.parametrize(
+    ("source", "parses", "has_function", "text"),
+    [
+        pytest.param(FAST, True, True, "", id="good"),
+        pytest.param("let f = () => 1", True, True, "", id="let"),
+        pytest.param("function g() {}", True, False, "", id="another name"),
+        pytest.param(
+            "function f() {\n  return (\n}",
+            False,
+            False,
+            "SyntaxError: unexpected token in expression: '}' at <eval>:3:1",
+            id="does not parse",
+        ),
+        pytest.param(
+            "JSON.parse('{')",
+            True,
+            False,
+            "SyntaxError: Expected property name or '}' in JSON at position 1 (line 1 column 2)"
+            " at <eval>:1:5",
+            id="parses, and parses what does not",
+        ),
+        pytest.param(
+            "require('zitadel/http').fetch('http://example.com')",
+            True,
+            False,
+            "fetch: a script that is only checked has no network at <eval>:1:24",
+            id="network",
+        ),
+        pytest.param("", True, False, "", id="empty"),
+    ],
+)
+async def test_a_check_tells_whether_a_script_would_run(
+    runner: Runner, source: str, parses: bool, has_function: bool, text: str
+) -> None:
+    found = await runner.executor.check(source, "f")
+    said = found.failure.text if found.failure else ""
+    assert (found.parses, found.has_function, said) == (parses, has_function, text)
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
+    await executor.start()
+    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    running = [asyncio.ensure_future(executor.run(request)) for _ in range(3)]
+    try:
+        results = await asyncio.gather(*running, return_exceptions=True)
+    finally:
+        await executor.close()
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert [str(result) for result in refused] == ["1 runs wait already, which is the most"]
+
+
+async def test_who_waits_too_long_is_refused() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
+    await executor.start()
+    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    running = asyncio.ensure_future(executor.run(request))
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match=r"waited 0\.05 s for a process"):
+            await executor.run(request)
+        await running
+    finally:
+        await executor.close()
+
+
+async def test_one_organisation_leaves_room_for_others() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    await executor.start()
+    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(4)]
+    await asyncio.sleep(0)
+    try:
+        other = await executor.run(RunRequest(2, 4, "other", {}, (action(FAST),)))
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert other.failed is None
+
+
+async def test_a_process_is_replaced_after_enough_runs() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, runs_max=2))
+    await executor.start()
+    first = executor.pids()
+    try:
+        for _ in range(3):
+            await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+        assert first.isdisjoint(executor.pids())
+    finally:
+        await executor.close()
+
+
+async def test_nothing_is_left_after_the_end() -> None:
+    executor = Executor()
+    await executor.start()
+    pids = executor.pids()
+    await executor.close()
+    assert executor.pids() == set()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    with pytest.raises(Unavailable):
+        await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        pytest.param("/bin/false", "a process for scripts did not start: it ended", id="ends"),
+        pytest.param("/none", "no process for scripts: No such file or directory", id="absent"),
+    ],
+)
+async def test_a_process_that_cannot_start_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, text: str
+) -> None:
+    executor = Executor()
+    monkeypatch.setattr("sys.executable", program)
+    with pytest.raises(Unavailable, match=text):
+        await executor.start()
+    await executor.close()

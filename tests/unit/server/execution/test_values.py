@@ -1,0 +1,313 @@
+"""What scripts pass to `api` and modules, what becomes of it, and what may be set at all."""
+
+import json
+
+import pytest
+
+from server.execution import contexts
+from server.execution.contract import JSON
+from tests.unit.server.execution.runner import LOG as USE_LOG
+from tests.unit.server.execution.runner import Runner
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LOG = "urn:zitadel:iam:action:f:log"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("undefined", None, id="undefined"),
+        pytest.param("[1, , undefined]", [1, None, None], id="holes"),
+        pytest.param("{ a: undefined }", {"a": None}, id="undefined property"),
+        pytest.param("new Date(1741064767120)", "2025-03-04T05:06:07.12Z", id="Date"),
+        pytest.param("new Date(0)", "1970-01-01T00:00:00Z", id="Date without a fraction"),
+        pytest.param("ctx.v1.getUser().creationDate", "2025-03-04T05:06:07.123456789Z", id="time"),
+        pytest.param("new Uint8Array([104, 105])", "aGk=", id="octets"),
+        pytest.param("new Int16Array([1, -1])", [1, -1], id="typed array"),
+        pytest.param("new Map([['a', 1]])", [["a", 1]], id="Map"),
+        pytest.param("new Set([1, 2])", [1, 2], id="Set"),
+        pytest.param("/x/", {}, id="RegExp"),
+        pytest.param("new Error('x')", {}, id="Error"),
+        pytest.param("Promise.resolve(1)", {}, id="Promise"),
+        pytest.param("new String('x')", "x", id="boxed text"),
+        pytest.param("[new Number(0), new Boolean(false)]", [0, False], id="boxed"),
+        pytest.param("12345678901234567890n", 12345678901234567890, id="BigInt"),
+        pytest.param("1e21", 1e21, id="large number"),
+        pytest.param("-0", 0, id="negative zero"),
+        pytest.param("'\\ud800<\\u2028'", "\ufffd<\u2028", id="text"),
+        pytest.param("{ toJSON() { return 1 } }.constructor.prototype", {}, id="prototype"),
+        pytest.param(
+            "ctx.v1.user.getMetadata().metadata[0]",
+            {
+                "CreationDate": "2025-03-04T05:06:07.123456789Z",
+                "ChangeDate": "2025-03-04T05:06:07.123456789Z",
+                "ResourceOwner": "318838541687652737",
+                "Sequence": 7,
+                "Key": "department",
+                "Value": "engineering",
+            },
+            id="typed object",
+        ),
+    ],
+)
+async def test_a_claim_has_the_value_that_the_old_engine_gave(
+    runner: Runner, value: str, expected: object
+) -> None:
+    source = f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"
+    found = await runner.effects(source, trigger=(2, 4))
+    assert found.claims["k"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("() => 1", "TypeError: a function has no form in JSON", id="function"),
+        pytest.param("{ a: [Math.max] }", "TypeError: a function has no form in JSON", id="inside"),
+        pytest.param("NaN", "TypeError: NaN has no form in JSON", id="NaN"),
+        pytest.param("-Infinity", "TypeError: -Infinity has no form in JSON", id="Infinity"),
+        pytest.param(
+            "(() => { const a = []; a.push(a); return a })()",
+            "RangeError: a value that is nested more than 100 deep, or in itself",
+            id="in itself",
+        ),
+        pytest.param(
+            "'x'.repeat(300000)",
+            "RangeError: a value of 300002 characters, expected at most 262144",
+            id="too long",
+        ),
+    ],
+)
+async def test_a_claim_that_no_token_can_hold_is_refused_where_it_is_set(
+    runner: Runner, value: str, text: str
+) -> None:
+    failure = await runner.failure(
+        f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"
+    )
+    assert failure.text.startswith(f"{text} at f (<eval>:1:")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        pytest.param("setFirstName()", "", id="missing"),
+        pytest.param("setFirstName(null)", "", id="null"),
+        pytest.param("setFirstName(undefined)", "", id="undefined"),
+        pytest.param("setFirstName(5, 6)", "5", id="number, and more"),
+        pytest.param("setFirstName({ toString: () => 'x' })", "x", id="by toString"),
+        pytest.param("setGender('2')", 0, id="gender as text"),
+        pytest.param("setGender(2.9)", 2, id="gender as fraction"),
+        pytest.param("setGender()", 0, id="no gender"),
+        pytest.param("setEmailVerified('false')", True, id="truthy"),
+        pytest.param("setEmailVerified()", False, id="falsy"),
+    ],
+)
+async def test_setters_convert(runner: Runner, call: str, expected: object) -> None:
+    found = await runner.effects(f"function f(ctx, api) {{ api.{call} }}", trigger=(1, 2))
+    assert list(found.fields.values()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        pytest.param("'x'", b'"x"', id="text with its quotes"),
+        pytest.param("undefined", b"null", id="undefined"),
+        pytest.param("{ b: 1, a: 2 }", b'{"a":2,"b":1}', id="sorted keys"),
+        pytest.param("'<>&'", b'"\\u003c\\u003e\\u0026"', id="escaped"),
+    ],
+)
+async def test_metadata_is_stored_as_json(runner: Runner, value: str, stored: bytes) -> None:
+    source = f"function f(ctx, api) {{ api.v1.user.setMetadata('k', {value}) }}"
+    found = await runner.effects(source, trigger=(2, 4))
+    assert found.metadata[0].value == stored
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        pytest.param("5", 5, id="number"),
+        pytest.param('"x"', "x", id="quoted"),
+        pytest.param("x", "x", id="text"),
+        pytest.param("", "", id="nothing"),
+        pytest.param({"a": [1]}, {"a": [1]}, id="JSON of the context"),
+    ],
+)
+async def test_metadata_is_read_as_json_or_as_text(
+    runner: Runner, stored: JSON, expected: object
+) -> None:
+    context: JSON = {"userMetadata": [{"key": "k", "value": stored}]}
+    source = "function f(ctx) { log('%j', ctx.v1.user.getMetadata().metadata[0].value) }"
+    assert json.loads(await runner.logged(source, context=context)) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        pytest.param("log('%s is %d, %j%%', 'x', '5', {a: 1})", 'x is 5, {"a":1}%', id="verbs"),
+        pytest.param("log('a', 1, null, {})", "a 1 null [object Object]", id="rest"),
+        pytest.param("log('%s %s', 1)", "1 %s", id="too few"),
+        pytest.param("log('%x', 1)", "%x 1", id="unknown verb"),
+        pytest.param("log()", "", id="nothing"),
+        pytest.param("log(require('util').format('%s', 1))", "1", id="util"),
+        pytest.param("require('console').log('x')", "x", id="console"),
+    ],
+)
+async def test_log_formats(runner: Runner, call: str, expected: str) -> None:
+    assert await runner.logged(f"function f() {{ {call} }}") == expected
+
+
+async def test_log_has_levels(runner: Runner) -> None:
+    source = """function f() {
+      const l = require('zitadel/log');
+      l.log('a'); l.info('b'); l.debug('c'); l.warn('d'); l.error('e');
+    }"""
+    result = await runner.one(source)
+    assert [line.level for line in result.logs] == ["info", "info", "debug", "warn", "error"]
+
+
+async def test_uuid_is_not_for_saml(runner: Runner) -> None:
+    failure = await runner.failure("function f() { require('zitadel/uuid') }", trigger=(4, 6))
+    assert failure.text.startswith("Invalid module at f")
+
+
+async def test_a_module_is_found_by_a_name_that_is_computed(runner: Runner) -> None:
+    source = "function f() { const u = require(['zitadel', 'uuid'].join('/')); log(u.v4().length) }"
+    assert await runner.logged(source) == "36"
+
+
+async def test_ids_by_time_and_by_chance_differ(runner: Runner) -> None:
+    source = """function f() {
+      const u = require('zitadel/uuid');
+      log([u.v1(), u.v1(), u.v4(), u.v4()].join());
+    }"""
+    found = (await runner.logged(source)).split(",")
+    assert (len(set(found)), [text[14] for text in found]) == (4, ["1", "1", "4", "4"])
+
+
+async def test_metadata_that_was_set_is_read_in_saml(runner: Runner) -> None:
+    source = """function f(ctx, api) {
+      api.v1.user.setMetadata('new', { a: 1 });
+      api.v1.user.setMetadata('department', 'sales');
+      log('%j', ctx.v1.user.getMetadata().metadata.map((m) => [m.key, m.value]));
+    }"""
+    said = await runner.logged(source, trigger=(4, 6))
+    assert json.loads(said) == [
+        ["department", "sales"],
+        ["limits", {"seats": 5}],
+        ["new", {"a": 1}],
+    ]
+
+
+async def test_metadata_that_was_set_is_not_read_in_tokens(runner: Runner) -> None:
+    source = """function f(ctx, api) {
+      api.v1.user.setMetadata('new', 1);
+      log(ctx.v1.user.getMetadata().count);
+    }"""
+    assert await runner.logged(source, trigger=(2, 4)) == "2"
+
+
+async def test_grants_are_null_in_tokens_and_an_object_in_saml(runner: Runner) -> None:
+    source = "function f(ctx) { log('%j', ctx.v1.user.grants && ctx.v1.user.grants.grants) }"
+    assert await runner.logged(source, trigger=(2, 4), context={}) == "null"
+    assert await runner.logged(source, trigger=(4, 6), context={}) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        pytest.param("api.v1.appendUserGrant()", "exactly one argument expected", id="none"),
+        pytest.param("api.v1.appendUserGrant({roles: []})", "projectId not set", id="no project"),
+        pytest.param(
+            "api.userGrants.push({projectID: 5})",
+            "TypeError: userGrants: expected projectID and projectGrantID as strings",
+            id="project of another type",
+        ),
+        pytest.param(
+            "api.userGrants.push('x')",
+            "TypeError: userGrants: expected an object, got string",
+            id="no object",
+        ),
+        pytest.param(
+            "api.userGrants[5] = {projectID: 'p'}",
+            "RangeError: userGrants[5]: expected an index of at most 0",
+            id="hole",
+        ),
+    ],
+)
+async def test_a_grant_that_is_none_is_refused(runner: Runner, source: str, text: str) -> None:
+    failure = await runner.failure(f"function f(ctx, api) {{ {source} }}", trigger=(1, 3))
+    assert failure.text.startswith(f"{text} at f (<eval>:1:")
+
+
+async def test_the_list_of_metadata_is_an_array_for_all_actions(runner: Runner) -> None:
+    first = """function f(ctx, api) {
+      api.metadata.push({ key: 'a', value: [1] }, { key: 'b', value: 'text' }, { key: 'c' });
+      api.v1.user.appendMetadata('d', 4);
+      api.metadata.splice(0, 1);
+    }"""
+    second = (
+        "function f(ctx, api) { api.metadata.pop(); api.metadata.push({ key: 'e', value: [] }) }"
+    )
+    found = (await runner.run(first, second, trigger=(1, 1))).effects.metadata
+    assert [(entry.key, entry.value) for entry in found] == [("b", b"text"), ("c", b""), ("e", b"")]
+
+
+async def test_later_actions_see_what_earlier_ones_set(runner: Runner) -> None:
+    result = await runner.run(
+        "function f(ctx, api) { api.setEmail('new@example.com'); api.setUsername('new') }",
+        f"{USE_LOG}; function f(ctx) {{ log(ctx.v1.user.human.email, ctx.v1.user.username) }}",
+        trigger=(1, 2),
+    )
+    assert result.actions[1].logs[0].text == "new@example.com new"
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        pytest.param("api.setEmailVerified(true)", {}, id="without an address"),
+        pytest.param(
+            "api.setEmail('a@b'); api.setEmailVerified(true)",
+            {"email": "a@b", "isEmailVerified": True},
+            id="after the address",
+        ),
+        pytest.param("api.setPhoneVerified(true)", {}, id="without a number"),
+    ],
+)
+async def test_nothing_is_verified_that_is_not_there(
+    runner: Runner, calls: str, expected: dict[str, object]
+) -> None:
+    source = f"function f(ctx, api) {{ {calls} }}"
+    assert (await runner.effects(source, trigger=(3, 2), context={})).fields == expected
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        pytest.param(
+            "set('a', 1); set('a', 2)", {"a": 1, LOG: ['key "a" already exists']}, id="twice"
+        ),
+        pytest.param("set('a', null); set('a', 2)", {"a": 2}, id="null is overwritten"),
+        pytest.param("set('urn:zitadel:iam:org', 1)", {}, id="reserved"),
+        pytest.param("set('email', 'x')", {}, id="filled by a scope"),
+        pytest.param("set('nickname', 'x')", {"nickname": "x"}, id="standard, not filled"),
+        pytest.param("set('there', 1)", {LOG: ['key "there" already exists']}, id="there already"),
+    ],
+)
+async def test_a_claim_that_is_there_stays(
+    runner: Runner, calls: str, expected: dict[str, object]
+) -> None:
+    context = contexts.example(2, 4) | {"claims": {"email": "ada@example.com", "there": 0}}
+    source = f"function f(ctx, api) {{ const set = api.v1.claims.setClaim; {calls} }}"
+    assert (await runner.effects(source, trigger=(2, 4), context=context)).claims == expected
+
+
+async def test_the_first_attribute_of_a_name_stays(runner: Runner) -> None:
+    source = """function f(ctx, api) {
+      const set = api.v1.attributes.setCustomAttribute;
+      set('n', 'urn:f', 1, null, ['a', 'b']); set('n', 'urn:g', 'later'); set('m');
+    }"""
+    found = (await runner.effects(source, trigger=(4, 6))).attributes
+    assert [(a.name, a.name_format, a.values) for a in found] == [
+        ("n", "urn:f", ("1", "", "a,b")),
+        ("m", "", ()),
+    ]

@@ -287,6 +287,14 @@ async def test_text_is_in_the_language_of_the_call(
 
 
 @pytest.mark.parametrize("door", DOORS)
+async def test_text_may_be_more_than_ascii(caller: Caller, door: str) -> None:
+    request = updated(id=await action(caller, "a"))
+    answer = await caller.ask(door, request, metadata={"accept-language": "de"})
+    text = "Keine \u00c4nderungen"
+    assert answer.refusal == (9, f"{text} (ACTION-dg4t2)", (("ACTION-dg4t2", text),))
+
+
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(
     ("language", "wanted", "text"),
     [

@@ -237,6 +237,7 @@ async def _stream_in_thread(
     """Run a plain generator in one thread of the loop's pool, which waits for each write."""
     loop = asyncio.get_running_loop()
     writing: Future[None] | None = None
+    is_over = False
 
     def run() -> None:
         nonlocal writing
@@ -244,6 +245,8 @@ async def _stream_in_thread(
         try:
             for response in responses:
                 writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
+                if is_over:  # the loop may have been done before it could see this write
+                    writing.cancel()
                 writing.result()
         finally:
             if isinstance(responses, Generator):
@@ -253,5 +256,6 @@ async def _stream_in_thread(
         await loop.run_in_executor(None, contextvars.copy_context().run, run)
     finally:
         # Cancelled here, the thread goes on to its next write, which fails as the call is over.
+        is_over = True
         if writing is not None:
             writing.cancel()

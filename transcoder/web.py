@@ -250,7 +250,8 @@ def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
         raise unsupported_media_type(f"content type {shown(content_type)}: expected {expected}")
     encoding = headers.get("Content-Encoding", IDENTITY)
     if encoding.lower() != IDENTITY:  # frames may be compressed, the body around them not
-        raise unsupported_media_type(f"content encoding {shown(encoding)}: expected none")
+        message = f"content encoding {shown(encoding)}: expected none"
+        raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
     if verb == "HEAD" or (verb != "POST" and routed.override is None):
         raise wrong_method(("POST",))
     return mode

@@ -99,6 +99,7 @@ async def test_a_compressed_body_is_told_what_to_send(encoding: str) -> None:
     backend = StandIn()
     answer = await ask(backend, ASKED, headers=with_type(("content-encoding", encoding)))
     assert answer.status == 415
+    assert ("accept-encoding", "identity") in answer.headers
     assert answer.body == (
         b'{"code":3,"message":"content encoding \'%s\': expected none"}' % encoding.encode()
     )

@@ -2,30 +2,26 @@
 
 The constructors of protobuf's C implementation take a whole tree of dicts and lists, skip None, and
 are several times faster than setting field by field: so a reader makes that tree, and the message
-is made once, from the top. Follows protobuf.dev, "ProtoJSON Format".
+is made once, from the top; of lists and maps, by containers.py. Follows protobuf.dev, "ProtoJSON
+Format".
 Rule 1: every value is checked here: a constructor sees none that it would refuse or convert.
 Rule 2: what is compiled is published whole and never changes after.
 """
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from transcoder import scalars, wellknown
+from transcoder import scalars, structs, wellknown
+from transcoder.containers import NATIVE, list_reader, map_reader
 from transcoder.errors import shown
 from transcoder.scalars import Fault, Reader, expected
 from transcoder.wellknown import Resolved
 
-_NATIVE: Mapping[int, type] = {
-    FieldDescriptor.TYPE_STRING: str,
-    FieldDescriptor.TYPE_BOOL: bool,
-    FieldDescriptor.TYPE_DOUBLE: float,
-}
 SIMPLE: Mapping[int, Reader] = {
     FieldDescriptor.TYPE_STRING: scalars.read_string,
     FieldDescriptor.TYPE_BOOL: scalars.read_bool,
@@ -35,21 +31,12 @@ SIMPLE: Mapping[int, Reader] = {
 } | {kind: scalars.integer_reader(*bounds) for kind, bounds in scalars.INTEGERS.items()}
 
 
-class FieldReader(NamedTuple):
-    """How one field is read.
-
-    Attributes:
-        attribute: its name in the proto.
-        native: the class whose instances are values as they are; None where all are to be read.
-        read: for all other values.
-        takes_null: whether null is read, and not taken as the field's absence. So it is for a list
-            of Values too, which then refuses it, as protobuf's own parsers do.
-    """
-
-    attribute: str
-    native: type | None
-    read: Reader
-    takes_null: bool
+FieldReader = tuple[str, type | None, Reader, bool]
+"""How one field is read: its name in the proto; the class whose instances are values as they are,
+None where all are to be read; the reader of all other values; and whether null is read, and not
+taken as the field's absence. So it is for a list of Values too, which then refuses it, as
+protobuf's own parsers do. A plain tuple: a named one takes three times as long to unpack.
+"""
 
 
 class Readers:
@@ -91,12 +78,13 @@ class Readers:
         fields: dict[str, FieldReader] = {}
         read = self._object_reader(descriptor, fields)
         pending[descriptor] = read  # before its fields: a type may hold itself
-        for field in descriptor.fields:
-            fields[field.json_name] = self._field(field, pending)
+        readers = [(field, self._field(field, pending)) for field in descriptor.fields]
+        fields |= {field.name: reader for field, reader in readers}
+        fields |= {field.json_name: reader for field, reader in readers}
         if descriptor.is_extendable:
             for extension in descriptor.file.pool.FindAllExtensions(descriptor):
                 name = f"[{extension.full_name}]"
-                fields[name] = self._field(extension, pending)._replace(attribute=name)
+                fields[name] = (name, *self._field(extension, pending)[1:])
         return read
 
     def _special(self, descriptor: Descriptor, pending: dict[Descriptor, Reader]) -> Reader | None:
@@ -104,22 +92,12 @@ class Readers:
         if name in wellknown.TEXTUAL:
             return wellknown.TEXTUAL[name]
         if name in wellknown.WRAPPERS:
-            read_held = self._field(descriptor.fields_by_name["value"], pending).read
+            _, _, read_held, _ = self._field(descriptor.fields_by_name["value"], pending)
             return lambda value, depth: {"value": read_held(value, depth)}
         if name == wellknown.ANY:
             return wellknown.any_reader(self._resolve)
-        if name == wellknown.STRUCT:
-            struct = message_factory.GetMessageClass(descriptor)
-            return wellknown.struct_reader(struct)  # type: ignore[arg-type]  # known by its name
-        if name == wellknown.LIST_VALUE:
-            list_value = message_factory.GetMessageClass(descriptor)
-            return wellknown.list_value_reader(list_value)  # type: ignore[arg-type]  # the same
-        if name == wellknown.VALUE:
-            kinds = descriptor.fields_by_name
-            return wellknown.value_reader(
-                self._field(kinds["struct_value"], pending).read,
-                self._field(kinds["list_value"], pending).read,
-            )
+        if name in structs.READERS:
+            return structs.READERS[name](message_factory.GetMessageClass(descriptor))
         return None
 
     def _resolve(self, url: str) -> Resolved[Reader]:
@@ -133,32 +111,32 @@ class Readers:
 
     def _field(self, field: FieldDescriptor, pending: dict[Descriptor, Reader]) -> FieldReader:
         if (entry := map_entry(field)) is not None:
-            read_key = _key_reader(entry.fields_by_name["key"])
-            values = self._field(entry.fields_by_name["value"], pending)
-            read = _map_reader(read_key, values)
-            if entry.fields_by_name["value"].enum_type is not None and not self._strict:
-                read = _without_unknown_values(read)
-            return FieldReader(field.name, None, read, takes_null=False)
-        native = _NATIVE.get(field.type)
+            key = entry.fields_by_name["key"]
+            read_key = scalars.read_bool_text if key.type == key.TYPE_BOOL else SIMPLE[key.type]
+            _, _, read, _ = self._field(entry.fields_by_name["value"], pending)
+            return field.name, None, map_reader(entry, read_key, read), False
         takes_null = False
         if field.message_type is not None:
             read = self._compile(field.message_type, pending)
-            takes_null = field.message_type.full_name == wellknown.VALUE
+            takes_null = field.message_type.full_name == structs.VALUE
         elif field.enum_type is not None:
             read = scalars.enum_reader(field.enum_type, passes_over=not self._strict)
             takes_null = field.enum_type.full_name == scalars.NULL_VALUE
         else:
             read = SIMPLE[field.type]
         if field.is_repeated:
-            read = _list_reader(field, read)
-            if field.enum_type is not None and not self._strict:
-                read = _without_unknown_elements(read)
-            return FieldReader(field.name, None, read, takes_null)
-        return FieldReader(field.name, native, read, takes_null)
+            return field.name, None, list_reader(field, read), takes_null
+        return field.name, NATIVE.get(field.type), read, takes_null
 
     def _object_reader(self, descriptor: Descriptor, fields: Mapping[str, FieldReader]) -> Reader:
-        """The reader of an ordinary message; `fields`, by JSON name, is filled afterwards."""
+        """The reader of an ordinary message; `fields`, by both names, is filled afterwards."""
         message_type = message_factory.GetMessageClass(descriptor)
+        json_names = {field.json_name for field in descriptor.fields}
+        aliases = {
+            field.name: field.json_name
+            for field in descriptor.fields
+            if field.name not in json_names  # where it is one, it is that field's
+        }
         is_extendable = descriptor.is_extendable
         is_strict = self._strict
         oneofs = [
@@ -171,22 +149,28 @@ class Readers:
             if type(value) is not dict:
                 raise expected("an object", value)
             if depth < 1:
-                raise wellknown.too_deep()
+                raise scalars.too_deep()
             values: dict[str, object] = {}
             name = ""
+            below = depth - 1
             try:
                 for name, item in value.items():
                     attribute, native, read_item, takes_null = fields[name]
                     if type(item) is native:
                         values[attribute] = item
                     elif item is not None or takes_null:
-                        values[attribute] = read_item(item, depth - 1)
+                        values[attribute] = read_item(item, below)
             except KeyError:
-                # Rare enough to begin again: a proto name, or no field at all.
-                return read(_by_json_name(descriptor, fields, value, is_strict), depth)
+                if is_strict:
+                    problem = f"{shown(name)} is no field of {descriptor.full_name}"
+                    raise Fault(problem) from None
+                # Rare enough to begin again.
+                return read({name: value[name] for name in value if name in fields}, depth)
             except Fault as fault:
                 fault.path.append(name)
                 raise
+            if len(values) < len(value):
+                _refuse_two_names(aliases, value)
             if oneofs:
                 _refuse_two_of_one(oneofs, values)
             return _extended(message_type, values) if is_extendable else values
@@ -194,27 +178,10 @@ class Readers:
         return read
 
 
-def _by_json_name(
-    descriptor: Descriptor,
-    fields: Mapping[str, FieldReader],
-    members: Mapping[str, object],
-    is_strict: bool,
-) -> dict[str, object]:
-    """Those members that are fields, under their JSON names."""
-    known: dict[str, object] = {}
-    for name, item in members.items():
-        json_name = name
-        if name not in fields:
-            field = descriptor.fields_by_name.get(name)
-            if field is None:
-                if is_strict:
-                    raise Fault(f"{shown(name)} is no field of {descriptor.full_name}")
-                continue
-            json_name = field.json_name
-            if json_name in members:
-                raise Fault(f"{name} and {json_name} are one field, given twice")
-        known[json_name] = item
-    return known
+def _refuse_two_names(aliases: Mapping[str, str], members: Mapping[str, object]) -> None:
+    for name in aliases.keys() & members.keys():
+        if aliases[name] in members:
+            raise Fault(f"{name} and {aliases[name]} are one field, given twice")
 
 
 def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, object]) -> None:
@@ -285,76 +252,3 @@ def reaches_floats(descriptor: Descriptor) -> bool:
                 seen.add(field.message_type)
                 waiting.append(field.message_type)
     return False
-
-
-def _list_reader(field: FieldDescriptor, read: Reader) -> Reader:
-    _, low, high = scalars.INTEGERS.get(field.type, ("", 0, 0))
-    native = _NATIVE.get(field.type) or (int if low < high else None)
-    natives = {native}
-
-    def read_list(value: object, depth: int) -> list[object]:
-        if not isinstance(value, list):
-            raise expected("an array", value)
-        # A long list of numbers must not cost a call each (R18).
-        if set(map(type, value)) == natives and (
-            native is not int or (low <= min(value) and max(value) <= high)
-        ):
-            return value
-        items: list[object] = []  # as many as were read: the index of the one at fault
-        append = items.append
-        try:
-            for item in value:
-                append(read(item, depth))
-        except Fault as fault:
-            fault.path.append(f"[{len(items)}]")
-            raise
-        return items
-
-    return read_list
-
-
-def _without_unknown_elements(read: Reader) -> Reader:
-    """Leaves out the enum values that were passed over."""
-
-    def read_known(value: object, depth: int) -> list[object]:
-        items: list[object] = read(value, depth)  # type: ignore[assignment]  # as lists are read
-        return [item for item in items if item is not None]
-
-    return read_known
-
-
-def _without_unknown_values(read: Reader) -> Reader:
-    """Leaves out the entries whose enum value was passed over."""
-
-    def read_known(value: object, depth: int) -> dict[object, object]:
-        items: dict[object, object] = read(value, depth)  # type: ignore[assignment]  # as maps are
-        return {key: item for key, item in items.items() if item is not None}
-
-    return read_known
-
-
-def _map_reader(read_key: Reader, values: FieldReader) -> Reader:
-    _, native, read, _ = values
-
-    def read_map(value: object, depth: int) -> dict[object, object]:
-        if not isinstance(value, dict):
-            raise expected("an object", value)
-        items: dict[object, object] = {}
-        key = ""
-        try:
-            for key, item in value.items():
-                # An entry is a message too, for protobuf's parsers.
-                made = item if type(item) is native else read(item, depth - 1)
-                items[read_key(key, depth)] = made
-        except Fault as fault:
-            fault.path.append(f"[{shown(key)}]")
-            raise
-        if len(items) < len(value):
-            raise Fault("a key is given twice")
-        return items
-
-    return read_map
-
-
-def _key_reader(field: FieldDescriptor) -> Reader:
-    return scalars.read_bool_text if field.type == FieldDescriptor.TYPE_BOOL else SIMPLE[field.type]

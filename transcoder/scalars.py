@@ -90,6 +90,15 @@ def expected(what: str, value: object) -> Fault:
     return Fault(f"expected {what}, got {quoted(value)}")
 
 
+def is_digits(text: str) -> bool:
+    """Whether the text is ASCII digits, one at least; int() and isdigit() take others too."""
+    return text.isascii() and text.isdigit()
+
+
+def too_deep() -> Fault:
+    return Fault("nested too deeply")
+
+
 def quoted(value: object) -> str:
     """A JSON value as an error message shows it."""
     if isinstance(value, str):
@@ -110,24 +119,30 @@ def integer_reader(kind: str, low: int, high: int) -> Reader:
     is_wide = high > _FLOAT_EXACT
 
     def read(value: object, _: int) -> int:
-        number: int | None = None
-        if type(value) is int:
-            number = value
-        elif type(value) is str:
+        if type(value) is str:
             try:
                 number = int(value)
             except ValueError:
-                number = None
-            if f"{number}" != value:  # int() reads " +1_0", and JSON reads 1e1
-                number = _integer_of(value, low, high)
+                pass
+            else:
+                if f"{number}" == value and low <= number <= high:  # int() reads " +1_0" too
+                    return number
+        elif type(value) is int and low <= value <= high:
+            return value
+        return read_slowly(value)
+
+    def read_slowly(value: object) -> int:
+        number: int | None = None
+        if isinstance(value, str):
+            number = _integer_of(value, low, high)
         elif isinstance(value, ExactFloat):
             number = _integer_of(value.text, low, high)
         elif isinstance(value, float):
             if is_wide and abs(value) >= _FLOAT_EXACT:
                 raise InexactNumber
-            if value.is_integer():
+            if value.is_integer() and low <= value <= high:
                 number = int(value)
-        if number is None or not low <= number <= high:
+        if number is None:
             raise expected(kind, value)
         return number
 
@@ -203,6 +218,10 @@ def _unpadded_or_url_safe(text: str) -> bytes:
     return binascii.a2b_base64(text.translate(_BASE64_URL_SAFE) + "=" * misses)
 
 
+def enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
+    return {value.name: value.number for value in enum.values}
+
+
 def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> Reader:
     """By name or by number; an open enum takes any number, NullValue takes null too.
 
@@ -210,7 +229,7 @@ def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> Reader:
         enum: whose values are read.
         passes_over: read a name that is none of them as None, as if the value were not there.
     """
-    numbers = {value.name: value.number for value in enum.values}
+    numbers = enum_numbers(enum)
     known = frozenset(numbers.values()) if enum.is_closed else None
     kind = f"a value of {enum.full_name}"
     is_null = enum.full_name == NULL_VALUE
@@ -250,6 +269,8 @@ def is_minus_zero(number: float) -> bool:
 
 def shortest_float(number: float) -> object:
     """A 32-bit float as JSON: the fewest digits that read back as the same 32 bits."""
+    if abs(number) < 10_000 and (number * 4).is_integer():
+        return number  # six digits at most, and 32 bits tell all of those apart
     if not math.isfinite(number):
         return float_word(number)
     for digits in range(6, 9):
@@ -257,7 +278,3 @@ def shortest_float(number: float) -> object:
         if short == number or _FLOAT32.unpack(_FLOAT32.pack(short))[0] == number:
             return short
     return float(f"{number:.9g}")
-
-
-def base64_text(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii")

@@ -7,18 +7,15 @@ Rule: an unescaped str comes in; where it stood is for binding.py.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from transcoder import scalars, wellknown
+from transcoder import scalars, structs, wellknown
 from transcoder.document import parse
 from transcoder.readers import SIMPLE, Readers
 
 TextReader = Callable[[str, int], object]
 """Text, levels of messages left → what the constructor of its message takes; raises Fault."""
-
-_JSON: Final = frozenset({wellknown.STRUCT, wellknown.VALUE, wellknown.LIST_VALUE})
 
 
 def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
@@ -43,7 +40,7 @@ def _message_text_reader(descriptor: Descriptor, readers: Readers) -> TextReader
     if name in wellknown.WRAPPERS:
         held = text_reader(descriptor.fields_by_name["value"], readers)
         return None if held is None else lambda text, depth: {"value": held(text, depth)}
-    if name in _JSON:
+    if name in structs.READERS:
         read = readers.message(descriptor)
         return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
     return None

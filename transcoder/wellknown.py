@@ -1,11 +1,11 @@
-"""The JSON forms of Timestamp, Duration, FieldMask, Struct, Value, ListValue and Any.
+"""The JSON forms of Timestamp, Duration, FieldMask and Any; which types have a form of their own.
 
-Follows the comments of their .proto files in google/protobuf, and RFC 3339. Wrappers are written as
-the scalar they hold, Empty as a message without fields, by readers.py and writers.py.
-Rule: a message that has no JSON form (a NaN in a Struct, a Timestamp in the year 10000) is a Fault.
+Struct, Value and ListValue are those of structs.py; wrappers are written as the scalar they hold,
+Empty as a message without fields, by readers.py and writers.py. Follows the comments of the .proto
+files in google/protobuf, and RFC 3339.
+Rule: a message that has no JSON form (a Timestamp in the year 10000) is a Fault.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -16,15 +16,12 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from transcoder.scalars import Fault, Reader, expected, is_minus_zero
+from transcoder import structs
+from transcoder.scalars import Fault, Reader, expected, is_digits, too_deep
 
 ANY: Final = "google.protobuf.Any"
-STRUCT: Final = "google.protobuf.Struct"
-VALUE: Final = "google.protobuf.Value"
-LIST_VALUE: Final = "google.protobuf.ListValue"
 TIMESTAMP: Final = "google.protobuf.Timestamp"
 DURATION: Final = "google.protobuf.Duration"
 FIELD_MASK: Final = "google.protobuf.FieldMask"
@@ -34,28 +31,25 @@ WRAPPERS: Final = frozenset(
         *("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"),
     )
 )
-SPECIAL: Final = WRAPPERS | {ANY, STRUCT, VALUE, LIST_VALUE, TIMESTAMP, DURATION, FIELD_MASK}
+SPECIAL: Final = WRAPPERS | structs.READERS.keys() | {ANY, TIMESTAMP, DURATION, FIELD_MASK}
 """Types whose JSON is not an object of their fields; an Any holds it under "value"."""
 
 _SECOND_MIN, _SECOND_MAX = -62135596800, 253402300799  # 0001-01-01T00:00:00Z, 9999-12-31T23:59:59Z
 _DURATION_MAX_S = 315_576_000_000
 _NANOS = 1_000_000_000
+_NANOS_BY_DIGITS = [10 ** (9 - digits) for digits in range(10)]
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T")
 _FRACTION_AND_ZONE = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}:[0-9]{2}))")
-_DURATION = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
 _MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
 _SECONDS = [f"{second:02}" for second in range(60)]
+_THREE_DIGITS = [f"{number:03}" for number in range(1000)]
 _SECOND = {text: second for second, text in enumerate(_SECONDS)}
-_MASK_SNAKE = re.compile(r"_([a-z])")
-_MASK_CAMEL = re.compile(r"[A-Z]")
-_MASK_PATH_WRITTEN = re.compile(r"(?:[a-z0-9.]|_(?=[a-z]))+")
-_MASK_PATH_READ = re.compile(r"[a-zA-Z0-9.]+")
-
-
-def too_deep() -> Fault:
-    return Fault("nested too deeply")
+# Every repetition keeps what it has taken: no text costs more than its length.
+_MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]++|_[a-z])++(?:,(?:[a-z0-9.]++|_[a-z])++)*+")
+_MASK_READ = re.compile(r"[a-zA-Z0-9.]++(?:,[a-zA-Z0-9.]++)*+")
+_MASK_CAPITAL = re.compile(r"[A-Z]")
 
 
 # --- Timestamp ---
@@ -65,24 +59,23 @@ def timestamp_json(message: Timestamp) -> str:
     seconds, nanos = message.seconds, message.nanos
     if not (_SECOND_MIN <= seconds <= _SECOND_MAX and 0 <= nanos < _NANOS):
         raise Fault("a Timestamp outside of the years 1 to 9999")
-    day, second = divmod(seconds, 86400)
-    minute = _MINUTES[second // 60]
-    return f"{_day_text(day)}{minute}{_SECONDS[second % 60]}{_fraction(nanos)}Z"
+    text = f"{_minute_text(seconds // 60)}{_SECONDS[seconds % 60]}"
+    return f"{text}{_fraction(nanos)}Z" if nanos else f"{text}Z"
 
 
-@lru_cache(maxsize=1024)
-def _day_text(day: int) -> str:
-    return date.fromordinal(day + _EPOCH_ORDINAL).isoformat() + "T"
+@lru_cache(maxsize=4096)
+def _minute_text(minute: int) -> str:
+    day, minute = divmod(minute, 1440)
+    return f"{date.fromordinal(day + _EPOCH_ORDINAL).isoformat()}T{_MINUTES[minute]}"
 
 
 def _fraction(nanos: int) -> str:
-    if not nanos:
-        return ""
-    if not nanos % 1_000_000:
-        return f".{nanos // 1_000_000:03}"
-    if not nanos % 1_000:
-        return f".{nanos // 1_000:06}"
-    return f".{nanos:09}"
+    """The point, and 3, 6 or 9 digits."""
+    millis, rest = divmod(nanos, 1_000_000)
+    micros, nanos = divmod(rest, 1000)
+    if nanos:
+        return f".{_THREE_DIGITS[millis]}{_THREE_DIGITS[micros]}{_THREE_DIGITS[nanos]}"
+    return f".{_THREE_DIGITS[millis]}{_THREE_DIGITS[micros] if micros else ''}"
 
 
 def read_timestamp(value: object, _: int) -> dict[str, int]:
@@ -93,17 +86,23 @@ def read_timestamp(value: object, _: int) -> dict[str, int]:
         seconds = _day_start(value[:11]) + _MINUTE_START[value[11:17]] + _SECOND[value[17:19]]
         if rest == "Z":
             return {"seconds": seconds}
+        digits = rest[1:-1]
+        if rest[0] == "." and rest[-1] == "Z" and len(digits) < 10 and is_digits(digits):
+            return {"seconds": seconds, "nanos": int(digits) * _NANOS_BY_DIGITS[len(digits)]}
         match = _FRACTION_AND_ZONE.fullmatch(rest)
         if match is None:
             raise expected("an RFC 3339 timestamp", value)
         fraction, sign, zone = match.groups()
         offset = _MINUTE_START[zone + ":"] if sign else 0
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, IndexError):
         raise expected("an RFC 3339 timestamp", value) from None
     seconds += offset if sign == "-" else -offset
     if not _SECOND_MIN <= seconds <= _SECOND_MAX:
         raise expected("a timestamp in the years 1 to 9999", value)
-    return {"seconds": seconds, "nanos": int(fraction.ljust(9, "0")) if fraction else 0}
+    return {
+        "seconds": seconds,
+        "nanos": int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if fraction else 0,
+    }
 
 
 @lru_cache(maxsize=1024)
@@ -119,45 +118,58 @@ def _day_start(text: str) -> int:
 
 def duration_json(message: Duration) -> str:
     seconds, nanos = message.seconds, message.nanos
-    if abs(seconds) > _DURATION_MAX_S or abs(nanos) >= _NANOS or seconds * nanos < 0:
+    if not -_DURATION_MAX_S <= seconds <= _DURATION_MAX_S:
+        raise Fault("a Duration outside of its range")
+    if not nanos:
+        return f"{seconds}s"
+    if not -_NANOS < nanos < _NANOS or seconds * nanos < 0:
         raise Fault("a Duration outside of its range")
     sign = "-" if seconds < 0 or nanos < 0 else ""
     return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
 
 
 def read_duration(value: object, _: int) -> dict[str, int]:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if not isinstance(value, str) or not value.endswith("s"):
         raise expected("a duration in seconds", value)
-    sign = -1 if match[1] else 1
-    seconds = int(match[2])
-    nanos = int(match[3].ljust(9, "0")) if match[3] else 0
+    whole, point, fraction = value[:-1].removeprefix("-").partition(".")
+    is_whole = len(whole) < 13 and is_digits(whole)
+    if not is_whole or (point and not (len(fraction) < 10 and is_digits(fraction))):
+        raise expected("a duration in seconds", value)
+    seconds = int(whole)
     if seconds > _DURATION_MAX_S:
         raise expected(f"a duration of at most {_DURATION_MAX_S}s", value)
-    return {"seconds": sign * seconds, "nanos": sign * nanos}
+    nanos = int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if point else 0
+    if value[0] == "-":
+        return {"seconds": -seconds, "nanos": -nanos}
+    return {"seconds": seconds, "nanos": nanos}
 
 
 # --- FieldMask ---
 
 
 def field_mask_json(message: FieldMask) -> str:
-    return ",".join(map(_mask_path_json, message.paths))
-
-
-def _mask_path_json(path: str) -> str:
-    if not _MASK_PATH_WRITTEN.fullmatch(path):
+    paths = message.paths
+    if not paths:
+        return ""
+    text = ",".join(paths)
+    if not _MASK_WRITTEN.fullmatch(text) or text.count(",") >= len(paths):
         raise Fault("a FieldMask path that does not read back the same")
-    return _MASK_SNAKE.sub(lambda match: match[1].upper(), path)
+    if "_" not in text:
+        return text
+    first, *others = text.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def read_field_mask(value: object, _: int) -> dict[str, list[str]]:
     if not isinstance(value, str):
         raise expected("a field mask", value)
-    paths = value.split(",") if value else []
-    for path in paths:
-        if not _MASK_PATH_READ.fullmatch(path):
-            raise expected("a field mask", value)
-    return {"paths": [_MASK_CAMEL.sub(lambda match: "_" + match[0].lower(), p) for p in paths]}
+    if not value:
+        return {"paths": []}
+    if not _MASK_READ.fullmatch(value):
+        raise expected("a field mask", value)
+    if not value.islower():
+        value = _MASK_CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", value)
+    return {"paths": value.split(",")}
 
 
 TEXTUAL: Final[Mapping[str, Reader]] = {
@@ -166,97 +178,6 @@ TEXTUAL: Final[Mapping[str, Reader]] = {
     FIELD_MASK: read_field_mask,
 }
 """Types whose JSON is a string."""
-
-
-# --- Struct, Value, ListValue ---
-
-
-def struct_json(message: Struct) -> dict[str, object]:
-    return {name: value_json(value) for name, value in message.fields.items()}
-
-
-def list_value_json(message: ListValue) -> list[object]:
-    return [value_json(value) for value in message.values]
-
-
-def value_json(message: Value) -> object:
-    """A Value as JSON; one without a kind is null."""
-    kind = message.WhichOneof("kind")
-    if kind == "string_value":
-        return message.string_value
-    if kind == "number_value":
-        return _number_json(message.number_value)
-    if kind == "bool_value":
-        return message.bool_value
-    if kind == "struct_value":
-        return struct_json(message.struct_value)
-    if kind == "list_value":
-        return list_value_json(message.list_value)
-    return None
-
-
-def _number_json(number: float) -> float:
-    if not math.isfinite(number):
-        raise Fault(f"a Value that holds {number}")
-    if number.is_integer() and abs(number) < 2**53 and not is_minus_zero(number):
-        return int(number)
-    return number
-
-
-def struct_reader(struct: type[Struct]) -> Reader:
-    def read(value: object, depth: int) -> Struct:
-        if not isinstance(value, dict):
-            raise expected("an object", value)
-        _require_levels(value, depth)
-        message = struct()
-        message.update(value)
-        return message
-
-    return read
-
-
-def list_value_reader(list_value: type[ListValue]) -> Reader:
-    def read(value: object, depth: int) -> ListValue:
-        if not isinstance(value, list):
-            raise expected("an array", value)
-        _require_levels(value, depth)
-        message = list_value()
-        message.extend(value)
-        return message
-
-    return read
-
-
-def value_reader(read_struct: Reader, read_list: Reader) -> Reader:
-    def read(value: object, depth: int) -> dict[str, object]:
-        if depth < 1:
-            raise too_deep()
-        if isinstance(value, str):
-            return {"string_value": value}
-        if isinstance(value, bool):
-            return {"bool_value": value}
-        if isinstance(value, int | float):
-            return {"number_value": float(value)}
-        if isinstance(value, dict):
-            return {"struct_value": read_struct(value, depth - 1)}
-        if isinstance(value, list):
-            return {"list_value": read_list(value, depth - 1)}
-        return {"null_value": 0}
-
-    return read
-
-
-def _require_levels(value: dict[str, object] | list[object], depth: int) -> None:
-    """Count levels as protobuf's parsers do, who must read again what is made here.
-
-    A Struct is three (itself, the entry of its map, the Value in it), a ListValue two.
-    """
-    levels = 3 if isinstance(value, dict) else 2
-    if depth < (levels if value else 1):
-        raise too_deep()
-    for child in value.values() if isinstance(value, dict) else value:
-        if isinstance(child, dict | list):
-            _require_levels(child, depth - levels)
 
 
 # --- Any ---

@@ -79,11 +79,11 @@ def read_no_int32() -> None:
     readers.SIMPLE = {**readers.SIMPLE, FieldDescriptor.TYPE_INT32: lambda value, depth: 0}
 
 
-def write_no_bytes() -> None:
-    scalars.base64_text = lambda data: ""
+def write_no_floats() -> None:
+    scalars.shortest_float = lambda number: 0
 
 
-DEFECTS: Final = {"read-no-int32": read_no_int32, "write-no-bytes": write_no_bytes}
+DEFECTS: Final = {"read-no-int32": read_no_int32, "write-no-floats": write_no_floats}
 """What the codec can be made to do wrong, to see that the suite notices."""
 
 

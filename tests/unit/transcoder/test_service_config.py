@@ -236,7 +236,7 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
         ),
         pytest.param(
             b"http: {rules: [{selector: a.B.C, additional_bindings: {get: /a}}]}",
-            "http.rules[0] (a.B.C): additionalBindings: expected an array, got an object",
+            "http.rules[0] (a.B.C): additional_bindings: expected an array, got an object",
             id="additional_bindings is a mapping",
         ),
         pytest.param(

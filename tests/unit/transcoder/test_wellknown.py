@@ -1,9 +1,8 @@
-"""Timestamp, Duration, FieldMask and Struct as JSON, at the edges of their ranges."""
+"""Timestamp, Duration and FieldMask as JSON, at the edges of their ranges."""
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from transcoder import wellknown
@@ -176,39 +175,3 @@ def test_a_mask_that_would_read_back_otherwise_is_not_written(path: str) -> None
 def test_other_text_is_no_field_mask(text: object) -> None:
     with pytest.raises(Fault, match="expected a field mask"):
         wellknown.read_field_mask(text, 1)
-
-
-@pytest.mark.parametrize(
-    ("value", "json"),
-    [
-        pytest.param(Value(), None, id="without a kind"),
-        pytest.param(Value(null_value=0), None, id="null"),  # type: ignore[arg-type]  # an int is one
-        pytest.param(Value(bool_value=False), False, id="bool"),
-        pytest.param(Value(string_value=""), "", id="string"),
-        pytest.param(Value(number_value=1), 1, id="integral number, as JavaScript writes it"),
-        pytest.param(Value(number_value=1e300), 1e300, id="great number"),
-        pytest.param(Value(number_value=0.5), 0.5, id="fraction"),
-        pytest.param(Value(list_value=ListValue()), [], id="list"),
-        pytest.param(Value(struct_value=Struct()), {}, id="struct"),
-    ],
-)
-def test_a_value_is_written_as_the_json_that_it_stands_for(value: Value, json: object) -> None:
-    written = wellknown.value_json(value)
-    assert written == json
-    assert type(written) is type(json)
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_json_has_no_number_for_is_a_fault(number: float) -> None:
-    with pytest.raises(Fault, match="a Value that holds"):
-        wellknown.value_json(Value(number_value=number))
-
-
-def test_struct_json_keeps_its_nesting() -> None:
-    struct = Struct()
-    struct.update({"a": [None, True, {"b": "c"}], "d": {}})
-    assert wellknown.struct_json(struct) == {"a": [None, True, {"b": "c"}], "d": {}}
-
-
-def test_minus_zero_in_a_value_keeps_its_sign() -> None:
-    assert str(wellknown.value_json(Value(number_value=-0.0))) == "-0.0"

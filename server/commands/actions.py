@@ -13,7 +13,7 @@ from server.domain.events import Event
 from server.domain.flow import FlowType
 from server.domain.flow import remove_action as remove_from_flow
 
-FLOWS_CHARS: Final = 16 << 10
+FLOWS_CHARS: Final = 64 << 10
 """What it costs to go through an organisation's flows at their fullest, in characters written."""
 
 

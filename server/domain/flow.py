@@ -181,8 +181,10 @@ def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
     if event.type == CLEARED:
         triggers.clear()
     else:
-        trigger, removed = event.number("triggerType"), event.text("actionID")
-        triggers[trigger] = tuple(id for id in triggers.get(trigger, ()) if id != removed)
+        trigger = event.number("triggerType")
+        left = [*triggers.get(trigger, ())]
+        left.remove(event.text("actionID"))
+        triggers[trigger] = tuple(left)
     return replace(
         flow,
         triggers=tuple(triggers.items()),

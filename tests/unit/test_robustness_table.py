@@ -1,11 +1,11 @@
 """docs/robustness.md names every scenario, its file, and for each bug found the test that stays."""
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.holders import missing
 from tests.robustness.run import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
@@ -14,12 +14,6 @@ SCENARIO_TEXT, FOUND_TEXT = (
 )
 SCENARIO_ROWS = [line for line in SCENARIO_TEXT.splitlines() if re.match(r"\| R[0-9]+ \|", line)]
 FOUND_ROWS = [line for line in FOUND_TEXT.splitlines() if line.startswith("| ")][1:]
-
-
-def functions(path: str) -> set[str]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    defined = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in ast.walk(tree) if isinstance(node, defined)}
 
 
 def test_every_scenario_has_its_line_in_order() -> None:
@@ -36,10 +30,4 @@ def test_the_files_of_a_scenario_are_there(row: str) -> None:
 
 @pytest.mark.parametrize("row", FOUND_ROWS, ids=lambda row: row[2:30])
 def test_what_was_found_is_held(row: str) -> None:
-    holders = re.findall(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`", row)
-    assert holders
-    assert [
-        f"{path}::{name}"
-        for path, name in holders
-        if not (ROOT / path).is_file() or (name and name not in functions(path))
-    ] == []
+    assert missing(row) == []

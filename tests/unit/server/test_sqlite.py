@@ -17,6 +17,7 @@ from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
 from server.eventstore.contract import DataFolderInUse, Decide, Loaded, Needs, StorageError, Writes
+from server.eventstore.queries import ActionsQuery
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
 from server.eventstore.sqlite.connect import connect
@@ -263,8 +264,8 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
 
     store = await SqliteEventStore.open(tmp_path)
     async with CommandQueue(store) as queue:
-        await queue.execute(an_action("a"))
-        await queue.execute(an_action("b"))
+        for action_id in "abd":
+            await queue.execute(an_action(action_id))
     await store.close()
     monkeypatch.setattr(writer_module, "connect", failing)
     store = await SqliteEventStore.open(tmp_path)
@@ -276,14 +277,18 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
                 queue.execute(UpdateAction("org", "a", "renamed", "", 0, False, "")),
                 queue.execute(DeleteAction("org", "b", "")),
                 queue.execute(an_action("c")),
+                queue.execute(DeactivateAction("org", "d", "")),
                 return_exceptions=True,
             )
             stored = len(await store.events())
             if not any(isinstance(outcome, StorageError) for outcome in outcomes):
                 break
-            assert stored == 2
+            assert stored == 3
+            assert (await store.actions("org", ActionsQuery(limit=1))).total == 3
             failures += 1
     assert failures >= 10
-    assert [event.aggregate_id for event in await store.events()] == ["a", "b", "a", "b", "c"]
-    assert [action.id for action in (await store.actions("org")).items] == ["a", "c"]
+    assert [event.aggregate_id for event in await store.events()] == [*"abdabcd"]
+    page = await store.actions("org")
+    assert [(action.id, action.state) for action in page.items] == [("a", 2), ("d", 1), ("c", 2)]
+    assert page.total == 3
     await store.close()

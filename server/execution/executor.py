@@ -35,7 +35,7 @@ from server.execution.effects import Collector, EffectError
 from server.execution.failures import failure_of, is_syntax_error
 from server.execution.fetch import Fetcher
 from server.execution.frames import join
-from server.execution.pool import Pool, Slot
+from server.execution.pool import Pool
 
 SOURCE_MAX_BYTES: Final = 2 << 20
 
@@ -106,10 +106,10 @@ class Executor:
         failed = None
         if request.scripts:
             queued_at = time.monotonic_ns()
-            async with self._pool.slot(request.org_id) as slot:
+            async with self._pool.slot(request.org_id):
                 for script in request.scripts:
                     action = _Action(script, collector, self._fetcher)
-                    result = await self._run(action, slot, number, context, queued_at)
+                    result = await self._run(action, number, context, queued_at)
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
                         failed = result
@@ -127,8 +127,7 @@ class Executor:
         script = Script("", org_id, name, source)
         if problem := _too_large(script):
             return Check(parses=False, has_function=False, failure=problem)
-        async with self._pool.slot(org_id) as slot:
-            process = await slot.process()
+        async with self._pool.slot(org_id), self._pool.process() as process:
             ended = await process.run(
                 join(b"check", b"2/4", b"{}", _octets(name), _octets(source)),
                 _Action(script, None, self._fetcher),
@@ -142,7 +141,6 @@ class Executor:
     async def _run(
         self,
         action: "_Action",
-        slot: Slot,
         number: Trigger,
         context: dict[str, JSON],
         queued_at: int,
@@ -163,11 +161,11 @@ class Executor:
             _octets(script.name),
             _octets(script.source),
         )
-        process = await slot.process()
-        started = time.monotonic_ns()
         timeout_ns = script.effective_timeout_ns
-        ended = await process.run(payload, action, timeout_ns=timeout_ns)
-        took = time.monotonic_ns() - started
+        async with self._pool.process() as process:
+            started = time.monotonic_ns()
+            ended = await process.run(payload, action, timeout_ns=timeout_ns)
+            took = time.monotonic_ns() - started
         failure = failure_of(ended, script.source, timeout_ns=timeout_ns)
         return self._told(action, failure, took // 1000, (started - queued_at) // 1000)
 

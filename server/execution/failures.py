@@ -15,17 +15,18 @@ from server.execution.process import End, Ended
 
 TEXT_MAX: Final = 4096
 
-_FRAME: Final = re.compile(
-    r"^ +at (?:(.{1,200}?) \()?<input>:(\d{1,9}):(\d{1,9})\)?$", re.MULTILINE
-)
-_STACK: Final = re.compile(r"\n(?: +at .*\n?)+\Z|\nundefined\Z|\n\Z")
+SEARCHED_MAX: Final = 1 << 15
+"""Of a script, for a `throw`: a few milliseconds."""
 
-# Enough of the language to tell code from what only looks like it.
+_FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
+
+# Enough of the language to tell code from what only looks like it. What does not end goes on to the
+# end, so that nothing is looked at twice.
 _TOKEN: Final = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|`(?:\\.|[^`\\])*`"""
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`(?:\\.|[^`\\])*(?:`|\Z)"""
     r"""|(?<![\w$.])throw(?![\w$])[ \t]*"""
     r"""(?P<value>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|[\w.]+)?"""
-    r"""|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\"""",
+    r"""|'(?:\\.|[^'\\\n])*(?:'|\Z)?|"(?:\\.|[^"\\\n])*(?:"|\Z)?""",
     re.DOTALL,
 )
 
@@ -42,22 +43,32 @@ def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
         return Failure("the process that ran the action ended", killed=True)
     done = ended.done
     if done.raised:
-        text = _STACK.sub("", done.raised)
-        return _located(text, done.raised[len(text) :], source)
+        return _located(*_parted(done.raised), source)
     return _located(done.text, done.stack, source) if done.text or done.stack else None
 
 
 def is_syntax_error(ended: Ended) -> bool:
     """The script could not even be parsed: its stack is the place in it, and nothing called it."""
-    raised = ended.done.raised
-    stack = raised[len(_STACK.sub("", raised)) :].strip("\n").split("\n")
-    is_place = len(stack) == 1 and stack[0].startswith("    at <input>:")
-    return not ended.evaluated and raised.startswith("SyntaxError: ") and (is_place or not stack[0])
+    text, stack = _parted(ended.done.raised)
+    lines = stack.splitlines()
+    is_place = not lines or (len(lines) == 1 and lines[0].startswith("    at <input>:"))
+    return not ended.evaluated and text.startswith("SyntaxError: ") and is_place
+
+
+def _parted(raised: str) -> tuple[str, str]:
+    """Text and stack: the lines at the end that are frames; `undefined` is none at all."""
+    lines = raised.removesuffix("\n").split("\n")
+    if lines[-1] == "undefined" and len(lines) > 1:
+        return "\n".join(lines[:-1]), ""
+    at = len(lines)
+    while at > 1 and lines[at - 1].startswith("    at "):
+        at -= 1
+    return "\n".join(lines[:at]), "\n".join(lines[at:])
 
 
 def _located(text: str, stack: str, source: str) -> Failure:
     text = text[:TEXT_MAX]
-    frames = list(_FRAME.finditer(stack))
+    frames = [found for line in stack.splitlines() if (found := _FRAME.fullmatch(line))]
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
         # Without a name it is a place in what was parsed: the script, if nothing called that.
@@ -66,7 +77,7 @@ def _located(text: str, stack: str, source: str) -> Failure:
             named = function and function not in ("<eval>", "<anonymous>")
             at = f"{function} ({place})" if named else place
             return Failure(f"{text} at {at}", line, column)
-    if stack.strip() and stack.strip() != "undefined":
+    if stack.strip():
         return Failure(text)
     line, column = _throw_of(text, source)
     if text == "null" and not line:
@@ -77,6 +88,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
 def _throw_of(text: str, source: str) -> tuple[int, int]:
     """Line and column of the `throw` that threw the text, if there is only one that can have."""
     exact, open_ = [], []
+    if len(source) > SEARCHED_MAX:
+        return 0, 0
     for found in _TOKEN.finditer(source):
         if not found[0].startswith("throw"):
             continue

@@ -14,7 +14,7 @@ FRAME_MAX_BYTES: Final = 4 << 20
 """A script of 1 MiB with a context of 1 MiB, twice; what a worker sends is held to less."""
 
 
-SHIM_LINE: Final = 50_000
+SHIM_LINE: Final = 20_000
 """Our own part of the script side begins at this line, so that its frames in a stack are told."""
 
 
@@ -26,7 +26,7 @@ class Kind(IntEnum):
     ANSWER = 2
     """To the worker: the answer to FETCH (JSON)."""
     READY = 3
-    """From the worker, once: the protections that hold, by name, with spaces between."""
+    """From the worker, when it has a fresh context: the protections that hold, by name."""
     EVALUATED = 4
     """From the worker: the script is evaluated, its function comes next."""
     EFFECT = 5

@@ -1,8 +1,9 @@
 """The worker processes: how many there are, who has one, who waits.
 
-A run holds a slot, from its first action to its last, and with it a process; a process that is
-ended is replaced. Slots are more than cores: workers run at a lower priority than the service, and
-many only wait for an answer from the network.
+A run holds a slot, from its first action to its last, and for each action a process: the next one
+is given to another if that has a fresh context already. A process that is ended is replaced. Slots
+are more than cores: workers run at a lower priority than the service, and many only wait for an
+answer from the network.
 
 Rule 1: one organisation has at most half of the slots, so its endless loops leave room for others.
 Rule 2: who waits is served in order, as far as rule 1 lets; too many, or too long, is refused.
@@ -26,6 +27,9 @@ from server.execution.process import Process
 RESIDENT_MAX_BYTES: Final = 40 << 20
 """A process that holds this much after a run is replaced: three times what it starts with."""
 
+IDLE_MAX_S: Final = 10.0
+"""A process beyond the warm ones that was not needed for this long is ended."""
+
 log = structlog.get_logger()
 
 
@@ -33,30 +37,6 @@ log = structlog.get_logger()
 class _Waiting:
     org_id: str
     turn: "asyncio.Future[None]"
-
-
-class Slot:
-    """The right to one process at a time."""
-
-    def __init__(self, pool: "Pool") -> None:
-        self._pool = pool
-        self._process: Process | None = None
-
-    async def process(self) -> Process:
-        """The process, another one if the last was ended or has done enough.
-
-        Raises:
-            Unavailable: none can be started.
-        """
-        if self._process is None or not self._process.is_alive or self._pool.is_worn(self._process):
-            self.give_back()
-            self._process = await self._pool.take()
-        return self._process
-
-    def give_back(self) -> None:
-        if self._process is not None:
-            self._pool.give_back(self._process)
-            self._process = None
 
 
 class Pool:
@@ -105,37 +85,55 @@ class Pool:
         return {process.pid for process in self._processes}
 
     @asynccontextmanager
-    async def slot(self, org_id: str) -> AsyncIterator[Slot]:
-        """A slot of the organisation's.
+    async def slot(self, org_id: str) -> AsyncIterator[None]:
+        """A slot of the organisation's, within which one process at a time may be taken.
 
         Raises:
             Overloaded: too many wait, or this one did too long.
             Unavailable: the service stops.
         """
         await self._enter(org_id)
-        slot = Slot(self)
         try:
-            yield slot
+            yield
         finally:
-            slot.give_back()
             self._leave(org_id)
 
-    async def take(self) -> Process:
-        """A process that is ready."""
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Process]:
+        """A process for one action.
+
+        Raises:
+            Unavailable: none can be started.
+        """
+        process = await self._take()
+        try:
+            yield process
+        finally:
+            self._give_back(process)
+
+    async def _take(self) -> Process:
         while self._idle:
-            process = self._idle.pop()
+            # The last that is fresh, so that those that are not needed are seen to be idle.
+            fresh = (process for process in reversed(self._idle) if process.is_fresh)
+            process = next(fresh, self._idle[0])
+            self._idle.remove(process)
             if process.is_alive:
                 return process
             self._retire(process)
         return await self._new()
 
-    def give_back(self, process: Process) -> None:
-        if not process.is_alive or self.is_worn(process) or len(self._idle) >= self._warm:
+    def _give_back(self, process: Process) -> None:
+        if not process.is_alive or self._is_worn(process):
             self._retire(process)
-        else:
-            self._idle.append(process)
+            return
+        self._idle.append(process)
+        longest = self._idle[0]
+        now = asyncio.get_running_loop().time()
+        if len(self._processes) > self._warm and now - longest.used_at > IDLE_MAX_S:
+            self._idle.remove(longest)
+            self._retire(longest)
 
-    def is_worn(self, process: Process) -> bool:
+    def _is_worn(self, process: Process) -> bool:
         return (
             process.runs >= self._options.runs_max
             or process.busy_s > CPU_MAX_S / 2

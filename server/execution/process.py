@@ -110,8 +110,11 @@ class Process(asyncio.Protocol):
         self._deadline = 0.0
         self._evaluated = False
         self._sent = 0
-        self.is_alive = True
+        self._is_ended = False
         self.protections: tuple[str, ...] = ()
+        self.is_fresh = False
+        """It has a context at hand; a script given before that waits for one."""
+        self.used_at = loop.time()
         self.runs = 0
         self.busy_s = 0.0
 
@@ -157,6 +160,10 @@ class Process(asyncio.Protocol):
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def is_alive(self) -> bool:
+        return not self._is_ended and self._child.poll() is None
+
     def resident_bytes(self) -> int:
         """Memory that it holds now; 0 where the system does not tell."""
         try:
@@ -173,6 +180,7 @@ class Process(asyncio.Protocol):
         self._visitor = visitor
         self._evaluated = False
         self._sent = 0
+        self.used_at = started
         self._deadline = started + timeout_ns / 1e9
         evaluate_s = min(timeout_ns, EVALUATE_MAX_NS) / 1e9
         self._timer = loop.call_at(started + evaluate_s, self._finish, End.TIMED_OUT)
@@ -197,7 +205,7 @@ class Process(asyncio.Protocol):
 
     def kill(self) -> None:
         """End it now; `stop` waits for that."""
-        self.is_alive = False
+        self._is_ended = True
         self._child.kill()
 
     async def stop(self) -> int:
@@ -210,7 +218,6 @@ class Process(asyncio.Protocol):
     # --- asyncio.Protocol
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.is_alive = False
         if not self._ready.done():
             self._ready.set_exception(FrameError("it ended"))
         self._finish(End.DIED)
@@ -226,8 +233,10 @@ class Process(asyncio.Protocol):
             self._finish(End.FAULT)
 
     def _take(self, kind: Kind, payload: bytes) -> None:
-        if kind is Kind.READY and not self._ready.done():
-            self._ready.set_result(tuple(payload.decode("ascii", "replace").split()))
+        if kind is Kind.READY and not self.is_fresh:
+            self.is_fresh = True
+            if not self._ready.done():
+                self._ready.set_result(tuple(payload.decode("ascii", "replace").split()))
             return
         visitor, ended = self._visitor, self._ended
         if visitor is None or ended is None or ended.done() or self._fetching is not None:
@@ -246,6 +255,7 @@ class Process(asyncio.Protocol):
                 self._fetching = asyncio.ensure_future(visitor.fetch(payload))
                 self._fetching.add_done_callback(self._answer)
             case Kind.DONE:
+                self.is_fresh = False
                 done = _decode_done(payload)
                 ended.set_result(Ended(End.DONE, self._evaluated, done))
             case _:

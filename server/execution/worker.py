@@ -59,15 +59,13 @@ def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
     """Serve until the socket is closed."""
     files = {path.stem: _bare(path) for path in (Path(__file__).parent / "script").glob("*.js")}
     protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
-    worker = Worker(files, int(heap_max_bytes))
-    worker.send(Kind.READY, " ".join(protections).encode())
-    worker.serve()
+    Worker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
 
 
 def _bare(path: Path) -> str:
     """A file without its comments, which would be read again for each context."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("//"))
+    return "\n".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
 
 def parts_of(trigger: str, source: str) -> tuple[str, ...]:
@@ -91,11 +89,12 @@ class Worker:
         while data:
             data = data[os.write(0, data) :]
 
-    def serve(self) -> None:
+    def serve(self, protections: bytes) -> None:
         """One action after the other; the next is likely to need what the last one did."""
         parts = parts_of("2/4", "")
         while True:
             context, shim = self._fresh(parts)
+            self.send(Kind.READY, protections)
             kind, payload = self._receive()
             if kind is not Kind.RUN:
                 sys.exit(f"a frame {kind.name}, expected RUN")

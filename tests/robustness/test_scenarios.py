@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.hostile_scripts import HOSTILE
 from tests.real_server import ACTIONS
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
 from tests.robustness.kill import kill
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
+from tests.robustness.scripts import MORE_MAX_MIB, attack
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
 
@@ -65,3 +67,10 @@ def test_a_request_may_follow_a_refused_one_on_its_connection(site: Site) -> Non
         client.send(request("GET", "/healthz"))
         answers = [client.answer(), client.answer()]
     assert [answer and answer.status for answer in answers] == [400, 200]
+
+
+def test_hostile_scripts_leave_others_served() -> None:
+    seen = uvloop.run(attack([*HOSTILE[::8]]))
+    assert seen.wrong == []
+    assert len(seen.runs_s) > 10
+    assert seen.after_mib < seen.before_mib + MORE_MAX_MIB

@@ -75,7 +75,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: .venv/.stamp-conformance ## run the protobuf conformance suite, with our codec for all JSON
+conformance: .venv/.stamp-conformance ## the protobuf conformance suite, and a fuzz against json_format, on our codec
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached

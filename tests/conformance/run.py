@@ -1,10 +1,14 @@
-"""`make conformance`: the official suite, then the suite against a codec that is broken on purpose.
+"""`make conformance`: the official suite, the suite against a codec broken on purpose, and a fuzz.
 
-A failure, required or recommended, ends with exit status 1; so does a suite that does not notice.
+A failure, required or recommended, ends with exit status 1; so does a suite that does not notice,
+and a difference from json_format that is not explained.
 """
 
+import argparse
 import sys
+from pathlib import Path
 
+from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
 
@@ -12,27 +16,50 @@ COLUMNS = ("successes", "skipped", "expected failures", "unexpected failures")
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="make conformance ARGS=...", description=__doc__)
+    parser.add_argument("--messages", type=int, default=100_000, help="of the fuzz, each way")
+    count = parser.parse_args().messages
     try:
         suite = Suite()
-        outcome = suite.run()
-        for name, why in outcome.failures.items():
-            print(f"{name}: {why[:400]}")
-        print(f"{'protobuf conformance suite':28}{''.join(f'{column:>21}' for column in COLUMNS)}")
-        for kind, cases in (
-            ("JSON, read or written", outcome.json),
-            ("binary to binary", outcome.binary),
-            ("text format", outcome.text),
-        ):
-            print(f"{kind:28}{''.join(f'{count:21}' for count in cases)}")
-        is_passed = not outcome.failures
-        for defect in DEFECTS:
-            noticed = len(suite.run("--defect", defect).failures)
-            is_passed = is_passed and noticed > 0
-            print(f"codec made to {defect}: {noticed} cases fail, as some must")
+        is_passed = _run_suite(suite)
     except SuiteError as error:
         print(f"make conformance: {error}", file=sys.stderr)
         return 1
+    is_passed = _fuzz(suite.descriptor_set, count) and is_passed
     return 0 if is_passed else 1
+
+
+def _run_suite(suite: Suite) -> bool:
+    outcome = suite.run()
+    for name, why in outcome.failures.items():
+        print(f"{name}: {why[:400]}")
+    print(f"{'protobuf conformance suite':28}{''.join(f'{column:>21}' for column in COLUMNS)}")
+    for kind, cases in (
+        ("JSON, read or written", outcome.json),
+        ("binary to binary", outcome.binary),
+        ("text format", outcome.text),
+    ):
+        print(f"{kind:28}{''.join(f'{number:21}' for number in cases)}")
+    is_passed = not outcome.failures
+    for defect in DEFECTS:
+        noticed = len(suite.run("--defect", defect).failures)
+        is_passed = is_passed and noticed > 0
+        print(f"codec made to {defect}: {noticed} cases fail, as some must", flush=True)
+    return is_passed
+
+
+def _fuzz(descriptor_set: Path, count: int) -> bool:
+    def report(sofar: Tally) -> None:
+        if sofar.messages % (20 * CHUNK) == 0 or sofar.messages >= count:
+            print(f"against json_format: {sofar.messages:,} messages each way", flush=True)
+
+    tally = compare(descriptor_set, count, report)
+    for (verdict, reason), number in sorted(tally.differences.items()):
+        print(f"{number:7,}  {verdict}: {reason}")
+    for failure in tally.failures[:20]:
+        print(f"not explained, message {failure}")
+    print(f"{len(tally.failures)} differences that are not explained")
+    return not tally.failures
 
 
 if __name__ == "__main__":

@@ -809,6 +809,20 @@ def test_types_compile_the_same_from_several_threads(pool: DescriptorPool) -> No
         pytest.param(b"[" * 100_000, id="100,000 arrays"),
         pytest.param(b"[" * 1_000_000, id="1,000,000 arrays"),
         pytest.param(b'{"oneKinds":' * 100_000, id="100,000 objects"),
+        pytest.param(
+            b'{"oneAny":'
+            + b'{"@type":"type.googleapis.com/google.protobuf.Any","value":' * 2000
+            + b"{}"
+            + b"}" * 2001,
+            id="2,000 Anys",
+        ),
+        pytest.param(
+            b'{"oneAny":'
+            + b'{"@type":"type.googleapis.com/google.protobuf.Any","value":' * 500
+            + b"{}"
+            + b"}" * 501,
+            id="500 Anys, which JSON parsers read",
+        ),
         pytest.param(b'{"oneInt32":' + b"9" * 5000 + b"}", id="number of 5,000 digits"),
         pytest.param(b'{"oneInt32":"' + b"9" * 500_000 + b'"}', id="quoted, 500,000 digits"),
         pytest.param(b'{"oneDouble":"' + b"9" * 500_000 + b'"}', id="quoted double"),

@@ -38,11 +38,19 @@ def read(flow_type: int, trigger_type: int, context: JSON) -> dict[str, JSON]:
         UnknownTrigger: the flow has no such trigger.
         BadContext: a value is not what it should be.
     """
-    completed = _CONTEXTS[trigger(flow_type, trigger_type)](context, "context")
-    size = sum(len(part) for part in parts(completed).values())
+    return _CONTEXTS[trigger(flow_type, trigger_type)](context, "context")
+
+
+def size_of(context: JSON) -> int:
+    """Its octets as JSON, at most `CONTEXT_MAX_BYTES`.
+
+    Raises:
+        BadContext: it is larger, or has no form in JSON.
+    """
+    size = len(_json(context))
     if size > CONTEXT_MAX_BYTES:
         raise BadContext(f"context: expected at most {CONTEXT_MAX_BYTES} bytes, got {size}")
-    return completed
+    return size
 
 
 def trigger(flow_type: int, trigger_type: int) -> Trigger:
@@ -65,13 +73,13 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
 
 
 def parts(context: dict[str, JSON]) -> dict[str, str]:
-    """Each value as JSON text: the script side parses what is asked for, when it is.
+    """Each value as JSON text: the script side parses what is asked for, when it is."""
+    return {name: _json(value).decode() for name, value in context.items()}
 
-    Raises:
-        BadContext: a value has no form in JSON.
-    """
+
+def _json(value: JSON) -> bytes:
     try:
-        return {name: orjson.dumps(value).decode() for name, value in context.items()}
+        return orjson.dumps(value)
     except (TypeError, RecursionError) as error:
         raise BadContext(f"context: expected JSON, got what has no form in it ({error})") from None
 

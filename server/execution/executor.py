@@ -7,6 +7,7 @@ Rule 1: which scripts run, and in which order, is the caller's choice; here all 
 Rule 2: what an action asked for counts from when it did, also if the action then fails.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -38,6 +39,9 @@ from server.execution.frames import join
 from server.execution.pool import Pool
 
 SOURCE_MAX_BYTES: Final = 2 << 20
+
+INLINE_MAX_BYTES: Final = 32 << 10
+"""Of a context that is read on the loop, in about a millisecond."""
 
 LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
@@ -100,7 +104,10 @@ class Executor:
             Unavailable: there is no process to run scripts in.
         """
         number = contexts.trigger(request.flow_type, request.trigger_type)
-        context = contexts.read(*number, request.context)
+        if contexts.size_of(request.context) <= INLINE_MAX_BYTES:
+            context = contexts.read(*number, request.context)
+        else:
+            context = await asyncio.to_thread(contexts.read, *number, request.context)
         collector = Collector(number, context)
         results: list[ActionResult] = []
         failed = None

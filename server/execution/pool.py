@@ -61,7 +61,13 @@ class Pool:
         Raises:
             Unavailable: there is none to be had.
         """
-        self._idle.extend(await asyncio.gather(*(self._new() for _ in range(self._warm))))
+        started = await asyncio.gather(
+            *(self._new() for _ in range(self._warm)), return_exceptions=True
+        )
+        for outcome in started:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            self._idle.append(outcome)
         log.info(
             "scripts are run in processes of their own",
             warm=self._warm,
@@ -70,13 +76,14 @@ class Pool:
         )
 
     async def close(self) -> None:
-        """End every process, and every wait with it."""
+        """End every process, and every run and wait with it."""
         self._is_closed = True
         for waiting in self._waiting:
             if not waiting.turn.done():
                 waiting.turn.set_exception(Unavailable("the service stops"))
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Left in the set while they end: a run that gives one back meanwhile leaves it alone.
         await asyncio.gather(*(process.stop() for process in self._processes))
         self._processes.clear()
 
@@ -123,6 +130,8 @@ class Pool:
         return await self._new()
 
     def _give_back(self, process: Process) -> None:
+        if self._is_closed:
+            return
         if not process.is_alive or self._is_worn(process):
             self._retire(process)
             return
@@ -143,8 +152,7 @@ class Pool:
     # --- slots
 
     async def _enter(self, org_id: str) -> None:
-        if self._is_closed:
-            raise Unavailable("the service stops")
+        self._refuse_when_closed()
         if not self._waiting and self._has_room(org_id):
             self._of_org[org_id] += 1
             return
@@ -189,15 +197,23 @@ class Pool:
     # --- processes
 
     async def _new(self) -> Process:
-        if self._is_closed:
-            raise Unavailable("the service stops")
+        self._refuse_when_closed()
         self._starting += 1
         try:
             process = await Process.start(self._options)
         finally:
             self._starting -= 1
+        try:
+            self._refuse_when_closed()
+        except Unavailable:
+            await process.stop()
+            raise
         self._processes.add(process)
         return process
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise Unavailable("the service stops")
 
     def _retire(self, process: Process) -> None:
         """End a process, and have another instead if fewer than the warm ones are left."""

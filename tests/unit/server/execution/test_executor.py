@@ -10,6 +10,7 @@ import pytest
 
 from server.execution.contract import (
     EVALUATE_MAX_NS,
+    JSON,
     TIMEOUT_MAX_NS,
     BadContext,
     Options,
@@ -169,6 +170,19 @@ async def test_runs_are_counted_by_action(runner: Runner) -> None:
     assert counters.duration_us > 50_000
 
 
+async def test_a_process_that_died_while_idle_costs_nothing(runner: Runner) -> None:
+    for pid in runner.executor.pids():
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  it is killed
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_a_large_context_is_read(runner: Runner) -> None:
+    roles: JSON = [{"roles": [f"role {n}"]} for n in range(1000)]
+    source = "function f(ctx) { log(ctx.v1.user.grants.count) }"
+    assert await runner.logged(source, context={"userGrants": roles}) == "1000"
+
+
 @pytest.mark.parametrize("trigger", [(0, 1), (1, 4), (2, 1), (4, 5), (5, 1)])
 async def test_a_trigger_that_does_not_exist_is_refused(runner: Runner, trigger: Trigger) -> None:
     with pytest.raises(UnknownTrigger, match=f"flow {trigger[0]} has no trigger {trigger[1]}"):
@@ -283,6 +297,18 @@ async def test_a_process_is_replaced_after_enough_runs() -> None:
         assert first.isdisjoint(executor.pids())
     finally:
         await executor.close()
+
+
+async def test_a_run_under_way_ends_with_the_executor() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    script = replace(action(SLOW), allowed_to_fail=True)
+    running = asyncio.ensure_future(executor.run(RunRequest(2, 4, "org", {}, (script, script))))
+    await _one_is_busy(executor.pids())
+    await executor.close()
+    with pytest.raises(Unavailable):
+        await running
+    assert executor.pids() == set()
 
 
 async def test_nothing_is_left_after_the_end() -> None:

@@ -149,10 +149,11 @@ GOOGLE = google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pa
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$(GOOGLE) && \
 	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
-	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" proto/*/*.proto && \
+	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" $$(find proto -name '*.proto') && \
 	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
-	$$(grep -l '^service ' proto/*/*.proto) && \
-	for package in "$$out"/gen/*/; do touch "$$package/__init__.py" "$$package/py.typed"; done && \
+	$$(grep -lr '^service ' proto) && \
+	for package in $$(cd "$$out/gen" && find . -mindepth 1 -type d); do touch "$$out/gen/$$package/__init__.py"; done && \
+	for package in "$$out"/gen/*/; do touch "$$package/py.typed"; done && \
 	python -m grpc_tools.protoc -I. -I$$google --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
 	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto && \
 	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \

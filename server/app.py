@@ -14,13 +14,18 @@ from typing import Final
 
 import structlog
 
+from actions.v1 import execution_pb2
+from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from server import locale
 from server.admin import Admin
 from server.admin_socket import AdminSocket
+from server.clock import wall_clock
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.errors import Failures
 from server.eventstore.sqlite.store import SqliteEventStore
+from server.execution.contract import Options, Unavailable
+from server.execution.executor import Executor
 from server.first_start import Owner, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
@@ -30,7 +35,10 @@ from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.interceptors import NO_CACHE, interceptor
 from server.native import GrpcServer
+from server.runlog import RunLog
+from server.services.execution import ExecutionService
 from server.services.management import ManagementService
+from server.services.run_records import Records
 from server.validation import checks_of
 from transcoder import Limits, Transcoder
 from zitadel import management_pb2
@@ -51,7 +59,13 @@ _RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
     "X-Robots-Tag": "none"
 }
 
-_SERVICES: Final = (management_pb2.DESCRIPTOR.services_by_name["ManagementService"],)
+_SERVICES: Final = (
+    management_pb2.DESCRIPTOR.services_by_name["ManagementService"],
+    execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
+)
+
+_DAY_S: Final = 86_400
+_MIB: Final = 1 << 20
 
 log = structlog.get_logger()
 
@@ -119,9 +133,12 @@ class Application:
             response_headers=_RESPONSE_HEADERS,
             limits=Limits(drain_timeout_s=DRAIN_S),
         )
-        service = ManagementService(store, queue, ids, texts)
+        management = ManagementService(store, queue, ids, texts)
+        execution = ExecutionService(store, self._executor(), self._records(store), ids)
         for door in (native, transcoder.at(REST_PREFIX)):
-            add_ManagementServiceServicer_to_server(service, door)  # type: ignore[arg-type]  # kin
+            add_ManagementServiceServicer_to_server(management, door)  # type: ignore[arg-type]  # kin
+        for front in (native, transcoder):
+            add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin
 
         running.push_async_callback(native.stop, 0)
         grpc_listen = await _listening(native, config.grpc_listen)
@@ -129,6 +146,30 @@ class Application:
         running.push_async_callback(_drain, native, transcoder)
         _calm_collector()
         return Started(listen, grpc_listen, owner)
+
+    def _executor(self) -> Executor:
+        """What runs scripts; its first processes start meanwhile."""
+        config = self._config
+        options = Options(
+            workers_max=config.script_workers,
+            queue_max=config.script_queue,
+            deny=config.script_fetch_deny,
+            allow=config.script_fetch_allow,
+        )
+        executor = Executor(options)
+        self._running.push_async_callback(executor.close)
+        starting = asyncio.get_running_loop().create_task(_start(executor))
+        self._running.push_async_callback(asyncio.wait, (starting,))
+        return executor
+
+    def _records(self, store: SqliteEventStore) -> Records:
+        config = self._config
+        runs = RunLog(
+            store, keep_s=config.runs_keep_days * _DAY_S, max_bytes=config.runs_max_mib * _MIB
+        )
+        runs.start()
+        self._running.push_async_callback(runs.close)
+        return Records(runs, since=wall_clock(), lines=config.access_log)
 
     def _jwts(self) -> Jwts | None:
         """What verifies JWTs, if there are to be any; its keys are fetched meanwhile."""
@@ -164,6 +205,14 @@ async def _listening(door: GrpcServer | Transcoder, address: str) -> str:
         number = error.errno or 0
         why = os.strerror(number) if number > 0 else error.strerror
         raise OSError(f"cannot listen on {address}: {why}") from error
+
+
+async def _start(executor: Executor) -> None:
+    """Have processes ready for the first runs; without them, actions are seen and set as ever."""
+    try:
+        await executor.start()
+    except Unavailable as error:
+        log.error("scripts cannot be run", reason=str(error))
 
 
 async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:

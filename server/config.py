@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from server.execution.addresses import Entries
 from server.urls import may_be_fetched
 
 SHOWN_CHARS: Final = 40
@@ -45,7 +46,14 @@ class Config:
         jwt_audience: of which a JWT names one in its `aud`.
         jwt_jwks_url: where the issuer's keys are; empty where discovery says it.
         cors_origins: as browsers send them ("https://app.example"), or "*" alone for any.
-        access_log: whether each call is logged.
+        access_log: whether each call, and each run, is logged.
+        script_workers: processes that run scripts, at most; 0 for four for each core.
+        script_queue: runs that wait for one of them; one more is refused.
+        script_fetch_deny: addresses, networks and host names that scripts may not reach, beside
+            those that are not public.
+        script_fetch_allow: those that they may reach all the same.
+        runs_keep_days: how long a run is in the log of runs.
+        runs_max_mib: how much is kept there of all runs; 0 for no log.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -57,6 +65,12 @@ class Config:
     cors_origins: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     access_log: bool = True
+    script_workers: int = 0
+    script_queue: int = 256
+    script_fetch_deny: tuple[str, ...] = ()
+    script_fetch_allow: tuple[str, ...] = ()
+    runs_keep_days: int = 7
+    runs_max_mib: int = 64
 
 
 class Loaded(NamedTuple):
@@ -168,6 +182,7 @@ _ORIGIN: Final = re.compile(
 )
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _FETCHED: Final = "an https URL (http on this machine)"
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _YES: Final = frozenset({"true", "yes", "on", "1"})
 _NO: Final = frozenset({"false", "no", "off", "0"})
 
@@ -261,6 +276,27 @@ def _switch(value: object) -> bool:
     raise _Unfit("true or false")
 
 
+def _number(least: int, most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, str) and _DIGITS.fullmatch(value):
+            value = int(value)
+        # A bool is an int to Python, and TOML has it.
+        if type(value) is int and least <= value <= most:
+            return value
+        raise _Unfit(f"a whole number from {least} to {most}")
+
+    return read
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = _lines(value)
+    try:
+        Entries(hosts)
+    except ValueError as error:
+        raise _Unfit("addresses, networks (CIDR) and host names, separated by commas") from error
+    return hosts
+
+
 _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "listen": _address,
     "grpc_listen": _address,
@@ -271,6 +307,12 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "cors_origins": _cors_origins,
     "log_format": _log_format,
     "access_log": _switch,
+    "script_workers": _number(0, 256),
+    "script_queue": _number(1, 100_000),
+    "script_fetch_deny": _hosts,
+    "script_fetch_allow": _hosts,
+    "runs_keep_days": _number(1, 3650),
+    "runs_max_mib": _number(0, 1 << 20),
 }
 
 
@@ -318,8 +360,8 @@ def _parsed(file: _Given) -> Mapping[str, object]:
 def _toml(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    # TOML's basic strings and booleans are written as JSON's.
-    return json.dumps(value if isinstance(value, bool) else str(value), ensure_ascii=False)
+    # TOML's basic strings, booleans and integers are written as JSON's.
+    return json.dumps(value if isinstance(value, int) else str(value), ensure_ascii=False)
 
 
 def _shown(value: object) -> str:

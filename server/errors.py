@@ -1,7 +1,8 @@
 """What a caller is told when a call fails: a refusal as a gRPC status with its ErrorDetail.
 
-Follows the Actions API, "Errors on the wire": the message is `<text> (<id>)`, and the one detail is
-zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status.
+Follows the Actions API, "Errors on the wire": the message is `<text> (<id>)`, and the first detail
+is zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status, and
+one with details of its own has them behind that.
 Rule: the text of any other exception never reaches a caller; it belongs to the log.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import grpc
-from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
@@ -43,6 +44,18 @@ class Failure(NamedTuple):
     trailing_metadata: tuple[tuple[str, bytes], ...] = ()
 
 
+class DetailedRefusal(Refusal):
+    """A refusal that says more than a text can.
+
+    Attributes:
+        details: of the status, behind the ErrorDetail; small, as a status is metadata.
+    """
+
+    def __init__(self, refusal: Refusal, *details: Message) -> None:
+        super().__init__(refusal.kind, refusal.key, refusal.id, values=refusal.values)
+        self.details = details
+
+
 STORAGE_FAILED: Final = Failure(grpc.StatusCode.UNAVAILABLE, "storage is unavailable, try again")
 
 
@@ -60,7 +73,7 @@ class Failures:
 
     def of(self, refusal: Refusal) -> Failure:
         texts = texts_of_call(self._locale)
-        if refusal.values or not refusal.id:
+        if refusal.values or not refusal.id or isinstance(refusal, DetailedRefusal):
             return _translated(refusal, texts)
         key = (texts, refusal.kind, refusal.key, refusal.id)
         failure = self._constant.get(key)
@@ -75,7 +88,9 @@ def _translated(refusal: Refusal, texts: Texts) -> Failure:
     if not refusal.id:
         return Failure(code, text)
     message = f"{text} ({refusal.id})"
-    detail = Any()
-    detail.Pack(ErrorDetail(id=refusal.id, message=text))
-    status = Status(code=code.value[0], message=message, details=[detail])
+    status = Status(code=code.value[0], message=message)
+    status.details.add().Pack(ErrorDetail(id=refusal.id, message=text))
+    if isinstance(refusal, DetailedRefusal):
+        for detail in refusal.details:
+            status.details.add().Pack(detail)
     return Failure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from google.protobuf.message import Message
 
-from tests.doors import JSON, Caller
+from tests.doors import JSON, Caller, path_fields
 from tests.prepared import last_event_at
 
 if TYPE_CHECKING:
@@ -59,5 +59,4 @@ async def assert_refused(caller: Caller, stranger: Caller, door: str, row: Row) 
 
 def has_empty_segment(request: Message) -> bool:
     """Whether the request's path over REST has an empty segment, which no route has."""
-    in_path = ("id", "type", "flow_type", "trigger_type")
-    return any(getattr(request, name, None) == "" for name in in_path)
+    return any(getattr(request, name) == "" for name in path_fields(request))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 import aiohttp
 import grpc
@@ -24,6 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 from yarl import URL
 
+from actions.v1 import execution_pb2
 from zitadel import management_pb2
 from zitadel.message_pb2 import ErrorDetail
 
@@ -32,8 +33,14 @@ GRPC: Final = "grpc"
 WEB: Final = "grpc-web"
 DOORS: Final = (JSON, GRPC, WEB)
 
-SERVICE: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
 REST_PREFIX: Final = "/management/v1"
+_REST_PREFIXES: Final = {management_pb2.DESCRIPTOR: REST_PREFIX, execution_pb2.DESCRIPTOR: ""}
+METHODS: Final[Mapping[str, MethodDescriptor]] = {
+    method.name: method
+    for file in _REST_PREFIXES
+    for service in file.services_by_name.values()
+    for method in service.methods
+}
 DEADLINE_S: Final = 30.0
 
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
@@ -54,6 +61,7 @@ class Answer:
         metadata: headers and trailers, by lower-case names.
         http_status: 0 from gRPC.
         body: as it came over HTTP.
+        run: the detail of a run that failed.
     """
 
     code: int
@@ -63,6 +71,7 @@ class Answer:
     metadata: Mapping[str, str] = field(default_factory=dict)
     http_status: int = 0
     body: bytes = b""
+    run: execution_pb2.RunFailure | None = None
 
     @property
     def refusal(self) -> tuple[int, str, tuple[tuple[str, str], ...]]:
@@ -104,6 +113,7 @@ class Doors:
         token: str = "",
         org_id: str = "",
         metadata: Mapping[str, str] = _NOTHING,
+        deadline_s: float | None = None,
     ) -> Answer:
         """Call the method whose request this is.
 
@@ -113,18 +123,21 @@ class Doors:
             token: a bearer token; empty for none.
             org_id: the organisation that the call is about; empty for the caller's own.
             metadata: more headers, by lower-case names.
+            deadline_s: what the server is told; None for nothing over HTTP.
         """
-        method = SERVICE.methods_by_name[request.DESCRIPTOR.name.removesuffix("Request")]
+        method = _method(request)
         headers = {
             **({"authorization": f"Bearer {token}"} if token else {}),
             **({"x-zitadel-orgid": org_id} if org_id else {}),
             **metadata,
         }
+        if door == GRPC:
+            return await self._native(method, request, headers, deadline_s or DEADLINE_S)
+        if deadline_s is not None:
+            headers["grpc-timeout"] = f"{int(deadline_s * 1000)}m"
         if door == JSON:
             return await self._json(method, request, headers)
-        if door == WEB:
-            return await self._web(method, request, headers)
-        return await self._native(method, request, headers)
+        return await self._web(method, request, headers)
 
     async def _json(
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
@@ -135,7 +148,10 @@ class Doors:
             lambda variable: quote(getattr(request, variable[1]), safe=""), getattr(rule, verb)
         )
         body = json_format.MessageToJson(request) if rule.body else None
-        url = URL(f"http://{self.http}{REST_PREFIX}{path}", encoded=True)
+        if not rule.body:
+            path += _query(request)
+        prefix = _REST_PREFIXES[method.containing_service.file]
+        url = URL(f"http://{self.http}{prefix}{path}", encoded=True)
         named = {**headers, **({"content-type": "application/json"} if rule.body else {})}
         async with self.session.request(verb.upper(), url, data=body, headers=named) as got:
             text = await got.read()
@@ -144,10 +160,9 @@ class Doors:
             response = json_format.Parse(text, _response(method))
             return Answer(0, "", (), response, sent, got.status, text)
         status = json.loads(text)
-        details = tuple((detail["id"], detail["message"]) for detail in status.get("details", []))
-        return Answer(
-            status["code"], status.get("message", ""), details, None, sent, got.status, text
-        )
+        packed = json_format.Parse(text, Status()).SerializeToString()
+        code, said = status["code"], status.get("message", "")
+        return Answer(code, said, _details(packed), None, sent, got.status, text, _run(packed))
 
     async def _web(
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
@@ -170,26 +185,31 @@ class Doors:
             response = type(_response(method)).FromString(message)
             return Answer(0, "", (), response, sent, got.status, body)
         said = unquote(sent.get("grpc-message", ""))
-        packed = sent.get("grpc-status-details-bin", "")
-        details = _details(base64.b64decode(packed + "=" * (-len(packed) % 4)))
-        return Answer(int(sent["grpc-status"]), said, details, None, sent, got.status, body)
+        encoded = sent.get("grpc-status-details-bin", "")
+        packed = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+        code = int(sent["grpc-status"])
+        return Answer(code, said, _details(packed), None, sent, got.status, body, _run(packed))
 
     async def _native(
-        self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
+        self,
+        method: MethodDescriptor,
+        request: Message,
+        headers: Mapping[str, str],
+        deadline_s: float,
     ) -> Answer:
         multi: Any = self.channel.unary_unary(
             _path(method),
             request_serializer=type(request).SerializeToString,
             response_deserializer=type(_response(method)).FromString,
         )
-        call = multi(request, metadata=tuple(headers.items()), timeout=DEADLINE_S)
+        call = multi(request, metadata=tuple(headers.items()), timeout=deadline_s)
         try:
             response = await call
         except grpc.aio.AioRpcError as error:
             packed = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
             sent = _lower((*error.initial_metadata(), *error.trailing_metadata()))
             code, said = error.code().value[0], error.details() or ""
-            return Answer(code, said, _details(packed), None, sent)
+            return Answer(code, said, _details(packed), None, sent, run=_run(packed))
         sent = _lower((*await call.initial_metadata(), *await call.trailing_metadata()))
         return Answer(0, "", (), response, sent)
 
@@ -203,10 +223,20 @@ class Caller:
     org_id: str
 
     async def ask(
-        self, door: str, request: Message, *, metadata: Mapping[str, str] = _NOTHING
+        self,
+        door: str,
+        request: Message,
+        *,
+        metadata: Mapping[str, str] = _NOTHING,
+        deadline_s: float | None = None,
     ) -> Answer:
         return await self.doors.call(
-            door, request, token=self.token, org_id=self.org_id, metadata=metadata
+            door,
+            request,
+            token=self.token,
+            org_id=self.org_id,
+            metadata=metadata,
+            deadline_s=deadline_s,
         )
 
     async def get(self, request: Message) -> Any:
@@ -220,8 +250,29 @@ class Caller:
         return answer.response
 
 
+def _method(request: Message) -> MethodDescriptor:
+    return METHODS[request.DESCRIPTOR.name.removesuffix("Request")]
+
+
 def _path(method: MethodDescriptor) -> str:
-    return f"/{SERVICE.full_name}/{method.name}"
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def path_fields(request: Message) -> list[str]:
+    """The names of the fields that stand in the request's path over REST."""
+    rule = _method(request).GetOptions().Extensions[http_rule]
+    return _VARIABLE.findall(getattr(rule, rule.WhichOneof("pattern")))
+
+
+def _query(request: Message) -> str:
+    """The other fields, which are scalars, as a query."""
+    in_path = path_fields(request)
+    pairs = {
+        field.json_name: json.dumps(value) if isinstance(value, bool) else value
+        for field, value in request.ListFields()
+        if field.name not in in_path
+    }
+    return f"?{urlencode(pairs)}" if pairs else ""
 
 
 def _response(method: MethodDescriptor) -> Message:
@@ -232,9 +283,16 @@ def _details(packed: bytes) -> tuple[tuple[str, str], ...]:
     detail = ErrorDetail()
     found = []
     for any_ in Status.FromString(packed).details:
-        assert any_.Unpack(detail), any_.type_url
-        found.append((detail.id, detail.message))
+        if not any_.Is(execution_pb2.RunFailure.DESCRIPTOR):
+            assert any_.Unpack(detail), any_.type_url
+            found.append((detail.id, detail.message))
     return tuple(found)
+
+
+def _run(packed: bytes) -> execution_pb2.RunFailure | None:
+    failure = execution_pb2.RunFailure()
+    details = Status.FromString(packed).details
+    return failure if any(detail.Unpack(failure) for detail in details) else None
 
 
 def _lower(pairs: Iterable[tuple[str, object]]) -> dict[str, str]:

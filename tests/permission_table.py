@@ -6,7 +6,7 @@ Knows the rows, the columns, and how a table is printed. A test prints the table
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tests.doors import SERVICE
+from tests import doors
 
 PROPERTY: Final = "permissions"
 """The name of the property by which a test says what it saw: the lines of a table."""
@@ -17,11 +17,12 @@ ROLES: Final = (
     "IAM_OWNER_VIEWER",
     "ORG_OWNER",
     "ORG_OWNER_VIEWER",
+    "ORG_ACTION_RUNNER",
 )
 NO_MEMBER: Final = "no membership"
 ANONYMOUS: Final = "no token"
 CALLERS: Final = (*ROLES, NO_MEMBER, ANONYMOUS)
-METHODS: Final = tuple(method.name for method in SERVICE.methods)
+METHODS: Final = tuple(doors.METHODS)
 
 Cells = Mapping[tuple[str, str], str]
 """What is answered, by (method, caller)."""

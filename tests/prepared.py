@@ -4,8 +4,10 @@ from tests.doors import Caller
 from zitadel import management_pb2 as pb
 
 
-async def action(caller: Caller, name: str = "greet", **fields: object) -> str:
-    request = pb.CreateActionRequest(name=name, script="s", **fields)  # type: ignore[arg-type]
+async def action(
+    caller: Caller, name: str = "greet", *, script: str = "s", **fields: object
+) -> str:
+    request = pb.CreateActionRequest(name=name, script=script, **fields)  # type: ignore[arg-type]
     response = await caller.get(request)
     return str(response.id)
 

@@ -127,7 +127,29 @@ class Process:
         # What clock_getcpuclockid(3) gives for a process: its id inverted, and CPUCLOCK_SCHED.
         return time.clock_gettime(~self.pid << 3 | 2)
 
+    def children(self) -> list[int]:
+        """The ids of the processes that it started, and that are there."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(_stat(path)[1]) == self.pid:
+                    found.append(int(path.parent.name))
+        return found
+
     def resident_mib(self) -> float:
         """Memory that it holds, libraries among it."""
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * _PAGE_BYTES / 2**20
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process wants a processor now."""
+    try:
+        return _stat(Path(f"/proc/{pid}/stat"))[0] == "R"
+    except OSError:
+        return False
+
+
+def _stat(path: Path) -> list[str]:
+    """What stands behind the name of a process: its state, its parent, ... (proc(5))."""
+    return path.read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()

@@ -46,10 +46,11 @@ _ORG: Final = click.option(
 )
 _ROLES: Final = """
 \b
-ORG_OWNER         reads and writes in this organisation
-ORG_OWNER_VIEWER  reads in this organisation
+ORG_OWNER          reads and writes in this organisation, and runs its actions
+ORG_OWNER_VIEWER   reads in this organisation
+ORG_ACTION_RUNNER  runs the actions of this organisation, and nothing else
 IAM_OWNER, IAM_ORG_MANAGER, IAM_OWNER_VIEWER
-                  the same in every organisation
+                   the same in every organisation
 
 Example: python -m server member add 381029384756019283 ORG_OWNER
 """

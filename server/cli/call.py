@@ -22,6 +22,7 @@ _EPILOG: Final = """
 Examples:
   python -m server call ListActions
   python -m server call ReactivateAction '{"id":"381029384756019283"}' --door grpc-web
+  python -m server call RunTrigger '{"flowType":"2","triggerType":"4","context":{}}'
 """
 
 
@@ -87,12 +88,11 @@ def call(
 
 
 def _method(name: str) -> "MethodDescriptor":
-    from server.cli.doors import SERVICE
+    from server.cli.doors import METHODS
 
-    methods = SERVICE.methods_by_name
-    if name not in methods:
-        raise Misused(f"unknown method {name[:40]!r}: expected one of {', '.join(methods)}")
-    return methods[name]
+    if name not in METHODS:
+        raise Misused(f"unknown method {name[:40]!r}: expected one of {', '.join(METHODS)}")
+    return METHODS[name]
 
 
 def _message(method: "MethodDescriptor", text: str) -> "Message":

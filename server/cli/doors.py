@@ -23,13 +23,20 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 
+from actions.v1 import execution_pb2
 from server.config import Address
 from zitadel import management_pb2, message_pb2
 
-SERVICE: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
-REST_PREFIX: Final = "/management/v1"
+_MANAGEMENT: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
+_EXECUTION: Final = execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"]
+METHODS: Final[Mapping[str, MethodDescriptor]] = {
+    method.name: method for service in (_MANAGEMENT, _EXECUTION) for method in service.methods
+}
+"""By name, which no two of them share."""
+
+_REST_PREFIX: Final = {_MANAGEMENT.full_name: "/management/v1"}
 # What a status may hold in its details, known by being imported.
-_DETAILS: Final = (message_pb2.ErrorDetail,)
+_DETAILS: Final = (message_pb2.ErrorDetail, execution_pb2.RunFailure)
 
 _VARIABLE: Final = re.compile(r"\{([\w.]+)(?:=[^}]*)?\}")
 _TRAILERS: Final = 0x80
@@ -58,7 +65,12 @@ class Call:
 
     @property
     def path(self) -> str:
-        return f"/{SERVICE.full_name}/{self.method.name}"
+        return f"/{self.method.containing_service.full_name}/{self.method.name}"
+
+    @property
+    def rest_prefix(self) -> str:
+        """Before the path of its HTTP rule."""
+        return _REST_PREFIX.get(self.method.containing_service.full_name, "")
 
 
 class CallFailed(Exception):
@@ -95,9 +107,9 @@ def over_json(call: Call) -> object:
     if rule.body:
         body = json.dumps(fields if rule.body == "*" else fields.pop(rule.body, None)).encode()
     if rule.body != "*" and fields:
-        path += "?" + urlencode(fields, doseq=True)
+        path += "?" + urlencode({name: _text(value) for name, value in fields.items()}, doseq=True)
     headers = {**call.headers, "content-type": "application/json"}
-    status, _, answer = _exchange(call, verb, REST_PREFIX + path, headers, body)
+    status, _, answer = _exchange(call, verb, call.rest_prefix + path, headers, body)
     try:
         value: object = json.loads(answer)
     except ValueError:
@@ -203,6 +215,11 @@ def _exchange(
 def _answer(call: Call, payload: bytes) -> object:
     message = GetMessageClass(call.method.output_type).FromString(payload)
     return json_format.MessageToDict(message)
+
+
+def _text(value: object) -> object:
+    """A value in a query, as ProtoJSON has it."""
+    return json.dumps(value) if isinstance(value, bool) else value
 
 
 def _http_status(status: int) -> dict[str, object]:

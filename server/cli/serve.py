@@ -41,7 +41,38 @@ from server.config import as_toml
 @click.option(
     "--access-log/--no-access-log",
     default=None,
-    help="Log each call.  [ACTIONS_ACCESS_LOG; true]",
+    help="Log each call, and each run.  [ACTIONS_ACCESS_LOG; true]",
+)
+@click.option(
+    "--script-workers",
+    metavar="NUMBER",
+    help="Processes that run scripts, at most.  [ACTIONS_SCRIPT_WORKERS; four for each core]",
+)
+@click.option(
+    "--script-queue",
+    metavar="NUMBER",
+    help="Runs that wait for one of them.  [ACTIONS_SCRIPT_QUEUE; 256]",
+)
+@click.option(
+    "--script-fetch-deny",
+    metavar="HOSTS",
+    help="Addresses, networks and names that scripts may not reach, beside those that are not "
+    "public; separated by commas.  [ACTIONS_SCRIPT_FETCH_DENY; none]",
+)
+@click.option(
+    "--script-fetch-allow",
+    metavar="HOSTS",
+    help="Those that they may reach all the same.  [ACTIONS_SCRIPT_FETCH_ALLOW; none]",
+)
+@click.option(
+    "--runs-keep-days",
+    metavar="DAYS",
+    help="How long a run is in the log of runs.  [ACTIONS_RUNS_KEEP_DAYS; 7]",
+)
+@click.option(
+    "--runs-max-mib",
+    metavar="MIB",
+    help="How large that is at most; 0 for none.  [ACTIONS_RUNS_MAX_MIB; 64]",
 )
 @CONFIG
 @click.option("--check-config", is_flag=True, help="Check the settings, print them, and stop.")

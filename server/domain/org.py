@@ -20,6 +20,7 @@ ROLES: Final = (
     "IAM_OWNER_VIEWER",
     "ORG_OWNER",
     "ORG_OWNER_VIEWER",
+    "ORG_ACTION_RUNNER",
 )
 
 _MEMBER_REMOVED: Final = Event(MEMBER_REMOVED)

@@ -145,6 +145,9 @@ class EventStore(Transactions, Protocol):
 
     async def flow(self, org_id: str, type: int) -> FlowRead: ...
 
+    async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]:
+        """The actions that a trigger runs: those that are active, in the order that was set."""
+
     async def org(self, org_id: str) -> Org | None: ...
 
     async def orgs(self) -> Sequence[Org]: ...

@@ -29,6 +29,7 @@ _ALL: Final = _READ | {
     "org.action.delete",
     "org.flow.write",
     "org.flow.delete",
+    "org.action.run",
 }
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -38,6 +39,8 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "ORG_OWNER": _ALL,
         "IAM_OWNER_VIEWER": _READ,
         "ORG_OWNER_VIEWER": _READ,
+        # Not of ZITADEL: an identity provider's, which runs actions and neither sees nor sets them.
+        "ORG_ACTION_RUNNER": frozenset({"org.action.run"}),
     }
 )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.aggregates import org_key
@@ -160,6 +160,32 @@ class FlowsContract(Contract):
         assert read.flow is not None
         assert [*read.flow.actions_of(PRE_USERINFO)] == [id for id in ids if id != "0500"]
         assert len(read.actions) == 999
+
+    async def test_actions_of_a_trigger_are_the_active_ones_in_their_order(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        await commit(store, an_action("9", org_id="other"), set_("3", "1", "2"))
+        await commit(store, set_("2", trigger=PRE_ACCESS), DeactivateAction("org", "1", ""))
+
+        async def active(org_id: str, trigger: TriggerType) -> list[str]:
+            found = await store.active_actions(org_id, TOKEN, trigger)
+            return [action.id for action in found]
+
+        assert await active("org", PRE_USERINFO) == ["3", "2"]
+        assert await active("org", PRE_ACCESS) == ["2"]
+        assert await active("other", PRE_USERINFO) == []
+        await commit(store, ReactivateAction("org", "1", ""), DeleteAction("org", "3", ""))
+        assert await active("org", PRE_USERINFO) == ["1", "2"]
+
+    async def test_many_actions_of_a_trigger_are_in_their_order_too(
+        self, store: EventStore
+    ) -> None:
+        ids = [f"{number:03}" for number in range(100)]
+        await commit(store, CreateOrg("org", "Acme", ""), *(an_action(id) for id in ids))
+        await commit(store, set_(*reversed(ids)), DeactivateAction("org", "050", ""))
+        found = await store.active_actions("org", TOKEN, PRE_USERINFO)
+        assert [action.id for action in found] == [id for id in reversed(ids) if id != "050"]
 
 
 class TestSqlite(OnSqlite, FlowsContract):

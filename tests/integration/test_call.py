@@ -64,6 +64,25 @@ def test_a_deactivated_action_is_reactivated_once(door: str, server: Server) -> 
 
 
 @pytest.mark.parametrize("door", DOORS)
+def test_actions_are_run_and_runs_are_listed(door: str, server: Server) -> None:
+    name = door.replace("-", "_")
+    script = f"function {name}(ctx, api) {{ if (ctx.v1.claims.sub) throw new Error('no') }}"
+    id = answer(server.call("CreateAction", {"name": name, "script": script}, door))["id"]
+    trigger = {"flowType": "2", "triggerType": "4"}
+    answer(server.call("SetTriggerActions", {**trigger, "actionIds": [id]}, door))
+    ran = answer(server.call("RunTrigger", {**trigger, "context": {"claims": {"a": 1}}}, door))
+    assert ran["actions"][0]["state"] == "ACTION_STATE_SUCCEEDED"
+    failed = server.call("RunTrigger", {**trigger, "context": {"claims": {"sub": "1"}}}, door)
+    text, detail = status(failed)["details"]
+    assert text["message"].startswith(f"Action {name} failed: Error: no at {name} (<eval>:1:")
+    assert detail["@type"] == "type.googleapis.com/actions.v1.RunFailure"
+    only_failed = {"actionId": id, "onlyFailed": True}
+    (logged,) = answer(server.call("ListRuns", only_failed, door))["runs"]
+    assert logged["id"] == detail["runId"]
+    assert answer(server.call("GetExampleContext", trigger, door))["context"]["claims"]
+
+
+@pytest.mark.parametrize("door", DOORS)
 def test_each_kind_of_rule_is_called(door: str, server: Server) -> None:
     answer(server.call("Healthz", {}, door))
     message = {"name": f"é {door}", "script": SCRIPT, "timeout": "10s", "allowedToFail": True}
@@ -110,7 +129,8 @@ def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path
             ("Reactivate",),
             "error: unknown method 'Reactivate': expected one of Healthz, ListActions, GetAction, "
             "CreateAction, UpdateAction, DeactivateAction, ReactivateAction, DeleteAction, "
-            "ListFlowTypes, ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions\n",
+            "ListFlowTypes, ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions, "
+            "RunTrigger, TestAction, CheckScript, GetExampleContext, ListRuns, ListActionMetrics\n",
             id="unknown method",
         ),
         pytest.param(

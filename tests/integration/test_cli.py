@@ -309,7 +309,7 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
         pytest.param(
             ("member", "add", "USER", "OWNER"),
             "error: Unknown role 'OWNER': expected one of IAM_OWNER, IAM_ORG_MANAGER, "
-            "IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER\n",
+            "IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER, ORG_ACTION_RUNNER\n",
             id="unknown role",
         ),
         pytest.param(

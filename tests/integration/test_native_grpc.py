@@ -32,6 +32,7 @@ from zitadel.management_pb2_grpc import (
 from zitadel.message_pb2 import ErrorDetail
 
 SERVICE = "zitadel.management.v1.ManagementService"
+EXECUTION = "actions.v1.ExecutionService"
 DEADLINE_S = 10.0
 Metadata = tuple[tuple[str, str], ...]
 
@@ -320,6 +321,7 @@ async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version:
     listed, found = [answer async for answer in reflect(iter(asked))]
     assert {service.name for service in listed.list_services_response.service} == {
         SERVICE,
+        EXECUTION,
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
@@ -327,7 +329,7 @@ async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version:
     assert found.file_descriptor_response.file_descriptor_proto
 
 
-@pytest.mark.parametrize("name", ["", SERVICE, "grpc.health.v1.Health"])
+@pytest.mark.parametrize("name", ["", SERVICE, EXECUTION, "grpc.health.v1.Health"])
 async def test_health_is_serving(channel: grpc.aio.Channel, name: str) -> None:
     answer = await health(channel).Check(health_pb2.HealthCheckRequest(service=name))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING

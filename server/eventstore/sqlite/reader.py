@@ -5,18 +5,20 @@ A point read costs microseconds, a list what it is long; who calls decides on wh
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from server.domain.action import Action
+from server.domain.action import Action, ActionState
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
 from server.domain.org import Member, Org, member_id
 from server.domain.user import Token, User
 from server.eventstore.contract import FlowRead, Page
 from server.eventstore.queries import ActionsQuery
+from server.eventstore.runs import RunsPage, RunsQuery
 from server.eventstore.sqlite import listing, rows
+from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import SELECT_EVENTS, select
 
@@ -64,15 +66,27 @@ class Reader:
         return Page([rows.action(row) for row in items], total, viewed_at)
 
     def flow(self, org_id: str, type: int) -> FlowRead:
-        actions: dict[str, Action] = {}
         with self._at_one_moment() as connection:
-            row = connection.execute(_FLOW, (flow_id(org_id, type),)).fetchone()
-            flow = None if row is None else rows.flow(row)
-            ids = [] if flow is None else [*flow.action_ids]
-            for some in rows.chunks(ids):
-                for row in connection.execute(rows.TABLES["action"].loads[len(some)], some):
-                    actions[row[0]] = rows.action(row)
+            flow = _flow(connection, org_id, type)
+            actions = {} if flow is None else _actions(connection, flow.action_ids)
         return FlowRead(flow, actions)
+
+    def active_actions(
+        self, org_id: str, type: int, trigger: int, *, most: int | None = None
+    ) -> Sequence[Action] | None:
+        """Those of a trigger, in their order; None if it has more than `most`, active or not."""
+        with self._at_one_moment() as connection:
+            flow = _flow(connection, org_id, type)
+            ids = () if flow is None else flow.actions_of(trigger)
+            if most is not None and len(ids) > most:
+                return None
+            actions = _actions(connection, ids)
+        found = (actions[id] for id in ids)
+        return [action for action in found if action.state is ActionState.ACTIVE]
+
+    def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
+        with storage(self._path):
+            return run_log.page(self._connection, org_id, query)
 
     def org(self, org_id: str) -> Org | None:
         found = self._one(_ORG, (org_id,))
@@ -137,3 +151,16 @@ class Reader:
     def _all(self, sql: str, values: rows.Row) -> list[rows.Row]:
         with storage(self._path):
             return self._connection.execute(sql, values).fetchall()
+
+
+def _flow(connection: sqlite3.Connection, org_id: str, type: int) -> Flow | None:
+    row = connection.execute(_FLOW, (flow_id(org_id, type),)).fetchone()
+    return None if row is None else rows.flow(row)
+
+
+def _actions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, Action]:
+    actions: dict[str, Action] = {}
+    for some in rows.chunks([*ids]):
+        for row in connection.execute(rows.TABLES["action"].loads[len(some)], some):
+            actions[row[0]] = rows.action(row)
+    return actions

@@ -17,17 +17,21 @@ from server.domain.user import Token, User
 from server.eventstore.contract import Decide, FlowRead, Needs, Page
 from server.eventstore.folder import DataFolder
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
+from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.eventstore.sqlite.reader import Reader
 from server.eventstore.sqlite.worker import Worker
 from server.eventstore.sqlite.writer import Writer
 
 DATABASE_FILE: Final = "events.sqlite"
 
+TRIGGER_AT_ONCE_MAX: Final = 16
+"""Actions of a trigger that are read as a point is: 5 µs each, a millisecond at their largest."""
+
 T = TypeVar("T")
 
 
 class SqliteEventStore:
-    """Implements `server.eventstore.contract.EventStore`; made by `open`."""
+    """Implements `contract.EventStore` and `runs.RunStore`; made by `open`."""
 
     def __init__(self, folder: DataFolder, writer: Writer, path: Path) -> None:
         self._folder = folder
@@ -82,6 +86,15 @@ class SqliteEventStore:
             writes = self._writer.write(needs, decide)
             await self._write(lambda: self._writer.commit(writes))
 
+    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+        async with self._turn:
+            return await self._write(
+                lambda: self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
+            )
+
+    async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
+        return await self._read(lambda: self._lists.runs(org_id, query))
+
     async def claim_machine_id(self) -> int:
         async with self._turn:
             return await self._write(self._writer.claim_machine_id)
@@ -94,6 +107,12 @@ class SqliteEventStore:
 
     async def flow(self, org_id: str, type: int) -> FlowRead:
         return await self._read(lambda: self._lists.flow(org_id, type))
+
+    async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]:
+        few = self._points.active_actions(org_id, type, trigger, most=TRIGGER_AT_ONCE_MAX)
+        if few is not None:
+            return few
+        return await self._read(lambda: self._lists.active_actions(org_id, type, trigger)) or ()
 
     async def org(self, org_id: str) -> Org | None:
         return self._points.org(org_id)

@@ -18,6 +18,8 @@ from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
+from server.eventstore.runs import LoggedRun
+from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import connect, storage
 from server.eventstore.sqlite.rows import (
@@ -102,6 +104,22 @@ class Writer:
             self._remember(writes.states)
             self._position = writes.events[-1].position
             self._last_at = writes.events[-1].created_at
+
+    def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+        rows_max = run_log.PRUNED_MIN + 2 * len(runs)
+        try:
+            with storage(self._path):
+                connection = self._connected()
+                connection.execute("BEGIN IMMEDIATE")
+                run_log.append(connection, runs)
+                more = run_log.prune(
+                    connection, since=since, max_bytes=max_bytes, rows_max=rows_max
+                )
+                connection.execute("COMMIT")
+        except BaseException:
+            self.close()
+            raise
+        return more
 
     def claim_machine_id(self) -> int:
         with storage(self._path):

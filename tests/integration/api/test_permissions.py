@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 
+from actions.v1 import execution_pb2 as run
 from tests import permission_table
 from tests.accounts import Accounts
 from tests.doors import DOORS, GRPC, Answer, Caller, Doors
@@ -26,7 +27,7 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     "Healthz": lambda _: pb.HealthzRequest(),
     "ListActions": lambda _: pb.ListActionsRequest(),
     "GetAction": lambda id: pb.GetActionRequest(id=id),
-    "CreateAction": lambda _: pb.CreateActionRequest(name=next(_NAMES), script="s"),
+    "CreateAction": lambda _: _creation(),
     "UpdateAction": lambda id: pb.UpdateActionRequest(id=id, name=next(_NAMES), script="s"),
     "DeactivateAction": lambda id: pb.DeactivateActionRequest(id=id),
     "ReactivateAction": lambda id: pb.ReactivateActionRequest(id=id),
@@ -38,6 +39,14 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     "SetTriggerActions": lambda id: pb.SetTriggerActionsRequest(
         flow_type=FLOW, trigger_type=TRIGGER, action_ids=[id]
     ),
+    "RunTrigger": lambda _: run.RunTriggerRequest(flow_type=FLOW, trigger_type=TRIGGER),
+    "TestAction": lambda id: run.TestActionRequest(id=id, flow_type=FLOW, trigger_type=TRIGGER),
+    "CheckScript": lambda _: run.CheckScriptRequest(name="f", script="s"),
+    "GetExampleContext": lambda _: run.GetExampleContextRequest(
+        flow_type=FLOW, trigger_type=TRIGGER
+    ),
+    "ListRuns": lambda _: run.ListRunsRequest(),
+    "ListActionMetrics": lambda _: run.ListActionMetricsRequest(),
 }
 """A request about an action of the id, or about none."""
 
@@ -48,7 +57,13 @@ BY_ID: Final = (
     "ReactivateAction",
     "DeleteAction",
     "SetTriggerActions",
+    "TestAction",
 )
+
+
+def _creation() -> pb.CreateActionRequest:
+    name = next(_NAMES)
+    return pb.CreateActionRequest(name=name, script=f"function {name}() {{}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +75,7 @@ class Organisation:
 
     async def action(self, method: str) -> str:
         """A new action and a flow, so that the method succeeds for who may call it."""
-        request = pb.CreateActionRequest(name=next(_NAMES), script="s")
-        id: str = (await self.owner.get(request)).id
+        id: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         other: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         if method == "ReactivateAction":
             await self.owner.get(pb.DeactivateActionRequest(id=id))

@@ -19,7 +19,9 @@ USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 3)
 TOKEN = Token("t", "o", "u", b"\x01" * 32, "laptop", None, 1, 100, 100, 4)
 
-ALL_ROLES = "IAM_OWNER, IAM_ORG_MANAGER, IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER"
+ALL_ROLES = (
+    "IAM_OWNER, IAM_ORG_MANAGER, IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER, ORG_ACTION_RUNNER"
+)
 
 
 def added(

@@ -27,6 +27,12 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         cors_origins=(),
         log_format="text",
         access_log=True,
+        script_workers=0,
+        script_queue=256,
+        script_fetch_deny=(),
+        script_fetch_allow=(),
+        runs_keep_days=7,
+        runs_max_mib=64,
     )
 
 
@@ -55,6 +61,14 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         pytest.param("log_format", "json", "json", id="log format"),
         pytest.param("access_log", "OFF", False, id="a switch off"),
         pytest.param("access_log", "1", True, id="a switch on"),
+        pytest.param("script_workers", "8", 8, id="a number"),
+        pytest.param("runs_max_mib", "0", 0, id="the least number"),
+        pytest.param(
+            "script_fetch_deny",
+            "203.0.113.0/24, ::1,db.internal",
+            ("203.0.113.0/24", "::1", "db.internal"),
+            id="a network, an address, a name",
+        ),
     ],
 )
 @pytest.mark.parametrize("source", ["flag", "environment", "file"])
@@ -89,6 +103,7 @@ def test_a_setting_can_be_given_in_each_place(
             id="an issuer and a list of audiences",
         ),
         pytest.param("access_log = false", Config(access_log=False), id="a boolean"),
+        pytest.param("script_queue = 1", Config(script_queue=1), id="a number"),
         pytest.param("# nothing", Config(), id="nothing"),
     ],
 )
@@ -129,6 +144,12 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "cors_origins": "default",
         "log_format": "default",
         "access_log": "default",
+        "script_workers": "default",
+        "script_queue": "default",
+        "script_fetch_deny": "default",
+        "script_fetch_allow": "default",
+        "runs_keep_days": "default",
+        "runs_max_mib": "default",
     }
 
 
@@ -336,7 +357,9 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
         pytest.param(
             b"listn = 1",
             "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
-            "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, log_format, access_log",
+            "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, log_format, access_log, "
+            "script_workers, script_queue, script_fetch_deny, script_fetch_allow, runs_keep_days, "
+            "runs_max_mib",
             id="unknown key",
         ),
         pytest.param(
@@ -386,6 +409,12 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
         'log_format = "text"  # default',
         "access_log = false  # --access-log",
+        "script_workers = 0  # default",
+        "script_queue = 256  # default",
+        "script_fetch_deny = []  # default",
+        "script_fetch_allow = []  # default",
+        "runs_keep_days = 7  # default",
+        "runs_max_mib = 64  # default",
     ]
     assert tomllib.loads(text)["data_dir"] == 'a "folder"'
 

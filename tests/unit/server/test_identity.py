@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
+from actions.v1 import execution_pb2
 from server.domain.events import RecordedEvent
 from server.domain.org import ROLES, Member, Org
 from server.domain.refusals import Kind, Refusal
@@ -220,6 +221,7 @@ ALL = frozenset(
         "org.flow.read",
         "org.flow.write",
         "org.flow.delete",
+        "org.action.run",
     }
 )
 VIEW = frozenset({"org.action.read", "org.flow.read"})
@@ -233,6 +235,7 @@ VIEW = frozenset({"org.action.read", "org.flow.read"})
         ("ORG_OWNER", ALL),
         ("IAM_OWNER_VIEWER", VIEW),
         ("ORG_OWNER_VIEWER", VIEW),
+        ("ORG_ACTION_RUNNER", {"org.action.run"}),
     ],
 )
 def test_role_grants(role: str, permissions: frozenset[str]) -> None:
@@ -454,6 +457,19 @@ def test_permissions_are_those_of_the_proto() -> None:
         "GetFlow": "org.flow.read",
         "ClearFlow": "org.flow.delete",
         "SetTriggerActions": "org.flow.write",
+    }
+
+
+def test_permissions_to_run_are_those_of_the_proto() -> None:
+    required = required_permissions([execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"]])
+    prefix = "/actions.v1.ExecutionService/"
+    assert {path.removeprefix(prefix): required[path] for path in required} == {
+        "RunTrigger": "org.action.run",
+        "TestAction": "org.action.write",
+        "CheckScript": "org.action.write",
+        "GetExampleContext": "org.action.read",
+        "ListRuns": "org.action.read",
+        "ListActionMetrics": "org.action.read",
     }
 
 

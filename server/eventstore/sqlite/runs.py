@@ -1,0 +1,112 @@
+"""The statements of the log of runs.
+
+Runs are deleted a few at a time, the oldest first: of all, those that are too old; then, of whoever
+has most, those that are too much.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
+
+if TYPE_CHECKING:
+    from server.eventstore.sqlite.rows import Row
+
+PRUNED_MIN: Final = 100
+"""Runs that may be deleted in one transaction, beside two for each that is added."""
+
+_POSITION_MAX: Final = 2**63 - 1
+
+_LAST: Final = "SELECT coalesce(max(position), 0) FROM runs"
+_INSERT: Final = """
+INSERT INTO runs
+    (position, org_id, started_at, flow_type, trigger_type, has_failed, size, content)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INSERT_ACTION: Final = """
+INSERT OR IGNORE INTO run_actions (org_id, action_id, position, has_failed) VALUES (?, ?, ?, ?)
+"""
+_OLD: Final = """
+DELETE FROM runs WHERE position IN (
+    SELECT position FROM (SELECT position, started_at FROM runs ORDER BY position LIMIT ?)
+    WHERE started_at < ?
+)
+"""
+_TOTAL: Final = "SELECT coalesce(sum(size), 0) FROM run_totals"
+_LARGEST: Final = "SELECT org_id FROM run_totals ORDER BY size DESC LIMIT 1"
+_OLDEST_OF: Final = "SELECT position, size FROM runs WHERE org_id = ? ORDER BY position LIMIT ?"
+_DELETE: Final = "DELETE FROM runs WHERE position = ?"
+
+_OF_AN_ORG: Final = "SELECT position, content FROM runs WHERE org_id = ? AND position < ?"
+_OF_AN_ACTION: Final = """
+SELECT position, content FROM run_actions AS ran JOIN runs USING (position)
+WHERE ran.org_id = ? AND position < ? AND ran.action_id = ?
+"""
+
+
+def append(connection: sqlite3.Connection, runs: Sequence[LoggedRun]) -> None:
+    (last,) = connection.execute(_LAST).fetchone()
+    rows: list[Row] = []
+    actions: list[Row] = []
+    for position, run in enumerate(runs, last + 1):
+        rows.append(
+            (
+                position,
+                run.org_id,
+                run.started_at,
+                run.flow_type,
+                run.trigger_type,
+                int(run.has_failed),
+                run.size,
+                run.content,
+            )
+        )
+        actions += ((run.org_id, id, position, int(failed)) for id, failed in run.actions)
+    connection.executemany(_INSERT, rows)
+    connection.executemany(_INSERT_ACTION, actions)
+
+
+def prune(connection: sqlite3.Connection, *, since: int, max_bytes: int, rows_max: int) -> bool:
+    """Delete up to so many of the runs that have to go; whether more may have to."""
+    rows_max -= connection.execute(_OLD, (rows_max, since)).rowcount
+    (total,) = connection.execute(_TOTAL).fetchone()
+    while total > max_bytes and rows_max > 0:
+        (org_id,) = connection.execute(_LARGEST).fetchone()
+        # Some at a time, so that it is looked again who has most.
+        some = min(rows_max, PRUNED_MIN)
+        for position, size in connection.execute(_OLDEST_OF, (org_id, some)).fetchall():
+            connection.execute(_DELETE, (position,))
+            total -= size
+            rows_max -= 1
+            if total <= max_bytes:
+                break
+    return rows_max <= 0
+
+
+def page(connection: sqlite3.Connection, org_id: str, query: RunsQuery) -> RunsPage:
+    sql = _OF_AN_ACTION if query.action_id else _OF_AN_ORG
+    values: list[object] = [org_id, query.before or _POSITION_MAX]
+    if query.action_id:
+        values.append(query.action_id)
+    for condition, value in (
+        ("started_at >= ?", query.since),
+        ("flow_type = ?", query.flow_type),
+        ("trigger_type = ?", query.trigger_type),
+    ):
+        if value:
+            sql += f" AND {condition}"
+            values.append(value)
+    if query.only_failed:
+        sql += f" AND {'ran' if query.action_id else 'runs'}.has_failed"
+    found = connection.execute(f"{sql} ORDER BY position DESC", values)
+    contents: list[bytes] = []
+    last, left = 0, query.max_bytes
+    for position, content in found:
+        if contents and (len(contents) == query.limit or len(content) > left):
+            found.close()
+            return RunsPage(contents, last)
+        contents.append(content)
+        left -= len(content)
+        last = position
+    return RunsPage(contents, 0)

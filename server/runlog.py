@@ -1,0 +1,156 @@
+"""Writes the log of runs, some time after they were: a run waits for nothing.
+
+What waits to be written is bounded. When there is too much of it, the oldest is dropped and
+counted: the service runs actions also while storage cannot be written.
+
+Rule: once `close` returns, all that was added is in the log, or is counted as dropped.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from server.clock import Clock, wall_clock
+from server.eventstore.contract import StorageError
+from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery, RunStore
+
+WAITING_MAX_BYTES: Final = 8 << 20
+"""Runs in memory, as `LoggedRun.size` counts them."""
+
+BATCH_MAX: Final = 256
+"""Runs in one transaction, which every write of the service waits for: some milliseconds."""
+
+GATHER_S: Final = 0.2
+RETRY_S: Final = 5.0
+PRUNE_S: Final = 600.0
+"""How often runs that are too old are looked for while nothing runs."""
+
+_US: Final = 10**6
+
+log = structlog.get_logger()
+
+
+class RunLog:
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        keep_s: float,
+        max_bytes: int,
+        waiting_max_bytes: int = WAITING_MAX_BYTES,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """Log nothing yet.
+
+        Args:
+            store: where runs are kept.
+            keep_s: how long a run is kept.
+            max_bytes: how much is kept of all; 0 for nothing at all.
+            waiting_max_bytes: how much may wait to be written.
+            clock: of the same time as that of the runs.
+        """
+        self._store = store
+        self._keep_us = int(keep_s * _US)
+        self._max_bytes = max_bytes
+        self._waiting_max_bytes = waiting_max_bytes
+        self._clock = clock
+        self._waiting: deque[LoggedRun] = deque()
+        self._waiting_bytes = 0
+        self._added = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._write_forever())
+
+    async def close(self) -> None:
+        """Write what waits, as far as storage lets."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        try:
+            await self._flush()
+        except StorageError as error:
+            lost = len(self._waiting)
+            self.dropped += lost
+            log.error("runs were not logged", runs=lost, reason=str(error))
+
+    def add(self, run: LoggedRun) -> None:
+        """Have it logged; the oldest that waits is dropped if there is no room."""
+        if not self._max_bytes:
+            return
+        self._waiting.append(run)
+        self._waiting_bytes += run.size
+        self._drop_what_is_too_much()
+        self._added.set()
+
+    async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
+        """Read the log; what was added before is in it, and what is too old is not.
+
+        Raises:
+            StorageError: the log cannot be written, or read.
+        """
+        await self._flush()
+        return await self._store.runs(org_id, replace(query, since=self._since()))
+
+    def _since(self) -> int:
+        """When the oldest that is kept may have started."""
+        return self._clock() - self._keep_us
+
+    async def _write_forever(self) -> None:
+        while True:
+            try:
+                while await self._write(()):
+                    pass
+                await self._flush()
+            except StorageError as error:
+                waiting = len(self._waiting)
+                log.warning("runs cannot be logged now", waiting=waiting, reason=str(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PRUNE_S):
+                    await self._added.wait()
+            await asyncio.sleep(GATHER_S)
+            self._added.clear()
+
+    async def _flush(self) -> None:
+        """Write what waits. Whoever leaves meanwhile does not stop it."""
+        if self._writing is None:
+            if not self._waiting:
+                return
+            self._writing = asyncio.get_running_loop().create_task(self._write_waiting())
+            self._writing.add_done_callback(self._written)
+        await asyncio.shield(self._writing)
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
+            self._waiting_bytes -= sum(run.size for run in batch)
+            try:
+                await self._write(batch)
+            except StorageError:
+                self._waiting.extendleft(reversed(batch))
+                self._waiting_bytes += sum(run.size for run in batch)
+                self._drop_what_is_too_much()
+                raise
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing = None
+        if not task.cancelled():
+            task.exception()  # those who wait are told; there may be nobody
+
+    async def _write(self, batch: Sequence[LoggedRun]) -> bool:
+        return await self._store.append_runs(batch, since=self._since(), max_bytes=self._max_bytes)
+
+    def _drop_what_is_too_much(self) -> None:
+        while self._waiting_bytes > self._waiting_max_bytes:
+            self._waiting_bytes -= self._waiting.popleft().size
+            self.dropped += 1

@@ -1,0 +1,279 @@
+"""ExecutionService: runs actions, and tells what they did.
+
+Follows the Actions API, "Execution": active actions only, in the order that was set, until one
+fails that may not.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, ParamSpec, Protocol, TypeVar
+
+import structlog
+from google.protobuf.struct_pb2 import Struct
+
+from actions.v1 import execution_pb2 as pb
+from actions.v1.execution_pb2_grpc import ExecutionServiceServicer
+from server.clock import Clock, wall_clock
+from server.domain.action import Action
+from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, not_found
+from server.errors import DetailedRefusal
+from server.execution import contexts
+from server.execution.contract import (
+    JSON,
+    BadContext,
+    Check,
+    ExecutionError,
+    Overloaded,
+    RunRequest,
+    RunResult,
+    Script,
+    Unavailable,
+)
+from server.identity.caller import CALLER
+from server.ids import IdGenerator
+from server.services import execution_messages as messages
+from server.services import execution_requests as requests
+from server.services.run_records import Made, Records
+from server.services.shortening import cut, shortened
+from server.services.values import Unfit, fill_struct, object_of
+
+INLINE_MAX_BYTES: Final = 32 << 10
+"""A message that is larger is read, or made, in a thread (R18)."""
+
+RESULTS_MAX_BYTES: Final = 2 << 20
+"""Of what became of the actions, in one answer."""
+
+TEXT_MAX_BYTES: Final = 600
+DETAIL_MAX_BYTES: Final = 2 << 10
+"""Of a run that failed, in its status: gRPC clients take 8 KiB of metadata, in which the text
+stands three times and all else as base64."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Reads(Protocol):
+    """What is read of the event store."""
+
+    async def action(self, org_id: str, action_id: str) -> Action | None: ...
+
+    async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]: ...
+
+
+class Executor(Protocol):
+    """What runs scripts."""
+
+    async def run(self, request: RunRequest) -> RunResult: ...
+
+    async def check(self, source: str, name: str, *, org_id: str = "") -> Check: ...
+
+
+class ExecutionService(ExecutionServiceServicer):
+    def __init__(
+        self,
+        reads: Reads,
+        executor: Executor,
+        records: Records,
+        ids: IdGenerator,
+        *,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._reads = reads
+        self._executor = executor
+        self._records = records
+        self._ids = ids
+        self._clock = clock
+
+    async def RunTrigger(
+        self, request: pb.RunTriggerRequest, context: object
+    ) -> pb.RunTriggerResponse:
+        started = time.monotonic_ns()
+        caller = CALLER.get()
+        flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
+        actions = await self._reads.active_actions(caller.org_id, flow, trigger)
+        scripts = tuple(map(requests.script_of, actions))
+        run = RunRequest(flow, trigger, caller.org_id, await _read(request.context), scripts)
+        made = Made(
+            id=self._ids.next() if scripts else "",
+            org_id=caller.org_id,
+            user_id=caller.user_id,
+            flow_type=flow,
+            trigger_type=trigger,
+            started_at=self._clock(),
+        )
+        try:
+            result = await self._executor.run(run)
+        except (asyncio.CancelledError, Unavailable) as error:
+            abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
+            self._keep(made, pb.RUN_STATE_ABANDONED, abandoned, started)
+            if isinstance(error, Unavailable):
+                raise _refusal(error) from error
+            raise
+        except ExecutionError as error:
+            raise _refusal(error) from error
+        for action in result.actions:
+            self._records.count(caller.org_id, action)
+        results = await _told(result, _results, result, scripts)
+        skipped = [_not_run(script, pb.ACTION_STATE_SKIPPED) for script in scripts[len(results) :]]
+        state = pb.RUN_STATE_SUCCEEDED if result.failed is None else pb.RUN_STATE_FAILED
+        duration_us = self._keep(made, state, [*results, *skipped], started)
+        if result.failed is not None:
+            raise _failed(made.id, results)
+        response = await _told(result, _response, result, results)
+        response.run_id = made.id
+        messages.set_duration(response.duration, duration_us)
+        return response
+
+    async def TestAction(
+        self, request: pb.TestActionRequest, context: object
+    ) -> pb.TestActionResponse:
+        org_id = CALLER.get().org_id
+        flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
+        if request.HasField("script"):
+            script = requests.script_to_test(request.script, org_id)
+        else:
+            action = await self._reads.action(org_id, request.id)
+            if action is None:
+                raise not_found("Errors.Action.NotFound", "RUN-Na6yh")
+            script = requests.script_of(action)
+        told = await _read(request.context)
+        try:
+            result = await self._executor.run(RunRequest(flow, trigger, org_id, told, (script,)))
+        except ExecutionError as error:
+            raise _refusal(error) from error
+        return await _told(result, _tested, result, script)
+
+    async def CheckScript(
+        self, request: pb.CheckScriptRequest, context: object
+    ) -> pb.CheckScriptResponse:
+        org_id = CALLER.get().org_id
+        try:
+            check = await self._executor.check(request.script, request.name, org_id=org_id)
+        except ExecutionError as error:
+            raise _refusal(error) from error
+        response = pb.CheckScriptResponse(parses=check.parses, has_function=check.has_function)
+        if check.failure is not None:
+            messages.fill_failure(response.failure, check.failure)
+        return response
+
+    async def GetExampleContext(
+        self, request: pb.GetExampleContextRequest, context: object
+    ) -> pb.GetExampleContextResponse:
+        flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
+        response = pb.GetExampleContextResponse()
+        fill_struct(response.context, contexts.example(flow, trigger))
+        return response
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
+        query = requests.runs_query(request)
+        page = await self._records.runs.page(CALLER.get().org_id, query)
+        if sum(map(len, page.contents)) > INLINE_MAX_BYTES:
+            return await asyncio.to_thread(messages.list_runs, page)
+        return messages.list_runs(page)
+
+    async def ListActionMetrics(
+        self, request: pb.ListActionMetricsRequest, context: object
+    ) -> pb.ListActionMetricsResponse:
+        figures = self._records.figures(CALLER.get().org_id)
+        response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
+        messages.set_time(response.since, self._records.since)
+        for id, of_action in figures:
+            messages.fill_metrics(response.actions.add(), id, of_action.name, of_action.counters)
+        return response
+
+    def _keep(
+        self,
+        made: Made,
+        state: pb.RunState.ValueType,
+        results: Sequence[pb.ActionResult],
+        started: int,
+    ) -> int:
+        """Have a run logged that ends now; how long it took, in microseconds."""
+        duration_us = (time.monotonic_ns() - started) // 1000
+        if results:
+            self._records.keep(made, state, results, duration_us)
+        return duration_us
+
+
+async def _read(context: Struct) -> dict[str, JSON]:
+    if context.ByteSize() > INLINE_MAX_BYTES:
+        return await asyncio.to_thread(object_of, context)
+    return object_of(context)
+
+
+async def _told(result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Make a message, in a thread where there is much to tell."""
+    if messages.is_much(result):
+        return await asyncio.to_thread(tell, *args, **named)
+    return tell(*args, **named)
+
+
+def _results(result: RunResult, scripts: Sequence[Script]) -> list[pb.ActionResult]:
+    return [
+        messages.action_result(action, allowed_to_fail=script.allowed_to_fail)
+        for action, script in zip(result.actions, scripts, strict=False)
+    ]
+
+
+def _response(result: RunResult, results: Sequence[pb.ActionResult]) -> pb.RunTriggerResponse:
+    actions, is_shortened = shortened(results, RESULTS_MAX_BYTES)
+    response = pb.RunTriggerResponse(actions=actions, is_shortened=is_shortened)
+    _fill_effects(response.effects, result)
+    return response
+
+
+def _tested(result: RunResult, script: Script) -> pb.TestActionResponse:
+    (action,) = _results(result, (script,))
+    response = pb.TestActionResponse(action=action)
+    _fill_effects(response.effects, result)
+    return response
+
+
+def _fill_effects(message: pb.Effects, result: RunResult) -> None:
+    try:
+        messages.fill_effects(message, result.effects)
+    except Unfit as error:
+        raise failed_precondition("Errors.Execution.ClaimUnfit", "RUN-Uc8wf") from error
+
+
+def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:
+    return pb.ActionResult(
+        action_id=script.action_id,
+        name=script.name,
+        state=state,
+        allowed_to_fail=script.allowed_to_fail,
+    )
+
+
+def _failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
+    """The answer of a run that failed, by the last of the actions that ran."""
+    last = results[-1]
+    text = cut(last.failure.text, TEXT_MAX_BYTES)
+    told = pb.ActionResult()
+    told.CopyFrom(last)
+    told.failure.text = text
+    actions, is_shortened = shortened([*results[:-1], told], DETAIL_MAX_BYTES)
+    detail = pb.RunFailure(
+        run_id=run_id,
+        actions=actions,
+        is_shortened=is_shortened or text != last.failure.text,
+    )
+    values = {"name": last.name, "reason": text}
+    refusal = Refusal(
+        Kind.FAILED_PRECONDITION, "Errors.Execution.ActionFailed", "RUN-Af1ld", values=values
+    )
+    return DetailedRefusal(refusal, detail)
+
+
+def _refusal(error: ExecutionError) -> Refusal:
+    """The answer where nothing could be run."""
+    if isinstance(error, BadContext):
+        values = {"reason": str(error)}
+        return invalid("Errors.Execution.ContextInvalid", "RUN-Cx5bd", values=values)
+    if isinstance(error, Overloaded):
+        return Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Execution.Overloaded", "RUN-Ov2qz")
+    log.error("scripts cannot be run", reason=str(error))
+    return Refusal(Kind.UNAVAILABLE, "Errors.Execution.Unavailable", "RUN-Ua9kt")

@@ -1,0 +1,133 @@
+"""What runs did, as messages."""
+
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from actions.v1 import execution_pb2 as pb
+from server.eventstore.runs import RunsPage
+from server.execution.contract import JSON, ActionResult, Counters, Effects, Failure, RunResult
+from server.services.execution_requests import page_token
+from server.services.values import fill_value
+
+MUCH: Final = 1000
+"""Values in claims and lines of logs, from which on it takes milliseconds to make messages."""
+
+_US: Final = 10**6
+_INT32: Final = 2**32
+
+_FIELDS: Final = {
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "nickName": "nick_name",
+    "displayName": "display_name",
+    "preferredLanguage": "preferred_language",
+    "preferredUsername": "preferred_username",
+    "username": "username",
+    "gender": "gender",
+    "email": "email",
+    "isEmailVerified": "is_email_verified",
+    "phone": "phone",
+    "isPhoneVerified": "is_phone_verified",
+}
+_LEVELS: Final = {
+    "debug": pb.LOG_LEVEL_DEBUG,
+    "info": pb.LOG_LEVEL_INFO,
+    "warn": pb.LOG_LEVEL_WARN,
+    "error": pb.LOG_LEVEL_ERROR,
+}
+
+
+def fill_effects(message: pb.Effects, effects: Effects) -> None:
+    """Tell what was asked for.
+
+    Raises:
+        Unfit: a claim cannot be told.
+    """
+    for key, claim in effects.claims.items():
+        fill_value(message.claims[key], claim)
+    for name, value in effects.fields.items():
+        if name == "gender":
+            # As ZITADEL has it: an int32, whatever number a script gives.
+            value = (int(value) + _INT32 // 2) % _INT32 - _INT32 // 2
+        setattr(message.user, _FIELDS[name], value)
+    for entry in effects.metadata:
+        message.metadata.add(key=entry.key, value=entry.value)
+    for grant in effects.grants:
+        message.user_grants.add(
+            project_id=grant.project_id,
+            project_grant_id=grant.project_grant_id,
+            roles=grant.roles,
+        )
+    for attribute in effects.attributes:
+        message.saml_attributes.add(
+            name=attribute.name, name_format=attribute.name_format, values=attribute.values
+        )
+
+
+def is_much(result: RunResult) -> bool:
+    """Whether telling it holds up others."""
+    left = MUCH - sum(len(action.logs) for action in result.actions)
+    waiting: list[JSON] = [*result.effects.claims.values()]
+    while waiting and left > 0:
+        left -= 1
+        value = waiting.pop()
+        if isinstance(value, list | dict):
+            left -= len(value)
+            if left > 0:
+                waiting += value.values() if isinstance(value, dict) else value
+    return left <= 0
+
+
+def action_result(result: ActionResult, *, allowed_to_fail: bool) -> pb.ActionResult:
+    message = pb.ActionResult(
+        action_id=result.action_id,
+        name=result.name,
+        state=pb.ACTION_STATE_SUCCEEDED,
+        allowed_to_fail=allowed_to_fail,
+    )
+    if result.failure is not None:
+        message.state = pb.ACTION_STATE_FAILED
+        fill_failure(message.failure, result.failure)
+    set_duration(message.duration, result.duration_us)
+    set_duration(message.queue_time, result.queue_us)
+    for line in result.logs:
+        message.logs.add(level=_LEVELS[line.level], text=line.text)
+    return message
+
+
+def list_runs(page: RunsPage) -> pb.ListRunsResponse:
+    response = pb.ListRunsResponse(next_page_token=page_token(page.next))
+    for content in page.contents:
+        response.runs.add().MergeFromString(content)
+    return response
+
+
+def fill_failure(message: pb.Failure, failure: Failure) -> None:
+    message.text = failure.text
+    message.line = failure.line
+    message.column = failure.column
+    message.timed_out = failure.timed_out
+    message.killed = failure.killed
+
+
+def fill_metrics(message: pb.ActionMetrics, action_id: str, name: str, counters: Counters) -> None:
+    message.action_id = action_id
+    message.name = name
+    message.runs = counters.runs
+    message.failures = counters.failures
+    message.timeouts = counters.timeouts
+    message.kills = counters.kills
+    set_duration(message.queue_time, counters.queue_us)
+    set_duration(message.duration, counters.duration_us)
+
+
+def set_duration(duration: Duration, us: int) -> None:
+    duration.seconds, rest = divmod(us, _US)
+    duration.nanos = rest * 1000
+
+
+def set_time(timestamp: Timestamp, at: int) -> None:
+    timestamp.seconds, rest = divmod(at, _US)
+    timestamp.nanos = rest * 1000

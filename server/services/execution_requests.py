@@ -1,0 +1,104 @@
+"""What requests about runs ask, in the terms of the domain, the engine and the log of runs.
+
+Flows and triggers are named as in the Management API, and refused with its texts.
+"""
+
+import base64
+import binascii
+import struct
+from typing import Final
+
+from actions.v1 import execution_pb2 as pb
+from server.domain.action import Action
+from server.domain.flow import TRIGGERS, FlowType, TriggerType, flow_type, trigger_type
+from server.domain.refusals import invalid
+from server.eventstore.runs import RunsQuery
+from server.execution.contract import Script
+from server.services.requests import nanoseconds
+
+RUNS_MAX: Final = 1000
+RUNS: Final = 100
+"""Runs on a page, at the most and when nothing is asked for."""
+
+_POSITION: Final = struct.Struct(">Q")
+
+
+def trigger_of(flow: str, trigger: str) -> tuple[FlowType, TriggerType]:
+    """The flow, and its trigger, that a request names.
+
+    Raises:
+        Refusal: there is no such flow, or it has no such trigger.
+    """
+    of_flow = flow_type(flow)
+    if of_flow is None:
+        raise invalid("Errors.Flow.FlowTypeMissing", "RUN-Fm4xk")
+    of_trigger = trigger_type(trigger)
+    if of_trigger not in TRIGGERS[of_flow]:
+        raise invalid("Errors.Flow.WrongTriggerType", "RUN-Tt9wq")
+    return of_flow, of_trigger
+
+
+def script_of(action: Action) -> Script:
+    return Script(
+        action_id=action.id,
+        org_id=action.org_id,
+        name=action.name,
+        source=action.script,
+        timeout_ns=action.timeout_ns,
+        allowed_to_fail=action.allowed_to_fail,
+    )
+
+
+def script_to_test(script: pb.Script, org_id: str) -> Script:
+    return Script(
+        action_id="",
+        org_id=org_id,
+        name=script.name,
+        source=script.script,
+        timeout_ns=nanoseconds(script.timeout),
+        allowed_to_fail=script.allowed_to_fail,
+    )
+
+
+def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
+    """Read which runs are asked for.
+
+    Raises:
+        Refusal: a flow or trigger that there is not, too many runs, or a token that is none.
+    """
+    if request.limit > RUNS_MAX:
+        raise invalid("Errors.Query.LimitExceeded", "RUN-Lx7ce")
+    of_flow, of_trigger = 0, 0
+    if request.flow_type and request.trigger_type:
+        of_flow, of_trigger = trigger_of(request.flow_type, request.trigger_type)
+    elif request.flow_type:
+        of_flow = flow_type(request.flow_type) or 0
+        if not of_flow:
+            raise invalid("Errors.Flow.FlowTypeMissing", "RUN-Fm4xk")
+    elif request.trigger_type:
+        of_trigger = trigger_type(request.trigger_type) or 0
+        if not of_trigger:
+            raise invalid("Errors.Flow.WrongTriggerType", "RUN-Tt9wq")
+    return RunsQuery(
+        action_id=request.action_id,
+        flow_type=of_flow,
+        trigger_type=of_trigger,
+        only_failed=request.only_failed,
+        before=_position(request.page_token) if request.page_token else 0,
+        limit=request.limit or RUNS,
+    )
+
+
+def page_token(position: int) -> str:
+    """Says where the next page begins; empty where there is none."""
+    return base64.urlsafe_b64encode(_POSITION.pack(position)).decode() if position else ""
+
+
+def _position(token: str) -> int:
+    try:
+        (position,) = _POSITION.unpack(base64.b64decode(token, b"-_", validate=True))
+    except (ValueError, binascii.Error, struct.error):
+        position = 0
+    if not 0 < position < 2**63:
+        raise invalid("Errors.Query.PageTokenInvalid", "RUN-Pt3gh")
+    return int(position)

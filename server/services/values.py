@@ -1,0 +1,91 @@
+"""JSON values as google.protobuf.Struct and Value, and back.
+
+Follows google/protobuf/struct.proto: numbers are doubles there, and a Value without a kind is null.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.struct_pb2 import Struct, Value
+
+from server.execution.contract import JSON
+
+LEVELS_MAX: Final = 30
+"""Of objects and arrays in each other. Each takes three messages, and parsers take 100 at most."""
+
+EXACT_MAX: Final = 2**53
+
+
+class Unfit(ValueError):
+    """A value that a Value cannot hold: too deep, or a number beyond all doubles."""
+
+
+def object_of(struct: Struct) -> dict[str, JSON]:
+    return {name: json_of(value) for name, value in struct.fields.items()}
+
+
+def json_of(value: Value) -> JSON:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "number_value":
+            number = value.number_value
+            is_whole = number.is_integer() and abs(number) < EXACT_MAX
+            return int(number) if is_whole else number
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return object_of(value.struct_value)
+        case "list_value":
+            return [json_of(item) for item in value.list_value.values]
+    return None
+
+
+def fill_struct(struct: Struct, values: Mapping[str, JSON]) -> None:
+    """Set the fields of a Struct.
+
+    Raises:
+        Unfit: they cannot be held.
+    """
+    _fill_object(struct, values, LEVELS_MAX)
+
+
+def fill_value(value: Value, json: JSON) -> None:
+    """Set a Value.
+
+    Raises:
+        Unfit: it cannot be held.
+    """
+    _fill(value, json, LEVELS_MAX)
+
+
+def _fill(value: Value, json: JSON, levels: int) -> None:
+    if json is None:
+        value.null_value = 0  # type: ignore[assignment]  # the one there is
+    elif isinstance(json, bool):
+        value.bool_value = json
+    elif isinstance(json, str):
+        value.string_value = json
+    elif isinstance(json, int | float):
+        try:
+            value.number_value = json
+        except OverflowError:
+            raise Unfit from None
+    elif isinstance(json, list):
+        if levels < 1:
+            raise Unfit
+        value.list_value.SetInParent()
+        add = value.list_value.values.add
+        for item in json:
+            _fill(add(), item, levels - 1)
+    else:
+        value.struct_value.SetInParent()
+        _fill_object(value.struct_value, json, levels)
+
+
+def _fill_object(struct: Struct, values: Mapping[str, JSON], levels: int) -> None:
+    if levels < 1:
+        raise Unfit
+    fields = struct.fields
+    for name, item in values.items():
+        _fill(fields[name], item, levels - 1)

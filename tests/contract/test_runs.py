@@ -1,0 +1,131 @@
+"""What every event store keeps of runs, and what it lets go of."""
+
+import pytest
+
+from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
+from tests.contract.stores import NOON, SECOND, OnSqlite
+
+ALL = 1 << 30
+SIZE = RUN_BYTES + 100
+"""Of a run of these tests."""
+
+
+def a_run(
+    name: str,
+    *actions: str,
+    org_id: str = "org",
+    flow: int = 2,
+    trigger: int = 4,
+    at: int = NOON,
+    failed: str = "",
+    size: int = 100,
+) -> LoggedRun:
+    ran = tuple((id, id == failed) for id in actions or ("1",))
+    return LoggedRun(org_id, flow, trigger, at, ran, name.encode().ljust(size, b"."))
+
+
+async def append(store: RunStore, *runs: LoggedRun, since: int = 0, max_bytes: int = ALL) -> bool:
+    return await store.append_runs(runs, since=since, max_bytes=max_bytes)
+
+
+def names(page: RunsPage) -> list[str]:
+    return [content.decode().strip(".") for content in page.contents]
+
+
+async def all_runs(store: RunStore, org_id: str = "org") -> list[str]:
+    return names(await store.runs(org_id, RunsQuery(limit=1000)))
+
+
+class RunsContract:
+    async def test_runs_are_read_newest_first_as_they_were_written(self, store: RunStore) -> None:
+        await append(store, a_run("a"), a_run("b"))
+        await append(store, a_run("c", size=0))
+        page = await store.runs("org", RunsQuery())
+        assert page.contents == [b"c", b"b".ljust(100, b"."), b"a".ljust(100, b".")]
+        assert page.next == 0
+
+    async def test_an_organisation_sees_its_own_runs_alone(self, store: RunStore) -> None:
+        await append(store, a_run("mine"), a_run("theirs", org_id="other"))
+        assert await all_runs(store) == ["mine"]
+        assert await all_runs(store, "other") == ["theirs"]
+        assert names(await store.runs("other", RunsQuery(action_id="1"))) == ["theirs"]
+
+    async def test_pages_neither_repeat_nor_miss_a_run_while_others_are_added(
+        self, store: RunStore
+    ) -> None:
+        await append(store, *(a_run(str(number)) for number in range(5)))
+        pages: list[list[str]] = []
+        before = 0
+        while not pages or before:
+            page = await store.runs("org", RunsQuery(limit=2, before=before))
+            pages.append(names(page))
+            before = page.next
+            await append(store, a_run("new"))
+        assert pages == [["4", "3"], ["2", "1"], ["0"]]
+
+    async def test_a_page_ends_where_it_has_enough_bytes(self, store: RunStore) -> None:
+        await append(store, *(a_run(str(number)) for number in range(5)))
+        page = await store.runs("org", RunsQuery(max_bytes=250))
+        assert names(page) == ["4", "3"]
+        rest = await store.runs("org", RunsQuery(max_bytes=1, before=page.next))
+        assert names(rest) == ["2"]
+        assert rest.next
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            pytest.param(RunsQuery(action_id="2"), ["d", "b"], id="an action"),
+            pytest.param(RunsQuery(action_id="9"), [], id="an action that never ran"),
+            pytest.param(RunsQuery(flow_type=2), ["d", "b", "a"], id="a flow"),
+            pytest.param(RunsQuery(trigger_type=4), ["b", "a"], id="a trigger"),
+            pytest.param(RunsQuery(flow_type=3, trigger_type=4), [], id="flow and trigger"),
+            pytest.param(RunsQuery(only_failed=True), ["d", "b"], id="failed"),
+            pytest.param(RunsQuery(only_failed=True, action_id="2"), ["b"], id="it failed"),
+            pytest.param(RunsQuery(since=NOON + 1), ["d", "c"], id="since"),
+            pytest.param(
+                RunsQuery(action_id="1", since=NOON + 1, trigger_type=5), ["d"], id="all of that"
+            ),
+        ],
+    )
+    async def test_runs_are_found_by_what_they_were(
+        self, store: RunStore, query: RunsQuery, expected: list[str]
+    ) -> None:
+        await append(
+            store,
+            a_run("a", "1"),
+            a_run("b", "1", "2", failed="2"),
+            a_run("c", "1", flow=3, trigger=1, at=NOON + SECOND),
+            a_run("d", "1", "2", trigger=5, failed="1", at=NOON + SECOND),
+            a_run("elsewhere", "1", "2", failed="2", org_id="other"),
+        )
+        assert names(await store.runs("org", query)) == expected
+
+    async def test_runs_that_are_too_old_go_a_few_at_a_time(self, store: RunStore) -> None:
+        await append(store, *(a_run(str(number), at=NOON + number) for number in range(250)))
+        since = NOON + 240
+        assert await append(store, since=since)
+        assert len(await all_runs(store)) == 150
+        while await append(store, since=since):
+            pass
+        assert await all_runs(store) == [str(number) for number in range(249, 239, -1)]
+        assert names(await store.runs("org", RunsQuery(action_id="1", limit=1000)))[-1] == "240"
+
+    async def test_no_more_is_kept_than_there_is_room_for(self, store: RunStore) -> None:
+        for number in range(30):
+            assert not await append(store, a_run(str(number)), max_bytes=10 * SIZE)
+        assert await all_runs(store) == [str(number) for number in range(29, 19, -1)]
+
+    async def test_who_has_most_gives_way(self, store: RunStore) -> None:
+        await append(store, *(a_run(str(number), org_id="small") for number in range(3)))
+        await append(store, *(a_run(str(number)) for number in range(50)), max_bytes=10 * SIZE)
+        assert await all_runs(store, "small") == ["2", "1", "0"]
+        assert len(await all_runs(store)) == 7
+
+    async def test_a_log_of_no_size_is_emptied(self, store: RunStore) -> None:
+        await append(store, *(a_run(str(number)) for number in range(5)))
+        await append(store, max_bytes=0)
+        assert await all_runs(store) == []
+
+
+class TestSqlite(OnSqlite, RunsContract):
+    pass

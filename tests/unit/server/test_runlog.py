@@ -1,0 +1,175 @@
+"""The log of runs: written in time, bounded while it waits, lost by nobody's leaving."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from server import runlog
+from server.eventstore.contract import StorageError
+from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
+from server.runlog import RunLog
+
+SIZE = RUN_BYTES + 1
+NOW, KEEP_S = 10**15, 60
+
+
+class Store:
+    """Keeps what it is given, once it may."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.calls: list[tuple[int, int, int]] = []
+        self.asked: list[RunsQuery] = []
+        self.fails = False
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+        self.is_writing = asyncio.Event()
+
+    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+        self.is_writing.set()
+        await self.may_write.wait()
+        if self.fails:
+            raise StorageError("disk full")
+        self.calls.append((len(runs), since, max_bytes))
+        self.kept += [run.content for run in runs]
+        return False
+
+    async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
+        self.asked.append(query)
+        return RunsPage(self.kept, 0)
+
+
+def a_run(content: bytes = b"r") -> LoggedRun:
+    return LoggedRun("org", 2, 4, NOW, (("1", False),), content)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+async def log(store: Store) -> AsyncIterator[RunLog]:
+    made = RunLog(
+        store, keep_s=KEEP_S, max_bytes=1000, waiting_max_bytes=3 * SIZE, clock=lambda: NOW
+    )
+    yield made
+    await made.close()
+
+
+async def until_kept(store: Store, *contents: bytes) -> None:
+    async with asyncio.timeout(5):
+        while store.kept != [*contents]:
+            await asyncio.sleep(0.005)
+
+
+async def test_what_was_added_is_written_soon(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runlog, "GATHER_S", 0.01)
+    log.start()
+    log.add(a_run(b"1"))
+    log.add(a_run(b"2"))
+    await until_kept(store, b"1", b"2")
+    log.add(a_run(b"3"))
+    await until_kept(store, b"1", b"2", b"3")
+    assert (2, NOW - KEEP_S * 10**6, 1000) in store.calls
+
+
+async def test_old_runs_go_at_the_start_and_while_nothing_runs(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runlog, "GATHER_S", 0)
+    monkeypatch.setattr(runlog, "PRUNE_S", 0.01)
+    log.start()
+    async with asyncio.timeout(5):
+        while len(store.calls) < 3:
+            await asyncio.sleep(0.005)
+    assert store.calls[:3] == [(0, NOW - KEEP_S * 10**6, 1000)] * 3
+
+
+async def test_a_page_has_what_was_added_before_and_nothing_too_old(
+    log: RunLog, store: Store
+) -> None:
+    log.add(a_run(b"1"))
+    page = await log.page("org", RunsQuery(limit=7))
+    assert page.contents == [b"1"]
+    assert store.asked == [RunsQuery(limit=7, since=NOW - KEEP_S * 10**6)]
+
+
+async def test_the_oldest_is_dropped_when_too_much_waits(log: RunLog, store: Store) -> None:
+    for number in range(5):
+        log.add(a_run(b"%d" % number))
+    assert log.dropped == 2
+    await log.page("org", RunsQuery())
+    assert store.kept == [b"2", b"3", b"4"]
+
+
+async def test_runs_wait_while_storage_fails(log: RunLog, store: Store) -> None:
+    store.fails = True
+    log.add(a_run(b"1"))
+    log.add(a_run(b"2"))
+    with pytest.raises(StorageError):
+        await log.page("org", RunsQuery())
+    for number in (3, 4):
+        log.add(a_run(b"%d" % number))
+    store.fails = False
+    await log.page("org", RunsQuery())
+    assert (store.kept, log.dropped) == ([b"2", b"3", b"4"], 1)
+
+
+async def test_storage_that_fails_is_tried_again(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runlog, "GATHER_S", 0)
+    monkeypatch.setattr(runlog, "RETRY_S", 0.01)
+    store.fails = True
+    log.add(a_run(b"1"))
+    log.start()
+    async with asyncio.timeout(5):
+        await store.is_writing.wait()
+    store.fails = False
+    await until_kept(store, b"1")
+
+
+async def test_a_reader_that_leaves_makes_nobody_write_twice(log: RunLog, store: Store) -> None:
+    store.may_write.clear()
+    log.add(a_run(b"1"))
+    reading = asyncio.ensure_future(log.page("org", RunsQuery()))
+    await store.is_writing.wait()
+    reading.cancel()
+    await asyncio.wait([reading])
+    log.add(a_run(b"2"))
+    store.may_write.set()
+    await log.page("org", RunsQuery())
+    assert store.kept == [b"1", b"2"]
+
+
+async def test_closing_writes_what_waits(log: RunLog, store: Store) -> None:
+    log.start()
+    log.add(a_run(b"1"))
+    await log.close()
+    assert store.kept == [b"1"]
+
+
+async def test_closing_ends_also_when_storage_fails(log: RunLog, store: Store) -> None:
+    store.fails = True
+    log.add(a_run(b"1"))
+    await log.close()
+    assert (store.kept, log.dropped) == ([], 1)
+
+
+async def test_large_batches_are_parted(store: Store) -> None:
+    log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW)
+    for _ in range(runlog.BATCH_MAX + 1):
+        log.add(a_run())
+    await log.close()
+    assert [count for count, _, _ in store.calls] == [runlog.BATCH_MAX, 1]
+
+
+async def test_a_log_of_no_size_takes_nothing(store: Store) -> None:
+    log = RunLog(store, keep_s=KEEP_S, max_bytes=0, clock=lambda: NOW)
+    log.add(a_run())
+    await log.close()
+    assert store.kept == []

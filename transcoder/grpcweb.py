@@ -39,8 +39,7 @@ _EDGES: Final = re.compile(r"\A +| +\Z")
 
 # RFC 4648 section 4: groups of four characters, and what is padded at its end.
 _GROUP_CHARS: Final = 4
-_GROUPS: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)*+")
-_RUN: Final = re.compile(rb"[^=]+={0,2}")
+_RUN: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
 class Mode(enum.Enum):
@@ -105,10 +104,18 @@ class TextReader:
         if self._is_broken:
             return b""
         text = self._rest + data if self._rest else data
-        end = _GROUPS.match(text).end()  # type: ignore[union-attr]  # none of them match too
+        end = 0
+        decoded = []
+        for run in _RUN.finditer(text):
+            if run.start() != end:
+                break
+            end = run.end() - (run.end() - end) % _GROUP_CHARS
+            decoded.append(binascii.a2b_base64(text[run.start() : end]))
+            if end != run.end():
+                break
         self._rest = text[end:]
         self._is_broken = len(self._rest) >= _GROUP_CHARS
-        return b"".join(map(binascii.a2b_base64, _RUN.findall(text, 0, end)))
+        return b"".join(decoded)
 
     def check(self) -> None:
         """Say whether all that came can be base64.

@@ -46,9 +46,10 @@ _MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
 _SECONDS = [f"{second:02}" for second in range(60)]
 _THREE_DIGITS = [f"{number:03}" for number in range(1000)]
 _SECOND = {text: second for second, text in enumerate(_SECONDS)}
-# Every repetition keeps what it has taken: no text costs more than its length.
-_MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]++|_[a-z])++(?:,(?:[a-z0-9.]++|_[a-z])++)*+")
-_MASK_READ = re.compile(r"[a-zA-Z0-9.]++(?:,[a-zA-Z0-9.]++)*+")
+# Each character can be matched in one way only: no text costs more than its length. (Possessive
+# repetitions would say so, but Python takes some wrongly before 3.11.5.)
+_MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]|_[a-z])+(?:,(?:[a-z0-9.]|_[a-z])+)*")
+_MASK_READ = re.compile(r"[a-zA-Z0-9.]+(?:,[a-zA-Z0-9.]+)*")
 _MASK_CAPITAL = re.compile(r"[A-Z]")
 
 

@@ -85,7 +85,10 @@ def run_all(readme: str, folder: Path, path: str, addresses: Mapping[str, str]) 
 
 
 def started(stack: ExitStack, arguments: Sequence[str], folder: Path) -> Process:
-    return stack.enter_context(Process([str(folder / arguments[0]), *arguments[1:]]))
+    unbuffered = {"PYTHONUNBUFFERED": "1"}  # aiohttp prints its address and does not flush
+    return stack.enter_context(
+        Process([str(folder / arguments[0]), *arguments[1:]], environment=unbuffered)
+    )
 
 
 def after(process: Process, begin: str) -> str:

@@ -47,6 +47,8 @@ _MODULES: Final = {"log": "log", "console": "log", "util": "log", "http": "http"
 
 _REQUIRE: Final = re.compile(r"""require\s*\(\s*(['"`])(?:zitadel/)?(\w+)\1\s*\)""")
 
+_LEADING: Final = "\n" * SHIM_LINE
+
 _TAKE_HOST: Final = "(host => (delete globalThis.host, host))(globalThis.host)"
 
 _FromEngine: TypeAlias = Any
@@ -74,8 +76,7 @@ def parts_of(trigger: str, source: str) -> tuple[str, ...]:
     if len(wanted) != source.count("require"):
         wanted = ["log", "http", "uuid"]  # by a name that is computed, perhaps
     modules = {"log", "http", "uuid"}.intersection(wanted) - {"uuid" if trigger == "4/6" else ""}
-    layout = ("layout",) if "format" in source else ()
-    return ("kernel", "time", *layout, *sorted(modules), "context", *_PARTS[trigger], "run")
+    return ("kernel", "time", *sorted(modules), "context", *_PARTS[trigger], "run")
 
 
 class Worker:
@@ -123,7 +124,7 @@ class Worker:
         context.set_memory_limit(self._heap_max_bytes)
         context.set_max_stack_size(STACK_MAX_BYTES)
         context.add_callable("host", self._host)
-        shim = context.eval("\n" * SHIM_LINE + f"(function(host){{'use strict';{code}\n}})")
+        shim = context.eval(f"{_LEADING}(function(host){{'use strict';{code}\n}})")
         return context, shim(context.eval(_TAKE_HOST))
 
     def _host(self, kind: str, text: str) -> str | None:
@@ -135,6 +136,8 @@ class Worker:
         elif kind == "fetch":
             self.send(Kind.FETCH, text.encode())
             return self._receive()[1].decode()
+        elif kind == "part":
+            return f"{_LEADING}(function(names){{'use strict';{self._files[text]}\n}})"
         elif kind == "random":
             return os.urandom(16).hex()
         elif kind == "clock":

@@ -4,7 +4,7 @@
 // Rule 2: what goes to the host is JSON text that no toJSON, getter on a prototype or lone
 // surrogate can reach: built here, by hand.
 
-const { apply, ownKeys, getOwnPropertyDescriptor } = Reflect;
+const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
 const { defineProperty, keys, seal, freeze, is } = Object;
 const isArray = Array.isArray;
 const stringify = JSON.stringify;
@@ -73,6 +73,15 @@ const refusal = (message) => {
 // A long text may be held in pieces, which the host does not understand: in one piece.
 const whole = (value) => (value.length < 256 ? value : join([value], ""));
 const tell = (kind, message) => host(kind, whole(message));
+
+// A part that few scripts need is compiled when it is first asked for, and not before: every context
+// pays for what it compiles. It has the script side's own names by the object that is given to it;
+// what it takes of the language it takes then, so a script that changed that changes its own answers.
+const evaluate = globalThis.eval;
+const lazily = (name, names) => {
+  let made;
+  return () => (made ??= evaluate(host("part", name))(names()));
+};
 
 const kindOf = (value) => (value === null ? "null" : isArray(value) ? "array" : typeof value);
 

@@ -1,5 +1,6 @@
 // zitadel/uuid: RFC 9562, versions 1, 3, 4 and 5; random octets, the clock and digests are the host's.
 
+const BigInt_ = BigInt;
 const NAMESPACE = "6ba7b81X-9dad-11d1-80b4-00c04fd430c8";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const VARIANT = "89ab";

@@ -1,4 +1,25 @@
-// `format` of a date: Go's layouts.
+// The methods of a date, and Go's layouts for `format`. The first argument is the date.
+
+const { method, dateValue, floor, slice, pad, toDecimal, exec, text, freeze, ZERO, parts } = names;
+const isoString = method(Date.prototype, "toISOString");
+const Date_ = Date;
+const BigInt_ = BigInt;
+const Number_ = Number;
+const utc = (name) => method(Date.prototype, "getUTC" + name);
+const year = utc("FullYear");
+const month = utc("Month");
+const day = utc("Date");
+const weekday = utc("Day");
+const hour = utc("Hours");
+const minute = utc("Minutes");
+const second = utc("Seconds");
+
+const yearDay = (date) => {
+  const first = new Date_(0);
+  setFullYear(first, year(date), 0, 1);
+  return floor((dateValue(date) - dateValue(first)) / 86400000) + 1;
+};
+const setFullYear = method(Date.prototype, "setUTCFullYear");
 
 const MONTHS = freeze(["January", "February", "March", "April", "May", "June", "July", "August",
   "September", "October", "November", "December"]);
@@ -62,6 +83,42 @@ const fraction = (token, nanos) => {
   return end === 0 ? "" : token[0] + slice(digits, 0, end);
 };
 
-Time.prototype.format = function (layout) {
-  return formatted(Time.parts(this), text(layout));
+const date = (time) => parts(time).date;
+
+const nanoseconds = (time) => {
+  const { date, nanos } = parts(time);
+  return BigInt_(dateValue(date)) * 1000000n + BigInt_(nanos);
+};
+
+const milliseconds = (time) => {
+  const { date, nanos } = parts(time);
+  return dateValue(date) + floor(nanos / 1000000);
+};
+
+return {
+  string: (time) => time.toString(),
+  unix: (time) => dateValue(date(time)) / 1000,
+  unixMilli: milliseconds,
+  unixMicro: (time) => dateValue(date(time)) * 1000 + floor(parts(time).nanos / 1000),
+  unixNano: (time) => Number_(nanoseconds(time)),
+  getTime: milliseconds,
+  toISOString: (time) => isoString(new Date_(milliseconds(time))),
+  year: (time) => year(date(time)),
+  month: (time) => month(date(time)) + 1,
+  day: (time) => day(date(time)),
+  weekday: (time) => weekday(date(time)),
+  yearDay: (time) => yearDay(date(time)),
+  hour: (time) => hour(date(time)),
+  minute: (time) => minute(date(time)),
+  second: (time) => second(date(time)),
+  nanosecond: (time) => parts(time).nanos,
+  isZero: (time) => parts(time).text === ZERO,
+  before: (time, other) => nanoseconds(time) < nanoseconds(other),
+  after: (time, other) => nanoseconds(time) > nanoseconds(other),
+  equal: (time, other) => nanoseconds(time) === nanoseconds(other),
+  compare: (time, other) => Number_(nanoseconds(time) > nanoseconds(other)) - Number_(nanoseconds(time) < nanoseconds(other)),
+  sub: (time, other) => Number_(nanoseconds(time) - nanoseconds(other)),
+  uTC: (time) => time,
+  local: (time) => time,
+  format: (time, layout) => formatted(parts(time), text(layout)),
 };

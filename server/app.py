@@ -134,7 +134,8 @@ class Application:
             limits=Limits(drain_timeout_s=DRAIN_S),
         )
         management = ManagementService(store, queue, ids, texts)
-        execution = ExecutionService(store, self._executor(), self._records(store), ids)
+        executor = self._executor()
+        execution = ExecutionService(store, executor, self._records(store), ids)
         for door in (native, transcoder.at(REST_PREFIX)):
             add_ManagementServiceServicer_to_server(management, door)  # type: ignore[arg-type]  # kin
         for front in (native, transcoder):
@@ -143,12 +144,13 @@ class Application:
         running.push_async_callback(native.stop, 0)
         grpc_listen = await _listening(native, config.grpc_listen)
         listen = await _listening(transcoder, config.listen)
+        running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, native, transcoder)
         _calm_collector()
         return Started(listen, grpc_listen, owner)
 
     def _executor(self) -> Executor:
-        """What runs scripts; its first processes start meanwhile."""
+        """What runs scripts; it is started once calls are answered, which takes a while."""
         config = self._config
         options = Options(
             workers_max=config.script_workers,
@@ -158,8 +160,6 @@ class Application:
         )
         executor = Executor(options)
         self._running.push_async_callback(executor.close)
-        starting = asyncio.get_running_loop().create_task(_start(executor))
-        self._running.push_async_callback(asyncio.wait, (starting,))
         return executor
 
     def _records(self, store: SqliteEventStore) -> Records:

@@ -16,14 +16,8 @@ _TOP: Final = """\
 # Contexts
 
 What the scripts of each trigger are told: the `context` of RunTrigger and TestAction, complete, as
-GetExampleContext answers it. What is left out is as it is when unset: `""`, `0`, `false`, no
-entries, or null where that is a value; a user is human, or has `machine` (`name`, `description`)
-instead of `human`. Keys that are not here are ignored, and a value of another kind is an error that
-names its path.
-
-What `ctx` has as a method is data here: `userMetadata` is what `ctx.v1.user.getMetadata()` returns,
-`idTokenClaims` what `ctx.getClaim()` looks into. The `value` of metadata is the stored text.
-Numbers of 64 bits may be texts.
+GetExampleContext answers it. What its keys mean, and may be left out: [scripts.md](scripts.md).
+A user is human, or has `machine` (`name`, `description`) instead of `human`.
 
 Made by `python -m tests.contexts_document > docs/contexts.md`.
 """

@@ -8,6 +8,7 @@ Rule: nothing is ended that was not started here.
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -135,6 +136,14 @@ class Process:
                 if int(_stat(path)[1]) == self.pid:
                     found.append(int(path.parent.name))
         return found
+
+    def memory_mib(self) -> float:
+        """What it holds, libraries among it, and what its children hold beside those."""
+        kib = 0
+        for pid in self.children():
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+            kib += sum(map(int, re.findall(r"^Private_\w+: +(\d+)", rollup, re.MULTILINE)))
+        return self.resident_mib() + kib / 1024
 
     def resident_mib(self) -> float:
         """Memory that it holds, libraries among it."""

@@ -203,18 +203,6 @@ class Check:
     failure: Failure | None
 
 
-@dataclass(slots=True)
-class Counters:
-    """Of one action, since the start."""
-
-    runs: int = 0
-    failures: int = 0
-    timeouts: int = 0
-    kills: int = 0
-    queue_us: int = 0
-    duration_us: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """What scripts may use.

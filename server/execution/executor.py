@@ -9,8 +9,6 @@ Rule 2: what an action asked for counts from when it did, also if the action the
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -22,7 +20,6 @@ from server.execution.contract import (
     JSON,
     ActionResult,
     Check,
-    Counters,
     Failure,
     Level,
     LogLine,
@@ -47,9 +44,6 @@ LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
 """Of one action; a script is told to stop long before."""
 
-COUNTED_MAX: Final = 10_000
-"""Actions that are counted apart; beyond, the one that did not run for longest is forgotten."""
-
 log = structlog.get_logger()
 
 
@@ -71,7 +65,6 @@ class Executor:
         self._options = options or Options()
         self._pool = Pool(self._options)
         self._fetcher = Fetcher(deny=self._options.deny, allow=self._options.allow)
-        self._counters: OrderedDict[str, Counters] = OrderedDict()
 
     async def start(self) -> None:
         """Raises Unavailable if scripts cannot be run here."""
@@ -89,10 +82,6 @@ class Executor:
     def pids(self) -> set[int]:
         """Of the processes there are now."""
         return self._pool.pids()
-
-    def counters(self) -> Mapping[str, Counters]:
-        """By the id of the action."""
-        return self._counters
 
     async def run(self, request: RunRequest) -> RunResult:
         """Run the scripts of the request.
@@ -179,24 +168,18 @@ class Executor:
     def _told(
         self, action: "_Action", failure: Failure | None, duration_us: int, queue_us: int
     ) -> ActionResult:
-        """The result, counted and logged."""
+        """The result; only one that is worth a look is logged, as many actions run."""
         script = action.script
-        counters = self._counters.setdefault(script.action_id, Counters())
-        self._counters.move_to_end(script.action_id)
-        if len(self._counters) > COUNTED_MAX:
-            self._counters.popitem(last=False)
-        counters.runs += 1
-        counters.duration_us += duration_us
-        counters.queue_us += queue_us
-        figures = {"duration_us": duration_us, "queue_us": queue_us}
-        names = {"action": script.action_id, "name": script.name, "org": script.org_id}
-        if failure is None:
-            log.info("action run succeeded", **names, **figures)
-        else:
-            counters.failures += 1
-            counters.timeouts += failure.timed_out
-            counters.kills += failure.killed
-            log.warning("action run failed", **names, **figures, reason=failure.text)
+        if failure is not None:
+            log.warning(
+                "action run failed",
+                action=script.action_id,
+                name=script.name,
+                org=script.org_id,
+                duration_us=duration_us,
+                queue_us=queue_us,
+                reason=failure.text,
+            )
         return ActionResult(
             script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
         )

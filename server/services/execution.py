@@ -181,7 +181,16 @@ class ExecutionService(ExecutionServiceServicer):
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
         messages.set_time(response.since, self._records.since)
         for id, of_action in figures:
-            messages.fill_metrics(response.actions.add(), id, of_action.name, of_action.counters)
+            metrics = response.actions.add(
+                action_id=id,
+                name=of_action.name,
+                runs=of_action.runs,
+                failures=of_action.failures,
+                timeouts=of_action.timeouts,
+                kills=of_action.kills,
+            )
+            messages.set_duration(metrics.queue_time, of_action.queue_us)
+            messages.set_duration(metrics.duration, of_action.duration_us)
         return response
 
     def _keep(

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import execution_pb2 as pb
 from server.eventstore.runs import RunsPage
-from server.execution.contract import JSON, ActionResult, Counters, Effects, Failure, RunResult
+from server.execution.contract import JSON, ActionResult, Effects, Failure, RunResult
 from server.services.execution_requests import page_token
 from server.services.values import fill_value
 
@@ -110,17 +110,6 @@ def fill_failure(message: pb.Failure, failure: Failure) -> None:
     message.column = failure.column
     message.timed_out = failure.timed_out
     message.killed = failure.killed
-
-
-def fill_metrics(message: pb.ActionMetrics, action_id: str, name: str, counters: Counters) -> None:
-    message.action_id = action_id
-    message.name = name
-    message.runs = counters.runs
-    message.failures = counters.failures
-    message.timeouts = counters.timeouts
-    message.kills = counters.kills
-    set_duration(message.queue_time, counters.queue_us)
-    set_duration(message.duration, counters.duration_us)
 
 
 def set_duration(duration: Duration, us: int) -> None:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, lists, validated
+from tests.bench import authorized, lists, runs, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -112,6 +112,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *lists.LISTS,
+    *runs.RUNS,
     *LOOPS,
     *authorized.AUTHORIZATIONS,
     *validated.VALIDATIONS,
@@ -228,6 +229,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
     ),
     *lists.FIGURES,
+    *runs.FIGURES,
     *(
         _times_less_cpu(
             f"{way}-{case.name}",

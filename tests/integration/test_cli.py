@@ -160,7 +160,13 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'jwt_jwks_url = ""  # default\n'
         'cors_origins = ["https://a"]  # ACTIONS_CORS_ORIGINS\n'
         'log_format = "text"  # default\n'
-        "access_log = false  # --access-log\n",
+        "access_log = false  # --access-log\n"
+        "script_workers = 0  # default\n"
+        "script_queue = 256  # default\n"
+        "script_fetch_deny = []  # default\n"
+        "script_fetch_allow = []  # default\n"
+        "runs_keep_days = 7  # default\n"
+        "runs_max_mib = 64  # default\n",
         "",
     )
     assert not (tmp_path / "data").exists()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+import structlog
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as pb
@@ -376,3 +377,27 @@ async def test_runs_are_listed_as_they_were_logged(service: ExecutionService, lo
     response = await service.ListRuns(pb.ListRunsRequest(), None)
     assert [one.id for one in response.runs] == ids
     assert response.next_page_token == "AAAAAAAAAAU="
+
+
+@pytest.mark.parametrize(("lines", "expected"), [(True, ["run"]), (False, [])])
+async def test_a_run_is_a_line_in_the_log_where_calls_are(
+    reads: Reads, engine: Engine, log: Log, lines: bool, expected: list[str]
+) -> None:
+    CALLER.set(Caller(ADA, ORG))
+    records = Records(log, since=NOW, lines=lines)
+    service = ExecutionService(reads, engine, records, IdGenerator(7))
+    with structlog.testing.capture_logs() as captured:
+        await service.RunTrigger(run_request(), None)
+    assert [line["event"] for line in captured] == expected
+    for line in captured:
+        del line["run"], line["ms"]
+        assert line == {
+            "event": "run",
+            "log_level": "info",
+            "flow": 2,
+            "trigger": 4,
+            "state": "succeeded",
+            "actions": 3,
+            "org": ORG,
+            "user": ADA,
+        }

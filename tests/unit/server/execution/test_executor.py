@@ -160,16 +160,6 @@ async def test_a_caller_that_goes_away_ends_its_script(runner: Runner) -> None:
     assert (await runner.one(FAST)).failure is None
 
 
-async def test_runs_are_counted_by_action(runner: Runner) -> None:
-    script = replace(action(FAST), action_id="counted")
-    await runner.run(script, replace(script, source=FAILS, allowed_to_fail=True))
-    await runner.run(replace(script, source=SLOW, timeout_ns=50_000_000))
-    counters = runner.executor.counters()["counted"]
-    figures = (counters.runs, counters.failures, counters.timeouts, counters.kills)
-    assert figures == (3, 2, 1, 1)
-    assert counters.duration_us > 50_000
-
-
 async def test_a_process_that_died_while_idle_costs_nothing(runner: Runner) -> None:
     for pid in runner.executor.pids():
         os.kill(pid, signal.SIGKILL)

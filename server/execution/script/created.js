@@ -25,7 +25,7 @@ const grantEntry = (given) => {
   };
 };
 
-const stringOf = (value) => (value === undefined ? "" : String(value));
+const stringOf = (value) => (value === undefined ? "" : String_(value));
 
 const grantArgument = (given) => {
   const object = objectOf(given, "user grant");

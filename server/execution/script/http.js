@@ -28,19 +28,25 @@ const optionsOf = (options) => {
     const value = options[names[index]];
     switch (names[index]) {
       case "method":
-        out += `,"method":${quoted(String(value))}`;
+        out += `,"method":${quoted(String_(value))}`;
         break;
       case "headers":
         out += `,"headers":${headersOf(value)}`;
         break;
       case "body":
-        out += `,"body":${quoted(String(stringify(value)))}`;
+        out += `,"body":${quoted(bodyOf(value))}`;
         break;
       default:
         throw refusal(`key is invalid: ${wellFormed(names[index])} (ACTIO-OfUeA)`);
     }
   }
   return out;
+};
+
+const bodyOf = (value) => {
+  const json = stringify(value);
+  if (json === undefined) throw new TypeError_(`body: ${kindOf(value)} has no form in JSON`);
+  return json;
 };
 
 const headersOf = (headers) => {

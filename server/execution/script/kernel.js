@@ -13,6 +13,8 @@ const Error_ = Error;
 const TypeError_ = TypeError;
 const RangeError_ = RangeError;
 const Number_ = Number;
+const String_ = String;
+const Boolean_ = Boolean;
 const isFinite = Number.isFinite;
 const trunc = Math.trunc;
 const isInteger = Number.isInteger;
@@ -86,10 +88,10 @@ const lazily = (name, names) => {
 const kindOf = (value) => (value === null ? "null" : isArray(value) ? "array" : typeof value);
 
 // As a parameter of type string, bool or int has it.
-const text = (value) => (value === undefined || value === null ? "" : wellFormed(String(value)));
-const flag = (value) => Boolean(value);
+const text = (value) => (value === undefined || value === null ? "" : wellFormed(String_(value)));
+const flag = (value) => Boolean_(value);
 const integer = (value) => {
-  const number = typeof value === "number" || typeof value === "boolean" ? Number(value) : 0;
+  const number = typeof value === "number" || typeof value === "boolean" ? Number_(value) : 0;
   return isFinite(number) ? trunc(number) : 0;
 };
 
@@ -100,10 +102,13 @@ const list = (parts, open, close) => open + join(parts, ",") + close;
 // What `require` gives; each file of a module adds its own.
 const MODULES = { __proto__: null };
 
+const loaded = { __proto__: null };
+
 const require = (name) => {
-  const make = MODULES[String(name)];
+  const key = String_(name);
+  const make = MODULES[key];
   if (make === undefined) throw refusal("Invalid module");
-  return make();
+  return (loaded[key] ??= make());
 };
 
 defineProperty(globalThis, "require", {

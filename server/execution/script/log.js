@@ -17,7 +17,7 @@ const note = (level, message) => {
 // As util.format of the old engine: %s %d %j %%; the rest with spaces between.
 const format = (...values) => {
   if (values.length === 0) return "";
-  const layout = String(values[0]);
+  const layout = String_(values[0]);
   let out = "";
   let next = 1;
   let from = 0;
@@ -29,7 +29,7 @@ const format = (...values) => {
     } else if (next < values.length && (kind === "s" || kind === "d" || kind === "j")) {
       const value = values[next++];
       out += slice(layout, from, at);
-      out += kind === "s" ? String(value) : kind === "d" ? String(Number_(value)) : String(stringify(value));
+      out += kind === "s" ? String_(value) : kind === "d" ? String_(Number_(value)) : String_(stringify(value));
     } else {
       at++;
       continue;
@@ -38,7 +38,7 @@ const format = (...values) => {
     from = at + 1;
   }
   out += slice(layout, from);
-  for (; next < values.length; next++) out += " " + String(values[next]);
+  for (; next < values.length; next++) out += " " + String_(values[next]);
   return out;
 };
 

@@ -8,7 +8,7 @@ let result;
 
 const shown = (value) => {
   try {
-    return slice(wellFormed(String(value)), 0, ERROR_MAX);
+    return slice(wellFormed(String_(value)), 0, ERROR_MAX);
   } catch {
     return "a value that has no text";
   }

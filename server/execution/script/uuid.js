@@ -24,7 +24,7 @@ const uuidByTime = () => {
 
 const uuidByName = (algorithm, version) => (...values) => {
   if (values.length !== 2) throw refusal("invalid arg count");
-  const namespace = lower(String(values[0]));
+  const namespace = lower(String_(values[0]));
   if (exec(UUID, namespace) === null) throw refusal(`invalid namespace: ${slice(namespace, 0, 40)}`);
   const data = utf8Hex(text(values[1]));
   return uuid(tell(algorithm, join(split(namespace, "-"), "") + data), version);

@@ -220,6 +220,11 @@ async def test_an_answer_is_inflated(runner: Runner, site: str) -> None:
             id="host",
         ),
         pytest.param(
+            "fetch('SITE/echo', {method: 'POST', body: undefined})",
+            "TypeError: body: undefined has no form in JSON",
+            id="body of nothing",
+        ),
+        pytest.param(
             "fetch('SITE/echo', {headers: {a: [5]}})",
             "TypeError: header a: expected strings, got number",
             id="list of numbers",

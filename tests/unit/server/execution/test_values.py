@@ -165,6 +165,17 @@ async def test_log_has_levels(runner: Runner) -> None:
     assert [line.level for line in result.logs] == ["info", "info", "debug", "warn", "error"]
 
 
+async def test_a_module_is_one_object(runner: Runner) -> None:
+    source = "function f() { log(require('util') === require('util')) }"
+    assert await runner.logged(source) == "true"
+
+
+async def test_a_script_that_replaces_globals_is_understood(runner: Runner) -> None:
+    source = "String = Number = Boolean = null; function f(ctx, api) { api.setFirstName(5) }"
+    found = await runner.effects(source, trigger=(1, 1))
+    assert found.fields == {"firstName": "5"}
+
+
 async def test_uuid_is_not_for_saml(runner: Runner) -> None:
     failure = await runner.failure("function f() { require('zitadel/uuid') }", trigger=(4, 6))
     assert failure.text.startswith("Invalid module at f")

@@ -23,6 +23,7 @@ WAITING_MAX_BYTES: Final = 8 << 20
 """Runs in memory, as `LoggedRun.size` counts them."""
 
 BATCH_MAX: Final = 256
+BATCH_MAX_BYTES: Final = 1 << 20
 """Runs in one transaction, which every write of the service waits for: some milliseconds."""
 
 GATHER_S: Final = 0.2
@@ -97,7 +98,8 @@ class RunLog:
         Raises:
             StorageError: the log cannot be written, or read.
         """
-        await self._flush()
+        if self._writing is not None or any(run.org_id == org_id for run in self._waiting):
+            await self._flush()
         return await self._store.runs(org_id, replace(query, since=self._since()))
 
     def _since(self) -> int:
@@ -132,15 +134,26 @@ class RunLog:
 
     async def _write_waiting(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-            self._waiting_bytes -= sum(run.size for run in batch)
+            batch, size = self._batch()
+            self._waiting_bytes -= size
             try:
                 await self._write(batch)
             except StorageError:
                 self._waiting.extendleft(reversed(batch))
-                self._waiting_bytes += sum(run.size for run in batch)
+                self._waiting_bytes += size
                 self._drop_what_is_too_much()
                 raise
+
+    def _batch(self) -> tuple[Sequence[LoggedRun], int]:
+        """Takes the oldest that wait; and their size."""
+        batch = [self._waiting.popleft()]
+        size = batch[0].size
+        while self._waiting and len(batch) < BATCH_MAX:
+            size += self._waiting[0].size
+            if size > BATCH_MAX_BYTES:
+                return batch, size - self._waiting[0].size
+            batch.append(self._waiting.popleft())
+        return batch, size
 
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing = None

@@ -1,9 +1,7 @@
 """Running actions at each door, by the real engine: what they do, what goes wrong, what is told."""
 
 import asyncio
-import signal
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from tests.api_rows import Refused, Row, assert_refused
 from tests.doors import DOORS, Caller
 from tests.prepared import action, removed_action, set_trigger
 from tests.processes import is_running
-from tests.real_server import ACTIONS, RealServer
+from tests.real_server import RealServer
 from zitadel import management_pb2 as pb
 
 # What was there before an action, by the claims that it finds.
@@ -544,30 +542,6 @@ async def test_runs_of_an_action_have_a_path_of_their_own(caller: Caller) -> Non
     headers = {"authorization": f"Bearer {caller.token}", "x-zitadel-orgid": caller.org_id}
     async with caller.doors.session.get(url, headers=headers) as got:
         assert [logged["id"] for logged in (await got.json())["runs"]] == [run_id]
-
-
-def test_runs_outlive_the_server(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with RealServer(data) as server:
-        script = NOTES.format("f")
-        id = server.ask("POST", ACTIONS, {"name": "f", "script": script})["id"]
-        server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
-        ran = [server.ask("POST", "/v1/flows/2/triggers/4:run", {})["runId"] for _ in range(20)]
-        server.process.signal(signal.SIGTERM)
-        assert server.process.wait() == 0
-    with RealServer(data) as server:
-        listed = server.ask("GET", "/v1/runs")["runs"]
-        assert [logged["id"] for logged in listed] == ran[::-1]
-        metrics = server.ask("GET", "/v1/metrics/actions")
-        assert list(metrics) == ["since"]
-
-
-def test_without_a_log_of_runs_actions_run_all_the_same(tmp_path: Path) -> None:
-    with RealServer(tmp_path / "data", "--runs-max-mib", "0") as server:
-        id = server.ask("POST", ACTIONS, {"name": "f", "script": NOTES.format("f")})["id"]
-        server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
-        assert server.ask("POST", "/v1/flows/2/triggers/4:run", {})["runId"]
-        assert server.ask("GET", "/v1/runs") == {}
 
 
 # --- who may

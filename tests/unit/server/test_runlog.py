@@ -160,6 +160,33 @@ async def test_closing_ends_also_when_storage_fails(log: RunLog, store: Store) -
     assert (store.kept, log.dropped) == ([], 1)
 
 
+async def test_a_page_waits_for_no_run_of_others(log: RunLog, store: Store) -> None:
+    store.fails = True
+    log.add(a_run(b"1"))
+    assert (await log.page("other", RunsQuery())).contents == []
+    store.fails = False
+
+
+async def test_a_page_waits_for_what_is_being_written(log: RunLog, store: Store) -> None:
+    store.may_write.clear()
+    log.add(a_run(b"1"))
+    first = asyncio.ensure_future(log.page("org", RunsQuery()))
+    await store.is_writing.wait()
+    second = asyncio.ensure_future(log.page("org", RunsQuery()))
+    await asyncio.sleep(0)
+    assert not second.done()
+    store.may_write.set()
+    assert (await first).contents == (await second).contents == [b"1"]
+
+
+async def test_batches_of_many_bytes_are_parted(store: Store) -> None:
+    log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW)
+    for _ in range(5):
+        log.add(a_run(b"x" * (runlog.BATCH_MAX_BYTES // 3)))
+    await log.close()
+    assert [count for count, _, _ in store.calls] == [2, 2, 1]
+
+
 async def test_large_batches_are_parted(store: Store) -> None:
     log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW)
     for _ in range(runlog.BATCH_MAX + 1):

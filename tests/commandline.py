@@ -37,6 +37,7 @@ def run(
         input=stdin,
         capture_output=True,
         encoding="utf-8",
+        errors="surrogateescape",  # bytes that are no UTF-8, both ways
         timeout=TIMEOUT_S,
         check=False,
     )

@@ -100,11 +100,14 @@ def _message(method: "MethodDescriptor", text: str) -> "Message":
     from google.protobuf.message_factory import GetMessageClass
 
     if text == "-":
-        text = sys.stdin.read()
+        text = sys.stdin.buffer.read().decode(errors="surrogateescape")
+    wanted = f"expected a {method.input_type.name} as JSON"
+    if text.lstrip()[:1] != "{":  # json_format takes [] for {}
+        raise Misused(f"{wanted}: expected an object, got {text[:40]!r}")
     try:
         return json_format.Parse(text, GetMessageClass(method.input_type)())
     except (json_format.ParseError, RecursionError) as error:
-        raise Misused(f"expected a {method.input_type.name} as JSON: {error}") from error
+        raise Misused(f"{wanted}: {error}") from error
 
 
 def _address(given: str | None, config: Config, door: str) -> Address:

@@ -122,6 +122,12 @@ def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path
     assert 'no field named "unknown"' in outcome.err
 
 
+def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
+    outcome = run("call", "Healthz", "-", folder=tmp_path, stdin="\udcff")
+    line = "error: expected a HealthzRequest as JSON: expected an object, got '\\udcff'\n"
+    assert outcome == Outcome(2, "", line)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -137,9 +143,19 @@ def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path
             ("GetAction", '{"id"'), "error: expected a GetActionRequest as JSON: ", id="no JSON"
         ),
         pytest.param(
-            ("GetAction", "[" * 10_000),
+            ("GetAction", '{"id":' * 10_000),
             "error: expected a GetActionRequest as JSON: ",
             id="nested too deep",
+        ),
+        pytest.param(
+            ("GetAction", "[]"),
+            "error: expected a GetActionRequest as JSON: expected an object, got '[]'\n",
+            id="no object",
+        ),
+        pytest.param(
+            ("GetAction", ""),
+            "error: expected a GetActionRequest as JSON: expected an object, got ''\n",
+            id="nothing",
         ),
         pytest.param(
             ("GetAction", '{"id": 1}'),

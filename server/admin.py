@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from server.commands import orgs, users
 from server.commands.queue import CommandQueue
 from server.domain.org import Member, Org
-from server.domain.refusals import Refusal
+from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
 from server.eventstore.contract import EventStore
 from server.identity.tokens import hash_of, new_secret
@@ -63,7 +65,8 @@ class Admin:
         try:
             return await self._perform(operation)
         except Refusal as refusal:
-            raise AdminError(self._texts.text(refusal.key, refusal.values)) from refusal
+            values = {**_given(operation), **refusal.values}
+            raise AdminError(self._texts.text(refusal.key, values)) from refusal
 
     async def _perform(self, operation: Operation) -> list[Result]:
         match operation:
@@ -177,13 +180,13 @@ class Admin:
     async def _user(self, user_id: str) -> User:
         user = await self._store.user(user_id)
         if user is None:
-            raise AdminError(self._texts.text("Errors.User.NotFound", {}))
+            raise Refusal(Kind.NOT_FOUND, "Errors.User.NotFound")
         return user
 
     async def _org_id(self, org_id: str) -> str:
         if org_id:
             if await self._store.org(org_id) is None:
-                raise AdminError(self._texts.text("Errors.Org.NotFound", {}))
+                raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
             return org_id
         found = await self._store.orgs()
         if not found:
@@ -191,6 +194,12 @@ class Admin:
         if len(found) > 1:
             raise AdminError(f"there are {len(found)} organisations: say which with --org")
         return found[0].id
+
+
+def _given(operation: Operation) -> dict[str, str]:
+    """What the operator gave, by the names that texts have for it."""
+    given = msgspec.structs.asdict(operation)
+    return {name: repr(text[:40]) for name, text in given.items() if isinstance(text, str)}
 
 
 def _org(org: Org) -> Result:

@@ -143,7 +143,7 @@ def set_trigger_actions(
     if len(existing) != len(action_ids):
         raise failed_precondition("Errors.Flow.ActionIDsNotExist", "COMMAND-dg422")
     if org is None:
-        raise not_found("Errors.Org.NotFound", "COMMAND-Fs4nf")
+        raise not_found("Errors.Org.NotFound", "COMMAND-Fs4nf", values={"org_id": org_id})
     return Event(
         SET, {"flowType": type.value, "triggerType": trigger.value, "actionIDs": [*action_ids]}
     )

@@ -51,8 +51,8 @@ def invalid(key: str, place: str, *, values: Mapping[str, str] | None = None) ->
     return Refusal(Kind.INVALID_ARGUMENT, key, place, values=values)
 
 
-def not_found(key: str, place: str) -> Refusal:
-    return Refusal(Kind.NOT_FOUND, key, place)
+def not_found(key: str, place: str, *, values: Mapping[str, str] | None = None) -> Refusal:
+    return Refusal(Kind.NOT_FOUND, key, place, values=values)
 
 
 def already_exists(key: str, place: str) -> Refusal:

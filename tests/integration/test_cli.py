@@ -274,24 +274,26 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
     [
         pytest.param(
             ("org", "create", "ACME"),
-            "error: An organisation with this name exists already\n",
+            "error: An organisation with the name 'ACME' exists already\n",
             id="name taken",
         ),
         pytest.param(
             ("org", "create", " "),
-            "error: The name of an organisation has 1 to 200 characters\n",
+            "error: The name of an organisation is one line of 1 to 200 characters, got ' '\n",
             id="blank name",
         ),
         pytest.param(
             ("user", "create", "bot"),
-            "error: A user with this name exists already\n",
+            "error: A user with the name 'bot' exists already\n",
             id="user's name taken",
         ),
         pytest.param(
-            ("user", "create", "x", "--org", "1"), "error: Organisation not found\n", id="no org"
+            ("user", "create", "x", "--org", "1"),
+            "error: Organisation '1' not found\n",
+            id="no org",
         ),
         pytest.param(
-            ("org", "rename", "1", "x"), "error: Organisation not found\n", id="rename no org"
+            ("org", "rename", "1", "x"), "error: Organisation '1' not found\n", id="rename no org"
         ),
         pytest.param(
             ("user", "create", "x", "--language", "de_DE"),
@@ -299,19 +301,25 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
             id="no language",
         ),
         pytest.param(
-            ("user", "update", "1", "--name", "x"), "error: User not found\n", id="update nobody"
+            ("user", "update", "1", "--name", "x"),
+            "error: User '1' not found\n",
+            id="update nobody",
         ),
         pytest.param(
             ("user", "update", "USER", "--name", "bot"), "error: No changes\n", id="no change"
         ),
-        pytest.param(("user", "remove", "1"), "error: User not found\n", id="remove nobody"),
+        pytest.param(("user", "remove", "1"), "error: User '1' not found\n", id="remove nobody"),
         pytest.param(
             ("member", "set-roles", "1", "ORG_OWNER"),
-            "error: The user is not a member\n",
+            "error: User '1' is not a member\n",
             id="roles of no member",
         ),
-        pytest.param(("user", "list", "--org", "1"), "error: Organisation not found\n", id="list"),
-        pytest.param(("member", "add", "1", "ORG_OWNER"), "error: User not found\n", id="no user"),
+        pytest.param(
+            ("user", "list", "--org", "1"), "error: Organisation '1' not found\n", id="list"
+        ),
+        pytest.param(
+            ("member", "add", "1", "ORG_OWNER"), "error: User '1' not found\n", id="no user"
+        ),
         pytest.param(
             ("member", "add", "USER", "OWNER"),
             "error: Unknown role 'OWNER': expected one of IAM_OWNER, IAM_ORG_MANAGER, "
@@ -319,17 +327,17 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
             id="unknown role",
         ),
         pytest.param(
-            ("member", "remove", "1"), "error: The user is not a member\n", id="no member"
+            ("member", "remove", "1"), "error: User '1' is not a member\n", id="no member"
         ),
-        pytest.param(("member", "list", "1"), "error: User not found\n", id="nobody's roles"),
-        pytest.param(("token", "create", "1"), "error: User not found\n", id="token of nobody"),
+        pytest.param(("member", "list", "1"), "error: User '1' not found\n", id="nobody's roles"),
+        pytest.param(("token", "create", "1"), "error: User '1' not found\n", id="token of nobody"),
         pytest.param(
             ("token", "create", "USER", "--expires", "2001-01-01T00:00:00Z"),
             "error: A token cannot expire in the past\n",
             id="expired",
         ),
-        pytest.param(("token", "list", "1"), "error: User not found\n", id="tokens of nobody"),
-        pytest.param(("token", "revoke", "1"), "error: Token not found\n", id="no token"),
+        pytest.param(("token", "list", "1"), "error: User '1' not found\n", id="tokens of nobody"),
+        pytest.param(("token", "revoke", "1"), "error: Token '1' not found\n", id="no token"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1(

@@ -47,7 +47,9 @@ async def test_commands_go_to_the_process_that_holds_the_folder(tmp_path: Path) 
         listed = await asyncio.to_thread(run, "org", "list", "--json", folder=tmp_path)
         assert json.loads(listed.out) == [json.loads(made.out)]
         again = await asyncio.to_thread(run, "org", "create", "acme", folder=tmp_path)
-        assert again == Outcome(1, "", "error: An organisation with this name exists already\n")
+        assert again == Outcome(
+            1, "", "error: An organisation with the name 'acme' exists already\n"
+        )
     assert run("org", "list", "--json", folder=tmp_path).out == listed.out
 
 

@@ -1,7 +1,6 @@
 """Running actions at each door, by the real engine: what they do, what goes wrong, what is told."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,38 +8,17 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
-from server.execution.contract import TRIGGERS
-from tests.accounts import Accounts
 from tests.api_rows import Refused, Row, assert_refused
 from tests.doors import DOORS, Caller
+from tests.integration.conftest import ConnectWeb
 from tests.prepared import action, removed_action, set_trigger
 from tests.processes import is_running
 from tests.real_server import RealServer
+from tests.runs import LOOPS, THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
-
-# What was there before an action, by the claims that it finds.
-NOTES = "function {0}(ctx, api) {{ api.v1.claims.setClaim('{0}', Object.keys(ctx.v1.claims)) }}"
-THROWS = "function {0}(ctx, api) {{\n  throw new Error('no')\n}}"
-LOOPS = "function {0}() {{ for (;;) {{}} }}"
+from zitadel import message_pb2
 
 refused = Refused()
-
-
-async def noting(caller: Caller, name: str) -> str:
-    return await action(caller, name, script=NOTES.format(name))
-
-
-def run_request(flow: str = "2", trigger: str = "4", **context: object) -> run.RunTriggerRequest:
-    request = run.RunTriggerRequest(flow_type=flow, trigger_type=trigger)
-    json_format.ParseDict(context, request.context)
-    return request
-
-
-def a_test(script: str, **more: object) -> run.TestActionRequest:
-    request = run.TestActionRequest(flow_type="2", trigger_type="4")
-    request.script.name, request.script.script = "f", script
-    json_format.ParseDict(more, request)
-    return request
 
 
 async def done(caller: Caller, door: str, request: Message) -> object:
@@ -152,6 +130,36 @@ async def test_the_context_reaches_the_script(door: str, caller: Caller) -> None
     answer = await caller.ask(door, request)
     found: Any = json_format.MessageToDict(answer.response.effects.claims["c"])
     assert found == ["ada", 7, 0.5]
+
+
+async def test_connect_web_reads_a_run_and_its_failure(
+    caller: Caller, connect_web: ConnectWeb
+) -> None:
+    async def ran(context: dict[str, Any]) -> dict[str, Any]:
+        return await connect_web(
+            caller.doors.http,
+            "/actions.v1.ExecutionService/RunTrigger",
+            {"flowType": "2", "triggerType": "4", "context": context},
+            files=[run.DESCRIPTOR, message_pb2.DESCRIPTOR],
+            headers={
+                "authorization": f"Bearer {caller.token}",
+                "x-zitadel-orgid": caller.org_id,
+            },
+        )
+
+    script = """function f(ctx, api) {
+      api.v1.claims.setClaim('user', ctx.v1.getUser().username)
+      if (ctx.v1.claims.sub) throw new Error('no')
+    }"""
+    await set_trigger(caller, await action(caller, "f", script=script))
+    outcome = await ran({"user": {"username": "ada"}})
+    assert outcome["message"]["effects"] == {"claims": {"user": "ada"}}
+    outcome = await ran({"claims": {"sub": "1"}})
+    assert outcome["code"] == 9
+    text, detail = outcome["details"]
+    assert text["value"]["id"] == "RUN-Af1ld"
+    assert detail["type"] == "actions.v1.RunFailure"
+    assert detail["value"]["actions"][0]["failure"]["line"] == 3
 
 
 # --- what is refused
@@ -383,179 +391,3 @@ async def spinning(server: RealServer, *, is_expected: bool) -> None:
     async with asyncio.timeout(10):
         while any(map(is_running, server.process.children())) is not is_expected:
             await asyncio.sleep(0.01)
-
-
-# --- tests and checks
-
-
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_test_keeps_nothing(door: str, caller: Caller) -> None:
-    id = await noting(caller, "stored")
-    await caller.get(pb.DeactivateActionRequest(id=id))
-    stored = run.TestActionRequest(id=id, flow_type="2", trigger_type="4")
-    answer = await caller.ask(door, stored)
-    assert answer.code == 0, answer
-    assert answer.response.action.state == run.ACTION_STATE_SUCCEEDED
-    assert list(answer.response.effects.claims) == ["stored"]
-    assert not (await caller.get(run.ListRunsRequest())).runs
-    assert not (await caller.get(run.ListActionMetricsRequest())).actions
-
-
-TESTS = [
-    pytest.param(
-        "function f(ctx, api) {\n  api.v1.claims.setClaim('a', 1)\n  throw new Error('no')\n}",
-        ("Error: no at f (<eval>:3:13)", 3, 13),
-        {"a": 1},
-        id="throws, and what came before",
-    ),
-    pytest.param("function f() {\n  return }}", None, {}, id="does not parse"),
-    pytest.param("function g() {}", ("function not found", 0, 0), {}, id="no function"),
-    pytest.param("function f() {}", ("", 0, 0), {}, id="does nothing"),
-]
-
-
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
-async def test_what_a_tested_script_does_is_the_answer(
-    door: str,
-    script: str,
-    failure: tuple[str, int, int] | None,
-    claims: dict[str, object],
-    caller: Caller,
-) -> None:
-    answer = await caller.ask(door, a_test(script))
-    assert answer.code == 0, answer
-    told = answer.response.action.failure
-    if failure is None:
-        assert told.text.startswith("SyntaxError: ")
-        assert (told.line, told.column > 0) == (2, True)
-    else:
-        assert (told.text, told.line, told.column) == failure
-    found = answer.response.effects.claims
-    assert {key: json_format.MessageToDict(value) for key, value in found.items()} == claims
-
-
-CHECKS = [
-    pytest.param("f", "const f = () => 1", (True, True, ""), id="good"),
-    pytest.param("f", "function g() {}", (True, False, ""), id="no function"),
-    pytest.param("my name", "function f() {}", (True, False, ""), id="a name that none can have"),
-    pytest.param("f", "function f( {", (False, False, "SyntaxError: "), id="does not parse"),
-    pytest.param("f", "throw new Error('no')", (True, False, "Error: no at "), id="throws"),
-]
-
-
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(("name", "script", "expected"), CHECKS)
-async def test_a_script_is_checked(
-    door: str, name: str, script: str, expected: tuple[bool, bool, str], caller: Caller
-) -> None:
-    answer = await caller.ask(door, run.CheckScriptRequest(name=name, script=script))
-    assert answer.code == 0, answer
-    parses, has_function, text = expected
-    assert (answer.response.parses, answer.response.has_function) == (parses, has_function)
-    assert answer.response.HasField("failure") == bool(text)
-    assert answer.response.failure.text.startswith(text)
-
-
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in TRIGGERS])
-async def test_the_example_of_a_trigger_is_a_context_of_it(
-    door: str, flow: str, trigger: str, caller: Caller
-) -> None:
-    asked = run.GetExampleContextRequest(flow_type=flow, trigger_type=trigger)
-    answer = await caller.ask(door, asked)
-    assert answer.code == 0, answer
-    request = run.TestActionRequest(
-        flow_type=flow, trigger_type=trigger, context=answer.response.context
-    )
-    request.script.name, request.script.script = "f", "function f(ctx) { JSON.stringify(ctx) }"
-    tested = await caller.get(request)
-    assert tested.action.state == run.ACTION_STATE_SUCCEEDED, tested
-
-
-# --- the log of runs
-
-
-@pytest.mark.parametrize("door", DOORS)
-async def test_runs_are_listed_newest_first_page_by_page(door: str, caller: Caller) -> None:
-    id = await noting(caller, "f")
-    await set_trigger(caller, id)
-    ids = [(await caller.get(run_request())).run_id for _ in range(5)]
-    for request in (run.ListRunsRequest(limit=2), run.ListRunsRequest(limit=2, action_id=id)):
-        pages = []
-        while True:
-            answer = await caller.ask(door, request)
-            pages.append([logged.id for logged in answer.response.runs])
-            request.page_token = answer.response.next_page_token
-            if not request.page_token:
-                break
-        assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
-
-
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_logged_run_says_who_ran_what(door: str, caller: Caller, stranger: Caller) -> None:
-    script = "function f(ctx, api) { require('zitadel/log').warn('said %d', 5) }"
-    id = await action(caller, "f", script=script)
-    await set_trigger(caller, id, flow="3", trigger="1")
-    answer = await caller.ask(door, run_request("3", "1"))
-    (logged,) = (await caller.ask(door, run.ListRunsRequest())).response.runs
-    assert (logged.id, logged.state) == (answer.response.run_id, run.RUN_STATE_SUCCEEDED)
-    assert (logged.flow_type, logged.trigger_type) == ("3", "1")
-    assert logged.actions == answer.response.actions
-    assert [(line.level, line.text) for line in logged.actions[0].logs] == [
-        (run.LOG_LEVEL_WARN, "said 5")
-    ]
-    me = await caller.get(pb.GetActionRequest(id=id))
-    assert logged.user_id.isdigit()
-    assert logged.started_at.ToNanoseconds() > me.action.details.creation_date.ToNanoseconds()
-    assert not (await stranger.ask(door, run.ListRunsRequest())).response.runs
-    assert not (await stranger.ask(door, run.ListRunsRequest(action_id=id))).response.runs
-
-
-@pytest.mark.parametrize("door", DOORS)
-async def test_runs_are_found_by_what_they_were(door: str, caller: Caller) -> None:
-    good = await noting(caller, "good")
-    bad = await action(caller, "bad", script=THROWS.format("bad"), allowed_to_fail=True)
-    await set_trigger(caller, good, flow="2", trigger="5")
-    await set_trigger(caller, good, bad)
-    first = (await caller.get(run_request("2", "5"))).run_id
-    second = (await caller.get(run_request("2", "4"))).run_id
-    for request, expected in (
-        (run.ListRunsRequest(action_id=bad), [second]),
-        (run.ListRunsRequest(action_id="404"), []),
-        (run.ListRunsRequest(flow_type="2", trigger_type="5"), [first]),
-        (run.ListRunsRequest(trigger_type="4"), [second]),
-        (run.ListRunsRequest(flow_type="2"), [second, first]),
-        (run.ListRunsRequest(flow_type="1"), []),
-        (run.ListRunsRequest(only_failed=True), [second]),
-        (run.ListRunsRequest(only_failed=True, action_id=good), []),
-    ):
-        answer = await caller.ask(door, request)
-        assert [logged.id for logged in answer.response.runs] == expected, request
-
-
-async def test_runs_of_an_action_have_a_path_of_their_own(caller: Caller) -> None:
-    id = await noting(caller, "f")
-    await set_trigger(caller, id)
-    run_id = (await caller.get(run_request())).run_id
-    url = f"http://{caller.doors.http}/v1/actions/{id}/runs?limit=1"
-    headers = {"authorization": f"Bearer {caller.token}", "x-zitadel-orgid": caller.org_id}
-    async with caller.doors.session.get(url, headers=headers) as got:
-        assert [logged["id"] for logged in (await got.json())["runs"]] == [run_id]
-
-
-# --- who may
-
-
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_runner_runs_and_does_nothing_else(
-    door: str, caller: Caller, accounts: Accounts
-) -> None:
-    await set_trigger(caller, await noting(caller, "f"))
-    user = await accounts.user(caller.org_id, "ORG_ACTION_RUNNER")
-    runner = replace(caller, token=(await accounts.token(user))[1])
-    assert (await runner.ask(door, run_request())).code == 0
-    (logged,) = (await caller.get(run.ListRunsRequest())).runs
-    assert logged.user_id == user
-    for request in (run.ListRunsRequest(), a_test("s"), pb.ListActionsRequest()):
-        assert (await runner.ask(door, request)).code == 7

@@ -1,0 +1,95 @@
+"""Tests and checks of scripts at each door, and the contexts to try them with."""
+
+import pytest
+from google.protobuf import json_format
+
+from actions.v1 import execution_pb2 as run
+from server.execution.contract import TRIGGERS
+from tests.doors import DOORS, Caller
+from tests.runs import a_test, noting
+from zitadel import management_pb2 as pb
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_test_keeps_nothing(door: str, caller: Caller) -> None:
+    id = await noting(caller, "stored")
+    await caller.get(pb.DeactivateActionRequest(id=id))
+    stored = run.TestActionRequest(id=id, flow_type="2", trigger_type="4")
+    answer = await caller.ask(door, stored)
+    assert answer.code == 0, answer
+    assert answer.response.action.state == run.ACTION_STATE_SUCCEEDED
+    assert list(answer.response.effects.claims) == ["stored"]
+    assert not (await caller.get(run.ListRunsRequest())).runs
+    assert not (await caller.get(run.ListActionMetricsRequest())).actions
+
+
+TESTS = [
+    pytest.param(
+        "function f(ctx, api) {\n  api.v1.claims.setClaim('a', 1)\n  throw new Error('no')\n}",
+        ("Error: no at f (<eval>:3:13)", 3, 13),
+        {"a": 1},
+        id="throws, and what came before",
+    ),
+    pytest.param("function f() {\n  return }}", None, {}, id="does not parse"),
+    pytest.param("function g() {}", ("function not found", 0, 0), {}, id="no function"),
+    pytest.param("function f() {}", ("", 0, 0), {}, id="does nothing"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
+async def test_what_a_tested_script_does_is_the_answer(
+    door: str,
+    script: str,
+    failure: tuple[str, int, int] | None,
+    claims: dict[str, object],
+    caller: Caller,
+) -> None:
+    answer = await caller.ask(door, a_test(script))
+    assert answer.code == 0, answer
+    told = answer.response.action.failure
+    if failure is None:
+        assert told.text.startswith("SyntaxError: ")
+        assert (told.line, told.column > 0) == (2, True)
+    else:
+        assert (told.text, told.line, told.column) == failure
+    found = answer.response.effects.claims
+    assert {key: json_format.MessageToDict(value) for key, value in found.items()} == claims
+
+
+CHECKS = [
+    pytest.param("f", "const f = () => 1", (True, True, ""), id="good"),
+    pytest.param("f", "function g() {}", (True, False, ""), id="no function"),
+    pytest.param("my name", "function f() {}", (True, False, ""), id="a name that none can have"),
+    pytest.param("f", "function f( {", (False, False, "SyntaxError: "), id="does not parse"),
+    pytest.param("f", "throw new Error('no')", (True, False, "Error: no at "), id="throws"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("name", "script", "expected"), CHECKS)
+async def test_a_script_is_checked(
+    door: str, name: str, script: str, expected: tuple[bool, bool, str], caller: Caller
+) -> None:
+    answer = await caller.ask(door, run.CheckScriptRequest(name=name, script=script))
+    assert answer.code == 0, answer
+    parses, has_function, text = expected
+    assert (answer.response.parses, answer.response.has_function) == (parses, has_function)
+    assert answer.response.HasField("failure") == bool(text)
+    assert answer.response.failure.text.startswith(text)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in TRIGGERS])
+async def test_the_example_of_a_trigger_is_a_context_of_it(
+    door: str, flow: str, trigger: str, caller: Caller
+) -> None:
+    asked = run.GetExampleContextRequest(flow_type=flow, trigger_type=trigger)
+    answer = await caller.ask(door, asked)
+    assert answer.code == 0, answer
+    request = run.TestActionRequest(
+        flow_type=flow, trigger_type=trigger, context=answer.response.context
+    )
+    request.script.name, request.script.script = "f", "function f(ctx) { JSON.stringify(ctx) }"
+    tested = await caller.get(request)
+    assert tested.action.state == run.ACTION_STATE_SUCCEEDED, tested

@@ -1,6 +1,7 @@
 """What every test runs under; fixtures stand beside the tests that share them."""
 
 import os
+import signal
 
 import pytest
 
@@ -9,6 +10,9 @@ from tests import api_table, client_table, permission_table
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:
     del os.environ[_name]
+
+# What a shell puts into the background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

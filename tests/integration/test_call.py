@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commandline import Outcome, Server, run
+from tests.commandline import TIMEOUT_S, Outcome, Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -291,18 +292,17 @@ def test_ctrl_c_ends_a_call_quietly(door: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         options = ("--door", door, "--address", address, "--timeout", "60")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "server", "call", "Healthz", *options],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        connections = [silent.accept()[0]]
-        if door == "grpc":  # the first only looks whether anyone listens
-            connections.append(silent.accept()[0])
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-        for connection in connections:
-            connection.close()
+        command = [sys.executable, "-m", "server", "call", "Healthz", *options]
+        pipe = subprocess.PIPE
+        with (
+            subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe) as process,
+            ExitStack() as left,
+        ):
+            left.callback(process.kill)
+            left.enter_context(silent.accept()[0])
+            if door == "grpc":  # the first only looks whether anyone listens
+                left.enter_context(silent.accept()[0])
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert (out, err.strip()) == (b"", b"")

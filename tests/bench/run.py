@@ -19,13 +19,14 @@ from typing import Final
 
 import uvloop
 
+from tests.bench import scripts
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.servers import Servers, start_up
 from tests.bench.work import Work
 from tests.bench.works import RATIOS, WORKS
-from tests.processes import two_cores
+from tests.processes import Cores, two_cores
 
 VERSIONS_OF: Final = (
     "aiohttp",
@@ -39,6 +40,7 @@ VERSIONS_OF: Final = (
     "httptools",
 )
 START: Final = "start"
+SCRIPTS: Final = "scripts"
 STARTS: Final = 3
 READY_S: Final = 2.0
 IDLE_MIB: Final = 120.0
@@ -59,8 +61,13 @@ def main() -> int:
             start_up(Path(folder) / f"start{number}", server_cores)
             for number in range(STARTS if options.starts else 0)
         ]
+    try:
+        runs = _script_figures(server_cores | client_cores) if options.scripts else []
+    except WrongAnswer as wrong:
+        print(f"bench: nothing counts, {wrong}", file=sys.stderr)
+        return 1
     rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
-    figures = [*_ratios(options.works, rounds), *_start_figures(starts)]
+    figures = [*_ratios(options.works, rounds), *_start_figures(starts), *runs]
     print(f"\n{table(rows, figures)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
@@ -75,10 +82,11 @@ class Options:
     json: Path
     works: Sequence[Work | Loop]
     starts: bool
+    scripts: bool
 
 
 def _options() -> Options:
-    names = [*(work.name for work in WORKS), START]
+    names = [*(work.name for work in WORKS), START, SCRIPTS]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
@@ -95,7 +103,14 @@ def _options() -> Options:
     )
     given = parser.parse_args()
     works = [work for work in WORKS if work.name in given.only]
-    return Options(given.rounds, given.seconds, given.json, works, START in given.only)
+    return Options(
+        given.rounds,
+        given.seconds,
+        given.json,
+        works,
+        starts=START in given.only,
+        scripts=SCRIPTS in given.only,
+    )
 
 
 async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, Measured]]:
@@ -197,6 +212,12 @@ def _start_figures(starts: Sequence[tuple[float, float]]) -> list[Figure]:
             asked=IDLE_MIB,
         ),
     ]
+
+
+def _script_figures(cores: Cores) -> Sequence[Figure]:
+    """Of the engine by itself, which has all cores for its processes."""
+    os.sched_setaffinity(0, cores)
+    return uvloop.run(scripts.measure(scripts.ROUNDS, scripts.TIMES))
 
 
 def _machine(options: Options) -> Mapping[str, str | int | float | Mapping[str, str]]:

@@ -39,6 +39,9 @@ function act(ctx, api) {
 IN_FLIGHT: Final = 8
 KILLED_EVERY: Final = 100
 
+ROUNDS: Final = 5
+TIMES: Final = 500
+
 
 def request(*sources: str) -> RunRequest:
     scripts = tuple(
@@ -111,6 +114,7 @@ async def with_kills(times: int) -> tuple[float, float]:
 
 
 async def measure(rounds: int, times: int) -> Sequence[Figure]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     executor = Executor()
     await executor.start()
     ones, fives, times_each, colds = [], [], [], []
@@ -146,10 +150,9 @@ async def measure(rounds: int, times: int) -> Sequence[Figure]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--times", type=int, default=500, help="of each; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="default: %(default)s")
+    parser.add_argument("--times", type=int, default=TIMES, help="of each; default: %(default)s")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
         figures = uvloop.run(measure(given.rounds, given.times))
     except WrongAnswer as wrong:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-Value: TypeAlias = str | list[str] | None
+Value: TypeAlias = str | int | list[str] | None
 Result: TypeAlias = dict[str, Value]
 
 
@@ -22,6 +22,24 @@ class CreateOrg(msgspec.Struct, frozen=True, tag="org.create"):
 class RenameOrg(msgspec.Struct, frozen=True, tag="org.rename"):
     org_id: str
     name: str
+
+
+class OrgContents(msgspec.Struct, frozen=True, tag="org.contents"):
+    """Tells how much goes with an organisation, or is left of one that is removed."""
+
+    org_id: str
+
+
+class RemoveOrg(msgspec.Struct, frozen=True, tag="org.remove"):
+    """Ends the organisation at once; again if it is ended but not cleared away."""
+
+    org_id: str
+
+
+class ClearOrg(msgspec.Struct, frozen=True, tag="org.clear"):
+    """Clears away some of what is left of a removed organisation, and tells what is left then."""
+
+    org_id: str
 
 
 class ListOrgs(msgspec.Struct, frozen=True, tag="org.list"):
@@ -98,6 +116,9 @@ class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
 Operation: TypeAlias = (
     CreateOrg
     | RenameOrg
+    | OrgContents
+    | RemoveOrg
+    | ClearOrg
     | ListOrgs
     | CreateUser
     | UpdateUser

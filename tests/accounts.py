@@ -11,10 +11,12 @@ from typing import Final
 from server.admin_socket import ask
 from server.operations import (
     AddMember,
+    ClearOrg,
     CreateOrg,
     CreateToken,
     CreateUser,
     RemoveMember,
+    RemoveOrg,
     RemoveUser,
     RevokeToken,
     SetRoles,
@@ -34,6 +36,15 @@ class Accounts:
         (made,) = await ask(self._socket, CreateOrg(next(_NAMES)))
         return _text(made["id"])
 
+    async def end_org(self, org_id: str) -> None:
+        """Remove it, and clear nothing away: as one who removes it is stopped in between."""
+        await ask(self._socket, RemoveOrg(org_id))
+
+    async def clear_org(self, org_id: str) -> None:
+        """Clear away what is left of it, which is not much."""
+        (left,) = await ask(self._socket, ClearOrg(org_id))
+        assert [left[kind] for kind in ("actions", "users", "members", "tokens")] == [0] * 4
+
     async def user(self, org_id: str, *roles: str, language: str = "", subject: str = "") -> str:
         """Make a user of the organisation, a member of it if there are roles."""
         (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id, language, subject))
@@ -52,6 +63,9 @@ class Accounts:
 
     async def remove_user(self, user_id: str) -> None:
         await ask(self._socket, RemoveUser(user_id))
+
+    async def member(self, org_id: str, user_id: str, *roles: str) -> None:
+        await ask(self._socket, AddMember(user_id, roles, org_id))
 
     async def set_roles(self, org_id: str, user_id: str, *roles: str) -> None:
         await ask(self._socket, SetRoles(user_id, roles, org_id))

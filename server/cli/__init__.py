@@ -11,6 +11,7 @@ import click
 
 from server.cli import accounts, failures
 from server.cli.call import call
+from server.cli.orgs import org
 from server.cli.serve import serve
 
 NAME = "python -m server"
@@ -41,7 +42,7 @@ def commands() -> None:
     """ZITADEL's Actions API as a service: JSON, gRPC and gRPC-Web over one store."""
 
 
-for command in (serve, call, *accounts.GROUPS):
+for command in (serve, call, org, *accounts.GROUPS):
     commands.add_command(command)
 
 

@@ -22,14 +22,14 @@ def table(rows: Sequence[Result], *columns: str) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def record(row: Result) -> None:
+def record(row: Result, *, err: bool = False) -> None:
     """A line for each value, with its name."""
     width = max(map(len, row))
     for name, value in row.items():
-        click.echo(f"{name.replace('_', ' ').ljust(width)}  {_text(value)}".rstrip())
+        click.echo(f"{name.replace('_', ' ').ljust(width)}  {_text(value)}".rstrip(), err=err)
 
 
 def _text(value: Value) -> str:
     if value is None:
         return "never"
-    return ", ".join(value) if isinstance(value, list) else value
+    return ", ".join(value) if isinstance(value, list) else str(value)

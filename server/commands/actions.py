@@ -8,7 +8,7 @@ from typing import Final
 from server.commands.base import Change, Command, Facts, R, present
 from server.domain import action as domain
 from server.domain.action import Action
-from server.domain.aggregates import Key, Name, action_key, action_name, flow_key, org_key
+from server.domain.aggregates import Key, Name, action_key, action_name, flow_keys, org_key
 from server.domain.events import Event
 from server.domain.flow import FlowType
 from server.domain.flow import remove_action as remove_from_flow
@@ -64,8 +64,14 @@ class _Written(_OfAction[Action]):
 
 @dataclass(frozen=True, slots=True)
 class CreateAction(_Written):
+    @property
+    def aggregates(self) -> tuple[Key, ...]:
+        return (action_key(self.action_id), org_key(self.org_id))
+
     def event(self, facts: Facts) -> Event:
         return domain.create(
+            facts.org(self.org_id),
+            org_id=self.org_id,
             name=self.name,
             script=self.script,
             timeout_ns=self.timeout_ns,
@@ -121,8 +127,7 @@ class DeleteAction(_OfAction[None]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        flows = (flow_key(self.org_id, type) for type in FlowType)
-        return (action_key(self.action_id), org_key(self.org_id), *flows)
+        return (action_key(self.action_id), org_key(self.org_id), *flow_keys(self.org_id))
 
     @property
     def chars(self) -> int:

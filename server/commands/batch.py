@@ -13,7 +13,7 @@ from server.domain.aggregates import (
     evolve,
     evolve_flow,
     flow_key,
-    flow_of,
+    flows_of,
     is_dependant,
     member_key,
     org_key,
@@ -63,6 +63,9 @@ class Batch:
         self._events: list[RecordedEvent] = []
         self._changed: dict[Key, State | None] = {}
         self._names_changed: dict[Name, str | None] = {}
+
+    def state(self, key: Key) -> State | None:
+        return self._states[key]
 
     def action(self, action_id: str) -> Action | None:
         state = self._states[action_key(action_id)]
@@ -128,15 +131,14 @@ class Batch:
                 self._sequences[key] = recorded.sequence
             self._rename(before, after)
             if key[0] == "org":
-                self._apply_to_flow(recorded)
+                self._apply_to_flows(recorded)
 
     def writes(self) -> Writes:
         claimed = {name: owner for name, owner in self._names_changed.items() if owner is not None}
         return Writes(self._events, self._changed, self._names_changed.keys(), claimed)
 
-    def _apply_to_flow(self, event: RecordedEvent) -> None:
-        key = flow_of(event)
-        if key is not None:
+    def _apply_to_flows(self, event: RecordedEvent) -> None:
+        for key in flows_of(event):
             self._states[key] = self._changed[key] = evolve_flow(self._states[key], event)
 
     def _rename(self, before: State | None, after: State | None) -> None:

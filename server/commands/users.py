@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.commands.base import Change, Command, Facts, present
+from server.commands.removal import removal_of
 from server.domain import user as domain
 from server.domain.aggregates import (
     Key,
     Name,
-    member_key,
     org_key,
     subject_name,
     token_key,
     user_key,
     user_name,
 )
-from server.domain.org import Member, remove_member
 from server.domain.user import Token, User
 
 
@@ -106,15 +105,8 @@ class RemoveUser(Command[None]):
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         user, event = domain.remove(facts.user(self.user_id))
-        changes = []
-        for state in facts.dependants(user_key(user.id)):
-            if isinstance(state, Token):
-                _, revoked = domain.revoke_token(state)
-                changes.append(Change(token_key(state.id), state.org_id, revoked))
-            elif isinstance(state, Member):
-                removed = remove_member(state)
-                changes.append(Change(member_key(state.id), state.org_id, removed))
-        return (*changes, Change(user_key(user.id), user.org_id, event))
+        dependants = facts.dependants(user_key(user.id))
+        return (*map(removal_of, dependants), Change(user_key(user.id), user.org_id, event))
 
     def outcome(self, facts: Facts) -> None:
         return None

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Final
 
 from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.org import Org
 from server.domain.refusals import (
     Refusal,
     already_exists,
@@ -65,7 +66,9 @@ class Action:
 
 
 def create(
+    org: Org | None,
     *,
+    org_id: str,
     name: str,
     script: str,
     timeout_ns: int,
@@ -74,6 +77,8 @@ def create(
 ) -> Event:
     if not name:
         raise invalid("Errors.Action.Invalid", "COMMAND-eg2gf")
+    if org is None:
+        raise not_found("Errors.Org.NotFound", "COMMAND-Ac4no", values={"org_id": org_id})
     if name_owner is not None:
         raise _name_taken()
     payload: dict[str, JSON] = {"name": name}

@@ -34,6 +34,10 @@ def flow_key(org_id: str, type: int) -> Key:
     return ("flow", flow_id(org_id, type))
 
 
+def flow_keys(org_id: str) -> tuple[Key, ...]:
+    return tuple(flow_key(org_id, type) for type in flows.FlowType)
+
+
 def member_key(member_id: str) -> Key:
     return ("member", member_id)
 
@@ -80,11 +84,13 @@ def is_dependant(state: State, key: Key) -> bool:
     return isinstance(state, Member | Token) and key == user_key(state.user_id)
 
 
-def flow_of(event: RecordedEvent) -> Key | None:
-    """The key of the flow that an event of an organisation is about; None when it is about none."""
+def flows_of(event: RecordedEvent) -> tuple[Key, ...]:
+    """The keys of the flows that an event of an organisation changes: all when it is removed."""
+    if event.type == orgs.REMOVED:
+        return flow_keys(event.org_id)
     if event.type not in flows.EVENT_TYPES:
-        return None
-    return flow_key(event.org_id, event.number("flowType"))
+        return ()
+    return (flow_key(event.org_id, event.number("flowType")),)
 
 
 def evolve_flow(state: State | None, event: RecordedEvent) -> State | None:

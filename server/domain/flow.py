@@ -3,7 +3,8 @@
 Follows the Actions API, "Server semantics of writes" and the tables of "Execution": the checks of a
 decision run in the order of that table, and the first that fails wins. The events are events of the
 organisation, so a flow counts in its sequence.
-An action that is removed leaves every flow it is in, with an event for each trigger.
+An action that is removed leaves every flow it is in, with an event for each trigger; an
+organisation that is removed takes its flows along, without any.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from enum import IntEnum
 from typing import Final, TypeAlias
 
 from server.domain.events import Event, RecordedEvent
+from server.domain.org import REMOVED as ORG_REMOVED
 from server.domain.org import Org
 from server.domain.refusals import failed_precondition, invalid, not_found, unchanged
 
@@ -172,10 +174,10 @@ def remove_action(flow: Flow | None, *, action_id: str) -> list[Event]:
 
 
 def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
-    """The flow after an event about it; None as long as it was never set."""
+    """The flow after an event about it; None before it is set, and when its organisation goes."""
     if event.type == SET:
         return _set(flow, event)
-    if flow is None:
+    if flow is None or event.type == ORG_REMOVED:
         return None
     triggers = dict(flow.triggers)
     if event.type == CLEARED:

@@ -10,12 +10,14 @@ from server.domain.refusals import already_exists, failed_precondition, invalid,
 
 ADDED: Final = "org.added"
 CHANGED: Final = "org.changed"
+REMOVED: Final = "org.removed"
 MEMBER_ADDED: Final = "member.added"
 MEMBER_CHANGED: Final = "member.changed"
 MEMBER_REMOVED: Final = "member.removed"
 
+IAM_OWNER: Final = "IAM_OWNER"
 ROLES: Final = (
-    "IAM_OWNER",
+    IAM_OWNER,
     "IAM_ORG_MANAGER",
     "IAM_OWNER_VIEWER",
     "ORG_OWNER",
@@ -23,6 +25,7 @@ ROLES: Final = (
     "ORG_ACTION_RUNNER",
 )
 
+_REMOVED: Final = Event(REMOVED)
 _MEMBER_REMOVED: Final = Event(MEMBER_REMOVED)
 
 
@@ -78,6 +81,41 @@ def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
     return Event(CHANGED, {"name": name})
 
 
+def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
+    """End it, and its flows with it; what else belongs to it is nobody's from then on.
+
+    Args:
+        org: None when there is none.
+        is_owned_elsewhere: whether the instance has an owner who stays.
+    """
+    if org is None:
+        raise not_found("Errors.Org.NotFound", "COMMAND-Wx4nf")
+    if not is_owned_elsewhere:
+        raise failed_precondition("Errors.Org.LastOwner", "COMMAND-Wx6lo")
+    return _REMOVED
+
+
+def is_owner_without(org_id: str, member: Member | None, *orgs: Org | None) -> bool:
+    """Whether the member owns the instance, and still does when the organisation is no more.
+
+    Args:
+        org_id: the organisation that goes.
+        member: None when it is none any more.
+        orgs: that of the membership, and that of the user; None where it is no more.
+    """
+    return (
+        member is not None
+        and IAM_OWNER in member.roles
+        and all(org is not None and org.id != org_id for org in orgs)
+    )
+
+
+def check_is_removed(org: Org | None) -> None:
+    """What belongs to an organisation is cleared away once that is removed, and not before."""
+    if org is not None:
+        raise failed_precondition("Errors.Org.NotRemoved", "COMMAND-Wx8nr")
+
+
 def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
     if event.type == ADDED:
         return Org(
@@ -88,7 +126,7 @@ def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
             changed_at=event.created_at,
             position=event.position,
         )
-    if org is None:
+    if org is None or event.type == REMOVED:
         return None
     return replace(
         org,

@@ -123,6 +123,22 @@ class FlowRead:
     actions: Mapping[str, Action]
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How much goes with an organisation, or is left of one that is removed.
+
+    Attributes:
+        members: all memberships in it, and those of its users elsewhere.
+        tokens: of its users.
+    """
+
+    actions: int
+    users: int
+    members: int
+    tokens: int
+
+
+NOTHING: Final = Contents(0, 0, 0, 0)
 NOTHING_SET: Final = FlowRead(None, {})
 
 
@@ -152,6 +168,11 @@ class EventStore(Transactions, Protocol):
 
     async def orgs(self) -> Sequence[Org]: ...
 
+    async def contents(self, org_id: str) -> Contents: ...
+
+    async def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
+        """Keys of what goes with an organisation, of one kind: users only if nothing else does."""
+
     async def user(self, user_id: str) -> User | None: ...
 
     async def user_by_subject(self, subject: str) -> User | None:
@@ -162,6 +183,9 @@ class EventStore(Transactions, Protocol):
     async def member(self, org_id: str, user_id: str) -> Member | None: ...
 
     async def members(self, org_id: str) -> Sequence[Member]: ...
+
+    async def instance_owners(self) -> Sequence[Member]:
+        """The members, of whatever organisation, with the role IAM_OWNER."""
 
     async def memberships(self, user_id: str) -> Sequence[Member]:
         """The user's memberships in every organisation."""

@@ -3,7 +3,8 @@
 Follows the Actions API, "Auth": the answers, their ids and their order. They are given before texts
 are looked up in a language, so their keys are what the caller reads.
 A personal access token is looked up by its hash, any other is a JWT, whose subject a user has.
-A membership counts in its own organisation; its IAM_* roles count in every organisation.
+A membership counts in its own organisation; its IAM_* roles count in every organisation. Neither
+users nor memberships of an organisation that is removed count, cleared away or not yet.
 
 Rule: what is known is kept under a hash, never under the secret; expiry is checked on every use; a
 refusal is never kept. Whatever happens to an organisation, a user, a member or a token forgets all.
@@ -16,8 +17,8 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from server.clock import Clock, wall_clock
-from server.domain.aggregates import flow_of
 from server.domain.events import RecordedEvent
+from server.domain.flow import EVENT_TYPES as FLOW_EVENTS
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
@@ -91,7 +92,10 @@ class Authorizer:
 
         A flow is part of its organisation, but says nothing of who may do what.
         """
-        if any(event.aggregate_type in _AGGREGATES and flow_of(event) is None for event in events):
+        if any(
+            event.aggregate_type in _AGGREGATES and event.type not in FLOW_EVENTS
+            for event in events
+        ):
             self._grants.clear()
             self._forgotten += 1
 
@@ -127,21 +131,26 @@ class Authorizer:
         org = await self._accounts.org(org_id or user.org_id)
         if org is None:
             raise Refusal(Kind.PERMISSION_DENIED, "Organisation doesn't exist", "AUTH-Bs7Ds")
-        roles = {
-            role
-            for member in await self._accounts.memberships(user.id)
-            for role in member.roles
-            if member.org_id == org.id or is_instance_wide(role)
-        }
+        roles = await self._roles(user.id, org.id)
         if not roles:
             raise Refusal(Kind.NOT_FOUND, "membership not found", "AUTHZ-cdgFk")
         return Grant(Caller(user.id, org.id, user.language), granted_by(roles), until)
+
+    async def _roles(self, user_id: str, org_id: str) -> set[str]:
+        """Those of the user that count in an organisation, which lives."""
+        roles: set[str] = set()
+        for member in await self._accounts.memberships(user_id):
+            if member.org_id == org_id:
+                roles.update(member.roles)
+            elif await self._accounts.org(member.org_id) is not None:
+                roles.update(filter(is_instance_wide, member.roles))
+        return roles
 
     async def _speaker(self, secret: str) -> tuple[User, int | None]:
         """The user whom the token speaks for, and until when it does."""
         find = self._speaker_of_pat if secret.startswith(PREFIX) else self._speaker_of_jwt
         user, until = await find(secret)
-        if user is None:
+        if user is None or await self._accounts.org(user.org_id) is None:
             raise _invalid_token()
         return user, until
 

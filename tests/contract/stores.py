@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.actions import CreateAction
 from server.commands.base import Command
 from server.commands.batch import Batch, needs_of
+from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.eventstore.contract import EventStore, Loaded, Needs, Writes
 from server.eventstore.sqlite import SqliteEventStore, writer
+from tests.orgless import CreateOrglessAction
 
 NOON = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -25,8 +26,10 @@ class HandClock:
         return self.now
 
 
-def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateAction:
-    return CreateAction(org_id, action_id, name or f"name of {action_id}", "", 0, False, "editor")
+def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateOrglessAction:
+    return CreateOrglessAction(
+        org_id, action_id, name or f"name of {action_id}", "", 0, False, "editor"
+    )
 
 
 async def commit(store: EventStore, *commands: Command[object]) -> None:
@@ -48,6 +51,17 @@ async def loaded(store: EventStore, needs: Needs) -> Loaded:
 
     await store.commit(needs, decide)
     return seen[0]
+
+
+async def replayed(store: EventStore) -> list[State]:
+    """The states that follow from all events."""
+    states: dict[Key, State | None] = {}
+    for event in await store.events():
+        key = (event.aggregate_type, event.aggregate_id)
+        states[key] = evolve(states.get(key), event)
+        for flow in flows_of(event):
+            states[flow] = evolve_flow(states.get(flow), event)
+    return [state for state in states.values() if state is not None]
 
 
 class Contract:

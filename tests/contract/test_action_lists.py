@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
 from server.eventstore.contract import EventStore
 from server.eventstore.queries import (
     ActionFilter,
@@ -26,6 +26,7 @@ from tests.contract.stores import (
     an_action,
     commit,
 )
+from tests.orgless import CreateOrglessAction
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END
 ACTIVE, INACTIVE = StateFilter(2), StateFilter(1)
@@ -238,7 +239,7 @@ class ActionListsContract(Contract):
             UpdateAction("org", "9", "GRE_TING", "", 0, False, ""),
             DeleteAction("org", "3", ""),
             DeactivateAction("org", "8", ""),
-            CreateAction("org", "4", "greeting%", "", 0, False, ""),
+            CreateOrglessAction("org", "4", "greeting%", "", 0, False, ""),
         )
         by_name = ActionsQuery(filters=(NameFilter("gre", ANYWHERE, ignores_case=True),))
         assert await listed(store, by_name) == ["9", "1", "5", "4"]

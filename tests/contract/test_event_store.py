@@ -5,20 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
 from server.commands.batch import Batch
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import (
-    Key,
     State,
     action_key,
     action_name,
-    evolve,
-    evolve_flow,
-    flow_of,
     subject_name,
     user_name,
 )
@@ -37,7 +33,9 @@ from tests.contract.stores import (
     an_action,
     commit,
     loaded,
+    replayed,
 )
+from tests.orgless import CreateOrglessAction
 
 TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
 PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION
@@ -67,7 +65,8 @@ class EventStoreContract(Contract):
         self, store: EventStore, clock: HandClock
     ) -> None:
         await commit(
-            store, CreateAction("org", "1", "Greet", "function Greet() {}", 7, True, "editor")
+            store,
+            CreateOrglessAction("org", "1", "Greet", "function Greet() {}", 7, True, "editor"),
         )
         clock.now += SECOND
         await commit(store, DeactivateAction("org", "1", "editor"))
@@ -345,7 +344,9 @@ class EventStoreContract(Contract):
         ],
     )
     async def test_any_text_is_kept_as_it_is(self, store: EventStore, text: str) -> None:
-        await commit(store, CreateAction(text, f"id {text}", f"name {text}", text, 0, False, text))
+        await commit(
+            store, CreateOrglessAction(text, f"id {text}", f"name {text}", text, 0, False, text)
+        )
         action = await store.action(text, f"id {text}")
         assert action is not None
         assert (action.org_id, action.name, action.script) == (text, f"name {text}", text)
@@ -354,7 +355,7 @@ class EventStoreContract(Contract):
         assert list((await loaded(store, Needs([], names))).names.values()) == [f"id {text}"]
 
     async def test_64_bit_numbers_are_kept(self, store: EventStore) -> None:
-        await commit(store, CreateAction("org", "1", "n", "", 2**80, False, ""))
+        await commit(store, CreateOrglessAction("org", "1", "n", "", 2**80, False, ""))
         action = await store.action("org", "1")
         assert action is not None
         assert action.timeout_ns == 9_223_372_036_854_775_807
@@ -387,13 +388,7 @@ class EventStoreContract(Contract):
             DeleteAction("o", "2", ""),
             UpdateAction("o", "3", "renamed", "script", 20_000_000_000, True, ""),
         )
-        states: dict[Key, State | None] = {}
-        for event in await store.events():
-            key = (event.aggregate_type, event.aggregate_id)
-            states[key] = evolve(states.get(key), event)
-            flow = flow_of(event)
-            if flow is not None:
-                states[flow] = evolve_flow(states.get(flow), event)
+        living = await replayed(store)
         stored: list[State] = [
             *await store.orgs(),
             *await store.users("o"),
@@ -405,7 +400,6 @@ class EventStoreContract(Contract):
             flow_read = await store.flow("o", type)
             if flow_read.flow is not None:
                 stored.append(flow_read.flow)
-        living = [state for state in states.values() if state is not None]
         assert sorted(living, key=repr) == sorted(stored, key=repr)
 
     async def test_each_process_claims_another_machine_id(self, store: EventStore) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
+from server.commands.actions import DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.aggregates import org_key
@@ -21,6 +21,7 @@ from tests.contract.stores import (
     commit,
     loaded,
 )
+from tests.orgless import CreateOrglessAction
 
 TOKEN, LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 PRE_USERINFO, PRE_ACCESS = TriggerType.PRE_USERINFO_CREATION, TriggerType.PRE_ACCESS_TOKEN_CREATION
@@ -126,7 +127,7 @@ class FlowsContract(Contract):
         await commit(store, DeleteAction("org", "3", ""))
         await commit(
             store,
-            CreateAction("org", "4", "new", "", 0, False, ""),
+            CreateOrglessAction("org", "4", "new", "", 0, False, ""),
             set_("4", "1"),
             DeleteAction("org", "1", ""),
             set_("2", "4"),

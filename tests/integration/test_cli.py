@@ -35,6 +35,7 @@ def create_user(folder: Path) -> str:
         pytest.param(("call",), id="call"),
         pytest.param(("org", "create"), id="org create"),
         pytest.param(("org", "rename"), id="org rename"),
+        pytest.param(("org", "remove"), id="org remove"),
         pytest.param(("org", "list"), id="org list"),
         pytest.param(("user", "create"), id="user create"),
         pytest.param(("user", "update"), id="user update"),

@@ -13,19 +13,20 @@ import pytest
 from server import locale
 from server.admin import Admin
 from server.admin_socket import AdminSocket, ask
+from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
 from server.eventstore.folder import DataFolder
 from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
-from server.operations import AdminError, CreateOrg, ListOrgs
+from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
 from tests.commandline import Outcome, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
 
 @asynccontextmanager
-async def held(folder: Path) -> AsyncIterator[AdminSocket]:
-    """A data folder, held by this process as a server holds it."""
+async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue]]:
+    """A data folder, held by this process as a server holds it, with its queue of commands."""
     admin_socket = AdminSocket(folder)
     store = await SqliteEventStore.open(folder, admin=admin_socket.path)
     queue = CommandQueue(store)
@@ -33,11 +34,17 @@ async def held(folder: Path) -> AsyncIterator[AdminSocket]:
     ids = IdGenerator(await store.claim_machine_id())
     await admin_socket.start(Admin(store, queue, ids, locale.load("en")))
     try:
-        yield admin_socket
+        yield admin_socket, queue
     finally:
         await admin_socket.close()
         await queue.close()
         await store.close()
+
+
+@asynccontextmanager
+async def held(folder: Path) -> AsyncIterator[AdminSocket]:
+    async with holding(folder) as (admin_socket, _):
+        yield admin_socket
 
 
 async def test_commands_go_to_the_process_that_holds_the_folder(tmp_path: Path) -> None:
@@ -153,3 +160,62 @@ def test_a_folder_that_stays_in_use_is_one_line_that_names_the_process(tmp_path:
         holder.release()
     line = f"error: data folder data is in use by process {os.getpid()}\n"
     assert outcome == Outcome(1, "", line)
+
+
+async def with_actions(admin_socket: AdminSocket, queue: CommandQueue, many: int) -> str:
+    """An organisation called Acme that has actions."""
+    (org,) = await ask(admin_socket.path, CreateOrg("Acme"))
+    org_id = str(org["id"])
+    await asyncio.gather(
+        *(
+            queue.execute(CreateAction(org_id, f"a{number}", str(number), "", 0, False, ""))
+            for number in range(many)
+        )
+    )
+    return org_id
+
+
+async def test_a_large_organisation_is_removed_while_others_write(tmp_path: Path) -> None:
+    async with holding(tmp_path / "data") as (admin_socket, queue):
+        org_id = await with_actions(admin_socket, queue, 5000)
+        (other,) = await ask(admin_socket.path, CreateOrg("Other"))
+        removal = asyncio.create_task(
+            asyncio.to_thread(run, "org", "remove", org_id, "--yes", folder=tmp_path)
+        )
+        written = 0
+        while not removal.done():
+            action = CreateAction(str(other["id"]), f"o{written}", str(written), "", 0, False, "")
+            await queue.execute(action)
+            written += 1
+        removed = await removal
+        assert removed.out == f"removed organisation {org_id}\n"
+        assert removed.err == "cleared away 2048 of 5000\ncleared away 4096 of 5000\n"
+        assert written > 100
+        listed = await ask(admin_socket.path, ListOrgs())
+        assert [org["name"] for org in listed] == ["Other"]
+        (left,) = await ask(admin_socket.path, OrgContents(str(other["id"])))
+        assert left["actions"] == written
+
+
+async def test_removal_asks_and_shows_what_will_go(tmp_path: Path) -> None:
+    async with holding(tmp_path / "data") as (admin_socket, queue):
+        org_id = await with_actions(admin_socket, queue, 3)
+
+        async def remove(*flags: str, answer: str = "") -> Outcome:
+            arguments = ("org", "remove", org_id, *flags)
+            return await asyncio.to_thread(run, *arguments, folder=tmp_path, stdin=answer)
+
+        shown = (
+            f"id       {org_id}\nname     Acme\nactions  3\nusers    0\nmembers  0\ntokens   0\n"
+            "Remove all of this for good? [y/N]: "
+        )
+        for answer, line in (
+            ("n\n", "error: nothing was removed\n"),
+            ("", "\nerror: nothing was removed; --yes removes without asking\n"),
+        ):
+            assert await remove(answer=answer) == Outcome(1, "", shown + line)
+        assert len(await ask(admin_socket.path, ListOrgs())) == 1
+        removed = await remove("--json", answer="y\n")
+        assert (removed.status, json.loads(removed.out), removed.err) == (0, {"id": org_id}, shown)
+        again = await remove("--yes")
+        assert again == Outcome(1, "", f"error: Organisation {org_id!r} not found\n")

@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 
 from server.commands.actions import CreateAction, DeactivateAction, ReactivateAction
+from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
@@ -31,6 +32,8 @@ async def main(folder: Path, log: Path, writers: int) -> None:
     ids = IdGenerator(await store.claim_machine_id())
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as group:
+        if await store.org("org") is None:
+            await queue.execute(CreateOrg("org", "org", ""))
         for _ in range(writers):
             group.create_task(write(queue, ids.next(), descriptor))
 

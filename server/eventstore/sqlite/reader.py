@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from server.domain.action import Action, ActionState
+from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
-from server.domain.org import Member, Org, member_id
+from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
-from server.eventstore.contract import FlowRead, Page
+from server.eventstore.contract import Contents, FlowRead, Page
 from server.eventstore.queries import ActionsQuery
 from server.eventstore.runs import RunsPage, RunsQuery
 from server.eventstore.sqlite import listing, rows
@@ -32,6 +33,9 @@ _USERS: Final = select("users", User, "org_id = ? ORDER BY position")
 _MEMBER: Final = select("members", Member, "id = ?")
 _MEMBERS: Final = select("members", Member, "org_id = ? ORDER BY position")
 _MEMBERSHIPS: Final = select("members", Member, "user_id = ? ORDER BY position")
+_INSTANCE_OWNERS: Final = select(
+    "members", Member, f"instr(roles, '\"{IAM_OWNER}\"') ORDER BY position"
+)
 _TOKEN: Final = select("tokens", Token, "id = ?")
 _TOKEN_BY_HASH: Final = select("tokens", Token, "secret_hash = ?")
 _TOKENS: Final = select("tokens", Token, "user_id = ? ORDER BY position")
@@ -95,6 +99,21 @@ class Reader:
     def orgs(self) -> Sequence[Org]:
         return [rows.org(row) for row in self._all(_ORGS, ())]
 
+    def contents(self, org_id: str) -> Contents:
+        with self._at_one_moment() as connection:
+            counts = {
+                kind: connection.execute(f"SELECT count(*) {those}", (org_id,)).fetchone()[0]
+                for kind, those in rows.GOING_WITH_ORG.items()
+            }
+        return Contents(counts["action"], counts["user"], counts["member"], counts["token"])
+
+    def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
+        for kind, those in rows.GOING_WITH_ORG.items():
+            found = self._all(f"SELECT id {those} LIMIT ?2", (org_id, limit))
+            if found:
+                return [(kind, id_) for (id_,) in found]
+        return ()
+
     def user(self, user_id: str) -> User | None:
         found = self._one(_USER, (user_id,))
         return None if found is None else rows.user(found)
@@ -112,6 +131,9 @@ class Reader:
 
     def members(self, org_id: str) -> Sequence[Member]:
         return [rows.member(row) for row in self._all(_MEMBERS, (org_id,))]
+
+    def instance_owners(self) -> Sequence[Member]:
+        return [rows.member(row) for row in self._all(_INSTANCE_OWNERS, ())]
 
     def memberships(self, user_id: str) -> Sequence[Member]:
         return [rows.member(row) for row in self._all(_MEMBERSHIPS, (user_id,))]

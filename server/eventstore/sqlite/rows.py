@@ -185,6 +185,16 @@ DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By type of the aggregate, and by that of its dependants: a statement that is given its id."""
 
+_ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = ?1)"
+GOING_WITH_ORG: Final[Mapping[str, str]] = {
+    "action": "FROM actions WHERE org_id = ?1",
+    "token": f"FROM tokens WHERE {_ITS_USERS}",
+    "member": f"FROM members WHERE org_id = ?1 OR {_ITS_USERS}",
+    "user": "FROM users WHERE org_id = ?1",
+}
+"""What goes with an organisation, by type, in the order in which it is cleared away: users last, as
+it is by them that the rest is found."""
+
 INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
 SELECT_EVENTS: Final = (
     f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours

@@ -11,10 +11,11 @@ from typing import Final, Self, TypeVar
 
 from server.clock import Clock, wall_clock
 from server.domain.action import Action
+from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import Decide, FlowRead, Needs, Page
+from server.eventstore.contract import Contents, Decide, FlowRead, Needs, Page
 from server.eventstore.folder import DataFolder
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
@@ -120,6 +121,12 @@ class SqliteEventStore:
     async def orgs(self) -> Sequence[Org]:
         return await self._read(self._lists.orgs)
 
+    async def contents(self, org_id: str) -> Contents:
+        return await self._read(lambda: self._lists.contents(org_id))
+
+    async def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
+        return await self._read(lambda: self._lists.some_contents(org_id, limit))
+
     async def user(self, user_id: str) -> User | None:
         return self._points.user(user_id)
 
@@ -134,6 +141,9 @@ class SqliteEventStore:
 
     async def members(self, org_id: str) -> Sequence[Member]:
         return await self._read(lambda: self._lists.members(org_id))
+
+    async def instance_owners(self) -> Sequence[Member]:
+        return await self._read(self._lists.instance_owners)
 
     async def memberships(self, user_id: str) -> Sequence[Member]:
         return self._points.memberships(user_id)

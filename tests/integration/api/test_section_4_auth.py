@@ -192,6 +192,53 @@ async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
     return "act_" + "x" * 43, "100000000000000000"
 
 
+async def of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
+    org_id = await home.accounts.org()
+    _, token = await home.accounts.token(await home.accounts.user(org_id, "IAM_OWNER"))
+    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
+    assert answer.code == 0
+    await home.accounts.end_org(org_id)
+    return token, home.org_id
+
+
+async def of_an_organisation_cleared_away(home: Home) -> tuple[str, str]:
+    org_id = await home.accounts.org()
+    _, token = await home.accounts.token(await home.accounts.user(org_id, "ORG_OWNER"))
+    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.accounts.end_org(org_id)
+    await home.accounts.clear_org(org_id)
+    return token, ""
+
+
+async def by_jwt_of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
+    org_id, subject = await home.accounts.org(), next(_SUBJECTS)
+    await home.accounts.user(org_id, "ORG_OWNER", subject=subject)
+    token = Signer().token(home.issuer.claims(subject))
+    assert (await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)).code == 0
+    await home.accounts.end_org(org_id)
+    return token, ""
+
+
+async def into_an_organisation_that_ended(home: Home) -> tuple[str, str]:
+    org_id = await home.accounts.org()
+    await home.accounts.member(org_id, home.user_id, "ORG_OWNER")
+    answer = await home.doors.call(GRPC, WRITE, token=home.token, org_id=org_id)
+    assert answer.code == 0
+    await home.accounts.end_org(org_id)
+    return home.token, org_id
+
+
+async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
+    org_id = await home.accounts.org()
+    user_id = await home.accounts.user(await home.accounts.org())
+    await home.accounts.member(org_id, user_id, "IAM_OWNER")
+    _, token = await home.accounts.token(user_id)
+    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
+    assert answer.code == 0
+    await home.accounts.end_org(org_id)
+    return token, home.org_id
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(
     ("take", "expected"),
@@ -206,6 +253,15 @@ async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
         pytest.param(elsewhere, NO_MEMBER, id="another organisation"),
         pytest.param(elsewhere_by_jwt, NO_MEMBER, id="another organisation, by JWT"),
         pytest.param(nowhere, NO_ORG, id="no organisation"),
+        pytest.param(of_an_organisation_that_ended, INVALID, id="organisation ended"),
+        pytest.param(of_an_organisation_cleared_away, INVALID, id="organisation cleared away"),
+        pytest.param(
+            by_jwt_of_an_organisation_that_ended, INVALID, id="JWT of an organisation ended"
+        ),
+        pytest.param(into_an_organisation_that_ended, NO_ORG, id="into an organisation ended"),
+        pytest.param(
+            by_a_role_of_an_organisation_that_ended, NO_MEMBER, id="role of an organisation ended"
+        ),
         pytest.param(nowhere_and_nobody, INVALID, id="the token before the organisation"),
     ],
 )

@@ -106,6 +106,20 @@ def token_made(
             id="org: taken name",
         ),
         pytest.param(
+            lambda: orgs.remove(None, is_owned_elsewhere=False),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Wx4nf",
+            id="org removed: absent",
+        ),
+        pytest.param(
+            lambda: orgs.remove(ORG, is_owned_elsewhere=False),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Org.LastOwner",
+            "COMMAND-Wx6lo",
+            id="org removed: the last owner",
+        ),
+        pytest.param(
             lambda: renamed(""),
             Kind.INVALID_ARGUMENT,
             "Errors.Org.Invalid",
@@ -364,6 +378,9 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
             {"orgId": "o", "userId": "u", "roles": ["ORG_OWNER", "IAM_OWNER"]},
             id="member: a role given twice counts once",
         ),
+        pytest.param(
+            lambda: orgs.remove(ORG, is_owned_elsewhere=True), "org.removed", {}, id="org removed"
+        ),
         pytest.param(lambda: renamed("ACME"), "org.changed", {"name": "ACME"}, id="org renamed"),
         pytest.param(
             lambda: made(language="pt-BR", subject="42"),
@@ -429,6 +446,7 @@ def happened(kind: str, id_: str, type_: str, payload: dict[str, JSON]) -> Recor
             id="org: any other event counts",
         ),
         pytest.param(None, happened("org", "o", "org.other", {}), None, id="no org"),
+        pytest.param(ORG, happened("org", "o", "org.removed", {}), None, id="org removed"),
         pytest.param(
             None,
             happened("user", "u", "user.added", {"name": "Ada"}),
@@ -558,3 +576,25 @@ def test_what_is_no_language_tag_is_named(tag: str) -> None:
     with pytest.raises(Refusal) as refused:
         made(language=tag)
     assert refused.value.values == {"language": ascii(tag)}
+
+
+OWNER = replace(MEMBER, roles=("IAM_OWNER",))
+GOING = Org("p", "Going", 1, 100, 100, 5)
+
+
+@pytest.mark.parametrize(
+    ("member", "member_of", "home", "stays"),
+    [
+        pytest.param(OWNER, ORG, ORG, True, id="outside"),
+        pytest.param(MEMBER, ORG, ORG, False, id="no owner of the instance"),
+        pytest.param(None, ORG, ORG, False, id="no member any more"),
+        pytest.param(OWNER, None, ORG, False, id="member of one that is gone"),
+        pytest.param(OWNER, ORG, None, False, id="user of one that is gone"),
+        pytest.param(OWNER, ORG, GOING, False, id="user of it"),
+        pytest.param(OWNER, GOING, ORG, False, id="member of it"),
+    ],
+)
+def test_who_still_owns_the_instance_without_an_organisation(
+    member: Member | None, member_of: Org | None, home: Org | None, stays: bool
+) -> None:
+    assert orgs.is_owner_without("p", member, member_of, home) is stays

@@ -8,8 +8,10 @@ import pytest
 from server.domain import action as actions
 from server.domain.action import Action, ActionState
 from server.domain.events import JSON, Event, RecordedEvent
+from server.domain.org import Org
 from server.domain.refusals import Kind, Refusal
 
+ORG = Org("org", "Acme", 1, 100, 100, 1)
 ACTIVE = Action(
     id="1",
     org_id="org",
@@ -32,8 +34,11 @@ def created(
     timeout_ns: int = 5,
     allowed_to_fail: bool = False,
     name_owner: str | None = None,
+    org: Org | None = ORG,
 ) -> Event:
     return actions.create(
+        org,
+        org_id="org",
         name=name,
         script=script,
         timeout_ns=timeout_ns,
@@ -86,6 +91,13 @@ def removed(action: Action | None, action_id: str = "1", org_id: str = "org") ->
             "Errors.Action.Invalid",
             "COMMAND-eg2gf",
             id="create: empty name, before taken name",
+        ),
+        pytest.param(
+            lambda: created(org=None, name_owner="2"),
+            Kind.NOT_FOUND,
+            "Errors.Org.NotFound",
+            "COMMAND-Ac4no",
+            id="create: no organisation, before taken name",
         ),
         pytest.param(
             lambda: created(name_owner="2"),

@@ -483,3 +483,24 @@ def test_method_without_permission_that_is_not_public_is_a_fault_of_the_proto() 
     pool.Add(file)
     with pytest.raises(ValueError, match=r"^/open.Door/Enter: expected auth_option"):
         required_permissions([pool.FindServiceByName("open.Door")])
+
+
+async def test_token_of_a_removed_organisation_is_no_token(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    accounts.roles[OTHER] = ("ORG_OWNER",)
+    accounts.orgs.remove(HOME)
+    for org_id in ("", HOME, OTHER):
+        refused = await refusal(authorizer, HEADER, org_id, WRITE)
+        assert (refused.kind, refused.id) == (Kind.UNAUTHENTICATED, "AUTH-7fs1e")
+
+
+async def test_instance_role_of_a_removed_organisation_counts_nowhere(
+    authorizer: Authorizer, accounts: Accounts
+) -> None:
+    accounts.roles = {OTHER: ("IAM_OWNER",)}
+    assert (await authorizer.authorize(HEADER, "", WRITE)).org_id == HOME
+    accounts.orgs.remove(OTHER)
+    authorizer.forget([happened("org")._replace(type="org.removed", aggregate_id=OTHER)])
+    assert authorizer.known(HEADER, "", WRITE) is None
+    assert (await refusal(authorizer, HEADER, "", WRITE)).id == "AUTHZ-cdgFk"

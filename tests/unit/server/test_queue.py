@@ -5,7 +5,6 @@ from typing import TypeAlias
 import pytest
 
 from server.commands.actions import (
-    CreateAction,
     DeactivateAction,
     DeleteAction,
     ReactivateAction,
@@ -18,6 +17,7 @@ from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
 from server.eventstore.contract import Decide, Loaded, Needs, StorageError
+from tests.orgless import CreateOrglessAction
 
 States: TypeAlias = dict[Key, State | None]
 
@@ -60,8 +60,8 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def an_action(action_id: str, name: str = "") -> CreateAction:
-    return CreateAction("org", action_id, name or f"name {action_id}", "", 0, False, "ada")
+def an_action(action_id: str, name: str = "") -> CreateOrglessAction:
+    return CreateOrglessAction("org", action_id, name or f"name {action_id}", "", 0, False, "ada")
 
 
 def outcome_of(task: "asyncio.Task[Action]") -> object:
@@ -246,7 +246,7 @@ async def test_batch_is_bounded_by_its_text(store: MemoryStore) -> None:
     script = "x" * 400_000
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         for number in range(5):
-            action = CreateAction("org", str(number), str(number), script, 0, False, "ada")
+            action = CreateOrglessAction("org", str(number), str(number), script, 0, False, "ada")
             callers.create_task(queue.execute(action))
     assert store.sizes() == [3, 2]
 

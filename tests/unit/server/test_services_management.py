@@ -48,6 +48,8 @@ async def service(store: SqliteEventStore) -> AsyncIterator[ManagementService]:
     CALLER.set(Caller("200000000000000001", ORG))
     queue = CommandQueue(store)
     await queue.start()
+    for org_id in (ORG, OTHER):
+        await queue.execute(CreateOrg(org_id, org_id, ""))
     yield ManagementService(store, queue, IdGenerator(7), locale.load_all())
     await queue.close()
 
@@ -245,9 +247,6 @@ async def test_answer_of_many_actions_is_put_together_off_the_loop(
     monkeypatch.setattr(management, "INLINE_MAX_ACTIONS", most_actions)
     monkeypatch.setattr(management, "INLINE_MAX_CHARS", most_chars)
     monkeypatch.setattr(messages, "fill_action", noting)
-    queue = CommandQueue(store)
-    async with queue:
-        await queue.execute(CreateOrg(ORG, "Acme", ""))
     ids = [await create(service, name) for name in "ab"]
     request = pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=ids)
     await service.SetTriggerActions(request, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
@@ -21,6 +21,7 @@ from server.eventstore.queries import ActionsQuery
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
 from server.eventstore.sqlite.connect import connect
+from tests.orgless import CreateOrglessAction
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
     await store.close()
 
 
-def an_action(action_id: str, script: str = "") -> CreateAction:
-    return CreateAction("org", action_id, f"name {action_id}", script, 0, False, "editor")
+def an_action(action_id: str, script: str = "") -> CreateOrglessAction:
+    return CreateOrglessAction("org", action_id, f"name {action_id}", script, 0, False, "editor")
 
 
 def test_database_is_for_its_owner_alone(store: SqliteEventStore, tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""org: who owns actions, also while the service runs on the same data folder."""
+
+import click
+
+from server.cli import output
+from server.cli.failures import Failed
+from server.cli.performing import JSON, created, ended, listed, perform, stored
+from server.operations import (
+    ClearOrg,
+    CreateOrg,
+    ListOrgs,
+    OrgContents,
+    RemoveOrg,
+    RenameOrg,
+    Result,
+)
+
+
+@click.group()
+def org() -> None:
+    """Organisations: who owns actions."""
+
+
+@org.command("create", epilog='Example: python -m server org create "Acme Ltd"')
+@click.argument("name")
+@JSON
+@stored
+def create_org(name: str, as_json: bool, **flags: object) -> None:
+    """Make an organisation called NAME."""
+    created(CreateOrg(name), as_json, flags)
+
+
+@org.command("rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"')
+@click.argument("org_id")
+@click.argument("name")
+@JSON
+@stored
+def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
+    """Call the organisation ORG_ID NAME from now on."""
+    created(RenameOrg(org_id, name), as_json, flags)
+
+
+@org.command("remove", epilog="Example: python -m server org remove 381029384756019283")
+@click.argument("org_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@JSON
+@stored
+def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
+    """Take the organisation ORG_ID away, with all that belongs to it, for good.
+
+    Nobody gets in from the first moment on. If this is stopped before all is cleared away, the same
+    command goes on.
+    """
+    (contents,) = perform(OrgContents(org_id), flags)
+    if not yes:
+        _ask_whether_it_may_go(contents)
+    perform(RemoveOrg(org_id), flags)
+    total = _count(contents)
+    while (left := _count(*perform(ClearOrg(org_id), flags))) > 0:
+        click.echo(f"cleared away {max(total - left, 0)} of {total}", err=True)
+    ended("removed organisation", org_id, as_json)
+
+
+def _ask_whether_it_may_go(contents: Result) -> None:
+    output.record(contents, err=True)
+    try:
+        may_go = click.confirm("Remove all of this for good?", err=True)
+    except click.Abort as error:
+        click.echo(err=True)
+        raise Failed("nothing was removed; --yes removes without asking") from error
+    if not may_go:
+        raise Failed("nothing was removed")
+
+
+def _count(contents: Result) -> int:
+    return sum(value for value in contents.values() if isinstance(value, int))
+
+
+@org.command("list")
+@JSON
+@stored
+def list_orgs(as_json: bool, **flags: object) -> None:
+    """List all organisations, in order of creation."""
+    listed(ListOrgs(), as_json, flags, "id", "name", "created_at")

@@ -1,0 +1,224 @@
+"""What every event store keeps of an organisation that is removed: events, and no more."""
+
+import pytest
+
+from server.commands.actions import CreateAction, DeleteAction
+from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
+from server.commands.removal import ClearAway, Owner, RemoveOrg
+from server.commands.users import CreateToken, CreateUser, RemoveUser
+from server.domain.aggregates import (
+    Key,
+    action_key,
+    action_name,
+    member_key,
+    org_name,
+    subject_name,
+    token_key,
+    user_key,
+    user_name,
+)
+from server.domain.flow import FlowType, TriggerType
+from server.domain.refusals import Refusal
+from server.eventstore.contract import NOTHING, Contents, EventStore, Needs
+from tests.contract.stores import (
+    Contract,
+    OnSqlite,
+    OnSqliteWithoutMemory,
+    commit,
+    loaded,
+    replayed,
+)
+
+TOKEN, PRE_USERINFO = FlowType.CUSTOMISE_TOKEN, TriggerType.PRE_USERINFO_CREATION
+
+
+def an_action(action_id: str, org_id: str) -> CreateAction:
+    return CreateAction(org_id, action_id, f"name of {action_id}", "", 0, False, "")
+
+
+async def filled(store: EventStore) -> None:
+    """Acme with its user Ada, who is a member elsewhere; Other with Bob, who is one of Acme."""
+    await commit(
+        store,
+        CreateOrg("acme", "Acme", ""),
+        CreateOrg("other", "Other", ""),
+        CreateUser("acme", "ada", "Ada", "", subject="ada@issuer"),
+        CreateUser("other", "bob", "Bob", ""),
+        *(AddMember(org, user, ("IAM_OWNER",), "") for org in ("acme", "other") for user in USERS),
+        CreateToken("ada", "t1", b"\x01" * 32, "", None, ""),
+        CreateToken("bob", "t2", b"\x02" * 32, "", None, ""),
+        *(an_action(id, "acme") for id in "123"),
+        an_action("9", "other"),
+        SetTriggerActions("acme", TOKEN, PRE_USERINFO, ("1", "2"), ""),
+        SetTriggerActions("other", TOKEN, PRE_USERINFO, ("9",), ""),
+    )
+
+
+USERS = ("ada", "bob")
+
+
+async def owner(store: EventStore, org_id: str, user_id: str, home: str) -> Owner:
+    member = await store.member(org_id, user_id)
+    assert member is not None
+    return Owner(member, home)
+
+
+async def end(store: EventStore) -> None:
+    await commit(store, RemoveOrg("acme", await owner(store, "other", "bob", "other"), ""))
+
+
+async def clear(store: EventStore, *, at_once: int) -> list[list[Key]]:
+    """Clear all away; what went with each command."""
+    parts: list[list[Key]] = []
+    while keys := await store.some_contents("acme", at_once):
+        parts.append([*keys])
+        await commit(store, ClearAway("acme", tuple(keys), ""))
+    return parts
+
+
+class RemovalContract(Contract):
+    async def test_a_removed_organisation_is_gone_at_once_and_its_flows_too(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        before = len(await store.events())
+        await end(store)
+        (event,) = await store.events(after=before)
+        assert (event.type, event.org_id, event.sequence) == ("org.removed", "acme", 3)
+        assert await store.org("acme") is None
+        assert (await store.flow("acme", TOKEN)).flow is None
+        assert await store.active_actions("acme", TOKEN, PRE_USERINFO) == []
+        assert (await store.flow("other", TOKEN)).flow is not None
+        names = (await loaded(store, Needs([], [org_name("ACME")]))).names
+        assert list(names.values()) == [None]
+
+    @pytest.mark.parametrize("at_once", [1, 2, 100])
+    async def test_what_is_left_is_cleared_away_in_parts(
+        self, store: EventStore, at_once: int
+    ) -> None:
+        await filled(store)
+        assert await store.contents("acme") == Contents(actions=3, users=1, members=3, tokens=1)
+        await end(store)
+        parts = await clear(store, at_once=at_once)
+        assert max(map(len, parts)) <= at_once
+        assert [key for part in parts for key in part] == [
+            *map(action_key, "123"),
+            token_key("t1"),
+            *map(member_key, ("acme:ada", "acme:bob", "other:ada")),
+            user_key("ada"),
+        ]
+        assert await store.contents("acme") == NOTHING
+        assert (await store.actions("acme")).total == 0
+        assert await store.memberships("ada") == []
+        assert await store.token_by_hash(b"\x01" * 32) is None
+        named = [
+            action_name("acme", "name of 1"),
+            user_name("acme", "Ada"),
+            subject_name("ada@issuer"),
+        ]
+        assert [*(await loaded(store, Needs([], named))).names.values()] == [None, None, None]
+        assert await store.contents("other") == Contents(actions=1, users=1, members=1, tokens=1)
+
+    @pytest.mark.parametrize("parts", [0, 1, 3, 100])
+    async def test_the_stored_state_follows_from_the_events_wherever_it_stops(
+        self, store: EventStore, parts: int
+    ) -> None:
+        await filled(store)
+        await end(store)
+        for _ in range(parts):
+            keys = await store.some_contents("acme", 2)
+            if keys:
+                await commit(store, ClearAway("acme", tuple(keys), ""))
+        stored: list[object] = [*await store.orgs()]
+        for org_id in ("acme", "other"):
+            stored += await store.users(org_id)
+            stored += await store.members(org_id)
+            stored += (await store.actions(org_id)).items
+            flow = (await store.flow(org_id, TOKEN)).flow
+            stored += [] if flow is None else [flow]
+        for user_id in USERS:
+            stored += await store.tokens(user_id)
+        assert sorted(stored, key=repr) == sorted(await replayed(store), key=repr)
+
+    async def test_nothing_is_made_in_an_organisation_that_ended(self, store: EventStore) -> None:
+        await filled(store)
+        await end(store)
+        before = len(await store.events())
+        for command in (
+            an_action("4", "acme"),
+            CreateUser("acme", "eve", "Eve", ""),
+            AddMember("acme", "bob", ("ORG_OWNER",), ""),
+            SetTriggerActions("acme", TOKEN, PRE_USERINFO, ("3",), ""),
+        ):
+            with pytest.raises(Refusal, match=r"Errors\.Org\.NotFound"):
+                await commit(store, command)
+        with pytest.raises(Refusal, match=r"Errors\.Flow\.Empty"):
+            await commit(store, ClearFlow("acme", TOKEN, ""))
+        assert await store.events(after=before) == []
+
+    async def test_a_creation_in_the_batch_of_the_removal_is_refused(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        bob = await owner(store, "other", "bob", "other")
+        with pytest.raises(Refusal, match="COMMAND-Ac4no"):
+            await commit(store, RemoveOrg("acme", bob, ""), an_action("4", "acme"))
+
+    async def test_what_its_callers_delete_meanwhile_is_no_matter(self, store: EventStore) -> None:
+        await filled(store)
+        await end(store)
+        keys = await store.some_contents("acme", 100)
+        await commit(store, DeleteAction("acme", "2", "ada"))
+        await commit(store, ClearAway("acme", tuple(keys), ""))
+        types = [event.type for event in await store.events()]
+        assert types.count("action.removed") == 3
+        assert types[-3:] == ["action.removed"] * 3
+
+    async def test_what_a_user_was_given_meanwhile_goes_with_it(self, store: EventStore) -> None:
+        await filled(store)
+        await end(store)
+        await commit(store, CreateToken("ada", "t3", b"\x03" * 32, "", None, ""))
+        await commit(store, ClearAway("acme", (user_key("ada"), token_key("t1")), ""))
+        assert await store.tokens("ada") == []
+        assert await store.memberships("ada") == []
+        types = [event.type for event in await store.events()]
+        assert types.count("token.removed") == 2
+        assert types[-1] == "user.removed"
+
+    async def test_nothing_of_an_organisation_that_lives_is_cleared_away(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        with pytest.raises(Refusal, match="COMMAND-Wx8nr"):
+            await commit(store, ClearAway("acme", (action_key("1"),), ""))
+
+    async def test_the_owner_who_was_to_stay_has_to_stay(self, store: EventStore) -> None:
+        await filled(store)
+        assert {member.id for member in await store.instance_owners()} == {
+            f"{org}:{user}" for org in ("acme", "other") for user in USERS
+        }
+        bob = await owner(store, "other", "bob", "other")
+        for lost in (
+            await owner(store, "other", "ada", "acme"),
+            await owner(store, "acme", "bob", "other"),
+        ):
+            with pytest.raises(Refusal, match="COMMAND-Wx6lo"):
+                await commit(store, RemoveOrg("acme", lost, ""))
+        for first in (
+            SetRoles("other", "bob", ("ORG_OWNER",), ""),
+            RemoveMember("other", "bob", ""),
+            RemoveUser("bob", ""),
+            RemoveOrg("other", None, ""),
+        ):
+            with pytest.raises(Refusal, match="COMMAND-Wx6lo"):
+                await commit(store, first, RemoveOrg("acme", bob, ""))
+        assert len(await store.orgs()) == 2
+
+
+class TestSqlite(OnSqlite, RemovalContract):
+    pass
+
+
+class TestSqliteWithoutMemory(OnSqliteWithoutMemory, RemovalContract):
+    pass

@@ -11,14 +11,14 @@ import contextlib
 import ipaddress
 import json
 import re
-import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from server.execution.addresses import Entries
+from server import config_values
+from server.config_values import Unfit
 from server.urls import may_be_fetched
 
 SHOWN_CHARS: Final = 40
@@ -150,7 +150,7 @@ def _check_jwt(config: Config, origins: Mapping[str, str]) -> None:
     elif not config.jwt_audience:
         raise ConfigError(f"{origins['jwt_issuer']}: expected jwt_audience to be given, too")
     elif not config.jwt_jwks_url and not may_be_fetched(issuer):
-        expected = f"{_FETCHED}, as jwt_jwks_url is not given"
+        expected = f"{config_values.FETCHED}, as jwt_jwks_url is not given"
         raise ConfigError(f"{origins['jwt_issuer']}: expected {expected}, got {_shown(issuer)}")
 
 
@@ -167,96 +167,17 @@ class _Given(NamedTuple):
     origin: str
 
 
-class _Unfit(Exception):
-    """A value is not what its setting takes; the text says what would be."""
-
-
 _ADDRESS: Final = re.compile(
     r"(?:(?P<host>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
 )
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
-# As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
-_ORIGIN: Final = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
-    r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-)
-_DEFAULT_PORT: Final = {"http": "80", "https": "443"}
-_FETCHED: Final = "an https URL (http on this machine)"
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
-_YES: Final = frozenset({"true", "yes", "on", "1"})
-_NO: Final = frozenset({"false", "no", "off", "0"})
 
 
 def _address(value: object) -> str:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return str(Address.parse(value))
-    raise _Unfit("host:port or [IPv6]:port, with a port from 0 to 65535")
-
-
-def _folder(value: object) -> Path:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise _Unfit("the path of a folder")
-    try:
-        str(Path(value).absolute()).encode()  # the lock names it, in JSON
-        mode = Path(value).stat().st_mode
-    except UnicodeEncodeError:
-        raise _Unfit("the path of a folder, in UTF-8") from None
-    except FileNotFoundError:
-        return Path(value)
-    except OSError as exc:
-        raise _Unfit(f"a folder that can be used ({exc.strerror})") from exc
-    if not stat.S_ISDIR(mode):
-        raise _Unfit("a folder and not a file")
-    return Path(value)
-
-
-def _line(value: object) -> str:
-    if isinstance(value, str) and value.isprintable():
-        return value
-    raise _Unfit("one line of text")
-
-
-def _lines(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")] if value.strip() else []
-    if isinstance(value, list) and all(map(_is_name, value)):
-        return tuple(dict.fromkeys(value))
-    raise _Unfit("names, separated by commas")
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != "" and value.isprintable()
-
-
-def _url(value: object) -> str:
-    if isinstance(value, str) and (not value or may_be_fetched(value)):
-        return value
-    raise _Unfit(_FETCHED)
-
-
-def _cors_origins(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")] if value.strip() else []
-    origins = tuple(map(_origin, value)) if isinstance(value, list) else ("",)
-    if not all(origins):
-        raise _Unfit('origins as scheme://host or scheme://host:port, or "*"')
-    if "*" in origins and len(origins) > 1:
-        raise _Unfit('either "*" or a list of origins')
-    return tuple(dict.fromkeys(origins))
-
-
-def _origin(value: object) -> str:
-    """The origin as browsers send it; empty if no browser sends such."""
-    if value == "*":
-        return "*"
-    match = _ORIGIN.fullmatch(value.lower()) if isinstance(value, str) else None
-    if match is None:
-        return ""
-    scheme, host, port = match.groups()
-    if port is None or port == _DEFAULT_PORT.get(scheme):
-        return f"{scheme}://{host}"
-    return f"{scheme}://{host}:{int(port)}" if 0 < int(port) <= 65535 else ""
+    raise Unfit("host:port or [IPv6]:port, with a port from 0 to 65535")
 
 
 def _log_format(value: object) -> LogFormat:
@@ -264,62 +185,32 @@ def _log_format(value: object) -> LogFormat:
         return "text"
     if value == "json":
         return "json"
-    raise _Unfit("text or json")
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = value.lower() if isinstance(value, str) else ""
-    if word in _YES or word in _NO:
-        return word in _YES
-    raise _Unfit("true or false")
-
-
-def _number(least: int, most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, str) and _DIGITS.fullmatch(value):
-            value = int(value)
-        # A bool is an int to Python, and TOML has it.
-        if type(value) is int and least <= value <= most:
-            return value
-        raise _Unfit(f"a whole number from {least} to {most}")
-
-    return read
-
-
-def _hosts(value: object) -> tuple[str, ...]:
-    hosts = _lines(value)
-    try:
-        Entries(hosts)
-    except ValueError as error:
-        raise _Unfit("addresses, networks (CIDR) and host names, separated by commas") from error
-    return hosts
+    raise Unfit("text or json")
 
 
 _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "listen": _address,
     "grpc_listen": _address,
-    "data_dir": _folder,
-    "jwt_issuer": _line,
-    "jwt_audience": _lines,
-    "jwt_jwks_url": _url,
-    "cors_origins": _cors_origins,
+    "data_dir": config_values.folder,
+    "jwt_issuer": config_values.line,
+    "jwt_audience": config_values.lines,
+    "jwt_jwks_url": config_values.url,
+    "cors_origins": config_values.cors_origins,
     "log_format": _log_format,
-    "access_log": _switch,
-    "script_workers": _number(0, 256),
-    "script_queue": _number(1, 100_000),
-    "script_fetch_deny": _hosts,
-    "script_fetch_allow": _hosts,
-    "runs_keep_days": _number(1, 3650),
-    "runs_max_mib": _number(0, 1 << 20),
+    "access_log": config_values.switch,
+    "script_workers": config_values.number(0, 256),
+    "script_queue": config_values.number(1, 100_000),
+    "script_fetch_deny": config_values.hosts,
+    "script_fetch_allow": config_values.hosts,
+    "runs_keep_days": config_values.number(1, 3650),
+    "runs_max_mib": config_values.number(0, 1 << 20),
 }
 
 
 def _checked(given: _Given, read: Callable[[object], object]) -> object:
     try:
         return read(given.value)
-    except _Unfit as unfit:
+    except Unfit as unfit:
         raise ConfigError(f"{given.origin}: expected {unfit}, got {_shown(given.value)}") from None
 
 

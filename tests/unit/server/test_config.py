@@ -165,6 +165,25 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
     ("flags", "environ", "line"),
     [
         pytest.param({"listen": "8080"}, {}, f"--listen: {ADDRESS} '8080'", id="no host"),
+        pytest.param(
+            {"script_queue": "0"},
+            {},
+            "--script-queue: expected a whole number from 1 to 100000, got '0'",
+            id="too small a number",
+        ),
+        pytest.param(
+            {},
+            {"ACTIONS_RUNS_KEEP_DAYS": "1.5"},
+            "ACTIONS_RUNS_KEEP_DAYS: expected a whole number from 1 to 3650, got '1.5'",
+            id="no whole number",
+        ),
+        pytest.param(
+            {"script_fetch_deny": "a, 10.0.0.0/99"},
+            {},
+            "--script-fetch-deny: expected addresses, networks (CIDR) and host names, "
+            "separated by commas, got 'a, 10.0.0.0/99'",
+            id="no network",
+        ),
         pytest.param({"listen": ":80"}, {}, f"--listen: {ADDRESS} ':80'", id="empty host"),
         pytest.param({"listen": "a:"}, {}, f"--listen: {ADDRESS} 'a:'", id="empty port"),
         pytest.param({"listen": "a:65536"}, {}, f"--listen: {ADDRESS} 'a:65536'", id="port"),
@@ -345,6 +364,11 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
         ),
         pytest.param(
             b"cors_origins = [1]", f"f.toml: cors_origins: {ORIGINS} '[1]'", id="a list of numbers"
+        ),
+        pytest.param(
+            b"runs_max_mib = true",
+            "f.toml: runs_max_mib: expected a whole number from 0 to 1048576, got 'True'",
+            id="a boolean for a number",
         ),
         pytest.param(
             b"data_dir = 1", "f.toml: data_dir: expected the path of a folder, got '1'", id="folder"

@@ -80,9 +80,13 @@ class Transcoder:
             limits: what a client may make the server hold.
 
         Raises:
-            SchemaError: an origin is not one, the service configuration cannot be read, or a
-                response header is not one or not to be set here.
+            SchemaError: an origin or an interceptor is not one, the service configuration cannot be
+                read, `compress_min_bytes` is negative, or a response header is not one or not to be
+                set here.
         """
+        if compress_min_bytes is not None and compress_min_bytes < 0:
+            message = f"compress_min_bytes: expected 0 or more, or None, got {compress_min_bytes}"
+            raise SchemaError(message)
         self._limits = limits
         self._strict = strict
         self._config = None if service_config is None else ServiceConfig(service_config)

@@ -83,8 +83,10 @@ class Cors:
             preflight_max_age_s: how long a browser may remember a preflight.
 
         Raises:
-            SchemaError: an origin that no browser would send.
+            SchemaError: an origin that no browser would send, or no list.
         """
+        if isinstance(origins, str):  # a sequence of texts, too: its letters
+            raise SchemaError(f"CORS origins: expected a list of them, got {shown(origins)}")
         for origin in origins:
             if origin != ANY_ORIGIN:
                 _check(origin)

@@ -24,6 +24,7 @@ from grpc.aio import AbortError
 from transcoder.calls import Call, Metadata, Method, Sink
 from transcoder.context import Context, StreamContext, SyncContext
 from transcoder.errors import (
+    SchemaError,
     TranscodeError,
     deadline_exceeded,
     internal,
@@ -60,11 +61,18 @@ class InProcess:
 
         Args:
             interceptors: outermost first, as `grpc.aio.server` takes them.
+
+        Raises:
+            SchemaError: one of them is none.
         """
         self._handlers: dict[str, Handler] = {}
         find: FindHandler = self._find
         for interceptor in reversed(interceptors):
-            find = functools.partial(interceptor.intercept_service, find)
+            intercept = getattr(interceptor, "intercept_service", None)
+            if intercept is None:
+                kind = type(interceptor).__name__
+                raise SchemaError(f"interceptors: expected grpc.aio.ServerInterceptors, got {kind}")
+            find = functools.partial(intercept, find)
         self._chain = find
 
     def register(self, handlers: Mapping[str, Handler]) -> None:

@@ -60,5 +60,5 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value <= 0:
-                raise SchemaError(f"limit {field.name}: expected more than 0, got {value}")
+            if not isinstance(value, int | float) or not value > 0:
+                raise SchemaError(f"limit {field.name}: expected more than 0, got {value!r}")

@@ -130,9 +130,11 @@ class ServiceConfig:
 
     def _rule(self, index: int, value: object, read: Reader) -> ConfiguredRule:
         origin = f"{self._origin}: http.rules[{index}]"
-        selector = value.get("selector") if isinstance(value, Mapping) else None
-        if not isinstance(selector, str):
+        if not isinstance(value, Mapping):
             raise SchemaError(f"{origin}: expected a mapping with a selector, got {_kind(value)}")
+        selector = value.get("selector")
+        if not isinstance(selector, str):
+            raise SchemaError(f"{origin}: expected a text as its selector, got {_kind(selector)}")
         origin = f"{origin} ({selector})"
         patterns = tuple(pattern.strip() for pattern in selector.split(","))
         for pattern in patterns:

@@ -205,6 +205,12 @@ def test_an_origin_that_no_browser_sends_is_refused_by_name(
     assert str(caught.value) == expected
 
 
+def test_a_text_is_no_list_of_origins() -> None:
+    with pytest.raises(SchemaError) as caught:
+        Cors(APP)
+    assert str(caught.value) == f"CORS origins: expected a list of them, got '{APP}'"
+
+
 LISTED = {"Origin": "https://app.example", "Host": "api.example"}
 FOREIGN = {"Origin": "https://evil.example", "Host": "api.example"}
 OWN = {"Origin": "https://api.example", "Host": "api.example"}

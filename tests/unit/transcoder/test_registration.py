@@ -9,7 +9,7 @@ from aiohttp import web
 from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2
 
-from transcoder import Transcoder
+from transcoder import Limits, Transcoder
 from transcoder.errors import SchemaError
 
 SERVICE = "google.longrunning.Operations"
@@ -115,6 +115,44 @@ async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
     await transcoder.start("127.0.0.1:0")
     await transcoder.stop()
+
+
+@pytest.mark.parametrize(
+    ("construct", "complaint"),
+    [
+        pytest.param(
+            lambda: Transcoder(interceptors=[object()]),  # type: ignore[list-item]  # the fault
+            "interceptors: expected grpc.aio.ServerInterceptors, got object",
+            id="interceptor",
+        ),
+        pytest.param(
+            lambda: Transcoder(compress_min_bytes=-1),
+            "compress_min_bytes: expected 0 or more, or None, got -1",
+            id="compress_min_bytes",
+        ),
+        pytest.param(
+            lambda: Limits(body_max_bytes=0),
+            "limit body_max_bytes: expected more than 0, got 0",
+            id="limit",
+        ),
+        pytest.param(
+            lambda: Limits(body_timeout_s=float("nan")),
+            "limit body_timeout_s: expected more than 0, got nan",
+            id="limit that is no number",
+        ),
+        pytest.param(
+            lambda: Limits(body_max_bytes="1 MiB"),  # type: ignore[arg-type]  # the fault
+            "limit body_max_bytes: expected more than 0, got '1 MiB'",
+            id="limit that is a text",
+        ),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_by_the_constructor(
+    construct: Callable[[], object], complaint: str
+) -> None:
+    with pytest.raises(SchemaError) as caught:
+        construct()
+    assert str(caught.value) == complaint
 
 
 def test_a_configuration_that_cannot_be_read_is_refused_by_the_constructor() -> None:

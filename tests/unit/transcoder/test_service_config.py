@@ -198,7 +198,7 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
         ),
         pytest.param(
             b"http: {rules: [{selector: a.B.C, get: /a}, {get: /a}]}",
-            "http.rules[1]: expected a mapping with a selector, got a mapping",
+            "http.rules[1]: expected a text as its selector, got nothing",
             id="no selector",
         ),
         pytest.param(

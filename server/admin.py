@@ -15,6 +15,7 @@ import msgspec
 
 from server.commands import orgs, removal, users
 from server.commands.queue import CommandQueue
+from server.domain.aggregates import Key
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
@@ -49,7 +50,10 @@ EDITOR: Final = ""
 """Of what the command line does: nobody who has a token."""
 
 CLEARED_AT_ONCE: Final = 64
-"""Of what a removed organisation leaves, in one command: about 3 ms of the loop."""
+"""Of what a removed organisation leaves, in one command: about 2 ms of the loop."""
+
+CLEARED_CHARS_MAX: Final = 512 << 10
+"""Of scripts among them, whose pages are read and freed: about 4 ms of the loop."""
 
 CLEARINGS_MAX: Final = 32
 """Such commands in one operation, one after another: it ends in seconds on a slow disk, too."""
@@ -137,7 +141,7 @@ class Admin:
         if await self._store.org(org_id) is not None:
             owner = await self._owner_outside(org_id)
             await self._queue.execute(removal.RemoveOrg(org_id, owner, EDITOR))
-        elif not await self._store.some_contents(org_id, 1):
+        elif not await self._left(org_id):
             raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
 
     async def _owner_outside(self, org_id: str) -> removal.Owner | None:
@@ -156,9 +160,14 @@ class Admin:
         """Whether one of the organisations is removed, but not cleared away."""
         return None in [await self._store.org(org_id) for org_id in org_ids]
 
+    async def _left(self, org_id: str) -> Sequence[Key]:
+        return await self._store.some_contents(
+            org_id, limit=CLEARED_AT_ONCE, chars_max=CLEARED_CHARS_MAX
+        )
+
     async def _clear_org(self, org_id: str) -> Result:
         for _ in range(CLEARINGS_MAX):
-            keys = await self._store.some_contents(org_id, CLEARED_AT_ONCE)
+            keys = await self._left(org_id)
             if not keys:
                 break
             await self._queue.execute(removal.ClearAway(org_id, tuple(keys), EDITOR))

@@ -170,8 +170,11 @@ class EventStore(Transactions, Protocol):
 
     async def contents(self, org_id: str) -> Contents: ...
 
-    async def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
-        """Keys of what goes with an organisation, of one kind: users only if nothing else does."""
+    async def some_contents(self, org_id: str, *, limit: int, chars_max: int) -> Sequence[Key]:
+        """Keys of what goes with an organisation, of one kind: users only if nothing else does.
+
+        Of actions, as many as have together so much script; one, however long, if there is any.
+        """
 
     async def user(self, user_id: str) -> User | None: ...
 

@@ -68,12 +68,16 @@ async def end(store: EventStore) -> None:
     await commit(store, RemoveOrg("acme", await owner(store, "other", "bob", "other"), ""))
 
 
+async def some(store: EventStore, limit: int) -> tuple[Key, ...]:
+    return tuple(await store.some_contents("acme", limit=limit, chars_max=1000))
+
+
 async def clear(store: EventStore, *, at_once: int) -> list[list[Key]]:
     """Clear all away; what went with each command."""
     parts: list[list[Key]] = []
-    while keys := await store.some_contents("acme", at_once):
+    while keys := await some(store, at_once):
         parts.append([*keys])
-        await commit(store, ClearAway("acme", tuple(keys), ""))
+        await commit(store, ClearAway("acme", keys, ""))
     return parts
 
 
@@ -120,6 +124,23 @@ class RemovalContract(Contract):
         assert [*(await loaded(store, Needs([], named))).names.values()] == [None, None, None]
         assert await store.contents("other") == Contents(actions=1, users=1, members=1, tokens=1)
 
+    @pytest.mark.parametrize(
+        ("chars_max", "ids"),
+        [
+            pytest.param(0, ["0"], id="one, however long"),
+            pytest.param(99, ["0"], id="less than two"),
+            pytest.param(100, ["0", "1"], id="just two"),
+            pytest.param(1000, ["0", "1", "2"], id="all"),
+        ],
+    )
+    async def test_a_part_has_so_much_script(
+        self, store: EventStore, chars_max: int, ids: list[str]
+    ) -> None:
+        created = (CreateAction("acme", id, id, "\u20ac" * 50, 0, False, "") for id in "012")
+        await commit(store, CreateOrg("acme", "Acme", ""), *created)
+        keys = await store.some_contents("acme", limit=100, chars_max=chars_max)
+        assert [*keys] == [*map(action_key, ids)]
+
     @pytest.mark.parametrize("parts", [0, 1, 3, 100])
     async def test_the_stored_state_follows_from_the_events_wherever_it_stops(
         self, store: EventStore, parts: int
@@ -127,9 +148,9 @@ class RemovalContract(Contract):
         await filled(store)
         await end(store)
         for _ in range(parts):
-            keys = await store.some_contents("acme", 2)
+            keys = await some(store, 2)
             if keys:
-                await commit(store, ClearAway("acme", tuple(keys), ""))
+                await commit(store, ClearAway("acme", keys, ""))
         stored: list[object] = [*await store.orgs()]
         for org_id in ("acme", "other"):
             stored += await store.users(org_id)
@@ -168,9 +189,9 @@ class RemovalContract(Contract):
     async def test_what_its_callers_delete_meanwhile_is_no_matter(self, store: EventStore) -> None:
         await filled(store)
         await end(store)
-        keys = await store.some_contents("acme", 100)
+        keys = await some(store, 100)
         await commit(store, DeleteAction("acme", "2", "ada"))
-        await commit(store, ClearAway("acme", tuple(keys), ""))
+        await commit(store, ClearAway("acme", keys, ""))
         types = [event.type for event in await store.events()]
         assert types.count("action.removed") == 3
         assert types[-3:] == ["action.removed"] * 3

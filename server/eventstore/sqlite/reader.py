@@ -6,6 +6,7 @@ A point read costs microseconds, a list what it is long; who calls decides on wh
 import contextlib
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -107,11 +108,14 @@ class Reader:
             }
         return Contents(counts["action"], counts["user"], counts["member"], counts["token"])
 
-    def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
+    def some_contents(self, org_id: str, limit: int, chars_max: int) -> Sequence[Key]:
         for kind, those in rows.GOING_WITH_ORG.items():
-            found = self._all(f"SELECT id {those} LIMIT ?2", (org_id, limit))
+            chars = "length(script)" if kind == "action" else "0"
+            found = self._all(f"SELECT id, {chars} {those} LIMIT ?2", (org_id, limit))
             if found:
-                return [(kind, id_) for (id_,) in found]
+                sums = accumulate(row[1] for row in found)
+                fitting = sum(so_far <= chars_max for so_far in sums)
+                return [(kind, row[0]) for row in found[: fitting or 1]]
         return ()
 
     def user(self, user_id: str) -> User | None:

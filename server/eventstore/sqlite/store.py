@@ -124,8 +124,8 @@ class SqliteEventStore:
     async def contents(self, org_id: str) -> Contents:
         return await self._read(lambda: self._lists.contents(org_id))
 
-    async def some_contents(self, org_id: str, limit: int) -> Sequence[Key]:
-        return await self._read(lambda: self._lists.some_contents(org_id, limit))
+    async def some_contents(self, org_id: str, *, limit: int, chars_max: int) -> Sequence[Key]:
+        return await self._read(lambda: self._lists.some_contents(org_id, limit, chars_max))
 
     async def user(self, user_id: str) -> User | None:
         return self._points.user(user_id)

@@ -1,5 +1,6 @@
 """`serve`: what it prints, what it refuses, how it ends."""
 
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,10 @@ from typing import Any
 
 import pytest
 
+from server.commands.actions import CreateAction
+from server.commands.orgs import CreateOrg
+from server.commands.queue import CommandQueue
+from server.eventstore.sqlite import SqliteEventStore
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.stand_ins import CURL, stand_ins
 
@@ -210,6 +215,35 @@ def test_tokens_made_and_revoked_while_it_serves_count_at_once(tmp_path: Path) -
         assert run("token", "revoke", token["id"], folder=tmp_path).status == 0
         revoked = server.call("ListActions", {}, "json", *options)
         assert json.loads(revoked.out)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+async def with_actions(folder: Path, many: int) -> None:
+    """An organisation "acme" that has actions, in a data folder that is nobody's."""
+    store = await SqliteEventStore.open(folder)
+    async with CommandQueue(store) as queue:
+        await queue.execute(CreateOrg("acme", "Acme", ""))
+        actions = (CreateAction("acme", str(n), str(n), "", 0, False, "") for n in range(many))
+        await asyncio.gather(*map(queue.execute, actions))
+    await store.close()
+
+
+async def test_a_removal_goes_on_after_kill_9_of_all_that_took_part(tmp_path: Path) -> None:
+    await with_actions(tmp_path / "data", 5000)
+    removal = (sys.executable, "-m", "server", "org", "remove", "acme", "--yes")
+    with Server(folder=tmp_path) as server:
+        with subprocess.Popen(  # noqa: ASYNC220  a line is all that is waited for
+            removal, cwd=tmp_path, stderr=subprocess.PIPE, encoding="utf-8"
+        ) as process:
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            process.kill()
+        server.signal(signal.SIGKILL)
+        server.wait()
+    assert told == "cleared away 2048 of 5000\n"
+    assert "Acme" not in run("org", "list", folder=tmp_path).out
+    finished = run("org", "remove", "acme", "--yes", folder=tmp_path)
+    assert (finished.status, finished.out) == (0, "removed organisation acme\n")
+    assert run("org", "remove", "acme", "--yes", folder=tmp_path).status == 1
 
 
 def test_after_kill_9_everything_starts_again(tmp_path: Path) -> None:

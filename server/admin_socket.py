@@ -144,7 +144,8 @@ async def _answer(admin: Admin, reader: asyncio.StreamReader) -> _Answer:
         return _Answer(error=str(error))
     except ValueError:
         # Not JSON, not an operation, or a line over the limit.
-        return _Answer(error=f"expected an operation in a line of {REQUEST_MAX_BYTES} bytes")
+        expected = f"an operation that it knows, in a line of {REQUEST_MAX_BYTES} bytes"
+        return _Answer(error=f"the server expected {expected}: is it of the command's version?")
     except Exception:
         logger.exception("an admin operation failed")
         return _Answer(error="internal error: the server's log says more")

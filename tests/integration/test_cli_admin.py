@@ -123,7 +123,10 @@ async def test_what_is_no_operation_is_answered_in_a_line(
         writer.write_eof()
         answer = await reader.read()
         writer.close()
-        assert answer == b'{"error":"expected an operation in a line of 65536 bytes"}\n'
+        assert answer == (
+            b'{"error":"the server expected an operation that it knows, in a line of 65536 bytes: '
+            b"is it of the command's version?\"}\n"
+        )
         assert await ask(admin_socket.path, ListOrgs()) == []
 
 

@@ -21,7 +21,7 @@ NATIVE: Final[Mapping[int, type]] = {
 """Kinds of fields, and the class whose instances are values as they are."""
 
 _MANY: Final = 8
-"""From so many entries on, a map is read at once."""
+"""From so many entries on, a map is read at once, and integers are checked at once."""
 
 _STRINGS: Final = {str}
 _INTEGERS: Final = {int}
@@ -37,9 +37,10 @@ def list_reader(field: FieldDescriptor, read: Reader) -> Reader:
     def read_list(value: object, depth: int) -> list[object]:
         if not isinstance(value, list):
             raise expected("an array", value)
-        at_once = read_at_once(value)
-        if at_once is not None:
-            return at_once
+        if read_at_once is not None:
+            at_once = read_at_once(value)
+            if at_once is not None:
+                return at_once
         items: list[object] = []  # as many as were read: the index of the one at fault
         append = items.append
         try:
@@ -73,8 +74,8 @@ def map_reader(entry: Descriptor, read_key: Reader, read: Reader) -> Reader:
         return {k: item for k, item in items.items() if item is not None} if is_enum else items
 
     def at_once(members: dict[str, object]) -> dict[object, object] | None:
-        values = values_at_once([*members.values()])
-        keys = keys_at_once([*members]) if values is not None else None
+        values = values_at_once([*members.values()]) if values_at_once is not None else None
+        keys = keys_at_once([*members]) if values is not None and keys_at_once is not None else None
         if values is None or keys is None:
             return None
         return dict(zip(keys, values, strict=True))
@@ -94,14 +95,14 @@ def map_reader(entry: Descriptor, read_key: Reader, read: Reader) -> Reader:
     return read_map
 
 
-def _at_once(field: FieldDescriptor) -> _AtOnce:
+def _at_once(field: FieldDescriptor) -> _AtOnce | None:
     if field.enum_type is not None:
         return _names_at_once(scalars.enum_numbers(field.enum_type))
     if field.type in scalars.INTEGERS:
         return _integers_at_once(*scalars.INTEGERS[field.type][1:])
     native = NATIVE.get(field.type)
     if native is None:
-        return lambda _: None
+        return None
     natives = {native}
     return lambda items: items if set(map(type, items)) == natives else None
 
@@ -119,6 +120,11 @@ def _names_at_once(numbers: Mapping[str, int]) -> _AtOnce:
 
 def _integers_at_once(low: int, high: int) -> _AtOnce:
     def read(items: list[object]) -> list[object] | None:
+        if len(items) < _MANY:
+            for item in items:
+                if type(item) is not int or not low <= item <= high:
+                    return None
+            return items
         types = set(map(type, items))
         if types == _STRINGS:
             try:

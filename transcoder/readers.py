@@ -2,14 +2,14 @@
 
 The constructors of protobuf's C implementation take a whole tree of dicts and lists, skip None, and
 are several times faster than setting field by field: so a reader makes that tree, and the message
-is made once, from the top; of lists and maps, by containers.py. Follows protobuf.dev, "ProtoJSON
-Format".
+is made once, from the top; of objects, by objects.py, of lists and maps, by containers.py. Follows
+protobuf.dev, "ProtoJSON Format".
 Rule 1: every value is checked here: a constructor sees none that it would refuse or convert.
 Rule 2: what is compiled is published whole and never changes after.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -18,8 +18,8 @@ from google.protobuf.message import Message
 
 from transcoder import scalars, structs, wellknown
 from transcoder.containers import NATIVE, list_reader, map_reader
-from transcoder.errors import shown
-from transcoder.scalars import Fault, Reader, expected
+from transcoder.objects import FieldReader, ObjectReader
+from transcoder.scalars import Reader, expected
 from transcoder.wellknown import Resolved
 
 SIMPLE: Mapping[int, Reader] = {
@@ -29,14 +29,6 @@ SIMPLE: Mapping[int, Reader] = {
     FieldDescriptor.TYPE_FLOAT: scalars.read_float,
     FieldDescriptor.TYPE_BYTES: scalars.read_bytes,
 } | {kind: scalars.integer_reader(*bounds) for kind, bounds in scalars.INTEGERS.items()}
-
-
-FieldReader = tuple[str, type | None, Reader, bool]
-"""How one field is read: its name in the proto; the class whose instances are values as they are,
-None where all are to be read; the reader of all other values; and whether null is read, and not
-taken as the field's absence. So it is for a list of Values too, which then refuses it, as
-protobuf's own parsers do. A plain tuple: a named one takes three times as long to unpack.
-"""
 
 
 class Readers:
@@ -76,8 +68,8 @@ class Readers:
             pending[descriptor] = special
             return special
         fields: dict[str, FieldReader] = {}
-        read = self._object_reader(descriptor, fields)
-        pending[descriptor] = read  # before its fields: a type may hold itself
+        reader = ObjectReader(descriptor, fields, is_strict=self._strict)
+        pending[descriptor] = reader.read  # before its fields: a type may hold itself
         readers = [(field, self._field(field, pending)) for field in descriptor.fields]
         fields |= {field.name: reader for field, reader in readers}
         fields |= {field.json_name: reader for field, reader in readers}
@@ -85,7 +77,8 @@ class Readers:
             for extension in descriptor.file.pool.FindAllExtensions(descriptor):
                 name = f"[{extension.full_name}]"
                 fields[name] = (name, *self._field(extension, pending)[1:])
-        return read
+        reader.compile()
+        return reader.read
 
     def _special(self, descriptor: Descriptor, pending: dict[Descriptor, Reader]) -> Reader | None:
         name = descriptor.full_name
@@ -127,103 +120,6 @@ class Readers:
         if field.is_repeated:
             return field.name, None, list_reader(field, read), takes_null
         return field.name, NATIVE.get(field.type), read, takes_null
-
-    def _object_reader(self, descriptor: Descriptor, fields: Mapping[str, FieldReader]) -> Reader:
-        """The reader of an ordinary message; `fields`, by both names, is filled afterwards."""
-        message_type = message_factory.GetMessageClass(descriptor)
-        json_names = {field.json_name for field in descriptor.fields}
-        aliases = {
-            field.name: field.json_name
-            for field in descriptor.fields
-            if field.name not in json_names  # where it is one, it is that field's
-        }
-        is_extendable = descriptor.is_extendable
-        is_strict = self._strict
-        oneofs = [
-            frozenset(field.name for field in oneof.fields)
-            for oneof in descriptor.oneofs
-            if len(oneof.fields) > 1  # the one behind an `optional` field holds that field alone
-        ]
-
-        def read(value: object, depth: int) -> object:
-            if type(value) is not dict:
-                raise expected("an object", value)
-            if depth < 1:
-                raise scalars.too_deep()
-            values: dict[str, object] = {}
-            name = ""
-            below = depth - 1
-            try:
-                for name, item in value.items():
-                    attribute, native, read_item, takes_null = fields[name]
-                    if type(item) is native:
-                        values[attribute] = item
-                    elif item is not None or takes_null:
-                        values[attribute] = read_item(item, below)
-            except KeyError:
-                if is_strict:
-                    problem = f"{shown(name)} is no field of {descriptor.full_name}"
-                    raise Fault(problem) from None
-                # Rare enough to begin again.
-                return read({name: value[name] for name in value if name in fields}, depth)
-            except Fault as fault:
-                fault.path.append(name)
-                raise
-            if len(values) < len(value):
-                _refuse_two_names(aliases, value)
-            if oneofs:
-                _refuse_two_of_one(oneofs, values)
-            return _extended(message_type, values) if is_extendable else values
-
-        return read
-
-
-def _refuse_two_names(aliases: Mapping[str, str], members: Mapping[str, object]) -> None:
-    for name in aliases.keys() & members.keys():
-        if aliases[name] in members:
-            raise Fault(f"{name} and {aliases[name]} are one field, given twice")
-
-
-def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, object]) -> None:
-    for members in oneofs:
-        if len(members & values.keys()) > 1:
-            given = sorted(name for name in members if values.get(name) is not None)
-            if len(given) > 1:
-                raise Fault(f"expected one of {', '.join(given)}, got {len(given)}")
-
-
-def _extended(message_type: type[Message], values: dict[str, object]) -> object:
-    """Extensions are no constructor's arguments: with any, the message is made here."""
-    extensions = {
-        name: value
-        for name in [*values]
-        if name[0] == "[" and (value := values.pop(name)) is not None
-    }
-    if not extensions:
-        return values
-    message = message_type(**values)
-    pool = descriptor_of(message_type).file.pool
-    for name, value in extensions.items():
-        _extend(message, pool.FindExtensionByName(name[1:-1]), value)
-    return message
-
-
-def _extend(message: Message, field: FieldDescriptor, value: object) -> None:
-    # The stubs type extensions by the constants of generated code; here there are descriptors only.
-    held = message.Extensions
-    if field.message_type is None:
-        if isinstance(value, list):
-            held[field].extend(value)  # type: ignore[index]
-        else:
-            held[field] = value  # type: ignore[index,type-var]
-        return
-    extension_type = message_factory.GetMessageClass(field.message_type)
-    if isinstance(value, list):
-        made = [wellknown.message_of(extension_type, item) for item in value]
-        held[field].extend(made)  # type: ignore[index]
-    else:
-        held[field].SetInParent()  # type: ignore[index]
-        held[field].CopyFrom(wellknown.message_of(extension_type, value))  # type: ignore[index]
 
 
 def descriptor_of(message_type: type[Message]) -> Descriptor:

@@ -45,6 +45,7 @@ _MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
 _MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
 _SECONDS = [f"{second:02}" for second in range(60)]
 _THREE_DIGITS = [f"{number:03}" for number in range(1000)]
+_MILLIS = [f".{digits}" for digits in _THREE_DIGITS]
 _SECOND = {text: second for second, text in enumerate(_SECONDS)}
 # Each character can be matched in one way only: no text costs more than its length. (Possessive
 # repetitions would say so, but Python takes some wrongly before 3.11.5.)
@@ -60,8 +61,10 @@ def timestamp_json(message: Timestamp) -> str:
     seconds, nanos = message.seconds, message.nanos
     if not (_SECOND_MIN <= seconds <= _SECOND_MAX and 0 <= nanos < _NANOS):
         raise Fault("a Timestamp outside of the years 1 to 9999")
-    text = f"{_minute_text(seconds // 60)}{_SECONDS[seconds % 60]}"
-    return f"{text}{_fraction(nanos)}Z" if nanos else f"{text}Z"
+    minute = _minute_text(seconds // 60)
+    if nanos:
+        return f"{minute}{_SECONDS[seconds % 60]}{_fraction(nanos)}Z"
+    return f"{minute}{_SECONDS[seconds % 60]}Z"
 
 
 @lru_cache(maxsize=4096)
@@ -72,11 +75,14 @@ def _minute_text(minute: int) -> str:
 
 def _fraction(nanos: int) -> str:
     """The point, and 3, 6 or 9 digits."""
-    millis, rest = divmod(nanos, 1_000_000)
-    micros, nanos = divmod(rest, 1000)
-    if nanos:
-        return f".{_THREE_DIGITS[millis]}{_THREE_DIGITS[micros]}{_THREE_DIGITS[nanos]}"
-    return f".{_THREE_DIGITS[millis]}{_THREE_DIGITS[micros] if micros else ''}"
+    millis = nanos // 1_000_000
+    nanos -= millis * 1_000_000
+    if not nanos:
+        return _MILLIS[millis]
+    micros = nanos // 1000
+    nanos -= micros * 1000
+    text = f"{_MILLIS[millis]}{_THREE_DIGITS[micros]}"
+    return f"{text}{_THREE_DIGITS[nanos]}" if nanos else text
 
 
 def read_timestamp(value: object, _: int) -> dict[str, int]:
@@ -123,6 +129,8 @@ def duration_json(message: Duration) -> str:
         raise Fault("a Duration outside of its range")
     if not nanos:
         return f"{seconds}s"
+    if seconds >= 0 and 0 < nanos < _NANOS:
+        return f"{seconds}{_fraction(nanos)}s"
     if not -_NANOS < nanos < _NANOS or seconds * nanos < 0:
         raise Fault("a Duration outside of its range")
     sign = "-" if seconds < 0 or nanos < 0 else ""
@@ -130,11 +138,13 @@ def duration_json(message: Duration) -> str:
 
 
 def read_duration(value: object, _: int) -> dict[str, int]:
-    if not isinstance(value, str) or not value.endswith("s"):
+    if not isinstance(value, str) or value[-1:] != "s":
         raise expected("a duration in seconds", value)
-    whole, point, fraction = value[:-1].removeprefix("-").partition(".")
-    is_whole = len(whole) < 13 and is_digits(whole)
-    if not is_whole or (point and not (len(fraction) < 10 and is_digits(fraction))):
+    whole, point, fraction = value[:-1].partition(".")
+    if whole[:1] == "-":
+        whole = whole[1:]
+    is_sized = 0 < len(whole) < 13 and (0 < len(fraction) < 10 if point else True)
+    if not (is_sized and is_digits(whole + fraction)):
         raise expected("a duration in seconds", value)
     seconds = int(whole)
     if seconds > _DURATION_MAX_S:

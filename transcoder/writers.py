@@ -6,11 +6,12 @@ string `id`, an int64 `count` and a message `details` the source is
 
     def write_0(m):
         out = {}
+        has = m.HasField
         if v := m.id:
             out['id'] = v
         if v := m.count:
             out['count'] = f'{v}'
-        if has_0(m, 'details'):
+        if has('details'):
             v = m.details
             out['details'] = write_1(v)
         return out
@@ -74,6 +75,7 @@ class Writers:
         self._done: dict[Descriptor, Writer] = {}
         self._values: dict[FieldDescriptor, Callable[[object], object]] = {}
         self._names: dict[Descriptor | EnumDescriptor, str] = {}
+        self._maps: list[FieldDescriptor] = []
         self._namespace: dict[str, object] = {
             "b2a_base64": binascii.b2a_base64,
             "float_word": scalars.float_word,
@@ -100,7 +102,7 @@ class Writers:
             with self._lock:
                 pending: dict[Descriptor, Writer] = {}
                 expression = self._expression(field, pending)
-                write = self._function("v", field.full_name, f"return {expression}")
+                write = self._function(_variable(field), field.full_name, f"return {expression}")
                 self._done.update(pending)
                 self._values[field] = write
         return write
@@ -145,7 +147,6 @@ class Writers:
             held = descriptor.fields_by_name["value"]
             return [f"v = {_attribute(held)}", f"return {self._expression(held, pending)}"]
         message_type = message_factory.GetMessageClass(descriptor)
-        self._namespace[f"{name}_has"] = message_type.HasField
         body = ["out = {}"]
         if _cost_unset(descriptor) >= WIDE_MIN and not self._options.emit_defaults:
             self._namespace[f"{name}_set"] = message_type.ListFields
@@ -157,8 +158,10 @@ class Writers:
                 "        out[member[0]] = member[1](v)",
             ]
         else:
+            if any(field.has_presence for field in descriptor.fields):
+                body.append("has = m.HasField")
             for field in sorted(descriptor.fields, key=lambda field: field.number):
-                body += self._member(field, name, pending)
+                body += self._member(field, pending)
         if descriptor.is_extendable:
             self._namespace["extensions"] = self._extensions
             body.append("out.update(extensions(m))")
@@ -169,40 +172,48 @@ class Writers:
     ) -> dict[FieldDescriptor, tuple[str, Callable[[object], object]]]:
         members = {}
         for field in descriptor.fields:
-            write = self._function(
-                "v", field.full_name, f"return {self._expression(field, pending)}"
-            )
+            body = f"return {self._expression(field, pending)}"
+            write = self._function(_variable(field), field.full_name, body)
             members[field] = (self._json_name(field), write)
         return members
 
     def _json_name(self, field: FieldDescriptor) -> str:
         return field.name if self._options.proto_names else field.json_name
 
-    def _member(
-        self, field: FieldDescriptor, name: str, pending: dict[Descriptor, Writer]
-    ) -> list[str]:
-        read = _attribute(field)
+    def _member(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> list[str]:
+        read, variable = _attribute(field), _variable(field)
         write = f"out[{self._json_name(field)!r}] = {self._expression(field, pending)}"
         if field.has_presence:
-            return [f"if {name}_has(m, {field.name!r}):", f"    v = {read}", f"    {write}"]
+            if field.message_type is not None or field.enum_type is not None or field.default_value:
+                return [f"if has({field.name!r}):", f"    v = {read}", f"    {write}"]
+            # What is not its default is there, and need not be asked for.
+            return [f"if (v := {read}) or has({field.name!r}):", f"    {write}"]
         if self._options.emit_defaults:
-            return [f"v = {read}", write]
+            return [f"{variable} = {read}", write]
         if field.cpp_type in _FLOATS and not field.is_repeated:
             return [f"v = {read}", "if v or copysign(1, v) < 0:", f"    {write}"]
-        return [f"if v := {read}:", f"    {write}"]
+        return [f"if {variable} := {read}:", f"    {write}"]
 
     def _expression(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> str:
-        """Source that makes JSON of a field's value `v`."""
+        """Source that makes JSON of a field's value, which is in its `_variable`."""
         if (entry := map_entry(field)) is not None:
             key = _KEY.get(entry.fields_by_name["key"].type, "f'{k}'")
             one = self._one(entry.fields_by_name["value"], pending)
-            # Half of what `v.items()` costs, which is Python of protobuf's.
-            return f"{{{key}: {one} for held in (v,) for k in held for v in (held[k],)}}"
+            name = f"write_map_{len(self._maps)}"
+            self._maps.append(field)
+            # A function made once, and not by each message, as that of a comprehension is.
+            body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one}")
+            self._namespace[name] = self._function("held", field.full_name, *body, "return out")
+            return f"{name}(held)"
         one = self._one(field, pending)
         if not field.is_repeated:
             return one
         # A slice makes a list of all elements at once, in C; iteration asks for one at a time.
-        return "v[:]" if one == "v" else f"[{one} for v in v[:]]"
+        if one == "v":
+            return "v[:]"
+        # A call an element takes no frame of its own where there is a function for it.
+        function = one.removesuffix("(v)")
+        return f"[*map({function}, v[:])]" if function.isidentifier() else f"[{one} for v in v[:]]"
 
     def _one(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> str:
         if field.message_type is not None:
@@ -213,14 +224,15 @@ class Writers:
             return "None"
         if self._options.enums_as_ints:
             return "v"
-        return f"{self._enum_names(field.enum_type)}.get(v, v)"
+        return f"{self._enum_names(field.enum_type)}(v)"
 
     def _enum_names(self, enum: EnumDescriptor) -> str:
         name = self._names.get(enum)
         if name is None:
-            name = self._names[enum] = f"names_{len(self._names)}"
+            name = self._names[enum] = f"name_{len(self._names)}"
             # Of several names for one number the first counts.
-            self._namespace[name] = {v.number: v.name for v in reversed(enum.values)}
+            names = _NumberOrName((v.number, v.name) for v in reversed(enum.values))
+            self._namespace[name] = names.__getitem__
         return name
 
     def _extensions(self, message: Message) -> dict[str, object]:
@@ -231,9 +243,21 @@ class Writers:
         }
 
 
+class _NumberOrName(dict[int, int | str]):
+    """Names by number; a number without one stands for itself."""
+
+    def __missing__(self, number: int) -> int:
+        return number
+
+
 def _cost_unset(descriptor: Descriptor) -> int:
     """What it costs to find that no field is set; a list costs three times what a scalar does."""
     return sum(3 if field.is_repeated else 1 for field in descriptor.fields)
+
+
+def _variable(field: FieldDescriptor) -> str:
+    """What holds a field's value in the source: not `v` for a map, whose values are in that."""
+    return "held" if map_entry(field) is not None else "v"
 
 
 def _attribute(field: FieldDescriptor) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from google.protobuf import any_pb2, message_factory, text_format
+from google.protobuf import any_pb2, descriptor_pb2, message_factory, text_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
@@ -837,3 +837,33 @@ def test_what_costs_others_their_stack_is_refused_at_once(
     began = time.thread_time()  # which stands while others have the core
     refusal(codec, kinds, text)
     assert time.thread_time() - began < 0.5  # R12 asks for 50 ms on a quiet machine
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        pytest.param('"unknown":1', id="unknown"),
+        pytest.param('"name":null', id="null"),
+        pytest.param('"reserved_name":["x"]', id="proto name"),
+    ],
+)
+def test_each_member_is_read_once_however_deep(member: str) -> None:
+    """Read again at every level, 45 of them would take weeks."""
+    nested = f"{{{member}}}"
+    for _ in range(45):
+        nested = f'{{"nestedType":[{nested}],{member}}}'
+    read = Codec().decode(descriptor_pb2.DescriptorProto, nested.encode())
+    assert isinstance(read, descriptor_pb2.DescriptorProto)
+    depth = 0
+    while read.nested_type:
+        (read,) = read.nested_type
+        depth += 1
+    assert depth == 45
+
+
+@pytest.mark.parametrize("name", ["", "unknown"])
+@pytest.mark.parametrize("members", ['{"%s":1,"name":"x"}', '{"name":"x","%s":1}'])
+def test_strict_refuses_any_name_that_is_no_field(name: str, members: str) -> None:
+    codec = Codec(strict=True)
+    problem = refusal(codec, descriptor_pb2.DescriptorProto, (members % name).encode())
+    assert problem == f"body: '{name}' is no field of google.protobuf.DescriptorProto"

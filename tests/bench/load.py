@@ -8,6 +8,7 @@ A long answer is measured whole instead: from the request to its last byte, in p
 
 Rule 1: the client never sleeps under load. A server whose answers wake a halted core pays for that,
 and on a virtual machine it pays most: it is halted itself meanwhile, and finds its caches cold.
+Where the time of single calls is asked, it sleeps: the server is to have every core.
 Rule 2: no parsing here; that is for http1.py and http2.py.
 """
 
@@ -16,6 +17,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final, Protocol
 
 WARM_UP_S: Final = 0.2
@@ -47,6 +49,7 @@ class Load:
         has_received: whether something came in this turn of the loop; connections set it.
         resting_s: CPU time of turns in which nothing came.
         is_running: whether a caller that has its answer asks again.
+        took_s: of each call that was timed, from its request to its answer.
         waited_s: the longest that one who only stands by waited for an answer.
     """
 
@@ -58,6 +61,7 @@ class Load:
         "in_flight",
         "is_running",
         "resting_s",
+        "took_s",
         "waited_s",
     )
 
@@ -67,6 +71,7 @@ class Load:
         self.has_received = False
         self.resting_s = 0.0
         self.is_running = False
+        self.took_s: list[float] = []
         self.waited_s = 0.0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.idle = asyncio.Event()
@@ -117,6 +122,7 @@ class Measured:
 
     Attributes:
         waited_s: the longest that one who only stood by waited; 0 where nobody did.
+        p50_s: of what single calls took; 0 where they were not timed.
     """
 
     requests: int
@@ -124,6 +130,7 @@ class Measured:
     server_cpu_s: float
     client_cpu_s: float
     waited_s: float = 0.0
+    p50_s: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -151,37 +158,41 @@ async def measure(
     server_cpu_s: Callable[[], float],
     seconds: float,
     answers_min: int = ANSWERS_MIN,
+    sleeps: bool = False,
 ) -> Measured:
     """Keep all callers asking; read counts and clocks once warm, and again at the end.
 
     Args:
         server_cpu_s: reads the server's CPU time.
         answers_min: less than so many, and it goes on for longer.
+        sleeps: the client does, until an answer comes.
 
     Raises:
         WrongAnswer: an answer was wrong; nothing of the stretch counts.
     """
     load.is_running = True
     load.idle.clear()
-    with load.awake():
+    with contextlib.nullcontext() if sleeps else load.awake():
         for connection in connections:
             connection.start()
         await load.run_for(WARM_UP_S)
         before = after = _now(load, server_cpu_s)
         load.waited_s = 0.0
+        load.took_s.clear()
         for _ in range(PATIENCE):
             await load.run_for(seconds)
             after = _now(load, server_cpu_s)
             if after[0] - before[0] >= answers_min:
                 break
         waited_s = load.waited_s
+        p50_s = median(load.took_s) if load.took_s else 0.0
         load.is_running = False
         async with asyncio.timeout(DRAIN_S):
             await load.idle.wait()
     answered, at, server, client = (late - early for late, early in zip(after, before, strict=True))
     if not answered:
         raise WrongAnswer(f"no answer within {at:.1f} s")
-    return Measured(int(answered), at, server, client, waited_s)
+    return Measured(int(answered), at, server, client, waited_s, p50_s)
 
 
 async def measure_once(

@@ -32,7 +32,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRow:
-    """What one kind of work cost."""
+    """What one kind of work cost.
+
+    Attributes:
+        is_busy: whether the server was to have no pause.
+    """
 
     name: str
     title: str
@@ -40,6 +44,7 @@ class WorkRow:
     rate: Spread
     server_busy: Spread
     client_busy: Spread
+    is_busy: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +98,13 @@ def table(works: Sequence[WorkRow], figures: Sequence[Figure]) -> str:
             f"{figure.title:{_NAME_CHARS}} {asked:>10} {stretch:>10} {reached:>24}  "
             f"{figure.verdict}"
         )
-    starved = [row.title for row in works if row.server_busy.median < BUSY_MIN]
+    busy = [row for row in works if row.is_busy]
+    starved = [row.title for row in busy if row.server_busy.median < BUSY_MIN]
     if starved:
         lines += [
             "",
             f"Indicative only: the server had less than {BUSY_MIN:.0%} of its core in "
-            f"{len(starved)} of {len(works)} rows: something else ran there, or the disk is slow.",
+            f"{len(starved)} of {len(busy)} rows: something else ran there, or the disk is slow.",
         ]
     return "\n".join(line.rstrip() for line in lines)
 

@@ -1,8 +1,8 @@
 """`make bench`: what a request costs, as ratios within one run.
 
-The server's process stays on one core and this one, the client, on another. Each round measures
-every kind of work once; the next round goes through them backwards, so that a drift of the machine
-meets both sides of a ratio alike. Follows docs/bench.md.
+The server's process stays on one core and this one, the client, on another, unless the time of
+single calls is asked. Each round measures every kind of work once; the next round goes through them
+backwards, so that a drift of the machine meets both sides of a ratio alike. Follows docs/bench.md.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.servers import Servers, start_up
 from tests.bench.work import Work
 from tests.bench.works import RATIOS, WORKS
-from tests.processes import Cores, two_cores
+from tests.processes import Cores, pinned, two_cores
 
 VERSIONS_OF: Final = (
     "aiohttp",
@@ -51,7 +51,8 @@ def main() -> int:
     server_cores, client_cores = two_cores()
     os.sched_setaffinity(0, client_cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
-        servers = Servers(Path(folder), server_cores, stack)
+        all_cores = server_cores | client_cores
+        servers = Servers(Path(folder), server_cores, stack, all_cores=all_cores)
         try:
             rounds = uvloop.run(_all_rounds(servers, options)) if options.works else []
         except WrongAnswer as wrong:
@@ -62,7 +63,7 @@ def main() -> int:
             for number in range(STARTS if options.starts else 0)
         ]
     try:
-        runs = _script_figures(server_cores | client_cores) if options.scripts else []
+        runs = _script_figures(all_cores) if options.scripts else []
     except WrongAnswer as wrong:
         print(f"bench: nothing counts, {wrong}", file=sys.stderr)
         return 1
@@ -143,13 +144,15 @@ def _measure(
         if work.messages:
             measured = await measure_once(load, connections, server_cpu_s=cpu, parts=work.messages)
         else:
-            measured = await measure(
-                load,
-                connections,
-                server_cpu_s=cpu,
-                seconds=options.seconds,
-                answers_min=work.answers_min,
-            )
+            with pinned(servers.all_cores if work.sleeps else None):
+                measured = await measure(
+                    load,
+                    connections,
+                    server_cpu_s=cpu,
+                    seconds=options.seconds,
+                    answers_min=work.answers_min,
+                    sleeps=work.sleeps,
+                )
         for connection in connections:
             connection.close()
         return measured
@@ -177,6 +180,7 @@ def _row(work: Work | Loop, measured: Sequence[Measured]) -> WorkRow:
         rate=spread(lambda stretch: stretch.rate),
         server_busy=spread(lambda stretch: stretch.server_busy),
         client_busy=spread(lambda stretch: stretch.client_busy),
+        is_busy=not (isinstance(work, Work) and work.sleeps),
     )
 
 

@@ -51,21 +51,24 @@ class Filled:
 
 
 class Servers:
-    """All on the same core: whoever is not measured is idle."""
+    """All but one on the same core: whoever is not measured is idle."""
 
-    def __init__(self, folder: Path, cores: Cores, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, cores: Cores, stack: ExitStack, *, all_cores: Cores) -> None:
         """Start nothing yet.
 
         Args:
             folder: for their data and their logs.
             cores: where they stay.
             stack: ends them.
+            all_cores: where the one stays that runs scripts.
         """
         self._folder = folder
         self._cores = cores
+        self.all_cores = all_cores
         self._stack = stack
         self._targets: dict[str, Target] = {}
         self._real: RealServer | None = None
+        self._scripts: RealServer | None = None
         self._filled: Filled | None = None
 
     def real(self) -> RealServer:
@@ -74,6 +77,13 @@ class Servers:
             server = RealServer(self._folder / "real", "--no-access-log", cores=self._cores)
             self._real = self._stack.enter_context(server)
         return self._real
+
+    def scripts(self) -> RealServer:
+        """The same on every core, as are its processes for scripts."""
+        if self._scripts is None:
+            server = RealServer(self._folder / "scripts", "--no-access-log", cores=self.all_cores)
+            self._scripts = self._stack.enter_context(server)
+        return self._scripts
 
     def filled(self) -> "Filled":
         """The same, with an organisation of each of `SIZES`."""
@@ -89,8 +99,8 @@ class Servers:
         return self._filled
 
     def target(self, name: str) -> Target:
-        if name in ("real", "filled"):
-            real = self.real() if name == "real" else self.filled().server
+        if name in ("real", "scripts", "filled"):
+            real = self._serving(name)
             return Target((real.process,), real.http, real.grpc, real.token)
         if name not in self._targets:
             if name == "envoy-web":
@@ -101,6 +111,14 @@ class Servers:
                 target = self._start(name)
             self._targets[name] = target
         return self._targets[name]
+
+    def _serving(self, name: str) -> RealServer:
+        match name:
+            case "real":
+                return self.real()
+            case "scripts":
+                return self.scripts()
+        return self.filled().server
 
     def _behind_envoy(self, name: str, door: JSON) -> Target:
         native = self.target("native")

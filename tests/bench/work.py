@@ -55,6 +55,7 @@ class Work:
         messages: of an answer that is measured whole; what is counted are these. 0 for answers that
             are measured by the stretch.
         answers_min: that a stretch is prolonged for.
+        sleeps: the client does while it waits, and stays on no core: the server has all of them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Work:
     prepare: Callable[[Servers, str], Open]
     messages: int = 0
     answers_min: int = ANSWERS_MIN
+    sleeps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ class Process(asyncio.Protocol):
     def __init__(self, child: "subprocess.Popen[bytes]") -> None:
         loop = asyncio.get_running_loop()
         self._child = child
+        self._memory = _memory_of(child.pid)
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._ready: asyncio.Future[tuple[str, ...]] = loop.create_future()
@@ -166,8 +167,10 @@ class Process(asyncio.Protocol):
 
     def resident_bytes(self) -> int:
         """Memory that it holds now; 0 where the system does not tell."""
+        if self._memory is None:
+            return 0
         try:
-            pages = Path(f"/proc/{self.pid}/statm").read_bytes().split()[1]
+            pages = os.pread(self._memory, 256, 0).split()[1]
         except (OSError, IndexError):
             return 0
         return int(pages) * resource.getpagesize()
@@ -213,6 +216,9 @@ class Process(asyncio.Protocol):
         self.kill()
         if self._transport is not None:
             self._transport.abort()
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
         return await asyncio.to_thread(self._child.wait)
 
     # --- asyncio.Protocol
@@ -275,6 +281,14 @@ class Process(asyncio.Protocol):
         self.kill()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(Ended(end, self._evaluated, Done()))
+
+
+def _memory_of(pid: int) -> int | None:
+    """What tells its memory, kept open: to open it for each action costs more than to read it."""
+    try:
+        return os.open(f"/proc/{pid}/statm", os.O_RDONLY)
+    except OSError:
+        return None
 
 
 def _command(options: Options) -> list[str]:

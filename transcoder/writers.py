@@ -75,7 +75,6 @@ class Writers:
         self._done: dict[Descriptor, Writer] = {}
         self._values: dict[FieldDescriptor, Callable[[object], object]] = {}
         self._names: dict[Descriptor | EnumDescriptor, str] = {}
-        self._maps: list[FieldDescriptor] = []
         self._namespace: dict[str, object] = {
             "b2a_base64": binascii.b2a_base64,
             "float_word": scalars.float_word,
@@ -199,8 +198,7 @@ class Writers:
         if (entry := map_entry(field)) is not None:
             key = _KEY.get(entry.fields_by_name["key"].type, "f'{k}'")
             one = self._one(entry.fields_by_name["value"], pending)
-            name = f"write_map_{len(self._maps)}"
-            self._maps.append(field)
+            name = f"write_map_{len(self._namespace)}"  # which only grows
             # A function made once, and not by each message, as that of a comprehension is.
             body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one}")
             self._namespace[name] = self._function("held", field.full_name, *body, "return out")

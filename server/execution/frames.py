@@ -18,6 +18,10 @@ SHIM_LINE: Final = 20_000
 """Our own part of the script side begins at this line, so that its frames in a stack are told."""
 
 
+FIRST_TRIGGER: Final = (2, 4)
+"""A worker makes its first context for this one, before it is told of any."""
+
+
 class Kind(IntEnum):
     """Of a frame; what its payload is."""
 

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,14 +22,14 @@ from typing import Any, Final, TypeAlias
 import _quickjs  # not `quickjs`, which starts a thread
 
 from server.execution.confine import confine
-from server.execution.frames import SHIM_LINE, FrameReader, Kind, frame, split
+from server.execution.frames import FIRST_TRIGGER, SHIM_LINE, FrameReader, Kind, frame, split
 
 STACK_MAX_BYTES: Final = 1 << 20
 
 _LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
 _CREATED: Final = ("requests", "api", "lists", "created")
 _USER: Final = ("encode", "api", "userdata")
-_PARTS: Final = {
+PARTS: Final = {
     "1/1": (*_LOGIN, "external"),
     "1/2": (*_LOGIN, "creation"),
     "1/3": _CREATED,
@@ -43,13 +42,12 @@ _PARTS: Final = {
 }
 """The files of `script/` that make `ctx` and `api` of each trigger."""
 
-_MODULES: Final = {"log": "log", "console": "log", "util": "log", "http": "http", "uuid": "uuid"}
-
-_REQUIRE: Final = re.compile(r"""require\s*\(\s*(['"`])(?:zitadel/)?(\w+)\1\s*\)""")
-
 _LEADING: Final = "\n" * SHIM_LINE
+"""Before our part. What follows is `0,function…`, as the engine would read all that stands in
+parentheses twice, to see whether an arrow comes after."""
 
-_TAKE_HOST: Final = "(host => (delete globalThis.host, host))(globalThis.host)"
+_ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+"""In JSON as Go writes it. There they stand in texts only."""
 
 _FromEngine: TypeAlias = Any
 """A context, a function or a value: the engine has no types for them."""
@@ -70,20 +68,12 @@ def _bare(path: Path) -> str:
     return "\n".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
 
-def parts_of(trigger: str, source: str) -> tuple[str, ...]:
-    """Which files a script of the trigger needs: each costs the more time the longer it is."""
-    wanted = [_MODULES.get(found[2], "") for found in _REQUIRE.finditer(source)]
-    if len(wanted) != source.count("require"):
-        wanted = ["log", "http", "uuid"]  # by a name that is computed, perhaps
-    modules = {"log", "http", "uuid"}.intersection(wanted) - {"uuid" if trigger == "4/6" else ""}
-    return ("kernel", "time", *sorted(modules), "context", *_PARTS[trigger], "run")
-
-
 class Worker:
     def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
         self._files = files
         self._heap_max_bytes = heap_max_bytes
         self._reader = FrameReader()
+        self._logs = False  # the last script did
 
     def send(self, kind: Kind, payload: bytes) -> None:
         data = memoryview(frame(kind, payload))
@@ -92,7 +82,7 @@ class Worker:
 
     def serve(self, protections: bytes) -> None:
         """One action after the other; the next is likely to need what the last one did."""
-        parts = parts_of("2/4", "")
+        parts = PARTS["{}/{}".format(*FIRST_TRIGGER)]
         while True:
             context, shim = self._fresh(parts)
             self.send(Kind.READY, protections)
@@ -100,10 +90,10 @@ class Worker:
             if kind is not Kind.RUN:
                 sys.exit(f"a frame {kind.name}, expected RUN")
             flags, trigger, setup, name, source = (part.decode() for part in split(payload))
-            needed = parts_of(trigger, source)
-            if needed != parts:
-                parts = needed
+            if PARTS[trigger] != parts:
+                parts = PARTS[trigger]
                 context, shim = self._fresh(parts)
+            self._logs = False
             outcome = self._run(context, shim, flags, setup, name, source)
             self.send(Kind.DONE, json.dumps(outcome).encode())
             del context, shim
@@ -119,25 +109,30 @@ class Worker:
 
     def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
         """A context that has seen no script, with our part in it."""
-        code = "\n".join(self._files[part] for part in parts)
+        code = "\n".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
         context = _quickjs.Context()
         context.set_memory_limit(self._heap_max_bytes)
         context.set_max_stack_size(STACK_MAX_BYTES)
         context.add_callable("host", self._host)
-        shim = context.eval(f"{_LEADING}(function(host){{'use strict';{code}\n}})")
-        return context, shim(context.eval(_TAKE_HOST))
+        shim = context.eval(f"{_LEADING}0,function(){{'use strict';{code}\n}}()")
+        if self._logs:
+            shim("prepareLog")
+        return context, shim
 
     def _host(self, kind: str, text: str) -> str | None:
         """What the script side asks of this process: never raises (rule 2), or all ends."""
         if kind == "effect":
             self.send(Kind.EFFECT, text.encode())
         elif kind == "log":
+            self._logs = True
             self.send(Kind.LOG, text.encode())
         elif kind == "fetch":
             self.send(Kind.FETCH, text.encode())
             return self._receive()[1].decode()
         elif kind == "part":
-            return f"{_LEADING}(function(names){{'use strict';{self._files[text]}\n}})"
+            return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}\n}}"
+        elif kind == "escape":
+            return text.translate(_ESCAPED)
         elif kind == "random":
             return os.urandom(16).hex()
         elif kind == "clock":

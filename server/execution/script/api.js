@@ -37,5 +37,5 @@ const metadataKey = (key) => {
 
 const keyAndValue = (write) => (...values) => {
   if (values.length !== 2) throw refusal("exactly 2 (key, value) arguments expected");
-  write(metadataKey(values[0]), encode(values[1]), values[0]);
+  write(metadataKey(values[0]), tell("escape", encode(values[1])), values[0]);
 };

@@ -1,6 +1,7 @@
 // Trigger 1/1: after a login by a provider.
 
 // What a provider says has methods too; where their answer stands differs from provider to provider.
+const startsWith = method(String.prototype, "startsWith");
 const PROVIDER_METHODS = freeze({
   getID: ["subject", "iD", "id", "sub"],
   getFirstName: ["givenName", "firstName", "given_name"],

@@ -1,5 +1,7 @@
 // The setters of a user's fields, and the list of its metadata.
 
+const flag = (value) => !!value;
+
 const setter = (field, convert) => (value) => {
   const converted = convert(value);
   effect(`{"op":"field","name":"${field}","value":${convert === text ? bounded(converted) : converted}}`);
@@ -25,8 +27,9 @@ const addSetters = (api, fields) => {
   }
 };
 
+const tagOfOctets = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
 const octets = (value) => {
-  const isBytes = typedTag(value) === "Uint8Array";
+  const isBytes = apply(tagOfOctets, value, []) === "Uint8Array";
   if (!isBytes && !isArray(value)) {
     throw new TypeError_(`metadata value: expected an array of octets, got ${kindOf(value)}`);
   }

@@ -2,6 +2,13 @@
 //
 // Rule: what the host answers is a value; if it is an error it is thrown here.
 
+const {
+  method, keys, isArray, stringify, parse, wellFormed, push, list, quoted, kindOf, tell, refusal, TypeError_, String_,
+} = names;
+
+const split = method(String.prototype, "split");
+const trim = method(String.prototype, "trim");
+
 const fetch = (...values) => {
   if (values.length === 0) throw refusal("no url provided");
   if (values.length > 2) throw refusal("too many args");
@@ -65,4 +72,4 @@ const headersOf = (headers) => {
   return list(parts, "[", "]");
 };
 
-MODULES["zitadel/http"] = () => ({ fetch });
+return { "zitadel/http": () => ({ fetch }) };

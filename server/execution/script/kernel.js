@@ -4,53 +4,28 @@
 // Rule 2: what goes to the host is JSON text that no toJSON, getter on a prototype or lone
 // surrogate can reach: built here, by hand.
 
-const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
-const { defineProperty, keys, seal, freeze, is } = Object;
-const isArray = Array.isArray;
-const stringify = JSON.stringify;
-const parse = JSON.parse;
-const Error_ = Error;
-const TypeError_ = TypeError;
-const RangeError_ = RangeError;
-const Number_ = Number;
-const String_ = String;
-const Boolean_ = Boolean;
-const isFinite = Number.isFinite;
-const trunc = Math.trunc;
-const isInteger = Number.isInteger;
-const dateParse = Date.parse;
+const { host } = globalThis;
+delete globalThis.host;
+
+const { apply } = Reflect;
+const { defineProperty, keys, seal, freeze } = Object;
+const { isArray } = Array;
+const { stringify, parse } = JSON;
+const { isFinite } = Number;
+const { Error: Error_, TypeError: TypeError_, RangeError: RangeError_, Number: Number_, String: String_ } = globalThis;
 
 const method = (prototype, name) => {
   const function_ = prototype[name];
   return (object, ...values) => apply(function_, object, values);
 };
-const getter = (prototype, name) => {
-  const function_ = getOwnPropertyDescriptor(prototype, name).get;
-  return (object) => apply(function_, object, []);
-};
 
 const wellFormed = method(String.prototype, "toWellFormed");
 const slice = method(String.prototype, "slice");
-const startsWith = method(String.prototype, "startsWith");
-const split = method(String.prototype, "split");
-const trim = method(String.prototype, "trim");
-const replace = method(String.prototype, "replace");
-const upper = method(String.prototype, "toUpperCase");
-const lower = method(String.prototype, "toLowerCase");
-const codeUnit = method(String.prototype, "charCodeAt");
-const pad = method(String.prototype, "padStart");
 const join = method(Array.prototype, "join");
-const sort = method(Array.prototype, "sort");
-const toDecimal = method(Number.prototype, "toString");
-const bigToDecimal = method(BigInt.prototype, "toString");
-const dateValue = method(Date.prototype, "getTime");
 const weakHas = method(WeakSet.prototype, "has");
 const weakAdd = method(WeakSet.prototype, "add");
-const typedTag = getter(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag);
-const typedLength = getter(Object.getPrototypeOf(Uint8Array.prototype), "length");
 
 const TEXT_MAX = 262144;
-const exec = method(RegExp.prototype, "exec");
 
 const push = (array, value) => {
   defineProperty(array, array.length, {
@@ -87,28 +62,33 @@ const lazily = (name, names) => {
 
 const kindOf = (value) => (value === null ? "null" : isArray(value) ? "array" : typeof value);
 
-// As a parameter of type string, bool or int has it.
+// As a parameter of type string has it.
 const text = (value) => (value === undefined || value === null ? "" : wellFormed(String_(value)));
-const flag = (value) => Boolean_(value);
-const integer = (value) => {
-  const number = typeof value === "number" || typeof value === "boolean" ? Number_(value) : 0;
-  return isFinite(number) ? trunc(number) : 0;
-};
 
 const quoted = (value) => stringify(wellFormed(value));
 
 const list = (parts, open, close) => open + join(parts, ",") + close;
 
-// What `require` gives; each file of a module adds its own.
-const MODULES = { __proto__: null };
-
+const namesOfModules = () => ({
+  method, keys, freeze, isArray, stringify, parse, wellFormed, slice, join, push, list, quoted, text, kindOf, tell,
+  refusal, TypeError_, Number_, String_,
+});
+const logs = lazily("log", namesOfModules);
+const MODULES = {
+  __proto__: null,
+  "zitadel/log": logs,
+  console: logs,
+  util: logs,
+  "zitadel/http": lazily("http", namesOfModules),
+  "zitadel/uuid": lazily("uuid", namesOfModules),
+};
 const loaded = { __proto__: null };
 
 const require = (name) => {
   const key = String_(name);
-  const make = MODULES[key];
-  if (make === undefined) throw refusal("Invalid module");
-  return (loaded[key] ??= make());
+  const made = MODULES[key];
+  if (made === undefined) throw refusal("Invalid module");
+  return (loaded[key] ??= made()[key]());
 };
 
 defineProperty(globalThis, "require", {

@@ -1,5 +1,12 @@
 // The deprecated lists of `api`: arrays whose changes go to the host.
 
+const { isInteger } = Number;
+const { trunc } = Math;
+const integer = (value) => {
+  const number = typeof value === "number" || typeof value === "boolean" ? Number_(value) : 0;
+  return isFinite(number) ? trunc(number) : 0;
+};
+
 const listOfApi = (name, op, entries, read) => {
   const set = (array, key, given) => {
     if (key === "length") {

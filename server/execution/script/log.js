@@ -1,5 +1,7 @@
 // zitadel/log, console and util: lines to the log of the action.
 
+const { keys, freeze, stringify, slice, quoted, tell, Number_, String_ } = names;
+
 const LOGS_MAX = 65536;
 const LINE_MAX = 4096;
 let logged = 0;
@@ -54,6 +56,4 @@ const logModule = () => {
   return module;
 };
 
-MODULES["zitadel/log"] = logModule;
-MODULES.console = logModule;
-MODULES.util = () => ({ format });
+return { "zitadel/log": logModule, console: logModule, util: () => ({ format }) };

@@ -1,4 +1,4 @@
-// What the host calls: begin, isFunction, call, verdict. Answers are JSON text, or nothing. A
+// What the host calls: prepareLog, begin, isFunction, call, verdict. Answers are JSON text, or nothing. A
 // function comes as one that returns it, as not all values can pass through the host.
 //
 // `contextOf` and `apiOf` are the trigger's: one of the files before this one.
@@ -26,6 +26,10 @@ const failure = (message, stack) => whole(`{"text":${quoted(message)},"stack":${
 
 const COMMANDS = {
   __proto__: null,
+
+  prepareLog: () => {
+    logs();
+  },
 
   begin: (json) => {
     setup = parse(json);

@@ -1,5 +1,7 @@
 // Trigger 4/6: before a SAML response.
 
+delete MODULES["zitadel/uuid"];
+
 const contextOf = () => ({
   v1: {
     getUser: () => userOf(part("user")),

@@ -1,6 +1,16 @@
 // zitadel/uuid: RFC 9562, versions 1, 3, 4 and 5; random octets, the clock and digests are the host's.
 
+const { method, slice, join, text, tell, refusal, Number_, String_ } = names;
+
 const BigInt_ = BigInt;
+const exec = method(RegExp.prototype, "exec");
+const lower = method(String.prototype, "toLowerCase");
+const codeUnit = method(String.prototype, "charCodeAt");
+const pad = method(String.prototype, "padStart");
+const split = method(String.prototype, "split");
+const replace = method(String.prototype, "replace");
+const toDecimal = method(Number.prototype, "toString");
+const bigToDecimal = method(BigInt.prototype, "toString");
 const NAMESPACE = "6ba7b81X-9dad-11d1-80b4-00c04fd430c8";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const VARIANT = "89ab";
@@ -61,4 +71,4 @@ const uuidModule = () => ({
   v5: uuidByName("sha1", "5"),
 });
 
-MODULES["zitadel/uuid"] = uuidModule;
+return { "zitadel/uuid": uuidModule };

@@ -20,6 +20,10 @@ LOG = "urn:zitadel:iam:action:f:log"
         pytest.param("undefined", None, id="undefined"),
         pytest.param("[1, , undefined]", [1, None, None], id="holes"),
         pytest.param("{ a: undefined }", {"a": None}, id="undefined property"),
+        pytest.param(
+            "Object.assign(Object.create(null), { a: null })", {"a": None}, id="bare object"
+        ),
+        pytest.param("new (class { a = [true] })()", {"a": [True]}, id="object of a class"),
         pytest.param("new Date(1741064767120)", "2025-03-04T05:06:07.12Z", id="Date"),
         pytest.param("new Date(0)", "1970-01-01T00:00:00Z", id="Date without a fraction"),
         pytest.param("ctx.v1.getUser().creationDate", "2025-03-04T05:06:07.123456789Z", id="time"),
@@ -73,8 +77,23 @@ async def test_a_claim_has_the_value_that_the_old_engine_gave(
         ),
         pytest.param(
             "'x'.repeat(300000)",
-            "RangeError: a value of 300002 characters, expected at most 262144",
+            "RangeError: a value of more than 262144 characters",
             id="too long",
+        ),
+        pytest.param(
+            "(() => { let v = []; for (let i = 0; i < 60; i++) v = [v, v]; return v })()",
+            "RangeError: a value of more than 262144 characters",
+            id="in itself twice, as arrays",
+        ),
+        pytest.param(
+            "(() => { let v = {}; for (let i = 0; i < 60; i++) v = { a: v, b: v }; return v })()",
+            "RangeError: a value of more than 262144 characters",
+            id="in itself twice, as objects",
+        ),
+        pytest.param(
+            "(() => { let m = 1; for (let i = 0; i < 40; i++) m = new Map([[m, m]]); return m })()",
+            "RangeError: a value of more than 262144 characters",
+            id="in itself twice, as maps",
         ),
     ],
 )

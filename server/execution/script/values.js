@@ -1,0 +1,113 @@
+// What `encode` makes of values that few scripts pass.
+//
+// undefined is null; keys are sorted; dates are RFC 3339, octets base64, a Map is pairs, a Set an
+// array, RegExp, Error and Promise are {}. Functions, NaN and Infinity have no form.
+// Dates, maps, sets and boxed values are known by what their methods say, not by their prototype.
+
+const {
+  method, slice, weakHas, typed, isTime, timeText, keys, sort, push, quoted, counted, listed, encodeAt, encodeFields,
+  refuse, TypeError_,
+} = names;
+
+const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
+const getter = (prototype, name) => {
+  const function_ = getOwnPropertyDescriptor(prototype, name).get;
+  return (object) => apply(function_, object, []);
+};
+const typedArray = getPrototypeOf(Uint8Array.prototype);
+const typedTag = getter(typedArray, Symbol.toStringTag);
+const typedLength = getter(typedArray, "length");
+const upper = method(String.prototype, "toUpperCase");
+const dateValue = method(Date.prototype, "getTime");
+const mapForEach = method(Map.prototype, "forEach");
+const setForEach = method(Set.prototype, "forEach");
+const base64 = method(Uint8Array.prototype, "toBase64");
+const mapSize = getter(Map.prototype, "size");
+const setSize = getter(Set.prototype, "size");
+const Bytes = Uint8Array;
+const booleanValue = method(Boolean.prototype, "valueOf");
+const numberValue = method(Number.prototype, "valueOf");
+const stringValue = method(String.prototype, "valueOf");
+const isoString = method(Date.prototype, "toISOString");
+
+const trimFraction = (iso) => {
+  let end = iso.length - 1;
+  while (iso[end - 1] === "0") end--;
+  if (iso[end - 1] === ".") end--;
+  return slice(iso, 0, end) + "Z";
+};
+
+const attempt = (function_, value) => {
+  try {
+    return function_(value);
+  } catch {
+    return undefined;
+  }
+};
+
+const encodeBuiltIn = (value, depth) => {
+  const tag = typedTag(value);
+  if (tag === "Uint8Array" || tag === "Uint8ClampedArray") {
+    return counted(quoted(base64(new Bytes(value))));
+  }
+  if (tag !== undefined) {
+    const parts = [];
+    for (let index = 0; index < typedLength(value); index++) {
+      push(parts, encodeAt(value[index], depth + 1));
+    }
+    return listed(parts);
+  }
+  const time = attempt(dateValue, value);
+  if (time !== undefined) {
+    if (time !== time) refuse(TypeError_, "an invalid Date has no form in JSON");
+    return counted(quoted(trimFraction(isoString(value))));
+  }
+  const parts = [];
+  if (attempt(mapSize, value) !== undefined) {
+    mapForEach(value, (item, key) =>
+      push(parts, listed([encodeAt(key, depth + 2), encodeAt(item, depth + 2)])));
+    return listed(parts);
+  }
+  if (attempt(setSize, value) !== undefined) {
+    setForEach(value, (item) => push(parts, encodeAt(item, depth + 1)));
+    return listed(parts);
+  }
+  const boxed = attempt(stringValue, value) ?? attempt(numberValue, value) ?? attempt(booleanValue, value);
+  return boxed === undefined ? undefined : encodeAt(boxed, depth);
+};
+
+// Of an object of the context the names are those that it has in Go, in their order.
+const encodeTyped = (value, depth) => {
+  const names = keys(value);
+  const shown = [];
+  for (let index = 0; index < names.length; index++) {
+    push(shown, upper(names[index][0]) + slice(names[index], 1));
+  }
+  return encodeFields(value, names, shown, depth);
+};
+
+const encodeObject = (value, depth) => {
+  if (isTime(value)) return counted(quoted(timeText(value)));
+  if (weakHas(typed, value)) return encodeTyped(value, depth);
+  const found = getPrototypeOf(value) === null ? undefined : encodeBuiltIn(value, depth);
+  if (found !== undefined) return found;
+  const names = sort(keys(value));
+  return encodeFields(value, names, names, depth);
+};
+
+return (value, depth) => {
+  switch (typeof value) {
+    case "object":
+      return value === null ? counted("null") : encodeObject(value, depth);
+    case "undefined":
+      return counted("null");
+    case "bigint":
+      return counted(`${value}`);
+    case "symbol":
+      return counted(quoted(value.description ?? ""));
+    case "number":
+      return refuse(TypeError_, `${value} has no form in JSON`);
+    default:
+      return refuse(TypeError_, "a function has no form in JSON");
+  }
+};

@@ -32,7 +32,7 @@ from server.execution.contract import (
 from server.execution.effects import Collector, EffectError
 from server.execution.failures import failure_of, is_syntax_error
 from server.execution.fetch import Fetcher
-from server.execution.frames import join
+from server.execution.frames import FIRST_TRIGGER, join
 from server.execution.pool import Pool
 
 SOURCE_MAX_BYTES: Final = 2 << 20
@@ -123,9 +123,9 @@ class Executor:
         script = Script("", org_id, name, source)
         if problem := _too_large(script):
             return Check(parses=False, has_function=False, failure=problem)
-        async with self._pool.slot(org_id), self._pool.process() as process:
+        async with self._pool.slot(org_id), self._pool.process(FIRST_TRIGGER) as process:
             ended = await process.run(
-                join(b"check", b"2/4", b"{}", _octets(name), _octets(source)),
+                join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
                 _Action(script, None, self._fetcher),
                 timeout_ns=script.effective_timeout_ns,
             )
@@ -158,7 +158,7 @@ class Executor:
             _octets(script.source),
         )
         timeout_ns = script.effective_timeout_ns
-        async with self._pool.process() as process:
+        async with self._pool.process(number) as process:
             started = time.monotonic_ns()
             ended = await process.run(payload, action, timeout_ns=timeout_ns)
             took = time.monotonic_ns() - started

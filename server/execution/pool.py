@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 
 from server.execution.confine import CPU_MAX_S
-from server.execution.contract import Options, Overloaded, Unavailable
+from server.execution.contract import Options, Overloaded, Trigger, Unavailable
 from server.execution.process import Process
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
@@ -106,28 +106,39 @@ class Pool:
             self._leave(org_id)
 
     @asynccontextmanager
-    async def process(self) -> AsyncIterator[Process]:
-        """A process for one action.
+    async def process(self, trigger: Trigger) -> AsyncIterator[Process]:
+        """A process for one action of the trigger.
 
         Raises:
             Unavailable: none can be started.
         """
-        process = await self._take()
+        process = await self._take(trigger)
         try:
             yield process
         finally:
             self._give_back(process)
 
-    async def _take(self) -> Process:
+    async def _take(self, trigger: Trigger) -> Process:
         while self._idle:
-            # The last that is fresh, so that those that are not needed are seen to be idle.
-            fresh = (process for process in reversed(self._idle) if process.is_fresh)
-            process = next(fresh, self._idle[0])
+            process = self._best(trigger)
             self._idle.remove(process)
             if process.is_alive:
+                process.trigger = trigger
                 return process
             self._retire(process)
-        return await self._new()
+        process = await self._new()
+        process.trigger = trigger
+        return process
+
+    def _best(self, trigger: Trigger) -> Process:
+        """The idle one that has the least to do before it can run an action of the trigger.
+
+        Of equals the last, so that those that are not needed are seen to be idle.
+        """
+        fresh = [process for process in reversed(self._idle) if process.is_fresh]
+        if not fresh:
+            return self._idle[0]
+        return next((process for process in fresh if process.trigger == trigger), fresh[0])
 
     def _give_back(self, process: Process) -> None:
         if self._is_closed:

@@ -21,9 +21,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from server.execution.contract import EVALUATE_MAX_NS, Options, Unavailable
+from server.execution.contract import EVALUATE_MAX_NS, Options, Trigger, Unavailable
 from server.execution.effects import EffectError
-from server.execution.frames import FrameError, FrameReader, Kind, frame
+from server.execution.frames import FIRST_TRIGGER, FrameError, FrameReader, Kind, frame
 
 START_MAX_S: Final = 10.0
 
@@ -115,6 +115,8 @@ class Process(asyncio.Protocol):
         self.protections: tuple[str, ...] = ()
         self.is_fresh = False
         """It has a context at hand; a script given before that waits for one."""
+        self.trigger: Trigger = FIRST_TRIGGER
+        """Of its last action, and so of the context at hand; an action of another waits for one."""
         self.used_at = loop.time()
         self.runs = 0
         self.busy_s = 0.0

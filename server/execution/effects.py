@@ -11,6 +11,7 @@ import json
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
+import orjson
 
 from server.execution import contexts
 from server.execution.contract import JSON, Attribute, Effects, Grant, Metadata, Trigger
@@ -97,7 +98,6 @@ class _Attribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
 _Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Metadata | _Attribute
 
 _decode: Final = msgspec.json.Decoder(_Op).decode
-_value: Final = msgspec.json.Decoder().decode
 
 _LOGIN: Final = (_Field, _Entry, _Shorten)
 _TOKEN: Final = (_Claim, _ClaimLog, _Metadata)
@@ -251,10 +251,7 @@ class Collector:
         if self._claims.get(op.key) is not None or custom.get(op.key) is not None:
             self._claim_log.append(f"key {json.dumps(op.key, ensure_ascii=False)} already exists")
             return
-        try:
-            self._write_claim(op.key, _value(op.value))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise EffectError(f"a claim that cannot be read: {error}") from error
+        self._write_claim(op.key, _value_of(op))
 
     def _write_claim(self, key: str, value: JSON) -> None:
         self._claims[key] = value
@@ -266,6 +263,16 @@ class Collector:
         self._written[op.key] = Metadata(op.key, op.value.encode())
         if self._trigger == (4, 6):
             contexts.write_metadata(self._context, op.key, op.value)
+
+
+def _value_of(claim: _Claim) -> JSON:
+    """What it is set to, as later actions can be told: an integer of more than 64 bits a float."""
+    try:
+        value: JSON = orjson.loads(memoryview(claim.value))
+        orjson.dumps(value)  # it refuses what is nested deeper than it writes
+    except (ValueError, TypeError) as error:
+        raise EffectError(f"a claim that cannot be read: {error}") from error
+    return value
 
 
 _T = TypeVar("_T")

@@ -61,5 +61,5 @@ const isPlain = (value) =>
 
 const encodeOther = lazily("values", () => ({
   method, slice, weakHas, typed, isTime, timeText, keys, sort, push, quoted, counted, listed, encodeAt, encodeFields,
-  refuse, TypeError_,
+  refuse, isFinite, TypeError_, RangeError_, Number_,
 }));

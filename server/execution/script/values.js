@@ -6,7 +6,7 @@
 
 const {
   method, slice, weakHas, typed, isTime, timeText, keys, sort, push, quoted, counted, listed, encodeAt, encodeFields,
-  refuse, TypeError_,
+  refuse, isFinite, TypeError_, RangeError_, Number_,
 } = names;
 
 const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
@@ -102,7 +102,7 @@ return (value, depth) => {
     case "undefined":
       return counted("null");
     case "bigint":
-      return counted(`${value}`);
+      return isFinite(Number_(value)) ? counted(`${value}`) : refuse(RangeError_, "a BigInt too large for JSON's numbers");
     case "symbol":
       return counted(quoted(value.description ?? ""));
     case "number":

@@ -69,6 +69,9 @@ async def test_a_claim_has_the_value_that_the_old_engine_gave(
         pytest.param("() => 1", "TypeError: a function has no form in JSON", id="function"),
         pytest.param("{ a: [Math.max] }", "TypeError: a function has no form in JSON", id="inside"),
         pytest.param("NaN", "TypeError: NaN has no form in JSON", id="NaN"),
+        pytest.param(
+            "10n ** 400n", "RangeError: a BigInt too large for JSON's numbers", id="large BigInt"
+        ),
         pytest.param("-Infinity", "TypeError: -Infinity has no form in JSON", id="Infinity"),
         pytest.param(
             "(() => { const a = []; a.push(a); return a })()",
@@ -280,6 +283,15 @@ async def test_the_list_of_metadata_is_an_array_for_all_actions(runner: Runner) 
     )
     found = (await runner.run(first, second, trigger=(1, 1))).effects.metadata
     assert [(entry.key, entry.value) for entry in found] == [("b", b"text"), ("c", b""), ("e", b"")]
+
+
+async def test_later_actions_are_told_of_an_integer_of_more_than_64_bits(runner: Runner) -> None:
+    result = await runner.run(
+        "function f(ctx, api) { api.v1.claims.setClaim('k', 2n ** 70n) }",
+        f"{USE_LOG}; function f(ctx) {{ log(ctx.v1.claims.k === 2 ** 70) }}",
+        trigger=(2, 4),
+    )
+    assert result.actions[1].logs[0].text == "true"
 
 
 async def test_later_actions_see_what_earlier_ones_set(runner: Runner) -> None:

@@ -207,6 +207,7 @@ class Admin:
         user = await self._user(operation.user_id)
         secret = new_secret()
         command = users.CreateToken(
+            org_id=user.org_id,
             user_id=user.id,
             token_id=self._ids.next(),
             secret_hash=hash_of(secret),

@@ -96,9 +96,8 @@ class Application:
         """Open the store and the doors. Call `stop` also when this fails.
 
         Raises:
-            StorageError: the data folder cannot be had.
-            OSError: an address cannot be bound.
-            Refusal: the store cannot be written.
+            StorageError: the data folder cannot be had, or not be written.
+            OSError: an address cannot be bound, or the owner's token not be written.
         """
         config, running = self._config, self._running
         texts = locale.load_all()

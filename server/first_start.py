@@ -45,13 +45,21 @@ async def make_owner(
 
     Raises:
         OSError: the token's file cannot be written.
-        Refusal: storage fails.
+        StorageError: it cannot be stored.
     """
     if not await store.is_empty():
         return None
     secret = new_secret()
     owner = Owner(ids.next(), ORG_NAME, ids.next(), secret)
-    token = CreateToken(owner.user_id, ids.next(), hash_of(secret), "first start", None, _EDITOR)
+    token = CreateToken(
+        org_id=owner.org_id,
+        user_id=owner.user_id,
+        token_id=ids.next(),
+        secret_hash=hash_of(secret),
+        description="first start",
+        expires_at=None,
+        editor=_EDITOR,
+    )
     await asyncio.to_thread(_write, token_file, secret)
     try:
         # What waits together is committed together, in this order.

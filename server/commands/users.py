@@ -67,7 +67,7 @@ class UpdateUser(Command[User]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (user_key(self.user_id),)
+        return (user_key(self.user_id), org_key(self.org_id))
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -76,6 +76,7 @@ class UpdateUser(Command[User]):
     def decide(self, facts: Facts) -> Sequence[Change]:
         user, event = domain.update(
             facts.user(self.user_id),
+            org=facts.org(self.org_id),
             name=self.name,
             language=self.language,
             subject=self.subject,
@@ -114,13 +115,15 @@ class RemoveUser(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CreateToken(Command[Token]):
-    """A token of the user's own organisation.
+    """Gives a user a token.
 
     Attributes:
+        org_id: the user's own, of which the token is, too.
         secret_hash: the SHA-256 of the secret, 32 bytes.
         expires_at: microseconds since the epoch; None if it never expires.
     """
 
+    org_id: str
     user_id: str
     token_id: str
     secret_hash: bytes
@@ -130,11 +133,12 @@ class CreateToken(Command[Token]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (token_key(self.token_id), user_key(self.user_id))
+        return (token_key(self.token_id), user_key(self.user_id), org_key(self.org_id))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         user, event = domain.create_token(
             facts.user(self.user_id),
+            org=facts.org(self.org_id),
             secret_hash=self.secret_hash,
             description=self.description,
             expires_at=self.expires_at,

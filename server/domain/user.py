@@ -84,14 +84,18 @@ def create(
 def update(
     user: User | None,
     *,
+    org: Org | None,
     name: str | None,
     language: str | None,
     subject: str | None,
     name_owner: str | None,
     subject_owner: str | None,
 ) -> tuple[User, Event]:
-    """Change what is given; None leaves it, an empty language or subject takes it away."""
-    if user is None:
+    """Change what is given; None leaves it, an empty language or subject takes it away.
+
+    A user is no more once its organisation is no more, cleared away or not yet.
+    """
+    if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Uu2nf")
     now = {"name": user.name, "language": user.language, "subject": user.subject}
     given = {"name": name, "language": language, "subject": subject}
@@ -137,13 +141,17 @@ def evolve(user: User | None, event: RecordedEvent) -> User | None:
 def create_token(
     user: User | None,
     *,
+    org: Org | None,
     secret_hash: bytes,
     description: str,
     expires_at: int | None,
     now: int,
 ) -> tuple[User, Event]:
-    """Give the user another token; the user comes back with the event, known to exist."""
-    if user is None:
+    """Give the user of the organisation another token.
+
+    The user comes back with the event, known to exist, and its organisation too.
+    """
+    if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Tu3nf")
     if not is_label(description):
         raise invalid("Errors.Token.DescriptionInvalid", "COMMAND-Td5nv")

@@ -100,8 +100,8 @@ class EventStoreContract(Contract):
             CreateOrg("o1", "Acme", ""),
             CreateUser("o1", "u1", "Ada", "", "de", "ada@issuer"),
             AddMember("o1", "u1", ("ORG_OWNER", "IAM_OWNER"), ""),
-            CreateToken("u1", "t1", b"\x07" * 32, "laptop", NOON + SECOND, ""),
-            CreateToken("u1", "t2", b"\x08" * 32, "", None, ""),
+            CreateToken("o1", "u1", "t1", b"\x07" * 32, "laptop", NOON + SECOND, ""),
+            CreateToken("o1", "u1", "t2", b"\x08" * 32, "", None, ""),
         )
         org = Org("o1", "Acme", 1, NOON, NOON, 1)
         user = User("u1", "o1", "Ada", "de", "ada@issuer", 1, NOON, NOON, 2)
@@ -141,7 +141,7 @@ class EventStoreContract(Contract):
             CreateOrg("o1", "Acme", ""),
             CreateUser("o1", "u1", "Ada", ""),
             AddMember("o1", "u1", ("ORG_OWNER",), ""),
-            CreateToken("u1", "t1", b"\x07" * 32, "", None, ""),
+            CreateToken("o1", "u1", "t1", b"\x07" * 32, "", None, ""),
             an_action("a1", org_id="o1"),
         )
         await commit(
@@ -162,12 +162,12 @@ class EventStoreContract(Contract):
             *(CreateUser("o1", user, user, "", subject=user) for user in ("ada", "bob")),
             *(AddMember(org, "ada", ("ORG_OWNER",), "") for org in ("o1", "o2")),
             AddMember("o1", "bob", ("ORG_OWNER",), ""),
-            CreateToken("bob", "t1", b"\x01" * 32, "", None, ""),
-            CreateToken("ada", "t2", b"\x02" * 32, "", None, ""),
+            CreateToken("o1", "bob", "t1", b"\x01" * 32, "", None, ""),
+            CreateToken("o1", "ada", "t2", b"\x02" * 32, "", None, ""),
         )
         before = len(await store.events())
         await commit(
-            store, CreateToken("ada", "t3", b"\x03" * 32, "", None, ""), RemoveUser("ada", "")
+            store, CreateToken("o1", "ada", "t3", b"\x03" * 32, "", None, ""), RemoveUser("ada", "")
         )
         assert [(event.type, event.aggregate_id) for event in await store.events(after=before)] == [
             ("token.added", "t3"),
@@ -365,8 +365,8 @@ class EventStoreContract(Contract):
         await commit(
             store,
             AddMember("o", "u", ("ORG_OWNER",), ""),
-            CreateToken("u", "t1", b"\x01" * 32, "one", 2 * NOON, ""),
-            CreateToken("u", "t2", b"\x02" * 32, "two", None, ""),
+            CreateToken("o", "u", "t1", b"\x01" * 32, "one", 2 * NOON, ""),
+            CreateToken("o", "u", "t2", b"\x02" * 32, "two", None, ""),
         )
         await commit(
             store,

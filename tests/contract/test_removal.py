@@ -3,10 +3,11 @@
 import pytest
 
 from server.commands.actions import CreateAction, DeleteAction
+from server.commands.base import Command
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
 from server.commands.removal import ClearAway, Owner, RemoveOrg
-from server.commands.users import CreateToken, CreateUser, RemoveUser
+from server.commands.users import CreateToken, CreateUser, RemoveUser, UpdateUser
 from server.domain.aggregates import (
     Key,
     action_key,
@@ -45,9 +46,9 @@ async def filled(store: EventStore) -> None:
         CreateOrg("other", "Other", ""),
         CreateUser("acme", "ada", "Ada", "", subject="ada@issuer"),
         CreateUser("other", "bob", "Bob", ""),
-        *(AddMember(org, user, ("IAM_OWNER",), "") for org in ("acme", "other") for user in USERS),
-        CreateToken("ada", "t1", b"\x01" * 32, "", None, ""),
-        CreateToken("bob", "t2", b"\x02" * 32, "", None, ""),
+        *(AddMember(org, user, ROLES, "") for org in ("acme", "other") for user in USERS),
+        CreateToken("acme", "ada", "t1", b"\x01" * 32, "", None, ""),
+        CreateToken("other", "bob", "t2", b"\x02" * 32, "", None, ""),
         *(an_action(id, "acme") for id in "123"),
         an_action("9", "other"),
         SetTriggerActions("acme", TOKEN, PRE_USERINFO, ("1", "2"), ""),
@@ -56,6 +57,7 @@ async def filled(store: EventStore) -> None:
 
 
 USERS = ("ada", "bob")
+ROLES = ("IAM_OWNER",)
 
 
 async def owner(store: EventStore, org_id: str, user_id: str, home: str) -> Owner:
@@ -178,6 +180,21 @@ class RemovalContract(Contract):
             await commit(store, ClearFlow("acme", TOKEN, ""))
         assert await store.events(after=before) == []
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            CreateToken("acme", "ada", "t3", b"\x03" * 32, "", None, ""),
+            UpdateUser("acme", "ada", "Bea", None, None, ""),
+        ],
+    )
+    async def test_a_user_is_gone_in_the_batch_that_ends_its_organisation(
+        self, store: EventStore, command: Command[object]
+    ) -> None:
+        await filled(store)
+        bob = await owner(store, "other", "bob", "other")
+        with pytest.raises(Refusal, match=r"Errors\.User\.NotFound"):
+            await commit(store, RemoveOrg("acme", bob, ""), command)
+
     async def test_a_creation_in_the_batch_of_the_removal_is_refused(
         self, store: EventStore
     ) -> None:
@@ -199,12 +216,12 @@ class RemovalContract(Contract):
     async def test_what_a_user_was_given_meanwhile_goes_with_it(self, store: EventStore) -> None:
         await filled(store)
         await end(store)
-        await commit(store, CreateToken("ada", "t3", b"\x03" * 32, "", None, ""))
+        await commit(store, CreateOrg("third", "Third", ""), AddMember("third", "ada", ROLES, ""))
         await commit(store, ClearAway("acme", (user_key("ada"), token_key("t1")), ""))
         assert await store.tokens("ada") == []
         assert await store.memberships("ada") == []
         types = [event.type for event in await store.events()]
-        assert types.count("token.removed") == 2
+        assert types.count("member.removed") == 3
         assert types[-1] == "user.removed"
 
     async def test_nothing_of_an_organisation_that_lives_is_cleared_away(

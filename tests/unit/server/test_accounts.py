@@ -45,7 +45,7 @@ def made(name: str = "Ada", *, org: Org | None = ORG, **given: str | None) -> Ev
     return users.create(org=org, name=name, **values)
 
 
-def updated(user: User | None = USER, **given: str | None) -> Event:
+def updated(user: User | None = USER, *, org: Org | None = ORG, **given: str | None) -> Event:
     values: dict[str, Any] = {
         "name": None,
         "language": None,
@@ -54,7 +54,7 @@ def updated(user: User | None = USER, **given: str | None) -> Event:
         "subject_owner": None,
         **given,
     }
-    return users.update(user, **values)[1]
+    return users.update(user, org=org, **values)[1]
 
 
 def renamed(name: str, org: Org | None = ORG, name_owner: str | None = None) -> Event:
@@ -62,10 +62,15 @@ def renamed(name: str, org: Org | None = ORG, name_owner: str | None = None) -> 
 
 
 def token_made(
-    user: User | None = USER, *, description: str = "", expires_at: int | None = None
+    user: User | None = USER,
+    *,
+    org: Org | None = ORG,
+    description: str = "",
+    expires_at: int | None = None,
 ) -> Event:
     _, event = users.create_token(
         user,
+        org=org,
         secret_hash=b"\x01" * 32,
         description=description,
         expires_at=expires_at,
@@ -204,6 +209,13 @@ def token_made(
             id="user changed: absent, before empty name",
         ),
         pytest.param(
+            lambda: updated(org=None, name=""),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Uu2nf",
+            id="user: to update, of no organisation any more",
+        ),
+        pytest.param(
             lambda: updated(name=""),
             Kind.INVALID_ARGUMENT,
             "Errors.User.Invalid",
@@ -321,6 +333,13 @@ def token_made(
             "Errors.User.NotFound",
             "COMMAND-Tu3nf",
             id="token: absent user, before past expiry",
+        ),
+        pytest.param(
+            lambda: token_made(org=None, expires_at=1),
+            Kind.NOT_FOUND,
+            "Errors.User.NotFound",
+            "COMMAND-Tu3nf",
+            id="token: of a user of no organisation any more",
         ),
         pytest.param(
             lambda: token_made(description="a\0b"),

@@ -24,8 +24,9 @@ from server.operations import (
 )
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_LAST_AT: Final = 253_402_300_800_000_000
-"""The year 10000, in microseconds: later than any date that can be written."""
+_US: Final = 1_000_000
+_END_AT: Final = 253_402_300_800 * _US
+"""The year 10000, in UTC: no date from then on can be written."""
 
 _ORG: Final = click.option(
     "--org",
@@ -60,24 +61,23 @@ def _expiry(_context: click.Context, _option: click.Parameter, text: str) -> int
     """A moment, as microseconds since the epoch; from now ("90d") or a date and time."""
     if text == "never":
         return None
+    at = _moment(text)
+    if at is None or at >= _END_AT:
+        raise click.BadParameter(
+            "expected never, a time from now (12h, 90d), or a date and time with its zone "
+            f"(2030-01-31T12:00:00Z), got {text[:40]!r}"
+        )
+    return at
+
+
+def _moment(text: str) -> int | None:
     if match := re.fullmatch(r"([0-9]{1,9})([smhdw])", text):
-        at = time.time_ns() // 1000 + int(match[1]) * _UNIT_S[match[2]] * 1_000_000
-        if at < _LAST_AT:
-            return at
-    elif (moment := _moment(text)) is not None:
-        return int(moment.timestamp() * 1_000_000)
-    raise click.BadParameter(
-        "expected never, a time from now (12h, 90d), or a date and time with its zone "
-        f"(2030-01-31T12:00:00Z), got {text[:40]!r}"
-    )
-
-
-def _moment(text: str) -> datetime | None:
+        return time.time_ns() // 1000 + int(match[1]) * _UNIT_S[match[2]] * _US
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return None if moment.tzinfo is None else moment
+    return None if moment.tzinfo is None else int(moment.timestamp() * _US)
 
 
 @click.group()

@@ -129,6 +129,12 @@ def test_version_is_one_line(tmp_path: Path) -> None:
             "error: Invalid value for '--expires'",
             id="expiry beyond the calendar",
         ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "9999-12-31T23:59:59-12:00"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry beyond the calendar in UTC",
+        ),
     ],
 )
 def test_misuse_is_one_line_and_exit_2(

@@ -24,7 +24,11 @@ class Worker:
         self._is_closed = False
 
     def submit(self, function: Callable[[], R]) -> "asyncio.Future[R]":
-        """Run it after all that was submitted before; a caller that leaves does not stop it."""
+        """Run it after all that was submitted before, unless its caller has left by then.
+
+        Who leaves while it runs does not stop it. Calls whose callers left are passed over, so that
+        callers who ask and leave, over and over, do not have the others wait.
+        """
         if self._is_closed:
             raise StorageError("event store is closed")
         call = _Call(function)
@@ -55,6 +59,8 @@ class _Call(Generic[T]):
         self.answer: asyncio.Future[T] = self._loop.create_future()
 
     def run(self) -> None:
+        if self.answer.cancelled():
+            return
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - raised again where it was asked for

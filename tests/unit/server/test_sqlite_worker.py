@@ -1,0 +1,20 @@
+"""The thread that runs what takes the store long."""
+
+import threading
+from functools import partial
+
+from server.eventstore.sqlite.worker import Worker
+
+
+async def test_a_call_whose_caller_left_is_passed_over() -> None:
+    worker = Worker("test")
+    may_go, ran = threading.Event(), list[str]()
+    running = worker.submit(lambda: may_go.wait(timeout=10))
+    left, last = (worker.submit(partial(ran.append, name)) for name in ("left", "last"))
+    left.cancel()
+    may_go.set()
+    assert await running
+    await last
+    assert ran == ["last"]
+    worker.close()
+    worker.join()

@@ -4,10 +4,12 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from server.eventstore.contract import StorageError
 
-BUSY_TIMEOUT_S = 5
+BUSY_TIMEOUT_S: Final = 5.0
+"""For another program that writes to the file: a shell, a tool that copies it as it grows."""
 
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
@@ -29,6 +31,16 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another program has the lock that was asked for."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says how
+
+
+def be_patient(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Have statements wait so long for other programs; the thread waits with them."""
+    connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ another thread and back. Commits and lists are not so quick.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -84,7 +85,8 @@ class SqliteEventStore:
 
     async def commit(self, needs: Needs, decide: Decide) -> None:
         async with self._turn:
-            writes = self._writer.write(needs, decide)
+            begun = self._writer.begin() or await self._begin()
+            writes = self._writer.write(begun, needs, decide)
             await self._write(lambda: self._writer.commit(writes))
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
@@ -162,6 +164,14 @@ class SqliteEventStore:
 
     async def is_empty(self) -> bool:
         return self._points.is_empty()
+
+    async def _begin(self) -> sqlite3.Connection:
+        """Begin to write once no other program does: nobody but who writes waits for it."""
+        try:
+            return await self._write(self._writer.begin_patiently)
+        except asyncio.CancelledError:
+            self._writer.close()  # and what it has begun
+            raise
 
     async def _write(self, call: Callable[[], T]) -> T:
         """Run what waits for the disk; whoever leaves meanwhile leaves when it is done."""

@@ -1,14 +1,15 @@
 """The one connection that writes, one transaction at a time: load, decide, write; then commit.
 
 All but the commit is Python that holds the interpreter's lock, so it gains nothing from another
-thread, and loses the way there and back; the commit waits for the disk, without the lock.
+thread, and loses the way there and back; the commit waits for the disk, without the lock. So does
+whatever is called patient here, for other programs: it has a thread, and all else waits for none.
 Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
 so writing works again as soon as storage does.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,13 @@ from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite import schema
-from server.eventstore.sqlite.connect import connect, storage
+from server.eventstore.sqlite.connect import (
+    BUSY_TIMEOUT_S,
+    be_patient,
+    connect,
+    is_busy,
+    storage,
+)
 from server.eventstore.sqlite.rows import (
     DEPENDANTS,
     INSERT_EVENTS,
@@ -77,16 +84,36 @@ class Writer:
                 connection.close()
             self._connected()
 
-    def write(self, needs: Needs, decide: Decide) -> Writes:
-        """All of a transaction but its commit, which must follow."""
+    def begin(self) -> sqlite3.Connection | None:
+        """Begin a transaction; None, with none begun, while another program is in one."""
         try:
             with storage(self._path):
                 connection = self._connected()
-                connection.execute("BEGIN IMMEDIATE")
-                loaded = self._load(connection, needs)
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if is_busy(error):
+                        return None
+                    raise
+        except BaseException:
+            self.close()
+            raise
+        return connection
+
+    def begin_patiently(self) -> sqlite3.Connection:
+        """Begin a transaction, once no other program is in one; waits for that, not forever."""
+        with self._patient() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def write(self, begun: sqlite3.Connection, needs: Needs, decide: Decide) -> Writes:
+        """All of a transaction that was begun but its commit, which must follow."""
+        try:
+            with storage(self._path):
+                loaded = self._load(begun, needs)
             writes = decide(loaded)
             with storage(self._path):
-                self._write(connection, loaded, writes)
+                self._write(begun, loaded, writes)
         except BaseException:
             self.close()
             raise
@@ -107,26 +134,17 @@ class Writer:
 
     def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
-        try:
-            with storage(self._path):
-                connection = self._connected()
-                connection.execute("BEGIN IMMEDIATE")
-                run_log.append(connection, runs)
-                more = run_log.prune(
-                    connection, since=since, max_bytes=max_bytes, rows_max=rows_max
-                )
-                connection.execute("COMMIT")
-        except BaseException:
-            self.close()
-            raise
+        with self._patient() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            run_log.append(connection, runs)
+            more = run_log.prune(connection, since=since, max_bytes=max_bytes, rows_max=rows_max)
+            connection.execute("COMMIT")
         return more
 
     def claim_machine_id(self) -> int:
-        with storage(self._path):
-            connection = self._connected()
-            with contextlib.closing(connection.cursor()) as cursor:
-                cursor.execute("UPDATE machine_ids SET last = (last + 1) % ?", (_MACHINE_IDS,))
-                (claimed,) = cursor.execute("SELECT last FROM machine_ids").fetchone()
+        with self._patient() as connection:
+            connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (_MACHINE_IDS,))
+            (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
 
     def close(self) -> None:
@@ -140,6 +158,7 @@ class Writer:
         if self._connection is None:
             connection = connect(self._path, writes=True)
             try:
+                be_patient(connection, 0)
                 position, last_at = connection.execute(
                     "SELECT position, created_at FROM events ORDER BY position DESC LIMIT 1"
                 ).fetchone() or (0, 0)
@@ -149,6 +168,19 @@ class Writer:
             self._position, self._last_at = position, last_at
             self._connection = connection
         return self._connection
+
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[sqlite3.Connection]:
+        """The connection, which inside waits for other programs; what fails there closes it."""
+        try:
+            with storage(self._path):
+                connection = self._connected()
+                be_patient(connection, BUSY_TIMEOUT_S)
+                yield connection
+                be_patient(connection, 0)
+        except BaseException:
+            self.close()
+            raise
 
     def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
         states: dict[Key, State | None] = {key: self._recent.get(key) for key in needs.aggregates}

@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -227,6 +227,51 @@ async def test_full_disk_fails_writes_not_reads_until_there_is_room(
     assert [event.aggregate_id for event in await store.events()] == ["1", "2"]
 
 
+@pytest.fixture
+def shell(tmp_path: Path, store: SqliteEventStore) -> Iterator[sqlite3.Connection]:
+    """Another program, which begins to write to the same file and does not end."""
+    with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+async def test_a_program_that_writes_holds_up_writes_alone(
+    store: SqliteEventStore, shell: sqlite3.Connection
+) -> None:
+    async with CommandQueue(store) as queue:
+        write = asyncio.create_task(queue.execute(an_action("1")))
+        assert [await store.orgs(), await store.action("org", "1")] == [[], None]
+        shell.execute("ROLLBACK")
+        assert (await write).id == "1"
+
+
+async def test_a_write_does_not_wait_forever_for_another_program(
+    store: SqliteEventStore, shell: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BUSY_TIMEOUT_S", 0.01)
+    async with CommandQueue(store) as queue:
+        for write in (queue.execute(an_action("1")), store.claim_machine_id()):
+            with pytest.raises(StorageError, match="database is locked"):
+                await write
+        shell.execute("ROLLBACK")
+        await queue.execute(an_action("1"))
+
+
+async def test_a_caller_that_leaves_while_another_program_writes_leaves_nothing_begun(
+    store: SqliteEventStore, shell: sqlite3.Connection
+) -> None:
+    left = asyncio.create_task(store.commit(Needs([], []), lambda _: Writes([], {}, [], {})))
+    await store.orgs()
+    left.cancel()
+    shell.execute("ROLLBACK")
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    shell.execute("BEGIN IMMEDIATE")
+    shell.execute("ROLLBACK")
+    async with CommandQueue(store) as queue:
+        await queue.execute(an_action("1"))
+
+
 class FailingConnection(sqlite3.Connection):
     """Fails once, at the call that `fails_at` counts down to."""
 
@@ -243,8 +288,9 @@ class FailingConnection(sqlite3.Connection):
     def _count(self, sql: str) -> None:
         FailingConnection.fails_at -= 1
         if FailingConnection.fails_at == 0:
-            message = f"disk I/O error at {sql}"
-            raise sqlite3.OperationalError(message)
+            error = sqlite3.OperationalError(f"disk I/O error at {sql}")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
 
 
 async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(

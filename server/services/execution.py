@@ -34,7 +34,7 @@ from server.identity.caller import CALLER
 from server.ids import IdGenerator
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
-from server.services.run_records import Made, Records
+from server.services.run_records import Figures, Made, Records
 from server.services.shortening import cut, shortened
 from server.services.values import Unfit, fill_struct, object_of
 
@@ -180,17 +180,10 @@ class ExecutionService(ExecutionServiceServicer):
         figures = self._records.figures(CALLER.get().org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
         messages.set_time(response.since, self._records.since)
-        for id, of_action in figures:
-            metrics = response.actions.add(
-                action_id=id,
-                name=of_action.name,
-                runs=of_action.runs,
-                failures=of_action.failures,
-                timeouts=of_action.timeouts,
-                kills=of_action.kills,
-            )
-            messages.set_duration(metrics.queue_time, of_action.queue_us)
-            messages.set_duration(metrics.duration, of_action.duration_us)
+        if len(figures) > messages.MUCH:
+            await asyncio.to_thread(_fill_metrics, response, figures)
+        else:
+            _fill_metrics(response, figures)
         return response
 
     def _keep(
@@ -246,6 +239,22 @@ def _fill_effects(message: pb.Effects, result: RunResult) -> None:
         messages.fill_effects(message, result.effects)
     except Unfit as error:
         raise failed_precondition("Errors.Execution.ClaimUnfit", "RUN-Uc8wf") from error
+
+
+def _fill_metrics(
+    response: pb.ListActionMetricsResponse, figures: Sequence[tuple[str, Figures]]
+) -> None:
+    for id, of_action in figures:
+        metrics = response.actions.add(
+            action_id=id,
+            name=of_action.name,
+            runs=of_action.runs,
+            failures=of_action.failures,
+            timeouts=of_action.timeouts,
+            kills=of_action.kills,
+        )
+        messages.set_duration(metrics.queue_time, of_action.queue_us)
+        messages.set_duration(metrics.duration, of_action.duration_us)
 
 
 def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:

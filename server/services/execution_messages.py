@@ -12,7 +12,8 @@ from server.services.execution_requests import page_token
 from server.services.values import fill_value
 
 MUCH: Final = 1000
-"""Values in claims and lines of logs, from which on it takes milliseconds to make messages."""
+"""Values in claims, lines of logs, or figures of actions, from which on it takes milliseconds to
+make messages."""
 
 _US: Final = 10**6
 _INT32: Final = 2**32

@@ -27,7 +27,7 @@ from server.execution.contract import (
 )
 from server.identity.caller import CALLER, Caller
 from server.ids import IdGenerator
-from server.services import execution, run_records
+from server.services import execution, execution_messages, run_records
 from server.services.execution import ExecutionService
 from server.services.run_records import Records
 
@@ -362,6 +362,11 @@ async def test_what_is_large_is_read_and_told_off_the_loop(
     )
     assert used == ["object_of", "_results", "_response"]
     assert len(response.effects.claims["c"].struct_value.fields["d"].list_value.values) == 2000
+    await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
+    monkeypatch.setattr(execution_messages, "MUCH", 2)
+    metrics = await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
+    assert used[3:] == ["_fill_metrics"]
+    assert [one.action_id for one in metrics.actions] == ["1", "2", "3"]
 
 
 async def test_many_lines_are_told_shortened(service: ExecutionService, engine: Engine) -> None:

@@ -14,12 +14,13 @@ from typing import Final
 import msgspec
 
 from server.commands import orgs, removal, users
+from server.commands.owners import Owner
 from server.commands.queue import CommandQueue
-from server.domain.aggregates import Key
-from server.domain.org import Member, Org
+from server.domain.aggregates import Key, member_key, org_key, user_key
+from server.domain.org import Member, Org, member_id
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
-from server.eventstore.contract import NOTHING, EventStore
+from server.eventstore.contract import NOTHING, EndedOrg, EventStore
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
 from server.locale import Texts
@@ -97,13 +98,15 @@ class Admin:
             case ClearOrg():
                 return [await self._clear_org(operation.org_id)]
             case ListOrgs():
-                return [_org(org) for org in await self._store.orgs()]
+                return await self._orgs()
             case CreateUser():
                 return [await self._create_user(operation)]
             case UpdateUser():
                 return [await self._update_user(operation)]
             case RemoveUser():
-                await self._queue.execute(users.RemoveUser(operation.user_id, EDITOR))
+                user_id = operation.user_id
+                owner = await self._owner_without(user_key(user_id))
+                await self._queue.execute(users.RemoveUser(user_id, owner, EDITOR))
                 return []
             case ListUsers():
                 org_id = await self._org_id(operation.org_id)
@@ -113,8 +116,7 @@ class Admin:
             case SetRoles():
                 return [await self._set_roles(operation)]
             case RemoveMember():
-                org_id = await self._org_id(operation.org_id)
-                await self._queue.execute(orgs.RemoveMember(org_id, operation.user_id, EDITOR))
+                await self._remove_member(operation)
                 return []
             case ListMembers():
                 return [await self._member(member) for member in await self._members(operation)]
@@ -130,6 +132,11 @@ class Admin:
         command = orgs.CreateOrg(self._ids.next(), operation.name, EDITOR)
         return _org(await self._queue.execute(command))
 
+    async def _orgs(self) -> list[Result]:
+        """All; last those that are removed but not cleared away, whose removal has to go on."""
+        living, ended = await self._store.orgs(), await self._store.ended_orgs()
+        return [*map(_org, living), *map(_ended_org, ended)]
+
     async def _contents(self, org_id: str) -> Result:
         org = await self._store.org(org_id)
         left = await self._store.contents(org_id)
@@ -139,20 +146,20 @@ class Admin:
 
     async def _remove_org(self, org_id: str) -> None:
         if await self._store.org(org_id) is not None:
-            owner = await self._owner_outside(org_id)
+            owner = await self._owner_without(org_key(org_id))
             await self._queue.execute(removal.RemoveOrg(org_id, owner, EDITOR))
         elif not await self._left(org_id):
             raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
 
-    async def _owner_outside(self, org_id: str) -> removal.Owner | None:
-        """An owner of the instance who stays, else one who does not; None where there is none."""
+    async def _owner_without(self, going: Key) -> Owner | None:
+        """An owner who stays when that goes, else one who does not; None where there is none."""
         owner = None
         for member in await self._store.instance_owners():
             user = await self._store.user(member.user_id)
             if user is None or await self._is_gone(member.org_id, user.org_id):
                 continue
-            owner = removal.Owner(member, user.org_id)
-            if org_id not in (member.org_id, user.org_id):
+            owner = Owner(member, user.org_id)
+            if going not in owner.needs:
                 break
         return owner
 
@@ -199,9 +206,15 @@ class Admin:
         return await self._member(await self._queue.execute(command))
 
     async def _set_roles(self, operation: SetRoles) -> Result:
-        org_id = await self._org_id(operation.org_id)
-        command = orgs.SetRoles(org_id, operation.user_id, operation.roles, EDITOR)
+        org_id, user_id = await self._org_id(operation.org_id), operation.user_id
+        owner = await self._owner_without(member_key(member_id(org_id, user_id)))
+        command = orgs.SetRoles(org_id, user_id, operation.roles, owner, EDITOR)
         return await self._member(await self._queue.execute(command))
+
+    async def _remove_member(self, operation: RemoveMember) -> None:
+        org_id, user_id = await self._org_id(operation.org_id), operation.user_id
+        owner = await self._owner_without(member_key(member_id(org_id, user_id)))
+        await self._queue.execute(orgs.RemoveMember(org_id, user_id, owner, EDITOR))
 
     async def _create_token(self, operation: CreateToken) -> Result:
         user = await self._user(operation.user_id)
@@ -270,7 +283,12 @@ def _given(operation: Operation) -> dict[str, str]:
 
 
 def _org(org: Org) -> Result:
-    return {"id": org.id, "name": org.name, "created_at": _time(org.created_at)}
+    created_at = _time(org.created_at)
+    return {"id": org.id, "name": org.name, "state": "active", "created_at": created_at}
+
+
+def _ended_org(org: EndedOrg) -> Result:
+    return {"id": org.id, "name": "", "state": "removed", "created_at": _time(org.created_at)}
 
 
 def _user(user: User) -> Result:

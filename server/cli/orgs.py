@@ -80,5 +80,8 @@ def _count(contents: Result) -> int:
 @JSON
 @stored
 def list_orgs(as_json: bool, **flags: object) -> None:
-    """List all organisations, in order of creation."""
-    listed(ListOrgs(), as_json, flags, "id", "name", "created_at")
+    """List all organisations, in order of creation.
+
+    One that is removed, but not cleared away, is listed last, as removed: org remove goes on.
+    """
+    listed(ListOrgs(), as_json, flags, "id", "name", "state", "created_at")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.commands.base import Change, Command, Facts
+from server.commands.owners import Owner, is_owned_without, needs_of
 from server.domain import action as actions
 from server.domain import org as domain
 from server.domain import user as users
@@ -32,24 +33,11 @@ REMOVAL_CHARS: Final = 8 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A member who owns the instance.
-
-    Attributes:
-        home: the id of the organisation of its user, who may be a member of others.
-    """
-
-    member: Member
-    home: str
-
-
-@dataclass(frozen=True, slots=True)
 class RemoveOrg(Command[None]):
     """Ends the organisation and its flows.
 
     Attributes:
-        owner: one who stays, as far as the caller knows; None where nobody owns the instance, so
-            that no owner can be lost.
+        owner: as `owners.is_owned_without` takes it.
     """
 
     org_id: str
@@ -58,30 +46,16 @@ class RemoveOrg(Command[None]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        keys = (org_key(self.org_id), *flow_keys(self.org_id))
-        return keys if self.owner is None else (*keys, *_keys_of(self.owner))
+        return (org_key(self.org_id), *flow_keys(self.org_id), *needs_of(self.owner))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        event = domain.remove(facts.org(self.org_id), is_owned_elsewhere=self._is_owned(facts))
-        return (Change(org_key(self.org_id), self.org_id, event),)
+        key = org_key(self.org_id)
+        is_owned = is_owned_without(key, self.owner, facts)
+        event = domain.remove(facts.org(self.org_id), is_owned_elsewhere=is_owned)
+        return (Change(key, self.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:
         return None
-
-    def _is_owned(self, facts: Facts) -> bool:
-        owner = self.owner
-        if owner is None:
-            return True
-        if facts.user(owner.member.user_id) is None:
-            return False
-        orgs = (facts.org(owner.member.org_id), facts.org(owner.home))
-        return domain.is_owner_without(self.org_id, facts.member(owner.member.id), *orgs)
-
-
-def _keys_of(owner: Owner) -> tuple[Key, ...]:
-    member = owner.member
-    own = (member_key(member.id), user_key(member.user_id))
-    return (*own, org_key(member.org_id), org_key(owner.home))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +97,21 @@ class ClearAway(Command[None]):
 
 
 def removal_of(state: State) -> Change:
-    """The end of something that goes because what it belongs to goes."""
+    """The end of something that goes because what it belongs to goes.
+
+    Whether the instance can do without it was asked when that went.
+    """
     if isinstance(state, Token):
         _, revoked = users.revoke_token(state)
         return Change(token_key(state.id), state.org_id, revoked)
     if isinstance(state, Member):
-        return Change(member_key(state.id), state.org_id, domain.remove_member(state))
+        gone = domain.remove_member(state, is_owned_otherwise=True)
+        return Change(member_key(state.id), state.org_id, gone)
     if isinstance(state, User):
-        _, removed = users.remove(state)
+        _, removed = users.remove(state, memberships=(), is_owned_otherwise=True)
         return Change(user_key(state.id), state.org_id, removed)
     if isinstance(state, Action):
-        gone = actions.remove(state, action_id=state.id, org_id=state.org_id)
-        return Change(action_key(state.id), state.org_id, gone)
+        deleted = actions.remove(state, action_id=state.id, org_id=state.org_id)
+        return Change(action_key(state.id), state.org_id, deleted)
     message = f"nothing that goes with another: {state.id}"
     raise TypeError(message)

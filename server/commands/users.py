@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.commands.base import Change, Command, Facts, present
+from server.commands.owners import Owner, is_owned_without, needs_of
 from server.commands.removal import removal_of
 from server.domain import user as domain
 from server.domain.aggregates import (
@@ -15,6 +16,7 @@ from server.domain.aggregates import (
     user_key,
     user_name,
 )
+from server.domain.org import Member
 from server.domain.user import Token, User
 
 
@@ -91,23 +93,33 @@ class UpdateUser(Command[User]):
 
 @dataclass(frozen=True, slots=True)
 class RemoveUser(Command[None]):
-    """Takes its memberships and tokens away with it."""
+    """Takes its memberships and tokens away with it.
+
+    Attributes:
+        owner: as `owners.is_owned_without` takes it.
+    """
 
     user_id: str
+    owner: Owner | None
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (user_key(self.user_id),)
+        return (user_key(self.user_id), *needs_of(self.owner))
 
     @property
     def dependants_of(self) -> tuple[Key, ...]:
         return (user_key(self.user_id),)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        user, event = domain.remove(facts.user(self.user_id))
-        dependants = facts.dependants(user_key(user.id))
-        return (*map(removal_of, dependants), Change(user_key(user.id), user.org_id, event))
+        key = user_key(self.user_id)
+        dependants = facts.dependants(key)
+        user, event = domain.remove(
+            facts.user(self.user_id),
+            memberships=[state for state in dependants if isinstance(state, Member)],
+            is_owned_otherwise=is_owned_without(key, self.owner, facts),
+        )
+        return (*map(removal_of, dependants), Change(key, user.org_id, event))
 
     def outcome(self, facts: Facts) -> None:
         return None

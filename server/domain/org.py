@@ -95,21 +95,6 @@ def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
     return _REMOVED
 
 
-def is_owner_without(org_id: str, member: Member | None, *orgs: Org | None) -> bool:
-    """Whether the member owns the instance, and still does when the organisation is no more.
-
-    Args:
-        org_id: the organisation that goes.
-        member: None when it is none any more.
-        orgs: that of the membership, and that of the user; None where it is no more.
-    """
-    return (
-        member is not None
-        and IAM_OWNER in member.roles
-        and all(org is not None and org.id != org_id for org in orgs)
-    )
-
-
 def check_is_removed(org: Org | None) -> None:
     """What belongs to an organisation is cleared away once that is removed, and not before."""
     if org is not None:
@@ -153,20 +138,36 @@ def add_member(
     return Event(MEMBER_ADDED, {"orgId": org.id, "userId": user_id, "roles": given})
 
 
-def set_roles(member: Member | None, *, roles: Sequence[str]) -> Event:
-    """These roles, instead of those that the member has; their order says nothing."""
+def set_roles(member: Member | None, *, roles: Sequence[str], is_owned_otherwise: bool) -> Event:
+    """These roles, instead of those that the member has; their order says nothing.
+
+    Args:
+        member: None when there is none.
+        roles: any of `ROLES`, and one at least.
+        is_owned_otherwise: whether the instance has an owner without this membership.
+    """
     if member is None:
         raise not_found("Errors.Member.NotFound", "COMMAND-Ms3nf")
     given = _checked(roles)
     if set(given) == set(member.roles):
         raise failed_precondition("Errors.NoChangesFound", "COMMAND-Ms6nc")
+    if IAM_OWNER not in given and is_owner(member) and not is_owned_otherwise:
+        raise failed_precondition("Errors.Member.LastOwner", "COMMAND-Ms8lo")
     return Event(MEMBER_CHANGED, {"roles": given})
 
 
-def remove_member(member: Member | None) -> Event:
+def remove_member(member: Member | None, *, is_owned_otherwise: bool) -> Event:
+    """End it; `is_owned_otherwise` as for `set_roles`."""
     if member is None:
         raise not_found("Errors.Member.NotFound", "COMMAND-Mn7nf")
+    if is_owner(member) and not is_owned_otherwise:
+        raise failed_precondition("Errors.Member.LastOwner", "COMMAND-Mn8lo")
     return _MEMBER_REMOVED
+
+
+def is_owner(member: Member) -> bool:
+    """Whether the role owns the instance; it counts while its organisation and its user's live."""
+    return IAM_OWNER in member.roles
 
 
 def evolve_member(member: Member | None, event: RecordedEvent) -> Member | None:

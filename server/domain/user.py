@@ -3,12 +3,13 @@
 A JWT speaks for it too, when its subject is the user's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from server.domain.events import Event, RecordedEvent
 from server.domain.names import is_label, is_language, is_name, is_subject
-from server.domain.org import Org
+from server.domain.org import Member, Org, is_owner
 from server.domain.refusals import already_exists, failed_precondition, invalid, not_found
 
 ADDED: Final = "user.added"
@@ -107,9 +108,20 @@ def update(
     return user, Event(CHANGED, {key: text for key, text in wanted.items() if text != now[key]})
 
 
-def remove(user: User | None) -> tuple[User, Event]:
+def remove(
+    user: User | None, *, memberships: Iterable[Member], is_owned_otherwise: bool
+) -> tuple[User, Event]:
+    """End it; the user comes back with the event, known to exist.
+
+    Args:
+        user: None when there is none.
+        memberships: the user's, which go with it.
+        is_owned_otherwise: whether the instance has an owner without this user.
+    """
     if user is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Ur8nf")
+    if any(map(is_owner, memberships)) and not is_owned_otherwise:
+        raise failed_precondition("Errors.Member.LastOwner", "COMMAND-Ur9lo")
     return user, _REMOVED
 
 

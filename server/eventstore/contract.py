@@ -138,6 +138,14 @@ class Contents:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class EndedOrg:
+    """An organisation that is removed, but not cleared away; its name may be another's."""
+
+    id: str
+    created_at: int
+
+
 NOTHING: Final = Contents(0, 0, 0, 0)
 NOTHING_SET: Final = FlowRead(None, {})
 
@@ -167,6 +175,9 @@ class EventStore(Transactions, Protocol):
     async def org(self, org_id: str) -> Org | None: ...
 
     async def orgs(self) -> Sequence[Org]: ...
+
+    async def ended_orgs(self) -> Sequence[EndedOrg]:
+        """Those of which something is left, in order of creation."""
 
     async def contents(self, org_id: str) -> Contents: ...
 

@@ -146,7 +146,7 @@ class EventStoreContract(Contract):
         )
         await commit(
             store,
-            RemoveMember("o1", "u1", ""),
+            RemoveMember("o1", "u1", None, ""),
             RevokeToken("t1", ""),
             DeleteAction("o1", "a1", ""),
         )
@@ -167,7 +167,9 @@ class EventStoreContract(Contract):
         )
         before = len(await store.events())
         await commit(
-            store, CreateToken("o1", "ada", "t3", b"\x03" * 32, "", None, ""), RemoveUser("ada", "")
+            store,
+            CreateToken("o1", "ada", "t3", b"\x03" * 32, "", None, ""),
+            RemoveUser("ada", None, ""),
         )
         assert [(event.type, event.aggregate_id) for event in await store.events(after=before)] == [
             ("token.added", "t3"),
@@ -255,7 +257,7 @@ class EventStoreContract(Contract):
     async def test_aggregate_that_comes_again_goes_on_in_sequence(self, store: EventStore) -> None:
         await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
         await commit(store, AddMember("o", "u", ("ORG_OWNER",), ""))
-        await commit(store, RemoveMember("o", "u", ""))
+        await commit(store, RemoveMember("o", "u", None, ""))
         await commit(store, AddMember("o", "u", ("IAM_OWNER",), ""))
         member = await store.member("o", "u")
         assert member is not None
@@ -372,10 +374,10 @@ class EventStoreContract(Contract):
             store,
             RenameOrg("o", "Acme Inc", ""),
             UpdateUser("o", "u", None, "de", "ada@issuer", ""),
-            SetRoles("o", "u", ("IAM_OWNER", "ORG_OWNER"), ""),
+            SetRoles("o", "u", ("IAM_OWNER", "ORG_OWNER"), None, ""),
             CreateUser("o", "v", "Bob", ""),
             AddMember("o", "v", ("ORG_OWNER",), ""),
-            RemoveUser("v", ""),
+            RemoveUser("v", None, ""),
         )
         await commit(store, RevokeToken("t1", ""), *(an_action(n, org_id="o") for n in "1234"))
         await commit(

@@ -6,7 +6,8 @@ from server.commands.actions import CreateAction, DeleteAction
 from server.commands.base import Command
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
-from server.commands.removal import ClearAway, Owner, RemoveOrg
+from server.commands.owners import Owner
+from server.commands.removal import ClearAway, RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, UpdateUser
 from server.domain.aggregates import (
     Key,
@@ -21,7 +22,7 @@ from server.domain.aggregates import (
 )
 from server.domain.flow import FlowType, TriggerType
 from server.domain.refusals import Refusal
-from server.eventstore.contract import NOTHING, Contents, EventStore, Needs
+from server.eventstore.contract import NOTHING, Contents, EndedOrg, EventStore, Needs
 from tests.contract.stores import (
     Contract,
     OnSqlite,
@@ -98,6 +99,16 @@ class RemovalContract(Contract):
         assert (await store.flow("other", TOKEN)).flow is not None
         names = (await loaded(store, Needs([], [org_name("ACME")]))).names
         assert list(names.values()) == [None]
+
+    async def test_what_ended_is_listed_until_it_is_cleared_away(self, store: EventStore) -> None:
+        await filled(store)
+        created = [org.created_at for org in await store.orgs()]
+        assert await store.ended_orgs() == []
+        await end(store)
+        while keys := await some(store, 1):
+            assert await store.ended_orgs() == [EndedOrg("acme", created[0])]
+            await commit(store, ClearAway("acme", keys, ""))
+        assert await store.ended_orgs() == []
 
     @pytest.mark.parametrize("at_once", [1, 2, 100])
     async def test_what_is_left_is_cleared_away_in_parts(
@@ -244,14 +255,42 @@ class RemovalContract(Contract):
             with pytest.raises(Refusal, match="COMMAND-Wx6lo"):
                 await commit(store, RemoveOrg("acme", lost, ""))
         for first in (
-            SetRoles("other", "bob", ("ORG_OWNER",), ""),
-            RemoveMember("other", "bob", ""),
-            RemoveUser("bob", ""),
+            SetRoles("other", "bob", ("ORG_OWNER",), None, ""),
+            RemoveMember("other", "bob", None, ""),
+            RemoveUser("bob", None, ""),
             RemoveOrg("other", None, ""),
         ):
             with pytest.raises(Refusal, match="COMMAND-Wx6lo"):
                 await commit(store, first, RemoveOrg("acme", bob, ""))
         assert len(await store.orgs()) == 2
+
+    async def test_of_two_owners_who_go_at_once_one_stays(self, store: EventStore) -> None:
+        await filled(store)
+        await commit(
+            store,
+            *(
+                RemoveMember(org, user, None, "")
+                for org, user in (("acme", "bob"), ("other", "ada"))
+            ),
+        )
+        ada, bob = (
+            await owner(store, "acme", "ada", "acme"),
+            await owner(store, "other", "bob", "other"),
+        )
+        for second in (
+            SetRoles("other", "bob", ("ORG_OWNER",), ada, ""),
+            RemoveMember("other", "bob", ada, ""),
+            RemoveUser("bob", ada, ""),
+        ):
+            for first in (
+                SetRoles("acme", "ada", ("ORG_OWNER",), bob, ""),
+                RemoveMember("acme", "ada", bob, ""),
+                RemoveUser("ada", bob, ""),
+                RemoveOrg("acme", bob, ""),
+            ):
+                with pytest.raises(Refusal, match=r"Errors\.Member\.LastOwner"):
+                    await commit(store, first, second)
+        assert {member.id for member in await store.instance_owners()} == {"acme:ada", "other:bob"}
 
 
 class TestSqlite(OnSqlite, RemovalContract):

@@ -237,9 +237,9 @@ def test_accounts_are_changed_and_a_user_leaves_nothing(tmp_path: Path) -> None:
     assert made(run("user", "list", "--json", folder=tmp_path)) == [changed]
 
     made(run("member", "add", user["id"], "ORG_OWNER", "--json", folder=tmp_path))
-    roles = ("member", "set-roles", user["id"], "IAM_OWNER", "ORG_OWNER_VIEWER", "--json")
+    roles = ("member", "set-roles", user["id"], "IAM_ORG_MANAGER", "ORG_OWNER_VIEWER", "--json")
     member = made(run(*roles, folder=tmp_path))
-    assert member["roles"] == ["IAM_OWNER", "ORG_OWNER_VIEWER"]
+    assert member["roles"] == ["IAM_ORG_MANAGER", "ORG_OWNER_VIEWER"]
     assert made(run("member", "list", "--json", folder=tmp_path)) == [member]
 
     made(run("token", "create", user["id"], "--json", folder=tmp_path))

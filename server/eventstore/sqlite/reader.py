@@ -16,7 +16,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
 from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
-from server.eventstore.contract import Contents, FlowRead, Page
+from server.eventstore.contract import Contents, EndedOrg, FlowRead, Page
 from server.eventstore.queries import ActionsQuery
 from server.eventstore.runs import RunsPage, RunsQuery
 from server.eventstore.sqlite import listing, rows
@@ -99,6 +99,9 @@ class Reader:
 
     def orgs(self) -> Sequence[Org]:
         return [rows.org(row) for row in self._all(_ORGS, ())]
+
+    def ended_orgs(self) -> Sequence[EndedOrg]:
+        return [EndedOrg(*row) for row in self._all(rows.ENDED_ORGS, ())]
 
     def contents(self, org_id: str) -> Contents:
         with self._at_one_moment() as connection:

@@ -195,6 +195,17 @@ GOING_WITH_ORG: Final[Mapping[str, str]] = {
 """What goes with an organisation, by type, in the order in which it is cleared away: users last, as
 it is by them that the rest is found."""
 
+_IS_LEFT: Final = " OR ".join(
+    f"EXISTS (SELECT 1 {those.replace('?1', 'removed.aggregate_id')})"
+    for those in GOING_WITH_ORG.values()
+)
+ENDED_ORGS: Final = (
+    # CROSS, as SQLite would else look at the first event of whatever there is.
+    "SELECT aggregate_id, created_at FROM removed "  # noqa: S608 - names of ours
+    "CROSS JOIN events USING (aggregate_type, aggregate_id) "
+    f"WHERE aggregate_type = 'org' AND events.sequence = 1 AND ({_IS_LEFT}) ORDER BY position"
+)
+
 INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
 SELECT_EVENTS: Final = (
     f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours

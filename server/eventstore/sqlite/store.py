@@ -16,7 +16,7 @@ from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import Contents, Decide, FlowRead, Needs, Page
+from server.eventstore.contract import Contents, Decide, EndedOrg, FlowRead, Needs, Page
 from server.eventstore.folder import DataFolder
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
@@ -122,6 +122,9 @@ class SqliteEventStore:
 
     async def orgs(self) -> Sequence[Org]:
         return await self._read(self._lists.orgs)
+
+    async def ended_orgs(self) -> Sequence[EndedOrg]:
+        return await self._read(self._lists.ended_orgs)
 
     async def contents(self, org_id: str) -> Contents:
         return await self._read(lambda: self._lists.contents(org_id))

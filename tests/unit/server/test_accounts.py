@@ -17,6 +17,7 @@ from server.domain.user import Token, User
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 3)
+OWNER = replace(MEMBER, roles=("ORG_OWNER_VIEWER", "IAM_OWNER"))
 TOKEN = Token("t", "o", "u", b"\x01" * 32, "laptop", None, 1, 100, 100, 4)
 
 ALL_ROLES = (
@@ -59,6 +60,16 @@ def updated(user: User | None = USER, *, org: Org | None = ORG, **given: str | N
 
 def renamed(name: str, org: Org | None = ORG, name_owner: str | None = None) -> Event:
     return orgs.rename(org, name=name, name_owner=name_owner)
+
+
+def roles_set(member: Member | None, *roles: str, is_owned_otherwise: bool = False) -> Event:
+    return orgs.set_roles(member, roles=roles, is_owned_otherwise=is_owned_otherwise)
+
+
+def user_removed(
+    user: User | None, *memberships: Member, is_owned_otherwise: bool = False
+) -> Event:
+    return users.remove(user, memberships=memberships, is_owned_otherwise=is_owned_otherwise)[1]
 
 
 def token_made(
@@ -251,11 +262,18 @@ def token_made(
             id="user changed: taken subject",
         ),
         pytest.param(
-            lambda: users.remove(None),
+            lambda: user_removed(None),
             Kind.NOT_FOUND,
             "Errors.User.NotFound",
             "COMMAND-Ur8nf",
             id="user removed: absent",
+        ),
+        pytest.param(
+            lambda: user_removed(USER, MEMBER, OWNER),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Member.LastOwner",
+            "COMMAND-Ur9lo",
+            id="user removed: the last owner",
         ),
         pytest.param(
             lambda: added(org=None, user_id=None),
@@ -293,39 +311,53 @@ def token_made(
             id="member: already one",
         ),
         pytest.param(
-            lambda: orgs.set_roles(None, roles=()),
+            lambda: roles_set(None),
             Kind.NOT_FOUND,
             "Errors.Member.NotFound",
             "COMMAND-Ms3nf",
             id="roles: no member, before no role",
         ),
         pytest.param(
-            lambda: orgs.set_roles(MEMBER, roles=()),
+            lambda: roles_set(MEMBER),
             Kind.INVALID_ARGUMENT,
             "Errors.Member.RolesMissing",
             "COMMAND-Mq8re",
             id="roles: none",
         ),
         pytest.param(
-            lambda: orgs.set_roles(MEMBER, roles=("OWNER",)),
+            lambda: roles_set(OWNER, "OWNER"),
             Kind.INVALID_ARGUMENT,
             "Errors.Member.RoleUnknown",
             "COMMAND-Mr4uk",
-            id="roles: unknown",
+            id="roles: unknown, before the last owner",
         ),
         pytest.param(
-            lambda: orgs.set_roles(MEMBER, roles=("ORG_OWNER", "ORG_OWNER")),
+            lambda: roles_set(MEMBER, "ORG_OWNER", "ORG_OWNER"),
             Kind.FAILED_PRECONDITION,
             "Errors.NoChangesFound",
             "COMMAND-Ms6nc",
             id="roles: those that it has",
         ),
         pytest.param(
-            lambda: orgs.remove_member(None),
+            lambda: roles_set(OWNER, "IAM_ORG_MANAGER"),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Member.LastOwner",
+            "COMMAND-Ms8lo",
+            id="roles: the last owner",
+        ),
+        pytest.param(
+            lambda: orgs.remove_member(None, is_owned_otherwise=False),
             Kind.NOT_FOUND,
             "Errors.Member.NotFound",
             "COMMAND-Mn7nf",
             id="member: none to remove",
+        ),
+        pytest.param(
+            lambda: orgs.remove_member(OWNER, is_owned_otherwise=False),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Member.LastOwner",
+            "COMMAND-Mn8lo",
+            id="member removed: the last owner",
         ),
         pytest.param(
             lambda: token_made(None, expires_at=1),
@@ -413,14 +445,45 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
             {"name": "ADA", "language": ""},
             id="user: only what changes",
         ),
-        pytest.param(lambda: users.remove(USER)[1], "user.removed", {}, id="user removed"),
         pytest.param(
-            lambda: orgs.set_roles(MEMBER, roles=("IAM_OWNER", "IAM_OWNER")),
+            lambda: user_removed(USER, MEMBER), "user.removed", {}, id="user removed: no owner"
+        ),
+        pytest.param(
+            lambda: user_removed(USER, OWNER, is_owned_otherwise=True),
+            "user.removed",
+            {},
+            id="user removed: one of many owners",
+        ),
+        pytest.param(
+            lambda: roles_set(MEMBER, "IAM_OWNER", "IAM_OWNER"),
             "member.changed",
             {"roles": ["IAM_OWNER"]},
             id="member: other roles",
         ),
-        pytest.param(lambda: orgs.remove_member(MEMBER), "member.removed", {}, id="member removed"),
+        pytest.param(
+            lambda: roles_set(OWNER, "ORG_OWNER", "IAM_OWNER"),
+            "member.changed",
+            {"roles": ["ORG_OWNER", "IAM_OWNER"]},
+            id="member: the last owner, who stays one",
+        ),
+        pytest.param(
+            lambda: roles_set(OWNER, "ORG_OWNER", is_owned_otherwise=True),
+            "member.changed",
+            {"roles": ["ORG_OWNER"]},
+            id="member: one of many owners, no owner any more",
+        ),
+        pytest.param(
+            lambda: orgs.remove_member(MEMBER, is_owned_otherwise=False),
+            "member.removed",
+            {},
+            id="member removed: no owner",
+        ),
+        pytest.param(
+            lambda: orgs.remove_member(OWNER, is_owned_otherwise=True),
+            "member.removed",
+            {},
+            id="member removed: one of many owners",
+        ),
         pytest.param(
             lambda: token_made(expires_at=501, description="laptop"),
             "token.added",
@@ -595,25 +658,3 @@ def test_what_is_no_language_tag_is_named(tag: str) -> None:
     with pytest.raises(Refusal) as refused:
         made(language=tag)
     assert refused.value.values == {"language": ascii(tag)}
-
-
-OWNER = replace(MEMBER, roles=("IAM_OWNER",))
-GOING = Org("p", "Going", 1, 100, 100, 5)
-
-
-@pytest.mark.parametrize(
-    ("member", "member_of", "home", "stays"),
-    [
-        pytest.param(OWNER, ORG, ORG, True, id="outside"),
-        pytest.param(MEMBER, ORG, ORG, False, id="no owner of the instance"),
-        pytest.param(None, ORG, ORG, False, id="no member any more"),
-        pytest.param(OWNER, None, ORG, False, id="member of one that is gone"),
-        pytest.param(OWNER, ORG, None, False, id="user of one that is gone"),
-        pytest.param(OWNER, ORG, GOING, False, id="user of it"),
-        pytest.param(OWNER, GOING, ORG, False, id="member of it"),
-    ],
-)
-def test_who_still_owns_the_instance_without_an_organisation(
-    member: Member | None, member_of: Org | None, home: Org | None, stays: bool
-) -> None:
-    assert orgs.is_owner_without("p", member, member_of, home) is stays

@@ -24,7 +24,9 @@ from server.operations import (
     ListTokens,
     Operation,
     OrgContents,
+    RemoveMember,
     RemoveOrg,
+    RemoveUser,
     SetRoles,
     UpdateUser,
 )
@@ -87,12 +89,18 @@ async def test_an_organisation_is_cleared_away_operation_by_operation(
 
 async def test_a_removal_that_was_stopped_goes_on(instance: Instance) -> None:
     org_id, _ = await an_org(instance, actions=1)
+    other_id = await instance.made(CreateOrg("other"))
+    made, other = await instance.admin.perform(ListOrgs())
+    assert (made["state"], other["state"]) == ("active", "active")
     await instance.admin.perform(RemoveOrg(org_id))
+    removed = {**made, "name": "", "state": "removed"}
+    assert await instance.admin.perform(ListOrgs()) == [other, removed]
     await instance.admin.perform(RemoveOrg(org_id))
     await instance.admin.perform(ClearOrg(org_id))
+    assert await instance.admin.perform(ListOrgs()) == [other]
+    assert other["id"] == other_id
     for operation in (RemoveOrg(org_id), OrgContents(org_id)):
         assert await instance.refusal(operation) == f"Organisation {org_id!r} not found"
-    assert await instance.admin.perform(ListOrgs()) == []
 
 
 async def test_nothing_is_cleared_away_of_an_organisation_that_lives(instance: Instance) -> None:
@@ -129,6 +137,39 @@ async def test_the_last_owner_of_the_instance_is_not_removed(instance: Instance)
     assert await instance.admin.perform(RemoveOrg(org_id)) == []
     assert await instance.admin.perform(RemoveOrg(other_id)) == []
     assert await instance.refusal(RemoveOrg(third_id)) == last.format(third_id)
+
+
+async def test_the_last_owner_of_the_instance_stays_one(instance: Instance) -> None:
+    org_id, ada = await an_org(instance)
+    _, bob = await an_org(instance, actions=1)
+    roles = ("ORG_OWNER", "IAM_OWNER")
+    await instance.admin.perform(SetRoles(ada, roles, org_id))
+
+    async def refused(user_id: str, *operations: Operation) -> None:
+        for operation in operations:
+            assert await instance.refusal(operation) == (
+                f"User {user_id!r} is the last IAM_OWNER: make another one first "
+                "(member add, member set-roles)"
+            )
+
+    await refused(
+        ada, SetRoles(ada, ("ORG_OWNER",), org_id), RemoveMember(ada, org_id), RemoveUser(ada)
+    )
+    await instance.admin.perform(AddMember(bob, roles, org_id))
+    assert await instance.admin.perform(RemoveMember(ada, org_id)) == []
+    await refused(bob, SetRoles(bob, ("ORG_OWNER",), org_id), RemoveUser(bob))
+    assert await instance.admin.perform(RemoveUser(ada)) == []
+
+
+async def test_a_role_in_an_organisation_that_ended_owns_nothing(instance: Instance) -> None:
+    _, ada = await an_org(instance)
+    other_id, bob = await an_org(instance, actions=1)
+    third_id = await instance.made(CreateOrg("third"))
+    await instance.admin.perform(SetRoles(bob, ("IAM_OWNER",), other_id))
+    await instance.admin.perform(AddMember(ada, ("IAM_OWNER",), third_id))
+    await instance.admin.perform(RemoveOrg(third_id))
+    assert "last IAM_OWNER" in await instance.refusal(RemoveMember(bob, other_id))
+    assert await instance.admin.perform(RemoveUser(ada)) == []
 
 
 async def test_where_nobody_owns_the_instance_any_organisation_may_go(instance: Instance) -> None:

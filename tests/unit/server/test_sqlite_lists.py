@@ -16,7 +16,7 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.eventstore.sqlite import SqliteEventStore, listing, schema
+from server.eventstore.sqlite import SqliteEventStore, listing, rows, schema
 from server.eventstore.sqlite.listing import Statement
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
@@ -157,3 +157,10 @@ async def test_actions_of_an_older_version_are_found_and_counted(
     assert [action.id for action in found.items] == ["id1"]
     assert [(await store.actions(org_id)).total for org_id in "opq"] == [2, 1, 0]
     await store.close()
+
+
+def test_organisations_that_ended_are_looked_for_among_what_was_removed(
+    database: sqlite3.Connection,
+) -> None:
+    first, *_ = plan(database, Statement(rows.ENDED_ORGS, ()))
+    assert first == "SEARCH removed USING PRIMARY KEY (aggregate_type=?)"

@@ -5,10 +5,10 @@ A point read costs microseconds, a list what it is long; who calls decides on wh
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key
@@ -106,7 +106,9 @@ class Reader:
     def contents(self, org_id: str) -> Contents:
         with self._at_one_moment() as connection:
             counts = {
-                kind: connection.execute(f"SELECT count(*) {those}", (org_id,)).fetchone()[0]
+                kind: connection.execute(f"SELECT count(*) {those}", {"org_id": org_id}).fetchone()[
+                    0
+                ]
                 for kind, those in rows.GOING_WITH_ORG.items()
             }
         return Contents(counts["action"], counts["user"], counts["member"], counts["token"])
@@ -114,7 +116,9 @@ class Reader:
     def some_contents(self, org_id: str, limit: int, chars_max: int) -> Sequence[Key]:
         for kind, those in rows.GOING_WITH_ORG.items():
             chars = "length(script)" if kind == "action" else "0"
-            found = self._all(f"SELECT id, {chars} {those} LIMIT ?2", (org_id, limit))
+            found = self._all(
+                f"SELECT id, {chars} {those} LIMIT :limit", {"org_id": org_id, "limit": limit}
+            )
             if found:
                 sums = accumulate(row[1] for row in found)
                 fitting = sum(so_far <= chars_max for so_far in sums)
@@ -177,7 +181,7 @@ class Reader:
             found: rows.Row | None = self._connection.execute(sql, values).fetchone()
         return found
 
-    def _all(self, sql: str, values: rows.Row) -> list[rows.Row]:
+    def _all(self, sql: str, values: rows.Row | Mapping[str, Any]) -> list[rows.Row]:
         with storage(self._path):
             return self._connection.execute(sql, values).fetchall()
 

@@ -185,18 +185,18 @@ DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By type of the aggregate, and by that of its dependants: a statement that is given its id."""
 
-_ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = ?1)"
+_ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = :org_id)"
 GOING_WITH_ORG: Final[Mapping[str, str]] = {
-    "action": "FROM actions WHERE org_id = ?1",
+    "action": "FROM actions WHERE org_id = :org_id",
     "token": f"FROM tokens WHERE {_ITS_USERS}",
-    "member": f"FROM members WHERE org_id = ?1 OR {_ITS_USERS}",
-    "user": "FROM users WHERE org_id = ?1",
+    "member": f"FROM members WHERE org_id = :org_id OR {_ITS_USERS}",
+    "user": "FROM users WHERE org_id = :org_id",
 }
-"""What goes with an organisation, by type, in the order in which it is cleared away: users last, as
-it is by them that the rest is found."""
+"""What goes with the organisation `:org_id`, by type, in the order in which it is cleared away:
+users last, as it is by them that the rest is found."""
 
 _IS_LEFT: Final = " OR ".join(
-    f"EXISTS (SELECT 1 {those.replace('?1', 'removed.aggregate_id')})"
+    f"EXISTS (SELECT 1 {those.replace(':org_id', 'removed.aggregate_id')})"
     for those in GOING_WITH_ORG.values()
 )
 ENDED_ORGS: Final = (

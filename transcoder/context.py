@@ -7,6 +7,7 @@ Where grpc.aio's own context decides: an abort is final whatever the servicer do
 be given as numbers; `code()` is None and `details()` empty until they are set.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -14,9 +15,11 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.calls import Call, Metadata, Sink
+from transcoder.calls import Call, Metadata, Method, Sink
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.headers import STATUS_DETAILS
+
+logger = logging.getLogger(__name__)
 
 MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 DoneCallback = Callable[["Context"], None]
@@ -77,6 +80,8 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
             self._code = _status_code(code)
 
     def set_details(self, details: str) -> None:
+        if not isinstance(details, str):
+            raise TypeError(f"details: expected a str, got {type(details).__name__}")
         if not self._is_aborted:
             self._details = details
 
@@ -87,11 +92,11 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         """Keep the metadata for the answer's headers; a unary answer is sent in one piece."""
         if self._initial_sent:
             raise UsageError("Send initial metadata failed: already sent")
+        self._call.initial_metadata = _pairs(initial_metadata)
         self._initial_sent = True
-        self._call.initial_metadata = tuple(initial_metadata)
 
     def set_trailing_metadata(self, trailing_metadata: MetadataPairs) -> None:
-        self._call.trailing_metadata = tuple(trailing_metadata)
+        self._call.trailing_metadata = _pairs(trailing_metadata)
 
     def set_compression(self, compression: grpc.Compression) -> None:
         """Nothing to do: how a body is compressed is between the door and its client."""
@@ -116,12 +121,12 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         """Abort, for asynchronous and synchronous servicers alike."""
         if self._is_aborted:
             raise UsageError("Abort already called!")
-        self.set_code(code)
         if details:
             self.set_details(details)
-        self._is_aborted = True
         if trailing_metadata:
             self.set_trailing_metadata(trailing_metadata)
+        self.set_code(code)
+        self._is_aborted = True
         raise AbortError("Locally aborted.")
 
     def add_done_callback(self, callback: DoneCallback) -> None:
@@ -155,7 +160,10 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
     def finish(self) -> None:
         self._is_done = True
         for callback in self._callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:  # the call has its answer, and the others are to run too
+                logger.exception("a done callback of %s failed", self._call.method.path)
 
     def failure(self) -> TranscodeError | None:
         """The status that the handler set or aborted with; None for OK."""
@@ -201,7 +209,8 @@ class StreamContext(Context):
         if self.as_message is not None:
             message = self.as_message(message)
         if type(message) is not self._call.method.response_type:
-            raise TypeError(f"{self._call.method.path} wrote {type(message).__name__}")
+            method = self._call.method
+            raise TypeError(f"{method.path} wrote {kind_of(message, method)}")
         self._initial_sent = True
         try:
             await self._sink.send(message)
@@ -248,3 +257,24 @@ def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
     if isinstance(code, grpc.StatusCode):
         return code
     return CODE_BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)
+
+
+def _pairs(metadata: Iterable[object]) -> tuple[tuple[str, str | bytes], ...]:
+    """Metadata, checked while the servicer that sets it can still be told."""
+    pairs = []
+    for pair in metadata:
+        match pair:
+            case (str() as key, str() | bytes() as value):
+                pairs.append((key, value))
+            case _:
+                raise TypeError(f"metadata: expected a str and a str or bytes, got {pair!r}")
+    return tuple(pairs)
+
+
+def kind_of(response: object, method: Method) -> str:
+    """What a servicer answered with that is not of its method's response type."""
+    if not isinstance(response, Message):
+        return type(response).__name__
+    name = response.DESCRIPTOR.full_name
+    is_namesake = name == method.descriptor.output_type.full_name
+    return f"{name} of another descriptor pool" if is_namesake else name

@@ -15,6 +15,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from concurrent.futures import CancelledError as FutureCancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -22,7 +23,7 @@ from google.protobuf.message import Message
 from grpc.aio import AbortError
 
 from transcoder.calls import Call, Metadata, Method, Sink
-from transcoder.context import Context, StreamContext, SyncContext
+from transcoder.context import Context, StreamContext, SyncContext, kind_of
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
@@ -68,11 +69,11 @@ class InProcess:
         self._handlers: dict[str, Handler] = {}
         find: FindHandler = self._find
         for interceptor in reversed(interceptors):
-            intercept = getattr(interceptor, "intercept_service", None)
-            if intercept is None:
-                kind = type(interceptor).__name__
+            given: object = interceptor
+            if not isinstance(given, grpc.aio.ServerInterceptor):
+                kind = type(given).__name__
                 raise SchemaError(f"interceptors: expected grpc.aio.ServerInterceptors, got {kind}")
-            find = functools.partial(intercept, find)
+            find = functools.partial(interceptor.intercept_service, find)
         self._chain = find
 
     def register(self, handlers: Mapping[str, Handler]) -> None:
@@ -126,16 +127,15 @@ class InProcess:
                 raise failure
             if handler.response_serializer != registered.response_serializer:
                 response = _as_message(response, handler, method)
-        except (TranscodeError, asyncio.CancelledError):
+        except (TranscodeError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as exc:
-            failure = context.failure()
-            if failure is None:
-                raise _fault(call, exc) from exc
-            raise failure from (None if isinstance(exc, AbortError) else exc)
+        except BaseException as exc:
+            if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
+                raise
+            raise _ending(call, context, exc) from exc
         if type(response) is not method.response_type:
             request_id = call.metadata.get(REQUEST_ID)
-            returned = type(response).__name__
+            returned = kind_of(response, method)
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
             raise internal(request_id)
         return response
@@ -164,13 +164,12 @@ class InProcess:
             failure = context.failure()
             if failure is not None:
                 raise failure
-        except (TranscodeError, asyncio.CancelledError):
+        except (TranscodeError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as exc:
-            failure = context.failure()
-            if failure is None:
-                raise _fault(call, exc) from exc
-            raise failure from (None if isinstance(exc, AbortError) else exc)
+        except BaseException as exc:
+            if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
+                raise
+            raise _ending(call, context, exc) from exc
 
 
 async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaitable[R]]) -> R:
@@ -218,11 +217,34 @@ def _as_message(response: Any, handler: Handler, method: Method) -> Message:  # 
     return method.response_type.FromString(response if serialize is None else serialize(response))
 
 
-def _fault(call: Call, exc: Exception) -> TranscodeError:
-    """How a call ends whose handler raised what it should not."""
+def _is_told_to_end() -> bool:
+    """Whether the call is cancelled from outside; a handler may raise CancelledError by itself."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _ending(call: Call, context: Context, exc: BaseException) -> TranscodeError:
+    """How a call ends whose handler raised: by the status it had set, or as a fault.
+
+    What it raised is logged, but for what a servicer means to raise.
+    """
+    failure = context.failure()
     request_id = call.metadata.get(REQUEST_ID)
-    logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
-    return internal(request_id)
+    if failure is None or not (_is_abort(exc) or _is_unwritten(failure, exc)):
+        logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
+    return internal(request_id) if failure is None else failure
+
+
+def _is_abort(exc: BaseException) -> bool:
+    """Also where tasks of a TaskGroup aborted."""
+    if isinstance(exc, BaseExceptionGroup):
+        return all(map(_is_abort, exc.exceptions))
+    return isinstance(exc, AbortError)
+
+
+def _is_unwritten(failure: TranscodeError, exc: BaseException) -> bool:
+    """Whether it is what generated code has in the place of a method that nobody wrote."""
+    return failure.code is grpc.StatusCode.UNIMPLEMENTED and isinstance(exc, NotImplementedError)
 
 
 def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
@@ -236,7 +258,20 @@ async def _in_thread(behaviour: Callable[..., Any], request: object, context: Co
     """Run a plain function in the loop's pool, as grpc.aio does, with our context variables."""
     run = contextvars.copy_context().run
     work = functools.partial(run, behaviour, request, SyncContext(context))
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+    return await asyncio.get_running_loop().run_in_executor(None, _carried, work)
+
+
+def _carried(work: Callable[[], R]) -> R:
+    """Do a thread's work, and raise what a Future carries to the loop as it is.
+
+    StopIteration it does not carry at all; SystemExit would end the loop, CancelledError the call.
+    """
+    try:
+        return work()
+    except BaseException as exc:
+        if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
+            raise
+        raise RuntimeError(f"a plain function raised {type(exc).__name__}") from exc
 
 
 async def _stream_in_thread(
@@ -261,7 +296,8 @@ async def _stream_in_thread(
                 responses.close()
 
     try:
-        await loop.run_in_executor(None, contextvars.copy_context().run, run)
+        work = functools.partial(contextvars.copy_context().run, run)
+        await loop.run_in_executor(None, _carried, work)
     finally:
         # Cancelled here, the thread goes on to its next write, which fails as the call is over.
         is_over = True

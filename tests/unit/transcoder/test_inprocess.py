@@ -9,6 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 
 from transcoder.calls import Call, Metadata, Metadatum
@@ -18,6 +20,7 @@ from transcoder.inprocess import InProcess
 from transcoder.schema import methods_of
 
 CHECK = "/grpc.health.v1.Health/Check"
+REQUEST = health_pb2.HealthCheckRequest.DESCRIPTOR.full_name
 ANSWER = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 Behaviour = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
 
@@ -83,9 +86,30 @@ async def test_an_exception_that_looks_like_a_status_gives_internal(exc: Excepti
     assert caught.value.message == "internal error (request id r1)"
 
 
-@pytest.mark.parametrize("response", [None, health_pb2.HealthCheckRequest(), b"bytes"])
+def of_another_pool() -> object:
+    pool = DescriptorPool()
+    pool.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName(ANSWER.DESCRIPTOR.full_name)
+    )()
+
+
+@pytest.mark.parametrize(
+    ("response", "returned"),
+    [
+        pytest.param(None, "NoneType", id="nothing"),
+        pytest.param(b"bytes", "bytes", id="bytes"),
+        pytest.param(health_pb2.HealthCheckRequest(), f"{REQUEST}, ", id="another message"),
+        pytest.param(health_pb2.HealthCheckResponse, "MessageMeta", id="the class of a message"),
+        pytest.param(
+            of_another_pool(),
+            "grpc.health.v1.HealthCheckResponse of another descriptor pool",
+            id="the same message of another pool",
+        ),
+    ],
+)
 async def test_an_answer_of_another_type_gives_internal(
-    response: object, caplog: pytest.LogCaptureFixture
+    response: object, returned: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def behaviour(request: Any, context: Any) -> Any:
         return response
@@ -93,7 +117,144 @@ async def test_an_answer_of_another_type_gives_internal(
     with caplog.at_level(logging.ERROR), pytest.raises(TranscodeError) as caught:
         await run(behaviour)
     assert caught.value.code is grpc.StatusCode.INTERNAL
-    assert f"{CHECK} returned {type(response).__name__}" in caplog.text
+    assert f"{CHECK} returned {returned}" in caplog.text
+
+
+@pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
+@pytest.mark.parametrize(
+    "raised",
+    [ValueError, StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError],
+)
+async def test_whatever_a_handler_raises_gives_internal_and_a_line_in_the_log(
+    raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        raise raised("secret")
+
+    def plain(request: Any, context: Any) -> Any:
+        raise raised("secret")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(plain if is_plain else behaviour, timeout_s=30)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert caught.value.message == "internal error (request id r1)"
+    assert f"{CHECK} failed, request id r1" in caplog.text
+    assert "secret" in caplog.text
+
+
+async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert "CancelledError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("misuse", "complaint"),
+    [
+        pytest.param(
+            lambda context: context.end(grpc.StatusCode.ABORTED, 5, ()),
+            "details: expected a str, got int",
+            id="details of an abort",
+        ),
+        pytest.param(
+            lambda context: context.set_details(b"gone"),
+            "details: expected a str, got bytes",
+            id="details",
+        ),
+        pytest.param(
+            lambda context: context.set_trailing_metadata((("x-cost", 7),)),
+            "metadata: expected a str and a str or bytes, got ('x-cost', 7)",
+            id="trailing metadata",
+        ),
+        pytest.param(
+            lambda context: context.set_trailing_metadata({"ab": "c"}),
+            "metadata: expected a str and a str or bytes, got 'ab'",
+            id="metadata that is a dict",
+        ),
+        pytest.param(
+            lambda context: context.hold_initial_metadata((("x-cost",),)),
+            "metadata: expected a str and a str or bytes, got ('x-cost',)",
+            id="initial metadata",
+        ),
+        pytest.param(
+            lambda context: context.end(grpc.StatusCode.ABORTED, "gone", (("x-cost", None),)),
+            "metadata: expected a str and a str or bytes, got ('x-cost', None)",
+            id="metadata of an abort",
+        ),
+    ],
+)
+async def test_what_a_context_cannot_send_fails_where_it_is_set(
+    misuse: Callable[[Any], None], complaint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        misuse(context)
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert f"TypeError: {complaint}" in caplog.text
+
+
+async def test_a_callback_that_fails_leaves_answer_and_other_callbacks_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended: list[bool] = []
+
+    def fail(context: Any) -> None:
+        raise ValueError("secret")
+
+    async def behaviour(request: Any, context: Any) -> Any:
+        context.add_done_callback(fail)
+        context.add_done_callback(lambda c: ended.append(c.done()))
+        return ANSWER
+
+    assert await run(behaviour) is ANSWER
+    assert ended == [True]
+    assert f"a done callback of {CHECK} failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("code", "raised", "is_logged"),
+    [
+        pytest.param(grpc.StatusCode.NOT_FOUND, ValueError("bug"), True, id="a bug"),
+        pytest.param(
+            grpc.StatusCode.UNIMPLEMENTED, NotImplementedError(), False, id="generated code"
+        ),
+    ],
+)
+async def test_what_is_raised_behind_a_status_is_logged(
+    code: grpc.StatusCode, raised: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        context.set_code(code)
+        raise raised
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.code is code
+    assert (f"{CHECK} failed" in caplog.text) is is_logged
+
+
+@pytest.mark.parametrize("is_grouped", [False, True], ids=["alone", "by a group of tasks"])
+async def test_an_abort_is_not_logged(is_grouped: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def behaviour(request: Any, context: Any) -> Any:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+        except grpc.aio.AbortError as exc:
+            raise ExceptionGroup("tasks", [exc]) if is_grouped else exc from None
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour)
+    assert caught.value.message == "gone"
+    assert caplog.messages == []
 
 
 async def test_abort_with_ok_is_not_success() -> None:

@@ -110,9 +110,18 @@ async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
     assert sink.came == [1]
 
 
-@pytest.mark.parametrize("response", [None, health_pb2.HealthCheckRequest(), b"bytes"])
+@pytest.mark.parametrize(
+    ("response", "wrote"),
+    [
+        pytest.param(None, "NoneType", id="nothing"),
+        pytest.param(b"bytes", "bytes", id="bytes"),
+        pytest.param(
+            health_pb2.HealthCheckRequest(), "grpc.health.v1.HealthCheckRequest", id="a message"
+        ),
+    ],
+)
 async def test_a_message_of_another_type_gives_internal(
-    response: object, caplog: pytest.LogCaptureFixture
+    response: object, wrote: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = Recorder()
 
@@ -122,8 +131,31 @@ async def test_a_message_of_another_type_gives_internal(
     with pytest.raises(TranscodeError) as caught:
         await run(behaviour, sink)
     assert caught.value.code is grpc.StatusCode.INTERNAL
-    assert f"{WATCH} wrote {type(response).__name__}" in caplog.text
+    assert f"{WATCH} wrote {wrote}" in caplog.text
     assert sink.came == []
+
+
+@pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
+@pytest.mark.parametrize("raised", [StopIteration, SystemExit, asyncio.CancelledError])
+async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
+    raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield reply(1)
+        raise raised("secret")
+
+    def plain(request: Any, context: Any) -> Iterator[Any]:
+        yield reply(1)
+        raise raised("secret")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(plain if is_plain else behaviour, sink, timeout_s=30)
+    assert caught.value.message == "internal error (request id r1)"
+    assert f"{WATCH} failed, request id r1" in caplog.text
+    assert "secret" in caplog.text
+    assert sink.came == [1]
 
 
 async def test_a_deadline_closes_the_generator() -> None:

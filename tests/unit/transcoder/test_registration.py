@@ -117,6 +117,11 @@ async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:
     await transcoder.stop()
 
 
+class Synchronous(grpc.ServerInterceptor):
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        return continuation(handler_call_details)
+
+
 @pytest.mark.parametrize(
     ("construct", "complaint"),
     [
@@ -124,6 +129,11 @@ async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:
             lambda: Transcoder(interceptors=[object()]),  # type: ignore[list-item]  # the fault
             "interceptors: expected grpc.aio.ServerInterceptors, got object",
             id="interceptor",
+        ),
+        pytest.param(
+            lambda: Transcoder(interceptors=[Synchronous()]),  # type: ignore[list-item]  # the fault
+            "interceptors: expected grpc.aio.ServerInterceptors, got Synchronous",
+            id="interceptor of grpc, which is not grpc.aio's",
         ),
         pytest.param(
             lambda: Transcoder(compress_min_bytes=-1),

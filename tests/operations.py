@@ -78,6 +78,10 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
             context.set_trailing_metadata((("x-cost", "7"),))
         if case == "large":
             return operations_pb2.Operation(name="x" * 200_000)
+        if case == "unwritable":
+            await context.send_initial_metadata((("location", "/v1/here"),))
+            unknown = any_pb2.Any(type_url="type.googleapis.com/no.Such")
+            return operations_pb2.Operation(response=unknown)
         if case.isdecimal():
             await context.send_initial_metadata((("x-http-code", case),))
         if case == "metadata":

@@ -33,6 +33,7 @@ from transcoder.errors import (
     malformed,
     shown,
     status_json,
+    unimplemented,
     unsupported_media_type,
     wrong_method,
 )
@@ -160,9 +161,11 @@ class Doors:
             logger.info("refused %s: %s, request id %s", what, error.message, request_id)
             status, body = self._failure(error, out)
         except Exception:
-            logger.exception("answering failed, request id %s", request_id)
+            what = f"{request.method} {shown(target)}"
+            logger.exception("answering %s failed, request id %s", what, request_id)
             if request.writer.output_size > 0:
                 raise ConnectionAbortedError("part of the answer is written already") from None
+            del out[1:]  # what the answer would have said
             if is_grpc_web:
                 status, more, body = self._grpc_web.failure(internal(request_id), headers)
                 out += more
@@ -196,6 +199,8 @@ class Doors:
         except TranscodeError as error:
             return self._unrouted(request, path, error, out)
         route = match.target
+        if not route.method.is_unary:
+            raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")
         call = self._call(route.method, request, request_id)
         message = await self._message(request, route, match.variables, query)
         failure: TranscodeError | None = None
@@ -212,11 +217,14 @@ class Doors:
         status = http_code(call.initial_metadata) if call.initial_metadata else 200
         if status in NO_CONTENT:
             return status, b""
-        out.append(("Content-Type", JSON))
         if response.ByteSize() > self._limits.inline_max_bytes:
-            encoded = await offload(route.encode, response)
+            # A copy: what a servicer returns may be its own state, which its next call changes.
+            copy = route.method.response_type()
+            copy.CopyFrom(response)
+            encoded = await offload(route.encode, copy)
         else:
             encoded = route.encode(response)
+        out.append(("Content-Type", JSON))
         return status, encoded
 
     async def _message(

@@ -3,13 +3,15 @@
 import asyncio
 import io
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
 from tests.operations import Operations, Server, serving
@@ -525,6 +527,69 @@ async def test_a_fault_of_the_door_itself_is_answered_in_the_callers_protocol(
     headers = {"Content-Type": content_type, "X-Request-Id": "mine"}
     async with session.post(CANCEL, headers=headers) as answer:
         assert (answer.status, await answer.read()) == (status, expected)
+
+
+async def test_an_answer_that_has_no_json_says_nothing_of_itself(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/unwritable") as answer:
+        assert answer.status == 500
+        assert "Location" not in answer.headers
+        assert answer.headers.getall("Content-Type") == ["application/json"]
+        assert "no.Such" not in await answer.text()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("answering GET '/v1/operations/unwritable' failed, request id ")
+    assert "an Any of a type that is not known: no.Such" in caplog.text
+
+
+async def test_a_large_answer_is_what_was_returned_whatever_becomes_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = operations_pb2.Operation(name="x" * 100_000)
+
+    async def offload(work: Callable[..., bytes], *args: Any) -> bytes:
+        state.name = "changed"  # by another call, while this one is written in a thread
+        return work(*args)
+
+    async def get(request: object, context: object) -> object:
+        return state
+
+    monkeypatch.setattr("transcoder.doors.offload", offload)
+    transcoder = Transcoder()
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        get,
+        operations_pb2.GetOperationRequest.FromString,
+        operations_pb2.Operation.SerializeToString,
+    )
+    service = "google.longrunning.Operations"
+    transcoder.add_registered_method_handlers(service, {"GetOperation": handler})
+    address = await transcoder.start("127.0.0.1:0")
+    async with (
+        aiohttp.ClientSession(f"http://{address}") as session,
+        session.get("/v1/operations/a") as answer,
+    ):
+        assert await answer.json() == {"name": "x" * 100_000}
+    await transcoder.stop()
+
+
+async def test_a_method_that_streams_is_refused_by_name() -> None:
+    transcoder: Any = Transcoder()
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), transcoder)
+    address = await transcoder.start("127.0.0.1:0")
+    async with (
+        aiohttp.ClientSession(f"http://{address}") as session,
+        session.post("/grpc.health.v1.Health/Watch", data=b"{}\n{}") as answer,
+    ):
+        assert (answer.status, await answer.json()) == (
+            501,
+            {
+                "code": 12,
+                "message": "/grpc.health.v1.Health/Watch: "
+                "methods that stream are not served as JSON",
+            },
+        )
+    await transcoder.stop()
 
 
 async def test_the_doors_mount_in_an_application_of_ones_own() -> None:

@@ -18,7 +18,7 @@ from transcoder.errors import SchemaError, malformed
 from transcoder.fields import Field, Fields
 from transcoder.masks import MaskFiller
 from transcoder.query import QueryReader, claim
-from transcoder.readers import descriptor_of
+from transcoder.readers import descriptor_of, reaches_required
 from transcoder.rules import HttpRule
 from transcoder.scalars import Fault
 from transcoder.template import Variable
@@ -64,6 +64,7 @@ class Binder:
             if rule.verb == "PATCH":
                 self._masks = MaskFiller.of(request, self._body)
         _refuse_conflicts(self._variables, field, rule.where)
+        self._may_be_incomplete = reaches_required(request)
         self._query = QueryReader(
             fields.of(request),
             nesting_max=codec.nesting_max,
@@ -99,6 +100,9 @@ class Binder:
         self.bind_path(variables, message)
         if body and self._masks is not None:
             self._masks.fill(message, body)
+        if self._may_be_incomplete and not message.IsInitialized():
+            missing = message.FindInitializationErrors()[0]  # type: ignore[attr-defined]  # no stub
+            raise malformed(f"{missing}: required, but not given")
         return message
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:

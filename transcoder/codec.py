@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import Default, DescriptorPool
 from google.protobuf.message import Message
 
-from transcoder import wellknown
+from transcoder import scalars, wellknown
 from transcoder.document import parse, parse_exactly
 from transcoder.errors import SchemaError, malformed
 from transcoder.options import JsonOptions
@@ -117,6 +117,9 @@ class Codec:
     def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
         """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
         _, _, read, takes_null = self._readers.field(field)
+        if field.enum_type is not None and not field.is_repeated:
+            # A name that it has not is passed over as a member is; here it is all there is.
+            read = scalars.enum_reader(field.enum_type)
 
         def read_or_null(value: object, depth: int) -> object:
             try:

@@ -9,7 +9,7 @@ Rule 2: what is compiled is published whole and never changes after.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -29,6 +29,8 @@ SIMPLE: Mapping[int, Reader] = {
     FieldDescriptor.TYPE_FLOAT: scalars.read_float,
     FieldDescriptor.TYPE_BYTES: scalars.read_bytes,
 } | {kind: scalars.integer_reader(*bounds) for kind, bounds in scalars.INTEGERS.items()}
+
+_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 
 
 class Readers:
@@ -135,16 +137,30 @@ def map_entry(field: FieldDescriptor) -> Descriptor | None:
 
 def reaches_floats(descriptor: Descriptor) -> bool:
     """Whether JSON for this type may hold a float field, for which -0 is not 0."""
+    return any(
+        held.full_name == wellknown.ANY
+        or held.is_extendable
+        or any(field.cpp_type in _FLOATS for field in held.fields)
+        for held in _reached(descriptor)
+    )
+
+
+def reaches_required(descriptor: Descriptor) -> bool:
+    """Whether a message of this type may lack a required field."""
+    return any(
+        held.is_extendable or any(field.is_required for field in held.fields)
+        for held in _reached(descriptor)
+    )
+
+
+def _reached(descriptor: Descriptor) -> Iterator[Descriptor]:
+    """The type itself, and each that a message of it may hold in a field."""
     seen = {descriptor}
     waiting = [descriptor]
     while waiting:
         current = waiting.pop()
-        if current.full_name == wellknown.ANY or current.is_extendable:
-            return True
+        yield current
         for field in current.fields:
-            if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
-                return True
             if field.message_type is not None and field.message_type not in seen:
                 seen.add(field.message_type)
                 waiting.append(field.message_type)
-    return False

@@ -3,10 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder.binding import Binder
+from transcoder.codec import Codec
 from transcoder.errors import SchemaError, TranscodeError
+from transcoder.fields import Fields
+from transcoder.rules import HttpRule
+from transcoder.schema import methods_of
+from transcoder.template import PathTemplate
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,9 @@ def test_a_body_fills_what_the_rule_says(
             id="no JSON",
         ),
         pytest.param("*", " ", "body: expected JSON, got ' ' at line 1, column 1", id="blank"),
+        pytest.param(
+            "color", '"PINK"', "color: expected a value of test.Color, got 'PINK'", id="enum"
+        ),
     ],
 )
 def test_a_bad_body_is_refused_by_field(
@@ -194,6 +203,42 @@ def test_a_field_bound_by_the_path_wins(
 ) -> None:
     bound = binder(template, body=body).bind(["path"], query, sent.encode())
     assert bound == order(message)
+
+
+OLD = """
+syntax = "proto2";
+message Old {
+required string id = 1;
+repeated Old parts = 2;
+}
+service Olds {
+rpc Put(Old) returns (Old);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        pytest.param("", "id", id="no body"),
+        pytest.param("{}", "id", id="empty body"),
+        pytest.param('{"id":"a","parts":[{"id":"b"},{}]}', "parts[1].id", id="in a list"),
+    ],
+)
+def test_a_required_field_that_is_missing_is_named(
+    compile_proto: Callable[[str], DescriptorPool], body: str, missing: str
+) -> None:
+    pool = compile_proto(OLD)
+    method = methods_of("test.Olds", pool)["/test.Olds/Put"]
+    rule = HttpRule("test.Olds.Put", "PUT", PathTemplate.parse("/olds"), "*", "")
+    made = Binder(method, rule, Fields(Codec(pool=pool)), strict=False)
+    with pytest.raises(TranscodeError) as caught:
+        made.bind([], "", body.encode())
+    assert (caught.value.http_status, caught.value.message) == (
+        400,
+        f"{missing}: required, but not given",
+    )
+    assert made.bind([], "", b'{"id":"a","parts":[{"id":"b"}]}').IsInitialized()
 
 
 def test_a_nested_field_of_the_path_leaves_its_siblings(

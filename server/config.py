@@ -9,7 +9,6 @@ Rule: the file is read and nothing else is; nothing listens, nothing is made.
 
 import contextlib
 import ipaddress
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from server import config_values
 from server.config_values import Unfit
+from server.toml_form import toml
 from server.urls import may_be_fetched
 
 SHOWN_CHARS: Final = 40
@@ -157,8 +157,7 @@ def _check_jwt(config: Config, origins: Mapping[str, str]) -> None:
 def as_toml(loaded: Loaded) -> str:
     """The settings as a configuration file, each with where it came from."""
     return "\n".join(
-        f"{name} = {_toml(getattr(loaded.config, name))}  # {loaded.origins[name]}"
-        for name in _READ
+        f"{name} = {toml(getattr(loaded.config, name))}  # {loaded.origins[name]}" for name in _READ
     )
 
 
@@ -244,17 +243,15 @@ def _parsed(file: _Given) -> Mapping[str, object]:
         ) from exc
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{file.value}: expected TOML: {exc}") from exc
+    except ValueError as exc:
+        # What Python refuses to read in decimal, which is no error to tomllib.
+        raise ConfigError(f"{file.value}: expected TOML, got a number of too many digits") from exc
     except RecursionError as exc:
         raise ConfigError(f"{file.value}: expected TOML, got values nested too deep") from exc
 
 
-def _toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    # TOML's basic strings, booleans and integers are written as JSON's.
-    return json.dumps(value if isinstance(value, int) else str(value), ensure_ascii=False)
-
-
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else str(value)
-    return repr(text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text)
+    """A text in quotes, or what else a file has, as it has it."""
+    text = value if isinstance(value, str) else toml(value)
+    cut = text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text
+    return repr(cut) if isinstance(value, str) else cut

@@ -91,6 +91,8 @@ class _Parser:
         while self._take("/"):
             self._read_segment()
         verb = self._read_verb() if self._take(":") else ""
+        if self._peek() == "{":
+            self._refuse("a variable begins a segment")
         if self._position < len(self._text):
             self._fail('"/", a verb or the end')
         return verb
@@ -123,26 +125,27 @@ class _Parser:
             field_path.append(self._read_identifier())
         if any(variable.field_path == tuple(field_path) for variable in self.variables):
             self._position = opened_at
-            self._fail(f"each variable once, but {'.'.join(field_path)!r} is here again")
+            self._refuse(f"variable {'.'.join(field_path)!r} is here again")
         start = len(self.segments)
+        whose = f"of the variable in column {opened_at + 1}"
         if self._take("="):
-            self._read_part()
+            self._read_part(whose)
             while self._take("/"):
-                self._read_part()
-            self._expect("}", '"/" or "}"')
+                self._read_part(whose)
+            self._expect("}", f'"/" or "}}" {whose}')
         else:
             if self._peek() != "}":
-                self._fail('".", "=" or "}"')
+                self._fail(f'".", "=" or "}}" {whose}')
             self._add(Single(), opened_at)
             self._position += 1
         end = len(self.segments)
         is_multi = end - start > 1 or isinstance(self.segments[start], Multi)
         self.variables.append(Variable(tuple(field_path), start, end, is_multi, opened_at + 1))
 
-    def _read_part(self) -> None:
+    def _read_part(self, whose: str) -> None:
         """Read one segment of a variable's own template."""
         if self._peek() == "{":
-            self._fail("no variable within a variable")
+            self._refuse(f'another variable before the "}}" {whose}')
         if self._peek() == "*":
             self._read_wildcard()
         else:
@@ -156,7 +159,7 @@ class _Parser:
     def _add(self, wildcard: Single | Multi, position: int) -> None:
         if any(isinstance(segment, Multi) for segment in self.segments):
             self._position = position
-            self._fail('only literals after "**"')
+            self._refuse('only literals may follow "**"')
         self.segments.append(wildcard)
 
     def _read_identifier(self) -> str:
@@ -187,7 +190,7 @@ class _Parser:
 
     def _fail(self, expected: str) -> NoReturn:
         got = repr(self._peek()) if self._peek() else "the end"
-        raise SchemaError(
-            f"path template {self._text!r}, column {self._position + 1}: "
-            f"expected {expected}, got {got}"
-        )
+        self._refuse(f"expected {expected}, got {got}")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise SchemaError(f"path template {self._text!r}, column {self._position + 1}: {why}")

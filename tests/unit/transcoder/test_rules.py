@@ -131,7 +131,7 @@ def test_additional_bindings_follow_the_rule() -> None:
         pytest.param(
             HttpRule(get="/a/{title"),
             "shop.Books.Get: GET path template '/a/{title', column 10: "
-            'expected ".", "=" or "}", got the end',
+            'expected ".", "=" or "}" of the variable in column 4, got the end',
             id="bad template",
         ),
         pytest.param(

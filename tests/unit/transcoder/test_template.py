@@ -124,9 +124,7 @@ def test_template_parses(
         pytest.param(
             "/{a}b", 5, "expected \"/\", a verb or the end, got 'b'", id="text after a variable"
         ),
-        pytest.param(
-            "/a{b}", 3, "expected \"/\", a verb or the end, got '{'", id="variable after text"
-        ),
+        pytest.param("/a{b}", 3, "a variable begins a segment", id="variable after text"),
         pytest.param(
             "/a*", 3, "expected \"/\", a verb or the end, got '*'", id="wildcard after text"
         ),
@@ -138,23 +136,46 @@ def test_template_parses(
         pytest.param("/{}", 3, "expected a field name, got '}'", id="no field"),
         pytest.param("/{1a}", 3, "expected a field name, got '1'", id="field that is no name"),
         pytest.param("/{a.}", 5, "expected a field name, got '}'", id="field path cut"),
-        pytest.param("/{a", 4, 'expected ".", "=" or "}", got the end', id="variable not closed"),
-        pytest.param("/{a=b", 6, 'expected "/" or "}", got the end', id="sub-template not closed"),
+        pytest.param(
+            "/v1/{a",
+            7,
+            'expected ".", "=" or "}" of the variable in column 5, got the end',
+            id="variable not closed",
+        ),
+        pytest.param(
+            "/{a/{b}",
+            4,
+            'expected ".", "=" or "}" of the variable in column 2, got \'/\'',
+            id="variable not closed before a segment",
+        ),
+        pytest.param(
+            "/{a=b",
+            6,
+            'expected "/" or "}" of the variable in column 2, got the end',
+            id="sub-template not closed",
+        ),
+        pytest.param(
+            "/{a=b/*/{c}",
+            9,
+            'another variable before the "}" of the variable in column 2',
+            id="sub-template not closed before another variable",
+        ),
         pytest.param("/{a=}", 5, "expected a segment, got '}'", id="empty sub-template"),
         pytest.param(
-            "/{a={b}}", 5, "expected no variable within a variable, got '{'", id="nested variable"
+            "/{a={b}}",
+            5,
+            'another variable before the "}" of the variable in column 2',
+            id="nested variable",
         ),
         pytest.param(
             "/{a.b}/{a.b}",
             8,
-            "expected each variable once, but 'a.b' is here again, got '{'",
+            "variable 'a.b' is here again",
             id="same variable twice",
         ),
-        pytest.param("/**/**", 5, "expected only literals after \"**\", got '*'", id="many twice"),
-        pytest.param("/**/*", 5, "expected only literals after \"**\", got '*'", id="one, many"),
-        pytest.param(
-            "/{a=**}/{b}", 9, "expected only literals after \"**\", got '{'", id="variable, many"
-        ),
+        pytest.param("/**/**", 5, 'only literals may follow "**"', id="many twice"),
+        pytest.param("/**/*", 5, 'only literals may follow "**"', id="one, many"),
+        pytest.param("/{a=**}/{b}", 9, 'only literals may follow "**"', id="variable, many"),
         pytest.param("/}", 2, "expected a segment, got '}'", id="stray brace"),
     ],
 )

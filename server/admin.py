@@ -279,7 +279,9 @@ class Admin:
 def _given(operation: Operation) -> dict[str, str]:
     """What the operator gave, by the names that texts have for it."""
     given = msgspec.structs.asdict(operation)
-    return {name: repr(text[:40]) for name, text in given.items() if isinstance(text, str)}
+    texts = {name: repr(text[:40]) for name, text in given.items() if isinstance(text, str)}
+    moments = {name: _time(moment) for name, moment in given.items() if isinstance(moment, int)}
+    return texts | moments
 
 
 def _org(org: Org) -> Result:

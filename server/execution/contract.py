@@ -63,7 +63,6 @@ class Script:
     """
 
     action_id: str
-    org_id: str
     name: str
     source: str
     timeout_ns: int = 0

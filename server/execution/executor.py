@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 import orjson
-import structlog
 
 from server.execution import contexts
 from server.execution.contract import (
@@ -43,8 +42,6 @@ INLINE_MAX_BYTES: Final = 32 << 10
 LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
 """Of one action; a script is told to stop long before."""
-
-log = structlog.get_logger()
 
 
 class _Line(msgspec.Struct):
@@ -120,7 +117,7 @@ class Executor:
         Raises:
             Overloaded, Unavailable: see `run`.
         """
-        script = Script("", org_id, name, source)
+        script = Script("", name, source)
         if problem := _too_large(script):
             return Check(parses=False, has_function=False, failure=problem)
         async with self._pool.slot(org_id), self._pool.process(FIRST_TRIGGER) as process:
@@ -143,7 +140,7 @@ class Executor:
     ) -> ActionResult:
         script = action.script
         if problem := _too_large(script):
-            return self._told(action, problem, 0, 0)
+            return _result(action, problem, 0, 0)
         metadata, grants = action.lists()
         setup = {
             "context": contexts.parts(context),
@@ -163,26 +160,7 @@ class Executor:
             ended = await process.run(payload, action, timeout_ns=timeout_ns)
             took = time.monotonic_ns() - started
         failure = failure_of(ended, script.source, timeout_ns=timeout_ns)
-        return self._told(action, failure, took // 1000, (started - queued_at) // 1000)
-
-    def _told(
-        self, action: "_Action", failure: Failure | None, duration_us: int, queue_us: int
-    ) -> ActionResult:
-        """The result; only one that is worth a look is logged, as many actions run."""
-        script = action.script
-        if failure is not None:
-            log.warning(
-                "action run failed",
-                action=script.action_id,
-                name=script.name,
-                org=script.org_id,
-                duration_us=duration_us,
-                queue_us=queue_us,
-                reason=failure.text,
-            )
-        return ActionResult(
-            script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
-        )
+        return _result(action, failure, took // 1000, (started - queued_at) // 1000)
 
 
 class _Action:
@@ -214,6 +192,15 @@ class _Action:
         if self._collector is None:
             return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
         return await self._fetcher.answer(payload)
+
+
+def _result(
+    action: _Action, failure: Failure | None, duration_us: int, queue_us: int
+) -> ActionResult:
+    script = action.script
+    return ActionResult(
+        script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
+    )
 
 
 def _too_large(script: Script) -> Failure | None:

@@ -115,7 +115,7 @@ class ExecutionService(ExecutionServiceServicer):
         except ExecutionError as error:
             raise _refusal(error) from error
         for action in result.actions:
-            self._records.count(caller.org_id, action)
+            self._records.count(made, action)
         results = await _told(result, _results, result, scripts)
         skipped = [_not_run(script, pb.ACTION_STATE_SKIPPED) for script in scripts[len(results) :]]
         state = pb.RUN_STATE_SUCCEEDED if result.failed is None else pb.RUN_STATE_FAILED
@@ -133,7 +133,7 @@ class ExecutionService(ExecutionServiceServicer):
         org_id = CALLER.get().org_id
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
         if request.HasField("script"):
-            script = requests.script_to_test(request.script, org_id)
+            script = requests.script_to_test(request.script)
         else:
             action = await self._reads.action(org_id, request.id)
             if action is None:

@@ -41,7 +41,6 @@ def trigger_of(flow: str, trigger: str) -> tuple[FlowType, TriggerType]:
 def script_of(action: Action) -> Script:
     return Script(
         action_id=action.id,
-        org_id=action.org_id,
         name=action.name,
         source=action.script,
         timeout_ns=action.timeout_ns,
@@ -49,10 +48,9 @@ def script_of(action: Action) -> Script:
     )
 
 
-def script_to_test(script: pb.Script, org_id: str) -> Script:
+def script_to_test(script: pb.Script) -> Script:
     return Script(
         action_id="",
-        org_id=org_id,
         name=script.name,
         source=script.script,
         timeout_ns=nanoseconds(script.timeout),

@@ -89,8 +89,9 @@ class Records:
         """Of the organisation's actions, by id; the one that ran last comes last."""
         return [(id, figures) for (org, id), figures in self._figures.items() if org == org_id]
 
-    def count(self, org_id: str, result: ActionResult) -> None:
-        key = (org_id, result.action_id)
+    def count(self, made: Made, result: ActionResult) -> None:
+        """Put it to the figures; one that failed is worth a line, whatever else is logged."""
+        key = (made.org_id, result.action_id)
         figures = self._figures.pop(key, None) or Figures(result.name)
         self._figures[key] = figures
         if len(self._figures) > COUNTED_MAX:
@@ -100,6 +101,15 @@ class Records:
         figures.queue_us += result.queue_us
         figures.duration_us += result.duration_us
         if result.failure is not None:
+            log.warning(
+                "action run failed",
+                run=made.id,
+                action=result.action_id,
+                name=result.name,
+                reason=result.failure.text,
+                ms=result.duration_us // 10 / 100,
+                org=made.org_id,
+            )
             figures.failures += 1
             figures.timeouts += result.failure.timed_out
             figures.kills += result.failure.killed

@@ -146,12 +146,12 @@ async def test_the_active_actions_of_the_trigger_are_run_as_they_are(
     assert (request.flow_type, request.trigger_type, request.org_id) == (2, 4, ORG)
     assert request.context == {"claims": {"a": [1, None]}}
     assert [
-        (one.action_id, one.org_id, one.name, one.source, one.timeout_ns, one.allowed_to_fail)
+        (one.action_id, one.name, one.source, one.timeout_ns, one.allowed_to_fail)
         for one in request.scripts
     ] == [
-        ("1", ORG, "name1", "s1", 10**9, False),
-        ("2", ORG, "name2", "s2", 10**9, True),
-        ("3", ORG, "name3", "s3", 10**9, False),
+        ("1", "name1", "s1", 10**9, False),
+        ("2", "name2", "s2", 10**9, True),
+        ("3", "name3", "s3", 10**9, False),
     ]
     assert [(one.action_id, one.state) for one in response.actions] == [
         ("1", pb.ACTION_STATE_SUCCEEDED),
@@ -297,9 +297,10 @@ async def test_a_test_is_neither_logged_nor_counted(
 ) -> None:
     engine.fails = {"3"}
     request = pb.TestActionRequest(id="3", flow_type="2", trigger_type="4")
-    response = await service.TestAction(request, None)
+    with structlog.testing.capture_logs() as captured:
+        response = await service.TestAction(request, None)
     assert response.action.state == pb.ACTION_STATE_FAILED
-    assert log.runs == []
+    assert (captured, log.runs) == ([], [])
     assert not (await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)).actions
 
 
@@ -312,7 +313,7 @@ async def test_a_script_that_is_not_stored_is_tested_as_it_is(
     request.script.allowed_to_fail = True
     response = await service.TestAction(request, None)
     (script,) = engine.requests[0].scripts
-    assert (script.name, script.source, script.timeout_ns, script.org_id) == ("f", "source", 5, ORG)
+    assert (script.name, script.source, script.timeout_ns) == ("f", "source", 5)
     assert (script.action_id, response.action.allowed_to_fail) == ("", True)
 
 
@@ -406,3 +407,26 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
             "org": ORG,
             "user": ADA,
         }
+
+
+@pytest.mark.parametrize("lines", [True, False], ids=["calls logged", "calls not logged"])
+async def test_an_action_that_fails_in_a_run_is_a_warning(
+    reads: Reads, engine: Engine, log: Log, lines: bool
+) -> None:
+    CALLER.set(Caller(ADA, ORG))
+    service = ExecutionService(reads, engine, Records(log, since=NOW, lines=lines), IdGenerator(7))
+    engine.fails, engine.failure = {"2"}, Failure("late", timed_out=True)
+    with structlog.testing.capture_logs() as captured:
+        await service.RunTrigger(run_request(), None)
+    (told,) = log.told()
+    assert captured[0] == {
+        "event": "action run failed",
+        "log_level": "warning",
+        "run": told.id,
+        "action": "2",
+        "name": "name2",
+        "reason": "late",
+        "ms": 2000.0,
+        "org": ORG,
+    }
+    assert [line["event"] for line in captured[1:]] == ["run"] * lines

@@ -76,4 +76,4 @@ LOG = "var log = require('zitadel/log').log"
 
 
 def action(source: str) -> Script:
-    return Script("id", "org", "f", source)
+    return Script("id", "f", source)

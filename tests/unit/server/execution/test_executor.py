@@ -43,7 +43,7 @@ FAILS = "function f() { throw new Error('no') }"
     ],
 )
 async def test_a_timeout_is_the_stored_one_if_it_is_below_20_s(stored: int, effective: int) -> None:
-    assert Script("id", "org", "f", "", timeout_ns=stored).effective_timeout_ns == effective
+    assert Script("id", "f", "", timeout_ns=stored).effective_timeout_ns == effective
 
 
 async def test_actions_run_in_order_and_share_what_they_collect(runner: Runner) -> None:

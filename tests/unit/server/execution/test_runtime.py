@@ -372,7 +372,7 @@ async def test_date_parse_takes_the_text_of_a_date(runner: Runner) -> None:
 async def test_effects_of_an_action_that_failed_are_kept(runner: Runner) -> None:
     failing = "function f(ctx, api) { api.v1.claims.setClaim('k', 1); throw new Error('no') }"
     reading = "function f(ctx) { require('zitadel/log').log(ctx.v1.claims.k) }"
-    allowed = Script("a", "org", "f", failing, allowed_to_fail=True)
+    allowed = Script("a", "f", failing, allowed_to_fail=True)
     result = await runner.run(allowed, reading)
     assert (dict(result.effects.claims), result.actions[1].logs[0].text) == ({"k": 1}, "1")
 
@@ -380,6 +380,6 @@ async def test_effects_of_an_action_that_failed_are_kept(runner: Runner) -> None
 async def test_effects_before_a_time_out_are_kept(runner: Runner) -> None:
     endless = "function f(ctx, api) { api.v1.claims.setClaim('k', 1); for (;;); }"
     result = await runner.run(
-        Script("a", "org", "f", endless, timeout_ns=100_000_000, allowed_to_fail=True)
+        Script("a", "f", endless, timeout_ns=100_000_000, allowed_to_fail=True)
     )
     assert (result.failed, dict(result.effects.claims)) == (None, {"k": 1})

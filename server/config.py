@@ -48,7 +48,7 @@ class Config:
         cors_origins: as browsers send them ("https://app.example"), or "*" alone for any.
         access_log: whether each call, and each run, is logged.
         script_workers: processes that run scripts, at most; 0 for four for each core.
-        script_queue: runs that wait for one of them; one more is refused.
+        script_queue: runs that wait for one of them, half of them of one organisation.
         script_fetch_deny: addresses, networks and host names that scripts may not reach, beside
             those that are not public.
         script_fetch_allow: those that they may reach all the same.
@@ -66,7 +66,7 @@ class Config:
     log_format: LogFormat = "text"
     access_log: bool = True
     script_workers: int = 0
-    script_queue: int = 256
+    script_queue: int = 512
     script_fetch_deny: tuple[str, ...] = ()
     script_fetch_allow: tuple[str, ...] = ()
     runs_keep_days: int = 7

@@ -210,7 +210,8 @@ class Options:
         workers_max: processes at most; 0: four for each core. They run at a lower priority than
             the service, so more than cores cost it nothing, and some only wait for an answer.
         workers_warm: started at once, and kept; 0: one for each core.
-        queue_max: runs that wait for a process; one more is refused.
+        queue_max: runs that wait for a process, half of them of one organisation; one more is
+            refused.
         queue_timeout_s: that one waits at most.
         runs_max: actions after which a process is replaced.
         heap_max_bytes: of the values of a script.
@@ -222,7 +223,7 @@ class Options:
 
     workers_max: int = 0
     workers_warm: int = 0
-    queue_max: int = 256
+    queue_max: int = 512
     queue_timeout_s: float = 10.0
     runs_max: int = 500
     heap_max_bytes: int = 64 << 20

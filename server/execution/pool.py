@@ -5,7 +5,8 @@ is given to another if that has a fresh context already. A process that is ended
 are more than cores: workers run at a lower priority than the service, and many only wait for an
 answer from the network.
 
-Rule 1: one organisation has at most half of the slots, so its endless loops leave room for others.
+Rule 1: one organisation has at most half of the slots, and of the places to wait, so its endless
+loops leave room for others.
 Rule 2: who waits is served in order, as far as rule 1 lets; too many, or too long, is refused.
 """
 
@@ -38,6 +39,9 @@ class _Waiting:
     org_id: str
     turn: "asyncio.Future[None]"
 
+    def has_come(self) -> bool:
+        return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
+
 
 class Pool:
     def __init__(self, options: Options) -> None:
@@ -46,6 +50,7 @@ class Pool:
         self._slots_max = options.workers_max or 4 * (cores or 1)
         self._warm = min(options.workers_warm or (cores or 1), self._slots_max)
         self._org_max = max(1, self._slots_max // 2)
+        self._org_waiting_max = max(1, options.queue_max // 2)
         self._idle: list[Process] = []
         self._processes: set[Process] = set()
         self._of_org: Counter[str] = Counter()
@@ -164,28 +169,33 @@ class Pool:
 
     async def _enter(self, org_id: str) -> None:
         self._refuse_when_closed()
-        if not self._waiting and self._has_room(org_id):
+        if self._has_room(org_id):  # and nobody who waits could be served: see `_serve_waiting`
             self._of_org[org_id] += 1
             return
-        if len(self._waiting) >= self._options.queue_max:
-            raise Overloaded(f"{len(self._waiting)} runs wait already, which is the most")
+        self._refuse_when_full(org_id)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(org_id, loop.create_future())
         self._waiting.append(waiting)
-        self._serve_waiting()
         try:
             await asyncio.wait_for(waiting.turn, self._options.queue_timeout_s)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if waiting.has_come():
+                self._leave(org_id)  # and nobody is there to take it
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise Overloaded(
                 f"waited {self._options.queue_timeout_s:g} s for a process to run scripts in"
             ) from None
-        except asyncio.CancelledError:
-            if waiting.turn.done() and not waiting.turn.cancelled():
-                self._leave(org_id)  # its turn came, and nobody is there to take it
-            raise
         finally:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(waiting)
+
+    def _refuse_when_full(self, org_id: str) -> None:
+        if len(self._waiting) >= self._options.queue_max:
+            raise Overloaded(f"{len(self._waiting)} runs wait already, which is the most")
+        of_org = sum(waiting.org_id == org_id for waiting in self._waiting)
+        if of_org >= self._org_waiting_max:
+            raise Overloaded(f"{of_org} runs of the organisation wait already, which is the most")
 
     def _has_room(self, org_id: str) -> bool:
         return self._of_org.total() < self._slots_max and self._of_org[org_id] < self._org_max
@@ -197,6 +207,7 @@ class Pool:
         self._serve_waiting()
 
     def _serve_waiting(self) -> None:
+        """Let in whoever may be: after it there is nobody who waits but could run."""
         for waiting in tuple(self._waiting):
             if self._of_org.total() >= self._slots_max:
                 return

@@ -139,6 +139,10 @@ class EffectError(Exception):
     """What a worker sent is nothing that a script could have asked for."""
 
 
+class TooMuch(EffectError):
+    """More than a run may ask for; the text is for who wrote the script."""
+
+
 class Collector:
     """The effects of a run, as they come in.
 
@@ -165,11 +169,12 @@ class Collector:
         """Take one effect.
 
         Raises:
-            EffectError: it is none, or one of another trigger, or one too many.
+            EffectError: it is none, or one of another trigger.
+            TooMuch: with it the run asks for more than it may.
         """
         self._bytes += len(payload)
         if self._bytes > EFFECTS_MAX_BYTES:
-            raise EffectError(f"effects of more than {EFFECTS_MAX_BYTES} bytes")
+            raise TooMuch(f"the effects of the run are more than {EFFECTS_MAX_BYTES} bytes")
         try:
             op = _decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

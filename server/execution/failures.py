@@ -40,7 +40,7 @@ def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
             what = f"the action was not done within {_seconds(timeout_ns)}"
         return Failure(f"interrupt: {what}", timed_out=True, killed=True)
     if ended.end is not End.DONE:
-        return Failure("the process that ran the action ended", killed=True)
+        return Failure(ended.told or "the process that ran the action ended", killed=True)
     done = ended.done
     if done.raised:
         return _located(*_parted(done.raised), source)
@@ -72,7 +72,7 @@ def _located(text: str, stack: str, source: str) -> Failure:
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
         # Without a name it is a place in what was parsed: the script, if nothing called that.
-        if line < SHIM_LINE and (function or len(frames) == 1):
+        if line != SHIM_LINE and (function or len(frames) == 1):
             place = f"<eval>:{line}:{column}"
             named = function and function not in ("<eval>", "<anonymous>")
             at = f"{function} ({place})" if named else place

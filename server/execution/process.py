@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import msgspec
 
 from server.execution.contract import EVALUATE_MAX_NS, Options, Trigger, Unavailable
-from server.execution.effects import EffectError
+from server.execution.effects import EffectError, TooMuch
 from server.execution.frames import FIRST_TRIGGER, FrameError, FrameReader, Kind, frame
 
 START_MAX_S: Final = 10.0
@@ -71,18 +71,20 @@ class Ended:
     Attributes:
         evaluated: the script was; what came after was the function's.
         done: what the worker said, if it could.
+        told: of a fault, what the script's author is to know.
     """
 
     end: End
     evaluated: bool
     done: Done
+    told: str = ""
 
 
 class Visitor(Protocol):
     """Takes what an action sends while it runs."""
 
     def effect(self, payload: bytes) -> None:
-        """Raises EffectError if it is none."""
+        """Raises EffectError if it is none, TooMuch if it is one too many."""
 
     def log(self, payload: bytes) -> None:
         """Raises EffectError if it is none."""
@@ -144,9 +146,9 @@ class Process(asyncio.Protocol):
             ours.close()
             raise Unavailable(f"no process for scripts: {os.strerror(error.errno or 0)}") from error
         self = cls(child)
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
         try:
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
             self.protections = await asyncio.wait_for(self._ready, START_MAX_S)
         except TimeoutError:
             raise Unavailable(
@@ -155,6 +157,8 @@ class Process(asyncio.Protocol):
         except FrameError as error:
             raise Unavailable(f"a process for scripts did not start: {error}") from error
         finally:
+            if self._transport is None:
+                ours.close()
             if not self.protections:
                 await self.stop()
         return self
@@ -237,6 +241,8 @@ class Process(asyncio.Protocol):
                 raise FrameError(f"more than {SENT_MAX_BYTES} bytes in one action")
             for kind, payload in self._reader.feed(data):
                 self._take(kind, payload)
+        except TooMuch as error:
+            self._finish(End.FAULT, str(error))
         except (FrameError, EffectError, msgspec.DecodeError, UnicodeDecodeError):
             self._finish(End.FAULT)
 
@@ -278,11 +284,11 @@ class Process(asyncio.Protocol):
         elif self.is_alive and self._transport is not None:
             self._transport.write(frame(Kind.ANSWER, fetched.result()))
 
-    def _finish(self, end: End) -> None:
+    def _finish(self, end: End, told: str = "") -> None:
         """End the action other than by its own word, and with it the process."""
         self.kill()
         if self._ended is not None and not self._ended.done():
-            self._ended.set_result(Ended(end, self._evaluated, Done()))
+            self._ended.set_result(Ended(end, self._evaluated, Done(), told))
 
 
 def _memory_of(pid: int) -> int | None:

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -42,12 +43,14 @@ PARTS: Final = {
 }
 """The files of `script/` that make `ctx` and `api` of each trigger."""
 
-_LEADING: Final = "\n" * SHIM_LINE
-"""Before our part. What follows is `0,function…`, as the engine would read all that stands in
+_LEADING: Final = "\n" * (SHIM_LINE - 1)
+"""Before our parts. What follows is `0,function…`, as the engine would read all that stands in
 parentheses twice, to see whether an arrow comes after."""
 
 _ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 """In JSON as Go writes it. There they stand in texts only."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _FromEngine: TypeAlias = Any
 """A context, a function or a value: the engine has no types for them."""
@@ -63,9 +66,9 @@ def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
 
 
 def _bare(path: Path) -> str:
-    """A file without its comments, which would be read again for each context."""
+    """A file in one line, without its comments, which stand in lines of their own."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
+    return " ".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
 
 class Worker:
@@ -109,12 +112,12 @@ class Worker:
 
     def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
         """A context that has seen no script, with our part in it."""
-        code = "\n".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
+        code = " ".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
         context = _quickjs.Context()
         context.set_memory_limit(self._heap_max_bytes)
         context.set_max_stack_size(STACK_MAX_BYTES)
         context.add_callable("host", self._host)
-        shim = context.eval(f"{_LEADING}0,function(){{'use strict';{code}\n}}()")
+        shim = context.eval(f"{_LEADING}0,function(){{'use strict';{code}}}()")
         if self._logs:
             shim("prepareLog")
         return context, shim
@@ -130,15 +133,13 @@ class Worker:
             self.send(Kind.FETCH, text.encode())
             return self._receive()[1].decode()
         elif kind == "part":
-            return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}\n}}"
+            return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}}}"
         elif kind == "escape":
             return text.translate(_ESCAPED)
-        elif kind == "random":
-            return os.urandom(16).hex()
-        elif kind == "clock":
-            return str(time.time_ns())
-        elif kind in ("md5", "sha1"):
-            return hashlib.new(kind, bytes.fromhex(text), usedforsecurity=False).hexdigest()
+        elif kind in ("uuid1", "uuid4"):
+            return _uuid_by_time() if kind == "uuid1" else _uuid(os.urandom(16), 4)
+        elif kind in ("uuid3", "uuid5"):
+            return _uuid_by_name(text[:36], text[36:].encode(), int(kind[-1]))
         return None
 
     def _run(
@@ -147,12 +148,10 @@ class Worker:
         """How it ended: nothing said is success."""
         try:
             shim("begin", setup)
-            try:
+            if "\0" in source:
+                raise _quickjs.JSException("SyntaxError: a NUL character\n")
+            with contextlib.suppress(TypeError, ValueError):  # its last value has no form here
                 context.eval(source)
-            except ValueError:
-                raise _quickjs.JSException("SyntaxError: a NUL character\n") from None
-            except TypeError:
-                pass  # it is done, and its last value is one that has no form here
             _finish_jobs(context)
             self.send(Kind.EVALUATED, b"")
             named = _named(context, name)
@@ -167,6 +166,32 @@ class Worker:
             return {"raised": str(error)[:8192]}
         except MemoryError:
             return {"raised": "out of memory"}
+
+
+def _uuid(octets: bytes | bytearray, version: int) -> str:
+    """RFC 9562, of 16 octets or more."""
+    made = bytearray(octets[:16])
+    made[6] = made[6] & 0x0F | version << 4
+    made[8] = made[8] & 0x3F | 0x80
+    digits = made.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _uuid_by_time() -> str:
+    """Of 100 ns since 1582-10-15, and a node that is random, with the bit that says so."""
+    ticks = (time.time_ns() // 100 + 0x01B21DD213814000).to_bytes(8, "big")
+    octets = bytearray(ticks[4:] + ticks[2:4] + ticks[:2] + os.urandom(8))
+    octets[10] |= 1
+    return _uuid(octets, 1)
+
+
+def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
+    """None if the namespace is none."""
+    if not _UUID.fullmatch(namespace):
+        return None
+    algorithm = hashlib.md5 if version == 3 else hashlib.sha1
+    named = bytes.fromhex(namespace.replace("-", "")) + name
+    return _uuid(algorithm(named, usedforsecurity=False).digest(), version)
 
 
 def _finish_jobs(context: _FromEngine) -> None:

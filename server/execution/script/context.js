@@ -33,12 +33,15 @@ const storedValue = (stored) => {
   }
 };
 
+// A new list, of new entries.
 const metadataListOf = (data) => {
-  each(data.metadata, (entry) => {
+  const metadata = [];
+  for (let index = 0; index < data.metadata.length; index++) {
+    const entry = { ...data.metadata[index] };
     entry.value = storedValue(entry.value);
-    return typedSeal(withTimes(entry, "creationDate", "changeDate"));
-  });
-  return typedSeal(withTimes(data, "timestamp"));
+    push(metadata, typedSeal(withTimes(entry, "creationDate", "changeDate")));
+  }
+  return typedSeal(withTimes({ ...data, metadata }, "timestamp"));
 };
 
 const metadataReader = (name) => () => metadataListOf(part(name));

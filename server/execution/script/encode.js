@@ -1,6 +1,7 @@
 // A value of a script as JSON: as Go writes what the old engine exports.
 //
-// Here is what most scripts pass: texts, numbers, booleans, arrays, objects. The rest is in `values`.
+// Here is what most scripts pass: texts, numbers, booleans, nothing, arrays, objects. The rest is in
+// `values`.
 
 const DEPTH_MAX = 100;
 let size;
@@ -33,6 +34,7 @@ const counted = (json, length = json.length) => {
 const encodeAt = (value, depth) => {
   if (typeof value === "string") return counted(quoted(value));
   if (typeof value === "boolean" || isFinite(value)) return counted(`${value}`);
+  if (value === undefined || value === null) return counted("null");
   if (depth > DEPTH_MAX) refuse(RangeError_, `a value that is nested more than ${DEPTH_MAX} deep, or in itself`);
   if (isArray(value)) {
     const parts = [];
@@ -55,11 +57,11 @@ const encodeFields = (value, names, shown, depth) => {
 };
 
 const sort = method(Array.prototype, "sort");
-const { getPrototypeOf, prototype: objectPrototype } = Object;
+const { getOwnPropertyDescriptor, getPrototypeOf, prototype: objectPrototype } = Object;
 const isPlain = (value) =>
-  typeof value === "object" && value !== null && getPrototypeOf(value) === objectPrototype && !weakHas(typed, value);
+  typeof value === "object" && getPrototypeOf(value) === objectPrototype && !weakHas(typed, value);
 
 const encodeOther = lazily("values", () => ({
-  method, slice, weakHas, typed, isTime, timeText, keys, sort, push, quoted, counted, listed, encodeAt, encodeFields,
-  refuse, isFinite, TypeError_, RangeError_, Number_,
+  ...names(), apply, isFinite, weakHas, typed, sort, counted, listed, encodeAt, encodeFields, getOwnPropertyDescriptor,
+  getPrototypeOf, refuse, Map_, Set_, Uint8Array_,
 }));

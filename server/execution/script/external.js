@@ -38,8 +38,8 @@ const providerInfoOf = (data) => {
 };
 
 const claimReader = () => {
-  const claims = part("idTokenClaims");
-  return (name) => claims?.[text(name)] ?? null;
+  const claims = { __proto__: null, ...part("idTokenClaims") };
+  return (name) => claims[text(name)] ?? null;
 };
 
 const contextOf = () => ({

@@ -6,8 +6,8 @@ const {
   method, keys, isArray, stringify, parse, wellFormed, push, list, quoted, kindOf, tell, refusal, TypeError_, String_,
 } = names;
 
-const split = method(String.prototype, "split");
-const trim = method(String.prototype, "trim");
+const split = method("", "split");
+const trim = method("", "trim");
 
 const fetch = (...values) => {
   if (values.length === 0) throw refusal("no url provided");

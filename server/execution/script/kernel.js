@@ -13,6 +13,9 @@ const { isArray } = Array;
 const { stringify, parse } = JSON;
 const { isFinite } = Number;
 const { Error: Error_, TypeError: TypeError_, RangeError: RangeError_, Number: Number_, String: String_ } = globalThis;
+// Also a script's own classes have these names, or the texts of dates are made shorter by it.
+const { BigInt: BigInt_, Date: Date_, Map: Map_, Set: Set_, Symbol: Symbol_, Uint8Array: Uint8Array_ } = globalThis;
+const { toISOString } = Date.prototype;
 
 const method = (prototype, name) => {
   const function_ = prototype[name];
@@ -52,8 +55,8 @@ const whole = (value) => (value.length < 256 ? value : join([value], ""));
 const tell = (kind, message) => host(kind, whole(message));
 
 // A part that few scripts need is compiled when it is first asked for, and not before: every context
-// pays for what it compiles. It has the script side's own names by the object that is given to it;
-// what it takes of the language it takes then, so a script that changed that changes its own answers.
+// pays for what it compiles. It has the script side's own names by the object that is given to it. Of the
+// language it has no other constructor; their methods it takes then, as no script gives them another sense.
 const evaluate = globalThis.eval;
 const lazily = (name, names) => {
   let made;
@@ -69,18 +72,18 @@ const quoted = (value) => stringify(wellFormed(value));
 
 const list = (parts, open, close) => open + join(parts, ",") + close;
 
-const namesOfModules = () => ({
-  method, keys, freeze, isArray, stringify, parse, wellFormed, slice, join, push, list, quoted, text, kindOf, tell,
-  refusal, TypeError_, Number_, String_,
+const names = () => ({
+  method, keys, freeze, isArray, stringify, parse, wellFormed, slice, push, list, quoted, text, kindOf, tell, refusal,
+  isTime, time, timeText, ZERO, toISOString, BigInt_, Date_, Number_, RangeError_, String_, Symbol_, TypeError_,
 });
-const logs = lazily("log", namesOfModules);
+const logs = lazily("log", names);
 const MODULES = {
   __proto__: null,
   "zitadel/log": logs,
   console: logs,
   util: logs,
-  "zitadel/http": lazily("http", namesOfModules),
-  "zitadel/uuid": lazily("uuid", namesOfModules),
+  "zitadel/http": lazily("http", names),
+  "zitadel/uuid": lazily("uuid", names),
 };
 const loaded = { __proto__: null };
 

@@ -10,15 +10,20 @@ const integer = (value) => {
 const listOfApi = (name, op, entries, read) => {
   const set = (array, key, given) => {
     if (key === "length") {
-      if (given < array.length) effect(`{"op":"shorten","length":${integer(given)}}`);
-      return setOwn(array, key, given);
+      const length = Number_(given);
+      if (!isInteger(length) || length < 0 || length > array.length) {
+        throw new RangeError_(`${name}.length: expected at most ${array.length}, got ${length}`);
+      }
+      if (length < array.length) effect(`{"op":"shorten","length":${length}}`);
+      return setOwn(array, key, length);
     }
     const index = typeof key === "string" ? Number_(key) : NaN;
     if (!isInteger(index) || index < 0) return setOwn(array, key, given);
+    // Read before the rest is looked at: what is given may be a script's getters, which use the list.
+    const entry = read(given);
     if (index > array.length || index >= LIST_MAX) {
       throw new RangeError_(`${name}[${index}]: expected an index of at most ${min(array.length, LIST_MAX - 1)}`);
     }
-    const entry = read(given);
     effect(`{"op":"${op}","at":${index},${entry.json}}`);
     return setOwn(array, key, entry.value);
   };

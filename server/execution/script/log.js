@@ -1,15 +1,16 @@
 // zitadel/log, console and util: lines to the log of the action.
 
-const { keys, freeze, stringify, slice, quoted, tell, Number_, String_ } = names;
+const { stringify, slice, quoted, tell, Number_, String_ } = names;
 
 const LOGS_MAX = 65536;
 const LINE_MAX = 4096;
+const LINE_COSTS = 8;
 let logged = 0;
 
 const note = (level, message) => {
   if (logged > LOGS_MAX) return;
   const line = message.length > LINE_MAX ? slice(message, 0, LINE_MAX) + "…" : message;
-  logged += line.length + 1;
+  logged += line.length + LINE_COSTS;
   tell("log", `{"level":"${level}","text":${quoted(line)}}`);
   if (logged > LOGS_MAX) {
     tell("log", '{"level":"warn","text":"what the action logs from here on is left out"}');
@@ -17,7 +18,7 @@ const note = (level, message) => {
 };
 
 // As util.format of the old engine: %s %d %j %%; the rest with spaces between.
-const format = (...values) => {
+const format = (values) => {
   if (values.length === 0) return "";
   const layout = String_(values[0]);
   let out = "";
@@ -44,16 +45,14 @@ const format = (...values) => {
   return out;
 };
 
-const logger = (level) => (...values) => note(level, format(...values));
+const logger = (level) => (...values) => note(level, format(values));
 
-const LOG_LEVELS = freeze({ log: "info", info: "info", debug: "debug", warn: "warn", error: "error" });
-const logModule = () => {
-  const module = {};
-  const names = keys(LOG_LEVELS);
-  for (let index = 0; index < names.length; index++) {
-    module[names[index]] = logger(LOG_LEVELS[names[index]]);
-  }
-  return module;
-};
+const logModule = () => ({
+  log: logger("info"),
+  info: logger("info"),
+  debug: logger("debug"),
+  warn: logger("warn"),
+  error: logger("error"),
+});
 
-return { "zitadel/log": logModule, console: logModule, util: () => ({ format }) };
+return { "zitadel/log": logModule, console: logModule, util: () => ({ format: (...values) => format(values) }) };

@@ -23,10 +23,10 @@ const time = (rfc3339) => new Time(rfc3339);
 
 const TIME_METHODS = "toString toJSON string unix unixMilli unixMicro unixNano getTime toISOString " +
   "year month day weekday yearDay hour minute second nanosecond isZero before after equal compare " +
-  "sub uTC local format";
-const timeMethods = lazily("dates", () => ({ method, slice, text, freeze, ZERO, timeText }));
+  "sub add addDate uTC local format";
+const timeMethods = lazily("dates", names);
 const addTimeMethod = (key) => {
-  const value = function (argument) { return timeMethods()[key](this, argument); };
+  const value = function (a, b, c) { return timeMethods()[key](this, a, b, c); };
   defineProperty(Time.prototype, key, { __proto__: null, value });
 };
 TIME_METHODS.split(" ").forEach(addTimeMethod);

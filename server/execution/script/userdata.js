@@ -5,8 +5,7 @@ const grantsOf = (data) => {
   each(data.grants, (grant) => {
     const stored = grant.orgMetadata;
     delete grant.orgMetadata;
-    const text = stringify(stored);
-    grant.getOrgMetadata = () => metadataListOf(parse(text));
+    grant.getOrgMetadata = () => metadataListOf(stored);
     return typedSeal(withTimes(grant, "creationDate", "changeDate"));
   });
   return typedSeal(withTimes(data, "timestamp"));

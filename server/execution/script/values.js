@@ -1,34 +1,31 @@
 // What `encode` makes of values that few scripts pass.
 //
-// undefined is null; keys are sorted; dates are RFC 3339, octets base64, a Map is pairs, a Set an
-// array, RegExp, Error and Promise are {}. Functions, NaN and Infinity have no form.
+// Keys are sorted; dates are RFC 3339, octets base64, a Map is pairs, a Set an array, RegExp, Error
+// and Promise are {}. Functions, NaN and Infinity have no form.
 // Dates, maps, sets and boxed values are known by what their methods say, not by their prototype.
 
 const {
-  method, slice, weakHas, typed, isTime, timeText, keys, sort, push, quoted, counted, listed, encodeAt, encodeFields,
-  refuse, isFinite, TypeError_, RangeError_, Number_,
+  apply, method, slice, weakHas, typed, isTime, timeText, toISOString, keys, sort, push, quoted, counted, listed,
+  encodeAt, encodeFields, getOwnPropertyDescriptor, getPrototypeOf, isFinite, refuse, Date_, Map_, Number_, RangeError_,
+  Set_, Symbol_, TypeError_, Uint8Array_,
 } = names;
 
-const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
 const getter = (prototype, name) => {
   const function_ = getOwnPropertyDescriptor(prototype, name).get;
   return (object) => apply(function_, object, []);
 };
-const typedArray = getPrototypeOf(Uint8Array.prototype);
-const typedTag = getter(typedArray, Symbol.toStringTag);
-const typedLength = getter(typedArray, "length");
-const upper = method(String.prototype, "toUpperCase");
-const dateValue = method(Date.prototype, "getTime");
-const mapForEach = method(Map.prototype, "forEach");
-const setForEach = method(Set.prototype, "forEach");
-const base64 = method(Uint8Array.prototype, "toBase64");
-const mapSize = getter(Map.prototype, "size");
-const setSize = getter(Set.prototype, "size");
-const Bytes = Uint8Array;
-const booleanValue = method(Boolean.prototype, "valueOf");
-const numberValue = method(Number.prototype, "valueOf");
-const stringValue = method(String.prototype, "valueOf");
-const isoString = method(Date.prototype, "toISOString");
+const typedTag = getter(getPrototypeOf(Uint8Array_.prototype), Symbol_.toStringTag);
+const mapSize = getter(Map_.prototype, "size");
+const setSize = getter(Set_.prototype, "size");
+const mapForEach = method(Map_.prototype, "forEach");
+const setForEach = method(Set_.prototype, "forEach");
+const dateValue = method(Date_.prototype, "getTime");
+const isoString = method({ toISOString }, "toISOString");
+const base64 = method(Uint8Array_.prototype, "toBase64");
+const upper = method("", "toUpperCase");
+const valueOfText = method("", "valueOf");
+const valueOfNumber = method(0, "valueOf");
+const valueOfBoolean = method(true, "valueOf");
 
 const trimFraction = (iso) => {
   let end = iso.length - 1;
@@ -48,11 +45,11 @@ const attempt = (function_, value) => {
 const encodeBuiltIn = (value, depth) => {
   const tag = typedTag(value);
   if (tag === "Uint8Array" || tag === "Uint8ClampedArray") {
-    return counted(quoted(base64(new Bytes(value))));
+    return counted(quoted(base64(tag === "Uint8Array" ? value : new Uint8Array_(value))));
   }
   if (tag !== undefined) {
     const parts = [];
-    for (let index = 0; index < typedLength(value); index++) {
+    for (let index = 0; index in value; index++) {
       push(parts, encodeAt(value[index], depth + 1));
     }
     return listed(parts);
@@ -72,7 +69,7 @@ const encodeBuiltIn = (value, depth) => {
     setForEach(value, (item) => push(parts, encodeAt(item, depth + 1)));
     return listed(parts);
   }
-  const boxed = attempt(stringValue, value) ?? attempt(numberValue, value) ?? attempt(booleanValue, value);
+  const boxed = attempt(valueOfText, value) ?? attempt(valueOfNumber, value) ?? attempt(valueOfBoolean, value);
   return boxed === undefined ? undefined : encodeAt(boxed, depth);
 };
 
@@ -98,9 +95,7 @@ const encodeObject = (value, depth) => {
 return (value, depth) => {
   switch (typeof value) {
     case "object":
-      return value === null ? counted("null") : encodeObject(value, depth);
-    case "undefined":
-      return counted("null");
+      return encodeObject(value, depth);
     case "bigint":
       return isFinite(Number_(value)) ? counted(`${value}`) : refuse(RangeError_, "a BigInt too large for JSON's numbers");
     case "symbol":

@@ -6,7 +6,7 @@ import pytest
 
 from server.execution import contexts
 from server.execution.contract import Trigger
-from server.execution.effects import EFFECTS_MAX_BYTES, Collector, EffectError
+from server.execution.effects import EFFECTS_MAX_BYTES, Collector, EffectError, TooMuch
 
 
 def collector(trigger: Trigger) -> Collector:
@@ -57,7 +57,7 @@ def test_effects_are_bounded() -> None:
     op = json.dumps({"op": "claim_log", "entry": "x" * 100_000}).encode()
     for _ in range(EFFECTS_MAX_BYTES // len(op)):
         found.apply(op)
-    with pytest.raises(EffectError, match=f"effects of more than {EFFECTS_MAX_BYTES} bytes"):
+    with pytest.raises(TooMuch, match=f"the run are more than {EFFECTS_MAX_BYTES} bytes"):
         found.apply(op)
 
 

@@ -189,6 +189,16 @@ async def test_a_run_without_actions_does_nothing(runner: Runner) -> None:
     assert (result.actions, result.failed, dict(result.effects.claims)) == ((), None, {})
 
 
+async def test_a_run_that_asks_for_too_much_is_told_so(runner: Runner) -> None:
+    large = "function f(ctx, api) { for (let i = 0; i < 3; i++) { " + (
+        "api.v1.claims.appendLogIntoClaims('é'.repeat(250000)) } }"
+    )
+    result = await runner.run(large, large, large)
+    assert result.failed is not None
+    assert result.failed.failure is not None
+    assert result.failed.failure.text == "the effects of the run are more than 4194304 bytes"
+
+
 async def test_a_script_that_is_too_large_is_refused(runner: Runner) -> None:
     failure = await runner.failure(" " * (SOURCE_MAX_BYTES + 1))
     assert failure.text == "the script has 2097153 bytes, expected at most 2097152"
@@ -275,6 +285,26 @@ async def test_one_organisation_leaves_room_for_others() -> None:
         await asyncio.gather(*running, return_exceptions=True)
         await executor.close()
     assert other.failed is None
+
+
+async def test_one_organisation_that_fills_its_half_of_the_queue_keeps_nobody_out() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
+    await executor.start()
+    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(3)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match="2 runs of the organisation wait already"):
+            await executor.run(slow)
+        waiting = [executor.run(RunRequest(2, 4, "other", {}, (action(FAST),))) for _ in range(3)]
+        others = await asyncio.gather(*waiting)
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert [other.failed for other in others] == [None] * 3
 
 
 async def test_a_process_is_replaced_after_enough_runs() -> None:

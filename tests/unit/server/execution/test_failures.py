@@ -4,6 +4,7 @@ import pytest
 
 from server.execution.contract import Failure
 from server.execution.failures import failure_of
+from server.execution.frames import SHIM_LINE
 from server.execution.process import Done, End, Ended
 
 
@@ -72,7 +73,7 @@ def test_a_stack_that_is_none_has_no_place(stack: str) -> None:
         pytest.param("a\nb\n    at f (<input>:3:4)\n", "a\nb at f (<eval>:3:4)", id="two lines"),
         pytest.param("    at f (<input>:3:4)\n", "    at f (<input>:3:4)", id="only a frame"),
         pytest.param(
-            "Error: x\n    at g (<input>:20007:4)\n    at f (<input>:1:2)\n",
+            f"Error: x\n    at g (<input>:{SHIM_LINE}:4)\n    at f (<input>:1:2)\n",
             "Error: x at f (<eval>:1:2)",
             id="ours first",
         ),

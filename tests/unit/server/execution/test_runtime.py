@@ -6,6 +6,7 @@ What a working script relied on is kept; what only hurt is better, as docs/diffe
 import pytest
 
 from server.execution.contract import JSON, Script
+from server.execution.frames import SHIM_LINE
 from tests.unit.server.execution.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,71 +114,6 @@ async def test_what_was_wrapped_is_a_primitive(
     assert await runner.logged(f"function f(ctx) {{ log({expression}) }}") == expected
 
 
-# --- 4. dates
-
-
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        pytest.param("String(d)", "2025-03-04 05:06:07.123456789 +0000 UTC", id="String"),
-        pytest.param("d + ''", "2025-03-04 05:06:07.123456789 +0000 UTC", id="concatenation"),
-        pytest.param("d.string()", "2025-03-04 05:06:07.123456789 +0000 UTC", id="string"),
-        pytest.param("JSON.stringify(d)", '"2025-03-04T05:06:07.123456789Z"', id="JSON"),
-        pytest.param("new Date(d).toISOString()", "2025-03-04T05:06:07.123Z", id="new Date"),
-        pytest.param("Date.parse(d)", "1741064767123", id="Date.parse"),
-        pytest.param("d.unix()", "1741064767", id="unix"),
-        pytest.param("d.unixMilli()", "1741064767123", id="unixMilli"),
-        pytest.param("d.unixMicro()", "1741064767123456", id="unixMicro"),
-        pytest.param("d.unixNano() / 1e9", "1741064767.1234567", id="unixNano"),
-        pytest.param("d.year()", "2025", id="year"),
-        pytest.param("d.month()", "3", id="month"),
-        pytest.param("d.day()", "4", id="day"),
-        pytest.param("d.yearDay()", "63", id="yearDay"),
-        pytest.param("d.weekday()", "2", id="weekday"),
-        pytest.param("[d.hour(), d.minute(), d.second()]", "5,6,7", id="clock"),
-        pytest.param("d.nanosecond()", "123456789", id="nanosecond"),
-        pytest.param("d.isZero()", "false", id="isZero"),
-        pytest.param("d.before(later)", "true", id="before"),
-        pytest.param("d.after(later)", "false", id="after"),
-        pytest.param("d.equal(d)", "true", id="equal"),
-        pytest.param("d.compare(later)", "-1", id="compare"),
-        pytest.param("later.sub(d) / 1e9", "90060.876543211", id="sub"),
-        pytest.param("d < later", "true", id="compared as numbers"),
-        pytest.param("d.getTime()", "1741064767123", id="getTime"),
-        pytest.param("d.toISOString()", "2025-03-04T05:06:07.123Z", id="toISOString"),
-        pytest.param("d instanceof Date", "false", id="no Date"),
-        pytest.param("d.format('2006-01-02')", "2025-03-04", id="format date"),
-        pytest.param(
-            "d.format('Mon, 02 Jan 2006 15:04:05 MST')",
-            "Tue, 04 Mar 2025 05:06:07 UTC",
-            id="format RFC 1123",
-        ),
-        pytest.param("d.format('3:04PM .000 -07:00')", "5:06AM .123 +00:00", id="format kitchen"),
-        pytest.param(
-            "d.format('2006-01-02T15:04:05.999999999Z07:00')",
-            "2025-03-04T05:06:07.123456789Z",
-            id="format RFC 3339",
-        ),
-    ],
-)
-async def test_a_date_answers_as_the_time_of_go(
-    runner: Runner, expression: str, expected: str
-) -> None:
-    source = f"""function f(ctx) {{
-      const d = ctx.v1.getUser().creationDate, later = ctx.v1.getUser().changeDate;
-      log(String({expression}));
-    }}"""
-    assert await runner.logged(source) == expected
-
-
-async def test_a_date_that_is_unset_is_of_the_year_1(runner: Runner) -> None:
-    source = (
-        "function f(ctx) { const d = ctx.v1.getUser().creationDate; log(d, d.isZero(), d.unix()) }"
-    )
-    said = await runner.logged(source, context={})
-    assert said == "0001-01-01 00:00:00 +0000 UTC true -62135596800"
-
-
 # --- 5. large integers, addresses, namespaces
 
 
@@ -237,6 +173,37 @@ async def test_what_is_read_twice_differs(runner: Runner) -> None:
 
 
 # --- 7. texts of errors
+
+
+@pytest.mark.parametrize("line", [SHIM_LINE - 1, SHIM_LINE + 1, 25_000])
+@pytest.mark.parametrize(
+    ("before", "source", "place"),
+    [
+        pytest.param(
+            "", "function f() { throw new Error('x') }", "f (<eval>:{}:26)", id="function"
+        ),
+        pytest.param(
+            "function f() { g() }",
+            "function g() { null.x }",
+            "g (<eval>:{}:16)",
+            id="function that is called",
+        ),
+        pytest.param(
+            "",
+            "function f(ctx, api) { api.v1.claims.setClaim('k', NaN) }",
+            "f (<eval>:{}:52)",
+            id="value that is refused",
+        ),
+        pytest.param("", "null.x", "<eval>:{}:1", id="script"),
+        pytest.param("", "function f( {", "<eval>:{}:14", id="syntax"),
+    ],
+)
+async def test_a_long_script_has_its_places(
+    runner: Runner, line: int, before: str, source: str, place: str
+) -> None:
+    failure = await runner.failure(before + "\n" * (line - 1) + source)
+    assert failure.text.endswith(f" at {place.format(line)}")
+    assert failure.line == line
 
 
 @pytest.mark.parametrize(
@@ -321,6 +288,14 @@ async def test_a_time_out_says_interrupt(runner: Runner) -> None:
         "interrupt: the action was not done within 0.05 s",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["'\\ud800'", "10n ** 5000n", "Symbol()", "({ get a() { throw 1 } })", "new Proxy({}, {})"],
+)
+async def test_a_script_may_end_with_any_value(runner: Runner, last: str) -> None:
+    assert (await runner.one(f"function f() {{}}; {last}")).failure is None
 
 
 # --- 8. what the language has

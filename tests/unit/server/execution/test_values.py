@@ -187,6 +187,15 @@ async def test_log_has_levels(runner: Runner) -> None:
     assert [line.level for line in result.logs] == ["info", "info", "debug", "warn", "error"]
 
 
+async def test_many_short_lines_are_left_out_as_few_long_ones_are(runner: Runner) -> None:
+    result = await runner.one(
+        f"{USE_LOG}; function f() {{ for (let i = 0; i < 1e5; i++) log('') }}"
+    )
+    assert result.failure is None
+    assert result.logs[-1].text == "what the action logs from here on is left out"
+    assert len(result.logs) == 8194
+
+
 async def test_a_module_is_one_object(runner: Runner) -> None:
     source = "function f() { log(require('util') === require('util')) }"
     assert await runner.logged(source) == "true"
@@ -206,6 +215,21 @@ async def test_uuid_is_not_for_saml(runner: Runner) -> None:
 async def test_a_module_is_found_by_a_name_that_is_computed(runner: Runner) -> None:
     source = "function f() { const u = require(['zitadel', 'uuid'].join('/')); log(u.v4().length) }"
     assert await runner.logged(source) == "36"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "shown"),
+    [
+        pytest.param("'x'", "x", id="short"),
+        pytest.param("undefined", "undefined", id="nothing"),
+        pytest.param("'é'.repeat(36)", "é" * 36, id="as long as one"),
+        pytest.param("u.namespaceDNS + '0'", "6ba7b810-9dad-11d1-80b4-00c04fd430c80", id="longer"),
+    ],
+)
+async def test_a_namespace_that_is_none_is_told(runner: Runner, namespace: str, shown: str) -> None:
+    source = "function f() { const u = require('zitadel/uuid'); "
+    failure = await runner.failure(f"{source} u.v5({namespace}, 'x') }}")
+    assert failure.text.startswith(f"invalid namespace: {shown} at f")
 
 
 async def test_ids_by_time_and_by_chance_differ(runner: Runner) -> None:
@@ -243,46 +267,6 @@ async def test_grants_are_null_in_tokens_and_an_object_in_saml(runner: Runner) -
     source = "function f(ctx) { log('%j', ctx.v1.user.grants && ctx.v1.user.grants.grants) }"
     assert await runner.logged(source, trigger=(2, 4), context={}) == "null"
     assert await runner.logged(source, trigger=(4, 6), context={}) == "[]"
-
-
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        pytest.param("api.v1.appendUserGrant()", "exactly one argument expected", id="none"),
-        pytest.param("api.v1.appendUserGrant({roles: []})", "projectId not set", id="no project"),
-        pytest.param(
-            "api.userGrants.push({projectID: 5})",
-            "TypeError: userGrants: expected projectID and projectGrantID as strings",
-            id="project of another type",
-        ),
-        pytest.param(
-            "api.userGrants.push('x')",
-            "TypeError: userGrants: expected an object, got string",
-            id="no object",
-        ),
-        pytest.param(
-            "api.userGrants[5] = {projectID: 'p'}",
-            "RangeError: userGrants[5]: expected an index of at most 0",
-            id="hole",
-        ),
-    ],
-)
-async def test_a_grant_that_is_none_is_refused(runner: Runner, source: str, text: str) -> None:
-    failure = await runner.failure(f"function f(ctx, api) {{ {source} }}", trigger=(1, 3))
-    assert failure.text.startswith(f"{text} at f (<eval>:1:")
-
-
-async def test_the_list_of_metadata_is_an_array_for_all_actions(runner: Runner) -> None:
-    first = """function f(ctx, api) {
-      api.metadata.push({ key: 'a', value: [1] }, { key: 'b', value: 'text' }, { key: 'c' });
-      api.v1.user.appendMetadata('d', 4);
-      api.metadata.splice(0, 1);
-    }"""
-    second = (
-        "function f(ctx, api) { api.metadata.pop(); api.metadata.push({ key: 'e', value: [] }) }"
-    )
-    found = (await runner.run(first, second, trigger=(1, 1))).effects.metadata
-    assert [(entry.key, entry.value) for entry in found] == [("b", b"text"), ("c", b""), ("e", b"")]
 
 
 async def test_later_actions_are_told_of_an_integer_of_more_than_64_bits(runner: Runner) -> None:

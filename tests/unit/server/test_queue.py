@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import pytest
 
+from server.commands import queue as queue_module
 from server.commands.actions import (
     DeactivateAction,
     DeleteAction,
@@ -11,7 +12,7 @@ from server.commands.actions import (
     UpdateAction,
 )
 from server.commands.base import Change, Facts
-from server.commands.queue import BATCH_MAX, FULL, GATHER_MAX_S, CommandQueue
+from server.commands.queue import BATCH_MAX, FULL, CommandQueue
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
@@ -334,73 +335,104 @@ async def crowd(queue: CommandQueue) -> None:
     await asyncio.gather(queue.execute(an_action("crowd 1")), queue.execute(an_action("crowd 2")))
 
 
+class HandTime:
+    """Time as the queue sees it, which goes on when a test has a pause of the queue end."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses = 0
+        self._pause: asyncio.Future[None] | None = None
+        self._sleep = asyncio.sleep
+
+    async def sleep(self, delay_s: float) -> None:
+        if delay_s == 0:
+            await self._sleep(0)
+            return
+        self.pauses += 1
+        self._pause = asyncio.get_running_loop().create_future()
+        await self._pause
+
+    async def end_pause(self) -> None:
+        await settled()
+        assert self._pause is not None
+        self.now += queue_module.PAUSE_S
+        self._pause.set_result(None)
+        self._pause = None
+        await settled()
+
+
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that a busy machine does not outlast."""
-    monkeypatch.setattr("server.commands.queue.PAUSE_S", 0.05)
-    monkeypatch.setattr("server.commands.queue.GATHER_MAX_S", 5.0)
+async def time(monkeypatch: pytest.MonkeyPatch) -> HandTime:
+    time = HandTime()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: time.now)
+    monkeypatch.setattr(asyncio, "sleep", time.sleep)
+    monkeypatch.setattr(queue_module, "PAUSE_S", 1.0)
+    monkeypatch.setattr(queue_module, "GATHER_MAX_S", 10.0)
+    return time
 
 
-@pytest.mark.usefixtures("patience")
-async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore) -> None:
+async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
-        for number in "12345":
+        callers.create_task(queue.execute(an_action("1")))
+        await settled()
+        for number in "2345":
             callers.create_task(queue.execute(an_action(number)))
-            await settled()
-    assert store.sizes() == [2, 5]
+            await time.end_pause()
+        assert store.sizes() == [2]
+        await time.end_pause()
+        assert store.sizes() == [2, 5]
 
 
-@pytest.mark.usefixtures("patience")
-async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(store: MemoryStore) -> None:
+async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(
+    store: MemoryStore, time: HandTime
+) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         await asyncio.gather(*(queue.execute(an_action(f"crowd {n}")) for n in range(20)))
         callers.create_task(queue.execute(an_action("1")))
-        await asyncio.sleep(0.15)
+        for _ in range(5):
+            await time.end_pause()
         assert store.sizes() == [20]
         for number in range(2, 11):
             callers.create_task(queue.execute(an_action(str(number))))
-    assert store.sizes() == [20, 10]
+        for _ in range(2):
+            await time.end_pause()
+        assert store.sizes() == [20, 10]
 
 
-async def test_a_full_batch_waits_for_nobody(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_batch_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
-        monkeypatch.setattr(asyncio, "sleep", None)
         for number in range(FULL):
             callers.create_task(queue.execute(an_action(str(number))))
-    assert store.sizes() == [2, FULL]
+    assert (store.sizes(), time.pauses) == ([2, FULL], 0)
 
 
-async def test_gathering_ends_though_more_come(store: MemoryStore) -> None:
+async def test_gathering_ends_though_more_come(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
-        async with asyncio.timeout(5):
-            number = 0
-            while len(store.sizes()) < 3:
-                number += 1
-                callers.create_task(queue.execute(an_action(str(number))))
-                await asyncio.sleep(GATHER_MAX_S / 20)
+        callers.create_task(queue.execute(an_action("0")))
+        await settled()
+        for number in range(1, 10):
+            callers.create_task(queue.execute(an_action(str(number))))
+            await time.end_pause()
+        assert store.sizes() == [2]
+        callers.create_task(queue.execute(an_action("10")))
+        await time.end_pause()
+        assert store.sizes() == [2, 11]
 
 
-async def test_caller_that_is_alone_waits_for_nobody(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asyncio, "sleep", None)
+async def test_caller_that_is_alone_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store) as queue:
         for number in "123":
             await queue.execute(an_action(number))
-    assert store.sizes() == [1, 1, 1]
+    assert (store.sizes(), time.pauses) == ([1, 1, 1], 0)
 
 
-async def test_the_first_after_a_lull_waits_for_nobody(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_first_after_a_lull_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store) as queue:
         await crowd(queue)
-        await asyncio.sleep(2 * GATHER_MAX_S)
-        monkeypatch.setattr(asyncio, "sleep", None)
+        await settled()
+        time.now += 10.0
         await queue.execute(an_action("1"))
-    assert store.sizes() == [2, 1]
+    assert (store.sizes(), time.pauses) == ([2, 1], 0)

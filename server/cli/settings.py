@@ -1,16 +1,12 @@
 """The options that name settings, and the settings that come of them."""
 
 import os
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final
 
 import click
 
 from server.cli.failures import Misused
 from server.config import ConfigError, Loaded, load
-
-F = TypeVar("F", bound=Callable[..., Any])
-Decorator: TypeAlias = Callable[[F], F]
 
 DATA_DIR: Final = click.option(
     "--data-dir", metavar="FOLDER", help="Where everything is kept.  [ACTIONS_DATA_DIR; ./data]"

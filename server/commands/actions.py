@@ -41,7 +41,15 @@ class _OfAction(Command[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Written(_OfAction[Action]):
+class _Living(_OfAction[Action]):
+    """A command after which the action lives, and which is answered with it."""
+
+    def outcome(self, facts: Facts) -> Action:
+        return present(facts.action(self.action_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written(_Living):
     """A command that gives the action its name and its script."""
 
     name: str
@@ -57,9 +65,6 @@ class _Written(_OfAction[Action]):
     @property
     def chars(self) -> int:
         return len(self.script)
-
-    def outcome(self, facts: Facts) -> Action:
-        return present(facts.action(self.action_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +101,21 @@ class UpdateAction(_Written):
 
 
 @dataclass(frozen=True, slots=True)
-class DeactivateAction(_OfAction[Action]):
+class DeactivateAction(_Living):
     editor: str
 
     def event(self, facts: Facts) -> Event:
         action = facts.action(self.action_id)
         return domain.deactivate(action, action_id=self.action_id, org_id=self.org_id)
 
-    def outcome(self, facts: Facts) -> Action:
-        return present(facts.action(self.action_id))
-
 
 @dataclass(frozen=True, slots=True)
-class ReactivateAction(_OfAction[Action]):
+class ReactivateAction(_Living):
     editor: str
 
     def event(self, facts: Facts) -> Event:
         action = facts.action(self.action_id)
         return domain.reactivate(action, action_id=self.action_id, org_id=self.org_id)
-
-    def outcome(self, facts: Facts) -> Action:
-        return present(facts.action(self.action_id))
 
 
 @dataclass(frozen=True, slots=True)

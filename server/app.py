@@ -34,6 +34,7 @@ from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.interceptors import NO_CACHE, interceptor
+from server.locale import Locale
 from server.native import GrpcServer
 from server.runlog import RunLog
 from server.services.execution import ExecutionService
@@ -116,22 +117,7 @@ class Application:
         running.push_async_callback(socket.close)
         await socket.start(Admin(store, queue, ids, texts.best()))
 
-        layers = interceptor(
-            failures=Failures(texts),
-            authorizer=authorizer,
-            permissions=required_permissions(_SERVICES),
-            checks=checks_of(_SERVICES),
-            access_log=config.access_log,
-        )
-        if not config.access_log:
-            logging.getLogger("transcoder").setLevel(logging.WARNING)
-        native = GrpcServer(layers=layers)
-        transcoder = Transcoder(
-            interceptors=(layers,),
-            cors_origins=config.cors_origins,
-            response_headers=_RESPONSE_HEADERS,
-            limits=Limits(drain_timeout_s=DRAIN_S),
-        )
+        native, transcoder = self._doors(texts, authorizer)
         management = ManagementService(store, queue, ids, texts)
         executor = self._executor()
         execution = ExecutionService(store, executor, self._records(store), ids)
@@ -147,6 +133,26 @@ class Application:
         running.push_async_callback(_drain, native, transcoder)
         _calm_collector()
         return Started(listen, grpc_listen, owner)
+
+    def _doors(self, texts: Locale, authorizer: Authorizer) -> tuple[GrpcServer, Transcoder]:
+        """The door of gRPC, and the other two: closed, without services, behind one interceptor."""
+        config = self._config
+        layers = interceptor(
+            failures=Failures(texts),
+            authorizer=authorizer,
+            permissions=required_permissions(_SERVICES),
+            checks=checks_of(_SERVICES),
+            access_log=config.access_log,
+        )
+        if not config.access_log:
+            logging.getLogger("transcoder").setLevel(logging.WARNING)
+        transcoder = Transcoder(
+            interceptors=(layers,),
+            cors_origins=config.cors_origins,
+            response_headers=_RESPONSE_HEADERS,
+            limits=Limits(drain_timeout_s=DRAIN_S),
+        )
+        return GrpcServer(layers=layers), transcoder
 
     def _executor(self) -> Executor:
         """What runs scripts; it is started once calls are answered, which takes a while."""

@@ -123,17 +123,7 @@ class Records:
     ) -> None:
         """Have the run logged."""
         if self._lines:
-            log.info(
-                "run",
-                run=made.id,
-                flow=made.flow_type,
-                trigger=made.trigger_type,
-                state=_STATES[state],
-                actions=len(results),
-                ms=duration_us // 10 / 100,
-                org=made.org_id,
-                user=made.user_id,
-            )
+            _log_line(made, state, results, duration_us)
         told, is_shortened = shortened(results, CONTENT_MAX_BYTES)
         run = pb.Run(
             id=made.id,
@@ -157,6 +147,25 @@ class Records:
                 content=run.SerializeToString(),
             )
         )
+
+
+def _log_line(
+    made: Made,
+    state: pb.RunState.ValueType,
+    results: Sequence[pb.ActionResult],
+    duration_us: int,
+) -> None:
+    log.info(
+        "run",
+        run=made.id,
+        flow=made.flow_type,
+        trigger=made.trigger_type,
+        state=_STATES[state],
+        actions=len(results),
+        ms=duration_us // 10 / 100,
+        org=made.org_id,
+        user=made.user_id,
+    )
 
 
 _STATES: Final = {

@@ -106,6 +106,9 @@ class ExecutionService(ExecutionServiceServicer):
         )
         try:
             result = await self._executor.run(run)
+            for action in result.actions:
+                self._records.count(made, action)
+            results = await _told(result, _results, result, scripts)
         except (asyncio.CancelledError, Unavailable) as error:
             abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
             self._keep(made, pb.RUN_STATE_ABANDONED, abandoned, started)
@@ -114,9 +117,6 @@ class ExecutionService(ExecutionServiceServicer):
             raise
         except ExecutionError as error:
             raise _refusal(error) from error
-        for action in result.actions:
-            self._records.count(made, action)
-        results = await _told(result, _results, result, scripts)
         skipped = [_not_run(script, pb.ACTION_STATE_SKIPPED) for script in scripts[len(results) :]]
         state = pb.RUN_STATE_SUCCEEDED if result.failed is None else pb.RUN_STATE_FAILED
         duration_us = self._keep(made, state, [*results, *skipped], started)

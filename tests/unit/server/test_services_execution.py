@@ -266,6 +266,25 @@ async def test_a_run_whose_caller_leaves_is_logged_as_abandoned(
     assert {one.state for one in told.actions} == {pb.ACTION_STATE_ABANDONED}
 
 
+async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
+    service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_telling = asyncio.Event()
+
+    async def tell(*_: object) -> None:
+        is_telling.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(execution_messages, "MUCH", 0)
+    monkeypatch.setattr(asyncio, "to_thread", tell)
+    running = asyncio.ensure_future(service.RunTrigger(run_request(), None))
+    await is_telling.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [told.state for told in log.told()] == [pb.RUN_STATE_ABANDONED]
+
+
 async def test_actions_are_counted_for_their_organisation(
     service: ExecutionService, engine: Engine
 ) -> None:

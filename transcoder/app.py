@@ -125,7 +125,8 @@ class Transcoder:
         """Serve a service's handlers, given by method name.
 
         Raises:
-            SchemaError: the service has no descriptor, or a rule of it cannot be served.
+            SchemaError: the service has no descriptor, a rule of it cannot be served, or a method
+                of it has another handler already.
         """
         methods = methods_of(service)
         for name in handlers:
@@ -137,8 +138,11 @@ class Transcoder:
                 continue
             _require_kind(handler, method)
             self._backend.register({path: handler})
+            is_registered = path in self._doors.methods
             self._doors.methods[path] = method
             for rule in rules_of(method.descriptor, self._config):
+                if rule.is_default and is_registered:
+                    continue  # the service is at another prefix too, which this path has not
                 self._doors.router.add(
                     rule.verb,
                     rule.template,

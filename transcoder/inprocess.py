@@ -64,21 +64,28 @@ class InProcess:
             interceptors: outermost first, as `grpc.aio.server` takes them.
 
         Raises:
-            SchemaError: one of them is none.
+            SchemaError: they are no list, or one of them is no interceptor.
         """
         self._handlers: dict[str, Handler] = {}
         find: FindHandler = self._find
-        for interceptor in reversed(interceptors):
-            given: object = interceptor
+        given: object = interceptors
+        if not isinstance(given, Sequence):
+            raise _unfit(given)
+        for given in reversed(interceptors):
             if not isinstance(given, grpc.aio.ServerInterceptor):
-                kind = type(given).__name__
-                raise SchemaError(f"interceptors: expected grpc.aio.ServerInterceptors, got {kind}")
-            find = functools.partial(interceptor.intercept_service, find)
+                raise _unfit(given)
+            find = functools.partial(given.intercept_service, find)
         self._chain = find
 
     def register(self, handlers: Mapping[str, Handler]) -> None:
-        """Add handlers by method path ("/package.Service/Method")."""
-        self._handlers.update(handlers)
+        """Add handlers by method path ("/package.Service/Method").
+
+        Raises:
+            SchemaError: a method has another handler already.
+        """
+        for path, handler in handlers.items():
+            if self._handlers.setdefault(path, handler) != handler:
+                raise SchemaError(f"{path} is registered already, with another handler")
 
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handlers.get(details.method)
@@ -170,6 +177,11 @@ class InProcess:
             if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
                 raise
             raise _ending(call, context, exc) from exc
+
+
+def _unfit(given: object) -> SchemaError:
+    kind = type(given).__name__
+    return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
 
 
 async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaitable[R]]) -> R:

@@ -433,10 +433,26 @@ async def test_a_prefix_is_for_rest_routes_alone() -> None:
     await transcoder.stop()
 
 
-async def test_two_services_on_one_route_are_refused_when_registered() -> None:
+async def test_a_service_may_be_at_several_prefixes() -> None:
+    transcoder: Any = Transcoder()
+    servicer = Operations()
+    for prefix in ("/old", "/new"):
+        operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder.at(prefix))
+    address = await transcoder.start("127.0.0.1:0")
+    async with aiohttp.ClientSession(f"http://{address}") as session:
+        for prefix in ("/old", "/new"):
+            async with session.get(f"{prefix}/v1/operations/a") as answer:
+                assert await answer.json() == {"name": "operations/a", "done": True}
+        path = "/google.longrunning.Operations/WaitOperation"  # which has no rule, and no prefix
+        async with session.post(path, json={"name": "a"}) as answer:
+            assert await answer.json() == {"name": "a"}
+    await transcoder.stop()
+
+
+async def test_two_servicers_of_one_service_are_refused_when_registered() -> None:
     transcoder: Any = Transcoder()
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    with pytest.raises(SchemaError, match="is the same route as"):
+    with pytest.raises(SchemaError, match="is registered already, with another handler"):
         operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
 
 

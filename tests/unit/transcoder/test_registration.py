@@ -21,6 +21,7 @@ async def _operation(request: Any, context: Any) -> Any:
 
 
 UNARY: Any = grpc.unary_unary_rpc_method_handler(_operation)
+OTHER: Any = grpc.unary_unary_rpc_method_handler(health_pb2.HealthCheckRequest)
 STREAM: Any = grpc.unary_stream_rpc_method_handler(_operation)
 UPLOAD: Any = grpc.stream_unary_rpc_method_handler(_operation)
 
@@ -57,6 +58,14 @@ class Unnamed(grpc.GenericRpcHandler):
             id="handler that streams its requests",
         ),
         pytest.param(
+            lambda door: [
+                door.at(prefix).add_registered_method_handlers(SERVICE, {"GetOperation": handler})
+                for prefix, handler in (("/a", UNARY), ("/b", OTHER))
+            ],
+            f"/{SERVICE}/GetOperation is registered already, with another handler",
+            id="a method twice, with two handlers",
+        ),
+        pytest.param(
             lambda door: door.add_generic_rpc_handlers((Unnamed(),)),
             "Unnamed: expected a handler with a service_name()",
             id="handler without a service",
@@ -78,7 +87,7 @@ class Unnamed(grpc.GenericRpcHandler):
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(
-    register: Callable[[Transcoder], None], complaint: str
+    register: Callable[[Transcoder], object], complaint: str
 ) -> None:
     with pytest.raises(SchemaError) as caught:
         register(Transcoder())
@@ -127,13 +136,18 @@ class Synchronous(grpc.ServerInterceptor):
     [
         pytest.param(
             lambda: Transcoder(interceptors=[object()]),  # type: ignore[list-item]  # the fault
-            "interceptors: expected grpc.aio.ServerInterceptors, got object",
+            "interceptors: expected a list of grpc.aio.ServerInterceptors, got object",
             id="interceptor",
         ),
         pytest.param(
             lambda: Transcoder(interceptors=[Synchronous()]),  # type: ignore[list-item]  # the fault
-            "interceptors: expected grpc.aio.ServerInterceptors, got Synchronous",
+            "interceptors: expected a list of grpc.aio.ServerInterceptors, got Synchronous",
             id="interceptor of grpc, which is not grpc.aio's",
+        ),
+        pytest.param(
+            lambda: Transcoder(interceptors=Synchronous()),  # type: ignore[arg-type]  # the fault
+            "interceptors: expected a list of grpc.aio.ServerInterceptors, got Synchronous",
+            id="interceptor in no list",
         ),
         pytest.param(
             lambda: Transcoder(compress_min_bytes=-1),

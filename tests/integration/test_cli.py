@@ -169,7 +169,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'log_format = "text"  # default\n'
         "access_log = false  # --access-log\n"
         "script_workers = 0  # default\n"
-        "script_queue = 256  # default\n"
+        "script_queue = 512  # default\n"
         "script_fetch_deny = []  # default\n"
         "script_fetch_allow = []  # default\n"
         "runs_keep_days = 7  # default\n"

@@ -104,10 +104,31 @@ def _message(method: "MethodDescriptor", text: str) -> "Message":
     wanted = f"expected a {method.input_type.name} as JSON"
     if text.lstrip()[:1] != "{":  # json_format takes [] for {}
         raise Misused(f"{wanted}: expected an object, got {text[:40]!r}")
+    message_type = GetMessageClass(method.input_type)
     try:
-        return json_format.Parse(text, GetMessageClass(method.input_type)())
-    except (json_format.ParseError, RecursionError) as error:
-        raise Misused(f"{wanted}: {error}") from error
+        message = json_format.Parse(text, message_type())
+        json_format.MessageToDict(message)  # NaN within a Struct is read, but not written
+        return message
+    except (json_format.Error, RecursionError):
+        try:
+            return _read_as_the_door_does(message_type, text)
+        except ValueError as error:
+            raise Misused(f"{wanted}: {error}") from error
+
+
+def _read_as_the_door_does(message_type: "type[Message]", text: str) -> "Message":
+    """Read what json_format does not, or say in the words of the JSON door why it cannot be read.
+
+    Raises:
+        ValueError: with those words.
+    """
+    from transcoder.codec import Codec
+    from transcoder.errors import TranscodeError
+
+    try:
+        return Codec(strict=True).decode(message_type, text.encode(errors="surrogateescape"))
+    except TranscodeError as error:
+        raise ValueError(error.message) from error
 
 
 def _address(given: str | None, config: Config, door: str) -> Address:

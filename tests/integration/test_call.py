@@ -119,8 +119,12 @@ def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path
     outcome = run(
         "call", "Healthz", "-", "--address", server.listen, folder=tmp_path, stdin='{"unknown": 1}'
     )
-    assert outcome.status == 2
-    assert 'no field named "unknown"' in outcome.err
+    assert outcome == Outcome(
+        2,
+        "",
+        "error: expected a HealthzRequest as JSON: body: 'unknown' is no field of "
+        "zitadel.management.v1.HealthzRequest\n",
+    )
 
 
 def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
@@ -141,7 +145,26 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             id="unknown method",
         ),
         pytest.param(
-            ("GetAction", '{"id"'), "error: expected a GetActionRequest as JSON: ", id="no JSON"
+            ("GetAction", '{"id"'),
+            "error: expected a GetActionRequest as JSON: body: expected JSON, got the end of the "
+            "text at line 1, column 6\n",
+            id="no JSON",
+        ),
+        pytest.param(
+            ("ListActions", '{"query": {"limitt": 1}}'),
+            "error: expected a ListActionsRequest as JSON: query: 'limitt' is no field of "
+            "zitadel.v1.ListQuery\n",
+            id="an unknown member",
+        ),
+        pytest.param(
+            ("GetAction", '{"id": "1", "id": "2"}'),
+            "error: expected a GetActionRequest as JSON: id: given twice\n",
+            id="a member twice",
+        ),
+        pytest.param(
+            ("RunTrigger", '{"context": {"a": NaN}}'),
+            "error: expected a RunTriggerRequest as JSON: body: expected JSON, got 'NaN}}' at ",
+            id="NaN in a Struct",
         ),
         pytest.param(
             ("GetAction", '{"id":' * 10_000),
@@ -160,7 +183,7 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
         ),
         pytest.param(
             ("GetAction", '{"id": 1}'),
-            "error: expected a GetActionRequest as JSON: ",
+            "error: expected a GetActionRequest as JSON: id: expected string, got 1\n",
             id="wrong type",
         ),
         pytest.param(

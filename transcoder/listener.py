@@ -27,7 +27,9 @@ _SPARE_DESCRIPTORS: Final = 128
 """For all but connections: listeners, the store, logs."""
 _BAD_CHUNKS: Final = "its chunks are malformed"
 _PORT_MAX: Final = 65535
-_ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>\d+)")
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>[0-9]{1,5})"
+)
 
 
 class Listener:
@@ -157,9 +159,18 @@ def _too_large(limits: Limits) -> TranscodeError:
 
 def _parse(address: str) -> tuple[str | None, int]:
     found = _ADDRESS.fullmatch(address)
-    if found is None or int(found["port"]) > _PORT_MAX:
+    if found is None or int(found["port"]) > _PORT_MAX or not _may_be_host(found["host"] or ""):
         raise SchemaError(f"address {address!r}: expected host:port or [v6]:port")
     return found["v6"] or found["host"] or None, int(found["port"])
+
+
+def _may_be_host(name: str) -> bool:
+    """Whether a resolver can be asked; asyncio encodes the name, and fails as codecs do."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _make_room(connections: int) -> int:

@@ -96,7 +96,12 @@ def main() -> int:
     options = arguments()
     data_dir = options.data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    with ThreadingHTTPServer(("127.0.0.1", options.port), Page) as pages:
+    try:
+        pages = ThreadingHTTPServer(("127.0.0.1", options.port), Page)
+    except (OSError, OverflowError) as error:
+        print(f"error: cannot listen on 127.0.0.1:{options.port}: {error}", file=sys.stderr)
+        return 1
+    with pages:
         origin = f"http://127.0.0.1:{pages.server_port}"
         service = started(data_dir, origin)
         try:

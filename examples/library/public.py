@@ -9,7 +9,7 @@ from pathlib import Path
 from library_pb2_grpc import add_LibraryServicer_to_server
 from serve import LibrariansWrite, Library
 
-from transcoder import JsonOptions, Limits, Transcoder
+from transcoder import JsonOptions, Limits, SchemaError, Transcoder
 
 
 async def serve(http: str, key: str) -> None:
@@ -31,4 +31,7 @@ if __name__ == "__main__":
     parser.add_argument("--key", default="secret", help="the librarians'; default: %(default)s")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    asyncio.run(serve(options.http, options.key))
+    try:
+        asyncio.run(serve(options.http, options.key))
+    except (OSError, SchemaError) as error:  # an address that cannot be had
+        sys.exit(f"error: {error}")

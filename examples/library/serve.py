@@ -34,7 +34,7 @@ from library_pb2 import (
 )
 from library_pb2_grpc import LibraryServicer, add_LibraryServicer_to_server
 
-from transcoder import Transcoder
+from transcoder import SchemaError, Transcoder
 
 Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -135,7 +135,8 @@ async def serve(http: str, native: str, key: str) -> None:
     library = Library()
 
     transcoder = Transcoder(interceptors=interceptors)
-    server = grpc.aio.server(interceptors=interceptors)
+    # Without the option a second server would start, and share the port.
+    server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     for door in (transcoder.at("/v1"), server):
         add_LibraryServicer_to_server(library, door)
 
@@ -156,4 +157,7 @@ if __name__ == "__main__":
     parser.add_argument("--key", default="secret", help="the librarians'; default: %(default)s")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    asyncio.run(serve(options.http, options.grpc, options.key))
+    try:
+        asyncio.run(serve(options.http, options.grpc, options.key))
+    except (OSError, RuntimeError, SchemaError) as error:  # an address that cannot be had
+        sys.exit(f"error: {error}")

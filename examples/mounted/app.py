@@ -2,6 +2,7 @@
 
 import argparse
 import html
+import sys
 from typing import TypeAlias
 
 import grpc
@@ -60,5 +61,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8081, help="default: %(default)s")
     options = parser.parse_args()
-    # With handler_cancellation a client that leaves cancels its call.
-    web.run_app(application(), host="127.0.0.1", port=options.port, handler_cancellation=True)
+    try:
+        # With handler_cancellation a client that leaves cancels its call.
+        web.run_app(application(), host="127.0.0.1", port=options.port, handler_cancellation=True)
+    except (OSError, OverflowError) as error:  # a port that cannot be had
+        sys.exit(f"error: {error}")

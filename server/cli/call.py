@@ -1,5 +1,6 @@
 """call: one RPC through one of the doors, for a look from outside."""
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,17 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG)
+def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.001 <= seconds <= 86400:
+        raise click.BadParameter(f"expected seconds from 0.001 to 86400, got {text[:40]!r}")
+    return seconds
+
+
+@click.command(epilog=_EPILOG, short_help="Call a method through one of the doors.")
 @click.argument("method")
 @click.argument("message", default="{}", metavar="[JSON]")
 @click.option("--door", type=click.Choice(DOORS), default="json", show_default=True)
@@ -43,8 +54,8 @@ Examples:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.001, 86400),
-    default=10.0,
+    callback=_seconds,
+    default="10",
     show_default=True,
     metavar="SECONDS",
 )
@@ -153,6 +164,9 @@ def _headers(token: str | None, org: str | None, config: Config) -> dict[str, st
 def _owner_token(path: Path) -> str:
     try:
         return path.read_text("ascii").strip()
+    except PermissionError as error:
+        message = f"cannot read {path}: {error.strerror}; --token says who calls, '' is nobody"
+        raise Failed(message) from error
     except (OSError, ValueError):
         return ""
 

@@ -49,6 +49,12 @@ _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503
 _UNKNOWN: Final = 2
 
 
+_UNANSWERED: Final = {
+    http.client.RemoteDisconnected: "none",
+    http.client.IncompleteRead: "a part of one",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call, for any door.
@@ -181,6 +187,10 @@ def over_grpc(call: Call) -> object:
             )
         except grpc.RpcError as error:
             trailers = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
+            if error.code() is grpc.StatusCode.UNAVAILABLE and not trailers:
+                # The channel's own words for a peer that speaks no gRPC, or left: a server has
+                # metadata with its status.
+                raise ConnectionError("expected a gRPC answer, got none") from error
             details = trailers.get("grpc-status-details-bin", b"")
             code: int = error.code().value[0]
             raise CallFailed(_status(code, error.details(), bytes(details))) from error
@@ -207,7 +217,8 @@ def _exchange(
     except TimeoutError:
         raise CallFailed(_status(_DEADLINE_EXCEEDED, "no answer in time", b"")) from None
     except http.client.HTTPException as error:
-        raise ConnectionError(f"expected an HTTP answer, got {type(error).__name__}") from error
+        got = _UNANSWERED.get(type(error), "something else")
+        raise ConnectionError(f"expected an HTTP answer, got {got}") from error
     finally:
         connection.close()
 

@@ -201,8 +201,14 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             "error: Invalid value for '--door': 'soap' is not one of ",
             id="door",
         ),
-        pytest.param(
-            ("GetAction", "--timeout", "0"), "error: Invalid value for '--timeout': ", id="timeout"
+        *(
+            pytest.param(
+                ("GetAction", "--timeout", text),
+                f"error: Invalid value for '--timeout': expected seconds from 0.001 to 86400, "
+                f"got '{text}' (python -m server call --help says more)\n",
+                id=f"timeout {text}",
+            )
+            for text in ("0", "86401", "nan", "soon")
         ),
     ],
 )
@@ -273,21 +279,40 @@ def test_an_answer_without_a_status_is_given_one(
 
 
 @pytest.mark.parametrize(
-    ("door", "answering"),
+    ("door", "answering", "why"),
     [
-        pytest.param("json", b"SSH-2.0-x\r\n", id="no HTTP"),
-        pytest.param("json", b"", id="nothing"),
         pytest.param(
-            "grpc-web", WEB_HEAD + b"grpc-status: x\r\nContent-Length: 0\r\n\r\n", id="no number"
+            "json", b"SSH-2.0-x\r\n", "expected an HTTP answer, got something else", id="no HTTP"
+        ),
+        pytest.param("json", b"", "expected an HTTP answer, got none", id="nothing"),
+        pytest.param(
+            "json",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+            "expected an HTTP answer, got a part of one",
+            id="cut",
+        ),
+        pytest.param(
+            "grpc-web",
+            WEB_HEAD + b"grpc-status: x\r\nContent-Length: 0\r\n\r\n",
+            "what answers there is no grpc-web door",
+            id="no number",
         ),
     ],
     indirect=["answering"],
 )
-def test_what_is_no_door_is_one_line(door: str, answering: str, tmp_path: Path) -> None:
+def test_what_is_no_door_is_one_line(door: str, answering: str, why: str, tmp_path: Path) -> None:
     outcome = run("call", "Healthz", "--door", door, "--address", answering, folder=tmp_path)
-    assert (outcome.status, outcome.out) == (1, "")
-    assert outcome.err.startswith(f"error: {answering}: ")
-    assert outcome.err.count("\n") == 1
+    assert outcome == Outcome(1, "", f"error: {answering}: {why}\n")
+
+
+def test_the_port_of_another_door_is_one_line(server: Server, tmp_path: Path) -> None:
+    for door, address, why in (
+        ("grpc", server.listen, "expected a gRPC answer, got none"),
+        ("json", server.grpc_listen, "expected an HTTP answer, got something else"),
+        ("grpc-web", server.grpc_listen, "expected an HTTP answer, got something else"),
+    ):
+        outcome = run("call", "Healthz", "--door", door, "--address", address, folder=tmp_path)
+        assert outcome == Outcome(1, "", f"error: {address}: {why}\n")
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -5,7 +5,9 @@ Whatever its README shows is run, and answers what the README says.
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -151,3 +153,48 @@ def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: 
         address = after(site, "======== Running on http://").split()[0]
         run_all(readme, folder, path, {"127.0.0.1:8081": address})
         assert site.stop() == 0
+
+
+FREE = "127.0.0.1:0"
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        pytest.param("library/serve.py", ["--http", "TAKEN", "--grpc", FREE], id="library"),
+        pytest.param("library/serve.py", ["--http", FREE, "--grpc", "TAKEN"], id="library's gRPC"),
+        pytest.param("library/public.py", ["--http", "TAKEN"], id="library with options"),
+        pytest.param("library/public.py", ["--http", "nowhere"], id="no address"),
+        pytest.param("mounted/app.py", ["--port", "PORT"], id="mounted"),
+        pytest.param("mounted/app.py", ["--port", "99999"], id="no port"),
+        pytest.param("browser/serve.py", ["--port", "PORT"], id="browser"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_one_line(program: str, options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        actual = {"TAKEN": f"127.0.0.1:{port}", "PORT": port}
+        arguments = [actual.get(option, option) for option in options]
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / program), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    *of_grpc, line = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert all("add_port.cc" in told for told in of_grpc)
+
+
+def test_two_libraries_do_not_share_a_grpc_port() -> None:
+    with ExitStack() as stack:
+        options = ["--http", FREE, "--grpc", FREE]
+        first = started(stack, ["serve.py", *options], LIBRARY)
+        port = after(first, "gRPC on port ")
+        second = started(
+            stack, ["serve.py", "--http", FREE, "--grpc", f"127.0.0.1:{port}"], LIBRARY
+        )
+        assert second.wait() == 1
+        assert first.stop() == 0

@@ -757,6 +757,9 @@ async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None
         pytest.param("localhost:65536", id="port too large"),
         pytest.param("::1:80", id="v6 without brackets"),
         pytest.param("http://localhost:80", id="URL"),
+        pytest.param("localhost:\u0661", id="foreign digit"),
+        pytest.param("a..b:80", id="empty label"),
+        pytest.param("a" * 64 + ":80", id="label too long"),
     ],
 )
 async def test_what_is_no_address_is_refused(address: str) -> None:

@@ -42,6 +42,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         pytest.param("listen", "0.0.0.0:0", "0.0.0.0:0", id="IPv4, any free port"),
         pytest.param("listen", "[::1]:65535", "[::1]:65535", id="IPv6, the last port"),
         pytest.param("listen", "db-1.internal:80", "db-1.internal:80", id="a name"),
+        pytest.param("listen", "a.example.:80", "a.example.:80", id="a name that is whole"),
         pytest.param("grpc_listen", "localhost:050", "localhost:50", id="leading zeros"),
         pytest.param("data_dir", "some where", Path("some where"), id="a folder with a space"),
         pytest.param("data_dir", ".", Path(), id="a folder that is there"),
@@ -190,6 +191,11 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
         pytest.param({"listen": "a:-1"}, {}, f"--listen: {ADDRESS} 'a:-1'", id="negative port"),
         pytest.param(
             {"listen": "a:\u0661"}, {}, f"--listen: {ADDRESS} 'a:\u0661'", id="foreign digit"
+        ),
+        pytest.param({"listen": "a..b:1"}, {}, f"--listen: {ADDRESS} 'a..b:1'", id="empty label"),
+        pytest.param({"listen": ".a:1"}, {}, f"--listen: {ADDRESS} '.a:1'", id="empty first label"),
+        pytest.param(
+            {"listen": "a" * 64 + ":1"}, {}, f"--listen: {ADDRESS} '{'a' * 40}…'", id="long label"
         ),
         pytest.param({"listen": "::1:80"}, {}, f"--listen: {ADDRESS} '::1:80'", id="bare IPv6"),
         pytest.param({"listen": "[::g]:1"}, {}, f"--listen: {ADDRESS} '[::g]:1'", id="bad IPv6"),

@@ -1,6 +1,15 @@
 """`python -m server`: to the command line."""
 
-from server.cli import main
+import signal
+
+
+def main() -> None:
+    # Nothing is under way yet: Ctrl-C meanwhile should end this without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from server.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -111,11 +111,8 @@ class Application:
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)
-        # Before anyone may call, so that nobody finds the store without its owner.
-        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
-        await socket.start(Admin(store, queue, ids, texts.best()))
 
         native, transcoder = self._doors(texts, authorizer)
         management = ManagementService(store, queue, ids, texts)
@@ -131,6 +128,10 @@ class Application:
         listen = await _listening(transcoder, config.listen)
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, native, transcoder)
+        # Not before the addresses are had: what a first start tells, it tells once. Nobody has a
+        # token yet who may call meanwhile, and no command finds the store without its owner.
+        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
+        await socket.start(Admin(store, queue, ids, texts.best()))
         _calm_collector()
         return Started(listen, grpc_listen, owner)
 

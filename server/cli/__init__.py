@@ -5,6 +5,7 @@ Rule: what takes long to import (grpc, aiohttp, the store) is imported where a c
 """
 
 import os
+import signal
 import sys
 
 import click
@@ -47,6 +48,7 @@ for command in (serve, call, org, *accounts.GROUPS):
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_what_is_closed()
     sys.exit(failures.run(commands, name=NAME))
 

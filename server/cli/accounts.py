@@ -85,7 +85,11 @@ def user() -> None:
     """Users: who may have tokens and memberships."""
 
 
-@user.command("create", epilog="Example: python -m server user create deploy-bot")
+@user.command(
+    "create",
+    short_help="Make a user.",
+    epilog="Example: python -m server user create deploy-bot",
+)
 @click.argument("name")
 @_LANGUAGE
 @_SUBJECT
@@ -127,7 +131,7 @@ def update_user(
     created(UpdateUser(user_id, name, language, subject), as_json, flags)
 
 
-@user.command("remove")
+@user.command("remove", short_help="Take a user away, with its memberships and tokens.")
 @click.argument("user_id")
 @JSON
 @stored
@@ -165,7 +169,11 @@ def add_member(
     created(AddMember(user_id, roles, org_id), as_json, flags)
 
 
-@member.command("set-roles", epilog=_ROLES.replace("member add", "member set-roles"))
+@member.command(
+    "set-roles",
+    short_help="Give a member other roles.",
+    epilog=_ROLES.replace("member add", "member set-roles"),
+)
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
 @_ORG
@@ -178,7 +186,7 @@ def set_roles(
     created(SetRoles(user_id, roles, org_id), as_json, flags)
 
 
-@member.command("remove")
+@member.command("remove", short_help="Take a membership away.")
 @click.argument("user_id")
 @_ORG
 @JSON
@@ -189,7 +197,7 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
     ended("removed member", user_id, as_json)
 
 
-@member.command("list")
+@member.command("list", short_help="List the members of an organisation, or a user's memberships.")
 @click.argument("user_id", required=False, default="")
 @_ORG
 @JSON
@@ -227,7 +235,7 @@ def create_token(
     created(CreateToken(user_id, description, expires_at), as_json, flags)
 
 
-@token.command("list")
+@token.command("list", short_help="List the tokens of a user, or of an organisation.")
 @click.argument("user_id", required=False, default="")
 @_ORG
 @JSON
@@ -238,7 +246,7 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
     listed(ListTokens(user_id, org_id), as_json, flags, *columns)
 
 
-@token.command("revoke")
+@token.command("revoke", short_help="Refuse a token from now on.")
 @click.argument("token_id")
 @JSON
 @stored

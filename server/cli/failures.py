@@ -33,8 +33,9 @@ def run(command: click.Command, *, name: str) -> int:
         click.echo(error.format_message(), err=True)
         return MISUSED
     except click.UsageError as error:
-        path = name if error.ctx is None else error.ctx.command_path
-        _say(f"{error.format_message().rstrip('.')} ({path} --help says more)")
+        # click's parser does not say which command it was at.
+        more = "" if error.ctx is None else f" ({error.ctx.command_path} --help says more)"
+        _say(f"{error.format_message().rstrip('.')}{more}")
         return MISUSED
     except click.ClickException as error:
         _say(error.format_message())

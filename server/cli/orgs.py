@@ -40,7 +40,11 @@ def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
     created(RenameOrg(org_id, name), as_json, flags)
 
 
-@org.command("remove", epilog="Example: python -m server org remove 381029384756019283")
+@org.command(
+    "remove",
+    short_help="Take an organisation away, with all that belongs to it.",
+    epilog="Example: python -m server org remove 381029384756019283",
+)
 @click.argument("org_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @JSON

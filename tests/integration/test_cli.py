@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +59,29 @@ def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "group", [(), ("org",), ("user",), ("member",), ("token",)], ids=lambda group: " ".join(group)
+)
+def test_what_a_command_does_is_told_whole(group: tuple[str, ...], tmp_path: Path) -> None:
+    told = run(*group, "--help", folder=tmp_path).out.partition("\nCommands:\n")[2].splitlines()
+    assert told
+    assert all(line.endswith(".") and not line.endswith("...") for line in told)
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path) -> None:
+    # Its first import of ours is of a module that sends the signal.
+    script = (
+        "import os, signal, sys, types;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "class_ = type('Finder', (), {'find_spec': staticmethod(lambda name, *_: "
+        "os.kill(os.getpid(), signal.SIGINT) if name == 'server.cli' else None)});"
+        "sys.meta_path.insert(0, class_);"
+        "from server.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
 def test_help_imports_nothing_that_takes_long(tmp_path: Path) -> None:
     script = (
         "import sys; from server.cli import commands; "
@@ -101,6 +125,12 @@ def test_version_is_one_line(tmp_path: Path) -> None:
             {},
             "error: No such option '--listne'",
             id="unknown flag",
+        ),
+        pytest.param(
+            ("serve", "--listen"),
+            {},
+            "error: Option '--listen' requires an argument\n",
+            id="flag without its value",
         ),
         pytest.param(("orgs",), {}, "error: No such command 'orgs'", id="unknown command"),
         pytest.param(("org", "create"), {}, "error: Missing argument 'NAME'", id="no name"),

@@ -183,6 +183,10 @@ def test_an_address_in_use_is_one_line_that_names_it(setting: str, tmp_path: Pat
         outcome = run("serve", *(part for pair in free.items() for part in pair), folder=tmp_path)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err == f"error: cannot listen on {address}: Address already in use\n"
+    # It was no first start: the next one is, and tells the token.
+    assert not (tmp_path / "data" / "owner.token").exists()
+    with Server(folder=tmp_path) as server:
+        assert any("made just now" in line for line in server.lines_to("organisation"))
 
 
 @pytest.mark.parametrize("setting", ["--listen", "--grpc-listen"])

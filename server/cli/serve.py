@@ -51,7 +51,7 @@ from server.config import as_toml
 @click.option(
     "--script-queue",
     metavar="NUMBER",
-    help="Runs that wait for one of them.  [ACTIONS_SCRIPT_QUEUE; 256]",
+    help="Runs that wait for one of them.  [ACTIONS_SCRIPT_QUEUE; 512]",
 )
 @click.option(
     "--script-fetch-deny",

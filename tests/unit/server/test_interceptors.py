@@ -1,10 +1,7 @@
-"""What every call passes: request id, access log, error mapping, overload, authorization.
-
-A stand-in for grpc.aio's context shows what a layer asks of it; tests/integration has the real one.
-"""
+"""What every call passes: request id, access log, error mapping, overload, authorization."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Never
 
 import grpc
@@ -12,17 +9,12 @@ import pytest
 from grpc.aio import AbortError, UsageError
 from structlog.testing import capture_logs
 
-from server.behaviours import Handler, Metadata, Pairs
-from server.domain.org import Member, Org
+from server.behaviours import Metadata, Pairs
 from server.domain.refusals import Kind, Refusal
-from server.domain.user import Token, User
-from server.errors import Failures
 from server.eventstore.contract import StorageError
-from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER, Caller
-from server.interceptors import interceptor
-from server.locale import load_all
 from server.logs import REQUEST_ID
+from tests.layered import GUARDED, OPEN, Context, Door, Indexed, answer
 
 ALWAYS = (
     ("x-request-id", "abc"),
@@ -30,122 +22,9 @@ ALWAYS = (
     ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
     ("pragma", "no-cache"),
 )
-OPEN = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
-GUARDED = "/test.Service/Guarded"
 UNDECLARED = "/test.Service/Undeclared"
 TOKEN = ("authorization", "Bearer act_" + "s" * 43)
-
-
-class Accounts:
-    def __init__(self) -> None:
-        self.looked_up = 0
-
-    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
-        self.looked_up += 1
-        return Token("3", "1", "2", secret_hash, "", None, 1, 1, 1, 1)
-
-    async def user(self, user_id: str) -> User | None:
-        return User(user_id, "1", "someone", "", "", 1, 1, 1, 1)
-
-    async def user_by_subject(self, subject: str) -> User | None:
-        return None
-
-    async def org(self, org_id: str) -> Org | None:
-        return Org(org_id, "somewhere", 1, 1, 1, 1)
-
-    async def memberships(self, user_id: str) -> Sequence[Member]:
-        return [Member("1:2", "1", user_id, ("ORG_OWNER",), 1, 1, 1, 1)]
-
-
-class Indexed:
-    """Metadata as the transcoder gives it."""
-
-    def __init__(self, values: Mapping[str, str | bytes]) -> None:
-        self._values = values
-
-    def get(self, key: str) -> str | bytes | None:
-        return self._values.get(key)
-
-
-class Context:
-    """As grpc.aio's: an abort is final, and raises."""
-
-    def __init__(self, metadata: Metadata = ()) -> None:
-        self.metadata = metadata
-        self._code: grpc.StatusCode | int | None = None
-        self.message = ""
-        self.trailing: Pairs = ()
-        self.written: list[object] = []
-
-    async def abort(
-        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Pairs = ()
-    ) -> Never:
-        self._code, self.message = code, details
-        self.trailing = trailing_metadata or self.trailing
-        raise AbortError("Locally aborted.")
-
-    def code(self) -> grpc.StatusCode | int | None:
-        return self._code
-
-    def set_code(self, code: grpc.StatusCode | int) -> None:
-        self._code = code
-
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:5000"
-
-    def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
-        self.trailing = trailing_metadata
-
-    async def write(self, message: object) -> None:
-        self.written.append(message)
-
-
-class Door:
-    """Handlers behind the interceptors, as a server would have them."""
-
-    def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
-        self.accounts = Accounts()
-        self.layers = interceptor(
-            failures=Failures(load_all()),
-            authorizer=Authorizer(self.accounts),
-            permissions={GUARDED: "org.action.write"},
-            checks={},
-            calls_max=calls_max,
-            access_log=access_log,
-        )
-
-    async def call(
-        self,
-        behaviour: Callable[..., Any],
-        context: Context,
-        *,
-        method: str = OPEN,
-        make: Callable[[Callable[..., Any]], Handler] = grpc.unary_unary_rpc_method_handler,
-    ) -> object:
-        registered = make(behaviour)
-
-        async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
-            return registered
-
-        handler: Any = await self.layers.intercept_service(find, Details(method, context.metadata))
-        outermost = (
-            handler.unary_unary
-            or handler.unary_stream
-            or handler.stream_unary
-            or handler.stream_stream
-        )
-        return await outermost("request", context)
-
-
-class Details(grpc.HandlerCallDetails):
-    def __init__(self, method: str, metadata: Any = ()) -> None:
-        self.method = method
-        self.invocation_metadata = metadata
-
-
-async def answer(_request: object, _context: object) -> str:
-    return "answer"
 
 
 @pytest.fixture
@@ -158,95 +37,6 @@ def raising(error: BaseException) -> Callable[[object, object], Any]:
         raise error
 
     return behaviour
-
-
-# What passes.
-
-
-async def test_request_reaches_the_behaviour_and_its_answer_comes_back(door: Door) -> None:
-    async def behaviour(request: object, _context: object) -> tuple[object, str]:
-        return request, "answer"
-
-    assert await door.call(behaviour, Context()) == ("request", "answer")
-
-
-async def test_method_that_is_not_there_stays_so(door: Door) -> None:
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
-        return None
-
-    assert await door.layers.intercept_service(find, Details("/no.Such/Method")) is None
-
-
-async def test_handler_is_wrapped_once(door: Door) -> None:
-    registered: Handler = grpc.unary_unary_rpc_method_handler(answer)
-
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
-        return registered
-
-    first = await door.layers.intercept_service(find, Details(OPEN))
-    assert await door.layers.intercept_service(find, Details(OPEN)) is first
-
-
-async def test_wrapping_keeps_serializers(door: Door) -> None:
-    registered: Handler = grpc.unary_unary_rpc_method_handler(answer, bytes.decode, str.encode)
-
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
-        return registered
-
-    wrapped = await door.layers.intercept_service(find, Details(OPEN))
-    assert wrapped is not None
-    assert wrapped.request_deserializer is registered.request_deserializer
-    assert wrapped.response_serializer is registered.response_serializer
-
-
-async def test_handlers_made_for_each_call_do_not_pile_up(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("server.layers.HANDLERS_MAX", 3)
-    for _ in range(10):
-        await door.call(answer, Context())
-    assert door.layers.handlers <= 3
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(grpc.unary_stream_rpc_method_handler, id="unary request"),
-        pytest.param(grpc.stream_stream_rpc_method_handler, id="stream of requests"),
-    ],
-)
-async def test_generator_writes_what_it_yields(door: Door, make: Callable[..., Handler]) -> None:
-    async def behaviour(_request: object, _context: object) -> AsyncIterator[int]:
-        yield 1
-        yield 2
-
-    context = Context()
-    await door.call(behaviour, context, make=make)
-    assert context.written == [1, 2]
-
-
-async def test_stream_of_requests_has_one_answer(door: Door) -> None:
-    make = grpc.stream_unary_rpc_method_handler
-    assert await door.call(answer, Context(), make=make) == "answer"
-
-
-async def test_plain_function_runs_off_the_loop_with_the_calls_context_variables(
-    door: Door,
-) -> None:
-    def behaviour(_request: object, _context: object) -> str:
-        with pytest.raises(RuntimeError):
-            asyncio.get_running_loop()
-        return REQUEST_ID.get()
-
-    assert await door.call(behaviour, Context((("x-request-id", "abc"),))) == "abc"
-
-
-async def test_plain_function_that_streams_is_refused(door: Door) -> None:
-    def behaviour(_request: object, _context: object) -> list[int]:
-        return [1]
-
-    with pytest.raises(TypeError, match="expected an async function"):
-        await door.call(behaviour, Context(), make=grpc.unary_stream_rpc_method_handler)
 
 
 # Request ids.
@@ -458,6 +248,16 @@ async def test_failed_and_cancelled_calls_give_their_place_back() -> None:
     for error in (Refusal(Kind.NOT_FOUND, "no"), AbortError("no")):
         with pytest.raises(AbortError):
             await door.call(raising(error), Context())
+    started = asyncio.Event()
+
+    async def waiting(_request: object, _context: object) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    left = asyncio.create_task(door.call(waiting, Context()))
+    await started.wait()
+    left.cancel()
+    await asyncio.wait([left])
     assert await door.call(answer, Context()) == "answer"
 
 

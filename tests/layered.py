@@ -1,0 +1,132 @@
+"""Handlers behind all layers, called with a stand-in for grpc.aio's context.
+
+It shows what a layer asks of a context; tests/integration has the real one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Never
+
+import grpc
+from grpc.aio import AbortError
+
+from server.behaviours import Handler, Metadata, Pairs
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+from server.errors import Failures
+from server.identity.authorization import Authorizer
+from server.interceptors import interceptor
+from server.locale import load_all
+
+OPEN = "/grpc.health.v1.Health/Check"
+GUARDED = "/test.Service/Guarded"
+
+
+class Accounts:
+    def __init__(self) -> None:
+        self.looked_up = 0
+
+    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
+        self.looked_up += 1
+        return Token("3", "1", "2", secret_hash, "", None, 1, 1, 1, 1)
+
+    async def user(self, user_id: str) -> User | None:
+        return User(user_id, "1", "someone", "", "", 1, 1, 1, 1)
+
+    async def user_by_subject(self, subject: str) -> User | None:
+        return None
+
+    async def org(self, org_id: str) -> Org | None:
+        return Org(org_id, "somewhere", 1, 1, 1, 1)
+
+    async def memberships(self, user_id: str) -> Sequence[Member]:
+        return [Member("1:2", "1", user_id, ("ORG_OWNER",), 1, 1, 1, 1)]
+
+
+class Indexed:
+    """Metadata as the transcoder gives it."""
+
+    def __init__(self, values: Mapping[str, str | bytes]) -> None:
+        self._values = values
+
+    def get(self, key: str) -> str | bytes | None:
+        return self._values.get(key)
+
+
+class Context:
+    """As grpc.aio's: an abort is final, and raises."""
+
+    def __init__(self, metadata: Metadata = ()) -> None:
+        self.metadata = metadata
+        self._code: grpc.StatusCode | int | None = None
+        self.message = ""
+        self.trailing: Pairs = ()
+        self.written: list[object] = []
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Pairs = ()
+    ) -> Never:
+        self._code, self.message = code, details
+        self.trailing = trailing_metadata or self.trailing
+        raise AbortError("Locally aborted.")
+
+    def code(self) -> grpc.StatusCode | int | None:
+        return self._code
+
+    def set_code(self, code: grpc.StatusCode | int) -> None:
+        self._code = code
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:5000"
+
+    def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
+        self.trailing = trailing_metadata
+
+    async def write(self, message: object) -> None:
+        self.written.append(message)
+
+
+class Door:
+    """Handlers behind the interceptors, as a server would have them."""
+
+    def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
+        self.accounts = Accounts()
+        self.layers = interceptor(
+            failures=Failures(load_all()),
+            authorizer=Authorizer(self.accounts),
+            permissions={GUARDED: "org.action.write"},
+            checks={},
+            calls_max=calls_max,
+            access_log=access_log,
+        )
+
+    async def call(
+        self,
+        behaviour: Callable[..., Any],
+        context: Context,
+        *,
+        method: str = OPEN,
+        make: Callable[[Callable[..., Any]], Handler] = grpc.unary_unary_rpc_method_handler,
+    ) -> object:
+        registered = make(behaviour)
+
+        async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+            return registered
+
+        handler: Any = await self.layers.intercept_service(find, Details(method, context.metadata))
+        outermost = (
+            handler.unary_unary
+            or handler.unary_stream
+            or handler.stream_unary
+            or handler.stream_stream
+        )
+        return await outermost("request", context)
+
+
+class Details(grpc.HandlerCallDetails):
+    def __init__(self, method: str, metadata: Any = ()) -> None:
+        self.method = method
+        self.invocation_metadata = metadata
+
+
+async def answer(_request: object, _context: object) -> str:
+    return "answer"

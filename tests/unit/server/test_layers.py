@@ -1,0 +1,105 @@
+"""Layers as one interceptor: what reaches a behaviour, in whatever form that was written."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import pytest
+
+from server.behaviours import Handler
+from server.logs import REQUEST_ID
+from tests.layered import OPEN, Context, Details, Door, answer
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+# What passes.
+
+
+async def test_request_reaches_the_behaviour_and_its_answer_comes_back(door: Door) -> None:
+    async def behaviour(request: object, _context: object) -> tuple[object, str]:
+        return request, "answer"
+
+    assert await door.call(behaviour, Context()) == ("request", "answer")
+
+
+async def test_method_that_is_not_there_stays_so(door: Door) -> None:
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return None
+
+    assert await door.layers.intercept_service(find, Details("/no.Such/Method")) is None
+
+
+async def test_handler_is_wrapped_once(door: Door) -> None:
+    registered: Handler = grpc.unary_unary_rpc_method_handler(answer)
+
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return registered
+
+    first = await door.layers.intercept_service(find, Details(OPEN))
+    assert await door.layers.intercept_service(find, Details(OPEN)) is first
+
+
+async def test_wrapping_keeps_serializers(door: Door) -> None:
+    registered: Handler = grpc.unary_unary_rpc_method_handler(answer, bytes.decode, str.encode)
+
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return registered
+
+    wrapped = await door.layers.intercept_service(find, Details(OPEN))
+    assert wrapped is not None
+    assert wrapped.request_deserializer is registered.request_deserializer
+    assert wrapped.response_serializer is registered.response_serializer
+
+
+async def test_handlers_made_for_each_call_do_not_pile_up(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.layers.HANDLERS_MAX", 3)
+    for _ in range(10):
+        await door.call(answer, Context())
+    assert door.layers.handlers <= 3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(grpc.unary_stream_rpc_method_handler, id="unary request"),
+        pytest.param(grpc.stream_stream_rpc_method_handler, id="stream of requests"),
+    ],
+)
+async def test_generator_writes_what_it_yields(door: Door, make: Callable[..., Handler]) -> None:
+    async def behaviour(_request: object, _context: object) -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    context = Context()
+    await door.call(behaviour, context, make=make)
+    assert context.written == [1, 2]
+
+
+async def test_stream_of_requests_has_one_answer(door: Door) -> None:
+    make = grpc.stream_unary_rpc_method_handler
+    assert await door.call(answer, Context(), make=make) == "answer"
+
+
+async def test_plain_function_runs_off_the_loop_with_the_calls_context_variables(
+    door: Door,
+) -> None:
+    def behaviour(_request: object, _context: object) -> str:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return REQUEST_ID.get()
+
+    assert await door.call(behaviour, Context((("x-request-id", "abc"),))) == "abc"
+
+
+async def test_plain_function_that_streams_is_refused(door: Door) -> None:
+    def behaviour(_request: object, _context: object) -> list[int]:
+        return [1]
+
+    with pytest.raises(TypeError, match="expected an async function"):
+        await door.call(behaviour, Context(), make=grpc.unary_stream_rpc_method_handler)

@@ -17,9 +17,9 @@ from aiohttp import web
 from google.protobuf.message import Message
 from multidict import CIMultiDictProxy
 
+from transcoder.bodies import invite
 from transcoder.connection import closing
 from transcoder.errors import malformed, too_slow
-from transcoder.listener import invite
 from transcoder.options import Limits
 from transcoder.responses import HeaderList
 
@@ -34,7 +34,7 @@ Override = Callable[[Message], None]
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What `app` found out about a request; an extension of the ASGI scope.
+    """What doors.py found out about a request; an extension of the ASGI scope.
 
     Attributes:
         request_id: as the answer carries it.

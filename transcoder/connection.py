@@ -8,7 +8,7 @@ Follows RFC 9112 section 9 (connections).
 Rule 1: a request that arrives whole pays for none of this with a timer or a task.
 Rule 2: nothing that aiohttp's parser says reaches a client.
 Rule 3: of aiohttp's private names only `_messages` (parsed, not yet handled) and `_prepare_hook`
-(the headers, before they are written) are used; tests/integration/test_listener.py holds both.
+(the headers, before they are written) are used; tests/integration/listener holds both.
 """
 
 import asyncio

@@ -142,10 +142,6 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
 
     # What the backend asks and tells.
 
-    @property
-    def is_aborted(self) -> bool:
-        return self._is_aborted
-
     def expire(self) -> None:
         """Note that the deadline has passed; what the handler still does changes nothing."""
         self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)

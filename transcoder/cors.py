@@ -3,7 +3,7 @@
 Follows the Fetch standard, section "HTTP extensions for cross-origin requests", and the Private
 Network Access draft (one header more in a preflight). For every door, errors included.
 
-Rule 1: headers only; whether a request is a preflight and what else an answer holds is `app`'s.
+Rule 1: headers only; which request is a preflight, and what else an answer holds, is for doors.py.
 Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:
 the browser keeps the answer from the page. Other methods are refused, because a browser sends forms
 and simple requests for a page of any site without asking first. A caller that is not a browser has

@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status
 
 from transcoder.asgi import Routed
 from transcoder.binding import Binder
+from transcoder.bodies import JSON, is_json_type, not_json, read_body
 from transcoder.calls import Backend, Call, Method
 from transcoder.codec import Codec
 from transcoder.connection import closing
@@ -45,7 +46,6 @@ from transcoder.headers import (
     initial_headers,
     trailer_headers,
 )
-from transcoder.listener import read_body
 from transcoder.offload import offload
 from transcoder.options import Limits
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
@@ -54,13 +54,7 @@ from transcoder.web import GrpcWeb
 
 logger = logging.getLogger(__name__)
 
-JSON: Final = "application/json"
 GRPC_WEB: Final = "application/grpc-web"
-# What WHATWG's MIME sniffing standard calls a JSON MIME type.
-_JSON_TYPE: Final = re.compile(
-    r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
-    re.ASCII | re.IGNORECASE,
-)
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
@@ -233,12 +227,12 @@ class Doors:
         body = b""
         if route.binder.reads_body and request.body_exists:
             content_type = request.headers.get("Content-Type")
-            is_json = content_type is None or content_type == JSON or _is_json(content_type)
+            is_json = content_type is None or content_type == JSON or is_json_type(content_type)
             if not is_json and request.content_length:
-                raise _not_json(content_type)
+                raise not_json(content_type)
             body = await read_body(request, self._limits)
             if body and not is_json:
-                raise _not_json(content_type)
+                raise not_json(content_type)
         if len(body) > self._limits.inline_max_bytes:
             return await offload(route.binder.bind, variables, query, body)
         return route.binder.bind(variables, query, body)
@@ -340,12 +334,3 @@ def _target(request: web.BaseRequest) -> str:
         return target
     rest = target[absolute.end() :]
     return rest if rest.startswith("/") else f"/{rest}"
-
-
-def _is_json(content_type: str) -> bool:
-    return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
-
-
-def _not_json(content_type: str | None) -> TranscodeError:
-    message = f"content type {shown(content_type)}: expected {JSON}"
-    return unsupported_media_type(message, ("Accept", JSON))

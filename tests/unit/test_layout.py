@@ -12,6 +12,7 @@ OF_THE_LOOP = {
     "transcoder/__init__.py",
     "transcoder/app.py",
     "transcoder/asgi.py",
+    "transcoder/bodies.py",
     "transcoder/calls.py",
     "transcoder/connection.py",
     "transcoder/context.py",

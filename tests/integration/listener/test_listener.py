@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
+from transcoder.bodies import read_body
 from transcoder.connection import LINGER_S
 from transcoder.errors import SchemaError, TranscodeError, status_json
-from transcoder.listener import Handler, Listener, read_body
+from transcoder.listener import Handler, Listener
 from transcoder.options import Limits
 
 LIMITS = Limits(drain_timeout_s=5.0)

@@ -26,8 +26,8 @@ class Metadatum(NamedTuple):
 class Metadata(Sequence[Metadatum]):
     """Request metadata in the order received, with a look-up by name that needs no scan.
 
-    What servicers and interceptors get from `invocation_metadata()`. It iterates as the tuple that
-    grpc.aio gives; `get` is what `grpc.aio.Metadata` has too.
+    What servicers and interceptors get from `invocation_metadata()`. It does what the tuple does
+    that grpc.aio gives; `get` is what `grpc.aio.Metadata` has too.
     """
 
     __slots__ = ("_items",)
@@ -51,6 +51,18 @@ class Metadata(Sequence[Metadatum]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+    def __add__(self, other: Sequence[tuple[str, str | bytes]]) -> tuple[object, ...]:
+        return (*self._all(), *other)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self._all()) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._all()))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self._all()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,18 @@ def test_cookies_pass_when_asked_for() -> None:
     assert metadata(("Cookie", "a=b"), forward_cookies=True).get("cookie") == "a=b"
 
 
+def test_metadata_does_what_the_tuple_does_that_grpc_gives() -> None:
+    sent = metadata(("X-A", "1"))
+    pairs = (("x-a", "1"), ("x-request-id", "r1"))
+    assert sent == pairs
+    assert sent != (("x-a", "1"),)
+    assert hash(sent) == hash(pairs)
+    assert sent + (("x-b", "2"),) == (*pairs, ("x-b", "2"))  # noqa: RUF005  what servicers do
+    assert repr(sent) == (
+        "(Metadatum(key='x-a', value='1'), Metadatum(key='x-request-id', value='r1'))"
+    )
+
+
 def test_items_have_the_names_that_grpc_gives_them() -> None:
     first = metadata(("X-A", "1"))[0]
     assert (first.key, first.value) == ("x-a", "1")

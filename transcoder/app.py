@@ -5,11 +5,12 @@ service or its rules is raised there (`SchemaError`), and no request ever finds 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -185,14 +186,16 @@ class Transcoder:
         await asyncio.gather(*(listener.stop() for listener in listeners))
 
     async def serve(self, address: str) -> None:
-        """Start, and go on until SIGTERM or SIGINT; then drain."""
-        loop = asyncio.get_running_loop()
-        asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, asked.set)
-        logger.info("listening on %s", await self.start(address))
-        await asked.wait()
-        await self.stop()
+        """Start, and go on until SIGTERM or SIGINT, or a cancellation; then drain.
+
+        A second signal does what it did before: by default it ends the process where it stands.
+        """
+        try:
+            with _signals() as asked:
+                logger.info("listening on %s", await self.start(address))
+                await asked.wait()
+        finally:
+            await self.stop()
 
     def app(self) -> web.Application:
         """The doors as an aiohttp application, to run or to mount in one's own.
@@ -215,6 +218,23 @@ class Transcoder:
         if self._config is not None:
             methods = self._doors.methods.values()
             self._config.require_methods(method.descriptor.full_name for method in methods)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """Set by the signals that end a service, which have their old meaning again afterwards."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        loop.add_signal_handler(number, asked.set)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            if handler is not None:  # None is one that was not set from Python
+                signal.signal(number, handler)
 
 
 def _require_kind(handler: Handler, method: Method) -> None:

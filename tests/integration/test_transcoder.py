@@ -3,6 +3,8 @@
 import asyncio
 import io
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -403,6 +405,34 @@ async def test_readiness_fails_before_serving_ends() -> None:
         async with session.get("/healthz") as answer:
             assert answer.status == 200
     await transcoder.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_serving_and_means_again_what_it_meant(
+    number: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    meant = signal.getsignal(number)
+    caplog.set_level(logging.INFO)
+    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
+    while not caplog.messages:
+        await asyncio.sleep(0)
+    os.kill(os.getpid(), number)
+    await serving
+    assert signal.getsignal(number) == meant
+
+
+async def test_serving_that_is_cancelled_listens_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
+    while not caplog.messages:
+        await asyncio.sleep(0)
+    address = caplog.messages[-1].removeprefix("listening on ")
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"http://{address}/readyz")
 
 
 async def test_calls_in_flight_end_before_stop_returns() -> None:

@@ -130,12 +130,7 @@ class Process:
 
     def children(self) -> list[int]:
         """The ids of the processes that it started, and that are there."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                if int(_stat(path)[1]) == self.pid:
-                    found.append(int(path.parent.name))
-        return found
+        return children_of(self.pid)
 
     def memory_mib(self) -> float:
         """What it holds, libraries among it, and what its children hold beside those."""
@@ -149,6 +144,16 @@ class Process:
         """Memory that it holds, libraries among it."""
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * _PAGE_BYTES / 2**20
+
+
+def children_of(pid: int) -> list[int]:
+    """The ids of the processes that it started, and that are there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(_stat(path)[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
 
 
 def is_running(pid: int) -> bool:

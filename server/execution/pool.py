@@ -23,7 +23,7 @@ import structlog
 
 from server.execution.confine import CPU_MAX_S
 from server.execution.contract import Options, Overloaded, Trigger, Unavailable
-from server.execution.process import Process
+from server.execution.process import EndedAtStart, Process
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
 """A process that holds this much after a run is replaced: three times what it starts with."""
@@ -57,6 +57,7 @@ class Pool:
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0
+        self._trimming: asyncio.TimerHandle | None = None
         self._is_closed = False
         self.kills = 0
 
@@ -83,6 +84,8 @@ class Pool:
     async def close(self) -> None:
         """End every process, and every run and wait with it."""
         self._is_closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
         for waiting in self._waiting:
             if not waiting.turn.done():
                 waiting.turn.set_exception(Unavailable("the service stops"))
@@ -152,11 +155,21 @@ class Pool:
             self._retire(process)
             return
         self._idle.append(process)
-        longest = self._idle[0]
-        now = asyncio.get_running_loop().time()
-        if len(self._processes) > self._warm and now - longest.used_at > IDLE_MAX_S:
-            self._idle.remove(longest)
-            self._retire(longest)
+        if len(self._processes) > self._warm and self._trimming is None:
+            self._trim()
+
+    def _trim(self) -> None:
+        """End what was idle for long beyond the warm ones, and look again while there are more."""
+        loop = asyncio.get_running_loop()
+        self._trimming = None
+        while (
+            len(self._processes) > self._warm
+            and self._idle
+            and loop.time() - self._idle[0].used_at > IDLE_MAX_S
+        ):
+            self._retire(self._idle.pop(0))
+        if len(self._processes) > self._warm and not self._is_closed:
+            self._trimming = loop.call_later(IDLE_MAX_S / 2, self._trim)
 
     def _is_worn(self, process: Process) -> bool:
         return (
@@ -222,7 +235,10 @@ class Pool:
         self._refuse_when_closed()
         self._starting += 1
         try:
-            process = await Process.start(self._options)
+            try:
+                process = await Process.start(self._options, self._lost)
+            except EndedAtStart:  # whatever ended it, nothing was run: once more
+                process = await Process.start(self._options, self._lost)
         finally:
             self._starting -= 1
         try:
@@ -236,6 +252,12 @@ class Pool:
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
             raise Unavailable("the service stops")
+
+    def _lost(self, process: Process) -> None:
+        """One has ended: if it was idle, nobody else is to find that out."""
+        if process in self._idle and not self._is_closed:
+            self._idle.remove(process)
+            self._retire(process)
 
     def _retire(self, process: Process) -> None:
         """End a process, and have another instead if fewer than the warm ones are left."""

@@ -13,7 +13,7 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -37,6 +37,10 @@ _BOOT: Final = (
 
 
 _NO_ENVIRONMENT: Final[dict[str, str]] = {}
+
+
+class EndedAtStart(Unavailable):
+    """A process that was started but ended before it was ready."""
 
 
 class End(Enum):
@@ -99,9 +103,10 @@ _decode_done: Final = msgspec.json.Decoder(Done).decode
 class Process(asyncio.Protocol):
     """Runs one action at a time."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, child: "subprocess.Popen[bytes]", lost: Callable[["Process"], None]) -> None:
         loop = asyncio.get_running_loop()
         self._child = child
+        self._lost = lost
         self._memory = _memory_of(child.pid)
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
@@ -124,10 +129,15 @@ class Process(asyncio.Protocol):
         self.busy_s = 0.0
 
     @classmethod
-    async def start(cls, options: Options) -> "Process":
+    async def start(cls, options: Options, lost: Callable[["Process"], None]) -> "Process":
         """A process that is ready for a script.
 
+        Args:
+            options: what it may use.
+            lost: called when it ends, whatever ended it.
+
         Raises:
+            EndedAtStart: it ended before it was ready.
             Unavailable: it cannot be started, or does not become ready.
         """
         ours, theirs = socket.socketpair()
@@ -145,7 +155,7 @@ class Process(asyncio.Protocol):
         except OSError as error:
             ours.close()
             raise Unavailable(f"no process for scripts: {os.strerror(error.errno or 0)}") from error
-        self = cls(child)
+        self = cls(child, lost)
         try:
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
@@ -155,7 +165,7 @@ class Process(asyncio.Protocol):
                 f"a process for scripts is not ready after {START_MAX_S:g} s"
             ) from None
         except FrameError as error:
-            raise Unavailable(f"a process for scripts did not start: {error}") from error
+            raise EndedAtStart(f"a process for scripts did not start: {error}") from error
         finally:
             if self._transport is None:
                 ours.close()
@@ -233,6 +243,7 @@ class Process(asyncio.Protocol):
         if not self._ready.done():
             self._ready.set_exception(FrameError("it ended"))
         self._finish(End.DIED)
+        self._lost(self)
 
     def data_received(self, data: bytes) -> None:
         self._sent += len(data)

@@ -7,7 +7,6 @@ Rule: kill -9 keeps the page cache. This holds "acknowledged after commit", not 
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator
 from itertools import cycle
@@ -16,9 +15,9 @@ from typing import Any, Final
 
 import uvloop
 
-from tests.real_server import RealServer
+from tests.real_server import ACTIONS, RealServer
+from tests.robustness.connection import Connection
 from tests.robustness.durability import check
-from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
 
 KILLS: Final = 10
@@ -28,46 +27,28 @@ ACKNOWLEDGED_MIN: Final = 20_000
 """R1 asks for 40,000 over twenty kills."""
 
 
-class Door:
-    """A writer's connection."""
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._token = token
-
-    async def post(self, path: str, body: bytes) -> Any:
-        """The answer, which must be a 200.
-
-        Raises:
-            AssertionError: it is another.
-            asyncio.IncompleteReadError, ConnectionError: the server is gone.
-        """
-        self._writer.write(request("POST", f"/management/v1{path}", body, token=self._token))
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        return json.loads(await self._reader.readexactly(length))
-
-
 async def write_on(server: RealServer, name: str, log: int) -> None:
-    """Make an action, turn it off and on until the server is gone, and log each answer."""
-    host, _, port = server.http.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    door = Door(reader, writer, server.token)
+    """Make an action, turn it off and on until the server is gone, and log each answer.
+
+    Raises:
+        AssertionError: an answer is not a 200.
+    """
     try:
-        created = await door.post("/actions", b'{"name":"%s","script":"s"}' % name.encode())
-        action_id = created["id"]
-        os.write(log, f"{action_id} {created['details']['sequence']}\n".encode())
-        for verb in cycle(("_deactivate", "_reactivate")):
-            answer = await door.post(f"/actions/{action_id}/{verb}", b"{}")
-            os.write(log, f"{action_id} {answer['details']['sequence']}\n".encode())
+        async with Connection(server.http, server.token) as connection:
+
+            async def post(path: str, body: bytes) -> Any:
+                status, answer = await connection.ask("POST", f"{ACTIONS}{path}", body)
+                assert status == 200, answer
+                return answer
+
+            created = await post("", b'{"name":"%s","script":"s"}' % name.encode())
+            action_id = created["id"]
+            os.write(log, f"{action_id} {created['details']['sequence']}\n".encode())
+            for verb in cycle(("_deactivate", "_reactivate")):
+                answer = await post(f"/{action_id}/{verb}", b"{}")
+                os.write(log, f"{action_id} {answer['details']['sequence']}\n".encode())
     except (asyncio.IncompleteReadError, ConnectionError):
         return
-    finally:
-        writer.close()
 
 
 async def write_and_kill(server: RealServer, number: int, log: int, seconds: float) -> None:

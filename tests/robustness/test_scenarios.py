@@ -6,10 +6,11 @@ import pytest
 import uvloop
 
 from tests.hostile_scripts import HOSTILE
-from tests.real_server import ACTIONS
+from tests.real_server import ACTIONS, RealServer
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
 from tests.robustness.kill import kill
+from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
 from tests.robustness.scripts import MORE_MAX_MIB, attack
@@ -74,3 +75,12 @@ def test_hostile_scripts_leave_others_served() -> None:
     assert seen.wrong == []
     assert len(seen.runs_s) > 10
     assert seen.after_mib < seen.before_mib + MORE_MAX_MIB
+
+
+def test_a_process_for_scripts_that_is_killed_costs_one_run(tmp_path: Path) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log") as server:
+        seen = uvloop.run(attack_processes(server, runs=200, a_kill=25))
+    assert seen.wrong == []
+    assert len(seen.killed) == 8
+    assert seen.failed <= 8
+    assert seen.counted == (200, seen.failed)

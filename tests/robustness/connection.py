@@ -1,0 +1,36 @@
+"""A caller's connection to the JSON door: one request after the other, each with its answer."""
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from tests.robustness.raw import request
+
+
+class Connection:
+    """Open within its block."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._host, _, self._port = address.rpartition(":")
+        self._token = token
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(self._host, int(self._port))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    async def ask(self, verb: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """The status and the body of the answer.
+
+        Raises:
+            asyncio.IncompleteReadError, ConnectionError: the server is gone.
+        """
+        self._writer.write(request(verb, path, body, token=self._token))
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        return int(head.split()[1]), json.loads(await self._reader.readexactly(length))

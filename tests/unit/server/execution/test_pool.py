@@ -1,0 +1,249 @@
+"""Processes that run scripts: who has one and who waits, what ends one, what is left of it."""
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.execution.contract import (
+    Options,
+    Overloaded,
+    RunRequest,
+    Unavailable,
+)
+from server.execution.executor import Executor
+from tests.processes import children_of
+from tests.unit.server.execution.runner import Runner, action
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SLOW = "function f() { for (;;); }"
+FAST = "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"
+
+
+async def test_a_process_that_is_killed_costs_one_action(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(
+        runner.run(replace(action(SLOW), allowed_to_fail=True), FAST, FAST)
+    )
+    await _one_is_busy(before)
+    # Whichever has it: all are killed while the first action runs.
+    for pid in before:
+        _kill(pid)
+    result = await running
+    assert [a.failure.text if a.failure else "" for a in result.actions] == [
+        "the process that ran the action ended",
+        "",
+        "",
+    ]
+    assert result.failed is None
+
+
+async def test_a_caller_that_goes_away_ends_its_script(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(runner.run(SLOW))
+    await _one_is_busy(before)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert runner.executor.pids() != before
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_a_process_that_died_while_idle_costs_nothing(runner: Runner) -> None:
+    for pid in runner.executor.pids():
+        _kill(pid)
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_a_process_that_died_while_idle_is_replaced_before_it_is_needed() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    await executor.start()
+    before = executor.pids()
+    try:
+        for pid in before:
+            _kill(pid)
+        async with asyncio.timeout(20):
+            while len(executor.pids() - before) < 2:
+                await asyncio.sleep(0.01)
+    finally:
+        await executor.close()
+    assert executor.kills == 2
+
+
+async def test_processes_that_are_needed_no_more_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.execution.pool.IDLE_MAX_S", 0.05)
+    executor = Executor(Options(workers_max=8, workers_warm=1))
+    await executor.start()
+    request = RunRequest(2, 4, "org", {}, (action(FAST),))
+    running = asyncio.gather(*(executor.run(request) for _ in range(4)))
+    seen: set[int] = set()
+    try:
+        async with asyncio.timeout(20):
+            while not running.done() or len(executor.pids()) > 1:
+                seen |= executor.pids()
+                await asyncio.sleep(0.01)
+    finally:
+        await executor.close()
+    assert len(seen) == 4
+
+
+async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    slow = replace(action(SLOW), timeout_ns=3_000_000_000, allowed_to_fail=True)
+    running = asyncio.ensure_future(executor.run(RunRequest(2, 4, "a", {}, (slow,))))
+    await _one_is_busy(executor.pids())
+    before = set(children_of(os.getpid()))
+    other = asyncio.ensure_future(executor.run(RunRequest(2, 4, "b", {}, (action(FAST),))))
+    try:
+        async with asyncio.timeout(20):
+            while not (starting := set(children_of(os.getpid())) - before):
+                await asyncio.sleep(0)
+        for pid in starting:
+            _kill(pid)
+        assert (await other).failed is None
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await executor.close()
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
+    await executor.start()
+    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    running = [asyncio.ensure_future(executor.run(request)) for _ in range(3)]
+    try:
+        results = await asyncio.gather(*running, return_exceptions=True)
+    finally:
+        await executor.close()
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert [str(result) for result in refused] == ["1 runs wait already, which is the most"]
+
+
+async def test_who_waits_too_long_is_refused() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
+    await executor.start()
+    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    running = asyncio.ensure_future(executor.run(request))
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match=r"waited 0\.05 s for a process"):
+            await executor.run(request)
+        await running
+    finally:
+        await executor.close()
+
+
+async def test_one_organisation_leaves_room_for_others() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    await executor.start()
+    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(4)]
+    await asyncio.sleep(0)
+    try:
+        other = await executor.run(RunRequest(2, 4, "other", {}, (action(FAST),)))
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert other.failed is None
+
+
+async def test_one_organisation_that_fills_its_half_of_the_queue_keeps_nobody_out() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
+    await executor.start()
+    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(3)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match="2 runs of the organisation wait already"):
+            await executor.run(slow)
+        waiting = [executor.run(RunRequest(2, 4, "other", {}, (action(FAST),))) for _ in range(3)]
+        others = await asyncio.gather(*waiting)
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert [other.failed for other in others] == [None] * 3
+
+
+async def test_a_process_is_replaced_after_enough_runs() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, runs_max=2))
+    await executor.start()
+    first = executor.pids()
+    try:
+        for _ in range(3):
+            await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+        assert first.isdisjoint(executor.pids())
+    finally:
+        await executor.close()
+
+
+async def test_a_run_under_way_ends_with_the_executor() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    script = replace(action(SLOW), allowed_to_fail=True)
+    running = asyncio.ensure_future(executor.run(RunRequest(2, 4, "org", {}, (script, script))))
+    await _one_is_busy(executor.pids())
+    await executor.close()
+    with pytest.raises(Unavailable):
+        await running
+    assert executor.pids() == set()
+
+
+async def test_nothing_is_left_after_the_end() -> None:
+    executor = Executor()
+    await executor.start()
+    pids = executor.pids()
+    await executor.close()
+    assert executor.pids() == set()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    with pytest.raises(Unavailable):
+        await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        pytest.param("/bin/false", "a process for scripts did not start: it ended", id="ends"),
+        pytest.param("/none", "no process for scripts: No such file or directory", id="absent"),
+    ],
+)
+async def test_a_process_that_cannot_start_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, text: str
+) -> None:
+    executor = Executor()
+    monkeypatch.setattr("sys.executable", program)
+    with pytest.raises(Unavailable, match=text):
+        await executor.start()
+    await executor.close()
+
+
+def _kill(pid: int) -> None:
+    """Kill it, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+async def _one_is_busy(pids: set[int]) -> None:
+    """Wait until one of the processes has been on a core for a while."""
+    before = {pid: _cpu_ticks(pid) for pid in pids}
+    async with asyncio.timeout(20):
+        while all(_cpu_ticks(pid) < before[pid] + 10 for pid in pids):
+            await asyncio.sleep(0.01)
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

@@ -1,7 +1,6 @@
-"""The gRPC door, by grpc.aio's own client over a real socket."""
+"""The gRPC door of the service, by grpc.aio's own client over a real socket."""
 
 import asyncio
-import errno
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -10,30 +9,19 @@ from typing import Any, Never
 import grpc
 import pytest
 import pytest_asyncio
-from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 
-from server import locale
 from server.app import Application
 from server.config import Config
-from server.errors import Failures
-from server.identity.authorization import Authorizer
-from server.interceptors import interceptor
-from server.native import GrpcServer
 from tests.accounts import Accounts
+from tests.refusals import DEADLINE_S, detail_of, refused
 from zitadel import management_pb2 as pb
-from zitadel.management_pb2_grpc import (
-    ManagementServiceServicer,
-    ManagementServiceStub,
-    add_ManagementServiceServicer_to_server,
-)
-from zitadel.message_pb2 import ErrorDetail
+from zitadel.management_pb2_grpc import ManagementServiceStub
 
 SERVICE = "zitadel.management.v1.ManagementService"
 EXECUTION = "actions.v1.ExecutionService"
-DEADLINE_S = 10.0
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -106,21 +94,6 @@ def stub(channel: grpc.aio.Channel) -> Any:
 
 def health(channel: grpc.aio.Channel) -> Any:
     return HealthStub(channel)
-
-
-async def refused(call: Awaitable[object]) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asyncio.wait_for(call, DEADLINE_S)
-    return caught.value
-
-
-def detail_of(error: grpc.aio.AioRpcError) -> tuple[int, str, str, str]:
-    """The code and the message of the status with details, and its one detail."""
-    status = Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
-    (packed,) = status.details
-    detail = ErrorDetail()
-    assert packed.Unpack(detail)
-    return status.code, status.message, detail.id, detail.message
 
 
 async def made(stub: Any, metadata: Metadata, *, is_active: bool = True) -> str:
@@ -391,235 +364,7 @@ def raw(
     return call(body, metadata=metadata)
 
 
-# What a servicer may do.
-
-
-class Faulty(ManagementServiceServicer):
-    """A servicer whose public method does what it is told."""
-
-    def __init__(self, behaviour: Callable[[Any], Awaitable[None]]) -> None:
-        self._behaviour = behaviour
-
-    async def Healthz(self, request: pb.HealthzRequest, context: object) -> pb.HealthzResponse:
-        await self._behaviour(context)
-        return pb.HealthzResponse()
-
-
-class Nobody:
-    """Accounts of an instance without users."""
-
-    async def _none(self, _: object) -> None:
-        return None
-
-    token_by_hash = user = user_by_subject = org = _none
-
-    async def memberships(self, user_id: str) -> list[Never]:
-        return []
-
-
-class Running:
-    """A server with one behaviour, behind the real interceptors."""
-
-    def __init__(
-        self, behaviour: Callable[[Any], Awaitable[None]], *, calls_max: int = 1000
-    ) -> None:
-        layers = interceptor(
-            failures=Failures(locale.load_all()),
-            authorizer=Authorizer(Nobody()),
-            permissions={},
-            checks={},
-            access_log=False,
-        )
-        self.server = GrpcServer(layers=layers, calls_max=calls_max)
-        servicer: Any = Faulty(behaviour)
-        add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
-
-    async def __aenter__(self) -> "Running":
-        self.address = await self.server.start("127.0.0.1:0")
-        self.channel = grpc.aio.insecure_channel(self.address)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.channel.close()
-        await self.server.stop(0)
-
-    def call(self) -> Any:
-        stub: Any = ManagementServiceStub(self.channel)
-        return stub.Healthz(pb.HealthzRequest(), metadata=(("x-request-id", "abc"),))
-
-
-async def _raise(_context: object) -> None:
-    raise ValueError("secret")
-
-
-async def _swallow_an_abort(context: Any) -> None:
-    with pytest.raises(grpc.aio.AbortError):
-        await context.abort(grpc.StatusCode.ABORTED, "first")
-    raise ValueError("secret")
-
-
-async def _await_what_was_cancelled(_context: object) -> None:
-    future = asyncio.get_running_loop().create_future()
-    future.cancel()
-    await future
-
-
-async def _abort_with_trailers(context: Any) -> None:
-    await context.abort(grpc.StatusCode.ABORTED, "first", (("a", "b"),))
-
-
-async def _abort_with_status(context: Any) -> None:
-    class Answer(grpc.Status):
-        code = grpc.StatusCode.ABORTED
-        details = "first"
-        trailing_metadata = (("a", "b"),)
-
-    await context.abort_with_status(Answer())
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "code", "message"),
-    [
-        pytest.param(
-            _raise, grpc.StatusCode.INTERNAL, "internal error (request id abc)", id="raise"
-        ),
-        pytest.param(
-            _await_what_was_cancelled,
-            grpc.StatusCode.INTERNAL,
-            "internal error (request id abc)",
-            id="await what was cancelled",
-        ),
-        pytest.param(_swallow_an_abort, grpc.StatusCode.ABORTED, "first", id="swallow an abort"),
-        pytest.param(_abort_with_trailers, grpc.StatusCode.ABORTED, "first", id="abort"),
-        pytest.param(
-            _abort_with_status, grpc.StatusCode.ABORTED, "first", id="abort with a status"
-        ),
-    ],
-)
-async def test_failing_servicer_ends_its_call_and_leaks_nothing(
-    behaviour: Callable[[Any], Awaitable[None]], code: grpc.StatusCode, message: str
-) -> None:
-    async with Running(behaviour) as running:
-        error = await refused(running.call())
-    assert (error.code(), error.details()) == (code, message)
-    assert dict(error.trailing_metadata())["x-request-id"] == "abc"
-
-
-async def test_calls_over_the_cap_are_refused_at_once() -> None:
-    release = asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        await release.wait()
-
-    async with Running(wait, calls_max=20) as running:
-        calls = [running.call() for _ in range(50)]
-        waiting = set(map(asyncio.ensure_future, calls))
-        while len(waiting) > 20:
-            _, waiting = await asyncio.wait(
-                waiting, timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED
-            )
-        release.set()
-        codes = [await call.code() for call in calls]
-    assert codes.count(grpc.StatusCode.OK) == 20
-    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 30
-
-
-async def test_client_that_leaves_cancels_its_call() -> None:
-    started, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    async with Running(wait) as running:
-        call = running.call()
-        waiting = asyncio.ensure_future(call)
-        await started.wait()
-        call.cancel()
-        await asyncio.wait_for(cancelled.wait(), DEADLINE_S)
-        await asyncio.gather(waiting, return_exceptions=True)
-
-
 # The end.
-
-
-async def test_stop_lets_calls_in_flight_end() -> None:
-    started, release = asyncio.Event(), asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await release.wait()
-
-    async with Running(wait) as running:
-        call = running.call()
-        waiting = asyncio.ensure_future(call)
-        await started.wait()
-        stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
-        await refused_soon(running)
-        release.set()
-        await stopping
-        await waiting
-        assert await call.code() is grpc.StatusCode.OK
-
-
-async def test_a_stopping_server_says_so_to_new_calls() -> None:
-    started, release = asyncio.Event(), asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await release.wait()
-
-    async with Running(wait) as running:
-        waiting = asyncio.ensure_future(running.call())
-        await started.wait()
-        stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        late = running.call()
-        assert await late.code() is grpc.StatusCode.UNAVAILABLE
-        assert await late.details() == "the server is stopping"
-        release.set()
-        await stopping
-        await waiting
-
-
-async def refused_soon(running: Running) -> None:
-    """Call until the server takes no more; grpc.aio drops a call that comes in that very moment."""
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            try:
-                await running.call()
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
-                    raise
-                return
-
-
-async def test_call_that_outlives_the_grace_is_ended() -> None:
-    started = asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    async with Running(wait) as running:
-        call = running.call()
-        await started.wait()
-        await running.server.stop(0)
-        assert await call.code() is grpc.StatusCode.UNAVAILABLE
-
-
-async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:
-    async with Running(_raise) as running:
-        watch = health(running.channel).Watch(health_pb2.HealthCheckRequest())
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        await running.server.set_not_ready()
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        watch.cancel()
 
 
 async def test_service_is_not_ready_before_it_refuses_calls(
@@ -632,10 +377,3 @@ async def test_service_is_not_ready_before_it_refuses_calls(
     assert await stub.Healthz(pb.HealthzRequest()) == pb.HealthzResponse()
     watch.cancel()
     await asyncio.wait_for(stopping, DEADLINE_S)
-
-
-async def test_address_in_use_is_told_by_its_number() -> None:
-    async with Running(_raise) as first:
-        with pytest.raises(OSError, match="Address already in use") as caught:
-            await Running(_raise).server.start(first.address)
-    assert caught.value.errno == errno.EADDRINUSE

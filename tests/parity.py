@@ -4,7 +4,7 @@ Knows grpc.health.v1.Health, of which Check is the unary call and Watch the stre
 `service` names the case.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,6 +24,18 @@ METADATA: Final = (("x-in", "text"), ("x-in-bin", b"\x00\x01"))
 TIMEOUT_S: Final = 10
 
 Interceptors = Sequence[grpc.aio.ServerInterceptor]
+
+
+class Replacing(grpc.aio.ServerInterceptor):
+    """Puts another handler in the place of the registered one."""
+
+    def __init__(self, replace: Callable[[Any], Any]) -> None:
+        self._replace = replace
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        return self._replace(await continuation(handler_call_details))
 
 
 @dataclass

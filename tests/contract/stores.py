@@ -1,4 +1,4 @@
-"""What the suites of the event store share: a clock, a way to commit commands, the adapters."""
+"""What the suites of the event store share: a way to commit commands, the adapters."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,20 +10,8 @@ from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.eventstore.contract import EventStore, Loaded, Needs, Writes
 from server.eventstore.sqlite import SqliteEventStore, writer
+from tests.clocks import HandClock
 from tests.orgless import CreateOrglessAction
-
-NOON = 1_700_000_000_000_000
-SECOND = 1_000_000
-
-
-class HandClock:
-    """Tells what it is set to."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> int:
-        return self.now
 
 
 def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateOrglessAction:

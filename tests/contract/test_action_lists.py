@@ -16,16 +16,8 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from tests.contract.stores import (
-    NOON,
-    SECOND,
-    Contract,
-    HandClock,
-    OnSqlite,
-    OnSqliteWithoutMemory,
-    an_action,
-    commit,
-)
+from tests.clocks import NOON, SECOND, HandClock
+from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
 from tests.orgless import CreateOrglessAction
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END

@@ -23,11 +23,9 @@ from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
+from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import (
-    NOON,
-    SECOND,
     Contract,
-    HandClock,
     OnSqlite,
     OnSqliteWithoutMemory,
     an_action,

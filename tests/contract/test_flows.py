@@ -10,11 +10,9 @@ from server.domain.events import JSON, RecordedEvent
 from server.domain.flow import Flow, FlowType, TriggerType
 from server.domain.refusals import Refusal
 from server.eventstore.contract import EventStore, Needs
+from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import (
-    NOON,
-    SECOND,
     Contract,
-    HandClock,
     OnSqlite,
     OnSqliteWithoutMemory,
     an_action,

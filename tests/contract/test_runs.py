@@ -3,7 +3,8 @@
 import pytest
 
 from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
-from tests.contract.stores import NOON, SECOND, OnSqlite
+from tests.clocks import NOON, SECOND
+from tests.contract.stores import OnSqlite
 
 ALL = 1 << 30
 SIZE = RUN_BYTES + 100

@@ -4,7 +4,7 @@ The cases are of the kinds that grpc.aio itself decides: abort and what follows 
 not raised, metadata, interceptors that replace the handler.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.parity import in_process, native
+from tests.parity import Replacing, in_process, native
 
 SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 RICH = status_pb2.Status(
@@ -153,18 +153,6 @@ class SyncServicer(health_pb2_grpc.HealthServicer):
 @pytest.mark.parametrize("case", ["ok", "aborts", "sets"])
 async def test_a_synchronous_servicer_answers_as_it_does_natively(case: str) -> None:
     assert await in_process(SyncServicer(), case) == await native(SyncServicer(), case)
-
-
-class Replacing(grpc.aio.ServerInterceptor):
-    """Puts another handler in the place of the registered one."""
-
-    def __init__(self, replace: Callable[[Any], Any]) -> None:
-        self._replace = replace
-
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
-    ) -> Any:
-        return self._replace(await continuation(handler_call_details))
 
 
 def _without_serializers(handler: Any) -> Any:

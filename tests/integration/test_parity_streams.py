@@ -5,7 +5,7 @@ context, a plain generator in a thread.
 """
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ import pytest
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.parity import in_process_stream, native_stream
+from tests.parity import Replacing, in_process_stream, native_stream
 
 RICH = status_pb2.Status(code=9, message="rich").SerializeToString()
 
@@ -155,18 +155,6 @@ async def test_a_stream_is_the_same_in_process_as_natively(
 async def test_a_stream_of_a_plain_generator_is_the_same_in_process_as_natively(case: str) -> None:
     servicer = PlainGenerator()
     assert await in_process_stream(servicer, case) == await native_stream(servicer, case)
-
-
-class Replacing(grpc.aio.ServerInterceptor):
-    """Puts another handler in the place of the registered one."""
-
-    def __init__(self, replace: Callable[[Any], Any]) -> None:
-        self._replace = replace
-
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
-    ) -> Any:
-        return self._replace(await continuation(handler_call_details))
 
 
 def _without_serializers(handler: Any) -> Any:

@@ -14,19 +14,12 @@ from server.identity.authorization import Authorizer
 from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.tokens import hash_of
+from tests.clocks import HandClock
 
 HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"
 SECRET = "act_" + "s" * 43
 HEADER = f"Bearer {SECRET}"
 READ, WRITE = "org.action.read", "org.action.write"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 class Accounts:
@@ -76,12 +69,12 @@ def accounts() -> Accounts:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock(1_000_000)
 
 
 @pytest.fixture
-def authorizer(accounts: Accounts, clock: Clock) -> Authorizer:
+def authorizer(accounts: Accounts, clock: HandClock) -> Authorizer:
     return Authorizer(accounts, clock=clock)
 
 
@@ -273,7 +266,7 @@ async def test_what_is_known_outlives_events_of_actions_and_flows(authorizer: Au
     assert authorizer.known(HEADER, "", WRITE) is not None
 
 
-async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: Clock) -> None:
+async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: HandClock) -> None:
     class Slow(Accounts):
         async def memberships(self, user_id: str) -> Sequence[Member]:
             found = await super().memberships(user_id)
@@ -286,7 +279,7 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: Clock) 
 
 
 async def test_expired_token_is_refused(
-    authorizer: Authorizer, accounts: Accounts, clock: Clock
+    authorizer: Authorizer, accounts: Accounts, clock: HandClock
 ) -> None:
     assert accounts.token is not None
     accounts.token = replace(accounts.token, expires_at=clock.now)
@@ -294,7 +287,7 @@ async def test_expired_token_is_refused(
 
 
 async def test_token_expires_while_it_is_known(
-    authorizer: Authorizer, accounts: Accounts, clock: Clock
+    authorizer: Authorizer, accounts: Accounts, clock: HandClock
 ) -> None:
     assert accounts.token is not None
     accounts.token = replace(accounts.token, expires_at=clock.now + 1)
@@ -325,7 +318,7 @@ def jwts() -> Jwts:
 
 
 @pytest.fixture
-def by_jwt(accounts: Accounts, jwts: Jwts, clock: Clock) -> Authorizer:
+def by_jwt(accounts: Accounts, jwts: Jwts, clock: HandClock) -> Authorizer:
     return Authorizer(accounts, jwts=jwts, clock=clock)
 
 
@@ -339,7 +332,7 @@ async def test_a_personal_access_token_is_no_jwt(by_jwt: Authorizer, jwts: Jwts)
 
 
 async def test_a_jwt_is_known_until_it_has_to_be_verified_again(
-    by_jwt: Authorizer, clock: Clock
+    by_jwt: Authorizer, clock: HandClock
 ) -> None:
     await by_jwt.authorize("Bearer e.y.J", "", WRITE)
     clock.now = 1_000_099
@@ -374,7 +367,9 @@ async def test_a_jwt_is_forgotten_when_its_user_is_removed(
     assert (await refusal(by_jwt, "Bearer e.y.J", "", WRITE)).id == "AUTH-7fs1e"
 
 
-async def test_the_oldest_is_dropped_when_memory_is_full(accounts: Accounts, clock: Clock) -> None:
+async def test_the_oldest_is_dropped_when_memory_is_full(
+    accounts: Accounts, clock: HandClock
+) -> None:
     accounts.roles = {HOME: ("IAM_OWNER",)}
     authorizer = Authorizer(accounts, clock=clock, grants_max=1)
     await authorizer.authorize(HEADER, HOME, WRITE)

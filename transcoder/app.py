@@ -151,6 +151,7 @@ class Transcoder:
                         method,
                         Binder(method, rule, self._fields, strict=self._strict),
                         self._codec.encoder(method.response_type, rule.response_body),
+                        method.response_type.ByteSize,
                     ),
                     prefix="" if rule.is_default else prefix,
                     origin=rule.origin,

@@ -7,7 +7,7 @@ Rule 2: path variables come unescaped, the query does not (query.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -64,7 +64,9 @@ class Binder:
             if rule.verb == "PATCH":
                 self._masks = MaskFiller.of(request, self._body)
         _refuse_conflicts(self._variables, field, rule.where)
-        self._may_be_incomplete = reaches_required(request)
+        # Methods are asked of the class: a field may have the name of one.
+        of = method.request_type
+        self._is_complete = of.IsInitialized if reaches_required(request) else None
         self._query = QueryReader(
             fields.of(request),
             nesting_max=codec.nesting_max,
@@ -100,8 +102,9 @@ class Binder:
         self.bind_path(variables, message)
         if body and self._masks is not None:
             self._masks.fill(message, body)
-        if self._may_be_incomplete and not message.IsInitialized():
-            missing = message.FindInitializationErrors()[0]  # type: ignore[attr-defined]  # no stub
+        if self._is_complete is not None and not self._is_complete(message):
+            of: Any = self._message_type  # whose stub does not have FindInitializationErrors
+            missing = of.FindInitializationErrors(message)[0]
             raise malformed(f"{missing}: required, but not given")
         return message
 
@@ -148,21 +151,21 @@ class _Variable:
             setattr(owner, self._attribute, value)
             return
         held = getattr(owner, self._attribute)
-        held.CopyFrom(message_of(self._message_type, value))
-        held.SetInParent()
+        self._message_type.CopyFrom(held, message_of(self._message_type, value))
+        self._message_type.SetInParent(held)
 
     def refuse_overridden(self, message: Message) -> None:
         """Refuse a value for the field, or for another member of its oneof, in the message."""
         owner = message
         for field in self.fields:
             if field.containing_oneof is not None:
-                given = owner.WhichOneof(field.containing_oneof.name)
+                given = type(owner).WhichOneof(owner, field.containing_oneof.name)
                 if given is not None and given != field.name:
                     raise malformed(f"{self.name}: excludes {given}, which is given too")
             if field is not self._field:
                 owner = getattr(owner, field.name)
         if self._field.has_presence:
-            is_set = owner.HasField(self._attribute)
+            is_set = type(owner).HasField(owner, self._attribute)
         else:
             is_set = bool(getattr(owner, self._attribute))
         if is_set:

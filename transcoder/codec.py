@@ -137,7 +137,7 @@ class Codec:
         is_null_unset = field.has_presence and of is not None and of.full_name in wellknown.SPECIAL
 
         def encode(message: Message) -> bytes:
-            if is_null_unset and not message.HasField(name):
+            if is_null_unset and not type(message).HasField(message, name):
                 return b"null"
             return orjson.dumps(write(getattr(message, name)))
 

@@ -255,22 +255,22 @@ def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
     return CODE_BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)
 
 
-def _pairs(metadata: Iterable[object]) -> tuple[tuple[str, str | bytes], ...]:
+def _pairs(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[tuple[str, str | bytes], ...]:
     """Metadata, checked while the servicer that sets it can still be told."""
-    pairs = []
-    for pair in metadata:
-        match pair:
-            case (str() as key, str() | bytes() as value):
-                pairs.append((key, value))
-            case _:
-                raise TypeError(f"metadata: expected a str and a str or bytes, got {pair!r}")
-    return tuple(pairs)
+    if isinstance(metadata, dict):
+        raise TypeError("metadata: expected pairs of a key and a value, got a dict")
+    pairs = tuple(metadata)
+    given: Iterable[tuple[object, object]] = pairs
+    for key, value in given:
+        if not (isinstance(key, str) and isinstance(value, (str, bytes))):
+            raise TypeError(f"metadata: expected a str and a str or bytes, got {(key, value)!r}")
+    return pairs
 
 
 def kind_of(response: object, method: Method) -> str:
     """What a servicer answered with that is not of its method's response type."""
     if not isinstance(response, Message):
         return type(response).__name__
-    name = response.DESCRIPTOR.full_name
+    name = type(response).DESCRIPTOR.full_name
     is_namesake = name == method.descriptor.output_type.full_name
     return f"{name} of another descriptor pool" if is_namesake else name

@@ -73,6 +73,8 @@ class Route:
     method: Method
     binder: Binder
     encode: Callable[[Message], bytes]
+    size: Callable[[Message], int]
+    """The class's ByteSize: a field may have that name."""
 
 
 class Doors:
@@ -211,10 +213,10 @@ class Doors:
         status = http_code(call.initial_metadata) if call.initial_metadata else 200
         if status in NO_CONTENT:
             return status, b""
-        if response.ByteSize() > self._limits.inline_max_bytes:
+        if route.size(response) > self._limits.inline_max_bytes:
             # A copy: what a servicer returns may be its own state, which its next call changes.
             copy = route.method.response_type()
-            copy.CopyFrom(response)
+            type(copy).CopyFrom(copy, response)
             encoded = await offload(route.encode, copy)
         else:
             encoded = route.encode(response)

@@ -219,7 +219,7 @@ async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaita
 
 def _as_asked(request: Message, handler: Handler) -> object:
     """The request as a handler with a deserializer of its own, or none, takes it."""
-    data = request.SerializeToString()
+    data = type(request).SerializeToString(request)  # of the class: a field may have that name
     return data if handler.request_deserializer is None else handler.request_deserializer(data)
 
 

@@ -178,7 +178,7 @@ def _extended(message_type: type[Message], values: dict[str, object]) -> object:
     if not extensions:
         return values
     message = message_type(**values)
-    pool = message.DESCRIPTOR.file.pool
+    pool = message_type.DESCRIPTOR.file.pool
     for name, value in extensions.items():
         # The stubs name two classes for a descriptor; at run time there is one.
         _extend(message, pool.FindExtensionByName(name[1:-1]), value)  # type: ignore[arg-type]
@@ -199,5 +199,5 @@ def _extend(message: Message, field: FieldDescriptor, value: object) -> None:
         made = [wellknown.message_of(extension_type, item) for item in value]
         held[field].extend(made)  # type: ignore[index]
     else:
-        held[field].SetInParent()  # type: ignore[index]
-        held[field].CopyFrom(wellknown.message_of(extension_type, value))  # type: ignore[index]
+        extension_type.SetInParent(held[field])  # type: ignore[index]
+        extension_type.CopyFrom(held[field], wellknown.message_of(extension_type, value))  # type: ignore[index]

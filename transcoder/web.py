@@ -224,12 +224,13 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
     @staticmethod
     def _parse(message: Message, payload: bytes) -> None:
         try:
-            message.ParseFromString(payload)
+            type(message).ParseFromString(message, payload)  # of the class: a field may be named so
         except DecodeError as exc:
             # statuscodes.md: "Error parsing request proto".
             raise TranscodeError(
                 grpc.StatusCode.INTERNAL,
-                f"the request is not a {message.DESCRIPTOR.full_name} in protobuf's binary format",
+                f"the request is not a {type(message).DESCRIPTOR.full_name} "
+                "in protobuf's binary format",
             ) from exc
 
 
@@ -264,7 +265,7 @@ async def _start(send: Send, status: int, headers: HeaderList) -> None:
 
 async def _message(message: Message, gzip_min_bytes: int | None) -> bytes:
     """A message's frame; the message is encoded before anything is waited for."""
-    payload = message.SerializeToString()
+    payload = type(message).SerializeToString(message)
     if gzip_min_bytes is not None and len(payload) >= gzip_min_bytes:
         if len(payload) <= DEFLATE_AT_ONCE_BYTES:
             compressed = deflated(payload)

@@ -230,7 +230,8 @@ def any_reader(resolve: Callable[[str], Resolved[Reader]]) -> Reader:
                 raise
         else:
             raise Fault(f'expected a {message_type.DESCRIPTOR.name} under "value", got none')
-        packed = message_of(message_type, content).SerializePartialToString(deterministic=True)
+        message = message_of(message_type, content)
+        packed = message_type.SerializePartialToString(message, deterministic=True)
         return {"type_url": url, "value": packed}
 
     return read

@@ -6,19 +6,19 @@ string `id`, an int64 `count` and a message `details` the source is
 
     def write_0(m):
         out = {}
-        has = m.HasField
         if v := m.id:
             out['id'] = v
         if v := m.count:
             out['count'] = f'{v}'
-        if has('details'):
+        if write_0_has(m, 'details'):
             v = m.details
             out['details'] = write_1(v)
         return out
 
 A message type with many fields is a loop over those that are set: to ask for each of the others
 would cost more than all of the rest.
-Only names from descriptors get into it, and only as literals or behind `getattr`.
+Only names from descriptors get into it, and only as literals or behind `getattr`. Methods are asked
+of the class: a field may have the name of one.
 Follows protobuf.dev, "ProtoJSON Format"; fields stand in the order of their numbers.
 """
 
@@ -158,9 +158,9 @@ class Writers:
             ]
         else:
             if any(field.has_presence for field in descriptor.fields):
-                body.append("has = m.HasField")
+                self._namespace[f"{name}_has"] = message_type.HasField
             for field in sorted(descriptor.fields, key=lambda field: field.number):
-                body += self._member(field, pending)
+                body += self._member(field, f"{name}_has", pending)
         if descriptor.is_extendable:
             self._namespace["extensions"] = self._extensions
             body.append("out.update(extensions(m))")
@@ -179,14 +179,17 @@ class Writers:
     def _json_name(self, field: FieldDescriptor) -> str:
         return field.name if self._options.proto_names else field.json_name
 
-    def _member(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> list[str]:
+    def _member(
+        self, field: FieldDescriptor, has: str, pending: dict[Descriptor, Writer]
+    ) -> list[str]:
+        """Source that writes a field; `has` is the name of its message's HasField."""
         read, variable = _attribute(field), _variable(field)
         write = f"out[{self._json_name(field)!r}] = {self._expression(field, pending)}"
         if field.has_presence:
             if field.message_type is not None or field.enum_type is not None or field.default_value:
-                return [f"if has({field.name!r}):", f"    v = {read}", f"    {write}"]
+                return [f"if {has}(m, {field.name!r}):", f"    v = {read}", f"    {write}"]
             # What is not its default is there, and need not be asked for.
-            return [f"if (v := {read}) or has({field.name!r}):", f"    {write}"]
+            return [f"if (v := {read}) or {has}(m, {field.name!r}):", f"    {write}"]
         if self._options.emit_defaults:
             return [f"{variable} = {read}", write]
         if field.cpp_type in _FLOATS and not field.is_repeated:
@@ -236,7 +239,7 @@ class Writers:
     def _extensions(self, message: Message) -> dict[str, object]:
         return {
             f"[{field.full_name}]": self.value(field)(value)
-            for field, value in message.ListFields()
+            for field, value in type(message).ListFields(message)
             if field.is_extension
         }
 

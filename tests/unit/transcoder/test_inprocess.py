@@ -176,12 +176,12 @@ async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call
         ),
         pytest.param(
             lambda context: context.set_trailing_metadata({"ab": "c"}),
-            "metadata: expected a str and a str or bytes, got 'ab'",
+            "metadata: expected pairs of a key and a value, got a dict",
             id="metadata that is a dict",
         ),
         pytest.param(
-            lambda context: context.hold_initial_metadata((("x-cost",),)),
-            "metadata: expected a str and a str or bytes, got ('x-cost',)",
+            lambda context: context.hold_initial_metadata(((b"x-cost", "7"),)),
+            "metadata: expected a str and a str or bytes, got (b'x-cost', '7')",
             id="initial metadata",
         ),
         pytest.param(

@@ -54,6 +54,7 @@ class AdminSocket:
         self.path: Final = str(path)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._silent: set[asyncio.Task[None]] = set()  # whose operation is still to come
 
     async def start(self, admin: Admin) -> None:
         """Listen.
@@ -63,9 +64,10 @@ class AdminSocket:
         """
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(_serve(admin, reader, writer))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            task = asyncio.ensure_future(self._serve(admin, reader, writer))
+            for tasks in (self._connections, self._silent):
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
 
         self._server = await asyncio.start_unix_server(
             connected, sock=_bound(self.path), limit=REQUEST_MAX_BYTES
@@ -77,9 +79,25 @@ class AdminSocket:
             self._server.close()
             self._server = None
             _unlink(self.path)
-            await asyncio.gather(*self._connections)
+            for task in self._silent:
+                task.cancel()
+            if self._connections:
+                await asyncio.wait(self._connections)
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+    async def _serve(
+        self, admin: Admin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(OSError):
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    line = await _line(reader)
+                    self._silent -= {asyncio.current_task()}
+                    writer.write(msgspec.json.encode(await _answer(admin, line)) + b"\n")
+                    await writer.drain()
+            finally:
+                writer.close()
 
 
 async def ask(path: str, operation: Operation) -> list[Result]:
@@ -123,21 +141,17 @@ def _unlink(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-async def _serve(admin: Admin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                answer = await _answer(admin, reader)
-                writer.write(msgspec.json.encode(answer) + b"\n")
-                await writer.drain()
-        finally:
-            writer.close()
-
-
-async def _answer(admin: Admin, reader: asyncio.StreamReader) -> _Answer:
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """A line; nothing, which is no operation, for one over the limit."""
     try:
-        operation = _decode_operation(await reader.readline())
-        return _Answer(result=await admin.perform(operation))
+        return await reader.readline()
+    except ValueError:
+        return b""
+
+
+async def _answer(admin: Admin, line: bytes) -> _Answer:
+    try:
+        return _Answer(result=await admin.perform(_decode_operation(line)))
     except AdminError as error:
         return _Answer(error=str(error))
     except StorageError as error:

@@ -130,6 +130,16 @@ async def test_what_is_no_operation_is_answered_in_a_line(
         assert await ask(admin_socket.path, ListOrgs()) == []
 
 
+async def test_who_connects_and_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    async with asyncio.timeout(5):  # less than the 10 s of an operation
+        async with held(tmp_path / "data") as admin_socket:
+            reader, writer = await asyncio.open_unix_connection(admin_socket.path)
+            writer.write(b'{"type":')
+            assert await ask(admin_socket.path, ListOrgs()) == []
+        assert await reader.read() == b""
+        writer.close()
+
+
 async def test_a_fault_is_in_the_log_and_not_in_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

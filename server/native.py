@@ -114,13 +114,16 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, and end what still runs after the grace."""
+        """Refuse new calls, and end what still runs after the grace.
+
+        Who watches the health is told, and then not waited for: such a call ends with its caller.
+        """
         await self.set_not_ready()
         loop = asyncio.get_running_loop()
         until = loop.time() + grace_s
         if await self._in_flight.drained(grace_s):
             await asyncio.sleep(LEAVE_S)
-        await self._server.stop(max(until - loop.time(), 0))
+        await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
 
     def _add_reflection(self) -> None:
         servicer = reflection.aio.ReflectionServicer((*self._services, *_REFLECTION))
@@ -137,7 +140,7 @@ class GrpcServer:
 
 
 class InFlight(Layer):
-    """Counts the unary calls of services, and takes no more of them once it is to drain."""
+    """Counts the calls of services, and takes no more of them once it is to drain."""
 
     def __init__(self) -> None:
         self._calls = 0
@@ -153,7 +156,7 @@ class InFlight(Layer):
         return self._idle.is_set()
 
     def wrap(self, method: str, handler: Handler) -> Handler:
-        if handler.request_streaming or handler.response_streaming or method.startswith("/grpc."):
+        if method.startswith("/grpc."):
             return handler
         return super().wrap(method, handler)
 

@@ -219,6 +219,35 @@ async def test_a_stopping_server_says_so_to_new_calls() -> None:
         await waiting
 
 
+async def test_stop_lets_a_stream_in_flight_end() -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def stream(_request: bytes, context: Any) -> None:
+        started.set()
+        await release.wait()
+        await context.write(b"the last")
+
+    handler: Any = grpc.unary_stream_rpc_method_handler(stream)
+    server = GrpcServer()
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("test.Open", {"Stream": handler}),)
+    )
+    address = await server.start("127.0.0.1:0")
+    async with grpc.aio.insecure_channel(address) as channel:
+        method: Any = channel.unary_stream("/test.Open/Stream")
+        call = method(b"")
+        reading = asyncio.ensure_future(call.read())
+        await started.wait()
+        stopping = asyncio.create_task(server.stop(DEADLINE_S))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert await method(b"").details() == "the server is stopping"
+        release.set()
+        assert await reading == b"the last"
+        assert await call.code() is grpc.StatusCode.OK
+        await stopping
+
+
 async def refused_soon(running: Running) -> None:
     """Call until the server takes no more; grpc.aio drops a call that comes in that very moment."""
     async with asyncio.timeout(DEADLINE_S):
@@ -243,6 +272,17 @@ async def test_call_that_outlives_the_grace_is_ended() -> None:
         await started.wait()
         await running.server.stop(0)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_watcher_is_told_and_does_not_hold_a_stop_up() -> None:
+    async with Running(_raise) as running:
+        stub: Any = HealthStub(running.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        await watch.read()
+        async with asyncio.timeout(DEADLINE_S):
+            await running.server.stop(10 * DEADLINE_S)
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:

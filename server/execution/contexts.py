@@ -80,8 +80,8 @@ def parts(context: dict[str, JSON]) -> dict[str, str]:
 def _json(value: JSON) -> bytes:
     try:
         return orjson.dumps(value)
-    except (TypeError, RecursionError) as error:
-        raise BadContext(f"context: expected JSON, got what has no form in it ({error})") from None
+    except (TypeError, RecursionError):
+        raise BadContext("context: expected JSON, got what has no form in it") from None
 
 
 def write_metadata(context: dict[str, JSON], key: str, stored: str) -> None:

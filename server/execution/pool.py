@@ -280,7 +280,8 @@ class Pool:
             process = await self._new()
         except Unavailable as error:
             # The next run starts one itself, or is told.
-            log.error("a process for scripts was not replaced", reason=str(error))
+            if not self._is_closed:
+                log.error("a process for scripts was not replaced", reason=str(error))
             return
         if len(self._idle) < self._warm:
             self._idle.append(process)

@@ -17,9 +17,10 @@ Shape: TypeAlias = Callable[[JSON, str], JSON]
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 
 _DATE: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:[0-5]\d)",
+    re.IGNORECASE | re.ASCII,
 )
-_DIGITS: Final = re.compile(r"-?\d{1,19}")
+_DIGITS: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
 def wrong(path: str, expected: str, value: JSON) -> BadContext:

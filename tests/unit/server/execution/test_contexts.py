@@ -53,6 +53,24 @@ def test_reading_changes_nothing_that_was_given() -> None:
         ),
         pytest.param(
             (2, 4),
+            {"user": {"sequence": "\u0663"}},
+            "context.user.sequence: expected an integer from 0 to 9223372036854775807, got ",
+            id="digit of another script",
+        ),
+        pytest.param(
+            (2, 4),
+            {"user": {"changeDate": "2025-03-04T05:06:07.\uff11Z"}},
+            "context.user.changeDate: expected a date as in 2025-03-04T05:06:07Z, got ",
+            id="date with a digit of another script",
+        ),
+        pytest.param(
+            (2, 4),
+            {"user": {"changeDate": "2025-03-04T05:06:07+01:99"}},
+            "context.user.changeDate: expected a date as in 2025-03-04T05:06:07Z, got ",
+            id="date of no zone",
+        ),
+        pytest.param(
+            (2, 4),
             {"user": {"human": {"gender": 4}}},
             "context.user.human.gender: expected an integer from 0 to 3, got 4",
             id="enumeration",

@@ -16,11 +16,11 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from grpc.aio import AbortError
+from grpc.aio import AbortError, UsageError
 
 from transcoder.calls import Call, Metadata, Method, Sink
 from transcoder.context import Context, StreamContext, SyncContext, kind_of
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs only
+
+_ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
+"""How a thread is told, at its next step, that its call is over."""
 
 R = TypeVar("R")
 FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
@@ -128,7 +131,7 @@ class InProcess:
             if _is_coroutine_function(behaviour):
                 response = await behaviour(argument, context)
             else:
-                response = await _in_thread(behaviour, argument, context)
+                response = await _in_thread(behaviour, argument, call, context)
             failure = context.failure()
             if failure is not None:
                 raise failure
@@ -167,7 +170,7 @@ class InProcess:
             elif _is_coroutine_function(behaviour):
                 await behaviour(argument, context)
             else:
-                await _stream_in_thread(behaviour, argument, context)
+                await _stream_in_thread(behaviour, argument, call, context)
             failure = context.failure()
             if failure is not None:
                 raise failure
@@ -266,28 +269,33 @@ def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(behaviour)
 
 
-async def _in_thread(behaviour: Callable[..., Any], request: object, context: Context) -> Any:  # noqa: ANN401
+async def _in_thread(
+    behaviour: Callable[..., Any], request: object, call: Call, context: Context
+) -> Any:  # noqa: ANN401
     """Run a plain function in the loop's pool, as grpc.aio does, with our context variables."""
     run = contextvars.copy_context().run
     work = functools.partial(run, behaviour, request, SyncContext(context))
-    return await asyncio.get_running_loop().run_in_executor(None, _carried, work)
+    return await asyncio.get_running_loop().run_in_executor(None, _carried, work, call, context)
 
 
-def _carried(work: Callable[[], R]) -> R:
+def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
     """Do a thread's work, and raise what a Future carries to the loop as it is.
 
     StopIteration it does not carry at all; SystemExit would end the loop, CancelledError the call.
+    And of a call that is over nobody waits for the end of its thread.
     """
     try:
         return work()
     except BaseException as exc:
+        if context.done() and not isinstance(exc, _ENDINGS):
+            logger.exception("%s failed after its end", call.method.path)
         if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
             raise
         raise RuntimeError(f"a plain function raised {type(exc).__name__}") from exc
 
 
 async def _stream_in_thread(
-    behaviour: Callable[..., Any], request: object, context: StreamContext
+    behaviour: Callable[..., Any], request: object, call: Call, context: StreamContext
 ) -> None:
     """Run a plain generator in one thread of the loop's pool, which waits for each write."""
     loop = asyncio.get_running_loop()
@@ -309,7 +317,7 @@ async def _stream_in_thread(
 
     try:
         work = functools.partial(contextvars.copy_context().run, run)
-        await loop.run_in_executor(None, _carried, work)
+        await loop.run_in_executor(None, _carried, work, call, context)
     finally:
         # Cancelled here, the thread goes on to its next write, which fails as the call is over.
         is_over = True

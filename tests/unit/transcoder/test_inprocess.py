@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -346,6 +347,32 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
         return ANSWER
 
     assert await run(behaviour) is ANSWER
+
+
+@pytest.mark.parametrize("is_aborted", [False, True], ids=["fails", "aborts"])
+async def test_a_plain_function_that_fails_when_its_call_is_over_is_logged(
+    is_aborted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_end = threading.Event()
+    ended = threading.Event()
+
+    def behaviour(request: Any, context: Any) -> Any:
+        try:
+            may_end.wait()
+            if is_aborted:
+                context.abort(grpc.StatusCode.ABORTED, "too late")
+            raise ValueError("secret")
+        finally:
+            ended.set()
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, timeout_s=0.01)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    may_end.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert ended.is_set()
+    assert caplog.messages == ([] if is_aborted else [f"{CHECK} failed after its end"])
+    assert ("secret" in caplog.text) is not is_aborted
 
 
 async def test_reading_and_writing_are_for_streams() -> None:

@@ -60,5 +60,8 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int | float) or not value > 0:
-                raise SchemaError(f"limit {field.name}: expected more than 0, got {value!r}")
+            is_whole = field.type is int
+            is_number = isinstance(value, int if is_whole else int | float)
+            if isinstance(value, bool) or not is_number or not value > 0:
+                kind = "a whole number" if is_whole else "a number"
+                raise SchemaError(f"limit {field.name}: expected {kind} above 0, got {value!r}")

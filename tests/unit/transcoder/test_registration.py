@@ -156,18 +156,28 @@ class Synchronous(grpc.ServerInterceptor):
         ),
         pytest.param(
             lambda: Limits(body_max_bytes=0),
-            "limit body_max_bytes: expected more than 0, got 0",
+            "limit body_max_bytes: expected a whole number above 0, got 0",
             id="limit",
         ),
         pytest.param(
             lambda: Limits(body_timeout_s=float("nan")),
-            "limit body_timeout_s: expected more than 0, got nan",
+            "limit body_timeout_s: expected a number above 0, got nan",
             id="limit that is no number",
         ),
         pytest.param(
             lambda: Limits(body_max_bytes="1 MiB"),  # type: ignore[arg-type]  # the fault
-            "limit body_max_bytes: expected more than 0, got '1 MiB'",
+            "limit body_max_bytes: expected a whole number above 0, got '1 MiB'",
             id="limit that is a text",
+        ),
+        pytest.param(
+            lambda: Limits(connections_max=1e3),  # type: ignore[arg-type]  # the fault
+            "limit connections_max: expected a whole number above 0, got 1000.0",
+            id="limit that is no whole number",
+        ),
+        pytest.param(
+            lambda: Limits(headers_max=True),
+            "limit headers_max: expected a whole number above 0, got True",
+            id="limit that is a bool",
         ),
     ],
 )

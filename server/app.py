@@ -6,7 +6,6 @@ Rule: the only module of the server that knows the transcoder.
 import asyncio
 import gc
 import logging
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +39,7 @@ from server.runlog import RunLog
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
 from server.services.run_records import Records
+from server.system_errors import reason
 from server.validation import checks_of
 from transcoder import Limits, Transcoder
 from zitadel import management_pb2
@@ -207,10 +207,7 @@ async def _listening(door: GrpcServer | Transcoder, address: str) -> str:
     try:
         return await door.start(address)
     except OSError as error:
-        # A resolver's number is negative, and its text is the one that says something.
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror
-        raise OSError(f"cannot listen on {address}: {why}") from error
+        raise OSError(f"cannot listen on {address}: {reason(error)}") from error
 
 
 async def _start(executor: Executor) -> None:

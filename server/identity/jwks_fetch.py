@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 
 from server.identity.jwks import KeySet, NoKeys, read
+from server.system_errors import reason
 from server.urls import is_https, may_be_fetched
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
@@ -73,8 +74,16 @@ async def fetch(issuer: str, jwks_url: str) -> Fetched:
     except TimeoutError:
         raise NoKeys(f"{jwks_url or issuer}: no answer within {FETCH_TIMEOUT_S:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise NoKeys(f"{jwks_url or issuer}: {type(error).__name__} {error}") from error
+        raise NoKeys(f"{jwks_url or issuer}: {_why(error)}") from error
     return Fetched(keys, _max_age_s(cache_control))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "cannot connect: its certificate is not trusted"
+    if isinstance(error, OSError):
+        return f"cannot connect: {reason(error)}"
+    return "expected an answer of HTTP, got something else, or a part of one"
 
 
 async def _discovered(session: aiohttp.ClientSession, issuer: str) -> str:

@@ -82,5 +82,5 @@ def test_who_stands_in_for_an_issuer_is_asked_for_nothing(tmp_path: Path, issuer
         "code": 14,
         "message": "the token cannot be verified now: its issuer's keys cannot be had, try again",
     }
-    assert "ClientConnectorCertificateError" in log
+    assert "cannot connect: its certificate is not trusted" in log
     assert issuer.asked == []

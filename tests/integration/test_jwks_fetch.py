@@ -84,6 +84,7 @@ def no_http(request: BaseHTTPRequestHandler) -> None:
 
 
 AT_KEYS = "{url}/keys: "
+NO_ANSWER = AT_KEYS + "expected an answer of HTTP, got something else, or a part of one"
 NO_SET = AT_KEYS + 'expected a JSON object with a list "keys"'
 
 
@@ -124,8 +125,8 @@ NO_SET = AT_KEYS + 'expected a JSON object with a list "keys"'
         pytest.param(
             endless, AT_KEYS + f"expected at most {DOCUMENT_MAX_BYTES} bytes", id="without end"
         ),
-        pytest.param(cut_off, AT_KEYS + "ClientPayloadError ", id="cut off"),
-        pytest.param(no_http, AT_KEYS, id="no HTTP"),
+        pytest.param(cut_off, NO_ANSWER, id="cut off"),
+        pytest.param(no_http, NO_ANSWER, id="no HTTP"),
     ],
 )
 async def test_keys_that_cannot_be_had_are_a_line_that_names_the_url(
@@ -220,4 +221,4 @@ async def test_an_issuer_that_drips_is_left_in_time(
 async def test_an_issuer_that_is_down_is_a_line() -> None:
     with Issuer() as gone:
         pass
-    assert (await failure(gone, "")).startswith(f"{gone.url}: ClientConnectorError ")
+    assert await failure(gone, "") == f"{gone.url}: cannot connect: Connection refused"

@@ -3,21 +3,18 @@
 import asyncio
 import io
 import logging
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import grpc
 import pytest
-from aiohttp import web
-from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
-from tests.operations import Operations, Server, serving
-from transcoder import Limits, SchemaError, Transcoder
+from tests.operations import Server, serving
+from transcoder import Limits, Transcoder
 
 
 @pytest.fixture
@@ -395,97 +392,6 @@ async def test_a_malformed_path_is_answered_in_grpc_web(server: Server) -> None:
         )
 
 
-async def test_readiness_fails_before_serving_ends() -> None:
-    transcoder = Transcoder()
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
-        transcoder.set_not_ready()
-        async with session.get("/readyz") as answer:
-            assert (answer.status, await answer.json()) == (503, {"status": "NOT_SERVING"})
-        async with session.get("/healthz") as answer:
-            assert answer.status == 200
-    await transcoder.stop()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_serving_and_means_again_what_it_meant(
-    number: signal.Signals, caplog: pytest.LogCaptureFixture
-) -> None:
-    meant = signal.getsignal(number)
-    caplog.set_level(logging.INFO)
-    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
-    while not caplog.messages:
-        await asyncio.sleep(0)
-    os.kill(os.getpid(), number)
-    await serving
-    assert signal.getsignal(number) == meant
-
-
-async def test_serving_that_is_cancelled_listens_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
-    while not caplog.messages:
-        await asyncio.sleep(0)
-    address = caplog.messages[-1].removeprefix("listening on ")
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"http://{address}/readyz")
-
-
-async def test_calls_in_flight_end_before_stop_returns() -> None:
-    transcoder: Any = Transcoder()
-    servicer = Operations()
-    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
-        headers = {"Grpc-Timeout": "300m"}
-        request = asyncio.create_task(
-            session.get("/v1/operations/waits", headers=headers).__aenter__()
-        )
-        await servicer.started.wait()
-        await transcoder.stop()
-        assert (await request).status == 504
-
-
-async def test_a_prefix_is_for_rest_routes_alone() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder.at("/api/jobs"))
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
-        for path, status in (("/api/jobs/v1/operations", 200), ("/v1/operations", 404)):
-            async with session.get(path) as answer:
-                assert answer.status == status
-        async with session.post("/google.longrunning.Operations/WaitOperation") as answer:
-            assert answer.status == 200
-    await transcoder.stop()
-
-
-async def test_a_service_may_be_at_several_prefixes() -> None:
-    transcoder: Any = Transcoder()
-    servicer = Operations()
-    for prefix in ("/old", "/new"):
-        operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder.at(prefix))
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
-        for prefix in ("/old", "/new"):
-            async with session.get(f"{prefix}/v1/operations/a") as answer:
-                assert await answer.json() == {"name": "operations/a", "done": True}
-        path = "/google.longrunning.Operations/WaitOperation"  # which has no rule, and no prefix
-        async with session.post(path, json={"name": "a"}) as answer:
-            assert await answer.json() == {"name": "a"}
-    await transcoder.stop()
-
-
-async def test_two_servicers_of_one_service_are_refused_when_registered() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    with pytest.raises(SchemaError, match="is registered already, with another handler"):
-        operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-
-
 async def test_strict_refuses_what_would_be_ignored() -> None:
     async with serving(strict=True) as (session, _), session.get("/v1/operations?x=1") as answer:
         assert answer.status == 400
@@ -636,24 +542,3 @@ async def test_a_method_that_streams_is_refused_by_name() -> None:
             },
         )
     await transcoder.stop()
-
-
-async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    host = web.Application()
-    host.add_subapp("/grpc", transcoder.app())
-    runner = web.AppRunner(host)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        async with session.get("/grpc/v1/operations/a") as answer:
-            assert await answer.json() == {"name": "operations/a", "done": True}
-        async with session.get("/grpc/none") as answer:
-            assert (answer.status, await answer.json()) == (
-                404,
-                {"code": 5, "message": "Not Found"},
-            )
-    await runner.cleanup()

@@ -95,7 +95,12 @@ class Doors:
     async def __aenter__(self) -> Self:
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(DEADLINE_S))
         self.channel = grpc.aio.insecure_channel(
-            self._grpc, options=[("grpc.max_receive_message_length", -1)]
+            self._grpc,
+            options=[
+                ("grpc.max_receive_message_length", -1),
+                # A connection of its own, as the others have.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
         )
         return self
 

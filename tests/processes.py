@@ -136,8 +136,9 @@ class Process:
         """What it holds, libraries among it, and what its children hold beside those."""
         kib = 0
         for pid in self.children():
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-            kib += sum(map(int, re.findall(r"^Private_\w+: +(\d+)", rollup, re.MULTILINE)))
+            with contextlib.suppress(OSError):  # it has ended
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+                kib += sum(map(int, re.findall(r"^Private_\w+: +(\d+)", rollup, re.MULTILINE)))
         return self.resident_mib() + kib / 1024
 
     def resident_mib(self) -> float:

@@ -80,7 +80,7 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
     server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
     seen = Seen()
     # Else the first run may start a process beyond the warm ones.
-    await _until(lambda: _READY in server.log())
+    await until(lambda: _READY in server.log())
     seen.before_s = await _usual_s(server)
     seen.before = await _held_at_rest(server.process)
     chance = random.Random(7)  # noqa: S311  a choice that can be made again
@@ -104,7 +104,7 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
 async def settle(server: RealServer, seen: Seen) -> None:
     """See what is left of it once it is over."""
     with contextlib.suppress(TimeoutError):
-        await _until(lambda: _held(server.process) == seen.before)
+        await until(lambda: _held(server.process) == seen.before)
     seen.after = _held(server.process)
     seen.after_s = await _usual_s(server)
 
@@ -149,7 +149,7 @@ def _kill_one(service: Process, killed: set[int], chance: random.Random) -> None
         killed.add(pid)
 
 
-async def _until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     """Raises TimeoutError."""
     async with asyncio.timeout(SETTLE_MAX_S):
         while not holds():

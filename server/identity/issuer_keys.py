@@ -6,7 +6,6 @@ Rule: whether there is no such key, or it cannot be known now, are two answers.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, TypeAlias
 
@@ -61,8 +60,7 @@ class IssuerKeys:
     async def close(self) -> None:
         if self._fetching is not None:
             self._fetching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._fetching
+            await asyncio.wait((self._fetching,))
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None:
         """The key that a token names; None if the issuer has none such.

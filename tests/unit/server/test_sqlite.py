@@ -236,13 +236,39 @@ def shell(tmp_path: Path, store: SqliteEventStore) -> Iterator[sqlite3.Connectio
 
 
 async def test_a_program_that_writes_holds_up_writes_alone(
-    store: SqliteEventStore, shell: sqlite3.Connection
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun: list[tuple[bool, int]] = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                (timeout_ms,) = super().execute("PRAGMA busy_timeout").fetchone()
+                begun.append((threading.current_thread() is threading.main_thread(), timeout_ms))
+            return super().execute(sql, parameters)  # type: ignore[arg-type]
+
+    def watched(path: Path, *, writes: bool) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Watched)
+
+    store = await SqliteEventStore.open(tmp_path)
+    await store.close()
+    monkeypatch.setattr(writer_module, "connect", watched)
+    store = await SqliteEventStore.open(tmp_path)
+    path = tmp_path / "events.sqlite"
     async with CommandQueue(store) as queue:
-        write = asyncio.create_task(queue.execute(an_action("1")))
-        assert [await store.orgs(), await store.action("org", "1")] == [[], None]
-        shell.execute("ROLLBACK")
-        assert (await write).id == "1"
+        for attempts, action_id in ((2, "1"), (4, "2")):
+            with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+                shell.execute("BEGIN IMMEDIATE")
+                write = asyncio.create_task(queue.execute(an_action(action_id)))
+                async with asyncio.timeout(10):
+                    while len(begun) < attempts:
+                        await asyncio.sleep(0.001)
+                assert [await store.orgs(), await store.action("org", action_id)] == [[], None]
+                shell.execute("ROLLBACK")
+                assert (await write).id == action_id
+    await store.close()
+    # The loop asks, and does not wait; the thread does.
+    assert begun == [(True, 0), (False, 5000)] * 2
 
 
 async def test_a_write_does_not_wait_forever_for_another_program(

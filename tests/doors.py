@@ -46,6 +46,14 @@ DEADLINE_S: Final = 30.0
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
 _TRAILERS: Final = 0x80
 _WEB_HEADERS: Final = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+_CODE_OF_HTTP: Final = {
+    400: 13,
+    401: 16,
+    403: 7,
+    404: 12,
+    **dict.fromkeys((429, 502, 503, 504), 14),
+}
+"""What a gRPC client makes of an answer that is none of gRPC's: http-grpc-status-mapping.md."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -186,6 +194,8 @@ class Doors:
                 sent |= _lower((name, value.strip()) for name, _, value in map(_split, lines))
             else:
                 message = frame
+        if "grpc-status" not in sent:
+            return Answer(_CODE_OF_HTTP.get(got.status, 2), http_status=got.status, body=body)
         if sent["grpc-status"] == "0":
             response = type(_response(method)).FromString(message)
             return Answer(0, "", (), response, sent, got.status, body)

@@ -72,7 +72,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
         # Without a name it is a place in what was parsed: the script, if nothing called that.
-        if line != SHIM_LINE and (function or len(frames) == 1):
+        # Line 0 is where the engine has what initializes the fields of a class.
+        if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
             place = f"<eval>:{line}:{column}"
             named = function and function not in ("<eval>", "<anonymous>")
             at = f"{function} ({place})" if named else place

@@ -82,7 +82,7 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
     # Else the first run may start a process beyond the warm ones.
     await until(lambda: _READY in server.log())
     seen.before_s = await _usual_s(server)
-    seen.before = await _held_at_rest(server.process)
+    seen.before = await held_at_rest(server.process)
     chance = random.Random(7)  # noqa: S311  a choice that can be made again
     numbers = iter(range(runs))
 
@@ -104,8 +104,8 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
 async def settle(server: RealServer, seen: Seen) -> None:
     """See what is left of it once it is over."""
     with contextlib.suppress(TimeoutError):
-        await until(lambda: _held(server.process) == seen.before)
-    seen.after = _held(server.process)
+        await until(lambda: held(server.process) == seen.before)
+    seen.after = held(server.process)
     seen.after_s = await _usual_s(server)
 
 
@@ -156,18 +156,18 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _held_at_rest(service: Process) -> Held:
+async def held_at_rest(service: Process) -> Held:
     """Once it is the same twice: connections that were closed are held a moment longer."""
-    held = _held(service)
+    now = held(service)
     async with asyncio.timeout(SETTLE_MAX_S):
         while True:
             await asyncio.sleep(0.1)
-            before, held = held, _held(service)
-            if held == before:
-                return held
+            before, now = now, held(service)
+            if now == before:
+                return now
 
 
-def _held(service: Process) -> Held:
+def held(service: Process) -> Held:
     return Held(len(service.children()), len(list(Path(f"/proc/{service.pid}/fd").iterdir())))
 
 

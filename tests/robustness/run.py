@@ -14,6 +14,7 @@ from tests.robustness.bodies import R16
 from tests.robustness.bombs import R17, R18
 from tests.robustness.documents import R12, R13, R14
 from tests.robustness.drain import R8
+from tests.robustness.drained_runs import S4
 from tests.robustness.fuzz import R11
 from tests.robustness.greedy import S3
 from tests.robustness.heads import R15
@@ -23,7 +24,26 @@ from tests.robustness.readers import R22
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
 
-SCENARIOS: Final = (R1, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22, S1, S2, S3)
+SCENARIOS: Final = (
+    R1,
+    R8,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    R16,
+    R17,
+    R18,
+    R19,
+    R20,
+    R21,
+    R22,
+    S1,
+    S2,
+    S3,
+    S4,
+)
 
 
 def main() -> int:

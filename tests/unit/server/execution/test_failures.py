@@ -77,6 +77,11 @@ def test_a_stack_that_is_none_has_no_place(stack: str) -> None:
             "Error: x at f (<eval>:1:2)",
             id="ours first",
         ),
+        pytest.param(
+            "Error: x\n    at <anonymous> (<input>:0:1)\n    at A (<input>:1:2)\n",
+            "Error: x at A (<eval>:1:2)",
+            id="field of a class",
+        ),
         pytest.param("x" * 9000, "x" * 4096, id="long"),
     ],
 )

@@ -1,0 +1,104 @@
+"""SIGTERM with runs under way: S4 of docs/robustness.md.
+
+At each door one run that is done while the service drains, and one that is not. The log of runs is
+asked afterwards, of a service that is started anew on the same folder.
+"""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from actions.v1 import execution_pb2 as run
+from tests.doors import DOORS, Answer, Doors
+from tests.processes import is_running
+from tests.real_server import ACTIONS, RealServer
+from tests.robustness.killed_scripts import until
+from tests.robustness.scenario import Outcome, Scenario
+
+SHORT_MS: Final = 2_000
+LONG_MS: Final = 18_000
+STOP_MAX_S: Final = 11.0
+
+_SCRIPT: Final = """function f(ctx, api) {
+  const end = Date.now() + ctx.v1.claims.given;
+  while (Date.now() < end);
+  api.v1.claims.setClaim('k', 1);
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """How it ended.
+
+    Attributes:
+        short, long: the answers to runs of that length.
+        status: of the process.
+        seconds: from the signal to its end.
+    """
+
+    short: list[Answer]
+    long: list[Answer]
+    status: int
+    seconds: float
+
+
+async def drain(server: RealServer) -> Drained:
+    action_id = server.ask("POST", ACTIONS, {"name": "f", "script": _SCRIPT})["id"]
+    server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
+    async with Doors(http=server.http, grpc=server.grpc) as doors:
+
+        def asked(milliseconds: int) -> list[asyncio.Task[Answer]]:
+            request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
+            claims = request.context.fields["claims"].struct_value
+            claims.fields["given"].number_value = milliseconds
+            calls = (doors.call(door, request, token=server.token) for door in DOORS)
+            return [asyncio.create_task(call) for call in calls]
+
+        long, short = asked(LONG_MS), asked(SHORT_MS)
+        runs = len(long) + len(short)
+        await until(lambda: sum(map(is_running, server.process.children())) >= runs)
+        signalled_at = time.monotonic()
+        server.process.signal(signal.SIGTERM)
+        status = await asyncio.to_thread(server.process.wait)
+        seconds = time.monotonic() - signalled_at
+        return Drained(await asyncio.gather(*short), await asyncio.gather(*long), status, seconds)
+
+
+def run_drained(folder: Path) -> Iterator[Outcome]:
+    data = folder / "data"
+    # An organisation has half of them: all run at once.
+    with RealServer(data, "--no-access-log", "--script-workers", "16") as server:
+        drained = uvloop.run(drain(server))
+    with RealServer(data, "--no-access-log") as server:
+        logged = server.ask("GET", "/v1/runs")["runs"]
+    short = [answer.code for answer in drained.short]
+    long = [answer.code for answer in drained.long]
+    yield Outcome(
+        f"runs of {SHORT_MS / 1000:g} s and of {LONG_MS / 1000:g} s at each door, SIGTERM: codes",
+        "0; 14",
+        f"{', '.join(map(str, short))}; {', '.join(map(str, long))}",
+        set(short) == {0} and set(long) == {14},
+    )
+    yield Outcome(
+        "end of the service",
+        f"exit 0, ≤ {STOP_MAX_S:g} s",
+        f"exit {drained.status}, {drained.seconds:.1f} s",
+        drained.status == 0 and drained.seconds <= STOP_MAX_S,
+    )
+    states = Counter(of["state"] for of in logged)
+    yield Outcome(
+        "the log of runs afterwards",
+        f"{len(short)} succeeded, {len(long)} abandoned",
+        ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
+        states == {"RUN_STATE_SUCCEEDED": len(short), "RUN_STATE_ABANDONED": len(long)},
+    )
+
+
+S4: Final = Scenario("S4", "SIGTERM with runs under way", run_drained)

@@ -126,7 +126,8 @@ class GrpcServer:
         await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
 
     def _add_reflection(self) -> None:
-        servicer = reflection.aio.ReflectionServicer((*self._services, *_REFLECTION))
+        # Of what is listed, clients ask for the descriptor: grpc has one of v1alpha alone.
+        servicer = reflection.aio.ReflectionServicer((*self._services, reflection.SERVICE_NAME))
         handler: Handler = grpc.stream_stream_rpc_method_handler(
             servicer.ServerReflectionInfo,
             reflection_pb2.ServerReflectionRequest.FromString,

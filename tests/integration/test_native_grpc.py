@@ -281,25 +281,27 @@ async def test_request_id_is_made(stub: Any) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version: str) -> None:
+async def test_reflection_lists_services_and_describes_each(
+    channel: grpc.aio.Channel, version: str
+) -> None:
     reflect = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
-    asked = [
-        reflection_pb2.ServerReflectionRequest(list_services=""),
-        reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE),
-    ]
-    listed, found = [answer async for answer in reflect(iter(asked))]
-    assert {service.name for service in listed.list_services_response.service} == {
+    names = (
         SERVICE,
         EXECUTION,
         "grpc.health.v1.Health",
-        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
-    }
-    assert found.file_descriptor_response.file_descriptor_proto
+    )
+    asked = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        *(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in names),
+    ]
+    listed, *found = [answer async for answer in reflect(iter(asked))]
+    assert {service.name for service in listed.list_services_response.service} == {*names}
+    assert all(answer.file_descriptor_response.file_descriptor_proto for answer in found)
 
 
 @pytest.mark.parametrize("name", ["", SERVICE, EXECUTION, "grpc.health.v1.Health"])

@@ -124,8 +124,10 @@ class Application:
             add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin
 
         running.push_async_callback(native.stop, 0)
-        grpc_listen = await _listening(native, config.grpc_listen)
-        listen = await _listening(transcoder, config.listen)
+        grpc_listen = await _listening(
+            native, config.grpc_listen, "--grpc-listen, ACTIONS_GRPC_LISTEN"
+        )
+        listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, native, transcoder)
         # Not before the addresses are had: what a first start tells, it tells once. Nobody has a
@@ -203,11 +205,11 @@ def _calm_collector() -> None:
     gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
-async def _listening(door: GrpcServer | Transcoder, address: str) -> str:
+async def _listening(door: GrpcServer | Transcoder, address: str, set_by: str) -> str:
     try:
         return await door.start(address)
     except OSError as error:
-        raise OSError(f"cannot listen on {address}: {reason(error)}") from error
+        raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 
 
 async def _start(executor: Executor) -> None:

@@ -182,7 +182,8 @@ def test_an_address_in_use_is_one_line_that_names_it(setting: str, tmp_path: Pat
         free = {"--listen": "127.0.0.1:0", "--grpc-listen": "127.0.0.1:0", setting: address}
         outcome = run("serve", *(part for pair in free.items() for part in pair), folder=tmp_path)
     assert (outcome.status, outcome.out) == (1, "")
-    assert outcome.err == f"error: cannot listen on {address}: Address already in use\n"
+    set_by = f"{setting}, ACTIONS_{setting.strip('-').replace('-', '_').upper()}"
+    assert outcome.err == f"error: cannot listen on {address} ({set_by}): Address already in use\n"
     # It was no first start: the next one is, and tells the token.
     assert not (tmp_path / "data" / "owner.token").exists()
     with Server(folder=tmp_path) as server:
@@ -194,7 +195,7 @@ def test_an_address_that_is_nowhere_is_one_line(setting: str, tmp_path: Path) ->
     free = {"--listen": "127.0.0.1:0", "--grpc-listen": "127.0.0.1:0", setting: "host.invalid:1"}
     outcome = run("serve", *(part for pair in free.items() for part in pair), folder=tmp_path)
     assert (outcome.status, outcome.out) == (1, "")
-    assert outcome.err.startswith("error: cannot listen on host.invalid:1: ")
+    assert outcome.err.startswith(f"error: cannot listen on host.invalid:1 ({setting}, ")
     assert outcome.err.count("\n") == 1
 
 

@@ -63,11 +63,6 @@ class Codec:
         self._readers = Readers(pool, nesting_max=nesting_max, strict=strict)
         self._writers = Writers(pool, JsonOptions() if options is None else options)
 
-    def compile(self, message_type: type[Message]) -> None:
-        """Do at registration what the first message would otherwise wait for."""
-        self._readers.message(descriptor_of(message_type))
-        self._writers.message(descriptor_of(message_type))
-
     def decode(self, message_type: type[Message], text: bytes) -> Message:
         """Read a message.
 
@@ -87,7 +82,7 @@ class Codec:
     def decoder(self, message_type: type[Message]) -> Decoder:
         """`decode` for one type, compiled now."""
         descriptor = descriptor_of(message_type)
-        read_text = self._text_reader(
+        read_json = self._json_reader(
             self._readers.message(descriptor), has_floats=reaches_floats(descriptor)
         )
         is_object = descriptor.full_name not in wellknown.SPECIAL
@@ -95,7 +90,7 @@ class Codec:
         def decode(text: bytes) -> Message:
             if text == b"{}" and is_object:
                 return message_type()
-            return wellknown.message_of(message_type, read_text(text))
+            return wellknown.message_of(message_type, read_json(text))
 
         return decode
 
@@ -128,7 +123,7 @@ class Codec:
                 fault.path.append(field.json_name)
                 raise
 
-        return self._text_reader(read_or_null, has_floats=True)
+        return self._json_reader(read_or_null, has_floats=True)
 
     def _field_encoder(self, field: FieldDescriptor) -> Encoder:
         write = self._writers.value(field)
@@ -155,10 +150,11 @@ class Codec:
             value = base64.b64encode(packed.value).decode("ascii")
             return {"@type": packed.type_url, "value": value}
 
-    def _text_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+    def _json_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+        """What parses JSON and hands it to a reader, again where that wants more digits."""
         depth = self.nesting_max
 
-        def read_text(text: bytes) -> object:
+        def read_json(text: bytes) -> object:
             try:
                 try:
                     return read(parse(text, has_floats=has_floats), depth)
@@ -167,4 +163,4 @@ class Codec:
             except Fault as fault:
                 raise malformed(fault.text("body")) from None
 
-        return read_text
+        return read_json

@@ -298,6 +298,14 @@ def test_all_that_protojson_allows_is_read(
         pytest.param(
             '{"oneBytes":"YQ="}', "oneBytes: expected base64, got 'YQ='", id="half padded"
         ),
+        *(
+            pytest.param(
+                f'{{"oneBytes":"{text}"}}',
+                f"oneBytes: expected base64, got '{text}'",
+                id=f"padding of no group, {text}",
+            )
+            for text in ("YWJj=", "YWJj==", "YWJj====", "YQ===", "====", "YQ==YQ==")
+        ),
         pytest.param('{"oneBytes":"Y Q="}', "oneBytes: expected base64, got 'Y Q='", id="space"),
         pytest.param('{"oneBytes":"é"}', "oneBytes: expected base64, got 'é'", id="not ASCII"),
         pytest.param('{"oneBytes":5}', "oneBytes: expected base64, got 5", id="number for bytes"),

@@ -3,6 +3,8 @@
 // Rule 1: after the script has run, only what is named here is called: never a method of a value.
 // Rule 2: what goes to the host is JSON text that no toJSON, getter on a prototype or lone
 // surrogate can reach: built here, by hand.
+// Rule 3: no code of a script runs while `tell` is on the stack: Error.prepareStackTrace has the
+// functions that are there.
 
 const { host } = globalThis;
 delete globalThis.host;

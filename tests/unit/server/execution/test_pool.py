@@ -112,6 +112,30 @@ async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
         await executor.close()
 
 
+async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    slow = RunRequest(2, 4, "a", {}, (action(SLOW),))
+    running = asyncio.ensure_future(executor.run(slow))
+    await _one_is_busy(executor.pids())
+    before = set(children_of(os.getpid()))
+    descriptors = _descriptors()
+    other = asyncio.ensure_future(executor.run(RunRequest(2, 4, "b", {}, (action(FAST),))))
+    try:
+        async with asyncio.timeout(20):
+            while set(children_of(os.getpid())) == before:
+                await asyncio.sleep(0)
+            other.cancel()
+            await asyncio.wait([other])
+            while set(children_of(os.getpid())) != before:
+                await asyncio.sleep(0.01)
+        assert _descriptors() == descriptors
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await executor.close()
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
     await executor.start()
@@ -247,3 +271,7 @@ async def _one_is_busy(pids: set[int]) -> None:
 def _cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -240,3 +240,45 @@ async def test_a_claim_that_only_a_prototype_has_is_none(runner: Runner) -> None
     replaced = "Object.prototype.x = 1;"
     said = await runner.logged(f"{replaced} {source}", trigger=(1, 1))
     assert json.loads(said) == [None, None, "ext-1"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "call"),
+    [
+        pytest.param((2, 4), "api.v1.claims.setClaim('k', { get a() { look() } })", id="claim"),
+        pytest.param((2, 4), "api.v1.claims.setClaim({ toString: look }, 1)", id="key"),
+        pytest.param((2, 4), "api.v1.claims.appendLogIntoClaims({ toString: look })", id="log"),
+        pytest.param(
+            (2, 4), "api.v1.user.setMetadata('k', [{ get a() { look() } }])", id="metadata"
+        ),
+        pytest.param((2, 4), "require({ toString: look })", id="module"),
+        pytest.param((2, 4), "require('util').format('%j', { toJSON: look })", id="format"),
+        pytest.param(
+            (2, 4),
+            "require('zitadel/http').fetch('x:', { get method() { look() } })",
+            id="fetch",
+        ),
+        pytest.param((1, 2), "api.setFirstName({ toString: look })", id="field"),
+        pytest.param((1, 2), "api.metadata.push({ get key() { look() } })", id="list"),
+        pytest.param((1, 3), "api.v1.appendUserGrant({ get roles() { look() } })", id="grant"),
+        pytest.param(
+            (4, 6),
+            "api.v1.attributes.setCustomAttribute('n', 'f', { toString: look })",
+            id="attribute",
+        ),
+    ],
+)
+async def test_nothing_that_tells_the_host_is_on_the_stack_of_a_script(
+    runner: Runner, trigger: Trigger, call: str
+) -> None:
+    source = f"""
+    const {{ log }} = require('zitadel/log');
+    const names = [];
+    Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFunctionName());
+    function look() {{ names.push(...new Error().stack) }}
+    function f(ctx, api) {{ try {{ {call} }} catch {{}} log('%j', names) }}"""
+    result = await runner.one(source, trigger=trigger)
+    assert result.failure is None
+    seen = set(json.loads(result.logs[-1].text))
+    assert {"look", "f"} <= seen
+    assert seen.isdisjoint({"tell", "host", "effect", "lazily"})

@@ -157,7 +157,10 @@ def test_items_have_the_names_that_grpc_gives_them() -> None:
     assert (first.key, first.value) == ("x-a", "1")
 
 
-@pytest.mark.parametrize("value", ["!", "A", "AQ=A", "\u00e9"])
+@pytest.mark.parametrize(
+    "value",
+    ["!", "A", "AQ=A", "AQ=", "AQI==", "AQID=", "AQID====", "A_+B", "A-+B", "AQ\n==", "\u00e9"],
+)
 def test_a_binary_header_that_is_not_base64_is_refused_by_name(value: str) -> None:
     with pytest.raises(TranscodeError) as caught:
         metadata(("X-Data-Bin", value))

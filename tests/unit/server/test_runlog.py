@@ -89,6 +89,21 @@ async def test_old_runs_go_at_the_start_and_while_nothing_runs(
     assert store.calls[:3] == [(0, NOW - KEEP_S * 10**6, 1000)] * 3
 
 
+async def test_nothing_is_looked_for_while_nothing_runs(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runlog, "GATHER_S", 0)
+    log.start()
+    log.add(a_run(b"1"))
+    await until_kept(store, b"1")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    looked = len(store.calls)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(store.calls) == looked
+
+
 async def test_a_page_has_what_was_added_before_and_nothing_too_old(
     log: RunLog, store: Store
 ) -> None:

@@ -30,11 +30,15 @@ RESULTS = [
 @pytest.mark.parametrize(
     ("max_bytes", "expected"),
     [
-        pytest.param(1000, [("first", "a"), ("second", "b"), ("third", "cde"), ("fourth", "")]),
+        pytest.param(518, [("first", "a"), ("second", "b"), ("third", "cde"), ("fourth", "")]),
+        pytest.param(517, [("first", ""), ("second", "b"), ("third", "cde"), ("fourth", "")]),
         pytest.param(450, [("first", ""), ("second", "b"), ("third", "cde"), ("fourth", "")]),
         pytest.param(250, [("first", ""), ("second", ""), ("third", "de"), ("fourth", "")]),
         pytest.param(150, [("first", ""), ("second", ""), ("third", "e"), ("fourth", "")]),
-        pytest.param(80, [("first", ""), ("second", ""), ("third", "")]),
+        pytest.param(104, [("first", ""), ("second", ""), ("third", "e"), ("fourth", "")]),
+        pytest.param(103, [("first", ""), ("second", ""), ("third", ""), ("fourth", "")]),
+        pytest.param(86, [("first", ""), ("second", ""), ("third", ""), ("fourth", "")]),
+        pytest.param(85, [("first", ""), ("second", ""), ("third", "e")]),
         pytest.param(50, [("second", ""), ("third", "")]),
         pytest.param(0, [("third", "")]),
     ],
@@ -42,7 +46,7 @@ RESULTS = [
 def test_what_was_said_first_goes_first(max_bytes: int, expected: list[tuple[str, str]]) -> None:
     told, is_shortened = shortened(RESULTS, max_bytes)
     assert [(one.name, "".join(line.text[0] for line in one.logs)) for one in told] == expected
-    assert is_shortened is (max_bytes < 1000)
+    assert is_shortened is (max_bytes < 518)
     assert sum(one.ByteSize() for one in told) <= max(max_bytes, 50)
     assert all(one.allowed_to_fail for one in told)
 

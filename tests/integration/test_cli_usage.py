@@ -1,0 +1,194 @@
+"""What the command line says of itself, and to who misuses it: help, version, settings."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import Outcome, run
+
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param((), id="all"),
+        pytest.param(("serve",), id="serve"),
+        pytest.param(("call",), id="call"),
+        pytest.param(("org", "create"), id="org create"),
+        pytest.param(("org", "rename"), id="org rename"),
+        pytest.param(("org", "remove"), id="org remove"),
+        pytest.param(("org", "list"), id="org list"),
+        pytest.param(("user", "create"), id="user create"),
+        pytest.param(("user", "update"), id="user update"),
+        pytest.param(("user", "remove"), id="user remove"),
+        pytest.param(("user", "list"), id="user list"),
+        pytest.param(("member", "add"), id="member add"),
+        pytest.param(("member", "set-roles"), id="member set-roles"),
+        pytest.param(("member", "remove"), id="member remove"),
+        pytest.param(("member", "list"), id="member list"),
+        pytest.param(("token", "create"), id="token create"),
+        pytest.param(("token", "list"), id="token list"),
+        pytest.param(("token", "revoke"), id="token revoke"),
+    ],
+)
+def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    outcome = run(*arguments, "--help", folder=tmp_path)
+    assert outcome.status == 0
+    assert outcome.out.startswith(" ".join(("Usage: python -m server", *arguments, "[OPTIONS]")))
+    assert outcome.err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "group", [(), ("org",), ("user",), ("member",), ("token",)], ids=lambda group: " ".join(group)
+)
+def test_what_a_command_does_is_told_whole(group: tuple[str, ...], tmp_path: Path) -> None:
+    told = run(*group, "--help", folder=tmp_path).out.partition("\nCommands:\n")[2].splitlines()
+    assert told
+    assert all(line.endswith(".") and not line.endswith("...") for line in told)
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path) -> None:
+    # Its first import of ours is of a module that sends the signal.
+    script = (
+        "import os, signal, sys, types;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "class_ = type('Finder', (), {'find_spec': staticmethod(lambda name, *_: "
+        "os.kill(os.getpid(), signal.SIGINT) if name == 'server.cli' else None)});"
+        "sys.meta_path.insert(0, class_);"
+        "from server.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_help_imports_nothing_that_takes_long(tmp_path: Path) -> None:
+    script = (
+        "import sys; from server.cli import commands; "
+        "commands.main(['serve', '--help'], standalone_mode=False); "
+        "print(sorted({'grpc', 'aiohttp', 'sqlite3', 'google', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout.splitlines()[-1] == b"[]"
+
+
+def test_version_is_one_line(tmp_path: Path) -> None:
+    outcome = run("--version", folder=tmp_path)
+    assert outcome.status == 0
+    assert re.fullmatch(r"actions-service,? [^\n]+\n", outcome.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "line"),
+    [
+        pytest.param(
+            ("serve", "--listen", "nowhere"),
+            {},
+            "error: --listen: expected host:port or [IPv6]:port, with a port from 0 to 65535, "
+            "got 'nowhere'\n",
+            id="flag",
+        ),
+        pytest.param(
+            ("serve", "--check-config"),
+            {"ACTIONS_LOG_FORMAT": "xml"},
+            "error: ACTIONS_LOG_FORMAT: expected text or json, got 'xml'\n",
+            id="environment",
+        ),
+        pytest.param(
+            ("org", "list", "--config", "absent.toml"),
+            {},
+            "error: --config: cannot read 'absent.toml': No such file or directory\n",
+            id="file",
+        ),
+        pytest.param(
+            ("serve", "--listne", "a:1"),
+            {},
+            "error: No such option '--listne'",
+            id="unknown flag",
+        ),
+        pytest.param(
+            ("serve", "--listen"),
+            {},
+            "error: Option '--listen' requires an argument\n",
+            id="flag without its value",
+        ),
+        pytest.param(("orgs",), {}, "error: No such command 'orgs'", id="unknown command"),
+        pytest.param(("org", "create"), {}, "error: Missing argument 'NAME'", id="no name"),
+        pytest.param(
+            ("user", "update", "1"),
+            {},
+            "error: expected --name, --language or --subject\n",
+            id="nothing to update",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "soon"),
+            {},
+            "error: Invalid value for '--expires': expected never, a time from now (12h, 90d), or "
+            "a date and time with its zone (2030-01-31T12:00:00Z), got 'soon'",
+            id="bad expiry",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "2030-01-31T12:00:00"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry without a zone",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "999999999w"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry beyond the calendar",
+        ),
+        pytest.param(
+            ("token", "create", "1", "--expires", "9999-12-31T23:59:59-12:00"),
+            {},
+            "error: Invalid value for '--expires'",
+            id="expiry beyond the calendar in UTC",
+        ),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], environment: dict[str, str], line: str, tmp_path: Path
+) -> None:
+    outcome = run(*arguments, folder=tmp_path, environment=environment)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(line)
+    assert outcome.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "file.toml").write_text('grpc-listen = "[::1]:0"')
+    outcome = run(
+        "serve",
+        "--check-config",
+        "--no-access-log",
+        folder=tmp_path,
+        environment={"ACTIONS_CONFIG": "file.toml", "ACTIONS_CORS_ORIGINS": "https://a"},
+    )
+    assert outcome == Outcome(
+        0,
+        'listen = "127.0.0.1:8080"  # default\n'
+        'grpc_listen = "[::1]:0"  # file.toml: grpc-listen\n'
+        'data_dir = "data"  # default\n'
+        'jwt_issuer = ""  # default\n'
+        "jwt_audience = []  # default\n"
+        'jwt_jwks_url = ""  # default\n'
+        'cors_origins = ["https://a"]  # ACTIONS_CORS_ORIGINS\n'
+        'log_format = "text"  # default\n'
+        "access_log = false  # --access-log\n"
+        "script_workers = 0  # default\n"
+        "script_queue = 512  # default\n"
+        "script_fetch_deny = []  # default\n"
+        "script_fetch_allow = []  # default\n"
+        "runs_keep_days = 7  # default\n"
+        "runs_max_mib = 64  # default\n",
+        "",
+    )
+    assert not (tmp_path / "data").exists()

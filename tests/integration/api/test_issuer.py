@@ -101,7 +101,7 @@ def endless(request: BaseHTTPRequestHandler) -> None:
 
 
 def silent(_: BaseHTTPRequestHandler) -> None:
-    threading.Event().wait(2)
+    threading.Event().wait(3)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,8 @@ async def test_without_the_issuers_keys_a_jwt_is_told_to_come_later(
     behaviour: Behaviour,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 0.3)
+    if behaviour is silent:
+        monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 2)
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 600)
     issuer.answers[path] = behaviour
     async with serving(tmp_path / "data", issuer) as service:

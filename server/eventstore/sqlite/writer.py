@@ -219,19 +219,23 @@ class Writer:
         living: dict[str, list[Row]] = {}
         moved: list[Row] = []
         removed: set[Key] = set()
+        came_again: set[Key] = set()
         for key, state in writes.states.items():
+            before = loaded.states.get(key)
             if state is None:
                 removed.add(key)
-            elif isinstance(state, Action) and is_moved(loaded.states.get(key), state):
+            elif isinstance(state, Action) and is_moved(before, state):
                 moved.append(move_row(state))
             else:
+                if before is not None and before.position != state.position:
+                    came_again.add(key)
                 living.setdefault(key[0], []).append(state_row(state))
         if moved:
             connection.executemany(MOVES, moved)
+        for kind, ids in _by_type(removed | came_again).items():
+            connection.executemany(TABLES[kind].delete, [(id_,) for id_ in ids])
         for kind, rows in living.items():
             _execute(connection, TABLES[kind].upserts, rows)
-        for kind, ids in _by_type(removed).items():
-            connection.executemany(TABLES[kind].delete, [(id_,) for id_ in ids])
         if removed:
             ended = [event[2:5] for event in writes.events if event[2:4] in removed]
             connection.executemany(_REMOVED, ended)

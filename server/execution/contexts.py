@@ -72,9 +72,9 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
     return found
 
 
-def parts(context: dict[str, JSON]) -> dict[str, str]:
-    """Each value as JSON text: the script side parses what is asked for, when it is."""
-    return {name: _json(value).decode() for name, value in context.items()}
+def told(value: JSON) -> bytes:
+    """A part of a context for the script side: JSON as a text, which is parsed when asked for."""
+    return orjson.dumps(_json(value).decode())
 
 
 def _json(value: JSON) -> bytes:
@@ -84,9 +84,8 @@ def _json(value: JSON) -> bytes:
         raise BadContext("context: expected JSON, got what has no form in it") from None
 
 
-def write_metadata(context: dict[str, JSON], key: str, stored: str) -> None:
+def write_metadata(metadata: JSON, key: str, stored: str) -> None:
     """Set one of `userMetadata`, for whoever reads it next."""
-    metadata = context["userMetadata"]
     if not isinstance(metadata, dict) or not isinstance(metadata["metadata"], list):
         return
     for entry in metadata["metadata"]:

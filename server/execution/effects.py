@@ -153,6 +153,7 @@ class Collector:
         self._trigger = trigger
         self._ops = _OPS_OF[trigger]
         self._context = context
+        self._told: dict[str, bytes] = {}
         self._bytes = 0
         self._claims: dict[str, JSON] = {}
         # A standard claim that a scope filled is the one that shows.
@@ -208,8 +209,19 @@ class Collector:
             self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
             self._claim_log = []
 
-    def lists(self) -> tuple[list[JSON], list[JSON]]:
-        """`api.metadata` and `api.userGrants`, as the next action finds them."""
+    def setup(self) -> bytes:
+        """What the next action is told: its context, and the lists of `api` as it finds them.
+
+        A part of the context is written once, and again after an effect has changed it.
+        """
+        told = self._told
+        for name, value in self._context.items():
+            if name not in told:
+                told[name] = contexts.told(value)
+        context = b",".join([b'"%b":%b' % (name.encode(), told[name]) for name in self._context])
+        return b'{"context":{%b},%b' % (context, orjson.dumps(self._lists())[1:])
+
+    def _lists(self) -> dict[str, JSON]:
         metadata: list[JSON] = [
             {"key": entry.key, "value": [*entry.value]} for entry in self._metadata
         ]
@@ -221,7 +233,7 @@ class Collector:
             }
             for grant in self._grants
         ]
-        return metadata, grants
+        return {"metadata": metadata, "grants": grants}
 
     def effects(self) -> Effects:
         return Effects(
@@ -236,7 +248,7 @@ class Collector:
         fields = _FIELDS_OF.get(self._trigger, {})
         if type(op.value) is not fields.get(op.name):
             raise EffectError(f"no field {op.name[:40]!r} that takes {type(op.value).__name__}")
-        user = self._context["user" if self._trigger[1] == 2 else "externalUser"]
+        user = self._changing("user" if self._trigger[1] == 2 else "externalUser")
         human = user.get("human") if isinstance(user, dict) else None
         if isinstance(human, dict):
             address = _ADDRESS_OF.get(op.name)
@@ -260,14 +272,19 @@ class Collector:
 
     def _write_claim(self, key: str, value: JSON) -> None:
         self._claims[key] = value
-        there = self._context["claims"]
+        there = self._changing("claims")
         if isinstance(there, dict) and key not in self._filled:
             there[key] = value
 
     def _set_metadata(self, op: _Metadata) -> None:
         self._written[op.key] = Metadata(op.key, op.value.encode())
         if self._trigger == (4, 6):
-            contexts.write_metadata(self._context, op.key, op.value)
+            contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
+
+    def _changing(self, part: str) -> JSON:
+        """A part of the context, to be changed and told anew."""
+        self._told.pop(part, None)
+        return self._context[part]
 
 
 def _value_of(claim: _Claim) -> JSON:

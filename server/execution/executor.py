@@ -16,7 +16,6 @@ import orjson
 
 from server.execution import contexts
 from server.execution.contract import (
-    JSON,
     ActionResult,
     Check,
     Failure,
@@ -102,7 +101,7 @@ class Executor:
             async with self._pool.slot(request.org_id):
                 for script in request.scripts:
                     action = _Action(script, collector, self._fetcher)
-                    result = await self._run(action, number, context, queued_at)
+                    result = await self._run(action, number, collector.setup(), queued_at)
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
                         failed = result
@@ -132,27 +131,13 @@ class Executor:
         )
 
     async def _run(
-        self,
-        action: "_Action",
-        number: Trigger,
-        context: dict[str, JSON],
-        queued_at: int,
+        self, action: "_Action", number: Trigger, setup: bytes, queued_at: int
     ) -> ActionResult:
         script = action.script
         if problem := _too_large(script):
             return _result(action, problem, 0, 0)
-        metadata, grants = action.lists()
-        setup = {
-            "context": contexts.parts(context),
-            "metadata": metadata,
-            "grants": grants,
-        }
         payload = join(
-            b"run",
-            b"%d/%d" % number,
-            orjson.dumps(setup),
-            _octets(script.name),
-            _octets(script.source),
+            b"run", b"%d/%d" % number, setup, _octets(script.name), _octets(script.source)
         )
         timeout_ns = script.effective_timeout_ns
         async with self._pool.process(number) as process:
@@ -172,9 +157,6 @@ class _Action:
         self._log_bytes = 0
         self._collector = collector
         self._fetcher = fetcher
-
-    def lists(self) -> tuple[list[JSON], list[JSON]]:
-        return self._collector.lists() if self._collector is not None else ([], [])
 
     def effect(self, payload: bytes) -> None:
         if self._collector is None:

@@ -1,6 +1,6 @@
 """The octets between the service and a worker: four of length, one of kind, a payload.
 
-Rule: neither side believes the other's lengths beyond `FRAME_MAX_BYTES`.
+Rule: neither side believes the other's lengths beyond what it may send.
 """
 
 import struct
@@ -11,7 +11,11 @@ from typing import Final
 HEAD: Final = struct.Struct(">IB")
 
 FRAME_MAX_BYTES: Final = 4 << 20
-"""A script of 1 MiB with a context of 1 MiB, twice; what a worker sends is held to less."""
+"""Of what a worker sends, which is held to less in all."""
+
+RUN_MAX_BYTES: Final = 64 << 20
+"""Of what it is sent: a script, a context, and what the actions before made of that, as JSON in
+JSON. It has memory for less."""
 
 
 SHIM_LINE: Final = 5_000

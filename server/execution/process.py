@@ -6,7 +6,6 @@ Rule 3: nothing waits for it without a deadline, and its death is an answer like
 """
 
 import asyncio
-import contextlib
 import importlib.util
 import os
 import resource
@@ -218,8 +217,7 @@ class Process(asyncio.Protocol):
             self.busy_s += loop.time() - started
             if self._fetching is not None:
                 self._fetching.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._fetching
+                await asyncio.wait((self._fetching,))
                 self._fetching = None
 
     def kill(self) -> None:

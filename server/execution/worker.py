@@ -23,7 +23,15 @@ from typing import Any, Final, TypeAlias
 import _quickjs  # not `quickjs`, which starts a thread
 
 from server.execution.confine import confine
-from server.execution.frames import FIRST_TRIGGER, SHIM_LINE, FrameReader, Kind, frame, split
+from server.execution.frames import (
+    FIRST_TRIGGER,
+    RUN_MAX_BYTES,
+    SHIM_LINE,
+    FrameReader,
+    Kind,
+    frame,
+    split,
+)
 
 STACK_MAX_BYTES: Final = 1 << 20
 
@@ -75,7 +83,7 @@ class Worker:
     def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
         self._files = files
         self._heap_max_bytes = heap_max_bytes
-        self._reader = FrameReader()
+        self._reader = FrameReader(size_max=RUN_MAX_BYTES)
         self._logs = False  # the last script did
 
     def send(self, kind: Kind, payload: bytes) -> None:

@@ -14,7 +14,7 @@ from server.execution.contract import (
     UnknownTrigger,
 )
 from server.execution.executor import SOURCE_MAX_BYTES
-from tests.unit.server.execution.runner import Runner, action
+from tests.unit.server.execution.runner import LOG, Runner, action
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -140,6 +140,17 @@ async def test_a_run_that_asks_for_too_much_is_told_so(runner: Runner) -> None:
     assert result.failed is not None
     assert result.failed.failure is not None
     assert result.failed.failure.text == "the effects of the run are more than 4194304 bytes"
+
+
+async def test_later_actions_are_told_of_all_that_a_run_may_ask_for(runner: Runner) -> None:
+    quotes = """function f(ctx, api) {
+      const before = Object.keys(ctx.v1.claims).length;
+      for (let i = 0; i < 4; i++) api.v1.claims.setClaim(`k${before + i}`, '"'.repeat(110_000));
+    }"""
+    told = "function f(ctx) { log(Object.values(ctx.v1.claims).join('').length) }"
+    context: JSON = {"claims": {}}
+    result = await runner.run(quotes, quotes, quotes, quotes, f"{LOG}; {told}", context=context)
+    assert [line.text for line in result.actions[-1].logs] == [f"{16 * 110_000}"]
 
 
 async def test_a_script_that_is_too_large_is_refused(runner: Runner) -> None:

@@ -5,7 +5,6 @@ Rule: the only module of the server that knows the transcoder.
 
 import asyncio
 import gc
-import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -147,8 +146,6 @@ class Application:
             checks=checks_of(_SERVICES),
             access_log=config.access_log,
         )
-        if not config.access_log:
-            logging.getLogger("transcoder").setLevel(logging.WARNING)
         transcoder = Transcoder(
             interceptors=(layers,),
             cors_origins=config.cors_origins,

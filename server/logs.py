@@ -30,8 +30,13 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Of the call under way; empty outside of calls."""
 
 
-def set_up(log_format: LogFormat, *, output: BinaryIO | None = None) -> None:
-    """Send every log line of this process, from level info, to standard error."""
+def set_up(
+    log_format: LogFormat, *, access_log: bool = True, output: BinaryIO | None = None
+) -> None:
+    """Send every log line of this process, from level info, to standard error.
+
+    Without access log, the doors too say only what is worth a warning.
+    """
     render: Processor = _json if log_format == "json" else _text
     structlog.configure(
         processors=[
@@ -49,6 +54,7 @@ def set_up(log_format: LogFormat, *, output: BinaryIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]
     root.setLevel(logging.INFO)
+    logging.getLogger("transcoder").setLevel(logging.NOTSET if access_log else logging.WARNING)
 
 
 class _Output:

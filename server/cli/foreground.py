@@ -28,7 +28,7 @@ def run(config: Config) -> None:
         Failed: the data folder cannot be had.
         OSError: an address cannot be had.
     """
-    logs.set_up(config.log_format)
+    logs.set_up(config.log_format, access_log=config.access_log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(config))

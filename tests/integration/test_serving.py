@@ -35,7 +35,7 @@ async def test_a_signal_ends_serving_and_means_again_what_it_meant(
     number: signal.Signals, caplog: pytest.LogCaptureFixture
 ) -> None:
     meant = signal.getsignal(number)
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="transcoder.app")
     serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
     while not caplog.messages:
         await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_a_signal_ends_serving_and_means_again_what_it_meant(
 
 
 async def test_serving_that_is_cancelled_listens_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="transcoder.app")
     serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
     while not caplog.messages:
         await asyncio.sleep(0)

@@ -20,6 +20,7 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    logging.getLogger("transcoder").setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
@@ -67,6 +68,23 @@ def test_a_line_of_json_keeps_the_value(value: object) -> None:
     entry = json.loads(line)
     assert entry.pop("time").endswith("Z")
     assert entry == {"level": "info", "event": "call", "value": value}
+
+
+@pytest.mark.parametrize(
+    ("access_log", "events"),
+    [
+        pytest.param(True, ["refused", "failed"], id="with"),
+        pytest.param(False, ["failed"], id="without"),
+    ],
+)
+def test_without_access_log_doors_tell_only_what_is_worth_a_warning(
+    access_log: bool, events: list[str]
+) -> None:
+    output = io.BytesIO()
+    logs.set_up("json", access_log=access_log, output=output)
+    logging.getLogger("transcoder.connection").info("refused")
+    logging.getLogger("transcoder.connection").error("failed")
+    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == events
 
 
 def test_the_standard_library_logs_into_the_same_lines() -> None:

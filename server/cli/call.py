@@ -162,13 +162,16 @@ def _headers(token: str | None, org: str | None, config: Config) -> dict[str, st
 
 
 def _owner_token(path: Path) -> str:
+    """What it holds; nothing if it is not there, and then nobody calls."""
     try:
         return path.read_text("ascii").strip()
-    except PermissionError as error:
-        message = f"cannot read {path}: {error.strerror}; --token says who calls, '' is nobody"
-        raise Failed(message) from error
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except OSError as error:
+        why = error.strerror
+    except UnicodeDecodeError:
+        why = "it is not ASCII"
+    raise Failed(f"cannot read {path}: {why}; --token says who calls, '' is nobody")
 
 
 def _header(option: str, value: str) -> str:

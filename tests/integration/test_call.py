@@ -335,6 +335,20 @@ def test_the_token_comes_from_the_environment_before_the_data_folder(server: Ser
     assert status(outcome)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
 
 
+def test_an_owner_token_that_cannot_be_read_is_one_line(server: Server, tmp_path: Path) -> None:
+    for make, why in (
+        (Path.mkdir, "Is a directory"),
+        (lambda path: path.write_bytes(b"act_\xff"), "it is not ASCII"),
+    ):
+        data = tmp_path / why
+        data.mkdir()
+        make(data / "owner.token")
+        options = ("--address", server.listen, "--data-dir", str(data))
+        outcome = run("call", "ListActions", *options, folder=tmp_path)
+        said = f"cannot read {data}/owner.token: {why}; --token says who calls, '' is nobody"
+        assert outcome == Outcome(1, "", f"error: {said}\n")
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_ctrl_c_ends_a_call_quietly(door: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -41,9 +41,7 @@ const encodeAt = (value, depth) => {
     for (let index = 0; index < value.length; index++) push(parts, encodeAt(value[index], depth + 1));
     return listed(parts);
   }
-  if (!isPlain(value)) return encodeOther()(value, depth);
-  const names = sort(keys(value));
-  return encodeFields(value, names, names, depth);
+  return isPlain(value) ? encodePlain(value, depth) : encodeOther()(value, depth);
 };
 
 const listed = (parts) => counted(list(parts, "[", "]"), parts.length + 1);
@@ -57,11 +55,16 @@ const encodeFields = (value, names, shown, depth) => {
 };
 
 const sort = method(Array.prototype, "sort");
+const encodePlain = (value, depth) => {
+  const names = sort(keys(value));
+  return encodeFields(value, names, names, depth);
+};
+
 const { getOwnPropertyDescriptor, getPrototypeOf, prototype: objectPrototype } = Object;
 const isPlain = (value) =>
   typeof value === "object" && getPrototypeOf(value) === objectPrototype && !weakHas(typed, value);
 
 const encodeOther = lazily("values", () => ({
-  ...names(), apply, isFinite, weakHas, typed, sort, counted, listed, encodeAt, encodeFields, getOwnPropertyDescriptor,
-  getPrototypeOf, refuse, Map_, Set_, Uint8Array_,
+  ...names(), apply, isFinite, weakHas, typed, counted, listed, encodeAt, encodeFields, encodePlain,
+  getOwnPropertyDescriptor, getPrototypeOf, refuse, Map_, Set_, Uint8Array_,
 }));

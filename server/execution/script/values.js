@@ -5,8 +5,8 @@
 // Dates, maps, sets and boxed values are known by what their methods say, not by their prototype.
 
 const {
-  apply, method, slice, weakHas, typed, isTime, timeText, toISOString, keys, sort, push, quoted, counted, listed,
-  encodeAt, encodeFields, getOwnPropertyDescriptor, getPrototypeOf, isFinite, refuse, Date_, Map_, Number_, RangeError_,
+  apply, method, slice, weakHas, typed, isTime, timeText, toISOString, keys, push, quoted, counted, listed,
+  encodeAt, encodeFields, encodePlain, getOwnPropertyDescriptor, getPrototypeOf, isFinite, refuse, Date_, Map_, Number_, RangeError_,
   Set_, Symbol_, TypeError_, Uint8Array_,
 } = names;
 
@@ -87,9 +87,7 @@ const encodeObject = (value, depth) => {
   if (isTime(value)) return counted(quoted(timeText(value)));
   if (weakHas(typed, value)) return encodeTyped(value, depth);
   const found = getPrototypeOf(value) === null ? undefined : encodeBuiltIn(value, depth);
-  if (found !== undefined) return found;
-  const names = sort(keys(value));
-  return encodeFields(value, names, names, depth);
+  return found ?? encodePlain(value, depth);
 };
 
 return (value, depth) => {

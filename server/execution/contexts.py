@@ -72,9 +72,9 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
     return found
 
 
-def told(value: JSON) -> bytes:
+def told(value: JSON) -> orjson.Fragment:
     """A part of a context for the script side: JSON as a text, which is parsed when asked for."""
-    return orjson.dumps(_json(value).decode())
+    return orjson.Fragment(orjson.dumps(_json(value).decode()))
 
 
 def _json(value: JSON) -> bytes:

@@ -153,7 +153,7 @@ class Collector:
         self._trigger = trigger
         self._ops = _OPS_OF[trigger]
         self._context = context
-        self._told: dict[str, bytes] = {}
+        self._told: dict[str, orjson.Fragment] = {}
         self._bytes = 0
         self._claims: dict[str, JSON] = {}
         # A standard claim that a scope filled is the one that shows.
@@ -218,8 +218,7 @@ class Collector:
         for name, value in self._context.items():
             if name not in told:
                 told[name] = contexts.told(value)
-        context = b",".join([b'"%b":%b' % (name.encode(), told[name]) for name in self._context])
-        return b'{"context":{%b},%b' % (context, orjson.dumps(self._lists())[1:])
+        return orjson.dumps({"context": told, **self._lists()})
 
     def _lists(self) -> dict[str, JSON]:
         metadata: list[JSON] = [

@@ -121,6 +121,7 @@ class Pool:
             Unavailable: none can be started.
         """
         process = await self._take(trigger)
+        process.trigger = trigger
         try:
             yield process
         finally:
@@ -131,12 +132,9 @@ class Pool:
             process = self._best(trigger)
             self._idle.remove(process)
             if process.is_alive:
-                process.trigger = trigger
                 return process
             self._retire(process)
-        process = await self._new()
-        process.trigger = trigger
-        return process
+        return await self._new()
 
     def _best(self, trigger: Trigger) -> Process:
         """The idle one that has the least to do before it can run an action of the trigger.

@@ -104,11 +104,10 @@ class Reader:
         return [EndedOrg(*row) for row in self._all(rows.ENDED_ORGS, ())]
 
     def contents(self, org_id: str) -> Contents:
+        whose = {"org_id": org_id}
         with self._at_one_moment() as connection:
             counts = {
-                kind: connection.execute(f"SELECT count(*) {those}", {"org_id": org_id}).fetchone()[
-                    0
-                ]
+                kind: connection.execute(f"SELECT count(*) {those}", whose).fetchone()[0]
                 for kind, those in rows.GOING_WITH_ORG.items()
             }
         return Contents(counts["action"], counts["user"], counts["member"], counts["token"])

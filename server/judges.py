@@ -88,9 +88,9 @@ def _within(_field: FieldDescriptor, of_field: FieldRules) -> Judge:
     of_time = of_field.duration
     least_ns, most_ns = -_NO_LIMIT * _NS, _NO_LIMIT * _NS
     if of_time.HasField("gte"):
-        least_ns = _nanoseconds(of_time.gte)
+        least_ns = of_time.gte.ToNanoseconds()
     if of_time.HasField("lte"):
-        most_ns = _nanoseconds(of_time.lte)
+        most_ns = of_time.lte.ToNanoseconds()
     if least_ns >= most_ns:
         raise ValueError("expected gte to be less than lte")
     outside = _bounds(of_time)
@@ -130,10 +130,6 @@ def _duration_fault(seconds: int, nanos: int) -> str | None:
     parts = (("seconds", seconds), ("nanos", nanos))
     shown = " ".join(f"{name}:{number}" for name, number in parts if number)
     return f"proto: duration ({shown}) {what}"
-
-
-def _nanoseconds(duration: Duration) -> int:
-    return duration.seconds * _NS + duration.nanos
 
 
 def _go_text(duration: Duration) -> str:

@@ -14,18 +14,32 @@ ACTION_CHARS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SetTriggerActions(Command[Flow | None]):
-    """A type or a trigger that the caller named, but there is none of, is None."""
+class _OfFlow(Command[Flow | None]):
+    """A command about a flow; a type that the caller named, but there is none of, is None."""
 
     org_id: str
     type: FlowType | None
-    trigger: TriggerType | None
-    action_ids: tuple[str, ...]
-    editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return _flow_and_org(self.org_id, self.type)
+        """The flow, and the organisation in whose sequence it counts."""
+        org = org_key(self.org_id)
+        return (org,) if self.type is None else (org, flow_key(self.org_id, self.type))
+
+    def flow(self, facts: Facts) -> Flow | None:
+        return None if self.type is None else facts.flow(self.org_id, self.type)
+
+    def outcome(self, facts: Facts) -> Flow | None:
+        return self.flow(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTriggerActions(_OfFlow):
+    """A trigger that the caller named, but there is none of, is None."""
+
+    trigger: TriggerType | None
+    action_ids: tuple[str, ...]
+    editor: str
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -38,7 +52,7 @@ class SetTriggerActions(Command[Flow | None]):
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.set_trigger_actions(
             facts.org(self.org_id),
-            _flow(facts, self.org_id, self.type),
+            self.flow(facts),
             org_id=self.org_id,
             type=self.type,
             trigger=self.trigger,
@@ -47,36 +61,11 @@ class SetTriggerActions(Command[Flow | None]):
         )
         return (Change(org_key(self.org_id), self.org_id, event),)
 
-    def outcome(self, facts: Facts) -> Flow | None:
-        return _flow(facts, self.org_id, self.type)
-
 
 @dataclass(frozen=True, slots=True)
-class ClearFlow(Command[Flow | None]):
-    """A type that the caller named, but there is none of, is None."""
-
-    org_id: str
-    type: FlowType | None
+class ClearFlow(_OfFlow):
     editor: str
 
-    @property
-    def aggregates(self) -> tuple[Key, ...]:
-        return _flow_and_org(self.org_id, self.type)
-
     def decide(self, facts: Facts) -> Sequence[Change]:
-        flow = _flow(facts, self.org_id, self.type)
-        event = domain.clear(flow, org_id=self.org_id, type=self.type)
+        event = domain.clear(self.flow(facts), org_id=self.org_id, type=self.type)
         return (Change(org_key(self.org_id), self.org_id, event),)
-
-    def outcome(self, facts: Facts) -> Flow | None:
-        return _flow(facts, self.org_id, self.type)
-
-
-def _flow_and_org(org_id: str, type: FlowType | None) -> tuple[Key, ...]:
-    """The flow, and the organisation in whose sequence it counts."""
-    org = org_key(org_id)
-    return (org,) if type is None else (org, flow_key(org_id, type))
-
-
-def _flow(facts: Facts, org_id: str, type: FlowType | None) -> Flow | None:
-    return None if type is None else facts.flow(org_id, type)

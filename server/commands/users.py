@@ -21,17 +21,26 @@ from server.domain.user import Token, User
 
 
 @dataclass(frozen=True, slots=True)
-class CreateUser(Command[User]):
+class _Living(Command[User]):
+    """A command after which the user lives, and which is answered with it."""
+
     org_id: str
     user_id: str
-    name: str
-    editor: str
-    language: str = ""
-    subject: str = ""
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
         return (user_key(self.user_id), org_key(self.org_id))
+
+    def outcome(self, facts: Facts) -> User:
+        return present(facts.user(self.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser(_Living):
+    name: str
+    editor: str
+    language: str = ""
+    subject: str = ""
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -48,28 +57,19 @@ class CreateUser(Command[User]):
         )
         return (Change(user_key(self.user_id), self.org_id, event),)
 
-    def outcome(self, facts: Facts) -> User:
-        return present(facts.user(self.user_id))
-
 
 @dataclass(frozen=True, slots=True)
-class UpdateUser(Command[User]):
+class UpdateUser(_Living):
     """Changes what is not None.
 
     Attributes:
         org_id: the user's own, which never changes; its name is unique there.
     """
 
-    org_id: str
-    user_id: str
     name: str | None
     language: str | None
     subject: str | None
     editor: str
-
-    @property
-    def aggregates(self) -> tuple[Key, ...]:
-        return (user_key(self.user_id), org_key(self.org_id))
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -86,9 +86,6 @@ class UpdateUser(Command[User]):
             subject_owner=_subject_owner(facts, self.subject),
         )
         return (Change(user_key(user.id), user.org_id, event),)
-
-    def outcome(self, facts: Facts) -> User:
-        return present(facts.user(self.user_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from server.domain.flow import TRIGGERS, FlowType, TriggerType, flow_type, trigg
 from server.domain.refusals import invalid
 from server.eventstore.runs import RunsQuery
 from server.execution.contract import Script
-from server.services.requests import nanoseconds
 
 RUNS_MAX: Final = 1000
 RUNS: Final = 100
@@ -53,7 +52,7 @@ def script_to_test(script: pb.Script) -> Script:
         action_id="",
         name=script.name,
         source=script.script,
-        timeout_ns=nanoseconds(script.timeout),
+        timeout_ns=script.timeout.ToNanoseconds(),
         allowed_to_fail=script.allowed_to_fail,
     )
 

@@ -87,7 +87,7 @@ class ManagementService(ManagementServiceServicer):
                 action_id=self._ids.next(),
                 name=request.name,
                 script=request.script,
-                timeout_ns=requests.nanoseconds(request.timeout),
+                timeout_ns=request.timeout.ToNanoseconds(),
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
             )
@@ -106,7 +106,7 @@ class ManagementService(ManagementServiceServicer):
                 action_id=request.id,
                 name=request.name,
                 script=request.script,
-                timeout_ns=requests.nanoseconds(request.timeout),
+                timeout_ns=request.timeout.ToNanoseconds(),
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
             ),

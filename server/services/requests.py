@@ -6,8 +6,6 @@ refused where it says what to find, and means no sorting where it says how to so
 
 from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
-
 from server.domain.refusals import invalid
 from server.eventstore.queries import (
     ActionFilter,
@@ -24,7 +22,6 @@ from zitadel import management_pb2 as pb
 LIMIT_MAX: Final = 1000
 """Actions in one list, and how many it has when no limit is given."""
 
-_NS: Final = 10**9
 
 _ORDERS: Final = {
     action_pb2.ACTION_FIELD_NAME_NAME: Order.NAME,
@@ -67,11 +64,6 @@ def sorted_by(request: pb.ListActionsRequest) -> action_pb2.ActionFieldName.Valu
     """The column that the list is sorted by; unspecified where that is none."""
     column = request.sorting_column
     return column if column in _ORDERS else action_pb2.ACTION_FIELD_NAME_UNSPECIFIED
-
-
-def nanoseconds(duration: Duration) -> int:
-    """Whole nanoseconds, of a Duration that may be out of its own range."""
-    return duration.seconds * _NS + duration.nanos
 
 
 def _filter(query: pb.ActionQuery) -> ActionFilter:

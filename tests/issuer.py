@@ -3,6 +3,7 @@
 Rule: nothing of the server is used; keys are cryptography's and signatures PyJWT's.
 """
 
+import contextlib
 import json
 import ssl
 import threading
@@ -94,6 +95,15 @@ def claims(subject: str, issuer: str, **members: object) -> dict[str, object]:
 
 def key_set(*signers: Signer) -> dict[str, object]:
     return {"keys": [signer.jwk() for signer in signers]}
+
+
+def endless(request: BaseHTTPRequestHandler) -> None:
+    """An answer whose body goes on as long as its client takes it."""
+    request.send_response(200)
+    request.end_headers()
+    with contextlib.suppress(OSError):
+        while True:
+            request.wfile.write(b" " * 4096)
 
 
 def answering(

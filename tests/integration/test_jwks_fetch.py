@@ -12,7 +12,16 @@ import pytest
 from server.identity import jwks_fetch
 from server.identity.jwks import NoKeys
 from server.identity.jwks_fetch import DOCUMENT_MAX_BYTES, fetch, jwks_uri_of
-from tests.issuer import DISCOVERY_PATH, KEYS_PATH, Answer, Issuer, Signer, answering, key_set
+from tests.issuer import (
+    DISCOVERY_PATH,
+    KEYS_PATH,
+    Answer,
+    Issuer,
+    Signer,
+    answering,
+    endless,
+    key_set,
+)
 
 SIGNER = Signer("ES256", "key")
 KEYS = key_set(SIGNER)
@@ -62,14 +71,6 @@ async def test_the_issuer_says_how_long_keys_are_kept(
 ) -> None:
     issuer.answers[KEYS_PATH] = answering(KEYS, headers=[("Cache-Control", cache_control)])
     assert (await fetch(issuer.url, issuer.keys_url)).max_age_s == max_age_s
-
-
-def endless(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
-    with contextlib.suppress(OSError):
-        while True:
-            request.wfile.write(b" " * 4096)
 
 
 def cut_off(request: BaseHTTPRequestHandler) -> None:

@@ -25,6 +25,7 @@ from tests.issuer import (
     Issuer,
     Signer,
     answering,
+    endless,
     key_set,
 )
 from tests.issuer import Answer as Behaviour
@@ -90,14 +91,6 @@ async def serving(data: Path, issuer: Issuer, *, jwks_url: str = "") -> AsyncIte
             yield Service(doors, started.owner.token, issuer)
     finally:
         await application.stop()
-
-
-def endless(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
-    with contextlib.suppress(OSError):
-        while True:
-            request.wfile.write(b" " * 4096)
 
 
 def silent(_: BaseHTTPRequestHandler) -> None:

@@ -10,6 +10,7 @@ from server.domain.aggregates import evolve
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
+from tests.events import happened
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 2)
@@ -219,10 +220,6 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
 )
 def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
     assert decide() == Event(type_, payload)
-
-
-def happened(kind: str, id_: str, type_: str, payload: dict[str, JSON]) -> RecordedEvent:
-    return RecordedEvent(9, "o", kind, id_, 2, type_, payload, "", 300)
 
 
 @pytest.mark.parametrize(

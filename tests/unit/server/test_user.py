@@ -12,6 +12,7 @@ from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
 from server.domain.user import Token, User
+from tests.events import happened
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)
@@ -236,10 +237,6 @@ def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
 )
 def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
     assert decide() == Event(type_, payload)
-
-
-def happened(kind: str, id_: str, type_: str, payload: dict[str, JSON]) -> RecordedEvent:
-    return RecordedEvent(9, "o", kind, id_, 2, type_, payload, "", 300)
 
 
 @pytest.mark.parametrize(

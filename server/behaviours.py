@@ -9,7 +9,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Never, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Never, Protocol, TypeAlias
 
 import grpc
 
@@ -69,25 +69,35 @@ def behaviour_of(handler: Handler) -> Behaviour:
 
 
 def with_behaviour(handler: Handler, behaviour: Behaviour, *, is_decoded: bool = True) -> Handler:
-    """The same handler with another behaviour.
+    """Returns the same handler with another behaviour.
 
     Args:
         handler: whose serializers, and kind of method, stay.
         behaviour: runs instead of the handler's own.
-        is_decoded: whether the behaviour takes messages; otherwise it takes bytes.
+        is_decoded: True if the behaviour takes messages; otherwise it takes bytes.
     """
-    make: Callable[..., Handler]
-    if handler.request_streaming:
-        if handler.response_streaming:
-            make = grpc.stream_stream_rpc_method_handler
-        else:
-            make = grpc.stream_unary_rpc_method_handler
-    elif handler.response_streaming:
-        make = grpc.unary_stream_rpc_method_handler
-    else:
-        make = grpc.unary_unary_rpc_method_handler
+    make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
     decode = handler.request_deserializer if is_decoded else None
     return make(behaviour, decode, handler.response_serializer)
+
+
+def without_request(handler: Handler, behaviour: Behaviour) -> Handler:
+    """Returns a handler that answers for another one without waiting for the request.
+
+    grpc.aio reads the request of a unary handler before it calls it. A handler that streams its
+    requests is called at once, and need not read any.
+    """
+    make = _MAKERS[True, bool(handler.response_streaming)]
+    return make(behaviour, None, handler.response_serializer)
+
+
+_MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+"""By whether the requests, and the responses, are streams."""
 
 
 def metadata_text(metadata: Metadata, key: str) -> str:

@@ -1,7 +1,8 @@
 """What every call passes, at every door: ordered layers, outermost first.
 
-Request id and access log, error mapping, overload, authorization, validation. So the order that a
-client sees is 16, then 7 or 5, then 3, then what the service itself answers.
+Request id and access log, error mapping, authorization, overload, validation. So the order that a
+client sees is 16, then 7 or 5, then 8, then 3, then what the service itself answers. Authorization
+is a gate: it reads the headers alone, before the request is there.
 
 They run unchanged in front of grpc.aio's handlers and of the transcoder's.
 Rule: what a layer adds to a call travels in context variables. grpc.aio refuses another
@@ -20,14 +21,14 @@ import grpc
 import structlog
 from grpc.aio import BaseError, UsageError
 
-from server.behaviours import Behaviour, Context, Handler, Pairs, metadata_text
+from server.behaviours import Behaviour, Context, Handler, Metadata, Pairs, metadata_text
 from server.domain.refusals import Kind, Refusal
 from server.errors import STORAGE_FAILED, Failure, Failures, internal
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
-from server.layers import METADATA, Layer, Layers
+from server.layers import METADATA, Admit, Gate, Layer, Layers
 from server.logs import REQUEST_ID
 from server.validation import Check, Validation
 
@@ -71,9 +72,8 @@ def interceptor(
     return Layers(
         RequestIds(access_log=access_log),
         ErrorMapping(failures),
-        Overload(calls_max),
-        Authorization(authorizer, permissions),
-        Validation(checks),
+        gate=Authorization(authorizer, permissions),
+        inner=(Overload(calls_max), Validation(checks)),
     )
 
 
@@ -191,30 +191,28 @@ class Overload(Layer):
         return call
 
 
-class Authorization(Layer):
+class Authorization(Gate):
     """Lets pass who may, and public methods; sets `CALLER`."""
 
     def __init__(self, authorizer: Authorizer, permissions: Mapping[str, str]) -> None:
         self._authorizer = authorizer
         self._permissions = permissions
 
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+    def admit(self, method: str) -> Admit | None:
         authorizer = self._authorizer
         permission = self._permissions.get(method)
         if permission is None:
-            return behaviour if method in PUBLIC_METHODS else _refused(method)
+            return None if method in PUBLIC_METHODS else _refused(method)
 
-        async def call(request: object, context: Context) -> object:
-            metadata = METADATA.get()
+        async def admit(metadata: Metadata) -> None:
             authorization = metadata_text(metadata, "authorization")
             org_id = metadata_text(metadata, "x-zitadel-orgid")
             caller = authorizer.known(authorization, org_id, permission)
             if caller is None:
                 caller = await authorizer.authorize(authorization, org_id, permission)
             CALLER.set(caller)
-            return await behaviour(request, context)
 
-        return call
+        return admit
 
 
 class _Places:
@@ -259,11 +257,11 @@ class _Identified:
         return getattr(self._context, name)
 
 
-def _refused(method: str) -> Behaviour:
-    async def call(_request: object, _context: Context) -> object:
+def _refused(method: str) -> Admit:
+    async def admit(_metadata: Metadata) -> None:
         raise Refusal(Kind.PERMISSION_DENIED, f"{method} is neither public nor has a permission")
 
-    return call
+    return admit
 
 
 def _fault(method: str, error: BaseException) -> Failure:

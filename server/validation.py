@@ -10,7 +10,7 @@ rule that is not known here is such a fault, never passed over.
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -31,8 +31,6 @@ _MESSAGE_OPTIONS: Final = {1071: "disabled", 1072: "ignored"}
 
 class Validation(Layer):
     """Refuses a request that breaks a rule of its .proto."""
-
-    reads_request: ClassVar[bool] = True
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         """Take what `checks_of` made."""

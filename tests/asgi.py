@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from transcoder.asgi import EXTENSION, Event, Routed, Scope
-from transcoder.calls import Call, Sink
+from transcoder.calls import Call, Receive, Sink
 from transcoder.options import Limits
 from transcoder.schema import methods_of
 from transcoder.web import GrpcWeb
@@ -48,12 +48,14 @@ class StandIn:
     requests: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    async def unary(self, call: Call, request: Message) -> Message:
+    async def unary(self, call: Call, receive: Receive) -> Message:
+        request = await receive()
         self.calls.append(call)
         self.requests.append(request)
         return self.behaviour(call, request)
 
-    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
+        request = await receive()
         self.calls.append(call)
         self.requests.append(request)
         await self.streaming(call, sink)

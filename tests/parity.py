@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from transcoder.calls import Call, Metadata, Metadatum
+from transcoder.calls import Call, Metadata, Metadatum, Receive
 from transcoder.errors import TranscodeError
 from transcoder.inprocess import Handler, InProcess
 from transcoder.schema import methods_of
@@ -119,6 +119,15 @@ async def _take_metadata(call: Any, outcome: Outcome) -> None:
     outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
 
 
+def receiving(request: Message) -> Receive:
+    """Gives a request as a protocol does that has read it."""
+
+    async def receive() -> Message:
+        return request
+
+    return receive
+
+
 def call_of(path: str, *, deadline: float | None = None) -> Call:
     return Call(
         methods_of("grpc.health.v1.Health")[path],
@@ -141,7 +150,7 @@ async def in_process(
     call = call_of(CHECK)
     request = health_pb2.HealthCheckRequest(service=case)
     try:
-        response = await _backend(servicer, interceptors).unary(call, request)
+        response = await _backend(servicer, interceptors).unary(call, receiving(request))
         outcome.responses.append(response.status)  # type: ignore[attr-defined]
     except TranscodeError as error:
         _take_error(error, outcome)
@@ -173,7 +182,7 @@ async def in_process_stream(
     request = health_pb2.HealthCheckRequest(service=case)
     try:
         sink = Collector(call, outcome)
-        await _backend(servicer, interceptors).stream(call, request, sink)
+        await _backend(servicer, interceptors).stream(call, receiving(request), sink)
     except TranscodeError as error:
         _take_error(error, outcome)
     outcome.initial = list(call.initial_metadata)

@@ -8,7 +8,7 @@ Rule: this file knows neither HTTP nor how a handler is found.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, overload
 
@@ -146,10 +146,17 @@ class Sink(Protocol):
         ...
 
 
-class Backend(Protocol):
-    """Where calls go: handlers in this process, or a server elsewhere."""
+Receive = Callable[[], Awaitable[Message]]
+"""Reads the request of a call; called once at most. Raises TranscodeError if it is malformed."""
 
-    async def unary(self, call: Call, request: Message) -> Message:
+
+class Backend(Protocol):
+    """Where calls go: handlers in this process, or a server elsewhere.
+
+    A backend receives the request only once the headers of the call are found to be good.
+    """
+
+    async def unary(self, call: Call, receive: Receive) -> Message:
         """Run a unary call to its end.
 
         Raises:
@@ -157,7 +164,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
         """Run a call that streams its responses to its end.
 
         Raises:

@@ -9,13 +9,13 @@ be given as numbers; `code()` is None and `details()` empty until they are set.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.calls import Call, Metadata, Method, Sink
+from transcoder.calls import Call, Metadata, Method, Receive, Sink
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.headers import STATUS_DETAILS
 
@@ -25,8 +25,36 @@ MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 DoneCallback = Callable[["Context"], None]
 
 
+class Requests:
+    """The one request of a call, as a handler that streams its requests takes it."""
+
+    def __init__(self, receive: Receive, as_asked: Callable[[Message], object]) -> None:
+        self._receive: Receive | None = receive
+        self._as_asked = as_asked
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> object:
+        request = await self.read()
+        if request is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return request
+
+    async def read(self) -> object:
+        """Returns the request, and `grpc.aio.EOF` from then on."""
+        receive, self._receive = self._receive, None
+        return grpc.aio.EOF if receive is None else self._as_asked(await receive())
+
+
 class Context(grpc.aio.ServicerContext[Message, Message]):
-    """What the handler of one call sees and sets."""
+    """What the handler of one call sees and sets.
+
+    Attributes:
+        requests: what `read` reads, for a handler that streams its requests.
+    """
+
+    requests: Requests | None = None
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -132,10 +160,12 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
     def add_done_callback(self, callback: DoneCallback) -> None:
         self._callbacks.append(callback)
 
-    # A unary call has one message each way, which the handler takes and returns.
+    # A unary call has one message each way, which most handlers take and return.
 
-    async def read(self) -> Message:
-        raise UsageError("read() is for methods that stream their requests")
+    async def read(self) -> Any:  # noqa: ANN401  a message, or `grpc.aio.EOF`
+        if self.requests is None:
+            raise UsageError("read() is for methods that stream their requests")
+        return await self.requests.read()
 
     async def write(self, message: Message) -> None:
         raise UsageError("write() is for methods that stream their responses")

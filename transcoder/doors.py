@@ -153,8 +153,7 @@ class Doors:
                 if len(body) >= self._compress_min_bytes:
                     body = await compressed(body, headers, out)
         except TranscodeError as error:
-            what = f"{request.method} {shown(target)}"
-            logger.info("refused %s: %s, request id %s", what, error.message, request_id)
+            _log_refusal(request, target, error, request_id)
             status, body = self._failure(error, out)
         except Exception:
             what = f"{request.method} {shown(target)}"
@@ -198,10 +197,17 @@ class Doors:
         if not route.method.is_unary:
             raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")
         call = self._call(route.method, request, request_id)
-        message = await self._message(request, route, match.variables, query)
+
+        async def receive() -> Message:
+            try:
+                return await self._message(request, route, match.variables, query)
+            except TranscodeError as error:
+                _log_refusal(request, target, error, request_id)
+                raise
+
         failure: TranscodeError | None = None
         try:
-            response = await self._backend.unary(call, message)
+            response = await self._backend.unary(call, receive)
         except TranscodeError as error:
             failure = error
         if call.initial_metadata:
@@ -324,6 +330,13 @@ class Doors:
             content_type = shown(request.headers.get("Content-Type"))
             raise unsupported_media_type(f"content type {content_type}: expected {GRPC_WEB}+proto")
         raise error
+
+
+def _log_refusal(
+    request: web.BaseRequest, target: str, error: TranscodeError, request_id: str
+) -> None:
+    what = f"{request.method} {shown(target)}"
+    logger.info("refused %s: %s, request id %s", what, error.message, request_id)
 
 
 def _target(request: web.BaseRequest) -> str:

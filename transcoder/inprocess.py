@@ -22,8 +22,8 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.calls import Call, Metadata, Method, Sink
-from transcoder.context import Context, StreamContext, SyncContext, kind_of
+from transcoder.calls import Call, Metadata, Method, Receive, Sink
+from transcoder.context import Context, Requests, StreamContext, SyncContext, kind_of
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
@@ -93,12 +93,12 @@ class InProcess:
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handlers.get(details.method)
 
-    async def unary(self, call: Call, request: Message) -> Message:
+    async def unary(self, call: Call, receive: Receive) -> Message:
         context = Context(call)
         try:
             if call.deadline is None:
-                return await self._unary(call, request, context)
-            run = functools.partial(self._unary, call, request, context)
+                return await self._unary(call, receive, context)
+            run = functools.partial(self._unary, call, receive, context)
             return await _until_deadline(call, context, run)
         except asyncio.CancelledError:
             context.cancel()
@@ -106,10 +106,10 @@ class InProcess:
         finally:
             context.finish()
 
-    async def stream(self, call: Call, request: Message, sink: Sink) -> None:
+    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
         context = StreamContext(call, sink)
         try:
-            run = functools.partial(self._stream, call, request, context)
+            run = functools.partial(self._stream, call, receive, context)
             await (run() if call.deadline is None else _until_deadline(call, context, run))
         except asyncio.CancelledError:
             context.cancel()
@@ -117,17 +117,14 @@ class InProcess:
         finally:
             context.finish()
 
-    async def _unary(self, call: Call, request: Message, context: Context) -> Message:
+    async def _unary(self, call: Call, receive: Receive, context: Context) -> Message:
         method = call.method
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None or handler.unary_unary is None:
+            if handler is None or handler.response_streaming:
                 raise unimplemented("Method not found!")
-            behaviour: Callable[..., Any] = handler.unary_unary
             registered = self._handlers[method.path]
-            argument: object = request
-            if handler.request_deserializer != registered.request_deserializer:
-                argument = _as_asked(request, handler)
+            behaviour, argument = await _begin(handler, registered, receive, context)
             if _is_coroutine_function(behaviour):
                 response = await behaviour(argument, context)
             else:
@@ -150,17 +147,14 @@ class InProcess:
             raise internal(request_id)
         return response
 
-    async def _stream(self, call: Call, request: Message, context: StreamContext) -> None:
+    async def _stream(self, call: Call, receive: Receive, context: StreamContext) -> None:
         method = call.method
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None or handler.unary_stream is None:
+            if handler is None or not handler.response_streaming:
                 raise unimplemented("Method not found!")
-            behaviour: Callable[..., Any] = handler.unary_stream
             registered = self._handlers[method.path]
-            argument: object = request
-            if handler.request_deserializer != registered.request_deserializer:
-                argument = _as_asked(request, handler)
+            behaviour, argument = await _begin(handler, registered, receive, context)
             if handler.response_serializer != registered.response_serializer:
                 context.as_message = functools.partial(_as_message, handler=handler, method=method)
             if inspect.isasyncgenfunction(behaviour):
@@ -218,6 +212,26 @@ async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaita
         task.uncancel()
         raise deadline_exceeded()
     return response
+
+
+async def _begin(
+    handler: Handler, registered: Handler, receive: Receive, context: Context
+) -> tuple[Callable[..., Any], object]:
+    """Returns the behaviour of a call and what it takes, which is the request, now received.
+
+    An interceptor may give a handler that streams its requests for a method that does not, as one
+    that refuses without the request does: it takes an iterator, and receives by itself.
+    """
+    behaviour: Any
+    if handler.request_streaming:
+        behaviour = handler.stream_stream or handler.stream_unary
+        context.requests = Requests(receive, functools.partial(_as_asked, handler=handler))
+        return behaviour, context.requests
+    behaviour = handler.unary_stream or handler.unary_unary
+    request = await receive()
+    if handler.request_deserializer != registered.request_deserializer:
+        return behaviour, _as_asked(request, handler)
+    return behaviour, request
 
 
 def _as_asked(request: Message, handler: Handler) -> object:

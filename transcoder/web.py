@@ -158,16 +158,21 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         stream: _Stream | None = None
         try:
             call = self._call(scope, headers, routed.request_id)
-            message = call.method.request_type()
-            self._parse(message, await self._read(receive, headers, asked))
-            if routed.override is not None:
-                routed.override(message)
+            request_type = call.method.request_type
+
+            async def read() -> Message:
+                message = request_type()
+                self._parse(message, await self._read(receive, headers, asked))
+                if routed.override is not None:
+                    routed.override(message)
+                return message
+
             if call.method.server_streaming:
                 stream = _Stream(send, mode, out, call, gzip_min_bytes=gzip_min_bytes)
-                await self._backend.stream(call, message, stream)
+                await self._backend.stream(call, read, stream)
                 body = b""
             else:
-                response = await self._backend.unary(call, message)
+                response = await self._backend.unary(call, read)
                 body = mode.encoded(await _message(response, gzip_min_bytes))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:

@@ -123,7 +123,7 @@ class LibrariansWrite(grpc.aio.ServerInterceptor):
         given = str(dict(details.invocation_metadata).get("authorization", ""))
         if details.method not in WRITES or hmac.compare_digest(given.encode(), self._expected):
             return await continuation(details)
-        return grpc.unary_unary_rpc_method_handler(_refuse)
+        return grpc.stream_unary_rpc_method_handler(_refuse)
 
 
 async def _refuse(_: object, context: Context) -> None:

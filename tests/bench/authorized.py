@@ -70,19 +70,15 @@ def _finished(coroutine: Coroutine[Any, Any, object]) -> object:
 def _known(token: Callable[[Signer], str]) -> Callable[[], object]:
     signer = Signer()
     jwts = Jwts(_Keys(signer), issuer=ISSUER, audiences=[AUDIENCE])
-    layer = Authorization(Authorizer(_Accounts(), jwts=jwts), {METHOD: PERMISSION})
+    gate = Authorization(Authorizer(_Accounts(), jwts=jwts), {METHOD: PERMISSION})
     headers = {"content-type": "application/json", "authorization": f"Bearer {token(signer)}"}
     metadata = HttpMetadata(CIMultiDict(headers), request_id="id")
-    nothing: Any = None
-
-    async def served(request: object, context: object) -> object:
-        return CALLER.get().user_id
-
-    around: Any = layer.around(METHOD, nothing, served)
+    admit: Any = gate.admit(METHOD)
 
     def call() -> object:
         METADATA.set(metadata)  # as what holds the layers does
-        return _finished(around(nothing, nothing))
+        _finished(admit(metadata))
+        return CALLER.get().user_id
 
     if call() != USER_ID:
         raise WrongAnswer("authorization lets nobody pass, or somebody else")

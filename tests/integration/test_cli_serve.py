@@ -152,11 +152,13 @@ def test_it_serves_and_drains_with_standard_streams_closed(closed: str, tmp_path
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as server:
+        token = (tmp_path / "data" / "owner.token").read_bytes().strip()
         host, _, port = server.listen.rpartition(":")
         with socket.create_connection((host, int(port))) as slow:
             slow.sendall(
                 b"POST /management/v1/actions HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
-                b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
+                b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+                b"Authorization: Bearer %s\r\n\r\n" % token
             )
             assert slow.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
             server.signal(signal.SIGTERM)

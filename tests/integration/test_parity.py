@@ -187,9 +187,41 @@ def _wrapped(handler: Any) -> Any:
     )
 
 
+def _refusing(handler: Any) -> Any:
+    async def behaviour(requests: Any, context: Any) -> Any:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no", (("x-a", "1"),))
+
+    return grpc.stream_unary_rpc_method_handler(behaviour)
+
+
+def _reading(handler: Any) -> Any:
+    async def behaviour(requests: Any, context: Any) -> Any:
+        request = await context.read()
+        context.set_trailing_metadata((("x-end", str(await context.read() is grpc.aio.EOF)),))
+        return await handler.unary_unary(request, context)
+
+    return grpc.stream_unary_rpc_method_handler(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+
+
+def _iterating(handler: Any) -> Any:
+    async def behaviour(requests: Any, context: Any) -> Any:
+        answers = [await handler.unary_unary(request, context) async for request in requests]
+        context.set_trailing_metadata((("x-requests", str(len(answers))),))
+        return answers[0]
+
+    return grpc.stream_unary_rpc_method_handler(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+
+
 @pytest.mark.parametrize(
     "replace",
     [
+        pytest.param(_refusing, id="one that refuses without the request"),
+        pytest.param(_reading, id="one that reads the request by itself"),
+        pytest.param(_iterating, id="one that iterates over the request"),
         pytest.param(_without_serializers, id="bytes in, bytes out"),
         pytest.param(_with_other_serializers, id="other serializers"),
         pytest.param(_wrapped, id="the same serializers"),

@@ -330,11 +330,11 @@ async def test_method_without_permission_that_is_not_public_is_refused(door: Doo
     assert context.message == "/test.Service/Undeclared is neither public nor has a permission"
 
 
-async def test_overload_is_judged_before_the_token() -> None:
+async def test_the_token_is_judged_before_overload() -> None:
     context = Context()
     with pytest.raises(AbortError):
         await Door(calls_max=0).call(answer, context, method=GUARDED)
-    assert context.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert context.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 # The access log.

@@ -287,5 +287,5 @@ def test_method_without_rules_costs_nothing() -> None:
 
 def test_what_makes_a_message_of_bytes_comes_first() -> None:
     outer, validation, decoding = Overload(1), Validation({}), Decoding()
-    assert Layers(outer, validation).with_inner(decoding).layers == (outer, decoding, validation)
-    assert Layers(outer).with_inner(decoding).layers == (outer, decoding)
+    layers = Layers(outer, inner=(validation,)).with_inner(decoding)
+    assert (layers.outer, layers.inner) == ((outer,), (decoding, validation))

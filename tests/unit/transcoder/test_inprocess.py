@@ -14,6 +14,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 
+from tests.parity import receiving
 from transcoder.calls import Call, Metadata, Metadatum
 from transcoder.context import Context
 from transcoder.errors import TranscodeError
@@ -40,7 +41,7 @@ async def run(behaviour: Behaviour, *, timeout_s: float | None = None) -> object
         deadline=None if timeout_s is None else time.monotonic() + timeout_s,
         peername=("127.0.0.1", 5000),
     )
-    return await backend.unary(call, health_pb2.HealthCheckRequest(service="s"))
+    return await backend.unary(call, receiving(health_pb2.HealthCheckRequest(service="s")))
 
 
 async def test_messages_pass_by_reference() -> None:

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from tests.parity import receiving
 from transcoder.calls import Call, Metadata, Metadatum
 from transcoder.errors import TranscodeError
 from transcoder.inprocess import InProcess
@@ -59,7 +60,7 @@ async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None =
         peername=("127.0.0.1", 5000),
     )
     async with asyncio.timeout(WAIT_S):
-        await backend.stream(call, health_pb2.HealthCheckRequest(service="s"), sink)
+        await backend.stream(call, receiving(health_pb2.HealthCheckRequest(service="s")), sink)
 
 
 async def test_a_message_passes_by_reference_and_before_the_next_is_made() -> None:

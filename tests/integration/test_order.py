@@ -1,0 +1,130 @@
+"""Who calls is asked before what is said: a call without a right ends before its body is read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from server.app import Application
+from server.config import Config
+from tests.refusals import DEADLINE_S, refused
+
+METHOD = "/zitadel.management.v1.ManagementService/CreateAction"
+REST = "/management/v1/actions"
+UNAUTHENTICATED = b'{"code":16,"message":"auth header missing"'
+GRPC_WEB = "Content-Type: application/grpc-web+proto\r\n"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
+    data = tmp_path_factory.mktemp("order") / "data"
+    application = Application(
+        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=data, access_log=False)
+    )
+    try:
+        yield await application.start()
+    finally:
+        await application.stop()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def answer_to(address: str, request: bytes) -> bytes:
+    """Returns what comes back until the connection ends, or has brought a whole answer."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            return head + await reader.readexactly(length)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "expected"),
+    [
+        pytest.param(REST, "Content-Length: 1\r\n", b"{", UNAUTHENTICATED, id="malformed JSON"),
+        pytest.param(REST, "Content-Length: 9\r\n", b"", UNAUTHENTICATED, id="a body to come"),
+        pytest.param(
+            REST, "Transfer-Encoding: chunked\r\n", b"", UNAUTHENTICATED, id="chunks to come"
+        ),
+        pytest.param(
+            REST,
+            "Content-Length: 9\r\nExpect: 100-continue\r\n",
+            b"",
+            UNAUTHENTICATED,
+            id="a body that is announced",
+        ),
+        pytest.param(
+            REST,
+            "Content-Length: 4\r\nContent-Encoding: gzip\r\n",
+            b"none",
+            UNAUTHENTICATED,
+            id="a body that cannot be inflated",
+        ),
+        pytest.param(
+            REST, "Content-Length: 2000000\r\n", b"", UNAUTHENTICATED, id="a body over the limit"
+        ),
+        pytest.param(
+            METHOD,
+            f"{GRPC_WEB}Content-Length: 3\r\n",
+            b"\xff\xff\xff",
+            b"grpc-status:16\r\n",
+            id="malformed gRPC-Web",
+        ),
+        pytest.param(
+            METHOD,
+            f"{GRPC_WEB}Content-Length: 90\r\n",
+            b"\x00",
+            b"grpc-status:16\r\n",
+            id="a gRPC-Web message to come",
+        ),
+    ],
+)
+async def test_a_call_without_a_token_is_refused_whatever_its_body(
+    service: Any, path: str, headers: str, body: bytes, expected: bytes
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n{headers}\r\n"
+    answer = await answer_to(service.listen, head.encode("ascii") + body)
+    assert b"100 Continue" not in answer
+    assert expected in answer
+
+
+async def test_a_body_that_is_announced_is_asked_for_where_the_token_is_good(service: Any) -> None:
+    head = (
+        f"POST {REST} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {service.owner.token}\r\n"
+        "Content-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    )
+    host, _, port = service.listen.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    async with asyncio.timeout(DEADLINE_S):
+        writer.write(head.encode("ascii"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
+async def test_a_native_call_without_a_token_is_refused_before_its_message(service: Any) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async with grpc.aio.insecure_channel(service.grpc_listen) as channel:
+        call: Any = channel.stream_unary(METHOD)
+        error = await refused(call(never(), timeout=DEADLINE_S))
+    assert (error.code(), error.details()) == (
+        grpc.StatusCode.UNAUTHENTICATED,
+        "auth header missing",
+    )
+    trailers = dict(error.trailing_metadata() or ())
+    assert trailers["cache-control"] == "no-store"
+    assert "x-request-id" in trailers

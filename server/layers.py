@@ -109,6 +109,10 @@ class Layers(grpc.aio.ServerInterceptor):
         """Returns the same with more layers, outside of all others that may read the request."""
         return Layers(*self.outer, gate=self.gate, inner=(*layers, *self.inner))
 
+    def with_outer(self, *layers: Layer) -> "Layers":
+        """Returns the same with more layers, outside of all others."""
+        return Layers(*layers, *self.outer, gate=self.gate, inner=self.inner)
+
     async def intercept_service(
         self, continuation: "Find[Req, Res]", handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Req, Res] | None":

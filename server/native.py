@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from grpc.aio import AbortError
 from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -58,7 +59,8 @@ class GrpcServer:
             calls_max: calls in flight at once, those included whose message has yet to arrive.
         """
         self._in_flight = InFlight()
-        layers = (layers or Layers()).with_inner(self._in_flight, Decoding())
+        layers = layers or Layers()
+        layers = layers.with_inner(self._in_flight, Decoding()).with_outer(Releasing())
         self._server = grpc.aio.server(
             interceptors=(layers,),
             options=[
@@ -138,6 +140,28 @@ class GrpcServer:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, methods),)
             )
+
+
+class Releasing(Layer):
+    """Breaks the cycle of a call that is aborted.
+
+    grpc.aio keeps the exception of an abort in the state of the call, and the exception keeps the
+    frames it was raised in, which refer to the state by the context that they hold.
+    """
+
+    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        async def call(request: object, context: Context) -> object:
+            answering = behaviour(request, context)
+            del request, context
+            try:
+                return await answering
+            except AbortError as error:
+                error.__traceback__ = error.__cause__ = error.__context__ = None
+                raise
+            finally:
+                del answering
+
+        return call
 
 
 class InFlight(Layer):

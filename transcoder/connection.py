@@ -217,6 +217,7 @@ class Connection(web.RequestHandler):
         self._wire = None
         self._connections.lost(self)
         super().connection_lost(exc)
+        self._request = None  # which refers to the connection
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -154,7 +154,7 @@ class Doors:
                     body = await compressed(body, headers, out)
         except TranscodeError as error:
             _log_refusal(request, target, error, request_id)
-            status, body = self._failure(error, out)
+            status, body = self._failure(error.released(), out)
         except Exception:
             what = f"{request.method} {shown(target)}"
             logger.exception("answering %s failed, request id %s", what, request_id)
@@ -209,7 +209,7 @@ class Doors:
         try:
             response = await self._backend.unary(call, receive)
         except TranscodeError as error:
-            failure = error
+            failure = error.released()
         if call.initial_metadata:
             out += initial_headers(call.initial_metadata)
         if call.trailing_metadata:

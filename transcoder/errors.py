@@ -10,7 +10,7 @@ holds the text of a foreign exception.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import orjson
 from grpc import StatusCode
@@ -71,6 +71,15 @@ class TranscodeError(Exception):
         self.details = details
         self.http_status = HTTP_STATUS[code] if http_status is None else http_status
         self.headers = headers
+
+    def released(self) -> Self:
+        """Returns the error, which lets go of its traceback and its causes.
+
+        Their frames keep the request and its message alive, and refer to the error: a cycle, that
+        stays until the collector finds it. So whoever answers a request with an error releases it.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 def malformed(message: str) -> TranscodeError:

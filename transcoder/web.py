@@ -176,6 +176,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
                 body = mode.encoded(await _message(response, gzip_min_bytes))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
+            error.released()
             out += error.headers
             trailing = () if call is None else call.trailing_metadata
             body = mode.encoded(

@@ -97,6 +97,14 @@ class CommandQueue:
                 when too many wait.
             StorageError: nothing of its batch was written.
         """
+        return await self._queued(command, or_unchanged=or_unchanged)
+
+    def _queued(self, command: Command[R], *, or_unchanged: bool) -> "asyncio.Future[R]":
+        """Returns the answer to come.
+
+        Who awaits it must not give it a name: the exception of a future holds the frames that it is
+        raised in, and a frame that held the future would be a cycle.
+        """
         if not self._open:
             raise _closed()
         if len(self._waiting) >= self._waiting_max:
@@ -104,7 +112,7 @@ class CommandQueue:
         caller = _Caller(command, or_unchanged=or_unchanged)
         self._waiting.append(caller)
         self._arrived.set()
-        return await caller.answer
+        return caller.answer
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -39,6 +39,7 @@ from server.services.execution import ExecutionService
 from server.services.management import ManagementService
 from server.services.run_records import Records
 from server.system_errors import reason
+from server.threads import ThreadPool
 from server.validation import checks_of
 from transcoder import Limits, Transcoder
 from zitadel import management_pb2
@@ -51,6 +52,9 @@ NOTICE_S: Final = 0.2
 
 DRAIN_S: Final = 10.0
 """For calls in flight, at every door (R8)."""
+
+OWN_THREADS: Final = 2
+"""For the service's own files and keys, so that no organisation's work delays them."""
 
 _YOUNG_MAX: Final = 5_000
 """Objects made and not freed before the collector looks at them; Python's own is 700. A call by
@@ -92,6 +96,11 @@ class Application:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._running = AsyncExitStack()
+        # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
+        self._work = ThreadPool("callers' work", threads_max=1)
+        self._own = ThreadPool("files and keys", threads_max=OWN_THREADS)
+        for pool in (self._work, self._own):
+            self._running.callback(pool.close)
 
     async def start(self) -> Started:
         """Open the store and the doors. Call `stop` also when this fails.
@@ -115,9 +124,9 @@ class Application:
         running.push_async_callback(socket.close)
 
         native, transcoder = self._doors(texts, authorizer)
-        management = ManagementService(store, queue, ids, texts)
+        management = ManagementService(store, queue, ids, texts, threads=self._work)
         executor = self._executor()
-        execution = ExecutionService(store, executor, self._records(store), ids)
+        execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
         for door in (native, transcoder.at(REST_PREFIX)):
             add_ManagementServiceServicer_to_server(management, door)  # type: ignore[arg-type]  # kin
         for front in (native, transcoder):
@@ -132,7 +141,8 @@ class Application:
         running.push_async_callback(_drain, native, transcoder)
         # Not before the addresses are had: what a first start tells, it tells once. Nobody has a
         # token yet who may call meanwhile, and no command finds the store without its owner.
-        owner = await make_owner(store, queue, ids, token_file=config.data_dir / OWNER_TOKEN_FILE)
+        token_file = config.data_dir / OWNER_TOKEN_FILE
+        owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
         await socket.start(Admin(store, queue, ids, texts.best()))
         _calm_collector()
         return Started(listen, grpc_listen, owner)
@@ -164,7 +174,7 @@ class Application:
             deny=config.script_fetch_deny,
             allow=config.script_fetch_allow,
         )
-        executor = Executor(options)
+        executor = Executor(options, threads=self._work)
         self._running.push_async_callback(executor.close)
         return executor
 
@@ -182,7 +192,7 @@ class Application:
         issuer = self._config.jwt_issuer
         if not issuer:
             return None
-        keys = IssuerKeys(partial(fetch, issuer, self._config.jwt_jwks_url))
+        keys = IssuerKeys(partial(fetch, issuer, self._config.jwt_jwks_url, threads=self._own))
         keys.start()
         self._running.push_async_callback(keys.close)
         return Jwts(keys, issuer=issuer, audiences=self._config.jwt_audience)

@@ -58,6 +58,10 @@ class DetailedRefusal(Refusal):
 
 STORAGE_FAILED: Final = Failure(grpc.StatusCode.UNAVAILABLE, "storage is unavailable, try again")
 
+TOO_MUCH_WAITS: Final = Failure(
+    grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls of this size are waiting, try again later"
+)
+
 
 def internal(request_id: str) -> Failure:
     """The one answer to a fault of ours; what happened stands in the log under the request id."""

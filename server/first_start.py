@@ -16,6 +16,7 @@ from server.commands.users import CreateToken, CreateUser
 from server.eventstore.contract import EventStore
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
+from server.threads import ThreadPool
 
 ORG_NAME: Final = "Default"
 USER_NAME: Final = "owner"
@@ -39,7 +40,12 @@ class Owner:
 
 
 async def make_owner(
-    store: EventStore, queue: CommandQueue, ids: IdGenerator, *, token_file: Path
+    store: EventStore,
+    queue: CommandQueue,
+    ids: IdGenerator,
+    *,
+    token_file: Path,
+    threads: ThreadPool,
 ) -> Owner | None:
     """Fill an empty store; None when it is not empty.
 
@@ -60,7 +66,7 @@ async def make_owner(
         expires_at=None,
         editor=_EDITOR,
     )
-    await asyncio.to_thread(_write, token_file, secret)
+    await threads.run("", _write, token_file, secret)
     try:
         # What waits together is committed together, in this order.
         await asyncio.gather(
@@ -70,7 +76,7 @@ async def make_owner(
             queue.execute(token),
         )
     except BaseException:
-        await asyncio.to_thread(token_file.unlink, missing_ok=True)
+        await threads.run("", token_file.unlink, missing_ok=True)
         raise
     return owner
 

@@ -23,13 +23,14 @@ from grpc.aio import BaseError, UsageError
 
 from server.behaviours import Behaviour, Context, Handler, Metadata, Pairs, metadata_text
 from server.domain.refusals import Kind, Refusal
-from server.errors import STORAGE_FAILED, Failure, Failures, internal
+from server.errors import STORAGE_FAILED, TOO_MUCH_WAITS, Failure, Failures, internal
 from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
 from server.layers import METADATA, Admit, Gate, Layer, Layers
 from server.logs import REQUEST_ID
+from server.threads import TooManyWaiting
 from server.validation import Check, Validation
 
 CALLS_MAX: Final = 1000
@@ -158,6 +159,8 @@ class ErrorMapping(Layer):
                 failure = _fault(method, error)
             except Refusal as refusal:
                 failure = failures.of(refusal)
+            except TooManyWaiting:
+                failure = TOO_MUCH_WAITS
             except StorageError as error:
                 log.error("storage failed", method=method, reason=str(error))
                 failure = STORAGE_FAILED

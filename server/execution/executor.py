@@ -7,7 +7,6 @@ Rule 1: which scripts run, and in which order, is the caller's choice; here all 
 Rule 2: what an action asked for counts from when it did, also if the action then fails.
 """
 
-import asyncio
 import time
 from typing import Final
 
@@ -16,12 +15,14 @@ import orjson
 
 from server.execution import contexts
 from server.execution.contract import (
+    JSON,
     ActionResult,
     Check,
     Failure,
     Level,
     LogLine,
     Options,
+    Overloaded,
     RunRequest,
     RunResult,
     Script,
@@ -32,6 +33,7 @@ from server.execution.failures import failure_of, is_syntax_error
 from server.execution.fetch import Fetcher
 from server.execution.frames import FIRST_TRIGGER, join
 from server.execution.pool import Pool
+from server.threads import ThreadPool, TooManyWaiting
 
 SOURCE_MAX_BYTES: Final = 2 << 20
 
@@ -52,13 +54,20 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Executor:
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(
+        self, options: Options | None = None, *, threads: ThreadPool | None = None
+    ) -> None:
         """Nothing is started yet.
+
+        Args:
+            options: what scripts may use.
+            threads: where large contexts are read; by default one thread of its own.
 
         Raises:
             ValueError: an entry of the lists of addresses is none.
         """
         self._options = options or Options()
+        self._threads = threads or ThreadPool("contexts", threads_max=1)
         self._pool = Pool(self._options)
         self._fetcher = Fetcher(deny=self._options.deny, allow=self._options.allow)
 
@@ -92,7 +101,7 @@ class Executor:
         if contexts.size_of(request.context) <= INLINE_MAX_BYTES:
             context = contexts.read(*number, request.context)
         else:
-            context = await asyncio.to_thread(contexts.read, *number, request.context)
+            context = await self._read(number, request)
         collector = Collector(number, context)
         results: list[ActionResult] = []
         failed = None
@@ -129,6 +138,12 @@ class Executor:
         return Check(
             parses=not is_syntax_error(ended), has_function=ended.done.found, failure=failure
         )
+
+    async def _read(self, number: Trigger, request: RunRequest) -> dict[str, JSON]:
+        try:
+            return await self._threads.run(request.org_id, contexts.read, *number, request.context)
+        except TooManyWaiting as error:
+            raise Overloaded(str(error)) from None
 
     async def _run(
         self, action: "_Action", number: Trigger, setup: bytes, queued_at: int

@@ -26,6 +26,11 @@ from server.execution.frames import FIRST_TRIGGER, FrameError, FrameReader, Kind
 
 START_MAX_S: Final = 10.0
 
+REAP_MIN_S: Final = 0.001
+REAP_MAX_S: Final = 0.05
+"""Between two looks at a killed process. It is gone within some ms; a thread each, or a descriptor,
+would cost more."""
+
 SENT_MAX_BYTES: Final = 8 << 20
 """By a worker, in one action."""
 
@@ -233,7 +238,11 @@ class Process(asyncio.Protocol):
         if self._memory is not None:
             os.close(self._memory)
             self._memory = None
-        return await asyncio.to_thread(self._child.wait)
+        pause_s = REAP_MIN_S
+        while (status := self._child.poll()) is None:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, REAP_MAX_S)
+        return status
 
     # --- asyncio.Protocol
 

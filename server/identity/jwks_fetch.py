@@ -17,6 +17,7 @@ import msgspec
 
 from server.identity.jwks import KeySet, NoKeys, read
 from server.system_errors import reason
+from server.threads import ThreadPool
 from server.urls import is_https, may_be_fetched
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
@@ -52,8 +53,13 @@ class _Discovery(msgspec.Struct):
 _decode_discovery: Final = msgspec.json.Decoder(_Discovery).decode
 
 
-async def fetch(issuer: str, jwks_url: str) -> Fetched:
+async def fetch(issuer: str, jwks_url: str, *, threads: ThreadPool) -> Fetched:
     """Fetch the keys, from the URL, or from where discovery says when there is none.
+
+    Args:
+        issuer: whose keys.
+        jwks_url: where they are; empty to ask the issuer.
+        threads: where the key set is parsed, up to 5 ms of CPU.
 
     Raises:
         NoKeys: there are none to be had; the text says why.
@@ -70,7 +76,7 @@ async def fetch(issuer: str, jwks_url: str) -> Fetched:
             url = jwks_url or await _discovered(session, issuer)
             document, cache_control = await _get(session, url)
             with _named(url):
-                keys = await asyncio.to_thread(read, document)
+                keys = await threads.run("", read, document)
     except TimeoutError:
         raise NoKeys(f"{jwks_url or issuer}: no answer within {FETCH_TIMEOUT_S:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -37,6 +37,7 @@ from server.services import execution_requests as requests
 from server.services.run_records import Figures, Made, Records
 from server.services.shortening import cut, shortened
 from server.services.values import Unfit, fill_struct, object_of
+from server.threads import ThreadPool
 
 INLINE_MAX_BYTES: Final = 32 << 10
 """A message that is larger is read, or made, in a thread (R18)."""
@@ -79,12 +80,14 @@ class ExecutionService(ExecutionServiceServicer):
         records: Records,
         ids: IdGenerator,
         *,
+        threads: ThreadPool,
         clock: Clock = wall_clock,
     ) -> None:
         self._reads = reads
         self._executor = executor
         self._records = records
         self._ids = ids
+        self._threads = threads
         self._clock = clock
 
     async def RunTrigger(
@@ -95,7 +98,7 @@ class ExecutionService(ExecutionServiceServicer):
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
         actions = await self._reads.active_actions(caller.org_id, flow, trigger)
         scripts = tuple(map(requests.script_of, actions))
-        run = RunRequest(flow, trigger, caller.org_id, await _read(request.context), scripts)
+        run = RunRequest(flow, trigger, caller.org_id, await self._read(request.context), scripts)
         made = Made(
             id=self._ids.next() if scripts else "",
             org_id=caller.org_id,
@@ -108,7 +111,7 @@ class ExecutionService(ExecutionServiceServicer):
             result = await self._executor.run(run)
             for action in result.actions:
                 self._records.count(made, action)
-            results = await _told(result, _results, result, scripts)
+            results = await self._told(result, _results, result, scripts)
         except (asyncio.CancelledError, Unavailable) as error:
             abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
             self._keep(made, pb.RUN_STATE_ABANDONED, abandoned, started)
@@ -122,7 +125,7 @@ class ExecutionService(ExecutionServiceServicer):
         duration_us = self._keep(made, state, [*results, *skipped], started)
         if result.failed is not None:
             raise _failed(made.id, results)
-        response = await _told(result, _response, result, results)
+        response = await self._told(result, _response, result, results)
         response.run_id = made.id
         messages.set_duration(response.duration, duration_us)
         return response
@@ -139,12 +142,12 @@ class ExecutionService(ExecutionServiceServicer):
             if action is None:
                 raise not_found("Errors.Action.NotFound", "RUN-Na6yh")
             script = requests.script_of(action)
-        told = await _read(request.context)
+        told = await self._read(request.context)
         try:
             result = await self._executor.run(RunRequest(flow, trigger, org_id, told, (script,)))
         except ExecutionError as error:
             raise _refusal(error) from error
-        return await _told(result, _tested, result, script)
+        return await self._told(result, _tested, result, script)
 
     async def CheckScript(
         self, request: pb.CheckScriptRequest, context: object
@@ -169,22 +172,37 @@ class ExecutionService(ExecutionServiceServicer):
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
         query = requests.runs_query(request)
-        page = await self._records.runs.page(CALLER.get().org_id, query)
+        org_id = CALLER.get().org_id
+        page = await self._records.runs.page(org_id, query)
         if sum(map(len, page.contents)) > INLINE_MAX_BYTES:
-            return await asyncio.to_thread(messages.list_runs, page)
+            return await self._threads.run(org_id, messages.list_runs, page)
         return messages.list_runs(page)
 
     async def ListActionMetrics(
         self, request: pb.ListActionMetricsRequest, context: object
     ) -> pb.ListActionMetricsResponse:
-        figures = self._records.figures(CALLER.get().org_id)
+        org_id = CALLER.get().org_id
+        figures = self._records.figures(org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
         messages.set_time(response.since, self._records.since)
         if len(figures) > messages.MUCH:
-            await asyncio.to_thread(_fill_metrics, response, figures)
+            await self._threads.run(org_id, _fill_metrics, response, figures)
         else:
             _fill_metrics(response, figures)
         return response
+
+    async def _read(self, context: Struct) -> dict[str, JSON]:
+        if context.ByteSize() > INLINE_MAX_BYTES:
+            return await self._threads.run(CALLER.get().org_id, object_of, context)
+        return object_of(context)
+
+    async def _told(
+        self, result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Makes a message, in a thread if there is much to tell."""
+        if messages.is_much(result):
+            return await self._threads.run(CALLER.get().org_id, tell, *args, **named)
+        return tell(*args, **named)
 
     def _keep(
         self,
@@ -198,19 +216,6 @@ class ExecutionService(ExecutionServiceServicer):
         if results:
             self._records.keep(made, state, results, duration_us)
         return duration_us
-
-
-async def _read(context: Struct) -> dict[str, JSON]:
-    if context.ByteSize() > INLINE_MAX_BYTES:
-        return await asyncio.to_thread(object_of, context)
-    return object_of(context)
-
-
-async def _told(result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-    """Make a message, in a thread where there is much to tell."""
-    if messages.is_much(result):
-        return await asyncio.to_thread(tell, *args, **named)
-    return tell(*args, **named)
 
 
 def _results(result: RunResult, scripts: Sequence[Script]) -> list[pb.ActionResult]:

@@ -3,7 +3,6 @@
 Follows the Actions API, "Server semantics of writes" and "Lists and reads".
 """
 
-import asyncio
 from collections.abc import Collection
 from typing import Final, Protocol
 
@@ -21,6 +20,7 @@ from server.language import texts_of_call
 from server.locale import Locale
 from server.services import messages, requests
 from server.services.no_change import takes_unchanged
+from server.threads import ThreadPool
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer
 
@@ -48,11 +48,20 @@ class Commands(Protocol):
 
 
 class ManagementService(ManagementServiceServicer):
-    def __init__(self, reads: Reads, commands: Commands, ids: IdGenerator, locale: Locale) -> None:
+    def __init__(
+        self,
+        reads: Reads,
+        commands: Commands,
+        ids: IdGenerator,
+        locale: Locale,
+        *,
+        threads: ThreadPool,
+    ) -> None:
         self._reads = reads
         self._commands = commands
         self._ids = ids
         self._locale = locale
+        self._threads = threads
 
     async def Healthz(self, request: pb.HealthzRequest, context: object) -> pb.HealthzResponse:
         return pb.HealthzResponse()
@@ -61,10 +70,11 @@ class ManagementService(ManagementServiceServicer):
         self, request: pb.ListActionsRequest, context: object
     ) -> pb.ListActionsResponse:
         query = requests.actions_query(request)
-        page = await self._reads.actions(CALLER.get().org_id, query)
+        org_id = CALLER.get().org_id
+        page = await self._reads.actions(org_id, query)
         sorting_column = requests.sorted_by(request)
         if _is_much(page.items):
-            return await asyncio.to_thread(messages.list_actions, page, sorting_column)
+            return await self._threads.run(org_id, messages.list_actions, page, sorting_column)
         return messages.list_actions(page, sorting_column)
 
     async def GetAction(
@@ -166,9 +176,10 @@ class ManagementService(ManagementServiceServicer):
         type, texts = flow_type(request.type), texts_of_call(self._locale)
         if type is None:
             return messages.get_flow(None, NOTHING_SET, texts)
-        read = await self._reads.flow(CALLER.get().org_id, type)
+        org_id = CALLER.get().org_id
+        read = await self._reads.flow(org_id, type)
         if _is_much(read.actions.values()):
-            return await asyncio.to_thread(messages.get_flow, type, read, texts)
+            return await self._threads.run(org_id, messages.get_flow, type, read, texts)
         return messages.get_flow(type, read, texts)
 
     async def ClearFlow(

@@ -20,6 +20,7 @@ from server.config import OWNER_TOKEN_FILE
 from server.eventstore.sqlite import SqliteEventStore
 from server.first_start import make_owner
 from server.ids import IdGenerator
+from tests.threads import THREADS
 
 AT_ONCE: Final = 5_000
 SCRIPT: Final = "function run(ctx, api) { api.v1.claims.setClaim('a', 'b'); }\n" * 8
@@ -36,7 +37,7 @@ async def seed(folder: Path, sizes: Sequence[int]) -> list[str]:
     ids = IdGenerator(await store.claim_machine_id())
     org_ids = []
     async with CommandQueue(store) as queue:
-        await make_owner(store, queue, ids, token_file=folder / OWNER_TOKEN_FILE)
+        await make_owner(store, queue, ids, token_file=folder / OWNER_TOKEN_FILE, threads=THREADS)
         for size in sizes:
             org_id = ids.next()
             await queue.execute(CreateOrg(org_id, f"{size} actions", ""))

@@ -22,6 +22,7 @@ from tests.issuer import (
     endless,
     key_set,
 )
+from tests.threads import THREADS
 
 SIGNER = Signer("ES256", "key")
 KEYS = key_set(SIGNER)
@@ -35,12 +36,12 @@ def issuer() -> Iterator[Issuer]:
 
 async def failure(issuer: Issuer, jwks_url: str) -> str:
     with pytest.raises(NoKeys) as caught:
-        await fetch(issuer.url, jwks_url)
+        await fetch(issuer.url, jwks_url, threads=THREADS)
     return str(caught.value)
 
 
 async def test_keys_are_fetched_by_their_url(issuer: Issuer) -> None:
-    fetched = await fetch("anyone", issuer.keys_url)
+    fetched = await fetch("anyone", issuer.keys_url, threads=THREADS)
     assert fetched.keys.find("key", "ES256") is not None
     assert fetched.max_age_s is None
     assert issuer.asked == [KEYS_PATH]
@@ -50,7 +51,7 @@ async def test_keys_are_fetched_by_their_url(issuer: Issuer) -> None:
 async def test_keys_are_fetched_where_discovery_says(issuer: Issuer, slash: str) -> None:
     name = issuer.url + slash
     issuer.answers[DISCOVERY_PATH] = answering({"issuer": name, "jwks_uri": issuer.keys_url})
-    fetched = await fetch(name, "")
+    fetched = await fetch(name, "", threads=THREADS)
     assert fetched.keys.find("key", "ES256") is not None
     assert issuer.asked == [DISCOVERY_PATH, KEYS_PATH]
 
@@ -70,7 +71,7 @@ async def test_the_issuer_says_how_long_keys_are_kept(
     issuer: Issuer, cache_control: str, max_age_s: int | None
 ) -> None:
     issuer.answers[KEYS_PATH] = answering(KEYS, headers=[("Cache-Control", cache_control)])
-    assert (await fetch(issuer.url, issuer.keys_url)).max_age_s == max_age_s
+    assert (await fetch(issuer.url, issuer.keys_url, threads=THREADS)).max_age_s == max_age_s
 
 
 def cut_off(request: BaseHTTPRequestHandler) -> None:
@@ -141,7 +142,7 @@ async def test_keys_that_cannot_be_had_are_a_line_that_names_the_url(
 async def test_a_document_may_be_as_long_as_the_limit(issuer: Issuer) -> None:
     text = json.dumps(KEYS).encode()
     issuer.answers[KEYS_PATH] = answering(text.ljust(DOCUMENT_MAX_BYTES))
-    assert len((await fetch("", issuer.keys_url)).keys) == 1
+    assert len((await fetch("", issuer.keys_url, threads=THREADS)).keys) == 1
 
 
 @pytest.mark.parametrize(

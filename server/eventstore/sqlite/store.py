@@ -7,6 +7,7 @@ another thread and back. Commits and lists are not so quick.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -35,11 +36,11 @@ T = TypeVar("T")
 class SqliteEventStore:
     """Implements `contract.EventStore` and `runs.RunStore`; made by `open`."""
 
-    def __init__(self, folder: DataFolder, writer: Writer, path: Path) -> None:
+    def __init__(self, folder: DataFolder, writer: Writer, path: Path, writing: Worker) -> None:
         self._folder = folder
         self._writer = writer
         self._turn = asyncio.Lock()
-        self._writing = Worker("event store writer")
+        self._writing = writing
         self._reading = Worker("event store reader")
         self._points = Reader(path)
         self._lists = Reader(path)
@@ -54,16 +55,21 @@ class SqliteEventStore:
             DataFolderInUse: another process has it.
             StorageError: it cannot be used; the text is for the operator.
         """
-        return await asyncio.to_thread(cls._open, folder, admin, clock)
+        writing = Worker("event store writer")
+        try:
+            return await writing.submit(partial(cls._open, folder, admin, clock, writing))
+        except BaseException:
+            writing.close()
+            raise
 
     @classmethod
-    def _open(cls, folder: Path, admin: str, clock: Clock) -> Self:
+    def _open(cls, folder: Path, admin: str, clock: Clock, writing: Worker) -> Self:
         claimed = DataFolder.claim(folder, admin=admin)
         path = folder / DATABASE_FILE
         writer = Writer(path, clock)
         try:
             writer.open()
-            return cls(claimed, writer, path)
+            return cls(claimed, writer, path, writing)
         except BaseException:
             writer.close()
             claimed.release()
@@ -71,12 +77,13 @@ class SqliteEventStore:
 
     async def close(self) -> None:
         """Let go of the folder; a commit that runs ends first."""
+        closed = self._writing.submit(self._close)
         self._writing.close()
         self._reading.close()
-        await asyncio.to_thread(self._close)
+        await asyncio.shield(closed)
 
     def _close(self) -> None:
-        self._writing.join()
+        """Runs on the writer's thread, after all that was to be written."""
         self._reading.join()
         self._points.close()
         self._lists.close()

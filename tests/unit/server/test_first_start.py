@@ -13,6 +13,7 @@ from server.eventstore.sqlite.store import SqliteEventStore
 from server.first_start import make_owner
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
+from tests.threads import THREADS
 
 
 class Failing(SqliteEventStore):
@@ -56,7 +57,7 @@ def leave_open_to_all(path: Path) -> None:
 async def test_owner_has_an_organisation_and_all_permissions(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert owner is not None
     org, user = await store.org(owner.org_id), await store.user(owner.user_id)
     assert org is not None
@@ -69,7 +70,7 @@ async def test_owner_has_an_organisation_and_all_permissions(
 async def test_token_is_in_its_file_and_its_hash_in_the_store(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert owner is not None
     assert text(token_file) == f"{owner.token}\n"
     token = await store.token_by_hash(hash_of(owner.token))
@@ -81,14 +82,14 @@ async def test_token_file_is_for_its_owner_alone(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
     leave_open_to_all(token_file)
-    await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+    await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert mode(token_file) == 0o600
 
 
 async def test_all_is_stored_in_one_transaction(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
-    await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+    await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     events = await store.events()
     assert [event.type for event in events] == [
         "org.added",
@@ -102,9 +103,12 @@ async def test_all_is_stored_in_one_transaction(
 async def test_store_that_is_not_empty_is_left_alone(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
-    first = await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+    first = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert first is not None
-    assert await make_owner(store, queue, IdGenerator(2), token_file=token_file) is None
+    assert (
+        await make_owner(store, queue, IdGenerator(2), token_file=token_file, threads=THREADS)
+        is None
+    )
     assert text(token_file) == f"{first.token}\n"
 
 
@@ -114,7 +118,7 @@ async def test_token_file_goes_when_nothing_can_be_stored(tmp_path: Path, token_
     await queue.start()
     try:
         with pytest.raises(StorageError):
-            await make_owner(store, queue, IdGenerator(1), token_file=token_file)
+            await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     finally:
         await queue.close()
         await store.close()

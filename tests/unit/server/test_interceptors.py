@@ -14,6 +14,7 @@ from server.domain.refusals import Kind, Refusal
 from server.eventstore.contract import StorageError
 from server.identity.caller import CALLER, Caller
 from server.logs import REQUEST_ID
+from server.threads import TooManyWaiting
 from tests.layered import GUARDED, OPEN, Context, Door, Indexed, answer
 
 ALWAYS = (
@@ -136,6 +137,12 @@ async def test_transcoder_returns_the_request_id_itself(door: Door) -> None:
             grpc.StatusCode.UNAVAILABLE,
             "storage is unavailable, try again",
             id="storage",
+        ),
+        pytest.param(
+            TooManyWaiting("callers' work: 512 calls wait already"),
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "too many calls of this size are waiting, try again later",
+            id="no place in a pool of threads",
         ),
         *(
             pytest.param(

@@ -1,7 +1,8 @@
 """ExecutionService over an engine that does as it is told: what is run, counted and logged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pytest
 import structlog
@@ -30,6 +31,10 @@ from server.ids import IdGenerator
 from server.services import execution, execution_messages, run_records
 from server.services.execution import ExecutionService
 from server.services.run_records import Records
+from server.threads import ThreadPool
+from tests.threads import THREADS
+
+T = TypeVar("T")
 
 ORG, OTHER, ADA = "100000000000000001", "100000000000000002", "200000000000000001"
 NOW = 1_700_000_000_000_000
@@ -123,7 +128,9 @@ def log() -> Log:
 def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
     CALLER.set(Caller(ADA, ORG))
     records = Records(log, since=NOW, lines=False)
-    return ExecutionService(reads, engine, records, IdGenerator(7), clock=lambda: NOW)
+    return ExecutionService(
+        reads, engine, records, IdGenerator(7), threads=THREADS, clock=lambda: NOW
+    )
 
 
 def run_request(trigger: str = "4", **context: object) -> pb.RunTriggerRequest:
@@ -276,7 +283,7 @@ async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(execution_messages, "MUCH", 0)
-    monkeypatch.setattr(asyncio, "to_thread", tell)
+    monkeypatch.setattr(ThreadPool, "run", tell)
     running = asyncio.ensure_future(service.RunTrigger(run_request(), None))
     await is_telling.wait()
     running.cancel()
@@ -367,13 +374,13 @@ async def test_what_is_large_is_read_and_told_off_the_loop(
     service: ExecutionService, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[str] = []
-    to_thread = asyncio.to_thread
 
-    async def noted(function: object, *args: object) -> object:
+    async def noted(_: ThreadPool, owner: str, function: Callable[..., T], *args: object) -> T:
+        assert owner == ORG
         used.append(getattr(function, "__name__", ""))
-        return await to_thread(function, *args)  # type: ignore[arg-type]
+        return function(*args)
 
-    monkeypatch.setattr(asyncio, "to_thread", noted)
+    monkeypatch.setattr(ThreadPool, "run", noted)
     await service.RunTrigger(run_request(claims={"a": "x"}), None)
     assert used == []
     engine.effects = Effects({"c": {"d": [0] * 2000}}, {}, (), (), ())
@@ -410,7 +417,7 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
 ) -> None:
     CALLER.set(Caller(ADA, ORG))
     records = Records(log, since=NOW, lines=lines)
-    service = ExecutionService(reads, engine, records, IdGenerator(7))
+    service = ExecutionService(reads, engine, records, IdGenerator(7), threads=THREADS)
     with structlog.testing.capture_logs() as captured:
         await service.RunTrigger(run_request(), None)
     assert [line["event"] for line in captured] == expected
@@ -433,7 +440,9 @@ async def test_an_action_that_fails_in_a_run_is_a_warning(
     reads: Reads, engine: Engine, log: Log, lines: bool
 ) -> None:
     CALLER.set(Caller(ADA, ORG))
-    service = ExecutionService(reads, engine, Records(log, since=NOW, lines=lines), IdGenerator(7))
+    service = ExecutionService(
+        reads, engine, Records(log, since=NOW, lines=lines), IdGenerator(7), threads=THREADS
+    )
     engine.fails, engine.failure = {"2"}, Failure("late", timed_out=True)
     with structlog.testing.capture_logs() as captured:
         await service.RunTrigger(run_request(), None)

@@ -18,6 +18,7 @@ from server.identity.caller import CALLER, Caller
 from server.ids import IdGenerator
 from server.services import management, messages
 from server.services.management import ManagementService
+from tests.threads import THREADS
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 
@@ -50,7 +51,7 @@ async def service(store: SqliteEventStore) -> AsyncIterator[ManagementService]:
     await queue.start()
     for org_id in (ORG, OTHER):
         await queue.execute(CreateOrg(org_id, org_id, ""))
-    yield ManagementService(store, queue, IdGenerator(7), locale.load_all())
+    yield ManagementService(store, queue, IdGenerator(7), locale.load_all(), threads=THREADS)
     await queue.close()
 
 

@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import tty
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 TIMEOUT_S: Final = 60.0
 """A hang, and not a machine that has more to do."""
@@ -53,25 +54,39 @@ class Server:
         folder: Path,
         environment: Mapping[str, str] | None = None,
         is_read: bool = True,
+        has_terminal: bool = False,
     ) -> None:
+        """Start it.
+
+        Args:
+            arguments: of `serve`.
+            folder: its working folder.
+            environment: more variables.
+            is_read: False closes the reading end of its standard output.
+            has_terminal: True if its standard output is a terminal.
+        """
+        output, terminal = _terminal() if has_terminal else (None, subprocess.PIPE)
         self._log = (folder / "log.txt").open("ab")
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "server", "serve", *_FREE_PORTS, *arguments],
             cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=terminal,
             stderr=self._log,
             encoding="utf-8",
         )
+        if output is not None:
+            os.close(terminal)
+        self._output = output or self._popen.stdout
         self.folder = folder
         self._is_read = is_read
 
     def __enter__(self) -> Self:
         """Wait until it serves; not if nobody reads what it prints."""
         if not self._is_read:
-            assert self._popen.stdout is not None
-            self._popen.stdout.close()
+            assert self._output is not None
+            self._output.close()
             return self
         self.listen = self.line().removeprefix("JSON and gRPC-Web  http://").rstrip()
         self.grpc_listen = self.line().removeprefix("gRPC ").strip()
@@ -83,8 +98,8 @@ class Server:
             self._popen.kill()
         self._popen.wait()
         self._log.close()
-        assert self._popen.stdout is not None
-        self._popen.stdout.close()
+        assert self._output is not None
+        self._output.close()
 
     @property
     def pid(self) -> int:
@@ -92,8 +107,11 @@ class Server:
 
     def line(self) -> str:
         """The next line that it prints; empty once it has ended."""
-        assert self._popen.stdout is not None
-        return self._popen.stdout.readline()
+        assert self._output is not None
+        try:
+            return self._output.readline()
+        except OSError:  # what Linux says of a terminal that no process holds any more
+            return ""
 
     def lines_to(self, start: str) -> list[str]:
         """The next lines, up to and with the one that starts so."""
@@ -123,3 +141,10 @@ class Server:
         address = self.grpc_listen if door == "grpc" else self.listen
         options = ("--door", door, "--address", address, *arguments)
         return run("call", method, json.dumps(message), *options, folder=self.folder)
+
+
+def _terminal() -> tuple[TextIO, int]:
+    """Returns the reading end of a new pseudo-terminal, and the terminal's descriptor."""
+    reading, terminal = os.openpty()
+    tty.setraw(terminal)
+    return os.fdopen(reading, encoding="utf-8"), terminal

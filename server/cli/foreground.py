@@ -6,6 +6,7 @@ What is for the operator goes to standard output; the log goes to standard error
 import asyncio
 import os
 import signal
+import sys
 from typing import Final
 
 import click
@@ -62,8 +63,9 @@ def _asked_to_stop() -> asyncio.Event:
 
 
 def _print(started: Started, config: Config) -> None:
+    is_terminal = config.log_format == "text" and sys.stdout is not None and sys.stdout.isatty()
     try:
-        for line in welcome.lines(started, config.data_dir):
+        for line in welcome.lines(started, config.data_dir, is_terminal=is_terminal):
             click.echo(line)
     except OSError:
         drop_output()  # Whether anyone reads it is not the service's concern.

@@ -81,7 +81,7 @@ def serve(check_config: bool, **flags: object) -> None:
 
     Settings are flags, else environment variables, else what the TOML file of --config says under
     the same names. The first start on an empty data folder makes an organisation and an owner
-    token, and prints both, with commands to paste.
+    token, left in owner.token there. A terminal also shows the token, and commands to paste.
     """
     loaded = settings(flags)
     if check_config:

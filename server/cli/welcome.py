@@ -1,5 +1,6 @@
 """What serve prints once it serves: where the doors are, and after a first start, what to paste.
 
+Rule: the token is printed on a terminal only. Anything else may end in collected logs.
 Every printed command works in a POSIX shell, in the folder that the server was started in, in the
 order printed; nothing but curl is taken for granted, and for `call` not even that.
 """
@@ -22,19 +23,22 @@ _ACTION: Final = '{"name":"hello","script":"function hello(ctx, api) {}"}'
 _DEFAULT: Final = Config()
 
 
-def lines(started: "Started", data_dir: Path) -> Iterator[str]:
-    """The text, a line at a time."""
+def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[str]:
+    """Yields the text line by line."""
     owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
     yield f"JSON and gRPC-Web  http://{started.listen}"
     yield f"gRPC               {started.grpc_listen}"
     yield f"data folder        {data_dir}"
     if owner is not None:
         yield f"organisation       {owner.org_name} ({owner.org_id}), made just now"
+    if owner is not None and is_terminal:
         yield f"owner token        {owner.token}"
         yield f"                   also in {token_file}"
         yield ""
         http, grpc = Address.parse(started.listen), Address.parse(started.grpc_listen)
         yield from _commands(http.reachable, grpc.reachable, data_dir)
+    elif owner is not None:
+        yield f"owner token        in {token_file}; it and commands are printed on a terminal only"
     elif token_file.exists():
         yield f"owner token        in {token_file}"
     else:

@@ -51,7 +51,7 @@ def documents(text: str) -> Iterator[Any]:
 @pytest.mark.parametrize("data_dir", [pytest.param("data", id="default"), "a 'data' $folder"])
 def test_every_printed_command_works_as_pasted(data_dir: str, tmp_path: Path) -> None:
     path = stand_ins(tmp_path / "bin", STAND_INS)
-    with Server("--data-dir", data_dir, folder=tmp_path) as server:
+    with Server("--data-dir", data_dir, folder=tmp_path, has_terminal=True) as server:
         printed = server.lines_to("# gRPC, with grpcurl")
         commands = [*printed, server.line(), server.line()]
         pasted = "\n".join(
@@ -74,8 +74,8 @@ def test_every_printed_command_works_as_pasted(data_dir: str, tmp_path: Path) ->
     assert done.returncode == 0
 
 
-def test_the_first_start_prints_the_organisation_and_the_owner_token(tmp_path: Path) -> None:
-    with Server(folder=tmp_path) as server:
+def test_the_first_start_prints_the_owner_token_on_a_terminal(tmp_path: Path) -> None:
+    with Server(folder=tmp_path, has_terminal=True) as server:
         folder, org, token, also, _, paste = (server.line() for _ in range(6))
     assert folder == "data folder        data\n"
     assert re.fullmatch(r"organisation       \S.* \(\d{18}\), made just now\n", org)
@@ -85,6 +85,30 @@ def test_the_first_start_prints_the_organisation_and_the_owner_token(tmp_path: P
     file = tmp_path / "data" / "owner.token"
     assert file.read_text().strip() == token.split()[-1]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("options", "has_terminal"),
+    [
+        pytest.param((), False, id="pipe"),
+        pytest.param(("--log-format", "json"), False, id="pipe and json"),
+        pytest.param(("--log-format", "json"), True, id="terminal and json"),
+    ],
+)
+def test_first_start_whose_output_may_be_collected_prints_no_token(
+    options: tuple[str, ...], has_terminal: bool, tmp_path: Path
+) -> None:
+    with Server(*options, folder=tmp_path, has_terminal=has_terminal) as server:
+        _, org, token = server.line(), server.line(), server.line()
+        server.signal(signal.SIGTERM)
+        rest = server.line()
+        assert server.wait() == 0
+    assert org.endswith("made just now\n")
+    place = "in data/owner.token; it and commands are printed on a terminal only"
+    assert token == f"owner token        {place}\n"
+    assert rest == ""
+    secret = (tmp_path / "data" / "owner.token").read_text().strip()
+    assert secret not in server.log()
 
 
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ _READ_BUFFER_BYTES: Final = 64 << 10
 """aiohttp stops reading a body at twice this, until the handler takes some."""
 _PROGRESS_BYTES: Final = 64 << 10
 """What a reader must take of a waiting answer per `Limits.write_timeout_s`."""
+_FRAMING_BYTES: Final = 512 << 10
+"""Max bytes of a body's framing (sizes and extensions of chunks, trailers); more is 400. Twice what
+may lie here unparsed after one read of the socket, as that is counted, too."""
+_FRAMING_PER_OCTET: Final = 8
+"""Framing bytes allowed for each byte of the body: a chunk of one byte needs five."""
 
 _SAID: Final = (
     # By what aiohttp 3.14 and its llhttp say first; a text that they change is `_OTHERWISE`.
@@ -125,6 +130,7 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_connections",
         "_discard_left",
+        "_framing_bytes",
         "_header_timer",
         "_is_cut",
         "_request",
@@ -154,6 +160,7 @@ class Connection(web.RequestHandler):
         # Being answered; or, while `_discard_left` is set, answered with its body still coming in.
         self._request: web.BaseRequest | None = None
         self._discard_left: int | None = None
+        self._framing_bytes = 0
         self._is_cut = False
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -163,6 +170,7 @@ class Connection(web.RequestHandler):
         """Note that the headers are complete, and the answer under way."""
         self._request = request
         self._discard_left = None
+        self._framing_bytes = 0
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
@@ -208,7 +216,6 @@ class Connection(web.RequestHandler):
         if self._wire is not None:
             # Whatever the socket does not take at once counts as waiting for the reader.
             self._wire.set_write_buffer_limits(high=0)
-        self._await_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for timer in (self._header_timer, self._write_timer):
@@ -220,12 +227,18 @@ class Connection(web.RequestHandler):
         self._request = None  # which refers to the connection
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
         request = self._request
+        if request is not None and not request.content.is_eof():
+            before = request.content.total_bytes
+            super().data_received(data)
+            self._framing_bytes += len(data) - (request.content.total_bytes - before)
+        else:
+            super().data_received(data)
+            request = self._request
         if request is None:
             if self._header_timer is None and not self._messages and data:
                 self._await_headers()
-        elif self._messages and not request.content.is_eof():
+        elif not request.content.is_eof() and (self._messages or self._is_framing_endless(request)):
             # Before its body ends no request can follow: this is what the parser refuses of the
             # body. It does not tell the body's reader, who would wait.
             self._messages.clear()
@@ -289,6 +302,8 @@ class Connection(web.RequestHandler):
     # Deadlines.
 
     def _await_headers(self) -> None:
+        # The connection is idle no more: from here this deadline counts, not that of aiohttp.
+        self.keep_alive(True)
         self._header_timer = asyncio.get_running_loop().call_later(
             self._connections.limits.header_timeout_s, self.abort
         )
@@ -306,6 +321,10 @@ class Connection(web.RequestHandler):
                 self._wire.abort()
             else:
                 self._await_reader()
+
+    def _is_framing_endless(self, request: web.BaseRequest) -> bool:
+        allowed = _FRAMING_BYTES + _FRAMING_PER_OCTET * request.content.total_bytes
+        return self._framing_bytes > allowed
 
     def _cut_if_endless(self, request: web.BaseRequest, left: int) -> None:
         """Read no more of a body that nobody wants, once there is too much of it.

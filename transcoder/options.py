@@ -45,11 +45,11 @@ class Limits:
     headers_max: int = 128
     """Header fields in a request (R15)."""
     header_timeout_s: float = 5.0
-    """From a connection's, or a request's, first byte to the end of its headers (R19)."""
+    """From a request's first byte to the end of its headers (R19)."""
     body_timeout_s: float = 10.0
     """From the headers to the last byte of a unary body (R21)."""
     keepalive_timeout_s: float = 15.0
-    """An idle connection between two requests (R20)."""
+    """An idle connection, before its first request and between two (R20)."""
     write_timeout_s: float = 30.0
     """For a client to take 64 KiB, or the rest, of an answer that waits for it (R22)."""
     connections_max: int = 4000

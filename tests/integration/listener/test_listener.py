@@ -308,13 +308,36 @@ async def test_garbage_after_a_good_request_is_refused(serve: Serve) -> None:
     assert await client.end() == b""
 
 
-@pytest.mark.parametrize(
-    "first", [pytest.param(b"", id="silent"), pytest.param(b"GET / HT", id="partial headers")]
-)
-async def test_connection_without_headers_is_closed_in_time(serve: Serve, first: bytes) -> None:
+async def test_connection_without_headers_is_closed_in_time(serve: Serve) -> None:
     limits = replace(LIMITS, header_timeout_s=0.1, keepalive_timeout_s=60.0)
-    client = await (await serve(hello, limits)).connect(first)
+    client = await (await serve(hello, limits)).connect(b"GET / HT")
     assert await client.end() == b""
+
+
+async def test_new_connection_may_be_silent_longer_than_headers_may_take(serve: Serve) -> None:
+    limits = replace(LIMITS, header_timeout_s=0.05, keepalive_timeout_s=60.0)
+    client = await (await serve(hello, limits)).connect()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.reader.read(1), 0.2)
+    await client.send(HELLO)
+    assert (await client.answer()).body == b"hello"
+
+
+async def test_new_connection_that_stays_silent_is_closed_after_the_keep_alive_time(
+    serve: Serve,
+) -> None:
+    limits = replace(LIMITS, header_timeout_s=60.0, keepalive_timeout_s=0.1)
+    client = await (await serve(hello, limits)).connect()
+    assert await client.end() == b""
+
+
+async def test_headers_that_begin_late_have_their_whole_time(serve: Serve) -> None:
+    limits = replace(LIMITS, header_timeout_s=5.0, keepalive_timeout_s=0.2)
+    client = await (await serve(hello, limits)).connect(HELLO[:5])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.reader.read(1), 0.4)
+    await client.send(HELLO[5:])
+    assert (await client.answer()).body == b"hello"
 
 
 async def test_dripped_headers_do_not_put_the_deadline_off(serve: Serve) -> None:
@@ -543,6 +566,36 @@ async def test_chunk_that_goes_wrong_later_ends_the_connection_after_one_answer(
     assert (answer.status, answer.words()) == (400, "request body: its chunks are malformed")
     assert answer.headers["connection"] == "close"
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        pytest.param(b"1;a=", b"a" * 1024, id="extension of a chunk"),
+        pytest.param(b"1\r\nx\r\n0;a=", b"a" * 1024, id="extension of the last chunk"),
+        pytest.param(b"1\r\nx\r\n", b"1;" + b"a" * 1017 + b"\r\nx\r\n", id="many extensions"),
+        pytest.param(b"1\r\nx\r\n0\r\n", b"X-Y: " + b"a" * 1017 + b"\r\n", id="trailers"),
+    ],
+)
+async def test_a_megabyte_of_a_bodys_framing_is_refused(
+    serve: Serve, begin: bytes, piece: bytes
+) -> None:
+    client = await (await serve(echo)).connect(CHUNKED + begin)
+    answering = asyncio.create_task(client.answer())
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            await client.send(piece * 16)
+    assert (await answering).status == 400
+    assert await client.end() == b""
+
+
+async def test_a_body_of_tiny_chunks_is_read(serve: Serve) -> None:
+    body = b"x" * 200_000
+    chunks = b"1\r\nx\r\n" * len(body)
+    client = await (await serve(echo)).connect(CHUNKED)
+    answering = asyncio.create_task(client.answer())
+    await client.send(chunks + b"0\r\n\r\n")
+    assert (await answering).body == body
 
 
 async def test_chunk_that_goes_wrong_after_the_answer_ends_the_connection(

@@ -3,24 +3,25 @@
 structlog's loggers and those of the standard library end in the same lines, with the request id
 while a call lasts.
 
-Rule: a value never breaks a line, and a log that cannot be written never breaks a call.
+Rule: a value never breaks a line. A log that cannot be written, or that nobody reads, neither
+breaks nor delays a call (`server.line_writer`).
 """
 
-import asyncio
-import contextlib
+import io
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable
 from contextvars import ContextVar
-from typing import BinaryIO, Final
+from datetime import UTC, datetime
+from typing import Final
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 from server.config import LogFormat
+from server.line_writer import LineWriter
 
 _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -31,13 +32,19 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 
 def set_up(
-    log_format: LogFormat, *, access_log: bool = True, output: BinaryIO | None = None
-) -> None:
+    log_format: LogFormat, *, access_log: bool = True, output: io.BytesIO | None = None
+) -> LineWriter:
     """Send every log line of this process, from level info, to standard error.
 
     Without access log, the doors too say only what is worth a warning.
+
+    Returns:
+        What writes the lines: `flush` it before the process ends.
     """
-    render: Processor = _json if log_format == "json" else _text
+    render = _json if log_format == "json" else _text
+    stream = output or io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+    writer = LineWriter(stream, dropped=lambda count: render(None, "", _dropped(count)))
+    lines = _Lines(writer)
     structlog.configure(
         processors=[
             _with_request_id,
@@ -47,7 +54,7 @@ def set_up(
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=_factory(output or sys.stderr.buffer),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     logging.captureWarnings(capture=True)
@@ -55,42 +62,14 @@ def set_up(
     root.handlers = [_ToStructlog()]
     root.setLevel(logging.INFO)
     logging.getLogger("transcoder").setLevel(logging.NOTSET if access_log else logging.WARNING)
+    return writer
 
 
-class _Output:
-    """Writes whole lines, those of one turn of a loop together.
+class _Lines:
+    """Hands lines over; its methods have the names of levels, as structlog calls them."""
 
-    Its methods are named as structlog calls its loggers, by level.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._flushed_by: asyncio.AbstractEventLoop | None = None
-
-    def write(self, line: bytes) -> None:
-        # A full disk or a closed pipe is no reason to fail what is being logged.
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._flush()
-            return
-        if self._flushed_by is not loop:
-            self._flushed_by = loop
-            loop.call_soon(self._flush)
-
-    debug = info = warning = error = critical = write
-
-    def _flush(self) -> None:
-        self._flushed_by = None
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-
-def _factory(stream: BinaryIO) -> Callable[..., _Output]:
-    output = _Output(stream)
-    return lambda *_: output
+    def __init__(self, writer: LineWriter) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
 class _ToStructlog(logging.Handler):
@@ -103,6 +82,12 @@ class _ToStructlog(logging.Handler):
             )
         except Exception:  # noqa: BLE001  as every handler: a bad log call must not break its caller
             self.handleError(record)
+
+
+def _dropped(count: int) -> EventDict:
+    time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event = "log lines were dropped, as standard error was not read"
+    return {"time": time, "level": "warning", "event": event, "lines": count}
 
 
 def _with_request_id(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:

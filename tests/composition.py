@@ -22,7 +22,7 @@ async def serve(
     """
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    logs.set_up("text")
+    log = logs.set_up("text")
     free = "127.0.0.1:0"
     config = Config(listen=free, grpc_listen=free, data_dir=data, access_log=access_log)
     application = Application(config)
@@ -35,3 +35,4 @@ async def serve(
         await asked.wait()
     finally:
         await application.stop()
+        log.flush(1)

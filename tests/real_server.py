@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from tests.processes import ROOT, Cores, Process
 
@@ -29,13 +29,20 @@ class RealServer:
         data: its data folder.
     """
 
-    def __init__(self, data: Path, *options: str, cores: Cores | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        cores: Cores | None = None,
+        errors: IO[bytes] | None = None,
+    ) -> None:
         """Start it, and wait until it serves.
 
         Args:
             data: the data folder; what an earlier one left in it is served.
             options: more of them, for `serve`.
             cores: where it stays; None leaves that to the system.
+            errors: where its log goes; by default a file beside the data folder.
 
         Raises:
             AssertionError: it ended instead; the text is what it logged.
@@ -43,11 +50,11 @@ class RealServer:
         self.data = data
         self._log = data.with_name(f"{data.name}.log")
         addresses = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
-        with self._log.open("ab") as errors:
+        with self._log.open("ab") as log:
             self.process = Process(
                 ["-m", "server", "serve", *addresses, "--data-dir", str(data), *options],
                 cores=cores,
-                errors=errors,
+                errors=errors or log,
             )
         self.http = self._printed_after(_JSON_DOOR)
         self.grpc = self._printed_after(_GRPC_DOOR)

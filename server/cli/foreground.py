@@ -4,20 +4,24 @@ What is for the operator goes to standard output; the log goes to standard error
 """
 
 import asyncio
+import io
 import os
 import signal
 import sys
 from typing import Final
 
-import click
 import uvloop
 
 from server import logs
 from server.app import Application, Started
 from server.cli import welcome
-from server.cli.failures import Failed, drop_output
+from server.cli.failures import Failed
 from server.config import Config
 from server.eventstore.contract import StorageError
+from server.line_writer import LineWriter
+
+FLUSH_MAX_S: Final = 0.3
+"""For the last lines of the log, at the end of the process."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -29,16 +33,18 @@ def run(config: Config) -> None:
         Failed: the data folder cannot be had.
         OSError: an address cannot be had.
     """
-    logs.set_up(config.log_format, access_log=config.access_log)
+    log = logs.set_up(config.log_format, access_log=config.access_log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config))
+            runner.run(_serve(config, log))
     except StorageError as error:
         raise Failed(str(error)) from error
+    finally:
+        log.flush(FLUSH_MAX_S)
 
 
-async def _serve(config: Config) -> None:
-    asked = _asked_to_stop()
+async def _serve(config: Config, log: LineWriter) -> None:
+    asked = _asked_to_stop(log)
     application = Application(config)
     try:
         _print(await application.start(), config)
@@ -47,12 +53,13 @@ async def _serve(config: Config) -> None:
         await application.stop()
 
 
-def _asked_to_stop() -> asyncio.Event:
+def _asked_to_stop(log: LineWriter) -> asyncio.Event:
     """Set by the first signal; the second ends the process where it stands."""
     asked = asyncio.Event()
 
     def on_signal(number: int) -> None:
         if asked.is_set():
+            log.flush(FLUSH_MAX_S)
             os._exit(128 + number)
         asked.set()
 
@@ -63,9 +70,9 @@ def _asked_to_stop() -> asyncio.Event:
 
 
 def _print(started: Started, config: Config) -> None:
-    is_terminal = config.log_format == "text" and sys.stdout is not None and sys.stdout.isatty()
-    try:
-        for line in welcome.lines(started, config.data_dir, is_terminal=is_terminal):
-            click.echo(line)
-    except OSError:
-        drop_output()  # Whether anyone reads it is not the service's concern.
+    """Prints from a thread: if nobody reads it, the service goes on all the same."""
+    is_terminal = config.log_format == "text" and sys.stdout.isatty()
+    stream = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
+    output = LineWriter(stream, dropped=lambda _: b"")
+    for line in welcome.lines(started, config.data_dir, is_terminal=is_terminal):
+        output.write(f"{line}\n".encode(sys.stdout.encoding, "replace"))

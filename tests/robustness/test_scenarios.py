@@ -17,6 +17,7 @@ from tests.robustness.readers import stop_reading
 from tests.robustness.scripts import MORE_MAX_MIB, attack
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
+from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 
 
 @pytest.mark.parametrize("door", ["http", "grpc"])
@@ -94,3 +95,14 @@ def test_loops_of_one_organisation_leave_another_served(tmp_path: Path) -> None:
     assert seen.wrong == []
     assert set(seen.full) == {"json", "grpc", "grpc-web"}
     assert len(seen.quick_s) > 10
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_every_line_is_accounted_for(
+    tmp_path: Path,
+) -> None:
+    seen = leave_unread(tmp_path / "data", calls=3400)
+    assert seen.wrong == []
+    assert seen.dropped > 0
+    assert seen.logged + seen.dropped == seen.calls - 3400
+    assert seen.status == 0
+    assert seen.stop_s <= STOP_MAX_S

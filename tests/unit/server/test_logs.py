@@ -1,6 +1,5 @@
 """Log lines: one event a line, whatever is in it, in both formats and from both kinds of logger."""
 
-import asyncio
 import io
 import json
 import logging
@@ -10,8 +9,11 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from server import logs
+from server import line_writer, logs
 from server.config import LogFormat
+from server.line_writer import LineWriter
+
+WAIT_S = 10
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,11 @@ def logging_as_before() -> Iterator[None]:
     logging.getLogger("transcoder").setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+
+
+def written(writer: LineWriter, output: io.BytesIO) -> bytes:
+    assert writer.flush(WAIT_S)
+    return output.getvalue()
 
 
 def without_time(line: str) -> str:
@@ -45,10 +52,10 @@ def without_time(line: str) -> str:
 )
 def test_a_line_of_text_is_one_line(event: str, values: dict[str, object], line: str) -> None:
     output = io.BytesIO()
-    logs.set_up("text", output=output)
+    writer = logs.set_up("text", output=output)
     structlog.get_logger().info(event, **values)
-    assert output.getvalue().decode().endswith("\n")
-    assert without_time(output.getvalue().decode()) == f"{line}\n"
+    text = written(writer, output).decode()
+    assert without_time(text) == f"{line}\n"
 
 
 @pytest.mark.parametrize(
@@ -62,9 +69,9 @@ def test_a_line_of_text_is_one_line(event: str, values: dict[str, object], line:
 )
 def test_a_line_of_json_keeps_the_value(value: object) -> None:
     output = io.BytesIO()
-    logs.set_up("json", output=output)
+    writer = logs.set_up("json", output=output)
     structlog.get_logger().info("call", value=value)
-    (line,) = output.getvalue().splitlines()
+    (line,) = written(writer, output).splitlines()
     entry = json.loads(line)
     assert entry.pop("time").endswith("Z")
     assert entry == {"level": "info", "event": "call", "value": value}
@@ -81,20 +88,20 @@ def test_without_access_log_doors_tell_only_what_is_worth_a_warning(
     access_log: bool, events: list[str]
 ) -> None:
     output = io.BytesIO()
-    logs.set_up("json", access_log=access_log, output=output)
+    writer = logs.set_up("json", access_log=access_log, output=output)
     logging.getLogger("transcoder.connection").info("refused")
     logging.getLogger("transcoder.connection").error("failed")
-    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == events
+    assert [json.loads(line)["event"] for line in written(writer, output).splitlines()] == events
 
 
 def test_the_standard_library_logs_into_the_same_lines() -> None:
     output = io.BytesIO()
-    logs.set_up("json", output=output)
+    writer = logs.set_up("json", output=output)
     token = logs.REQUEST_ID.set("r1")
     logging.getLogger("transcoder.app").warning("lost %s", "it")
     logging.getLogger("transcoder.app").debug("not shown")
     logs.REQUEST_ID.reset(token)
-    entry = json.loads(output.getvalue())
+    entry = json.loads(written(writer, output))
     assert entry == {
         "time": entry["time"],
         "level": "warning",
@@ -113,21 +120,21 @@ def test_the_standard_library_logs_into_the_same_lines() -> None:
 )
 def test_a_traceback_is_logged(log_format: LogFormat, expected: bytes) -> None:
     output = io.BytesIO()
-    logs.set_up(log_format, output=output)
+    writer = logs.set_up(log_format, output=output)
     try:
         _ = 1 // 0
     except ZeroDivisionError:
         logging.getLogger().exception("failed")
-    assert expected in output.getvalue()
+    assert expected in written(writer, output)
 
 
 def test_warnings_are_lines_too() -> None:
     output = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logs.set_up("text", output=output)
+        writer = logs.set_up("text", output=output)
         warnings.warn("careful", stacklevel=1)
-    assert b"UserWarning: careful" in output.getvalue()
+    assert b"UserWarning: careful" in written(writer, output)
 
 
 class Closed(io.BytesIO):
@@ -136,33 +143,24 @@ class Closed(io.BytesIO):
 
 
 def test_a_log_that_cannot_be_written_breaks_nothing() -> None:
-    logs.set_up("text", output=Closed())
+    writer = logs.set_up("text", output=Closed())
     structlog.get_logger().info("lost")
+    assert writer.flush(WAIT_S)
 
 
-class Flushed(io.BytesIO):
-    flushes = 0
-
-    def flush(self) -> None:
-        self.flushes += 1
-
-
-async def test_lines_of_one_turn_of_the_loop_leave_together() -> None:
-    output = Flushed()
-    logs.set_up("text", output=output)
-    log = structlog.get_logger()
-    log.info("one")
-    log.info("two")
-    assert output.flushes == 0
-    await asyncio.sleep(0)
-    assert output.flushes == 1
-    log.info("three")
-    await asyncio.sleep(0)
-    assert output.flushes == 2
-
-
-def test_a_line_outside_of_a_loop_leaves_at_once() -> None:
-    output = Flushed()
-    logs.set_up("text", output=output)
-    structlog.get_logger().info("one")
-    assert output.flushes == 1
+@pytest.mark.parametrize(
+    ("log_format", "expected"),
+    [
+        pytest.param("text", b" warning  log lines were dropped, as standard error", id="text"),
+        pytest.param("json", b'"level":"warning","event":"log lines were dropped, as ', id="json"),
+    ],
+)
+def test_dropped_lines_are_told_in_the_format_of_the_log(
+    log_format: LogFormat, expected: bytes
+) -> None:
+    output = io.BytesIO()
+    writer = logs.set_up(log_format, output=output)
+    structlog.get_logger().info("too long", text="a" * line_writer.WAITING_MAX_BYTES)
+    structlog.get_logger().info("short")
+    told, _ = written(writer, output).splitlines()
+    assert expected in told

@@ -1,0 +1,162 @@
+"""Writes lines to a stream from a thread, so that nobody waits for whoever reads the stream.
+
+What waits to be written is bounded in bytes. What does not fit is dropped and counted; the count is
+written where the lines are missing, once the stream takes lines again.
+
+Rule 1: `write` never waits for the stream. It may be called from any thread, and while another
+`write` of the same thread is under way: the collector may run a finalizer that logs.
+Rule 2: lines leave in the order of their `write`.
+Rule 3: under load they leave in batches; a line after a pause leaves at once.
+"""
+
+import io
+import itertools
+import queue
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple
+
+WAITING_MAX_BYTES: Final = 1 << 20
+"""Lines in memory: those of a second of a busy service. More are dropped."""
+
+LINE_BYTES: Final = 64
+"""What a line takes in memory beside its text, about."""
+
+GATHER_S: Final = 0.01
+"""Pause after a batch: each batch costs a switch of threads."""
+
+FLUSH_STEP_S: Final = 0.002
+
+
+class LineWriter:
+    def __init__(
+        self,
+        stream: io.RawIOBase | io.BytesIO,
+        *,
+        dropped: Callable[[int], bytes],
+        waiting_max_bytes: int = WAITING_MAX_BYTES,
+    ) -> None:
+        """Start the thread, which lasts as long as the process.
+
+        Args:
+            stream: unbuffered: a lock of a buffer that is stuck would stop the interpreter's exit.
+            dropped: makes the line that tells how many lines were dropped.
+            waiting_max_bytes: lines in memory; more are dropped.
+        """
+        self._stream = stream
+        self._dropped_line = dropped
+        self._waiting_max_bytes = waiting_max_bytes
+        self._lock = threading.RLock()  # see rule 1
+        self._lines: deque[bytes] = deque()
+        self._waiting_bytes = 0  # those that are being written, too
+        self._dropped = 0  # lines that came after those that wait
+        self._missing = 0  # lines that came before those that wait
+        self._is_asleep = True
+        self._has_failed = False
+        self._end = b""  # ends a line of which a part was written
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="line writer", daemon=True).start()
+
+    def write(self, line: bytes) -> None:
+        """Have a line written, which ends with a line feed, or count it as dropped."""
+        with self._lock:
+            size = len(line) + LINE_BYTES
+            if self._waiting_bytes + size > self._waiting_max_bytes:
+                if self._lines:
+                    self._dropped += 1
+                else:
+                    self._missing += 1
+            else:
+                self._lines.append(line)
+                self._waiting_bytes += size
+            if self._is_asleep:
+                self._is_asleep = False
+                self._wakes.put(None)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is written; False if it was not in time. Not for the event loop."""
+        until = time.monotonic() + timeout_s
+        while not self._is_asleep:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(FLUSH_STEP_S)
+        return True
+
+    def _run(self) -> None:
+        while True:
+            self._wakes.get()
+            while (batch := self._take()) is not None:
+                self._write(batch)
+                time.sleep(GATHER_S)
+
+    def _take(self) -> "_Batch | None":
+        """What to write next. None, and to be woken by the next line, if there is nothing."""
+        with self._lock:
+            if self._missing and (self._lines or not self._has_failed):
+                batch = _Batch((self._dropped_line(self._missing),), self._missing)
+                self._waiting_bytes += batch.size
+                self._missing = 0
+            elif self._lines:
+                lines, self._lines = self._lines, deque()
+                batch = _Batch(tuple(lines), len(lines))
+                self._missing, self._dropped = self._dropped, 0
+            else:
+                self._is_asleep = True
+                return None
+        return batch
+
+    def _write(self, batch: "_Batch") -> None:
+        data = b"".join(batch.lines)
+        end, self._end = self._end, b""
+        self._has_failed = False
+        left = memoryview(end + data)
+        try:
+            while left:
+                count = self._stream.write(left)
+                if count is None:  # a stream that does not block, and is full
+                    select.select((), (self._stream,), ())
+                else:
+                    left = left[count:]
+        except (OSError, ValueError):  # a full disk, a closed pipe
+            self._give_up(batch, data[: max(len(data) - len(left), 0)], end)
+        with self._lock:
+            self._waiting_bytes -= batch.size
+
+    def _give_up(self, batch: "_Batch", written: bytes, end: bytes) -> None:
+        """Count what is not written of the batch, and all that waits, until the next line comes."""
+        self._has_failed = True
+        if written:
+            end = b"" if written.endswith(b"\n") else b"\n"
+        self._end = end
+        with self._lock:
+            lines, self._lines = self._lines, deque()
+            self._missing += batch.lost(len(written)) + len(lines) + self._dropped
+            self._dropped = 0
+            self._waiting_bytes -= _size(lines)
+
+
+class _Batch(NamedTuple):
+    """Lines to write.
+
+    Attributes:
+        total: how many they are; or how many the only one says are missing.
+    """
+
+    lines: Collection[bytes]
+    total: int
+
+    @property
+    def size(self) -> int:
+        return _size(self.lines)
+
+    def lost(self, written: int) -> int:
+        """How many are missing if no more than so many bytes are written."""
+        whole = sum(end <= written for end in itertools.accumulate(map(len, self.lines)))
+        return 0 if whole == len(self.lines) else self.total - whole
+
+
+def _size(lines: Collection[bytes]) -> int:
+    return sum(map(len, lines)) + LINE_BYTES * len(lines)

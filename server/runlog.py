@@ -129,7 +129,11 @@ class RunLog:
                 return
             self._writing = asyncio.get_running_loop().create_task(self._write_waiting())
             self._writing.add_done_callback(self._written)
-        await asyncio.shield(self._writing)
+        writing = self._writing
+        await asyncio.wait((writing,))
+        error = writing.exception()
+        if error is not None:  # an error for each who waits: one for all would grow a traceback
+            raise StorageError(*error.args)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
@@ -160,7 +164,14 @@ class RunLog:
             task.exception()  # those who wait are told; there may be nobody
 
     async def _write(self, batch: Sequence[LoggedRun]) -> bool:
-        return await self._store.append_runs(batch, since=self._since(), max_bytes=self._max_bytes)
+        since, max_bytes = self._since(), self._max_bytes
+        try:
+            return await self._store.append_runs(batch, since=since, max_bytes=max_bytes)
+        except StorageError:
+            raise
+        except Exception:
+            log.exception("runs cannot be logged")
+            raise StorageError("a fault while runs were logged") from None
 
     def _drop_what_is_too_much(self) -> None:
         while self._waiting_bytes > self._waiting_max_bytes:

@@ -43,6 +43,13 @@ _log: Final = logging.getLogger(__name__)
 OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 
 
+class BatchFailed(Exception):
+    """A fault of ours failed the batch of a command; nothing was written. The log has the cause."""
+
+    def __str__(self) -> str:
+        return "the batch of the command failed"
+
+
 class CommandQueue:
     """Commits commands to a store, whose clock is the time of each command.
 
@@ -96,6 +103,7 @@ class CommandQueue:
             Refusal: the rules say no; or UNAVAILABLE when the queue is closed, RESOURCE_EXHAUSTED
                 when too many wait.
             StorageError: nothing of its batch was written.
+            BatchFailed: the same, by a fault of ours.
         """
         return await self._queued(command, or_unchanged=or_unchanged)
 
@@ -174,20 +182,30 @@ class CommandQueue:
             return writes
 
         needs = needs_of([caller.command for caller in callers])
+        # An error for each caller: one for all would grow a traceback with each that raises it.
         try:
             await self._store.commit(needs, decide)
-            if self._on_commit is not None and events:
-                self._on_commit(events)
         except StorageError as error:
             _log.error("batch of %d failed: %s", len(callers), error)
             for caller in callers:
-                caller.fail(StorageError(*error.args))  # one each: each grows a traceback
-        except Exception as error:  # noqa: BLE001 - a fault of ours; the runner outlives it
+                caller.fail(StorageError(*error.args))
+        except Exception:  # noqa: BLE001  a fault of ours; the runner outlives it
+            _log.exception("batch of %d failed", len(callers))
             for caller in callers:
-                caller.fail(error)
+                caller.fail(BatchFailed())
         else:
+            self._announce(events)
             for caller in callers:
                 caller.tell()
+
+    def _announce(self, events: Sequence[RecordedEvent]) -> None:
+        """Calls `on_commit`. Its failure is only logged: the writes are durable."""
+        if self._on_commit is None or not events:
+            return
+        try:
+            self._on_commit(events)
+        except Exception:  # noqa: BLE001  whatever it is, nobody's command failed
+            _log.exception("what follows a commit of %d events failed", len(events))
 
 
 class _Caller(Generic[R]):

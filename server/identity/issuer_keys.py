@@ -102,6 +102,8 @@ class IssuerKeys:
             fetched = await self._fetch()
         except NoKeys as error:
             log.warning("the keys of the JWT issuer cannot be had", reason=str(error))
+        except Exception:
+            log.exception("the keys of the JWT issuer cannot be had")
         else:
             self._is_failing = False
             self._keys = fetched.keys

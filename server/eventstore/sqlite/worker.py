@@ -47,6 +47,7 @@ class Worker:
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             call.run()
+            del call  # an idle thread keeps no result, which may be large
 
 
 class _Call(Generic[T]):

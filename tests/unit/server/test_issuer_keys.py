@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from server.domain.refusals import Kind, Refusal
 from server.identity.issuer_keys import (
@@ -164,14 +165,14 @@ async def test_a_made_up_key_delays_nobody_else(issuer: Issuer, keys: IssuerKeys
 
 
 @pytest.mark.parametrize("failure", [NoKeys("down"), RuntimeError("a fault of ours")])
-async def test_without_keys_nothing_is_known(
-    issuer: Issuer, failure: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_without_keys_nothing_is_known(issuer: Issuer, failure: Exception) -> None:
     keys = IssuerKeys(issuer.fetch, clock=issuer.clock)
     issuer.failure = failure
-    assert await unavailable(keys, "old")
-    assert await unavailable(keys, "old")
+    with structlog.testing.capture_logs() as lines:
+        assert await unavailable(keys, "old")
+        assert await unavailable(keys, "old")
     assert issuer.fetches == 1
+    assert [line["event"] for line in lines] == ["the keys of the JWT issuer cannot be had"]
     issuer.failure = None
     issuer.now += INTERVAL_S * SECOND
     assert id_of(await keys.find("old", "EdDSA")) == "old"

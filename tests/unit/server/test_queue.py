@@ -12,7 +12,7 @@ from server.commands.actions import (
     UpdateAction,
 )
 from server.commands.base import Change, Facts
-from server.commands.queue import BATCH_MAX, FULL, CommandQueue
+from server.commands.queue import BATCH_MAX, FULL, BatchFailed, CommandQueue
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
@@ -216,15 +216,20 @@ async def test_fault_in_a_rule_fails_one_command(store: MemoryStore) -> None:
     assert [type(outcome) for outcome in outcomes] == [Action, ZeroDivisionError, Action]
 
 
-async def test_fault_in_the_store_reaches_its_callers_and_the_queue_goes_on(
-    store: MemoryStore,
+async def test_fault_in_the_store_fails_each_caller_by_itself_and_is_logged_once(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with CommandQueue(store) as queue:
         store.failure = ZeroDivisionError()
-        with pytest.raises(ZeroDivisionError):
-            await queue.execute(an_action("1"))
+        tasks = [asyncio.create_task(queue.execute(an_action(number))) for number in "123"]
+        await asyncio.wait(tasks)
         store.failure = None
         await queue.execute(an_action("1"))
+    errors = [task.exception() for task in tasks]
+    assert [type(error) for error in errors] == [BatchFailed] * 3
+    assert len({id(error) for error in errors}) == 3
+    assert caplog.messages == ["batch of 3 failed"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_batch_is_bounded(store: MemoryStore) -> None:
@@ -329,6 +334,25 @@ async def test_events_are_told_before_callers_are_answered(store: MemoryStore) -
         with pytest.raises(Refusal):
             await queue.execute(ReactivateAction("org", "1", ""))
     assert told == [[1]]
+
+
+async def test_a_failure_after_the_commit_is_logged_and_fails_no_caller(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_commit(_: Sequence[RecordedEvent]) -> None:
+        raise ZeroDivisionError
+
+    async with CommandQueue(store, on_commit=on_commit) as queue:
+        async with asyncio.TaskGroup() as callers:
+            for number in "12":
+                callers.create_task(queue.execute(an_action(number)))
+        await queue.execute(an_action("3"))
+    assert store.sizes() == [2, 1]
+    assert caplog.messages == [
+        "what follows a commit of 2 events failed",
+        "what follows a commit of 1 events failed",
+    ]
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def crowd(queue: CommandQueue) -> None:

@@ -21,7 +21,7 @@ class Store:
         self.kept: list[bytes] = []
         self.calls: list[tuple[int, int, int]] = []
         self.asked: list[RunsQuery] = []
-        self.fails = False
+        self.failure: Exception | None = None
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.is_writing = asyncio.Event()
@@ -29,8 +29,8 @@ class Store:
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         self.is_writing.set()
         await self.may_write.wait()
-        if self.fails:
-            raise StorageError("disk full")
+        if self.failure is not None:
+            raise self.failure
         self.calls.append((len(runs), since, max_bytes))
         self.kept += [run.content for run in runs]
         return False
@@ -122,16 +122,35 @@ async def test_the_oldest_is_dropped_when_too_much_waits(log: RunLog, store: Sto
 
 
 async def test_runs_wait_while_storage_fails(log: RunLog, store: Store) -> None:
-    store.fails = True
+    store.failure = StorageError("disk full")
     log.add(a_run(b"1"))
     log.add(a_run(b"2"))
     with pytest.raises(StorageError):
         await log.page("org", RunsQuery())
     for number in (3, 4):
         log.add(a_run(b"%d" % number))
-    store.fails = False
+    store.failure = None
     await log.page("org", RunsQuery())
     assert (store.kept, log.dropped) == ([b"2", b"3", b"4"], 1)
+
+
+@pytest.mark.parametrize("failure", [StorageError("disk full"), ZeroDivisionError()])
+async def test_a_failure_is_an_error_for_each_who_waits(
+    log: RunLog, store: Store, failure: Exception
+) -> None:
+    store.failure = failure
+    store.may_write.clear()
+    log.add(a_run(b"1"))
+    pages = [asyncio.ensure_future(log.page("org", RunsQuery())) for _ in range(2)]
+    await store.is_writing.wait()
+    await asyncio.sleep(0)
+    store.may_write.set()
+    await asyncio.wait(pages)
+    errors = [page.exception() for page in pages]
+    assert [type(error) for error in errors] == [StorageError] * 2
+    assert errors[0] is not errors[1]
+    store.failure = None
+    assert (await log.page("org", RunsQuery())).contents == [b"1"]
 
 
 async def test_storage_that_fails_is_tried_again(
@@ -139,12 +158,12 @@ async def test_storage_that_fails_is_tried_again(
 ) -> None:
     monkeypatch.setattr(runlog, "GATHER_S", 0)
     monkeypatch.setattr(runlog, "RETRY_S", 0.01)
-    store.fails = True
+    store.failure = StorageError("disk full")
     log.add(a_run(b"1"))
     log.start()
     async with asyncio.timeout(5):
         await store.is_writing.wait()
-    store.fails = False
+    store.failure = None
     await until_kept(store, b"1")
 
 
@@ -169,17 +188,17 @@ async def test_closing_writes_what_waits(log: RunLog, store: Store) -> None:
 
 
 async def test_closing_ends_also_when_storage_fails(log: RunLog, store: Store) -> None:
-    store.fails = True
+    store.failure = StorageError("disk full")
     log.add(a_run(b"1"))
     await log.close()
     assert (store.kept, log.dropped) == ([], 1)
 
 
 async def test_a_page_waits_for_no_run_of_others(log: RunLog, store: Store) -> None:
-    store.fails = True
+    store.failure = StorageError("disk full")
     log.add(a_run(b"1"))
     assert (await log.page("other", RunsQuery())).contents == []
-    store.fails = False
+    store.failure = None
 
 
 async def test_a_page_waits_for_what_is_being_written(log: RunLog, store: Store) -> None:

@@ -1,6 +1,9 @@
 """The thread that runs what takes the store long."""
 
+import asyncio
 import threading
+import time
+import weakref
 from functools import partial
 
 from server.eventstore.sqlite.worker import Worker
@@ -16,5 +19,18 @@ async def test_a_call_whose_caller_left_is_passed_over() -> None:
     assert await running
     await last
     assert ran == ["last"]
+    worker.close()
+    worker.join()
+
+
+async def test_an_idle_worker_keeps_no_result() -> None:
+    class Result: ...
+
+    worker = Worker("test")
+    result = weakref.ref(await worker.submit(Result))
+    until = time.monotonic() + 10
+    while result() is not None:
+        assert time.monotonic() < until
+        await asyncio.sleep(0)
     worker.close()
     worker.join()

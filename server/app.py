@@ -20,6 +20,7 @@ from server.admin_socket import AdminSocket
 from server.clock import wall_clock
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
+from server.descriptors import raise_limit
 from server.errors import Failures
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
@@ -110,6 +111,7 @@ class Application:
             OSError: an address cannot be bound, or the owner's token not be written.
         """
         config, running = self._config, self._running
+        raise_limit()
         texts = locale.load_all()
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)

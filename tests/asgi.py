@@ -3,7 +3,7 @@
 Knows grpc.health.v1.Health, of which Check is the unary call and Watch the stream.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,7 +11,9 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from transcoder.asgi import EXTENSION, Event, Routed, Scope
-from transcoder.calls import Call, Receive, Sink
+from transcoder.calls import Call, Method, Receive, Sink
+from transcoder.ceiling import Ceiling
+from transcoder.offload import Offload
 from transcoder.options import Limits
 from transcoder.schema import methods_of
 from transcoder.web import GrpcWeb
@@ -76,6 +78,14 @@ class Streamed:
 
     headers: list[tuple[str, str]]
     pieces: list[bytes]
+
+
+def application_of(
+    backend: StandIn, methods: Mapping[str, Method], *, limits: Limits = LIMITS
+) -> GrpcWeb:
+    """Makes the application alone, as a Transcoder makes it."""
+    ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
+    return GrpcWeb(backend, methods, limits=limits, offload=Offload(), ceiling=ceiling)
 
 
 def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:
@@ -160,6 +170,6 @@ async def _exchange(
     }
     if routed is not None:
         scope["extensions"] = {EXTENSION: routed}
-    application = GrpcWeb(backend, methods_of(SERVICE), limits=LIMITS)
+    application = application_of(backend, methods_of(SERVICE), limits=LIMITS)
     await application(scope, received().__anext__, send)
     return sent

@@ -27,6 +27,7 @@ from transcoder.fields import Fields
 from transcoder.headers import fixed_headers
 from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.listener import Listener
+from transcoder.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
@@ -94,6 +95,7 @@ class Transcoder:
         self._codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         self._fields = Fields(self._codec)
         self._backend = InProcess(interceptors)
+        self._offload = Offload()
         self._doors = Doors(
             self._backend,
             self._codec,
@@ -102,6 +104,7 @@ class Transcoder:
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             response_headers=fixed_headers(response_headers),
             limits=limits,
+            offload=self._offload,
         )
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
@@ -185,6 +188,7 @@ class Transcoder:
         self.set_not_ready()
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
+        self._offload.close()
 
     async def serve(self, address: str) -> None:
         """Start, and go on until SIGTERM or SIGINT, or a cancellation; then drain.
@@ -207,11 +211,20 @@ class Transcoder:
         async def require_selected(_: web.Application) -> None:
             self._require_selected()
 
+        async def close(_: web.Application) -> None:
+            self._offload.close()
+
+        async def expect_nothing(_: web.Request) -> None:
+            """Do not ask for a body before it is known who calls; `read_body` asks for it."""
+
         application = web.Application(
             handler_args={"auto_decompress": False, "handler_cancellation": True}
         )
-        application.router.add_route("*", "/{path:.*}", self._doors.answer_mounted)
+        application.router.add_route(
+            "*", "/{path:.*}", self._doors.answer_mounted, expect_handler=expect_nothing
+        )
         application.on_startup.append(require_selected)
+        application.on_cleanup.append(close)
         self._doors.is_ready = True
         return application
 

@@ -22,8 +22,9 @@ from google.rpc.status_pb2 import Status
 
 from transcoder.asgi import Routed
 from transcoder.binding import Binder
-from transcoder.bodies import JSON, is_json_type, not_json, read_body
+from transcoder.bodies import JSON, Bodies, head_of
 from transcoder.calls import Backend, Call, Method
+from transcoder.ceiling import Ceiling
 from transcoder.codec import Codec
 from transcoder.connection import closing
 from transcoder.cors import Cors
@@ -46,7 +47,7 @@ from transcoder.headers import (
     initial_headers,
     trailer_headers,
 )
-from transcoder.offload import offload
+from transcoder.offload import Offload
 from transcoder.options import Limits
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
@@ -96,6 +97,7 @@ class Doors:
         compress_min_bytes: int,
         response_headers: HeaderList,
         limits: Limits,
+        offload: Offload,
     ) -> None:
         self.is_ready = False
         self.router: Final[Router[Route]] = Router()
@@ -107,10 +109,15 @@ class Doors:
         self._compress_min_bytes = compress_min_bytes
         self._responses = Responses(response_headers)
         self._limits = limits
+        self._offload = offload
+        ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
+        self._bodies = Bodies(limits, offload, ceiling)
         self._grpc_web = GrpcWeb(
             backend,
             self.methods,
             limits=limits,
+            offload=offload,
+            ceiling=ceiling,
             forward_cookies=forward_cookies,
             compress_min_bytes=compress_min_bytes,
         )
@@ -151,7 +158,7 @@ class Doors:
             else:
                 status, body = await self._json_door(request, target, request_id, out)
                 if len(body) >= self._compress_min_bytes:
-                    body = await compressed(body, headers, out)
+                    body = await compressed(body, headers, out, self._offload)
         except TranscodeError as error:
             _log_refusal(request, target, error, request_id)
             status, body = self._failure(error.released(), out)
@@ -196,11 +203,15 @@ class Doors:
         route = match.target
         if not route.method.is_unary:
             raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")
+        head = head_of(request) if route.binder.reads_body and request.body_exists else None
         call = self._call(route.method, request, request_id)
 
         async def receive() -> Message:
             try:
-                return await self._message(request, route, match.variables, query)
+                if head is None:
+                    return route.binder.bind(match.variables, query, b"")
+                bind = functools.partial(route.binder.bind, match.variables, query)
+                return await self._bodies.read(request, head, bind)
             except TranscodeError as error:
                 _log_refusal(request, target, error, request_id)
                 raise
@@ -223,27 +234,11 @@ class Doors:
             # A copy: what a servicer returns may be its own state, which its next call changes.
             copy = route.method.response_type()
             type(copy).CopyFrom(copy, response)
-            encoded = await offload(route.encode, copy)
+            encoded = await self._offload.answer(route.encode, copy)
         else:
             encoded = route.encode(response)
         out.append(("Content-Type", JSON))
         return status, encoded
-
-    async def _message(
-        self, request: web.BaseRequest, route: Route, variables: tuple[str, ...], query: str
-    ) -> Message:
-        body = b""
-        if route.binder.reads_body and request.body_exists:
-            content_type = request.headers.get("Content-Type")
-            is_json = content_type is None or content_type == JSON or is_json_type(content_type)
-            if not is_json and request.content_length:
-                raise not_json(content_type)
-            body = await read_body(request, self._limits)
-            if body and not is_json:
-                raise not_json(content_type)
-        if len(body) > self._limits.inline_max_bytes:
-            return await offload(route.binder.bind, variables, query, body)
-        return route.binder.bind(variables, query, body)
 
     async def _grpc_web_door(
         self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList

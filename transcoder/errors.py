@@ -135,6 +135,11 @@ def deadline_exceeded() -> TranscodeError:
     return TranscodeError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
+def exhausted(message: str) -> TranscodeError:
+    """429: what all callers share is used up for now."""
+    return TranscodeError(StatusCode.RESOURCE_EXHAUSTED, message)
+
+
 def unavailable(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNAVAILABLE, message)
 

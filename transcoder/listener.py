@@ -59,7 +59,7 @@ class Listener:
             OSError: the address cannot be bound.
         """
         host, port = _parse(address)
-        self._connections.maximum = _make_room(self._limits.connections_max)
+        self._connections.maximum = _room_for(self._limits.connections_max)
         server = web.Server(self._handler, handler_cancellation=True, request_factory=make_request)
         self._socket_server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._connections, server),
@@ -97,22 +97,14 @@ def _may_be_host(name: str) -> bool:
     return True
 
 
-def _make_room(connections: int) -> int:
-    """Let this process have as many files open as connections need.
+def _room_for(connections: int) -> int:
+    """Returns how many connections the files leave room for that this process may open.
 
-    Without a descriptor left, accept() fails for good callers and bad ones alike.
-
-    Returns:
-        How many connections there is room for.
+    Without a descriptor left, accept() fails for good callers and bad ones alike. The limit is the
+    process's: its owner may raise it, a library does not.
     """
-    wanted = connections + _SPARE_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return connections
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if allowed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed == wanted:
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY or allowed >= connections + _SPARE_DESCRIPTORS:
         return connections
     room = max(allowed - _SPARE_DESCRIPTORS, 1)
     logger.warning(

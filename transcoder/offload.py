@@ -1,36 +1,60 @@
 """Work that would hold the event loop: large bodies, decoded, encoded, inflated and deflated.
 
-Rule 1: few at a time. Python runs one thread at once, so that more of them end no earlier: they
-only have the loop wait longer for its turn, and hold more memory (R18).
-Rule 2: the collector pauses meanwhile. A large document is hundreds of thousands of objects without
-a cycle, which it would go through again and again, and no thread runs while it does.
+Rule 1: one thread. Python runs one thread at once, so that more of them end no earlier: they only
+have the loop wait longer for its turn, and hold more memory (R18).
+Rule 2: what waits is bounded. The excess is refused while it is a request; an answer is never
+refused, since its call has been made.
+Rule 3: the thread is its owner's, and nothing here changes the process around it.
 """
 
 import asyncio
 import functools
-import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
+from transcoder.errors import exhausted
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# One for the process, as what it shares out is the process's. It starts no thread until it is used.
-_THREADS: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transcoder")
+WAITING_MAX: Final = 256
+"""Requests that wait for the thread, or are in it; more are refused."""
 
 
-async def offload(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Do the work in a thread; what has not begun when its caller is cancelled is not done."""
-    run = functools.partial(_uncollected, work, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, run)
+class Offload:
+    """A thread for large bodies; it starts with the first one, and again after `close`."""
 
+    def __init__(self, *, waiting_max: int = WAITING_MAX) -> None:
+        self._waiting_max = waiting_max
+        self._waiting = 0
+        self._executor: ThreadPoolExecutor | None = None
 
-def _uncollected(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    if not gc.isenabled():
-        return work(*args, **kwargs)
-    gc.disable()
-    try:
-        return work(*args, **kwargs)
-    finally:
-        gc.enable()
+    async def request(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Does a part of reading a request.
+
+        What has not begun when its caller is cancelled is not done.
+
+        Raises:
+            TranscodeError: RESOURCE_EXHAUSTED, too many wait.
+        """
+        if self._waiting >= self._waiting_max:
+            raise exhausted("too many large requests at once, try again later")
+        return await self.answer(work, *args, **kwargs)
+
+    async def answer(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Does a part of writing an answer; the calls in flight bound how many wait."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="transcoder")
+        run = functools.partial(work, *args, **kwargs)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Ends the thread once it has done what waits; does not wait for it."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)

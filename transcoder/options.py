@@ -7,6 +7,7 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 from dataclasses import dataclass, fields
 from typing import Final
 
+from transcoder.ceiling import large_share
 from transcoder.errors import SchemaError
 
 COMPRESS_MIN_BYTES: Final = 4 << 10
@@ -34,6 +35,9 @@ class Limits:
     """A JSON body: 1 MiB of dense JSON already costs half a second of CPU (R16, R18)."""
     message_max_bytes: int = 4 << 20
     """A gRPC-Web message, as grpc-go's and grpcio's own default for gRPC (R26)."""
+    bodies_max_bytes: int = 64 << 20
+    """The bodies of all connections together, while they are received and read. A quarter is for
+    those of `inline_max_bytes` at most."""
     inline_max_bytes: int = 32 << 10
     """A larger JSON body is decoded in a thread, so that the loop stays free (R18)."""
     nesting_max: int = 100
@@ -65,3 +69,9 @@ class Limits:
             if isinstance(value, bool) or not is_number or not value > 0:
                 kind = "a whole number" if is_whole else "a number"
                 raise SchemaError(f"limit {field.name}: expected {kind} above 0, got {value!r}")
+        largest = max(self.body_max_bytes, self.message_max_bytes)
+        if large_share(self.bodies_max_bytes) < largest:
+            raise SchemaError(
+                f"limit bodies_max_bytes: expected room for one body of {largest} bytes besides "
+                f"the quarter for small ones, got {self.bodies_max_bytes}"
+            )

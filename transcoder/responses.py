@@ -17,7 +17,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDictProxy
 
 from transcoder.codings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflated, preferred
-from transcoder.offload import offload
+from transcoder.offload import Offload
 
 ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
@@ -36,13 +36,16 @@ _STATUS_LINE: Final = {
 } | {499: "HTTP/1.1 499 Client Closed Request\r\n"}
 
 
-async def compressed(body: bytes, headers: CIMultiDictProxy[str], out: HeaderList) -> bytes:
+async def compressed(
+    body: bytes, headers: CIMultiDictProxy[str], out: HeaderList, offload: Offload
+) -> bytes:
     """A large body as its client prefers it.
 
     Args:
         body: the body, as it is.
         headers: the request's.
         out: the answer's; what has to be said about the body is added.
+        offload: compresses what is not small.
     """
     out.append(("Vary", "Accept-Encoding"))
     coding = preferred(headers.getall("Accept-Encoding", ()))
@@ -51,7 +54,7 @@ async def compressed(body: bytes, headers: CIMultiDictProxy[str], out: HeaderLis
     if len(body) <= DEFLATE_AT_ONCE_BYTES:
         smaller = deflated(body, coding)
     else:
-        smaller = await offload(deflated, body, coding)
+        smaller = await offload.answer(deflated, body, coding)
     if len(smaller) >= len(body):
         return body
     out.append(("Content-Encoding", coding))

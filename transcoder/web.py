@@ -18,43 +18,39 @@ from typing import Final
 
 import grpc
 from aiohttp import web
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from multidict import CIMultiDict, CIMultiDictProxy
 from sonora.asgi import grpcASGI
 
-from transcoder.asgi import EXTENSION, Begin, Bridge, Event, Receive, Routed, Scope, Send, decoded
+from transcoder.asgi import EXTENSION, Begin, Bridge, Receive, Routed, Scope, Send, decoded
 from transcoder.calls import Backend, Call, Method
+from transcoder.ceiling import Ceiling
 from transcoder.codings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflated
-from transcoder.compression import INFLATE_AT_ONCE_BYTES, accepts_gzip, inflated
+from transcoder.compression import accepts_gzip
 from transcoder.errors import (
     TranscodeError,
     shown,
     status_json,
-    too_large,
     unimplemented,
     unsupported_media_type,
     wrong_method,
 )
 from transcoder.grpcweb import (
-    HEADER_BYTES,
     Mode,
-    UnaryReader,
     answer_mode,
     message_frame,
     mode_of,
-    only_message,
     trailer_frame,
 )
 from transcoder.headers import HttpMetadata, deadline_of, initial_headers
-from transcoder.offload import offload
+from transcoder.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
 from transcoder.responses import HeaderList
+from transcoder.web_request import RequestReader
 
 _UNROUTED: Final = Routed()
 _TURN_S: Final = 0.002
 """How long a stream may go on before others have their turn."""
-_TEXT_CHARS: Final = 4
-"""A byte of a body in text mode takes this many at most: when each is encoded alone."""
 
 
 class ServedMethods(grpc.GenericRpcHandler):
@@ -79,6 +75,8 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         methods: Mapping[str, Method],
         *,
         limits: Limits,
+        offload: Offload,
+        ceiling: Ceiling,
         forward_cookies: bool = False,
         compress_min_bytes: int = COMPRESS_MIN_BYTES,
     ) -> None:
@@ -87,6 +85,8 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         self._compress_min_bytes = compress_min_bytes
         self._backend = backend
         self._limits = limits
+        self._offload = offload
+        self._requests = RequestReader(limits, offload, ceiling)
         self._forward_cookies = forward_cookies
         self.add_generic_rpc_handlers((ServedMethods(methods),))
 
@@ -161,19 +161,20 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             request_type = call.method.request_type
 
             async def read() -> Message:
-                message = request_type()
-                self._parse(message, await self._read(receive, headers, asked))
+                message = await self._requests.read(request_type, receive, headers, asked)
                 if routed.override is not None:
                     routed.override(message)
                 return message
 
             if call.method.server_streaming:
-                stream = _Stream(send, mode, out, call, gzip_min_bytes=gzip_min_bytes)
+                stream = _Stream(
+                    send, mode, out, call, self._offload, gzip_min_bytes=gzip_min_bytes
+                )
                 await self._backend.stream(call, read, stream)
                 body = b""
             else:
                 response = await self._backend.unary(call, read)
-                body = mode.encoded(await _message(response, gzip_min_bytes))
+                body = mode.encoded(await _message(response, gzip_min_bytes, self._offload))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             error.released()
@@ -201,53 +202,6 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         )
         return Call(method, metadata, deadline=deadline_of(headers), peername=scope.get("client"))
 
-    async def _read(self, receive: Receive, headers: Mapping[str, str], mode: Mode) -> bytes:
-        limit_bytes = self._limits.message_max_bytes
-        body_max_bytes = limit_bytes + HEADER_BYTES
-        if mode is Mode.TEXT:
-            body_max_bytes *= _TEXT_CHARS
-        declared = headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
-            raise too_large("the request body", limit_bytes=body_max_bytes)
-        event = await _body_event(receive)
-        if mode is Mode.BINARY and not event.get("more_body", False):
-            message = only_message(event.get("body", b""), max_bytes=limit_bytes)
-            if message is not None:
-                return message
-        encoding = headers.get("grpc-encoding")
-        reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
-        reader.feed(event.get("body", b""))
-        while event.get("more_body", False):
-            event = await _body_event(receive)
-            reader.feed(event.get("body", b""))
-        payload, is_compressed = reader.finish()
-        if not is_compressed:
-            return payload
-        if len(payload) <= INFLATE_AT_ONCE_BYTES:
-            return inflated(payload, max_bytes=limit_bytes)
-        return await offload(inflated, payload, max_bytes=limit_bytes)
-
-    @staticmethod
-    def _parse(message: Message, payload: bytes) -> None:
-        try:
-            type(message).ParseFromString(message, payload)  # of the class: a field may be named so
-        except DecodeError as exc:
-            # statuscodes.md: "Error parsing request proto".
-            raise TranscodeError(
-                grpc.StatusCode.INTERNAL,
-                f"the request is not a {type(message).DESCRIPTOR.full_name} "
-                "in protobuf's binary format",
-            ) from exc
-
-
-async def _body_event(receive: Receive) -> Event:
-    event = await receive()
-    if event["type"] == "http.disconnect":
-        raise TranscodeError(
-            grpc.StatusCode.CANCELLED, "the client left before its request was whole"
-        )
-    return event
-
 
 def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
     content_type = headers.get("Content-Type")
@@ -269,14 +223,14 @@ async def _start(send: Send, status: int, headers: HeaderList) -> None:
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
-async def _message(message: Message, gzip_min_bytes: int | None) -> bytes:
+async def _message(message: Message, gzip_min_bytes: int | None, offload: Offload) -> bytes:
     """A message's frame; the message is encoded before anything is waited for."""
     payload = type(message).SerializeToString(message)
     if gzip_min_bytes is not None and len(payload) >= gzip_min_bytes:
         if len(payload) <= DEFLATE_AT_ONCE_BYTES:
             compressed = deflated(payload)
         else:
-            compressed = await offload(deflated, payload)
+            compressed = await offload.answer(deflated, payload)
         if len(compressed) < len(payload):
             return message_frame(compressed, is_compressed=True)
     return message_frame(payload)
@@ -291,11 +245,13 @@ class _Stream:
         mode: Mode,
         headers: HeaderList,
         call: Call,
+        offload: Offload,
         *,
         gzip_min_bytes: int | None,
     ) -> None:
         self._send = send
         self._gzip_min_bytes = gzip_min_bytes
+        self._offload = offload
         self._mode = mode
         self._headers = headers
         self._call = call
@@ -306,7 +262,8 @@ class _Stream:
         await self._write(b"")
 
     async def send(self, message: Message) -> None:
-        await self._write(self._mode.encoded(await _message(message, self._gzip_min_bytes)))
+        frame = await _message(message, self._gzip_min_bytes, self._offload)
+        await self._write(self._mode.encoded(frame))
         if time.monotonic() - self._turn_began > _TURN_S:
             # A handler that never waits, and a reader that keeps up, would hold the loop.
             await asyncio.sleep(0)

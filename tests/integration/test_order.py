@@ -48,6 +48,23 @@ async def answer_to(address: str, request: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        pytest.param(
+            "Content-Type: text/plain\r\nContent-Length: 1\r\n", b"a", id="of another type"
+        ),
+        pytest.param("Content-Encoding: x\r\nContent-Length: 1\r\n", b"a", id="of another coding"),
+    ],
+)
+async def test_a_body_whose_headers_are_wrong_is_415_for_every_caller(
+    service: Any, headers: str, body: bytes
+) -> None:
+    head = f"POST {REST} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"
+    answer = await answer_to(service.listen, head.encode("ascii") + body)
+    assert answer.startswith(b"HTTP/1.1 415 ")
+
+
+@pytest.mark.parametrize(
     ("path", "headers", "body", "expected"),
     [
         pytest.param(REST, "Content-Length: 1\r\n", b"{", UNAUTHENTICATED, id="malformed JSON"),

@@ -5,7 +5,9 @@ import contextvars
 import logging
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -15,7 +17,11 @@ from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.operations import Operations
+from tests.robustness.killed_scripts import until
 from transcoder import SchemaError, Transcoder
+
+BIG = b" " * 100_000 + b"{}"
+JSON_TYPE = {"Content-Type": "application/json"}
 
 
 async def test_readiness_fails_before_serving_ends() -> None:
@@ -154,17 +160,27 @@ async def test_context_variables_of_one_call_are_not_those_of_the_next(is_mounte
     await transcoder.stop()
 
 
-async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+@asynccontextmanager
+async def mounted(transcoder: Transcoder) -> AsyncIterator[str]:
+    """Serves it below "/grpc" of another application; gives the address."""
     host = web.Application()
     host.add_subapp("/grpc", transcoder.app())
     runner = web.AppRunner(host)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield "{}:{}".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    async with (
+        mounted(transcoder) as address,
+        aiohttp.ClientSession(f"http://{address}") as session,
+    ):
         async with session.get("/grpc/v1/operations/a") as answer:
             assert await answer.json() == {"name": "operations/a", "done": True}
         async with session.get("/grpc/none") as answer:
@@ -172,4 +188,60 @@ async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
                 404,
                 {"code": 5, "message": "Not Found"},
             )
-    await runner.cleanup()
+
+
+class Refusing(grpc.aio.ServerInterceptor):
+    """Refuses whoever does not say its name, by the headers alone."""
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        if any(key == "authorization" for key, _ in details.invocation_metadata):
+            return await continuation(details)
+
+        async def refuse(_: object, context: Any) -> None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who?")
+
+        return grpc.stream_unary_rpc_method_handler(refuse)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param("", b"HTTP/1.1 401 ", id="without a name"),
+        pytest.param("Authorization: Ada\r\n", b"HTTP/1.1 100 ", id="with a name"),
+    ],
+)
+async def test_where_it_is_mounted_too_a_body_is_asked_for_once_it_is_known_who_calls(
+    headers: str, expected: bytes
+) -> None:
+    transcoder: Any = Transcoder(interceptors=[Refusing()])
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    async with mounted(transcoder) as address, asyncio.timeout(10):
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /grpc/v1/operations/a:cancel HTTP/1.1\r\nHost: a\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 2\r\n" + headers.encode() + b"\r\n"
+        )
+        assert (await reader.readline()).startswith(expected)
+        if expected == b"HTTP/1.1 100 ":
+            assert await reader.readline() == b"\r\n"
+            writer.write(b"{}")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_the_thread_of_large_bodies_ends_with_the_application_that_it_is_mounted_in() -> None:
+    def threads() -> int:
+        return sum(thread.name.startswith("transcoder") for thread in threading.enumerate())
+
+    transcoder: Any = Transcoder()
+    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
+    before = threads()
+    async with (
+        mounted(transcoder) as address,
+        aiohttp.ClientSession(f"http://{address}") as session,
+        session.post("/grpc/v1/operations/a:cancel", data=BIG, headers=JSON_TYPE) as answer,
+    ):
+        assert answer.status == 200
+        assert threads() == before + 1
+    await until(lambda: threads() == before)

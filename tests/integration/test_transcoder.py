@@ -15,6 +15,7 @@ from yarl import URL
 
 from tests.operations import Server, serving
 from transcoder import Limits, Transcoder
+from transcoder.offload import Offload
 
 
 @pytest.fixture
@@ -500,14 +501,14 @@ async def test_a_large_answer_is_what_was_returned_whatever_becomes_of_it(
 ) -> None:
     state = operations_pb2.Operation(name="x" * 100_000)
 
-    async def offload(work: Callable[..., bytes], *args: Any) -> bytes:
+    async def answer_of(_: Offload, work: Callable[..., bytes], *args: Any) -> bytes:
         state.name = "changed"  # by another call, while this one is written in a thread
         return work(*args)
 
     async def get(request: object, context: object) -> object:
         return state
 
-    monkeypatch.setattr("transcoder.doors.offload", offload)
+    monkeypatch.setattr(Offload, "answer", answer_of)
     transcoder = Transcoder()
     handler: Any = grpc.unary_unary_rpc_method_handler(
         get,

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from transcoder.bodies import read_body
+from transcoder.bodies import head_of, read_body
 from transcoder.connection import LINGER_S
 from transcoder.errors import SchemaError, TranscodeError, status_json
 from transcoder.listener import Handler, Listener
@@ -104,7 +104,8 @@ async def hello(request: web.BaseRequest) -> web.StreamResponse:
 
 async def echo(request: web.BaseRequest) -> web.StreamResponse:
     try:
-        body = await read_body(request, LIMITS)
+        head_of(request)
+        body = await read_body(request, LIMITS, None)
     except TranscodeError as error:
         return refuse(error)
     return web.Response(body=body)
@@ -113,7 +114,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
 def echo_with(limits: Limits) -> Handler:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return web.Response(body=await read_body(request, limits))
+            return web.Response(body=await read_body(request, limits, None))
         except TranscodeError as error:
             return refuse(error)
 
@@ -846,41 +847,31 @@ async def test_address_in_use_is_an_os_error(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "allowed", "complaint"),
+    ("allowed", "complaint"),
     [
-        pytest.param(8192, 8192, None, None, id="enough"),
-        pytest.param(-1, -1, None, None, id="without limit"),
-        pytest.param(1024, 8192, (4128, 8192), None, id="raised"),
-        pytest.param(1024, -1, (4128, -1), None, id="raised without limit"),
+        pytest.param(4128, None, id="enough"),
+        pytest.param(-1, None, id="without limit"),
         pytest.param(
             1024,
-            2048,
-            (2048, 2048),
-            "1920 connections at most, not 4000: this process may open 2048 files",
-            id="raised as far as allowed",
+            "896 connections at most, not 4000: this process may open 1024 files",
+            id="too few",
         ),
         pytest.param(
-            1024,
-            1024,
-            None,
-            "896 connections at most, not 4000: this process may open 1024 files",
-            id="not allowed",
+            64,
+            "1 connections at most, not 4000: this process may open 64 files",
+            id="far too few",
         ),
     ],
 )
-async def test_listener_makes_room_for_its_connections(
+async def test_listener_takes_as_many_connections_as_there_are_files_for(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    soft: int,
-    hard: int,
-    allowed: tuple[int, int] | None,
+    allowed: int,
     complaint: str | None,
 ) -> None:
-    raised: list[tuple[int, int]] = []
-    monkeypatch.setattr("resource.getrlimit", lambda _: (soft, hard))
-    monkeypatch.setattr("resource.setrlimit", lambda _, limits: raised.append(limits))
+    monkeypatch.setattr("resource.getrlimit", lambda _: (allowed, -1))
+    monkeypatch.setattr("resource.setrlimit", lambda *_: pytest.fail("the limit is the host's"))
     listener = Listener(hello, refuse, limits=Limits(connections_max=4000))
     await listener.start("127.0.0.1:0")
     await listener.stop()
-    assert raised == ([] if allowed is None else [allowed])
     assert [record.message for record in caplog.records] == ([complaint] if complaint else [])

@@ -11,11 +11,21 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from sonora.asgi import grpcASGI
 
-from tests.asgi import ASKED, CHECK, OK, SERVING, Answer, StandIn, ask, serving, with_type
+from tests.asgi import (
+    ASKED,
+    CHECK,
+    OK,
+    SERVING,
+    Answer,
+    StandIn,
+    application_of,
+    ask,
+    serving,
+    with_type,
+)
 from transcoder.asgi import Event, Routed, Scope
 from transcoder.calls import Call
 from transcoder.errors import TranscodeError, malformed
-from transcoder.options import Limits
 from transcoder.schema import methods_of
 from transcoder.web import GrpcWeb
 
@@ -323,7 +333,7 @@ async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
     async def send(event: Event) -> None:
         raise AssertionError
 
-    application = GrpcWeb(StandIn(), {}, limits=Limits())
+    application = application_of(StandIn(), {})
     scope: Scope = {"type": kind, "method": "", "path": "", "headers": []}
     with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
         await application(scope, receive, send)
@@ -346,7 +356,7 @@ async def bridged(*pieces: bytes, fault: Exception | None = None) -> Answer:
     async def begin(status: int, headers: object) -> web.StreamResponse:
         raise AssertionError
 
-    application = GrpcWeb(StandIn(), methods_of("grpc.health.v1.Health"), limits=Limits())
+    application = application_of(StandIn(), methods_of("grpc.health.v1.Health"))
     answer = await application.answer(request, CHECK, routed=Routed(), begin=begin)
     assert isinstance(answer, tuple)
     return Answer(*answer)

@@ -1,0 +1,112 @@
+"""The one message of a gRPC-Web request: received, inflated, parsed.
+
+Follows PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
+Rule: framing is `grpcweb`'s; where the body comes from is ASGI's affair.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from transcoder.asgi import Event, Receive
+from transcoder.ceiling import Ceiling, Held
+from transcoder.compression import INFLATE_AT_ONCE_BYTES, inflated
+from transcoder.errors import TranscodeError, too_large
+from transcoder.grpcweb import HEADER_BYTES, Frame, Mode, UnaryReader, only_message
+from transcoder.offload import Offload
+from transcoder.options import Limits
+
+_TEXT_CHARS: Final = 4
+"""A byte of a body in text mode takes this many at most: when each is encoded alone."""
+
+
+class RequestReader:
+    """Reads requests, and has them read beside the loop if they are large."""
+
+    def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
+        self._limits = limits
+        self._offload = offload
+        self._ceiling = ceiling
+
+    async def read(
+        self,
+        request_type: type[Message],
+        receive: Receive,
+        headers: Mapping[str, str],
+        mode: Mode,
+    ) -> Message:
+        """Makes a message of the body of a request.
+
+        Raises:
+            TranscodeError: the body is not exactly one message of the type; it is too large, or
+                the bodies of all connections together are.
+        """
+        limits = self._limits
+        with Held(self._ceiling) as held:
+            payload, is_compressed = await self._read(receive, headers, mode, held)
+            if is_compressed and len(payload) <= INFLATE_AT_ONCE_BYTES:
+                payload, is_compressed = (
+                    inflated(payload, max_bytes=limits.message_max_bytes),
+                    False,
+                )
+            if is_compressed:
+                # In one turn: of messages that are inflated there is one at a time.
+                return await self._offload.request(
+                    _inflated_and_parsed, request_type, payload, limits.message_max_bytes
+                )
+            if len(payload) > limits.inline_max_bytes:
+                return await self._offload.request(_parsed, request_type, payload)
+            return _parsed(request_type, payload)
+
+    async def _read(
+        self, receive: Receive, headers: Mapping[str, str], mode: Mode, held: Held
+    ) -> Frame:
+        limit_bytes = self._limits.message_max_bytes
+        body_max_bytes = limit_bytes + HEADER_BYTES
+        if mode is Mode.TEXT:
+            body_max_bytes *= _TEXT_CHARS
+        declared = headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
+            raise too_large("the request body", limit_bytes=body_max_bytes)
+        event = await _body_event(receive)
+        held.take(len(event.get("body", b"")))
+        if mode is Mode.BINARY and not event.get("more_body", False):
+            message = only_message(event.get("body", b""), max_bytes=limit_bytes)
+            if message is not None:
+                return Frame(message, is_compressed=False)
+        encoding = headers.get("grpc-encoding")
+        reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
+        reader.feed(event.get("body", b""))
+        while event.get("more_body", False):
+            event = await _body_event(receive)
+            held.take(len(event.get("body", b"")))
+            reader.feed(event.get("body", b""))
+        return reader.finish()
+
+
+def _parsed(request_type: type[Message], payload: bytes) -> Message:
+    message = request_type()
+    try:
+        request_type.ParseFromString(message, payload)  # of the class: a field may be named so
+    except DecodeError as exc:
+        # statuscodes.md: "Error parsing request proto".
+        raise TranscodeError(
+            grpc.StatusCode.INTERNAL,
+            f"the request is not a {request_type.DESCRIPTOR.full_name} in protobuf's binary format",
+        ) from exc
+    return message
+
+
+def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes: int) -> Message:
+    return _parsed(request_type, inflated(payload, max_bytes=max_bytes))
+
+
+async def _body_event(receive: Receive) -> Event:
+    event = await receive()
+    if event["type"] == "http.disconnect":
+        raise TranscodeError(
+            grpc.StatusCode.CANCELLED, "the client left before its request was whole"
+        )
+    return event

@@ -10,9 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import socket
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +18,9 @@ import msgspec
 
 from server.admin import Admin
 from server.eventstore.contract import StorageError
+from server.eventstore.files import check
 from server.operations import AdminError, Operation, Result
+from server.socket_folder import SOCKET_FILE, SocketFolder
 
 PATH_MAX_BYTES: Final = 100
 """A unix socket's path is bounded: 108 bytes on Linux, 104 elsewhere, its NUL included."""
@@ -46,11 +46,11 @@ class AdminSocket:
 
     def __init__(self, folder: Path) -> None:
         """Choose a path in the data folder, or in a private one where that path is too long."""
-        self._temporary = ""
-        path = folder.absolute() / "admin.sock"
+        self._temporary: SocketFolder | None = None
+        path = folder.absolute() / SOCKET_FILE
         if len(os.fsencode(path)) > PATH_MAX_BYTES:
-            self._temporary = tempfile.mkdtemp(prefix="actions-")
-            path = Path(self._temporary) / "admin.sock"
+            self._temporary = SocketFolder()
+            path = self._temporary.path / SOCKET_FILE
         self.path: Final = str(path)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -60,6 +60,7 @@ class AdminSocket:
         """Listen.
 
         Raises:
+            UnsafeFile: what is at its path is no socket of ours.
             OSError: it cannot be bound.
         """
 
@@ -83,8 +84,9 @@ class AdminSocket:
                 task.cancel()
             if self._connections:
                 await asyncio.wait(self._connections)
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._temporary is not None:
+            self._temporary.remove()
+            self._temporary = None
 
     async def _serve(
         self, admin: Admin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -105,8 +107,10 @@ async def ask(path: str, operation: Operation) -> list[Result]:
 
     Raises:
         AdminError: it cannot be done.
+        UnsafeFile: what is there is no socket of ours, and may be another user's trap.
         OSError: nobody listens there, or not any more, or it takes too long (TimeoutError).
     """
+    check(Path(path), is_socket=True)
     async with asyncio.timeout(TIMEOUT_S):
         reader, writer = await asyncio.open_unix_connection(path, limit=ANSWER_MAX_BYTES)
         try:
@@ -123,7 +127,8 @@ async def ask(path: str, operation: Operation) -> list[Result]:
 
 
 def _bound(path: str) -> socket.socket:
-    # The data folder is locked by this process: what lies there is of one that died.
+    # The data folder is locked by this process: a socket of ours is of one that died.
+    check(Path(path), is_socket=True)
     _unlink(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)

@@ -22,6 +22,7 @@ from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import raise_limit
 from server.errors import Failures
+from server.eventstore.files import risks_of
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
 from server.execution.executor import Executor
@@ -39,6 +40,7 @@ from server.runlog import RunLog
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
 from server.services.run_records import Records
+from server.socket_folder import remove_left_folders
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.validation import checks_of
@@ -113,10 +115,13 @@ class Application:
         config, running = self._config, self._running
         raise_limit()
         texts = locale.load_all()
+        await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
         store = await SqliteEventStore.open(config.data_dir, admin=socket.path)
         running.push_async_callback(store.close)
+        for risk in await self._own.run("", risks_of, config.data_dir):
+            log.warning("other users can replace the data", folder=config.data_dir, reason=risk)
         ids = IdGenerator(await store.claim_machine_id())
         authorizer = Authorizer(store, jwts=self._jwts())
         queue = CommandQueue(store, on_commit=authorizer.forget)

@@ -12,6 +12,7 @@ from typing import Final, Self
 import orjson
 
 from server.eventstore.contract import DataFolderInUse, StorageError
+from server.eventstore.files import open_ours
 
 LOCK_FILE: Final = "lock"
 
@@ -29,12 +30,13 @@ class DataFolder:
 
         Raises:
             DataFolderInUse: another process holds it.
+            UnsafeFile: another user may have placed the lock.
             StorageError: it cannot be made or locked.
         """
         lock = -1
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = open_ours(path / LOCK_FILE, os.O_RDWR)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(lock, 0)
             os.pwrite(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}), 0)

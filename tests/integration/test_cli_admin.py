@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +16,12 @@ from server.admin import Admin
 from server.admin_socket import AdminSocket, ask
 from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
+from server.eventstore.files import UnsafeFile
 from server.eventstore.folder import DataFolder
 from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
+from tests import placed
 from tests.commandline import Outcome, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
@@ -32,8 +35,8 @@ async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue
     queue = CommandQueue(store)
     await queue.start()
     ids = IdGenerator(await store.claim_machine_id())
-    await admin_socket.start(Admin(store, queue, ids, locale.load("en")))
     try:
+        await admin_socket.start(Admin(store, queue, ids, locale.load("en")))
         yield admin_socket, queue
     finally:
         await admin_socket.close()
@@ -85,13 +88,30 @@ async def test_what_a_process_that_died_left_behind_is_in_nobodys_way(tmp_path: 
     folder = tmp_path / "data"
     folder.mkdir()
     stale = folder / "admin.sock"
-    stale.touch()
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(stale))
     lock = {"pid": 1, "admin": str(stale)}
     (folder / "lock").write_text(json.dumps(lock))
     assert run("org", "create", "Acme", folder=tmp_path).status == 0
     async with held(folder) as admin_socket:
         (org,) = await ask(admin_socket.path, ListOrgs())
         assert org["name"] == "Acme"
+
+
+@pytest.mark.parametrize("place", placed.WAYS[:-1])
+async def test_what_is_no_socket_of_ours_is_neither_listened_at_nor_asked(
+    place: placed.Way, tmp_path: Path
+) -> None:
+    expected = place(tmp_path / "admin.sock").replace("a regular file", "a socket", 1)
+    if place is placed.hard_link:
+        expected = "expected a socket, got a regular file; "
+    with pytest.raises(UnsafeFile) as refused:
+        async with held(tmp_path):
+            pass
+    assert str(refused.value).startswith(f"{tmp_path}/admin.sock: {expected}")
+    with pytest.raises(UnsafeFile):
+        await ask(f"{tmp_path}/admin.sock", ListOrgs())
+    assert placed.is_untouched(tmp_path / "admin.sock")
 
 
 async def test_a_refused_second_holder_leaves_the_first_ones_socket(tmp_path: Path) -> None:

@@ -192,6 +192,38 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             assert server.wait(5) == 128 + signal.SIGTERM
 
 
+@pytest.mark.parametrize("name", ["lock", "events.sqlite", "owner.token", "admin.sock"])
+def test_a_file_that_somebody_has_placed_is_one_line_that_names_it(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).symlink_to(tmp_path / "victim")
+    outcome = run("serve", "--listen=127.0.0.1:0", "--grpc-listen=127.0.0.1:0", folder=tmp_path)
+    assert (outcome.status, outcome.out) == (1, "")
+    *_, said = outcome.err.splitlines()
+    kind, folder = "a regular file", "data"
+    if name == "admin.sock":
+        kind, folder = "a socket", f"{tmp_path}/data"
+    assert said == (
+        f"error: {folder}/{name}: expected {kind}, got a symbolic link; remove it, or move it away"
+    )
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_folder_that_others_may_write_is_served_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    with Server(folder=tmp_path) as server:
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        warned = [line for line in server.log().splitlines() if "warning" in line]
+    assert len(warned) == 1
+    assert warned[0].endswith(
+        "other users can replace the data folder=data "
+        'reason="its mode 0777 lets others write in it"'
+    )
+
+
 def test_a_data_folder_in_use_is_one_line_that_names_it(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as server:
         second = run("serve", "--listen", "127.0.0.1:0", folder=tmp_path)

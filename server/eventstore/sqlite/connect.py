@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from server.eventstore.contract import StorageError
+from server.eventstore.files import check
 
 BUSY_TIMEOUT_S: Final = 5.0
 """For another program that writes to the file: a shell, a tool that copies it as it grows."""
@@ -17,7 +18,13 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
 
     WAL with synchronous=FULL: a commit that returned survives the loss of the process and of
     power, and readers do not wait for the writer.
+
+    Raises:
+        UnsafeFile: another user may have placed a file of it, as SQLite itself follows links.
+        sqlite3.Error: it cannot be opened.
     """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        check(path.with_name(path.name + suffix))
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S
     )

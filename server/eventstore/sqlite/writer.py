@@ -8,6 +8,7 @@ so writing works again as soon as storage does.
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -19,6 +20,7 @@ from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
+from server.eventstore.files import open_ours
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite import schema
@@ -76,7 +78,7 @@ class Writer:
     def open(self) -> None:
         """Make the database when it is missing (mode 0600), and bring its schema up to date."""
         with storage(self._path):
-            self._path.touch(mode=0o600)
+            os.close(open_ours(self._path, os.O_RDWR))
             connection = connect(self._path, writes=True)
             try:
                 schema.bring_up_to_date(connection, path=str(self._path), now=self._clock())

@@ -13,6 +13,7 @@ from server.eventstore.sqlite.store import SqliteEventStore
 from server.first_start import make_owner
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
+from tests import placed
 from tests.threads import THREADS
 
 
@@ -45,13 +46,17 @@ def text(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
+def put(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+def moved(path: Path, name: str) -> Path:
+    return path.rename(path.with_name(name))
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def leave_open_to_all(path: Path) -> None:
-    path.write_text("an old one")
-    path.chmod(0o666)
 
 
 async def test_owner_has_an_organisation_and_all_permissions(
@@ -81,9 +86,62 @@ async def test_token_is_in_its_file_and_its_hash_in_the_store(
 async def test_token_file_is_for_its_owner_alone(
     store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
-    leave_open_to_all(token_file)
     await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert mode(token_file) == 0o600
+    assert list(token_file.parent.glob("owner.token*")) == [token_file]
+
+
+@pytest.mark.parametrize("name", ["owner.token", "owner.token.new"])
+@pytest.mark.parametrize("place", placed.WAYS)
+async def test_prepared_token_file_gets_no_secret(
+    place: placed.Way,
+    name: str,
+    store: SqliteEventStore,
+    queue: CommandQueue,
+    token_file: Path,
+) -> None:
+    expected = place(token_file.with_name(name))
+    with pytest.raises(StorageError) as refused:
+        await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
+    assert str(refused.value).startswith(f"{token_file.with_name(name)}: {expected}")
+    assert await store.is_empty()
+    assert placed.is_untouched(token_file)
+
+
+async def test_token_of_a_database_that_is_gone_is_not_overwritten(
+    store: SqliteEventStore, queue: CommandQueue, token_file: Path
+) -> None:
+    put(token_file, "an old one")
+    with pytest.raises(StorageError) as refused:
+        await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
+    assert str(refused.value) == (
+        f"{token_file}: expected no file, as the database beside it is empty; "
+        "bring the database back, or move the file away to start anew"
+    )
+    assert text(token_file) == "an old one"
+
+
+@pytest.mark.parametrize("left", ["", "act_never_stored\n"])
+async def test_first_start_that_crashed_before_it_stored_the_token_begins_anew(
+    left: str, store: SqliteEventStore, queue: CommandQueue, token_file: Path
+) -> None:
+    new_file = put(token_file.with_name("owner.token.new"), left)
+    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
+    assert owner is not None
+    assert text(token_file) == f"{owner.token}\n"
+    assert text(new_file) is None
+
+
+async def test_first_start_that_crashed_after_it_stored_the_token_is_ended_by_the_next(
+    store: SqliteEventStore, queue: CommandQueue, token_file: Path
+) -> None:
+    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
+    assert owner is not None
+    new_file = moved(token_file, "owner.token.new")
+    again = await make_owner(store, queue, IdGenerator(2), token_file=token_file, threads=THREADS)
+    assert again is None
+    assert text(token_file) == f"{owner.token}\n"
+    assert text(new_file) is None
 
 
 async def test_all_is_stored_in_one_transaction(
@@ -112,7 +170,9 @@ async def test_store_that_is_not_empty_is_left_alone(
     assert text(token_file) == f"{first.token}\n"
 
 
-async def test_token_file_goes_when_nothing_can_be_stored(tmp_path: Path, token_file: Path) -> None:
+async def test_there_is_no_token_file_when_nothing_can_be_stored(
+    tmp_path: Path, token_file: Path
+) -> None:
     store = await Failing.open(tmp_path / "data")
     queue = CommandQueue(store)
     await queue.start()

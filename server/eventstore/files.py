@@ -1,0 +1,117 @@
+"""Opens and makes the files of the data folder, so that no other user can have placed them.
+
+Follows open(2) and symlink(7). A file of ours is a regular file (the admin socket: a socket) of the
+user that this process runs as, with one name. Anything else may be another user's trap, to read
+what is written or to have another file overwritten, and is refused with what to do.
+
+This module knows nothing of what is in the files.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from server.eventstore.contract import StorageError
+
+_FOLDER_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISREG, "a regular file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISFIFO, "a pipe"),
+)
+
+
+class UnsafeFile(StorageError):
+    """A file that another user may have placed; the text names it and says what to do."""
+
+
+def check(path: Path, *, is_socket: bool = False) -> bool:
+    """Returns True if the file is ours, False if there is none.
+
+    Raises:
+        UnsafeFile: it is neither.
+        OSError: it cannot be looked at.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    _check(path, found, is_socket=is_socket)
+    return True
+
+
+def open_ours(path: Path, flags: int) -> int:
+    """Opens a file of ours, which is made with mode 0600 if it is missing.
+
+    Raises:
+        UnsafeFile: another user may have placed it.
+        OSError: it cannot be opened.
+    """
+    try:
+        return make(path, flags)
+    except FileExistsError:
+        check(path)  # first, as to open a pipe or a device may do something
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _check(path, os.fstat(descriptor))
+    except UnsafeFile:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def make(path: Path, flags: int) -> int:
+    """Makes and opens a file with mode 0600.
+
+    Raises:
+        FileExistsError: there is something of that name, if only a link.
+        OSError: it cannot be made.
+    """
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes names that were given or taken in the folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def risks_of(folder: Path) -> list[str]:
+    """Returns why other users can replace files in the folder; empty if none can.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    found = folder.stat()  # of its target: an operator may give a link
+    risks = []
+    if found.st_uid not in {os.geteuid(), 0}:
+        risks.append(f"it belongs to user {found.st_uid}, not to user {os.geteuid()}")
+    if found.st_mode & _FOLDER_WRITABLE_BY_OTHERS:
+        risks.append(f"its mode {stat.S_IMODE(found.st_mode):04o} lets others write in it")
+    return risks
+
+
+def _check(path: Path, found: os.stat_result, *, is_socket: bool = False) -> None:
+    expected, is_expected = (
+        ("a socket", stat.S_ISSOCK) if is_socket else ("a regular file", stat.S_ISREG)
+    )
+    if not is_expected(found.st_mode):
+        got = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "a device")
+        raise UnsafeFile(f"{path}: expected {expected}, got {got}; remove it, or move it away")
+    if found.st_uid != os.geteuid():
+        raise UnsafeFile(
+            f"{path}: expected a file of user {os.geteuid()}, which this process runs as, "
+            f"got one of user {found.st_uid}; run as that user, or change the owner of all files"
+        )
+    if found.st_nlink > 1:
+        raise UnsafeFile(
+            f"{path}: expected one hard link, got {found.st_nlink}; "
+            "replace it by a copy, so that no other name leads to it"
+        )

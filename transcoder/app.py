@@ -20,6 +20,7 @@ from aiohttp import web
 from transcoder.binding import Binder
 from transcoder.calls import Metadata, Method
 from transcoder.codec import Codec
+from transcoder.connection import LINGER_S
 from transcoder.cors import Cors
 from transcoder.doors import Doors, Route
 from transcoder.errors import SchemaError
@@ -32,6 +33,7 @@ from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
 from transcoder.service_config import ServiceConfig
+from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +96,9 @@ class Transcoder:
         self._config = None if service_config is None else ServiceConfig(service_config)
         self._codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         self._fields = Fields(self._codec)
-        self._backend = InProcess(interceptors)
         self._offload = Offload()
+        self._tasks = Tasks()
+        self._backend = InProcess(interceptors, tasks=self._tasks)
         self._doors = Doors(
             self._backend,
             self._codec,
@@ -105,6 +108,7 @@ class Transcoder:
             response_headers=fixed_headers(response_headers),
             limits=limits,
             offload=self._offload,
+            tasks=self._tasks,
         )
         self._root = Mount(self, "")
         self._listeners: list[Listener] = []
@@ -173,7 +177,9 @@ class Transcoder:
             SchemaError: the service configuration selects a method that is not registered.
         """
         self._require_selected()
-        listener = Listener(self._doors.answer, self._doors.refuse, limits=self._limits)
+        listener = Listener(
+            self._doors.answer, self._doors.refuse, limits=self._limits, tasks=self._tasks
+        )
         bound = await listener.start(address)
         self._listeners.append(listener)
         self._doors.is_ready = True
@@ -212,6 +218,7 @@ class Transcoder:
             self._require_selected()
 
         async def close(_: web.Application) -> None:
+            await self._tasks.ended(LINGER_S)
             self._offload.close()
 
         async def expect_nothing(_: web.Request) -> None:

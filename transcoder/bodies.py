@@ -24,6 +24,7 @@ from transcoder.errors import (
     too_slow,
     unsupported_media_type,
 )
+from transcoder.half_closed import CONTINUE
 from transcoder.offload import Offload
 from transcoder.options import Limits
 
@@ -189,7 +190,7 @@ def invite(request: web.BaseRequest) -> None:
         and request.version >= HttpVersion11
         and transport is not None
     ):
-        transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        transport.write(CONTINUE)
 
 
 def _too_large(limits: Limits) -> TranscodeError:

@@ -25,7 +25,9 @@ from aiohttp.streams import StreamReader
 from grpc import StatusCode
 
 from transcoder.errors import TranscodeError, deadline_exceeded, malformed, unavailable
+from transcoder.half_closed import CONTINUE, PROBE_S, is_open, may_probe
 from transcoder.options import Limits
+from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +65,12 @@ _OTHERWISE: Final = "request: expected HTTP/1.1"
 class Connections:
     """The open connections of a listener, and what they share."""
 
-    def __init__(self, refuse: Refuse, *, limits: Limits) -> None:
+    def __init__(self, refuse: Refuse, *, limits: Limits, tasks: Tasks) -> None:
         self.refuse = refuse
         self.limits = limits
         self.maximum = limits.connections_max
         self.is_draining = False
+        self.tasks = tasks
         self._open: set[Connection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
@@ -85,19 +88,21 @@ class Connections:
     async def drain(self) -> None:
         """Admit no more, close idle ones, and let requests in flight end.
 
-        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE.
+        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE;
+        it then has `LINGER_S` to clean up, as have calls whose clients have left.
         """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.limits.drain_timeout_s
         self.is_draining = True
         for connection in list(self._open):
             connection.drain()
         if self._open:
-            self._emptied = asyncio.get_running_loop().create_future()
+            self._emptied = loop.create_future()
             await asyncio.wait([self._emptied], timeout=self.limits.drain_timeout_s)
         ended = [await connection.end() for connection in list(self._open)]
-        tasks = [task for task in ended if task is not None]
-        if tasks:
-            logger.warning("stopped with %d requests in flight", len(tasks))
-            await asyncio.wait(tasks, timeout=LINGER_S)
+        if any(ended):
+            logger.warning("stopped with %d requests in flight", sum(ended))
+        await self.tasks.ended(max(until - loop.time(), 0) + LINGER_S)
         for connection in list(self._open):
             connection.abort()
 
@@ -133,7 +138,11 @@ class Connection(web.RequestHandler):
         "_framing_bytes",
         "_header_timer",
         "_is_cut",
+        "_is_half_closed",
+        "_is_probed",
+        "_probe_timer",
         "_request",
+        "_task",
         "_unsent_bytes",
         "_wire",
         "_write_timer",
@@ -161,7 +170,12 @@ class Connection(web.RequestHandler):
         self._request: web.BaseRequest | None = None
         self._discard_left: int | None = None
         self._framing_bytes = 0
+        # What runs the requests of the connection, until it is cancelled.
+        self._task: asyncio.Task[None] | None = None
         self._is_cut = False
+        self._is_half_closed = False
+        self._is_probed = False
+        self._probe_timer: asyncio.TimerHandle | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
@@ -169,6 +183,7 @@ class Connection(web.RequestHandler):
     def begin(self, request: web.BaseRequest) -> None:
         """Note that the headers are complete, and the answer under way."""
         self._request = request
+        self._task = request.task
         self._discard_left = None
         self._framing_bytes = 0
         if self._header_timer is not None:
@@ -181,25 +196,24 @@ class Connection(web.RequestHandler):
         if not is_answering and not self._messages:
             self.force_close()
 
-    async def end(self) -> "asyncio.Task[None] | None":
-        """Cancel the request in flight, tell its client, and close.
+    async def end(self) -> bool:
+        """Tell the client of the request in flight, cancel the request, and close.
 
         Returns:
-            The task that ends by this, if there is one.
+            True if there was a request in flight.
         """
         request = self._request
         if request is None or self._discard_left is not None:
             self.force_close()
-            return None
+            return False
         if request.writer.output_size == 0 and not self.writing_paused:
             response = self._connections.refuse(closing(unavailable("the server is stopping")))
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
                 await response.write_eof()
-        task = request.task
-        task.cancel()
+        self._cancel()
         self.force_close()
-        return task
+        return True
 
     def abort(self) -> None:
         if self._wire is not None:
@@ -218,13 +232,26 @@ class Connection(web.RequestHandler):
             self._wire.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        for timer in (self._header_timer, self._write_timer):
+        for timer in (self._header_timer, self._write_timer, self._probe_timer):
             if timer is not None:
                 timer.cancel()
         self._wire = None
         self._connections.lost(self)
         super().connection_lost(exc)
-        self._request = None  # which refers to the connection
+        self._cancel()
+        self._request = self._task = None  # which refer to the connection
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocols may say so
+        """Keep the connection open while a request that came whole has no answer yet."""
+        request = self._request
+        if request is None or self._discard_left is not None:
+            is_waiting = bool(self._messages)
+        else:
+            is_waiting = request.content.is_eof() and request.writer.output_size == 0
+        if is_waiting and not self._is_half_closed:
+            self._is_half_closed = True
+            self._probe_later()
+        return is_waiting
 
     def data_received(self, data: bytes) -> None:
         request = self._request
@@ -275,7 +302,7 @@ class Connection(web.RequestHandler):
         else:
             self._discard_left = self._connections.limits.body_max_bytes
             self._cut_if_endless(request, self._discard_left)
-        if self._connections.is_draining:
+        if self._connections.is_draining or (self._is_half_closed and not self._messages):
             self.close()
 
     def handle_error(
@@ -325,6 +352,29 @@ class Connection(web.RequestHandler):
     def _is_framing_endless(self, request: web.BaseRequest) -> bool:
         allowed = _FRAMING_BYTES + _FRAMING_PER_OCTET * request.content.total_bytes
         return self._framing_bytes > allowed
+
+    def _probe_later(self) -> None:
+        self._probe_timer = asyncio.get_running_loop().call_later(PROBE_S, self._probe)
+
+    def _probe(self) -> None:
+        """Find out if the client of the request in flight, whose input has ended, still reads."""
+        wire, request = self._wire, self._request
+        if wire is None or request is None:
+            return
+        if not is_open(wire) or not may_probe(request):
+            wire.abort()
+            return
+        if not self._is_probed:
+            self._is_probed = True
+            wire.write(CONTINUE)
+        self._probe_later()
+
+    def _cancel(self) -> None:
+        """Cancel what runs the requests; it is cancelled once, and waited for by the drain."""
+        task, self._task = self._task, None
+        if task is not None:
+            self._connections.tasks.keep(task)
+            task.cancel()
 
     def _cut_if_endless(self, request: web.BaseRequest, left: int) -> None:
         """Read no more of a body that nobody wants, once there is too much of it.

@@ -51,6 +51,7 @@ from transcoder.offload import Offload
 from transcoder.options import Limits
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
+from transcoder.tasks import Tasks
 from transcoder.web import GrpcWeb
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Doors:
         response_headers: HeaderList,
         limits: Limits,
         offload: Offload,
+        tasks: Tasks,
     ) -> None:
         self.is_ready = False
         self.router: Final[Router[Route]] = Router()
@@ -112,6 +114,7 @@ class Doors:
         self._offload = offload
         ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
         self._bodies = Bodies(limits, offload, ceiling)
+        self._tasks = tasks
         self._grpc_web = GrpcWeb(
             backend,
             self.methods,
@@ -133,7 +136,8 @@ class Doors:
         resource = request.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
         target = _target(request).removeprefix(mounted_at)
-        return await self._respond(request, target, self._responses.buffered)
+        # aiohttp cancels as often as it finds a reason to.
+        return await self._tasks.run(self._respond(request, target, self._responses.buffered))
 
     async def _respond(
         self, request: web.BaseRequest, target: str, respond: Respond

@@ -14,7 +14,7 @@ import contextvars
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,6 +32,7 @@ from transcoder.errors import (
     unimplemented,
 )
 from transcoder.headers import REQUEST_ID
+from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -60,16 +61,23 @@ class HandlerCallDetails(grpc.HandlerCallDetails):
 class InProcess:
     """Handlers by method path, and the interceptors in front of them."""
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
+    def __init__(
+        self,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        *,
+        tasks: Tasks | None = None,
+    ) -> None:
         """Build the chain.
 
         Args:
             interceptors: outermost first, as `grpc.aio.server` takes them.
+            tasks: runs calls that have a deadline.
 
         Raises:
             SchemaError: they are no list, or one of them is no interceptor.
         """
         self._handlers: dict[str, Handler] = {}
+        self._tasks = tasks or Tasks()
         find: FindHandler = self._find
         given: object = interceptors
         if not isinstance(given, Sequence):
@@ -95,27 +103,15 @@ class InProcess:
 
     async def unary(self, call: Call, receive: Receive) -> Message:
         context = Context(call)
-        try:
-            if call.deadline is None:
-                return await self._unary(call, receive, context)
-            run = functools.partial(self._unary, call, receive, context)
-            return await _until_deadline(call, context, run)
-        except asyncio.CancelledError:
-            context.cancel()
-            raise
-        finally:
-            context.finish()
+        if call.deadline is None:
+            return await self._unary(call, receive, context)
+        run = functools.partial(self._unary, call, receive, context)
+        return await self._until_deadline(call, context, run)
 
     async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
         context = StreamContext(call, sink)
-        try:
-            run = functools.partial(self._stream, call, receive, context)
-            await (run() if call.deadline is None else _until_deadline(call, context, run))
-        except asyncio.CancelledError:
-            context.cancel()
-            raise
-        finally:
-            context.finish()
+        run = functools.partial(self._stream, call, receive, context)
+        await (run() if call.deadline is None else self._until_deadline(call, context, run))
 
     async def _unary(self, call: Call, receive: Receive, context: Context) -> Message:
         method = call.method
@@ -138,8 +134,11 @@ class InProcess:
             raise
         except BaseException as exc:
             if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
+                context.cancel()
                 raise
             raise _ending(call, context, exc) from exc
+        finally:
+            context.finish()
         if type(response) is not method.response_type:
             request_id = call.metadata.get(REQUEST_ID)
             returned = kind_of(response, method)
@@ -172,46 +171,31 @@ class InProcess:
             raise
         except BaseException as exc:
             if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
+                context.cancel()
                 raise
             raise _ending(call, context, exc) from exc
+        finally:
+            context.finish()
+
+    async def _until_deadline(
+        self, call: Call, context: Context, run: Callable[[], Coroutine[Any, Any, R]]
+    ) -> R:
+        """Run a call in a task of its own.
+
+        So its caller is told at the deadline, not after what its handler cleans up.
+        """
+        remaining_s = call.time_remaining()
+        if not remaining_s:
+            raise deadline_exceeded()
+        try:
+            return await self._tasks.run(run(), timeout_s=remaining_s, on_timeout=context.expire)
+        except TimeoutError:
+            raise deadline_exceeded() from None
 
 
 def _unfit(given: object) -> SchemaError:
     kind = type(given).__name__
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
-
-
-async def _until_deadline(call: Call, context: Context, run: Callable[[], Awaitable[R]]) -> R:
-    remaining_s = call.time_remaining()
-    task = asyncio.current_task()
-    if not remaining_s or task is None:
-        raise deadline_exceeded()
-    has_expired = False
-
-    def expire() -> None:
-        nonlocal has_expired
-        has_expired = True
-        context.expire()
-        task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(remaining_s, expire)
-    try:
-        response = await run()
-    except asyncio.CancelledError:
-        # The client may leave in the same turn: then another cancel remains to be obeyed.
-        if has_expired and task.uncancel() == 0:
-            raise deadline_exceeded() from None
-        raise
-    except TranscodeError:
-        if has_expired:
-            task.uncancel()
-        raise
-    finally:
-        timer.cancel()
-    if has_expired:  # the handler swallowed its cancellation
-        task.uncancel()
-        raise deadline_exceeded()
-    return response
 
 
 async def _begin(
@@ -301,7 +285,8 @@ def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
     try:
         return work()
     except BaseException as exc:
-        if context.done() and not isinstance(exc, _ENDINGS):
+        is_over = context.done() or context.cancelled()
+        if is_over and not isinstance(exc, _ENDINGS):
             logger.exception("%s failed after its end", call.method.path)
         if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
             raise

@@ -15,6 +15,7 @@ from aiohttp import web
 from transcoder.connection import Connection, Connections, Refuse, make_request
 from transcoder.errors import SchemaError
 from transcoder.options import Limits
+from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +32,20 @@ _ADDRESS: Final = re.compile(
 class Listener:
     """One address, and the connections that came in through it."""
 
-    def __init__(self, handler: Handler, refuse: Refuse, *, limits: Limits) -> None:
+    def __init__(
+        self, handler: Handler, refuse: Refuse, *, limits: Limits, tasks: Tasks | None = None
+    ) -> None:
         """Prepare to listen.
 
         Args:
             handler: answers a request; it is cancelled when its client leaves.
             refuse: makes the answer to what never reaches the handler, or outlasts it.
             limits: what a client may make the server hold, and for how long.
+            tasks: waits for requests that are cancelled.
         """
         self._handler = handler
         self._limits = limits
-        self._connections = Connections(refuse, limits=limits)
+        self._connections = Connections(refuse, limits=limits, tasks=tasks or Tasks())
         self._socket_server: asyncio.Server | None = None
 
     async def start(self, address: str) -> str:
@@ -60,7 +64,7 @@ class Listener:
         """
         host, port = _parse(address)
         self._connections.maximum = _room_for(self._limits.connections_max)
-        server = web.Server(self._handler, handler_cancellation=True, request_factory=make_request)
+        server = web.Server(self._handler, request_factory=make_request)
         self._socket_server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._connections, server),
             host,

@@ -269,18 +269,18 @@ async def test_abort_with_ok_is_not_success() -> None:
 
 
 async def test_a_deadline_cancels_the_handler() -> None:
-    seen: list[object] = []
+    seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
     async def behaviour(request: Any, context: Context) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
-            seen.extend([context.code(), context.cancelled()])
+            seen.put_nowait([context.code(), context.cancelled()])
 
     with pytest.raises(TranscodeError) as caught:
         await run(behaviour, timeout_s=0.01)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert seen == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
+    assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

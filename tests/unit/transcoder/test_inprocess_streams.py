@@ -161,20 +161,20 @@ async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
 
 async def test_a_deadline_closes_the_generator() -> None:
     sink = Recorder()
-    seen: list[object] = []
+    seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
     async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             yield reply(1)
             await asyncio.Event().wait()
         finally:
-            seen.extend([context.code(), context.cancelled()])
+            seen.put_nowait([context.code(), context.cancelled()])
 
     with pytest.raises(TranscodeError) as caught:
         await run(behaviour, sink, timeout_s=0.05)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert sink.came == [1]
-    assert seen == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
+    assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
 
 
 async def test_a_deadline_ends_a_stream_whose_reader_is_slow() -> None:
@@ -193,7 +193,7 @@ async def test_a_deadline_ends_a_stream_whose_reader_is_slow() -> None:
         await run(behaviour, sink, timeout_s=0.05)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert sink.came == [1]
-    assert closed.is_set()
+    await asyncio.wait_for(closed.wait(), 5)
 
 
 async def test_a_handler_that_outlives_its_deadline_writes_no_more() -> None:

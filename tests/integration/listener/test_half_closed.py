@@ -1,0 +1,166 @@
+"""A client that has sent all and still reads gets its answer; one that has gone is noticed."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from aiohttp import web
+
+from transcoder.connection import LINGER_S
+from transcoder.errors import TranscodeError, status_json
+from transcoder.half_closed import CONTINUE, PROBE_S
+from transcoder.listener import Listener
+from transcoder.options import Limits
+
+PATIENCE_S: Final = 10
+GET: Final = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OLD: Final = b"GET / HTTP/1.0\r\n\r\n"
+
+
+class Handler:
+    """Answers when the test lets it.
+
+    Attributes:
+        cancelled: set when a client was found to have left.
+    """
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.is_streaming = False
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.begun.set()
+        response = web.StreamResponse()
+        if self.is_streaming:
+            await response.prepare(request)
+        try:
+            await self.may_answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return web.Response(body=b"hello")
+
+
+def refuse(error: TranscodeError) -> web.StreamResponse:
+    return web.Response(status=error.http_status, body=status_json(error))
+
+
+@asynccontextmanager
+async def connected(
+    handler: Handler, request: bytes
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    listener = Listener(handler, refuse, limits=Limits(drain_timeout_s=0.1))
+    host, _, port = (await listener.start("127.0.0.1:0")).rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            writer.write(request)
+            await writer.drain()
+            yield reader, writer
+    finally:
+        writer.close()
+        await listener.stop()
+
+
+@pytest.mark.parametrize("request_bytes", [GET, OLD], ids=["HTTP/1.1", "HTTP/1.0"])
+async def test_an_answer_that_is_there_is_sent_and_the_connection_closed(
+    request_bytes: bytes,
+) -> None:
+    handler = Handler()
+    handler.may_answer.set()
+    async with connected(handler, b"") as (reader, writer):
+        writer.write(request_bytes)
+        writer.write_eof()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.")
+    assert answer.endswith(b"\r\n\r\nhello")
+
+
+async def test_requests_sent_one_behind_the_other_are_all_answered() -> None:
+    handler = Handler()
+    handler.may_answer.set()
+    async with connected(handler, 3 * GET) as (reader, writer):
+        writer.write_eof()
+        answer = await reader.read()
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_a_slow_answer_is_sent_behind_an_interim_one() -> None:
+    handler = Handler()
+    async with connected(handler, GET) as (reader, writer):
+        await handler.begun.wait()
+        writer.write_eof()
+        assert await reader.readexactly(len(CONTINUE)) == CONTINUE
+        await asyncio.wait([asyncio.ensure_future(handler.cancelled.wait())], timeout=3 * PROBE_S)
+        assert not handler.cancelled.is_set()
+        handler.may_answer.set()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"\r\n\r\nhello")
+
+
+async def test_a_client_that_closes_both_sides_is_noticed_within_a_second() -> None:
+    handler = Handler()
+    async with connected(handler, GET) as (_, writer):
+        await handler.begun.wait()
+        writer.close()
+        async with asyncio.timeout(4 * PROBE_S):
+            await handler.cancelled.wait()
+
+
+async def test_a_reset_is_noticed_at_once() -> None:
+    handler = Handler()
+    async with connected(handler, GET) as (_, writer):
+        await handler.begun.wait()
+        connection: socket.socket = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        async with asyncio.timeout(PROBE_S):
+            await handler.cancelled.wait()
+
+
+async def test_a_reset_after_a_half_close_is_noticed() -> None:
+    handler = Handler()
+    async with connected(handler, GET) as (reader, writer):
+        await handler.begun.wait()
+        writer.write_eof()
+        await reader.readexactly(len(CONTINUE))
+        connection: socket.socket = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        async with asyncio.timeout(2 * PROBE_S):
+            await handler.cancelled.wait()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "is_streaming"),
+    [
+        pytest.param(OLD, False, id="HTTP/1.0, which has no interim answers"),
+        pytest.param(GET, True, id="an answer that has begun"),
+    ],
+)
+async def test_what_cannot_be_told_apart_counts_as_closed(
+    request_bytes: bytes, is_streaming: bool
+) -> None:
+    handler = Handler()
+    handler.is_streaming = is_streaming
+    async with connected(handler, request_bytes) as (_, writer):
+        await handler.begun.wait()
+        writer.write_eof()
+        async with asyncio.timeout(2 * PROBE_S):
+            await handler.cancelled.wait()
+
+
+async def test_half_a_request_is_closed_at_once() -> None:
+    handler = Handler()
+    async with connected(handler, GET[:-2]) as (reader, writer):
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_S / 2):
+            answer: Any = await reader.read()
+    assert answer == b""

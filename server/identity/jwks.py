@@ -113,7 +113,7 @@ def read(document: bytes) -> KeySet:
     """
     try:
         found = _decode_set(document).keys
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # not UTF-8 is a ValueError
         raise NoKeys('expected a JSON object with a list "keys"') from None
     if len(found) > KEYS_MAX:
         raise NoKeys(f"expected at most {KEYS_MAX} keys, got {len(found)}")

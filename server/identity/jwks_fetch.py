@@ -107,7 +107,7 @@ def jwks_uri_of(document: bytes, issuer: str) -> str:
     """
     try:
         said = _decode_discovery(document)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # not UTF-8 is a ValueError
         raise NoKeys('expected a JSON object with "issuer" and "jwks_uri"') from None
     if said.issuer != issuer:
         raise NoKeys(f"expected the issuer {issuer}, got {said.issuer[:SHOWN_CHARS]!r}")

@@ -62,9 +62,10 @@ class _Claims(msgspec.Struct):
     iss: str
     sub: str
     aud: str | list[str]
-    exp: int | float
-    nbf: int | float = 0
-    iat: int | float = 0
+    # Never an int, which would have no bounds: a number that no float holds is malformed.
+    exp: float
+    nbf: float = 0
+    iat: float = 0
 
 
 _decode_claims: Final = msgspec.json.Decoder(_Claims).decode
@@ -117,7 +118,7 @@ class Jwts:
     def _checked(self, payload: bytes, until: int) -> Verified:
         try:
             claims = _decode_claims(payload)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # not UTF-8 is a ValueError
             raise BadToken("expected the claims iss, sub, aud and exp") from None
         audiences = {claims.aud} if isinstance(claims.aud, str) else set(claims.aud)
         now = self._clock()
@@ -140,7 +141,7 @@ def _header(token: str) -> tuple[str | None, str]:
     """The id of the key, which may be absent, and the algorithm."""
     try:
         header = _JWS.get_unverified_header(token)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, RecursionError):
         raise BadToken("it cannot be decoded") from None
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or not isinstance(kind, str) or kind.lower() not in _TYPES:
@@ -154,7 +155,7 @@ def _signed(token: str, public: PublicKey, algorithms: Collection[str]) -> bytes
     """What the key has signed."""
     try:
         signed = _JWS.decode_complete(token, public, algorithms=[*algorithms])
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, RecursionError):
         raise BadToken("its signature is not of the issuer's key") from None
     payload: bytes = signed["payload"]
     return payload

@@ -118,6 +118,7 @@ def test_a_key_that_cannot_be_used_is_passed_over(jwk: object) -> None:
         pytest.param(b'{"keys":{}}', id="keys that are no list"),
         pytest.param(b'{"keys":[', id="cut off"),
         pytest.param(b'{"keys":[]}\xff', id="no UTF-8"),
+        pytest.param(b'{"keys":"\xff"}', id="a text that is no UTF-8"),
         pytest.param(b'{"keys":' + b"[" * 60_000, id="nested too deep"),
         pytest.param(b'{"keys":[' + b"[" * 20_000 + b"]" * 20_000 + b"]}", id="a deep key"),
     ],

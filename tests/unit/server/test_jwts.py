@@ -305,6 +305,90 @@ async def test_any_text_is_a_bad_token(text: str) -> None:
         await made(Keys(EC)).verify(text)
 
 
+ODD_JSON = [
+    *(
+        b"1" * 400,
+        b"-" + b"9" * 400,
+        b"1" * 5000,
+        b"1e999",
+        b"-1e999",
+        b"1e308",
+        b"1E400",
+        b"0.1e-999",
+    ),
+    *(b"NaN", b"Infinity", b"-Infinity", b"-0", b"-1", b"0", b"1.5", b"9007199254740993"),
+    *(b"true", b"false", b"null", b'""', b'"1700000600"', b"[]", b"{}", b"[1700000600]"),
+    *(b"[" * 5000, b'{"a":' * 1000, b"[" * 5000 + b"]" * 500, b'"\xff"', b'"\xed\xa0\x80"'),
+    *(b'"\\ud800"', b'"\\u0000"', b'"\\x"', b'"' + b"x" * 5000 + b'"', b"", b"}", b'"RS256"'),
+]
+"""Values of JSON, or almost, that parsers, databases and arithmetic stumble over."""
+
+
+def odd(members: dict[str, object], name: str, value: bytes) -> bytes:
+    """An object with one member replaced, or one more."""
+    rest = {key: member for key, member in members.items() if key != name}
+    return json.dumps(rest).encode()[:-1] + b', "%s": %s}' % (name.encode(), value)
+
+
+async def answered(jwts: Jwts, token: str) -> None:
+    """Have a token verified, or refused; anything else is a fault."""
+    try:
+        await jwts.verify(token)
+    except BadToken:
+        return
+
+
+@pytest.mark.parametrize("value", ODD_JSON, ids=lambda value: value[:20].decode("latin-1"))
+async def test_odd_values_of_a_claim_or_a_header_field_are_no_fault(
+    jwts: Jwts, value: bytes
+) -> None:
+    for name in ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "x"):
+        await answered(jwts, signed(HEADER, odd(claims(), name, value)))
+    for name in ("alg", "kid", "typ", "cty", "crit", "b64", "jwk", "x5c", "x"):
+        await answered(jwts, signed(odd({**HEADER}, name, value), claims()))
+    await answered(jwts, signed(HEADER, value))
+    await answered(jwts, signed(value, claims()))
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [b"1" * 400, b"-" + b"1" * 400, b"1" * 4000, b"1e999"])
+async def test_a_time_beyond_all_numbers_is_refused(jwts: Jwts, name: str, value: bytes) -> None:
+    with pytest.raises(BadToken, match=CLAIMS):
+        await jwts.verify(signed(HEADER, odd(claims(), name, value)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"[" * 5000, b'{"x":' * 1000, odd({**HEADER}, "x", b"[" * 4000), b'"\xff"', b"1" * 5000],
+)
+async def test_a_header_that_parsers_stumble_over_is_refused(jwts: Jwts, header: bytes) -> None:
+    with pytest.raises(BadToken):
+        await jwts.verify(signed(header, claims()))
+
+
+_SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+_VALUE = st.recursive(
+    _SCALAR,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.dictionaries(st.sampled_from(["iss", "sub", "aud", "exp", "nbf", "iat"]), _VALUE),
+    st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64"]), _VALUE),
+)
+async def test_any_claims_and_any_header_are_no_fault(
+    changed: dict[str, object], fields: dict[str, object]
+) -> None:
+    jwts = made(Keys(RSA))
+    await answered(jwts, signed(HEADER, {**claims(), **changed}))
+    await answered(jwts, signed({**HEADER, **fields}, claims()))
+
+
 @pytest.mark.parametrize(
     "token", ["garbage", "a." + "b" * TOKEN_MAX_CHARS + ".c", "!!.b.c", signed({}, claims())]
 )

@@ -24,7 +24,13 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from grpc import StatusCode
 
-from transcoder.errors import TranscodeError, deadline_exceeded, malformed, unavailable
+from transcoder.errors import (
+    TranscodeError,
+    deadline_exceeded,
+    malformed,
+    unavailable,
+    without_values,
+)
 from transcoder.half_closed import CONTINUE, PROBE_S, is_open, may_probe
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
@@ -315,7 +321,9 @@ class Connection(web.RequestHandler):
         """Answer what the parser refuses (400), and what a handler let escape."""
         if status == HTTPStatus.BAD_REQUEST:
             error = _refusal(exc, message or "", self._connections.limits)
-            logger.debug("refused a request of %s: %s", self.peername, error.message)
+            logger.debug(
+                "refused a request of %s: %s", self.peername, without_values(error.message)
+            )
         elif status == HTTPStatus.GATEWAY_TIMEOUT:
             error = deadline_exceeded()
         else:

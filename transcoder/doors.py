@@ -3,7 +3,9 @@
 A request goes one way through: route, body, binding, metadata, backend, codec, answer. Everything
 that descriptors decide was decided when its service was registered (app.py).
 
-Rule: this is the only place that turns a failure into an HTTP answer.
+Rule 1: this is the only place that turns a failure into an HTTP answer.
+Rule 2: the log has the method, the path and the id of a request. Queries, headers and bodies may
+hold secrets.
 """
 
 import functools
@@ -37,6 +39,7 @@ from transcoder.errors import (
     status_json,
     unimplemented,
     unsupported_media_type,
+    without_values,
     wrong_method,
 )
 from transcoder.headers import (
@@ -167,7 +170,7 @@ class Doors:
             _log_refusal(request, target, error, request_id)
             status, body = self._failure(error.released(), out)
         except Exception:
-            what = f"{request.method} {shown(target)}"
+            what = _named(request, target)
             logger.exception("answering %s failed, request id %s", what, request_id)
             if request.writer.output_size > 0:
                 raise ConnectionAbortedError("part of the answer is written already") from None
@@ -183,7 +186,8 @@ class Doors:
     def refuse(self, error: TranscodeError) -> web.StreamResponse:
         """The answer to what the listener refuses before it is a request."""
         request_id = self._new_id()
-        logger.info("refused a request: %s, request id %s", error.message, request_id)
+        reason = without_values(error.message)
+        logger.info("refused a request: %s, request id %s", reason, request_id)
         out: HeaderList = [("X-Request-Id", request_id)]
         status, body = self._failure(error, out)
         return self._responses.one_piece(status, out, body)
@@ -334,8 +338,16 @@ class Doors:
 def _log_refusal(
     request: web.BaseRequest, target: str, error: TranscodeError, request_id: str
 ) -> None:
-    what = f"{request.method} {shown(target)}"
-    logger.info("refused %s: %s, request id %s", what, error.message, request_id)
+    what, reason = _named(request, target), without_values(error.message)
+    logger.info("refused %s: %s, request id %s", what, reason, request_id)
+
+
+def _named(request: web.BaseRequest, target: str) -> str:
+    """Returns what the log has of a request: no query, and no user of an authority."""
+    path, mark, _ = target.partition("?")
+    if not path.startswith("/"):
+        path = path.rpartition("@")[2]
+    return f"{request.method} {shown(path)}{' with a query' if mark else ''}"
 
 
 def _target(request: web.BaseRequest) -> str:

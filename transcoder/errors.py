@@ -9,6 +9,7 @@ Rule: a message names the input, what was expected and what came (cut to `SHOWN_
 holds the text of a foreign exception.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, Self
 
@@ -16,6 +17,9 @@ import orjson
 from grpc import StatusCode
 
 SHOWN_CHARS: Final = 40
+
+_QUOTED: Final = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1).)*\1""", re.DOTALL)
+"""What `repr` makes of a text; an apostrophe within a word opens nothing."""
 
 HTTP_STATUS: Final[dict[StatusCode, int]] = {
     StatusCode.OK: 200,
@@ -153,6 +157,14 @@ def shown(value: object) -> str:
     """A value as an error message quotes it: its repr, cut to `SHOWN_CHARS`."""
     text = value if isinstance(value, str) else repr(value)
     return repr(text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text)
+
+
+def without_values(message: str) -> str:
+    """Returns a message as the log may have it.
+
+    What a message quotes came with the request, and may be a secret: only the caller reads it.
+    """
+    return _QUOTED.sub("'…'", message)
 
 
 def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:

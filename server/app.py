@@ -180,6 +180,7 @@ class Application:
             queue_max=config.script_queue,
             deny=config.script_fetch_deny,
             allow=config.script_fetch_allow,
+            dns_servers=config.script_dns_servers,
         )
         executor = Executor(options, threads=self._work)
         self._running.push_async_callback(executor.close)

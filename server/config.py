@@ -52,6 +52,8 @@ class Config:
         script_fetch_deny: addresses, networks and host names that scripts may not reach, beside
             those that are not public.
         script_fetch_allow: those that they may reach all the same.
+        script_dns_servers: name servers that look up what scripts fetch from, as "address:port";
+            the system's if there are none.
         runs_keep_days: how long a run is in the log of runs.
         runs_max_mib: how much is kept there of all runs; 0 for no log.
     """
@@ -69,6 +71,7 @@ class Config:
     script_queue: int = 512
     script_fetch_deny: tuple[str, ...] = ()
     script_fetch_allow: tuple[str, ...] = ()
+    script_dns_servers: tuple[str, ...] = ()
     runs_keep_days: int = 7
     runs_max_mib: int = 64
 
@@ -201,6 +204,7 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "script_queue": config_values.number(1, 100_000),
     "script_fetch_deny": config_values.hosts,
     "script_fetch_allow": config_values.hosts,
+    "script_dns_servers": config_values.name_servers,
     "runs_keep_days": config_values.number(1, 3650),
     "runs_max_mib": config_values.number(0, 1 << 20),
 }

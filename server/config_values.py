@@ -5,6 +5,8 @@ A reader takes what a flag, a variable or a file gave: a text, or a type of TOML
 Rule: the text of an error says what would be right; where the value came from is the caller's.
 """
 
+import contextlib
+import ipaddress
 import re
 import stat
 from collections.abc import Callable
@@ -124,3 +126,30 @@ def hosts(value: object) -> tuple[str, ...]:
     except ValueError as error:
         raise Unfit("addresses, networks (CIDR) and host names, separated by commas") from error
     return hosts
+
+
+def name_servers(value: object) -> tuple[str, ...]:
+    servers = lines(value)
+    try:
+        return tuple(dict.fromkeys(map(_name_server, servers)))
+    except ValueError as error:
+        raise Unfit(
+            "addresses of name servers, each with a port or without, separated by commas"
+        ) from error
+
+
+def _name_server(text: str) -> str:
+    """Returns "address:port" or "[IPv6]:port"; the port is 53 if none is given.
+
+    Raises:
+        ValueError: it is neither an address nor one with a port.
+    """
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+        return f"[{address}]:53" if address.version == 6 else f"{address}:53"
+    host, _, port = text.rpartition(":")
+    is_v6 = host.startswith("[") and host.endswith("]")
+    address = ipaddress.ip_address(host[1:-1] if is_v6 else host)
+    if (address.version == 6) != is_v6 or not _DIGITS.fullmatch(port) or not 0 < int(port) <= 65535:
+        raise ValueError(text)
+    return f"[{address}]:{int(port)}" if is_v6 else f"{address}:{int(port)}"

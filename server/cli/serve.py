@@ -65,6 +65,12 @@ from server.config import as_toml
     help="Those that they may reach all the same.  [ACTIONS_SCRIPT_FETCH_ALLOW; none]",
 )
 @click.option(
+    "--script-dns-servers",
+    metavar="ADDRESSES",
+    help="Name servers that look up what scripts fetch from; separated by commas.  "
+    "[ACTIONS_SCRIPT_DNS_SERVERS; the system's]",
+)
+@click.option(
     "--runs-keep-days",
     metavar="DAYS",
     help="How long a run is in the log of runs.  [ACTIONS_RUNS_KEEP_DAYS; 7]",

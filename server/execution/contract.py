@@ -219,6 +219,8 @@ class Options:
         deny: addresses that scripts may not reach, as CIDR, IP or exact host name, beside those
             that are never public; see `addresses`.
         allow: as `deny`, and stronger than it.
+        dns_servers: name servers that look up what scripts fetch from, as "address:port" or
+            "[IPv6]:port"; none for the system's.
     """
 
     workers_max: int = 0
@@ -230,3 +232,4 @@ class Options:
     memory_max_bytes: int = 512 << 20
     deny: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    dns_servers: tuple[str, ...] = ()

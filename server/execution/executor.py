@@ -69,7 +69,11 @@ class Executor:
         self._options = options or Options()
         self._threads = threads or ThreadPool("contexts", threads_max=1)
         self._pool = Pool(self._options)
-        self._fetcher = Fetcher(deny=self._options.deny, allow=self._options.allow)
+        self._fetcher = Fetcher(
+            deny=self._options.deny,
+            allow=self._options.allow,
+            dns_servers=self._options.dns_servers,
+        )
 
     async def start(self) -> None:
         """Raises Unavailable if scripts cannot be run here."""
@@ -109,7 +113,7 @@ class Executor:
             queued_at = time.monotonic_ns()
             async with self._pool.slot(request.org_id):
                 for script in request.scripts:
-                    action = _Action(script, collector, self._fetcher)
+                    action = _Action(script, collector, self._fetcher, request.org_id)
                     result = await self._run(action, number, collector.setup(), queued_at)
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
@@ -131,7 +135,7 @@ class Executor:
         async with self._pool.slot(org_id), self._pool.process(FIRST_TRIGGER) as process:
             ended = await process.run(
                 join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
-                _Action(script, None, self._fetcher),
+                _Action(script, None, self._fetcher, org_id),
                 timeout_ns=script.effective_timeout_ns,
             )
         failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
@@ -166,12 +170,15 @@ class Executor:
 class _Action:
     """One action under way: takes what its process sends."""
 
-    def __init__(self, script: Script, collector: Collector | None, fetcher: Fetcher) -> None:
+    def __init__(
+        self, script: Script, collector: Collector | None, fetcher: Fetcher, org_id: str
+    ) -> None:
         self.script = script
         self.lines: list[LogLine] = []
         self._log_bytes = 0
         self._collector = collector
         self._fetcher = fetcher
+        self._org_id = org_id
 
     def effect(self, payload: bytes) -> None:
         if self._collector is None:
@@ -188,7 +195,7 @@ class _Action:
     async def fetch(self, payload: bytes) -> bytes:
         if self._collector is None:
             return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
-        return await self._fetcher.answer(payload)
+        return await self._fetcher.answer(self._org_id, payload)
 
 
 def _result(

@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 
 from server.identity.jwks import KeySet, NoKeys, read
+from server.names import Resolver
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.urls import is_https, may_be_fetched
@@ -68,6 +69,7 @@ async def fetch(issuer: str, jwks_url: str, *, threads: ThreadPool) -> Fetched:
         async with (
             asyncio.timeout(FETCH_TIMEOUT_S),
             aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=Resolver(), use_dns_cache=False),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity"},

@@ -187,6 +187,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         "script_queue = 512  # default\n"
         "script_fetch_deny = []  # default\n"
         "script_fetch_allow = []  # default\n"
+        "script_dns_servers = []  # default\n"
         "runs_keep_days = 7  # default\n"
         "runs_max_mib = 64  # default\n",
         "",

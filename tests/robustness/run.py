@@ -23,6 +23,7 @@ from tests.robustness.killed_scripts import S2
 from tests.robustness.readers import R22
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
+from tests.robustness.slow_names import S6
 from tests.robustness.unread_log import S8
 
 SCENARIOS: Final = (
@@ -44,6 +45,7 @@ SCENARIOS: Final = (
     S2,
     S3,
     S4,
+    S6,
     S8,
 )
 

@@ -17,6 +17,8 @@ from tests.robustness.readers import stop_reading
 from tests.robustness.scripts import MORE_MAX_MIB, attack
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
+from tests.robustness.slow_names import FETCH_MAX_S, SLOW_RUNS
+from tests.robustness.slow_names import attack as attack_by_names
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 
 
@@ -106,3 +108,11 @@ def test_a_log_that_nobody_reads_stops_nothing_and_every_line_is_accounted_for(
     assert seen.logged + seen.dropped == seen.calls - 3400
     assert seen.status == 0
     assert seen.stop_s <= STOP_MAX_S
+
+
+def test_names_that_nobody_answers_for_delay_no_other_organisation(tmp_path: Path) -> None:
+    seen = uvloop.run(attack_by_names(tmp_path / "data", seconds=1.5, with_new_key=False))
+    assert seen.wrong == []
+    assert seen.slow >= SLOW_RUNS
+    assert max(seen.fetch_s) <= FETCH_MAX_S
+    assert (seen.status, seen.stop_s <= STOP_MAX_S) == (0, True)

@@ -31,6 +31,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         script_queue=512,
         script_fetch_deny=(),
         script_fetch_allow=(),
+        script_dns_servers=(),
         runs_keep_days=7,
         runs_max_mib=64,
     )
@@ -69,6 +70,18 @@ def test_nothing_given_is_the_documented_defaults() -> None:
             "203.0.113.0/24, ::1,db.internal",
             ("203.0.113.0/24", "::1", "db.internal"),
             id="a network, an address, a name",
+        ),
+        pytest.param(
+            "script_dns_servers",
+            "192.0.2.1, 192.0.2.1:5353,2001:DB8::1, [2001:db8::2], [::1]:5353",
+            (
+                "192.0.2.1:53",
+                "192.0.2.1:5353",
+                "[2001:db8::1]:53",
+                "[2001:db8::2]:53",
+                "[::1]:5353",
+            ),
+            id="name servers",
         ),
     ],
 )
@@ -149,6 +162,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "script_queue": "default",
         "script_fetch_deny": "default",
         "script_fetch_allow": "default",
+        "script_dns_servers": "default",
         "runs_keep_days": "default",
         "runs_max_mib": "default",
     }
@@ -184,6 +198,16 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
             "--script-fetch-deny: expected addresses, networks (CIDR) and host names, "
             "separated by commas, got 'a, 10.0.0.0/99'",
             id="no network",
+        ),
+        *(
+            pytest.param(
+                {"script_dns_servers": wrong},
+                {},
+                "--script-dns-servers: expected addresses of name servers, each with a port or "
+                f"without, separated by commas, got {wrong!r}",
+                id=f"name server {wrong}",
+            )
+            for wrong in ("dns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:", "[::1]:x")
         ),
         pytest.param({"listen": ":80"}, {}, f"--listen: {ADDRESS} ':80'", id="empty host"),
         pytest.param({"listen": "a:"}, {}, f"--listen: {ADDRESS} 'a:'", id="empty port"),
@@ -410,8 +434,8 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
             b"listn = 1",
             "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
             "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, log_format, access_log, "
-            "script_workers, script_queue, script_fetch_deny, script_fetch_allow, runs_keep_days, "
-            "runs_max_mib",
+            "script_workers, script_queue, script_fetch_deny, script_fetch_allow, "
+            "script_dns_servers, runs_keep_days, runs_max_mib",
             id="unknown key",
         ),
         pytest.param(
@@ -465,6 +489,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         "script_queue = 512  # default",
         "script_fetch_deny = []  # default",
         "script_fetch_allow = []  # default",
+        "script_dns_servers = []  # default",
         "runs_keep_days = 7  # default",
         "runs_max_mib = 64  # default",
     ]

@@ -12,8 +12,10 @@ from aiohttp import web
 
 from server.execution.contract import Options, RunRequest
 from server.execution.executor import Executor
-from server.execution.fetch import RESPONSE_MAX_BYTES
-from tests.unit.server.execution.runner import Runner, action
+from server.execution.fetch import IDLE_CLIENTS_MAX, Fetcher
+from server.execution.fetch_answer import RESPONSE_MAX_BYTES
+from tests.processes import open_descriptors
+from tests.unit.server.execution.runner import LOCAL, Runner, action
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -336,3 +338,36 @@ async def test_an_error_can_be_caught_and_the_script_goes_on(runner: Runner, sit
       log(fetch('{site}/echo').status);
     }}"""
     assert await runner.logged(source) == "host is denied (ACTIO-N72d0)\n200"
+
+
+async def test_organisations_share_no_connection(runner: Runner) -> None:
+    peers: list[object] = []
+
+    async def note(request: web.Request) -> web.Response:
+        peers.append(request.transport and request.transport.get_extra_info("peername"))
+        return web.Response(text="{}")
+
+    app = web.Application()
+    app.router.add_get("/", note)
+    server = web.AppRunner(app)
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    source = f"{FETCH}; function f() {{ fetch('http://127.0.0.1:{server.addresses[0][1]}/') }}"
+    try:
+        for org_id in ("one", "one", "two"):
+            assert (await runner.run(source, org_id=org_id)).failed is None
+    finally:
+        await server.cleanup()
+    assert peers[0] == peers[1] != peers[2]
+
+
+async def test_connections_of_organisations_that_fetch_no_more_are_closed(site: str) -> None:
+    fetcher = Fetcher(allow=LOCAL)
+    sockets = open_descriptors()
+    for number in range(2 * IDLE_CLIENTS_MAX):
+        answer = await fetcher.answer(str(number), b'{"url":"%s/teapot"}' % site.encode())
+        assert b'"status":418' in answer
+    held = open_descriptors()
+    await fetcher.close()
+    # The server is here, too: two for each connection.
+    assert held - sockets <= 2 * IDLE_CLIENTS_MAX

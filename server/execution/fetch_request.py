@@ -1,0 +1,83 @@
+"""A request that a script makes with `fetch`: read and checked, nothing is sent.
+
+Follows the Actions API, "Execution", and RFC 9110 for methods and headers.
+Rule: what is wrong is told in our words, as it goes to the script.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from yarl import URL
+
+REQUEST_MAX_BYTES: Final = 1 << 20
+"""Bytes of a request as a script hands it over; larger is an error."""
+
+HEADERS_MAX: Final = 100
+"""Headers of a request; more is an error."""
+
+_OURS: Final = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer")
+)
+"""Headers that say how a message is framed and to whom it goes: not a script's to set."""
+
+_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}\Z"
+
+
+class FetchError(Exception):
+    """Why there is no answer, as a script is told."""
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    url: str
+    method: Annotated[str, msgspec.Meta(pattern=_NAME)] = "GET"
+    headers: list[tuple[Annotated[str, msgspec.Meta(pattern=_NAME)], str]] | None = None
+    body: str | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Request).decode
+
+
+def read(payload: bytes) -> Request:
+    """Reads a request.
+
+    Raises:
+        FetchError: it is too large, or no request.
+    """
+    if len(payload) > REQUEST_MAX_BYTES:
+        raise FetchError(f"a request of {len(payload)} bytes, expected at most {REQUEST_MAX_BYTES}")
+    try:
+        request = _decode(payload)
+    except msgspec.ValidationError:
+        raise FetchError("method and names of headers: expected tokens of HTTP") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise FetchError("a request that cannot be read") from None
+    headers = request.headers or ()
+    if len(headers) > HEADERS_MAX:
+        raise FetchError(f"{len(headers)} headers, expected at most {HEADERS_MAX}")
+    for name, value in headers:
+        if name.lower() in _OURS:
+            raise FetchError(f"header {name}: it is not a script's to set")
+        if any(character in value for character in "\r\n\0"):
+            raise FetchError(f"header {name}: a line break in its value")
+    return request
+
+
+def url_of(text: str, *, base: URL | None = None) -> URL:
+    """Returns the URL, without a fragment.
+
+    Args:
+        text: absolute, or relative to the base.
+        base: the URL that a relative one is resolved against.
+
+    Raises:
+        FetchError: it is no URL of http or https with a host.
+    """
+    try:
+        url = URL(text)
+        if base is not None:
+            url = base.join(url)
+        if url.scheme in ("http", "https") and url.raw_host:
+            return url.with_fragment(None)
+    except ValueError:
+        pass
+    raise FetchError(f"url: expected one of http or https, got {text[:80]!r}")

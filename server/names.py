@@ -1,0 +1,139 @@
+"""Resolves host names without threads, so that a look-up ends when its caller leaves.
+
+Follows getaddrinfo(3) as far as c-ares does: /etc/hosts, search domains and options of
+/etc/resolv.conf, RFC 6761 for localhost, RFC 6724 for the order of addresses.
+`loop.getaddrinfo` is not used: its threads are shared by all and a look-up in them cannot be ended.
+
+Rule 1: each look-up has a channel of c-ares of its own, so to close it ends this look-up and no
+other, and a changed /etc/resolv.conf counts at once.
+Rule 2: nothing is cached. This module knows nothing of the service, and judges no address.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import pycares
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+LOOKUP_MAX_S: Final = 5.0
+"""Seconds for one look-up, whatever /etc/resolv.conf says; longer fails."""
+
+_NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+_UNKNOWN: Final = frozenset((pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA))
+_UNANSWERED: Final = frozenset((pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ECONNREFUSED))
+
+
+class Resolver(AbstractResolver):
+    def __init__(self, *, servers: Sequence[str] = ()) -> None:
+        """Ask nobody yet.
+
+        Args:
+            servers: name servers as "address:port" or "[IPv6]:port"; none for the system's.
+        """
+        self._servers = tuple(servers)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Look the name up.
+
+        Raises:
+            OSError: there is no address, or no answer in time; a `socket.gaierror`.
+        """
+        try:
+            async with asyncio.timeout(LOOKUP_MAX_S):
+                found = await _LookUp(self._servers).addresses(host, port, family)
+        except TimeoutError:
+            raise _failure(pycares.errno.ARES_ETIMEOUT) from None
+        return [
+            ResolveResult(
+                hostname=host,
+                host=node.addr[0].decode(),
+                port=port,
+                family=node.family,
+                proto=0,
+                flags=_NUMERIC,
+            )
+            for node in found.nodes
+        ]
+
+    async def close(self) -> None:
+        """Does nothing: each look-up ends with its caller."""
+
+
+class _LookUp:
+    """One look-up, driven by the running loop."""
+
+    def __init__(self, servers: Sequence[str]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._found: asyncio.Future[pycares.AddrInfoResult] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        try:
+            self._channel = pycares.Channel(servers=servers, sock_state_cb=self._watch)
+        except pycares.AresError:  # /etc/resolv.conf cannot be read, say
+            raise _failure(pycares.errno.ARES_EFILE) from None
+
+    async def addresses(
+        self, host: str, port: int, family: socket.AddressFamily
+    ) -> pycares.AddrInfoResult:
+        try:
+            self._channel.getaddrinfo(
+                host, port, family=family, type=socket.SOCK_STREAM, callback=self._done
+            )
+            self._wait()
+            return await self._found
+        except pycares.AresError:
+            raise _failure(pycares.errno.ARES_EBADNAME) from None
+        finally:
+            self._end()
+
+    def _done(self, result: pycares.AddrInfoResult | None, error: int | None) -> None:
+        if self._found.done():
+            return
+        if result is not None and result.nodes:
+            self._found.set_result(result)
+        else:
+            self._found.set_exception(_failure(error))
+
+    def _watch(self, fd: int, readable: bool, writable: bool) -> None:
+        """Follows a socket that c-ares opened, or is about to close."""
+        if readable:
+            self._loop.add_reader(fd, self._process, fd, pycares.ARES_SOCKET_BAD)
+        else:
+            self._loop.remove_reader(fd)
+        if writable:
+            self._loop.add_writer(fd, self._process, pycares.ARES_SOCKET_BAD, fd)
+        else:
+            self._loop.remove_writer(fd)
+
+    def _process(self, readable: int, writable: int) -> None:
+        self._channel.process_fd(readable, writable)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wakes c-ares when it wants to ask again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._found.done():
+            bad = pycares.ARES_SOCKET_BAD
+            delay_s = self._channel.timeout() or LOOKUP_MAX_S  # type: ignore[no-untyped-call]
+            self._timer = self._loop.call_later(delay_s, self._process, bad, bad)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._channel.cancel()  # calls `_done`, and `_watch` for each socket
+        self._channel.close()
+        del self._channel, self._found  # which lead back here: nothing is left to the collector
+
+
+def _failure(error: int | None) -> socket.gaierror:
+    """Returns the error that getaddrinfo has for one of c-ares; fresh, as each has a traceback."""
+    if error is None or error in _UNKNOWN:
+        return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    if error in _UNANSWERED:
+        return socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    return socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution")

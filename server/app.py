@@ -41,6 +41,7 @@ from server.services.execution import ExecutionService
 from server.services.management import ManagementService
 from server.services.run_records import Records
 from server.socket_folder import remove_left_folders
+from server.storage_watch import StorageWatch
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.validation import checks_of
@@ -152,6 +153,12 @@ class Application:
         owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
         await socket.start(Admin(store, queue, ids, texts.best()))
         _calm_collector()
+        # Not before the owner's token works.
+        tell = partial(_set_ready, native, transcoder)
+        await tell(True)
+        watch = StorageWatch(store.check, tell)
+        watch.start()
+        running.push_async_callback(watch.close)
         return Started(listen, grpc_listen, owner)
 
     def _doors(self, texts: Locale, authorizer: Authorizer) -> tuple[GrpcServer, Transcoder]:
@@ -223,7 +230,7 @@ def _calm_collector() -> None:
 
 async def _listening(door: GrpcServer | Transcoder, address: str, set_by: str) -> str:
     try:
-        return await door.start(address)
+        return await door.start(address, is_ready=False)
     except OSError as error:
         raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 
@@ -236,9 +243,14 @@ async def _start(executor: Executor) -> None:
         log.error("scripts cannot be run", reason=str(error))
 
 
+async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:
+    transcoder.set_ready(is_ready)
+    await native.set_ready(is_ready)
+
+
 async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:
     log.info("draining", seconds=DRAIN_S)
-    transcoder.set_not_ready()
+    transcoder.set_ready(False)
     await native.set_not_ready()
     await asyncio.sleep(NOTICE_S)
     await asyncio.gather(transcoder.stop(), native.stop(DRAIN_S))

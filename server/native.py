@@ -89,8 +89,12 @@ class GrpcServer:
     ) -> None:
         """Nothing to do: generated code gives the same handlers as generic ones too."""
 
-    async def start(self, address: str) -> str:
+    async def start(self, address: str, *, is_ready: bool = True) -> str:
         """Listen and answer; port 0 takes a free one.
+
+        Args:
+            address: "host:port".
+            is_ready: what health checks answer until `set_ready` says otherwise.
 
         Returns:
             The address bound.
@@ -105,14 +109,23 @@ class GrpcServer:
         except RuntimeError as error:
             raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
         add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # is one in kind
-        for service in self._services:
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(is_ready)
         self._add_reflection()
         await self._server.start()
         return str(wanted._replace(port=port))
 
+    async def set_ready(self, is_ready: bool) -> None:
+        """Answer health checks with SERVING or NOT_SERVING from now on; watchers are told."""
+        status = (
+            health_pb2.HealthCheckResponse.SERVING
+            if is_ready
+            else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        for service in ("", *self._services):
+            await self._health.set(service, status)
+
     async def set_not_ready(self) -> None:
-        """Answer health checks with NOT_SERVING from now on; watchers are told."""
+        """Answer health checks with NOT_SERVING until the end; watchers are told."""
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float) -> None:

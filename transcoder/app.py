@@ -166,8 +166,12 @@ class Transcoder:
 
     # Serving.
 
-    async def start(self, address: str) -> str:
+    async def start(self, address: str, *, is_ready: bool = True) -> str:
         """Listen on "host:port" and answer; port 0 takes a free one.
+
+        Args:
+            address: where to listen.
+            is_ready: what /readyz says until `set_ready` says otherwise.
 
         Returns:
             The address bound.
@@ -182,16 +186,16 @@ class Transcoder:
         )
         bound = await listener.start(address)
         self._listeners.append(listener)
-        self._doors.is_ready = True
+        self.set_ready(is_ready)
         return bound
 
-    def set_not_ready(self) -> None:
-        """Answer /readyz with 503 from now on, so that a balancer sends no more."""
-        self._doors.is_ready = False
+    def set_ready(self, is_ready: bool) -> None:
+        """Answer /readyz with 200, or with 503, so that a balancer sends no more."""
+        self._doors.is_ready = is_ready
 
     async def stop(self) -> None:
         """Refuse new connections, and let calls in flight end within `limits.drain_timeout_s`."""
-        self.set_not_ready()
+        self.set_ready(False)
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
         self._offload.close()
@@ -232,7 +236,7 @@ class Transcoder:
         )
         application.on_startup.append(require_selected)
         application.on_cleanup.append(close)
-        self._doors.is_ready = True
+        self.set_ready(True)
         return application
 
     def _require_selected(self) -> None:

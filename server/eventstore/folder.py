@@ -22,6 +22,7 @@ class DataFolder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
+        self.lock_path = path / LOCK_FILE
         self._lock = lock
 
     @classmethod

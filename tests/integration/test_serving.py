@@ -28,7 +28,7 @@ async def test_readiness_fails_before_serving_ends() -> None:
     transcoder = Transcoder()
     address = await transcoder.start("127.0.0.1:0")
     async with aiohttp.ClientSession(f"http://{address}") as session:
-        transcoder.set_not_ready()
+        transcoder.set_ready(False)
         async with session.get("/readyz") as answer:
             assert (answer.status, await answer.json()) == (503, {"status": "NOT_SERVING"})
         async with session.get("/healthz") as answer:

@@ -17,11 +17,13 @@ OF_THE_LOOP = {
     "transcoder/connection.py",
     "transcoder/context.py",
     "transcoder/doors.py",
+    "transcoder/half_closed.py",
     "transcoder/inprocess.py",
     "transcoder/listener.py",
     "transcoder/offload.py",
     "transcoder/responses.py",
     "transcoder/schema.py",
+    "transcoder/tasks.py",
     "transcoder/web.py",
 }
 TRANSCODER = sorted(

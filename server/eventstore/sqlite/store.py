@@ -19,8 +19,10 @@ from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.eventstore.contract import Contents, Decide, EndedOrg, FlowRead, Needs, Page
 from server.eventstore.folder import DataFolder
+from server.eventstore.presence import Presence
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
+from server.eventstore.sqlite.connect import storage
 from server.eventstore.sqlite.reader import Reader
 from server.eventstore.sqlite.worker import Worker
 from server.eventstore.sqlite.writer import Writer
@@ -44,6 +46,13 @@ class SqliteEventStore:
         self._reading = Worker("event store reader")
         self._points = Reader(path)
         self._lists = Reader(path)
+        # The last writes stand in the log alone; a full disk may have none.
+        log = path.with_name(f"{path.name}-wal")
+        with storage(path):
+            self._presence = Presence(
+                (folder.lock_path, path, log) if log.exists() else (folder.lock_path, path)
+            )
+        writer.stay_with(self._presence)
 
     @classmethod
     async def open(cls, folder: Path, *, admin: str = "", clock: Clock = wall_clock) -> Self:
@@ -171,6 +180,15 @@ class SqliteEventStore:
 
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         return await self._read(lambda: self._lists.events(after, limit))
+
+    async def check(self) -> None:
+        """Returns if the store can be read, and is where it was.
+
+        Raises:
+            StorageError: it is not.
+        """
+        self._presence.require()
+        await self._read(self._lists.is_empty)
 
     async def is_empty(self) -> bool:
         return self._points.is_empty()

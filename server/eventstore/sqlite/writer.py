@@ -21,6 +21,7 @@ from server.domain.aggregates import Key, Name, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.files import open_ours
+from server.eventstore.presence import Presence
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite import schema
@@ -71,6 +72,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
+        self._presence: Presence | None = None
         self._recent: dict[Key, State] = {}
         self._position = 0
         self._last_at = 0
@@ -86,10 +88,16 @@ class Writer:
                 connection.close()
             self._connected()
 
+    def stay_with(self, presence: Presence) -> None:
+        """Writes only while these files are where they were."""
+        self._presence = presence
+
     def begin(self) -> sqlite3.Connection | None:
         """Begin a transaction; None, with none begun, while another program is in one."""
         try:
             with storage(self._path):
+                if self._presence is not None:
+                    self._presence.require()
                 connection = self._connected()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -176,6 +184,8 @@ class Writer:
         """The connection, which inside waits for other programs; what fails there closes it."""
         try:
             with storage(self._path):
+                if self._presence is not None:
+                    self._presence.require()
                 connection = self._connected()
                 be_patient(connection, BUSY_TIMEOUT_S)
                 yield connection

@@ -1,0 +1,67 @@
+"""Asks the store every second if it can be used, and says so to whoever asks for readiness.
+
+Knows nothing of what a store is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import structlog
+
+from server.eventstore.contract import StorageError
+
+INTERVAL_S: Final = 1.0
+
+PATIENCE_S: Final = 5.0
+"""Max seconds that a check may take; a store that needs longer is unavailable."""
+
+Check: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns if the store can be used; raises StorageError if not."""
+
+Tell: TypeAlias = Callable[[bool], Awaitable[None]]
+"""Is told when the store becomes available, or unavailable."""
+
+log = structlog.get_logger()
+
+
+class StorageWatch:
+    def __init__(self, check: Check, tell: Tell, *, interval_s: float = INTERVAL_S) -> None:
+        """Watches from `start` on; takes the store for available until then."""
+        self._check = check
+        self._tell = tell
+        self._interval_s = interval_s
+        self._is_available = True
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="storage watch")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            problem = await self._problem()
+            if (not problem) is self._is_available:
+                continue
+            self._is_available = not problem
+            if problem:
+                log.error("storage is unavailable", reason=problem)
+            else:
+                log.info("storage is available again")
+            await self._tell(self._is_available)
+
+    async def _problem(self) -> str:
+        """Returns why the store cannot be used; empty if it can."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._check()
+        except StorageError as error:
+            return str(error)
+        except TimeoutError:
+            return f"it did not answer within {PATIENCE_S:g} s"
+        return ""

@@ -18,6 +18,7 @@ from server import locale
 from server.admin import Admin
 from server.admin_socket import AdminSocket
 from server.clock import wall_clock
+from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import raise_limit
@@ -125,6 +126,10 @@ class Application:
             log.warning("other users can replace the data", folder=config.data_dir, reason=risk)
         ids = IdGenerator(await store.claim_machine_id())
         authorizer = Authorizer(store, jwts=self._jwts())
+        clocks = ClockWatch(authorizer.forget_all)
+        clocks.compare(await store.last_event_at())
+        clocks.start()
+        running.push_async_callback(clocks.close)
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)

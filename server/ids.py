@@ -8,7 +8,7 @@ the clock cannot come again.
 
 from typing import Final
 
-from server.clock import Clock, wall_clock
+from server.clock import Clock, elapsed_clock, wall_clock
 from server.domain.refusals import Kind, Refusal
 
 EPOCH_US: Final = 1_556_496_000_000_000
@@ -25,16 +25,21 @@ LEAD_MAX_UNITS: Final = 6_000
 class IdGenerator:
     """Strictly increasing within a process, also when the clock steps back.
 
-    More than 256 ids in 10 ms take the units of time to come, rather than block.
+    Time then goes on from where it was, at the pace of the clock that nobody can set. More than 256
+    ids in 10 ms take the units of time to come, rather than block.
     """
 
-    def __init__(self, machine_id: int, *, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self, machine_id: int, *, clock: Clock = wall_clock, elapsed: Clock = elapsed_clock
+    ) -> None:
         if not 0 <= machine_id < 1 << MACHINE_BITS:
             message = f"machine id: expected 0 to 65535, got {machine_id}"
             raise ValueError(message)
         self._machine_id = machine_id
         self._clock = clock
+        self._elapsed = elapsed
         self._latest = 0
+        self._looked_at = elapsed() // UNIT_US
         self._unit = 0
         self._counter = 0
 
@@ -44,7 +49,9 @@ class IdGenerator:
         Raises:
             Refusal: RESOURCE_EXHAUSTED, when the ids made are a minute ahead of the clock.
         """
-        self._latest = max(self._latest, (self._clock() - EPOCH_US) // UNIT_US)
+        looked_at, self._looked_at = self._looked_at, self._elapsed() // UNIT_US
+        continued = self._latest + self._looked_at - looked_at
+        self._latest = max(continued, (self._clock() - EPOCH_US) // UNIT_US)
         unit, counter = self._unit, self._counter + 1
         if unit < self._latest:
             unit, counter = self._latest, 0

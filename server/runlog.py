@@ -3,6 +3,9 @@
 What waits to be written is bounded. When there is too much of it, the oldest is dropped and
 counted: the service runs actions also while storage cannot be written.
 
+Runs that are too old are deleted at a bounded pace, an hour's worth of the log in ten minutes: with
+a clock that is years ahead all runs are too old, and an operator has to see that before they go.
+
 Rule: once `close` returns, all that was added is in the log, or is counted as dropped.
 """
 
@@ -15,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from server.clock import Clock, wall_clock
+from server.clock import Clock, text_of, wall_clock
 from server.eventstore.contract import StorageError
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery, RunStore
 
@@ -29,7 +32,13 @@ BATCH_MAX_BYTES: Final = 1 << 20
 GATHER_S: Final = 0.2
 RETRY_S: Final = 5.0
 PRUNE_S: Final = 600.0
-"""How often runs that are too old are looked for while nothing runs."""
+"""Seconds between two passes that delete runs that are too old."""
+
+SHARE_S: Final = 3600.0
+"""Max seconds of the log, from its oldest run on, that one pass deletes."""
+
+FAR_TOO_OLD_S: Final = 86_400.0
+"""A run that should have gone so much earlier is reported."""
 
 _US: Final = 10**6
 
@@ -62,6 +71,9 @@ class RunLog:
         self._clock = clock
         self._waiting: deque[LoggedRun] = deque()
         self._waiting_bytes = 0
+        self._horizon = 0  # runs that started earlier are deleted
+        self._pass_due_at = 0.0
+        self._is_reported = False
         self._added = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,14 +114,13 @@ class RunLog:
         return await self._store.runs(org_id, replace(query, since=self._since()))
 
     def _since(self) -> int:
-        """When the oldest that is kept may have started."""
+        """Returns when the oldest run that is not too old started."""
         return self._clock() - self._keep_us
 
     async def _write_forever(self) -> None:
         while True:
             try:
-                while await self._write(()):
-                    pass
+                await self._delete_old()
                 await self._flush()
             except StorageError as error:
                 waiting = len(self._waiting)
@@ -121,6 +132,34 @@ class RunLog:
                     await self._added.wait()
             await asyncio.sleep(GATHER_S)
             self._added.clear()
+
+    async def _delete_old(self) -> None:
+        """Delete a share of the runs that are too old, if it is time; the first pass deletes none.
+
+        A service that is restarted over and over would delete all at once otherwise.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._pass_due_at:
+            return
+        oldest = await self._store.oldest_run_at()
+        if oldest is not None:
+            share_us = int(SHARE_S * _US) if self._pass_due_at else 0
+            self._horizon = min(self._since(), oldest + share_us)
+            self._report(oldest)
+        while await self._write(()):
+            pass
+        self._pass_due_at = now + PRUNE_S
+
+    def _report(self, oldest: int) -> None:
+        """Warn once, for as long as runs are kept that are far too old."""
+        is_far = self._since() - oldest > FAR_TOO_OLD_S * _US
+        if is_far and not self._is_reported:
+            log.warning(
+                "runs are far too old and are deleted, a few at a time: is the clock right?",
+                now=text_of(self._clock()),
+                oldest_run=text_of(oldest),
+            )
+        self._is_reported = is_far
 
     async def _flush(self) -> None:
         """Write what waits. Whoever leaves meanwhile does not stop it."""
@@ -164,7 +203,7 @@ class RunLog:
             task.exception()  # those who wait are told; there may be nobody
 
     async def _write(self, batch: Sequence[LoggedRun]) -> bool:
-        since, max_bytes = self._since(), self._max_bytes
+        since, max_bytes = self._horizon, self._max_bytes
         try:
             return await self._store.append_runs(batch, since=since, max_bytes=max_bytes)
         except StorageError:

@@ -4,6 +4,9 @@ from typing import Final
 
 NOON: Final = 1_700_000_000_000_000
 SECOND: Final = 1_000_000
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
+YEAR: Final = 365 * DAY
 
 
 class HandClock:

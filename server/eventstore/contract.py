@@ -1,6 +1,7 @@
 """What an event store promises; every adapter passes tests/contract.
 
-Events are the truth: append-only, positions in commit order, times that never go backwards. The
+Events are the truth: append-only, positions in commit order. Positions are their order and times
+are not, as those are what the clock told, which may be set back. The
 current state of each living aggregate, and the owners of unique names, change in the same
 transaction, so whoever saw a commit answered reads it.
 
@@ -64,7 +65,7 @@ class Loaded:
         sequences: the last sequence of those that once lived and do no more.
         names: the owner of each needed name; None where it is free.
         position: of the last event stored; 0 before the first.
-        now: the time of this transaction: never before the time of the last event.
+        now: the time of this transaction by the clock; may be before that of the last event.
         orgs_of_actions: the organisation of each needed action; None where there is no such action.
     """
 
@@ -212,6 +213,9 @@ class EventStore(Transactions, Protocol):
 
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         """Events in order of position, those after a position first."""
+
+    async def last_event_at(self) -> int:
+        """Returns the time of the last event stored; 0 before the first."""
 
     async def is_empty(self) -> bool:
         """Whether no event was ever stored."""

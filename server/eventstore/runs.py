@@ -87,12 +87,17 @@ class RunStore(Protocol):
 
         Args:
             runs: of any organisations.
-            since: no run that started earlier is kept.
+            since: no run that started earlier is kept, and none logged before such a run that is
+                said to start in the future: the clock was ahead then.
             max_bytes: of all that are kept.
 
         Returns:
             Whether there may be more to let go of: a few go at a time.
         """
+        ...
+
+    async def oldest_run_at(self) -> int | None:
+        """Returns when the oldest of all runs started; None if there are none."""
         ...
 
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage: ...

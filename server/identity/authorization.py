@@ -55,6 +55,8 @@ class Jwts(Protocol):
 
     async def verify(self, token: str) -> Verified: ...
 
+    def forget_all(self) -> None: ...
+
 
 class Grant(NamedTuple):
     """What a token may do in one organisation.
@@ -96,8 +98,13 @@ class Authorizer:
             event.aggregate_type in _AGGREGATES and event.type not in FLOW_EVENTS
             for event in events
         ):
-            self._grants.clear()
-            self._forgotten += 1
+            self._forget_grants()
+
+    def forget_all(self) -> None:
+        """Look everybody up again, as the clock was set: times kept may be years away."""
+        self._forget_grants()
+        if self._jwts is not None:
+            self._jwts.forget_all()
 
     def known(self, authorization: str, org_id: str, permission: str) -> Caller | None:
         """The caller, if memory says that it may; None says nothing."""
@@ -169,6 +176,10 @@ class Authorizer:
             log.info("JWT refused", reason=str(error))
             raise _invalid_token() from error
         return await self._accounts.user_by_subject(subject), until
+
+    def _forget_grants(self) -> None:
+        self._grants.clear()
+        self._forgotten += 1
 
     def _keep(self, key: tuple[bytes, str], grant: Grant) -> None:
         if len(self._grants) >= self._grants_max:

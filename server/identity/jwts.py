@@ -115,6 +115,10 @@ class Jwts:
         self._verified[digest] = verified
         return verified
 
+    def forget_all(self) -> None:
+        """Verify every token again."""
+        self._verified.clear()
+
     def _checked(self, payload: bytes, until: int) -> Verified:
         try:
             claims = _decode_claims(payload)

@@ -23,7 +23,7 @@ from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
-from tests.clocks import NOON, SECOND, HandClock
+from tests.clocks import NOON, SECOND, YEAR, HandClock
 from tests.contract.stores import (
     Contract,
     OnSqlite,
@@ -224,11 +224,21 @@ class EventStoreContract(Contract):
         events = await store.events(after=2, limit=2)
         assert [event.position for event in events] == [3, 4]
 
-    async def test_time_never_goes_backwards(self, store: EventStore, clock: HandClock) -> None:
+    async def test_times_follow_a_clock_that_is_set_back(
+        self, store: EventStore, clock: HandClock
+    ) -> None:
+        clock.now += 10 * YEAR
         await commit(store, an_action("1"))
-        clock.now -= 3600 * SECOND
-        await commit(store, an_action("2"))
-        assert [event.created_at for event in await store.events()] == [NOON, NOON]
+        clock.now -= 10 * YEAR
+        await commit(store, an_action("2"), DeactivateAction("org", "1", ""))
+        events = await store.events()
+        assert [event.position for event in events] == [1, 2, 3]
+        assert [event.created_at for event in events] == [NOON + 10 * YEAR, NOON, NOON]
+        action = await store.action("org", "1")
+        assert action is not None
+        assert (action.created_at, action.changed_at) == (NOON + 10 * YEAR, NOON)
+        assert [item.id for item in (await store.actions("org")).items] == ["1", "2"]
+        assert await store.last_event_at() == NOON
 
     async def test_loaded_says_what_lives_and_what_once_lived(self, store: EventStore) -> None:
         await commit(store, an_action("lives"), an_action("gone"))

@@ -3,7 +3,7 @@
 import pytest
 
 from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
-from tests.clocks import NOON, SECOND
+from tests.clocks import NOON, SECOND, YEAR
 from tests.contract.stores import OnSqlite
 
 ALL = 1 << 30
@@ -110,6 +110,22 @@ class RunsContract:
             pass
         assert await all_runs(store) == [str(number) for number in range(249, 239, -1)]
         assert names(await store.runs("org", RunsQuery(action_id="1", limit=1000)))[-1] == "240"
+
+    async def test_oldest_run_is_the_one_that_started_first(self, store: RunStore) -> None:
+        assert await store.oldest_run_at() is None
+        await append(store, a_run("a", at=NOON), a_run("b", at=NOON - 1), a_run("c", at=NOON + 1))
+        assert await store.oldest_run_at() == NOON - 1
+
+    async def test_runs_of_a_clock_that_was_ahead_go_with_later_ones(self, store: RunStore) -> None:
+        ahead = (a_run(f"ahead {number}", at=NOON + YEAR + number) for number in range(150))
+        await append(store, a_run("a", at=NOON - 9), *ahead, a_run("b", at=NOON - 8))
+        await append(store, a_run("later ahead", at=NOON + YEAR), a_run("c", at=NOON))
+        while await append(store, since=NOON - 8):
+            pass
+        assert len(await all_runs(store)) == 153
+        while await append(store, since=NOON - 7):
+            pass
+        assert await all_runs(store) == ["c", "later ahead"]
 
     async def test_no_more_is_kept_than_there_is_room_for(self, store: RunStore) -> None:
         for number in range(30):

@@ -89,6 +89,10 @@ class Reader:
         found = (actions[id] for id in ids)
         return [action for action in found if action.state is ActionState.ACTIVE]
 
+    def oldest_run_at(self) -> int | None:
+        with storage(self._path):
+            return run_log.oldest_at(self._connection)
+
     def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         with storage(self._path):
             return run_log.page(self._connection, org_id, query)
@@ -161,6 +165,10 @@ class Reader:
 
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         return [rows.event(row) for row in self._all(SELECT_EVENTS, (after, limit))]
+
+    def last_event_at(self) -> int:
+        (at,) = self._one(_LAST_EVENT_AT, ()) or (0,)
+        return int(at)
 
     def is_empty(self) -> bool:
         return self._one(_LAST_EVENT_AT, ()) is None

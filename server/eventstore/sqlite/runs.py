@@ -1,7 +1,7 @@
 """The statements of the log of runs.
 
 Runs are deleted a few at a time, the oldest first: of all, those that are too old; then, of whoever
-has most, those that are too much.
+has most, those that are too much. Positions are their order: times are what the clock told then.
 """
 
 import sqlite3
@@ -27,12 +27,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 _INSERT_ACTION: Final = """
 INSERT OR IGNORE INTO run_actions (org_id, action_id, position, has_failed) VALUES (?, ?, ?, ?)
 """
-_OLD: Final = """
-DELETE FROM runs WHERE position IN (
-    SELECT position FROM (SELECT position, started_at FROM runs ORDER BY position LIMIT ?)
-    WHERE started_at < ?
-)
-"""
+_OLDEST_AT: Final = "SELECT min(started_at) FROM runs"
+_OLD: Final = "SELECT position FROM runs WHERE started_at < ? ORDER BY started_at LIMIT ?"
+_AHEAD: Final = "SELECT position FROM runs WHERE started_at > ? AND position < ? LIMIT ?"
+"""Runs of the future that are older than another, as their position says."""
 _TOTAL: Final = "SELECT coalesce(sum(size), 0) FROM run_totals"
 _LARGEST: Final = "SELECT org_id FROM run_totals ORDER BY size DESC LIMIT 1"
 _OLDEST_OF: Final = "SELECT position, size FROM runs WHERE org_id = ? ORDER BY position LIMIT ?"
@@ -67,9 +65,22 @@ def append(connection: sqlite3.Connection, runs: Sequence[LoggedRun]) -> None:
     connection.executemany(_INSERT_ACTION, actions)
 
 
-def prune(connection: sqlite3.Connection, *, since: int, max_bytes: int, rows_max: int) -> bool:
-    """Delete up to so many of the runs that have to go; whether more may have to."""
-    rows_max -= connection.execute(_OLD, (rows_max, since)).rowcount
+def oldest_at(connection: sqlite3.Connection) -> int | None:
+    (oldest,) = connection.execute(_OLDEST_AT).fetchone()
+    return None if oldest is None else int(oldest)
+
+
+def prune(
+    connection: sqlite3.Connection, *, since: int, now: int, max_bytes: int, rows_max: int
+) -> bool:
+    """Deletes up to `rows_max` runs that have to go; True if more may have to."""
+    old = connection.execute(_OLD, (since, rows_max)).fetchall()
+    if old:
+        last = max(position for (position,) in old)
+        ahead = connection.execute(_AHEAD, (max(now, since), last, rows_max)).fetchall()
+        go = (ahead + old)[:rows_max]  # the old ones last, as they tell which others are old
+        connection.executemany(_DELETE, go)
+        rows_max -= len(go)
     (total,) = connection.execute(_TOTAL).fetchone()
     while total > max_bytes and rows_max > 0:
         (org_id,) = connection.execute(_LARGEST).fetchone()

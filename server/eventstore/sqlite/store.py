@@ -111,6 +111,9 @@ class SqliteEventStore:
                 lambda: self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
             )
 
+    async def oldest_run_at(self) -> int | None:
+        return await self._read(self._lists.oldest_run_at)
+
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         return await self._read(lambda: self._lists.runs(org_id, query))
 
@@ -189,6 +192,9 @@ class SqliteEventStore:
         """
         self._presence.require()
         await self._read(self._lists.is_empty)
+
+    async def last_event_at(self) -> int:
+        return self._points.last_event_at()
 
     async def is_empty(self) -> bool:
         return self._points.is_empty()

@@ -47,6 +47,7 @@ from server.eventstore.sqlite.rows import (
     state_row,
 )
 
+_LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _LAST_SEQUENCE: Final = "SELECT sequence FROM removed WHERE aggregate_type = ? AND aggregate_id = ?"
 _REMOVED: Final = (
@@ -75,7 +76,6 @@ class Writer:
         self._presence: Presence | None = None
         self._recent: dict[Key, State] = {}
         self._position = 0
-        self._last_at = 0
 
     def open(self) -> None:
         """Make the database when it is missing (mode 0600), and bring its schema up to date."""
@@ -140,14 +140,15 @@ class Writer:
         if writes.events:
             self._remember(writes.states)
             self._position = writes.events[-1].position
-            self._last_at = writes.events[-1].created_at
 
     def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
         with self._patient() as connection:
             connection.execute("BEGIN IMMEDIATE")
             run_log.append(connection, runs)
-            more = run_log.prune(connection, since=since, max_bytes=max_bytes, rows_max=rows_max)
+            more = run_log.prune(
+                connection, since=since, now=self._clock(), max_bytes=max_bytes, rows_max=rows_max
+            )
             connection.execute("COMMIT")
         return more
 
@@ -169,13 +170,11 @@ class Writer:
             connection = connect(self._path, writes=True)
             try:
                 be_patient(connection, 0)
-                position, last_at = connection.execute(
-                    "SELECT position, created_at FROM events ORDER BY position DESC LIMIT 1"
-                ).fetchone() or (0, 0)
+                (position,) = connection.execute(_LAST_POSITION).fetchone()
             except sqlite3.Error:
                 connection.close()
                 raise
-            self._position, self._last_at = position, last_at
+            self._position = position
             self._connection = connection
         return self._connection
 
@@ -218,8 +217,7 @@ class Writer:
         orgs_of_actions: dict[str, str | None] = dict.fromkeys(needs.actions)
         for some in chunks([*orgs_of_actions]):
             orgs_of_actions.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
-        now = max(self._clock(), self._last_at)
-        return Loaded(states, sequences, names, self._position, now, orgs_of_actions)
+        return Loaded(states, sequences, names, self._position, self._clock(), orgs_of_actions)
 
     def _write(self, connection: sqlite3.Connection, loaded: Loaded, writes: Writes) -> None:
         if writes.names_released:

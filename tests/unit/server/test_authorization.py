@@ -302,6 +302,10 @@ class Jwts:
 
     def __init__(self) -> None:
         self.verified = 0
+        self.forgotten = 0
+
+    def forget_all(self) -> None:
+        self.forgotten += 1
 
     async def verify(self, token: str) -> Verified:
         self.verified += 1
@@ -365,6 +369,16 @@ async def test_a_jwt_is_forgotten_when_its_user_is_removed(
     by_jwt.forget([happened("user")])
     assert by_jwt.known("Bearer e.y.J", "", WRITE) is None
     assert (await refusal(by_jwt, "Bearer e.y.J", "", WRITE)).id == "AUTH-7fs1e"
+
+
+async def test_everybody_is_looked_up_again_after_the_clock_was_set(
+    by_jwt: Authorizer, jwts: Jwts
+) -> None:
+    for header in (HEADER, "Bearer e.y.J"):
+        await by_jwt.authorize(header, "", WRITE)
+    by_jwt.forget_all()
+    assert [by_jwt.known(header, "", WRITE) for header in (HEADER, "Bearer e.y.J")] == [None, None]
+    assert jwts.forgotten == 1
 
 
 async def test_the_oldest_is_dropped_when_memory_is_full(

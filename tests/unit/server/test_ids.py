@@ -4,8 +4,11 @@ import pytest
 
 from server.domain.refusals import Kind, Refusal
 from server.ids import IdGenerator
+from tests.clocks import NOON, YEAR, HandClock
 
-NOON = 1_700_000_000_000_000
+
+def still() -> int:
+    return 0
 
 
 def telling(*times: int) -> Callable[[], int]:
@@ -24,16 +27,16 @@ def telling(*times: int) -> Callable[[], int]:
     ],
 )
 def test_id_is_time_counter_and_machine_id(machine_id: int, now: int, expected: str) -> None:
-    assert IdGenerator(machine_id, clock=lambda: now).next() == expected
+    assert IdGenerator(machine_id, clock=lambda: now, elapsed=still).next() == expected
 
 
 def test_second_id_of_the_same_10_ms_counts() -> None:
-    ids = IdGenerator(7, clock=lambda: NOON)
+    ids = IdGenerator(7, clock=lambda: NOON, elapsed=still)
     assert [ids.next(), ids.next()] == ["240759760486400007", "240759760486465543"]
 
 
 def test_ids_increase_when_the_clock_steps_back() -> None:
-    ids = IdGenerator(0, clock=telling(NOON, NOON - 3_600_000_000, NOON + 10_000))
+    ids = IdGenerator(0, clock=telling(NOON, NOON - 3_600_000_000, NOON + 10_000), elapsed=still)
     assert [ids.next(), ids.next(), ids.next()] == [
         "240759760486400000",
         "240759760486465536",
@@ -41,15 +44,36 @@ def test_ids_increase_when_the_clock_steps_back() -> None:
     ]
 
 
+def test_time_goes_on_from_where_it_was_when_the_clock_steps_back() -> None:
+    clock, elapsed = HandClock(NOON), HandClock(0)
+    ids = IdGenerator(0, clock=clock, elapsed=elapsed)
+    first = ids.next()
+    clock.now -= 3_600_000_000
+    elapsed.now += 10_000
+    assert [first, ids.next()] == ["240759760486400000", "240759760503177216"]
+
+
+def test_ids_are_made_on_and_on_after_a_year_ahead() -> None:
+    clock, elapsed = HandClock(NOON + YEAR), HandClock(0)
+    ids = IdGenerator(0, clock=clock, elapsed=elapsed)
+    ids.next()
+    clock.now = NOON
+    made = []
+    for _ in range(6_002):
+        elapsed.now += 10_000
+        made += [ids.next() for _ in range(256)]
+    assert len(set(made)) == 6_002 * 256
+
+
 def test_257th_id_of_10_ms_runs_ahead_of_the_clock() -> None:
-    ids = IdGenerator(0, clock=lambda: NOON)
+    ids = IdGenerator(0, clock=lambda: NOON, elapsed=still)
     made = [ids.next() for _ in range(257)]
     assert made[256] == "240759760503177216"
     assert sorted(set(made)) == made
 
 
 def test_ids_never_run_more_than_a_minute_ahead() -> None:
-    ids = IdGenerator(0, clock=lambda: NOON)
+    ids = IdGenerator(0, clock=lambda: NOON, elapsed=still)
     for _ in range(6_001 * 256):
         ids.next()
     with pytest.raises(Refusal) as refused:

@@ -409,6 +409,16 @@ async def test_a_good_token_is_verified_once_until_it_ends(jwts: Jwts, keys: Key
         await jwts.verify(token)
 
 
+async def test_a_good_token_is_verified_again_after_the_clock_was_set(
+    jwts: Jwts, keys: Keys
+) -> None:
+    token = RSA.token(claims())
+    await jwts.verify(token)
+    jwts.forget_all()
+    await jwts.verify(token)
+    assert keys.asked == 2
+
+
 async def test_a_good_token_is_verified_again_when_its_key_may_be_gone(
     jwts: Jwts, keys: Keys
 ) -> None:

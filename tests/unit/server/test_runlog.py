@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from server import runlog
 from server.eventstore.contract import StorageError
 from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
 from server.runlog import RunLog
+from tests.clocks import HOUR, SECOND, YEAR
 
 SIZE = RUN_BYTES + 1
 NOW, KEEP_S = 10**15, 60
@@ -22,6 +24,7 @@ class Store:
         self.calls: list[tuple[int, int, int]] = []
         self.asked: list[RunsQuery] = []
         self.failure: Exception | None = None
+        self.oldest_at: int | None = None
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.is_writing = asyncio.Event()
@@ -34,6 +37,9 @@ class Store:
         self.calls.append((len(runs), since, max_bytes))
         self.kept += [run.content for run in runs]
         return False
+
+    async def oldest_run_at(self) -> int | None:
+        return self.oldest_at
 
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         self.asked.append(query)
@@ -74,19 +80,54 @@ async def test_what_was_added_is_written_soon(
     await until_kept(store, b"1", b"2")
     log.add(a_run(b"3"))
     await until_kept(store, b"1", b"2", b"3")
-    assert (2, NOW - KEEP_S * 10**6, 1000) in store.calls
+    assert (2, 0, 1000) in store.calls
 
 
-async def test_old_runs_go_at_the_start_and_while_nothing_runs(
-    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def let_passes_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runlog, "GATHER_S", 0)
     monkeypatch.setattr(runlog, "PRUNE_S", 0.01)
-    log.start()
+
+
+async def horizons(store: Store, count: int) -> list[int]:
+    """The first of those that runs were deleted before."""
     async with asyncio.timeout(5):
-        while len(store.calls) < 3:
+        while len(store.calls) < count:
             await asyncio.sleep(0.005)
-    assert store.calls[:3] == [(0, NOW - KEEP_S * 10**6, 1000)] * 3
+    return [since for _, since, _ in store.calls[:count]]
+
+
+async def test_old_runs_go_after_the_start_while_nothing_runs(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_passes_follow_at_once(monkeypatch)
+    store.oldest_at = NOW - KEEP_S * 10**6 - SECOND
+    log.start()
+    too_old = NOW - KEEP_S * 10**6
+    assert await horizons(store, 3) == [too_old - SECOND, too_old, too_old]
+
+
+async def test_a_pass_deletes_an_hours_worth_when_the_clock_is_years_ahead(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_passes_follow_at_once(monkeypatch)
+    store.oldest_at = NOW - YEAR
+    with capture_logs() as lines:
+        log.start()
+        assert await horizons(store, 3) == [NOW - YEAR, NOW - YEAR + HOUR, NOW - YEAR + HOUR]
+    assert [line["event"] for line in lines] == [
+        "runs are far too old and are deleted, a few at a time: is the clock right?"
+    ]
+
+
+async def test_nothing_goes_while_the_clock_is_years_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_passes_follow_at_once(monkeypatch)
+    store.oldest_at = NOW
+    log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW - YEAR)
+    log.start()
+    assert await horizons(store, 2) == [NOW - YEAR - KEEP_S * 10**6] * 2
+    await log.close()
 
 
 async def test_nothing_is_looked_for_while_nothing_runs(

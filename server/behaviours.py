@@ -24,7 +24,8 @@ Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
 class Indexed(Protocol):
     """Metadata that finds an entry without a scan; a tuple of pairs does not."""
 
-    def get(self, key: str) -> str | bytes | None: ...
+    def get(self, key: str) -> str | bytes | None:
+        """Raises ValueError for a value that metadata cannot have."""
 
 
 Metadata: TypeAlias = Pairs | Indexed
@@ -47,6 +48,10 @@ class Context(Protocol):
 
 
 Behaviour: TypeAlias = Callable[[object, Context], Awaitable[object]]
+
+
+class UnfitMetadata(Exception):
+    """A caller's metadata that cannot be understood; the text names it, for the caller."""
 
 
 def behaviour_of(handler: Handler) -> Behaviour:
@@ -101,15 +106,25 @@ _MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
 
 
 def metadata_text(metadata: Metadata, key: str) -> str:
-    """The first value under the key; empty when there is none."""
-    value = metadata_value(metadata, key)
+    """The first value under the key; empty if there is none, or none that metadata can have."""
+    try:
+        value = metadata_value(metadata, key)
+    except UnfitMetadata:
+        return ""
     return value if isinstance(value, str) else ""
 
 
 def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
-    """The first value under the key."""
+    """The first value under the key.
+
+    Raises:
+        UnfitMetadata: there is one, which metadata cannot have.
+    """
     if not isinstance(metadata, tuple):
-        return metadata.get(key)
+        try:
+            return metadata.get(key)
+        except ValueError:
+            raise UnfitMetadata(f"{key}: expected printable ASCII characters") from None
     for name, value in metadata:
         if name == key:
             return value

@@ -21,7 +21,16 @@ import grpc
 import structlog
 from grpc.aio import BaseError, UsageError
 
-from server.behaviours import Behaviour, Context, Handler, Metadata, Pairs, metadata_text
+from server.behaviours import (
+    Behaviour,
+    Context,
+    Handler,
+    Metadata,
+    Pairs,
+    UnfitMetadata,
+    metadata_text,
+    metadata_value,
+)
 from server.domain.refusals import Kind, Refusal
 from server.errors import STORAGE_FAILED, TOO_MUCH_WAITS, Failure, Failures, internal
 from server.eventstore.contract import StorageError
@@ -40,6 +49,7 @@ STREAMS_SHARE: Final = 10
 """One in so many of them may be a stream: those that only watch cannot crowd out callers."""
 
 REQUEST_ID_KEY: Final = "x-request-id"
+ORG_ID_KEY: Final = "x-zitadel-orgid"
 
 NO_CACHE: Final = (
     ("cache-control", "no-store"),
@@ -159,6 +169,8 @@ class ErrorMapping(Layer):
                 failure = _fault(method, error)
             except Refusal as refusal:
                 failure = failures.of(refusal)
+            except UnfitMetadata as error:
+                failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             except TooManyWaiting:
                 failure = TOO_MUCH_WAITS
             except StorageError as error:
@@ -209,13 +221,27 @@ class Authorization(Gate):
 
         async def admit(metadata: Metadata) -> None:
             authorization = metadata_text(metadata, "authorization")
-            org_id = metadata_text(metadata, "x-zitadel-orgid")
+            try:
+                org_id = _org_id(metadata)
+            except UnfitMetadata:
+                await authorizer.authorize(authorization, "", permission)  # 16 and 7 come first
+                raise
             caller = authorizer.known(authorization, org_id, permission)
             if caller is None:
                 caller = await authorizer.authorize(authorization, org_id, permission)
             CALLER.set(caller)
 
         return admit
+
+
+def _org_id(metadata: Metadata) -> str:
+    """Returns the id of the organisation that a call names; empty if it names none."""
+    org_id = metadata_value(metadata, ORG_ID_KEY)
+    if org_id is None:
+        return ""
+    if not org_id or not isinstance(org_id, str):
+        raise UnfitMetadata(f"{ORG_ID_KEY}: expected the id of an organisation, got nothing")
+    return org_id
 
 
 class _Places:

@@ -86,6 +86,18 @@ class TranscodeError(Exception):
         return self
 
 
+class UnfitHeader(TranscodeError, ValueError):
+    """A header with a value that metadata cannot have, when a service asks for it by its name.
+
+    A ValueError too, for code between that knows nothing of this library.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            StatusCode.INVALID_ARGUMENT, f"header {key}: expected printable ASCII characters"
+        )
+
+
 def malformed(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.INVALID_ARGUMENT, message)
 

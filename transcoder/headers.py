@@ -17,7 +17,7 @@ from typing import Final
 from multidict import MultiMapping
 
 from transcoder.calls import Metadata, Metadatum
-from transcoder.errors import SchemaError, malformed, shown
+from transcoder.errors import SchemaError, UnfitHeader, malformed, shown
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,12 @@ class HttpMetadata(Metadata):
                 break
 
     def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
-        if self._built is not None:
-            return super().get(key, default)
+        """The first value under a lower-case key.
+
+        Raises:
+            UnfitHeader: the header is there, with a value that metadata cannot have. Iteration
+                leaves it out; but whoever asks for it must not take it for absent.
+        """
         if key == REQUEST_ID:
             return self._request_id
         if not self._passes(key):
@@ -111,8 +115,10 @@ class HttpMetadata(Metadata):
             value = self._headers.get(_METADATA_PREFIX + key)
         if value is None:
             return default
-        if key.endswith("-bin") or not _VALUE.fullmatch(value):
+        if key.endswith("-bin"):
             return super().get(key, default)
+        if not _VALUE.fullmatch(value):
+            raise UnfitHeader(key)
         return value
 
     def _all(self) -> Sequence[Metadatum]:

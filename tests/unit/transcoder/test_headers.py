@@ -1,5 +1,6 @@
 import time
 
+import grpc
 import pytest
 from multidict import CIMultiDict
 
@@ -87,7 +88,6 @@ def test_headers_become_metadata(
         pytest.param("host", None, id="of the connection"),
         pytest.param("cookie", None, id="cookie"),
         pytest.param("x-hop", None, id="named by Connection"),
-        pytest.param("x-bad", None, id="value not ASCII"),
         pytest.param("x-none", None, id="absent"),
     ],
 )
@@ -107,6 +107,21 @@ def test_a_look_up_says_what_iteration_says(
         *([("X-Data-Bin", "AQ==")] if is_built or key == "x-data-bin" else []),
     )
     assert subject.get(key) == expected
+
+
+@pytest.mark.parametrize("value", ["caf\u00e9", "a\tb", "a\x7f"], ids=ascii)
+@pytest.mark.parametrize("name", ["X-Org", "Grpc-Metadata-X-Org"])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_a_value_that_metadata_cannot_have_is_refused_when_it_is_asked_for(
+    name: str, value: str, is_built: bool
+) -> None:
+    subject = metadata((name, value), *([("X-Data-Bin", "AQ==")] if is_built else []))
+    with pytest.raises(TranscodeError) as caught:
+        subject.get("x-org")
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.message == "header x-org: expected printable ASCII characters"
+    assert subject.get("x-other") is None
 
 
 def test_fixed_headers_are_taken_as_they_are() -> None:

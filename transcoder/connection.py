@@ -306,7 +306,7 @@ class Connection(web.RequestHandler):
         if request.content.is_eof():
             self._request = None
         else:
-            self._discard_left = self._connections.limits.body_max_bytes
+            self._discard_left = self._connections.limits.discard_max_bytes
             self._cut_if_endless(request, self._discard_left)
         if self._connections.is_draining or (self._is_half_closed and not self._messages):
             self.close()

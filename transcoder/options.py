@@ -61,6 +61,14 @@ class Limits:
     drain_timeout_s: float = 10.0
     """For calls in flight when serving stops (R8)."""
 
+    @property
+    def discard_max_bytes(self) -> int:
+        """Max bytes of a body that are read after its answer, so that its client sees the answer.
+
+        The largest body of either kind, in base64 as gRPC-Web has it in text mode.
+        """
+        return max(self.body_max_bytes, self.message_max_bytes * 4 // 3 + 8)
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)

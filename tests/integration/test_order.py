@@ -1,6 +1,7 @@
 """Who calls is asked before what is said: a call without a right ends before its body is read."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.refusals import DEADLINE_S, refused
 METHOD = "/zitadel.management.v1.ManagementService/CreateAction"
 REST = "/management/v1/actions"
 UNAUTHENTICATED = b'{"code":16,"message":"auth header missing"'
+_FRAME = b"\0" + (4 << 20).to_bytes(4) + bytes(4 << 20)
 GRPC_WEB = "Content-Type: application/grpc-web+proto\r\n"
 
 
@@ -128,6 +130,34 @@ async def test_a_body_that_is_announced_is_asked_for_where_the_token_is_good(ser
         writer.write(b"{")
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "framed"),
+    [
+        pytest.param(GRPC_WEB, _FRAME, id="binary"),
+        pytest.param(
+            "Content-Type: application/grpc-web-text\r\n", base64.b64encode(_FRAME), id="text"
+        ),
+    ],
+)
+async def test_a_client_that_sends_the_largest_message_first_gets_its_refusal(
+    service: Any, headers: str, framed: bytes
+) -> None:
+    head = f"POST {METHOD} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {len(framed)}\r\n\r\n"
+    host, _, port = service.listen.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            for _ in range(2):  # and the connection goes on
+                writer.write(head.encode("ascii") + framed)
+                await writer.drain()
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+                rest = await reader.readuntil(b"\r\n\r\n")
+                length = int(rest.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                assert len(await reader.readexactly(length)) == length
+    finally:
+        writer.close()
 
 
 async def test_a_native_call_without_a_token_is_refused_before_its_message(service: Any) -> None:

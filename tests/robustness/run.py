@@ -21,9 +21,11 @@ from tests.robustness.heads import R15
 from tests.robustness.kill import R1
 from tests.robustness.killed_scripts import S2
 from tests.robustness.readers import R22
+from tests.robustness.refused import S5
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
+from tests.robustness.tokenless import S7
 from tests.robustness.unread_log import S8
 
 SCENARIOS: Final = (
@@ -45,7 +47,9 @@ SCENARIOS: Final = (
     S2,
     S3,
     S4,
+    S5,
     S6,
+    S7,
     S8,
 )
 

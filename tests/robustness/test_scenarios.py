@@ -14,11 +14,13 @@ from tests.robustness.kill import kill
 from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
+from tests.robustness.refused import GROWN_MAX_MIB, grown_mib, kinds
 from tests.robustness.scripts import MORE_MAX_MIB, attack
 from tests.robustness.sites import Site
 from tests.robustness.slow import flood, raise_descriptor_limit
 from tests.robustness.slow_names import FETCH_MAX_S, SLOW_RUNS
 from tests.robustness.slow_names import attack as attack_by_names
+from tests.robustness.tokenless import beside, prepare
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 
 
@@ -116,3 +118,19 @@ def test_names_that_nobody_answers_for_delay_no_other_organisation(tmp_path: Pat
     assert seen.slow >= SLOW_RUNS
     assert max(seen.fetch_s) <= FETCH_MAX_S
     assert (seen.status, seen.stop_s <= STOP_MAX_S) == (0, True)
+
+
+def test_refused_calls_hold_no_memory(site: Site) -> None:
+    of_headers = [kind for kind in kinds(site.server.token, many=100) if kind.calls == 100]
+    grown = {kind.what: grown_mib(site.server, kind) for kind in of_headers}
+    assert len(grown) == 5
+    assert {what: mib for what, mib in grown.items() if mib > GROWN_MAX_MIB} == {}
+
+
+def test_callers_without_a_token_leave_others_served(tmp_path: Path) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log") as server:
+        prepare(server)
+        seen = beside(server, tokenless=24, seconds=1.5)
+    assert seen.wrong == []
+    assert seen.refused > 100
+    assert seen.p99_ms < 1000

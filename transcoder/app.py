@@ -199,6 +199,7 @@ class Transcoder:
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
         self._offload.close()
+        self._backend.close()
 
     async def serve(self, address: str) -> None:
         """Start, and go on until SIGTERM or SIGINT, or a cancellation; then drain.
@@ -224,6 +225,7 @@ class Transcoder:
         async def close(_: web.Application) -> None:
             await self._tasks.ended(LINGER_S)
             self._offload.close()
+            self._backend.close()
 
         async def expect_nothing(_: web.Request) -> None:
             """Do not ask for a body before it is known who calls; `read_body` asks for it."""

@@ -10,20 +10,18 @@ Rule: the chain of interceptors is built once; a timer is armed only for a call 
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from concurrent.futures import CancelledError as FutureCancelledError
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from grpc.aio import AbortError, UsageError
+from grpc.aio import AbortError
 
 from transcoder.calls import Call, Metadata, Method, Receive, Sink
-from transcoder.context import Context, Requests, StreamContext, SyncContext, kind_of
+from transcoder.context import Context, Requests, StreamContext, kind_of
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
@@ -32,19 +30,15 @@ from transcoder.errors import (
     unimplemented,
 )
 from transcoder.headers import REQUEST_ID
+from transcoder.plain_handlers import PlainHandlers
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     Handler = grpc.RpcMethodHandler[Any, Any]
 else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs only
-
-_ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
-"""How a thread is told, at its next step, that its call is over."""
 
 R = TypeVar("R")
 FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
@@ -78,6 +72,7 @@ class InProcess:
         """
         self._handlers: dict[str, Handler] = {}
         self._tasks = tasks or Tasks()
+        self._plain = PlainHandlers()
         find: FindHandler = self._find
         given: object = interceptors
         if not isinstance(given, Sequence):
@@ -97,6 +92,10 @@ class InProcess:
         for path, handler in handlers.items():
             if self._handlers.setdefault(path, handler) != handler:
                 raise SchemaError(f"{path} is registered already, with another handler")
+
+    def close(self) -> None:
+        """Ends the threads of plain handlers once they have done what waits; waits for nothing."""
+        self._plain.close()
 
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handlers.get(details.method)
@@ -124,7 +123,7 @@ class InProcess:
             if _is_coroutine_function(behaviour):
                 response = await behaviour(argument, context)
             else:
-                response = await _in_thread(behaviour, argument, call, context)
+                response = await self._plain.unary(behaviour, argument, call, context)
             failure = context.failure()
             if failure is not None:
                 raise failure
@@ -163,7 +162,7 @@ class InProcess:
             elif _is_coroutine_function(behaviour):
                 await behaviour(argument, context)
             else:
-                await _stream_in_thread(behaviour, argument, call, context)
+                await self._plain.stream(behaviour, argument, call, context)
             failure = context.failure()
             if failure is not None:
                 raise failure
@@ -265,60 +264,3 @@ def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
     if code is not None and code.co_flags & inspect.CO_COROUTINE:
         return True
     return inspect.iscoroutinefunction(behaviour)
-
-
-async def _in_thread(
-    behaviour: Callable[..., Any], request: object, call: Call, context: Context
-) -> Any:  # noqa: ANN401
-    """Run a plain function in the loop's pool, as grpc.aio does, with our context variables."""
-    run = contextvars.copy_context().run
-    work = functools.partial(run, behaviour, request, SyncContext(context))
-    return await asyncio.get_running_loop().run_in_executor(None, _carried, work, call, context)
-
-
-def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
-    """Do a thread's work, and raise what a Future carries to the loop as it is.
-
-    StopIteration it does not carry at all; SystemExit would end the loop, CancelledError the call.
-    And of a call that is over nobody waits for the end of its thread.
-    """
-    try:
-        return work()
-    except BaseException as exc:
-        is_over = context.done() or context.cancelled()
-        if is_over and not isinstance(exc, _ENDINGS):
-            logger.exception("%s failed after its end", call.method.path)
-        if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
-            raise
-        raise RuntimeError(f"a plain function raised {type(exc).__name__}") from exc
-
-
-async def _stream_in_thread(
-    behaviour: Callable[..., Any], request: object, call: Call, context: StreamContext
-) -> None:
-    """Run a plain generator in one thread of the loop's pool, which waits for each write."""
-    loop = asyncio.get_running_loop()
-    writing: Future[None] | None = None
-    is_over = False
-
-    def run() -> None:
-        nonlocal writing
-        responses = behaviour(request, SyncContext(context))
-        try:
-            for response in responses:
-                writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
-                if is_over:  # the loop may have been done before it could see this write
-                    writing.cancel()
-                writing.result()
-        finally:
-            if isinstance(responses, Generator):
-                responses.close()
-
-    try:
-        work = functools.partial(contextvars.copy_context().run, run)
-        await loop.run_in_executor(None, _carried, work, call, context)
-    finally:
-        # Cancelled here, the thread goes on to its next write, which fails as the call is over.
-        is_over = True
-        if writing is not None:
-            writing.cancel()

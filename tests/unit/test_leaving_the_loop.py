@@ -12,8 +12,8 @@ MAY_MAKE_THREADS = {
     "server/line_writer.py",  # one of the log's, to wait for whoever reads it
     "server/eventstore/sqlite/worker.py",  # a commit is one hop there and one back
     "transcoder/offload.py",
+    "transcoder/plain_handlers.py",
 }
-MAY_USE_THE_DEFAULT_EXECUTOR = {"transcoder/inprocess.py"}  # plain handlers, as under grpc.aio
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
     for package in ("server", "transcoder")
@@ -72,7 +72,6 @@ def test_new_threads_are_seen(source: str, expected: bool) -> None:
 @pytest.mark.parametrize("path", SOURCES)
 def test_work_leaves_the_loop_through_a_pool_of_its_purpose(path: str) -> None:
     source = (ROOT / path).read_text(encoding="utf-8")
-    if path not in MAY_USE_THE_DEFAULT_EXECUTOR:
-        assert uses_of_the_default_executor(source) == []
+    assert uses_of_the_default_executor(source) == []
     if path not in MAY_MAKE_THREADS:
         assert not makes_threads(source)

@@ -27,8 +27,10 @@ ANSWER = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SE
 Behaviour = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
 
 
-async def run(behaviour: Behaviour, *, timeout_s: float | None = None) -> object:
-    backend = InProcess()
+async def run(
+    behaviour: Behaviour, *, timeout_s: float | None = None, backend: InProcess | None = None
+) -> object:
+    backend = backend or InProcess()
     handler = grpc.unary_unary_rpc_method_handler(
         behaviour,
         health_pb2.HealthCheckRequest.FromString,
@@ -354,10 +356,12 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
 async def test_a_plain_function_that_fails_when_its_call_is_over_is_logged(
     is_aborted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    backend, threads = InProcess(), list[threading.Thread]()
     may_end = threading.Event()
     ended = threading.Event()
 
     def behaviour(request: Any, context: Any) -> Any:
+        threads.append(threading.current_thread())
         try:
             may_end.wait()
             if is_aborted:
@@ -367,13 +371,42 @@ async def test_a_plain_function_that_fails_when_its_call_is_over_is_logged(
             ended.set()
 
     with pytest.raises(TranscodeError) as caught:
-        await run(behaviour, timeout_s=0.01)
+        await run(behaviour, timeout_s=0.01, backend=backend)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     may_end.set()
-    await asyncio.get_running_loop().shutdown_default_executor()
+    backend.close()
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 10)
     assert ended.is_set()
     assert caplog.messages == ([] if is_aborted else [f"{CHECK} failed after its end"])
     assert ("secret" in caplog.text) is not is_aborted
+
+
+async def test_plain_functions_have_threads_of_their_own_which_end_with_their_owner() -> None:
+    """Whatever fills the default executor of the host's loop does not hold them up."""
+    may_end = threading.Event()
+    loop = asyncio.get_running_loop()
+    filling = [loop.run_in_executor(None, may_end.wait) for _ in range(64)]
+    threads: list[threading.Thread] = []
+
+    def behaviour(request: Any, context: Any) -> Any:
+        threads.append(threading.current_thread())
+        return ANSWER
+
+    backend = InProcess()
+    try:
+        async with asyncio.timeout(10):
+            assert await run(behaviour, backend=backend) is ANSWER
+            assert await run(behaviour, backend=backend) is ANSWER
+    finally:
+        may_end.set()
+        await asyncio.gather(*filling)
+    backend.close()
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()
+    assert await run(behaviour, backend=backend) is ANSWER
+    backend.close()
 
 
 async def test_reading_and_writing_are_for_streams() -> None:

@@ -31,7 +31,7 @@ from transcoder.errors import (
     unavailable,
     without_values,
 )
-from transcoder.half_closed import CONTINUE, PROBE_S, is_open, may_probe
+from transcoder.half_closed import CONTINUE, LOOKS_PER_PROBE, PROBE_S, is_open, may_probe
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
 
@@ -145,9 +145,10 @@ class Connection(web.RequestHandler):
         "_header_timer",
         "_is_cut",
         "_is_half_closed",
-        "_is_probed",
+        "_looks",
         "_probe_timer",
         "_request",
+        "_sent_bytes",
         "_task",
         "_unsent_bytes",
         "_wire",
@@ -180,7 +181,9 @@ class Connection(web.RequestHandler):
         self._task: asyncio.Task[None] | None = None
         self._is_cut = False
         self._is_half_closed = False
-        self._is_probed = False
+        # Since the client's input ended: how often was looked for it, and what had been sent then.
+        self._looks = 0
+        self._sent_bytes = 0
         self._probe_timer: asyncio.TimerHandle | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -248,12 +251,13 @@ class Connection(web.RequestHandler):
         self._request = self._task = None  # which refer to the connection
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocols may say so
-        """Keep the connection open while a request that came whole has no answer yet."""
+        """Keep the connection open while a request that came whole is not answered yet."""
         request = self._request
         if request is None or self._discard_left is not None:
             is_waiting = bool(self._messages)
         else:
-            is_waiting = request.content.is_eof() and request.writer.output_size == 0
+            is_waiting = request.content.is_eof()
+            self._sent_bytes = request.writer.output_size
         if is_waiting and not self._is_half_closed:
             self._is_half_closed = True
             self._probe_later()
@@ -369,12 +373,19 @@ class Connection(web.RequestHandler):
         wire, request = self._wire, self._request
         if wire is None or request is None:
             return
-        if not is_open(wire) or not may_probe(request):
+        sent_bytes, self._sent_bytes = self._sent_bytes, request.writer.output_size
+        if not is_open(wire):
             wire.abort()
             return
-        if not self._is_probed:
-            self._is_probed = True
-            wire.write(CONTINUE)
+        # A reader that stops is `_check_reader`'s; an answer in one piece does not count as output.
+        is_answering = self.writing_paused or self._sent_bytes != sent_bytes
+        if not is_answering:
+            if not may_probe(request):
+                wire.abort()
+                return
+            if self._looks % LOOKS_PER_PROBE == 0:
+                wire.write(CONTINUE)
+            self._looks += 1
         self._probe_later()
 
     def _cancel(self) -> None:

@@ -2,11 +2,12 @@
 
 A client that sends its request and shuts down its side for writing still reads its answer (RFC 9112
 section 9.6). One that closes both sides sends the same FIN. The difference shows once something is
-written: the closed one answers with RST. So a request that takes long is answered by an interim
-response first, which a client of HTTP/1.1 has to take (RFC 9110 section 15.2).
+written: the closed one answers with RST. So a request that takes long is answered by interim
+responses first, which a client of HTTP/1.1 has to take (RFC 9110 section 15.2). An answer that has
+begun shows it by itself, as long as it goes on.
 
 Rule: what cannot be told apart counts as closed. That is a request of HTTP/1.0, which has no
-interim responses, and an answer that has begun.
+interim responses, and an answer that has begun and pauses.
 """
 
 import asyncio
@@ -17,6 +18,9 @@ from aiohttp import HttpVersion11, web
 
 PROBE_S: Final = 0.25
 """From the end of a client's input to the interim response, and between looks at what it led to."""
+
+LOOKS_PER_PROBE: Final = 20
+"""A client may close later what it half-closed, and sends nothing more then."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from transcoder.connection import LINGER_S
 from transcoder.errors import TranscodeError, status_json
 from transcoder.half_closed import CONTINUE, PROBE_S
+from transcoder.listener import Handler as Answer
 from transcoder.listener import Listener
 from transcoder.options import Limits
 
@@ -53,7 +54,7 @@ def refuse(error: TranscodeError) -> web.StreamResponse:
 
 @asynccontextmanager
 async def connected(
-    handler: Handler, request: bytes
+    handler: Answer, request: bytes
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listener = Listener(handler, refuse, limits=Limits(drain_timeout_s=0.1))
     host, _, port = (await listener.start("127.0.0.1:0")).rpartition(":")
@@ -155,6 +156,57 @@ async def test_what_cannot_be_told_apart_counts_as_closed(
         writer.write_eof()
         async with asyncio.timeout(2 * PROBE_S):
             await handler.cancelled.wait()
+
+
+async def test_a_close_some_time_after_a_half_close_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("transcoder.connection.LOOKS_PER_PROBE", 2)
+    handler = Handler()
+    async with connected(handler, GET) as (reader, writer):
+        await handler.begun.wait()
+        writer.write_eof()
+        await reader.readexactly(len(CONTINUE))
+        writer.close()
+        async with asyncio.timeout(6 * PROBE_S):
+            await handler.cancelled.wait()
+
+
+async def test_a_slow_reader_gets_a_large_answer_whole() -> None:
+    body = b"x" * (16 << 20)
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    async with connected(answer, GET) as (reader, writer):
+        writer.write_eof()
+        await reader.readuntil(b"\r\n\r\n")
+        await passed(3 * PROBE_S)  # the client is looked for meanwhile
+        assert await reader.read() == body
+
+
+async def test_a_stream_that_goes_on_is_read_after_a_half_close() -> None:
+    async def count(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(6):
+            await response.write(b"x")
+            await passed(PROBE_S / 2)
+        return response
+
+    async with connected(count, GET) as (reader, writer):
+        writer.write_eof()
+        received = await reader.read()
+    assert received.count(b"1\r\nx\r\n") == 6
+    assert received.endswith(b"0\r\n\r\n")
+
+
+async def passed(seconds: float) -> None:
+    """Waits until the loop's clock has gone on."""
+    loop = asyncio.get_running_loop()
+    reached = loop.create_future()
+    loop.call_later(seconds, reached.set_result, None)
+    await reached
 
 
 async def test_half_a_request_is_closed_at_once() -> None:

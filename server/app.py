@@ -4,6 +4,7 @@ Rule: the only module of the server that knows the transcoder.
 """
 
 import asyncio
+import errno
 import gc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import raise_limit
 from server.errors import Failures
+from server.eventstore.contract import StorageError
 from server.eventstore.files import risks_of
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
@@ -124,7 +126,9 @@ class Application:
         running.push_async_callback(store.close)
         for risk in await self._own.run("", risks_of, config.data_dir):
             log.warning("other users can replace the data", folder=config.data_dir, reason=risk)
-        ids = IdGenerator(await store.claim_machine_id())
+        if store.is_exclusive:
+            log.warning("no room for the index of the database's log: backups wait for a restart")
+        ids = IdGenerator(await _machine_id(store))
         authorizer = Authorizer(store, jwts=self._jwts())
         clocks = ClockWatch(authorizer.forget_all)
         clocks.compare(await store.last_event_at())
@@ -156,7 +160,7 @@ class Application:
         # token yet who may call meanwhile, and no command finds the store without its owner.
         token_file = config.data_dir / OWNER_TOKEN_FILE
         owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
-        await socket.start(Admin(store, queue, ids, texts.best()))
+        await _start_admin(socket, Admin(store, queue, ids, texts.best()))
         _calm_collector()
         # Not before the owner's token works.
         tell = partial(_set_ready, native, transcoder)
@@ -251,6 +255,25 @@ async def _start(executor: Executor) -> None:
 async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:
     transcoder.set_ready(is_ready)
     await native.set_ready(is_ready)
+
+
+async def _machine_id(store: SqliteEventStore) -> int:
+    """Claims one; without it, reads go on."""
+    try:
+        return await store.claim_machine_id()
+    except StorageError as error:
+        log.error("nothing can be written: reads are answered, writes fail", reason=str(error))
+        return await store.spare_machine_id()
+
+
+async def _start_admin(socket: AdminSocket, admin: Admin) -> None:
+    """Listen for commands; without room for a socket, all else goes on."""
+    try:
+        await socket.start(admin)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise
+        log.error("commands on accounts do not reach this process", reason=reason(error))
 
 
 async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:

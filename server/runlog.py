@@ -74,6 +74,7 @@ class RunLog:
         self._horizon = 0  # runs that started earlier are deleted
         self._pass_due_at = 0.0
         self._is_reported = False
+        self._is_failing = False
         self._added = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,10 +124,12 @@ class RunLog:
                 await self._delete_old()
                 await self._flush()
             except StorageError as error:
-                waiting = len(self._waiting)
-                log.warning("runs cannot be logged now", waiting=waiting, reason=str(error))
+                if not self._is_failing:
+                    log.warning("runs cannot be logged now", reason=str(error))
+                self._is_failing = True
                 await asyncio.sleep(RETRY_S)
                 continue
+            self._is_failing = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PRUNE_S):
                     await self._added.wait()

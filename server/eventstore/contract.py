@@ -223,4 +223,7 @@ class EventStore(Transactions, Protocol):
     async def claim_machine_id(self) -> int:
         """A machine id (16 bits) for `server.ids`, not given to another process lately."""
 
+    async def spare_machine_id(self) -> int:
+        """Returns one for a process that cannot write now: random, and not claimed for long."""
+
     async def close(self) -> None: ...

@@ -4,6 +4,8 @@ The file says in JSON who that is: {"pid": …, "admin": the path of its admin s
 the file, is what counts: it ends with its process, however that ends, and the file stays.
 """
 
+import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -37,10 +39,9 @@ class DataFolder:
         lock = -1
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = open_ours(path / LOCK_FILE, os.O_RDWR)
+            lock = _opened(path / LOCK_FILE)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}), 0)
+            _say(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}))
         except BlockingIOError:
             pid, admin = _holder(os.pread(lock, 4096, 0))
             os.close(lock)
@@ -53,8 +54,25 @@ class DataFolder:
         return cls(path, lock)
 
     def release(self) -> None:
-        os.ftruncate(self._lock, 0)
+        # Blank, not empty: who claims it next can say so also when the disk is full.
+        _say(self._lock, b" " * os.fstat(self._lock).st_size)
         os.close(self._lock)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return open_ours(path, os.O_RDWR)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+    return open_ours(path, os.O_RDONLY)
+
+
+def _say(lock: int, text: bytes) -> None:
+    """Write the file anew, if it can be written: the lock counts without."""
+    with contextlib.suppress(OSError):
+        os.pwrite(lock, text.ljust(os.fstat(lock).st_size), 0)
+        os.ftruncate(lock, len(text))
 
 
 def _holder(text: bytes) -> tuple[int | None, str]:

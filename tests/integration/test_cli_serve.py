@@ -21,6 +21,7 @@ from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.eventstore.sqlite import SqliteEventStore
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
+from tests.full_disk import full_disk, make_room
 from tests.stand_ins import CURL, stand_ins
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
@@ -172,6 +173,26 @@ def test_it_serves_and_drains_with_standard_streams_closed(closed: str, tmp_path
             assert time.monotonic() < deadline
         process.terminate()
         assert process.wait(TIMEOUT_S) == 0
+
+
+def test_it_starts_on_a_full_disk_and_writes_once_there_is_room(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as first:
+        first.signal(signal.SIGTERM)
+        first.wait()
+    # There is room for the log's first lines, and for nothing of the database.
+    with full_disk(4096):
+        server = Server(folder=tmp_path)
+    action = {"name": "a", "script": "function a() {}"}
+    with server:
+        assert server.call("ListActions", {}, "json").status == 0
+        refused = server.call("CreateAction", action, "json")
+        assert json.loads(refused.out)["code"] == 14
+        assert server.log().count("nothing can be written: reads are answered, writes fail") == 1
+        make_room(server.pid)
+        assert server.call("CreateAction", action, "json").status == 0
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert "Traceback" not in server.log()
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Connections as this store wants them, and the boundary where sqlite3's errors become ours."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from server.eventstore.contract import StorageError
 from server.eventstore.files import check
@@ -12,12 +15,61 @@ from server.eventstore.files import check
 BUSY_TIMEOUT_S: Final = 5.0
 """For another program that writes to the file: a shell, a tool that copies it as it grows."""
 
+_NO_ROOM: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+)
+"""What SQLite says if it cannot make a file, or make it longer; whatever else has the same code
+fails in the other ways, too."""
 
-def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
+
+class Access(Enum):
+    """How SQLite uses the files; all connections of a process to a database use the same.
+
+    Follows sqlite.org/uri.html, sqlite.org/vfs.html ("unix-excl") and sqlite.org/wal.html.
+    """
+
+    SHARED = ""
+    """Other programs may read and write, too."""
+
+    ALONE = "vfs=unix-excl"
+    """No file for the index of the log (-shm), which a full disk has no room for: other programs
+    are locked out while this process runs. Writes succeed again once there is room."""
+
+    READ_ONLY = "immutable=1"
+    """No file is made or locked, and no log is read."""
+
+
+def access_to(path: Path) -> Access:
+    """Returns the first way in which the database can be read.
+
+    Raises:
+        UnsafeFile: another user may have placed a file of it.
+        sqlite3.Error: it cannot be read; of the first way.
+    """
+    ways = [Access.ALONE]
+    if not _has_content(path.with_name(f"{path.name}-wal")):
+        ways.append(Access.READ_ONLY)
+    try:
+        _try(path, Access.SHARED)
+    except sqlite3.OperationalError as error:
+        for way in ways if error.sqlite_errorcode & 0xFF in _NO_ROOM else ():
+            with contextlib.suppress(sqlite3.OperationalError):
+                _try(path, way)
+                return way
+        raise
+    return Access.SHARED
+
+
+def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqlite3.Connection:
     """Open the database; transactions are begun and ended by hand.
 
     WAL with synchronous=FULL: a commit that returned survives the loss of the process and of
     power, and readers do not wait for the writer.
+
+    Args:
+        path: of the database.
+        writes: False for a connection that only reads.
+        access: the same for all connections.
 
     Raises:
         UnsafeFile: another user may have placed a file of it, as SQLite itself follows links.
@@ -26,7 +78,11 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     for suffix in ("", "-wal", "-shm", "-journal"):
         check(path.with_name(path.name + suffix))
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S
+        f"file:{quote(os.fsencode(path))}?{access.value}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_S,
     )
     try:
         if writes:
@@ -38,6 +94,18 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _try(path: Path, access: Access) -> None:
+    with contextlib.closing(connect(path, writes=False, access=access)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -4,6 +4,7 @@ A point read costs microseconds, a list what it is long; who calls decides on wh
 """
 
 import contextlib
+import secrets
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -21,8 +22,8 @@ from server.eventstore.queries import ActionsQuery
 from server.eventstore.runs import RunsPage, RunsQuery
 from server.eventstore.sqlite import listing, rows
 from server.eventstore.sqlite import runs as run_log
-from server.eventstore.sqlite.connect import connect, storage
-from server.eventstore.sqlite.rows import SELECT_EVENTS, select
+from server.eventstore.sqlite.connect import Access, connect, storage
+from server.eventstore.sqlite.rows import MACHINE_IDS, SELECT_EVENTS, select
 
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
@@ -40,14 +41,15 @@ _INSTANCE_OWNERS: Final = select(
 _TOKEN: Final = select("tokens", Token, "id = ?")
 _TOKEN_BY_HASH: Final = select("tokens", Token, "secret_hash = ?")
 _TOKENS: Final = select("tokens", Token, "user_id = ? ORDER BY position")
+_LAST_MACHINE_ID: Final = "SELECT last FROM machine_ids"
 _LAST_EVENT_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
 
 class Reader:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, access: Access = Access.SHARED) -> None:
         self._path = path
         with storage(path):
-            self._connection = connect(path, writes=False)
+            self._connection = connect(path, writes=False, access=access)
             # Takes part in the write-ahead log from now on, also while nobody writes.
             self._connection.execute(_LAST_EVENT_AT).fetchone()
 
@@ -165,6 +167,11 @@ class Reader:
 
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         return [rows.event(row) for row in self._all(SELECT_EVENTS, (after, limit))]
+
+    def spare_machine_id(self) -> int:
+        """Returns one that is claimed next after at least 16,384 others."""
+        (last,) = self._one(_LAST_MACHINE_ID, ()) or (0,)
+        return int(last + MACHINE_IDS // 4 + secrets.randbelow(MACHINE_IDS // 2)) % MACHINE_IDS
 
     def last_event_at(self) -> int:
         (at,) = self._one(_LAST_EVENT_AT, ()) or (0,)

@@ -22,7 +22,7 @@ from server.eventstore.folder import DataFolder
 from server.eventstore.presence import Presence
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
-from server.eventstore.sqlite.connect import storage
+from server.eventstore.sqlite.connect import Access, storage
 from server.eventstore.sqlite.reader import Reader
 from server.eventstore.sqlite.worker import Worker
 from server.eventstore.sqlite.writer import Writer
@@ -44,8 +44,8 @@ class SqliteEventStore:
         self._turn = asyncio.Lock()
         self._writing = writing
         self._reading = Worker("event store reader")
-        self._points = Reader(path)
-        self._lists = Reader(path)
+        self._points = Reader(path, access=writer.access)
+        self._lists = Reader(path, access=writer.access)
         # The last writes stand in the log alone; a full disk may have none.
         log = path.with_name(f"{path.name}-wal")
         with storage(path):
@@ -84,6 +84,11 @@ class SqliteEventStore:
             claimed.release()
             raise
 
+    @property
+    def is_exclusive(self) -> bool:
+        """True if other programs are locked out until this store is closed."""
+        return self._writer.access is Access.ALONE
+
     async def close(self) -> None:
         """Let go of the folder; a commit that runs ends first."""
         closed = self._writing.submit(self._close)
@@ -120,6 +125,9 @@ class SqliteEventStore:
     async def claim_machine_id(self) -> int:
         async with self._turn:
             return await self._write(self._writer.claim_machine_id)
+
+    async def spare_machine_id(self) -> int:
+        return self._points.spare_machine_id()
 
     async def action(self, org_id: str, action_id: str) -> Action | None:
         return self._points.action(org_id, action_id)

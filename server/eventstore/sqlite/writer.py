@@ -20,13 +20,15 @@ from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
-from server.eventstore.files import open_ours
+from server.eventstore.files import check, make
 from server.eventstore.presence import Presence
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite import schema
 from server.eventstore.sqlite.connect import (
     BUSY_TIMEOUT_S,
+    Access,
+    access_to,
     be_patient,
     connect,
     is_busy,
@@ -35,6 +37,7 @@ from server.eventstore.sqlite.connect import (
 from server.eventstore.sqlite.rows import (
     DEPENDANTS,
     INSERT_EVENTS,
+    MACHINE_IDS,
     MOVES,
     ORGS_OF_ACTIONS,
     ROWS_MAX,
@@ -56,8 +59,6 @@ _REMOVED: Final = (
 _RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
 
-_MACHINE_IDS: Final = 2**16
-
 RECENT_MAX: Final = 1_024
 """States kept after they were written; nobody else writes, so they are what a load would find."""
 
@@ -74,14 +75,20 @@ class Writer:
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._presence: Presence | None = None
+        self.access = Access.SHARED
         self._recent: dict[Key, State] = {}
         self._position = 0
 
     def open(self) -> None:
-        """Make the database when it is missing (mode 0600), and bring its schema up to date."""
+        """Make the database when it is missing (mode 0600), and bring its schema up to date.
+
+        Where nothing can be written, a database that is up to date is opened as `access` says.
+        """
         with storage(self._path):
-            os.close(open_ours(self._path, os.O_RDWR))
-            connection = connect(self._path, writes=True)
+            if not check(self._path):
+                os.close(make(self._path, os.O_RDWR))
+            self.access = access_to(self._path)
+            connection = connect(self._path, writes=True, access=self.access)
             try:
                 schema.bring_up_to_date(connection, path=str(self._path), now=self._clock())
             finally:
@@ -154,7 +161,7 @@ class Writer:
 
     def claim_machine_id(self) -> int:
         with self._patient() as connection:
-            connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (_MACHINE_IDS,))
+            connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (MACHINE_IDS,))
             (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
 
@@ -167,7 +174,7 @@ class Writer:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = connect(self._path, writes=True)
+            connection = connect(self._path, writes=True, access=self.access)
             try:
                 be_patient(connection, 0)
                 (position,) = connection.execute(_LAST_POSITION).fetchone()

@@ -20,7 +20,7 @@ from server.eventstore.contract import DataFolderInUse, Decide, Loaded, Needs, S
 from server.eventstore.queries import ActionsQuery
 from server.eventstore.sqlite import SqliteEventStore, schema
 from server.eventstore.sqlite import writer as writer_module
-from server.eventstore.sqlite.connect import connect
+from server.eventstore.sqlite.connect import Access, connect
 from tests.orgless import CreateOrglessAction
 
 
@@ -247,7 +247,7 @@ async def test_a_program_that_writes_holds_up_writes_alone(
                 begun.append((threading.current_thread() is threading.main_thread(), timeout_ms))
             return super().execute(sql, parameters)  # type: ignore[arg-type]
 
-    def watched(path: Path, *, writes: bool) -> sqlite3.Connection:
+    def watched(path: Path, *, writes: bool, access: Access) -> sqlite3.Connection:
         return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Watched)
 
     store = await SqliteEventStore.open(tmp_path)
@@ -324,7 +324,7 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
 ) -> None:
     """The first call fails, then the second, … until the batch runs through."""
 
-    def failing(path: Path, *, writes: bool) -> sqlite3.Connection:
+    def failing(path: Path, *, writes: bool, access: Access) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, factory=FailingConnection
         )

@@ -30,6 +30,9 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Of the call under way; empty outside of calls."""
 
+_GRPC: Final = "grpc._cython.cygrpc"
+_CLIENT_LEFT: Final = "ExecuteBatchError raised in core"
+
 
 def set_up(
     log_format: LogFormat, *, access_log: bool = True, output: io.BytesIO | None = None
@@ -59,7 +62,9 @@ def set_up(
     )
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
-    root.handlers = [_ToStructlog()]
+    handler = _ToStructlog()
+    handler.addFilter(_is_news)
+    root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("transcoder").setLevel(logging.NOTSET if access_log else logging.WARNING)
     return writer
@@ -70,6 +75,11 @@ class _Lines:
 
     def __init__(self, writer: LineWriter) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.write
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """True unless grpc tells, with a traceback, that a client left before it had its answer."""
+    return not (record.name == _GRPC and record.getMessage().startswith(_CLIENT_LEFT))
 
 
 class _ToStructlog(logging.Handler):

@@ -10,19 +10,20 @@ import contextlib
 import errno
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 from grpc.aio import AbortError
 from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from server.behaviours import Behaviour, Context, Handler, behaviour_of, with_behaviour
+from server.behaviours import Behaviour, Context, Handler
 from server.config import Address
-from server.interceptors import CALLS_MAX
+from server.connections import Ending
+from server.interceptors import CALLS_MAX, STREAMS_SHARE
 from server.layers import Layer, Layers
+from server.open_calls import Places, Receiving
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
 """What a client may send at once (R26); what it takes is its own affair."""
@@ -35,6 +36,28 @@ STREAMS_MAX: Final = 100
 
 HANDSHAKE_TIMEOUT_S: Final = 5
 """From a connection to its HTTP/2 settings, as for the headers of HTTP/1.1 (R19)."""
+
+CONNECTIONS_MAX: Final = 1000
+"""Open at once; more are closed as soon as they are accepted."""
+
+IDLE_S: Final = 60
+"""A connection without a call; clients connect anew when they need to."""
+
+AGE_S: Final = 15 * 60
+"""Of a connection, whatever it does: it is told to leave, and takes no new calls."""
+
+AGE_GRACE_S: Final = 60
+"""For the calls of a connection that is told to leave; then they end with it."""
+
+KEEPALIVE_S: Final = 30
+"""A client that is not heard of for so long is asked whether it is there."""
+
+KEEPALIVE_TIMEOUT_S: Final = 20
+"""For the client's answer to that, and for its system to acknowledge what was sent."""
+
+PING_MIN_S: Final = 10
+"""Between two pings of a client; who asks more often is sent away. The default of grpc, 300 s,
+sends away clients that are set up as grpc's own guide to keepalive says."""
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
@@ -51,16 +74,24 @@ class GrpcServer:
         *,
         layers: Layers | None = None,
         calls_max: int = CALLS_MAX,
+        connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         """Make a server that does not listen yet; a loop must run.
 
         Args:
             layers: what each call passes.
-            calls_max: calls in flight at once, those included whose message has yet to arrive.
+            calls_max: calls that are open at once, those included whose message has yet to arrive
+                and those whose answer is not taken. A part of them may be streams.
+            connections_max: connections that are open at once.
         """
         self._in_flight = InFlight()
         layers = layers or Layers()
-        layers = layers.with_inner(self._in_flight, Decoding()).with_outer(Releasing())
+        self._connections = Ending()
+        # Fewer than `Overload` lets pass at all doors, so that streams are ended here before.
+        streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
+        self._places = places = Places(calls_max, streams_max, self._connections.end)
+        layers = layers.with_inner(Receiving(places), self._in_flight)
+        layers = layers.with_outer(Releasing(), places)
         self._server = grpc.aio.server(
             interceptors=(layers,),
             options=[
@@ -70,8 +101,15 @@ class GrpcServer:
                 ("grpc.max_metadata_size", METADATA_MAX_BYTES),
                 ("grpc.absolute_max_metadata_size", METADATA_MAX_BYTES),
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_S * 1000),
+                ("grpc.max_allowed_incoming_connections", connections_max),
+                ("grpc.max_connection_idle_ms", IDLE_S * 1000),
+                ("grpc.max_connection_age_ms", AGE_S * 1000),
+                ("grpc.max_connection_age_grace_ms", AGE_GRACE_S * 1000),
+                ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", PING_MIN_S * 1000),
             ],
-            maximum_concurrent_rpcs=calls_max,
         )
         self._health = health.aio.HealthServicer()
         self._services: list[str] = []
@@ -112,6 +150,7 @@ class GrpcServer:
         await self.set_ready(is_ready)
         self._add_reflection()
         await self._server.start()
+        self._connections.port = port
         return str(wanted._replace(port=port))
 
     async def set_ready(self, is_ready: bool) -> None:
@@ -139,6 +178,8 @@ class GrpcServer:
         if await self._in_flight.drained(grace_s):
             await asyncio.sleep(LEAVE_S)
         await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
+        self._places.close()
+        self._connections.close()
 
     def _add_reflection(self) -> None:
         # Of what is listed, clients ask for the descriptor: grpc has one of v1alpha alone.
@@ -214,37 +255,6 @@ class InFlight(Layer):
         self._calls -= 1
         if self._idle is not None and self._calls == 0:
             self._idle.set()
-
-
-class Decoding(Layer):
-    """Reads the request where a failure is ours to answer; grpc.aio itself would answer UNKNOWN."""
-
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        if handler.request_streaming or handler.request_deserializer is None:
-            return handler
-        behaviour = self.around(method, handler, behaviour_of(handler))
-        return with_behaviour(handler, behaviour, is_decoded=False)
-
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        decode: Any = handler.request_deserializer
-
-        async def call(request: object, context: Context) -> object:
-            try:
-                message = decode(request)
-            except DecodeError:
-                text = f"the request is not {_type_of(decode)} in protobuf's binary format"
-                await context.abort(grpc.StatusCode.INTERNAL, text)
-            return await behaviour(message, context)
-
-        return call
-
-
-def _type_of(decode: object) -> str:
-    """What a generated deserializer, `Message.FromString`, makes."""
-    kind = getattr(decode, "__self__", None)
-    if isinstance(kind, type) and issubclass(kind, Message):
-        return f"a {kind.DESCRIPTOR.full_name}"
-    return "a message"
 
 
 def _try(address: Address) -> None:

@@ -25,7 +25,7 @@ _END_HEADERS: Final = 0x4
 _PADDED: Final = 0x8
 
 _HEAD: Final = struct.Struct(">HBBBL")  # a frame's length in 16 and 8 bits, type, flags, stream
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _WINDOW_DEFAULT: Final = 65535
 _WINDOW_MAX: Final = 2**31 - 1
 # The octets of `grpc-status: 0` as a literal; its name is not in HPACK's static table.
@@ -73,7 +73,8 @@ def _string(text: str) -> bytes:
     return bytes([127, 0x80 | rest & 0x7F, rest >> 7]) + octets
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """An HTTP/2 frame."""
     length = len(payload)
     return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream) + payload
 
@@ -97,7 +98,7 @@ class GrpcConnection(asyncio.Protocol):
         settings = struct.pack(">HLHLHL", 1, 0, 2, 0, 4, _WINDOW_MAX)
         window = struct.pack(">L", _WINDOW_MAX - _WINDOW_DEFAULT)
         transport.write(
-            _PREFACE + _frame(_SETTINGS, 0, 0, settings) + _frame(_WINDOW_UPDATE, 0, 0, window)
+            PREFACE + frame(_SETTINGS, 0, 0, settings) + frame(_WINDOW_UPDATE, 0, 0, window)
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,7 +120,7 @@ class GrpcConnection(asyncio.Protocol):
         if self._window < 0:
             self._load.fail("the server does not widen its window")
         self._calls[stream] = caller
-        return _frame(_HEADERS, _END_HEADERS, stream, headers) + _frame(
+        return frame(_HEADERS, _END_HEADERS, stream, headers) + frame(
             _DATA, _END_STREAM, stream, message
         )
 
@@ -178,7 +179,7 @@ class GrpcConnection(asyncio.Protocol):
                 self._window += int.from_bytes(payload)
         elif kind in (_SETTINGS, _PING):
             if not flags & _ACK:
-                out.append(_frame(kind, _ACK, 0, payload if kind == _PING else b""))
+                out.append(frame(kind, _ACK, 0, payload if kind == _PING else b""))
         else:
             self._load.fail(f"frame of type {kind:#x}: {payload[:200]!r}")
 

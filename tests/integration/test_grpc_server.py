@@ -53,7 +53,11 @@ class Running:
     """A server with one behaviour, behind the real interceptors."""
 
     def __init__(
-        self, behaviour: Callable[[Any], Awaitable[None]], *, calls_max: int = 1000
+        self,
+        behaviour: Callable[[Any], Awaitable[None]],
+        *,
+        calls_max: int = 1000,
+        connections_max: int = 1000,
     ) -> None:
         layers = interceptor(
             failures=Failures(locale.load_all()),
@@ -62,7 +66,9 @@ class Running:
             checks={},
             access_log=False,
         )
-        self.server = GrpcServer(layers=layers, calls_max=calls_max)
+        self.server = GrpcServer(
+            layers=layers, calls_max=calls_max, connections_max=connections_max
+        )
         servicer: Any = Faulty(behaviour)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 

@@ -17,6 +17,7 @@ from tests.robustness.drain import R8
 from tests.robustness.drained_runs import S4
 from tests.robustness.fuzz import R11
 from tests.robustness.greedy import S3
+from tests.robustness.grpc_port import S9
 from tests.robustness.heads import R15
 from tests.robustness.kill import R1
 from tests.robustness.killed_scripts import S2
@@ -51,6 +52,7 @@ SCENARIOS: Final = (
     S6,
     S7,
     S8,
+    S9,
 )
 
 

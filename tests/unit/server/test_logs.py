@@ -164,3 +164,13 @@ def test_dropped_lines_are_told_in_the_format_of_the_log(
     structlog.get_logger().info("short")
     told, _ = written(writer, output).splitlines()
     assert expected in told
+
+
+def test_clients_that_leave_grpc_are_no_errors() -> None:
+    output = io.BytesIO()
+    writer = logs.set_up("text", output=output)
+    grpc_log = logging.getLogger("grpc._cython.cygrpc")
+    grpc_log.error("ExecuteBatchError raised in core by servicer method [/a.B/C]")
+    grpc_log.error("something else")
+    (line,) = written(writer, output).decode().splitlines()
+    assert "something else" in line

@@ -12,7 +12,7 @@ from server.behaviours import Handler, behaviour_of
 from server.domain.refusals import Kind, Refusal
 from server.interceptors import Overload
 from server.layers import Layers
-from server.native import Decoding
+from server.open_calls import Places, Receiving
 from server.validation import Validation, checks_of
 from zitadel import action_pb2
 from zitadel import management_pb2 as pb
@@ -286,6 +286,6 @@ def test_method_without_rules_costs_nothing() -> None:
 
 
 def test_what_makes_a_message_of_bytes_comes_first() -> None:
-    outer, validation, decoding = Overload(1), Validation({}), Decoding()
+    outer, validation, decoding = Overload(1), Validation({}), Receiving(Places(1, 1, print))
     layers = Layers(outer, inner=(validation,)).with_inner(decoding)
     assert (layers.outer, layers.inner) == ((outer,), (decoding, validation))

@@ -1,0 +1,88 @@
+"""End connections of this process that are not its own to close: grpc has no way to end one.
+
+Knows sockets by their peer, as grpc names it, and nothing of what they are for.
+
+Follows proc(5), "/proc/pid/fd"; shutdown(2), which ends a connection whoever else has the socket.
+Rule: a descriptor is looked at as a copy. Its number may mean another file a moment later.
+"""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from server.threads import ThreadPool
+
+_DESCRIPTORS: Final = Path("/dev/fd")
+_MAPPED: Final = "::ffff:"
+
+
+class Ending:
+    """Ends connections to a port, those that are asked for meanwhile in one go.
+
+    Attributes:
+        port: of this process; 0 as long as there are no connections.
+    """
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._threads = ThreadPool("ended connections", threads_max=1)
+        self._peers: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def end(self, peers: Iterable[str]) -> None:
+        self._peers.update(peers)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._end_all())
+
+    def close(self) -> None:
+        self._threads.close()
+
+    async def _end_all(self) -> None:
+        while self._peers:
+            peers, self._peers = self._peers, set()
+            await self._threads.run("", end_connections, self.port, peers)
+
+
+def end_connections(port: int, peers: Collection[str]) -> int:
+    """Shuts down the connections of peers to a port of this process; it may take milliseconds.
+
+    Args:
+        port: of this process.
+        peers: as a grpc.aio context names them: "ipv4:127.0.0.1:40001", "ipv6:%5B::1%5D:40001".
+
+    Returns:
+        How many were found.
+    """
+    wanted = {_address(peer) for peer in peers}
+    found = 0
+    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  of numbers, nothing is to be opened
+        try:
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                found += _end(int(name), port, wanted)
+        except OSError:
+            continue  # it is closed, or not connected
+    return found
+
+
+def _end(descriptor: int, port: int, peers: Collection[tuple[str, int]]) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        if copy.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        host, number = copy.getpeername()[:2]
+        if (host.removeprefix(_MAPPED), number) not in peers or copy.getsockname()[1] != port:
+            return False
+        copy.shutdown(socket.SHUT_RDWR)
+    return True
+
+
+def _address(peer: str) -> tuple[str, int]:
+    """Returns the host without brackets and the port of a peer; of another kind, no address."""
+    host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
+    if not port.isdigit():
+        return peer, -1
+    return host.strip("[]").removeprefix(_MAPPED), int(port)

@@ -1,0 +1,315 @@
+"""The open calls of the gRPC port: from their headers until their answer is taken.
+
+A call holds a place while its message is awaited, while it runs, and while its answer waits for
+the client. Who sends no message, or takes no answer, holds places that nobody works on. These are
+taken back: after a time, and at once when somebody else needs one. The connection that has most of
+them loses its oldest, so that a caller who is quick always finds a place.
+
+Follows doc/statuscodes.md of grpc for a request without a message.
+Rule 1: a call that is read and answered at once pays with an entry in a dictionary; one timer
+serves all calls.
+Rule 2: a task that waits for grpc is not cancelled here: grpc would write into what it let go of.
+An abort from outside ends the wait.
+"""
+
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from operator import itemgetter
+from typing import Any, Final, Never
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from grpc.aio import EOF, AbortError, BaseError
+
+from server.behaviours import (
+    Behaviour,
+    Context,
+    Handler,
+    behaviour_of,
+    with_behaviour,
+    without_request,
+)
+from server.layers import Layer
+
+MESSAGE_TIMEOUT_S: Final = 10
+"""From the headers of a call to the end of its message, as `body_timeout_s` of HTTP."""
+
+ANSWER_TIMEOUT_S: Final = 30
+"""For a client to take 64 KiB, or the rest, of an answer, as `write_timeout_s` of HTTP."""
+
+_PROGRESS_BYTES: Final = 64 << 10
+_TICK_S: Final = 1.0
+_ABORT_S: Final = 2
+"""For an abort to be sent, before the connection is ended."""
+_SHARE: Final = 10
+"""Of all places, one in so many is taken back at once: it costs little more than one alone."""
+
+_AWAITED: Final = 0
+_RUNNING: Final = 1
+_STREAMING: Final = 2
+_ANSWERED: Final = 3
+
+EndConnections = Callable[[Iterable[str]], None]
+
+log = structlog.get_logger()
+
+
+class OpenCall:
+    """A call that holds a place.
+
+    Attributes:
+        context: None once the call has ended, so that nothing refers to itself.
+        task: runs the call.
+        state: what is waited for.
+        since: the tick at which the state began.
+        answer: what the client has to take.
+    """
+
+    __slots__ = ("_peer", "answer", "context", "places", "since", "state", "task")
+
+    def __init__(self, context: Context, places: "dict[OpenCall, None]", since: int) -> None:
+        self.context: Context | None = context
+        self.places = places
+        self.task: asyncio.Task[Any] | None = None
+        self.state = _AWAITED
+        self.since = since
+        self.answer: object = None
+        self._peer = ""
+
+    def peer(self) -> str:
+        """Returns the other end of the connection; empty once the call has ended."""
+        if not self._peer and self.context is not None:
+            self._peer = self.context.peer()
+        return self._peer
+
+    def end(self, _task: object) -> None:
+        self.places.pop(self, None)
+        self.context = self.answer = self.task = None
+
+
+_CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")
+
+
+class Places(Layer):
+    """Gives each call a place, whatever becomes of it; the outermost layer but `Releasing`."""
+
+    def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
+        """Prepare places.
+
+        Args:
+            calls_max: open calls.
+            streams_max: those of them that stream.
+            end_connections: ends the connections of peers.
+        """
+        self._calls: dict[OpenCall, None] = {}
+        self._streams: dict[OpenCall, None] = {}
+        self._calls_max = calls_max
+        self._streams_max = streams_max
+        self._end_connections = end_connections
+        self._tick = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._told_at = -1
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        calls = self._calls
+
+        async def call(request: object, context: Context) -> object:
+            if len(calls) >= self._calls_max and not self._take_back(calls, context):
+                await _refuse(context)
+            place = OpenCall(context, calls, self._tick)
+            calls[place] = None
+            # A cycle would stay of `context.add_done_callback`, of the context and its callbacks.
+            task = place.task = asyncio.current_task()
+            if task is not None:
+                task.add_done_callback(place.end)
+            if self._timer is None:
+                self._start_timer()
+            _CALL.set(place)
+            try:
+                place.answer = answer = await behaviour(request, context)
+                return answer
+            finally:
+                place.state = _ANSWERED
+                place.since = self._tick
+
+        return call
+
+    async def begin_stream(self, context: Context) -> None:
+        """Moves the call under way to the places of streams, or refuses it."""
+        streams = self._streams
+        if len(streams) >= self._streams_max and not self._take_back(streams, context):
+            await _refuse(context)
+        place = _CALL.get()
+        del place.places[place]
+        place.places = streams
+        streams[place] = None
+        place.context = context
+        place.state = _STREAMING
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _take_back(self, calls: dict[OpenCall, None], newcomer: Context) -> bool:
+        """Takes places back from who has most that nobody works on, but for one who has as many.
+
+        No peer is left with fewer than half of what the first had.
+
+        Returns:
+            True if there is a place now.
+        """
+        of_peer: dict[str, list[OpenCall]] = defaultdict(list)
+        for place in calls:
+            if place.state != _RUNNING:
+                of_peer[place.peer()].append(place)
+        most = max(map(len, of_peer.values()), default=0)
+        if len(of_peer.get(newcomer.peer(), ())) >= most:
+            return False
+        ranked = (
+            (len(places) - index, place)
+            for places in of_peer.values()
+            for index, place in enumerate(places[: max(len(places) - most // 2, 0)])
+        )
+        wanted = max(len(calls) // _SHARE, 1)
+        taken = [place for _, place in heapq.nlargest(wanted, ranked, key=itemgetter(0))]
+        if self._told_at != self._tick:
+            self._told_at = self._tick
+            log.warning("open calls are ended for others", calls=len(taken), peers=len(of_peer))
+        text = "too many calls in flight, and nothing came of this one"
+        self._end(taken, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        return True
+
+    def _start_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._tick += 1
+        late, stuck = [], []
+        for place in self._calls:
+            waited_s = (self._tick - place.since - 1) * _TICK_S
+            if place.state == _AWAITED and waited_s >= MESSAGE_TIMEOUT_S:
+                late.append(place)
+            elif place.state == _ANSWERED and waited_s >= _time_to_take(place.answer):
+                stuck.append(place)
+        text = f"the request's message did not arrive within {MESSAGE_TIMEOUT_S} s"
+        self._end(late, grpc.StatusCode.DEADLINE_EXCEEDED, text)
+        self._end(stuck, grpc.StatusCode.CANCELLED, "")
+        if self._calls or self._streams:
+            self._start_timer()
+        else:
+            self._timer = None
+
+    def _end(self, places: Iterable[OpenCall], code: grpc.StatusCode, text: str) -> None:
+        peers = set()
+        for place in places:
+            if place.context is None:
+                continue
+            place.places.pop(place, None)
+            if place.state == _ANSWERED:
+                peers.add(place.peer())
+            else:
+                ending = asyncio.create_task(self._end_call(place, place.peer(), code, text))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+        if peers:
+            self._end_connections(peers)
+
+    async def _end_call(self, place: OpenCall, peer: str, code: grpc.StatusCode, text: str) -> None:
+        aborting = asyncio.create_task(_abort(place, code, text))
+        done, _ = await asyncio.wait((aborting,), timeout=_ABORT_S)
+        if not done:
+            # The client does not take what comes before the status.
+            self._end_connections((peer,))
+            await aborting
+        if place.task is not None and place.state == _STREAMING:
+            place.task.cancel()  # it may wait for anything
+
+
+class Receiving(Layer):
+    """Reads the message of a call, and answers for one that is missing or cannot be read.
+
+    grpc.aio itself waits for a message as long as the connection is there, answers UNKNOWN if it
+    cannot be decoded, and does not answer at all if it is missing.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def wrap(self, method: str, handler: Handler) -> Handler:
+        behaviour = self.around(method, handler, behaviour_of(handler))
+        if handler.request_streaming:
+            return with_behaviour(handler, behaviour)
+        return without_request(handler, behaviour)
+
+    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+        if handler.request_streaming:
+            return self._streaming(behaviour)
+        decode: Any = handler.request_deserializer or bytes
+        if handler.response_streaming:
+            behaviour = self._streaming(behaviour)
+
+        async def call(_requests: object, context: Context) -> object:
+            place = _CALL.get()
+            place.context = context  # knows what every answer says, as the outer one does not
+            octets = await context.read()
+            place.state = _RUNNING
+            if octets is EOF:
+                await _miss(context)
+            try:
+                message = decode(octets)
+            except DecodeError:
+                text = f"the request is not {_type_of(decode)} in protobuf's binary format"
+                await context.abort(grpc.StatusCode.INTERNAL, text)
+            return await behaviour(message, context)
+
+        return call
+
+    def _streaming(self, behaviour: Behaviour) -> Behaviour:
+        begin = self._places.begin_stream
+
+        async def call(request: object, context: Context) -> object:
+            await begin(context)
+            return await behaviour(request, context)
+
+        return call
+
+
+def _time_to_take(answer: object) -> float:
+    size = answer.ByteSize() if isinstance(answer, Message) else 0
+    return ANSWER_TIMEOUT_S * (1 + size // _PROGRESS_BYTES)
+
+
+async def _miss(context: Context) -> Never:
+    await asyncio.sleep(0)  # a call that is cancelled ends here
+    text = "the request has no message, expected one"
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+
+
+async def _refuse(context: Context) -> Never:
+    text = "too many calls in flight, try again later"
+    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+
+
+async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
+    """Ends a call from outside, unless it has ended by itself meanwhile."""
+    if place.context is None:
+        return  # grpc.aio would reach for what is not there any more
+    try:
+        await place.context.abort(code, text)
+    except AbortError as error:
+        error.__traceback__ = None
+    except BaseError:
+        return
+
+
+def _type_of(decode: object) -> str:
+    """What a generated deserializer, `Message.FromString`, makes."""
+    kind = getattr(decode, "__self__", None)
+    if isinstance(kind, type) and issubclass(kind, Message):
+        return f"a {kind.DESCRIPTOR.full_name}"
+    return "a message"

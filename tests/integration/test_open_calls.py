@@ -1,0 +1,168 @@
+"""What is done with calls of the gRPC port that wait for their clients, and with connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from server import native, open_calls
+from tests.integration.test_grpc_server import Running
+from tests.refusals import DEADLINE_S, refused
+from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
+
+
+async def _nothing(_context: object) -> None: ...
+
+
+@asynccontextmanager
+async def holding(
+    address: str, path: str, what: Hold, *, calls: int, connections: int = 1
+) -> AsyncIterator[list[Holder]]:
+    holders = [await hold(address, path, what, calls=calls) for _ in range(connections)]
+    try:
+        yield holders
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+@pytest.fixture
+def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_calls, "_TICK_S", 0.05)
+
+
+# Places.
+
+
+@pytest.mark.parametrize("connections", [1, 5])
+@pytest.mark.parametrize("what", ["message", "answer"])
+async def test_held_calls_leave_others_served(what: Hold, connections: int) -> None:
+    async with (
+        Running(_nothing, calls_max=20) as running,
+        holding(running.address, HEALTHZ, what, calls=40, connections=connections),
+    ):
+        assert [await running.call().code() for _ in range(30)] == [grpc.StatusCode.OK] * 30
+
+
+async def test_the_connection_that_holds_most_gives_way() -> None:
+    async with (
+        Running(_nothing, calls_max=20) as running,
+        holding(running.address, HEALTHZ, "message", calls=3) as few,
+        holding(running.address, HEALTHZ, "message", calls=17) as many,
+    ):
+        async with asyncio.timeout(DEADLINE_S):
+            while not many[0].ended:
+                assert await running.call().code() is grpc.StatusCode.OK
+    assert few[0].ended == 0
+
+
+@pytest.mark.parametrize("path", [WATCH, REFLECT])
+@pytest.mark.parametrize("what", ["message", "answer"])
+async def test_held_streams_leave_others_served(path: str, what: Hold) -> None:
+    async with (
+        Running(_nothing) as running,
+        holding(running.address, path, what, calls=100, connections=3),
+    ):
+        stub: Any = HealthStub(running.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert await running.call().code() is grpc.StatusCode.OK
+        watch.cancel()
+
+
+# Deadlines.
+
+
+async def test_a_message_that_does_not_come_ends_the_call_in_time(
+    quick_ticks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_calls, "MESSAGE_TIMEOUT_S", 0.1)
+    async with Running(_nothing) as running:
+        call: Any = running.channel.stream_unary(HEALTHZ)()
+        error = await refused(call)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert error.details() == "the request's message did not arrive within 0.1 s"
+    assert "x-request-id" in dict(error.trailing_metadata())
+
+
+async def test_an_answer_that_is_not_taken_ends_its_connection(
+    quick_ticks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_calls, "ANSWER_TIMEOUT_S", 0.1)
+    async with (
+        Running(_nothing) as running,
+        holding(running.address, HEALTHZ, "answer", calls=1) as held,
+    ):
+        async with asyncio.timeout(DEADLINE_S):
+            await held[0].closed.wait()
+        assert await running.call().code() is grpc.StatusCode.OK
+
+
+async def test_a_call_that_takes_long_is_not_ended(
+    quick_ticks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_calls, "MESSAGE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(open_calls, "ANSWER_TIMEOUT_S", 0.1)
+
+    async def wait(_context: object) -> None:
+        await asyncio.sleep(0.5)
+
+    async with Running(wait) as running:
+        assert await running.call().code() is grpc.StatusCode.OK
+
+
+async def test_a_request_without_a_message_is_refused() -> None:
+    async with Running(_nothing) as running:
+        call: Any = running.channel.stream_unary(HEALTHZ)(iter(()))
+        error = await refused(call)
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error.details() == "the request has no message, expected one"
+
+
+# Connections.
+
+
+async def test_a_connection_without_a_call_is_closed_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "IDLE_S", 1)
+    async with (
+        Running(_nothing) as running,
+        holding(running.address, HEALTHZ, "message", calls=0) as held,
+    ):
+        async with asyncio.timeout(DEADLINE_S):
+            await held[0].closed.wait()
+
+
+async def test_an_old_connection_ends_its_streams_after_the_grace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "AGE_S", 1)
+    monkeypatch.setattr(native, "AGE_GRACE_S", 1)
+    async with Running(_nothing) as running:
+        stub: Any = HealthStub(running.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        async with asyncio.timeout(DEADLINE_S):
+            assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+        again = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await again.read()).status == health_pb2.HealthCheckResponse.SERVING
+        again.cancel()
+
+
+async def test_a_connection_above_the_cap_is_closed_at_once() -> None:
+    async with (
+        Running(_nothing, connections_max=2) as running,
+        holding(running.address, HEALTHZ, "message", calls=1) as first,
+    ):
+        assert await running.call().code() is grpc.StatusCode.OK
+        async with holding(running.address, HEALTHZ, "message", calls=1) as third:
+            async with asyncio.timeout(DEADLINE_S):
+                await third[0].closed.wait()
+            assert not first[0].closed.is_set()
+            assert await running.call().code() is grpc.StatusCode.OK

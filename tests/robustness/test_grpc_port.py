@@ -1,0 +1,30 @@
+"""Short forms of S9 (docs/robustness.md): the gRPC port under slow and many connections."""
+
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from tests.real_server import RealServer
+from tests.robustness.grpc_port import attack, crowd
+from tests.robustness.held_calls import HEALTHZ, Hold
+from tests.robustness.slow import raise_descriptor_limit
+
+
+@pytest.mark.parametrize("what", ["message", "answer"])
+def test_calls_that_are_held_leave_others_served(tmp_path: Path, what: Hold) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log") as server:
+        seen = uvloop.run(attack(server, HEALTHZ, what, connections=11, seconds=1.5))
+    assert seen.refused == []
+    assert len(seen.good_s) > 5
+    assert len(seen.healthz_s) > 5
+
+
+def test_idle_connections_to_the_grpc_port_leave_all_else_served(tmp_path: Path) -> None:
+    raise_descriptor_limit()
+    with RealServer(tmp_path / "data", "--no-access-log") as server:
+        kept, seen = uvloop.run(crowd(server, 1200, 0.5))
+    assert kept <= 1000
+    assert seen.refused == []
+    assert len(seen.good_s) > 5
+    assert len(seen.healthz_s) > 5

@@ -78,7 +78,7 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
     for suffix in ("", "-wal", "-shm", "-journal"):
         check(path.with_name(path.name + suffix))
     connection = sqlite3.connect(
-        f"file:{quote(os.fsencode(path))}?{access.value}",
+        f"file://{quote(os.fsencode(path.absolute()))}?{access.value}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,

@@ -142,6 +142,14 @@ async def test_events_are_append_only(
         other.execute(statement)
 
 
+@pytest.mark.parametrize("name", ["a b", "what?mode=ro", "100%41", "a#b", "file:", "\udcff"])
+@pytest.mark.parametrize("root", ["", "/"])
+async def test_folder_may_have_any_name(name: str, root: str, tmp_path: Path) -> None:
+    folder = Path(f"{root}{tmp_path}/{name}")
+    await (await SqliteEventStore.open(folder)).close()
+    assert (tmp_path / name / "events.sqlite").exists()
+
+
 async def test_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
     path.write_bytes(b"not a database" * 100)

@@ -22,13 +22,14 @@ from server.clock import wall_clock
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
-from server.descriptors import raise_limit
+from server.descriptors import Shares, raise_limit, shares
 from server.errors import Failures
 from server.eventstore.contract import StorageError
 from server.eventstore.files import risks_of
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
 from server.execution.executor import Executor
+from server.execution.pool import default_workers
 from server.first_start import Owner, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
@@ -114,10 +115,11 @@ class Application:
 
         Raises:
             StorageError: the data folder cannot be had, or not be written.
-            OSError: an address cannot be bound, or the owner's token not be written.
+            OSError: an address cannot be bound, the owner's token not be written, or too few files
+                may be open.
         """
         config, running = self._config, self._running
-        raise_limit()
+        connections = self._connections()
         texts = locale.load_all()
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
@@ -140,7 +142,7 @@ class Application:
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
 
-        native, transcoder = self._doors(texts, authorizer)
+        native, transcoder = self._doors(texts, authorizer, connections)
         management = ManagementService(store, queue, ids, texts, threads=self._work)
         executor = self._executor()
         execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
@@ -170,7 +172,23 @@ class Application:
         running.push_async_callback(watch.close)
         return Started(listen, grpc_listen, owner)
 
-    def _doors(self, texts: Locale, authorizer: Authorizer) -> tuple[GrpcServer, Transcoder]:
+    def _connections(self) -> Shares:
+        """Returns how many connections there may be, and warns if they are few."""
+        files, wanted = raise_limit(), Limits().connections_max
+        workers = self._config.script_workers or default_workers()
+        connections = shares(files, http_max=wanted, workers=workers)
+        if connections.http < wanted:
+            log.warning(
+                "fewer connections than by default, as few files may be open",
+                files=files,
+                http=connections.http,
+                grpc=connections.grpc,
+            )
+        return connections
+
+    def _doors(
+        self, texts: Locale, authorizer: Authorizer, connections: Shares
+    ) -> tuple[GrpcServer, Transcoder]:
         """The door of gRPC, and the other two: closed, without services, behind one interceptor."""
         config = self._config
         layers = interceptor(
@@ -184,9 +202,9 @@ class Application:
             interceptors=(layers,),
             cors_origins=config.cors_origins,
             response_headers=_RESPONSE_HEADERS,
-            limits=Limits(drain_timeout_s=DRAIN_S),
+            limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
-        return GrpcServer(layers=layers), transcoder
+        return GrpcServer(layers=layers, connections_max=connections.grpc), transcoder
 
     def _executor(self) -> Executor:
         """What runs scripts; it is started once calls are answered, which takes a while."""

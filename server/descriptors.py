@@ -1,17 +1,73 @@
-"""How many files this process may have open: connections of all doors, the store, scripts."""
+"""How many files this process may have open, and who gets how many of them.
+
+Knows the limit of the process, getrlimit(2), and what each part of the service opens. Connections
+get what the others leave, so that none of them takes the files of the store, of scripts, or of
+each other.
+"""
 
 import resource
-from typing import Final
+from typing import Final, NamedTuple
 
 FILES_MAX: Final = 8192
-"""4,000 connections over HTTP, those over gRPC, and all else."""
+"""4,000 connections over HTTP, 1,000 over gRPC, and all else."""
+
+FILES_MIN: Final = 256
+"""With fewer, the service does not start."""
+
+_OWN: Final = 96
+"""The store, the admin socket and its callers, the log, the loop, and grpc: 30 when idle."""
+_FETCHES: Final = 128
+"""Connections of scripts, and their look-ups of names."""
+_WORKER: Final = 3
+"""A process for scripts: its socket, its memory, its end."""
+_SCRIPTS_SHARE: Final = 3
+"""One in so many files at most is for scripts; with too few, runs are refused."""
+_GRPC_SHARE: Final = 4
+"""One in so many connections is over gRPC, up to `GRPC_MAX`."""
+GRPC_MAX: Final = 1000
 
 
-def raise_limit() -> None:
-    """Raises the soft limit of this process to `FILES_MAX`, or as far as the hard limit lets it."""
+class Shares(NamedTuple):
+    """Connections that each port may have open."""
+
+    http: int
+    grpc: int
+
+
+def raise_limit() -> int:
+    """Raises the soft limit of this process to `FILES_MAX`, or as far as the hard limit lets it.
+
+    Returns:
+        How many files may be open now.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= FILES_MAX:
-        return
+    if soft == resource.RLIM_INFINITY:
+        return FILES_MAX
+    if soft >= FILES_MAX:
+        return soft
     allowed = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
     if allowed > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
+def shares(files: int, *, http_max: int, workers: int) -> Shares:
+    """Divides the files that may be open.
+
+    Args:
+        files: as `raise_limit` returns it.
+        http_max: connections over HTTP; fewer if files are few.
+        workers: processes that run scripts, at most.
+
+    Raises:
+        OSError: the files are too few to serve.
+    """
+    if files < FILES_MIN:
+        raise OSError(
+            f"this process may have {files} files open, expected at least {FILES_MIN}: "
+            f"raise the limit (ulimit -n {FILES_MAX}, or LimitNOFILE={FILES_MAX} in systemd)"
+        )
+    scripts = min(_FETCHES + _WORKER * workers, files // _SCRIPTS_SHARE)
+    left = files - _OWN - scripts
+    grpc = min(left // _GRPC_SHARE, GRPC_MAX)
+    return Shares(http=min(left - grpc, http_max), grpc=grpc)

@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from server.behaviours import Behaviour, Context, Handler
 from server.config import Address
 from server.connections import Ending
+from server.descriptors import GRPC_MAX
 from server.interceptors import CALLS_MAX, STREAMS_SHARE
 from server.layers import Layer, Layers
 from server.open_calls import Places, Receiving
@@ -36,9 +37,6 @@ STREAMS_MAX: Final = 100
 
 HANDSHAKE_TIMEOUT_S: Final = 5
 """From a connection to its HTTP/2 settings, as for the headers of HTTP/1.1 (R19)."""
-
-CONNECTIONS_MAX: Final = 1000
-"""Open at once; more are closed as soon as they are accepted."""
 
 IDLE_S: Final = 60
 """A connection without a call; clients connect anew when they need to."""
@@ -74,7 +72,7 @@ class GrpcServer:
         *,
         layers: Layers | None = None,
         calls_max: int = CALLS_MAX,
-        connections_max: int = CONNECTIONS_MAX,
+        connections_max: int = GRPC_MAX,
     ) -> None:
         """Make a server that does not listen yet; a loop must run.
 

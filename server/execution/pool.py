@@ -31,6 +31,8 @@ RESIDENT_MAX_BYTES: Final = 40 << 20
 IDLE_MAX_S: Final = 10.0
 """A process beyond the warm ones that was not needed for this long is ended."""
 
+_WORKERS_PER_CORE: Final = 4
+
 log = structlog.get_logger()
 
 
@@ -43,12 +45,22 @@ class _Waiting:
         return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
 
 
+def default_workers() -> int:
+    """Returns how many processes there are at most where the options do not say it."""
+    return _WORKERS_PER_CORE * _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Pool:
     def __init__(self, options: Options) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._options = options
-        self._slots_max = options.workers_max or 4 * (cores or 1)
-        self._warm = min(options.workers_warm or (cores or 1), self._slots_max)
+        self._slots_max = options.workers_max or default_workers()
+        self._warm = min(options.workers_warm or _cores(), self._slots_max)
         self._org_max = max(1, self._slots_max // 2)
         self._org_waiting_max = max(1, options.queue_max // 2)
         self._idle: list[Process] = []

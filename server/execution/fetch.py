@@ -19,20 +19,19 @@ from typing import Final
 import aiohttp
 import msgspec
 import orjson
+import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
 from server.execution.addresses import Policy
 from server.execution.fetch_answer import Response, read_response
+from server.execution.fetch_connection import Connector, Refused, Turns
 from server.execution.fetch_request import FetchError, Request, read, url_of
 from server.names import Resolver
 
 REDIRECTS_MAX: Final = 10
 CONNECT_MAX_S: Final = 10.0
-
-CONNECTIONS_MAX: Final = 32
-"""Connections and look-ups of one organisation at once; more wait."""
 
 IDLE_CLIENTS_MAX: Final = 32
 """Organisations whose connections are kept while they fetch nothing; the oldest are closed."""
@@ -40,6 +39,9 @@ IDLE_CLIENTS_MAX: Final = 32
 _DEFAULT_HEADERS: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
 _SECRET: Final = ("authorization", "cookie", "www-authenticate", "proxy-authorization")
 """Left out once a redirect leads to another host."""
+
+
+log = structlog.get_logger()
 
 
 class Fetcher:
@@ -62,6 +64,7 @@ class Fetcher:
         """
         self._policy = Policy(deny=deny, allow=allow)
         self._resolver = Resolver(servers=dns_servers)
+        self._turns = Turns()
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         """By organisation; the one that fetched last is last."""
 
@@ -79,6 +82,9 @@ class Fetcher:
             return msgspec.json.encode(response)
         except FetchError as error:
             return orjson.dumps({"error": str(error)})
+        except Exception:
+            log.exception("fetch of a script failed", org_id=org_id)
+            return orjson.dumps({"error": "fetch failed"})
         finally:
             await self._close_idle()
 
@@ -86,7 +92,7 @@ class Fetcher:
     def _client(self, org_id: str) -> Iterator["_Client"]:
         client = self._clients.get(org_id)
         if client is None:
-            client = self._clients[org_id] = _Client(self._policy, self._resolver)
+            client = self._clients[org_id] = _Client(self._policy, self._resolver, self._turns)
         self._clients.move_to_end(org_id)
         client.fetches += 1
         try:
@@ -108,13 +114,11 @@ class _Client:
         fetches: those under way.
     """
 
-    def __init__(self, policy: Policy, resolver: AbstractResolver) -> None:
+    def __init__(self, policy: Policy, resolver: AbstractResolver, turns: Turns) -> None:
         self.fetches = 0
         self._policy = policy
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=_Judge(policy, resolver), use_dns_cache=False, limit=CONNECTIONS_MAX
-            ),
+            connector=Connector(_Judge(policy, resolver), turns=turns),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_MAX_S),
             headers={"User-Agent": "actions", "Accept-Encoding": "gzip"},
             skip_auto_headers=("Content-Type",),
@@ -160,6 +164,8 @@ class _Client:
             )
         except _Denied:
             raise FetchError("host is denied (ACTIO-N72d0)") from None
+        except Refused as refused:
+            raise FetchError(str(refused)) from None
         except aiohttp.ClientConnectorDNSError:
             raise FetchError(f"lookup of {host[:80]} failed (ACTIO-4m9s2)") from None
         except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):

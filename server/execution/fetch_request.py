@@ -76,8 +76,8 @@ def url_of(text: str, *, base: URL | None = None) -> URL:
         url = URL(text)
         if base is not None:
             url = base.join(url)
-        if url.scheme in ("http", "https") and url.raw_host:
+        if url.scheme in ("http", "https") and url.raw_host and url.host:
             return url.with_fragment(None)
-    except ValueError:
+    except ValueError:  # `host`, too: a name that is no IDNA, as in http://xn--/
         pass
     raise FetchError(f"url: expected one of http or https, got {text[:80]!r}")

@@ -28,6 +28,7 @@ from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
 from tests.robustness.tokenless import S7
 from tests.robustness.unread_log import S8
+from tests.robustness.web_servers import S11
 
 SCENARIOS: Final = (
     R1,
@@ -53,6 +54,7 @@ SCENARIOS: Final = (
     S7,
     S8,
     S9,
+    S11,
 )
 
 

@@ -22,6 +22,8 @@ from tests.robustness.slow_names import FETCH_MAX_S, SLOW_RUNS
 from tests.robustness.slow_names import attack as attack_by_names
 from tests.robustness.tokenless import beside, prepare
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
+from tests.robustness.web_servers import HEALTH_MAX_S
+from tests.robustness.web_servers import attack as attack_by_sites
 
 
 @pytest.mark.parametrize("door", ["http", "grpc"])
@@ -134,3 +136,10 @@ def test_callers_without_a_token_leave_others_served(tmp_path: Path) -> None:
     assert seen.wrong == []
     assert seen.refused > 100
     assert seen.p99_ms < 1000
+
+
+def test_hostile_web_servers_leave_the_service_answering(tmp_path: Path) -> None:
+    seen = uvloop.run(attack_by_sites(tmp_path / "data", kinds=("103", "chunks"), timeout_s=1))
+    assert seen.wrong == []
+    assert all(len(of) > 5 for of in seen.health_s.values())
+    assert max(sorted(of)[len(of) // 2] for of in seen.health_s.values()) <= HEALTH_MAX_S

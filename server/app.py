@@ -26,6 +26,7 @@ from server.descriptors import Shares, raise_limit, shares
 from server.errors import Failures
 from server.eventstore.contract import StorageError
 from server.eventstore.files import risks_of
+from server.eventstore.sqlite import AS_USUAL, Opening
 from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
 from server.execution.executor import Executor
@@ -101,8 +102,10 @@ class Started:
 class Application:
     """The service in this process."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, opening: Opening = AS_USUAL) -> None:
+        """Prepare the service; `opening` says how its database is opened."""
         self._config = config
+        self._opening = opening
         self._running = AsyncExitStack()
         # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
         self._work = ThreadPool("callers' work", threads_max=1)
@@ -124,7 +127,9 @@ class Application:
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
-        store = await SqliteEventStore.open(config.data_dir, admin=socket.path)
+        store = await SqliteEventStore.open(
+            config.data_dir, admin=socket.path, opening=self._opening
+        )
         running.push_async_callback(store.close)
         for risk in await self._own.run("", risks_of, config.data_dir):
             log.warning("other users can replace the data", folder=config.data_dir, reason=risk)

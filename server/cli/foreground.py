@@ -18,6 +18,7 @@ from server.cli import welcome
 from server.cli.failures import Failed
 from server.config import Config
 from server.eventstore.contract import StorageError
+from server.eventstore.sqlite import Opening
 from server.line_writer import LineWriter
 
 FLUSH_MAX_S: Final = 0.3
@@ -26,7 +27,7 @@ FLUSH_MAX_S: Final = 0.3
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(config: Config) -> None:
+def run(config: Config, *, opening: Opening) -> None:
     """Serve until asked to stop, and drain.
 
     Raises:
@@ -36,16 +37,16 @@ def run(config: Config) -> None:
     log = logs.set_up(config.log_format, access_log=config.access_log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, log))
+            runner.run(_serve(config, log, opening))
     except StorageError as error:
         raise Failed(str(error)) from error
     finally:
         log.flush(FLUSH_MAX_S)
 
 
-async def _serve(config: Config, log: LineWriter) -> None:
+async def _serve(config: Config, log: LineWriter, opening: Opening) -> None:
     asked = _asked_to_stop(log)
-    application = Application(config)
+    application = Application(config, opening=opening)
     try:
         _print(await application.start(), config)
         await asked.wait()

@@ -82,7 +82,17 @@ from server.config import as_toml
 )
 @CONFIG
 @click.option("--check-config", is_flag=True, help="Check the settings, print them, and stop.")
-def serve(check_config: bool, **flags: object) -> None:
+@click.option(
+    "--check-database",
+    is_flag=True,
+    help="Check all of the database before serving, which may take minutes.",
+)
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Serve an older copy of the database, or one that has lost its last events.",
+)
+def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: object) -> None:
     """Serve JSON, gRPC-Web and gRPC, until SIGTERM or Ctrl-C.
 
     Settings are flags, else environment variables, else what the TOML file of --config says under
@@ -94,5 +104,6 @@ def serve(check_config: bool, **flags: object) -> None:
         click.echo(as_toml(loaded))
         return
     from server.cli.foreground import run
+    from server.eventstore.sqlite import Opening
 
-    run(loaded.config)
+    run(loaded.config, opening=Opening(checks_whole=check_database, accepts_loss=accept_loss))

@@ -36,6 +36,8 @@ _REMOVED: Final = Event(REMOVED)
 class ActionState(IntEnum):
     """As the API numbers them; a removed action has no state, it is absent."""
 
+    UNSPECIFIED = 0
+    """Of a stored action whose state is not known here; it neither runs nor changes its state."""
     INACTIVE = 1
     ACTIVE = 2
 

@@ -4,6 +4,7 @@ A process goes on writing to a file that was removed, moved or replaced, and nob
 it writes. A path and an open file are the same if their device and inode are (stat(2)).
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,13 +22,18 @@ class FileGone(StorageError):
 class Presence:
     """The files that have to stay where they are."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], *, later: Path) -> None:
         """Notes which files are there now.
+
+        Args:
+            paths: of files that are there.
+            later: of one that is noted once it is there.
 
         Raises:
             OSError: one is not there.
         """
         self._files = {str(path): _identity(str(path)) for path in paths}
+        self._later: str | None = str(later)
 
     def require(self) -> None:
         """Returns if all files are where they were; takes some microseconds.
@@ -35,6 +41,10 @@ class Presence:
         Raises:
             FileGone: one is not.
         """
+        if self._later is not None:
+            with contextlib.suppress(OSError):
+                self._files[self._later] = _identity(self._later)
+                self._later = None
         for path, identity in self._files.items():
             try:
                 found = _identity(path)

@@ -25,6 +25,7 @@ _US: Final = 10**6
 _STATES: Final = {
     ActionState.ACTIVE: action_pb2.ACTION_STATE_ACTIVE,
     ActionState.INACTIVE: action_pb2.ACTION_STATE_INACTIVE,
+    ActionState.UNSPECIFIED: action_pb2.ACTION_STATE_UNSPECIFIED,
 }
 
 _FLOW_NAMES: Final = {

@@ -146,6 +146,7 @@ def test_a_signal_ends_it_with_0(number: signal.Signals, tmp_path: Path) -> None
         assert "Traceback" not in server.log()
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
         "events.sqlite",
+        "last-position",
         "lock",
         "owner.token",
     ]

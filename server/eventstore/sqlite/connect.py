@@ -12,6 +12,23 @@ from urllib.parse import quote
 from server.eventstore.contract import StorageError
 from server.eventstore.files import check
 
+LOG_MAX_BYTES: Final = 16 << 20
+"""Max size of the write-ahead log once its contents are in the database. A reader that takes long
+makes it grow; SQLite alone would never shorten it."""
+
+_WORDS: Final = {
+    sqlite3.SQLITE_BUSY: "it is locked by another program",
+    sqlite3.SQLITE_CANTOPEN: "a file of it cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_FULL: "there is no room on the disk",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
+    sqlite3.SQLITE_NOMEM: "there is no memory",
+    sqlite3.SQLITE_NOTADB: "it is no database of SQLite",
+    sqlite3.SQLITE_PERM: "it may not be opened",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+}
+"""What a result code of SQLite means; the rest of a code says how it came to that."""
+
 BUSY_TIMEOUT_S: Final = 5.0
 """For another program that writes to the file: a shell, a tool that copies it as it grows."""
 
@@ -88,6 +105,7 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
         if writes:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_MAX_BYTES}")
         else:
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:
@@ -126,5 +144,10 @@ def storage(path: Path) -> Iterator[None]:
     except StorageError:
         raise
     except Exception as error:
-        message = f"event store {path}: {error}"
-        raise StorageError(message) from error
+        raise StorageError(f"event store {path}: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    known = None if code is None else _WORDS.get(code & 0xFF)
+    return str(error) if known is None else f"{known} ({getattr(error, 'sqlite_errorname', code)})"

@@ -4,6 +4,7 @@ The columns of a table are the fields of its state, by the same names; that of a
 more, the folded name.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,7 @@ from server.domain.flow import Flow, FlowType
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
+from server.eventstore.contract import StorageError
 
 Row: TypeAlias = Sequence[Any]
 """As sqlite3 types what it gives."""
@@ -51,15 +53,24 @@ class Table:
 
 def action(row: Row) -> Action:
     id_, org_id, state, name, script, timeout_ns, allowed_to_fail, *rest = row
-    return Action(
-        id_, org_id, _STATES[state], name, script, timeout_ns, allowed_to_fail == 1, *rest
-    )
+    known = _STATES.get(state, ActionState.UNSPECIFIED)
+    return Action(id_, org_id, known, name, script, timeout_ns, allowed_to_fail == 1, *rest)
+
+
+@contextlib.contextmanager
+def _readable(table: str, key: object) -> Iterator[None]:
+    """A row that is not what this program writes is a StorageError that names it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise StorageError(f"table {table}: the row {key!r} cannot be read") from error
 
 
 def flow(row: Row) -> Flow:
     id_, org_id, type_, triggers, *rest = row
-    by_trigger = tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(triggers))
-    return Flow(id_, org_id, FlowType(type_), by_trigger, *rest)
+    with _readable("flows", id_):
+        by_trigger = tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(triggers))
+        return Flow(id_, org_id, FlowType(type_), by_trigger, *rest)
 
 
 def org(row: Row) -> Org:
@@ -68,7 +79,8 @@ def org(row: Row) -> Org:
 
 def member(row: Row) -> Member:
     id_, org_id, user_id, roles, *rest = row
-    return Member(id_, org_id, user_id, tuple(orjson.loads(roles)), *rest)
+    with _readable("members", id_):
+        return Member(id_, org_id, user_id, tuple(orjson.loads(roles)), *rest)
 
 
 def user(row: Row) -> User:
@@ -231,14 +243,8 @@ def event_row(event: RecordedEvent) -> Row:
 
 def event(row: Row) -> RecordedEvent:
     position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = row
+    with _readable("events", position):
+        body = orjson.loads(payload)
     return RecordedEvent(
-        position,
-        org_id,
-        kind,
-        aggregate_id,
-        sequence,
-        type_,
-        orjson.loads(payload),
-        editor,
-        created_at,
+        position, org_id, kind, aggregate_id, sequence, type_, body, editor, created_at
     )

@@ -45,7 +45,7 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
         StorageError: the database is another program's, or was written by a newer version.
         sqlite3.Error: storage fails.
     """
-    applied = _applied(connection, path)
+    applied = version_of(connection, path)
     known = versions()
     if applied > known[-1].number:
         message = (
@@ -57,7 +57,12 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
         _apply(connection, version, now)
 
 
-def _applied(connection: sqlite3.Connection, path: str) -> int:
+def version_of(connection: sqlite3.Connection, path: str) -> int:
+    """Returns the number of the last file that was applied; 0 for an empty database.
+
+    Raises:
+        StorageError: the database is another program's.
+    """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application_id != APPLICATION_ID:

@@ -5,6 +5,7 @@ another thread and back. Commits and lists are not so quick.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,7 +18,15 @@ from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import Contents, Decide, EndedOrg, FlowRead, Needs, Page
+from server.eventstore.contract import (
+    Contents,
+    Decide,
+    EndedOrg,
+    FlowRead,
+    Needs,
+    Page,
+    StorageError,
+)
 from server.eventstore.folder import DataFolder
 from server.eventstore.presence import Presence
 from server.eventstore.queries import EVERY_ACTION, ActionsQuery
@@ -25,7 +34,7 @@ from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.eventstore.sqlite.connect import Access, storage
 from server.eventstore.sqlite.reader import Reader
 from server.eventstore.sqlite.worker import Worker
-from server.eventstore.sqlite.writer import Writer
+from server.eventstore.sqlite.writer import AS_USUAL, Opening, Writer
 
 DATABASE_FILE: Final = "events.sqlite"
 
@@ -46,16 +55,22 @@ class SqliteEventStore:
         self._reading = Worker("event store reader")
         self._points = Reader(path, access=writer.access)
         self._lists = Reader(path, access=writer.access)
-        # The last writes stand in the log alone; a full disk may have none.
+        # The last writes stand in the log alone.
         log = path.with_name(f"{path.name}-wal")
         with storage(path):
-            self._presence = Presence(
-                (folder.lock_path, path, log) if log.exists() else (folder.lock_path, path)
-            )
-        writer.stay_with(self._presence)
+            presence = Presence((folder.lock_path, path), later=log)
+            presence.require()
+        writer.stay_with(presence)
 
     @classmethod
-    async def open(cls, folder: Path, *, admin: str = "", clock: Clock = wall_clock) -> Self:
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        admin: str = "",
+        clock: Clock = wall_clock,
+        opening: Opening = AS_USUAL,
+    ) -> Self:
         """Claim the data folder, made when missing, and bring its database up to date.
 
         Whoever finds the folder in use is told `admin`, the path of this process's admin socket.
@@ -66,18 +81,20 @@ class SqliteEventStore:
         """
         writing = Worker("event store writer")
         try:
-            return await writing.submit(partial(cls._open, folder, admin, clock, writing))
+            return await writing.submit(partial(cls._open, folder, admin, clock, opening, writing))
         except BaseException:
             writing.close()
             raise
 
     @classmethod
-    def _open(cls, folder: Path, admin: str, clock: Clock, writing: Worker) -> Self:
+    def _open(
+        cls, folder: Path, admin: str, clock: Clock, opening: Opening, writing: Worker
+    ) -> Self:
         claimed = DataFolder.claim(folder, admin=admin)
         path = folder / DATABASE_FILE
         writer = Writer(path, clock)
         try:
-            writer.open()
+            writer.open(opening=opening)
             return cls(claimed, writer, path, writing)
         except BaseException:
             writer.close()
@@ -101,6 +118,8 @@ class SqliteEventStore:
         self._reading.join()
         self._points.close()
         self._lists.close()
+        with contextlib.suppress(StorageError):  # the files are gone: not ours to write to
+            self._writer.check()
         self._writer.close()
         self._folder.release()
 
@@ -193,13 +212,13 @@ class SqliteEventStore:
         return await self._read(lambda: self._lists.events(after, limit))
 
     async def check(self) -> None:
-        """Returns if the store can be read, and is where it was.
+        """Returns if the store can be read, and is where it was; keeps its last position.
 
         Raises:
             StorageError: it is not.
         """
-        self._presence.require()
         await self._read(self._lists.is_empty)
+        await self._write(self._writer.check)
 
     async def last_event_at(self) -> int:
         return self._points.last_event_at()

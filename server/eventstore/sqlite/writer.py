@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from server.domain.aggregates import Key, Name, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.files import check, make
+from server.eventstore.position_file import PositionFile
 from server.eventstore.presence import Presence
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
@@ -34,6 +36,7 @@ from server.eventstore.sqlite.connect import (
     is_busy,
     storage,
 )
+from server.eventstore.sqlite.damage import check_quickly, check_whole
 from server.eventstore.sqlite.rows import (
     DEPENDANTS,
     INSERT_EVENTS,
@@ -69,20 +72,40 @@ RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
 """Of actions in a flow: each takes about 128 bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a database is opened.
+
+    Attributes:
+        checks_whole: looks for damage everywhere, however long it takes.
+        accepts_loss: goes on without events that were written and are gone.
+    """
+
+    checks_whole: bool = False
+    accepts_loss: bool = False
+
+
+AS_USUAL: Final = Opening()
+
+
 class Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._presence: Presence | None = None
+        self._last_position = PositionFile(path.parent)
         self.access = Access.SHARED
         self._recent: dict[Key, State] = {}
         self._position = 0
 
-    def open(self) -> None:
+    def open(self, *, opening: Opening = AS_USUAL) -> None:
         """Make the database when it is missing (mode 0600), and bring its schema up to date.
 
         Where nothing can be written, a database that is up to date is opened as `access` says.
+
+        Raises:
+            StorageError: it cannot be used, is damaged, or lacks events that it had.
         """
         with storage(self._path):
             if not check(self._path):
@@ -90,6 +113,14 @@ class Writer:
             self.access = access_to(self._path)
             connection = connect(self._path, writes=True, access=self.access)
             try:
+                version = schema.version_of(connection, str(self._path))
+                look = check_whole if opening.checks_whole and version else check_quickly
+                look(connection, self._path)
+                self._last_position.require(
+                    _last_position(connection) if version else 0,
+                    database=self._path,
+                    accept_loss=opening.accepts_loss,
+                )
                 schema.bring_up_to_date(connection, path=str(self._path), now=self._clock())
             finally:
                 connection.close()
@@ -103,8 +134,7 @@ class Writer:
         """Begin a transaction; None, with none begun, while another program is in one."""
         try:
             with storage(self._path):
-                if self._presence is not None:
-                    self._presence.require()
+                self._require_presence()
                 connection = self._connected()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -165,6 +195,19 @@ class Writer:
             (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
 
+    def check(self) -> None:
+        """Keeps the last position beside the database, if all files are where they were.
+
+        Raises:
+            FileGone: one is not.
+        """
+        self._require_presence()
+        self._last_position.note(self._position)
+
+    def _require_presence(self) -> None:
+        if self._presence is not None:
+            self._presence.require()
+
     def close(self) -> None:
         self._recent.clear()
         if self._connection is not None:
@@ -190,8 +233,7 @@ class Writer:
         """The connection, which inside waits for other programs; what fails there closes it."""
         try:
             with storage(self._path):
-                if self._presence is not None:
-                    self._presence.require()
+                self._require_presence()
                 connection = self._connected()
                 be_patient(connection, BUSY_TIMEOUT_S)
                 yield connection
@@ -265,6 +307,11 @@ class Writer:
                 recent[key] = state
         while len(recent) > RECENT_MAX:
             del recent[next(iter(recent))]
+
+
+def _last_position(connection: sqlite3.Connection) -> int:
+    (position,) = connection.execute("SELECT max(position) FROM events").fetchone()
+    return position or 0
 
 
 def _is_long(state: State) -> bool:

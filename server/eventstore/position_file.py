@@ -1,0 +1,84 @@
+"""Keeps the position of the last event in a file beside the database.
+
+The database alone cannot tell that its last events are gone, with a log that was removed or with an
+older copy in its place. The file can: it is written after the events, at most once a second, so it
+may be behind the database and never ahead of it.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from server.eventstore.contract import StorageError
+from server.eventstore.files import check, make, open_ours
+
+NAME: Final = "last-position"
+
+_DIGITS_MAX: Final = 20
+
+log = structlog.get_logger()
+
+
+class EventsMissing(StorageError):
+    """The database ends before the last event that was written to it."""
+
+
+class PositionFile:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._written: int | None = None
+        self._is_failing = False
+
+    def require(self, position: int, *, database: Path, accept_loss: bool) -> None:
+        """Returns if the database has every event that was ever in it, as far as is known.
+
+        Args:
+            position: of the last event in the database; 0 if it has none.
+            database: named in the error.
+            accept_loss: goes on without the missing events, and logs how many they are.
+
+        Raises:
+            EventsMissing: it has not.
+            OSError: the file cannot be read.
+        """
+        known = self._read()
+        if known <= position:
+            return
+        missing = f"{database} ends at position {position}, {known - position} events too early"
+        if not accept_loss:
+            raise EventsMissing(
+                f"{missing}: it is an older copy, or its log ({database.name}-wal) is missing or "
+                "damaged; bring the newer files back, or go on without these events by "
+                "`serve --accept-loss`"
+            )
+        log.warning("going on without events that were written", reason=missing)
+
+    def note(self, position: int) -> None:
+        """Writes the position if it is another one; a disk without room leaves the old one."""
+        if position == self._written:
+            return
+        new = self._path.with_name(f"{NAME}.new")
+        try:
+            new.unlink(missing_ok=True)
+            with os.fdopen(make(new, os.O_WRONLY), "w") as file:
+                file.write(f"{position}\n")
+            new.replace(self._path)
+        except OSError as error:
+            if not self._is_failing:
+                log.warning("the last position cannot be kept", reason=error.strerror)
+            self._is_failing = True
+        else:
+            self._written, self._is_failing = position, False
+
+    def _read(self) -> int:
+        """Returns the position last noted; 0 if there is none, or none that can be read."""
+        if not check(self._path):
+            return 0
+        with os.fdopen(open_ours(self._path, os.O_RDONLY), encoding="ascii", errors="replace") as f:
+            text = f.read(_DIGITS_MAX + 1).strip()
+        if not text.isascii() or not text.isdecimal():
+            log.warning("the last position is not known", file=str(self._path))
+            return 0
+        return int(text)

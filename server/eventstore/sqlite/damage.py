@@ -1,0 +1,116 @@
+"""Finds damage of a database before anybody relies on it.
+
+Follows the documentation of SQLite's PRAGMA quick_check and integrity_check. The quick check looks
+at every page, but not at what indexes hold; a large database is not looked at to its end.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from server.domain.action import ActionState
+from server.eventstore.contract import StorageError
+
+QUICK_MAX_S: Final = 1.0
+"""Max seconds of a start for the quick check."""
+
+PROGRESS_S: Final = 2.0
+"""Between two lines of the log while a whole database is checked."""
+
+_TABLES: Final = {
+    "action": "actions",
+    "org": "orgs",
+    "member": "members",
+    "user": "users",
+    "token": "tokens",
+}
+"""Of current states, by type of the aggregate. Flows have the sequence of their organisation."""
+
+_STEPS: Final = 10_000
+"""Of SQLite's virtual machine, between two looks at the clock: about a millisecond."""
+
+log = structlog.get_logger()
+
+
+def check_quickly(connection: sqlite3.Connection, path: Path) -> None:
+    """Looks for damage for `QUICK_MAX_S` at the most.
+
+    Raises:
+        StorageError: there is some.
+    """
+    until = time.monotonic() + QUICK_MAX_S
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        _require_ok(connection, path, "PRAGMA quick_check(1)")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        log.info("the database is large: not all of it was checked", seconds=QUICK_MAX_S)
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Looks at everything, however long it takes; says in the log that it goes on.
+
+    Raises:
+        StorageError: there is damage, or a current state that no event led to.
+    """
+    started = time.monotonic()
+    connection.set_progress_handler(_progress(started), _STEPS)
+    try:
+        log.info("checking the whole database", file=str(path))
+        _require_ok(connection, path, "PRAGMA integrity_check(1)")
+        for kind, table in _TABLES.items():
+            row = connection.execute(_WITHOUT_EVENT.format(table=table), (kind,)).fetchone()
+            if row is not None:
+                raise _damaged(path, f"{kind} {row[0]} is at sequence {row[1]}, without its event")
+        for row in connection.execute(_UNKNOWN_STATES, [*ActionState]):
+            log.warning("an action has a state that is not known", id=row[0], state=row[1])
+        log.info("the database is whole", seconds=round(time.monotonic() - started, 1))
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+_UNKNOWN_STATES: Final = "SELECT id, state FROM actions WHERE state NOT IN (?, ?, ?) LIMIT 10"
+_WITHOUT_EVENT: Final = (
+    "SELECT id, sequence FROM {table} AS state WHERE NOT EXISTS (SELECT 1 FROM events "
+    "WHERE aggregate_type = ? AND aggregate_id = state.id AND events.sequence = state.sequence) "
+    "LIMIT 1"
+)
+
+
+def _require_ok(connection: sqlite3.Connection, path: Path, pragma: str) -> None:
+    try:
+        (found,) = connection.execute(pragma).fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        found = "a page is missing, or not what it should be"
+    if found != "ok":
+        raise _damaged(path, " ".join(found.split()).removeprefix("*** in database main *** "))
+
+
+def _damaged(path: Path, what: str) -> StorageError:
+    return StorageError(
+        f"{path} is damaged: {what}; bring back a copy, or what can be saved with "
+        "`sqlite3 events.sqlite .recover`"
+    )
+
+
+def _progress(started: float) -> Callable[[], bool]:
+    said = started
+
+    def go_on() -> bool:
+        nonlocal said
+        now = time.monotonic()
+        if now - said > PROGRESS_S:
+            said = now
+            log.info("still checking the database", seconds=round(now - started))
+        return False
+
+    return go_on

@@ -27,7 +27,7 @@ from yarl import URL
 from server.execution.addresses import Policy
 from server.execution.fetch_answer import Response, read_response
 from server.execution.fetch_connection import Connector, Refused, Turns
-from server.execution.fetch_request import FetchError, Request, read, url_of
+from server.execution.fetch_request import FetchError, Request, is_same_origin, read, url_of
 from server.names import Resolver
 
 REDIRECTS_MAX: Final = 10
@@ -37,8 +37,8 @@ IDLE_CLIENTS_MAX: Final = 32
 """Organisations whose connections are kept while they fetch nothing; the oldest are closed."""
 
 _DEFAULT_HEADERS: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
-_SECRET: Final = ("authorization", "cookie", "www-authenticate", "proxy-authorization")
-"""Left out once a redirect leads to another host."""
+_SECRET: Final = ("authorization", "cookie", "cookie2", "www-authenticate", "proxy-authorization")
+"""Left out once a redirect leads to another origin."""
 
 
 log = structlog.get_logger()
@@ -144,7 +144,7 @@ class _Client:
                 if status not in (301, 302, 303, 307, 308) or target is None:
                     return await read_response(response)
             following = url_of(target, base=url)
-            if following.host != url.host:
+            if not is_same_origin(url, following):
                 for name in _SECRET:
                     headers.popall(name, None)
             if status == 303 or (status in (301, 302) and method not in ("GET", "HEAD")):

@@ -81,3 +81,8 @@ def url_of(text: str, *, base: URL | None = None) -> URL:
     except ValueError:  # `host`, too: a name that is no IDNA, as in http://xn--/
         pass
     raise FetchError(f"url: expected one of http or https, got {text[:80]!r}")
+
+
+def is_same_origin(one: URL, other: URL) -> bool:
+    """True if scheme, host and port are equal (RFC 6454); the default port of a scheme counts."""
+    return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)

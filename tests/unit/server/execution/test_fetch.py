@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from server.execution.contract import Options, RunRequest
 from server.execution.executor import Executor
 from server.execution.fetch import IDLE_CLIENTS_MAX, Fetcher
 from server.execution.fetch_answer import RESPONSE_MAX_BYTES
+from server.execution.fetch_request import is_same_origin, url_of
 from tests.processes import open_descriptors
 from tests.unit.server.execution.runner import LOCAL, Runner, action
 
@@ -306,23 +308,54 @@ async def test_redirects_come_to_an_end(runner: Runner) -> None:
     assert failure.text.startswith("stopped after 10 redirects at f")
 
 
-async def test_secrets_do_not_follow_to_another_host(runner: Runner, site: str) -> None:
+SECRETS = "{headers: {Authorization: 'secret', cookie: 'c=1', Cookie2: 'c', 'X-A': 'kept'}}"
+
+
+async def headers_after_a_redirect(runner: Runner, site: str, host: str) -> Any:
+    """What a second server, on the host, hears after a redirect to it; its port is another one."""
     app = web.Application()
     app.router.add_get("/echo", echo)
     server = web.AppRunner(app)
     await server.setup()
-    await web.TCPSite(server, "127.0.0.2", 0).start()
-    elsewhere = f"http://127.0.0.2:{server.addresses[0][1]}"
-    options = "{headers: {Authorization: 'secret', Cookie: 'c=1', 'X-A': 'kept'}}"
+    await web.TCPSite(server, host, 0).start()
+    elsewhere = f"http://{host}:{server.addresses[0][1]}"
     try:
-        heard = await fetched(runner, f"fetch('{site}/redirect?to={elsewhere}/echo', {options})")
+        call = f"fetch('{site}/redirect?to={elsewhere}/echo', {SECRETS})"
+        return (await fetched(runner, call))["headers"]
     finally:
         await server.cleanup()
-    headers = heard["headers"]
-    assert isinstance(headers, dict)
-    assert "authorization" not in headers
-    assert "cookie" not in headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.1"], ids=["another host", "another port"])
+async def test_secrets_do_not_follow_to_another_origin(
+    runner: Runner, site: str, host: str
+) -> None:
+    headers = await headers_after_a_redirect(runner, site, host)
+    assert not headers.keys() & {"authorization", "cookie", "cookie2"}
     assert headers["x-a"] == ["kept"]
+
+
+async def test_secrets_follow_within_an_origin(runner: Runner, site: str) -> None:
+    headers: Any = (await fetched(runner, f"fetch('{site}/redirect?to=/echo', {SECRETS})"))[
+        "headers"
+    ]
+    assert (headers["authorization"], headers["cookie"]) == (["secret"], ["c=1"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        pytest.param("http://a.test", "http://A.test:80/x?y", True, id="default port"),
+        pytest.param("https://a.test:443/", "https://a.test", True, id="default port of https"),
+        pytest.param("http://a.test", "https://a.test", False, id="scheme"),
+        pytest.param("https://a.test", "http://a.test:443", False, id="scheme on one port"),
+        pytest.param("http://a.test", "http://a.test:8080", False, id="port"),
+        pytest.param("http://a.test", "http://b.a.test", False, id="name below"),
+        pytest.param("http://a.test", "http://a.test.", False, id="dot at its end"),
+    ],
+)
+async def test_scheme_host_and_port_make_an_origin(one: str, other: str, is_same: bool) -> None:
+    assert is_same_origin(url_of(one), url_of(other)) is is_same
 
 
 async def test_the_deadline_goes_on_while_an_answer_is_awaited(runner: Runner, site: str) -> None:

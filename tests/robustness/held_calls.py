@@ -24,7 +24,7 @@ AGAIN_S: Final = 1.0
 HELD_S: Final = 10.0
 CALL_S: Final = 10.0
 
-_HEADERS, _RST, _SETTINGS, _PING = 0x1, 0x3, 0x4, 0x6
+_HEADERS, _RST, _SETTINGS, _PING, _CONTINUATION = 0x1, 0x3, 0x4, 0x6, 0x9
 _END_STREAM, _END_HEADERS, _ACK = 0x1, 0x4, 0x1
 _REFUSED_STREAM: Final = 7
 
@@ -164,3 +164,22 @@ async def call_well_once(channel: grpc.aio.Channel, token: str, seen: Seen) -> N
         seen.good_s.append(time.perf_counter() - began_at)
     except grpc.aio.AioRpcError as error:
         seen.refused.append(f"{error.code().name}: {error.details()}")
+
+
+async def continue_headers(address: str, *, connections: int, frames: int, size: int) -> None:
+    """Sends headers that go on and on, on connections of their own, and closes these."""
+    host, _, port = address.rpartition(":")
+    writers = []
+    for _ in range(connections):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(PREFACE + frame(_SETTINGS, 0, 0, b"") + frame(_HEADERS, 0, 1, b""))
+        writers.append(writer)
+    # A literal without indexing (RFC 7541, 6.2.2) of a name of one octet and a value.
+    more = frame(_CONTINUATION, 0, 1, b"\0\x01a" + b"\x64" + b"a" * 100) * (size // 104)
+    for _ in range(frames):
+        for writer in writers:
+            if not writer.is_closing():
+                writer.write(more)
+        await asyncio.gather(*(writer.drain() for writer in writers), return_exceptions=True)
+    for writer in writers:
+        writer.close()

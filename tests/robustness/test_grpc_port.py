@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import grpc
 import pytest
 import uvloop
 
 from tests.real_server import RealServer
 from tests.robustness.grpc_port import attack, crowd
-from tests.robustness.held_calls import HEALTHZ, Hold
+from tests.robustness.held_calls import HEALTHZ, Hold, Seen, call_well_once, continue_headers
 from tests.robustness.slow import raise_descriptor_limit
+
+FLOOD_MAX_MIB = 100
 
 
 @pytest.mark.parametrize("what", ["message", "answer"])
@@ -28,3 +31,20 @@ def test_idle_connections_to_the_grpc_port_leave_all_else_served(tmp_path: Path)
     assert seen.refused == []
     assert len(seen.good_s) > 5
     assert len(seen.healthz_s) > 5
+
+
+def test_headers_without_end_hold_little_and_leave_others_served(tmp_path: Path) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log") as server:
+        before_mib = server.process.resident_mib()
+        seen = uvloop.run(_flooded(server))
+        assert server.process.resident_mib() < before_mib + FLOOD_MAX_MIB
+    assert seen.refused == []
+    assert len(seen.good_s) == 1
+
+
+async def _flooded(server: RealServer) -> Seen:
+    seen = Seen()
+    await continue_headers(server.grpc, connections=100, frames=40, size=16_000)
+    async with grpc.aio.insecure_channel(server.grpc) as channel:
+        await call_well_once(channel, server.token, seen)
+    return seen

@@ -15,6 +15,7 @@ from tests.robustness.bombs import R17, R18
 from tests.robustness.documents import R12, R13, R14
 from tests.robustness.drain import R8
 from tests.robustness.drained_runs import S4
+from tests.robustness.first_start import S10
 from tests.robustness.fuzz import R11
 from tests.robustness.greedy import S3
 from tests.robustness.grpc_port import S9
@@ -55,6 +56,7 @@ SCENARIOS: Final = (
     S7,
     S8,
     S9,
+    S10,
     S11,
     D1,
     D2,

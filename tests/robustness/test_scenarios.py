@@ -9,6 +9,7 @@ from tests.hostile_scripts import HOSTILE
 from tests.real_server import ACTIONS, RealServer
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
+from tests.robustness.first_start import kill_first_starts
 from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
 from tests.robustness.killed_scripts import attack as attack_processes
@@ -35,6 +36,11 @@ def test_sigterm_finishes_calls_in_flight(tmp_path: Path, door: Door) -> None:
 def test_kill_loses_nothing_acknowledged_over_http(tmp_path: Path) -> None:
     outcomes = list(kill(tmp_path, kills=2, write_for_s=0.5, acknowledged_min=64))
     assert [outcome.what for outcome in outcomes if not outcome.is_reached] == []
+
+
+def test_a_first_start_that_is_killed_leaves_a_token_that_works(tmp_path: Path) -> None:
+    outcomes = list(kill_first_starts(tmp_path, moments=[("lock", 0.0), ("owner.token.new", 0.0)]))
+    assert [outcome.reached for outcome in outcomes] == ["2 of 2"]
 
 
 def test_a_declared_body_is_refused_before_it_is_sent(site: Site) -> None:

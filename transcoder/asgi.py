@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from multidict import CIMultiDictProxy
 
 from transcoder.bodies import invite
+from transcoder.calls import Call
 from transcoder.connection import closing
 from transcoder.errors import malformed, too_slow
 from transcoder.options import Limits
@@ -41,11 +42,13 @@ class Routed:
         override: of every request that came by a REST route, even one that binds nothing; None
             at the RPC's own path.
         headers: the scope's, for a look-up by name; None leaves it to the application to make it.
+        hold: told of the call that the request makes, before it begins.
     """
 
     request_id: str = ""
     override: Override | None = None
     headers: CIMultiDictProxy[str] | None = None
+    hold: Callable[[Call], None] | None = None
 
 
 class Scope(TypedDict):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, overload
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
@@ -93,10 +94,13 @@ class Call:
         initial_metadata: what the handler sends back first; there once a sink is started, or the
             call has ended.
         trailing_metadata: what the handler sends back last; there once the call has ended.
+        ending: why the call ended before its handler did: CANCELLED (the client left, the server
+            stops) or DEADLINE_EXCEEDED; None if it did not.
     """
 
     __slots__ = (
         "deadline",
+        "ending",
         "initial_metadata",
         "metadata",
         "method",
@@ -113,6 +117,12 @@ class Call:
         self.peername = peername
         self.initial_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
+        self.ending: grpc.StatusCode | None = None
+
+    def end(self, code: grpc.StatusCode) -> None:
+        """Notes why the call ends, before its handler is cancelled; the first reason stays."""
+        if self.ending is None:
+            self.ending = code
 
     @property
     def peer(self) -> str:

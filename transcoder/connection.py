@@ -24,6 +24,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from grpc import StatusCode
 
+from transcoder.calls import Call
 from transcoder.errors import (
     TranscodeError,
     deadline_exceeded,
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 Refuse = Callable[[TranscodeError], web.StreamResponse]
 """Makes the answer to a request that no handler sees, or sees no more."""
 
+_CALL: Final = web.RequestKey("call", Call)
 LINGER_S: Final = 1.0
 """How long a client that still sends an unwanted body has to read its answer (RFC 9112, 9.6)."""
 _READ_BUFFER_BYTES: Final = 64 << 10
@@ -114,11 +116,32 @@ class Connections:
 
 
 class Request(web.BaseRequest):
-    """A request of our own listener."""
+    """A request of our own listener.
+
+    Attributes:
+        call: what it makes; an item, as other requests have it, costs 0.3 µs more.
+    """
+
+    call: Call | None = None
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         # aiohttp tells everybody its name, Python's, and their versions.
         response.headers.popall(hdrs.SERVER, None)
+
+
+def hold_call(request: web.BaseRequest, call: Call) -> None:
+    """Note the call that a request makes, for `end_call`."""
+    if isinstance(request, Request):
+        request.call = call
+    else:
+        request[_CALL] = call
+
+
+def end_call(request: web.BaseRequest) -> None:
+    """Have the call of a request know that it is about to be cancelled, if there is one yet."""
+    call = request.call if isinstance(request, Request) else request.get(_CALL)
+    if call is not None:
+        call.end(StatusCode.CANCELLED)
 
 
 def make_request(
@@ -392,6 +415,8 @@ class Connection(web.RequestHandler):
         """Cancel what runs the requests; it is cancelled once, and waited for by the drain."""
         task, self._task = self._task, None
         if task is not None:
+            if self._request is not None:
+                end_call(self._request)
             self._connections.tasks.keep(task)
             task.cancel()
 

@@ -7,9 +7,10 @@ Where grpc.aio's own context decides: an abort is final whatever the servicer do
 be given as numbers; `code()` is None and `details()` empty until they are set.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -20,6 +21,11 @@ from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.headers import STATUS_DETAILS
 
 logger = logging.getLogger(__name__)
+
+CANCEL_WAIT_S: Final = 0.25
+"""From a write that finds its reader gone to the cancellation by whoever owns the call. A host that
+cancels no handlers (aiohttp's handler_cancellation=False) lets the time pass: then the write fails.
+"""
 
 MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 DoneCallback = Callable[["Context"], None]
@@ -62,7 +68,6 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         self._details = ""
         self._is_aborted = False
         self._is_done = False
-        self._is_cancelled = False
         self._initial_sent = False
         self._callbacks: list[DoneCallback] = []
 
@@ -87,7 +92,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         return self._call.time_remaining()
 
     def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # as above
-        return self._code
+        return self._code if self._call.ending is None else self._call.ending
 
     def details(self) -> str:
         return self._details
@@ -96,7 +101,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         return self._call.trailing_metadata
 
     def cancelled(self) -> bool:
-        return self._is_cancelled
+        return self._call.ending is not None
 
     def done(self) -> bool:
         return self._is_done
@@ -177,11 +182,11 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
         self.set_details("Deadline Exceeded")
         self._is_aborted = True
-        self._is_cancelled = True
+        self._call.end(grpc.StatusCode.DEADLINE_EXCEEDED)
 
     def cancel(self) -> None:
         """Note that the client has gone."""
-        self._is_cancelled = True
+        self._call.end(grpc.StatusCode.CANCELLED)
 
     def finish(self) -> None:
         self._is_done = True
@@ -228,7 +233,7 @@ class StreamContext(Context):
         await self._sink.start()
 
     async def write(self, message: Message) -> None:
-        if self._is_aborted:
+        if self._is_aborted or self._call.ending is not None:
             raise AbortError("Locally aborted.")
         if self._is_done:
             raise UsageError("RPC already finished.")
@@ -241,7 +246,9 @@ class StreamContext(Context):
         try:
             await self._sink.send(message)
         except TranscodeError:
-            self._is_cancelled = True
+            self.cancel()
+            # The lost connection cancels the handler, here: later, it would cut its cleanup.
+            await asyncio.sleep(CANCEL_WAIT_S)
             raise
 
 

@@ -28,7 +28,7 @@ from transcoder.bodies import JSON, Bodies, head_of
 from transcoder.calls import Backend, Call, Method
 from transcoder.ceiling import Ceiling
 from transcoder.codec import Codec
-from transcoder.connection import closing
+from transcoder.connection import closing, end_call, hold_call
 from transcoder.cors import Cors
 from transcoder.errors import (
     TranscodeError,
@@ -140,7 +140,10 @@ class Doors:
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
         target = _target(request).removeprefix(mounted_at)
         # aiohttp cancels as often as it finds a reason to.
-        return await self._tasks.run(self._respond(request, target, self._responses.buffered))
+        return await self._tasks.run(
+            self._respond(request, target, self._responses.buffered),
+            on_cancel=functools.partial(end_call, request),
+        )
 
     async def _respond(
         self, request: web.BaseRequest, target: str, respond: Respond
@@ -270,7 +273,9 @@ class Doors:
         answer = await self._grpc_web.answer(
             request,
             path,
-            routed=Routed(request_id, override, request.headers),
+            routed=Routed(
+                request_id, override, request.headers, functools.partial(hold_call, request)
+            ),
             begin=functools.partial(self._begin, request, out),
         )
         if isinstance(answer, web.StreamResponse):
@@ -295,7 +300,9 @@ class Doors:
             headers, request_id=request_id, forward_cookies=self._forward_cookies
         )
         peername = request.protocol.peername
-        return Call(method, metadata, deadline=deadline_of(headers), peername=peername)
+        call = Call(method, metadata, deadline=deadline_of(headers), peername=peername)
+        hold_call(request, call)
+        return call
 
     def _failure(self, error: TranscodeError, out: HeaderList) -> tuple[int, bytes]:
         out += error.headers

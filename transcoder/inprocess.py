@@ -187,7 +187,12 @@ class InProcess:
         if not remaining_s:
             raise deadline_exceeded()
         try:
-            return await self._tasks.run(run(), timeout_s=remaining_s, on_timeout=context.expire)
+            return await self._tasks.run(
+                run(),
+                timeout_s=remaining_s,
+                on_timeout=context.expire,
+                on_cancel=context.cancel,
+            )
         except TimeoutError:
             raise deadline_exceeded() from None
 
@@ -242,6 +247,8 @@ def _ending(call: Call, context: Context, exc: BaseException) -> TranscodeError:
     """
     failure = context.failure()
     request_id = call.metadata.get(REQUEST_ID)
+    if call.ending is not None and _is_abort(exc):  # a write in the cleanup
+        return TranscodeError(call.ending, "")
     if failure is None or not (_is_abort(exc) or _is_unwritten(failure, exc)):
         logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
     return internal(request_id) if failure is None else failure

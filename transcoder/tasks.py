@@ -30,6 +30,7 @@ class Tasks:
         *,
         timeout_s: float | None = None,
         on_timeout: Callable[[], None] = lambda: None,
+        on_cancel: Callable[[], None] = lambda: None,
     ) -> R:
         """Runs the work in a task of its own.
 
@@ -40,6 +41,7 @@ class Tasks:
             work: what is done.
             timeout_s: None for as long as it takes.
             on_timeout: called before the task is cancelled because the time is over.
+            on_cancel: called before the task is cancelled because the caller is.
 
         Raises:
             TimeoutError: the time is over.
@@ -49,6 +51,7 @@ class Tasks:
         try:
             await asyncio.wait((task,), timeout=timeout_s)
         except asyncio.CancelledError:
+            on_cancel()
             task.cancel()
             raise
         if task.done():

@@ -158,6 +158,8 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         stream: _Stream | None = None
         try:
             call = self._call(scope, headers, routed.request_id)
+            if routed.hold is not None:
+                routed.hold(call)
             request_type = call.method.request_type
 
             async def read() -> Message:

@@ -27,12 +27,21 @@ LEAVES: Final = "client leaves"
 EXPIRES: Final = "deadline passes"
 STOPS: Final = "server stops"
 CAUSES: Final = (LEAVES, EXPIRES, STOPS)
+CODES: Final = {
+    LEAVES: grpc.StatusCode.CANCELLED,
+    EXPIRES: grpc.StatusCode.DEADLINE_EXCEEDED,
+    STOPS: grpc.StatusCode.CANCELLED,
+}
 CHECK: Final = "/grpc.health.v1.Health/Check"
 WATCH: Final = "/grpc.health.v1.Health/Watch"
 
 
 class Servicer(HealthServicer):
-    """Waits, and then cleans up for as long as the test wants."""
+    """Waits, and then cleans up for as long as the test wants.
+
+    Attributes:
+        told: what the context says of the end, when the cleanup begins and in a done callback.
+    """
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -40,19 +49,25 @@ class Servicer(HealthServicer):
         self.may_end = asyncio.Event()
         self.ended = asyncio.Event()
         self.cut = 0
+        self.told: list[tuple[bool, grpc.StatusCode | None]] = []
 
     async def Check(self, request: Any, context: Any) -> Any:
-        await self._wait()
+        await self._wait(context)
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield health_pb2.HealthCheckResponse()
-        await self._wait()
+        await self._wait(context)
 
-    async def _wait(self) -> None:
+    def _tell(self, context: Any) -> None:
+        self.told.append((context.cancelled(), context.code()))
+
+    async def _wait(self, context: Any) -> None:
+        context.add_done_callback(self._tell)
         self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
+            self._tell(context)
             self.cleaning.set()
             try:
                 await self.may_end.wait()
@@ -73,15 +88,25 @@ class OverHttp:
     async def call(self, kind: str, *, has_deadline: bool) -> None:
         host, _, port = self._address.rpartition(":")
         self._reader, self._writer = await asyncio.open_connection(host, int(port))
+        self._writer.write(self._request(kind, DEADLINE_S if has_deadline else None))
+
+    def blocking_call(self, kind: str, *, timeout_s: float | None) -> socket.socket:
+        """Returns the connection of a call, which no event loop knows."""
+        host, _, port = self._address.rpartition(":")
+        client = socket.create_connection((host, int(port)))
+        client.sendall(self._request(kind, timeout_s))
+        return client
+
+    def _request(self, kind: str, timeout_s: float | None) -> bytes:
         path, content_type, body = CHECK, "application/json", b"{}"
         if kind == "stream":
             path, content_type, body = WATCH, "application/grpc-web+proto", bytes(5)
-        deadline = f"grpc-timeout: {int(DEADLINE_S * 1000)}m\r\n" if has_deadline else ""
+        deadline = "" if timeout_s is None else f"grpc-timeout: {int(timeout_s * 1000)}m\r\n"
         head = (
             f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\n"
             f"{deadline}Content-Length: {len(body)}\r\n\r\n"
         )
-        self._writer.write(head.encode("ascii") + body)
+        return head.encode("ascii") + body
 
     async def close(self) -> None:
         self._writer.close()
@@ -188,7 +213,87 @@ async def test_a_handler_cleans_up_once(
         await servicer.ended.wait()
         if stopping is not None:
             await stopping
+        while len(servicer.told) < 2:
+            await asyncio.sleep(0)
     assert servicer.cut == 0
+    # grpc.aio's context knows nothing of it.
+    told = (False, None) if serve is by_grpc else (True, CODES[causes[0]])
+    assert servicer.told == [told, told]
+
+
+class Writer(Servicer):
+    """Writes to a client that it has leave first, so that a write finds out before the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_write = asyncio.Event()
+        self.leave: Callable[[], None] = lambda: None
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        context.add_done_callback(self._tell)
+        try:
+            yield health_pb2.HealthCheckResponse()
+            self.begun.set()
+            await self.may_write.wait()
+            self.leave()
+            while True:
+                yield health_pb2.HealthCheckResponse()
+        finally:
+            try:
+                self._tell(context)
+                # More turns of the loop than a lost connection takes to cancel.
+                for _ in range(100):
+                    await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                self.cut += 1
+                raise
+            finally:
+                self.ended.set()
+
+
+@pytest.mark.parametrize("serve", [by_listener, mounted])
+@pytest.mark.parametrize("timeout_s", [None, 2 * PATIENCE_S], ids=["no deadline", "deadline"])
+async def test_a_write_that_finds_its_client_gone_is_the_one_end(
+    serve: Callable[[Servicer, AsyncExitStack], Any], timeout_s: float | None
+) -> None:
+    servicer = Writer()
+    async with AsyncExitStack() as running, asyncio.timeout(PATIENCE_S):
+        served: OverHttp = await serve(servicer, running)
+        client = served.blocking_call("stream", timeout_s=timeout_s)
+        await servicer.begun.wait()
+        servicer.leave = lambda: reset(client)
+        servicer.may_write.set()
+        await servicer.ended.wait()
+        while len(servicer.told) < 2:
+            await asyncio.sleep(0)
+    assert servicer.cut == 0
+    assert servicer.told == [(True, grpc.StatusCode.CANCELLED)] * 2
+
+
+async def test_a_host_that_cancels_no_handlers_has_the_write_fail() -> None:
+    servicer = Writer()
+    transcoder: Any = Transcoder()
+    add_HealthServicer_to_server(servicer, transcoder)
+    runner = web.AppRunner(transcoder.app(), handler_cancellation=False)
+    await runner.setup()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0]
+            served = OverHttp(f"{host}:{port}", runner.cleanup)
+            client = served.blocking_call("stream", timeout_s=None)
+            await servicer.begun.wait()
+            servicer.leave = lambda: reset(client)
+            servicer.may_write.set()
+            await servicer.ended.wait()
+    finally:
+        await runner.cleanup()
+    assert servicer.cut == 0
+
+
+def reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 async def _until(time: float) -> None:

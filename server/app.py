@@ -281,7 +281,7 @@ async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool)
 
 
 async def _machine_id(store: SqliteEventStore) -> int:
-    """Claims one; without it, reads go on."""
+    """Claims a machine id; takes a spare one where nothing can be written."""
     try:
         return await store.claim_machine_id()
     except StorageError as error:
@@ -290,7 +290,7 @@ async def _machine_id(store: SqliteEventStore) -> int:
 
 
 async def _start_admin(socket: AdminSocket, admin: Admin) -> None:
-    """Listen for commands; without room for a socket, all else goes on."""
+    """Listens for commands; where no socket can be made, all else goes on."""
     try:
         await socket.start(admin)
     except OSError as error:

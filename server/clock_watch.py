@@ -35,7 +35,7 @@ class ClockWatch:
         clock: Clock = wall_clock,
         elapsed: Clock = elapsed_clock,
     ) -> None:
-        """Take the clock as it is.
+        """Takes the clock as it is.
 
         Args:
             on_step: called after each step.
@@ -57,7 +57,7 @@ class ClockWatch:
             await asyncio.wait((self._task,))
 
     def compare(self, last_event_at: int) -> None:
-        """Warn if the clock is before the time of the last event that is stored."""
+        """Warns if the clock is before the time of the last event that is stored."""
         now = self._clock()
         if last_event_at - now >= STEP_MIN_S * _US:
             log.warning(
@@ -67,7 +67,7 @@ class ClockWatch:
             )
 
     def look(self) -> None:
-        """Report a step since the last look."""
+        """Reports a step since the last look."""
         now = self._clock()
         ahead = now - self._elapsed()
         step_s = (ahead - self._ahead) / _US

@@ -137,7 +137,7 @@ class RunLog:
             self._added.clear()
 
     async def _delete_old(self) -> None:
-        """Delete a share of the runs that are too old, if it is time; the first pass deletes none.
+        """Deletes a share of the runs that are too old, if a pass is due; the first deletes none.
 
         A service that is restarted over and over would delete all at once otherwise.
         """
@@ -154,7 +154,7 @@ class RunLog:
         self._pass_due_at = now + PRUNE_S
 
     def _report(self, oldest: int) -> None:
-        """Warn once, for as long as runs are kept that are far too old."""
+        """Warns once, for as long as runs are kept that are far too old."""
         is_far = self._since() - oldest > FAR_TOO_OLD_S * _US
         if is_far and not self._is_reported:
             log.warning(

@@ -69,7 +69,7 @@ def _opened(path: Path) -> int:
 
 
 def _say(lock: int, text: bytes) -> None:
-    """Write the file anew, if it can be written: the lock counts without."""
+    """Writes the file anew if there is room; the lock counts without it."""
     with contextlib.suppress(OSError):
         os.pwrite(lock, text.ljust(os.fstat(lock).st_size), 0)
         os.ftruncate(lock, len(text))

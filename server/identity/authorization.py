@@ -101,7 +101,7 @@ class Authorizer:
             self._forget_grants()
 
     def forget_all(self) -> None:
-        """Look everybody up again, as the clock was set: times kept may be years away."""
+        """Forgets all grants and verified JWTs, whose end times are wrong once the clock is set."""
         self._forget_grants()
         if self._jwts is not None:
             self._jwts.forget_all()

@@ -116,7 +116,7 @@ class Jwts:
         return verified
 
     def forget_all(self) -> None:
-        """Verify every token again."""
+        """Forgets which tokens are good."""
         self._verified.clear()
 
     def _checked(self, payload: bytes, until: int) -> Verified:

@@ -5,6 +5,8 @@ decision run in the order of that table, and the first that fails wins. The even
 organisation, so a flow counts in its sequence.
 An action that is removed leaves every flow it is in, with an event for each trigger; an
 organisation that is removed takes its flows along, without any.
+A removal changes what a trigger runs, not what a client last set: a write is compared with the
+latter, so that a client that deletes an action and then sets the rest makes a change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +73,7 @@ _TRIGGER_TYPES: Final = {
 }
 
 ActionIds: TypeAlias = tuple[str, ...]
+ActionsByTrigger: TypeAlias = tuple[tuple[int, ActionIds], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Flow:
         id: `flow_id(org_id, type)`.
         triggers: each that was set since the flow was last clear, with its actions in the order in
             which they run, or none; by the triggers' numbers.
+        last_set: the same triggers, with the ids that a client last set, removed actions included.
         sequence: the organisation's, at the last event about the flow.
         created_at: when the flow was first set since it was last clear.
         changed_at: when the last event about it happened.
@@ -90,7 +94,8 @@ class Flow:
     id: str
     org_id: str
     type: FlowType
-    triggers: tuple[tuple[int, ActionIds], ...]
+    triggers: ActionsByTrigger
+    last_set: ActionsByTrigger
     sequence: int
     created_at: int
     changed_at: int
@@ -98,6 +103,9 @@ class Flow:
 
     def actions_of(self, trigger: int) -> ActionIds:
         return dict(self.triggers).get(trigger, ())
+
+    def ids_last_set(self, trigger: int) -> ActionIds:
+        return dict(self.last_set).get(trigger, ())
 
     @property
     def action_ids(self) -> frozenset[str]:
@@ -138,8 +146,8 @@ def set_trigger_actions(
         raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfhj5")
     if trigger not in TRIGGERS[type]:
         raise invalid("Errors.Flow.WrongTriggerType", "COMMAND-Dfgh6")
-    stored = () if flow is None else flow.actions_of(trigger)
-    if stored == tuple(action_ids):
+    last_set = () if flow is None else flow.ids_last_set(trigger)
+    if last_set == tuple(action_ids):
         raise unchanged("Errors.Flow.NoChanges", "COMMAND-Nfh52")
     existing = {id for id in action_ids if org_of(id) == org_id}
     if len(existing) != len(action_ids):
@@ -179,33 +187,42 @@ def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
         return _set(flow, event)
     if flow is None or event.type == ORG_REMOVED:
         return None
-    triggers = dict(flow.triggers)
-    if event.type == CLEARED:
-        triggers.clear()
-    else:
-        trigger = event.number("triggerType")
-        left = [*triggers.get(trigger, ())]
-        left.remove(event.text("actionID"))
-        triggers[trigger] = tuple(left)
+    is_cleared = event.type == CLEARED
     return replace(
         flow,
-        triggers=tuple(triggers.items()),
+        triggers=() if is_cleared else _without_removed(flow.triggers, event),
+        last_set=() if is_cleared else flow.last_set,
         sequence=event.sequence,
         changed_at=event.created_at,
     )
+
+
+def _without_removed(triggers: ActionsByTrigger, event: RecordedEvent) -> ActionsByTrigger:
+    by_trigger = dict(triggers)
+    trigger = event.number("triggerType")
+    left = [*by_trigger.get(trigger, ())]
+    left.remove(event.text("actionID"))
+    by_trigger[trigger] = tuple(left)
+    return tuple(by_trigger.items())
 
 
 def _set(flow: Flow | None, event: RecordedEvent) -> Flow:
     type, trigger = FlowType(event.number("flowType")), event.number("triggerType")
     before = () if flow is None else flow.triggers
-    triggers = {**dict(before), trigger: event.texts("actionIDs")}
+    last_set = () if flow is None else flow.last_set
+    ids = event.texts("actionIDs")
     return Flow(
         id=flow_id(event.org_id, type),
         org_id=event.org_id,
         type=type,
-        triggers=tuple(sorted(triggers.items())),
+        triggers=_with(before, trigger, ids),
+        last_set=_with(last_set, trigger, ids),
         sequence=event.sequence,
         created_at=flow.created_at if flow is not None and before else event.created_at,
         changed_at=event.created_at,
         position=event.position if flow is None else flow.position,
     )
+
+
+def _with(triggers: ActionsByTrigger, trigger: int, ids: ActionIds) -> ActionsByTrigger:
+    return tuple(sorted({**dict(triggers), trigger: ids}.items()))

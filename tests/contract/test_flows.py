@@ -18,6 +18,7 @@ from tests.contract.stores import (
     an_action,
     commit,
     loaded,
+    replayed,
 )
 from tests.orgless import CreateOrglessAction
 
@@ -53,6 +54,7 @@ class FlowsContract(Contract):
             org_id="org",
             type=TOKEN,
             triggers=((4, ("2", "1")), (5, ("3",))),
+            last_set=((4, ("2", "1")), (5, ("3",))),
             sequence=3,
             created_at=NOON,
             changed_at=NOON + SECOND,
@@ -108,6 +110,23 @@ class FlowsContract(Contract):
             (4, cascade, {"flowType": 2, "triggerType": 4, "actionID": "2"}),
             (5, cascade, {"flowType": 3, "triggerType": 1, "actionID": "2"}),
         ]
+
+    async def test_what_was_last_set_outlives_the_removal_of_an_action(
+        self, store: EventStore
+    ) -> None:
+        await filled(store)
+        await commit(store, set_("1", "2"), set_("3", trigger=PRE_ACCESS))
+        await commit(store, DeleteAction("org", "1", ""), DeleteAction("org", "3", ""))
+        flow = (await store.flow("org", TOKEN)).flow
+        assert flow is not None
+        assert (flow.triggers, flow.last_set) == (
+            ((4, ("2",)), (5, ())),
+            ((4, ("1", "2")), (5, ("3",))),
+        )
+        assert flow in await replayed(store)
+        await commit(store, set_("2"), set_(trigger=PRE_ACCESS))
+        with pytest.raises(Refusal, match="COMMAND-Nfh52"):
+            await commit(store, set_("2"))
 
     async def test_inactive_action_stays_where_it_is(self, store: EventStore) -> None:
         await filled(store)

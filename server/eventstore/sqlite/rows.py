@@ -14,7 +14,7 @@ import orjson
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import State
 from server.domain.events import RecordedEvent
-from server.domain.flow import Flow, FlowType
+from server.domain.flow import ActionsByTrigger, Flow, FlowType
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -67,10 +67,16 @@ def _readable(table: str, key: object) -> Iterator[None]:
 
 
 def flow(row: Row) -> Flow:
-    id_, org_id, type_, triggers, *rest = row
+    id_, org_id, type_, triggers, last_set, *rest = row
     with _readable("flows", id_):
-        by_trigger = tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(triggers))
-        return Flow(id_, org_id, FlowType(type_), by_trigger, *rest)
+        runs = _by_trigger(triggers)
+        # Mostly the same, and then the same object: each list of ids is held once.
+        was_set = runs if last_set == triggers else _by_trigger(last_set)
+        return Flow(id_, org_id, FlowType(type_), runs, was_set, *rest)
+
+
+def _by_trigger(text: str) -> ActionsByTrigger:
+    return tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(text))
 
 
 def org(row: Row) -> Org:
@@ -112,6 +118,7 @@ def state_row(state: State) -> Row:
         values["roles"] = orjson.dumps(state.roles).decode()
     if isinstance(state, Flow):
         values["triggers"] = orjson.dumps(state.triggers).decode()
+        values["last_set"] = orjson.dumps(state.last_set).decode()
     return [*values.values()]
 
 

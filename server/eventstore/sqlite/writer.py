@@ -316,7 +316,8 @@ def _last_position(connection: sqlite3.Connection) -> int:
 
 def _is_long(state: State) -> bool:
     if isinstance(state, Flow):
-        return sum(len(ids) for _, ids in state.triggers) > RECENT_MAX_IDS
+        # What was last set has all that a trigger runs, and what was removed since.
+        return sum(len(ids) for _, ids in state.last_set) > RECENT_MAX_IDS
     return isinstance(state, Action) and len(state.script) > RECENT_MAX_CHARS
 
 

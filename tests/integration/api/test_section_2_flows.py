@@ -87,11 +87,20 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request()
 
 
-@refused("COMMAND-Nfh52 those that a removal left", 9, "No Changes")
+@refused("COMMAND-Nfh52 those last set, though one was removed (quirk 5)", 9, "No Changes")
 async def _(caller: Caller, stranger: Caller) -> Message:
     stays, goes = await action(caller, "stays"), await action(caller, "goes")
     await set_trigger(caller, stays, goes)
     await caller.get(pb.DeleteActionRequest(id=goes))
+    return set_request(stays, goes)
+
+
+@refused("COMMAND-Nfh52 those that a removal left, set twice", 9, "No Changes")
+async def _(caller: Caller, stranger: Caller) -> Message:
+    stays, goes = await action(caller, "stays"), await action(caller, "goes")
+    await set_trigger(caller, stays, goes)
+    await caller.get(pb.DeleteActionRequest(id=goes))
+    await set_trigger(caller, stays)
     return set_request(stays)
 
 
@@ -107,10 +116,10 @@ async def _(caller: Caller, stranger: Caller) -> Message:
 
 @refused("COMMAND-dg422 removed from this trigger, too", 9, "ActionIDs do not exist")
 async def _(caller: Caller, stranger: Caller) -> Message:
-    id = await action(caller)
-    await set_trigger(caller, id)
-    await caller.get(pb.DeleteActionRequest(id=id))
-    return set_request(id)
+    stays, goes = await action(caller, "stays"), await action(caller, "goes")
+    await set_trigger(caller, stays, goes)
+    await caller.get(pb.DeleteActionRequest(id=goes))
+    return set_request(goes)
 
 
 @refused("COMMAND-dg422 of another organisation (quirk 1)", 9, "ActionIDs do not exist")
@@ -275,6 +284,21 @@ async def test_quirk_5_a_removed_action_leaves_its_flows_and_a_trigger_without_a
     answer = await caller.ask(door, set_request(trigger="4"))
     assert answer.response.details.sequence == 6
     assert (await caller.ask(door, pb.ClearFlowRequest(type="2"))).code == 0
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("left", [1, 0])
+async def test_client_that_deletes_an_action_and_then_sets_the_rest_makes_a_change(
+    caller: Caller, door: str, left: int
+) -> None:
+    """Calls in the order of ZITADEL's Terraform provider: actions go before triggers are set."""
+    kept = [await action(caller, f"kept {number}") for number in range(left)]
+    goes = await action(caller, "goes")
+    await set_trigger(caller, goes, *kept)
+    assert (await caller.ask(door, pb.DeleteActionRequest(id=goes))).code == 0
+    set_rest = await caller.ask(door, set_request(*kept))
+    assert (set_rest.code, set_rest.response.details.sequence) == (0, 4)
+    assert await ids_of(caller) == ({"4": kept} if kept else {})
 
 
 @pytest.mark.parametrize("door", DOORS)

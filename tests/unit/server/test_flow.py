@@ -19,7 +19,12 @@ ORGS = {"a": "org", "b": "org", "foreign": "other"}
 
 def a_flow(triggers: Mapping[int, Sequence[str]]) -> Flow:
     pairs = tuple((trigger, tuple(ids)) for trigger, ids in triggers.items())
-    return Flow("org:2", "org", TOKEN, pairs, 9, 100, 200, 7)
+    return Flow("org:2", "org", TOKEN, pairs, pairs, 9, 100, 200, 7)
+
+
+def after_removal_of_a(*last_set: str) -> Flow:
+    flow = a_flow({4: last_set})
+    return replace(flow, triggers=((4, tuple(id for id in last_set if id != "a")),))
 
 
 STORED = a_flow({4: ["a", "b"], 5: ["a"]})
@@ -88,6 +93,13 @@ def set_(
             "Errors.Flow.NoChanges",
             "COMMAND-Nfh52",
             id="COMMAND-Nfh52 before actions that do not exist",
+        ),
+        pytest.param(
+            lambda: set_("a", "b", flow=after_removal_of_a("a", "b")),
+            Kind.FAILED_PRECONDITION,
+            "Errors.Flow.NoChanges",
+            "COMMAND-Nfh52",
+            id="COMMAND-Nfh52 what was last set, with an action that was removed since",
         ),
         pytest.param(
             lambda: set_(flow=None),
@@ -174,6 +186,8 @@ def test_decision_is_refused(decide: Callable[[], Event], kind: Kind, key: str, 
         pytest.param(set_("a"), ["a"], id="fewer"),
         pytest.param(set_(), [], id="none, where some were set"),
         pytest.param(set_("a", "b", flow=None), ["a", "b"], id="the first"),
+        pytest.param(set_("b", flow=after_removal_of_a("a", "b")), ["b"], id="what a removal left"),
+        pytest.param(set_(flow=after_removal_of_a("a")), [], id="none, after the last was removed"),
         pytest.param(set_("a", "b", flow=a_flow({})), ["a", "b"], id="the first after a clear"),
     ],
 )
@@ -285,19 +299,26 @@ def was_set(trigger: int, *ids: str, at: int, sequence: int) -> RecordedEvent:
 
 
 def test_flow_follows_from_its_events() -> None:
-    events = [
-        (was_set(5, "b", at=10, sequence=2), {5: ["b"]}),
-        (was_set(4, "a", "b", at=20, sequence=3), {4: ["a", "b"], 5: ["b"]}),
+    removed: dict[str, JSON] = {"triggerType": 4, "actionID": "a"}
+    events: list[tuple[RecordedEvent, dict[int, list[str]], dict[int, list[str]]]] = [
+        (was_set(5, "b", at=10, sequence=2), {5: ["b"]}, {5: ["b"]}),
         (
-            happened(flows.CASCADE_REMOVED, {"triggerType": 4, "actionID": "a"}, at=30, sequence=4),
-            {4: ["b"], 5: ["b"]},
+            was_set(4, "a", "b", at=20, sequence=3),
+            {4: ["a", "b"], 5: ["b"]},
+            {4: ["a", "b"], 5: ["b"]},
         ),
-        (was_set(5, at=40, sequence=5), {4: ["b"], 5: []}),
+        (
+            happened(flows.CASCADE_REMOVED, removed, at=30, sequence=4),
+            {4: ["b"], 5: ["b"]},
+            {4: ["a", "b"], 5: ["b"]},
+        ),
+        (was_set(5, at=40, sequence=5), {4: ["b"], 5: []}, {4: ["a", "b"], 5: []}),
+        (was_set(4, "b", at=50, sequence=6), {4: ["b"], 5: []}, {4: ["b"], 5: []}),
     ]
     flow = None
-    for event, triggers in events:
+    for event, triggers, last_set in events:
         flow = flows.evolve(flow, event)
-        expected = a_flow(triggers)
+        expected = replace(a_flow(triggers), last_set=a_flow(last_set).triggers)
         sequence, at = event.sequence, event.created_at
         assert flow == replace(
             expected, sequence=sequence, created_at=10, changed_at=at, position=20
@@ -307,9 +328,10 @@ def test_flow_follows_from_its_events() -> None:
 def test_flow_that_is_set_again_after_a_clear_is_made_again() -> None:
     flow = flows.evolve(None, was_set(4, "a", at=10, sequence=2))
     cleared = flows.evolve(flow, happened(flows.CLEARED, {}, at=20, sequence=3))
-    assert cleared == Flow("org:2", "org", TOKEN, (), 3, 10, 20, 20)
+    assert cleared == Flow("org:2", "org", TOKEN, (), (), 3, 10, 20, 20)
     again = flows.evolve(cleared, was_set(5, "b", at=30, sequence=4))
-    assert again == Flow("org:2", "org", TOKEN, ((5, ("b",)),), 4, 30, 30, 20)
+    triggers = ((5, ("b",)),)
+    assert again == Flow("org:2", "org", TOKEN, triggers, triggers, 4, 30, 30, 20)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""How SQLite keeps flows, and what it makes of those that an older version left."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from server.commands.actions import DeleteAction
+from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.orgs import CreateOrg
+from server.domain.flow import Flow, FlowType, TriggerType
+from server.eventstore.sqlite import SqliteEventStore, schema
+from tests.contract.stores import an_action, commit
+
+_LAST_SET = 6
+"""The version that added what a client last set."""
+
+
+def set_(type: int, trigger: int, *ids: str, org_id: str = "org") -> SetTriggerActions:
+    return SetTriggerActions(org_id, FlowType(type), TriggerType(trigger), ids, "")
+
+
+async def flows(store: SqliteEventStore) -> list[Flow | None]:
+    return [
+        (await store.flow(org_id, type)).flow for org_id in ("org", "other") for type in FlowType
+    ]
+
+
+async def test_what_was_last_set_before_an_upgrade_is_found_in_the_events(tmp_path: Path) -> None:
+    store = await SqliteEventStore.open(tmp_path)
+    await commit(store, CreateOrg("org", "Acme", ""), CreateOrg("other", "Other", ""))
+    await commit(store, *(an_action(id) for id in "abc"), an_action("d", org_id="other"))
+    await commit(store, set_(2, 5, "a"), set_(2, 4, "c", "a"), set_(2, 4, "b", "a", "c"))
+    await commit(store, set_(1, 1, "a"), ClearFlow("org", FlowType(1), ""), set_(1, 2, "b"))
+    await commit(store, set_(3, 1, "c"), ClearFlow("org", FlowType(3), ""))
+    await commit(store, set_(2, 4, "d", org_id="other"), DeleteAction("org", "a", ""))
+    expected = await flows(store)
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as older:
+        older.execute("ALTER TABLE flows DROP COLUMN last_set")
+        older.execute("DELETE FROM schema_versions WHERE version >= ?", (_LAST_SET,))
+    store = await SqliteEventStore.open(tmp_path)
+    assert await flows(store) == expected
+    assert expected[1] is not None
+    assert expected[1].last_set == ((4, ("b", "a", "c")), (5, ("a",)))
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as upgraded:
+        assert schema.version_of(upgraded, "") == schema.versions()[-1].number

@@ -63,10 +63,10 @@ DRAIN_S: Final = 10.0
 """For calls in flight, at every door (R8)."""
 
 OWN_THREADS: Final = 2
-"""For the service's own files and keys, so that no organisation's work delays them."""
+"""Threads for the service's own files and keys, so that no organisation's work delays them."""
 
 _YOUNG_MAX: Final = 5_000
-"""Objects made and not freed before the collector looks at them; Python's own is 700. A call by
+"""Max objects made and not freed before the collector runs; Python's own is 700. A call by
 gRPC leaves six of grpc.aio's, with its metadata of 16 KiB at most: 13 MiB."""
 
 _RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {

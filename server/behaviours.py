@@ -104,7 +104,7 @@ _MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
-"""By whether the requests, and the responses, are streams."""
+"""Makers of handlers, by (requests are a stream, responses are a stream)."""
 
 
 def metadata_text(metadata: Metadata, key: str) -> str:

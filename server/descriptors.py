@@ -1,4 +1,4 @@
-"""How many files this process may have open, and who gets how many of them.
+"""Divides the files that this process may have open among those who need them.
 
 Knows the limit of the process, getrlimit(2), and what each part of the service opens. Connections
 get what the others leave, so that none of them takes the files of the store, of scripts, or of

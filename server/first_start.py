@@ -30,7 +30,7 @@ ROLE: Final = "IAM_OWNER"
 
 _EDITOR: Final = ""
 _SECRET_MAX_CHARS: Final = 256
-"""Read of a file that should have a secret; more is none."""
+"""Max characters of a file with a secret; a longer one has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ WAITING_MAX_BYTES: Final = 1 << 20
 """Lines in memory: those of a second of a busy service. More are dropped."""
 
 LINE_BYTES: Final = 64
-"""What a line takes in memory beside its text, about."""
+"""Bytes of memory that a line takes beside its text, about."""
 
 GATHER_S: Final = 0.01
 """Pause after a batch: each batch costs a switch of threads."""
@@ -93,7 +93,7 @@ class LineWriter:
                 time.sleep(GATHER_S)
 
     def _take(self) -> "_Batch | None":
-        """What to write next. None, and to be woken by the next line, if there is nothing."""
+        """Returns what to write next; None if there is nothing: the next line wakes the writer."""
         with self._lock:
             if self._missing and (self._lines or not self._has_failed):
                 batch = _Batch((self._dropped_line(self._missing),), self._missing)
@@ -153,7 +153,7 @@ class _Batch(NamedTuple):
         return _size(self.lines)
 
     def lost(self, written: int) -> int:
-        """How many are missing if no more than so many bytes are written."""
+        """Returns how many lines are missing if no more than so many bytes are written."""
         whole = sum(end <= written for end in itertools.accumulate(map(len, self.lines)))
         return 0 if whole == len(self.lines) else self.total - whole
 

@@ -42,16 +42,16 @@ IDLE_S: Final = 60
 """A connection without a call; clients connect anew when they need to."""
 
 AGE_S: Final = 15 * 60
-"""Of a connection, whatever it does: it is told to leave, and takes no new calls."""
+"""Max seconds of a connection; it is then told to leave, and takes no new calls."""
 
 AGE_GRACE_S: Final = 60
-"""For the calls of a connection that is told to leave; then they end with it."""
+"""Seconds for the calls of a connection that is told to leave; then they end with it."""
 
 KEEPALIVE_S: Final = 30
 """A client that is not heard of for so long is asked whether it is there."""
 
 KEEPALIVE_TIMEOUT_S: Final = 20
-"""For the client's answer to that, and for its system to acknowledge what was sent."""
+"""Seconds for the client to answer that, and for its system to acknowledge what was sent."""
 
 PING_MIN_S: Final = 10
 """Between two pings of a client; who asks more often is sent away. The default of grpc, 300 s,

@@ -36,17 +36,17 @@ from server.behaviours import (
 from server.layers import Layer
 
 MESSAGE_TIMEOUT_S: Final = 10
-"""From the headers of a call to the end of its message, as `body_timeout_s` of HTTP."""
+"""Max seconds from the headers of a call to the end of its message, as `body_timeout_s` of HTTP."""
 
 ANSWER_TIMEOUT_S: Final = 30
-"""For a client to take 64 KiB, or the rest, of an answer, as `write_timeout_s` of HTTP."""
+"""Max seconds for a client to take 64 KiB of an answer, or its rest; `write_timeout_s` of HTTP."""
 
 _PROGRESS_BYTES: Final = 64 << 10
 _TICK_S: Final = 1.0
 _ABORT_S: Final = 2
-"""For an abort to be sent, before the connection is ended."""
+"""Seconds for an abort to be sent, before the connection is ended."""
 _SHARE: Final = 10
-"""Of all places, one in so many is taken back at once: it costs little more than one alone."""
+"""One in so many places is taken back at once: it costs little more than one alone."""
 
 _AWAITED: Final = 0
 _RUNNING: Final = 1
@@ -308,7 +308,7 @@ async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
 
 
 def _type_of(decode: object) -> str:
-    """What a generated deserializer, `Message.FromString`, makes."""
+    """Returns what a generated deserializer, `Message.FromString`, makes, in words."""
     kind = getattr(decode, "__self__", None)
     if isinstance(kind, type) and issubclass(kind, Message):
         return f"a {kind.DESCRIPTOR.full_name}"

@@ -47,7 +47,7 @@ def not_json(content_type: str | None) -> TranscodeError:
 
 
 class Head(NamedTuple):
-    """What the headers say of a body.
+    """Says what the headers tell of a body.
 
     Attributes:
         codings: as `codings.decoded` takes them.

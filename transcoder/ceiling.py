@@ -44,7 +44,7 @@ class Ceiling:
 
 
 class Held:
-    """What one body holds; given back at the end of its block."""
+    """Bytes that one body holds; given back at the end of its block."""
 
     __slots__ = ("_ceiling", "_size")
 

@@ -23,8 +23,9 @@ from transcoder.headers import STATUS_DETAILS
 logger = logging.getLogger(__name__)
 
 CANCEL_WAIT_S: Final = 0.25
-"""From a write that finds its reader gone to the cancellation by whoever owns the call. A host that
-cancels no handlers (aiohttp's handler_cancellation=False) lets the time pass: then the write fails.
+"""Seconds from a write that finds its reader gone to the cancellation by the owner of the call. A
+host that cancels no handlers (handler_cancellation=False of aiohttp) lets the time pass: then the
+write fails.
 """
 
 MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]

@@ -19,7 +19,7 @@ from grpc import StatusCode
 SHOWN_CHARS: Final = 40
 
 _QUOTED: Final = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1).)*\1""", re.DOTALL)
-"""What `repr` makes of a text; an apostrophe within a word opens nothing."""
+"""Matches what `repr` makes of a text; an apostrophe within a word opens nothing."""
 
 HTTP_STATUS: Final[dict[StatusCode, int]] = {
     StatusCode.OK: 200,

@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 PROBE_S: Final = 0.25
-"""From the end of a client's input to the interim response, and between looks at what it led to."""
+"""Seconds from the end of a client's input to the interim response, and between looks after it."""
 
 LOOKS_PER_PROBE: Final = 20
 """A client may close later what it half-closed, and sends nothing more then."""

@@ -49,7 +49,7 @@ class Limits:
     headers_max: int = 128
     """Header fields in a request (R15)."""
     header_timeout_s: float = 5.0
-    """From a request's first byte to the end of its headers (R19)."""
+    """Max seconds from a request's first byte to the end of its headers (R19)."""
     body_timeout_s: float = 10.0
     """From the headers to the last byte of a unary body (R21)."""
     keepalive_timeout_s: float = 15.0

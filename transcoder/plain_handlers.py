@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 THREADS_MAX: Final = min(32, (os.cpu_count() or 1) + 4)
-"""As many as the default executor has, where grpc.aio runs plain handlers."""
+"""Max threads: as many as the default executor has, where grpc.aio runs plain handlers."""
 
 _ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
 """How a thread is told, at its next step, that its call is over."""

@@ -22,7 +22,7 @@ from server.eventstore.sqlite import Opening
 from server.line_writer import LineWriter
 
 FLUSH_MAX_S: Final = 0.3
-"""For the last lines of the log, at the end of the process."""
+"""Max seconds for the last lines of the log, at the end of the process."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

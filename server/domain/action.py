@@ -37,7 +37,7 @@ class ActionState(IntEnum):
     """As the API numbers them; a removed action has no state, it is absent."""
 
     UNSPECIFIED = 0
-    """Of a stored action whose state is not known here; it neither runs nor changes its state."""
+    """A stored action whose state is unknown here; it neither runs nor changes its state."""
     INACTIVE = 1
     ACTIVE = 2
 

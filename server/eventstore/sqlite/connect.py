@@ -27,7 +27,7 @@ _WORDS: Final = {
     sqlite3.SQLITE_PERM: "it may not be opened",
     sqlite3.SQLITE_READONLY: "it is read-only",
 }
-"""What a result code of SQLite means; the rest of a code says how it came to that."""
+"""Maps result codes of SQLite to what they mean; the rest of a code says how it came to that."""
 
 BUSY_TIMEOUT_S: Final = 5.0
 """For another program that writes to the file: a shell, a tool that copies it as it grows."""
@@ -35,12 +35,12 @@ BUSY_TIMEOUT_S: Final = 5.0
 _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
-"""What SQLite says if it cannot make a file, or make it longer; whatever else has the same code
-fails in the other ways, too."""
+"""Result codes of SQLite if it cannot make a file, or make it longer; whatever else has the same
+code fails in the other ways, too."""
 
 
 class Access(Enum):
-    """How SQLite uses the files; all connections of a process to a database use the same.
+    """Ways in which SQLite uses the files; all connections of a process use the same.
 
     Follows sqlite.org/uri.html, sqlite.org/vfs.html ("unix-excl") and sqlite.org/wal.html.
     """

@@ -19,7 +19,7 @@ QUICK_MAX_S: Final = 1.0
 """Max seconds of a start for the quick check."""
 
 PROGRESS_S: Final = 2.0
-"""Between two lines of the log while a whole database is checked."""
+"""Seconds between two lines of the log while a whole database is checked."""
 
 _TABLES: Final = {
     "action": "actions",
@@ -28,10 +28,10 @@ _TABLES: Final = {
     "user": "users",
     "token": "tokens",
 }
-"""Of current states, by type of the aggregate. Flows have the sequence of their organisation."""
+"""Tables of current states, by type of aggregate. A flow has the sequence of its organisation."""
 
 _STEPS: Final = 10_000
-"""Of SQLite's virtual machine, between two looks at the clock: about a millisecond."""
+"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))
 as an old SQLite refuses (999)."""
 
 MACHINE_IDS: Final = 2**16
-"""How many there are; they are claimed in turn."""
+"""Number of machine ids; they are claimed in turn."""
 
 _NEVER_CHANGED: Final = {"position", "id", "org_id", "user_id", "created_at"}
 

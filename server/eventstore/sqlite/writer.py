@@ -74,7 +74,7 @@ RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a database is opened.
+    """Says how a database is opened.
 
     Attributes:
         checks_whole: looks for damage everywhere, however long it takes.

@@ -12,7 +12,7 @@ from grpc import StatusCode
 
 from transcoder import codings
 from transcoder.codings import GZIP, IDENTITY, TooMuchError, UnreadableError
-from transcoder.errors import TranscodeError, too_large
+from transcoder.errors import TranscodeError, shown, too_large
 
 ACCEPTED: Final = f"{IDENTITY},{GZIP}"
 """What grpc-accept-encoding says here."""
@@ -24,6 +24,23 @@ INFLATE_AT_ONCE_BYTES: Final = 1 << 10
 def accepts_gzip(accepted: str | None) -> bool:
     """Whether a grpc-accept-encoding names gzip."""
     return accepted is not None and GZIP in map(str.strip, accepted.split(","))
+
+
+def known_encoding(encoding: str | None) -> str:
+    """Returns the encoding that a request's grpc-encoding names; without the header, identity.
+
+    Raises:
+        TranscodeError: UNIMPLEMENTED with grpc-accept-encoding when it is another than ours.
+    """
+    if not encoding or encoding == IDENTITY:
+        return IDENTITY
+    if encoding == GZIP:
+        return GZIP
+    raise TranscodeError(
+        StatusCode.UNIMPLEMENTED,
+        f"grpc-encoding: expected {IDENTITY} or {GZIP}, got {shown(encoding)}",
+        headers=(("grpc-accept-encoding", ACCEPTED),),
+    )
 
 
 def inflated(payload: bytes, *, max_bytes: int) -> bytes:

@@ -171,7 +171,12 @@ class Doors:
                     body = await compressed(body, headers, out, self._offload)
         except TranscodeError as error:
             _log_refusal(request, target, error, request_id)
-            status, body = self._failure(error.released(), out)
+            error.released()
+            if is_grpc_web:
+                status, more, body = self._grpc_web.refusal(error)
+                out += more
+            else:
+                status, body = self._failure(error, out)
         except Exception:
             what = _named(request, target)
             logger.exception("answering %s failed, request id %s", what, request_id)

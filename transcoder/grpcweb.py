@@ -18,8 +18,7 @@ from typing import Final, NamedTuple
 
 from grpc import StatusCode
 
-from transcoder.codings import GZIP, IDENTITY
-from transcoder.compression import ACCEPTED
+from transcoder.codings import IDENTITY
 from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
 from transcoder.headers import base64_text, log_dropped, metadata_text
 
@@ -155,15 +154,15 @@ class FrameReader:
 
     __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
 
-    def __init__(self, *, message_max_bytes: int, encoding: str | None = None) -> None:
+    def __init__(self, *, message_max_bytes: int, encoding: str = IDENTITY) -> None:
         """Expect the first frame.
 
         Args:
             message_max_bytes: a frame that announces more is refused before its payload is read.
-            encoding: the request's grpc-encoding, if it has one.
+            encoding: of the messages that are flagged as compressed.
         """
         self._message_max_bytes = message_max_bytes
-        self._encoding = encoding or IDENTITY
+        self._encoding = encoding
         self._buffer = bytearray()
         # Of the payload under way; None while its header has not come.
         self._size: int | None = None
@@ -221,12 +220,6 @@ class FrameReader:
             raise _broken(f"frame flags: expected 0x00 or 0x01, got 0x{flags:02x}")
         if self._encoding == IDENTITY:
             raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
-        if self._encoding != GZIP:
-            raise TranscodeError(
-                StatusCode.UNIMPLEMENTED,
-                f"grpc-encoding: expected {IDENTITY} or {GZIP}, got {shown(self._encoding)}",
-                headers=(("grpc-accept-encoding", ACCEPTED),),
-            )
 
 
 class UnaryReader:
@@ -235,7 +228,7 @@ class UnaryReader:
     __slots__ = ("_frame", "_frames", "_text")
 
     def __init__(
-        self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str | None = None
+        self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str = IDENTITY
     ) -> None:
         self._text = TextReader() if mode is Mode.TEXT else None
         self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)

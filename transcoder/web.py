@@ -6,7 +6,8 @@ sonora's own answers some client wrong (docs/grpc-web.md lists them).
 
 Follows PROTOCOL-WEB.md.
 Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
-its call ends. Only one that is not gets another HTTP status.
+its call ends. Only one that is not gets another HTTP status, with a text: clients take JSON for
+the Connect protocol.
 Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call is the backend's.
 """
 
@@ -30,7 +31,6 @@ from transcoder.compression import accepts_gzip
 from transcoder.errors import (
     TranscodeError,
     shown,
-    status_json,
     unimplemented,
     unsupported_media_type,
     wrong_method,
@@ -49,6 +49,7 @@ from transcoder.responses import HeaderList
 from transcoder.web_request import RequestReader
 
 _UNROUTED: Final = Routed()
+_TEXT: Final = "text/plain; charset=utf-8"
 _TURN_S: Final = 0.002
 """How long a stream may go on before others have their turn."""
 
@@ -131,6 +132,12 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         frame = trailer_frame(error.code, error.message, details=error.details)
         return 200, [("Content-Type", mode.content_type), *error.headers], mode.encoded(frame)
 
+    @staticmethod
+    def refusal(error: TranscodeError) -> tuple[int, HeaderList, bytes]:
+        """Returns the answer to a request of this door that is no call."""
+        headers = [("Content-Type", _TEXT), *error.headers]
+        return error.http_status, headers, error.message.encode("utf-8", "replace")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI asks."""
         if scope["type"] != "http":
@@ -142,11 +149,9 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         try:
             asked = _mode(scope["method"], headers, routed)
         except TranscodeError as error:
-            out = [("Content-Type", "application/json"), *error.headers]
-            await _start(send, error.http_status, out)
-            await send(
-                {"type": "http.response.body", "body": status_json(error), "more_body": False}
-            )
+            status, out, body = self.refusal(error)
+            await _start(send, status, out)
+            await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         mode = answer_mode(asked, headers.get("Accept"))
         out = [("Content-Type", mode.content_type)]

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from transcoder.asgi import Event, Receive
 from transcoder.ceiling import Ceiling, Held
-from transcoder.compression import INFLATE_AT_ONCE_BYTES, inflated
+from transcoder.compression import INFLATE_AT_ONCE_BYTES, inflated, known_encoding
 from transcoder.errors import TranscodeError, too_large
 from transcoder.grpcweb import HEADER_BYTES, Frame, Mode, UnaryReader, only_message
 from transcoder.offload import Offload
@@ -63,6 +63,7 @@ class RequestReader:
     async def _read(
         self, receive: Receive, headers: Mapping[str, str], mode: Mode, held: Held
     ) -> Frame:
+        encoding = known_encoding(headers.get("grpc-encoding"))
         limit_bytes = self._limits.message_max_bytes
         body_max_bytes = limit_bytes + HEADER_BYTES
         if mode is Mode.TEXT:
@@ -76,7 +77,6 @@ class RequestReader:
             message = only_message(event.get("body", b""), max_bytes=limit_bytes)
             if message is not None:
                 return Frame(message, is_compressed=False)
-        encoding = headers.get("grpc-encoding")
         reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
         reader.feed(event.get("body", b""))
         while event.get("more_body", False):

@@ -192,7 +192,7 @@ async def test_a_rest_path_takes_grpc_web_and_wins_over_the_message(server: Serv
 
 async def test_a_rest_path_with_another_method_is_405(server: Server) -> None:
     status, content_type, _ = await post(server, ASKED, "/v1/operations/a")
-    assert (status, content_type) == (405, "application/json")
+    assert (status, content_type) == (405, "text/plain; charset=utf-8")
 
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "application/json", "text/plain"])

@@ -16,7 +16,7 @@ from tests.grpcweb_fixture import SAY, Server, serving
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 
 WAIT_S = 10
-TYPE = {"Content-Type": "application/grpc-web+proto"}
+TYPE = "application/grpc-web+proto"
 # EchoRequest(name="operations/a"), framed, and its answer in both modes.
 ASKED = b"\x00\x00\x00\x00\x0e\x0a\x0coperations/a"
 ANSWERED = b"\x00\x00\x00\x00\x10\x0a\x0coperations/a\x10\x01"
@@ -139,7 +139,7 @@ async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) 
     message = EchoRequest(name="n", size=100_000, payload=dense).SerializeToString()
     payload = gzip.compress(message)
     body = b"\x01" + len(payload).to_bytes(4, "big") + payload
-    headers = TYPE | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
+    headers = {"Content-Type": TYPE} | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
     async with (
         aiohttp.ClientSession() as session,
         session.post(server.url + SAY, data=body, headers=headers) as answer,
@@ -158,9 +158,6 @@ async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) 
     [
         "application/grpc",
         "application/grpc+proto",
-        "application/grpc-web+json",
-        "application/grpc-web-text+json",
-        "application/grpc-webbing",
         "application/octet-stream",
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -178,6 +175,86 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
     assert server.servicer.seen == []
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "content_type", "origin", "status", "text"),
+    [
+        pytest.param(
+            "POST",
+            SAY,
+            "application/grpc-web+json",
+            None,
+            415,
+            "content type 'application/grpc-web+json': "
+            "expected application/grpc-web+proto or application/grpc-web-text+proto",
+            id="another codec",
+        ),
+        pytest.param(
+            "POST",
+            SAY,
+            "application/grpc-web-text+json",
+            None,
+            415,
+            "content type 'application/grpc-web-text+json': "
+            "expected application/grpc-web+proto or application/grpc-web-text+proto",
+            id="another codec in text mode",
+        ),
+        pytest.param(
+            "POST",
+            SAY,
+            "Application/gRPC-Webbing",
+            None,
+            415,
+            "content type 'Application/gRPC-Webbing': "
+            "expected application/grpc-web+proto or application/grpc-web-text+proto",
+            id="an unknown subtype",
+        ),
+        pytest.param("GET", SAY, TYPE, None, 405, "Method Not Allowed", id="GET"),
+        pytest.param("PUT", SAY, TYPE, None, 405, "Method Not Allowed", id="PUT"),
+        pytest.param("GET", "/none", TYPE, None, 404, "Not Found", id="no such path"),
+        pytest.param(
+            "POST",
+            SAY,
+            TYPE,
+            "https://foreign.example",
+            403,
+            "origin 'https://foreign.example': not one of the allowed origins",
+            id="a foreign page",
+        ),
+    ],
+)
+async def test_what_is_no_call_is_refused_without_json(
+    server: Server,
+    verb: str,
+    path: str,
+    content_type: str,
+    origin: str | None,
+    status: int,
+    text: str,
+) -> None:
+    headers = {"Content-Type": content_type} | ({"Origin": origin} if origin else {})
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(verb, server.url + path, data=ASKED, headers=headers) as answer,
+    ):
+        answered = (answer.status, answer.headers["Content-Type"], await answer.text())
+    assert answered == (status, "text/plain; charset=utf-8", text)
+    assert server.servicer.seen == []
+
+
+@pytest.mark.parametrize("flags", [b"\x00", b"\x01"], ids=["as it is", "flagged as compressed"])
+@pytest.mark.parametrize("size", [100, 1], ids=["whole", "byte by byte"])
+async def test_an_unknown_encoding_is_refused_whatever_its_frames_say(
+    server: Server, flags: bytes, size: int
+) -> None:
+    body = flags + ASKED[1:]
+    headers = head(f"Content-Length: {len(body)}", "grpc-encoding: foo")
+    start, answer = await exchange(server, headers, *cut(body, size))
+    assert b"\r\ngrpc-accept-encoding: identity,gzip\r\n" in start
+    expected = b"grpc-status:12\r\ngrpc-message:grpc-encoding: expected identity or gzip, got 'foo'"
+    assert answer[5:] == expected + b"\r\n"
+    assert server.servicer.seen == []
+
+
 async def test_json_is_json_at_the_same_path(server: Server) -> None:
     async with (
         aiohttp.ClientSession() as session,
@@ -190,7 +267,9 @@ async def test_json_is_json_at_the_same_path(server: Server) -> None:
 async def test_another_http_method_is_405(server: Server, verb: str) -> None:
     async with (
         aiohttp.ClientSession() as session,
-        session.request(verb, server.url + SAY, data=ASKED, headers=TYPE) as answer,
+        session.request(
+            verb, server.url + SAY, data=ASKED, headers={"Content-Type": TYPE}
+        ) as answer,
     ):
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     assert server.servicer.seen == []

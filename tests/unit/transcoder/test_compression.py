@@ -5,7 +5,7 @@ import zlib
 import pytest
 from grpc import StatusCode
 
-from transcoder.compression import accepts_gzip, inflated
+from transcoder.compression import accepts_gzip, inflated, known_encoding
 from transcoder.errors import TranscodeError
 
 LIMIT_BYTES = 1000
@@ -77,3 +77,27 @@ def test_a_bomb_never_exists_in_memory() -> None:
 )
 def test_accept_encoding_names_gzip(accepted: str | None, expected: bool) -> None:
     assert accepts_gzip(accepted) is expected
+
+
+@pytest.mark.parametrize(
+    ("header", "encoding"),
+    [
+        pytest.param(None, "identity", id="no header"),
+        pytest.param("", "identity", id="an empty one"),
+        pytest.param("identity", "identity", id="identity"),
+        pytest.param("gzip", "gzip", id="gzip"),
+    ],
+)
+def test_an_encoding_is_known(header: str | None, encoding: str) -> None:
+    assert known_encoding(header) == encoding
+
+
+@pytest.mark.parametrize("header", ["br", "GZIP", "gzip,identity"])
+def test_a_client_learns_which_encodings_it_may_use(header: str) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        known_encoding(header)
+    assert (caught.value.code, caught.value.message, caught.value.headers) == (
+        StatusCode.UNIMPLEMENTED,
+        f"grpc-encoding: expected identity or gzip, got '{header}'",
+        (("grpc-accept-encoding", "identity,gzip"),),
+    )

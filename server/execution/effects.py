@@ -97,6 +97,8 @@ class _Attribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
 
 _Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Metadata | _Attribute
 
+_Told: TypeAlias = "JSON | orjson.Fragment"
+
 _decode: Final = msgspec.json.Decoder(_Op).decode
 
 _LOGIN: Final = (_Field, _Entry, _Shorten)
@@ -220,9 +222,10 @@ class Collector:
                 told[name] = contexts.told(value)
         return orjson.dumps({"context": told, **self._lists()})
 
-    def _lists(self) -> dict[str, JSON]:
-        metadata: list[JSON] = [
-            {"key": entry.key, "value": [*entry.value]} for entry in self._metadata
+    def _lists(self) -> dict[str, object]:
+        metadata = [
+            {"key": entry.key, "value": _shown(entry.value), "stored": _stored(entry.value)}
+            for entry in self._metadata
         ]
         grants: list[JSON] = [
             {
@@ -284,6 +287,30 @@ class Collector:
         """A part of the context, to be changed and told anew."""
         self._told.pop(part, None)
         return self._context[part]
+
+
+def _shown(octets: bytes) -> _Told:
+    """Returns a value of metadata as scripts read it: parsed JSON, else text, else octets."""
+    try:
+        orjson.loads(octets)
+    except ValueError:
+        text = _text_of(octets)
+        return [*octets] if text is None else text
+    return orjson.Fragment(octets)
+
+
+def _stored(octets: bytes) -> str:
+    """Returns the member of an effect that sets the value again."""
+    text = _text_of(octets)
+    member: dict[str, JSON] = {"octets": [*octets]} if text is None else {"value": text}
+    return orjson.dumps(member)[1:-1].decode()
+
+
+def _text_of(octets: bytes) -> str | None:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _value_of(claim: _Claim) -> JSON:

@@ -629,7 +629,7 @@ class Effects(_message.Message):
     def user(self) -> Global___UserChanges: ...
     @_builtins.property
     def metadata(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metadata]:
-        """Of the user. Values are JSON, unless a script pushed octets of its own."""
+        """Of the user. Values are JSON, unless a script appended octets of its own."""
 
     @_builtins.property
     def user_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserGrant]:

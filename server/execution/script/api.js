@@ -35,7 +35,7 @@ const metadataKey = (key) => {
   return bounded(key);
 };
 
-const keyAndValue = (write) => (...values) => {
+const two = (values) => {
   if (values.length !== 2) throw refusal("exactly 2 (key, value) arguments expected");
-  write(metadataKey(values[0]), tell("escape", encode(values[1])), values[0]);
+  return values;
 };

@@ -18,6 +18,9 @@ const encode = (value) => {
   }
 };
 
+// As metadata keeps a value: JSON as Go writes it.
+const asStored = (value) => tell("escape", encode(value));
+
 // The error is made by `encode`, as a stack that begins deep in a value does not reach the script.
 const refuse = (Type, message) => {
   unfit = () => new Type(message);

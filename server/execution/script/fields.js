@@ -27,36 +27,39 @@ const addSetters = (api, fields) => {
   }
 };
 
-const tagOfOctets = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
-const octets = (value) => {
-  const isBytes = apply(tagOfOctets, value, []) === "Uint8Array";
-  if (!isBytes && !isArray(value)) {
-    throw new TypeError_(`metadata value: expected an array of octets, got ${kindOf(value)}`);
-  }
-  const out = [];
-  for (let index = 0; index < value.length; index++) {
-    const octet = value[index];
-    if (!isInteger(octet) || octet < 0 || octet > 255) {
-      throw new TypeError_(`metadata value[${index}]: expected an octet, got ${kindOf(octet)}`);
-    }
-    push(out, octet);
-  }
-  return out;
+// Entries of the list, and what the host was told of each: a script that moves an entry passes it again.
+const kept = new WeakMap();
+const keptAs = method(WeakMap.prototype, "get");
+const keep = method(WeakMap.prototype, "set");
+
+const newEntry = (key, value, stored) => {
+  const json = `"key":${metadataKey(key)},${stored}`;
+  const entry = freeze({ key, value });
+  keep(kept, entry, json);
+  return { json, value: entry };
 };
 
-// Of {key, value}: the value as octets, or a string, whose octets it then is.
+// Of {key, value}: the value as JSON, whatever it is.
 const metadataEntry = (given) => {
-  const { key, value } = objectOf(given, "metadata");
-  const json = metadataKey(key);
-  if (typeof value === "string") {
-    return { json: `"key":${json},"value":${bounded(value)}`, value: freeze({ key, value }) };
-  }
-  const bytes = value === undefined || value === null ? [] : octets(value);
-  return { json: `"key":${json},"octets":${list(bytes, "[", "]")}`, value: freeze({ key, value: bytes }) };
+  const json = keptAs(kept, objectOf(given, "metadata"));
+  if (json !== undefined) return { json, value: given };
+  const { key, value } = given;
+  return newEntry(key, value, `"value":${quoted(asStored(value))}`);
 };
+
+const raw = lazily("raw", () => ({
+  ...names(), apply, two, newEntry, bounded, getOwnPropertyDescriptor, getPrototypeOf, isInteger, Uint8Array_,
+}));
 
 const addMetadata = (api) => {
-  const metadata = listOfApi("metadata", "entry", setup.metadata, metadataEntry);
+  const told = each(setup.metadata, (entry) => newEntry(entry.key, entry.value, entry.stored).value);
+  const metadata = listOfApi("metadata", "entry", told, metadataEntry);
+  const append = (given) => { metadata[metadata.length] = given; };
   api.metadata = metadata;
-  api.v1 = { user: { appendMetadata: keyAndValue((_key, value, key) => { metadata[metadata.length] = { key, value }; }) } };
+  api.v1 = {
+    user: {
+      appendMetadata: (...values) => append({ key: two(values)[0], value: values[1] }),
+      appendMetadataRaw: (...values) => append(raw()(values)),
+    },
+  };
 };

@@ -14,7 +14,10 @@ const grantsOf = (data) => {
 // What this action set, by key, as it is stored.
 const written = { __proto__: null };
 
-const setMetadata = keyAndValue((key, value, name) => {
-  effect(`{"op":"metadata","key":${key},"value":${quoted(value)}}`);
-  written[name] = value;
-});
+const setMetadata = (...values) => {
+  const { 0: key, 1: value } = two(values);
+  const name = metadataKey(key);
+  const stored = asStored(value);
+  effect(`{"op":"metadata","key":${name},"value":${quoted(stored)}}`);
+  written[key] = stored;
+};

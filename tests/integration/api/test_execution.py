@@ -76,7 +76,7 @@ EFFECTS = [
         ("1", "2"),
         "api.setFirstName('Ada'); api.setEmail('a@b'); api.setEmailVerified(true);"
         "api.setGender(1);"
-        "api.setUsername(''); api.metadata.push({key: 'k', value: [0, 255]})",
+        "api.setUsername(''); api.v1.user.appendMetadataRaw('k', [0, 255])",
         {
             "user": {
                 "firstName": "Ada",

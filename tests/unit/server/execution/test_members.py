@@ -289,7 +289,8 @@ CREATION_FIELDS = {
     "api.setGender(2)": field("gender", 2),
 }
 METADATA = {
-    "api.metadata.push({key: 'k', value: [104, 105]})": effects(metadata=(Metadata("k", b"hi"),)),
+    "api.metadata.push({key: 'k', value: [1, 2]})": effects(metadata=(Metadata("k", b"[1,2]"),)),
+    "api.v1.user.appendMetadataRaw('k', [104, 105])": effects(metadata=(Metadata("k", b"hi"),)),
     "api.v1.user.appendMetadata('k', {b: 1, a: 'x'})": effects(
         metadata=(Metadata("k", b'{"a":"x","b":1}'),)
     ),

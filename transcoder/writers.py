@@ -27,7 +27,7 @@ import keyword
 import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -46,16 +46,32 @@ _SPECIAL: Final[Mapping[str, Callable[..., object]]] = {
     wellknown.FIELD_MASK: wellknown.field_mask_json,
     **structs.WRITERS,
 }
-_QUOTED: Final = "f'{v}'"
-_EXPRESSION: Final[Mapping[int, str]] = {
+
+
+class _Source(NamedTuple):
+    """Source that makes JSON of one value, `v`."""
+
+    text: str
+    function: str = ""
+    """The name of the function that `text` calls with `v` alone; empty where it is no such call."""
+
+
+def _call(function: str) -> _Source:
+    return _Source(f"{function}(v)", function)
+
+
+_AS_IS: Final = _Source("v")
+_NULL: Final = _Source("None")
+_QUOTED: Final = _Source("f'{v}'")
+_SCALAR: Final[Mapping[int, _Source]] = {
     FieldDescriptor.TYPE_INT64: _QUOTED,
     FieldDescriptor.TYPE_SINT64: _QUOTED,
     FieldDescriptor.TYPE_SFIXED64: _QUOTED,
     FieldDescriptor.TYPE_UINT64: _QUOTED,
     FieldDescriptor.TYPE_FIXED64: _QUOTED,
-    FieldDescriptor.TYPE_BYTES: "b2a_base64(v, newline=False).decode('ascii')",
-    FieldDescriptor.TYPE_DOUBLE: "v if v - v == 0 else float_word(v)",
-    FieldDescriptor.TYPE_FLOAT: "shortest_float(v)",
+    FieldDescriptor.TYPE_BYTES: _Source("b2a_base64(v, newline=False).decode('ascii')"),
+    FieldDescriptor.TYPE_DOUBLE: _Source("v if v - v == 0 else float_word(v)"),
+    FieldDescriptor.TYPE_FLOAT: _call("shortest_float"),
 }
 WIDE_MIN: Final = 48
 """From this cost of unset fields on, a writer asks which fields are set (50 ns a unit)."""
@@ -203,29 +219,29 @@ class Writers:
             one = self._one(entry.fields_by_name["value"], pending)
             name = f"write_map_{len(self._namespace)}"  # which only grows
             # A function made once, and not by each message, as that of a comprehension is.
-            body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one}")
+            body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one.text}")
             self._namespace[name] = self._function("held", field.full_name, *body, "return out")
             return f"{name}(held)"
         one = self._one(field, pending)
         if not field.is_repeated:
-            return one
+            return one.text
         # A slice makes a list of all elements at once, in C; iteration asks for one at a time.
-        if one == "v":
+        if one is _AS_IS:
             return "v[:]"
         # A call an element takes no frame of its own where there is a function for it.
-        function = one.removesuffix("(v)")
-        return f"[*map({function}, v[:])]" if function.isidentifier() else f"[{one} for v in v[:]]"
+        return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
 
-    def _one(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> str:
+    def _one(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> _Source:
+        """Source of one value: of an element, where the field is repeated."""
         if field.message_type is not None:
-            return f"{self._name_of(field.message_type, pending)}(v)"
+            return _call(self._name_of(field.message_type, pending))
         if field.enum_type is None:
-            return _EXPRESSION.get(field.type, "v")
+            return _SCALAR.get(field.type, _AS_IS)
         if field.enum_type.full_name == scalars.NULL_VALUE:
-            return "None"
+            return _NULL
         if self._options.enums_as_ints:
-            return "v"
-        return f"{self._enum_names(field.enum_type)}(v)"
+            return _AS_IS
+        return _call(self._enum_names(field.enum_type))
 
     def _enum_names(self, enum: EnumDescriptor) -> str:
         name = self._names.get(enum)

@@ -20,6 +20,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from tests.conformance.messages import PLACE, Maker, with_place
+from tests.schemas import add_schema, every_kind
 from transcoder.codec import Codec
 from transcoder.errors import TranscodeError
 from transcoder.options import JsonOptions
@@ -28,6 +29,7 @@ TYPES: Final = (
     "protobuf_test_messages.proto2.TestAllTypesProto2",
     "protobuf_test_messages.proto3.TestAllTypesProto3",
     "protobuf_test_messages.editions.TestAllTypesEdition2023",
+    "test.Kinds",
 )
 PACKED: Final = (TYPES[1], "google.protobuf.Timestamp", "google.protobuf.Struct")
 OPTIONS: Final[tuple[tuple[JsonOptions, dict[str, bool]], ...]] = (
@@ -55,6 +57,7 @@ class Comparison:
         self._pool = DescriptorPool()
         for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
             self._pool.AddSerializedFile(file.SerializeToString())
+        add_schema(self._pool, every_kind())
         self._codecs = [Codec(options, pool=self._pool, strict=True) for options, _ in OPTIONS]
 
     def chunk(self, first: int) -> Tally:
@@ -86,7 +89,7 @@ class Comparison:
         ours = self._codecs[turn].encode(message)
         theirs = json_format.MessageToDict(message, descriptor_pool=self._pool, **OPTIONS[turn][1])
         if json.loads(ours) != (
-            _nulls(theirs) if OPTIONS[turn][1].get("use_integers_for_enums") else theirs
+            with_nulls(theirs) if OPTIONS[turn][1].get("use_integers_for_enums") else theirs
         ):
             failures.append(f"{number}: written otherwise: {ours[:300]!r} {str(theirs)[:300]}")
         text = self._codecs[0].encode(message)
@@ -126,7 +129,10 @@ class Explanation(NamedTuple):
     reason: str
 
 
-_ENUM: Final = r"[eE]num\w*\W[^{}]*|[eE]num\w*\": \{[^{}]*|NullValue\W*|nullValue\W*"
+_ENUM: Final = (
+    r"([eE]num|[cC]olor)\w*\W[^{}]*|([eE]num|[cC]olor)\w*\": \{[^{}]*|"
+    r"[nN]ull[vV]alue\W*|mapNullvalue\": \{[^{}]*"
+)
 EXPLANATIONS: Final = tuple(
     Explanation(verdict, re.compile(pattern, re.DOTALL), reason)
     for verdict, pattern, reason in (
@@ -136,6 +142,11 @@ EXPLANATIONS: Final = tuple(
             OURS,
             r"«(9223372036854775807\.0|1\.0|1e2|0\.1e1|100000000000000000000e-20)»",
             "integers as floats: json_format loses digits, or has none of them for enums",
+        ),
+        (
+            OURS,
+            r"(many|map)Nullvalue\": [\[{][^\]}]*\bnull\b",
+            "json_format reads no null in a list or a map, where it is a NullValue",
         ),
         (
             THEIRS,
@@ -159,14 +170,23 @@ EXPLANATIONS: Final = tuple(
 """All that they differ on: json_format is wider than ProtoJSON, or not exact."""
 
 
-def _nulls(tree: Any) -> Any:
-    """With integers for enums json_format writes NullValue as 0, which reads as a number."""
+def with_nulls(tree: Any) -> Any:
+    """Returns what json_format wrote with integers for enums, with null for each NullValue.
+
+    It writes 0 for one, which reads as a number. Fields of that type have its name in theirs.
+    """
     if isinstance(tree, dict):
         return {
-            name: None if name.endswith("NullValue") else _nulls(value)
+            name: _all_null(value) if "nullvalue" in name.lower() else with_nulls(value)
             for name, value in tree.items()
         }
-    return [_nulls(value) for value in tree] if isinstance(tree, list) else tree
+    return [with_nulls(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _all_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return dict.fromkeys(value)
+    return [None] * len(value) if isinstance(value, list) else None
 
 
 def _same(one: bytes, other: bytes) -> bool:

@@ -75,7 +75,7 @@ class Maker:
         for field in self._random.sample(
             fields, min(len(fields), self._random.randint(0, 2 + depth))
         ):
-            self._fill(message, field, depth)
+            self.fill(message, field, depth)
         return message
 
     def _fields_of(self, descriptor: Descriptor) -> list[FieldDescriptor]:
@@ -93,7 +93,8 @@ class Maker:
             ]
         return fields
 
-    def _fill(self, message: Any, field: FieldDescriptor, depth: int) -> None:
+    def fill(self, message: Any, field: FieldDescriptor, depth: int) -> None:
+        """Sets one field, in which messages nest `depth` times at most."""
         held = message.Extensions if field.is_extension else message
         entry = map_entry(field)
         count = self._random.choice((1, 1, 2, 10))

@@ -14,40 +14,13 @@ import msgspec
 import orjson
 
 from server.execution import contexts
+from server.execution.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
 from server.execution.contract import JSON, Attribute, Effects, Grant, Metadata, Trigger
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
 """Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
 
 LIST_MAX: Final = 1000
-
-RESERVED_PREFIX: Final = "urn:zitadel:iam"
-
-STANDARD_CLAIMS: Final = frozenset(
-    (
-        "sub",
-        "name",
-        "given_name",
-        "family_name",
-        "middle_name",
-        "nickname",
-        "profile",
-        "picture",
-        "website",
-        "gender",
-        "birthdate",
-        "zoneinfo",
-        "locale",
-        "updated_at",
-        "preferred_username",
-        "email",
-        "email_verified",
-        "phone_number",
-        "phone_number_verified",
-        "address",
-    )
-)
-"""Claims that scopes fill; where one did, what an action sets does not show."""
 
 
 class _Field(msgspec.Struct, tag_field="op", tag="field", frozen=True):
@@ -160,16 +133,17 @@ class Collector:
         self._claims: dict[str, JSON] = {}
         # A standard claim that a scope filled is the one that shows.
         claims = context.get("claims")
-        self._filled = STANDARD_CLAIMS & claims.keys() if isinstance(claims, dict) else frozenset()
+        self._filled = STANDARD & claims.keys() if isinstance(claims, dict) else frozenset()
         self._claim_log: list[JSON] = []
+        self._left_out: set[str] = set()
         self._fields: dict[str, str | bool | int] = {}
         self._metadata: list[Metadata] = []
         self._written: dict[str, Metadata] = {}
         self._grants: list[Grant] = []
         self._attributes: dict[str, Attribute] = {}
 
-    def apply(self, payload: bytes) -> None:
-        """Take one effect.
+    def apply(self, payload: bytes) -> str | None:
+        """Takes one effect; returns a warning for the log of its action, if there is one.
 
         Raises:
             EffectError: it is none, or one of another trigger.
@@ -196,7 +170,7 @@ class Collector:
             case _Shorten():
                 del self._metadata[max(op.length, 0) :], self._grants[max(op.length, 0) :]
             case _Claim():
-                self._set_claim(op)
+                return self._set_claim(op)
             case _ClaimLog():
                 self._claim_log.append(op.entry)
             case _Metadata():
@@ -204,9 +178,11 @@ class Collector:
             case _Attribute():
                 attribute = Attribute(op.name, op.name_format, tuple(op.values))
                 self._attributes.setdefault(op.name, attribute)
+        return None
 
     def action_done(self, name: str) -> None:
         """After each action that does not end the run: what it logged into claims becomes one."""
+        self._left_out.clear()
         if self._claim_log:
             self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
             self._claim_log = []
@@ -262,15 +238,25 @@ class Collector:
             user["username"] = op.value
         self._fields[op.name] = op.value
 
-    def _set_claim(self, op: _Claim) -> None:
+    def _set_claim(self, op: _Claim) -> str | None:
         if op.key.startswith(RESERVED_PREFIX):
-            return
+            return None
+        if op.key in TOKEN_OWN:
+            return self._leave_out(op.key)
         there = self._context["claims"]
-        custom = {} if op.key in STANDARD_CLAIMS or not isinstance(there, dict) else there
+        custom = {} if op.key in STANDARD or not isinstance(there, dict) else there
         if self._claims.get(op.key) is not None or custom.get(op.key) is not None:
             self._claim_log.append(f"key {json.dumps(op.key, ensure_ascii=False)} already exists")
-            return
+            return None
         self._write_claim(op.key, _value_of(op))
+        return None
+
+    def _leave_out(self, key: str) -> str | None:
+        """Returns a warning, once for each claim and action."""
+        if key in self._left_out:
+            return None
+        self._left_out.add(key)
+        return f'claim "{key}" is the token\'s own'
 
     def _write_claim(self, key: str, value: JSON) -> None:
         self._claims[key] = value

@@ -183,7 +183,8 @@ class _Action:
     def effect(self, payload: bytes) -> None:
         if self._collector is None:
             raise EffectError("an effect of a script that is only checked")
-        self._collector.apply(payload)
+        if warning := self._collector.apply(payload):
+            self.lines.append(LogLine("warn", warning))
 
     def log(self, payload: bytes) -> None:
         self._log_bytes += len(payload)

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import execution_pb2 as pb
 from server.eventstore.runs import RunsPage
+from server.execution.claims import OVERRIDABLE
 from server.execution.contract import JSON, ActionResult, Effects, Failure, RunResult
 from server.services.execution_requests import page_token
 from server.services.values import fill_value
@@ -48,6 +49,8 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
     """
     for key, claim in effects.claims.items():
         fill_value(message.claims[key], claim)
+        if key in OVERRIDABLE:
+            message.overridable_claims.append(key)
     for name, value in effects.fields.items():
         if name == "gender":
             # As ZITADEL has it: an int32, whatever number a script gives.

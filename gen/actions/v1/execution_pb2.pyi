@@ -621,9 +621,12 @@ class Effects(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     USER_GRANTS_FIELD_NUMBER: _builtins.int
     SAML_ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    OVERRIDABLE_CLAIMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def claims(self) -> _containers.MessageMap[_builtins.str, _struct_pb2.Value]:
-        """Custom claims, what actions logged into claims among them."""
+        """Custom claims, what actions logged into claims among them. Never `iss`, `sub`, `aud`, `exp`, `iat`
+        or `jti`.
+        """
 
     @_builtins.property
     def user(self) -> Global___UserChanges: ...
@@ -639,6 +642,12 @@ class Effects(_message.Message):
     def saml_attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SamlAttribute]:
         """Of the SAML response."""
 
+    @_builtins.property
+    def overridable_claims(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of those `claims` that the token may have itself, such as `scope` or `nonce`: where it does,
+        its own value wins.
+        """
+
     def __init__(
         self,
         *,
@@ -647,10 +656,11 @@ class Effects(_message.Message):
         metadata: _abc.Iterable[Global___Metadata] | None = ...,
         user_grants: _abc.Iterable[Global___UserGrant] | None = ...,
         saml_attributes: _abc.Iterable[Global___SamlAttribute] | None = ...,
+        overridable_claims: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "metadata", b"metadata", "saml_attributes", b"saml_attributes", "user", b"user", "user_grants", b"user_grants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "metadata", b"metadata", "overridable_claims", b"overridable_claims", "saml_attributes", b"saml_attributes", "user", b"user", "user_grants", b"user_grants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

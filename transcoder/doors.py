@@ -135,10 +135,11 @@ class Doors:
         return await self._respond(request, _target(request), self._responses.one_piece)
 
     async def answer_mounted(self, request: web.Request) -> web.StreamResponse:
-        # As a sub-application the route is "/mounted/at/{path}", and the target begins with it.
+        # As a sub-application the route is "/mounted/at/{path}", and the target begins with as many
+        # segments. aiohttp has found them alike; how the client escaped them is its own affair.
         resource = request.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
-        target = _target(request).removeprefix(mounted_at)
+        target = _without_segments(_target(request), mounted_at.count("/"))
         # aiohttp cancels as often as it finds a reason to.
         return await self._tasks.run(
             self._respond(request, target, self._responses.buffered),
@@ -360,6 +361,14 @@ def _named(request: web.BaseRequest, target: str) -> str:
     if not path.startswith("/"):
         path = path.rpartition("@")[2]
     return f"{request.method} {shown(path)}{' with a query' if mark else ''}"
+
+
+def _without_segments(target: str, number: int) -> str:
+    """Returns what follows the first segments of a target, which has at least so many."""
+    start = 0
+    for _ in range(number):
+        start = target.find("/", start + 1)
+    return target[start:]
 
 
 def _target(request: web.BaseRequest) -> str:

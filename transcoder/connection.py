@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import hdrs, http_exceptions, web
+from aiohttp import HttpVersion11, hdrs, http_exceptions, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
@@ -35,6 +35,7 @@ from transcoder.errors import (
 from transcoder.half_closed import CONTINUE, LOOKS_PER_PROBE, PROBE_S, is_open, may_probe
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
+from transcoder.upgrades import is_deaf
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,8 @@ def make_request(
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
     """What `web.Server` calls when it takes up a request of a `Connection`."""
+    if isinstance(protocol, Connection) and not protocol.may_go_on(message):
+        message = message._replace(should_close=True)
     request = Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
     if isinstance(protocol, Connection):
         protocol.begin(request)
@@ -167,6 +170,7 @@ class Connection(web.RequestHandler):
         "_framing_bytes",
         "_header_timer",
         "_is_cut",
+        "_is_deaf",
         "_is_half_closed",
         "_looks",
         "_probe_timer",
@@ -204,6 +208,7 @@ class Connection(web.RequestHandler):
         self._task: asyncio.Task[None] | None = None
         self._is_cut = False
         self._is_half_closed = False
+        self._is_deaf = False
         # Since the client's input ended: how often was looked for it, and what had been sent then.
         self._looks = 0
         self._sent_bytes = 0
@@ -221,6 +226,13 @@ class Connection(web.RequestHandler):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def may_go_on(self, message: RawRequestMessage) -> bool:
+        """Returns True if requests may follow this one."""
+        if self._is_deaf:
+            return bool(self._messages)
+        # RFC 9112 section 6.1: who forwarded such a request may not have understood its end.
+        return not (message.chunked and message.version < HttpVersion11)
 
     def drain(self) -> None:
         """Close, unless there is a request to answer; then `log_access` does it."""
@@ -291,10 +303,15 @@ class Connection(web.RequestHandler):
         if request is not None and not request.content.is_eof():
             before = request.content.total_bytes
             super().data_received(data)
-            self._framing_bytes += len(data) - (request.content.total_bytes - before)
+            framing_bytes = len(data) - (request.content.total_bytes - before)
+            self._framing_bytes += framing_bytes
+            if framing_bytes and "Upgrade" in request.headers:
+                self._is_deaf = True
         else:
             super().data_received(data)
             request = self._request
+            if self._messages and getattr(self._messages[-1][0], "upgrade", False):
+                self._is_deaf = is_deaf(*self._messages[-1], data)
         if request is None:
             if self._header_timer is None and not self._messages and data:
                 self._await_headers()
@@ -335,7 +352,8 @@ class Connection(web.RequestHandler):
         else:
             self._discard_left = self._connections.limits.discard_max_bytes
             self._cut_if_endless(request, self._discard_left)
-        if self._connections.is_draining or (self._is_half_closed and not self._messages):
+        is_last = self._is_half_closed or self._is_deaf
+        if self._connections.is_draining or (is_last and not self._messages):
             self.close()
 
     def handle_error(

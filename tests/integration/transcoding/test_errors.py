@@ -129,9 +129,9 @@ async def own_route() -> None:
 async def test_a_prefix_is_found_however_a_client_escapes_it(
     prefix: str, requested: str, path: str, name: str
 ) -> None:
-    async with mounted(prefix) as session:
-        async with session.get(URL(requested + path, encoded=True)) as answer:
-            assert (answer.status, await answer.json()) == (200, {"name": name, "done": True})
+    url = URL(requested + path, encoded=True)
+    async with mounted(prefix) as session, session.get(url) as answer:
+        assert (answer.status, await answer.json()) == (200, {"name": name, "done": True})
 
 
 async def own_middleware() -> None:

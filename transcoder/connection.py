@@ -310,8 +310,12 @@ class Connection(web.RequestHandler):
         else:
             super().data_received(data)
             request = self._request
-            if self._messages and getattr(self._messages[-1][0], "upgrade", False):
-                self._is_deaf = is_deaf(*self._messages[-1], data)
+            if self._messages:
+                message, payload = self._messages[-1]
+                if isinstance(message, RawRequestMessage) and message.upgrade:
+                    protocol = message.headers.get("Upgrade", "")
+                    if is_deaf(message.method, protocol, payload.total_bytes, data):
+                        self._is_deaf = True
         if request is None:
             if self._header_timer is None and not self._messages and data:
                 self._await_headers()

@@ -10,21 +10,19 @@ try h2c on each connection (Java's) send it alone, and keep theirs.
 
 from typing import Final
 
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-
 _END_OF_HEADERS: Final = b"\r\n\r\n"
 
 
-def is_deaf(message: RawRequestMessage, payload: StreamReader, data: bytes) -> bool:
-    """Returns True if requests behind this one may be lost.
+def is_deaf(method: str, protocol: str, body_bytes: int, data: bytes) -> bool:
+    """Returns True if requests behind one that asks for another protocol may be lost.
 
     Args:
-        message: the last that was parsed from `data`; it asks for another protocol.
-        payload: its body.
-        data: what was received last.
+        method: of the request.
+        protocol: its Upgrade header.
+        body_bytes: of its body, as far as it has been received.
+        data: what was received last, with the end of its headers.
     """
-    if message.method == "CONNECT" or message.headers.get("Upgrade", "").lower() != "h2c":
+    if method == "CONNECT" or protocol.lower() != "h2c":
         return True
     found = data.find(_END_OF_HEADERS)
-    return found < 0 or found + len(_END_OF_HEADERS) + payload.total_bytes != len(data)
+    return found < 0 or found + len(_END_OF_HEADERS) + body_bytes != len(data)

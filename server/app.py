@@ -50,6 +50,7 @@ from server.storage_watch import StorageWatch
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.validation import checks_of
+from server.version import installed_version
 from transcoder import Limits, Transcoder
 from zitadel import management_pb2
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
@@ -175,6 +176,14 @@ class Application:
         watch = StorageWatch(store.check, tell)
         watch.start()
         running.push_async_callback(watch.close)
+        log.info(
+            "serving",
+            version=installed_version() or "not installed",
+            listen=listen,
+            grpc_listen=grpc_listen,
+            data_dir=str(config.data_dir.absolute()),
+            migrations=",".join(store.migrations) or "none",
+        )
         return Started(listen, grpc_listen, owner)
 
     def _connections(self) -> Shares:

@@ -209,6 +209,9 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
     "runs_max_mib": config_values.number(0, 1 << 20),
 }
 
+VARIABLES: Final = (*(f"ACTIONS_{name.upper()}" for name in (*_READ, "config")), "ACTIONS_TOKEN")
+"""Names of all variables that are read; the last one is the token of `call`."""
+
 
 def _checked(given: _Given, read: Callable[[object], object]) -> object:
     try:

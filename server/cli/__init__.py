@@ -21,12 +21,10 @@ NAME = "python -m server"
 def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if not asked:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from server.version import DISTRIBUTION, installed_version
 
-    try:
-        click.echo(f"actions-service {version('actions-service')}")
-    except PackageNotFoundError:
-        click.echo("actions-service, not installed")
+    version = installed_version()
+    click.echo(f"{DISTRIBUTION}, not installed" if version is None else f"{DISTRIBUTION} {version}")
     context.exit()
 
 

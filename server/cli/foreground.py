@@ -10,16 +10,18 @@ import signal
 import sys
 from typing import Final
 
+import structlog
 import uvloop
 
 from server import logs
 from server.app import Application, Started
 from server.cli import welcome
 from server.cli.failures import Failed
-from server.config import Config
+from server.config import VARIABLES, Config
 from server.eventstore.contract import StorageError
 from server.eventstore.sqlite import Opening
 from server.line_writer import LineWriter
+from server.misspelt import nearest_settings
 
 FLUSH_MAX_S: Final = 0.3
 """Max seconds for the last lines of the log, at the end of the process."""
@@ -35,6 +37,7 @@ def run(config: Config, *, opening: Opening) -> None:
         OSError: an address cannot be had.
     """
     log = logs.set_up(config.log_format, access_log=config.access_log)
+    _warn_of_misspelt_variables()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(config, log, opening))
@@ -42,6 +45,14 @@ def run(config: Config, *, opening: Opening) -> None:
         raise Failed(str(error)) from error
     finally:
         log.flush(FLUSH_MAX_S)
+
+
+def _warn_of_misspelt_variables() -> None:
+    logger = structlog.get_logger()
+    for variable, nearest in nearest_settings(os.environ, VARIABLES).items():
+        logger.warning(
+            "variable is ignored, as no setting has this name", variable=variable, nearest=nearest
+        )
 
 
 async def _serve(config: Config, log: LineWriter, opening: Opening) -> None:

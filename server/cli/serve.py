@@ -1,9 +1,12 @@
 """serve: the service in the foreground, until SIGTERM or SIGINT."""
 
+import os
+
 import click
 
 from server.cli.settings import CONFIG, DATA_DIR, settings
-from server.config import as_toml
+from server.config import VARIABLES, as_toml
+from server.misspelt import nearest_settings
 
 
 @click.command(epilog="Example: python -m server serve --listen 0.0.0.0:8080 --log-format json")
@@ -101,6 +104,10 @@ def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: 
     """
     loaded = settings(flags)
     if check_config:
+        for variable, nearest in nearest_settings(os.environ, VARIABLES).items():
+            click.echo(
+                f"warning: {variable} is ignored, the nearest setting is {nearest}", err=True
+            )
         click.echo(as_toml(loaded))
         return
     from server.cli.foreground import run

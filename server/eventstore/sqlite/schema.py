@@ -38,8 +38,8 @@ def versions() -> list[Version]:
     return sorted(found)
 
 
-def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> None:
-    """Apply what is missing.
+def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> list[str]:
+    """Applies what is missing, and returns its names ("0004_runs").
 
     Raises:
         StorageError: the database is another program's, or was written by a newer version.
@@ -53,8 +53,10 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
             "start the newer version that wrote it"
         )
         raise StorageError(message)
-    for version in known[applied:]:
+    missing = known[applied:]
+    for version in missing:
         _apply(connection, version, now)
+    return [f"{version.number:04}_{version.name}" for version in missing]
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:

@@ -106,6 +106,11 @@ class SqliteEventStore:
         """True if other programs are locked out until this store is closed."""
         return self._writer.access is Access.ALONE
 
+    @property
+    def migrations(self) -> tuple[str, ...]:
+        """The SQL files that were applied when this store was opened, in their order."""
+        return self._writer.migrations
+
     async def close(self) -> None:
         """Let go of the folder; a commit that runs ends first."""
         closed = self._writing.submit(self._close)

@@ -96,6 +96,7 @@ class Writer:
         self._presence: Presence | None = None
         self._last_position = PositionFile(path.parent)
         self.access = Access.SHARED
+        self.migrations: tuple[str, ...] = ()
         self._recent: dict[Key, State] = {}
         self._position = 0
 
@@ -121,7 +122,9 @@ class Writer:
                     database=self._path,
                     accept_loss=opening.accepts_loss,
                 )
-                schema.bring_up_to_date(connection, path=str(self._path), now=self._clock())
+                now = self._clock()
+                applied = schema.bring_up_to_date(connection, path=str(self._path), now=now)
+                self.migrations = tuple(applied)
             finally:
                 connection.close()
             self._connected()

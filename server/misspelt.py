@@ -1,0 +1,35 @@
+"""Variables of the environment that look like settings, and are none.
+
+A variable is only reported if a setting is near: CI runners set `ACTIONS_RUNTIME_URL`, and
+Kubernetes sets `ACTIONS_SERVICE_HOST` and `ACTIONS_PORT` for a service called `actions`.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+_PREFIX: Final = re.compile(r"ACTIONS?_*", re.IGNORECASE)
+_LEAST_LIKENESS: Final = 0.7
+"""Of two names without the prefix, as difflib measures it: LISTN and LISTEN have 0.9."""
+
+
+def nearest_settings(environ: Collection[str], settings: Collection[str]) -> Mapping[str, str]:
+    """Returns by misspelt variable the setting that was probably meant.
+
+    Args:
+        environ: the names of all variables.
+        settings: those that are read.
+    """
+    by_end = {_end(name): name for name in settings}
+    nearest: dict[str, str] = {}
+    for variable in sorted(environ):
+        if variable in settings or not _PREFIX.match(variable):
+            continue
+        for end in difflib.get_close_matches(_end(variable), by_end, 1, _LEAST_LIKENESS):
+            nearest[variable] = by_end[end]
+    return nearest
+
+
+def _end(name: str) -> str:
+    return _PREFIX.sub("", name, count=1).upper().replace("-", "_")

@@ -1,0 +1,14 @@
+"""The version of this service, as its installed distribution has it."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+DISTRIBUTION: Final = "actions-service"
+
+
+def installed_version() -> str | None:
+    """Returns None if the service runs from a folder, without being installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return None

@@ -39,6 +39,7 @@ from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
 from server.layers import METADATA, Admit, Gate, Layer, Layers
 from server.logs import REQUEST_ID
+from server.pacing import Pace
 from server.threads import TooManyWaiting
 from server.validation import Check, Validation
 
@@ -207,14 +208,18 @@ class Overload(Layer):
 
 
 class Authorization(Gate):
-    """Lets pass who may, and public methods; sets `CALLER`."""
+    """Lets pass who may, and public methods; sets `CALLER`.
+
+    Refusals of callers without a good token are spaced out: they come without end at no cost.
+    """
 
     def __init__(self, authorizer: Authorizer, permissions: Mapping[str, str]) -> None:
         self._authorizer = authorizer
         self._permissions = permissions
+        self._pace = Pace()
 
     def admit(self, method: str) -> Admit | None:
-        authorizer = self._authorizer
+        authorizer, pace = self._authorizer, self._pace
         permission = self._permissions.get(method)
         if permission is None:
             return None if method in PUBLIC_METHODS else _refused(method)
@@ -222,13 +227,18 @@ class Authorization(Gate):
         async def admit(metadata: Metadata) -> None:
             authorization = metadata_text(metadata, "authorization")
             try:
-                org_id = _org_id(metadata)
-            except UnfitMetadata:
-                await authorizer.authorize(authorization, "", permission)  # 16 and 7 come first
+                try:
+                    org_id = _org_id(metadata)
+                except UnfitMetadata:
+                    await authorizer.authorize(authorization, "", permission)  # 16 and 7 come first
+                    raise
+                caller = authorizer.known(authorization, org_id, permission)
+                if caller is None:
+                    caller = await authorizer.authorize(authorization, org_id, permission)
+            except Refusal as refusal:
+                if refusal.kind is Kind.UNAUTHENTICATED:
+                    await pace.turn()
                 raise
-            caller = authorizer.known(authorization, org_id, permission)
-            if caller is None:
-                caller = await authorizer.authorize(authorization, org_id, permission)
             CALLER.set(caller)
 
         return admit

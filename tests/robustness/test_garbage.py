@@ -15,6 +15,7 @@ import grpc
 import pytest
 from aiohttp import web
 
+from server import pacing
 from server.app import Application, Started
 from server.config import Config
 from tests.garbage import garbage_of
@@ -245,7 +246,10 @@ async def grown_mib(work: Callable[[], Awaitable[object]], *, times: int) -> flo
         gc.enable()
 
 
-async def test_a_thousand_refused_calls_hold_no_memory(tmp_path: Path) -> None:
+async def test_a_thousand_refused_calls_hold_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "RATE", 1_000_000)  # it is memory that is asked for, not time
     dense = b'{"context":{"claims":{"a":[' + b"{}," * 340_000 + b"{}]}}}"
     zipped = http(
         "/v1/flows/2/triggers/4:run", f"{JSON}Content-Encoding: gzip\r\n", gzip.compress(dense)

@@ -100,4 +100,11 @@ defineProperty(globalThis, "require", {
   __proto__: null, value: require, writable: true, enumerable: false, configurable: true,
 });
 
+// Made when a script asks for it; one that has its own `console` keeps that.
+defineProperty(globalThis, "console", {
+  __proto__: null, configurable: true,
+  get: () => require("console"),
+  set: (value) => defineProperty(globalThis, "console", { __proto__: null, value, writable: true, configurable: true }),
+});
+
 let setup;

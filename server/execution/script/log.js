@@ -1,4 +1,4 @@
-// zitadel/log, console and util: lines to the log of the action.
+// zitadel/log, console (also the global) and util: lines to the log of the action.
 
 const { stringify, slice, quoted, tell, Number_, String_ } = names;
 

@@ -187,6 +187,49 @@ async def test_log_has_levels(runner: Runner) -> None:
     assert [line.level for line in result.logs] == ["info", "info", "debug", "warn", "error"]
 
 
+async def test_console_logs_as_the_module_does(runner: Runner) -> None:
+    source = """console.log('%s of %d', 'at', 5);
+    function f() {
+      const { log, info, debug, warn, error } = console;
+      log('a', {}); info('b'); debug('c'); warn('d'); error('%j', [1]);
+    }"""
+    result = await runner.one(source)
+    assert [(line.level, line.text) for line in result.logs] == [
+        ("info", "at of 5"),
+        ("info", "a [object Object]"),
+        ("info", "b"),
+        ("debug", "c"),
+        ("warn", "d"),
+        ("error", "[1]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "var console = { log: (text) => log('own ' + text) }",
+        "let console = { log: (text) => log('own ' + text) }",
+        "console = { log: (text) => log('own ' + text) }",
+        "globalThis.console = { log: (text) => log('own ' + text) }",
+        "function console() {} console.log = (text) => log('own ' + text)",
+        "console.log = (text) => log('own ' + text)",
+        "Object.defineProperty(this, 'console', { value: { log: (t) => log('own ' + t) } })",
+    ],
+)
+async def test_a_script_that_has_its_own_console_keeps_it(runner: Runner, own: str) -> None:
+    assert await runner.logged(f"{own}; function f() {{ console.log('x') }}") == "own x"
+
+
+async def test_console_may_be_named_as_the_module(runner: Runner) -> None:
+    source = "const console = require('console'); function f() { console.log('x') }"
+    assert await runner.logged(source) == "x"
+
+
+async def test_console_is_not_listed_among_the_globals(runner: Runner) -> None:
+    source = "function f() { log(Object.keys(globalThis).includes('console')) }"
+    assert await runner.logged(source) == "false"
+
+
 async def test_many_short_lines_are_left_out_as_few_long_ones_are(runner: Runner) -> None:
     result = await runner.one(
         f"{USE_LOG}; function f() {{ for (let i = 0; i < 1e5; i++) log('') }}"

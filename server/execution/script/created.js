@@ -10,6 +10,7 @@ const grantEntry = (given) => {
   if (typeof projectID !== "string" || typeof projectGrantID !== "string") {
     throw new TypeError_("userGrants: expected projectID and projectGrantID as strings");
   }
+  if (projectID === "") throw refusal("projectID not set");
   if (!isArray(roles)) throw new TypeError_(`userGrants: expected roles as an array, got ${kindOf(roles)}`);
   const names = [];
   for (let index = 0; index < roles.length; index++) {

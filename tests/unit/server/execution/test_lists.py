@@ -3,7 +3,7 @@
 import pytest
 
 from server.execution.contract import Trigger
-from tests.unit.server.execution.runner import Runner
+from tests.unit.server.execution.runner import LOG, Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -13,6 +13,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
     [
         pytest.param("api.v1.appendUserGrant()", "exactly one argument expected", id="none"),
         pytest.param("api.v1.appendUserGrant({roles: []})", "projectId not set", id="no project"),
+        pytest.param("api.userGrants.push({})", "projectID not set", id="nothing in the list"),
+        pytest.param(
+            "api.userGrants.push({ProjectID: 'p', Roles: []})",
+            "projectID not set",
+            id="other names in the list",
+        ),
+        pytest.param(
+            "api.userGrants.push({projectID: ''})", "projectID not set", id="empty in the list"
+        ),
         pytest.param(
             "api.userGrants.push({projectID: 5})",
             "TypeError: userGrants: expected projectID and projectGrantID as strings",
@@ -33,6 +42,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_a_grant_that_is_none_is_refused(runner: Runner, source: str, text: str) -> None:
     failure = await runner.failure(f"function f(ctx, api) {{ {source} }}", trigger=(1, 3))
     assert failure.text.startswith(f"{text} at f (<eval>:1:")
+
+
+async def test_a_grant_that_is_refused_is_not_added(runner: Runner) -> None:
+    source = """function f(ctx, api) {
+      try { api.userGrants.push({ Roles: ['r'] }) } catch (e) { log(e.message) }
+      api.userGrants.push({ projectID: 'p' });
+    }"""
+    result = await runner.run(f"{LOG}; {source}", trigger=(1, 3))
+    assert result.actions[0].logs[0].text == "projectID not set"
+    assert [grant.project_id for grant in result.effects.grants] == ["p"]
 
 
 @pytest.mark.parametrize(

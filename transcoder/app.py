@@ -30,6 +30,7 @@ from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.listener import Listener
 from transcoder.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
+from transcoder.routes import NewRoute
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
 from transcoder.service_config import ServiceConfig
@@ -130,7 +131,7 @@ class Transcoder:
         self._root.add_registered_method_handlers(service_name, method_handlers)
 
     def register(self, service: str, handlers: Mapping[str, Handler], *, prefix: str) -> None:
-        """Serve a service's handlers, given by method name.
+        """Serves a service's handlers, given by method name: all of them, or none.
 
         Raises:
             SchemaError: the service has no descriptor, a rule of it cannot be served, or a method
@@ -140,29 +141,39 @@ class Transcoder:
         for name in handlers:
             if f"/{service}/{name}" not in methods:
                 raise SchemaError(f"service {service!r} has no method {name!r} in its descriptor")
-        for path, method in methods.items():
-            handler = handlers.get(path.rpartition("/")[2])
-            if handler is None:
-                continue
-            _require_kind(handler, method)
-            self._backend.register({path: handler})
-            is_registered = path in self._doors.methods
-            self._doors.methods[path] = method
-            for rule in rules_of(method.descriptor, self._config):
-                if rule.is_default and is_registered:
-                    continue  # the service is at another prefix too, which this path has not
-                self._doors.router.add(
-                    rule.verb,
-                    rule.template,
-                    Route(
-                        method,
-                        Binder(method, rule, self._fields, strict=self._strict),
-                        self._codec.encoder(method.response_type, rule.response_body),
-                        method.response_type.ByteSize,
-                    ),
-                    prefix="" if rule.is_default else prefix,
-                    origin=rule.origin,
-                )
+        served = {
+            path: method
+            for path, method in methods.items()
+            if handlers.get(path.rpartition("/")[2]) is not None
+        }
+        by_path = {path: handlers[path.rpartition("/")[2]] for path in served}
+        for path, method in served.items():
+            _require_kind(by_path[path], method)
+        self._backend.refuse_others(by_path)
+        # What can fail is done: the router refuses all routes, or takes all.
+        self._doors.router.add_all(
+            route for method in served.values() for route in self._routes(method, prefix)
+        )
+        self._backend.register(by_path)
+        self._doors.methods.update(served)
+
+    def _routes(self, method: Method, prefix: str) -> Iterator[NewRoute[Route]]:
+        is_registered = method.path in self._doors.methods
+        for rule in rules_of(method.descriptor, self._config):
+            if rule.is_default and is_registered:
+                continue  # the service is at another prefix too, which this path has not
+            yield NewRoute(
+                rule.verb,
+                rule.template,
+                Route(
+                    method,
+                    Binder(method, rule, self._fields, strict=self._strict),
+                    self._codec.encoder(method.response_type, rule.response_body),
+                    method.response_type.ByteSize,
+                ),
+                prefix="" if rule.is_default else prefix,
+                origin=rule.origin,
+            )
 
     # Serving.
 

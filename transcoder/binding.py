@@ -9,7 +9,6 @@ Rule 2: path variables come unescaped, the query does not (query.py).
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -17,6 +16,7 @@ from transcoder.calls import Method
 from transcoder.errors import SchemaError, malformed
 from transcoder.fields import Field, Fields
 from transcoder.masks import MaskFiller
+from transcoder.message_types import message_class
 from transcoder.query import QueryReader, claim
 from transcoder.readers import descriptor_of, reaches_required
 from transcoder.rules import HttpRule
@@ -125,7 +125,7 @@ class _Variable:
         *self._parents, self._attribute = self.path
         self._field = self.fields[-1]
         of = self._field.message_type
-        self._message_type = None if of is None else message_factory.GetMessageClass(of)
+        self._message_type = None if of is None else message_class(of)
         self._levels = fields.codec.nesting_max - len(self.path)
         read = fields.codec.text_reader(self._field)
         if read is None:

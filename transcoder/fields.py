@@ -48,6 +48,14 @@ FieldsByName = Mapping[str, Field]
 """By either name of a field; JSON names come first."""
 
 
+class _Batch(NamedTuple):
+    """Types that are compiled together; published whole, or dropped."""
+
+    types: dict[Descriptor, FieldsByName]
+    waiting: list[tuple[Descriptor, dict[str, Field]]]
+    """Types whose fields are not compiled yet: those go into the dict."""
+
+
 class Fields:
     """The fields of every message that registered methods reach."""
 
@@ -58,18 +66,31 @@ class Fields:
     def of(self, descriptor: Descriptor) -> FieldsByName:
         fields = self._done.get(descriptor)
         if fields is None:
-            made: dict[str, Field] = {}
-            self._done[descriptor] = fields = made  # before its fields: a type may hold itself
-            compiled = [(field, self._compile(field)) for field in descriptor.fields]
-            made.update((field.name, each) for field, each in compiled)
-            made.update((field.json_name, each) for field, each in compiled)
+            batch = _Batch({}, [])
+            fields = self._named(descriptor, batch)
+            while batch.waiting:  # a loop, as types nest without limit
+                held, made = batch.waiting.pop()
+                compiled = [(field, self._compile(field, batch)) for field in held.fields]
+                made.update((field.name, each) for field, each in compiled)
+                made.update((field.json_name, each) for field, each in compiled)
+            self._done.update(batch.types)
         return fields
 
-    def _compile(self, field: FieldDescriptor) -> Field:
+    def _named(self, descriptor: Descriptor, batch: "_Batch") -> FieldsByName:
+        """The fields of a type; those of a new one are filled in before its batch is published."""
+        known = self._done.get(descriptor, batch.types.get(descriptor))
+        if known is not None:
+            return known
+        made: dict[str, Field] = {}
+        batch.types[descriptor] = made
+        batch.waiting.append((descriptor, made))
+        return made
+
+    def _compile(self, field: FieldDescriptor, batch: "_Batch") -> Field:
         entry = map_entry(field)
         one = field if entry is None else entry.fields_by_name["value"]
         of = one.message_type
-        fields = None if of is None or of.full_name in SPECIAL else self.of(of)
+        fields = None if of is None or of.full_name in SPECIAL else self._named(of, batch)
         is_list = field.is_repeated and entry is None
         oneof = field.containing_oneof
         return Field(

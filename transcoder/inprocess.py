@@ -84,13 +84,18 @@ class InProcess:
         self._chain = find
 
     def register(self, handlers: Mapping[str, Handler]) -> None:
-        """Add handlers by method path ("/package.Service/Method").
+        """Adds handlers by method path ("/package.Service/Method"): all of them, or none.
 
         Raises:
             SchemaError: a method has another handler already.
         """
+        self.refuse_others(handlers)
+        self._handlers.update(handlers)
+
+    def refuse_others(self, handlers: Mapping[str, Handler]) -> None:
+        """Raises what `register` would raise."""
         for path, handler in handlers.items():
-            if self._handlers.setdefault(path, handler) != handler:
+            if self._handlers.get(path, handler) != handler:
                 raise SchemaError(f"{path} is registered already, with another handler")
 
     def close(self) -> None:

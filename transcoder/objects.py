@@ -10,13 +10,13 @@ it holds again at every level, and so take as long as two to the power of their 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from transcoder import scalars, wellknown
 from transcoder.containers import NATIVE
 from transcoder.errors import shown
+from transcoder.message_types import message_class
 from transcoder.scalars import Fault, Reader, expected
 
 FieldReader = tuple[str, type | None, Reader, bool]
@@ -47,7 +47,7 @@ class ObjectReader:
             is_strict: refuse members that are no fields.
         """
         self._descriptor = descriptor
-        self._message_type = message_factory.GetMessageClass(descriptor)
+        self._message_type = message_class(descriptor)
         self._fields = fields
         self._is_strict = is_strict
         # Of two fields with one JSON name, which proto2 allows, the last is the one that has it.
@@ -194,7 +194,7 @@ def _extend(message: Message, field: FieldDescriptor, value: object) -> None:
         else:
             held[field] = value  # type: ignore[index,type-var]
         return
-    extension_type = message_factory.GetMessageClass(field.message_type)
+    extension_type = message_class(field.message_type)
     if isinstance(value, list):
         made = [wellknown.message_of(extension_type, item) for item in value]
         held[field].extend(made)  # type: ignore[index]

@@ -9,15 +9,16 @@ Rule 2: what is compiled is published whole and never changes after.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder import scalars, structs, wellknown
 from transcoder.containers import NATIVE, list_reader, map_reader
+from transcoder.message_types import message_class, reached
 from transcoder.objects import FieldReader, ObjectReader
 from transcoder.scalars import Reader, expected
 from transcoder.wellknown import Resolved
@@ -33,6 +34,14 @@ SIMPLE: Mapping[int, Reader] = {
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 
 
+class _Batch(NamedTuple):
+    """What is compiled under one lock; published whole, or dropped."""
+
+    readers: dict[Descriptor, Reader]
+    waiting: list[tuple[Descriptor, ObjectReader, dict[str, FieldReader]]]
+    """Types whose fields have no readers yet: those go into the dict."""
+
+
 class Readers:
     """Compiled readers by message type, for one pool; compiling is safe from several threads."""
 
@@ -41,6 +50,7 @@ class Readers:
         self._nesting_max = nesting_max
         self._strict = strict
         self._done: dict[Descriptor, Reader] = {}
+        self._resolved: dict[str, Resolved[Reader]] = {}
         self._lock = threading.Lock()
 
     def message(self, descriptor: Descriptor) -> Reader:
@@ -48,71 +58,82 @@ class Readers:
         read = self._done.get(descriptor)
         if read is None:
             with self._lock:
-                pending: dict[Descriptor, Reader] = {}
-                read = self._compile(descriptor, pending)
-                # Only now: another thread must not meet a reader whose fields are not all there.
-                self._done.update(pending)
+                batch = _Batch({}, [])
+                read = self._reader(descriptor, batch)
+                self._publish(batch)
         return read
 
     def field(self, field: FieldDescriptor) -> FieldReader:
         with self._lock:
-            pending: dict[Descriptor, Reader] = {}
-            reader = self._field(field, pending)
-            self._done.update(pending)
+            batch = _Batch({}, [])
+            reader = self._field(field, batch)
+            self._publish(batch)
         return reader
 
-    def _compile(self, descriptor: Descriptor, pending: dict[Descriptor, Reader]) -> Reader:
-        done = self._done.get(descriptor) or pending.get(descriptor)
+    def _publish(self, batch: "_Batch") -> None:
+        """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
+        while batch.waiting:
+            descriptor, reader, fields = batch.waiting.pop()
+            readers = [(field, self._field(field, batch)) for field in descriptor.fields]
+            fields |= {field.name: reader for field, reader in readers}
+            fields |= {field.json_name: reader for field, reader in readers}
+            if descriptor.is_extendable:
+                for extension in descriptor.file.pool.FindAllExtensions(descriptor):
+                    name = f"[{extension.full_name}]"
+                    fields[name] = (name, *self._field(extension, batch)[1:])
+            reader.compile()
+        # Only now: another thread must not meet a reader whose fields are not all there.
+        self._done.update(batch.readers)
+
+    def _reader(self, descriptor: Descriptor, batch: "_Batch") -> Reader:
+        """The reader of a type; a new one is compiled when its batch is published."""
+        done = self._done.get(descriptor) or batch.readers.get(descriptor)
         if done is not None:
             return done
-        special = self._special(descriptor, pending)
-        if special is not None:
-            pending[descriptor] = special
-            return special
-        fields: dict[str, FieldReader] = {}
-        reader = ObjectReader(descriptor, fields, is_strict=self._strict)
-        pending[descriptor] = reader.read  # before its fields: a type may hold itself
-        readers = [(field, self._field(field, pending)) for field in descriptor.fields]
-        fields |= {field.name: reader for field, reader in readers}
-        fields |= {field.json_name: reader for field, reader in readers}
-        if descriptor.is_extendable:
-            for extension in descriptor.file.pool.FindAllExtensions(descriptor):
-                name = f"[{extension.full_name}]"
-                fields[name] = (name, *self._field(extension, pending)[1:])
-        reader.compile()
-        return reader.read
+        read = self._special(descriptor, batch)
+        if read is None:
+            fields: dict[str, FieldReader] = {}
+            reader = ObjectReader(descriptor, fields, is_strict=self._strict)
+            batch.waiting.append((descriptor, reader, fields))
+            read = reader.read
+        batch.readers[descriptor] = read
+        return read
 
-    def _special(self, descriptor: Descriptor, pending: dict[Descriptor, Reader]) -> Reader | None:
+    def _special(self, descriptor: Descriptor, batch: "_Batch") -> Reader | None:
         name = descriptor.full_name
         if name in wellknown.TEXTUAL:
             return wellknown.TEXTUAL[name]
         if name in wellknown.WRAPPERS:
-            _, _, read_held, _ = self._field(descriptor.fields_by_name["value"], pending)
+            _, _, read_held, _ = self._field(descriptor.fields_by_name["value"], batch)
             return lambda value, depth: {"value": read_held(value, depth)}
         if name == wellknown.ANY:
             return wellknown.any_reader(self._resolve)
         if name in structs.READERS:
-            return structs.READERS[name](message_factory.GetMessageClass(descriptor))
+            return structs.READERS[name](message_class(descriptor))
         return None
 
     def _resolve(self, url: str) -> Resolved[Reader]:
         name = wellknown.type_name_of(url)
-        try:
-            descriptor = self._pool.FindMessageTypeByName(name)
-        except KeyError:
-            raise expected("a type that this server knows", name) from None
-        message_type = message_factory.GetMessageClass(descriptor)
-        return Resolved(message_type, self.message(descriptor), name in wellknown.SPECIAL)
+        resolved = self._resolved.get(name)
+        if resolved is None:
+            try:
+                descriptor = self._pool.FindMessageTypeByName(name)
+            except KeyError:
+                raise expected("a type that this server knows", name) from None
+            read = self.message(descriptor)
+            resolved = Resolved(message_class(descriptor), read, name in wellknown.SPECIAL)
+            self._resolved[name] = resolved
+        return resolved
 
-    def _field(self, field: FieldDescriptor, pending: dict[Descriptor, Reader]) -> FieldReader:
+    def _field(self, field: FieldDescriptor, batch: "_Batch") -> FieldReader:
         if (entry := map_entry(field)) is not None:
             key = entry.fields_by_name["key"]
             read_key = scalars.read_bool_text if key.type == key.TYPE_BOOL else SIMPLE[key.type]
-            _, _, read, _ = self._field(entry.fields_by_name["value"], pending)
+            _, _, read, _ = self._field(entry.fields_by_name["value"], batch)
             return field.name, None, map_reader(entry, read_key, read), False
         takes_null = False
         if field.message_type is not None:
-            read = self._compile(field.message_type, pending)
+            read = self._reader(field.message_type, batch)
             takes_null = field.message_type.full_name == structs.VALUE
         elif field.enum_type is not None:
             read = scalars.enum_reader(field.enum_type, passes_over=not self._strict)
@@ -141,7 +162,7 @@ def reaches_floats(descriptor: Descriptor) -> bool:
         held.full_name == wellknown.ANY
         or held.is_extendable
         or any(field.cpp_type in _FLOATS for field in held.fields)
-        for held in _reached(descriptor)
+        for held in reached(descriptor)
     )
 
 
@@ -149,18 +170,5 @@ def reaches_required(descriptor: Descriptor) -> bool:
     """Whether a message of this type may lack a required field."""
     return any(
         held.is_extendable or any(field.is_required for field in held.fields)
-        for held in _reached(descriptor)
+        for held in reached(descriptor)
     )
-
-
-def _reached(descriptor: Descriptor) -> Iterator[Descriptor]:
-    """The type itself, and each that a message of it may hold in a field."""
-    seen = {descriptor}
-    waiting = [descriptor]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        for field in current.fields:
-            if field.message_type is not None and field.message_type not in seen:
-                seen.add(field.message_type)
-                waiting.append(field.message_type)

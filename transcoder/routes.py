@@ -10,7 +10,7 @@ Rule 2: the cost of a match depends on the path, never on the number of routes.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -27,6 +27,9 @@ from transcoder.template import Literal, Multi, PathTemplate, Segment, Single
 
 T = TypeVar("T")
 
+_Key = tuple[tuple[Segment, ...], str, str]
+"""What no two routes share: segments, the template's verb, the HTTP method."""
+
 _ANY: Final = "*"
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASH: Final = re.compile(r"(%2[Ff])")
@@ -41,6 +44,21 @@ class Match(NamedTuple, Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class NewRoute(Generic[T]):
+    """A route to add."""
+
+    verb: str
+    """The HTTP method; "*" for any."""
+    template: PathTemplate
+    target: T
+    """What `match` returns."""
+    prefix: str
+    """Literals before the template: "/management/v1"."""
+    origin: str
+    """Who asks for the route, for errors."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Span:
     """The segments of a path that fill a variable; counted from its end behind a `**`."""
 
@@ -51,7 +69,6 @@ class _Span:
 @dataclass(frozen=True, slots=True)
 class _Route(Generic[T]):
     target: T
-    origin: str
     spans: tuple[_Span, ...]
     singles: tuple[int, ...] | None
     """Where each variable stands when each is one segment: the usual case."""
@@ -102,35 +119,46 @@ class Router(Generic[T]):
         self._root: _Node[T] = _Node()
         self._static: dict[str, dict[str, Match[T]]] = {}
         self._verbs: set[str] = set()
+        self._origins: dict[_Key, str] = {}
 
     def add(
         self, verb: str, template: PathTemplate, target: T, *, prefix: str = "", origin: str
     ) -> None:
-        """Add a route.
+        """Adds one route; see `add_all`."""
+        self.add_all([NewRoute(verb, template, target, prefix=prefix, origin=origin)])
 
-        Args:
-            verb: the HTTP method; "*" for any.
-            template: the path.
-            target: what `match` returns.
-            prefix: literals before the template: "/management/v1".
-            origin: who asks for the route, for errors.
+    def add_all(self, routes: Iterable["NewRoute[T]"]) -> None:
+        """Adds routes: all of them, or none.
 
         Raises:
-            SchemaError: the prefix is not one, or another origin has the same route.
+            SchemaError: a prefix is not one, or another origin has the same route.
         """
-        segments = (*_literals(prefix), *template.segments)
+        origins: dict[_Key, str] = {}
+        added: list[tuple[NewRoute[T], tuple[Segment, ...]]] = []
+        for new in routes:
+            segments = (*_literals(new.prefix), *new.template.segments)
+            origin = f"{new.origin}: {new.verb} {new.prefix}{new.template.text}"
+            key = segments, new.template.verb, new.verb
+            other = self._origins.get(key) or origins.get(key)
+            if other is not None:
+                raise SchemaError(f"{origin} is the same route as {other}")
+            origins[key] = origin
+            added.append((new, segments))
+        self._origins.update(origins)
+        for new, segments in added:
+            self._put(new, segments)
+
+    def _put(self, new: "NewRoute[T]", segments: tuple[Segment, ...]) -> None:
+        verb, template = new.verb, new.template
         methods = self._leaves_at(segments).setdefault(template.verb, {})
-        origin = f"{origin}: {verb} {prefix}{template.text}"
-        if verb in methods:
-            raise SchemaError(f"{origin} is the same route as {methods[verb].origin}")
         # The path's first segment is the empty one before its first slash.
         offset = 1 + len(segments) - len(template.segments)
-        methods[verb] = _route(template, target, origin, offset=offset)
+        methods[verb] = _route(template, new.target, offset=offset)
         if template.verb:
             self._verbs.add(template.verb)
-        path = prefix + template.text
+        path = new.prefix + template.text
         if all(isinstance(segment, Literal) for segment in segments) and "%" not in path:
-            self._static.setdefault(path, {})[verb] = Match(target, ())
+            self._static.setdefault(path, {})[verb] = Match(new.target, ())
 
     def match(self, verb: str, raw_path: str) -> Match[T]:
         """Find the route of a request.
@@ -254,7 +282,7 @@ def _literals(prefix: str) -> tuple[Literal, ...]:
     return literals
 
 
-def _route(template: PathTemplate, target: T, origin: str, *, offset: int) -> _Route[T]:
+def _route(template: PathTemplate, target: T, *, offset: int) -> _Route[T]:
     count = len(template.segments)
     many_at = count
     for index, segment in enumerate(template.segments):
@@ -267,7 +295,7 @@ def _route(template: PathTemplate, target: T, origin: str, *, offset: int) -> _R
         spans.append(_Span(slice(start, end or None), variable.is_multi))
     has_multi = any(span.is_multi for span in spans)
     singles = None if has_multi else tuple(span.where.start for span in spans)
-    return _Route(target, origin, tuple(spans), singles)
+    return _Route(target, tuple(spans), singles)
 
 
 def _pick(leaves: _Leaves[T], suffix: str, verb: str, allowed: set[str]) -> _Route[T] | None:

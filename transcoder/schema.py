@@ -4,11 +4,12 @@ Descriptors come from generated code, which adds itself to the default pool when
 Rule: this file knows nothing of HTTP.
 """
 
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from transcoder.calls import Method
 from transcoder.errors import SchemaError
+from transcoder.message_types import message_class
 
 
 def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Method]:
@@ -35,8 +36,8 @@ def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Me
         path = f"/{descriptor.full_name}/{method.name}"
         methods[path] = Method(
             path=path,
-            request_type=message_factory.GetMessageClass(method.input_type),
-            response_type=message_factory.GetMessageClass(method.output_type),
+            request_type=message_class(method.input_type),
+            response_type=message_class(method.output_type),
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
             descriptor=method,

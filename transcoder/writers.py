@@ -23,18 +23,21 @@ Follows protobuf.dev, "ProtoJSON Format"; fields stand in the order of their num
 """
 
 import binascii
+import itertools
 import keyword
 import math
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as a_field
 from typing import Final, NamedTuple
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder import scalars, structs, wellknown
+from transcoder.message_types import message_class
 from transcoder.options import JsonOptions
 from transcoder.readers import map_entry
 from transcoder.scalars import Fault
@@ -82,6 +85,17 @@ _KEY: Final[Mapping[int, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is compiled under one lock; published whole, or dropped."""
+
+    names: dict[Descriptor | EnumDescriptor, str] = a_field(default_factory=dict)
+    namespace: dict[str, object] = a_field(default_factory=dict)
+    writers: dict[Descriptor, Writer] = a_field(default_factory=dict)
+    waiting: list[tuple[Descriptor, str]] = a_field(default_factory=list)
+    """Types that have a name and no writer yet."""
+
+
 class Writers:
     """Compiled writers by message type, for one pool; compiling is safe from several threads."""
 
@@ -89,13 +103,16 @@ class Writers:
         self._pool = pool
         self._options = options
         self._done: dict[Descriptor, Writer] = {}
+        self._resolved: dict[str, Resolved[Writer]] = {}
         self._values: dict[FieldDescriptor, Callable[[object], object]] = {}
         self._names: dict[Descriptor | EnumDescriptor, str] = {}
+        self._numbers = itertools.count()
         self._namespace: dict[str, object] = {
             "b2a_base64": binascii.b2a_base64,
             "float_word": scalars.float_word,
             "shortest_float": scalars.shortest_float,
             "copysign": math.copysign,
+            "extensions": self._extensions,
         }
         self._lock = threading.Lock()
 
@@ -103,10 +120,9 @@ class Writers:
         write = self._done.get(descriptor)
         if write is None:
             with self._lock:
-                pending: dict[Descriptor, Writer] = {}
-                self._name_of(descriptor, pending)
-                # Only now: another thread must not meet a writer whose callees are not all there.
-                self._done.update(pending)
+                batch = _Batch()
+                self._name_of(descriptor, batch)
+                self._publish(batch)
             write = self._done[descriptor]
         return write
 
@@ -115,23 +131,33 @@ class Writers:
         write = self._values.get(field)
         if write is None:
             with self._lock:
-                pending: dict[Descriptor, Writer] = {}
-                expression = self._expression(field, pending)
+                batch = _Batch()
+                expression = self._expression(field, batch)
                 write = self._function(_variable(field), field.full_name, f"return {expression}")
-                self._done.update(pending)
+                self._publish(batch)
                 self._values[field] = write
         return write
 
-    def _name_of(self, descriptor: Descriptor, pending: dict[Descriptor, Writer]) -> str:
-        """The name that a type's writer has, or is about to have, in the sources of the others."""
-        name = self._names.get(descriptor)
-        if name is None:
-            name = self._names[descriptor] = f"write_{len(self._names)}"
+    def _publish(self, batch: "_Batch") -> None:
+        """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
+        while batch.waiting:
+            descriptor, name = batch.waiting.pop()
             write = self._special(descriptor)
             if write is None:
-                body = self._body(descriptor, name, pending)
+                body = self._body(descriptor, name, batch)
                 write = self._function("m", descriptor.full_name, *body)
-            self._namespace[name] = pending[descriptor] = write
+            batch.namespace[name] = batch.writers[descriptor] = write
+        # Only now: another thread must not meet a writer whose callees are not all there.
+        self._names.update(batch.names)
+        self._namespace.update(batch.namespace)
+        self._done.update(batch.writers)
+
+    def _name_of(self, descriptor: Descriptor, batch: "_Batch") -> str:
+        """The name that a type's writer has, or is about to have, in the sources of the others."""
+        name = self._names.get(descriptor) or batch.names.get(descriptor)
+        if name is None:
+            name = batch.names[descriptor] = f"write_{next(self._numbers)}"
+            batch.waiting.append((descriptor, name))
         return name
 
     def _special(self, descriptor: Descriptor) -> Callable[..., object] | None:
@@ -141,12 +167,16 @@ class Writers:
 
     def _resolve(self, url: str) -> Resolved[Writer]:
         name = wellknown.type_name_of(url)
-        try:
-            descriptor = self._pool.FindMessageTypeByName(name)
-        except KeyError:
-            raise Fault(f"an Any of a type that is not known: {name}") from None
-        message_type = message_factory.GetMessageClass(descriptor)
-        return Resolved(message_type, self.message(descriptor), name in wellknown.SPECIAL)
+        resolved = self._resolved.get(name)
+        if resolved is None:
+            try:
+                descriptor = self._pool.FindMessageTypeByName(name)
+            except KeyError:
+                raise Fault(f"an Any of a type that is not known: {name}") from None
+            write = self.message(descriptor)
+            resolved = Resolved(message_class(descriptor), write, name in wellknown.SPECIAL)
+            self._resolved[name] = resolved
+        return resolved
 
     def _function(self, parameter: str, of: str, *body: str) -> Callable[..., object]:
         source = "\n    ".join([f"def write({parameter}):", *body])
@@ -155,17 +185,15 @@ class Writers:
         exec(compile(source, f"<writer of {of}>", "exec"), self._namespace, made)  # noqa: S102
         return made["write"]
 
-    def _body(
-        self, descriptor: Descriptor, name: str, pending: dict[Descriptor, Writer]
-    ) -> list[str]:
+    def _body(self, descriptor: Descriptor, name: str, batch: "_Batch") -> list[str]:
         if descriptor.full_name in wellknown.WRAPPERS:
             held = descriptor.fields_by_name["value"]
-            return [f"v = {_attribute(held)}", f"return {self._expression(held, pending)}"]
-        message_type = message_factory.GetMessageClass(descriptor)
+            return [f"v = {_attribute(held)}", f"return {self._expression(held, batch)}"]
+        message_type = message_class(descriptor)
         body = ["out = {}"]
         if _cost_unset(descriptor) >= WIDE_MIN and not self._options.emit_defaults:
-            self._namespace[f"{name}_set"] = message_type.ListFields
-            self._namespace[f"{name}_fields"] = self._members(descriptor, pending)
+            batch.namespace[f"{name}_set"] = message_type.ListFields
+            batch.namespace[f"{name}_fields"] = self._members(descriptor, batch)
             body += [
                 f"for field, v in {name}_set(m):",
                 f"    member = {name}_fields.get(field)",
@@ -174,20 +202,19 @@ class Writers:
             ]
         else:
             if any(field.has_presence for field in descriptor.fields):
-                self._namespace[f"{name}_has"] = message_type.HasField
+                batch.namespace[f"{name}_has"] = message_type.HasField
             for field in sorted(descriptor.fields, key=lambda field: field.number):
-                body += self._member(field, f"{name}_has", pending)
+                body += self._member(field, f"{name}_has", batch)
         if descriptor.is_extendable:
-            self._namespace["extensions"] = self._extensions
             body.append("out.update(extensions(m))")
         return [*body, "return out"]
 
     def _members(
-        self, descriptor: Descriptor, pending: dict[Descriptor, Writer]
+        self, descriptor: Descriptor, batch: "_Batch"
     ) -> dict[FieldDescriptor, tuple[str, Callable[[object], object]]]:
         members = {}
         for field in descriptor.fields:
-            body = f"return {self._expression(field, pending)}"
+            body = f"return {self._expression(field, batch)}"
             write = self._function(_variable(field), field.full_name, body)
             members[field] = (self._json_name(field), write)
         return members
@@ -195,12 +222,10 @@ class Writers:
     def _json_name(self, field: FieldDescriptor) -> str:
         return field.name if self._options.proto_names else field.json_name
 
-    def _member(
-        self, field: FieldDescriptor, has: str, pending: dict[Descriptor, Writer]
-    ) -> list[str]:
+    def _member(self, field: FieldDescriptor, has: str, batch: "_Batch") -> list[str]:
         """Source that writes a field; `has` is the name of its message's HasField."""
         read, variable = _attribute(field), _variable(field)
-        write = f"out[{self._json_name(field)!r}] = {self._expression(field, pending)}"
+        write = f"out[{self._json_name(field)!r}] = {self._expression(field, batch)}"
         if field.has_presence:
             if field.message_type is not None or field.enum_type is not None or field.default_value:
                 return [f"if {has}(m, {field.name!r}):", f"    v = {read}", f"    {write}"]
@@ -212,17 +237,17 @@ class Writers:
             return [f"v = {read}", "if v or copysign(1, v) < 0:", f"    {write}"]
         return [f"if {variable} := {read}:", f"    {write}"]
 
-    def _expression(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> str:
+    def _expression(self, field: FieldDescriptor, batch: "_Batch") -> str:
         """Source that makes JSON of a field's value, which is in its `_variable`."""
         if (entry := map_entry(field)) is not None:
             key = _KEY.get(entry.fields_by_name["key"].type, "f'{k}'")
-            one = self._one(entry.fields_by_name["value"], pending)
-            name = f"write_map_{len(self._namespace)}"  # which only grows
+            one = self._one(entry.fields_by_name["value"], batch)
+            name = f"write_map_{next(self._numbers)}"
             # A function made once, and not by each message, as that of a comprehension is.
             body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one.text}")
-            self._namespace[name] = self._function("held", field.full_name, *body, "return out")
+            batch.namespace[name] = self._function("held", field.full_name, *body, "return out")
             return f"{name}(held)"
-        one = self._one(field, pending)
+        one = self._one(field, batch)
         if not field.is_repeated:
             return one.text
         # A slice makes a list of all elements at once, in C; iteration asks for one at a time.
@@ -231,25 +256,25 @@ class Writers:
         # A call an element takes no frame of its own where there is a function for it.
         return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
 
-    def _one(self, field: FieldDescriptor, pending: dict[Descriptor, Writer]) -> _Source:
+    def _one(self, field: FieldDescriptor, batch: "_Batch") -> _Source:
         """Source of one value: of an element, where the field is repeated."""
         if field.message_type is not None:
-            return _call(self._name_of(field.message_type, pending))
+            return _call(self._name_of(field.message_type, batch))
         if field.enum_type is None:
             return _SCALAR.get(field.type, _AS_IS)
         if field.enum_type.full_name == scalars.NULL_VALUE:
             return _NULL
         if self._options.enums_as_ints:
             return _AS_IS
-        return _call(self._enum_names(field.enum_type))
+        return _call(self._enum_names(field.enum_type, batch))
 
-    def _enum_names(self, enum: EnumDescriptor) -> str:
-        name = self._names.get(enum)
+    def _enum_names(self, enum: EnumDescriptor, batch: "_Batch") -> str:
+        name = self._names.get(enum) or batch.names.get(enum)
         if name is None:
-            name = self._names[enum] = f"name_{len(self._names)}"
+            name = batch.names[enum] = f"name_{next(self._numbers)}"
             # Of several names for one number the first counts.
             names = _NumberOrName((v.number, v.name) for v in reversed(enum.values))
-            self._namespace[name] = names.__getitem__
+            batch.namespace[name] = names.__getitem__
         return name
 
     def _extensions(self, message: Message) -> dict[str, object]:

@@ -7,8 +7,10 @@ import grpc
 import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2
 
+from tests.everything_fixture import serving
 from transcoder import Limits, Transcoder
 from transcoder.errors import SchemaError
 
@@ -20,6 +22,11 @@ async def _operation(request: Any, context: Any) -> Any:
     return operations_pb2.Operation()
 
 
+async def _echo(request: Any, context: Any) -> Any:
+    return request
+
+
+ECHO: Any = grpc.unary_unary_rpc_method_handler(_echo)
 UNARY: Any = grpc.unary_unary_rpc_method_handler(_operation)
 OTHER: Any = grpc.unary_unary_rpc_method_handler(health_pb2.HealthCheckRequest)
 STREAM: Any = grpc.unary_stream_rpc_method_handler(_operation)
@@ -110,6 +117,63 @@ def test_a_route_may_be_had_once_across_services_and_prefixes() -> None:
         f"{second}: grpc.health.v1.Health.Check: GET /v1/a/{{service}} is the same route as "
         f"{first}: {SERVICE}.GetOperation: GET /v1/a/{{name}}"
     )
+
+
+def test_a_service_that_is_refused_leaves_nothing_behind() -> None:
+    config = (
+        b"http: {rules: ["
+        b"{selector: grpc.health.v1.Health.Check, get: '/v1/taken'},"
+        b"{selector: google.longrunning.Operations.GetOperation, get: '/free'},"
+        b"{selector: google.longrunning.Operations.ListOperations, get: '/taken'}]}"
+    )
+    transcoder = Transcoder(service_config=config)
+    transcoder.add_registered_method_handlers(HEALTH, {"Check": UNARY})
+    refused = {"GetOperation": UNARY, "ListOperations": UNARY}
+    with pytest.raises(SchemaError, match="ListOperations: GET /v1/taken is the same route as"):
+        transcoder.at("/v1").add_registered_method_handlers(SERVICE, refused)
+    # Neither the route of its first method nor its handlers stand in the way of others.
+    served = {"GetOperation": OTHER, "ListOperations": OTHER}
+    transcoder.at("/v2").add_registered_method_handlers(SERVICE, served)
+    with pytest.raises(SchemaError, match="ListOperations: GET /v1/taken is the same route as"):
+        transcoder.at("/v1").add_registered_method_handlers(SERVICE, served)
+
+
+def chained_types(count: int) -> str:
+    """Adds a service to the default pool, whose request holds so many types, each in the last.
+
+    Returns:
+        Its name.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="chain.proto", syntax="proto3", package="chain")
+    for number in range(count):
+        message = file.message_type.add(name=f"Link{number}")
+        if number + 1 == count:
+            break
+        field = message.field.add(
+            name="next", number=1, type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
+        )
+        field.label = (
+            descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+            if number % 3 == 0
+            else descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
+        )
+        field.type_name = f".chain.Link{number + 1}"
+    file.service.add(name="Chain").method.add(
+        name="Follow", input_type=".chain.Link0", output_type=".chain.Link0"
+    )
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    return "chain.Chain"
+
+
+async def test_a_service_of_two_thousand_types_in_a_chain_is_served() -> None:
+    service = chained_types(2000)
+    transcoder = Transcoder()
+    transcoder.add_registered_method_handlers(service, {"Follow": ECHO})
+    async with serving(transcoder) as session:
+        body = '{"next":[{"next":{"next":{"next":[{}]}}}]}'
+        headers = {"Content-Type": "application/json"}
+        async with session.post(f"/{service}/Follow", data=body, headers=headers) as answer:
+            assert (answer.status, await answer.text()) == (200, body)
 
 
 async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:

@@ -18,6 +18,9 @@ TEXT_MAX: Final = 4096
 SEARCHED_MAX: Final = 1 << 15
 """Of a script, for a `throw`: a few milliseconds."""
 
+_NO_ERROR: Final = ("null", "[uninitialized]")
+"""Values that the engine throws, without a stack, where it has no memory for an error either."""
+
 _FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
 
 # Enough of the language to tell code from what only looks like it. What does not end goes on to the
@@ -81,8 +84,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
     if stack.strip():
         return Failure(text)
     line, column = _throw_of(text, source)
-    if text == "null" and not line:
-        return Failure("InternalError: out of memory")  # also for the error itself
+    if text in _NO_ERROR and not line:
+        return Failure("InternalError: out of memory")
     return Failure(f"{text} at <eval>:{line}:{column}" if line else text, line, column)
 
 

@@ -107,4 +107,12 @@ defineProperty(globalThis, "console", {
   set: (value) => defineProperty(globalThis, "console", { __proto__: null, value, writable: true, configurable: true }),
 });
 
+// A frame of a stack tells its name and place, but not its function: those of this side are on the
+// stack whenever a getter of a script is called. V8 does the same for functions in strict mode.
+Error_.prepareStackTrace = (_error, sites) => sites;
+defineProperty(Reflect.getPrototypeOf(new Error_().stack[0]), "getFunction", {
+  __proto__: null, value: () => undefined, writable: true, enumerable: false, configurable: true,
+});
+Error_.prepareStackTrace = undefined;
+
 let setup;

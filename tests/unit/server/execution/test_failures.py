@@ -89,3 +89,9 @@ def test_what_was_raised_is_parted_into_text_and_place(text: str, told: str) -> 
     failure = raised(text)
     assert failure is not None
     assert failure.text == told
+
+
+@pytest.mark.parametrize("text", ["null", "[uninitialized]"])
+def test_what_the_engine_throws_instead_of_an_error_is_told_as_out_of_memory(text: str) -> None:
+    assert located(text) == Failure("InternalError: out of memory")
+    assert located(text, f"throw {text!r}") == Failure(f"{text} at <eval>:1:1", 1, 1)

@@ -282,6 +282,8 @@ async def _start(executor: Executor) -> None:
         await executor.start()
     except Unavailable as error:
         log.error("scripts cannot be run", reason=str(error))
+    except Exception:  # nobody else awaits this task, so nobody else would tell
+        log.exception("scripts cannot be run; report this, and restart the service")
 
 
 async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:

@@ -74,18 +74,18 @@ class Pool:
         self.kills = 0
 
     async def start(self) -> None:
-        """Have the warm processes ready.
+        """Start the warm processes; those that start are used also if others do not.
 
         Raises:
-            Unavailable: there is none to be had.
+            Unavailable: one of them cannot be started. Each later run tries again.
         """
         started = await asyncio.gather(
             *(self._new() for _ in range(self._warm)), return_exceptions=True
         )
+        self._idle += [outcome for outcome in started if isinstance(outcome, Process)]
         for outcome in started:
             if isinstance(outcome, BaseException):
                 raise outcome
-            self._idle.append(outcome)
         log.info(
             "scripts are run in processes of their own",
             warm=self._warm,
@@ -249,6 +249,11 @@ class Pool:
                 process = await Process.start(self._options, self._lost)
             except EndedAtStart:  # whatever ended it, nothing was run: once more
                 process = await Process.start(self._options, self._lost)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("starting a process for scripts failed; the next run tries again")
+            raise Unavailable(f"no process for scripts: {type(error).__name__}") from None
         finally:
             self._starting -= 1
         try:

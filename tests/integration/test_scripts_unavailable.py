@@ -1,0 +1,64 @@
+"""A service whose scripts cannot be run says so, and serves everything else."""
+
+import asyncio
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import structlog
+
+from actions.v1 import execution_pb2 as run
+from server.app import Application
+from server.config import Config
+from server.execution.executor import Executor
+from server.execution.process import Process
+from tests.doors import GRPC, Caller, Doors
+
+UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")
+DEADLINE_S = 20
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "event"),
+    [
+        pytest.param(Process, "start", "starting a process for scripts failed", id="a process"),
+        pytest.param(Executor, "start", "scripts cannot be run; report this", id="the executor"),
+    ],
+)
+async def test_a_start_that_fails_in_any_way_is_logged_with_its_traceback(
+    tmp_path: Path, owner: type, name: str, event: str
+) -> None:
+    config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
+    application = Application(config)
+    with (
+        structlog.testing.capture_logs() as logs,
+        mock.patch.object(owner, name, side_effect=RuntimeError("no")),
+    ):
+        try:
+            await application.start()
+            async with asyncio.timeout(DEADLINE_S):
+                while not (found := [one for one in logs if one["event"].startswith(event)]):
+                    await asyncio.sleep(0.01)
+        finally:
+            await application.stop()
+    assert all(one["log_level"] == "error" and one["exc_info"] for one in found)
+
+
+async def test_a_run_without_processes_is_unavailable_and_tried_again(tmp_path: Path) -> None:
+    config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
+    application = Application(config)
+    script = run.Script(name="f", script="function f() {}")
+    request = run.TestActionRequest(flow_type="2", trigger_type="4", script=script)
+    try:
+        with mock.patch.object(Process, "start", side_effect=RuntimeError("no")):
+            started = await application.start()
+            assert started.owner is not None
+            async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
+                caller = Caller(doors, started.owner.token, "")
+                answer = await caller.ask(GRPC, request)
+                assert (answer.code, answer.message) == UNAVAILABLE
+        async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
+            caller = Caller(doors, started.owner.token, "")
+            assert (await caller.ask(GRPC, request)).code == 0
+    finally:
+        await application.stop()

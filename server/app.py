@@ -230,7 +230,7 @@ class Application:
             allow=config.script_fetch_allow,
             dns_servers=config.script_dns_servers,
         )
-        executor = Executor(options, threads=self._work)
+        executor = Executor(options)
         self._running.push_async_callback(executor.close)
         return executor
 

@@ -113,7 +113,9 @@ class RequestIds(Layer):
                 # The transcoder has chosen one, and writes it into its answer itself.
                 request_id = metadata_text(metadata, REQUEST_ID_KEY) or new_id()
             REQUEST_ID.set(request_id)
-            return await behaviour(request, context)
+            answering = behaviour(request, context)
+            del request  # as every layer does: whoever is done with it frees its memory
+            return await answering
 
         return _logged(method, call) if self._access_log else call
 
@@ -122,8 +124,10 @@ def _logged(method: str, behaviour: Behaviour) -> Behaviour:
     async def call(request: object, context: Context) -> object:
         started = time.perf_counter_ns()
         outcome: object = None
+        answering = behaviour(request, context)
+        del request
         try:
-            return await behaviour(request, context)
+            return await answering
         except asyncio.CancelledError:
             outcome = grpc.StatusCode.CANCELLED
             raise
@@ -155,8 +159,10 @@ class ErrorMapping(Layer):
         failures = self._failures
 
         async def call(request: object, context: Context) -> object:
+            answering = behaviour(request, context)
+            del request
             try:
-                return await behaviour(request, context)
+                return await answering
             except asyncio.CancelledError as error:
                 if _is_cancelled():
                     raise
@@ -199,8 +205,10 @@ class Overload(Layer):
             if places.taken >= places.limit:
                 raise Refusal(Kind.RESOURCE_EXHAUSTED, "too many calls in flight, try again later")
             places.taken += 1
+            answering = behaviour(request, context)
+            del request
             try:
-                return await behaviour(request, context)
+                return await answering
             finally:
                 places.taken -= 1
 

@@ -242,8 +242,10 @@ class InFlight(Layer):
             if self._idle is not None:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             self._calls += 1
+            answering = behaviour(request, context)
+            del request
             try:
-                return await behaviour(request, context)
+                return await answering
             finally:
                 self._end()
 

@@ -265,7 +265,9 @@ class Receiving(Layer):
             except DecodeError:
                 text = f"the request is not {_type_of(decode)} in protobuf's binary format"
                 await context.abort(grpc.StatusCode.INTERNAL, text)
-            return await behaviour(message, context)
+            answering = behaviour(message, context)
+            del octets, message  # who is done with the message frees its memory
+            return await answering
 
         return call
 

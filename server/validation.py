@@ -45,7 +45,9 @@ class Validation(Layer):
             fault = check(request)
             if fault is not None:
                 raise Refusal(Kind.INVALID_ARGUMENT, fault)
-            return await behaviour(request, context)
+            answering = behaviour(request, context)
+            del request
+            return await answering
 
         return call
 

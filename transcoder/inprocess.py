@@ -126,7 +126,9 @@ class InProcess:
             registered = self._handlers[method.path]
             behaviour, argument = await _begin(handler, registered, receive, context)
             if _is_coroutine_function(behaviour):
-                response = await behaviour(argument, context)
+                answering = behaviour(argument, context)
+                del argument  # a handler that is done with it frees its memory
+                response = await answering
             else:
                 response = await self._plain.unary(behaviour, argument, call, context)
             failure = context.failure()

@@ -14,7 +14,14 @@ from typing import Final
 
 import orjson
 
-from server.execution.contract import JSON, TRIGGERS, BadContext, Trigger, UnknownTrigger
+from server.execution.contract import (
+    JSON,
+    TRIGGERS,
+    BadContext,
+    PackedContext,
+    Trigger,
+    UnknownTrigger,
+)
 from server.execution.shapes import (
     Shape,
     date,
@@ -41,16 +48,21 @@ def read(flow_type: int, trigger_type: int, context: JSON) -> dict[str, JSON]:
     return _CONTEXTS[trigger(flow_type, trigger_type)](context, "context")
 
 
-def size_of(context: JSON) -> int:
-    """Its octets as JSON, at most `CONTEXT_MAX_BYTES`.
+def pack(flow_type: int, trigger_type: int, context: JSON) -> PackedContext:
+    """Checks, completes and packs a context of the trigger.
 
     Raises:
-        BadContext: it is larger, or has no form in JSON.
+        UnknownTrigger: the flow has no such trigger.
+        BadContext: a value is not what it should be, or the context is larger than
+            `CONTEXT_MAX_BYTES` as JSON.
     """
+    number = trigger(flow_type, trigger_type)
     size = len(_json(context))
     if size > CONTEXT_MAX_BYTES:
         raise BadContext(f"context: expected at most {CONTEXT_MAX_BYTES} bytes, got {size}")
-    return size
+    read_context = read(*number, context)
+    parts = {name: told(value) for name, value in read_context.items()}
+    return PackedContext(parts, sum(map(len, parts.values())))
 
 
 def trigger(flow_type: int, trigger_type: int) -> Trigger:
@@ -72,9 +84,20 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
     return found
 
 
-def told(value: JSON) -> orjson.Fragment:
+def told(value: JSON) -> bytes:
     """A part of a context for the script side: JSON as a text, which is parsed when asked for."""
-    return orjson.Fragment(orjson.dumps(_json(value).decode()))
+    return told_json(_json(value))
+
+
+def told_json(json: bytes) -> bytes:
+    """As `told`, of a value that is JSON already."""
+    return orjson.dumps(json.decode())
+
+
+def untold(part: bytes) -> JSON:
+    """The value of a part that `told` made."""
+    value: JSON = orjson.loads(orjson.loads(part))
+    return value
 
 
 def _json(value: JSON) -> bytes:

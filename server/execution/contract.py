@@ -74,19 +74,32 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedContext:
+    """A context as it is kept while its run waits: checked, complete, and compact.
+
+    Attributes:
+        parts: by name, each JSON as a text in JSON, which is what the script side reads.
+        size: bytes of all parts.
+    """
+
+    parts: dict[str, bytes]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """A trigger that fires.
 
     Attributes:
         org_id: whose run it is, for fairness between organisations.
-        context: see `contexts`; what is missing is as it is when unset.
+        context: of the same trigger; see `contexts.pack`.
         scripts: active ones only, in the order in which they run.
     """
 
     flow_type: int
     trigger_type: int
     org_id: str
-    context: JSON
+    context: PackedContext
     scripts: tuple[Script, ...]
 
 
@@ -213,6 +226,8 @@ class Options:
         queue_max: runs that wait for a process, half of them of one organisation; one more is
             refused.
         queue_timeout_s: that one waits at most.
+        waiting_max_bytes: of contexts and scripts that waiting runs keep, half of them of one
+            organisation; more is refused.
         runs_max: actions after which a process is replaced.
         heap_max_bytes: of the values of a script.
         memory_max_bytes: of the whole process, as address space.
@@ -227,6 +242,7 @@ class Options:
     workers_warm: int = 0
     queue_max: int = 512
     queue_timeout_s: float = 10.0
+    waiting_max_bytes: int = 64 << 20
     runs_max: int = 500
     heap_max_bytes: int = 64 << 20
     memory_max_bytes: int = 512 << 20

@@ -15,7 +15,15 @@ import orjson
 
 from server.execution import contexts
 from server.execution.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
-from server.execution.contract import JSON, Attribute, Effects, Grant, Metadata, Trigger
+from server.execution.contract import (
+    JSON,
+    Attribute,
+    Effects,
+    Grant,
+    Metadata,
+    PackedContext,
+    Trigger,
+)
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
 """Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
@@ -73,6 +81,7 @@ _Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Met
 _Told: TypeAlias = "JSON | orjson.Fragment"
 
 _decode: Final = msgspec.json.Decoder(_Op).decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _LOGIN: Final = (_Field, _Entry, _Shorten)
 _TOKEN: Final = (_Claim, _ClaimLog, _Metadata)
@@ -121,19 +130,20 @@ class TooMuch(EffectError):
 class Collector:
     """The effects of a run, as they come in.
 
-    Its context is the run's own: what later actions see of earlier ones is written there.
+    Keeps the context packed. An effect that changes a part of it, for later actions to see, unpacks
+    that part; `pack` packs it again. Of claims only the names are unpacked, as they may be many MB.
     """
 
-    def __init__(self, trigger: Trigger, context: dict[str, JSON]) -> None:
+    def __init__(self, trigger: Trigger, context: PackedContext) -> None:
         self._trigger = trigger
         self._ops = _OPS_OF[trigger]
-        self._context = context
-        self._told: dict[str, orjson.Fragment] = {}
+        self._parts = dict(context.parts)
+        self._changed: dict[str, JSON] = {}
+        self._given_claims: dict[str, msgspec.Raw] | None = None
         self._bytes = 0
         self._claims: dict[str, JSON] = {}
-        # A standard claim that a scope filled is the one that shows.
-        claims = context.get("claims")
-        self._filled = STANDARD & claims.keys() if isinstance(claims, dict) else frozenset()
+        # Standard claims that a scope filled, which show instead; None until claims are unpacked.
+        self._filled: frozenset[str] | None = None
         self._claim_log: list[JSON] = []
         self._left_out: set[str] = set()
         self._fields: dict[str, str | bool | int] = {}
@@ -188,15 +198,19 @@ class Collector:
             self._claim_log = []
 
     def setup(self) -> bytes:
-        """What the next action is told: its context, and the lists of `api` as it finds them.
+        """Returns what the next action is told: its context, and the lists of `api` as they are."""
+        self.pack()
+        context = {name: orjson.Fragment(part) for name, part in self._parts.items()}
+        return orjson.dumps({"context": context, **self._lists()})
 
-        A part of the context is written once, and again after an effect has changed it.
-        """
-        told = self._told
-        for name, value in self._context.items():
-            if name not in told:
-                told[name] = contexts.told(value)
-        return orjson.dumps({"context": told, **self._lists()})
+    def pack(self) -> None:
+        """Packs what effects changed of the context."""
+        for name, value in self._changed.items():
+            self._parts[name] = contexts.told(value)
+        self._changed.clear()
+        if self._given_claims is not None:
+            self._parts["claims"] = contexts.told_json(msgspec.json.encode(self._given_claims))
+            self._given_claims = None
 
     def _lists(self) -> dict[str, object]:
         metadata = [
@@ -215,7 +229,9 @@ class Collector:
 
     def effects(self) -> Effects:
         return Effects(
-            claims={key: value for key, value in self._claims.items() if key not in self._filled},
+            claims={
+                key: value for key, value in self._claims.items() if key not in (self._filled or ())
+            },
             fields=self._fields,
             metadata=(*self._metadata, *self._written.values()),
             grants=tuple(self._grants),
@@ -243,9 +259,9 @@ class Collector:
             return None
         if op.key in TOKEN_OWN:
             return self._leave_out(op.key)
-        there = self._context["claims"]
-        custom = {} if op.key in STANDARD or not isinstance(there, dict) else there
-        if self._claims.get(op.key) is not None or custom.get(op.key) is not None:
+        given = self._unpacked_claims().get(op.key) if op.key not in STANDARD else None
+        is_given = given is not None and bytes(given) != b"null"
+        if is_given or self._claims.get(op.key) is not None:
             self._claim_log.append(f"key {json.dumps(op.key, ensure_ascii=False)} already exists")
             return None
         self._write_claim(op.key, _value_of(op))
@@ -260,9 +276,17 @@ class Collector:
 
     def _write_claim(self, key: str, value: JSON) -> None:
         self._claims[key] = value
-        there = self._changing("claims")
-        if isinstance(there, dict) and key not in self._filled:
-            there[key] = value
+        given = self._unpacked_claims()
+        if key not in (self._filled or ()):
+            given[key] = msgspec.Raw(orjson.dumps(value))
+
+    def _unpacked_claims(self) -> dict[str, msgspec.Raw]:
+        """Returns the claims that actions see, by name, to be read and changed."""
+        if self._given_claims is None:
+            self._given_claims = _members(orjson.loads(self._parts["claims"]))
+            if self._filled is None:
+                self._filled = STANDARD.intersection(self._given_claims)
+        return self._given_claims
 
     def _set_metadata(self, op: _Metadata) -> None:
         self._written[op.key] = Metadata(op.key, op.value.encode())
@@ -270,9 +294,10 @@ class Collector:
             contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
 
     def _changing(self, part: str) -> JSON:
-        """A part of the context, to be changed and told anew."""
-        self._told.pop(part, None)
-        return self._context[part]
+        """Returns a part of the context, to be changed."""
+        if part not in self._changed:
+            self._changed[part] = contexts.untold(self._parts[part])
+        return self._changed[part]
 
 
 def _shown(octets: bytes) -> _Told:

@@ -15,14 +15,12 @@ import orjson
 
 from server.execution import contexts
 from server.execution.contract import (
-    JSON,
     ActionResult,
     Check,
     Failure,
     Level,
     LogLine,
     Options,
-    Overloaded,
     RunRequest,
     RunResult,
     Script,
@@ -33,12 +31,8 @@ from server.execution.failures import failure_of, is_syntax_error
 from server.execution.fetch import Fetcher
 from server.execution.frames import FIRST_TRIGGER, join
 from server.execution.pool import Pool
-from server.threads import ThreadPool, TooManyWaiting
 
 SOURCE_MAX_BYTES: Final = 2 << 20
-
-INLINE_MAX_BYTES: Final = 32 << 10
-"""Of a context that is read on the loop, in about a millisecond."""
 
 LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
@@ -54,20 +48,16 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Executor:
-    def __init__(
-        self, options: Options | None = None, *, threads: ThreadPool | None = None
-    ) -> None:
-        """Nothing is started yet.
+    def __init__(self, options: Options | None = None) -> None:
+        """Start nothing yet.
 
         Args:
             options: what scripts may use.
-            threads: where large contexts are read; by default one thread of its own.
 
         Raises:
             ValueError: an entry of the lists of addresses is none.
         """
         self._options = options or Options()
-        self._threads = threads or ThreadPool("contexts", threads_max=1)
         self._pool = Pool(self._options)
         self._fetcher = Fetcher(
             deny=self._options.deny,
@@ -97,23 +87,24 @@ class Executor:
 
         Raises:
             UnknownTrigger: the flow has no such trigger.
-            BadContext: the context is not one of the trigger.
             Overloaded: nothing was run, as too much is.
             Unavailable: there is no process to run scripts in.
         """
         number = contexts.trigger(request.flow_type, request.trigger_type)
-        if contexts.size_of(request.context) <= INLINE_MAX_BYTES:
-            context = contexts.read(*number, request.context)
-        else:
-            context = await self._read(number, request)
-        collector = Collector(number, context)
+        org_id, scripts = request.org_id, request.scripts
+        size = request.context.size + sum(len(script.source) for script in scripts)
+        collector = Collector(number, request.context)
+        del request  # the context it holds is replaced as actions change it
         results: list[ActionResult] = []
         failed = None
-        if request.scripts:
+        if scripts:
             queued_at = time.monotonic_ns()
-            async with self._pool.slot(request.org_id):
-                for script in request.scripts:
-                    action = _Action(script, collector, self._fetcher, request.org_id)
+            async with self._pool.turns.slot(org_id, size) as slot:
+                for script in scripts:
+                    if results:
+                        collector.pack()
+                        await self._pool.turns.pass_on(slot)
+                    action = _Action(script, collector, self._fetcher, org_id)
                     result = await self._run(action, number, collector.setup(), queued_at)
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
@@ -132,7 +123,10 @@ class Executor:
         script = Script("", name, source)
         if problem := _too_large(script):
             return Check(parses=False, has_function=False, failure=problem)
-        async with self._pool.slot(org_id), self._pool.process(FIRST_TRIGGER) as process:
+        async with (
+            self._pool.turns.slot(org_id, len(source)),
+            self._pool.process(FIRST_TRIGGER) as process,
+        ):
             ended = await process.run(
                 join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
                 _Action(script, None, self._fetcher, org_id),
@@ -143,12 +137,6 @@ class Executor:
             parses=not is_syntax_error(ended), has_function=ended.done.found, failure=failure
         )
 
-    async def _read(self, number: Trigger, request: RunRequest) -> dict[str, JSON]:
-        try:
-            return await self._threads.run(request.org_id, contexts.read, *number, request.context)
-        except TooManyWaiting as error:
-            raise Overloaded(str(error)) from None
-
     async def _run(
         self, action: "_Action", number: Trigger, setup: bytes, queued_at: int
     ) -> ActionResult:
@@ -158,6 +146,7 @@ class Executor:
         payload = join(
             b"run", b"%d/%d" % number, setup, _octets(script.name), _octets(script.source)
         )
+        del setup
         timeout_ns = script.effective_timeout_ns
         async with self._pool.process(number) as process:
             started = time.monotonic_ns()

@@ -1,29 +1,23 @@
-"""The worker processes: how many there are, who has one, who waits.
+"""The worker processes: how many there are, which run has one, what ends one.
 
 A run holds a slot, from its first action to its last, and for each action a process: the next one
 is given to another if that has a fresh context already. A process that is ended is replaced. Slots
 are more than cores: workers run at a lower priority than the service, and many only wait for an
-answer from the network.
-
-Rule 1: one organisation has at most half of the slots, and of the places to wait, so its endless
-loops leave room for others.
-Rule 2: who waits is served in order, as far as rule 1 lets; too many, or too long, is refused.
+answer from the network. Which run has a slot is the affair of `turns`.
 """
 
 import asyncio
-import contextlib
 import os
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
 from server.execution.confine import CPU_MAX_S
-from server.execution.contract import Options, Overloaded, Trigger, Unavailable
+from server.execution.contract import Options, Trigger, Unavailable
 from server.execution.process import EndedAtStart, Process
+from server.execution.turns import Turns
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
 """A process that holds this much after a run is replaced: three times what it starts with."""
@@ -34,15 +28,6 @@ IDLE_MAX_S: Final = 10.0
 _WORKERS_PER_CORE: Final = 4
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Waiting:
-    org_id: str
-    turn: "asyncio.Future[None]"
-
-    def has_come(self) -> bool:
-        return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
 
 
 def default_workers() -> int:
@@ -61,12 +46,14 @@ class Pool:
         self._options = options
         self._slots_max = options.workers_max or default_workers()
         self._warm = min(options.workers_warm or _cores(), self._slots_max)
-        self._org_max = max(1, self._slots_max // 2)
-        self._org_waiting_max = max(1, options.queue_max // 2)
+        self.turns: Final = Turns(
+            self._slots_max,
+            queue_max=options.queue_max,
+            timeout_s=options.queue_timeout_s,
+            waiting_max_bytes=options.waiting_max_bytes,
+        )
         self._idle: list[Process] = []
         self._processes: set[Process] = set()
-        self._of_org: Counter[str] = Counter()
-        self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0
         self._trimming: asyncio.TimerHandle | None = None
@@ -98,9 +85,7 @@ class Pool:
         self._is_closed = True
         if self._trimming is not None:
             self._trimming.cancel()
-        for waiting in self._waiting:
-            if not waiting.turn.done():
-                waiting.turn.set_exception(Unavailable("the service stops"))
+        self.turns.close()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         # Left in the set while they end: a run that gives one back meanwhile leaves it alone.
@@ -110,20 +95,6 @@ class Pool:
     def pids(self) -> set[int]:
         """Of the processes there are."""
         return {process.pid for process in self._processes}
-
-    @asynccontextmanager
-    async def slot(self, org_id: str) -> AsyncIterator[None]:
-        """A slot of the organisation's, within which one process at a time may be taken.
-
-        Raises:
-            Overloaded: too many wait, or this one did too long.
-            Unavailable: the service stops.
-        """
-        await self._enter(org_id)
-        try:
-            yield
-        finally:
-            self._leave(org_id)
 
     @asynccontextmanager
     async def process(self, trigger: Trigger) -> AsyncIterator[Process]:
@@ -187,57 +158,6 @@ class Pool:
             or process.busy_s > CPU_MAX_S / 2
             or process.resident_bytes() > RESIDENT_MAX_BYTES
         )
-
-    # --- slots
-
-    async def _enter(self, org_id: str) -> None:
-        self._refuse_when_closed()
-        if self._has_room(org_id):  # and nobody who waits could be served: see `_serve_waiting`
-            self._of_org[org_id] += 1
-            return
-        self._refuse_when_full(org_id)
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(org_id, loop.create_future())
-        self._waiting.append(waiting)
-        try:
-            await asyncio.wait_for(waiting.turn, self._options.queue_timeout_s)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            if waiting.has_come():
-                self._leave(org_id)  # and nobody is there to take it
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            raise Overloaded(
-                f"waited {self._options.queue_timeout_s:g} s for a process to run scripts in"
-            ) from None
-        finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(waiting)
-
-    def _refuse_when_full(self, org_id: str) -> None:
-        if len(self._waiting) >= self._options.queue_max:
-            raise Overloaded(f"{len(self._waiting)} runs wait already, which is the most")
-        of_org = sum(waiting.org_id == org_id for waiting in self._waiting)
-        if of_org >= self._org_waiting_max:
-            raise Overloaded(f"{of_org} runs of the organisation wait already, which is the most")
-
-    def _has_room(self, org_id: str) -> bool:
-        return self._of_org.total() < self._slots_max and self._of_org[org_id] < self._org_max
-
-    def _leave(self, org_id: str) -> None:
-        self._of_org[org_id] -= 1
-        if not self._of_org[org_id]:
-            del self._of_org[org_id]
-        self._serve_waiting()
-
-    def _serve_waiting(self) -> None:
-        """Let in whoever may be: after it there is nobody who waits but could run."""
-        for waiting in tuple(self._waiting):
-            if self._of_org.total() >= self._slots_max:
-                return
-            if not waiting.turn.done() and self._has_room(waiting.org_id):
-                self._of_org[waiting.org_id] += 1
-                self._waiting.remove(waiting)
-                waiting.turn.set_result(None)
 
     # --- processes
 

@@ -20,11 +20,11 @@ from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, 
 from server.errors import DetailedRefusal
 from server.execution import contexts
 from server.execution.contract import (
-    JSON,
     BadContext,
     Check,
     ExecutionError,
     Overloaded,
+    PackedContext,
     RunRequest,
     RunResult,
     Script,
@@ -98,7 +98,8 @@ class ExecutionService(ExecutionServiceServicer):
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
         actions = await self._reads.active_actions(caller.org_id, flow, trigger)
         scripts = tuple(map(requests.script_of, actions))
-        run = RunRequest(flow, trigger, caller.org_id, await self._read(request.context), scripts)
+        packed = await self._packed(flow, trigger, request)
+        del request  # takes many times the memory of what is packed, and a run may wait long
         made = Made(
             id=self._ids.next() if scripts else "",
             org_id=caller.org_id,
@@ -107,8 +108,10 @@ class ExecutionService(ExecutionServiceServicer):
             trigger_type=trigger,
             started_at=self._clock(),
         )
+        running = self._executor.run(RunRequest(flow, trigger, caller.org_id, packed, scripts))
+        del packed
         try:
-            result = await self._executor.run(run)
+            result = await running
             for action in result.actions:
                 self._records.count(made, action)
             results = await self._told(result, _results, result, scripts)
@@ -142,9 +145,12 @@ class ExecutionService(ExecutionServiceServicer):
             if action is None:
                 raise not_found("Errors.Action.NotFound", "RUN-Na6yh")
             script = requests.script_of(action)
-        told = await self._read(request.context)
+        packed = await self._packed(flow, trigger, request)
+        del request
+        running = self._executor.run(RunRequest(flow, trigger, org_id, packed, (script,)))
+        del packed
         try:
-            result = await self._executor.run(RunRequest(flow, trigger, org_id, told, (script,)))
+            result = await running
         except ExecutionError as error:
             raise _refusal(error) from error
         return await self._told(result, _tested, result, script)
@@ -191,10 +197,18 @@ class ExecutionService(ExecutionServiceServicer):
             _fill_metrics(response, figures)
         return response
 
-    async def _read(self, context: Struct) -> dict[str, JSON]:
-        if context.ByteSize() > INLINE_MAX_BYTES:
-            return await self._threads.run(CALLER.get().org_id, object_of, context)
-        return object_of(context)
+    async def _packed(
+        self, flow: int, trigger: int, request: pb.RunTriggerRequest | pb.TestActionRequest
+    ) -> PackedContext:
+        context = request.context
+        is_much = context.ByteSize() > INLINE_MAX_BYTES
+        try:
+            if is_much:
+                org_id = CALLER.get().org_id
+                return await self._threads.run(org_id, _pack, flow, trigger, context)
+            return _pack(flow, trigger, context)
+        except ExecutionError as error:
+            raise _refusal(error) from error
 
     async def _told(
         self, result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs
@@ -216,6 +230,10 @@ class ExecutionService(ExecutionServiceServicer):
         if results:
             self._records.keep(made, state, results, duration_us)
         return duration_us
+
+
+def _pack(flow: int, trigger: int, context: Struct) -> PackedContext:
+    return contexts.pack(flow, trigger, object_of(context))
 
 
 def _results(result: RunResult, scripts: Sequence[Script]) -> list[pb.ActionResult]:

@@ -45,7 +45,7 @@ TIMES: Final = 500
 
 def request(*sources: str) -> RunRequest:
     scripts = tuple(Script(str(number), "act", source) for number, source in enumerate(sources))
-    return RunRequest(2, 4, "org", contexts.example(2, 4), scripts)
+    return RunRequest(2, 4, "org", contexts.pack(2, 4, contexts.example(2, 4)), scripts)
 
 
 ONE: Final = request(SMALL)

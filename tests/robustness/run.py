@@ -30,6 +30,7 @@ from tests.robustness.slow_names import S6
 from tests.robustness.storage import D1, D2
 from tests.robustness.tokenless import S7
 from tests.robustness.unread_log import S8
+from tests.robustness.waiting_runs import S12
 from tests.robustness.web_servers import S11
 
 SCENARIOS: Final = (
@@ -58,6 +59,7 @@ SCENARIOS: Final = (
     S9,
     S10,
     S11,
+    S12,
     D1,
     D2,
 )

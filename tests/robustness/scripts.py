@@ -35,7 +35,7 @@ GOOD: Final = RunRequest(
     2,
     4,
     "good",
-    contexts.example(2, 4),
+    contexts.pack(2, 4, contexts.example(2, 4)),
     (Script("good", "f", "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"),),
 )
 
@@ -96,7 +96,7 @@ async def attack(scripts: list[Hostile], *, at_once: int = AT_ONCE) -> Seen:
 async def _run(executor: Executor, hostile: Hostile, seen: Seen) -> None:
     timeout_ns = hostile.timeout_ms * 1_000_000
     script = Script(hostile.name, "f", hostile.source, timeout_ns)
-    context = contexts.example(*hostile.trigger)
+    context = contexts.pack(*hostile.trigger, contexts.example(*hostile.trigger))
     result = await executor.run(RunRequest(*hostile.trigger, "hostile", context, (script,)))
     failure = result.actions[0].failure
     if not (failure.text if failure else "").startswith(hostile.told):

@@ -151,7 +151,7 @@ async def test_the_active_actions_of_the_trigger_are_run_as_they_are(
     response = await service.RunTrigger(run_request(claims={"a": [1, None]}), None)
     (request,) = engine.requests
     assert (request.flow_type, request.trigger_type, request.org_id) == (2, 4, ORG)
-    assert request.context == {"claims": {"a": [1, None]}}
+    assert request.context.parts["claims"] == rb'"{\"a\":[1,null]}"'
     assert [
         (one.action_id, one.name, one.source, one.timeout_ns, one.allowed_to_fail)
         for one in request.scripts
@@ -387,7 +387,7 @@ async def test_what_is_large_is_read_and_told_off_the_loop(
     response = await service.RunTrigger(
         run_request(claims={"a": "x" * execution.INLINE_MAX_BYTES}), None
     )
-    assert used == ["object_of", "_results", "_response"]
+    assert used == ["_pack", "_results", "_response"]
     assert len(response.effects.claims["c"].struct_value.fields["d"].list_value.values) == 2000
     await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
     monkeypatch.setattr(execution_messages, "MUCH", 2)

@@ -37,7 +37,9 @@ class Runner:
             source if isinstance(source, Script) else action(source) for source in sources
         )
         given = contexts.example(*trigger) if context is None else context
-        return await self.executor.run(RunRequest(*trigger, org_id, given, scripts))
+        return await self.executor.run(
+            RunRequest(*trigger, org_id, contexts.pack(*trigger, given), scripts)
+        )
 
     async def one(
         self,
@@ -77,3 +79,8 @@ LOG = "var log = require('zitadel/log').log"
 
 def action(source: str) -> Script:
     return Script("id", "f", source)
+
+
+def run_of(org_id: str, *scripts: Script) -> RunRequest:
+    """Returns a run of the organisation, on an empty context."""
+    return RunRequest(2, 4, org_id, contexts.pack(2, 4, {}), scripts)

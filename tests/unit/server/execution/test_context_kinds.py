@@ -44,7 +44,7 @@ async def test_what_is_read_breaks_no_script(runner: Runner, trigger: Trigger) -
 def _read(trigger: Trigger, context: JSON) -> dict[str, JSON] | str:
     """What is read of it, or what is told."""
     try:
-        contexts.size_of(context)
+        contexts.pack(*trigger, context)
         return contexts.read(*trigger, context)
     except BadContext as error:
         return str(error)

@@ -124,7 +124,7 @@ def test_what_is_wrong_is_named(trigger: Trigger, context: JSON, text: str) -> N
 )
 def test_what_cannot_be_handed_over_is_told(claim: JSON, text: str) -> None:
     with pytest.raises(BadContext) as raised:
-        contexts.size_of({"claims": {"a": claim}})
+        contexts.pack(2, 4, {"claims": {"a": claim}})
     assert str(raised.value).startswith(text)
 
 

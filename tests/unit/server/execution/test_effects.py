@@ -10,7 +10,7 @@ from server.execution.effects import EFFECTS_MAX_BYTES, Collector, EffectError, 
 
 
 def collector(trigger: Trigger) -> Collector:
-    return Collector(trigger, contexts.read(*trigger, {}))
+    return Collector(trigger, contexts.pack(*trigger, {}))
 
 
 @pytest.mark.parametrize(

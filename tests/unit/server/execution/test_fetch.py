@@ -11,13 +11,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from server.execution.contract import Options, RunRequest
+from server.execution.contract import Options
 from server.execution.executor import Executor
 from server.execution.fetch import IDLE_CLIENTS_MAX, Fetcher
 from server.execution.fetch_answer import RESPONSE_MAX_BYTES
 from server.execution.fetch_request import is_same_origin, url_of
 from tests.processes import open_descriptors
-from tests.unit.server.execution.runner import LOCAL, Runner, action
+from tests.unit.server.execution.runner import LOCAL, Runner, action, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -263,7 +263,7 @@ async def test_a_name_that_is_loopback_is_denied(site: str, host: str) -> None:
     port = site.rpartition(":")[2]
     source = f"{FETCH}; function f() {{ fetch('http://{host}:{port}/echo') }}"
     try:
-        result = await executor.run(RunRequest(2, 4, "org", {}, (action(source),)))
+        result = await executor.run(run_of("org", action(source)))
     finally:
         await executor.close()
     assert result.failed is not None

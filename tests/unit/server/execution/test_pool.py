@@ -3,20 +3,22 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from server.execution.contract import (
     Options,
     Overloaded,
-    RunRequest,
     Unavailable,
 )
 from server.execution.executor import Executor
+from server.execution.process import Process
 from tests.processes import children_of
-from tests.unit.server.execution.runner import Runner, action
+from tests.unit.server.execution.runner import Runner, action, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,7 +80,7 @@ async def test_processes_that_are_needed_no_more_end(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("server.execution.pool.IDLE_MAX_S", 0.05)
     executor = Executor(Options(workers_max=8, workers_warm=1))
     await executor.start()
-    request = RunRequest(2, 4, "org", {}, (action(FAST),))
+    request = run_of("org", action(FAST))
     running = asyncio.gather(*(executor.run(request) for _ in range(4)))
     seen: set[int] = set()
     try:
@@ -95,10 +97,10 @@ async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=1))
     await executor.start()
     slow = replace(action(SLOW), timeout_ns=3_000_000_000, allowed_to_fail=True)
-    running = asyncio.ensure_future(executor.run(RunRequest(2, 4, "a", {}, (slow,))))
+    running = asyncio.ensure_future(executor.run(run_of("a", slow)))
     await _one_is_busy(executor.pids())
     before = set(children_of(os.getpid()))
-    other = asyncio.ensure_future(executor.run(RunRequest(2, 4, "b", {}, (action(FAST),))))
+    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
     try:
         async with asyncio.timeout(20):
             while not (starting := set(children_of(os.getpid())) - before):
@@ -115,12 +117,12 @@ async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
 async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=1))
     await executor.start()
-    slow = RunRequest(2, 4, "a", {}, (action(SLOW),))
+    slow = run_of("a", action(SLOW))
     running = asyncio.ensure_future(executor.run(slow))
     await _one_is_busy(executor.pids())
     before = set(children_of(os.getpid()))
     descriptors = _descriptors()
-    other = asyncio.ensure_future(executor.run(RunRequest(2, 4, "b", {}, (action(FAST),))))
+    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
     try:
         async with asyncio.timeout(20):
             while set(children_of(os.getpid())) == before:
@@ -139,7 +141,7 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing() -> None:
 async def test_a_full_queue_refuses_at_once() -> None:
     executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
     await executor.start()
-    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
     running = [asyncio.ensure_future(executor.run(request)) for _ in range(3)]
     try:
         results = await asyncio.gather(*running, return_exceptions=True)
@@ -152,7 +154,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_who_waits_too_long_is_refused() -> None:
     executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
     await executor.start()
-    request = RunRequest(2, 4, "org", {}, (replace(action(SLOW), timeout_ns=500_000_000),))
+    request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
     running = asyncio.ensure_future(executor.run(request))
     await asyncio.sleep(0)
     try:
@@ -166,11 +168,11 @@ async def test_who_waits_too_long_is_refused() -> None:
 async def test_one_organisation_leaves_room_for_others() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=2))
     await executor.start()
-    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
     running = [asyncio.ensure_future(executor.run(slow)) for _ in range(4)]
     await asyncio.sleep(0)
     try:
-        other = await executor.run(RunRequest(2, 4, "other", {}, (action(FAST),)))
+        other = await executor.run(run_of("other", action(FAST)))
         assert not any(run.done() for run in running)
     finally:
         for run in running:
@@ -183,13 +185,13 @@ async def test_one_organisation_leaves_room_for_others() -> None:
 async def test_one_organisation_that_fills_its_half_of_the_queue_keeps_nobody_out() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
     await executor.start()
-    slow = RunRequest(2, 4, "greedy", {}, (replace(action(SLOW), timeout_ns=2_000_000_000),))
+    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
     running = [asyncio.ensure_future(executor.run(slow)) for _ in range(3)]
     await asyncio.sleep(0)
     try:
         with pytest.raises(Overloaded, match="2 runs of the organisation wait already"):
             await executor.run(slow)
-        waiting = [executor.run(RunRequest(2, 4, "other", {}, (action(FAST),))) for _ in range(3)]
+        waiting = [executor.run(run_of("other", action(FAST))) for _ in range(3)]
         others = await asyncio.gather(*waiting)
         assert not any(run.done() for run in running)
     finally:
@@ -206,7 +208,7 @@ async def test_a_process_is_replaced_after_enough_runs() -> None:
     first = executor.pids()
     try:
         for _ in range(3):
-            await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+            await executor.run(run_of("org", action(FAST)))
         assert first.isdisjoint(executor.pids())
     finally:
         await executor.close()
@@ -216,7 +218,7 @@ async def test_a_run_under_way_ends_with_the_executor() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=1))
     await executor.start()
     script = replace(action(SLOW), allowed_to_fail=True)
-    running = asyncio.ensure_future(executor.run(RunRequest(2, 4, "org", {}, (script, script))))
+    running = asyncio.ensure_future(executor.run(run_of("org", script, script)))
     await _one_is_busy(executor.pids())
     await executor.close()
     with pytest.raises(Unavailable):
@@ -234,7 +236,7 @@ async def test_nothing_is_left_after_the_end() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     with pytest.raises(Unavailable):
-        await executor.run(RunRequest(2, 4, "org", {}, (action(FAST),)))
+        await executor.run(run_of("org", action(FAST)))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +254,80 @@ async def test_a_process_that_cannot_start_is_told(
     with pytest.raises(Unavailable, match=text):
         await executor.start()
     await executor.close()
+
+
+async def test_any_failure_to_start_a_process_is_unavailable_until_one_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> Process:
+        raise ValueError("secret")
+
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
+        patched.setattr(Process, "start", fail)
+        with pytest.raises(Unavailable, match=r"^no process for scripts: ValueError$"):
+            await executor.start()
+        with pytest.raises(Unavailable):
+            await executor.run(run_of("org", action(FAST)))
+    try:
+        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+    finally:
+        await executor.close()
+    assert [line["log_level"] for line in logs] == ["error"] * 3
+    assert all(line["exc_info"] for line in logs)
+
+
+async def test_a_process_that_starts_beside_one_that_does_not_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, outcomes = Process.start, iter([False, True])
+
+    async def start_or_fail(options: Options, lost: Callable[[Process], None]) -> Process:
+        if next(outcomes):
+            return await start(options, lost)
+        raise Unavailable("no")
+
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    monkeypatch.setattr(Process, "start", start_or_fail)
+    with pytest.raises(Unavailable):
+        await executor.start()
+    try:
+        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+    finally:
+        await executor.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_run_waits_for_one_run_of_another_organisation_at_most(workers: int) -> None:
+    executor = Executor(Options(workers_max=workers, workers_warm=workers))
+    await executor.start()
+    ended: list[str] = []
+
+    async def run(org_id: str) -> None:
+        await executor.run(run_of(org_id, action(FAST)))
+        ended.append(org_id)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            group.create_task(run("a"))
+        await asyncio.sleep(0)
+        group.create_task(run("b"))
+    await executor.close()
+    assert ended.index("b") <= workers
+
+
+async def test_a_long_run_gives_its_slot_to_another_organisation_between_actions() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1))
+    await executor.start()
+    slow = replace(action(SLOW), timeout_ns=300_000_000, allowed_to_fail=True)
+    try:
+        long = asyncio.ensure_future(executor.run(run_of("a", slow, slow, slow)))
+        await asyncio.sleep(0)
+        assert (await executor.run(run_of("b", action(FAST)))).failed is None
+        assert not long.done()
+        assert [result.failure is not None for result in (await long).actions] == [True] * 3
+    finally:
+        await executor.close()
 
 
 def _kill(pid: int) -> None:

@@ -9,8 +9,9 @@ Rule 1: the raw path is split first and percent-decoded once, here and nowhere e
 Rule 2: the cost of a match depends on the path, never on the number of routes.
 """
 
+import operator
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -78,38 +79,24 @@ _Leaves = dict[str, dict[str, _Route[T]]]
 """Routes that end here: by the template's verb, then by HTTP method."""
 
 
-class _Tails(Generic[T]):
-    """What may follow a `**`: literals, by their number and then by themselves."""
-
-    __slots__ = ("leaves", "lengths")
-
-    def __init__(self) -> None:
-        self.leaves: dict[tuple[str, ...], _Leaves[T]] = {}
-        self.lengths: list[int] = []
-
-    def at(self, literals: tuple[str, ...]) -> _Leaves[T]:
-        if literals not in self.leaves:
-            self.leaves[literals] = {}
-            self.lengths = sorted({len(key) for key in self.leaves}, reverse=True)
-        return self.leaves[literals]
-
-    def find(self, rest: Sequence[str]) -> Iterator[_Leaves[T]]:
-        """The leaves that the rest of a path ends in, longest tail first."""
-        for length in self.lengths:
-            if length <= len(rest):
-                leaves = self.leaves.get(tuple(rest[len(rest) - length :]))
-                if leaves is not None:
-                    yield leaves
-
-
 class _Node(Generic[T]):
-    __slots__ = ("leaves", "literals", "multi", "single")
+    __slots__ = ("leaves", "literals", "single", "tails")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node[T]] = {}
         self.single: _Node[T] | None = None
-        self.multi: _Tails[T] | None = None
+        self.tails: list[tuple[int, _Node[T]]] = []
+        """What may follow a `**` here: the last so many segments of a path; the shortest first."""
         self.leaves: _Leaves[T] = {}
+
+    def tail(self, length: int) -> "_Node[T]":
+        """Where the segments behind a `**` begin, for so many of them."""
+        for known, node in self.tails:
+            if known == length:
+                return node
+        made: _Node[T] = _Node()
+        self.tails = sorted([*self.tails, (length, made)], key=operator.itemgetter(0))
+        return made
 
 
 class Router(Generic[T]):
@@ -221,10 +208,12 @@ class Router(Generic[T]):
         node = self._root
         depth = 1
         # Less specific ways, the next best last. A node has one depth, so none is met twice.
-        pending: list[tuple[_Node[T] | _Tails[T], int]] = []
+        pending: list[tuple[_Node[T], int]] = []
         while True:
-            if node.multi is not None:
-                pending.append((node.multi, depth))
+            if node.tails:
+                for length, tail in node.tails:
+                    if depth + length <= count:
+                        pending.append((tail, count - length))
             if depth < count:
                 segment = segments[depth]
                 child = node.literals.get(segment)
@@ -241,17 +230,9 @@ class Router(Generic[T]):
                 route = _pick(node.leaves, suffix, verb, allowed)
                 if route is not None:
                     return route
-            while pending:
-                way, depth = pending.pop()
-                if isinstance(way, _Node):
-                    node = way
-                    break
-                for leaves in way.find(segments[depth:]):
-                    route = _pick(leaves, suffix, verb, allowed)
-                    if route is not None:
-                        return route
-            else:
+            if not pending:
                 return None
+            node, depth = pending.pop()
 
     def _leaves_at(self, segments: Sequence[Segment]) -> _Leaves[T]:
         node = self._root
@@ -263,10 +244,7 @@ class Router(Generic[T]):
                     node.single = _Node()
                 node = node.single
             else:
-                if node.multi is None:
-                    node.multi = _Tails()
-                tail = segments[index + 1 :]
-                return node.multi.at(tuple(part.text for part in tail if isinstance(part, Literal)))
+                node = node.tail(len(segments) - index - 1)
         return node.leaves
 
 

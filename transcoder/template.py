@@ -1,8 +1,8 @@
 """Read path templates: "/v1/{name=shelves/*}/books:search".
 
 Follows google/api/http.proto, "Path template syntax". Wider than its grammar in three places, each
-as grpc-gateway reads it: "/" alone is a template, literals may follow `**`, and a verb may hold
-colons (it begins at the first one of the last segment).
+as grpc-gateway reads it: "/" alone is a template, single segments may follow `**`, and a verb may
+hold colons (it begins at the first one of the last segment).
 Rule: whether a variable names a field is for whoever knows the message.
 """
 
@@ -55,7 +55,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
-    """A parsed path template; at most one `Multi`, followed by literals only."""
+    """A parsed path template; at most one `Multi`."""
 
     text: str
     segments: tuple[Segment, ...]
@@ -136,7 +136,7 @@ class _Parser:
         else:
             if self._peek() != "}":
                 self._fail(f'".", "=" or "}}" {whose}')
-            self._add(Single(), opened_at)
+            self.segments.append(Single())
             self._position += 1
         end = len(self.segments)
         is_multi = end - start > 1 or isinstance(self.segments[start], Multi)
@@ -154,13 +154,13 @@ class _Parser:
     def _read_wildcard(self) -> None:
         position = self._position
         self._position += 1
-        self._add(Multi() if self._take("*") else Single(), position)
-
-    def _add(self, wildcard: Single | Multi, position: int) -> None:
+        if not self._take("*"):
+            self.segments.append(Single())
+            return
         if any(isinstance(segment, Multi) for segment in self.segments):
             self._position = position
-            self._refuse('only literals may follow "**"')
-        self.segments.append(wildcard)
+            self._refuse('"**" is here again')
+        self.segments.append(Multi())
 
     def _read_identifier(self) -> str:
         return self._read(_IDENT, "a field name")

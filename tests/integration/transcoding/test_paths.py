@@ -11,6 +11,10 @@ from transcoder.routes import Router
 from transcoder.template import PathTemplate
 
 MISS = "Not Found"
+AFTER_MANY = b"""
+http: {rules: [{selector: everything.v1.Everythings.NoRule,
+  get: "/v2/{name=projects/*/databases/*/documents/*/**}/{text}"}]}
+"""
 
 
 def kind(name: str, text: str, answer: object) -> Exchange:
@@ -73,13 +77,22 @@ ROWS = [
             Exchange("GET /v1/tail/tail", {}, by="Many"),
             Exchange("GET /v1/tail/tail/tail", {"name": "tail"}, by="Many"),
             refused("GET /v1/tail/a", MISS, status=404),
+            Exchange(
+                "GET /v2/projects/p/databases/d/documents/a/b/c/things",
+                {"name": "projects/p/databases/d/documents/a/b/c", "text": "things"},
+                config=AFTER_MANY,
+            ),
+            Exchange(
+                "GET /v2/projects/p/databases/d/documents/a/things",
+                {"name": "projects/p/databases/d/documents/a", "text": "things"},
+                config=AFTER_MANY,
+            ),
             Refusal(
-                "get: '/a/**/{name}'",
-                "{rule}: GET path template '/a/**/{name}', column 7: "
-                'only literals may follow "**"',
+                "get: '/a/**/{name=**}'",
+                "{rule}: GET path template '/a/**/{name=**}', column 13: \"**\" is here again",
             ),
         ),
-        id="** before literals",
+        id="** before other segments",
     ),
     pytest.param(
         (

@@ -48,6 +48,14 @@ def _refusal(router: Router[str], verb: str, raw_path: str) -> TranscodeError:
         pytest.param("GET /a/{n=**/end}", "/a/b/end", ("b/end",), id="many with its tail"),
         pytest.param("GET /{n=**}/a/{k=b}", "/x/a/b", ("x", "b"), id="variable after many"),
         pytest.param("GET /{n=**}/{k=a/b}/c", "/x/a/b/c", ("x", "a/b"), id="multi after many"),
+        pytest.param("GET /a/{n=**}/{k}", "/a/b/c/d", ("b/c", "d"), id="single after many"),
+        pytest.param("GET /a/{n=**}/{k}", "/a/d", ("", "d"), id="single after none"),
+        pytest.param(
+            "GET /{n=a/*/**}/*/{k}:act", "/a/1/x/y:act", ("a/1", "y"), id="two after none"
+        ),
+        pytest.param(
+            "GET /{n=**}/{k=a/*}/{i}", "/x/y/a/1/2", ("x/y", "a/1", "2"), id="tail of two"
+        ),
         pytest.param("GET /{i}/{n=**}", "/1/2/3", ("1", "2/3"), id="single before many"),
         pytest.param("GET /{i}/**/e", "/1/2/3/e", ("1",), id="single before unbound many"),
         pytest.param("GET /a:act", "/a:act", (), id="verb of a literal"),

@@ -20,7 +20,7 @@ def templates() -> st.SearchStrategy[Route]:
     segments = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=4)
     many = st.tuples(
         st.lists(st.sampled_from(["a", "b", "*"]), max_size=2),
-        st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        st.lists(st.sampled_from(["a", "b", "*"]), max_size=2),
     ).map(lambda ends: [*ends[0], "**", *ends[1]])
     return st.tuples(
         st.sampled_from(METHODS),

@@ -69,6 +69,16 @@ from transcoder.template import Literal, Multi, PathTemplate, Segment, Single, V
             id="literals after many",
         ),
         pytest.param(
+            "/{rest=x/**}/*/{kind}:act",
+            (Literal("x"), Multi(), Single(), Single()),
+            (
+                Variable(("rest",), 0, 2, is_multi=True, column=2),
+                Variable(("kind",), 3, 4, is_multi=False, column=16),
+            ),
+            "act",
+            id="wildcard and variable after many",
+        ),
+        pytest.param(
             "/{a.b_2.c}/{a.b}",
             (Single(), Single()),
             (
@@ -173,9 +183,8 @@ def test_template_parses(
             "variable 'a.b' is here again",
             id="same variable twice",
         ),
-        pytest.param("/**/**", 5, 'only literals may follow "**"', id="many twice"),
-        pytest.param("/**/*", 5, 'only literals may follow "**"', id="one, many"),
-        pytest.param("/{a=**}/{b}", 9, 'only literals may follow "**"', id="variable, many"),
+        pytest.param("/**/**", 5, '"**" is here again', id="many twice"),
+        pytest.param("/{a=**}/{b=x/**}", 14, '"**" is here again', id="many twice in variables"),
         pytest.param("/}", 2, "expected a segment, got '}'", id="stray brace"),
     ],
 )

@@ -3,7 +3,6 @@
 Rule: all is made when a service is registered, so that a request only looks names up.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -44,16 +43,19 @@ class Name(NamedTuple):
     json_name: str
 
 
-FieldsByName = Mapping[str, Field]
-"""By either name of a field; JSON names come first."""
+class FieldsByName(dict[str, Field]):
+    """Fields by either name; JSON names come first."""
+
+    odd_names: tuple[str, ...] = ()
+    """JSON names with the dots or brackets that divide a parameter's name; longest first."""
 
 
 class _Batch(NamedTuple):
     """Types that are compiled together; published whole, or dropped."""
 
     types: dict[Descriptor, FieldsByName]
-    waiting: list[tuple[Descriptor, dict[str, Field]]]
-    """Types whose fields are not compiled yet: those go into the dict."""
+    waiting: list[tuple[Descriptor, FieldsByName]]
+    """Types whose fields are not compiled yet."""
 
 
 class Fields:
@@ -73,6 +75,8 @@ class Fields:
                 compiled = [(field, self._compile(field, batch)) for field in held.fields]
                 made.update((field.name, each) for field, each in compiled)
                 made.update((field.json_name, each) for field, each in compiled)
+                odd = (name for name in made if "." in name or "[" in name)
+                made.odd_names = tuple(sorted(odd, key=len, reverse=True))
             self._done.update(batch.types)
         return fields
 
@@ -81,7 +85,7 @@ class Fields:
         known = self._done.get(descriptor, batch.types.get(descriptor))
         if known is not None:
             return known
-        made: dict[str, Field] = {}
+        made = FieldsByName()
         batch.types[descriptor] = made
         batch.waiting.append((descriptor, made))
         return made

@@ -65,8 +65,8 @@ def _paths(members: dict[str, object], fields: FieldsByName, prefix: str) -> Ite
         if field is None:
             continue
         path = prefix + field.name
-        is_message = not (field.fields is None or field.is_list or field.is_map)
-        if is_message and isinstance(value, dict) and value:
-            yield from _paths(value, field.fields or {}, f"{path}.")
+        inner = None if field.is_list or field.is_map else field.fields
+        if inner is not None and isinstance(value, dict) and value:
+            yield from _paths(value, inner, f"{path}.")
         else:
             yield path

@@ -129,7 +129,7 @@ class QueryReader:
         fields: FieldsByName | None = self._fields
         start = 0
         while fields is not None:
-            end = _NAME.match(name, start).end()  # type: ignore[union-attr]  # it matches nothing too
+            end = _end_of_name(fields, name, start)
             field = fields.get(name[start:end])
             if field is None:
                 return None
@@ -216,6 +216,14 @@ def _index(selector: str | None, name: str) -> int:
             f"query parameter {shown(name)}: expected an index from 0, got {shown(selector)}"
         )
     return int(selector)
+
+
+def _end_of_name(fields: FieldsByName, name: str, start: int) -> int:
+    for odd in fields.odd_names:
+        end = start + len(odd)
+        if name.startswith(odd, start) and name[end : end + 1] in ("", ".", "["):
+            return end
+    return _NAME.match(name, start).end()  # type: ignore[union-attr]  # it matches nothing too
 
 
 def _closing(name: str, opened_at: int, field: Field) -> int:

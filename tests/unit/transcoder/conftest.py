@@ -48,6 +48,9 @@ map<string, Size> boxes = 4;
 repeated Size parts = 5;
 google.protobuf.Struct extra = 6;
 Ways ways = 7;
+string odd = 8 [json_name = "o[d]"];
+Size deep = 9 [json_name = "d.e[p]"];
+map<string, Size> apart = 10 [json_name = "a[]"];
 }
 message Ways {
 oneof way {

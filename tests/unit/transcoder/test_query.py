@@ -86,6 +86,19 @@ from transcoder.errors import TranscodeError
         ),
         pytest.param("sizes[0].nope=1&boxes[k].nope=1", "", id="unknown fields of elements"),
         pytest.param("i.d[0]=x", "odd: 'x'", id="JSON name of dots and brackets"),
+        pytest.param(
+            "size.o[d]=x", "size { odd: 'x' }", id="JSON name with brackets in a submessage"
+        ),
+        pytest.param(
+            "size.d.e[p].d.e[p].o[d]=x&size.d.e[p].width=1",
+            "size { deep { width: 1 deep { odd: 'x' } } }",
+            id="JSON names with brackets around one another",
+        ),
+        pytest.param(
+            "size.a[][k].o%5Bd%5D=x",
+            "size { apart { key: 'k' value { odd: 'x' } } }",
+            id="JSON name with brackets of a map",
+        ),
     ],
 )
 def test_a_query_fills_fields(

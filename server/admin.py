@@ -31,6 +31,7 @@ from server.operations import (
     CreateOrg,
     CreateToken,
     CreateUser,
+    FindToken,
     ListMembers,
     ListOrgs,
     ListTokens,
@@ -124,6 +125,8 @@ class Admin:
                 return [await self._create_token(operation)]
             case ListTokens():
                 return [_token(token) for token in await self._tokens(operation)]
+            case FindToken():
+                return await self._find_token(operation)
             case RevokeToken():
                 await self._queue.execute(users.RevokeToken(operation.token_id, EDITOR))
                 return []
@@ -229,6 +232,10 @@ class Admin:
             editor=EDITOR,
         )
         return {**_token(await self._queue.execute(command)), "token": secret}
+
+    async def _find_token(self, operation: FindToken) -> list[Result]:
+        found = await self._store.token_by_hash(bytes.fromhex(operation.secret_hash))
+        return [] if found is None else [_token(found)]
 
     async def _members(self, operation: ListMembers) -> Sequence[Member]:
         if operation.user_id:

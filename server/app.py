@@ -31,7 +31,7 @@ from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
 from server.execution.executor import Executor
 from server.execution.pool import default_workers
-from server.first_start import Owner, make_owner
+from server.first_start import Owner, is_refused, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
 from server.identity.jwks_fetch import fetch
@@ -93,11 +93,13 @@ class Started:
         listen: "host:port" of JSON and gRPC-Web, as bound.
         grpc_listen: the same, of gRPC.
         owner: what the first start on an empty store made; None on later starts.
+        is_token_refused: True if the token in `owner.token` was revoked or has expired.
     """
 
     listen: str
     grpc_listen: str
     owner: Owner | None
+    is_token_refused: bool = False
 
 
 class Application:
@@ -184,7 +186,8 @@ class Application:
             data_dir=str(config.data_dir.absolute()),
             migrations=",".join(store.migrations) or "none",
         )
-        return Started(listen, grpc_listen, owner)
+        refused = await is_refused(store, token_file=token_file, threads=self._own)
+        return Started(listen, grpc_listen, owner, refused)
 
     def _connections(self) -> Shares:
         """Returns how many connections there may be, and warns if they are few."""

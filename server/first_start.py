@@ -9,17 +9,18 @@ Rule: no file that is there is written to. Somebody else may have placed it to r
 """
 
 import asyncio
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from server import owner_token
+from server.clock import wall_clock
 from server.commands.orgs import AddMember, CreateOrg
 from server.commands.queue import CommandQueue
 from server.commands.users import CreateToken, CreateUser
 from server.eventstore.contract import EventStore, StorageError
-from server.eventstore.files import check, make, open_ours, sync_folder
+from server.eventstore.files import check
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
 from server.threads import ThreadPool
@@ -29,8 +30,6 @@ USER_NAME: Final = "owner"
 ROLE: Final = "IAM_OWNER"
 
 _EDITOR: Final = ""
-_SECRET_MAX_CHARS: Final = 256
-"""Max characters of a file with a secret; a longer one has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,9 @@ async def make_owner(
         StorageError: it cannot be stored, or there is a token's file already.
     """
     new_file = token_file.with_name(f"{token_file.name}.new")
-    if (left := await threads.run("", _left_in, new_file)) is not None:
+    if (left := await threads.run("", owner_token.read, new_file)) is not None:
         is_stored = await store.token_by_hash(hash_of(left)) is not None
-        end = partial(_publish, new_file, token_file) if is_stored else new_file.unlink
+        end = partial(owner_token.publish, new_file, token_file) if is_stored else new_file.unlink
         await threads.run("", end)
     if not await store.is_empty():
         return None
@@ -80,7 +79,7 @@ async def make_owner(
         expires_at=None,
         editor=_EDITOR,
     )
-    await threads.run("", _write, new_file, secret)
+    await threads.run("", owner_token.prepare, new_file, secret)
     # What waits together is committed together, in this order. The new file stays if this fails,
     # as storage may fail after the commit.
     await asyncio.gather(
@@ -89,16 +88,22 @@ async def make_owner(
         queue.execute(AddMember(owner.org_id, owner.user_id, (ROLE,), _EDITOR)),
         queue.execute(token),
     )
-    await threads.run("", _publish, new_file, token_file)
+    await threads.run("", owner_token.publish, new_file, token_file)
     return owner
 
 
-def _left_in(new_file: Path) -> str | None:
-    """Returns the secret that an interrupted first start left; None if there is no such file."""
-    if not check(new_file):
-        return None
-    with os.fdopen(open_ours(new_file, os.O_RDONLY), encoding="ascii", errors="replace") as file:
-        return file.read(_SECRET_MAX_CHARS).strip()
+async def is_refused(store: EventStore, *, token_file: Path, threads: ThreadPool) -> bool:
+    """True if the file has a personal access token, and that was revoked or has expired."""
+    try:
+        text = await threads.run("", owner_token.read, token_file)
+    except (OSError, StorageError):
+        return False  # it cannot be read, which its readers will be told
+    if not text or not owner_token.is_personal(text):
+        return False
+    token = await store.token_by_hash(hash_of(text))
+    if token is None:
+        return True
+    return token.expires_at is not None and token.expires_at <= wall_clock()
 
 
 def _refuse_if_there(token_file: Path) -> None:
@@ -107,16 +112,3 @@ def _refuse_if_there(token_file: Path) -> None:
             f"{token_file}: expected no file, as the database beside it is empty; "
             "bring the database back, or move the file away to start anew"
         )
-
-
-def _write(new_file: Path, secret: str) -> None:
-    with os.fdopen(make(new_file, os.O_WRONLY), "w") as file:
-        file.write(secret + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(new_file.parent)
-
-
-def _publish(new_file: Path, token_file: Path) -> None:
-    new_file.replace(token_file)  # a link that somebody has put there meanwhile is replaced
-    sync_folder(token_file.parent)

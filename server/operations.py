@@ -109,6 +109,12 @@ class ListTokens(msgspec.Struct, frozen=True, tag="token.list"):
     org_id: str = ""
 
 
+class FindToken(msgspec.Struct, frozen=True, tag="token.find"):
+    """The token whose secret has this SHA-256, in hexadecimal digits; nothing if there is none."""
+
+    secret_hash: str
+
+
 class RevokeToken(msgspec.Struct, frozen=True, tag="token.revoke"):
     token_id: str
 
@@ -130,5 +136,6 @@ Operation: TypeAlias = (
     | ListMembers
     | CreateToken
     | ListTokens
+    | FindToken
     | RevokeToken
 )

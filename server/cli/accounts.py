@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
+from server.cli import owner_file
 from server.cli.failures import Misused
-from server.cli.performing import JSON, created, ended, listed, perform, stored
+from server.cli.performing import JSON, created, ended, listed, perform, show, stored
 from server.operations import (
     AddMember,
     CreateToken,
@@ -137,8 +138,9 @@ def update_user(
 @stored
 def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
     """Take USER_ID away, with its memberships and tokens; what it wrote stays."""
-    perform(RemoveUser(user_id), flags)
-    ended("removed user", user_id, as_json)
+    with owner_file.noticed(flags, user_id="USER_ID"):
+        perform(RemoveUser(user_id), flags)
+        ended("removed user", user_id, as_json)
 
 
 @user.command("list")
@@ -226,13 +228,24 @@ def token() -> None:
     metavar="WHEN",
     help="From now (12h, 90d), or at a time (2030-01-31T12:00:00Z); never, if not given.",
 )
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Write it to owner.token in the data folder, which call reads, instead of showing it.",
+)
 @JSON
 @stored
 def create_token(
-    user_id: str, description: str, expires_at: int | None, as_json: bool, **flags: object
+    user_id: str,
+    description: str,
+    expires_at: int | None,
+    write: bool,
+    as_json: bool,
+    **flags: object,
 ) -> None:
     """Make a token for USER_ID. It is shown now and never again."""
-    created(CreateToken(user_id, description, expires_at), as_json, flags)
+    (row,) = perform(CreateToken(user_id, description, expires_at), flags)
+    show(owner_file.written(row, flags) if write else row, as_json)
 
 
 @token.command("list", short_help="List the tokens of a user, or of an organisation.")
@@ -252,8 +265,9 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
 @stored
 def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
     """Refuse a token from now on; TOKEN_ID is its id, as token list shows it."""
-    perform(RevokeToken(token_id), flags)
-    ended("revoked token", token_id, as_json)
+    with owner_file.noticed(flags):
+        perform(RevokeToken(token_id), flags)
+        ended("revoked token", token_id, as_json)
 
 
 GROUPS: Final = (user, member, token)

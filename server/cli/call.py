@@ -9,12 +9,16 @@ import click
 
 from server.cli import output
 from server.cli.failures import FAILED, Failed, Misused
+from server.cli.owner_file import REMEDY
 from server.cli.settings import CONFIG, DATA_DIR, settings
 from server.config import OWNER_TOKEN_FILE, Address, Config
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
+
+NOTICE_MAX_CHARS: Final = 200
+"""Max characters shown of what a file has instead of a token."""
 
 DOORS: Final = ("json", "grpc", "grpc-web")
 
@@ -84,13 +88,18 @@ def call(
     config = settings(flags).config
     descriptor = _method(method)
     at = _address(address, config, door)
+    file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
+    said = _owner_token(file) if file is not None else token or ""
     asked = doors.Call(
-        at, descriptor, _message(descriptor, message), _headers(token, org, config), timeout_s
+        at, descriptor, _message(descriptor, message), _headers(said, org), timeout_s
     )
     try:
         output.as_json(doors.DOORS[door](asked))
     except doors.CallFailed as failed:
         output.as_json(failed.status)
+        if file is not None and said and failed.is_unauthenticated:
+            remedy = REMEDY.format(user_id="USER_ID")
+            click.echo(f"the token in {file} was revoked or has expired: {remedy}", err=True)
         raise click.exceptions.Exit(FAILED) from failed
     except OSError as error:
         raise Failed(f"{at}: {error.strerror or error}") from error
@@ -150,10 +159,8 @@ def _address(given: str | None, config: Config, door: str) -> Address:
         raise Misused(f"--address: expected host:port, got {given!r}") from None
 
 
-def _headers(token: str | None, org: str | None, config: Config) -> dict[str, str]:
+def _headers(token: str, org: str | None) -> dict[str, str]:
     headers = {}
-    if token is None:
-        token = _owner_token(config.data_dir / OWNER_TOKEN_FILE)
     if token:
         headers["authorization"] = _header("--token", f"Bearer {token}")
     if org:
@@ -164,7 +171,10 @@ def _headers(token: str | None, org: str | None, config: Config) -> dict[str, st
 def _owner_token(path: Path) -> str:
     """What it holds; nothing if it is not there, and then nobody calls."""
     try:
-        return path.read_text("ascii").strip()
+        text = path.read_text("ascii").strip()
+        if len(text.split()) > 1:
+            raise Failed(f"{path}: {text[:NOTICE_MAX_CHARS]}; --token says who calls")
+        return text
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:

@@ -47,6 +47,7 @@ _GRACE_S: Final = 2.0
 # doc/http-grpc-status-mapping.md of grpc; anything else is UNKNOWN.
 _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNKNOWN: Final = 2
+_UNAUTHENTICATED: Final = 16
 
 
 _UNANSWERED: Final = {
@@ -89,6 +90,10 @@ class CallFailed(Exception):
     def __init__(self, status: object) -> None:
         super().__init__(status)
         self.status = status
+
+    @property
+    def is_unauthenticated(self) -> bool:
+        return isinstance(self.status, dict) and self.status.get("code") == _UNAUTHENTICATED
 
 
 Door: TypeAlias = Callable[[Call], object]

@@ -4,6 +4,7 @@ import click
 
 from server.cli import output
 from server.cli.failures import Failed
+from server.cli.owner_file import noticed
 from server.cli.performing import JSON, created, ended, listed, perform, stored
 from server.operations import (
     ClearOrg,
@@ -58,11 +59,12 @@ def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
     (contents,) = perform(OrgContents(org_id), flags)
     if not yes:
         _ask_whether_it_may_go(contents)
-    perform(RemoveOrg(org_id), flags)
-    total = _count(contents)
-    while (left := _count(*perform(ClearOrg(org_id), flags))) > 0:
-        click.echo(f"cleared away {max(total - left, 0)} of {total}", err=True)
-    ended("removed organisation", org_id, as_json)
+    with noticed(flags, user_id="USER_ID"):
+        perform(RemoveOrg(org_id), flags)
+        total = _count(contents)
+        while (left := _count(*perform(ClearOrg(org_id), flags))) > 0:
+            click.echo(f"cleared away {max(total - left, 0)} of {total}", err=True)
+        ended("removed organisation", org_id, as_json)
 
 
 def _ask_whether_it_may_go(contents: Result) -> None:

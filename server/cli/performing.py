@@ -34,7 +34,11 @@ def perform(operation: Operation, flags: dict[str, object]) -> list[Result]:
 
 def created(operation: Operation, as_json: bool, flags: dict[str, object]) -> None:
     for row in perform(operation, flags):
-        (output.as_json if as_json else output.record)(row)
+        show(row, as_json)
+
+
+def show(row: Result, as_json: bool) -> None:
+    (output.as_json if as_json else output.record)(row)
 
 
 def ended(what: str, id: str, as_json: bool) -> None:

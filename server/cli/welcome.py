@@ -39,6 +39,9 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
         yield from _commands(http.reachable, grpc.reachable, data_dir)
     elif owner is not None:
         yield f"owner token        in {token_file}; it and commands are printed on a terminal only"
+    elif started.is_token_refused:
+        yield f"owner token        the one in {token_file} was revoked or has expired;"
+        yield "                   token create USER_ID --write writes another"
     elif token_file.exists():
         yield f"owner token        in {token_file}"
     else:

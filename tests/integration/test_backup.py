@@ -1,6 +1,7 @@
 """The copy that the README has SQLite make of a running service is that service."""
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.commandline import Server
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 README = Path(__file__).parents[2] / "README.md"
-PYTHON = ".venv/bin/python "
+PYTHON = "(umask 077; .venv/bin/python "
 
 
 def test_a_copy_of_a_running_service_is_served(tmp_path: Path) -> None:
@@ -20,11 +21,12 @@ def test_a_copy_of_a_running_service_is_served(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as server:
         made = server.call("CreateAction", {"name": "kept", "script": "s"}, "json")
         subprocess.run(
-            ["sh", "-euc", f'"$0" {command.removeprefix(PYTHON)}', sys.executable],  # noqa: S607
+            ["sh", "-euc", f'(umask 077; "$0" {command.removeprefix(PYTHON)}', sys.executable],  # noqa: S607
             cwd=tmp_path,
             check=True,
         )
         server.call("CreateAction", {"name": "later", "script": "s"}, "json")
+    assert stat.S_IMODE((tmp_path / "copy.sqlite").stat().st_mode) == 0o600
     (tmp_path / "other").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "other" / "events.sqlite")
     token = (tmp_path / "data" / "owner.token").read_text("ascii").strip()

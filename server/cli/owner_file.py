@@ -1,0 +1,78 @@
+"""What commands do about `owner.token`: write a new token to it, and say there that one is gone.
+
+Rule: that it cannot be read or written never keeps a token from being revoked.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from server.cli.failures import Failed
+from server.cli.performing import perform
+from server.cli.settings import settings
+from server.config import OWNER_TOKEN_FILE
+from server.operations import FindToken, Result
+
+REMEDY: Final = "`token create {user_id} --write` writes another"
+
+
+def path_of(flags: dict[str, object]) -> Path:
+    return settings(flags).config.data_dir / OWNER_TOKEN_FILE
+
+
+def written(row: Result, flags: dict[str, object]) -> Result:
+    """Writes the token of a row to the file, and returns the row with the file's path instead."""
+    from server import owner_token
+    from server.eventstore.contract import StorageError
+
+    path = path_of(flags)
+    try:
+        owner_token.replace(path, str(row["token"]))
+    except (OSError, StorageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Failed(
+            f"token {row['id']} was made, but cannot be written to {path} ({reason}): "
+            f"token revoke {row['id']}, and try again"
+        ) from error
+    return {**{name: row[name] for name in row if name != "token"}, "token_file": str(path)}
+
+
+@contextlib.contextmanager
+def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
+    """Leaves a notice in the file if its token is gone after the block.
+
+    Args:
+        flags: say which data folder is meant.
+        user_id: the user who can have another token; empty for the user of the token that is gone.
+    """
+    before = _held(flags)
+    yield
+    if before is None or _held(flags) is not None:
+        return
+    from server import owner_token
+    from server.eventstore.contract import StorageError
+
+    remedy = REMEDY.format(user_id=user_id or before["user_id"])
+    path = path_of(flags)
+    try:
+        owner_token.replace(path, f"the token that was here was revoked: {remedy}")
+    except (OSError, StorageError):
+        click.echo(f"{path} still has the token, which is refused from now on", err=True)
+    click.echo(f"it was the token in {path}: {remedy}", err=True)
+
+
+def _held(flags: dict[str, object]) -> Result | None:
+    """Returns what is known of the token in the file; None if that is nothing."""
+    from server import owner_token
+    from server.eventstore.contract import StorageError
+    from server.identity.tokens import hash_of
+
+    with contextlib.suppress(OSError, StorageError, Failed):
+        text = owner_token.read(path_of(flags))
+        if text and owner_token.is_personal(text):
+            found = perform(FindToken(hash_of(text).hex()), flags)
+            return found[0] if found else None
+    return None

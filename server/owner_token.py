@@ -1,0 +1,72 @@
+"""The file `owner.token` in the data folder: a token for commands and scripts on this machine.
+
+It is never written over in place, so that a reader finds all of a text: a new file gets its name.
+A notice instead of a token, which has blanks, says why there is none.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from server.eventstore.files import check, make, open_ours, sync_folder
+from server.identity.tokens import PREFIX
+
+_READ_MAX_BYTES: Final = 4096
+"""More is neither a token nor a notice."""
+
+
+def read(path: Path) -> str | None:
+    """Returns what the file has, without a line break; None if there is no such file.
+
+    Raises:
+        UnsafeFile: another user may have placed it.
+        OSError: it cannot be read.
+    """
+    if not check(path):
+        return None
+    with os.fdopen(open_ours(path, os.O_RDONLY), encoding="ascii", errors="replace") as file:
+        return file.read(_READ_MAX_BYTES).strip()
+
+
+def is_notice(text: str) -> bool:
+    return len(text.split()) > 1
+
+
+def is_personal(text: str) -> bool:
+    """True if the text has the form of a personal access token."""
+    return text.startswith(PREFIX) and not is_notice(text)
+
+
+def prepare(new_file: Path, text: str) -> None:
+    """Writes a file beside the one that it becomes, and waits until it is on the disk.
+
+    Raises:
+        FileExistsError: there is such a file.
+        OSError: it cannot be written.
+    """
+    with os.fdopen(make(new_file, os.O_WRONLY), "w", encoding="ascii") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(new_file.parent)
+
+
+def publish(new_file: Path, path: Path) -> None:
+    """Gives a prepared file its name."""
+    new_file.replace(path)  # a link that somebody has put there meanwhile is replaced
+    sync_folder(path.parent)
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes the file anew, whatever it had.
+
+    Raises:
+        UnsafeFile: another user may have placed what is there.
+        OSError: it cannot be written.
+    """
+    check(path)
+    new_file = path.with_name(f"{path.name}.tmp")
+    if check(new_file):
+        new_file.unlink()  # left by a command that was killed
+    prepare(new_file, text)
+    publish(new_file, path)

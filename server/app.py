@@ -6,7 +6,7 @@ Rule: the only module of the server that knows the transcoder.
 import asyncio
 import errno
 import gc
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -52,6 +52,7 @@ from server.threads import ThreadPool
 from server.validation import checks_of
 from server.version import installed_version
 from transcoder import Limits, Transcoder
+from transcoder.unix_sockets import cleared, path_of
 from zitadel import management_pb2
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
 
@@ -161,7 +162,10 @@ class Application:
 
         running.push_async_callback(native.stop, 0)
         grpc_listen = await _listening(
-            native, config.grpc_listen, "--grpc-listen, ACTIONS_GRPC_LISTEN"
+            native,
+            config.grpc_listen,
+            "--grpc-listen, ACTIONS_GRPC_LISTEN",
+            clear=path_of(config.grpc_listen),
         )
         listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
@@ -272,9 +276,13 @@ def _calm_collector() -> None:
     gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
-async def _listening(door: GrpcServer | Transcoder, address: str, set_by: str) -> str:
+async def _listening(
+    door: GrpcServer | Transcoder, address: str, set_by: str, *, clear: str | None = None
+) -> str:
+    """Starts a door; `clear` is the path of a unix socket that grpc would take from another."""
     try:
-        return await door.start(address, is_ready=False)
+        with nullcontext() if clear is None else cleared(clear):
+            return await door.start(address, is_ready=False)
     except OSError as error:
         raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 

@@ -9,6 +9,7 @@ Rule: the file is read and nothing else is; nothing listens, nothing is made.
 
 import contextlib
 import ipaddress
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from server.config_values import Unfit
 from server.toml_form import toml
 from server.urls import may_be_fetched
 
+SOCKET_PATH_MAX_BYTES: Final = 107
 SHOWN_CHARS: Final = 40
 FILE_MAX_BYTES: Final = 1 << 20
 
@@ -39,7 +41,8 @@ class Config:
     """The settings, with their defaults.
 
     Attributes:
-        listen: "host:port" of the JSON and gRPC-Web doors; port 0 takes a free one.
+        listen: "host:port" of the JSON and gRPC-Web doors, where port 0 takes a free one; or
+            "unix:path".
         grpc_listen: the same, of the gRPC door.
         data_dir: the folder that holds everything; relative to the working folder.
         jwt_issuer: whose JWTs are access tokens, as their `iss` says it; empty for nobody's.
@@ -113,6 +116,41 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class SocketPath(NamedTuple):
+    """The path of a unix socket."""
+
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "SocketPath":
+        """Read "unix:path" or "unix:///path".
+
+        Raises:
+            ValueError: it is neither, or the path is longer than a socket's may be.
+        """
+        match = _SOCKET.fullmatch(text)
+        if match is None or len(os.fsencode(match["path"])) > SOCKET_PATH_MAX_BYTES:
+            raise ValueError(text)
+        return cls(match["path"])
+
+    @property
+    def reachable(self) -> "SocketPath":
+        """Where a client on this machine finds who listens here."""
+        return self
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+def listening(text: str) -> Address | SocketPath:
+    """Read what a door listens on.
+
+    Raises:
+        ValueError: it is neither an address nor the path of a unix socket.
+    """
+    return SocketPath.parse(text) if text.startswith("unix:") else Address.parse(text)
+
+
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     """Put the settings together.
 
@@ -136,7 +174,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     config = Config(**values)  # type: ignore[arg-type]  # each was read by its field's reader
     origins = {name: given[name].origin if name in given else "default" for name in _READ}
     _check_jwt(config, origins)
-    if config.listen == config.grpc_listen and Address.parse(config.listen).port:
+    if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):
         raise ConfigError(
             f"{origins['grpc_listen']}: expected another address than that of listen, "
             f"got {_shown(config.grpc_listen)}"
@@ -172,14 +210,16 @@ class _Given(NamedTuple):
 _ADDRESS: Final = re.compile(
     r"(?:(?P<host>(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
 )
+_FREE_PORT: Final = ":0"
+_SOCKET: Final = re.compile(r"unix:(?://(?=/))?(?P<path>(?!//)[^\0]+)")
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
 
 
 def _address(value: object) -> str:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
-            return str(Address.parse(value))
-    raise Unfit("host:port or [IPv6]:port, with a port from 0 to 65535")
+            return str(listening(value))
+    raise Unfit("host:port, [IPv6]:port or unix:path, with a port from 0 to 65535")
 
 
 def _log_format(value: object) -> LogFormat:

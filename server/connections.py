@@ -7,9 +7,12 @@ Rule: a descriptor is looked at as a copy. Its number may mean another file a mo
 """
 
 import asyncio
+import fcntl
 import os
 import socket
 import stat
+import sys
+import termios
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
@@ -22,14 +25,14 @@ _MAPPED: Final = "::ffff:"
 
 
 class Ending:
-    """Ends connections to a port, those that are asked for meanwhile in one go.
+    """Ends connections to an address, those that are asked for meanwhile in one go.
 
     Attributes:
-        port: of this process; 0 as long as there are no connections.
+        at: a port of this process, or the path of a unix socket; 0 as long as nothing listens.
     """
 
     def __init__(self) -> None:
-        self.port = 0
+        self.at: int | str = 0
         self._threads = ThreadPool("ended connections", threads_max=1)
         self._peers: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -45,14 +48,17 @@ class Ending:
     async def _end_all(self) -> None:
         while self._peers:
             peers, self._peers = self._peers, set()
-            await self._threads.run("", end_connections, self.port, peers)
+            await self._threads.run("", end_connections, self.at, peers)
 
 
-def end_connections(port: int, peers: Collection[str]) -> int:
-    """Shuts down the connections of peers to a port of this process; it may take milliseconds.
+def end_connections(at: int | str, peers: Collection[str]) -> int:
+    """Shuts down the connections of peers to an address of this process; may take milliseconds.
+
+    Of a unix socket all peers have the same name: there it ends who does not read what was sent.
+    Who reads, and opens no window of HTTP/2, stays until the connection is too old.
 
     Args:
-        port: of this process.
+        at: a port of this process, or the path of a unix socket.
         peers: as a grpc.aio context names them: "ipv4:127.0.0.1:40001", "ipv6:%5B::1%5D:40001".
 
     Returns:
@@ -63,21 +69,34 @@ def end_connections(port: int, peers: Collection[str]) -> int:
     for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  of numbers, nothing is to be opened
         try:
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                found += _end(int(name), port, wanted)
+                found += _end(int(name), at, wanted)
         except OSError:
             continue  # it is closed, or not connected
     return found
 
 
-def _end(descriptor: int, port: int, peers: Collection[tuple[str, int]]) -> bool:
+def _end(descriptor: int, at: int | str, peers: Collection[tuple[str, int]]) -> bool:
     with socket.socket(fileno=os.dup(descriptor)) as copy:
-        if copy.family not in (socket.AF_INET, socket.AF_INET6):
-            return False
-        host, number = copy.getpeername()[:2]
-        if (host.removeprefix(_MAPPED), number) not in peers or copy.getsockname()[1] != port:
+        if not (_is_stuck(copy, at) if isinstance(at, str) else _is_of(copy, at, peers)):
             return False
         copy.shutdown(socket.SHUT_RDWR)
     return True
+
+
+def _is_of(connection: socket.socket, port: int, peers: Collection[tuple[str, int]]) -> bool:
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    host, number = connection.getpeername()[:2]
+    return (host.removeprefix(_MAPPED), number) in peers and connection.getsockname()[1] == port
+
+
+def _is_stuck(connection: socket.socket, path: str) -> bool:
+    """Returns True if the other end of a connection to the path has octets left to read."""
+    if connection.family != socket.AF_UNIX or connection.getsockname() != path:
+        return False
+    connection.getpeername()  # fails for what listens
+    unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(unread, sys.byteorder) > 0
 
 
 def _address(peer: str) -> tuple[str, int]:

@@ -8,6 +8,7 @@ Rule: what a client reads is ours also where grpc.aio would put an exception's t
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -19,7 +20,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.behaviours import Behaviour, Context, Handler
-from server.config import Address
+from server.config import Address, SocketPath, listening
 from server.connections import Ending
 from server.descriptors import GRPC_MAX
 from server.interceptors import CALLS_MAX, STREAMS_SHARE
@@ -56,6 +57,9 @@ KEEPALIVE_TIMEOUT_S: Final = 20
 PING_MIN_S: Final = 10
 """Between two pings of a client; who asks more often is sent away. The default of grpc, 300 s,
 sends away clients that are set up as grpc's own guide to keepalive says."""
+
+_SOCKET_UMASK: Final = 0o117
+"""While a unix socket is bound, for owner and group: as the transcoder's."""
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
@@ -129,7 +133,7 @@ class GrpcServer:
         """Listen and answer; port 0 takes a free one.
 
         Args:
-            address: "host:port".
+            address: "host:port", or "unix:path" for a path that is free.
             is_ready: what health checks answer until `set_ready` says otherwise.
 
         Returns:
@@ -138,17 +142,24 @@ class GrpcServer:
         Raises:
             OSError: it cannot be bound.
         """
-        wanted = Address.parse(address)
-        _try(wanted)
+        wanted = listening(address)
+        if isinstance(wanted, Address):
+            _try(wanted)
+        mask = os.umask(_SOCKET_UMASK)
         try:
             port = self._server.add_insecure_port(str(wanted))
         except RuntimeError as error:
             raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
+        finally:
+            os.umask(mask)
         add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # is one in kind
         await self.set_ready(is_ready)
         self._add_reflection()
         await self._server.start()
-        self._connections.port = port
+        if isinstance(wanted, SocketPath):
+            self._connections.at = wanted.path
+            return str(wanted)
+        self._connections.at = port
         return str(wanted._replace(port=port))
 
     async def set_ready(self, is_ready: bool) -> None:

@@ -45,6 +45,8 @@ _PROGRESS_BYTES: Final = 64 << 10
 _TICK_S: Final = 1.0
 _ABORT_S: Final = 2
 """Seconds for an abort to be sent, before the connection is ended."""
+_UNIX: Final = "unix:"
+"""All callers of a unix socket are one peer: there the oldest calls make room for any other."""
 _SHARE: Final = 10
 """One in so many places is taken back at once: it costs little more than one alone."""
 
@@ -168,7 +170,8 @@ class Places(Layer):
             if place.state != _RUNNING:
                 of_peer[place.peer()].append(place)
         most = max(map(len, of_peer.values()), default=0)
-        if len(of_peer.get(newcomer.peer(), ())) >= most:
+        peer = newcomer.peer()
+        if len(of_peer.get(peer, ())) >= most and not peer.startswith(_UNIX):
             return False
         ranked = (
             (len(places) - index, place)

@@ -178,10 +178,10 @@ class Transcoder:
     # Serving.
 
     async def start(self, address: str, *, is_ready: bool = True) -> str:
-        """Listen on "host:port" and answer; port 0 takes a free one.
+        """Listen and answer.
 
         Args:
-            address: where to listen.
+            address: "host:port", where port 0 takes a free one; or "unix:path", as grpc takes it.
             is_ready: what /readyz says until `set_ready` says otherwise.
 
         Returns:

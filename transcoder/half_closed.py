@@ -11,6 +11,7 @@ interim responses, and an answer that has begun and pauses.
 """
 
 import asyncio
+import select
 import socket
 from typing import Final
 
@@ -30,6 +31,11 @@ _TCP_CLOSE: Final = 7  # as Linux numbers the states of a connection, in tcp_sta
 def is_open(wire: asyncio.Transport) -> bool:
     """Returns True if the other side has not reset the connection, as far as the system tells."""
     connection = wire.get_extra_info("socket")
+    if connection is not None and connection.family == socket.AF_UNIX:
+        # Half-closed, a unix socket has not hung up, as one that is closed has at once.
+        waiting = select.poll()
+        waiting.register(connection.fileno(), 0)
+        return not waiting.poll(0)
     try:
         state: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
     except (OSError, AttributeError):  # no TCP, or no Linux

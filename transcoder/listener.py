@@ -16,6 +16,7 @@ from transcoder.connection import Connection, Connections, Refuse, make_request
 from transcoder.errors import SchemaError
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
+from transcoder.unix_sockets import SCHEME, SocketFile, listening, path_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +48,14 @@ class Listener:
         self._limits = limits
         self._connections = Connections(refuse, limits=limits, tasks=tasks or Tasks())
         self._socket_server: asyncio.Server | None = None
+        self._socket_file: SocketFile | None = None
 
     async def start(self, address: str) -> str:
         """Bind and accept.
 
         Args:
             address: "host:port" or "[v6]:port"; without a host every interface, with port 0 a
-                free port.
+                free port. Or "unix:path", as grpc takes it.
 
         Returns:
             The address bound.
@@ -62,16 +64,24 @@ class Listener:
             SchemaError: this is no address.
             OSError: the address cannot be bound.
         """
-        host, port = _parse(address)
-        self._connections.maximum = _room_for(self._limits.connections_max)
+        path = path_of(address)
+        host, port = _parse(address) if path is None else ("", 0)
+        # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
+        backlog = self._connections.maximum = _room_for(self._limits.connections_max)
         server = web.Server(self._handler, request_factory=make_request)
-        self._socket_server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._connections, server),
-            host,
-            port,
-            # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
-            backlog=self._connections.maximum,
-        )
+        loop = asyncio.get_running_loop()
+
+        def connection() -> Connection:
+            return Connection(self._connections, server)
+
+        if path is not None:
+            bound = listening(path, backlog=backlog)
+            self._socket_file = SocketFile(path)
+            self._socket_server = await loop.create_unix_server(
+                connection, sock=bound, backlog=backlog
+            )
+            return f"{SCHEME}{path}"
+        self._socket_server = await loop.create_server(connection, host, port, backlog=backlog)
         name, number = self._socket_server.sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
@@ -80,6 +90,8 @@ class Listener:
 
         What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE.
         """
+        if self._socket_file is not None:
+            self._socket_file.remove()
         if self._socket_server is not None:
             self._socket_server.close()
         await self._connections.drain()
@@ -88,7 +100,7 @@ class Listener:
 def _parse(address: str) -> tuple[str | None, int]:
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found["port"]) > _PORT_MAX or not _may_be_host(found["host"] or ""):
-        raise SchemaError(f"address {address!r}: expected host:port or [v6]:port")
+        raise SchemaError(f"address {address!r}: expected host:port, [v6]:port or unix:path")
     return found["v6"] or found["host"] or None, int(found["port"])
 
 

@@ -11,7 +11,7 @@ from server.cli import output
 from server.cli.failures import FAILED, Failed, Misused
 from server.cli.owner_file import REMEDY
 from server.cli.settings import CONFIG, DATA_DIR, settings
-from server.config import OWNER_TOKEN_FILE, Address, Config
+from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listening
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
@@ -151,12 +151,12 @@ def _read_as_the_door_does(message_type: "type[Message]", text: str) -> "Message
         raise ValueError(error.message) from error
 
 
-def _address(given: str | None, config: Config, door: str) -> Address:
+def _address(given: str | None, config: Config, door: str) -> Address | SocketPath:
     try:
-        listening = config.grpc_listen if door == "grpc" else config.listen
-        return Address.parse(listening if given is None else given).reachable
+        configured = config.grpc_listen if door == "grpc" else config.listen
+        return listening(configured if given is None else given).reachable
     except ValueError:
-        raise Misused(f"--address: expected host:port, got {given!r}") from None
+        raise Misused(f"--address: expected host:port or unix:path, got {given!r}") from None
 
 
 def _headers(token: str, org: str | None) -> dict[str, str]:

@@ -24,7 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 
 from actions.v1 import execution_pb2
-from server.config import Address
+from server.config import Address, SocketPath
 from zitadel import management_pb2, message_pb2
 
 _MANAGEMENT: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
@@ -64,7 +64,7 @@ class Call:
         headers: with lower-case names; metadata for gRPC.
     """
 
-    address: Address
+    address: Address | SocketPath
     method: MethodDescriptor
     message: Message
     headers: Mapping[str, str]
@@ -178,7 +178,7 @@ def over_grpc(call: Call) -> object:
         ValueError, DecodeError: the answer is none of this door.
     """
     # A channel tells a refused connection from a status only by its text, and late.
-    socket.create_connection(call.address, timeout=call.timeout_s).close()
+    _connected(call.address, call.timeout_s).close()
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(str(call.address), options=options) as channel:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
@@ -212,8 +212,11 @@ DOORS: Final[Mapping[str, Door]] = {
 def _exchange(
     call: Call, verb: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, Mapping[str, str], bytes]:
-    connection = http.client.HTTPConnection(*call.address, timeout=call.timeout_s + _GRACE_S)
+    host = call.address.host if isinstance(call.address, Address) else "localhost"
+    port = call.address.port if isinstance(call.address, Address) else None
+    connection = http.client.HTTPConnection(host, port)
     try:
+        connection.sock = _connected(call.address, call.timeout_s + _GRACE_S)
         deadline = {"grpc-timeout": f"{min(int(call.timeout_s * 1000), 99_999_999)}m"}
         connection.request(verb, target, body or None, {**headers, **deadline})
         response = connection.getresponse()
@@ -226,6 +229,24 @@ def _exchange(
         raise ConnectionError(f"expected an HTTP answer, got {got}") from error
     finally:
         connection.close()
+
+
+def _connected(address: Address | SocketPath, timeout_s: float) -> socket.socket:
+    """Connects to an address.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    if isinstance(address, Address):
+        return socket.create_connection(address, timeout=timeout_s)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout_s)
+    try:
+        connection.connect(address.path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _answer(call: Call, payload: bytes) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from server.config import OWNER_TOKEN_FILE, Address, Config
+from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listening
 
 if TYPE_CHECKING:
     from server.app import Started
@@ -26,7 +26,8 @@ _DEFAULT: Final = Config()
 def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[str]:
     """Yields the text line by line."""
     owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
-    yield f"JSON and gRPC-Web  http://{started.listen}"
+    scheme = "" if isinstance(listening(started.listen), SocketPath) else "http://"
+    yield f"JSON and gRPC-Web  {scheme}{started.listen}"
     yield f"gRPC               {started.grpc_listen}"
     yield f"data folder        {data_dir}"
     if owner is not None:
@@ -35,7 +36,7 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
         yield f"owner token        {owner.token}"
         yield f"                   also in {token_file}"
         yield ""
-        http, grpc = Address.parse(started.listen), Address.parse(started.grpc_listen)
+        http, grpc = listening(started.listen), listening(started.grpc_listen)
         yield from _commands(http.reachable, grpc.reachable, data_dir)
     elif owner is not None:
         yield f"owner token        in {token_file}; it and commands are printed on a terminal only"
@@ -48,20 +49,27 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
         yield f"owner token        none in {token_file}; token create makes one"
 
 
-def _commands(http: Address, grpc: Address, data_dir: Path) -> Iterator[str]:
+def _commands(
+    http: Address | SocketPath, grpc: Address | SocketPath, data_dir: Path
+) -> Iterator[str]:
     # Within $( ) a shell starts to quote afresh.
     token_file = shlex.quote(str(data_dir / OWNER_TOKEN_FILE))
     bearer = f'-H "Authorization: Bearer $(cat {token_file})"'
-    actions = f"http://{http}/management/v1/actions"
+    host = http if isinstance(http, Address) else "localhost"
+    if isinstance(http, SocketPath):
+        bearer_http = f"--unix-socket {shlex.quote(http.path)} {bearer}"
+    else:
+        bearer_http = bearer
+    actions = f"http://{host}/management/v1/actions"
     yield "To paste, in this order, in another shell in the same folder:"
     yield ""
     yield "# JSON: create an action, deactivate it, reactivate it"
     yield (
-        f"ID=$(curl -sS -w '\\n' {bearer} -H 'Content-Type: application/json' "
+        f"ID=$(curl -sS -w '\\n' {bearer_http} -H 'Content-Type: application/json' "
         f"-d '{_ACTION}' {actions} | {_ID})"
     )
     for verb in ("_deactivate", "_reactivate"):
-        yield f"curl -sS -w '\\n' -X POST {bearer} {actions}/$ID/{verb}"
+        yield f"curl -sS -w '\\n' -X POST {bearer_http} {actions}/$ID/{verb}"
     yield ""
     yield "# The same from the command line, through each door"
     for door, address, default in (
@@ -71,16 +79,17 @@ def _commands(http: Address, grpc: Address, data_dir: Path) -> Iterator[str]:
     ):
         options = f" --door {door}"
         if str(address) != default:
-            options += f" --address {address}"
+            options += f" --address {shlex.quote(str(address))}"
         if data_dir != _DEFAULT.data_dir:
             options += f" --data-dir {shlex.quote(str(data_dir))}"
         for method in ("DeactivateAction", "ReactivateAction"):
             yield f'{_python()} -m server call {method} "{{\\"id\\":\\"$ID\\"}}"{options}'
     yield ""
     yield "# gRPC, with grpcurl"
+    target = grpc if isinstance(grpc, Address) else f"-unix {shlex.quote(grpc.path)}"
     for method in ("DeactivateAction", "ReactivateAction"):
         yield (
-            f'grpcurl -plaintext {bearer} -d "{{\\"id\\":\\"$ID\\"}}" {grpc} {_SERVICE}/{method}'
+            f'grpcurl -plaintext {bearer} -d "{{\\"id\\":\\"$ID\\"}}" {target} {_SERVICE}/{method}'
         )
 
 

@@ -188,7 +188,7 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
         ),
         pytest.param(
             ("GetAction", "--address", "8080"),
-            "error: --address: expected host:port, got '8080'\n",
+            "error: --address: expected host:port or unix:path, got '8080'\n",
             id="address",
         ),
         pytest.param(

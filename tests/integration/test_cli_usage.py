@@ -89,8 +89,8 @@ def test_version_is_one_line(tmp_path: Path) -> None:
         pytest.param(
             ("serve", "--listen", "nowhere"),
             {},
-            "error: --listen: expected host:port or [IPv6]:port, with a port from 0 to 65535, "
-            "got 'nowhere'\n",
+            "error: --listen: expected host:port, [IPv6]:port or unix:path, "
+            "with a port from 0 to 65535, got 'nowhere'\n",
             id="flag",
         ),
         pytest.param(

@@ -58,7 +58,9 @@ class Running:
         *,
         calls_max: int = 1000,
         connections_max: int = 1000,
+        address: str = "127.0.0.1:0",
     ) -> None:
+        self.address = address
         layers = interceptor(
             failures=Failures(locale.load_all()),
             authorizer=Authorizer(Nobody()),
@@ -73,7 +75,7 @@ class Running:
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> "Running":
-        self.address = await self.server.start("127.0.0.1:0")
+        self.address = await self.server.start(self.address)
         self.channel = grpc.aio.insecure_channel(self.address)
         return self
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -39,11 +40,17 @@ def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 # Places.
 
 
+@pytest.fixture(params=["127.0.0.1:0", "unix:s"], ids=["a port", "a path"])
+def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("connections", [1, 5])
 @pytest.mark.parametrize("what", ["message", "answer"])
-async def test_held_calls_leave_others_served(what: Hold, connections: int) -> None:
+async def test_held_calls_leave_others_served(address: str, what: Hold, connections: int) -> None:
     async with (
-        Running(_nothing, calls_max=20) as running,
+        Running(_nothing, calls_max=20, address=address) as running,
         holding(running.address, HEALTHZ, what, calls=40, connections=connections),
     ):
         assert [await running.call().code() for _ in range(30)] == [grpc.StatusCode.OK] * 30
@@ -155,9 +162,9 @@ async def test_an_old_connection_ends_its_streams_after_the_grace(
         again.cancel()
 
 
-async def test_a_connection_above_the_cap_is_closed_at_once() -> None:
+async def test_a_connection_above_the_cap_is_closed_at_once(address: str) -> None:
     async with (
-        Running(_nothing, connections_max=2) as running,
+        Running(_nothing, connections_max=2, address=address) as running,
         holding(running.address, HEALTHZ, "message", calls=1) as first,
     ):
         assert await running.call().code() is grpc.StatusCode.OK

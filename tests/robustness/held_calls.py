@@ -120,10 +120,13 @@ class Seen:
 
 
 async def hold(address: str, path: str, what: Hold, *, calls: int = 100) -> Holder:
+    loop = asyncio.get_running_loop()
+    made = Holder(path, what, calls=calls)
     host, _, port = address.rpartition(":")
-    _, holder = await asyncio.get_running_loop().create_connection(
-        lambda: Holder(path, what, calls=calls), host, int(port)
-    )
+    if host == "unix":
+        _, holder = await loop.create_unix_connection(lambda: made, port)
+    else:
+        _, holder = await loop.create_connection(lambda: made, host, int(port))
     try:
         async with asyncio.timeout(HELD_S):
             await holder.held.wait()

@@ -820,7 +820,7 @@ async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None
 async def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(SchemaError) as caught:
         await Listener(hello, refuse, limits=LIMITS).start(address)
-    assert str(caught.value) == f"address {address!r}: expected host:port or [v6]:port"
+    assert str(caught.value) == f"address {address!r}: expected host:port, [v6]:port or unix:path"
 
 
 async def test_v6_address_is_bound_without_brackets_and_told_with_them(

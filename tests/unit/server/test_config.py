@@ -172,7 +172,7 @@ def test_other_variables_of_the_prefix_are_not_ours() -> None:
     assert load({}, {"ACTIONS_RUNTIME_URL": "x", "ACTIONS_PORT": "tcp://x"}).config == Config()
 
 
-ADDRESS = "expected host:port or [IPv6]:port, with a port from 0 to 65535, got"
+ADDRESS = "expected host:port, [IPv6]:port or unix:path, with a port from 0 to 65535, got"
 ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
 
 

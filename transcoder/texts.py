@@ -1,7 +1,8 @@
 """One value of a field as text, as a path or a query holds it.
 
 The text is what ProtoJSON writes between the quotes, or without them: digits, `true` and `false`,
-base64, an enum's name or number, a Timestamp, a Duration, a FieldMask; wrappers as what they hold;
+base64, an enum's name or number, a Timestamp, a Duration, a FieldMask, whose names may also be
+those of the .proto; wrappers as what they hold;
 Struct, Value and ListValue as JSON. google/api/http.proto leaves the forms open.
 Rule: an unescaped str comes in; where it stood is for binding.py.
 """
@@ -35,6 +36,8 @@ def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
 
 def _message_text_reader(descriptor: Descriptor, readers: Readers) -> TextReader | None:
     name = descriptor.full_name
+    if name == wellknown.FIELD_MASK:
+        return wellknown.read_field_mask_text
     if name in wellknown.TEXTUAL:
         return wellknown.TEXTUAL[name]
     if name in wellknown.WRAPPERS:

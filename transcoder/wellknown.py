@@ -51,6 +51,7 @@ _SECOND = {text: second for second, text in enumerate(_SECONDS)}
 # repetitions would say so, but Python takes some wrongly before 3.11.5.)
 _MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]|_[a-z])+(?:,(?:[a-z0-9.]|_[a-z])+)*")
 _MASK_READ = re.compile(r"[a-zA-Z0-9.]+(?:,[a-zA-Z0-9.]+)*")
+_MASK_READ_TEXT = re.compile(r"[a-zA-Z0-9_.]+(?:,[a-zA-Z0-9_.]+)*")
 _MASK_CAPITAL = re.compile(r"[A-Z]")
 
 
@@ -174,9 +175,18 @@ def field_mask_json(message: FieldMask) -> str:
 def read_field_mask(value: object, _: int) -> dict[str, list[str]]:
     if not isinstance(value, str):
         raise expected("a field mask", value)
+    return _mask_of(value, _MASK_READ)
+
+
+def read_field_mask_text(text: str, _: int) -> dict[str, list[str]]:
+    """Reads a mask of a path or a query, where names may also be written as in the .proto."""
+    return _mask_of(text, _MASK_READ_TEXT)
+
+
+def _mask_of(value: str, form: re.Pattern[str]) -> dict[str, list[str]]:
     if not value:
         return {"paths": []}
-    if not _MASK_READ.fullmatch(value):
+    if not form.fullmatch(value):
         raise expected("a field mask", value)
     if not value.islower():
         value = _MASK_CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", value)

@@ -127,6 +127,7 @@ ROWS = [
                 "updateMask=name,anInt32,part.firstName",
                 {"updateMask": "name,anInt32,part.firstName"},
             ),
+            read("updateMask=an_int32,part.first_name", {"updateMask": "anInt32,part.firstName"}),
             read("update_mask=", {"updateMask": ""}),
             bad_value("updateMask", "a-b", "expected a field mask"),
         ),

@@ -35,6 +35,7 @@ from transcoder.template import PathTemplate
             "/{made_at}", ["1970-01-01T00:00:01Z"], "made_at { seconds: 1 }", id="Timestamp"
         ),
         pytest.param("/{update_mask}", ["a,bC"], "update_mask{paths:['a','b_c']}", id="FieldMask"),
+        pytest.param("/{update_mask}", ["b_c"], "update_mask{paths:'b_c'}", id="as in the .proto"),
         pytest.param("/{anything}", ["null"], "anything { null_value: 0 }", id="Value"),
         pytest.param(
             "/{anything}",

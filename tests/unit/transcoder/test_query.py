@@ -38,6 +38,16 @@ from transcoder.errors import TranscodeError
             "made_at=1970-01-01T01:00:01%2B01:00", "made_at { seconds: 1 }", id="Timestamp, offset"
         ),
         pytest.param("updateMask=a,bC", "update_mask { paths: ['a','b_c'] }", id="FieldMask"),
+        pytest.param(
+            "updateMask=price_cents,a.b_c",
+            "update_mask { paths: ['price_cents','a.b_c'] }",
+            id="FieldMask in the names of the .proto",
+        ),
+        pytest.param(
+            "update_mask=price_cents,priceCents,line_1,aB.c_d",
+            "update_mask { paths: ['price_cents','price_cents','line_1','a_b.c_d'] }",
+            id="FieldMask in names of both kinds",
+        ),
         pytest.param("anything=5", "anything { number_value: 5 }", id="Value, JSON"),
         pytest.param(
             "extra=%7B%22a%22:-0%7D",

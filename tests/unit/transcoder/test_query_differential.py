@@ -48,7 +48,7 @@ KINDS: dict[int, Samples] = {
 SPECIAL: dict[str, Samples] = {
     "Timestamp": [("1970-01-01T00:00:00.5Z", "1970-01-01T00:00:00.500Z")],
     "Duration": [("1.5s", "1.500s"), ("0s", "0s")],
-    "FieldMask": [("", ""), ("aB,c.d", "aB,c.d")],
+    "FieldMask": [("", ""), ("aB,c.d", "aB,c.d"), ("a_b,c.d", "aB,c.d")],
     "Struct": [("{}", {}), ('{"a":[1,null]}', {"a": [1, None]})],
     "Value": [("null", None), ("1", 1), ('"a"', "a"), ("[]", []), ("{}", {})],
     "ListValue": [("[]", []), ("[1,{}]", [1, {}])],

@@ -9,7 +9,6 @@ import grpc
 import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
-from yarl import URL
 
 from tests.everything_fixture import Row, run
 from tests.operations import Asked, Operations
@@ -74,7 +73,7 @@ class Stamp(grpc.aio.ServerInterceptor):
 
 
 @asynccontextmanager
-async def mounted(prefix: str = "/api") -> AsyncIterator[aiohttp.ClientSession]:
+async def mounted() -> AsyncIterator[aiohttp.ClientSession]:
     """In an application that has a route and a middleware of its own."""
 
     @web.middleware
@@ -90,7 +89,7 @@ async def mounted(prefix: str = "/api") -> AsyncIterator[aiohttp.ClientSession]:
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
     app = web.Application(middlewares=[tag])
     app.router.add_get("/hello", hello)
-    app.add_subapp(prefix, transcoder.app())
+    app.add_subapp("/api", transcoder.app())
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -106,32 +105,6 @@ async def own_route() -> None:
         for path, text in (("/hello", "hello"), ("/api/none", '{"code":5,"message":"Not Found"}')):
             async with session.get(path) as answer:
                 assert await answer.text() == text
-
-
-@pytest.mark.parametrize(
-    ("prefix", "requested"),
-    [
-        pytest.param("/api", "/api", id="as it is"),
-        pytest.param("/api", "/%61pi", id="escaped without need"),
-        pytest.param("/api", "/%61%70%69", id="all escaped"),
-        pytest.param("/a/c", "/%61/%63", id="two segments"),
-        pytest.param("/a~b", "/a%7eb", id="in lower-case hexadecimal"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        pytest.param("/v1/operations/a", "operations/a", id="a path"),
-        pytest.param("/v1/operations/a?page_size=/x/y", "operations/a", id="a query"),
-        pytest.param("/v1/operations/api%2Fapi", "operations/api%2Fapi", id="an escaped slash"),
-    ],
-)
-async def test_a_prefix_is_found_however_a_client_escapes_it(
-    prefix: str, requested: str, path: str, name: str
-) -> None:
-    url = URL(requested + path, encoded=True)
-    async with mounted(prefix) as session, session.get(url) as answer:
-        assert (answer.status, await answer.json()) == (200, {"name": name, "done": True})
 
 
 async def own_middleware() -> None:

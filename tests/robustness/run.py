@@ -27,7 +27,7 @@ from tests.robustness.refused import S5
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
-from tests.robustness.storage import D1, D2
+from tests.robustness.storage import D1, D2, D3
 from tests.robustness.tokenless import S7
 from tests.robustness.unread_log import S8
 from tests.robustness.waiting_runs import S12
@@ -62,6 +62,7 @@ SCENARIOS: Final = (
     S12,
     D1,
     D2,
+    D3,
 )
 
 

@@ -1,10 +1,11 @@
-"""Storage that is taken away or damaged: D1 and D2 of docs/robustness.md, on the real server.
+"""Storage that is taken away, damaged or full: D1 to D3 of docs/robustness.md, on the real server.
 
 What matters is the moment after: nothing is acknowledged that nobody will find, and whoever starts
 the service is told what is wrong before it serves.
 """
 
 import asyncio
+import resource
 import shutil
 import signal
 import subprocess
@@ -234,3 +235,40 @@ def _accepted(folder: Path, whole: Path) -> Iterator[Outcome]:
 
 D1: Final = Scenario("D1", "the data folder taken away while writers write", folder_taken_away)
 D2: Final = Scenario("D2", "a damaged database at start", damaged)
+
+
+def without_room(folder: Path) -> Iterator[Outcome]:
+    """A file that may not grow fails as one on a full disk does, for this process alone."""
+    with RealServer(folder / "data") as server:
+        action = server.new_action("before")
+        pid = server.process.pid
+        log_bytes = (server.data / "events.sqlite-wal").stat().st_size
+        limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (log_bytes, limits[1]))
+        writes = [_status(server, "POST", ACTIONS, b'{"name":"a","script":"s"}') for _ in range(20)]
+        reads = [_status(server, "GET", f"{ACTIONS}/{action}") for _ in range(20)]
+        readiness = _status(server, "GET", "/readyz")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        after = _status(server, "POST", ACTIONS, b'{"name":"after","script":"s"}')
+        found = server.ask("POST", f"{ACTIONS}/_search", {})["result"]
+    names = sorted(item["name"] for item in found)
+    yield Outcome(
+        "no room: writes are UNAVAILABLE, reads go on, /readyz stays 200",
+        "503, 200, 200",
+        f"{sorted(set(writes))}, {sorted(set(reads))}, {readiness}",
+        (set(writes), set(reads), readiness) == ({503}, {200}, 200),
+    )
+    yield Outcome(
+        "room again: writes succeed, and no refused one is there",
+        "200; after, before",
+        f"{after}; {', '.join(names)}",
+        after == 200 and names == ["after", "before"],
+    )
+
+
+def _status(server: RealServer, verb: str, path: str, body: bytes = b"") -> int:
+    answer = exchange(server.http, request(verb, path, body, token=server.token))
+    return 0 if answer is None else answer.status
+
+
+D3: Final = Scenario("D3", "a disk without room, and with room again", without_room)

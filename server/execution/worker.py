@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias
 
 import _quickjs  # not `quickjs`, which starts a thread
 
+from server.execution import explanations
 from server.execution.confine import confine
 from server.execution.frames import (
     FIRST_TRIGGER,
@@ -167,13 +168,34 @@ class Worker:
                 return {"found": bool(shim("isFunction", named))}
             failure = shim("call", named)
             _finish_jobs(context)
-            failure = failure or shim("verdict")
-            return json.loads(failure) if failure else {}
+            return _outcome(shim, failure, name, source)
         except _quickjs.JSException as error:
             # Of the script while it is evaluated; or of our part, for want of memory or stack.
-            return {"raised": str(error)[:8192]}
+            text, line_break, stack = str(error)[:8192].partition("\n")
+            return {"raised": _explained(shim, text, stack, name, source) + line_break + stack}
         except MemoryError:
             return {"raised": "out of memory"}
+
+
+def _outcome(shim: _Shim, failure: str | None, name: str, source: str) -> dict[str, Any]:
+    """Returns why the call failed, or what is wrong with its result; nothing if neither is."""
+    if failure:
+        told: dict[str, str] = json.loads(failure)
+        text = _explained(shim, told["text"], told["stack"], name, source)
+    elif verdict := shim("verdict"):
+        told = json.loads(verdict)
+        text = explanations.of_result(told["text"], name)
+    else:
+        return {}
+    return told | {"text": text}
+
+
+def _explained(shim: _Shim, text: str, stack: str, name: str, source: str) -> str:
+    """Returns the text, with names of the script where that helps."""
+    try:
+        return explanations.of_call(text, stack, name, source, lambda json: shim("explain", json))
+    except (_quickjs.JSException, MemoryError):
+        return text
 
 
 def _uuid(octets: bytes | bytearray, version: int) -> str:

@@ -1,4 +1,4 @@
-// What the host calls: prepareLog, begin, isFunction, call, verdict. Answers are JSON text, or nothing. A
+// What the host calls: prepareLog, begin, isFunction, call, verdict, explain. Answers are JSON text, or nothing. A
 // function comes as one that returns it, as not all values can pass through the host.
 //
 // `contextOf` and `apiOf` are the trigger's: one of the files before this one.
@@ -22,6 +22,8 @@ const stackOf = (error) => {
   }
 };
 
+// A stack without a frame: nothing was thrown, so that the host looks for no `throw`.
+const NO_PLACE = "-";
 const failure = (message, stack) => whole(`{"text":${quoted(message)},"stack":${quoted(stack)}}`);
 
 const COMMANDS = {
@@ -39,9 +41,9 @@ const COMMANDS = {
 
   call: (named) => {
     const function_ = named();
-    if (function_ === undefined || function_ === null) return failure("function not found", "");
+    if (function_ === undefined || function_ === null) return failure("function not found", NO_PLACE);
     if (typeof function_ !== "function") {
-      return failure(`could not convert ${shown(function_)} to a function`, "");
+      return failure(`could not convert ${shown(function_)} to a function`, NO_PLACE);
     }
     try {
       result = apply(function_, undefined, [contextOf(), apiOf()]);
@@ -54,7 +56,9 @@ const COMMANDS = {
   verdict: () =>
     result === undefined || result === null
       ? undefined
-      : failure(`could not convert ${shown(result)} to error`, ""),
+      : failure(`could not convert ${shown(result)} to error`, NO_PLACE),
+
+  explain: (json) => whole(lazily("explain", () => ({ ...names(), contextOf, apiOf, evaluate }))()(json)),
 };
 
 return (command, value) => COMMANDS[command](value);

@@ -31,7 +31,12 @@ TESTS = [
         id="throws, and what came before",
     ),
     pytest.param("function f() {\n  return }}", None, {}, id="does not parse"),
-    pytest.param("function g() {}", ("function not found", 0, 0), {}, id="no function"),
+    pytest.param(
+        "function g() {}",
+        ('function not found: expected "f", the script has "g"', 0, 0),
+        {},
+        id="no function",
+    ),
     pytest.param("function f() {}", ("", 0, 0), {}, id="does nothing"),
 ]
 

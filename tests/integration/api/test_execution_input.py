@@ -158,12 +158,12 @@ async def test_json_that_is_none_of_the_service_is_refused(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param("a b", "function not found", id="space"),
-        pytest.param("\0", "function not found", id="NUL"),
-        pytest.param("f\n", "function not found", id="line break"),
-        pytest.param("'];f('", "function not found", id="code"),
-        pytest.param("undefined", "function not found", id="undefined"),
-        pytest.param("\U0001f600" * 200, "function not found", id="long"),
+        pytest.param("a b", "function not found: expected ", id="space"),
+        pytest.param("\0", "function not found: expected ", id="NUL"),
+        pytest.param("f\n", "function not found: expected ", id="line break"),
+        pytest.param("'];f('", "function not found: expected ", id="code"),
+        pytest.param("undefined", "function not found: expected ", id="undefined"),
+        pytest.param("\U0001f600" * 200, "function not found: expected ", id="long"),
         pytest.param("toString", "could not convert [object Undefined] to error", id="built in"),
     ],
 )
@@ -173,4 +173,5 @@ async def test_a_name_is_a_name_and_no_code(
     request = a_test("function f() {}")
     request.script.name = name
     answer = await caller.ask(door, request)
-    assert (answer.code, answer.response.action.failure.text) == (0, text)
+    assert answer.code == 0
+    assert answer.response.action.failure.text.startswith(text)

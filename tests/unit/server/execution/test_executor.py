@@ -92,7 +92,7 @@ async def test_the_function_is_the_global_of_the_name(
 async def test_a_name_without_a_function_is_told(runner: Runner, name: str) -> None:
     failure = (await runner.one(FAST, name=name)).failure
     assert failure is not None
-    assert failure.text == "function not found"
+    assert failure.text.startswith("function not found: expected ")
 
 
 async def test_a_slow_script_is_ended_and_the_next_run_is_served(runner: Runner) -> None:

@@ -75,7 +75,10 @@ async def test_an_async_action_fails_with_its_effects_done(runner: Runner) -> No
     result = await runner.run(source)
     assert result.failed is not None
     assert result.failed.failure is not None
-    assert result.failed.failure.text == "could not convert [object Promise] to error"
+    assert result.failed.failure.text == (
+        'could not convert [object Promise] to error: "f" is async or returns a promise, '
+        "and nothing awaits it"
+    )
     assert dict(result.effects.claims) == {"v": 1}
 
 
@@ -257,7 +260,13 @@ async def test_a_long_script_has_its_places(
         pytest.param(
             "function f() { return true }", "could not convert true to error", 0, 0, id="result"
         ),
-        pytest.param("function g() {}", "function not found", 0, 0, id="no function"),
+        pytest.param(
+            "function g() {}",
+            'function not found: expected "f", the script has "g"',
+            0,
+            0,
+            id="no function",
+        ),
         pytest.param("var f = 5", "could not convert 5 to a function", 0, 0, id="not a function"),
         pytest.param("function f() { throw null }", "null at <eval>:1:16", 1, 16, id="null"),
         pytest.param(

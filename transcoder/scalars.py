@@ -22,6 +22,7 @@ Reader = Callable[[object, int], object]
 """JSON value, levels of messages left → what a message's constructor takes; raises Fault."""
 
 PATH_SHOWN_CHARS: Final = 200
+"""Max characters of a path in an error; more only where its last step is longer."""
 
 NULL_VALUE: Final = "google.protobuf.NullValue"
 
@@ -64,9 +65,15 @@ class Fault(Exception):
 
     def text(self, root: str) -> str:
         """The problem behind its path; behind `root` where it is the whole value's."""
-        path = ".".join(reversed(self.path)).replace(".[", "[")
-        if len(path) > PATH_SHOWN_CHARS:
-            path = "…" + path[-PATH_SHOWN_CHARS:]
+        steps: list[str] = []
+        left = PATH_SHOWN_CHARS
+        for step in self.path:
+            left -= len(step) + 1
+            if left < 0 and steps:  # whole steps: half a quoted key would quote what follows it
+                steps.append("…")
+                break
+            steps.append(step)
+        path = ".".join(reversed(steps)).replace(".[", "[")
         return f"{path or root}: {self.problem}"
 
 

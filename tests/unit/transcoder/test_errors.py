@@ -15,6 +15,10 @@ from transcoder.errors import shown, without_values
         pytest.param(f"got {shown('a' * 99)}", "got '…'", id="a cut value"),
         pytest.param("got " + shown("'\" s"), "got '…'", id="both quotes in it"),
         pytest.param("got " + shown("s\\") + " x", "got '…' x", id="a backslash at its end"),
+        pytest.param("a: got 's", "a: got '…'", id="no end"),
+        pytest.param("a: got 's\\", "a: got '…'", id="no end, but a backslash"),
+        pytest.param("'" + "\\a" * 500, "'…'", id="no end, and many backslashes"),
+        pytest.param("\"'" + "\\'" * 500, "'…'", id="no end, and many quotes"),
         pytest.param(f"got {shown(['s', 1])}", "got '…'", id="a list"),
         pytest.param(
             f"the method's body: got {shown('s')}",

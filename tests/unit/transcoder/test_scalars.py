@@ -51,3 +51,18 @@ def test_a_path_reads_from_the_outermost_step() -> None:
 
 def test_a_fault_of_the_whole_has_its_name() -> None:
     assert Fault("nested too deeply").text("body") == "body: nested too deeply"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(["seconds", "['k']", "times"], "times['k'].seconds", id="whole"),
+        pytest.param(["[3]", "['" + "k" * 300 + "']"], "…[3]", id="cut before a long key"),
+        pytest.param(["a" * 99, "b" * 99, "c"], f"….{'b' * 99}.{'a' * 99}", id="cut between names"),
+        pytest.param(["['" + "k" * 300 + "']", "m"], "…['" + "k" * 300 + "']", id="a long last"),
+    ],
+)
+def test_a_path_is_cut_between_its_steps(path: list[str], expected: str) -> None:
+    fault = Fault("nested too deeply")
+    fault.path += path
+    assert fault.text("body") == f"{expected}: nested too deeply"

@@ -77,6 +77,7 @@ def _located(text: str, stack: str, source: str) -> Failure:
         # Without a name it is a place in what was parsed: the script, if nothing called that.
         # Line 0 is where the engine has what initializes the fields of a class.
         if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
+            column = _in_characters(column, source, line)
             place = f"<eval>:{line}:{column}"
             named = function and function not in ("<eval>", "<anonymous>")
             at = f"{function} ({place})" if named else place
@@ -87,6 +88,15 @@ def _located(text: str, stack: str, source: str) -> Failure:
     if text in _NO_ERROR and not line:
         return Failure("InternalError: out of memory")
     return Failure(f"{text} at <eval>:{line}:{column}" if line else text, line, column)
+
+
+def _in_characters(column: int, source: str, line: int) -> int:
+    """Returns a column in characters; the engine counts octets."""
+    lines = source.split("\n", line)
+    if len(lines) < line or lines[line - 1].isascii():
+        return column
+    before = lines[line - 1].encode(errors="replace")[: column - 1]
+    return len(before.decode(errors="ignore")) + 1
 
 
 def _throw_of(text: str, source: str) -> tuple[int, int]:

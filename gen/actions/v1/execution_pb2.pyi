@@ -907,7 +907,7 @@ class Failure(_message.Message):
     line: _builtins.int
     """In the script, from 1; 0 where it is not known."""
     column: _builtins.int
-    """The same."""
+    """The same, in characters."""
     timed_out: _builtins.bool
     """It was ended at its deadline."""
     killed: _builtins.bool

@@ -113,3 +113,9 @@ async def test_an_async_function_is_told_that_nothing_awaits_it(runner: Runner) 
 async def test_a_text_that_a_script_throws_is_left_as_it_is(runner: Runner, text: str) -> None:
     failure = await runner.failure(f"function f() {{ throw '{text}' }}")
     assert failure.text == f"{text} at <eval>:1:16"
+
+
+async def test_the_column_of_a_failure_is_that_of_the_character(runner: Runner) -> None:
+    source = "function f() { '日本 é😀'; throw new Error('x') }"
+    failure = await runner.failure(source)
+    assert (failure.line, failure.column) == (1, source.index("Error") + 1)

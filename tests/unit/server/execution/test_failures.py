@@ -67,6 +67,23 @@ def test_a_stack_that_is_none_has_no_place(stack: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "column", "expected"),
+    [
+        pytest.param("abc x", 5, 5, id="ASCII"),
+        pytest.param("'é日😀' x", 13, 7, id="other characters before"),
+        pytest.param("x 'é'", 1, 1, id="other characters after"),
+        pytest.param("'é'", 99, 4, id="beyond the line"),
+        pytest.param("", 3, 3, id="no such line"),
+    ],
+)
+def test_a_column_is_counted_in_characters(source: str, column: int, expected: int) -> None:
+    line = 1 if source else 9
+    failure = located("x", source, stack=f"    at f (<input>:{line}:{column})\n")
+    assert failure is not None
+    assert (failure.text, failure.column) == (f"x at f (<eval>:{line}:{expected})", expected)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         pytest.param("x\nundefined", "x", id="no Error"),

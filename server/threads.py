@@ -101,7 +101,11 @@ class ThreadPool:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._release)
 
-        future = self._executor.submit(work)
+        try:
+            future = self._executor.submit(work)
+        except RuntimeError:  # the system has no thread left
+            self._release()
+            raise
         future.add_done_callback(ended)
         return future
 

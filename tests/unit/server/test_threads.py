@@ -170,3 +170,17 @@ async def test_a_failure_reaches_the_caller_and_leaves_no_garbage(pool: ThreadPo
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+async def test_work_that_the_system_has_no_thread_for_leaves_its_place(
+    pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await pool.run("a", str)
+    async with asyncio.timeout(WAIT_S):
+        assert await pool.run("a", str) == ""

@@ -14,6 +14,7 @@ import contextlib
 import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import aiohttp
@@ -101,10 +102,14 @@ class Fetcher:
             client.fetches -= 1
 
     async def _close_idle(self) -> None:
-        if len(self._clients) > IDLE_CLIENTS_MAX:
-            for org_id in tuple(self._clients)[:-IDLE_CLIENTS_MAX]:
-                if not self._clients[org_id].fetches:
-                    await self._clients.pop(org_id).close()
+        # One at a time, each looked for anew: others fetch, and close, while one is closed.
+        while (org_id := self._oldest_idle()) is not None:
+            await self._clients.pop(org_id).close()
+
+    def _oldest_idle(self) -> str | None:
+        """Returns the organisation whose connections are to be closed next; None if none are."""
+        oldest = islice(self._clients.items(), max(len(self._clients) - IDLE_CLIENTS_MAX, 0))
+        return next((org_id for org_id, client in oldest if not client.fetches), None)
 
 
 class _Client:

@@ -404,3 +404,18 @@ async def test_connections_of_organisations_that_fetch_no_more_are_closed(site: 
     await fetcher.close()
     # The server is here, too: two for each connection.
     assert held - sockets <= 2 * IDLE_CLIENTS_MAX
+
+
+async def test_organisations_that_fetch_at_once_close_idle_connections_without_a_fault(
+    site: str,
+) -> None:
+    fetcher = Fetcher(allow=LOCAL)
+    request = b'{"url":"%s/teapot"}' % site.encode()
+    try:
+        for part in range(3):
+            answers = await asyncio.gather(
+                *(fetcher.answer(f"{part}-{number}", request) for number in range(IDLE_CLIENTS_MAX))
+            )
+            assert all(b'"status":418' in answer for answer in answers)
+    finally:
+        await fetcher.close()

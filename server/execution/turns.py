@@ -8,7 +8,7 @@ Rule 2: waiting organisations take turns, each one run in a round. One that come
 under way has its turn in that round, however many runs of others wait. Runs of one organisation
 are served in order.
 Rule 3: too many, too much or too long is refused. A run that gave its slot away between two actions
-is not: it waits as the first of its organisation.
+is not: it waits as the first of its organisation. What it keeps counts all the same.
 Rule 4: no operation goes through all runs or all organisations that wait.
 """
 
@@ -29,6 +29,7 @@ class Slot:
     """A run's place among those that run; without it while the run waits for its next turn."""
 
     org_id: str
+    size: int
     is_held: bool = True
 
 
@@ -100,7 +101,7 @@ class Turns:
             self._take(org_id)
         else:
             await self._wait(org_id, size)
-        slot = Slot(org_id)
+        slot = Slot(org_id, size)
         try:
             yield slot
         finally:
@@ -118,7 +119,7 @@ class Turns:
         """
         if not self._is_wanted(slot.org_id):
             return
-        turn = self._queue(slot.org_id, is_first=True)
+        turn = self._queue(slot.org_id, slot.size, is_first=True)
         slot.is_held = False
         self._leave(slot.org_id)
         try:
@@ -127,6 +128,7 @@ class Turns:
             self._forget(slot.org_id, turn)
             raise
         finally:
+            self._free(slot.org_id, slot.size)
             del turn  # it holds the error, which holds this frame
         slot.is_held = True
 
@@ -138,9 +140,7 @@ class Turns:
 
     async def _wait(self, org_id: str, size: int) -> None:
         self._refuse_when_full(org_id, size)
-        turn = self._queue(org_id)
-        self._bytes += size
-        self._bytes_of[org_id] += size
+        turn = self._queue(org_id, size)
         # Not asyncio.wait_for, which before Python 3.12 loses a cancellation as the turn comes.
         timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire, turn)
         try:
@@ -150,8 +150,7 @@ class Turns:
             raise
         finally:
             timer.cancel()
-            self._bytes -= size
-            _subtract(self._bytes_of, org_id, size)
+            self._free(org_id, size)
             del turn, timer  # they hold the error, which holds this frame
 
     def _expire(self, turn: _Turn) -> None:
@@ -176,8 +175,10 @@ class Turns:
                 f" {size} more than the {self._org_max_bytes} that they may"
             )
 
-    def _queue(self, org_id: str, *, is_first: bool = False) -> _Turn:
-        """Returns what is done when the run's turn has come."""
+    def _queue(self, org_id: str, size: int, *, is_first: bool = False) -> _Turn:
+        """Returns what is done when the run's turn has come; `_free` its bytes then."""
+        self._bytes += size
+        self._bytes_of[org_id] += size
         turn = asyncio.get_running_loop().create_future()
         if org_id not in self._waiting:
             self._waiting[org_id] = OrderedDict()
@@ -188,6 +189,10 @@ class Turns:
             turns.move_to_end(turn, last=False)
         self._waiting_count += 1
         return turn
+
+    def _free(self, org_id: str, size: int) -> None:
+        self._bytes -= size
+        _subtract(self._bytes_of, org_id, size)
 
     def _forget(self, org_id: str, turn: _Turn) -> None:
         """Ends the wait of a run whose caller has left, or that waited too long."""

@@ -225,6 +225,22 @@ async def test_a_slot_that_no_other_organisation_could_use_is_kept(
         assert (runs.order, slot.is_held) == (before, True)
 
 
+async def test_bytes_of_a_run_that_waits_between_actions_count_until_its_turn() -> None:
+    async with runs_of(1, waiting_max_bytes=1000) as runs:
+        async with runs.turns.slot("a", 500) as slot:
+            await runs.add("b0")
+            passing = asyncio.create_task(runs.turns.pass_on(slot))
+            await _settle()
+            with pytest.raises(Overloaded, match=r"wait keep 500 bytes, with 501 more"):
+                await _enter(runs.turns, size=501)
+            await runs.end("b0")
+            await passing
+            await runs.add("y0", "z0", size=500)
+        await _settle()
+        await runs.end_all()
+        assert runs.order == ["b0", "y0", "z0"]
+
+
 async def test_a_run_that_is_left_between_actions_leaves_no_slot_taken() -> None:
     async with runs_of(1) as runs:
 
@@ -254,6 +270,6 @@ async def test_the_end_refuses_all_that_wait_and_come() -> None:
             await _enter(runs.turns)
 
 
-async def _enter(turns: Turns) -> Slot:
-    async with turns.slot("z", 0) as slot:
+async def _enter(turns: Turns, *, size: int = 0) -> Slot:
+    async with turns.slot("z", size) as slot:
         return slot

@@ -147,7 +147,7 @@ class Places(Layer):
         if len(streams) >= self._streams_max and not self._take_back(streams, context):
             await _refuse(context)
         place = _CALL.get()
-        del place.places[place]
+        place.places.pop(place, None)  # it may have been taken back in the same moment
         place.places = streams
         streams[place] = None
         place.context = context

@@ -223,11 +223,10 @@ class Writer:
             connection = connect(self._path, writes=True, access=self.access)
             try:
                 be_patient(connection, 0)
-                (position,) = connection.execute(_LAST_POSITION).fetchone()
+                self._position = _last_position(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
-            self._position = position
             self._connection = connection
         return self._connection
 
@@ -313,8 +312,8 @@ class Writer:
 
 
 def _last_position(connection: sqlite3.Connection) -> int:
-    (position,) = connection.execute("SELECT max(position) FROM events").fetchone()
-    return position or 0
+    (position,) = connection.execute(_LAST_POSITION).fetchone()
+    return int(position)
 
 
 def _is_long(state: State) -> bool:

@@ -7,13 +7,13 @@ refused, since its call has been made.
 Rule 3: the thread is its owner's, and nothing here changes the process around it.
 """
 
-import asyncio
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 from transcoder.errors import exhausted
+from transcoder.threads import run_in
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,10 +46,9 @@ class Offload:
         """Does a part of writing an answer; the calls in flight bound how many wait."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="transcoder")
-        run = functools.partial(work, *args, **kwargs)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+            return await run_in(self._executor, functools.partial(work, *args, **kwargs))
         finally:
             self._waiting -= 1
 

@@ -19,6 +19,7 @@ from grpc.aio import AbortError, UsageError
 from transcoder.calls import Call
 from transcoder.context import Context, StreamContext, SyncContext
 from transcoder.errors import TranscodeError
+from transcoder.threads import run_in
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -84,11 +85,10 @@ class PlainHandlers:
         if executor is not None:
             executor.shutdown(wait=False)
 
-    def _run(self, work: Callable[[], R], call: Call, context: Context) -> "asyncio.Future[R]":
+    async def _run(self, work: Callable[[], R], call: Call, context: Context) -> R:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="handler")
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._executor, _carried, work, call, context)
+        return await run_in(self._executor, functools.partial(_carried, work, call, context))
 
 
 def _carried(work: Callable[[], R], call: Call, context: Context) -> R:

@@ -42,8 +42,10 @@ from server.interceptors import NO_CACHE, interceptor
 from server.locale import Locale
 from server.native import GrpcServer
 from server.runlog import RunLog
+from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
+from server.services.other_methods import other_method
 from server.services.run_records import Records
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
@@ -53,10 +55,12 @@ from server.validation import checks_of
 from server.version import installed_version
 from transcoder import Limits, Transcoder
 from transcoder.unix_sockets import cleared, path_of
-from zitadel import management_pb2
+from zitadel import admin_pb2, management_pb2
+from zitadel.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
 
 REST_PREFIX: Final = "/management/v1"
+ADMIN_REST_PREFIX: Final = "/admin/v1"
 
 NOTICE_S: Final = 0.2
 """From being not ready to refusing connections, so that who asks often sees it first (R9)."""
@@ -77,6 +81,7 @@ _RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
 
 _SERVICES: Final = (
     management_pb2.DESCRIPTOR.services_by_name["ManagementService"],
+    admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
 )
 
@@ -157,6 +162,9 @@ class Application:
         execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
         for door in (native, transcoder.at(REST_PREFIX)):
             add_ManagementServiceServicer_to_server(management, door)  # type: ignore[arg-type]  # kin
+        organisations = AdminService(store, threads=self._work)
+        for door in (native, transcoder.at(ADMIN_REST_PREFIX)):
+            add_AdminServiceServicer_to_server(organisations, door)  # type: ignore[arg-type]  # kin
         for front in (native, transcoder):
             add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin
 
@@ -218,6 +226,7 @@ class Application:
             permissions=required_permissions(_SERVICES),
             checks=checks_of(_SERVICES),
             access_log=config.access_log,
+            missing=other_method,
         )
         transcoder = Transcoder(
             interceptors=(layers,),

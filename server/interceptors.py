@@ -37,7 +37,7 @@ from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
-from server.layers import METADATA, Admit, Gate, Layer, Layers
+from server.layers import METADATA, Admit, Gate, Layer, Layers, Missing
 from server.logs import REQUEST_ID
 from server.pacing import Pace
 from server.threads import TooManyWaiting
@@ -70,6 +70,7 @@ def interceptor(
     checks: Mapping[str, Check],
     calls_max: int = CALLS_MAX,
     access_log: bool = True,
+    missing: Missing | None = None,
 ) -> Layers:
     """All layers as one interceptor, for `grpc.aio.server` or a Transcoder.
 
@@ -80,12 +81,14 @@ def interceptor(
         checks: what each method's request has to be, by path.
         calls_max: calls in flight at once.
         access_log: whether each call is logged.
+        missing: answers calls over gRPC of methods that are not registered.
     """
     return Layers(
         RequestIds(access_log=access_log),
         ErrorMapping(failures),
         gate=Authorization(authorizer, permissions),
         inner=(Overload(calls_max), Validation(checks)),
+        missing=missing,
     )
 
 

@@ -63,6 +63,9 @@ class Layer(ABC):
         return with_behaviour(handler, self.around(method, handler, behaviour_of(handler)))
 
 
+Missing: TypeAlias = Callable[[str], Handler | None]
+
+
 class Gate(ABC):
     """Decides by the headers of a call if it may go on."""
 
@@ -91,7 +94,11 @@ class Layers(grpc.aio.ServerInterceptor):
     """Layers as one interceptor, outermost first; a handler is wrapped once, in all of them."""
 
     def __init__(
-        self, *outer: Layer, gate: Gate | None = None, inner: Sequence[Layer] = ()
+        self,
+        *outer: Layer,
+        gate: Gate | None = None,
+        inner: Sequence[Layer] = (),
+        missing: Missing | None = None,
     ) -> None:
         """Put layers together.
 
@@ -99,26 +106,30 @@ class Layers(grpc.aio.ServerInterceptor):
             outer: stand around every call, the refused ones included.
             gate: decides which calls go on.
             inner: stand around those that do, and may read the request.
+            missing: returns a handler, which no layer wraps, for a method that is not registered.
         """
         self.outer: Final = outer
         self.gate: Final = gate
         self.inner: Final = tuple(inner)
+        self.missing: Final = missing
         self._wrapped: dict[tuple[int, str], _Wrapped] = {}
 
     def with_inner(self, *layers: Layer) -> "Layers":
         """Returns the same with more layers, outside of all others that may read the request."""
-        return Layers(*self.outer, gate=self.gate, inner=(*layers, *self.inner))
+        inner = (*layers, *self.inner)
+        return Layers(*self.outer, gate=self.gate, inner=inner, missing=self.missing)
 
     def with_outer(self, *layers: Layer) -> "Layers":
         """Returns the same with more layers, outside of all others."""
-        return Layers(*layers, *self.outer, gate=self.gate, inner=self.inner)
+        outer = (*layers, *self.outer)
+        return Layers(*outer, gate=self.gate, inner=self.inner, missing=self.missing)
 
     async def intercept_service(
         self, continuation: "Find[Req, Res]", handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Req, Res] | None":
         handler = await continuation(handler_call_details)
         if handler is None:
-            return None
+            return self.missing and self.missing(handler_call_details.method)
         metadata: Metadata = handler_call_details.invocation_metadata
         METADATA.set(metadata)
         key = (id(handler), handler_call_details.method)

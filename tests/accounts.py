@@ -32,8 +32,8 @@ class Accounts:
     def __init__(self, data: Path) -> None:
         self._socket: str = json.loads((data / "lock").read_bytes())["admin"]
 
-    async def org(self) -> str:
-        (made,) = await ask(self._socket, CreateOrg(next(_NAMES)))
+    async def org(self, name: str = "") -> str:
+        (made,) = await ask(self._socket, CreateOrg(name or next(_NAMES)))
         return _text(made["id"])
 
     async def end_org(self, org_id: str) -> None:

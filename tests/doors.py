@@ -25,7 +25,7 @@ from google.rpc.status_pb2 import Status
 from yarl import URL
 
 from actions.v1 import execution_pb2
-from zitadel import management_pb2
+from zitadel import admin_pb2, management_pb2
 from zitadel.message_pb2 import ErrorDetail
 
 JSON: Final = "json"
@@ -34,7 +34,11 @@ WEB: Final = "grpc-web"
 DOORS: Final = (JSON, GRPC, WEB)
 
 REST_PREFIX: Final = "/management/v1"
-_REST_PREFIXES: Final = {management_pb2.DESCRIPTOR: REST_PREFIX, execution_pb2.DESCRIPTOR: ""}
+_REST_PREFIXES: Final = {
+    management_pb2.DESCRIPTOR: REST_PREFIX,
+    admin_pb2.DESCRIPTOR: "/admin/v1",
+    execution_pb2.DESCRIPTOR: "",
+}
 METHODS: Final[Mapping[str, MethodDescriptor]] = {
     method.name: method
     for file in _REST_PREFIXES

@@ -28,15 +28,18 @@ from validate import validate_pb2 as validate_dot_validate__pb2
 from zitadel import action_pb2 as zitadel_dot_action__pb2
 from zitadel import object_pb2 as zitadel_dot_object__pb2
 from zitadel import options_pb2 as zitadel_dot_options__pb2
+from zitadel import org_pb2 as zitadel_dot_org__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18zitadel/management.proto\x12\x15zitadel.management.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17validate/validate.proto\x1a\x14zitadel/action.proto\x1a\x14zitadel/object.proto\x1a\x15zitadel/options.proto\"\x10\n\x0eHealthzRequest\"\x11\n\x0fHealthzResponse\"\xb5\x01\n\x12ListActionsRequest\x12$\n\x05query\x18\x01 \x01(\x0b\x32\x15.zitadel.v1.ListQuery\x12:\n\x0esorting_column\x18\x02 \x01(\x0e\x32\".zitadel.action.v1.ActionFieldName\x12=\n\x07queries\x18\x03 \x03(\x0b\x32\".zitadel.management.v1.ActionQueryB\x08\xfa\x42\x05\x92\x01\x02\x10\x64\"\xa6\x01\n\x13ListActionsResponse\x12(\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x17.zitadel.v1.ListDetails\x12:\n\x0esorting_column\x18\x02 \x01(\x0e\x32\".zitadel.action.v1.ActionFieldName\x12)\n\x06result\x18\x03 \x03(\x0b\x32\x19.zitadel.action.v1.Action\"\xdc\x01\n\x0b\x41\x63tionQuery\x12;\n\x0f\x61\x63tion_id_query\x18\x01 \x01(\x0b\x32 .zitadel.action.v1.ActionIDQueryH\x00\x12?\n\x11\x61\x63tion_name_query\x18\x02 \x01(\x0b\x32\".zitadel.action.v1.ActionNameQueryH\x00\x12\x41\n\x12\x61\x63tion_state_query\x18\x03 \x01(\x0b\x32#.zitadel.action.v1.ActionStateQueryH\x00\x42\x0c\n\x05query\x12\x03\xf8\x42\x01\"\x1e\n\x10GetActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x11GetActionResponse\x12)\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x19.zitadel.action.v1.Action\"\x9f\x01\n\x13\x43reateActionRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x06script\x18\x02 \x01(\tB\x0b\xfa\x42\x08r\x06\x10\x01(\xc0\xb8\x02\x12\x38\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xfa\x42\t\xaa\x01\x06\"\x02\x08\x14\x32\x00\x12\x17\n\x0f\x61llowed_to_fail\x18\x04 \x01(\x08\"N\n\x14\x43reateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12\n\n\x02id\x18\x02 \x01(\t\"\xb7\x01\n\x13UpdateActionRequest\x12\x16\n\x02id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x06script\x18\x03 \x01(\tB\x0b\xfa\x42\x08r\x06\x10\x01(\xc0\xb8\x02\x12\x38\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xfa\x42\t\xaa\x01\x06\"\x02\x08\x14\x32\x00\x12\x17\n\x0f\x61llowed_to_fail\x18\x05 \x01(\x08\"B\n\x14UpdateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"%\n\x17\x44\x65\x61\x63tivateActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18\x44\x65\x61\x63tivateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"%\n\x17ReactivateActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18ReactivateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"!\n\x13\x44\x65leteActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteActionResponse\"\x16\n\x14ListFlowTypesRequest\"D\n\x15ListFlowTypesResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.zitadel.action.v1.FlowType\"+\n\x1bListFlowTriggerTypesRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"N\n\x1cListFlowTriggerTypesResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.zitadel.action.v1.TriggerType\"\x1e\n\x0eGetFlowRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"8\n\x0fGetFlowResponse\x12%\n\x04\x66low\x18\x01 \x01(\x0b\x32\x17.zitadel.action.v1.Flow\" \n\x10\x43learFlowRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"?\n\x11\x43learFlowResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"b\n\x18SetTriggerActionsRequest\x12\x11\n\tflow_type\x18\x01 \x01(\t\x12\x14\n\x0ctrigger_type\x18\x02 \x01(\t\x12\x1d\n\naction_ids\x18\x03 \x03(\tB\t\xfa\x42\x06\x92\x01\x03\x10\xe8\x07\"G\n\x19SetTriggerActionsResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails2\x87\x10\n\x11ManagementService\x12j\n\x07Healthz\x12%.zitadel.management.v1.HealthzRequest\x1a&.zitadel.management.v1.HealthzResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/healthz\x12\x96\x01\n\x0bListActions\x12).zitadel.management.v1.ListActionsRequest\x1a*.zitadel.management.v1.ListActionsResponse\"0\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\x15\"\x10/actions/_search:\x01*\x12\x8a\x01\n\tGetAction\x12\'.zitadel.management.v1.GetActionRequest\x1a(.zitadel.management.v1.GetActionResponse\"*\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\x0f\x12\r/actions/{id}\x12\x92\x01\n\x0c\x43reateAction\x12*.zitadel.management.v1.CreateActionRequest\x1a+.zitadel.management.v1.CreateActionResponse\")\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\r\"\x08/actions:\x01*\x12\x97\x01\n\x0cUpdateAction\x12*.zitadel.management.v1.UpdateActionRequest\x1a+.zitadel.management.v1.UpdateActionResponse\".\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x12\x1a\r/actions/{id}:\x01*\x12\xaf\x01\n\x10\x44\x65\x61\x63tivateAction\x12..zitadel.management.v1.DeactivateActionRequest\x1a/.zitadel.management.v1.DeactivateActionResponse\":\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x1e\"\x19/actions/{id}/_deactivate:\x01*\x12\xaf\x01\n\x10ReactivateAction\x12..zitadel.management.v1.ReactivateActionRequest\x1a/.zitadel.management.v1.ReactivateActionResponse\":\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x1e\"\x19/actions/{id}/_reactivate:\x01*\x12\x95\x01\n\x0c\x44\x65leteAction\x12*.zitadel.management.v1.DeleteActionRequest\x1a+.zitadel.management.v1.DeleteActionResponse\",\x82\xb5\x18\x13\n\x11org.action.delete\x82\xd3\xe4\x93\x02\x0f*\r/actions/{id}\x12\x9b\x01\n\rListFlowTypes\x12+.zitadel.management.v1.ListFlowTypesRequest\x1a,.zitadel.management.v1.ListFlowTypesResponse\"/\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02\x16\"\x14/flows/types/_search\x12\xba\x01\n\x14ListFlowTriggerTypes\x12\x32.zitadel.management.v1.ListFlowTriggerTypesRequest\x1a\x33.zitadel.management.v1.ListFlowTriggerTypesResponse\"9\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02 \"\x1e/flows/{type}/triggers/_search\x12\x82\x01\n\x07GetFlow\x12%.zitadel.management.v1.GetFlowRequest\x1a&.zitadel.management.v1.GetFlowResponse\"(\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02\x0f\x12\r/flows/{type}\x12\x91\x01\n\tClearFlow\x12\'.zitadel.management.v1.ClearFlowRequest\x1a(.zitadel.management.v1.ClearFlowResponse\"1\x82\xb5\x18\x11\n\x0forg.flow.delete\x82\xd3\xe4\x93\x02\x16\"\x14/flows/{type}/_clear\x12\xc0\x01\n\x11SetTriggerActions\x12/.zitadel.management.v1.SetTriggerActionsRequest\x1a\x30.zitadel.management.v1.SetTriggerActionsResponse\"H\x82\xb5\x18\x10\n\x0eorg.flow.write\x82\xd3\xe4\x93\x02.\")/flows/{flow_type}/trigger/{trigger_type}:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18zitadel/management.proto\x12\x15zitadel.management.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17validate/validate.proto\x1a\x14zitadel/action.proto\x1a\x14zitadel/object.proto\x1a\x15zitadel/options.proto\x1a\x11zitadel/org.proto\"\x10\n\x0eHealthzRequest\"\x11\n\x0fHealthzResponse\"\x11\n\x0fGetMyOrgRequest\"4\n\x10GetMyOrgResponse\x12 \n\x03org\x18\x01 \x01(\x0b\x32\x13.zitadel.org.v1.Org\"9\n\x1bGetOrgByDomainGlobalRequest\x12\x1a\n\x06\x64omain\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\"@\n\x1cGetOrgByDomainGlobalResponse\x12 \n\x03org\x18\x01 \x01(\x0b\x32\x13.zitadel.org.v1.Org\"\xb5\x01\n\x12ListActionsRequest\x12$\n\x05query\x18\x01 \x01(\x0b\x32\x15.zitadel.v1.ListQuery\x12:\n\x0esorting_column\x18\x02 \x01(\x0e\x32\".zitadel.action.v1.ActionFieldName\x12=\n\x07queries\x18\x03 \x03(\x0b\x32\".zitadel.management.v1.ActionQueryB\x08\xfa\x42\x05\x92\x01\x02\x10\x64\"\xa6\x01\n\x13ListActionsResponse\x12(\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x17.zitadel.v1.ListDetails\x12:\n\x0esorting_column\x18\x02 \x01(\x0e\x32\".zitadel.action.v1.ActionFieldName\x12)\n\x06result\x18\x03 \x03(\x0b\x32\x19.zitadel.action.v1.Action\"\xdc\x01\n\x0b\x41\x63tionQuery\x12;\n\x0f\x61\x63tion_id_query\x18\x01 \x01(\x0b\x32 .zitadel.action.v1.ActionIDQueryH\x00\x12?\n\x11\x61\x63tion_name_query\x18\x02 \x01(\x0b\x32\".zitadel.action.v1.ActionNameQueryH\x00\x12\x41\n\x12\x61\x63tion_state_query\x18\x03 \x01(\x0b\x32#.zitadel.action.v1.ActionStateQueryH\x00\x42\x0c\n\x05query\x12\x03\xf8\x42\x01\"\x1e\n\x10GetActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\">\n\x11GetActionResponse\x12)\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x19.zitadel.action.v1.Action\"\x9f\x01\n\x13\x43reateActionRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x06script\x18\x02 \x01(\tB\x0b\xfa\x42\x08r\x06\x10\x01(\xc0\xb8\x02\x12\x38\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xfa\x42\t\xaa\x01\x06\"\x02\x08\x14\x32\x00\x12\x17\n\x0f\x61llowed_to_fail\x18\x04 \x01(\x08\"N\n\x14\x43reateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\x12\n\n\x02id\x18\x02 \x01(\t\"\xb7\x01\n\x13UpdateActionRequest\x12\x16\n\x02id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x06script\x18\x03 \x01(\tB\x0b\xfa\x42\x08r\x06\x10\x01(\xc0\xb8\x02\x12\x38\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xfa\x42\t\xaa\x01\x06\"\x02\x08\x14\x32\x00\x12\x17\n\x0f\x61llowed_to_fail\x18\x05 \x01(\x08\"B\n\x14UpdateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"%\n\x17\x44\x65\x61\x63tivateActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18\x44\x65\x61\x63tivateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"%\n\x17ReactivateActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x18ReactivateActionResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"!\n\x13\x44\x65leteActionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteActionResponse\"\x16\n\x14ListFlowTypesRequest\"D\n\x15ListFlowTypesResponse\x12+\n\x06result\x18\x01 \x03(\x0b\x32\x1b.zitadel.action.v1.FlowType\"+\n\x1bListFlowTriggerTypesRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"N\n\x1cListFlowTriggerTypesResponse\x12.\n\x06result\x18\x01 \x03(\x0b\x32\x1e.zitadel.action.v1.TriggerType\"\x1e\n\x0eGetFlowRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"8\n\x0fGetFlowResponse\x12%\n\x04\x66low\x18\x01 \x01(\x0b\x32\x17.zitadel.action.v1.Flow\" \n\x10\x43learFlowRequest\x12\x0c\n\x04type\x18\x01 \x01(\t\"?\n\x11\x43learFlowResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails\"b\n\x18SetTriggerActionsRequest\x12\x11\n\tflow_type\x18\x01 \x01(\t\x12\x14\n\x0ctrigger_type\x18\x02 \x01(\t\x12\x1d\n\naction_ids\x18\x03 \x03(\tB\t\xfa\x42\x06\x92\x01\x03\x10\xe8\x07\"G\n\x19SetTriggerActionsResponse\x12*\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x19.zitadel.v1.ObjectDetails2\xbc\x12\n\x11ManagementService\x12j\n\x07Healthz\x12%.zitadel.management.v1.HealthzRequest\x1a&.zitadel.management.v1.HealthzResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/healthz\x12{\n\x08GetMyOrg\x12&.zitadel.management.v1.GetMyOrgRequest\x1a\'.zitadel.management.v1.GetMyOrgResponse\"\x1e\x82\xb5\x18\n\n\x08org.read\x82\xd3\xe4\x93\x02\n\x12\x08/orgs/me\x12\xb5\x01\n\x14GetOrgByDomainGlobal\x12\x32.zitadel.management.v1.GetOrgByDomainGlobalRequest\x1a\x33.zitadel.management.v1.GetOrgByDomainGlobalResponse\"4\x82\xb5\x18\x11\n\x0forg.global.read\x82\xd3\xe4\x93\x02\x19\x12\x17/global/orgs/_by_domain\x12\x96\x01\n\x0bListActions\x12).zitadel.management.v1.ListActionsRequest\x1a*.zitadel.management.v1.ListActionsResponse\"0\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\x15\"\x10/actions/_search:\x01*\x12\x8a\x01\n\tGetAction\x12\'.zitadel.management.v1.GetActionRequest\x1a(.zitadel.management.v1.GetActionResponse\"*\x82\xb5\x18\x11\n\x0forg.action.read\x82\xd3\xe4\x93\x02\x0f\x12\r/actions/{id}\x12\x92\x01\n\x0c\x43reateAction\x12*.zitadel.management.v1.CreateActionRequest\x1a+.zitadel.management.v1.CreateActionResponse\")\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\r\"\x08/actions:\x01*\x12\x97\x01\n\x0cUpdateAction\x12*.zitadel.management.v1.UpdateActionRequest\x1a+.zitadel.management.v1.UpdateActionResponse\".\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x12\x1a\r/actions/{id}:\x01*\x12\xaf\x01\n\x10\x44\x65\x61\x63tivateAction\x12..zitadel.management.v1.DeactivateActionRequest\x1a/.zitadel.management.v1.DeactivateActionResponse\":\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x1e\"\x19/actions/{id}/_deactivate:\x01*\x12\xaf\x01\n\x10ReactivateAction\x12..zitadel.management.v1.ReactivateActionRequest\x1a/.zitadel.management.v1.ReactivateActionResponse\":\x82\xb5\x18\x12\n\x10org.action.write\x82\xd3\xe4\x93\x02\x1e\"\x19/actions/{id}/_reactivate:\x01*\x12\x95\x01\n\x0c\x44\x65leteAction\x12*.zitadel.management.v1.DeleteActionRequest\x1a+.zitadel.management.v1.DeleteActionResponse\",\x82\xb5\x18\x13\n\x11org.action.delete\x82\xd3\xe4\x93\x02\x0f*\r/actions/{id}\x12\x9b\x01\n\rListFlowTypes\x12+.zitadel.management.v1.ListFlowTypesRequest\x1a,.zitadel.management.v1.ListFlowTypesResponse\"/\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02\x16\"\x14/flows/types/_search\x12\xba\x01\n\x14ListFlowTriggerTypes\x12\x32.zitadel.management.v1.ListFlowTriggerTypesRequest\x1a\x33.zitadel.management.v1.ListFlowTriggerTypesResponse\"9\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02 \"\x1e/flows/{type}/triggers/_search\x12\x82\x01\n\x07GetFlow\x12%.zitadel.management.v1.GetFlowRequest\x1a&.zitadel.management.v1.GetFlowResponse\"(\x82\xb5\x18\x0f\n\rorg.flow.read\x82\xd3\xe4\x93\x02\x0f\x12\r/flows/{type}\x12\x91\x01\n\tClearFlow\x12\'.zitadel.management.v1.ClearFlowRequest\x1a(.zitadel.management.v1.ClearFlowResponse\"1\x82\xb5\x18\x11\n\x0forg.flow.delete\x82\xd3\xe4\x93\x02\x16\"\x14/flows/{type}/_clear\x12\xc0\x01\n\x11SetTriggerActions\x12/.zitadel.management.v1.SetTriggerActionsRequest\x1a\x30.zitadel.management.v1.SetTriggerActionsResponse\"H\x82\xb5\x18\x10\n\x0eorg.flow.write\x82\xd3\xe4\x93\x02.\")/flows/{flow_type}/trigger/{trigger_type}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'zitadel.management_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETORGBYDOMAINGLOBALREQUEST'].fields_by_name['domain']._loaded_options = None
+  _globals['_GETORGBYDOMAINGLOBALREQUEST'].fields_by_name['domain']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
   _globals['_LISTACTIONSREQUEST'].fields_by_name['queries']._loaded_options = None
   _globals['_LISTACTIONSREQUEST'].fields_by_name['queries']._serialized_options = b'\372B\005\222\001\002\020d'
   _globals['_ACTIONQUERY'].oneofs_by_name['query']._loaded_options = None
@@ -59,6 +62,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTRIGGERACTIONSREQUEST'].fields_by_name['action_ids']._serialized_options = b'\372B\006\222\001\003\020\350\007'
   _globals['_MANAGEMENTSERVICE'].methods_by_name['Healthz']._loaded_options = None
   _globals['_MANAGEMENTSERVICE'].methods_by_name['Healthz']._serialized_options = b'\202\323\344\223\002\n\022\010/healthz'
+  _globals['_MANAGEMENTSERVICE'].methods_by_name['GetMyOrg']._loaded_options = None
+  _globals['_MANAGEMENTSERVICE'].methods_by_name['GetMyOrg']._serialized_options = b'\202\265\030\n\n\010org.read\202\323\344\223\002\n\022\010/orgs/me'
+  _globals['_MANAGEMENTSERVICE'].methods_by_name['GetOrgByDomainGlobal']._loaded_options = None
+  _globals['_MANAGEMENTSERVICE'].methods_by_name['GetOrgByDomainGlobal']._serialized_options = b'\202\265\030\021\n\017org.global.read\202\323\344\223\002\031\022\027/global/orgs/_by_domain'
   _globals['_MANAGEMENTSERVICE'].methods_by_name['ListActions']._loaded_options = None
   _globals['_MANAGEMENTSERVICE'].methods_by_name['ListActions']._serialized_options = b'\202\265\030\021\n\017org.action.read\202\323\344\223\002\025\"\020/actions/_search:\001*'
   _globals['_MANAGEMENTSERVICE'].methods_by_name['GetAction']._loaded_options = None
@@ -83,60 +90,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MANAGEMENTSERVICE'].methods_by_name['ClearFlow']._serialized_options = b'\202\265\030\021\n\017org.flow.delete\202\323\344\223\002\026\"\024/flows/{type}/_clear'
   _globals['_MANAGEMENTSERVICE'].methods_by_name['SetTriggerActions']._loaded_options = None
   _globals['_MANAGEMENTSERVICE'].methods_by_name['SetTriggerActions']._serialized_options = b'\202\265\030\020\n\016org.flow.write\202\323\344\223\002.\")/flows/{flow_type}/trigger/{trigger_type}:\001*'
-  _globals['_HEALTHZREQUEST']._serialized_start=205
-  _globals['_HEALTHZREQUEST']._serialized_end=221
-  _globals['_HEALTHZRESPONSE']._serialized_start=223
-  _globals['_HEALTHZRESPONSE']._serialized_end=240
-  _globals['_LISTACTIONSREQUEST']._serialized_start=243
-  _globals['_LISTACTIONSREQUEST']._serialized_end=424
-  _globals['_LISTACTIONSRESPONSE']._serialized_start=427
-  _globals['_LISTACTIONSRESPONSE']._serialized_end=593
-  _globals['_ACTIONQUERY']._serialized_start=596
-  _globals['_ACTIONQUERY']._serialized_end=816
-  _globals['_GETACTIONREQUEST']._serialized_start=818
-  _globals['_GETACTIONREQUEST']._serialized_end=848
-  _globals['_GETACTIONRESPONSE']._serialized_start=850
-  _globals['_GETACTIONRESPONSE']._serialized_end=912
-  _globals['_CREATEACTIONREQUEST']._serialized_start=915
-  _globals['_CREATEACTIONREQUEST']._serialized_end=1074
-  _globals['_CREATEACTIONRESPONSE']._serialized_start=1076
-  _globals['_CREATEACTIONRESPONSE']._serialized_end=1154
-  _globals['_UPDATEACTIONREQUEST']._serialized_start=1157
-  _globals['_UPDATEACTIONREQUEST']._serialized_end=1340
-  _globals['_UPDATEACTIONRESPONSE']._serialized_start=1342
-  _globals['_UPDATEACTIONRESPONSE']._serialized_end=1408
-  _globals['_DEACTIVATEACTIONREQUEST']._serialized_start=1410
-  _globals['_DEACTIVATEACTIONREQUEST']._serialized_end=1447
-  _globals['_DEACTIVATEACTIONRESPONSE']._serialized_start=1449
-  _globals['_DEACTIVATEACTIONRESPONSE']._serialized_end=1519
-  _globals['_REACTIVATEACTIONREQUEST']._serialized_start=1521
-  _globals['_REACTIVATEACTIONREQUEST']._serialized_end=1558
-  _globals['_REACTIVATEACTIONRESPONSE']._serialized_start=1560
-  _globals['_REACTIVATEACTIONRESPONSE']._serialized_end=1630
-  _globals['_DELETEACTIONREQUEST']._serialized_start=1632
-  _globals['_DELETEACTIONREQUEST']._serialized_end=1665
-  _globals['_DELETEACTIONRESPONSE']._serialized_start=1667
-  _globals['_DELETEACTIONRESPONSE']._serialized_end=1689
-  _globals['_LISTFLOWTYPESREQUEST']._serialized_start=1691
-  _globals['_LISTFLOWTYPESREQUEST']._serialized_end=1713
-  _globals['_LISTFLOWTYPESRESPONSE']._serialized_start=1715
-  _globals['_LISTFLOWTYPESRESPONSE']._serialized_end=1783
-  _globals['_LISTFLOWTRIGGERTYPESREQUEST']._serialized_start=1785
-  _globals['_LISTFLOWTRIGGERTYPESREQUEST']._serialized_end=1828
-  _globals['_LISTFLOWTRIGGERTYPESRESPONSE']._serialized_start=1830
-  _globals['_LISTFLOWTRIGGERTYPESRESPONSE']._serialized_end=1908
-  _globals['_GETFLOWREQUEST']._serialized_start=1910
-  _globals['_GETFLOWREQUEST']._serialized_end=1940
-  _globals['_GETFLOWRESPONSE']._serialized_start=1942
-  _globals['_GETFLOWRESPONSE']._serialized_end=1998
-  _globals['_CLEARFLOWREQUEST']._serialized_start=2000
-  _globals['_CLEARFLOWREQUEST']._serialized_end=2032
-  _globals['_CLEARFLOWRESPONSE']._serialized_start=2034
-  _globals['_CLEARFLOWRESPONSE']._serialized_end=2097
-  _globals['_SETTRIGGERACTIONSREQUEST']._serialized_start=2099
-  _globals['_SETTRIGGERACTIONSREQUEST']._serialized_end=2197
-  _globals['_SETTRIGGERACTIONSRESPONSE']._serialized_start=2199
-  _globals['_SETTRIGGERACTIONSRESPONSE']._serialized_end=2270
-  _globals['_MANAGEMENTSERVICE']._serialized_start=2273
-  _globals['_MANAGEMENTSERVICE']._serialized_end=4328
+  _globals['_HEALTHZREQUEST']._serialized_start=224
+  _globals['_HEALTHZREQUEST']._serialized_end=240
+  _globals['_HEALTHZRESPONSE']._serialized_start=242
+  _globals['_HEALTHZRESPONSE']._serialized_end=259
+  _globals['_GETMYORGREQUEST']._serialized_start=261
+  _globals['_GETMYORGREQUEST']._serialized_end=278
+  _globals['_GETMYORGRESPONSE']._serialized_start=280
+  _globals['_GETMYORGRESPONSE']._serialized_end=332
+  _globals['_GETORGBYDOMAINGLOBALREQUEST']._serialized_start=334
+  _globals['_GETORGBYDOMAINGLOBALREQUEST']._serialized_end=391
+  _globals['_GETORGBYDOMAINGLOBALRESPONSE']._serialized_start=393
+  _globals['_GETORGBYDOMAINGLOBALRESPONSE']._serialized_end=457
+  _globals['_LISTACTIONSREQUEST']._serialized_start=460
+  _globals['_LISTACTIONSREQUEST']._serialized_end=641
+  _globals['_LISTACTIONSRESPONSE']._serialized_start=644
+  _globals['_LISTACTIONSRESPONSE']._serialized_end=810
+  _globals['_ACTIONQUERY']._serialized_start=813
+  _globals['_ACTIONQUERY']._serialized_end=1033
+  _globals['_GETACTIONREQUEST']._serialized_start=1035
+  _globals['_GETACTIONREQUEST']._serialized_end=1065
+  _globals['_GETACTIONRESPONSE']._serialized_start=1067
+  _globals['_GETACTIONRESPONSE']._serialized_end=1129
+  _globals['_CREATEACTIONREQUEST']._serialized_start=1132
+  _globals['_CREATEACTIONREQUEST']._serialized_end=1291
+  _globals['_CREATEACTIONRESPONSE']._serialized_start=1293
+  _globals['_CREATEACTIONRESPONSE']._serialized_end=1371
+  _globals['_UPDATEACTIONREQUEST']._serialized_start=1374
+  _globals['_UPDATEACTIONREQUEST']._serialized_end=1557
+  _globals['_UPDATEACTIONRESPONSE']._serialized_start=1559
+  _globals['_UPDATEACTIONRESPONSE']._serialized_end=1625
+  _globals['_DEACTIVATEACTIONREQUEST']._serialized_start=1627
+  _globals['_DEACTIVATEACTIONREQUEST']._serialized_end=1664
+  _globals['_DEACTIVATEACTIONRESPONSE']._serialized_start=1666
+  _globals['_DEACTIVATEACTIONRESPONSE']._serialized_end=1736
+  _globals['_REACTIVATEACTIONREQUEST']._serialized_start=1738
+  _globals['_REACTIVATEACTIONREQUEST']._serialized_end=1775
+  _globals['_REACTIVATEACTIONRESPONSE']._serialized_start=1777
+  _globals['_REACTIVATEACTIONRESPONSE']._serialized_end=1847
+  _globals['_DELETEACTIONREQUEST']._serialized_start=1849
+  _globals['_DELETEACTIONREQUEST']._serialized_end=1882
+  _globals['_DELETEACTIONRESPONSE']._serialized_start=1884
+  _globals['_DELETEACTIONRESPONSE']._serialized_end=1906
+  _globals['_LISTFLOWTYPESREQUEST']._serialized_start=1908
+  _globals['_LISTFLOWTYPESREQUEST']._serialized_end=1930
+  _globals['_LISTFLOWTYPESRESPONSE']._serialized_start=1932
+  _globals['_LISTFLOWTYPESRESPONSE']._serialized_end=2000
+  _globals['_LISTFLOWTRIGGERTYPESREQUEST']._serialized_start=2002
+  _globals['_LISTFLOWTRIGGERTYPESREQUEST']._serialized_end=2045
+  _globals['_LISTFLOWTRIGGERTYPESRESPONSE']._serialized_start=2047
+  _globals['_LISTFLOWTRIGGERTYPESRESPONSE']._serialized_end=2125
+  _globals['_GETFLOWREQUEST']._serialized_start=2127
+  _globals['_GETFLOWREQUEST']._serialized_end=2157
+  _globals['_GETFLOWRESPONSE']._serialized_start=2159
+  _globals['_GETFLOWRESPONSE']._serialized_end=2215
+  _globals['_CLEARFLOWREQUEST']._serialized_start=2217
+  _globals['_CLEARFLOWREQUEST']._serialized_end=2249
+  _globals['_CLEARFLOWRESPONSE']._serialized_start=2251
+  _globals['_CLEARFLOWRESPONSE']._serialized_end=2314
+  _globals['_SETTRIGGERACTIONSREQUEST']._serialized_start=2316
+  _globals['_SETTRIGGERACTIONSREQUEST']._serialized_end=2414
+  _globals['_SETTRIGGERACTIONSRESPONSE']._serialized_start=2416
+  _globals['_SETTRIGGERACTIONSRESPONSE']._serialized_end=2487
+  _globals['_MANAGEMENTSERVICE']._serialized_start=2490
+  _globals['_MANAGEMENTSERVICE']._serialized_end=4854
 # @@protoc_insertion_point(module_scope)

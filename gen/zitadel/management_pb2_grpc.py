@@ -39,6 +39,16 @@ class ManagementServiceStub:
                 request_serializer=zitadel_dot_management__pb2.HealthzRequest.SerializeToString,
                 response_deserializer=zitadel_dot_management__pb2.HealthzResponse.FromString,
                 _registered_method=True)
+        self.GetMyOrg = channel.unary_unary(
+                '/zitadel.management.v1.ManagementService/GetMyOrg',
+                request_serializer=zitadel_dot_management__pb2.GetMyOrgRequest.SerializeToString,
+                response_deserializer=zitadel_dot_management__pb2.GetMyOrgResponse.FromString,
+                _registered_method=True)
+        self.GetOrgByDomainGlobal = channel.unary_unary(
+                '/zitadel.management.v1.ManagementService/GetOrgByDomainGlobal',
+                request_serializer=zitadel_dot_management__pb2.GetOrgByDomainGlobalRequest.SerializeToString,
+                response_deserializer=zitadel_dot_management__pb2.GetOrgByDomainGlobalResponse.FromString,
+                _registered_method=True)
         self.ListActions = channel.unary_unary(
                 '/zitadel.management.v1.ManagementService/ListActions',
                 request_serializer=zitadel_dot_management__pb2.ListActionsRequest.SerializeToString,
@@ -106,6 +116,20 @@ class ManagementServiceServicer:
 
     def Healthz(self, request, context):
         """Answers as soon as calls are served. Needs no token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMyOrg(self, request, context):
+        """The organisation of the call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrgByDomainGlobal(self, request, context):
+        """The organisation of a primary domain, whichever one the call is about.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,6 +226,16 @@ def add_ManagementServiceServicer_to_server(servicer, server):
                     request_deserializer=zitadel_dot_management__pb2.HealthzRequest.FromString,
                     response_serializer=zitadel_dot_management__pb2.HealthzResponse.SerializeToString,
             ),
+            'GetMyOrg': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMyOrg,
+                    request_deserializer=zitadel_dot_management__pb2.GetMyOrgRequest.FromString,
+                    response_serializer=zitadel_dot_management__pb2.GetMyOrgResponse.SerializeToString,
+            ),
+            'GetOrgByDomainGlobal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrgByDomainGlobal,
+                    request_deserializer=zitadel_dot_management__pb2.GetOrgByDomainGlobalRequest.FromString,
+                    response_serializer=zitadel_dot_management__pb2.GetOrgByDomainGlobalResponse.SerializeToString,
+            ),
             'ListActions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListActions,
                     request_deserializer=zitadel_dot_management__pb2.ListActionsRequest.FromString,
@@ -290,6 +324,60 @@ class ManagementService:
             '/zitadel.management.v1.ManagementService/Healthz',
             zitadel_dot_management__pb2.HealthzRequest.SerializeToString,
             zitadel_dot_management__pb2.HealthzResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMyOrg(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zitadel.management.v1.ManagementService/GetMyOrg',
+            zitadel_dot_management__pb2.GetMyOrgRequest.SerializeToString,
+            zitadel_dot_management__pb2.GetMyOrgResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrgByDomainGlobal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/zitadel.management.v1.ManagementService/GetOrgByDomainGlobal',
+            zitadel_dot_management__pb2.GetOrgByDomainGlobalRequest.SerializeToString,
+            zitadel_dot_management__pb2.GetOrgByDomainGlobalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,16 +25,19 @@ from google.rpc.status_pb2 import Status
 
 from actions.v1 import execution_pb2
 from server.config import Address, SocketPath
-from zitadel import management_pb2, message_pb2
+from zitadel import admin_pb2, management_pb2, message_pb2
 
 _MANAGEMENT: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
+_ADMIN: Final = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _EXECUTION: Final = execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"]
 METHODS: Final[Mapping[str, MethodDescriptor]] = {
-    method.name: method for service in (_MANAGEMENT, _EXECUTION) for method in service.methods
+    method.name: method
+    for service in (_MANAGEMENT, _ADMIN, _EXECUTION)
+    for method in service.methods
 }
 """By name, which no two of them share."""
 
-_REST_PREFIX: Final = {_MANAGEMENT.full_name: "/management/v1"}
+_REST_PREFIX: Final = {_MANAGEMENT.full_name: "/management/v1", _ADMIN.full_name: "/admin/v1"}
 # What a status may hold in its details, known by being imported.
 _DETAILS: Final = (message_pb2.ErrorDetail, execution_pb2.RunFailure)
 

@@ -175,6 +175,9 @@ class EventStore(Transactions, Protocol):
 
     async def org(self, org_id: str) -> Org | None: ...
 
+    async def org_id_by_name(self, name: str) -> str | None:
+        """Returns the id of the organisation of this name, whatever the case."""
+
     async def orgs(self) -> Sequence[Org]: ...
 
     async def ended_orgs(self) -> Sequence[EndedOrg]:

@@ -23,21 +23,23 @@ PUBLIC_METHODS: Final = frozenset(
     }
 )
 
-_READ: Final = frozenset({"org.action.read", "org.flow.read"})
+_READ: Final = frozenset({"org.action.read", "org.flow.read", "org.read"})
 _ALL: Final = _READ | {
     "org.action.write",
     "org.action.delete",
     "org.flow.write",
     "org.flow.delete",
     "org.action.run",
+    "org.global.read",
 }
+_OF_INSTANCE: Final = frozenset({"iam.read"})
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "IAM_OWNER": _ALL,
+        "IAM_OWNER": _ALL | _OF_INSTANCE,
         "IAM_ORG_MANAGER": _ALL,
         "ORG_OWNER": _ALL,
-        "IAM_OWNER_VIEWER": _READ,
+        "IAM_OWNER_VIEWER": _READ | _OF_INSTANCE,
         "ORG_OWNER_VIEWER": _READ,
         # Not of ZITADEL: an identity provider's, which runs actions and neither sees nor sets them.
         "ORG_ACTION_RUNNER": frozenset({"org.action.run"}),

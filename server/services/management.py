@@ -1,4 +1,4 @@
-"""ManagementService: actions and flows.
+"""ManagementService: actions and flows, and the organisation of the call.
 
 Follows the Actions API, "Server semantics of writes" and "Lists and reads".
 """
@@ -11,6 +11,7 @@ from server.commands import flows as flow_commands
 from server.commands.base import Command, R
 from server.domain.action import Action
 from server.domain.flow import TRIGGERS, flow_type, trigger_type
+from server.domain.org import Org
 from server.domain.refusals import not_found
 from server.eventstore.contract import NOTHING_SET, FlowRead, Page
 from server.eventstore.queries import ActionsQuery
@@ -18,7 +19,7 @@ from server.identity.caller import CALLER
 from server.ids import IdGenerator
 from server.language import texts_of_call
 from server.locale import Locale
-from server.services import messages, requests
+from server.services import messages, org_lists, requests
 from server.services.no_change import takes_unchanged
 from server.threads import ThreadPool
 from zitadel import management_pb2 as pb
@@ -39,6 +40,10 @@ class Reads(Protocol):
     async def actions(self, org_id: str, query: ActionsQuery) -> Page: ...
 
     async def flow(self, org_id: str, type: int) -> FlowRead: ...
+
+    async def org(self, org_id: str) -> Org | None: ...
+
+    async def org_id_by_name(self, name: str) -> str | None: ...
 
 
 class Commands(Protocol):
@@ -65,6 +70,25 @@ class ManagementService(ManagementServiceServicer):
 
     async def Healthz(self, request: pb.HealthzRequest, context: object) -> pb.HealthzResponse:
         return pb.HealthzResponse()
+
+    async def GetMyOrg(self, request: pb.GetMyOrgRequest, context: object) -> pb.GetMyOrgResponse:
+        response = pb.GetMyOrgResponse()
+        org_lists.fill_org(response.org, await self._org(CALLER.get().org_id))
+        return response
+
+    async def GetOrgByDomainGlobal(
+        self, request: pb.GetOrgByDomainGlobalRequest, context: object
+    ) -> pb.GetOrgByDomainGlobalResponse:
+        org_id = await self._reads.org_id_by_name(request.domain)
+        response = pb.GetOrgByDomainGlobalResponse()
+        org_lists.fill_org(response.org, await self._org(org_id))
+        return response
+
+    async def _org(self, org_id: str | None) -> Org:
+        org = None if org_id is None else await self._reads.org(org_id)
+        if org is None:
+            raise org_lists.org_not_found(org_id or "")
+        return org
 
     async def ListActions(
         self, request: pb.ListActionsRequest, context: object

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.domain.action import Action, ActionState
 from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
+from server.domain.org import Org
 from server.eventstore.contract import FlowRead, Page
 from server.locale import Texts
 from zitadel import action_pb2, message_pb2, object_pb2
@@ -50,7 +51,7 @@ def list_actions(
 ) -> pb.ListActionsResponse:
     response = pb.ListActionsResponse(sorting_column=sorting_column)
     response.details.total_result = page.total
-    _set_time(response.details.view_timestamp, page.viewed_at)
+    set_time(response.details.view_timestamp, page.viewed_at)
     add = response.result.add
     for action in page.items:
         fill_action(add(), action)
@@ -121,9 +122,16 @@ def fill_action(message: action_pb2.Action, action: Action) -> None:
 
 def fill_details(details: object_pb2.ObjectDetails, state: Action | Flow) -> None:
     details.sequence = state.sequence
-    _set_time(details.creation_date, state.created_at)
-    _set_time(details.change_date, state.changed_at)
+    set_time(details.creation_date, state.created_at)
+    set_time(details.change_date, state.changed_at)
     details.resource_owner = state.org_id
+
+
+def fill_org_details(details: object_pb2.ObjectDetails, org: Org) -> None:
+    details.sequence = org.sequence
+    set_time(details.creation_date, org.created_at)
+    set_time(details.change_date, org.changed_at)
+    details.resource_owner = org.id
 
 
 def fill_flow_details(details: object_pb2.ObjectDetails, flow: Flow | None) -> None:
@@ -139,6 +147,6 @@ def _fill_name(name: message_pb2.LocalizedMessage, key: str, texts: Texts) -> No
     name.localized_message = texts.text(key, {})
 
 
-def _set_time(timestamp: Timestamp, at: int) -> None:
+def set_time(timestamp: Timestamp, at: int) -> None:
     timestamp.seconds, microseconds = divmod(at, _US)
     timestamp.nanos = microseconds * 1000

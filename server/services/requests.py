@@ -29,7 +29,7 @@ _ORDERS: Final = {
     action_pb2.ACTION_FIELD_NAME_STATE: Order.STATE,
 }
 
-_METHODS: Final = {
+TEXT_METHODS: Final = {
     object_pb2.TEXT_QUERY_METHOD_EQUALS: (Match.WHOLE, False),
     object_pb2.TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE: (Match.WHOLE, True),
     object_pb2.TEXT_QUERY_METHOD_STARTS_WITH: (Match.START, False),
@@ -70,9 +70,9 @@ def _filter(query: pb.ActionQuery) -> ActionFilter:
     match query.WhichOneof("query"):
         case "action_id_query":
             return IdFilter(query.action_id_query.id)
-        case "action_name_query" if query.action_name_query.method in _METHODS:
+        case "action_name_query" if query.action_name_query.method in TEXT_METHODS:
             name = query.action_name_query
-            return NameFilter(name.name, *_METHODS[name.method])
+            return NameFilter(name.name, *TEXT_METHODS[name.method])
         case "action_state_query":
             return StateFilter(query.action_state_query.state)
     raise invalid("Errors.Query.InvalidRequest", "MGMT-dsg3z")

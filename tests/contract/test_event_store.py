@@ -127,6 +127,13 @@ class EventStoreContract(Contract):
         assert await store.token("1") is None
         assert await store.token_by_hash(b"\x00" * 32) is None
 
+    async def test_an_organisation_is_found_by_its_name(self, store: EventStore) -> None:
+        await commit(store, CreateOrg("o1", "Äcme", ""), CreateOrg("o2", "Other", ""))
+        found = [await store.org_id_by_name(name) for name in ("äCME", "Other", "Acme", "", "a\0")]
+        assert found == ["o1", "o2", None, None, None]
+        await commit(store, RenameOrg("o1", "New", ""))
+        assert await store.org_id_by_name("Äcme") is None
+
     async def test_action_of_another_organisation_is_invisible(self, store: EventStore) -> None:
         await commit(store, an_action("1", org_id="org"), an_action("2", org_id="other"))
         assert await store.action("other", "1") is None

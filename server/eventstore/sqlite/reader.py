@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from server.domain.action import Action, ActionState
-from server.domain.aggregates import Key
+from server.domain.aggregates import Key, org_name
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
 from server.domain.org import IAM_OWNER, Member, Org, member_id
@@ -28,6 +28,7 @@ from server.eventstore.sqlite.rows import MACHINE_IDS, SELECT_EVENTS, select
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
 _ORG: Final = select("orgs", Org, "id = ?")
+_NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _ORGS: Final = select("orgs", Org, "true ORDER BY position")
 _USER: Final = select("users", User, "id = ?")
 _USER_BY_SUBJECT: Final = select("users", User, "subject = ? AND subject <> ''")
@@ -102,6 +103,10 @@ class Reader:
     def org(self, org_id: str) -> Org | None:
         found = self._one(_ORG, (org_id,))
         return None if found is None else rows.org(found)
+
+    def org_id_by_name(self, name: str) -> str | None:
+        found = self._one(_NAME_OWNER, org_name(name))
+        return None if found is None else str(found[0])
 
     def orgs(self) -> Sequence[Org]:
         return [rows.org(row) for row in self._all(_ORGS, ())]

@@ -171,6 +171,9 @@ class SqliteEventStore:
     async def org(self, org_id: str) -> Org | None:
         return self._points.org(org_id)
 
+    async def org_id_by_name(self, name: str) -> str | None:
+        return self._points.org_id_by_name(name)
+
     async def orgs(self) -> Sequence[Org]:
         return await self._read(self._lists.orgs)
 

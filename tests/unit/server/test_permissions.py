@@ -6,7 +6,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from actions.v1 import execution_pb2
 from server.domain.org import ROLES
 from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
-from zitadel import management_pb2
+from zitadel import admin_pb2, management_pb2
 
 SERVICE = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
 
@@ -19,18 +19,20 @@ ALL = frozenset(
         "org.flow.write",
         "org.flow.delete",
         "org.action.run",
+        "org.read",
+        "org.global.read",
     }
 )
-VIEW = frozenset({"org.action.read", "org.flow.read"})
+VIEW = frozenset({"org.action.read", "org.flow.read", "org.read"})
 
 
 @pytest.mark.parametrize(
     ("role", "permissions"),
     [
-        ("IAM_OWNER", ALL),
+        ("IAM_OWNER", ALL | {"iam.read"}),
         ("IAM_ORG_MANAGER", ALL),
         ("ORG_OWNER", ALL),
-        ("IAM_OWNER_VIEWER", VIEW),
+        ("IAM_OWNER_VIEWER", VIEW | {"iam.read"}),
         ("ORG_OWNER_VIEWER", VIEW),
         ("ORG_ACTION_RUNNER", {"org.action.run"}),
     ],
@@ -47,6 +49,8 @@ def test_permissions_are_those_of_the_proto() -> None:
     required = required_permissions([SERVICE])
     prefix = "/zitadel.management.v1.ManagementService/"
     assert {path.removeprefix(prefix): required[path] for path in required} == {
+        "GetMyOrg": "org.read",
+        "GetOrgByDomainGlobal": "org.global.read",
         "ListActions": "org.action.read",
         "GetAction": "org.action.read",
         "CreateAction": "org.action.write",
@@ -59,6 +63,16 @@ def test_permissions_are_those_of_the_proto() -> None:
         "GetFlow": "org.flow.read",
         "ClearFlow": "org.flow.delete",
         "SetTriggerActions": "org.flow.write",
+    }
+
+
+def test_permissions_of_the_admin_service_are_those_of_the_proto() -> None:
+    required = required_permissions([admin_pb2.DESCRIPTOR.services_by_name["AdminService"]])
+    prefix = "/zitadel.admin.v1.AdminService/"
+    assert {path.removeprefix(prefix): required[path] for path in required} == {
+        "GetDefaultOrg": "iam.read",
+        "GetOrgByID": "iam.read",
+        "ListOrgs": "iam.read",
     }
 
 

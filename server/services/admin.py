@@ -1,0 +1,64 @@
+"""AdminService: organisations, read only, for tools that look them up.
+
+Follows zitadel/admin.proto; errors as the queries of the Management API have them.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from server.domain.org import Org
+from server.identity.caller import CALLER
+from server.services.org_lists import fill_org, list_orgs, org_not_found, tests_of
+from server.threads import ThreadPool
+from zitadel import admin_pb2 as pb
+from zitadel.admin_pb2_grpc import AdminServiceServicer
+
+INLINE_MAX_ORGS: Final = 500
+"""Organisations; a list of more is put together in a thread, at about 4 µs each."""
+
+
+class OrgReads(Protocol):
+    """What is read of the event store."""
+
+    async def org(self, org_id: str) -> Org | None: ...
+
+    async def orgs(self) -> Sequence[Org]: ...
+
+    async def last_event_at(self) -> int: ...
+
+
+class AdminService(AdminServiceServicer):
+    def __init__(self, reads: OrgReads, *, threads: ThreadPool) -> None:
+        self._reads = reads
+        self._threads = threads
+
+    async def GetDefaultOrg(
+        self, request: pb.GetDefaultOrgRequest, context: object
+    ) -> pb.GetDefaultOrgResponse:
+        orgs = await self._reads.orgs()
+        if not orgs:
+            raise org_not_found("")
+        response = pb.GetDefaultOrgResponse()
+        fill_org(response.org, orgs[0])
+        return response
+
+    async def GetOrgByID(
+        self, request: pb.GetOrgByIDRequest, context: object
+    ) -> pb.GetOrgByIDResponse:
+        org = await self._reads.org(request.id)
+        if org is None:
+            raise org_not_found(request.id)
+        response = pb.GetOrgByIDResponse()
+        fill_org(response.org, org)
+        return response
+
+    async def ListOrgs(self, request: pb.ListOrgsRequest, context: object) -> pb.ListOrgsResponse:
+        tests = tests_of(request)
+        viewed_at = await self._reads.last_event_at()
+        orgs = await self._reads.orgs()
+        if len(orgs) > INLINE_MAX_ORGS:
+            org_id = CALLER.get().org_id
+            return await self._threads.run(
+                org_id, list_orgs, request, tests, orgs, viewed_at=viewed_at
+            )
+        return list_orgs(request, tests, orgs, viewed_at=viewed_at)

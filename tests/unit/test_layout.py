@@ -25,6 +25,7 @@ OF_THE_LOOP = {
     "transcoder/responses.py",
     "transcoder/schema.py",
     "transcoder/tasks.py",
+    "transcoder/threads.py",
     "transcoder/web.py",
 }
 TRANSCODER = sorted(

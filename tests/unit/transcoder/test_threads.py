@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from grpc_health.v1 import health_pb2
 
 from transcoder import plain_handlers
 from transcoder.calls import Call, Metadata
@@ -30,7 +31,8 @@ def offloaded() -> tuple[Run, Callable[[], None]]:
 
 def plain() -> tuple[Run, Callable[[], None]]:
     handlers = PlainHandlers()
-    method = methods_of("grpc.health.v1.Health")["/grpc.health.v1.Health/Check"]
+    service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    method = methods_of(service)[f"/{service}/Check"]
 
     async def run(work: Callable[..., Any], request: object) -> object:
         call = Call(method, Metadata(), deadline=None, peername=None)

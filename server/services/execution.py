@@ -37,7 +37,7 @@ from server.services import execution_requests as requests
 from server.services.run_records import Figures, Made, Records
 from server.services.shortening import cut, shortened
 from server.services.values import Unfit, fill_struct, object_of
-from server.threads import ThreadPool
+from server.threads import ThreadPool, TooManyWaiting
 
 INLINE_MAX_BYTES: Final = 32 << 10
 """A message that is larger is read, or made, in a thread (R18)."""
@@ -115,7 +115,7 @@ class ExecutionService(ExecutionServiceServicer):
             for action in result.actions:
                 self._records.count(made, action)
             results = await self._told(result, _results, result, scripts)
-        except (asyncio.CancelledError, Unavailable) as error:
+        except (asyncio.CancelledError, TooManyWaiting, Unavailable) as error:
             abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
             self._keep(made, pb.RUN_STATE_ABANDONED, abandoned, started)
             if isinstance(error, Unavailable):

@@ -31,7 +31,7 @@ from server.ids import IdGenerator
 from server.services import execution, execution_messages, run_records
 from server.services.execution import ExecutionService
 from server.services.run_records import Records
-from server.threads import ThreadPool
+from server.threads import ThreadPool, TooManyWaiting
 from tests.threads import THREADS
 
 T = TypeVar("T")
@@ -289,6 +289,19 @@ async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert [told.state for told in log.told()] == [pb.RUN_STATE_ABANDONED]
+
+
+async def test_a_run_that_there_is_no_room_to_tell_is_logged(
+    service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise TooManyWaiting
+
+    monkeypatch.setattr(execution_messages, "MUCH", 0)
+    monkeypatch.setattr(ThreadPool, "run", refuse)
+    with pytest.raises(TooManyWaiting):
+        await service.RunTrigger(run_request(), None)
     assert [told.state for told in log.told()] == [pb.RUN_STATE_ABANDONED]
 
 

@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from server.threads import ThreadPool
+import structlog
+
+from server.threads import ThreadPool, TooManyWaiting
 
 _DESCRIPTORS: Final = Path("/dev/fd")
 _MAPPED: Final = "::ffff:"
+
+log = structlog.get_logger()
 
 
 class Ending:
@@ -48,7 +52,10 @@ class Ending:
     async def _end_all(self) -> None:
         while self._peers:
             peers, self._peers = self._peers, set()
-            await self._threads.run("", end_connections, self.at, peers)
+            try:
+                await self._threads.run("", end_connections, self.at, peers)
+            except (OSError, TooManyWaiting) as error:
+                log.warning("connections cannot be ended", peers=len(peers), reason=str(error))
 
 
 def end_connections(at: int | str, peers: Collection[str]) -> int:

@@ -27,7 +27,7 @@ from yarl import URL
 
 from server.execution.addresses import Policy
 from server.execution.fetch_answer import Response, read_response
-from server.execution.fetch_connection import Connector, Refused, Turns
+from server.execution.fetch_connection import Connector, ParsingTurns, Refused
 from server.execution.fetch_request import FetchError, Request, is_same_origin, read, url_of
 from server.names import Resolver
 
@@ -65,7 +65,7 @@ class Fetcher:
         """
         self._policy = Policy(deny=deny, allow=allow)
         self._resolver = Resolver(servers=dns_servers)
-        self._turns = Turns()
+        self._turns = ParsingTurns()
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         """By organisation; the one that fetched last is last."""
 
@@ -119,7 +119,7 @@ class _Client:
         fetches: those under way.
     """
 
-    def __init__(self, policy: Policy, resolver: AbstractResolver, turns: Turns) -> None:
+    def __init__(self, policy: Policy, resolver: AbstractResolver, turns: ParsingTurns) -> None:
         self.fetches = 0
         self._policy = policy
         self._session = aiohttp.ClientSession(

@@ -61,7 +61,7 @@ class Share:
         self.open = 0
 
 
-class Turns:
+class ParsingTurns:
     """Says which connection is parsed next, and when."""
 
     def __init__(self) -> None:
@@ -101,7 +101,9 @@ class Turns:
 class Connection(ResponseHandler):
     """One connection, for one request after the other."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, turns: Turns, share: Share) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, turns: ParsingTurns, share: Share
+    ) -> None:
         super().__init__(loop)
         self.share = share
         self._turns = turns
@@ -230,7 +232,7 @@ class Connection(ResponseHandler):
 class Connector(aiohttp.TCPConnector):
     """Makes the connections of one organisation."""
 
-    def __init__(self, resolver: AbstractResolver, *, turns: Turns) -> None:
+    def __init__(self, resolver: AbstractResolver, *, turns: ParsingTurns) -> None:
         super().__init__(resolver=resolver, use_dns_cache=False, limit=CONNECTIONS_MAX)
         loop, share = asyncio.get_running_loop(), Share()
 

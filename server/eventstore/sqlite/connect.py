@@ -12,7 +12,7 @@ from urllib.parse import quote
 from server.eventstore.contract import StorageError
 from server.eventstore.files import check
 
-LOG_MAX_BYTES: Final = 16 << 20
+WAL_MAX_BYTES: Final = 16 << 20
 """Max size of the write-ahead log once its contents are in the database. A reader that takes long
 makes it grow; SQLite alone would never shorten it."""
 
@@ -105,7 +105,7 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
         if writes:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_MAX_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_MAX_BYTES}")
         else:
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:

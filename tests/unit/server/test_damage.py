@@ -213,7 +213,7 @@ async def test_the_log_is_shortened_after_a_long_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 1 << 20
-    monkeypatch.setattr(connect_module, "LOG_MAX_BYTES", limit)
+    monkeypatch.setattr(connect_module, "WAL_MAX_BYTES", limit)
     log = tmp_path / "events.sqlite-wal"
     store = await SqliteEventStore.open(tmp_path)
     async with CommandQueue(store) as queue:

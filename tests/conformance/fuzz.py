@@ -189,6 +189,24 @@ def _all_null(value: Any) -> Any:
     return [None] * len(value) if isinstance(value, list) else None
 
 
+def with_named_nulls(tree: Any) -> Any:
+    """Returns JSON as json_format reads it: it refuses null in a list or a map of NullValues."""
+    if isinstance(tree, dict):
+        return {
+            name: _named(value) if "nullvalue" in name.lower() else with_named_nulls(value)
+            for name, value in tree.items()
+        }
+    return [*map(with_named_nulls, tree)] if isinstance(tree, list) else tree
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "NULL_VALUE" if item is None else item for key, item in value.items()}
+    if isinstance(value, list):
+        return ["NULL_VALUE" if item is None else item for item in value]
+    return value
+
+
 def _same(one: bytes, other: bytes) -> bool:
     """Equal but for the order of maps, the sign of zero included."""
     return len({json.dumps(json.loads(text), sort_keys=True) for text in (one, other)}) == 1

@@ -8,13 +8,14 @@ Rule: nothing is known here of messages; a value's meaning is for readers.py.
 """
 
 import json
+import math
 import re
 from typing import Final
 
 import orjson
 
 from transcoder.errors import shown
-from transcoder.scalars import ExactFloat, Fault
+from transcoder.scalars import NUMBER, ExactFloat, Fault
 
 # The literal first, so that it is looked for at the speed of memory; nothing stands beside it but
 # what may stand beside a number.
@@ -67,6 +68,10 @@ def _syntax_error(text: bytes, exc: orjson.JSONDecodeError) -> Fault:
         text.decode()
     except UnicodeDecodeError as fault:
         return Fault(f"expected UTF-8, got 0x{text[fault.start]:02x} at byte {fault.start}")
+    number = NUMBER.match(exc.doc, exc.pos)
+    if number is not None and math.isinf(float(number[0])):
+        place = f"{shown(number[0])} at line {exc.lineno}, column {exc.colno}"
+        return Fault(f"expected a number that a double holds, got {place}, which is out of range")
     rest = exc.doc[exc.pos :]
     found = shown(rest) if rest else "the end of the text"
     return Fault(f"expected JSON, got {found} at line {exc.lineno}, column {exc.colno}")

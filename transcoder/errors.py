@@ -141,9 +141,11 @@ def too_slow(what: str, *, limit_s: float) -> TranscodeError:
 
 
 def foreign_origin(origin: str | None) -> TranscodeError:
-    return TranscodeError(
-        StatusCode.PERMISSION_DENIED, f"origin {shown(origin)}: not one of the allowed origins"
-    )
+    if origin is None:
+        problem = "cross-site request without an Origin header: expected one of the allowed origins"
+    else:
+        problem = f"origin {shown(origin)}: not one of the allowed origins"
+    return TranscodeError(StatusCode.PERMISSION_DENIED, problem)
 
 
 def unimplemented(message: str) -> TranscodeError:

@@ -43,6 +43,8 @@ class _Target(NamedTuple):
     """From the top."""
     levels: int
     """Of messages that the value itself may have."""
+    is_misformed: bool = False
+    """True if the last field does not have the form in which the parameter names it."""
 
 
 class QueryReader:
@@ -101,8 +103,9 @@ class QueryReader:
                 raise malformed(f"query parameter {shown(name)}: bound by the path or the body")
             return
         leaf = steps[-1].field
-        if leaf.read is None or leaf.is_map == (steps[-1].selector is None):
-            raise _without_text(name, leaf)
+        is_whole_map = leaf.is_map and steps[-1].selector is None
+        if target.is_misformed or leaf.read is None or is_whole_map:
+            raise _wrong_form(name, leaf)
         container, key = _place(values, steps, name, lists)
         try:
             value = leaf.read(text, target.levels)
@@ -126,30 +129,28 @@ class QueryReader:
             return _Target([_Step(field, None)], self._nesting_max - 1)
         levels = self._nesting_max
         steps: list[_Step] = []
-        fields: FieldsByName | None = self._fields
+        fields = self._fields
         start = 0
-        while fields is not None:
+        while True:
             end = _end_of_name(fields, name, start)
             field = fields.get(name[start:end])
             if field is None:
                 return None
             selector = None
-            if name.startswith("[", end):
-                if not (field.is_map or field.is_message_list):
-                    return None
+            if name.startswith("[", end) and (field.is_map or field.is_message_list):
                 start, end = end + 1, _closing(name, end, field)
                 selector, end = name[start:end], end + 1
             steps.append(_Step(field, selector))
             levels -= field.levels
             if end == len(name):
                 return _Target(steps, levels)
+            is_whole_map = field.is_map and selector is None
+            if name[end] == "[" or field.fields is None or is_whole_map:
+                return _Target(steps, levels, is_misformed=True)
             if levels < 1:
                 raise malformed(f"query parameter {shown(name)}: nested too deeply")
-            if field.is_map and selector is None:
-                raise _without_text(name, field)
             fields = field.fields
             start = end + 1
-        return None
 
 
 class _Elements(NamedTuple):
@@ -237,15 +238,22 @@ def _closing(name: str, opened_at: int, field: Field) -> int:
     return len(name) - 1
 
 
-def _without_text(name: str, field: Field) -> TranscodeError:
+def _wrong_form(name: str, field: Field) -> TranscodeError:
+    shape, form = _form(field)
+    problem = f"{shape}, expected {field.json_name}{form}" if form else f"{shape}, not a value"
+    return malformed(f"query parameter {shown(name)}: {field.json_name} is {problem}")
+
+
+def _form(field: Field) -> tuple[str, str]:
+    """What a field is, and what follows its name in a query; empty where it cannot be in one."""
+    inner = ".field" if field.fields else ""
     if field.is_map:
-        of_value = "" if field.fields is None else ".field"
-        problem = f"is a map, expected {field.json_name}[key]{of_value}"
-    elif field.is_list:
-        problem = "is a list of messages, not a value"
-    else:
-        problem = "is a message, not a value"
-    return malformed(f"query parameter {shown(name)}: {field.json_name} {problem}")
+        return "a map", f"[key]{inner}"
+    if field.read is not None:
+        return ("a list", "=value for each value") if field.is_list else ("one value", "=value")
+    if field.is_list:
+        return "a list of messages", f"[0]{inner}" if inner else ""
+    return "a message", inner
 
 
 def _unescaped(text: str) -> str:

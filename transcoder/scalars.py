@@ -43,7 +43,9 @@ _ENUM_RANGE = -(2**31), 2**31 - 1
 _FLOAT_EXACT = 2**53  # a double holds every integer up to here
 _FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
 _FLOAT32 = struct.Struct("f")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # RFC 8259 section 6
+NUMBER: Final = re.compile(
+    r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+)  # RFC 8259 section 6
 _NUMBER_MAX_CHARS = 1000
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*(={0,2})")
 _BASE64_URL_SAFE = str.maketrans("-_", "+/")
@@ -95,6 +97,10 @@ class ExactFloat(float):
 
 def expected(what: str, value: object) -> Fault:
     return Fault(f"expected {what}, got {quoted(value)}")
+
+
+def out_of_range(kind: str, value: object) -> Fault:
+    return Fault(f"expected {kind}, got {quoted(value)}, which is out of range")
 
 
 def is_digits(text: str) -> bool:
@@ -150,14 +156,27 @@ def integer_reader(kind: str, low: int, high: int) -> Reader:
             if value.is_integer() and low <= value <= high:
                 number = int(value)
         if number is None:
-            raise expected(kind, value)
+            is_beyond = _is_beyond(value, low, high)
+            raise out_of_range(kind, value) if is_beyond else expected(kind, value)
         return number
 
     return read
 
 
+def _is_beyond(value: object, low: float, high: float) -> bool:
+    """True if the value is a number, in quotes or not, that lies outside of the range."""
+    if isinstance(value, ExactFloat):
+        value = value.text
+    if isinstance(value, str):
+        if len(value) > _NUMBER_MAX_CHARS:
+            return is_digits(value.removeprefix("-"))
+        return NUMBER.fullmatch(value) is not None and not low <= Decimal(value) <= high
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and not low <= value <= high  # type: ignore[operator]  # a number by now
+
+
 def _integer_of(text: str, low: int, high: int) -> int | None:
-    if len(text) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(text):
+    if len(text) > _NUMBER_MAX_CHARS or not NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
     # The range first: int() of 1e999999999 would not fit in memory.
@@ -173,13 +192,14 @@ def float_reader(kind: str, limit: float) -> Reader:
         elif isinstance(value, str):
             if value in _FLOAT_WORDS:
                 return _FLOAT_WORDS[value]
-            if len(value) > _NUMBER_MAX_CHARS or not _NUMBER.fullmatch(value):
-                raise expected(kind, value)
+            if len(value) > _NUMBER_MAX_CHARS or not NUMBER.fullmatch(value):
+                is_beyond = _is_beyond(value, -limit, limit)
+                raise out_of_range(kind, value) if is_beyond else expected(kind, value)
             number = float(value)
         else:
             raise expected(kind, value)
         if abs(number) >= limit:
-            raise expected(kind, value)
+            raise out_of_range(kind, value)
         return number
 
     return read
@@ -250,7 +270,7 @@ def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> Reader:
             number = numbers.get(value)
             if number is not None:
                 return number
-            if _NUMBER.fullmatch(value):
+            if NUMBER.fullmatch(value):
                 number = _integer_of(value, *_ENUM_RANGE)
             elif passes_over:
                 return None

@@ -243,8 +243,14 @@ ROWS = [
             kind("list", "[1,2]", {"list": [1, 2]}),
             kind("wrapped", "false", {"wrappedBool": False}),
             kind("choice", "0", {"number": "0"}),
-            bad_kind("int32", "2147483648", "'an_int32': expected int32, got '2147483648'"),
-            bad_kind("uint64", "-1", "'a_uint64': expected uint64, got '-1'"),
+            bad_kind(
+                "int32",
+                "2147483648",
+                "'an_int32': expected int32, got '2147483648', which is out of range",
+            ),
+            bad_kind(
+                "uint64", "-1", "'a_uint64': expected uint64, got '-1', which is out of range"
+            ),
             bad_kind("bool", "1", "'a_bool': expected bool, got '1'"),
             bad_kind("color", "RED", "'color': expected a value of everything.v1.Color, got 'RED'"),
             bad_kind("timestamp", "now", "'timestamp': expected an RFC 3339 timestamp, got 'now'"),

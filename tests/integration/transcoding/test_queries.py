@@ -27,6 +27,18 @@ def no_effect(query: str, message: str) -> tuple[Exchange, Exchange]:
     return Exchange(target, {}), refused(target, f"query parameter {message}", strict=True)
 
 
+def misformed(query: str, message: str) -> tuple[Exchange, Exchange]:
+    """A query that names a field in a form that it does not have: 400, `strict` or not."""
+    target = f"GET /v1/read?{query}"
+    message = f"query parameter {message}"
+    return refused(target, message), refused(target, message, strict=True)
+
+
+def beyond(name: str, text: str, kind: str) -> Exchange:
+    problem = f"expected {kind}, got {text!r}, which is out of range"
+    return bad(f"{name}={text}", f"query parameter {name!r}: {problem}")
+
+
 ROWS = [
     pytest.param(
         (
@@ -71,7 +83,10 @@ ROWS = [
                 "parts[1].size=1",
                 "query: parts[0] is left out",
             ),
-            bad("parts=x", "query parameter 'parts': parts is a list of messages, not a value"),
+            bad(
+                "parts=x",
+                "query parameter 'parts': parts is a list of messages, expected parts[0].field",
+            ),
         ),
         id="a list of messages",
     ),
@@ -261,16 +276,22 @@ ROWS = [
             read("a_float=-Infinity", {"aFloat": "-Infinity"}),
             read("a_double=1e3", {"aDouble": 1000}),
             bad_value("a_double", "nan", "expected double"),
-            bad_value("a_double", "1e999", "expected double"),
+            beyond("a_double", "1e999", "double"),
         ),
         id="NaN and the infinities",
     ),
     pytest.param(
         (
-            bad_value("an_int32", "2147483648", "expected int32"),
-            bad_value("an_int64", "9223372036854775808", "expected int64"),
-            bad_value("a_uint32", "-1", "expected uint32"),
-            bad_value("a_uint64", "18446744073709551616", "expected uint64"),
+            beyond("an_int32", "2147483648", "int32"),
+            beyond("an_int64", "9223372036854775808", "int64"),
+            beyond("a_uint32", "-1", "uint32"),
+            beyond("a_uint64", "18446744073709551616", "uint64"),
+            beyond("an_int64", "1e400", "int64"),
+            bad(
+                "a_double=" + "9" * 5000,
+                "query parameter 'a_double': expected double, got "
+                f"'{'9' * 40}…', which is out of range",
+            ),
             bad_value("an_int32", "1.5", "expected int32"),
             bad_value("an_int32", "", "expected int32"),
         ),
@@ -296,14 +317,43 @@ ROWS = [
         (
             *no_effect("nope=1", "'nope': no such field"),
             *no_effect("part.nope=1", "'part.nope': no such field"),
-            *no_effect("name.x=1", "'name.x': no such field"),
-            *no_effect("tags[0]=a", "'tags[0]': no such field"),
         ),
         id="an unknown parameter",
     ),
     pytest.param(
         (
-            bad("part=a", "query parameter 'part': part is a message, not a value"),
+            *misformed("tags[]=a", "'tags[]': tags is a list, expected tags=value for each value"),
+            *misformed(
+                "tags[0]=a", "'tags[0]': tags is a list, expected tags=value for each value"
+            ),
+            *misformed("tags.0=a", "'tags.0': tags is a list, expected tags=value for each value"),
+            *misformed(
+                "waits[0]=1s", "'waits[0]': waits is a list, expected waits=value for each value"
+            ),
+            *misformed(
+                "part.notes[]=a",
+                "'part.notes[]': notes is a list, expected notes=value for each value",
+            ),
+            *misformed("name.x=1", "'name.x': name is one value, expected name=value"),
+            *misformed(
+                "an_int32[0]=1", "'an_int32[0]': anInt32 is one value, expected anInt32=value"
+            ),
+            *misformed(
+                "timestamp.seconds=1",
+                "'timestamp.seconds': timestamp is one value, expected timestamp=value",
+            ),
+            *misformed("part[first]=a", "'part[first]': part is a message, expected part.field"),
+            *misformed("labels.a=b", "'labels.a': labels is a map, expected labels[key]"),
+            Exchange("GET /v1/read/x?name[]=a", {"name": "x"}, by="Read"),
+            Exchange(
+                "PUT /v1/part/x?part[first]=b", {"name": "x", "part": {"first": "a"}}, body=PART
+            ),
+        ),
+        id="a field in a wrong form",
+    ),
+    pytest.param(
+        (
+            bad("part=a", "query parameter 'part': part is a message, expected part.field"),
             bad("any=a", "query parameter 'any': any is a message, not a value"),
             bad("empty=", "query parameter 'empty': empty is a message, not a value"),
         ),

@@ -66,7 +66,8 @@ def test_a_path_variable_of_every_kind_is_read(
         pytest.param(
             "/{count}",
             "9223372036854775808",
-            "path variable 'count': expected int64, got '9223372036854775808'",
+            "path variable 'count': expected int64, got '9223372036854775808', "
+            "which is out of range",
             id="out of range",
         ),
         pytest.param(

@@ -215,11 +215,13 @@ def test_all_that_protojson_allows_is_read(
         pytest.param('"x"', "body: expected an object, got 'x'", id="string"),
         pytest.param(
             '{"oneInt32":2147483648}',
-            "oneInt32: expected int32, got 2147483648",
+            "oneInt32: expected int32, got 2147483648, which is out of range",
             id="int32 out of range",
         ),
         pytest.param(
-            '{"oneUint32":-1}', "oneUint32: expected uint32, got -1", id="negative unsigned"
+            '{"oneUint32":-1}',
+            "oneUint32: expected uint32, got -1, which is out of range",
+            id="negative unsigned",
         ),
         pytest.param('{"oneInt32":1.5}', "oneInt32: expected int32, got 1.5", id="fraction"),
         pytest.param('{"oneInt32":true}', "oneInt32: expected int32, got true", id="bool for int"),
@@ -231,7 +233,7 @@ def test_all_that_protojson_allows_is_read(
         pytest.param('{"oneInt32":"٣"}', "oneInt32: expected int32, got '٣'", id="other digits"),
         pytest.param(
             '{"oneInt64":"1e999999999"}',
-            "oneInt64: expected int64, got '1e999999999'",
+            "oneInt64: expected int64, got '1e999999999', which is out of range",
             id="exponent that no memory holds",
         ),
         pytest.param(
@@ -241,17 +243,17 @@ def test_all_that_protojson_allows_is_read(
         ),
         pytest.param(
             '{"oneInt64":-9223372036854775809}',
-            "oneInt64: expected int64, got -9223372036854775809",
+            "oneInt64: expected int64, got -9223372036854775809, which is out of range",
             id="one below int64",
         ),
         pytest.param(
             '{"oneInt64":9223372036854775808.0}',
-            "oneInt64: expected int64, got 9223372036854775808.0",
+            "oneInt64: expected int64, got 9223372036854775808.0, which is out of range",
             id="one above int64, float",
         ),
         pytest.param(
             '{"oneUint64":18446744073709551616}',
-            "oneUint64: expected uint64, got 18446744073709551616",
+            "oneUint64: expected uint64, got 18446744073709551616, which is out of range",
             id="one above uint64",
         ),
         pytest.param(
@@ -309,12 +311,34 @@ def test_all_that_protojson_allows_is_read(
         pytest.param('{"oneBytes":"Y Q="}', "oneBytes: expected base64, got 'Y Q='", id="space"),
         pytest.param('{"oneBytes":"é"}', "oneBytes: expected base64, got 'é'", id="not ASCII"),
         pytest.param('{"oneBytes":5}', "oneBytes: expected base64, got 5", id="number for bytes"),
-        pytest.param('{"oneDouble":"1e999"}', "oneDouble: expected double, got '1e999'", id="inf"),
+        pytest.param(
+            '{"oneDouble":"1e999"}',
+            "oneDouble: expected double, got '1e999', which is out of range",
+            id="inf",
+        ),
+        pytest.param(
+            f'{{"oneInt64":"{"9" * 5000}"}}',
+            f"oneInt64: expected int64, got '{'9' * 40}…', which is out of range",
+            id="5,000 digits in quotes",
+        ),
+        pytest.param(
+            f'{{"oneDouble":"-{"9" * 5000}"}}',
+            f"oneDouble: expected double, got '-{'9' * 39}…', which is out of range",
+            id="5,000 digits in quotes, double",
+        ),
         pytest.param('{"oneDouble":"inf"}', "oneDouble: expected double, got 'inf'", id="word"),
         pytest.param('{"oneDouble":true}', "oneDouble: expected double, got true", id="bool"),
         pytest.param('{"oneDouble":""}', "oneDouble: expected double, got ''", id="empty double"),
-        pytest.param('{"oneFloat":3.5e38}', "oneFloat: expected float, got 3.5e+38", id="float32"),
-        pytest.param('{"oneFloat":"-1e39"}', "oneFloat: expected float, got '-1e39'", id="float-"),
+        pytest.param(
+            '{"oneFloat":3.5e38}',
+            "oneFloat: expected float, got 3.5e+38, which is out of range",
+            id="float32",
+        ),
+        pytest.param(
+            '{"oneFloat":"-1e39"}',
+            "oneFloat: expected float, got '-1e39', which is out of range",
+            id="float-",
+        ),
         pytest.param(
             '{"oneColor":"2147483648"}',
             "oneColor: expected a value of test.Color, got '2147483648'",
@@ -355,7 +379,8 @@ def test_all_that_protojson_allows_is_read(
         ),
         pytest.param(
             '{"oneInt64":' + "1" * 300 + "}",
-            "oneInt64: expected int64, got 1111111111111111111111111111111111111111…",
+            "oneInt64: expected int64, got 1111111111111111111111111111111111111111…, "
+            "which is out of range",
             id="long number is cut",
         ),
     ],

@@ -252,8 +252,8 @@ def test_each_kind_of_field_is_written_and_read_as_json_format_does(
             )
 
 
-# Not among these: numbers that json_format reads inexactly (floats from 2**53 on, -0), or refuses in
-# quotes where an integer or an enum is wanted ("1e2").
+# Not among these: numbers that json_format reads inexactly (floats from 2**53 on, -0), or refuses
+# in quotes where an integer or an enum is wanted ("1e2").
 WORDS = st.sampled_from(
     [
         *("0", "1", "-1", "01", "1.5", "NaN", "-Infinity", "inf", "true", "RED", "a.bC"),

@@ -27,10 +27,17 @@ def problem_of(text: bytes) -> str:
         pytest.param(b"Infinity", "expected JSON, got 'Infinity' at line 1, column 1", id="inf"),
         pytest.param(b"01", "expected JSON, got '01' at line 1, column 1", id="leading zero"),
         pytest.param(b"+1", "expected JSON, got '+1' at line 1, column 1", id="plus"),
-        pytest.param(b"1e999", "expected JSON, got '1e999' at line 1, column 1", id="too great"),
+        pytest.param(
+            b'{"a":\n-1e400}',
+            "expected a number that a double holds, got '-1e400' at line 2, column 1, "
+            "which is out of range",
+            id="too great",
+        ),
+        pytest.param(b"1.e400", "expected JSON, got 'e400' at line 1, column 3", id="no fraction"),
         pytest.param(
             b"9" * 5000,
-            "expected JSON, got '9999999999999999999999999999999999999999…' at line 1, column 1",
+            f"expected a number that a double holds, got '{'9' * 40}…' at line 1, column 1, "
+            "which is out of range",
             id="5,000 digits",
         ),
         pytest.param(b'"\xff"', "expected UTF-8, got 0xff at byte 1", id="invalid UTF-8"),

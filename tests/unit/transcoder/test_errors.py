@@ -2,7 +2,7 @@
 
 import pytest
 
-from transcoder.errors import shown, without_values
+from transcoder.errors import foreign_origin, shown, without_values
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ from transcoder.errors import shown, without_values
 )
 def test_the_log_has_no_value_of_a_request(message: str, expected: str) -> None:
     assert without_values(message) == expected
+
+
+def test_a_cross_site_request_without_an_origin_is_told_that_there_was_none() -> None:
+    assert foreign_origin(None).message == (
+        "cross-site request without an Origin header: expected one of the allowed origins"
+    )

@@ -111,12 +111,19 @@ class Cors:
         if verb in _SAFE:
             return False
         origin = headers.get("Origin")
-        site = headers.get("Sec-Fetch-Site")
-        if site is not None:
-            is_foreign = site not in _OWN_SITES
-        else:  # browsers leave it out towards plain http, but for loopback
-            is_foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
-        return is_foreign and (origin is None or not self._allows(origin))
+        return _is_foreign(origin, headers) and (origin is None or not self._allows(origin))
+
+    def keeps_out(self, origin: str, headers: Mapping[str, str]) -> bool:
+        """Returns True if the page that sends a request may not read its answer.
+
+        What no browser sends as its origin is no page's.
+
+        Args:
+            origin: the request's Origin header.
+            headers: all of the request's.
+        """
+        is_page = origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
+        return is_page and not self._allows(origin) and _is_foreign(origin, headers)
 
     def preflight_headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
         """What the answer to a preflight says besides `response_headers`.
@@ -177,6 +184,14 @@ class Cors:
         if self._allows_any:
             return origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
         return origin in self._origins
+
+
+def _is_foreign(origin: str | None, headers: Mapping[str, str]) -> bool:
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in _OWN_SITES
+    # Browsers leave it out towards plain http, but for loopback.
+    return origin is not None and origin.partition("://")[2] != headers.get("Host")
 
 
 def _is_exposed(key: str) -> bool:

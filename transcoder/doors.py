@@ -52,6 +52,7 @@ from transcoder.headers import (
 )
 from transcoder.offload import Offload
 from transcoder.options import Limits
+from transcoder.refused_pages import RefusedPages
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
 from transcoder.tasks import Tasks
@@ -110,6 +111,7 @@ class Doors:
         self._backend = backend
         self._codec = codec
         self._cors = cors
+        self._refused_pages = RefusedPages()
         self._forward_cookies = forward_cookies
         self._compress_min_bytes = compress_min_bytes
         self._responses = Responses(response_headers)
@@ -156,6 +158,9 @@ class Doors:
         out: HeaderList = [("X-Request-Id", request_id)]
         content_type = headers.get("Content-Type", "")
         is_grpc_web = content_type[: len(GRPC_WEB)].lower() == GRPC_WEB
+        origin = headers.get("Origin")
+        if origin is not None and self._cors.keeps_out(origin, headers):
+            self._refused_pages.add(origin)
         try:
             if request.version.major != 1:  # aiohttp's parser takes HTTP/0.9 and HTTP/2.0 too
                 raise closing(malformed(_OLD_OR_NEW))
@@ -189,7 +194,7 @@ class Doors:
                 out += more
             else:
                 status, body = self._failure(internal(request_id), out)
-        out += self._cors.response_headers(headers.get("Origin"), out)
+        out += self._cors.response_headers(origin, out)
         return respond(status, out, body)
 
     def refuse(self, error: TranscodeError) -> web.StreamResponse:

@@ -427,6 +427,41 @@ async def test_origins_are_answered_and_others_get_nothing() -> None:
                 assert answer.headers["Vary"] == "Origin"
 
 
+@pytest.mark.parametrize("origins", [[], ["https://app.example"]], ids=["none", "another"])
+@pytest.mark.parametrize(
+    ("verb", "headers"),
+    [
+        pytest.param("GET", {}, id="a read"),
+        pytest.param("POST", JSON_TYPE, id="a write"),
+        pytest.param("OPTIONS", {"Access-Control-Request-Method": "POST"}, id="a preflight"),
+        pytest.param("POST", {"Content-Type": "application/grpc-web+proto"}, id="gRPC-Web"),
+    ],
+)
+async def test_a_page_that_is_kept_out_leaves_one_line_with_its_origin(
+    origins: list[str], verb: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {**headers, "Origin": "https://page.example"}
+    async with serving(cors_origins=origins) as (session, _):
+        for _ in range(2):
+            async with session.request(verb, "/v1/operations/a", headers=headers):
+                pass
+    assert caplog.messages == ["refused a page of https://page.example: not one of cors_origins"]
+
+
+async def test_pages_that_may_call_leave_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(cors_origins=["https://app.example"]) as (session, _):
+        async with session.get("/healthz") as answer:
+            own = str(answer.url.origin())
+        for headers in (
+            {"Origin": "https://app.example"},
+            {"Origin": own},
+            {"Origin": "https://behind.example", "Sec-Fetch-Site": "same-origin"},
+        ):
+            async with session.post(CANCEL, headers={**JSON_TYPE, **headers}, data=b"{}"):
+                pass
+    assert caplog.messages == []
+
+
 async def test_a_preflight_is_answered_where_a_route_takes_every_method_too() -> None:
     config = (
         b"http: {rules: [{selector: google.longrunning.Operations.WaitOperation,"

@@ -246,3 +246,21 @@ def test_any_origin_means_any_page() -> None:
 
 def test_without_origins_every_other_site_is_foreign() -> None:
     assert Cors([]).refuses("POST", LISTED) is True
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_kept_out"),
+    [
+        pytest.param("https://page.example", True, id="a page"),
+        pytest.param("http://[::1]:3000", True, id="an address"),
+        pytest.param("null", True, id="a page without an origin"),
+        pytest.param("https://app.example", False, id="one of ours"),
+        pytest.param("https://a.example\nb", False, id="a line break"),
+        pytest.param("secret", False, id="no origin"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_a_page_is_kept_out_by_an_origin_as_browsers_send_it(
+    origin: str, is_kept_out: bool
+) -> None:
+    assert Cors(["https://app.example"]).keeps_out(origin, {"Origin": origin}) is is_kept_out

@@ -85,6 +85,7 @@ _SERVICES: Final = (
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
 )
 
+_DOCS: Final = "README.md of the service"
 _DAY_S: Final = 86_400
 _MIB: Final = 1 << 20
 
@@ -232,6 +233,7 @@ class Application:
             interceptors=(layers,),
             cors_origins=config.cors_origins,
             response_headers=_RESPONSE_HEADERS,
+            docs=_DOCS,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
         return GrpcServer(layers=layers, connections_max=connections.grpc), transcoder

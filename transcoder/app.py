@@ -63,6 +63,7 @@ class Transcoder:
         cors_origins: Sequence[str] = (),
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
         response_headers: Mapping[str, str] = MappingProxyType({}),
+        docs: str = "",
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Configure the doors.
@@ -82,6 +83,7 @@ class Transcoder:
                 None for never, as where a secret and what a stranger sends meet in one answer.
             response_headers: what every answer has besides, refusals and health included
                 ({"Cache-Control": "no-store"}).
+            docs: where the services are documented; a 404 outside of every prefix names it.
             limits: what a client may make the server hold.
 
         Raises:
@@ -107,6 +109,7 @@ class Transcoder:
             forward_cookies=forward_cookies,
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             response_headers=fixed_headers(response_headers),
+            docs=docs,
             limits=limits,
             offload=self._offload,
             tasks=self._tasks,
@@ -151,9 +154,11 @@ class Transcoder:
             _require_kind(by_path[path], method)
         self._backend.refuse_others(by_path)
         # What can fail is done: the router refuses all routes, or takes all.
-        self._doors.router.add_all(
-            route for method in served.values() for route in self._routes(method, prefix)
-        )
+        routes = [route for method in served.values() for route in self._routes(method, prefix)]
+        self._doors.router.add_all(routes)
+        for route in routes:
+            if route.template.text not in served:
+                self._doors.signpost.add(route.prefix, route.template)
         self._backend.register(by_path)
         self._doors.methods.update(served)
 

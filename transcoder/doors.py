@@ -35,6 +35,7 @@ from transcoder.errors import (
     foreign_origin,
     internal,
     malformed,
+    not_found,
     shown,
     status_json,
     unimplemented,
@@ -55,6 +56,7 @@ from transcoder.options import Limits
 from transcoder.refused_pages import RefusedPages
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
+from transcoder.signpost import HTML, Signpost, asks_for_page
 from transcoder.tasks import Tasks
 from transcoder.web import GrpcWeb
 
@@ -67,6 +69,10 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _SERVING: Final = b'{"status":"SERVING"}'
 _NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
 
+_PAGE_HEADERS: Final = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _OLD_OR_NEW: Final = "request line: expected a method, a path and HTTP/1.1"
 
 Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
@@ -101,11 +107,13 @@ class Doors:
         forward_cookies: bool,
         compress_min_bytes: int,
         response_headers: HeaderList,
+        docs: str,
         limits: Limits,
         offload: Offload,
         tasks: Tasks,
     ) -> None:
         self.is_ready = False
+        self.signpost: Final = Signpost(docs)
         self.router: Final[Router[Route]] = Router()
         self.methods: Final[dict[str, Method]] = {}
         self._backend = backend
@@ -350,6 +358,12 @@ class Doors:
             # A method with a rule answers JSON there, and only gRPC-Web at its own path.
             content_type = shown(request.headers.get("Content-Type"))
             raise unsupported_media_type(f"content type {content_type}: expected {GRPC_WEB}+proto")
+        if error.code is grpc.StatusCode.NOT_FOUND:
+            error = not_found(self.signpost.text(path))
+            if asks_for_page(request.headers.get("Accept")):
+                _log_refusal(request, path, error, out[0][1])
+                out += (("Content-Type", HTML), ("Vary", "Accept"), *_PAGE_HEADERS)
+                return error.http_status, self.signpost.page()
         raise error
 
 

@@ -578,3 +578,28 @@ async def test_a_method_that_streams_is_refused_by_name() -> None:
             },
         )
     await transcoder.stop()
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+"""As browsers navigate."""
+
+
+@pytest.mark.parametrize("path", ["/", "/<script>alert(1)</script>", "/none?q=<script>"])
+async def test_a_browser_gets_a_page_that_holds_nothing_of_its_request(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="transcoder"):
+        async with serving() as (session, _), session.get(path, headers=BROWSER) as answer:
+            page = await answer.text()
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "<code>/v1</code>" in page
+    assert "script" not in page
+    (line,) = caplog.messages
+    assert line.startswith("refused GET '/")
+
+
+async def test_a_browser_gets_no_page_from_a_method_that_finds_nothing(server: Server) -> None:
+    session, _ = server
+    async with session.get("/v1/operations/code-5", headers=BROWSER) as answer:
+        assert answer.headers["Content-Type"] == "application/json"

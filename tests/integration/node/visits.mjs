@@ -26,6 +26,17 @@ export async function form(page, { origin, url, enctype, name, value }) {
   };
 }
 
+// Open an address, as somebody types it: {url}.
+export async function open(page, { url }) {
+  const response = await page.goto(url);
+  return {
+    status: response.status(),
+    heading: await page.getByRole("heading").textContent(),
+    prefixes: await page.getByRole("listitem").allTextContents(),
+    title: await page.title(),
+  };
+}
+
 // Send what needs no preflight: {url, mode, type, text}. `body` is the answer, where the page may read it.
 export async function post(page, { origin, url, mode, type, text = "\0\0\0\0\0" }) {
   await page.goto(origin);

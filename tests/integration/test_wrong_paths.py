@@ -1,0 +1,44 @@
+"""What the service says at paths that it has not: to programs, and to a browser."""
+
+from pathlib import Path
+
+import aiohttp
+
+from server.app import Application
+from server.config import Config
+
+HINT = (
+    "Not Found: paths here begin with /management/v1, /admin/v1 or /v1; "
+    "/healthz and /readyz tell whether it serves; see README.md of the service"
+)
+
+
+async def test_a_wrong_path_says_what_there_is(tmp_path: Path) -> None:
+    application = Application(
+        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
+    )
+    try:
+        started = await application.start()
+        async with aiohttp.ClientSession(f"http://{started.listen}") as session:
+            for verb, path, message in (
+                ("GET", "/", HINT),
+                ("POST", "/reactivate", HINT),
+                ("POST", "/actions/_search", HINT),
+                ("GET", "/management/v1/none", "Not Found"),
+            ):
+                async with session.request(verb, path) as answer:
+                    said = (answer.status, await answer.json())
+                assert said == (404, {"code": 5, "message": message})
+            async with session.get("/", headers={"Accept": "text/html,*/*;q=0.8"}) as answer:
+                page = await answer.text()
+        for part in (
+            "<h1>Not Found</h1>",
+            "/management/v1",
+            "/admin/v1",
+            "/v1",
+            "/healthz",
+            "README.md",
+        ):
+            assert part in page
+    finally:
+        await application.stop()

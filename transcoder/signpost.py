@@ -1,0 +1,64 @@
+"""What a 404 says there is, for whoever looks at a wrong path: as JSON, or as a page.
+
+Follows RFC 9110 section 15.5.5 (404) and 12.5.1 (Accept).
+Rule: nothing that a request holds is in it.
+"""
+
+import html
+from typing import Final
+
+from transcoder.template import Literal, PathTemplate
+
+HTML: Final = "text/html; charset=utf-8"
+_JSON: Final = "application/json"
+_MISSING: Final = "Not Found"
+_HEALTH: Final = "/healthz and /readyz tell whether it serves"
+
+
+class Signpost:
+    """The prefixes of what is registered."""
+
+    def __init__(self, docs: str) -> None:
+        """Know no prefixes yet; `docs` says where the services are documented, if not empty."""
+        self._docs = docs
+        self._mounts: dict[str, None] = {}
+        self._beginnings: dict[str, None] = {}
+
+    def add(self, prefix: str, template: PathTemplate) -> None:
+        """Add a route by its prefix; without one, by the first segment of its template."""
+        if prefix:
+            self._mounts[prefix] = None
+        first = template.segments[0] if template.segments else None
+        beginning = prefix or (f"/{first.text}" if isinstance(first, Literal) else "")
+        if beginning:
+            self._beginnings[beginning] = None
+
+    def text(self, path: str) -> str:
+        """Returns the message of a 404, longer where a prefix seems to be left out."""
+        is_below = any(path == each or path.startswith(f"{each}/") for each in self._beginnings)
+        if is_below or not self._mounts:
+            return _MISSING
+        docs = f"; see {self._docs}" if self._docs else ""
+        return f"{_MISSING}: paths here begin with {self._listed()}; {_HEALTH}{docs}"
+
+    def page(self) -> bytes:
+        """Returns the same as HTML."""
+        listed = "".join(f"<li><code>{html.escape(each)}</code>" for each in self._beginnings)
+        paths = f" Its paths begin with:<ul>{listed}</ul>" if listed else ""
+        docs = f"<p>See {html.escape(self._docs)}." if self._docs else ""
+        return (
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>{_MISSING}</title>"
+            f"<h1>{_MISSING}</h1><p>This is an API.{paths}"
+            f"<p>{_HEALTH}.{docs}\n"
+        ).encode()
+
+    def _listed(self) -> str:
+        *others, last = self._beginnings
+        return f"{', '.join(others)} or {last}" if others else last
+
+
+def asks_for_page(accept: str | None) -> bool:
+    """Returns True if an Accept header names HTML, and JSON not."""
+    if accept is None or "text/html" not in accept:
+        return False
+    return _JSON not in accept

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import HttpVersion11, hdrs, http_exceptions, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
@@ -28,12 +28,12 @@ from transcoder.calls import Call
 from transcoder.errors import (
     TranscodeError,
     deadline_exceeded,
-    malformed,
     unavailable,
     without_values,
 )
 from transcoder.half_closed import CONTINUE, LOOKS_PER_PROBE, PROBE_S, is_open, may_probe
 from transcoder.options import Limits
+from transcoder.parser_errors import unparsed
 from transcoder.tasks import Tasks
 from transcoder.upgrades import is_deaf
 
@@ -54,21 +54,6 @@ _FRAMING_BYTES: Final = 512 << 10
 may lie here unparsed after one read of the socket, as that is counted, too."""
 _FRAMING_PER_OCTET: Final = 8
 """Framing bytes allowed for each byte of the body: a chunk of one byte needs five."""
-
-_SAID: Final = (
-    # By what aiohttp 3.14 and its llhttp say first; a text that they change is `_OTHERWISE`.
-    ("HTTPS traffic", "request: expected HTTP/1.1, got TLS"),
-    ("Pause on PRI", "request: expected HTTP/1.1, got HTTP/2"),
-    ("nvalid method", "request line: expected an HTTP method first"),
-    ("Bad status line", "request line: expected a method, a path and HTTP/1.1"),
-    ("can't be present with", "headers: expected Content-Length or Transfer-Encoding, got both"),
-    ("Content-Length", "header Content-Length: expected one whole number"),
-    ("Transfer-Encoding", "header Transfer-Encoding: expected chunked, last and once"),
-    ("'Host' header", "header Host: expected one"),
-    ("chunk", "request body: its chunks are malformed"),
-    ("eader", "headers: expected lines of a name, a colon and a value, each once"),
-)
-_OTHERWISE: Final = "request: expected HTTP/1.1"
 
 
 class Connections:
@@ -369,7 +354,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what the parser refuses (400), and what a handler let escape."""
         if status == HTTPStatus.BAD_REQUEST:
-            error = _refusal(exc, message or "", self._connections.limits)
+            error = unparsed(exc, message or "", self._connections.limits)
             logger.debug(
                 "refused a request of %s: %s", self.peername, without_values(error.message)
             )
@@ -460,20 +445,3 @@ def closing(error: TranscodeError) -> TranscodeError:
     """The same error, whose answer is the connection's last."""
     error.headers = (*error.headers, ("Connection", "close"))
     return error
-
-
-def _refusal(exc: BaseException | None, message: str, limits: Limits) -> TranscodeError:
-    """What is wrong with a request that aiohttp's parser refuses, in our words."""
-    if isinstance(exc, http_exceptions.LineTooLong):
-        limit = max(limits.line_max_bytes, limits.header_max_bytes)
-        return _headers_too_large(f"request line or header: longer than {limit} bytes")
-    if isinstance(exc, http_exceptions.InvalidURLError):
-        return malformed("request target: expected a path or an absolute URL")
-    if "Too many headers" in message:
-        return _headers_too_large(f"headers: more than {limits.headers_max}")
-    return malformed(next((words for said, words in _SAID if said in message), _OTHERWISE))
-
-
-def _headers_too_large(message: str) -> TranscodeError:
-    # RFC 6585 section 5.
-    return TranscodeError(StatusCode.RESOURCE_EXHAUSTED, message, http_status=431)

@@ -21,6 +21,7 @@ OF_THE_LOOP = {
     "transcoder/inprocess.py",
     "transcoder/listener.py",
     "transcoder/offload.py",
+    "transcoder/parser_errors.py",
     "transcoder/plain_handlers.py",
     "transcoder/responses.py",
     "transcoder/schema.py",

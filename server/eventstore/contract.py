@@ -178,6 +178,9 @@ class EventStore(Transactions, Protocol):
     async def org_id_by_name(self, name: str) -> str | None:
         """Returns the id of the organisation of this name, whatever the case."""
 
+    async def first_org(self) -> Org | None:
+        """Returns the oldest organisation that lives."""
+
     async def orgs(self) -> Sequence[Org]: ...
 
     async def ended_orgs(self) -> Sequence[EndedOrg]:

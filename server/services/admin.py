@@ -22,6 +22,8 @@ class OrgReads(Protocol):
 
     async def org(self, org_id: str) -> Org | None: ...
 
+    async def first_org(self) -> Org | None: ...
+
     async def orgs(self) -> Sequence[Org]: ...
 
     async def last_event_at(self) -> int: ...
@@ -35,11 +37,11 @@ class AdminService(AdminServiceServicer):
     async def GetDefaultOrg(
         self, request: pb.GetDefaultOrgRequest, context: object
     ) -> pb.GetDefaultOrgResponse:
-        orgs = await self._reads.orgs()
-        if not orgs:
+        org = await self._reads.first_org()
+        if org is None:
             raise org_not_found("")
         response = pb.GetDefaultOrgResponse()
-        fill_org(response.org, orgs[0])
+        fill_org(response.org, org)
         return response
 
     async def GetOrgByID(

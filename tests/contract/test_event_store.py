@@ -127,6 +127,13 @@ class EventStoreContract(Contract):
         assert await store.token("1") is None
         assert await store.token_by_hash(b"\x00" * 32) is None
 
+    async def test_the_first_organisation_is_the_oldest_that_lives(self, store: EventStore) -> None:
+        assert await store.first_org() is None
+        await commit(store, CreateOrg("o2", "Second", ""), CreateOrg("o1", "First", ""))
+        first = await store.first_org()
+        assert first is not None
+        assert first.id == "o2"
+
     async def test_an_organisation_is_found_by_its_name(self, store: EventStore) -> None:
         await commit(store, CreateOrg("o1", "Äcme", ""), CreateOrg("o2", "Other", ""))
         found = [await store.org_id_by_name(name) for name in ("äCME", "Other", "Acme", "", "a\0")]

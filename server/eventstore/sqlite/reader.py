@@ -29,6 +29,7 @@ _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
 _ORG: Final = select("orgs", Org, "id = ?")
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_FIRST_ORG: Final = select("orgs", Org, "true ORDER BY position LIMIT 1")
 _ORGS: Final = select("orgs", Org, "true ORDER BY position")
 _USER: Final = select("users", User, "id = ?")
 _USER_BY_SUBJECT: Final = select("users", User, "subject = ? AND subject <> ''")
@@ -107,6 +108,10 @@ class Reader:
     def org_id_by_name(self, name: str) -> str | None:
         found = self._one(_NAME_OWNER, org_name(name))
         return None if found is None else str(found[0])
+
+    def first_org(self) -> Org | None:
+        found = self._one(_FIRST_ORG, ())
+        return None if found is None else rows.org(found)
 
     def orgs(self) -> Sequence[Org]:
         return [rows.org(row) for row in self._all(_ORGS, ())]

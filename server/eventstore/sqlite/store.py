@@ -174,6 +174,9 @@ class SqliteEventStore:
     async def org_id_by_name(self, name: str) -> str | None:
         return self._points.org_id_by_name(name)
 
+    async def first_org(self) -> Org | None:
+        return self._points.first_org()
+
     async def orgs(self) -> Sequence[Org]:
         return await self._read(self._lists.orgs)
 

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from server.behaviours import Handler
+from server.layers import Layers
 from server.logs import REQUEST_ID
 from tests.layered import OPEN, Context, Details, Door, answer
 
@@ -31,6 +32,20 @@ async def test_method_that_is_not_there_stays_so(door: Door) -> None:
         return None
 
     assert await door.layers.intercept_service(find, Details("/no.Such/Method")) is None
+
+
+async def test_methods_that_are_not_there_may_have_one_handler_that_is_not_kept() -> None:
+    other: Handler = grpc.unary_unary_rpc_method_handler(answer)
+    layers = Layers(missing=lambda method: other if method.startswith("/no.") else None)
+    layers = layers.with_inner().with_outer()
+
+    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        return None
+
+    for number in range(3):
+        assert await layers.intercept_service(find, Details(f"/no.Such/Method{number}")) is other
+    assert await layers.intercept_service(find, Details("/another/Method")) is None
+    assert layers.handlers == 0
 
 
 async def test_handler_is_wrapped_once(door: Door) -> None:

@@ -26,7 +26,7 @@ class Ceiling:
     """
 
     def __init__(self, *, max_bytes: int, small_bytes: int) -> None:
-        """Begin with nothing held.
+        """Begins with nothing held.
 
         Args:
             max_bytes: of all bodies together.

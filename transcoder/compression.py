@@ -22,7 +22,7 @@ INFLATE_AT_ONCE_BYTES: Final = 1 << 10
 
 
 def accepts_gzip(accepted: str | None) -> bool:
-    """Whether a grpc-accept-encoding names gzip."""
+    """True if a grpc-accept-encoding names gzip."""
     return accepted is not None and GZIP in map(str.strip, accepted.split(","))
 
 
@@ -44,7 +44,7 @@ def known_encoding(encoding: str | None) -> str:
 
 
 def inflated(payload: bytes, *, max_bytes: int) -> bytes:
-    """The message that a gzip payload holds.
+    """Returns the message that a gzip payload holds.
 
     Raises:
         TranscodeError: RESOURCE_EXHAUSTED when there is more than `max_bytes`, INTERNAL when it is

@@ -80,7 +80,7 @@ class Connections:
             self._emptied.set_result(None)
 
     async def drain(self) -> None:
-        """Admit no more, close idle ones, and let requests in flight end.
+        """Admits no more, closes idle ones, and lets requests in flight end.
 
         What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE;
         it then has `LINGER_S` to clean up, as have calls whose clients have left.
@@ -116,7 +116,7 @@ class Request(web.BaseRequest):
 
 
 def hold_call(request: web.BaseRequest, call: Call) -> None:
-    """Note the call that a request makes, for `end_call`."""
+    """Notes the call that a request makes, for `end_call`."""
     if isinstance(request, Request):
         request.call = call
     else:
@@ -124,7 +124,7 @@ def hold_call(request: web.BaseRequest, call: Call) -> None:
 
 
 def end_call(request: web.BaseRequest) -> None:
-    """Have the call of a request know that it is about to be cancelled, if there is one yet."""
+    """Notes in the call of a request, if it has one, that it is about to be cancelled."""
     call = request.call if isinstance(request, Request) else request.get(_CALL)
     if call is not None:
         call.end(StatusCode.CANCELLED)
@@ -137,7 +137,7 @@ def make_request(
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
-    """What `web.Server` calls when it takes up a request of a `Connection`."""
+    """Makes the request of a `Connection`; `web.Server` calls it before the handler."""
     if isinstance(protocol, Connection) and not protocol.may_go_on(message):
         message = message._replace(should_close=True)
     request = Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
@@ -203,7 +203,7 @@ class Connection(web.RequestHandler):
         self._unsent_bytes = 0
 
     def begin(self, request: web.BaseRequest) -> None:
-        """Note that the headers are complete, and the answer under way."""
+        """Notes that the headers are complete and the answer is under way."""
         self._request = request
         self._task = request.task
         self._discard_left = None
@@ -220,13 +220,13 @@ class Connection(web.RequestHandler):
         return not (message.chunked and message.version < HttpVersion11)
 
     def drain(self) -> None:
-        """Close, unless there is a request to answer; then `log_access` does it."""
+        """Closes the connection, or has `log_access` close it after the answer."""
         is_answering = self._request is not None and self._discard_left is None
         if not is_answering and not self._messages:
             self.force_close()
 
     async def end(self) -> bool:
-        """Tell the client of the request in flight, cancel the request, and close.
+        """Answers the request in flight with UNAVAILABLE, cancels it, and closes the connection.
 
         Returns:
             True if there was a request in flight.
@@ -271,7 +271,7 @@ class Connection(web.RequestHandler):
         self._request = self._task = None  # which refer to the connection
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocols may say so
-        """Keep the connection open while a request that came whole is not answered yet."""
+        """Returns True, which keeps the connection open, if a whole request is not answered yet."""
         request = self._request
         if request is None or self._discard_left is not None:
             is_waiting = bool(self._messages)
@@ -335,7 +335,7 @@ class Connection(web.RequestHandler):
     def log_access(
         self, request: web.BaseRequest, response: web.StreamResponse, time: float | None
     ) -> None:
-        """Note that an answer is written, which is when aiohttp calls this."""
+        """Notes that an answer is written, which is when aiohttp calls this."""
         if request.content.is_eof():
             self._request = None
         else:
@@ -352,7 +352,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what the parser refuses (400), and what a handler let escape."""
+        """Answers what the parser refuses (400), and exceptions that a handler does not catch."""
         if status == HTTPStatus.BAD_REQUEST:
             error = unparsed(exc, message or "", self._connections.limits)
             logger.debug(
@@ -399,7 +399,7 @@ class Connection(web.RequestHandler):
         self._probe_timer = asyncio.get_running_loop().call_later(PROBE_S, self._probe)
 
     def _probe(self) -> None:
-        """Find out if the client of the request in flight, whose input has ended, still reads."""
+        """Aborts the connection if the client, whose input has ended, no longer reads."""
         wire, request = self._wire, self._request
         if wire is None or request is None:
             return
@@ -419,7 +419,7 @@ class Connection(web.RequestHandler):
         self._probe_later()
 
     def _cancel(self) -> None:
-        """Cancel what runs the requests; it is cancelled once, and waited for by the drain."""
+        """Cancels the task that runs the requests, once; the drain waits for it."""
         task, self._task = self._task, None
         if task is not None:
             if self._request is not None:
@@ -428,10 +428,10 @@ class Connection(web.RequestHandler):
             task.cancel()
 
     def _cut_if_endless(self, request: web.BaseRequest, left: int) -> None:
-        """Read no more of a body that nobody wants, once there is too much of it.
+        """Stops reading a body after its answer, once it is longer than the limit.
 
-        Some of it is read and dropped: a client that sends all and then reads gets its answer, and
-        may go on. Others find the connection closed after `LINGER_S`.
+        Up to the limit it is read and dropped: a client that sends all and then reads gets its
+        answer, and may go on. Other connections are closed after `LINGER_S`.
         """
         content = request.content
         if self._is_cut or content.is_eof():
@@ -442,6 +442,6 @@ class Connection(web.RequestHandler):
 
 
 def closing(error: TranscodeError) -> TranscodeError:
-    """The same error, whose answer is the connection's last."""
+    """Returns the same error, whose answer closes the connection."""
     error.headers = (*error.headers, ("Connection", "close"))
     return error

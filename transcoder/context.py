@@ -123,7 +123,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         self.hold_initial_metadata(initial_metadata)
 
     def hold_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
-        """Keep the metadata for the answer's headers; a unary answer is sent in one piece."""
+        """Keeps the metadata for the answer's headers; a unary answer is sent in one piece."""
         if self._initial_sent:
             raise UsageError("Send initial metadata failed: already sent")
         self._call.initial_metadata = _pairs(initial_metadata)
@@ -133,10 +133,10 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         self._call.trailing_metadata = _pairs(trailing_metadata)
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        """Nothing to do: how a body is compressed is between the door and its client."""
+        """Does nothing: the door and its client negotiate compression."""
 
     def disable_next_message_compression(self) -> None:
-        """Nothing to do, as in `set_compression`."""
+        """Does nothing, as `set_compression`."""
 
     async def abort(
         self,
@@ -152,7 +152,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
     def end(
         self, code: grpc.StatusCode | int, details: str, trailing_metadata: MetadataPairs
     ) -> NoReturn:
-        """Abort, for asynchronous and synchronous servicers alike."""
+        """Aborts the call, for asynchronous and synchronous servicers alike."""
         if self._is_aborted:
             raise UsageError("Abort already called!")
         if details:
@@ -179,14 +179,14 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
     # What the backend asks and tells.
 
     def expire(self) -> None:
-        """Note that the deadline has passed; what the handler still does changes nothing."""
+        """Notes that the deadline has passed; what the handler sets after this has no effect."""
         self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
         self.set_details("Deadline Exceeded")
         self._is_aborted = True
         self._call.end(grpc.StatusCode.DEADLINE_EXCEEDED)
 
     def cancel(self) -> None:
-        """Note that the client has gone."""
+        """Notes that the client has left."""
         self._call.end(grpc.StatusCode.CANCELLED)
 
     def finish(self) -> None:
@@ -198,7 +198,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
                 logger.exception("a done callback of %s failed", self._call.method.path)
 
     def failure(self) -> TranscodeError | None:
-        """The status that the handler set or aborted with; None for OK."""
+        """Returns the status that the handler set or aborted with; None for OK."""
         code = self._code
         if code is None or code is grpc.StatusCode.OK:
             if not self._is_aborted:
@@ -277,7 +277,7 @@ class SyncContext:
         return not (self._context.done() or self._context.cancelled())
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        """As grpc.RpcContext: False when the call has ended and the callback will not run."""
+        """Returns False if the call has ended and the callback will not run, as grpc.RpcContext."""
         if not self.is_active():
             return False
         self._context.add_done_callback(lambda _: callback())
@@ -294,7 +294,11 @@ def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
 
 
 def _pairs(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[tuple[str, str | bytes], ...]:
-    """Metadata, checked while the servicer that sets it can still be told."""
+    """Returns metadata as pairs; fails here, where the servicer that sets it sees why.
+
+    Raises:
+        TypeError: it is not pairs of a str and a str or bytes.
+    """
     if isinstance(metadata, dict):
         raise TypeError("metadata: expected pairs of a key and a value, got a dict")
     pairs = tuple(metadata)
@@ -306,7 +310,7 @@ def _pairs(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[tuple[str, str 
 
 
 def kind_of(response: object, method: Method) -> str:
-    """What a servicer answered with that is not of its method's response type."""
+    """Returns the name of the type of a response that is not its method's response type."""
     if not isinstance(response, Message):
         return type(response).__name__
     name = type(response).DESCRIPTOR.full_name

@@ -80,10 +80,10 @@ class TranscodeError(Exception):
         self.headers = headers
 
     def released(self) -> Self:
-        """Returns the error, which lets go of its traceback and its causes.
+        """Returns the error without its traceback and its causes.
 
-        Their frames keep the request and its message alive, and refer to the error: a cycle, that
-        stays until the collector finds it. So whoever answers a request with an error releases it.
+        Their frames keep the request and its message alive, and refer to the error: a cycle that
+        stays until the collector finds it. The code that answers with an error releases it.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self

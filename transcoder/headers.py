@@ -100,11 +100,11 @@ class HttpMetadata(Metadata):
                 break
 
     def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
-        """The first value under a lower-case key.
+        """Returns the first value under a lower-case key.
 
         Raises:
-            UnfitHeader: the header is there, with a value that metadata cannot have. Iteration
-                leaves it out; but whoever asks for it must not take it for absent.
+            UnfitHeader: the header is present, with a value that metadata cannot have. Iteration
+                leaves it out; here it fails, as a caller must not take it for absent.
         """
         if key == REQUEST_ID:
             return self._request_id

@@ -61,7 +61,7 @@ class InProcess:
         *,
         tasks: Tasks | None = None,
     ) -> None:
-        """Build the chain.
+        """Builds the chain of interceptors.
 
         Args:
             interceptors: outermost first, as `grpc.aio.server` takes them.
@@ -93,7 +93,7 @@ class InProcess:
         self._handlers.update(handlers)
 
     def refuse_others(self, handlers: Mapping[str, Handler]) -> None:
-        """Raises what `register` would raise."""
+        """Checks what `register` checks, and adds nothing."""
         for path, handler in handlers.items():
             if self._handlers.get(path, handler) != handler:
                 raise SchemaError(f"{path} is registered already, with another handler")
@@ -186,9 +186,9 @@ class InProcess:
     async def _until_deadline(
         self, call: Call, context: Context, run: Callable[[], Coroutine[Any, Any, R]]
     ) -> R:
-        """Run a call in a task of its own.
+        """Runs a call in a task of its own.
 
-        So its caller is told at the deadline, not after what its handler cleans up.
+        So the caller gets its error at the deadline, and not after the cleanup of the handler.
         """
         remaining_s = call.time_remaining()
         if not remaining_s:
@@ -230,27 +230,27 @@ async def _begin(
 
 
 def _as_asked(request: Message, handler: Handler) -> object:
-    """The request as a handler with a deserializer of its own, or none, takes it."""
+    """Returns the request in the form that a handler with another deserializer, or none, takes."""
     data = type(request).SerializeToString(request)  # of the class: a field may have that name
     return data if handler.request_deserializer is None else handler.request_deserializer(data)
 
 
 def _as_message(response: Any, handler: Handler, method: Method) -> Message:  # noqa: ANN401
-    """The message that a handler with a serializer of its own, or none, means."""
+    """Returns the message of a response that another serializer, or none, is for."""
     serialize = handler.response_serializer
     return method.response_type.FromString(response if serialize is None else serialize(response))
 
 
 def _is_told_to_end() -> bool:
-    """Whether the call is cancelled from outside; a handler may raise CancelledError by itself."""
+    """True if the call is cancelled from outside; a handler may raise CancelledError by itself."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 def _ending(call: Call, context: Context, exc: BaseException) -> TranscodeError:
-    """How a call ends whose handler raised: by the status it had set, or as a fault.
+    """Returns the error that ends a call whose handler raised: the status it had set, or INTERNAL.
 
-    What it raised is logged, but for what a servicer means to raise.
+    Logs what was raised, unless a servicer raises it to set a status.
     """
     failure = context.failure()
     request_id = call.metadata.get(REQUEST_ID)
@@ -262,14 +262,14 @@ def _ending(call: Call, context: Context, exc: BaseException) -> TranscodeError:
 
 
 def _is_abort(exc: BaseException) -> bool:
-    """Also where tasks of a TaskGroup aborted."""
+    """True if the handler, or each failed task of its TaskGroup, aborted the call."""
     if isinstance(exc, BaseExceptionGroup):
         return all(map(_is_abort, exc.exceptions))
     return isinstance(exc, AbortError)
 
 
 def _is_unwritten(failure: TranscodeError, exc: BaseException) -> bool:
-    """Whether it is what generated code has in the place of a method that nobody wrote."""
+    """True if it is what a generated servicer raises for a method that is not overridden."""
     return failure.code is grpc.StatusCode.UNIMPLEMENTED and isinstance(exc, NotImplementedError)
 
 

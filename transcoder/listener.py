@@ -105,7 +105,7 @@ def _parse(address: str) -> tuple[str | None, int]:
 
 
 def _may_be_host(name: str) -> bool:
-    """Whether a resolver can be asked; asyncio encodes the name, and fails as codecs do."""
+    """True if asyncio can encode the name for a look-up; it would raise UnicodeError otherwise."""
     try:
         name.encode("idna")
     except UnicodeError:

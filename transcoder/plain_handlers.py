@@ -30,7 +30,7 @@ THREADS_MAX: Final = min(32, (os.cpu_count() or 1) + 4)
 """Max threads: as many as the default executor has, where grpc.aio runs plain handlers."""
 
 _ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
-"""How a thread is told, at its next step, that its call is over."""
+"""Exceptions that end a thread at its next step once its call is over."""
 
 R = TypeVar("R")
 
@@ -92,10 +92,10 @@ class PlainHandlers:
 
 
 def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
-    """Do a thread's work, and raise what a Future carries to the loop as it is.
+    """Does a thread's work; raises RuntimeError in place of what a Future must not carry.
 
-    StopIteration it does not carry at all; SystemExit would end the loop, CancelledError the call.
-    And of a call that is over nobody waits for the end of its thread.
+    A Future cannot carry StopIteration; SystemExit would end the loop, CancelledError the call.
+    After the end of a call a failure is logged here, as no caller gets it.
     """
     try:
         return work()

@@ -1,8 +1,8 @@
 """Tasks of calls: each is cancelled once, and waited for at the end.
 
 A client leaves, a deadline passes, the server stops: a call may meet all three, in any order. The
-first cancels it. A second cancellation would end what the handler does about the first, so there is
-none: whoever would cancel leaves it to the owner of the task.
+first cancels it. A second cancellation would cut the cleanup that the handler does after the first.
+So only the owner of a task cancels it, once.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class Tasks:
-    """Tasks that nobody else waits for."""
+    """Tasks that may outlive their callers."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -68,4 +68,4 @@ class Tasks:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever wanted it has it; asyncio would log it otherwise
+            task.exception()  # retrieved, so that asyncio does not log it; the caller has it

@@ -10,7 +10,7 @@ from typing import Final
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from transcoder.asgi import Event, Receive
+from transcoder.asgi import Receive
 from transcoder.ceiling import Ceiling, Held
 from transcoder.compression import INFLATE_AT_ONCE_BYTES, inflated, known_encoding
 from transcoder.errors import TranscodeError, too_large
@@ -46,16 +46,14 @@ class RequestReader:
         limits = self._limits
         with Held(self._ceiling) as held:
             payload, is_compressed = await self._read(receive, headers, mode, held)
-            if is_compressed and len(payload) <= INFLATE_AT_ONCE_BYTES:
-                payload, is_compressed = (
-                    inflated(payload, max_bytes=limits.message_max_bytes),
-                    False,
-                )
             if is_compressed:
-                # In one turn: of messages that are inflated there is one at a time.
-                return await self._offload.request(
-                    _inflated_and_parsed, request_type, payload, limits.message_max_bytes
-                )
+                max_bytes = limits.message_max_bytes
+                if len(payload) > INFLATE_AT_ONCE_BYTES:
+                    # In one turn: of messages that are inflated there is one at a time.
+                    return await self._offload.request(
+                        _inflated_and_parsed, request_type, payload, max_bytes
+                    )
+                payload = inflated(payload, max_bytes=max_bytes)
             if len(payload) > limits.inline_max_bytes:
                 return await self._offload.request(_parsed, request_type, payload)
             return _parsed(request_type, payload)
@@ -71,18 +69,16 @@ class RequestReader:
         declared = headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
             raise too_large("the request body", limit_bytes=body_max_bytes)
-        event = await _body_event(receive)
-        held.take(len(event.get("body", b"")))
-        if mode is Mode.BINARY and not event.get("more_body", False):
-            message = only_message(event.get("body", b""), max_bytes=limit_bytes)
+        piece, goes_on = await _next_piece(receive, held)
+        if mode is Mode.BINARY and not goes_on:
+            message = only_message(piece, max_bytes=limit_bytes)
             if message is not None:
                 return Frame(message, is_compressed=False)
         reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
-        reader.feed(event.get("body", b""))
-        while event.get("more_body", False):
-            event = await _body_event(receive)
-            held.take(len(event.get("body", b"")))
-            reader.feed(event.get("body", b""))
+        reader.feed(piece)
+        while goes_on:
+            piece, goes_on = await _next_piece(receive, held)
+            reader.feed(piece)
         return reader.finish()
 
 
@@ -103,10 +99,13 @@ def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes:
     return _parsed(request_type, inflated(payload, max_bytes=max_bytes))
 
 
-async def _body_event(receive: Receive) -> Event:
+async def _next_piece(receive: Receive, held: Held) -> tuple[bytes, bool]:
+    """Returns the next piece of the body, which is counted, and True if more follows."""
     event = await receive()
     if event["type"] == "http.disconnect":
         raise TranscodeError(
             grpc.StatusCode.CANCELLED, "the client left before its request was whole"
         )
-    return event
+    piece = event.get("body", b"")
+    held.take(len(piece))
+    return piece, event.get("more_body", False)

@@ -83,12 +83,14 @@ class ParsingTurns:
         connections = self._waiting.pop(share)
         connection = connections.popleft()
         began = time.thread_time()
-        if connection.take_turn():
-            connections.append(connection)
-        if connections:
-            self._waiting[share] = connections  # behind those of the others
-        # Whoever reads what was parsed is awake before: that costs as much again.
-        asyncio.get_running_loop().call_soon(self._rest, began)
+        try:
+            if connection.take_turn():
+                connections.append(connection)
+        finally:  # a fault with one connection ends the turns of no other
+            if connections:
+                self._waiting[share] = connections  # behind those of the others
+            # Whoever reads what was parsed is awake before: that costs as much again.
+            asyncio.get_running_loop().call_soon(self._rest, began)
 
     def _rest(self, began: float) -> None:
         took = time.thread_time() - began

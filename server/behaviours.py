@@ -57,7 +57,7 @@ class UnfitMetadata(Exception):
 
 
 def behaviour_of(handler: Handler) -> Behaviour:
-    """The behaviour of a handler, as a coroutine function.
+    """Returns the behaviour of a handler, as a coroutine function.
 
     Raises:
         TypeError: a plain function that streams its responses; such a servicer needs `async`.
@@ -108,7 +108,7 @@ _MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
 
 
 def metadata_text(metadata: Metadata, key: str) -> str:
-    """The first value under the key; empty if there is none, or none that metadata can have."""
+    """Returns the first value under the key; empty if none is there that metadata can have."""
     try:
         value = metadata_value(metadata, key)
     except UnfitMetadata:
@@ -117,7 +117,7 @@ def metadata_text(metadata: Metadata, key: str) -> str:
 
 
 def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
-    """The first value under the key.
+    """Returns the first value under the key.
 
     Raises:
         UnfitMetadata: there is one, which metadata cannot have.

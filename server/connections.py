@@ -1,4 +1,4 @@
-"""End connections of this process that are not its own to close: grpc has no way to end one.
+"""Ends connections of this process that are not its own to close: grpc has no way to end one.
 
 Knows sockets by their peer, as grpc names it, and nothing of what they are for.
 

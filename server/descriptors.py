@@ -14,17 +14,19 @@ FILES_MAX: Final = 8192
 FILES_MIN: Final = 256
 """With fewer, the service does not start."""
 
+GRPC_MAX: Final = 1000
+"""Max connections over gRPC."""
+
 _OWN: Final = 96
-"""The store, the admin socket and its callers, the log, the loop, and grpc: 30 when idle."""
+"""Files of the store, the admin socket and its callers, the log, the loop, and grpc: 30 if idle."""
 _FETCHES: Final = 128
-"""Connections of scripts, and their look-ups of names."""
+"""Files of scripts' connections and look-ups of names."""
 _WORKER: Final = 3
-"""A process for scripts: its socket, its memory, its end."""
+"""Files of a process for scripts: its socket, its memory, its end."""
 _SCRIPTS_SHARE: Final = 3
 """One in so many files at most is for scripts; with too few, runs are refused."""
 _GRPC_SHARE: Final = 4
 """One in so many connections is over gRPC, up to `GRPC_MAX`."""
-GRPC_MAX: Final = 1000
 
 
 class Shares(NamedTuple):

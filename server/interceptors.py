@@ -72,7 +72,7 @@ def interceptor(
     access_log: bool = True,
     missing: Missing | None = None,
 ) -> Layers:
-    """All layers as one interceptor, for `grpc.aio.server` or a Transcoder.
+    """Returns all layers as one interceptor, for `grpc.aio.server` or a Transcoder.
 
     Args:
         failures: what exceptions tell the caller.
@@ -80,7 +80,7 @@ def interceptor(
         permissions: what each method asks for, by path.
         checks: what each method's request has to be, by path.
         calls_max: calls in flight at once.
-        access_log: whether each call is logged.
+        access_log: True logs each call.
         missing: answers calls over gRPC of methods that are not registered.
     """
     return Layers(

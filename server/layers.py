@@ -51,7 +51,7 @@ class Layer(ABC):
 
     @abstractmethod
     def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        """What runs instead of the behaviour.
+        """Returns what runs instead of the behaviour.
 
         Args:
             method: its path.

@@ -39,7 +39,7 @@ class LineWriter:
         dropped: Callable[[int], bytes],
         waiting_max_bytes: int = WAITING_MAX_BYTES,
     ) -> None:
-        """Start the thread, which lasts as long as the process.
+        """Starts the thread, which lasts as long as the process.
 
         Args:
             stream: unbuffered: a lock of a buffer that is stuck would stop the interpreter's exit.
@@ -61,7 +61,7 @@ class LineWriter:
         threading.Thread(target=self._run, name="line writer", daemon=True).start()
 
     def write(self, line: bytes) -> None:
-        """Have a line written, which ends with a line feed, or count it as dropped."""
+        """Queues a line, which ends with a line feed, or counts it as dropped."""
         with self._lock:
             size = len(line) + LINE_BYTES
             if self._waiting_bytes + size > self._waiting_max_bytes:
@@ -77,7 +77,7 @@ class LineWriter:
                 self._wakes.put(None)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all is written; False if it was not in time. Not for the event loop."""
+        """Waits until all is written; False if it was not in time. Not for the event loop."""
         until = time.monotonic() + timeout_s
         while not self._is_asleep:
             if time.monotonic() >= until:
@@ -126,7 +126,7 @@ class LineWriter:
             self._waiting_bytes -= batch.size
 
     def _give_up(self, batch: "_Batch", written: bytes, end: bytes) -> None:
-        """Count what is not written of the batch, and all that waits, until the next line comes."""
+        """Counts what is not written of the batch, and all that waits until the next line comes."""
         self._has_failed = True
         if written:
             end = b"" if written.endswith(b"\n") else b"\n"

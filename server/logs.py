@@ -37,7 +37,7 @@ _CLIENT_LEFT: Final = "ExecuteBatchError raised in core"
 def set_up(
     log_format: LogFormat, *, access_log: bool = True, output: io.BytesIO | None = None
 ) -> LineWriter:
-    """Send every log line of this process, from level info, to standard error.
+    """Sends every log line of this process, from level info, to standard error.
 
     Without access log, the doors too say only what is worth a warning.
 

@@ -235,7 +235,7 @@ class InFlight(Layer):
         self._idle: asyncio.Event | None = None
 
     async def drained(self, grace_s: float) -> bool:
-        """Take no more; whether there were calls, and all of them ended within the grace."""
+        """Takes no more calls; True if there were some, and all ended within the grace."""
         self._idle = asyncio.Event()
         if self._calls == 0 or grace_s <= 0:
             return False

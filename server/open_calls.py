@@ -100,7 +100,7 @@ class Places(Layer):
     """Gives each call a place, whatever becomes of it; the outermost layer but `Releasing`."""
 
     def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
-        """Prepare places.
+        """Prepares places.
 
         Args:
             calls_max: open calls.

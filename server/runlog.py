@@ -55,7 +55,7 @@ class RunLog:
         waiting_max_bytes: int = WAITING_MAX_BYTES,
         clock: Clock = wall_clock,
     ) -> None:
-        """Log nothing yet.
+        """Logs nothing yet.
 
         Args:
             store: where runs are kept.
@@ -84,7 +84,7 @@ class RunLog:
         self._task = asyncio.get_running_loop().create_task(self._write_forever())
 
     async def close(self) -> None:
-        """Write what waits, as far as storage lets."""
+        """Writes what waits, as far as storage lets."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -96,7 +96,7 @@ class RunLog:
             log.error("runs were not logged", runs=lost, reason=str(error))
 
     def add(self, run: LoggedRun) -> None:
-        """Have it logged; the oldest that waits is dropped if there is no room."""
+        """Logs a run later; drops the oldest that waits if there is no room."""
         if not self._max_bytes:
             return
         self._waiting.append(run)
@@ -105,7 +105,7 @@ class RunLog:
         self._added.set()
 
     async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
-        """Read the log; what was added before is in it, and what is too old is not.
+        """Reads the log; what was added before is in it, and what is too old is not.
 
         Raises:
             StorageError: the log cannot be written, or read.
@@ -165,7 +165,7 @@ class RunLog:
         self._is_reported = is_far
 
     async def _flush(self) -> None:
-        """Write what waits. Whoever leaves meanwhile does not stop it."""
+        """Writes what waits. A caller that leaves does not stop it."""
         if self._writing is None:
             if not self._waiting:
                 return

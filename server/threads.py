@@ -32,7 +32,7 @@ class ThreadPool:
     """Runs blocking functions in threads of its own."""
 
     def __init__(self, purpose: str, *, threads_max: int, waiting_max: int = WAITING_MAX) -> None:
-        """Start no thread yet.
+        """Starts no thread yet.
 
         Args:
             purpose: the prefix of the threads' names.
@@ -51,7 +51,7 @@ class ThreadPool:
     async def run(
         self, owner: str, function: Callable[P, R], *args: P.args, **named: P.kwargs
     ) -> R:
-        """Run the function in a thread, with the caller's context variables.
+        """Runs the function in a thread, with the caller's context variables.
 
         A caller that is cancelled leaves; a function that has begun runs to its end and keeps its
         thread until then.
@@ -75,7 +75,7 @@ class ThreadPool:
         return await asyncio.wrap_future(self._begin(work))
 
     def close(self) -> None:
-        """Refuse all calls from now on, also those that wait; does not wait for running ones."""
+        """Refuses all calls from now on, also those that wait; does not wait for running ones."""
         self._is_closed = True
         for turns in self._waiting.values():
             for turn in turns:
@@ -110,7 +110,7 @@ class ThreadPool:
         return future
 
     async def _turn(self, owner: str) -> None:
-        """Wait for a thread, which is then the caller's."""
+        """Waits for a thread, which is then the caller's."""
         turns = self._waiting.get(owner, ())
         if len(turns) >= max(1, self._waiting_max // 2) or self._waiting_count >= self._waiting_max:
             raise TooManyWaiting(f"{self._purpose}: {self._waiting_count} calls wait already")
@@ -136,7 +136,7 @@ class ThreadPool:
             del self._waiting[owner]
 
     def _release(self) -> None:
-        """Give a thread to whoever waits in the next turn; the owner's others wait for another."""
+        """Gives a thread to the call that has the next turn; its owner then has the last one."""
         while self._waiting:
             owner = next(iter(self._waiting))
             turns = self._waiting.pop(owner)

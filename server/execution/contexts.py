@@ -66,7 +66,7 @@ def pack(flow_type: int, trigger_type: int, context: JSON) -> PackedContext:
 
 
 def trigger(flow_type: int, trigger_type: int) -> Trigger:
-    """Both numbers, as one that exists.
+    """Returns both numbers, as one that exists.
 
     Raises:
         UnknownTrigger: it does not.
@@ -77,7 +77,7 @@ def trigger(flow_type: int, trigger_type: int) -> Trigger:
 
 
 def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
-    """A complete context of the trigger."""
+    """Returns a complete context of the trigger."""
     flow, number = trigger(flow_type, trigger_type)
     path = Path(__file__).parent / "examples" / f"{flow}_{number}.json"
     found: dict[str, JSON] = orjson.loads(path.read_bytes())
@@ -85,17 +85,17 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
 
 
 def told(value: JSON) -> bytes:
-    """A part of a context for the script side: JSON as a text, which is parsed when asked for."""
+    """Returns a part of a context for the script side: JSON as a text, parsed when asked for."""
     return told_json(_json(value))
 
 
 def told_json(json: bytes) -> bytes:
-    """As `told`, of a value that is JSON already."""
+    """Does as `told` does, with a value that is JSON already."""
     return orjson.dumps(json.decode())
 
 
 def untold(part: bytes) -> JSON:
-    """The value of a part that `told` made."""
+    """Returns the value of a part that `told` made."""
     value: JSON = orjson.loads(orjson.loads(part))
     return value
 
@@ -108,7 +108,7 @@ def _json(value: JSON) -> bytes:
 
 
 def write_metadata(metadata: JSON, key: str, stored: str) -> None:
-    """Set one of `userMetadata`, for whoever reads it next."""
+    """Sets one of `userMetadata`, for later readers."""
     if not isinstance(metadata, dict) or not isinstance(metadata["metadata"], list):
         return
     for entry in metadata["metadata"]:

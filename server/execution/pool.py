@@ -61,7 +61,7 @@ class Pool:
         self.kills = 0
 
     async def start(self) -> None:
-        """Start the warm processes; those that start are used also if others do not.
+        """Starts the warm processes; those that start are used also if others do not.
 
         Raises:
             Unavailable: one of them cannot be started. Each later run tries again.
@@ -81,7 +81,7 @@ class Pool:
         )
 
     async def close(self) -> None:
-        """End every process, and every run and wait with it."""
+        """Ends every process, and every run and wait with it."""
         self._is_closed = True
         if self._trimming is not None:
             self._trimming.cancel()
@@ -93,12 +93,12 @@ class Pool:
         self._processes.clear()
 
     def pids(self) -> set[int]:
-        """Of the processes there are."""
+        """Returns the ids of the processes."""
         return {process.pid for process in self._processes}
 
     @asynccontextmanager
     async def process(self, trigger: Trigger) -> AsyncIterator[Process]:
-        """A process for one action of the trigger.
+        """Yields a process for one action of the trigger.
 
         Raises:
             Unavailable: none can be started.
@@ -195,7 +195,7 @@ class Pool:
             self._retire(process)
 
     def _retire(self, process: Process) -> None:
-        """End a process, and have another instead if fewer than the warm ones are left."""
+        """Ends a process, and starts another instead if fewer than the warm ones are left."""
         self._processes.discard(process)
         self._background(self._end(process))
         if len(self._processes) + self._starting < self._warm and not self._is_closed:

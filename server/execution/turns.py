@@ -44,7 +44,7 @@ class Turns:
         timeout_s: float,
         waiting_max_bytes: int,
     ) -> None:
-        """Begin with all slots free.
+        """Begins with all slots free.
 
         Args:
             slots_max: runs at once.
@@ -74,7 +74,7 @@ class Turns:
         self._is_closed = False
 
     def close(self) -> None:
-        """Refuse all runs from now on, also those that wait."""
+        """Refuses all runs from now on, also those that wait."""
         self._is_closed = True
         for turns in self._waiting.values():
             for turn in turns:

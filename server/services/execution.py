@@ -225,7 +225,7 @@ class ExecutionService(ExecutionServiceServicer):
         results: Sequence[pb.ActionResult],
         started: int,
     ) -> int:
-        """Have a run logged that ends now; how long it took, in microseconds."""
+        """Logs a run that ends now; returns how long it took, in microseconds."""
         duration_us = (time.monotonic_ns() - started) // 1000
         if results:
             self._records.keep(made, state, results, duration_us)

@@ -78,7 +78,7 @@ def access_to(path: Path) -> Access:
 
 
 def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqlite3.Connection:
-    """Open the database; transactions are begun and ended by hand.
+    """Opens the database; transactions are begun and ended by hand.
 
     WAL with synchronous=FULL: a commit that returned survives the loss of the process and of
     power, and readers do not wait for the writer.
@@ -127,18 +127,18 @@ def _has_content(path: Path) -> bool:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another program has the lock that was asked for."""
+    """True if another program has the lock that was asked for."""
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says how
 
 
 def be_patient(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """Have statements wait so long for other programs; the thread waits with them."""
+    """Makes statements wait so long for other programs; the thread waits with them."""
     connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
 
 @contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Whatever fails inside is a StorageError; drivers raise more than they document (R2)."""
+    """Raises StorageError for any failure inside; drivers raise more than they document (R2)."""
     try:
         yield
     except StorageError:

@@ -101,7 +101,7 @@ class Writer:
         self._position = 0
 
     def open(self, *, opening: Opening = AS_USUAL) -> None:
-        """Make the database when it is missing (mode 0600), and bring its schema up to date.
+        """Makes the database if it is missing (mode 0600), and brings its schema up to date.
 
         Where nothing can be written, a database that is up to date is opened as `access` says.
 
@@ -134,7 +134,7 @@ class Writer:
         self._presence = presence
 
     def begin(self) -> sqlite3.Connection | None:
-        """Begin a transaction; None, with none begun, while another program is in one."""
+        """Begins a transaction; None, with none begun, while another program is in one."""
         try:
             with storage(self._path):
                 self._require_presence()
@@ -151,13 +151,13 @@ class Writer:
         return connection
 
     def begin_patiently(self) -> sqlite3.Connection:
-        """Begin a transaction, once no other program is in one; waits for that, not forever."""
+        """Begins a transaction, once no other program is in one; waits for that, not forever."""
         with self._patient() as connection:
             connection.execute("BEGIN IMMEDIATE")
         return connection
 
     def write(self, begun: sqlite3.Connection, needs: Needs, decide: Decide) -> Writes:
-        """All of a transaction that was begun but its commit, which must follow."""
+        """Does all of a transaction that was begun but its commit, which must follow."""
         try:
             with storage(self._path):
                 loaded = self._load(begun, needs)
@@ -170,7 +170,7 @@ class Writer:
         return writes
 
     def commit(self, writes: Writes) -> None:
-        """Make durable what was written; takes as long as the disk does."""
+        """Makes durable what was written; takes as long as the disk does."""
         try:
             with storage(self._path):
                 self._connected().execute("COMMIT")

@@ -46,7 +46,9 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
 @click.argument("message", default="{}", metavar="[JSON]")
 @click.option("--door", type=click.Choice(DOORS), default="json", show_default=True)
 @click.option(
-    "--address", metavar="HOST:PORT", help="Where the door is; where serve listens, if not given."
+    "--address",
+    metavar="HOST:PORT",
+    help="Where the door is, or unix:PATH; where serve listens, if not given.",
 )
 @click.option(
     "--token",

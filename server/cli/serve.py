@@ -13,10 +13,13 @@ from server.misspelt import nearest_settings
 @click.option(
     "--listen",
     metavar="HOST:PORT",
-    help="JSON and gRPC-Web; port 0 takes a free one.  [ACTIONS_LISTEN; 127.0.0.1:8080]",
+    help="JSON and gRPC-Web, or unix:PATH; port 0 takes a free one.  "
+    "[ACTIONS_LISTEN; 127.0.0.1:8080]",
 )
 @click.option(
-    "--grpc-listen", metavar="HOST:PORT", help="gRPC.  [ACTIONS_GRPC_LISTEN; 127.0.0.1:50051]"
+    "--grpc-listen",
+    metavar="HOST:PORT",
+    help="gRPC, or unix:PATH.  [ACTIONS_GRPC_LISTEN; 127.0.0.1:50051]",
 )
 @DATA_DIR
 @click.option(

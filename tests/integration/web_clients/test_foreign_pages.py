@@ -21,19 +21,6 @@ async def server(driver: Driver) -> AsyncIterator[Server]:
         yield server
 
 
-async def test_a_wrong_address_shows_a_page_that_runs_nothing(
-    driver: Driver, server: Server
-) -> None:
-    path = "/%3Cscript%3Edocument.title='ran'%3C/script%3E?<script>document.title='ran'</script>"
-    shown = await driver.visit("chromium", "open", url=server.url + path)
-    assert shown == {
-        "status": 404,
-        "heading": "Not Found",
-        "prefixes": [],
-        "title": "Not Found",
-    }
-
-
 async def test_the_allowed_page_is_answered(driver: Driver, server: Server) -> None:
     call = await JavaScript(driver, "connect-web", "chromium", server.url, FILES).start(SAY, {})
     assert (await call.outcome()).code == 0
@@ -145,3 +132,16 @@ async def test_a_text_plain_post_of_the_allowed_page_is_told_what_to_send(
         "body": '{"code":3,"message":"content type \'text/plain\': expected application/json"}',
     }
     assert server.servicer.seen == []
+
+
+async def test_a_wrong_address_shows_a_page_that_runs_nothing(
+    driver: Driver, server: Server
+) -> None:
+    path = "/%3Cscript%3Edocument.title='ran'%3C/script%3E?<script>document.title='ran'</script>"
+    shown = await driver.visit("foreign", "open", url=server.url + path)
+    assert shown == {
+        "status": 404,
+        "heading": "Not Found",
+        "prefixes": [],
+        "title": "Not Found",
+    }

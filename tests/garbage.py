@@ -47,7 +47,7 @@ def _name_if_ours(found: object) -> str:
         is_ours = any(folder in code.co_filename for folder in _FOLDERS)
         return f"frame of {code.co_qualname}" if is_ours else ""
     if isinstance(found, types.FunctionType):
-        return found.__qualname__ if found.__module__.startswith(_OURS) else ""
+        return found.__qualname__ if (found.__module__ or "").startswith(_OURS) else ""
     if isinstance(found, BaseException | Message) or kind.__module__.startswith(_OURS):
         return kind.__name__
     return ""

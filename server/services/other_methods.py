@@ -22,8 +22,13 @@ def other_method(method: str) -> Handler | None:
     return _REFUSED if method.startswith(_ZITADEL) else None
 
 
-async def _refuse(_requests: object, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, NOT_SERVED)
+async def _refuse(requests: object, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    refusing = context.abort(grpc.StatusCode.UNIMPLEMENTED, NOT_SERVED)
+    del requests, context  # grpc keeps the error, and with it this frame: a cycle otherwise
+    try:
+        await refusing
+    finally:
+        del refusing
 
 
 # A stream of requests, as the call is then refused before its first message.

@@ -216,6 +216,7 @@ async def test_a_call_that_the_service_refuses_leaves_no_cycle(tmp_path: Path) -
             "gRPC 5": ("ReactivateAction", b"\n\x011", token),
             "gRPC 3": ("CreateAction", b"", token),
             "gRPC 13": ("CreateAction", b"\xff", token),
+            "gRPC 12": ("ListUsers", b"", ""),
         }
         for name, (method, body, secret) in calls.items():
             call = functools.partial(grpc_code, started.grpc_listen, method, body, token=secret)

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from tests.connections import answer_of
 from tests.grpcweb_fixture import SAY, Server, serving
 from tests.proto.echo_pb2 import EchoRequest
 from tests.refusals import DEADLINE_S
@@ -32,10 +33,7 @@ async def begin(server: Server, headers: str, body: bytes) -> Connection:
 
 async def answer(connection: Connection) -> bytes:
     """Returns the head and the body of the answer."""
-    reader, _ = connection
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    return head + await reader.readexactly(length)
+    return b"".join(await answer_of(connection[0]))
 
 
 async def filled(server: Server, headers: str, until: Callable[[bytes], Awaitable[bool]]) -> bytes:

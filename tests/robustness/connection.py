@@ -5,6 +5,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
+from tests.connections import answer_of
 from tests.robustness.raw import request
 
 
@@ -31,6 +32,5 @@ class Connection:
             asyncio.IncompleteReadError, ConnectionError: the server is gone.
         """
         self._writer.write(request(verb, path, body, token=self._token))
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        return int(head.split()[1]), json.loads(await self._reader.readexactly(length))
+        head, text = await answer_of(self._reader)
+        return int(head.split()[1]), json.loads(text)

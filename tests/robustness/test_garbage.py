@@ -4,8 +4,6 @@ import asyncio
 import functools
 import gc
 import gzip
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from aiohttp import web
 from server import pacing
 from server.app import Application, Started
 from server.config import Config
+from tests.connections import reset
 from tests.garbage import garbage_of
 from tests.grpcweb_fixture import REPEAT, SAY, Echo
 from tests.proto import echo_pb2, echo_pb2_grpc
@@ -161,8 +160,7 @@ async def test_a_call_whose_client_leaves_leaves_no_cycle(
         async with asyncio.timeout(DEADLINE_S):
             writer.write(request_at(at))
             await servicer.started["a"].wait()
-            connection: socket.socket = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset(writer.get_extra_info("socket"))
             writer.close()
             await servicer.ended["a"].wait()
 

@@ -7,7 +7,6 @@ grpc.aio, by the transcoder's own listener, and mounted in an application.
 import asyncio
 import itertools
 import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -18,6 +17,7 @@ from aiohttp import web
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthServicer, HealthStub, add_HealthServicer_to_server
 
+from tests.connections import reset
 from transcoder import Limits, Transcoder
 
 PATIENCE_S: Final = 10
@@ -112,8 +112,7 @@ class OverHttp:
         self._writer.close()
 
     async def leave(self) -> None:
-        connection: socket.socket = self._writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset(self._writer.get_extra_info("socket"))
         self._writer.transport.abort()
 
     async def told(self) -> bool:
@@ -261,7 +260,7 @@ async def test_a_write_that_finds_its_client_gone_is_the_one_end(
         served: OverHttp = await serve(servicer, running)
         client = served.blocking_call("stream", timeout_s=timeout_s)
         await servicer.begun.wait()
-        servicer.leave = lambda: reset(client)
+        servicer.leave = lambda: leave(client)
         servicer.may_write.set()
         await servicer.ended.wait()
         while len(servicer.told) < 2:
@@ -283,7 +282,7 @@ async def test_a_host_that_cancels_no_handlers_has_the_write_fail() -> None:
             served = OverHttp(f"{host}:{port}", runner.cleanup)
             client = served.blocking_call("stream", timeout_s=None)
             await servicer.begun.wait()
-            servicer.leave = lambda: reset(client)
+            servicer.leave = lambda: leave(client)
             servicer.may_write.set()
             await servicer.ended.wait()
     finally:
@@ -291,8 +290,8 @@ async def test_a_host_that_cancels_no_handlers_has_the_write_fail() -> None:
     assert servicer.cut == 0
 
 
-def reset(client: socket.socket) -> None:
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def leave(client: socket.socket) -> None:
+    reset(client)
     client.close()
 
 

@@ -1,8 +1,6 @@
 """A client that has sent all and still reads gets its answer; one that has gone is noticed."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -10,6 +8,7 @@ from typing import Any, Final
 import pytest
 from aiohttp import web
 
+from tests.connections import reset
 from transcoder.connection import LINGER_S
 from transcoder.errors import TranscodeError, status_json
 from transcoder.half_closed import CONTINUE, PROBE_S
@@ -119,8 +118,7 @@ async def test_a_reset_is_noticed_at_once() -> None:
     handler = Handler()
     async with connected(handler, GET) as (_, writer):
         await handler.begun.wait()
-        connection: socket.socket = writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset(writer.get_extra_info("socket"))
         writer.transport.abort()
         async with asyncio.timeout(PROBE_S):
             await handler.cancelled.wait()
@@ -132,8 +130,7 @@ async def test_a_reset_after_a_half_close_is_noticed() -> None:
         await handler.begun.wait()
         writer.write_eof()
         await reader.readexactly(len(CONTINUE))
-        connection: socket.socket = writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset(writer.get_extra_info("socket"))
         writer.transport.abort()
         async with asyncio.timeout(2 * PROBE_S):
             await handler.cancelled.wait()

@@ -6,7 +6,7 @@ path of the field; a message that has no JSON form is the server's fault: a `Fau
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import orjson
@@ -22,6 +22,7 @@ from transcoder.options import JsonOptions
 from transcoder.readers import Readers, descriptor_of, reaches_floats
 from transcoder.scalars import Fault, InexactNumber, Reader
 from transcoder.texts import TextReader, text_reader
+from transcoder.unwritable import fault_of, parts_of
 from transcoder.writers import Writers
 
 Decoder = Callable[[bytes], Message]
@@ -75,7 +76,7 @@ class Codec:
         """Write a message.
 
         Raises:
-            Fault, TypeError, ValueError, RecursionError: the message has no JSON form.
+            Fault: the message has no JSON form; with the path of what has none.
         """
         return self.encoder(type(message))(message)
 
@@ -107,7 +108,14 @@ class Codec:
             return self._field_encoder(descriptor.fields_by_name[field])
         write = self._writers.message(descriptor)
         dumps = orjson.dumps
-        return lambda message: dumps(write(message))
+
+        def encode(message: Message) -> bytes:
+            try:
+                return dumps(write(message))
+            except _UNWRITABLE as error:
+                raise self._explained([("", message)], error) from error
+
+        return encode
 
     def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
         """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
@@ -134,9 +142,17 @@ class Codec:
         def encode(message: Message) -> bytes:
             if is_null_unset and not type(message).HasField(message, name):
                 return b"null"
-            return orjson.dumps(write(getattr(message, name)))
+            value = getattr(message, name)
+            try:
+                return orjson.dumps(write(value))
+            except _UNWRITABLE as error:
+                raise self._explained(parts_of(field, value), error) from error
 
         return encode
+
+    def _explained(self, parts: Iterable[tuple[str, Message]], error: Exception) -> Exception:
+        """Returns the fault, with its path; the error itself where each part can be written."""
+        return fault_of(parts, self._writers) or error
 
     def text_reader(self, field: FieldDescriptor) -> TextReader | None:
         """Reads one value from a path or a query; None when the field's type has no text form."""

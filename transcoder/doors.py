@@ -56,6 +56,7 @@ from transcoder.options import Limits
 from transcoder.refused_pages import RefusedPages
 from transcoder.responses import NO_CONTENT, HeaderList, Responses, compressed
 from transcoder.routes import Router
+from transcoder.scalars import Fault
 from transcoder.signpost import HTML, Signpost, asks_for_page
 from transcoder.tasks import Tasks
 from transcoder.web import GrpcWeb
@@ -260,13 +261,24 @@ class Doors:
         status = http_code(call.initial_metadata) if call.initial_metadata else 200
         if status in NO_CONTENT:
             return status, b""
-        if route.size(response) > self._limits.inline_max_bytes:
-            # A copy: what a servicer returns may be its own state, which its next call changes.
-            copy = route.method.response_type()
-            type(copy).CopyFrom(copy, response)
-            encoded = await self._offload.answer(route.encode, copy)
-        else:
-            encoded = route.encode(response)
+        try:
+            if route.size(response) > self._limits.inline_max_bytes:
+                # A copy: what a servicer returns may be its own state, which its next call changes.
+                copy = route.method.response_type()
+                type(copy).CopyFrom(copy, response)
+                encoded = await self._offload.answer(route.encode, copy)
+            else:
+                encoded = route.encode(response)
+        except Fault as fault:
+            reason = without_values(fault.text("the message"))
+            logger.error(
+                "answer of %s has no JSON form: %s, request id %s",
+                route.method.path,
+                reason,
+                request_id,
+            )
+            del out[1:]  # what the answer would have said
+            return self._failure(internal(request_id), out)
         out.append(("Content-Type", JSON))
         return status, encoded
 

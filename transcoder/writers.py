@@ -162,10 +162,11 @@ class Writers:
 
     def _special(self, descriptor: Descriptor) -> Callable[..., object] | None:
         if descriptor.full_name == wellknown.ANY:
-            return wellknown.any_writer(self._resolve)
+            return wellknown.any_writer(self.resolve)
         return _SPECIAL.get(descriptor.full_name)
 
-    def _resolve(self, url: str) -> Resolved[Writer]:
+    def resolve(self, url: str) -> Resolved[Writer]:
+        """What a type URL stands for; raises Fault where it stands for nothing known."""
         name = wellknown.type_name_of(url)
         resolved = self._resolved.get(name)
         if resolved is None:

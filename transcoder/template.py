@@ -125,7 +125,7 @@ class _Parser:
             field_path.append(self._read_identifier())
         if any(variable.field_path == tuple(field_path) for variable in self.variables):
             self._position = opened_at
-            self._refuse(f"variable {'.'.join(field_path)!r} is here again")
+            self._refuse(f"expected variable {'.'.join(field_path)!r} once")
         start = len(self.segments)
         whose = f"of the variable in column {opened_at + 1}"
         if self._take("="):
@@ -159,7 +159,7 @@ class _Parser:
             return
         if any(isinstance(segment, Multi) for segment in self.segments):
             self._position = position
-            self._refuse('"**" is here again')
+            self._refuse('expected "**" once')
         self.segments.append(Multi())
 
     def _read_identifier(self) -> str:

@@ -89,7 +89,7 @@ ROWS = [
             ),
             Refusal(
                 "get: '/a/**/{name=**}'",
-                "{rule}: GET path template '/a/**/{name=**}', column 13: \"**\" is here again",
+                "{rule}: GET path template '/a/**/{name=**}', column 13: expected \"**\" once",
             ),
         ),
         id="** before other segments",
@@ -115,7 +115,7 @@ ROWS = [
             Refusal(
                 "get: '/a/{name}/{name}'",
                 "{rule}: GET path template '/a/{name}/{name}', column 11: "
-                "variable 'name' is here again",
+                "expected variable 'name' once",
             ),
         ),
         id="a variable twice",

@@ -249,6 +249,7 @@ def test_first_field_in_the_order_of_the_proto_is_told() -> None:
 def test_only_methods_whose_requests_have_rules_are_checked() -> None:
     assert sorted(CHECKS) == [
         PATH + "CreateAction",
+        PATH + "GetOrgByDomainGlobal",
         PATH + "ListActions",
         PATH + "SetTriggerActions",
         PATH + "UpdateAction",

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PATIENCE_S: Final = 5.0
+PLAIN: Final = "text/plain; charset=utf-8"
+"""Of refusals of gRPC-Web before it is a call: JSON would look like another protocol."""
+
 PAUSE_S: Final = 1.0
 AT_ONCE: Final = 32
 GOODBYE: Final = b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -96,6 +99,7 @@ class Connection:
         host, _, port = address.rpartition(":")
         self._address = host, int(port)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._may_be_text = False
 
     def close(self) -> None:
         if self._streams is not None:
@@ -141,6 +145,7 @@ class Connection:
             self.close()
             self._streams = await asyncio.open_connection(*self._address)
         reader, writer = self._streams
+        self._may_be_text = b"application/grpc-web" in octets.lower()
         writer.write(octets)
         return reader
 
@@ -162,7 +167,8 @@ class Connection:
         body = b""
         if has_body and status not in _BODILESS:
             body = await reader.readexactly(int(headers["content-length"]))
-            _check(status, headers, body)
+            if not (self._may_be_text and headers.get("content-type") == PLAIN):
+                _check(status, headers, body)
         return status, headers.get("connection") == "close"
 
 

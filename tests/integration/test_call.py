@@ -138,10 +138,12 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
     [
         pytest.param(
             ("Reactivate",),
-            "error: unknown method 'Reactivate': expected one of Healthz, ListActions, GetAction, "
-            "CreateAction, UpdateAction, DeactivateAction, ReactivateAction, DeleteAction, "
-            "ListFlowTypes, ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions, "
-            "RunTrigger, TestAction, CheckScript, GetExampleContext, ListRuns, ListActionMetrics\n",
+            "error: unknown method 'Reactivate': expected one of Healthz, GetMyOrg, "
+            "GetOrgByDomainGlobal, ListActions, GetAction, CreateAction, UpdateAction, "
+            "DeactivateAction, ReactivateAction, DeleteAction, ListFlowTypes, "
+            "ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions, GetDefaultOrg, "
+            "GetOrgByID, ListOrgs, RunTrigger, TestAction, CheckScript, GetExampleContext, "
+            "ListRuns, ListActionMetrics\n",
             id="unknown method",
         ),
         pytest.param(

@@ -45,7 +45,7 @@ from server.runlog import RunLog
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
-from server.services.other_methods import other_method
+from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.services.run_records import Records
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
@@ -234,6 +234,7 @@ class Application:
             cors_origins=config.cors_origins,
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
+            not_served=NOT_SERVED_BELOW,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
         return GrpcServer(layers=layers, connections_max=connections.grpc), transcoder

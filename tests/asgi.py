@@ -16,6 +16,7 @@ from transcoder.ceiling import Ceiling
 from transcoder.offload import Offload
 from transcoder.options import Limits
 from transcoder.schema import methods_of
+from transcoder.signpost import Signpost
 from transcoder.web import GrpcWeb
 
 SERVICE: Final = "grpc.health.v1.Health"
@@ -85,7 +86,14 @@ def application_of(
 ) -> GrpcWeb:
     """Makes the application alone, as a Transcoder makes it."""
     ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
-    return GrpcWeb(backend, methods, limits=limits, offload=Offload(), ceiling=ceiling)
+    return GrpcWeb(
+        backend,
+        methods,
+        limits=limits,
+        offload=Offload(),
+        ceiling=ceiling,
+        unknown_method=Signpost("").unknown_method,
+    )
 
 
 def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:

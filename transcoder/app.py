@@ -34,6 +34,7 @@ from transcoder.routes import NewRoute
 from transcoder.rules import rules_of
 from transcoder.schema import methods_of
 from transcoder.service_config import ServiceConfig
+from transcoder.signpost import Signpost
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Transcoder:
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
         response_headers: Mapping[str, str] = MappingProxyType({}),
         docs: str = "",
+        not_served: Mapping[str, str] = MappingProxyType({}),
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Configure the doors.
@@ -84,12 +86,15 @@ class Transcoder:
             response_headers: what every answer has besides, refusals and health included
                 ({"Cache-Control": "no-store"}).
             docs: where the services are documented; a 404 outside of every prefix names it.
+            not_served: texts by the beginning of a path ("/acme." or "/acme/v1/"), for APIs that
+                clients may expect here; a path that no route or method serves is answered
+                UNIMPLEMENTED with the text instead of 404.
             limits: what a client may make the server hold.
 
         Raises:
             SchemaError: an origin or an interceptor is not one, the service configuration cannot be
-                read, `compress_min_bytes` is negative, or a response header is not one or not to be
-                set here.
+                read, `compress_min_bytes` is negative, a response header is not one or not to be
+                set here, or a beginning in `not_served` does not start with "/".
         """
         if compress_min_bytes is not None and compress_min_bytes < 0:
             message = f"compress_min_bytes: expected 0 or more, or None, got {compress_min_bytes}"
@@ -109,7 +114,7 @@ class Transcoder:
             forward_cookies=forward_cookies,
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             response_headers=fixed_headers(response_headers),
-            docs=docs,
+            signpost=Signpost(docs, not_served),
             limits=limits,
             offload=self._offload,
             tasks=self._tasks,

@@ -35,7 +35,6 @@ from transcoder.errors import (
     foreign_origin,
     internal,
     malformed,
-    not_found,
     shown,
     status_json,
     unimplemented,
@@ -108,13 +107,13 @@ class Doors:
         forward_cookies: bool,
         compress_min_bytes: int,
         response_headers: HeaderList,
-        docs: str,
+        signpost: Signpost,
         limits: Limits,
         offload: Offload,
         tasks: Tasks,
     ) -> None:
         self.is_ready = False
-        self.signpost: Final = Signpost(docs)
+        self.signpost: Final = signpost
         self.router: Final[Router[Route]] = Router()
         self.methods: Final[dict[str, Method]] = {}
         self._backend = backend
@@ -137,6 +136,7 @@ class Doors:
             ceiling=ceiling,
             forward_cookies=forward_cookies,
             compress_min_bytes=compress_min_bytes,
+            unknown_method=signpost.unknown_method,
         )
         # Unique without asking the system for randomness on each request.
         self._id_prefix = os.urandom(6).hex()
@@ -371,8 +371,9 @@ class Doors:
             content_type = shown(request.headers.get("Content-Type"))
             raise unsupported_media_type(f"content type {content_type}: expected {GRPC_WEB}+proto")
         if error.code is grpc.StatusCode.NOT_FOUND:
-            error = not_found(self.signpost.text(path))
-            if asks_for_page(request.headers.get("Accept")):
+            error = self.signpost.missing(path)
+            is_404 = error.code is grpc.StatusCode.NOT_FOUND
+            if is_404 and asks_for_page(request.headers.get("Accept")):
                 _log_refusal(request, path, error, out[0][1])
                 out += (("Content-Type", HTML), ("Vary", "Accept"), *_PAGE_HEADERS)
                 return error.http_status, self.signpost.page()

@@ -1,12 +1,15 @@
-"""What a 404 says there is, for whoever looks at a wrong path: as JSON, or as a page.
+"""Texts for paths that are not served: a 404 as JSON or as a page, or UNIMPLEMENTED.
 
 Follows RFC 9110 section 15.5.5 (404) and 12.5.1 (Accept).
 Rule: nothing that a request holds is in it.
 """
 
 import html
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
+from transcoder.errors import SchemaError, TranscodeError, not_found, shown, unimplemented
 from transcoder.template import Literal, PathTemplate
 
 HTML: Final = "text/html; charset=utf-8"
@@ -18,9 +21,21 @@ _HEALTH: Final = "/healthz and /readyz tell whether it serves"
 class Signpost:
     """The prefixes of what is registered."""
 
-    def __init__(self, docs: str) -> None:
-        """Know no prefixes yet; `docs` says where the services are documented, if not empty."""
+    def __init__(self, docs: str, not_served: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Starts without registered prefixes.
+
+        Args:
+            docs: says where the services are documented, if not empty.
+            not_served: texts by the beginning of a path, for APIs that are known but not served.
+
+        Raises:
+            SchemaError: a beginning does not start with "/".
+        """
+        for beginning in not_served:
+            if not beginning.startswith("/"):
+                raise SchemaError(f'not_served: expected "/" first, got {beginning!r}')
         self._docs = docs
+        self._not_served = not_served
         self._mounts: dict[str, None] = {}
         self._beginnings: dict[str, None] = {}
 
@@ -32,6 +47,15 @@ class Signpost:
         beginning = prefix or (f"/{first.text}" if isinstance(first, Literal) else "")
         if beginning:
             self._beginnings[beginning] = None
+
+    def missing(self, path: str) -> TranscodeError:
+        """Returns the error for a path without a route."""
+        text = self._text_of_not_served(path)
+        return not_found(self.text(path)) if text is None else unimplemented(text)
+
+    def unknown_method(self, path: str) -> TranscodeError:
+        """Returns the error for a method of gRPC-Web that is not registered."""
+        return unimplemented(self._text_of_not_served(path) or f"unknown method {shown(path)}")
 
     def text(self, path: str) -> str:
         """Returns the message of a 404, longer where a prefix seems to be left out."""
@@ -51,6 +75,13 @@ class Signpost:
             f"<h1>{_MISSING}</h1><p>This is an API.{paths}"
             f"<p>{_HEALTH}.{docs}\n"
         ).encode()
+
+    def _text_of_not_served(self, path: str) -> str | None:
+        whole = f"{path}/"  # a beginning that ends with a slash is that path, too
+        for beginning, text in self._not_served.items():
+            if whole.startswith(beginning):
+                return text
+        return None
 
     def _listed(self) -> str:
         *others, last = self._beginnings

@@ -14,7 +14,7 @@ Rule 2: framing is `grpcweb`'s, metadata and deadline are `headers`', the call i
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import grpc
@@ -80,10 +80,15 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
         ceiling: Ceiling,
         forward_cookies: bool = False,
         compress_min_bytes: int = COMPRESS_MIN_BYTES,
+        unknown_method: Callable[[str], TranscodeError],
     ) -> None:
-        """Serve `methods`, by path; what is added to the mapping later is served too."""
+        """Serve `methods`, by path; what is added to the mapping later is served too.
+
+        `unknown_method` returns the error for any other path.
+        """
         super().__init__(enable_cors=False)
         self._compress_min_bytes = compress_min_bytes
+        self._unknown_method = unknown_method
         self._backend = backend
         self._limits = limits
         self._offload = offload
@@ -201,7 +206,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
     def _call(self, scope: Scope, headers: CIMultiDictProxy[str], request_id: str) -> Call:
         method = self._get_rpc_handler(scope["path"])
         if method is None:
-            raise unimplemented(f"unknown method {shown(scope['path'])}")
+            raise self._unknown_method(scope["path"])
         if method.client_streaming:
             raise unimplemented(f"{method.path} streams its requests, which gRPC-Web does not")
         metadata = HttpMetadata(

@@ -1,6 +1,8 @@
-"""Methods of ZITADEL's other services: refused with a text that says what there is.
+"""Methods and REST paths of ZITADEL that are not served: the text that refuses them.
 
 Follows doc/statuscodes.md of grpc: a method that a server does not have is UNIMPLEMENTED.
+Over REST a path cannot name its method. What ZITADEL has below a prefix is known by its first
+segments, from the annotations of its .proto files; any other path there is a wrong one.
 Rule: one handler for all of them, whatever a client names, so that nothing is kept for a name.
 """
 
@@ -15,6 +17,29 @@ NOT_SERVED: Final = (
     "not served: of ZITADEL's APIs, this service has actions and flows of the management service, "
     "and looks organisations up"
 )
+
+# Without "actions", "flows" and "healthz", which are served whole: other paths below are wrong.
+_MANAGEMENT: Final = (
+    "global granted_projects iam idps languages metadata orgs policies projectgrants "
+    "projects text user_grants users zitadel"
+)
+_ADMIN: Final = (
+    "aggregates domains email events export failedevents features healthz idps import instances "
+    "languages members milestones notification orgs policies restrictions secretgenerators "
+    "settings sms smtp text trusted_domains views"
+)
+_OTHER_PATHS: Final = ("/auth/v1/", "/system/v1/", "/v2/", "/v2beta/", "/resources/v3alpha/")
+
+NOT_SERVED_BELOW: Final = dict.fromkeys(
+    (
+        _ZITADEL,
+        *(f"/management/v1/{name}/" for name in _MANAGEMENT.split()),
+        *(f"/admin/v1/{name}/" for name in _ADMIN.split()),
+        *_OTHER_PATHS,
+    ),
+    NOT_SERVED,
+)
+"""The text by the beginning of a path of REST or gRPC-Web."""
 
 
 def other_method(method: str) -> Handler | None:

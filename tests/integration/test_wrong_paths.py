@@ -25,6 +25,8 @@ async def test_a_wrong_path_says_what_there_is(tmp_path: Path) -> None:
                 ("POST", "/reactivate", HINT),
                 ("POST", "/actions/_search", HINT),
                 ("GET", "/management/v1/none", "Not Found"),
+                ("POST", "/management/v1/actions/1/_rename", "Not Found"),
+                ("POST", "/actions.v1.ExecutionService/None", HINT),
             ):
                 async with session.request(verb, path) as answer:
                     said = (answer.status, await answer.json())

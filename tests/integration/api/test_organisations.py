@@ -4,7 +4,7 @@ Calls and their order are those of ZITADEL's Terraform provider: its data source
 organisation, and of many.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -13,6 +13,11 @@ from tests.accounts import Accounts
 from tests.doors import DOORS, Caller, Doors
 from zitadel import admin_pb2, object_pb2, org_pb2
 from zitadel import management_pb2 as pb
+
+NOT_SERVED: Final = (
+    "not served: of ZITADEL's APIs, this service has actions and flows of the management service, "
+    "and looks organisations up"
+)
 
 
 @pytest.fixture
@@ -154,10 +159,36 @@ async def test_another_method_of_zitadel_is_unimplemented_and_says_what_there_is
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await multi(b"", metadata=metadata, timeout=30)
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert failed.value.details() == (
-        "not served: of ZITADEL's APIs, this service has actions and flows of the management "
-        "service, and looks organisations up"
+    assert failed.value.details() == NOT_SERVED
+    url = f"http://{caller.doors.http}{method}"
+    headers = {**dict(metadata), "Content-Type": "application/grpc-web+proto"}
+    async with caller.doors.session.post(url, headers=headers, data=bytes(5)) as answer:
+        body = await answer.read()
+    assert (answer.status, body[5:].decode()) == (
+        200,
+        f"grpc-status:12\r\ngrpc-message:{NOT_SERVED}\r\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        pytest.param("POST", "/zitadel.user.v2.UserService/ListUsers", id="a method's own path"),
+        pytest.param("POST", "/management/v1/users/_search", id="ListUsers"),
+        pytest.param("POST", "/management/v1/orgs", id="AddOrg"),
+        pytest.param("GET", "/admin/v1/instances/me", id="GetMyInstance"),
+        pytest.param("GET", "/auth/v1/users/me", id="GetMyUser"),
+        pytest.param("POST", "/v2/sessions/search", id="ListSessions"),
+    ],
+)
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_a_rest_path_of_another_method_of_zitadel_says_what_there_is(
+    caller: Caller, verb: str, path: str, accept: str
+) -> None:
+    url, headers = f"http://{caller.doors.http}{path}", {"Accept": accept}
+    async with caller.doors.session.request(verb, url, headers=headers) as answer:
+        said = (answer.status, await answer.json())
+    assert said == (501, {"code": 12, "message": NOT_SERVED})
 
 
 async def test_a_method_of_somebody_else_is_not_found(caller: Caller) -> None:

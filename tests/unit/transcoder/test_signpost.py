@@ -1,7 +1,9 @@
-"""What a 404 says there is."""
+"""What a path that is not served is answered."""
 
+import grpc
 import pytest
 
+from transcoder import SchemaError
 from transcoder.signpost import Signpost, asks_for_page
 from transcoder.template import PathTemplate
 
@@ -48,6 +50,34 @@ def test_a_page_says_the_same_and_escapes_it() -> None:
     assert "<li><code>/a&lt;b</code></ul>" in page
     assert "/healthz" in page
     assert "See &lt;docs&gt;." in page
+
+
+@pytest.mark.parametrize(
+    ("path", "is_known"),
+    [
+        ("/acme.Shop/Buy", True),
+        ("/acme/v1", True),
+        ("/acme/v1/carts/1", True),
+        ("/acme/v11", False),
+        ("/acme", False),
+        ("/", False),
+    ],
+)
+def test_an_api_that_is_known_but_not_served_is_unimplemented(path: str, is_known: bool) -> None:
+    made = Signpost("", {"/acme.": "no shop", "/acme/v1/": "no shop"})
+    route, method = made.missing(path), made.unknown_method(path)
+    unimplemented, not_found = grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND
+    if is_known:
+        assert (route.code, route.message) == (unimplemented, "no shop")
+        assert (method.code, method.message) == (unimplemented, "no shop")
+    else:
+        assert (route.code, route.message) == (not_found, "Not Found")
+        assert (method.code, method.message) == (unimplemented, f"unknown method {path!r}")
+
+
+def test_a_beginning_of_what_is_not_served_starts_with_a_slash() -> None:
+    with pytest.raises(SchemaError, match="not_served: expected \"/\" first, got 'acme/'"):
+        Signpost("", {"acme/": "no shop"})
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 	@touch $@
 
 .venv/.stamp-node: .venv/.stamp-dev $(NODE_CLIENT)/package-lock.json $(NODE_CLIENT)/chromium.mjs
-	@echo "Fetching the JavaScript clients and the Chromium that tests use into $(NODE_CLIENT) (about 80 MB)"
+	@echo "Fetching the JavaScript clients and the Chromium that tests use into $(NODE_CLIENT) (about 90 MB)"
 	@cd $(NODE_CLIENT) && $(NPM_CI) && "$$node" chromium.mjs
 	@touch $@
 

@@ -3,8 +3,8 @@
 The batch is the unit of commit: each command is decided in order, sees the earlier ones, and is
 answered once the batch is durable. A refusal fails one command, a storage failure fails the batch.
 Where callers come one by one but many at a time, as grpc.aio delivers them, a transaction each
-would cost more than all the rest: so a batch is gathered as long as more come. A caller that is
-alone, or the first after a lull, never waits.
+would cost more than all the rest. So a batch is gathered as long as more come, but only while the
+process has no CPU time to spare: with time to spare, a transaction each costs nobody anything.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Final, Generic, Self, TypeAlias
 
 from server.commands.base import Change, Command, R
 from server.commands.batch import Batch, needs_of
+from server.commands.load import ProcessLoad
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal, Unchanged
 from server.eventstore.contract import Loaded, StorageError, Transactions, Writes
@@ -36,7 +37,12 @@ PAUSE_S: Final = 0.001
 """What callers who come one by one leave between them at the most."""
 
 GATHER_MAX_S: Final = 0.010
-"""That the first of a batch waits for others to come."""
+"""Max seconds that the first of a batch waits for others, in a process without time to spare."""
+
+SPARE_UNTIL: Final = 0.80
+SATURATED: Final = 0.92
+"""Shares of a core that the process uses: up to the first nobody waits, from the second on for
+`GATHER_MAX_S`, and in between for a part of it (docs/decisions/0020)."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -53,7 +59,8 @@ class BatchFailed(Exception):
 class CommandQueue:
     """Commits commands to a store, whose clock is the time of each command.
 
-    `on_commit` is given the events of each batch, on the loop, before its callers are answered.
+    `on_commit` is given the events of each batch, on the loop, before its callers are answered;
+    `load` tells how much of a core the process uses.
     """
 
     def __init__(
@@ -62,7 +69,9 @@ class CommandQueue:
         *,
         on_commit: OnCommit | None = None,
         waiting_max: int = WAITING_MAX,
+        load: Callable[[], float] | None = None,
     ) -> None:
+        self._load = load or ProcessLoad().share
         self._store = store
         self._on_commit = on_commit
         self._waiting_max = waiting_max
@@ -146,9 +155,15 @@ class CommandQueue:
             self._waiting.clear()
 
     async def _gather(self, last: int) -> None:
-        """Wait for more: as long as more come, and until half as many are here as were last."""
+        """Wait for more: as long as more come, and until half as many are here as were last.
+
+        Not at all while the process has time to spare.
+        """
+        patience = (self._load() - SPARE_UNTIL) / (SATURATED - SPARE_UNTIL)
+        if patience <= 0:
+            return
         loop = asyncio.get_running_loop()
-        until = loop.time() + GATHER_MAX_S
+        until = loop.time() + GATHER_MAX_S * min(patience, 1)
         seen = 0
         while (here := len(self._waiting)) < FULL and loop.time() < until:
             if here == seen and here >= last // 2:

@@ -20,6 +20,7 @@ from typing import Final
 import uvloop
 
 from tests.bench import scripts
+from tests.bench.arrivals import measure_arrivals
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
 from tests.bench.report import Figure, Spread, WorkRow, as_json, table
@@ -39,6 +40,7 @@ VERSIONS_OF: Final = (
     "uvicorn",
     "httptools",
 )
+ARRIVALS: Final = "arrivals"
 START: Final = "start"
 SCRIPTS: Final = "scripts"
 STARTS: Final = 3
@@ -49,12 +51,15 @@ IDLE_MIB: Final = 120.0
 def main() -> int:
     options = _options()
     server_cores, client_cores = two_cores()
+    waits: Sequence[Figure] = []
     os.sched_setaffinity(0, client_cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
         all_cores = server_cores | client_cores
         servers = Servers(Path(folder), server_cores, stack, all_cores=all_cores)
         try:
             rounds = uvloop.run(_all_rounds(servers, options)) if options.works else []
+            if options.arrivals:
+                waits = uvloop.run(measure_arrivals(servers))
         except WrongAnswer as wrong:
             print(f"bench: nothing counts, {wrong}", file=sys.stderr)
             return 1
@@ -68,7 +73,7 @@ def main() -> int:
         print(f"bench: nothing counts, {wrong}", file=sys.stderr)
         return 1
     rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
-    figures = [*_ratios(options.works, rounds), *_start_figures(starts), *runs]
+    figures = [*_ratios(options.works, rounds), *waits, *_start_figures(starts), *runs]
     print(f"\n{table(rows, figures)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
@@ -82,12 +87,13 @@ class Options:
     seconds: float
     json: Path
     works: Sequence[Work | Loop]
+    arrivals: bool
     starts: bool
     scripts: bool
 
 
 def _options() -> Options:
-    names = [*(work.name for work in WORKS), START, SCRIPTS]
+    names = [*(work.name for work in WORKS), ARRIVALS, START, SCRIPTS]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
@@ -109,6 +115,7 @@ def _options() -> Options:
         given.seconds,
         given.json,
         works,
+        arrivals=ARRIVALS in given.only,
         starts=START in given.only,
         scripts=SCRIPTS in given.only,
     )

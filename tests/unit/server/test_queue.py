@@ -395,8 +395,21 @@ async def time(monkeypatch: pytest.MonkeyPatch) -> HandTime:
     return time
 
 
+def saturated() -> float:
+    return queue_module.SATURATED
+
+
+def with_time_to_spare() -> float:
+    return queue_module.SPARE_UNTIL
+
+
+def nearly_busy() -> float:
+    between = queue_module.SATURATED - queue_module.SPARE_UNTIL
+    return queue_module.SPARE_UNTIL + 0.45 * between
+
+
 async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore, time: HandTime) -> None:
-    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+    async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
         callers.create_task(queue.execute(an_action("1")))
         await settled()
@@ -411,7 +424,7 @@ async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore, time: 
 async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(
     store: MemoryStore, time: HandTime
 ) -> None:
-    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+    async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await asyncio.gather(*(queue.execute(an_action(f"crowd {n}")) for n in range(20)))
         callers.create_task(queue.execute(an_action("1")))
         for _ in range(5):
@@ -425,7 +438,7 @@ async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(
 
 
 async def test_a_full_batch_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
-    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+    async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
         for number in range(FULL):
             callers.create_task(queue.execute(an_action(str(number))))
@@ -433,7 +446,7 @@ async def test_a_full_batch_waits_for_nobody(store: MemoryStore, time: HandTime)
 
 
 async def test_gathering_ends_though_more_come(store: MemoryStore, time: HandTime) -> None:
-    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+    async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
         callers.create_task(queue.execute(an_action("0")))
         await settled()
@@ -447,16 +460,41 @@ async def test_gathering_ends_though_more_come(store: MemoryStore, time: HandTim
 
 
 async def test_caller_that_is_alone_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
-    async with CommandQueue(store) as queue:
+    async with CommandQueue(store, load=saturated) as queue:
         for number in "123":
             await queue.execute(an_action(number))
     assert (store.sizes(), time.pauses) == ([1, 1, 1], 0)
 
 
 async def test_the_first_after_a_lull_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
-    async with CommandQueue(store) as queue:
+    async with CommandQueue(store, load=saturated) as queue:
         await crowd(queue)
         await settled()
         time.now += 10.0
         await queue.execute(an_action("1"))
     assert (store.sizes(), time.pauses) == ([2, 1], 0)
+
+
+async def test_nobody_waits_while_the_process_has_time_to_spare(
+    store: MemoryStore, time: HandTime
+) -> None:
+    queue = CommandQueue(store, load=with_time_to_spare)
+    async with queue, asyncio.TaskGroup() as callers:
+        await crowd(queue)
+        for number in "123":
+            callers.create_task(queue.execute(an_action(number)))
+            await settled()
+    assert (store.sizes(), time.pauses) == ([2, 1, 1, 1], 0)
+
+
+async def test_a_process_that_is_nearly_busy_waits_for_a_part_of_the_time(
+    store: MemoryStore, time: HandTime
+) -> None:
+    async with CommandQueue(store, load=nearly_busy) as queue, asyncio.TaskGroup() as callers:
+        await crowd(queue)
+        callers.create_task(queue.execute(an_action("0")))
+        await settled()
+        for number in range(1, 6):
+            callers.create_task(queue.execute(an_action(str(number))))
+            await time.end_pause()
+        assert store.sizes() == [2, 6]

@@ -71,9 +71,9 @@ DRAIN_S: Final = 10.0
 OWN_THREADS: Final = 2
 """Threads for the service's own files and keys, so that no organisation's work delays them."""
 
-_YOUNG_MAX: Final = 5_000
+_YOUNG_MAX: Final = 10_000
 """Max objects made and not freed before the collector runs; Python's own is 700. A call by
-gRPC leaves six of grpc.aio's, with its metadata of 16 KiB at most: 13 MiB."""
+gRPC leaves six of grpc.aio's, with its metadata of 16 KiB at most: 26 MiB."""
 
 _RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
     "X-Robots-Tag": "none"

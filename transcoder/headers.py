@@ -41,6 +41,7 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
+_NOTHING: Final[frozenset[str]] = frozenset()
 _NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID, HTTP_CODE}
 _NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
@@ -80,7 +81,7 @@ def deadline_of(headers: Mapping[str, str]) -> float | None:
 class HttpMetadata(Metadata):
     """Metadata read from HTTP headers when somebody asks for it."""
 
-    __slots__ = ("_built", "_forward_cookies", "_headers", "_request_id")
+    __slots__ = ("_built", "_forward_cookies", "_headers", "_of_connection", "_request_id")
 
     def __init__(
         self, headers: MultiMapping[str], *, request_id: str, forward_cookies: bool = False
@@ -94,6 +95,8 @@ class HttpMetadata(Metadata):
         self._request_id = request_id
         self._forward_cookies = forward_cookies
         self._built: Sequence[Metadatum] | None = None
+        connection = headers.getall("connection", None)
+        self._of_connection = _NOTHING if connection is None else _tokens(connection)
         for name in headers:
             if name.endswith(_BIN_SUFFIXES):
                 self._all()
@@ -143,14 +146,19 @@ class HttpMetadata(Metadata):
         yield Metadatum(REQUEST_ID, self._request_id)
 
     def _passes(self, key: str) -> bool:
-        if key in _NOT_IN or key.startswith(_NOT_IN_PREFIXES):
+        if not _may_pass(key) or key in self._of_connection:
             return False
-        if key == "cookie":
-            return self._forward_cookies
-        connection = self._headers.getall("connection", None)
-        return connection is None or key not in map(
-            str.strip, ",".join(connection).lower().split(",")
-        )
+        return key != "cookie" or self._forward_cookies
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_pass(key: str) -> bool:
+    return key not in _NOT_IN and not key.startswith(_NOT_IN_PREFIXES)
+
+
+def _tokens(values: Iterable[str]) -> frozenset[str]:
+    """Returns what a header of comma-separated names names, in lower case."""
+    return frozenset(map(str.strip, ",".join(values).lower().split(",")))
 
 
 def _metadatum(key: str, value: str) -> Iterable[Metadatum]:

@@ -3,7 +3,6 @@
 What happens on a connection is connection.py's.
 """
 
-import asyncio
 import logging
 import re
 import resource
@@ -12,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from transcoder.accepting import Acceptor, bind
 from transcoder.connection import Connection, Connections, Refuse, make_request
 from transcoder.errors import SchemaError
 from transcoder.options import Limits
@@ -47,7 +47,7 @@ class Listener:
         self._handler = handler
         self._limits = limits
         self._connections = Connections(refuse, limits=limits, tasks=tasks or Tasks())
-        self._socket_server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
     async def start(self, address: str) -> str:
@@ -69,20 +69,17 @@ class Listener:
         # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
         backlog = self._connections.maximum = _room_for(self._limits.connections_max)
         server = web.Server(self._handler, request_factory=make_request)
-        loop = asyncio.get_running_loop()
-
-        def connection() -> Connection:
-            return Connection(self._connections, server)
-
         if path is not None:
-            bound = listening(path, backlog=backlog)
+            sockets = [listening(path, backlog=backlog)]
             self._socket_file = SocketFile(path)
-            self._socket_server = await loop.create_unix_server(
-                connection, sock=bound, backlog=backlog
-            )
+        else:
+            sockets = await bind(host, port)
+        self._acceptor = Acceptor(
+            sockets, lambda: Connection(self._connections, server), backlog=backlog
+        )
+        if path is not None:
             return f"{SCHEME}{path}"
-        self._socket_server = await loop.create_server(connection, host, port, backlog=backlog)
-        name, number = self._socket_server.sockets[0].getsockname()[:2]
+        name, number = sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
     async def stop(self) -> None:
@@ -92,8 +89,8 @@ class Listener:
         """
         if self._socket_file is not None:
             self._socket_file.remove()
-        if self._socket_server is not None:
-            self._socket_server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         await self._connections.drain()
 
 

@@ -1,8 +1,8 @@
 """Sends requests that nobody sends in good faith, many at a time, and judges what comes back.
 
-What is wrong, whatever was sent: a status of 500 or more, an answer that is not HTTP or not in our
-words, no answer to a request that keeps the rules, and 5 seconds without either an answer or the
-end of the connection.
+Wrong, whatever was sent: a status of 500 or more (but 501, which says that the service has no such
+method), an answer that is not HTTP or not in our words, no answer to a request that keeps the
+rules, and 5 seconds without either an answer or the end of the connection.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 PATIENCE_S: Final = 5.0
@@ -83,7 +84,9 @@ async def _attack(address: str, attempts: Iterator[Attempt], report: Report) -> 
             continue
         report.statuses.update(statuses or [0])
         report.faults += [
-            (f"status {status}", attempt.octets) for status in statuses if status >= 500
+            (f"status {status}", attempt.octets)
+            for status in statuses
+            if status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED
         ]
     kept.close()
 

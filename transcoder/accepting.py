@@ -1,0 +1,105 @@
+"""Accept connections, and pause where no more files may be opened.
+
+The event loops' own way is not used: on EMFILE uvloop closes a spare file to accept and refuse; if
+another thread takes that descriptor, the loop turns without end on a socket that stays readable.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 1.0
+_REPORT_EVERY_S: Final = 60.0
+_ACCEPTED_AT_ONCE: Final = 64
+"""Max connections accepted before the loop turns to others."""
+
+
+async def bind(host: str | None, port: int) -> list[socket.socket]:
+    """Binds every address of a host; without one, every interface.
+
+    Raises:
+        OSError: an address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    bound = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+    sockets = [socket.socket(fileno=os.dup(held.fileno())) for held in bound.sockets]
+    bound.close()
+    return sockets
+
+
+class Acceptor:
+    """Accepts on sockets until it is closed."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        make_protocol: Callable[[], asyncio.Protocol],
+        *,
+        backlog: int,
+    ) -> None:
+        """Starts to listen and to accept.
+
+        Args:
+            sockets: bound; they are closed with the acceptor.
+            make_protocol: makes the protocol of a connection.
+            backlog: connections that the kernel may keep waiting.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._make_protocol = make_protocol
+        self._retries: dict[socket.socket, asyncio.TimerHandle | None] = dict.fromkeys(sockets)
+        self._connecting: set[asyncio.Task[object]] = set()
+        self._reported_at = -_REPORT_EVERY_S
+        for listening in sockets:
+            listening.setblocking(False)
+            listening.listen(backlog)
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def close(self) -> None:
+        for listening, retry in self._retries.items():
+            if retry is not None:
+                retry.cancel()
+            self._loop.remove_reader(listening)
+            listening.close()
+        self._retries.clear()
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                accepted, _ = listening.accept()
+            except BlockingIOError:
+                return
+            except (InterruptedError, ConnectionAbortedError):
+                continue
+            except OSError as error:
+                self._pause(listening, error)
+                return
+            accepted.setblocking(False)
+            connecting = self._loop.create_task(self._connect(accepted))
+            self._connecting.add(connecting)
+            connecting.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._make_protocol, accepted)
+        except OSError:
+            accepted.close()  # its client has left meanwhile
+
+    def _pause(self, listening: socket.socket, error: OSError) -> None:
+        """Leaves connections to the kernel's backlog for a moment."""
+        self._loop.remove_reader(listening)
+        self._retries[listening] = self._loop.call_later(_RETRY_S, self._resume, listening)
+        now = self._loop.time()
+        if now - self._reported_at >= _REPORT_EVERY_S:
+            self._reported_at = now
+            logger.warning(
+                "connections wait to be accepted: %s", os.strerror(error.errno or 0).lower()
+            )
+
+    def _resume(self, listening: socket.socket) -> None:
+        self._retries[listening] = None
+        self._loop.add_reader(listening, self._accept, listening)

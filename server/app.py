@@ -54,7 +54,7 @@ from server.threads import ThreadPool
 from server.validation import checks_of
 from server.version import installed_version
 from transcoder import Limits, Transcoder
-from transcoder.unix_sockets import cleared, path_of
+from transcoder.http.unix_sockets import cleared, path_of
 from zitadel import admin_pb2, management_pb2
 from zitadel.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server

@@ -10,14 +10,14 @@ from typing import Final
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from transcoder.asgi import EXTENSION, Event, Routed, Scope
-from transcoder.calls import Call, Method, Receive, Sink
-from transcoder.ceiling import Ceiling
-from transcoder.offload import Offload
+from transcoder.call import Call, Method, Receive, Sink
+from transcoder.http.asgi_bridge import EXTENSION, Event, Routed, Scope
+from transcoder.http.ceiling import Ceiling
+from transcoder.http.offload import Offload
+from transcoder.http.unserved_paths import Signpost
 from transcoder.options import Limits
-from transcoder.schema import methods_of
-from transcoder.signpost import Signpost
-from transcoder.web import GrpcWeb
+from transcoder.registry import methods_of
+from transcoder.sonora import GrpcWeb
 
 SERVICE: Final = "grpc.health.v1.Health"
 CHECK: Final = "/grpc.health.v1.Health/Check"

@@ -13,10 +13,10 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from transcoder.calls import Call, Metadata, Metadatum, Receive
+from transcoder.backends.inprocess import Handler, InProcess
+from transcoder.call import Call, Metadata, Metadatum, Receive
 from transcoder.errors import TranscodeError
-from transcoder.inprocess import Handler, InProcess
-from transcoder.schema import methods_of
+from transcoder.registry import methods_of
 
 CHECK: Final = "/grpc.health.v1.Health/Check"
 WATCH: Final = "/grpc.health.v1.Health/Watch"

@@ -17,24 +17,24 @@ from typing import Final
 import grpc
 from aiohttp import web
 
-from transcoder.binding import Binder
-from transcoder.calls import Metadata, Method
-from transcoder.codec import Codec
-from transcoder.connection import LINGER_S
-from transcoder.cors import Cors
-from transcoder.doors import Doors, Route
+from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
+from transcoder.binding.binder import Binder
+from transcoder.binding.fields import Fields
+from transcoder.call import Metadata, Method
+from transcoder.codec.codec import Codec
+from transcoder.dispatch import Doors, Route
 from transcoder.errors import SchemaError
-from transcoder.fields import Fields
-from transcoder.headers import fixed_headers
-from transcoder.inprocess import Handler, HandlerCallDetails, InProcess
-from transcoder.listener import Listener
-from transcoder.offload import Offload
+from transcoder.http.connection import LINGER_S
+from transcoder.http.cors import Cors
+from transcoder.http.headers import fixed_headers
+from transcoder.http.offload import Offload
+from transcoder.http.server import Listener
+from transcoder.http.unserved_paths import Signpost
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
-from transcoder.routes import NewRoute
-from transcoder.rules import rules_of
-from transcoder.schema import methods_of
-from transcoder.service_config import ServiceConfig
-from transcoder.signpost import Signpost
+from transcoder.registry import methods_of
+from transcoder.routing.http_rule import rules_of
+from transcoder.routing.router import NewRoute
+from transcoder.routing.service_config import ServiceConfig
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 from dataclasses import dataclass, fields
 from typing import Final
 
-from transcoder.ceiling import large_share
 from transcoder.errors import SchemaError
+from transcoder.http.ceiling import large_share
 
 COMPRESS_MIN_BYTES: Final = 4 << 10
 """A smaller answer is sent as it is: compressing it saves less than a packet or two, and costs a

@@ -144,7 +144,7 @@ def _read_as_the_door_does(message_type: "type[Message]", text: str) -> "Message
     Raises:
         ValueError: with those words.
     """
-    from transcoder.codec import Codec
+    from transcoder.codec.codec import Codec
     from transcoder.errors import TranscodeError
 
     try:

@@ -23,7 +23,7 @@ from server.layers import METADATA
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.issuer import AUDIENCE, Signer, claims
-from transcoder.headers import HttpMetadata
+from transcoder.http.headers import HttpMetadata
 
 ISSUER: Final = "https://issuer.example"
 METHOD: Final = "/zitadel.management.v1.ManagementService/GetAction"

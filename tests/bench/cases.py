@@ -19,9 +19,9 @@ from tests.bench.callers import constant_message
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.proto.kinds_pb2 import COLOR_GREEN, COLOR_RED, Kinds, Point
-from transcoder.codec import Codec
-from transcoder.routes import Router
-from transcoder.template import PathTemplate
+from transcoder.codec.codec import Codec
+from transcoder.routing.router import Router
+from transcoder.routing.template import PathTemplate
 from zitadel import action_pb2, management_pb2
 
 ACTIONS: Final = 1000

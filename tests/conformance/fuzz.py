@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 
 from tests.conformance.messages import PLACE, Maker, with_place
 from tests.schemas import add_schema, every_kind
-from transcoder.codec import Codec
+from transcoder.codec.codec import Codec
 from transcoder.errors import TranscodeError
 from transcoder.options import JsonOptions
 

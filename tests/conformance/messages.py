@@ -12,8 +12,8 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from transcoder.readers import descriptor_of, map_entry
-from transcoder.scalars import INTEGERS, NULL_VALUE
+from transcoder.codec.decoder import descriptor_of, map_entry
+from transcoder.codec.scalars import INTEGERS, NULL_VALUE
 
 PLACE: Final = "PLACE-OF-ANOTHER-VALUE"
 _ANY: Final = "google.protobuf.Any"

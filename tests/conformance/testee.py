@@ -16,10 +16,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
-from transcoder import readers, scalars
-from transcoder.codec import Codec
+from transcoder.codec import decoder, scalars
+from transcoder.codec.codec import Codec
+from transcoder.codec.scalars import Fault
 from transcoder.errors import TranscodeError
-from transcoder.scalars import Fault
 
 _LENGTH: Final = struct.Struct("<I")
 _PROTOBUF: Final = 1
@@ -76,7 +76,7 @@ class Testee:
 
 
 def read_no_int32() -> None:
-    readers.SIMPLE = {**readers.SIMPLE, FieldDescriptor.TYPE_INT32: lambda value, depth: 0}
+    decoder.SIMPLE = {**decoder.SIMPLE, FieldDescriptor.TYPE_INT32: lambda value, depth: 0}
 
 
 def write_no_floats() -> None:

@@ -14,7 +14,7 @@ from google.longrunning import operations_pb2_grpc
 
 from tests.operations import Operations, Server, serving
 from transcoder import Limits, Transcoder
-from transcoder.codings import zstd
+from transcoder.http.encodings import zstd
 
 BODY = b'{"name":"operations/a","timeout":"1.5s"}'
 WAIT = "/google.longrunning.Operations/WaitOperation"

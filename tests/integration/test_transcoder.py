@@ -15,7 +15,7 @@ from yarl import URL
 
 from tests.operations import Server, serving
 from transcoder import Limits, Transcoder
-from transcoder.offload import Offload
+from transcoder.http.offload import Offload
 
 
 @pytest.fixture
@@ -511,7 +511,7 @@ async def test_a_fault_of_the_door_itself_is_answered_in_the_callers_protocol(
     def fail(*_: object, **__: object) -> None:
         raise LookupError("secret")
 
-    monkeypatch.setattr("transcoder.routes.Router.match", fail)
+    monkeypatch.setattr("transcoder.routing.router.Router.match", fail)
     headers = {"Content-Type": content_type, "X-Request-Id": "mine"}
     async with session.post(CANCEL, headers=headers) as answer:
         assert (answer.status, await answer.read()) == (status, expected)

@@ -21,7 +21,7 @@ from server.config import Config
 from server.connections import end_connections
 from tests.operations import Operations
 from transcoder import Limits, Transcoder
-from transcoder.half_closed import is_open
+from transcoder.http.half_closed import is_open
 
 WAIT_S = 10
 REQUEST = b"GET /v1/operations/a HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -16,7 +16,7 @@ from tests.robustness.bodies import peak_growth_mib
 from tests.robustness.fuzz import everything
 from tests.robustness.raw import Client, exchange, request
 from tests.robustness.scenario import Outcome, Scenario
-from transcoder.codings import zstd
+from transcoder.http.encodings import zstd
 
 BOMB_BYTES: Final = 200 << 20
 MEMORY_MIB: Final = 32.0

@@ -8,7 +8,7 @@ from typing import Final
 import brotli
 from google.protobuf.descriptor import FieldDescriptor
 
-from transcoder.codings import zstd
+from transcoder.http.encodings import zstd
 
 TEXTS: Final = [
     *("", " ", "a", "é", "\0", "\U0001f600", "../..", "%zz", "%2F", "a/b", "a:b", "a.b.c", "+"),

@@ -11,7 +11,7 @@ from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.bench.validated import VALIDATIONS
 from tests.proto.kinds_pb2 import Kinds
-from transcoder.codec import Codec
+from transcoder.codec.codec import Codec
 
 
 @pytest.mark.parametrize(

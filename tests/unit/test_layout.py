@@ -9,28 +9,25 @@ ROOT = Path(__file__).parents[2]
 
 # Every other file of the transcoder is pure, a new one too.
 OF_THE_LOOP = {
-    "transcoder/__init__.py",
     "transcoder/app.py",
-    "transcoder/asgi.py",
-    "transcoder/bodies.py",
-    "transcoder/calls.py",
-    "transcoder/connection.py",
-    "transcoder/context.py",
-    "transcoder/doors.py",
-    "transcoder/half_closed.py",
-    "transcoder/inprocess.py",
-    "transcoder/listener.py",
-    "transcoder/offload.py",
-    "transcoder/parser_errors.py",
-    "transcoder/plain_handlers.py",
-    "transcoder/responses.py",
-    "transcoder/schema.py",
+    "transcoder/backends/inprocess.py",
+    "transcoder/backends/plain_handlers.py",
+    "transcoder/backends/servicer_context.py",
+    "transcoder/dispatch.py",
+    "transcoder/http/accepting.py",
+    "transcoder/http/asgi_bridge.py",
+    "transcoder/http/body.py",
+    "transcoder/http/connection.py",
+    "transcoder/http/half_closed.py",
+    "transcoder/http/parser_errors.py",
+    "transcoder/http/response.py",
+    "transcoder/http/server.py",
+    "transcoder/sonora.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",
-    "transcoder/web.py",
 }
 TRANSCODER = sorted(
-    {p.relative_to(ROOT).as_posix() for p in (ROOT / "transcoder").glob("*.py")} - OF_THE_LOOP
+    {p.relative_to(ROOT).as_posix() for p in (ROOT / "transcoder").rglob("*.py")} - OF_THE_LOOP
 )
 DOMAIN = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "server/domain").glob("*.py"))
 IMPURE = ("aiohttp", "asyncio", "grpc.aio")
@@ -74,6 +71,13 @@ def test_an_import_of_the_event_loop_is_seen_in_every_form(source: str, expected
 @pytest.mark.parametrize("path", [*TRANSCODER, *DOMAIN])
 def test_a_pure_file_imports_no_event_loop(path: str) -> None:
     assert impure((ROOT / path).read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize("folder", ["routing", "codec", "binding"])
+def test_all_of_a_pure_folder_is_among_the_pure_files(folder: str) -> None:
+    files = {p.relative_to(ROOT).as_posix() for p in (ROOT / "transcoder" / folder).glob("*.py")}
+    assert files <= set(TRANSCODER)
+    assert files
 
 
 def test_the_domain_is_among_the_pure_files() -> None:

@@ -9,11 +9,11 @@ import pytest
 from aiohttp import web
 
 from tests.connections import reset
-from transcoder.connection import LINGER_S
 from transcoder.errors import TranscodeError, status_json
-from transcoder.half_closed import CONTINUE, PROBE_S
-from transcoder.listener import Handler as Answer
-from transcoder.listener import Listener
+from transcoder.http.connection import LINGER_S
+from transcoder.http.half_closed import CONTINUE, PROBE_S
+from transcoder.http.server import Handler as Answer
+from transcoder.http.server import Listener
 from transcoder.options import Limits
 
 PATIENCE_S: Final = 10
@@ -158,7 +158,7 @@ async def test_what_cannot_be_told_apart_counts_as_closed(
 async def test_a_close_some_time_after_a_half_close_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("transcoder.connection.LOOKS_PER_PROBE", 2)
+    monkeypatch.setattr("transcoder.http.connection.LOOKS_PER_PROBE", 2)
     handler = Handler()
     async with connected(handler, GET) as (reader, writer):
         await handler.begun.wait()

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from transcoder.bodies import head_of, read_body
-from transcoder.connection import LINGER_S
 from transcoder.errors import SchemaError, TranscodeError, status_json
-from transcoder.listener import Handler, Listener
+from transcoder.http.body import head_of, read_body
+from transcoder.http.connection import LINGER_S
+from transcoder.http.server import Handler, Listener
 from transcoder.options import Limits
 
 LIMITS = Limits(drain_timeout_s=5.0)
@@ -833,8 +833,8 @@ async def test_v6_address_is_bound_without_brackets_and_told_with_them(
         asked.append((host, port))
         return [SimpleNamespace(getsockname=lambda: ("::1", 4000, 0, 0))]
 
-    monkeypatch.setattr("transcoder.listener.bind", bind)
-    monkeypatch.setattr("transcoder.listener.Acceptor", lambda *_, **__: None)
+    monkeypatch.setattr("transcoder.http.server.bind", bind)
+    monkeypatch.setattr("transcoder.http.server.Acceptor", lambda *_, **__: None)
     listener = Listener(hello, refuse, limits=LIMITS)
     assert await listener.start("[::1]:0") == "[::1]:4000"
     assert asked == [("::1", 0)]

@@ -7,8 +7,8 @@ from types import FrameType
 import pytest
 
 from tests.everything_fixture import Exchange, Refusal, Row, refused, run
-from transcoder.routes import Router
-from transcoder.template import PathTemplate
+from transcoder.routing.router import Router
+from transcoder.routing.template import PathTemplate
 
 MISS = "Not Found"
 AFTER_MANY = b"""

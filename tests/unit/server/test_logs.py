@@ -89,8 +89,8 @@ def test_without_access_log_doors_tell_only_what_is_worth_a_warning(
 ) -> None:
     output = io.BytesIO()
     writer = logs.set_up("json", access_log=access_log, output=output)
-    logging.getLogger("transcoder.connection").info("refused")
-    logging.getLogger("transcoder.connection").error("failed")
+    logging.getLogger("transcoder.http.connection").info("refused")
+    logging.getLogger("transcoder.http.connection").error("failed")
     assert [json.loads(line)["event"] for line in written(writer, output).splitlines()] == events
 
 

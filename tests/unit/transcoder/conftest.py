@@ -8,12 +8,12 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from tests.schemas import compiled, every_kind
-from transcoder.binding import Binder
-from transcoder.codec import Codec
-from transcoder.fields import Fields
-from transcoder.rules import HttpRule
-from transcoder.schema import methods_of
-from transcoder.template import PathTemplate
+from transcoder.binding.binder import Binder
+from transcoder.binding.fields import Fields
+from transcoder.codec.codec import Codec
+from transcoder.registry import methods_of
+from transcoder.routing.http_rule import HttpRule
+from transcoder.routing.template import PathTemplate
 
 CompileProto = Callable[[str], DescriptorPool]
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
-from transcoder import plain_handlers
-from transcoder.calls import Call, Metadata
-from transcoder.context import Context
-from transcoder.offload import Offload
-from transcoder.plain_handlers import PlainHandlers
-from transcoder.schema import methods_of
+from transcoder.backends import plain_handlers
+from transcoder.backends.plain_handlers import PlainHandlers
+from transcoder.backends.servicer_context import Context
+from transcoder.call import Call, Metadata
+from transcoder.http.offload import Offload
+from transcoder.registry import methods_of
 
 
 class Request:

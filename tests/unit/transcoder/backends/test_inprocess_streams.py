@@ -1,0 +1,333 @@
+"""What streams in process do that grpc.aio does not let a test see, or does otherwise."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from tests.parity import receiving
+from transcoder.backends.inprocess import InProcess
+from transcoder.call import Call, Metadata, Metadatum
+from transcoder.errors import TranscodeError
+from transcoder.registry import methods_of
+
+WATCH = "/grpc.health.v1.Health/Watch"
+WAIT_S = 10
+Behaviour = Callable[[Any, Any], Any]
+
+
+def reply(status: int) -> Any:
+    return health_pb2.HealthCheckResponse(status=status)
+
+
+class Recorder:
+    """A sink that keeps what comes, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self.came: list[object] = []
+        self.is_gone = False
+        self.is_slow = False
+
+    async def start(self) -> None:
+        self.came.append("start")
+
+    async def send(self, message: Message) -> None:
+        if self.is_gone:
+            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left")
+        self.came.append(message.status)  # type: ignore[attr-defined]
+        if self.is_slow:
+            await asyncio.Event().wait()
+
+
+async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None = None) -> None:
+    backend = InProcess()
+    handler = grpc.unary_stream_rpc_method_handler(
+        behaviour,
+        health_pb2.HealthCheckRequest.FromString,
+        health_pb2.HealthCheckResponse.SerializeToString,
+    )
+    backend.register({WATCH: handler})
+    call = Call(
+        methods_of("grpc.health.v1.Health")[WATCH],
+        Metadata([Metadatum("x-request-id", "r1")]),
+        deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+        peername=("127.0.0.1", 5000),
+    )
+    async with asyncio.timeout(WAIT_S):
+        await backend.stream(call, receiving(health_pb2.HealthCheckRequest(service="s")), sink)
+
+
+async def test_a_message_passes_by_reference_and_before_the_next_is_made() -> None:
+    order: list[object] = []
+    message = reply(0)
+
+    class Ordered(Recorder):
+        async def send(self, sent: Message) -> None:
+            assert sent is message
+            order.append(f"sent {sent.status}")
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        for status in (1, 2):
+            order.append(f"made {status}")
+            message.status = status
+            yield message
+
+    await run(behaviour, Ordered())
+    assert order == ["made 1", "sent 1", "made 2", "sent 2"]
+
+
+async def test_initial_metadata_goes_out_when_it_is_sent() -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        await context.send_initial_metadata((("x-first", "1"),))
+        assert sink.came == ["start"]
+        yield reply(1)
+
+    await run(behaviour, sink)
+    assert sink.came == ["start", 1]
+
+
+async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield reply(1)
+        raise ValueError("secret")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert caught.value.message == "internal error (request id r1)"
+    assert "secret" in caplog.text
+    assert sink.came == [1]
+
+
+@pytest.mark.parametrize(
+    ("response", "wrote"),
+    [
+        pytest.param(None, "NoneType", id="nothing"),
+        pytest.param(b"bytes", "bytes", id="bytes"),
+        pytest.param(
+            health_pb2.HealthCheckRequest(), "grpc.health.v1.HealthCheckRequest", id="a message"
+        ),
+    ],
+)
+async def test_a_message_of_another_type_gives_internal(
+    response: object, wrote: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield response
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink)
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert f"{WATCH} wrote {wrote}" in caplog.text
+    assert sink.came == []
+
+
+@pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
+@pytest.mark.parametrize("raised", [StopIteration, SystemExit, asyncio.CancelledError])
+async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
+    raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield reply(1)
+        raise raised("secret")
+
+    def plain(request: Any, context: Any) -> Iterator[Any]:
+        yield reply(1)
+        raise raised("secret")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(plain if is_plain else behaviour, sink, timeout_s=30)
+    assert caught.value.message == "internal error (request id r1)"
+    assert f"{WATCH} failed, request id r1" in caplog.text
+    assert "secret" in caplog.text
+    assert sink.came == [1]
+
+
+async def test_a_deadline_closes_the_generator() -> None:
+    sink = Recorder()
+    seen: asyncio.Queue[list[object]] = asyncio.Queue()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            yield reply(1)
+            await asyncio.Event().wait()
+        finally:
+            seen.put_nowait([context.code(), context.cancelled()])
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink, timeout_s=0.05)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert sink.came == [1]
+    assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
+
+
+async def test_a_deadline_ends_a_stream_whose_reader_is_slow() -> None:
+    sink = Recorder()
+    sink.is_slow = True
+    closed = asyncio.Event()
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield reply(1)
+        finally:
+            closed.set()
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink, timeout_s=0.05)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert sink.came == [1]
+    await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_a_handler_that_outlives_its_deadline_writes_no_more() -> None:
+    sink = Recorder()
+
+    async def behaviour(request: Any, context: Any) -> None:
+        await context.write(reply(1))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await context.write(reply(2))
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink, timeout_s=0.05)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert sink.came == [1]
+
+
+async def test_cancelling_the_call_closes_the_generator_and_runs_callbacks() -> None:
+    started = asyncio.Event()
+    ended: list[object] = []
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
+        try:
+            yield reply(1)
+            started.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.append("closed")
+
+    task = asyncio.create_task(run(behaviour, Recorder(), timeout_s=30))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["closed", (True, True)]
+
+
+async def test_a_reader_that_has_gone_ends_the_stream_without_a_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Recorder()
+    sink.is_gone = True
+    ended: list[object] = []
+
+    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+        context.add_done_callback(lambda c: ended.append(c.cancelled()))
+        try:
+            while True:
+                yield reply(1)
+        finally:
+            ended.append("closed")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink)
+    assert caught.value.code is grpc.StatusCode.CANCELLED
+    assert ended == ["closed", True]
+    assert caplog.messages == []
+
+
+async def test_nothing_is_written_once_the_call_is_over() -> None:
+    kept: list[Any] = []
+
+    async def behaviour(request: Any, context: Any) -> None:
+        kept.append(context)
+
+    await run(behaviour, Recorder())
+    with pytest.raises(grpc.aio.UsageError):
+        await kept[0].write(reply(1))
+
+
+async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write() -> None:
+    sink = Recorder()
+
+    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+        for status in (1, 2):
+            with pytest.raises(RuntimeError):
+                asyncio.get_running_loop()
+            yield reply(status)
+            assert sink.came[-1] == status
+
+    await run(behaviour, sink)
+    assert sink.came == [1, 2]
+
+
+@pytest.mark.parametrize("messages", [0, 3], ids=["before the first", "after the third"])
+async def test_a_plain_generator_may_abort(messages: int) -> None:
+    sink = Recorder()
+
+    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+        for status in range(messages):
+            yield reply(status)
+        context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    with pytest.raises(TranscodeError) as caught:
+        await run(behaviour, sink)
+    assert (caught.value.code, caught.value.message) == (grpc.StatusCode.NOT_FOUND, "gone")
+    assert sink.came == [0, 1, 2][:messages]
+
+
+async def test_a_plain_function_may_return_any_iterable() -> None:
+    sink = Recorder()
+    await run(lambda request, context: [reply(1), reply(2)], sink)
+    assert sink.came == [1, 2]
+
+
+@pytest.mark.parametrize("is_slow", [False, True], ids=["between writes", "in a write"])
+async def test_a_plain_generator_is_closed_when_its_call_is_cancelled(is_slow: bool) -> None:
+    sink = Recorder()
+    sink.is_slow = is_slow
+    started = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    may_go_on = threading.Event()
+    closed = threading.Event()
+
+    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+        try:
+            if is_slow:
+                loop.call_soon_threadsafe(started.set)
+                yield reply(1)
+            loop.call_soon_threadsafe(started.set)
+            may_go_on.wait(WAIT_S)
+            yield reply(2)
+        finally:
+            closed.set()
+
+    task = asyncio.create_task(run(behaviour, sink))
+    await started.wait()
+    while is_slow and not sink.came:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    may_go_on.set()
+    assert await asyncio.to_thread(closed.wait, WAIT_S)
+    assert sink.came == ([1] if is_slow else [])

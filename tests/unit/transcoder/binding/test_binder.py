@@ -1,0 +1,453 @@
+"""What a path, a query and a body make together, over a schema made at run time."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+
+from transcoder.binding.binder import Binder
+from transcoder.binding.fields import Fields
+from transcoder.codec.codec import Codec
+from transcoder.errors import SchemaError, TranscodeError
+from transcoder.registry import methods_of
+from transcoder.routing.http_rule import HttpRule
+from transcoder.routing.template import PathTemplate
+
+
+@pytest.mark.parametrize(
+    ("template", "variables", "message"),
+    [
+        pytest.param("/{id}", ["a b/c"], 'id: "a b/c"', id="string"),
+        pytest.param("/{count}", ["-5"], "count: -5", id="int64"),
+        pytest.param("/{color}", ["GREEN"], "color: GREEN", id="enum by name"),
+        pytest.param("/{color}", ["1"], "color: GREEN", id="enum by number"),
+        pytest.param("/{color}", ["7"], "color: 7", id="enum by unknown number"),
+        pytest.param("/{is_gift}", ["false"], "is_gift: false", id="optional bool"),
+        pytest.param("/{price}", ["1e-3"], "price: 0.001", id="double"),
+        pytest.param("/{price}", ["-Infinity"], "price: -inf", id="infinity"),
+        pytest.param("/{blob}", ["_-8"], 'blob: "\\377\\357"', id="bytes, URL-safe and unpadded"),
+        pytest.param("/{size.width}", ["3"], "size { width: 3 }", id="nested"),
+        pytest.param("/{size.width}", ["0"], "size {}", id="nested default"),
+        pytest.param("/{size.inner.inner.width}", ["1"], "size{inner{inner{width:1}}}", id="deep"),
+        pytest.param("/{rank}", ["0"], "rank {}", id="wrapper of a default"),
+        pytest.param(
+            "/{made_at}", ["1970-01-01T00:00:01Z"], "made_at { seconds: 1 }", id="Timestamp"
+        ),
+        pytest.param("/{update_mask}", ["a,bC"], "update_mask{paths:['a','b_c']}", id="FieldMask"),
+        pytest.param("/{update_mask}", ["b_c"], "update_mask{paths:'b_c'}", id="as in the .proto"),
+        pytest.param("/{anything}", ["null"], "anything { null_value: 0 }", id="Value"),
+        pytest.param(
+            "/{anything}",
+            ['{"a":[1]}'],
+            "anything{struct_value{fields{key:'a' value{list_value{values{number_value:1}}}}}}",
+            id="Value that is an object",
+        ),
+        pytest.param("/{barter.width}", ["1"], "barter { width: 1 }", id="member of a oneof"),
+        pytest.param("/{id}/{count}", ["a", "1"], 'id: "a" count: 1', id="two variables"),
+    ],
+)
+def test_a_path_variable_of_every_kind_is_read(
+    binder: Callable[..., Binder],
+    order: Callable[[str], Message],
+    template: str,
+    variables: Sequence[str],
+    message: str,
+) -> None:
+    assert binder(template).bind(variables, "", b"") == order(message)
+
+
+@pytest.mark.parametrize(
+    ("template", "variable", "problem"),
+    [
+        pytest.param(
+            "/{count}", "x", "path variable 'count': expected int64, got 'x'", id="integer"
+        ),
+        pytest.param(
+            "/{count}",
+            "9223372036854775808",
+            "path variable 'count': expected int64, got '9223372036854775808', "
+            "which is out of range",
+            id="out of range",
+        ),
+        pytest.param(
+            "/{is_gift}", "1", "path variable 'is_gift': expected bool, got '1'", id="bool"
+        ),
+        pytest.param(
+            "/{color}",
+            "PINK",
+            "path variable 'color': expected a value of test.Color, got 'PINK'",
+            id="enum",
+        ),
+        pytest.param(
+            "/{color}",
+            "99999999999",
+            "path variable 'color': expected a value of test.Color, got '99999999999'",
+            id="enum number out of range",
+        ),
+        pytest.param(
+            "/{size.width}",
+            "1.5",
+            "path variable 'size.width': expected int32, got '1.5'",
+            id="nested",
+        ),
+        pytest.param(
+            "/{made_at}",
+            "now",
+            "path variable 'made_at': expected an RFC 3339 timestamp, got 'now'",
+            id="Timestamp",
+        ),
+        pytest.param("/{rank}", "x", "path variable 'rank': expected int32, got 'x'", id="wrapper"),
+        pytest.param(
+            "/{anything}",
+            "{x",
+            "path variable 'anything': expected JSON, got 'x' at line 1, column 2",
+            id="Value",
+        ),
+    ],
+)
+def test_a_bad_path_variable_is_refused_by_name(
+    binder: Callable[..., Binder], template: str, variable: str, problem: str
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder(template).bind([variable], "", b"")
+    assert (caught.value.http_status, caught.value.message) == (400, problem)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "message"),
+    [
+        pytest.param("*", '{"count":"5","id":"x"}', 'id: "x" count: 5', id="whole message"),
+        pytest.param("*", "", "", id="empty body"),
+        pytest.param("*", "{}", "", id="empty object"),
+        pytest.param("size", '{"width":1}', "size { width: 1 }", id="message"),
+        pytest.param("size", "{}", "size {}", id="empty message"),
+        pytest.param("size", "null", "", id="null"),
+        pytest.param("size", "", "", id="empty body for a field"),
+        pytest.param("tags", '["a"]', "tags: 'a'", id="list"),
+        pytest.param("sizes", '[{"width":1}]', "sizes { width: 1 }", id="list of messages"),
+        pytest.param("labels", '{"a":"b"}', "labels { key: 'a' value: 'b' }", id="map"),
+        pytest.param("count", '"7"', "count: 7", id="scalar"),
+        pytest.param("color", '"GREEN"', "color: GREEN", id="enum"),
+        pytest.param("anything", "null", "anything { null_value: 0 }", id="null Value"),
+        pytest.param("price", "-0", "price: -0.0", id="minus zero"),
+        pytest.param("", '{"id":"x"}', "", id="no body in the rule"),
+    ],
+)
+def test_a_body_fills_what_the_rule_says(
+    binder: Callable[..., Binder],
+    order: Callable[[str], Message],
+    body: str,
+    sent: str,
+    message: str,
+) -> None:
+    made = binder("/orders", body=body)
+    assert made.reads_body == (body != "")
+    bound = made.bind([], "", sent.encode())
+    assert bound.SerializeToString() == order(message).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "problem"),
+    [
+        pytest.param("*", "[]", "body: expected an object, got an array", id="whole message"),
+        pytest.param(
+            "*", '{"size":{"width":"x"}}', "size.width: expected int32, got 'x'", id="nested"
+        ),
+        pytest.param("size", "[]", "size: expected an object, got an array", id="field"),
+        pytest.param(
+            "sizes", '[{"width":true}]', "sizes[0].width: expected int32, got true", id="in a list"
+        ),
+        pytest.param(
+            "size",
+            "{",
+            "body: expected JSON, got the end of the text at line 1, column 2",
+            id="no JSON",
+        ),
+        pytest.param("*", " ", "body: expected JSON, got ' ' at line 1, column 1", id="blank"),
+        pytest.param(
+            "color", '"PINK"', "color: expected a value of test.Color, got 'PINK'", id="enum"
+        ),
+    ],
+)
+def test_a_bad_body_is_refused_by_field(
+    binder: Callable[..., Binder], body: str, sent: str, problem: str
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder("/orders", body=body).bind([], "", sent.encode())
+    assert (caught.value.http_status, caught.value.message) == (400, problem)
+
+
+@pytest.mark.parametrize(
+    ("template", "body", "query", "sent", "message"),
+    [
+        pytest.param("/{id}", "*", "", '{"id":"body"}', 'id: "path"', id="body"),
+        pytest.param("/{id}", "", "id=query", "", 'id: "path"', id="query"),
+        pytest.param(
+            "/{id}",
+            "size",
+            "id=query",
+            '{"width":1}',
+            'id: "path" size { width: 1 }',
+            id="query beside a body",
+        ),
+        pytest.param("/{card}", "*", "", '{"coins":5}', 'card: "path"', id="oneof"),
+    ],
+)
+def test_a_field_bound_by_the_path_wins(
+    binder: Callable[..., Binder],
+    order: Callable[[str], Message],
+    template: str,
+    body: str,
+    query: str,
+    sent: str,
+    message: str,
+) -> None:
+    bound = binder(template, body=body).bind(["path"], query, sent.encode())
+    assert bound == order(message)
+
+
+OLD = """
+syntax = "proto2";
+message Old {
+required string id = 1;
+repeated Old parts = 2;
+}
+service Olds {
+rpc Put(Old) returns (Old);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        pytest.param("", "id", id="no body"),
+        pytest.param("{}", "id", id="empty body"),
+        pytest.param('{"id":"a","parts":[{"id":"b"},{}]}', "parts[1].id", id="in a list"),
+    ],
+)
+def test_a_required_field_that_is_missing_is_named(
+    compile_proto: Callable[[str], DescriptorPool], body: str, missing: str
+) -> None:
+    pool = compile_proto(OLD)
+    method = methods_of("test.Olds", pool)["/test.Olds/Put"]
+    rule = HttpRule("test.Olds.Put", "PUT", PathTemplate.parse("/olds"), "*", "")
+    made = Binder(method, rule, Fields(Codec(pool=pool)), strict=False)
+    with pytest.raises(TranscodeError) as caught:
+        made.bind([], "", body.encode())
+    assert (caught.value.http_status, caught.value.message) == (
+        400,
+        f"{missing}: required, but not given",
+    )
+    assert made.bind([], "", b'{"id":"a","parts":[{"id":"b"}]}').IsInitialized()
+
+
+def test_a_nested_field_of_the_path_leaves_its_siblings(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    sent = b'{"size":{"width":9,"notes":["a"]}}'
+    bound = binder("/{size.width}", body="*").bind(["1"], "", sent)
+    assert bound == order("size { width: 1 notes: 'a' }")
+    bound = binder("/{size.width}").bind(["1"], "size.width=9&size.notes=a", b"")
+    assert bound == order("size { width: 1 notes: 'a' }")
+
+
+def test_a_path_default_overrides_the_body(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    assert binder("/{count}", body="*").bind(["0"], "", b'{"count":5}') == order("")
+
+
+def test_with_body_all_the_query_is_not_read(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    assert binder("/orders", body="*").bind([], "count=x&%zz", b"{}") == order("")
+
+
+def test_the_query_fills_what_is_left_beside_a_body_field(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    made = binder("/{id}", body="size")
+    bound = made.bind(["a"], "count=1&size.width=9", b'{"notes":["n"]}')
+    assert bound == order("id: 'a' count: 1 size { notes: 'n' }")
+
+
+def test_body_and_query_may_not_set_two_members_of_a_oneof(binder: Callable[..., Binder]) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder("/orders", body="barter").bind([], "card=x", b"{}")
+    assert caught.value.message == "body: excludes card, which is given too"
+
+
+def test_bind_path_sets_the_fields_of_a_message_that_came_otherwise(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    message = order('id: "sent" count: 3')
+    binder("/{id}", body="*").bind_path(["path"], message)
+    assert message == order('id: "path" count: 3')
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "sent", "problem"),
+    [
+        pytest.param("", "nope=1", "", "query parameter 'nope': no such field", id="unknown"),
+        pytest.param(
+            "",
+            "id=x",
+            "",
+            "query parameter 'id': bound by the path or the body",
+            id="path in query",
+        ),
+        pytest.param(
+            "size",
+            "size.width=1",
+            "{}",
+            "query parameter 'size.width': bound by the path or the body",
+            id="body in query",
+        ),
+        pytest.param(
+            "*",
+            "count=1",
+            "{}",
+            "query: expected none, as the body is the whole request",
+            id="query beside the whole body",
+        ),
+        pytest.param(
+            "*", "", '{"id":"x"}', "id: given in the path and outside of it", id="path in body"
+        ),
+        pytest.param(
+            "*", "", '{"nope":1}', "body: 'nope' is no field of test.Order", id="unknown in body"
+        ),
+    ],
+)
+def test_strict_refuses_what_would_have_no_effect(
+    binder: Callable[..., Binder], body: str, query: str, sent: str, problem: str
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder("/{id}", body=body, strict=True).bind(["a"], query, sent.encode())
+    assert (caught.value.http_status, caught.value.message) == (400, problem)
+
+
+@pytest.mark.parametrize(
+    ("template", "query", "problem"),
+    [
+        pytest.param("/{card}", "coins=1", "card: excludes coins, which is given too", id="member"),
+        pytest.param(
+            "/{barter.width}",
+            "card=a",
+            "barter.width: excludes card, which is given too",
+            id="field of a member",
+        ),
+        pytest.param(
+            "/{card}",
+            "barter.width=1",
+            "card: excludes barter, which is given too",
+            id="member beside a field of another",
+        ),
+    ],
+)
+def test_strict_refuses_another_member_of_a_oneof_that_the_path_binds(
+    binder: Callable[..., Binder], template: str, query: str, problem: str
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        binder(template, strict=True).bind(["1"], query, b"")
+    assert (caught.value.http_status, caught.value.message) == (400, problem)
+
+
+def test_strict_finds_a_nested_optional_field_of_the_path_in_the_body(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    made = binder("/{size.inner.width}/{is_gift}", body="*", strict=True)
+    assert made.bind(["1", "true"], "", b"{}") == order("size{inner{width:1}} is_gift: true")
+    with pytest.raises(TranscodeError, match="is_gift"):
+        made.bind(["1", "true"], "", b'{"isGift":false}')
+
+
+@pytest.mark.parametrize(
+    ("template", "body", "problem"),
+    [
+        pytest.param(
+            "/{nope}",
+            "",
+            "variable 'nope' at column 2: 'nope' is not a field of test.Order",
+            id="no",
+        ),
+        pytest.param(
+            "/{size.nope}",
+            "",
+            "variable 'size.nope' at column 2: 'nope' is not a field of test.Size",
+            id="in",
+        ),
+        pytest.param(
+            "/{id.x}",
+            "",
+            "variable 'id.x' at column 2: 'id' is not a message",
+            id="through a string",
+        ),
+        pytest.param(
+            "/{tags}",
+            "",
+            "variable 'tags' at column 2: 'tags' holds several values, a path holds one",
+            id="repeated",
+        ),
+        pytest.param(
+            "/{labels}",
+            "",
+            "variable 'labels' at column 2: 'labels' holds several values, a path holds one",
+            id="map",
+        ),
+        pytest.param(
+            "/{sizes.width}",
+            "",
+            "variable 'sizes.width' at column 2: 'sizes' holds several values, a path holds one",
+            id="through a list",
+        ),
+        pytest.param(
+            "/{size}",
+            "",
+            "variable 'size' at column 2: its type is a message that has no form as text",
+            id="message",
+        ),
+        pytest.param(
+            "/{isGift}",
+            "",
+            "variable 'isGift' at column 2: 'isGift' is not a field of test.Order",
+            id="JSON name",
+        ),
+        pytest.param(
+            "/{card}/{coins}",
+            "",
+            "variable 'card' and variable 'coins' are members of one oneof",
+            id="two members of a oneof",
+        ),
+        pytest.param(
+            "/{barter.width}",
+            "card",
+            "variable 'barter.width' and body 'card' are members of one oneof",
+            id="two members of a oneof, path and body",
+        ),
+        pytest.param(
+            "/{id}", "id", "'id' is both the body and a variable", id="one field by path and body"
+        ),
+        pytest.param("/orders", "nope", "body 'nope' is not a field of test.Order", id="body"),
+        pytest.param(
+            "/orders",
+            "size.width",
+            "body 'size.width' is not a field of test.Order",
+            id="nested body",
+        ),
+    ],
+)
+def test_a_rule_that_cannot_be_bound_is_refused_at_once(
+    binder: Callable[..., Binder], template: str, body: str, problem: str
+) -> None:
+    with pytest.raises(SchemaError) as caught:
+        binder(template, body=body)
+    assert str(caught.value) == f"test.Shop.Put: PUT {template}: {problem}"
+
+
+def test_fields_of_one_message_may_come_from_path_and_body(
+    binder: Callable[..., Binder], order: Callable[[str], Message]
+) -> None:
+    bound = binder("/{barter.width}", body="barter").bind(["1"], "", b'{"notes":["n"]}')
+    assert bound == order("barter { width: 1 notes: 'n' }")

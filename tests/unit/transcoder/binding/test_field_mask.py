@@ -1,0 +1,142 @@
+"""The mask of a PATCH whose body is a field, over a schema made at run time."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from transcoder.binding.binder import Binder
+from transcoder.binding.fields import Fields
+from transcoder.codec.codec import Codec
+from transcoder.errors import TranscodeError
+from transcoder.registry import methods_of
+from transcoder.routing.http_rule import HttpRule
+from transcoder.routing.template import PathTemplate
+
+SCHEMA = """
+enum Color {
+RED = 0;
+}
+message Part {
+string first_name = 1;
+Part inner_part = 2;
+repeated Part many_parts = 3;
+map<string, Part> by_key = 4;
+google.protobuf.Any packed = 5;
+google.protobuf.Struct free_form = 6;
+google.protobuf.Value any_value = 7;
+google.protobuf.Timestamp made_at = 8;
+google.protobuf.StringValue wrapped = 9;
+Color color = 10;
+int32 count = 11 [json_name = "howMany"];
+}
+message One {
+Part part = 1;
+google.protobuf.FieldMask the_mask = 2;
+string name = 3;
+repeated Part parts = 4;
+map<string, Part> by_key = 5;
+google.protobuf.Struct free_form = 6;
+}
+message Two {
+Part part = 1;
+google.protobuf.FieldMask update_mask = 2;
+google.protobuf.FieldMask read_mask = 3;
+}
+message Many {
+Part part = 1;
+repeated google.protobuf.FieldMask masks = 2;
+}
+service Shop {
+rpc One(One) returns (One);
+rpc Two(Two) returns (Two);
+rpc Many(Many) returns (Many);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def patch(compile_proto: Callable[[str], DescriptorPool]) -> Callable[..., Binder]:
+    pool = compile_proto(SCHEMA)
+
+    def make(
+        *, method: str = "One", body: str = "part", verb: str = "PATCH", strict: bool = False
+    ) -> Binder:
+        found = methods_of("test.Shop", pool)[f"/test.Shop/{method}"]
+        rule = HttpRule(f"test.Shop.{method}", verb, PathTemplate.parse("/a"), body, "")
+        return Binder(found, rule, Fields(Codec(pool=pool, strict=strict)), strict=strict)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        pytest.param('{"firstName":"x"}', ["first_name"], id="JSON name"),
+        pytest.param('{"first_name":"x"}', ["first_name"], id="proto name"),
+        pytest.param('{"howMany":1}', ["count"], id="JSON name of one's own"),
+        pytest.param('{"count":0,"firstName":""}', ["count", "first_name"], id="defaults"),
+        pytest.param('{"firstName":null}', ["first_name"], id="null clears"),
+        pytest.param('{"innerPart":null}', ["inner_part"], id="null clears a message"),
+        pytest.param('{"innerPart":{}}', ["inner_part"], id="empty message"),
+        pytest.param(
+            '{"innerPart":{"firstName":"x","innerPart":{"color":"RED"}}}',
+            ["inner_part.first_name", "inner_part.inner_part.color"],
+            id="nested",
+        ),
+        pytest.param('{"manyParts":[{"firstName":"x"}]}', ["many_parts"], id="list"),
+        pytest.param('{"byKey":{"a":{"firstName":"x"}}}', ["by_key"], id="map"),
+        pytest.param('{"byKey":{}}', ["by_key"], id="empty map"),
+        pytest.param(
+            '{"packed":{"@type":"type.googleapis.com/test.Part","color":0}}', ["packed"], id="Any"
+        ),
+        pytest.param('{"freeForm":{"firstName":{"a":1}}}', ["free_form"], id="Struct"),
+        pytest.param('{"anyValue":{"firstName":{"a":1}}}', ["any_value"], id="Value"),
+        pytest.param('{"madeAt":"1970-01-01T00:00:00Z"}', ["made_at"], id="Timestamp"),
+        pytest.param('{"wrapped":"x"}', ["wrapped"], id="wrapper"),
+        pytest.param('{"nope":1,"color":0,"innerPart":{"no":1}}', ["color"], id="unknown members"),
+        pytest.param("{}", [], id="nothing"),
+        pytest.param("null", [], id="null"),
+        pytest.param("", [], id="no body"),
+    ],
+)
+def test_an_empty_mask_is_filled_from_the_members_of_the_body(
+    patch: Callable[..., Binder], body: str, paths: Sequence[str]
+) -> None:
+    for query in ("", "theMask="):
+        message = patch().bind([], query, body.encode())
+        assert list(message.the_mask.paths) == paths  # type: ignore[attr-defined]
+        assert message.HasField("the_mask") == bool(query or paths)
+
+
+def test_a_mask_that_is_given_stays(patch: Callable[..., Binder]) -> None:
+    message = patch().bind([], "theMask=firstName", b'{"firstName":"x","count":1}')
+    assert list(message.the_mask.paths) == ["first_name"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "verb", "sent"),
+    [
+        pytest.param("One", "part", "PUT", '{"color":0}', id="another verb"),
+        pytest.param("One", "*", "PATCH", '{"part":{"color":0}}', id="whole body"),
+        pytest.param("One", "name", "PATCH", '"x"', id="scalar"),
+        pytest.param("One", "parts", "PATCH", '[{"color":0}]', id="list"),
+        pytest.param("One", "by_key", "PATCH", '{"a":{"color":0}}', id="map"),
+        pytest.param("One", "free_form", "PATCH", '{"color":0}', id="Struct"),
+        pytest.param("Two", "part", "PATCH", '{"color":0}', id="two masks"),
+        pytest.param("Many", "part", "PATCH", '{"color":0}', id="list of masks"),
+    ],
+)
+def test_no_mask_is_filled_where_none_is_meant(
+    patch: Callable[..., Binder], method: str, body: str, verb: str, sent: str
+) -> None:
+    message = patch(method=method, body=body, verb=verb).bind([], "", sent.encode())
+    assert [field.name for field, _ in message.ListFields() if "mask" in field.name] == []
+
+
+def test_strict_refuses_a_member_that_is_no_field_before_the_mask_is_filled(
+    patch: Callable[..., Binder],
+) -> None:
+    with pytest.raises(TranscodeError) as caught:
+        patch(strict=True).bind([], "", b'{"color":0,"nope":1}')
+    assert caught.value.message == "part: 'nope' is no field of test.Part"

@@ -1,0 +1,254 @@
+"""The HTTP rules of a method, from descriptors made at run time."""
+
+import subprocess
+import sys
+
+import pytest
+from google.api import annotations_pb2, http_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+
+from transcoder.errors import SchemaError
+from transcoder.routing.http_rule import rules_of
+from transcoder.routing.service_config import ServiceConfig
+
+HttpRule = http_pb2.HttpRule
+Custom = http_pb2.CustomHttpPattern
+
+
+def _method(rule: http_pb2.HttpRule | None) -> MethodDescriptor:
+    """A method `shop.Books.Get` whose request and response are `shop.Book {string title = 1}`."""
+    file = descriptor_pb2.FileDescriptorProto(name="shop.proto", package="shop", syntax="proto3")
+    book = file.message_type.add(name="Book")
+    book.field.add(name="title", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+    method = file.service.add(name="Books").method.add(
+        name="Get", input_type=".shop.Book", output_type=".shop.Book"
+    )
+    if rule is not None:
+        method.options.Extensions[annotations_pb2.http].CopyFrom(rule)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool.FindServiceByName("shop.Books").methods_by_name["Get"]
+
+
+def _read(rule: http_pb2.HttpRule | None) -> list[tuple[str, str, str, str, bool]]:
+    return [
+        (found.verb, found.template.text, found.body, found.response_body, found.is_default)
+        for found in rules_of(_method(rule))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        pytest.param(HttpRule(get="/a"), ("GET", "/a", "", "", False), id="get"),
+        pytest.param(HttpRule(put="/a"), ("PUT", "/a", "", "", False), id="put"),
+        pytest.param(HttpRule(post="/a"), ("POST", "/a", "", "", False), id="post"),
+        pytest.param(HttpRule(delete="/a"), ("DELETE", "/a", "", "", False), id="delete"),
+        pytest.param(HttpRule(patch="/a"), ("PATCH", "/a", "", "", False), id="patch"),
+        pytest.param(
+            HttpRule(custom=Custom(kind="HEAD", path="/a")),
+            ("HEAD", "/a", "", "", False),
+            id="custom kind of HTTP",
+        ),
+        pytest.param(
+            HttpRule(custom=Custom(kind="LOCK", path="/a")),
+            ("LOCK", "/a", "", "", False),
+            id="custom kind of one's own",
+        ),
+        pytest.param(
+            HttpRule(custom=Custom(kind="*", path="/a")), ("*", "/a", "", "", False), id="any kind"
+        ),
+        pytest.param(
+            HttpRule(post="/a", body="*"), ("POST", "/a", "*", "", False), id="whole body"
+        ),
+        pytest.param(
+            HttpRule(delete="/a", body="title"),
+            ("DELETE", "/a", "title", "", False),
+            id="body of a field, with any verb",
+        ),
+        pytest.param(
+            HttpRule(get="/a", response_body="title"),
+            ("GET", "/a", "", "title", False),
+            id="response of a field",
+        ),
+        pytest.param(None, ("POST", "/shop.Books/Get", "*", "", True), id="no annotation"),
+    ],
+)
+def test_rule_is_read(
+    rule: http_pb2.HttpRule | None, expected: tuple[str, str, str, str, bool]
+) -> None:
+    assert _read(rule) == [expected]
+
+
+def test_additional_bindings_follow_the_rule() -> None:
+    rule = HttpRule(
+        get="/a/{title}",
+        response_body="title",
+        additional_bindings=[
+            HttpRule(post="/b", body="*"),
+            HttpRule(custom=Custom(kind="SEARCH", path="/c"), body="title"),
+        ],
+    )
+    assert _read(rule) == [
+        ("GET", "/a/{title}", "", "title", False),
+        ("POST", "/b", "*", "", False),
+        ("SEARCH", "/c", "title", "", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        pytest.param(
+            HttpRule(body="*"),
+            "shop.Books.Get: its google.api.http rule has no method and path",
+            id="no pattern",
+        ),
+        pytest.param(
+            HttpRule(get="/a", additional_bindings=[HttpRule()]),
+            "shop.Books.Get: its google.api.http rule has no method and path",
+            id="additional binding without a pattern",
+        ),
+        pytest.param(
+            HttpRule(
+                get="/a",
+                additional_bindings=[HttpRule(get="/b", additional_bindings=[HttpRule(get="/c")])],
+            ),
+            "shop.Books.Get: additional_bindings within additional_bindings",
+            id="nested additional bindings",
+        ),
+        pytest.param(
+            HttpRule(custom=Custom(path="/a")),
+            "shop.Books.Get: expected an HTTP method as custom kind, got ''",
+            id="no custom kind",
+        ),
+        pytest.param(
+            HttpRule(custom=Custom(kind="NO WAY", path="/a")),
+            "shop.Books.Get: expected an HTTP method as custom kind, got 'NO WAY'",
+            id="custom kind that is no token",
+        ),
+        pytest.param(
+            HttpRule(get="/a/{title"),
+            "shop.Books.Get: GET path template '/a/{title', column 10: "
+            'expected ".", "=" or "}" of the variable in column 4, got the end',
+            id="bad template",
+        ),
+        pytest.param(
+            HttpRule(get="/a", response_body="author"),
+            "shop.Books.Get: GET /a: response_body 'author' is not a field of shop.Book",
+            id="unknown response field",
+        ),
+    ],
+)
+def test_bad_rule_is_refused_with_its_method(rule: http_pb2.HttpRule, complaint: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        rules_of(_method(rule))
+    assert str(caught.value) == complaint
+
+
+def test_annotation_of_a_pool_with_its_own_annotations_is_read() -> None:
+    pool = descriptor_pool.DescriptorPool()
+    for dependency in (descriptor_pb2, http_pb2, annotations_pb2):
+        pool.AddSerializedFile(dependency.DESCRIPTOR.serialized_pb)
+    file = descriptor_pb2.FileDescriptorProto(
+        name="shop.proto", package="shop", dependency=["google/api/annotations.proto"]
+    )
+    file.message_type.add(name="Book")
+    method = file.service.add(name="Books").method.add(
+        name="Get", input_type=".shop.Book", output_type=".shop.Book"
+    )
+    method.options.Extensions[annotations_pb2.http].get = "/a"
+    pool.AddSerializedFile(file.SerializeToString())
+    rules = rules_of(pool.FindServiceByName("shop.Books").methods_by_name["Get"])
+    assert [(rule.verb, rule.template.text) for rule in rules] == [("GET", "/a")]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        pytest.param("82d3e493020412022f61", "GET /a", id="whole"),
+        pytest.param(
+            "82d3e4930204127f2f61", "shop.Books.Get: its options cannot be parsed", id="broken"
+        ),
+    ],
+)
+def test_annotation_read_before_its_extension_was_known_is_found(
+    annotation: str, said: str
+) -> None:
+    program = """
+import sys
+from google.protobuf import descriptor_pb2, descriptor_pool
+file = descriptor_pb2.FileDescriptorProto(name="shop.proto", package="shop")
+file.message_type.add(name="Book")
+method = file.service.add(name="Books").method.add(
+    name="Get", input_type=".shop.Book", output_type=".shop.Book"
+)
+method.options.MergeFromString(bytes.fromhex(sys.argv[1]))
+pool = descriptor_pool.DescriptorPool()
+pool.AddSerializedFile(file.SerializeToString())
+found = pool.FindServiceByName("shop.Books").methods_by_name["Get"]
+found.GetOptions()
+from transcoder.routing.http_rule import rules_of
+try:
+    [rule] = rules_of(found)
+    print(rule.verb, rule.template.text)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, annotation], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == f"{said}\n"
+
+
+def test_a_configured_rule_stands_instead_of_the_annotation() -> None:
+    annotated = HttpRule(get="/annotated", additional_bindings=[HttpRule(get="/too")])
+    config = ServiceConfig(
+        b"http: {rules: [{selector: shop.*, put: /a, body: title,"
+        b" additional_bindings: [{custom: {kind: '*', path: /b}}]}]}"
+    )
+    assert [
+        (rule.verb, rule.template.text, rule.body) for rule in rules_of(_method(annotated), config)
+    ] == [
+        ("PUT", "/a", "title"),
+        ("*", "/b", ""),
+    ]
+
+
+def test_a_method_that_no_selector_selects_keeps_its_annotation() -> None:
+    config = ServiceConfig(b"http: {rules: [{selector: shop.Books.Put, get: /a}]}")
+    [rule] = rules_of(_method(HttpRule(get="/annotated")), config)
+    assert rule.where == "shop.Books.Get: GET /annotated"
+    [rule] = rules_of(_method(None), config)
+    assert rule.is_default
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        pytest.param("get: '/a/{'", "GET path template '/a/{', column 5: ", id="template"),
+        pytest.param("body: x", "its google.api.http rule has no method and path", id="no path"),
+        pytest.param(
+            "get: /a, response_body: x",
+            "GET /a: response_body 'x' is not a field of shop.Book",
+            id="response_body",
+        ),
+        pytest.param(
+            "custom: {kind: 'A B', path: /a}",
+            "expected an HTTP method as custom kind, got 'A B'",
+            id="custom kind",
+        ),
+        pytest.param(
+            "get: /a, additional_bindings: [{get: /b, additional_bindings: [{get: /c}]}]",
+            "additional_bindings within additional_bindings",
+            id="nested additional bindings",
+        ),
+    ],
+)
+def test_bad_configured_rule_is_refused_with_its_place(rule: str, complaint: str) -> None:
+    config = ServiceConfig(f"http: {{rules: [{{selector: shop.Books.Get, {rule}}}]}}".encode())
+    with pytest.raises(SchemaError) as caught:
+        rules_of(_method(HttpRule(get="/annotated")), config)
+    place = "service configuration: http.rules[0] (shop.Books.Get): shop.Books.Get: "
+    assert str(caught.value).startswith(place + complaint)

@@ -1,0 +1,399 @@
+import asyncio
+import time
+
+import pytest
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2
+from sonora.asgi import grpcASGI
+
+from tests.asgi import (
+    ASKED,
+    CHECK,
+    OK,
+    SERVING,
+    Answer,
+    StandIn,
+    application_of,
+    ask,
+    serving,
+    with_type,
+)
+from transcoder.call import Call
+from transcoder.errors import TranscodeError, malformed
+from transcoder.http.asgi_bridge import Event, Routed, Scope
+from transcoder.registry import methods_of
+from transcoder.sonora import GrpcWeb
+
+
+def status_line(answer: Answer) -> bytes:
+    """The first line of the trailer frame of an answer that has nothing else."""
+    assert answer.status == 200
+    assert answer.body[:1] == b"\x80"
+    return answer.body[5:].split(b"\r\n")[0]
+
+
+async def test_a_unary_call_is_answered_with_a_message_and_a_trailer_frame() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED)
+    assert answer == Answer(200, [("content-type", "application/grpc-web+proto")], SERVING + OK)
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
+    assert backend.calls[0].method.path == CHECK
+    assert backend.calls[0].peer == "ipv4:127.0.0.1:5000"
+
+
+async def test_how_the_body_is_cut_changes_nothing() -> None:
+    backend = StandIn()
+    pieces = [ASKED[at : at + 1] for at in range(len(ASKED))]
+    assert (await ask(backend, *pieces, b"")).body == SERVING + OK
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
+
+
+def test_it_is_sonoras_application() -> None:
+    assert issubclass(GrpcWeb, grpcASGI)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("content-type", "application/grpc-web")], id="without a codec"),
+        pytest.param([("content-type", "APPLICATION/GRPC-WEB+PROTO; a=b")], id="parameter, case"),
+        pytest.param(with_type(("accept", "text/html")), id="accept HTML"),
+        pytest.param(with_type(("accept", "*/*")), id="accept anything"),
+        pytest.param(
+            with_type(("accept", "text/html, application/grpc-web, application/grpc-web-text")),
+            id="accept both modes",
+        ),
+    ],
+)
+async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str, str]]) -> None:
+    answer = await ask(StandIn(), ASKED, headers=headers)
+    assert answer.headers == [("content-type", "application/grpc-web+proto")]
+    assert answer.body == SERVING + OK
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        pytest.param("application/grpc-web+json", id="JSON messages"),
+        pytest.param("application/grpc-web-text+json", id="JSON messages in text mode"),
+        pytest.param("application/grpc-web-texts", id="something after it"),
+        pytest.param("application/grpc", id="gRPC"),
+        pytest.param("text/plain", id="what a form can send"),
+    ],
+)
+async def test_another_content_type_is_told_what_to_send(content_type: str) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=[("content-type", content_type)])
+    assert answer == Answer(
+        415,
+        [("content-type", "text/plain; charset=utf-8")],
+        b"content type '%s': "
+        b"expected application/grpc-web+proto or application/grpc-web-text+proto"
+        % content_type.encode(),
+    )
+    assert backend.calls == []
+
+
+async def test_a_missing_content_type_is_told_what_to_send() -> None:
+    answer = await ask(StandIn(), ASKED, headers=[])
+    assert answer.status == 415
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+async def test_a_compressed_body_is_told_what_to_send(encoding: str) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=with_type(("content-encoding", encoding)))
+    assert answer.status == 415
+    assert ("accept-encoding", "identity") in answer.headers
+    assert answer.body == b"content encoding '%s': expected none" % encoding.encode()
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "routed"),
+    [
+        pytest.param("PUT", None, id="at the method's own path"),
+        pytest.param("HEAD", Routed(override=lambda message: None), id="HEAD, which has no body"),
+    ],
+)
+async def test_another_http_method_is_refused_with_allow(verb: str, routed: Routed | None) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, verb=verb, routed=routed)
+    assert (answer.status, answer.headers) == (
+        405,
+        [("content-type", "text/plain; charset=utf-8"), ("allow", "POST")],
+    )
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(
+            "/grpc.health.v1.Health/Chekc",
+            b"unknown method '/grpc.health.v1.Health/Chekc'",
+            id="unknown method",
+        ),
+        pytest.param("/no.Service/Check", b"unknown method '/no.Service/Check'", id="service"),
+        pytest.param("/", b"unknown method '/'", id="root"),
+    ],
+)
+async def test_a_method_that_is_not_served_is_unimplemented(path: str, expected: bytes) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, path=path)
+    assert (answer.status, answer.headers) == (
+        200,
+        [("content-type", "application/grpc-web+proto")],
+    )
+    assert answer.body[5:] == b"grpc-status:12\r\ngrpc-message:" + expected + b"\r\n"
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"", b"grpc-status:12", id="empty"),
+        pytest.param(ASKED[:3], b"grpc-status:13", id="header cut short"),
+        pytest.param(ASKED[:-1], b"grpc-status:13", id="message cut short"),
+        pytest.param(ASKED + b"\n", b"grpc-status:12", id="garbage after it"),
+        pytest.param(ASKED + ASKED, b"grpc-status:12", id="second message"),
+        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13", id="flagged as compressed"),
+        pytest.param(b"\x80" + ASKED[1:], b"grpc-status:13", id="flagged as trailers"),
+        pytest.param(b"\x7e" + ASKED[1:], b"grpc-status:13", id="unknown flags"),
+        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8", id="4 GiB announced"),
+        pytest.param(b'{"service":"a"}', b"grpc-status:13", id="JSON"),
+        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x05a", b"grpc-status:13", id="broken protobuf"),
+        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x01\xff", b"grpc-status:13", id="invalid UTF-8"),
+    ],
+)
+async def test_a_broken_body_never_reaches_a_handler(body: bytes, expected: bytes) -> None:
+    backend = StandIn()
+    whole = await ask(backend, body)
+    cut = await ask(backend, *[body[at : at + 1] for at in range(len(body))], b"")
+    assert status_line(whole) == expected
+    assert cut == whole
+    assert backend.calls == []
+
+
+async def test_a_message_that_is_not_of_its_type_is_named() -> None:
+    answer = await ask(StandIn(), b"\x00\x00\x00\x00\x01\x0a")
+    assert answer.body[5:] == (
+        b"grpc-status:13\r\ngrpc-message:the request is not a "
+        b"grpc.health.v1.HealthCheckRequest in protobuf's binary format\r\n"
+    )
+
+
+async def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
+    answer = await ask(StandIn(), headers=with_type(("content-length", "1006")))
+    assert answer.body[5:] == (
+        b"grpc-status:8\r\ngrpc-message:the request body is larger than the limit of 1005 bytes\r\n"
+    )
+
+
+async def test_an_encoding_that_is_not_served_is_answered_with_those_that_are() -> None:
+    answer = await ask(StandIn(), b"\x01" + ASKED[1:], headers=with_type(("grpc-encoding", "br")))
+    assert answer.headers == [
+        ("content-type", "application/grpc-web+proto"),
+        ("grpc-accept-encoding", "identity,gzip"),
+    ]
+    assert status_line(answer) == b"grpc-status:12"
+
+
+@pytest.mark.parametrize("text", ["", "5", "abcS", "1.5S", "5X", "-5S", "1_0S", "999999999999H"])
+async def test_a_timeout_that_is_not_one_is_refused(text: str) -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=with_type(("grpc-timeout", text)))
+    assert (
+        answer.body[5:]
+        == (
+            "grpc-status:3\r\ngrpc-message:header grpc-timeout: expected 1 to 8 digits and a unit "
+            f"(H M S m u n), got {text!r}\r\n"
+        ).encode()
+    )
+    assert backend.calls == []
+
+
+async def test_a_timeout_becomes_the_calls_deadline() -> None:
+    backend = StandIn()
+    before = time.monotonic()
+    await ask(backend, ASKED, headers=with_type(("grpc-timeout", "30S")))
+    deadline = backend.calls[0].deadline
+    assert deadline is not None
+    assert 30 <= deadline - before < 40
+
+
+async def test_request_headers_are_metadata() -> None:
+    backend = StandIn()
+    headers = with_type(
+        ("Authorization", "Bearer t"), ("x-data-bin", "AP8"), ("x-grpc-web", "1"), ("cookie", "a=b")
+    )
+    await ask(backend, ASKED, headers=headers, routed=Routed(request_id="r1"))
+    assert [tuple(entry) for entry in backend.calls[0].metadata] == [
+        ("authorization", "Bearer t"),
+        ("x-data-bin", b"\x00\xff"),
+        ("x-grpc-web", "1"),
+        ("x-request-id", "r1"),
+    ]
+
+
+async def test_a_binary_header_that_is_not_base64_is_refused() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, headers=with_type(("x-data-bin", "!")))
+    assert answer.body[5:] == (
+        b"grpc-status:3\r\ngrpc-message:header x-data-bin: expected base64, got '!'\r\n"
+    )
+    assert backend.calls == []
+
+
+async def test_a_header_that_is_not_ascii_fails_nothing() -> None:
+    answer = await ask(StandIn(), ASKED, headers=with_type(("x-name", "größer")))
+    assert answer.body == SERVING + OK
+
+
+async def test_metadata_of_a_call_that_succeeded_is_sent() -> None:
+    def behaviour(call: Call, request: Message) -> Message:
+        call.initial_metadata = [("x-first", "1"), ("x-bad", "a\r\nx-injected: 1")]
+        call.trailing_metadata = [("x-last", "2"), ("x-bad", "a\r\ngrpc-status:13")]
+        return serving(call, request)
+
+    answer = await ask(StandIn(behaviour), ASKED)
+    assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
+    assert answer.body == SERVING + b"\x80\x00\x00\x00\x19grpc-status:0\r\nx-last:2\r\n"
+
+
+async def test_a_call_that_failed_keeps_its_details_and_metadata() -> None:
+    details = status_pb2.Status(code=9, message="no").SerializeToString()
+
+    def behaviour(call: Call, request: Message) -> Message:
+        call.initial_metadata = [("x-first", "1")]
+        call.trailing_metadata = [("x-last", "2")]
+        raise TranscodeError(StatusCode.FAILED_PRECONDITION, "größer", details=details)
+
+    answer = await ask(StandIn(behaviour), ASKED)
+    assert answer.status == 200
+    assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
+    assert answer.body[:1] == b"\x80"
+    assert answer.body[5:] == (
+        b"grpc-status:9\r\n"
+        b"grpc-message:gr%C3%B6%C3%9Fer\r\n"
+        b"grpc-status-details-bin:CAkSAm5v\r\n"
+        b"x-last:2\r\n"
+    )
+
+
+def bind_b(message: Message) -> None:
+    message.MergeFrom(health_pb2.HealthCheckRequest(service="b"))
+
+
+async def test_what_a_rest_path_binds_wins_over_the_message() -> None:
+    backend = StandIn()
+    answer = await ask(backend, ASKED, verb="PUT", routed=Routed(override=bind_b))
+    assert answer.body == SERVING + OK
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="b")]
+
+
+async def test_what_a_rest_path_cannot_bind_is_answered_in_grpc_web() -> None:
+    def refuse(message: Message) -> None:
+        raise malformed("path variable service: bad")
+
+    backend = StandIn()
+    answer = await ask(backend, ASKED, routed=Routed(override=refuse))
+    assert answer.body[5:] == b"grpc-status:3\r\ngrpc-message:path variable service: bad\r\n"
+    assert backend.calls == []
+
+
+async def test_a_client_that_leaves_before_its_body_is_whole_reaches_no_handler() -> None:
+    backend = StandIn()
+    first: Event = {"type": "http.request", "body": ASKED[:6], "more_body": True}
+    answer = await ask(backend, first, {"type": "http.disconnect"})
+    assert status_line(answer) == b"grpc-status:1"
+    assert backend.calls == []
+
+
+async def test_cancellation_is_not_swallowed() -> None:
+    def behaviour(call: Call, request: Message) -> Message:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await ask(StandIn(behaviour), ASKED)
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
+    async def receive() -> Event:
+        raise AssertionError
+
+    async def send(event: Event) -> None:
+        raise AssertionError
+
+    application = application_of(StandIn(), {})
+    scope: Scope = {"type": kind, "method": "", "path": "", "headers": []}
+    with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
+        await application(scope, receive, send)
+
+
+async def bridged(*pieces: bytes, fault: Exception | None = None) -> Answer:
+    """Answer an aiohttp request whose body comes in the pieces given, and then fails or ends."""
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 1 << 16, loop=loop)
+    for piece in pieces:
+        content.feed_data(piece)
+    if fault is None:
+        content.feed_eof()
+    else:
+        content.set_exception(fault)
+    request = make_mocked_request(
+        "POST", CHECK, {"Content-Type": "application/grpc-web"}, payload=content
+    )
+
+    async def begin(status: int, headers: object) -> web.StreamResponse:
+        raise AssertionError
+
+    application = application_of(StandIn(), methods_of("grpc.health.v1.Health"))
+    answer = await application.answer(request, CHECK, routed=Routed(), begin=begin)
+    assert isinstance(answer, tuple)
+    return Answer(*answer)
+
+
+async def test_an_aiohttp_request_is_answered() -> None:
+    assert await bridged(ASKED[:2], ASKED[2:]) == Answer(
+        200, [("content-type", "application/grpc-web+proto")], SERVING + OK
+    )
+
+
+async def test_a_body_of_malformed_chunks_is_refused() -> None:
+    answer = await bridged(fault=web.RequestPayloadError("garbage"))
+    assert answer.headers == [
+        ("content-type", "application/grpc-web+proto"),
+        ("connection", "close"),
+    ]
+    assert answer.body[5:] == (
+        b"grpc-status:3\r\ngrpc-message:request body: its chunks are malformed\r\n"
+    )
+
+
+async def test_a_connection_lost_before_the_body_is_whole_reaches_no_handler() -> None:
+    assert status_line(await bridged(fault=ConnectionResetError())) == b"grpc-status:1"
+
+
+def test_a_failure_outside_the_door_is_answered_in_grpc_web() -> None:
+    error = TranscodeError(StatusCode.UNAVAILABLE, "draining", headers=(("retry-after", "1"),))
+    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web"}) == (
+        200,
+        [("Content-Type", "application/grpc-web+proto"), ("retry-after", "1")],
+        b"\x80\x00\x00\x00\x27grpc-status:14\r\ngrpc-message:draining\r\n",
+    )
+
+
+def test_a_failure_outside_the_door_is_answered_in_the_mode_asked_for() -> None:
+    error = TranscodeError(StatusCode.UNAVAILABLE, "draining")
+    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web-text"}) == (
+        200,
+        [("Content-Type", "application/grpc-web-text+proto")],
+        b"gAAAACdncnBjLXN0YXR1czoxNA0KZ3JwYy1tZXNzYWdlOmRyYWluaW5nDQo=",
+    )

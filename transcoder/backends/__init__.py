@@ -1,0 +1,1 @@
+"""Runs calls: by handlers in this process."""

@@ -1,0 +1,108 @@
+"""Plain functions and generators as handlers: run in threads, as under grpc.aio.
+
+Rule: the threads are their owner's. The default executor of the loop is the host's, where name
+look-ups and files of others wait as well.
+"""
+
+import asyncio
+import contextvars
+import functools
+import logging
+import os
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from grpc.aio import AbortError, UsageError
+
+from transcoder.backends.servicer_context import Context, StreamContext, SyncContext
+from transcoder.call import Call
+from transcoder.errors import TranscodeError
+from transcoder.threads import run_in
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+logger = logging.getLogger(__name__)
+
+THREADS_MAX: Final = min(32, (os.cpu_count() or 1) + 4)
+"""Max threads: as many as the default executor has, where grpc.aio runs plain handlers."""
+
+_ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
+"""Exceptions that end a thread at its next step once its call is over."""
+
+R = TypeVar("R")
+
+
+class PlainHandlers:
+    """Threads for handlers; they start with the first call, and again after `close`."""
+
+    def __init__(self) -> None:
+        self._executor: ThreadPoolExecutor | None = None
+
+    async def unary(
+        self, behaviour: Callable[..., Any], request: object, call: Call, context: Context
+    ) -> Any:  # noqa: ANN401
+        """Runs a plain function, with our context variables."""
+        run = contextvars.copy_context().run
+        work = functools.partial(run, behaviour, request, SyncContext(context))
+        return await self._run(work, call, context)
+
+    async def stream(
+        self, behaviour: Callable[..., Any], request: object, call: Call, context: StreamContext
+    ) -> None:
+        """Runs a plain generator in one thread, which waits for each write."""
+        loop = asyncio.get_running_loop()
+        writing: Future[None] | None = None
+        is_over = False
+
+        def run() -> None:
+            nonlocal writing
+            responses = behaviour(request, SyncContext(context))
+            try:
+                for response in responses:
+                    writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
+                    if is_over:  # the loop may have been done before it could see this write
+                        writing.cancel()
+                    writing.result()
+            finally:
+                if isinstance(responses, Generator):
+                    responses.close()
+
+        try:
+            work = functools.partial(contextvars.copy_context().run, run)
+            await self._run(work, call, context)
+        finally:
+            # Cancelled here, the thread goes on to its next write, which fails as the call is over.
+            is_over = True
+            if writing is not None:
+                writing.cancel()
+
+    def close(self) -> None:
+        """Ends the threads once they have done what waits; does not wait for them."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[], R], call: Call, context: Context) -> R:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="handler")
+        return await run_in(self._executor, functools.partial(_carried, work, call, context))
+
+
+def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
+    """Does a thread's work; raises RuntimeError in place of what a Future must not carry.
+
+    A Future cannot carry StopIteration; SystemExit would end the loop, CancelledError the call.
+    After the end of a call a failure is logged here, as no caller gets it.
+    """
+    try:
+        return work()
+    except BaseException as exc:
+        is_over = context.done() or context.cancelled()
+        if is_over and not isinstance(exc, _ENDINGS):
+            logger.exception("%s failed after its end", call.method.path)
+        if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
+            raise
+        raise RuntimeError(f"a plain function raised {type(exc).__name__}") from exc

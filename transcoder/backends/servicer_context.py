@@ -1,0 +1,318 @@
+"""The context that a servicer gets, over a `Call`.
+
+What grpc.aio.ServicerContext promises, kept for handlers that run in this process: a servicer
+written for grpc.aio runs here unchanged, and so do interceptors.
+
+Where grpc.aio's own context decides: an abort is final whatever the servicer does next; codes may
+be given as numbers; `code()` is None and `details()` empty until they are set.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NoReturn, Self
+
+import grpc
+from google.protobuf.message import Message
+from grpc.aio import AbortError, UsageError
+
+from transcoder.call import Call, Metadata, Method, Receive, Sink
+from transcoder.errors import CODE_BY_NUMBER, TranscodeError
+from transcoder.http.headers import STATUS_DETAILS
+
+logger = logging.getLogger(__name__)
+
+CANCEL_WAIT_S: Final = 0.25
+"""Seconds from a write that finds its reader gone to the cancellation by the owner of the call. A
+host that cancels no handlers (handler_cancellation=False of aiohttp) lets the time pass: then the
+write fails.
+"""
+
+MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
+DoneCallback = Callable[["Context"], None]
+
+
+class Requests:
+    """The one request of a call, as a handler that streams its requests takes it."""
+
+    def __init__(self, receive: Receive, as_asked: Callable[[Message], object]) -> None:
+        self._receive: Receive | None = receive
+        self._as_asked = as_asked
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> object:
+        request = await self.read()
+        if request is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return request
+
+    async def read(self) -> object:
+        """Returns the request, and `grpc.aio.EOF` from then on."""
+        receive, self._receive = self._receive, None
+        return grpc.aio.EOF if receive is None else self._as_asked(await receive())
+
+
+class Context(grpc.aio.ServicerContext[Message, Message]):
+    """What the handler of one call sees and sets.
+
+    Attributes:
+        requests: what `read` reads, for a handler that streams its requests.
+    """
+
+    requests: Requests | None = None
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._code: grpc.StatusCode | None = None
+        self._details = ""
+        self._is_aborted = False
+        self._is_done = False
+        self._initial_sent = False
+        self._callbacks: list[DoneCallback] = []
+
+    # What the handler reads.
+
+    def invocation_metadata(self) -> Metadata:  # type: ignore[override]  # it too gives pairs
+        return self._call.metadata
+
+    def peer(self) -> str:
+        return self._call.peer
+
+    def peer_identities(self) -> Iterable[bytes] | None:
+        return None
+
+    def peer_identity_key(self) -> str | None:
+        return None
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return {}
+
+    def time_remaining(self) -> float | None:  # type: ignore[override]  # None, as grpc.aio answers
+        return self._call.time_remaining()
+
+    def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # as above
+        return self._code if self._call.ending is None else self._call.ending
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> Sequence[tuple[str, str | bytes]]:  # type: ignore[override]
+        return self._call.trailing_metadata
+
+    def cancelled(self) -> bool:
+        return self._call.ending is not None
+
+    def done(self) -> bool:
+        return self._is_done
+
+    # What the handler sets.
+
+    def set_code(self, code: grpc.StatusCode | int) -> None:
+        if not self._is_aborted:
+            self._code = _status_code(code)
+
+    def set_details(self, details: str) -> None:
+        if not isinstance(details, str):
+            raise TypeError(f"details: expected a str, got {type(details).__name__}")
+        if not self._is_aborted:
+            self._details = details
+
+    async def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self.hold_initial_metadata(initial_metadata)
+
+    def hold_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        """Keeps the metadata for the answer's headers; a unary answer is sent in one piece."""
+        if self._initial_sent:
+            raise UsageError("Send initial metadata failed: already sent")
+        self._call.initial_metadata = _pairs(initial_metadata)
+        self._initial_sent = True
+
+    def set_trailing_metadata(self, trailing_metadata: MetadataPairs) -> None:
+        self._call.trailing_metadata = _pairs(trailing_metadata)
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        """Does nothing: the door and its client negotiate compression."""
+
+    def disable_next_message_compression(self) -> None:
+        """Does nothing, as `set_compression`."""
+
+    async def abort(
+        self,
+        code: grpc.StatusCode | int,
+        details: str = "",
+        trailing_metadata: MetadataPairs = (),
+    ) -> NoReturn:
+        self.end(code, details, trailing_metadata)
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        self.end(status.code, status.details, status.trailing_metadata or ())
+
+    def end(
+        self, code: grpc.StatusCode | int, details: str, trailing_metadata: MetadataPairs
+    ) -> NoReturn:
+        """Aborts the call, for asynchronous and synchronous servicers alike."""
+        if self._is_aborted:
+            raise UsageError("Abort already called!")
+        if details:
+            self.set_details(details)
+        if trailing_metadata:
+            self.set_trailing_metadata(trailing_metadata)
+        self.set_code(code)
+        self._is_aborted = True
+        raise AbortError("Locally aborted.")
+
+    def add_done_callback(self, callback: DoneCallback) -> None:
+        self._callbacks.append(callback)
+
+    # A unary call has one message each way, which most handlers take and return.
+
+    async def read(self) -> Any:  # noqa: ANN401  a message, or `grpc.aio.EOF`
+        if self.requests is None:
+            raise UsageError("read() is for methods that stream their requests")
+        return await self.requests.read()
+
+    async def write(self, message: Message) -> None:
+        raise UsageError("write() is for methods that stream their responses")
+
+    # What the backend asks and tells.
+
+    def expire(self) -> None:
+        """Notes that the deadline has passed; what the handler sets after this has no effect."""
+        self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.set_details("Deadline Exceeded")
+        self._is_aborted = True
+        self._call.end(grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    def cancel(self) -> None:
+        """Notes that the client has left."""
+        self._call.end(grpc.StatusCode.CANCELLED)
+
+    def finish(self) -> None:
+        self._is_done = True
+        for callback in self._callbacks:
+            try:
+                callback(self)
+            except Exception:  # the call has its answer, and the others are to run too
+                logger.exception("a done callback of %s failed", self._call.method.path)
+
+    def failure(self) -> TranscodeError | None:
+        """Returns the status that the handler set or aborted with; None for OK."""
+        code = self._code
+        if code is None or code is grpc.StatusCode.OK:
+            if not self._is_aborted:
+                return None
+            code = (
+                grpc.StatusCode.UNKNOWN
+            )  # abort(OK) is a contradiction, as grpc's sync server says
+        details = b""
+        trailing = self._call.trailing_metadata
+        for key, value in trailing:
+            if key == STATUS_DETAILS and isinstance(value, bytes):
+                details = value
+        if details:
+            self._call.trailing_metadata = [pair for pair in trailing if pair[0] != STATUS_DETAILS]
+        return TranscodeError(code, self._details, details=details)
+
+
+class StreamContext(Context):
+    """The same for a call that streams its responses.
+
+    Attributes:
+        as_message: makes a message of what is written, when that is none yet: for a handler with
+            serializers of its own.
+    """
+
+    def __init__(self, call: Call, sink: Sink) -> None:
+        super().__init__(call)
+        self._sink = sink
+        self.as_message: Callable[[Any], Message] | None = None
+
+    async def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self.hold_initial_metadata(initial_metadata)
+        await self._sink.start()
+
+    async def write(self, message: Message) -> None:
+        if self._is_aborted or self._call.ending is not None:
+            raise AbortError("Locally aborted.")
+        if self._is_done:
+            raise UsageError("RPC already finished.")
+        if self.as_message is not None:
+            message = self.as_message(message)
+        if type(message) is not self._call.method.response_type:
+            method = self._call.method
+            raise TypeError(f"{method.path} wrote {kind_of(message, method)}")
+        self._initial_sent = True
+        try:
+            await self._sink.send(message)
+        except TranscodeError:
+            self.cancel()
+            # The lost connection cancels the handler, here: later, it would cut its cleanup.
+            await asyncio.sleep(CANCEL_WAIT_S)
+            raise
+
+
+class SyncContext:
+    """The context of a servicer written as plain functions, which run in a thread pool."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def abort(
+        self,
+        code: grpc.StatusCode | int,
+        details: str = "",
+        trailing_metadata: MetadataPairs = (),
+    ) -> NoReturn:
+        self._context.end(code, details, trailing_metadata)
+
+    def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        self._context.end(status.code, status.details, status.trailing_metadata or ())
+
+    def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
+        self._context.hold_initial_metadata(initial_metadata)
+
+    def is_active(self) -> bool:
+        return not (self._context.done() or self._context.cancelled())
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        """Returns False if the call has ended and the callback will not run, as grpc.RpcContext."""
+        if not self.is_active():
+            return False
+        self._context.add_done_callback(lambda _: callback())
+        return True
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  every other member is synchronous already
+        return getattr(self._context, name)
+
+
+def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
+    if isinstance(code, grpc.StatusCode):
+        return code
+    return CODE_BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)
+
+
+def _pairs(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[tuple[str, str | bytes], ...]:
+    """Returns metadata as pairs; fails here, where the servicer that sets it sees why.
+
+    Raises:
+        TypeError: it is not pairs of a str and a str or bytes.
+    """
+    if isinstance(metadata, dict):
+        raise TypeError("metadata: expected pairs of a key and a value, got a dict")
+    pairs = tuple(metadata)
+    given: Iterable[tuple[object, object]] = pairs
+    for key, value in given:
+        if not (isinstance(key, str) and isinstance(value, (str, bytes))):
+            raise TypeError(f"metadata: expected a str and a str or bytes, got {(key, value)!r}")
+    return pairs
+
+
+def kind_of(response: object, method: Method) -> str:
+    """Returns the name of the type of a response that is not its method's response type."""
+    if not isinstance(response, Message):
+        return type(response).__name__
+    name = type(response).DESCRIPTOR.full_name
+    is_namesake = name == method.descriptor.output_type.full_name
+    return f"{name} of another descriptor pool" if is_namesake else name

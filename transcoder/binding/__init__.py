@@ -1,0 +1,1 @@
+"""Makes request messages of the path, query and body of HTTP requests."""

@@ -1,0 +1,115 @@
+"""The fields of messages, as paths, queries and bodies name them; compiled once per message type.
+
+Rule: all is made when a service is registered, so that a request only looks names up.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from transcoder.codec.codec import Codec
+from transcoder.codec.decoder import map_entry
+from transcoder.codec.text_values import TextReader
+from transcoder.codec.wellknown import SPECIAL
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field; where it is a map, or repeated, `read` and `fields` are those of one value."""
+
+    name: str
+    json_name: str
+    is_list: bool
+    read_key: TextReader | None
+    """Of a map; None of any other field."""
+    read: TextReader | None
+    """None where values have no text form."""
+    fields: "FieldsByName | None"
+    """The fields of its message; None where it has none, or another JSON form than an object."""
+    rivals: "tuple[Name, ...]"
+    """The other members of its oneof."""
+    is_map: bool
+    is_message_list: bool
+    """A list whose elements have fields that can be named one by one."""
+    levels: int
+    """Of messages that its value is within its message: an entry of a map is one too."""
+
+
+class Name(NamedTuple):
+    """Of a field."""
+
+    name: str
+    json_name: str
+
+
+class FieldsByName(dict[str, Field]):
+    """Fields by either name; JSON names come first."""
+
+    odd_names: tuple[str, ...] = ()
+    """JSON names with the dots or brackets that divide a parameter's name; longest first."""
+
+
+class _Batch(NamedTuple):
+    """Types that are compiled together; published whole, or dropped."""
+
+    types: dict[Descriptor, FieldsByName]
+    waiting: list[tuple[Descriptor, FieldsByName]]
+    """Types whose fields are not compiled yet."""
+
+
+class Fields:
+    """The fields of every message that registered methods reach."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec: Final = codec
+        self._done: dict[Descriptor, FieldsByName] = {}
+
+    def of(self, descriptor: Descriptor) -> FieldsByName:
+        fields = self._done.get(descriptor)
+        if fields is None:
+            batch = _Batch({}, [])
+            fields = self._named(descriptor, batch)
+            while batch.waiting:  # a loop, as types nest without limit
+                held, made = batch.waiting.pop()
+                compiled = [(field, self._compile(field, batch)) for field in held.fields]
+                made.update((field.name, each) for field, each in compiled)
+                made.update((field.json_name, each) for field, each in compiled)
+                odd = (name for name in made if "." in name or "[" in name)
+                made.odd_names = tuple(sorted(odd, key=len, reverse=True))
+            self._done.update(batch.types)
+        return fields
+
+    def _named(self, descriptor: Descriptor, batch: "_Batch") -> FieldsByName:
+        """The fields of a type; those of a new one are filled in before its batch is published."""
+        known = self._done.get(descriptor, batch.types.get(descriptor))
+        if known is not None:
+            return known
+        made = FieldsByName()
+        batch.types[descriptor] = made
+        batch.waiting.append((descriptor, made))
+        return made
+
+    def _compile(self, field: FieldDescriptor, batch: "_Batch") -> Field:
+        entry = map_entry(field)
+        one = field if entry is None else entry.fields_by_name["value"]
+        of = one.message_type
+        fields = None if of is None or of.full_name in SPECIAL else self._named(of, batch)
+        is_list = field.is_repeated and entry is None
+        oneof = field.containing_oneof
+        return Field(
+            name=field.name,
+            json_name=field.json_name,
+            is_list=is_list,
+            is_map=entry is not None,
+            is_message_list=is_list and fields is not None,
+            read_key=None if entry is None else self.codec.text_reader(entry.fields_by_name["key"]),
+            read=self.codec.text_reader(one),
+            fields=fields,
+            levels=1 if entry is None else 2,
+            rivals=tuple(
+                Name(other.name, other.json_name)
+                for other in (oneof.fields if oneof is not None else ())
+                if other is not field
+            ),
+        )

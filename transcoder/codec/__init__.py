@@ -1,0 +1,1 @@
+"""Reads and writes messages as ProtoJSON, compiled once per message type."""

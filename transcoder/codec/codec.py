@@ -1,0 +1,182 @@
+"""Messages as JSON and JSON as messages: ProtoJSON over orjson, compiled once per message type.
+
+What is compiled: decoder.py (JSON to message), encoder.py (message to JSON). Here both meet text.
+Follows protobuf.dev, "ProtoJSON Format". What a client sent and is wrong is `malformed`, with the
+path of the field; a message that has no JSON form is the server's fault: a `Fault`, not an answer.
+"""
+
+import base64
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import orjson
+from google.protobuf.any_pb2 import Any
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.protobuf.message import Message
+
+from transcoder.codec import scalars, wellknown
+from transcoder.codec.decoder import Readers, descriptor_of, reaches_floats
+from transcoder.codec.encoder import Writers
+from transcoder.codec.json_text import parse, parse_exactly
+from transcoder.codec.scalars import Fault, InexactNumber, Reader
+from transcoder.codec.text_values import TextReader, text_reader
+from transcoder.codec.unwritable import fault_of, parts_of
+from transcoder.errors import SchemaError, malformed
+from transcoder.options import JsonOptions
+
+Decoder = Callable[[bytes], Message]
+Encoder = Callable[[Message], bytes]
+
+WIRE_NESTING_MAX: Final = 100
+"""What protobuf reads, and copies: a deeper message could be made here, and be of no use."""
+
+_UNWRITABLE: Final = (Fault, TypeError, ValueError, RecursionError)
+
+
+class Codec:
+    """ProtoJSON for the messages of one descriptor pool; may be shared by threads.
+
+    Args:
+        options: how messages are written.
+        pool: where the types inside of Any are found; protobuf's default pool when None.
+        nesting_max: levels of messages that are read, counted as protobuf's parsers count them.
+        strict: refuse JSON members that are no fields, instead of passing over them.
+
+    Raises:
+        SchemaError: more levels than protobuf's own parsers read.
+    """
+
+    def __init__(
+        self,
+        options: JsonOptions | None = None,
+        *,
+        pool: DescriptorPool | None = None,
+        nesting_max: int = 100,
+        strict: bool = False,
+    ) -> None:
+        if nesting_max > WIRE_NESTING_MAX:
+            raise SchemaError(
+                f"nesting_max: expected at most {WIRE_NESTING_MAX}, got {nesting_max}"
+            )
+        pool = Default() if pool is None else pool
+        self.nesting_max: Final = nesting_max
+        self._readers = Readers(pool, nesting_max=nesting_max, strict=strict)
+        self._writers = Writers(pool, JsonOptions() if options is None else options)
+
+    def decode(self, message_type: type[Message], text: bytes) -> Message:
+        """Read a message.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT, naming the field.
+        """
+        return self.decoder(message_type)(text)
+
+    def encode(self, message: Message) -> bytes:
+        """Write a message.
+
+        Raises:
+            Fault: the message has no JSON form; with the path of what has none.
+        """
+        return self.encoder(type(message))(message)
+
+    def decoder(self, message_type: type[Message]) -> Decoder:
+        """`decode` for one type, compiled now."""
+        descriptor = descriptor_of(message_type)
+        read_json = self._json_reader(
+            self._readers.message(descriptor), has_floats=reaches_floats(descriptor)
+        )
+        is_object = descriptor.full_name not in wellknown.SPECIAL
+
+        def decode(text: bytes) -> Message:
+            if text == b"{}" and is_object:
+                return message_type()
+            return wellknown.message_of(message_type, read_json(text))
+
+        return decode
+
+    def encoder(self, message_type: type[Message], field: str = "") -> Encoder:
+        """`encode` for one type, compiled now.
+
+        Args:
+            message_type: what the encoder will be given.
+            field: the one field to write instead of the message (`response_body`); unset, a message
+                is `{}`, or null where its JSON is no object, and a scalar its default.
+        """
+        descriptor = descriptor_of(message_type)
+        if field:
+            return self._field_encoder(descriptor.fields_by_name[field])
+        write = self._writers.message(descriptor)
+        dumps = orjson.dumps
+
+        def encode(message: Message) -> bytes:
+            try:
+                return dumps(write(message))
+            except _UNWRITABLE as error:
+                raise self._explained([("", message)], error) from error
+
+        return encode
+
+    def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
+        """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
+        _, _, read, takes_null = self._readers.field(field)
+        if field.enum_type is not None and not field.is_repeated:
+            # A name that it has not is passed over as a member is; here it is all there is.
+            read = scalars.enum_reader(field.enum_type)
+
+        def read_or_null(value: object, depth: int) -> object:
+            try:
+                return read(value, depth) if value is not None or takes_null else None
+            except Fault as fault:
+                fault.path.append(field.json_name)
+                raise
+
+        return self._json_reader(read_or_null, has_floats=True)
+
+    def _field_encoder(self, field: FieldDescriptor) -> Encoder:
+        write = self._writers.value(field)
+        name = field.name
+        of = field.message_type
+        is_null_unset = field.has_presence and of is not None and of.full_name in wellknown.SPECIAL
+
+        def encode(message: Message) -> bytes:
+            if is_null_unset and not type(message).HasField(message, name):
+                return b"null"
+            value = getattr(message, name)
+            try:
+                return orjson.dumps(write(value))
+            except _UNWRITABLE as error:
+                raise self._explained(parts_of(field, value), error) from error
+
+        return encode
+
+    def _explained(self, parts: Iterable[tuple[str, Message]], error: Exception) -> Exception:
+        """Returns the fault, with its path; the error itself where each part can be written."""
+        return fault_of(parts, self._writers) or error
+
+    def text_reader(self, field: FieldDescriptor) -> TextReader | None:
+        """Reads one value from a path or a query; None when the field's type has no text form."""
+        return text_reader(field, self._readers)
+
+    def any_json(self, packed: Any) -> object:
+        """JSON of an Any whatever it holds; of one that has no JSON form, its bytes as base64."""
+        try:
+            return self._writers.message(Any.DESCRIPTOR)(packed)
+        except _UNWRITABLE:
+            value = base64.b64encode(packed.value).decode("ascii")
+            return {"@type": packed.type_url, "value": value}
+
+    def _json_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+        """What parses JSON and hands it to a reader, again where that wants more digits."""
+        depth = self.nesting_max
+
+        def read_json(text: bytes) -> object:
+            try:
+                try:
+                    return read(parse(text, has_floats=has_floats), depth)
+                except InexactNumber:
+                    return read(parse_exactly(text), depth)
+            except Fault as fault:
+                raise malformed(fault.text("body")) from None
+
+        return read_json

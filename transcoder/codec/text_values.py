@@ -1,0 +1,49 @@
+"""One value of a field as text, as a path or a query holds it.
+
+The text is what ProtoJSON writes between the quotes, or without them: digits, `true` and `false`,
+base64, an enum's name or number, a Timestamp, a Duration, a FieldMask, whose names may also be
+those of the .proto; wrappers as what they hold;
+Struct, Value and ListValue as JSON. google/api/http.proto leaves the forms open.
+Rule: an unescaped str comes in; where it stood is for binding/binder.py.
+"""
+
+from collections.abc import Callable
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from transcoder.codec import scalars, structs, wellknown
+from transcoder.codec.decoder import SIMPLE, Readers
+from transcoder.codec.json_text import parse
+
+TextReader = Callable[[str, int], object]
+"""Text, levels of messages left → what the constructor of its message takes; raises Fault."""
+
+
+def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
+    """A reader of one value (of one element, where the field is repeated).
+
+    Returns:
+        None when the field's type has no text form: messages, Any and the entries of maps.
+    """
+    if field.message_type is not None:
+        return _message_text_reader(field.message_type, readers)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return scalars.read_bool_text
+    if field.enum_type is not None:
+        return scalars.enum_reader(field.enum_type)
+    return SIMPLE[field.type]
+
+
+def _message_text_reader(descriptor: Descriptor, readers: Readers) -> TextReader | None:
+    name = descriptor.full_name
+    if name == wellknown.FIELD_MASK:
+        return wellknown.read_field_mask_text
+    if name in wellknown.TEXTUAL:
+        return wellknown.TEXTUAL[name]
+    if name in wellknown.WRAPPERS:
+        held = text_reader(descriptor.fields_by_name["value"], readers)
+        return None if held is None else lambda text, depth: {"value": held(text, depth)}
+    if name in structs.READERS:
+        read = readers.message(descriptor)
+        return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
+    return None

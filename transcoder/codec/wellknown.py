@@ -1,0 +1,282 @@
+"""The JSON forms of Timestamp, Duration, FieldMask and Any; which types have a form of their own.
+
+Struct, Value and ListValue are those of structs.py; wrappers are written as the scalar they hold,
+Empty as a message without fields, by decoder.py and encoder.py. Follows the comments of the .proto
+files in google/protobuf, and RFC 3339.
+Rule: a message that has no JSON form (a Timestamp in the year 10000) is a Fault.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from transcoder.codec import structs
+from transcoder.codec.scalars import Fault, Reader, expected, is_digits, too_deep
+
+ANY: Final = "google.protobuf.Any"
+TIMESTAMP: Final = "google.protobuf.Timestamp"
+DURATION: Final = "google.protobuf.Duration"
+FIELD_MASK: Final = "google.protobuf.FieldMask"
+WRAPPERS: Final = frozenset(
+    f"google.protobuf.{kind}Value"
+    for kind in (
+        *("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"),
+    )
+)
+SPECIAL: Final = WRAPPERS | structs.READERS.keys() | {ANY, TIMESTAMP, DURATION, FIELD_MASK}
+"""Types whose JSON is not an object of their fields; an Any holds it under "value"."""
+
+_SECOND_MIN, _SECOND_MAX = -62135596800, 253402300799  # 0001-01-01T00:00:00Z, 9999-12-31T23:59:59Z
+_DURATION_MAX_S = 315_576_000_000
+_NANOS = 1_000_000_000
+_NANOS_BY_DIGITS = [10 ** (9 - digits) for digits in range(10)]
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T")
+_FRACTION_AND_ZONE = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}:[0-9]{2}))")
+_MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
+_SECONDS = [f"{second:02}" for second in range(60)]
+_THREE_DIGITS = [f"{number:03}" for number in range(1000)]
+_MILLIS = [f".{digits}" for digits in _THREE_DIGITS]
+_SECOND = {text: second for second, text in enumerate(_SECONDS)}
+# Each character can be matched in one way only: no text costs more than its length. (Possessive
+# repetitions would say so, but Python takes some wrongly before 3.11.5.)
+_MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]|_[a-z])+(?:,(?:[a-z0-9.]|_[a-z])+)*")
+_MASK_READ = re.compile(r"[a-zA-Z0-9.]+(?:,[a-zA-Z0-9.]+)*")
+_MASK_READ_TEXT = re.compile(r"[a-zA-Z0-9_.]+(?:,[a-zA-Z0-9_.]+)*")
+_MASK_CAPITAL = re.compile(r"[A-Z]")
+
+
+# --- Timestamp ---
+
+
+def timestamp_json(message: Timestamp) -> str:
+    seconds, nanos = message.seconds, message.nanos
+    if not (_SECOND_MIN <= seconds <= _SECOND_MAX and 0 <= nanos < _NANOS):
+        raise Fault("a Timestamp outside of the years 1 to 9999")
+    minute = _minute_text(seconds // 60)
+    if nanos:
+        return f"{minute}{_SECONDS[seconds % 60]}{_fraction(nanos)}Z"
+    return f"{minute}{_SECONDS[seconds % 60]}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute_text(minute: int) -> str:
+    day, minute = divmod(minute, 1440)
+    return f"{date.fromordinal(day + _EPOCH_ORDINAL).isoformat()}T{_MINUTES[minute]}"
+
+
+def _fraction(nanos: int) -> str:
+    """The point, and 3, 6 or 9 digits."""
+    millis = nanos // 1_000_000
+    nanos -= millis * 1_000_000
+    if not nanos:
+        return _MILLIS[millis]
+    micros = nanos // 1000
+    nanos -= micros * 1000
+    text = f"{_MILLIS[millis]}{_THREE_DIGITS[micros]}"
+    return f"{text}{_THREE_DIGITS[nanos]}" if nanos else text
+
+
+def read_timestamp(value: object, _: int) -> dict[str, int]:
+    if not isinstance(value, str):
+        raise expected("an RFC 3339 timestamp", value)
+    rest = value[19:]
+    try:
+        seconds = _day_start(value[:11]) + _MINUTE_START[value[11:17]] + _SECOND[value[17:19]]
+        if rest == "Z":
+            return {"seconds": seconds}
+        digits = rest[1:-1]
+        if rest[0] == "." and rest[-1] == "Z" and len(digits) < 10 and is_digits(digits):
+            return {"seconds": seconds, "nanos": int(digits) * _NANOS_BY_DIGITS[len(digits)]}
+        match = _FRACTION_AND_ZONE.fullmatch(rest)
+        if match is None:
+            raise expected("an RFC 3339 timestamp", value)
+        fraction, sign, zone = match.groups()
+        offset = _MINUTE_START[zone + ":"] if sign else 0
+    except (KeyError, ValueError, IndexError):
+        raise expected("an RFC 3339 timestamp", value) from None
+    seconds += offset if sign == "-" else -offset
+    if not _SECOND_MIN <= seconds <= _SECOND_MAX:
+        raise expected("a timestamp in the years 1 to 9999", value)
+    return {
+        "seconds": seconds,
+        "nanos": int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if fraction else 0,
+    }
+
+
+@lru_cache(maxsize=1024)
+def _day_start(text: str) -> int:
+    match = _DAY.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return (date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL) * 86400
+
+
+# --- Duration ---
+
+
+def duration_json(message: Duration) -> str:
+    seconds, nanos = message.seconds, message.nanos
+    if not -_DURATION_MAX_S <= seconds <= _DURATION_MAX_S:
+        raise Fault("a Duration outside of its range")
+    if not nanos:
+        return f"{seconds}s"
+    if seconds >= 0 and 0 < nanos < _NANOS:
+        return f"{seconds}{_fraction(nanos)}s"
+    if not -_NANOS < nanos < _NANOS or seconds * nanos < 0:
+        raise Fault("a Duration outside of its range")
+    sign = "-" if seconds < 0 or nanos < 0 else ""
+    return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
+
+
+def read_duration(value: object, _: int) -> dict[str, int]:
+    if not isinstance(value, str) or value[-1:] != "s":
+        raise expected("a duration in seconds", value)
+    whole, point, fraction = value[:-1].partition(".")
+    if whole[:1] == "-":
+        whole = whole[1:]
+    is_sized = 0 < len(whole) < 13 and (0 < len(fraction) < 10 if point else True)
+    if not (is_sized and is_digits(whole + fraction)):
+        raise expected("a duration in seconds", value)
+    seconds = int(whole)
+    if seconds > _DURATION_MAX_S:
+        raise expected(f"a duration of at most {_DURATION_MAX_S}s", value)
+    nanos = int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if point else 0
+    if value[0] == "-":
+        return {"seconds": -seconds, "nanos": -nanos}
+    return {"seconds": seconds, "nanos": nanos}
+
+
+# --- FieldMask ---
+
+
+def field_mask_json(message: FieldMask) -> str:
+    paths = message.paths
+    if not paths:
+        return ""
+    text = ",".join(paths)
+    if not _MASK_WRITTEN.fullmatch(text) or text.count(",") >= len(paths):
+        raise Fault("a FieldMask path that does not read back the same")
+    if "_" not in text:
+        return text
+    first, *others = text.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def read_field_mask(value: object, _: int) -> dict[str, list[str]]:
+    if not isinstance(value, str):
+        raise expected("a field mask", value)
+    return _mask_of(value, _MASK_READ)
+
+
+def read_field_mask_text(text: str, _: int) -> dict[str, list[str]]:
+    """Reads a mask of a path or a query, where names may also be written as in the .proto."""
+    return _mask_of(text, _MASK_READ_TEXT)
+
+
+def _mask_of(value: str, form: re.Pattern[str]) -> dict[str, list[str]]:
+    if not value:
+        return {"paths": []}
+    if not form.fullmatch(value):
+        raise expected("a field mask", value)
+    if not value.islower():
+        value = _MASK_CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", value)
+    return {"paths": value.split(",")}
+
+
+TEXTUAL: Final[Mapping[str, Reader]] = {
+    TIMESTAMP: read_timestamp,
+    DURATION: read_duration,
+    FIELD_MASK: read_field_mask,
+}
+"""Types whose JSON is a string."""
+
+
+# --- Any ---
+
+Writer = Callable[[Message], object]
+"""Message → what orjson writes; raises Fault."""
+
+_Convert = TypeVar("_Convert", Reader, Writer)
+
+
+class Resolved(NamedTuple, Generic[_Convert]):
+    """What a type URL stands for, and how its content is read, or written."""
+
+    message_type: type[Message]
+    convert: _Convert
+    is_special: bool
+
+
+def any_reader(resolve: Callable[[str], Resolved[Reader]]) -> Reader:
+    def read(value: object, depth: int) -> dict[str, object]:
+        if not isinstance(value, dict):
+            raise expected("an object", value)
+        if depth < 1:
+            raise too_deep()
+        if not value:
+            return {}
+        url = value.get("@type")
+        if not isinstance(url, str):
+            raise expected('a type URL under "@type"', url)
+        message_type, read_content, is_special = resolve(url)
+        if not is_special:
+            rest = {name: member for name, member in value.items() if name != "@type"}
+            content = read_content(rest, depth - 1)
+        elif "value" in value:
+            try:
+                content = read_content(value["value"], depth - 1)
+            except Fault as fault:
+                fault.path.append("value")
+                raise
+        else:
+            raise Fault(f'expected a {message_type.DESCRIPTOR.name} under "value", got none')
+        message = message_of(message_type, content)
+        packed = message_type.SerializePartialToString(message, deterministic=True)
+        return {"type_url": url, "value": packed}
+
+    return read
+
+
+def any_writer(resolve: Callable[[str], Resolved[Writer]]) -> Callable[[Any], dict[str, object]]:
+    def write(message: Any) -> dict[str, object]:
+        url = message.type_url
+        if not url:
+            if message.value:
+                raise Fault("an Any with a value and no type")
+            return {}
+        message_type, write_content, is_special = resolve(url)
+        try:
+            content = message_type.FromString(message.value)
+        except DecodeError:
+            raise Fault(f"an Any whose value is no {message_type.DESCRIPTOR.full_name}") from None
+        written = write_content(content)
+        if isinstance(written, dict) and not is_special:
+            return {"@type": url, **written}
+        return {"@type": url, "value": written}
+
+    return write
+
+
+def type_name_of(url: str) -> str:
+    """The full name of the type that a type URL names: what stands behind its last slash."""
+    _, slash, name = url.rpartition("/")
+    if not slash or not name:
+        raise expected("a type URL such as type.googleapis.com/package.Type", url)
+    return name
+
+
+def message_of(message_type: type[Message], content: object) -> Message:
+    """The message that a reader read: itself, or what its constructor takes."""
+    if isinstance(content, dict):
+        return message_type(**content)
+    return content  # type: ignore[return-value]  # what a reader of messages returns besides dicts

@@ -1,0 +1,197 @@
+"""The JSON bodies of requests: received, freed of their content codings, made a message.
+
+Follows RFC 9110 sections 8.3 (Content-Type), 8.4 (Content-Encoding) and 10.1.1 (Expect), and
+RFC 9112 section 6.
+Rule: a body that has arrived whole is read without a timer.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from aiohttp import HttpVersion11, hdrs, web
+from google.protobuf.message import Message
+
+from transcoder.errors import (
+    TranscodeError,
+    malformed,
+    shown,
+    too_large,
+    too_slow,
+    unsupported_media_type,
+)
+from transcoder.http.ceiling import Ceiling, Held
+from transcoder.http.connection import closing
+from transcoder.http.encodings import codings_of, decoded
+from transcoder.http.half_closed import CONTINUE
+from transcoder.http.offload import Offload
+from transcoder.options import Limits
+
+JSON: Final = "application/json"
+# What WHATWG's MIME sniffing standard calls a JSON MIME type.
+_JSON_TYPE: Final = re.compile(
+    r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
+    re.ASCII | re.IGNORECASE,
+)
+_BAD_CHUNKS: Final = "its chunks are malformed"
+
+
+def is_json_type(content_type: str) -> bool:
+    return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
+
+
+def not_json(content_type: str | None) -> TranscodeError:
+    message = f"content type {shown(content_type)}: expected {JSON}"
+    return unsupported_media_type(message, ("Accept", JSON))
+
+
+class Head(NamedTuple):
+    """Says what the headers tell of a body.
+
+    Attributes:
+        codings: as `codings.decoded` takes them.
+    """
+
+    is_json: bool
+    codings: Sequence[str]
+
+
+_PLAIN: Final = Head(is_json=True, codings=())
+
+
+def head_of(request: web.BaseRequest) -> Head:
+    """Reads what the headers say of a body that is to be JSON; there is one.
+
+    Raises:
+        TranscodeError: 415, what they announce is not JSON, or of a coding that is not taken.
+    """
+    content_type = request.headers.get(hdrs.CONTENT_TYPE)
+    is_json = content_type is None or content_type == JSON or is_json_type(content_type)
+    if not is_json and request.content_length:
+        raise not_json(content_type)
+    codings = _codings(request)
+    return Head(is_json, codings) if codings or not is_json else _PLAIN
+
+
+class Bodies:
+    """Reads bodies, and has them read beside the loop if they are large."""
+
+    def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
+        self._limits = limits
+        self._offload = offload
+        self._ceiling = ceiling
+
+    async def read(
+        self, request: web.BaseRequest, head: Head, bind: Callable[[bytes], Message]
+    ) -> Message:
+        """Makes a message of the body of a request.
+
+        Args:
+            request: whose body nobody has read.
+            head: what its headers say of the body.
+            bind: makes the message of JSON.
+
+        Raises:
+            TranscodeError: the body is too large (413), too slow (408), not JSON (415), or not what
+                its transfer coding or its Content-Encoding says (400); the bodies of all
+                connections are too large together (429); or `bind` refuses it.
+        """
+        limits = self._limits
+        content = request.content
+        if head is _PLAIN and content.is_eof() and content.total_bytes <= limits.inline_max_bytes:
+            return bind(await read_body(request, limits, None))  # held no longer than this line
+        with Held(self._ceiling) as held:
+            body = await read_body(request, limits, held)
+            if body and not head.is_json:
+                raise not_json(request.headers.get(hdrs.CONTENT_TYPE))
+            if head.codings and body:
+                # Never on the loop: of br a few octets may take as long as a megabyte. And in one
+                # turn: of bodies that are inflated there is one at a time.
+                return await self._offload.request(
+                    _bind_decoded, bind, body, head.codings, limits.body_max_bytes
+                )
+            if len(body) > limits.inline_max_bytes:
+                return await self._offload.request(bind, body)
+            return bind(body)
+
+
+def _bind_decoded(
+    bind: Callable[[bytes], Message], body: bytes, codings: Sequence[str], max_bytes: int
+) -> Message:
+    return bind(decoded(body, codings, max_bytes=max_bytes))
+
+
+async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
+    """Returns the whole body of a request, in its content codings.
+
+    Args:
+        request: whose body nobody has read.
+        limits: of one body.
+        held: counts what is received; None of a body that is not counted.
+    """
+    # aiohttp's parser wants chunked last, and does not mind what stands before it.
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise closing(malformed("header Transfer-Encoding: expected chunked, last and once"))
+    content = request.content
+    try:
+        if content.is_eof():
+            body = content.read_nowait()
+            if held is not None:
+                held.take(len(body))
+        else:
+            body = await _read_slowly(request, limits, held)
+    except web.RequestPayloadError as exc:
+        is_inflated = content.total_compressed_bytes is not None
+        what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
+        raise closing(malformed(f"request body: {what}")) from exc
+    except TimeoutError as exc:
+        request.protocol.close()
+        raise closing(too_slow("the request body", limit_s=limits.body_timeout_s)) from exc
+    if len(body) > limits.body_max_bytes:
+        raise _too_large(limits)
+    return body
+
+
+def _codings(request: web.BaseRequest) -> Sequence[str]:
+    said = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+    if not said:
+        return ()
+    if request.content.total_compressed_bytes is not None:
+        return ()  # an application's aiohttp undoes codings itself, unless it is told not to
+    return codings_of(said)
+
+
+async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
+    if (request.content_length or 0) > limits.body_max_bytes:
+        raise _too_large(limits)
+    invite(request)
+    chunks = []
+    left = limits.body_max_bytes
+    async with asyncio.timeout(limits.body_timeout_s):
+        while chunk := await request.content.readany():
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large(limits)
+            if held is not None:
+                held.take(len(chunk))
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def invite(request: web.BaseRequest) -> None:
+    """Ask for the body that a client announces."""
+    expected = request.headers.get(hdrs.EXPECT)
+    transport = request.transport
+    if (
+        expected is not None
+        and expected.lower() == "100-continue"
+        and request.version >= HttpVersion11
+        and transport is not None
+    ):
+        transport.write(CONTINUE)
+
+
+def _too_large(limits: Limits) -> TranscodeError:
+    return too_large("the request body", limit_bytes=limits.body_max_bytes)

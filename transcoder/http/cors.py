@@ -1,0 +1,215 @@
+"""Which origins may call from a browser, and the headers that tell the browser so.
+
+Follows the Fetch standard, section "HTTP extensions for cross-origin requests", and the Private
+Network Access draft (one header more in a preflight). For every door, errors included.
+
+Rule 1: headers only; which request is a preflight, and what else an answer holds, dispatch.py says.
+Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:
+the browser keeps the answer from the page. Other methods are refused, because a browser sends forms
+and simple requests for a page of any site without asking first. A caller that is not a browser has
+no origin to be judged by.
+Rule 3: with "*" nothing is allowed that needs the browser's own credentials.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from transcoder.errors import SchemaError, shown
+
+ANY_ORIGIN: Final = "*"
+PREFLIGHT_MAX_AGE_S: Final = 7200
+"""How long a browser may remember a preflight; Chromium's upper limit."""
+
+_ALLOWED_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Always exposed, so that what a page can read does not depend on how its call ended.
+_EXPOSED: Final = (
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "x-request-id",
+    "location",
+    "content-length",
+)
+# Readable without being exposed (the safelist), not for pages at all, or exposed already.
+_NOT_EXPOSED: Final = frozenset(
+    {
+        *_EXPOSED,
+        "cache-control",
+        "connection",
+        "content-language",
+        "content-type",
+        "date",
+        "expires",
+        "keep-alive",
+        "last-modified",
+        "pragma",
+        "server",
+        "set-cookie",
+        "transfer-encoding",
+        "vary",
+        "x-robots-tag",
+    }
+)
+_NOT_EXPOSED_PREFIX: Final = "access-control-"
+
+# As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_OPAQUE_ORIGIN: Final = "null"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
+_OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: our own page, or nobody's
+_DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+
+
+class Cors:
+    """The decisions for one list of origins."""
+
+    def __init__(
+        self,
+        origins: Sequence[str],
+        *,
+        always: Iterable[str] = (),
+        preflight_max_age_s: int = PREFLIGHT_MAX_AGE_S,
+    ) -> None:
+        """Check the list.
+
+        Args:
+            origins: each as a browser sends it ("https://app.example"), or "*" alone for any;
+                none means that no answer has a CORS header.
+            always: names of headers that every answer has besides.
+            preflight_max_age_s: how long a browser may remember a preflight.
+
+        Raises:
+            SchemaError: an origin that no browser would send, or no list.
+        """
+        if isinstance(origins, str):  # a sequence of texts, too: its letters
+            raise SchemaError(f"CORS origins: expected a list of them, got {shown(origins)}")
+        for origin in origins:
+            if origin != ANY_ORIGIN:
+                _check(origin)
+            elif len(origins) > 1:
+                message = (
+                    f"CORS origins: '*' allows any and stands alone, got {len(origins)} origins"
+                )
+                raise SchemaError(message)
+        self.is_enabled = bool(origins)
+        self._allows_any = ANY_ORIGIN in origins
+        self._origins = frozenset(origins)
+        self._exposed = dict.fromkeys((*_EXPOSED, *filter(_is_exposed, map(str.lower, always))))
+        self._max_age = str(preflight_max_age_s)
+
+    def refuses(self, verb: str, headers: Mapping[str, str]) -> bool:
+        """Whether a page that is not allowed has a browser send this.
+
+        Args:
+            verb: the HTTP method.
+            headers: the request's, looked up by any case.
+        """
+        if verb in _SAFE:
+            return False
+        origin = headers.get("Origin")
+        return _is_foreign(origin, headers) and (origin is None or not self._allows(origin))
+
+    def keeps_out(self, origin: str, headers: Mapping[str, str]) -> bool:
+        """Returns True if the page that sends a request may not read its answer.
+
+        What no browser sends as its origin is no page's.
+
+        Args:
+            origin: the request's Origin header.
+            headers: all of the request's.
+        """
+        is_page = origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
+        return is_page and not self._allows(origin) and _is_foreign(origin, headers)
+
+    def preflight_headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What the answer to a preflight says besides `response_headers`.
+
+        Args:
+            headers: the request's, looked up by any case.
+        """
+        if not self.is_enabled:
+            return []
+        out = [("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")]
+        if not self._allows(headers.get("Origin", "")):
+            return out
+        methods: tuple[str, ...] = _ALLOWED_METHODS
+        asked = headers.get("Access-Control-Request-Method", "")
+        if asked not in methods and _TOKEN.fullmatch(asked):  # an HTTP rule of a custom kind
+            methods = (*methods, asked)
+        out.append(("Access-Control-Allow-Methods", ", ".join(methods)))
+        # Any header may be metadata of some service, so what is asked is allowed. Not "*": it
+        # would leave out Authorization.
+        names = map(str.strip, headers.get("Access-Control-Request-Headers", "").split(","))
+        allowed = ", ".join(name for name in names if _TOKEN.fullmatch(name))
+        if allowed:
+            out.append(("Access-Control-Allow-Headers", allowed))
+        if headers.get("Access-Control-Request-Private-Network") == "true":
+            out.append(("Access-Control-Allow-Private-Network", "true"))
+        out.append(("Access-Control-Max-Age", self._max_age))
+        return out
+
+    def response_headers(
+        self, origin: str | None, sent: Iterable[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """What any answer says, a preflight's too.
+
+        Args:
+            origin: the request's Origin header.
+            sent: the headers that the answer has so far; the page may read all it can use.
+        """
+        if not self.is_enabled:
+            return []
+        if origin is None or not self._allows(origin):
+            # A cache must not give this answer to a page that may read it.
+            return [("Vary", "Origin")]
+        exposed = self._exposed.copy()
+        for name, _ in sent:
+            key = name.lower()
+            if _is_exposed(key):
+                exposed[key] = None
+        out = [
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", ", ".join(exposed)),
+        ]
+        if not self._allows_any:
+            out.append(("Access-Control-Allow-Credentials", "true"))
+        return out
+
+    def _allows(self, origin: str) -> bool:
+        if self._allows_any:
+            return origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
+        return origin in self._origins
+
+
+def _is_foreign(origin: str | None, headers: Mapping[str, str]) -> bool:
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in _OWN_SITES
+    # Browsers leave it out towards plain http, but for loopback.
+    return origin is not None and origin.partition("://")[2] != headers.get("Host")
+
+
+def _is_exposed(key: str) -> bool:
+    return key not in _NOT_EXPOSED and not key.startswith(_NOT_EXPOSED_PREFIX)
+
+
+def _check(origin: str) -> None:
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        message = (
+            "CORS origin: expected scheme://host or scheme://host:port in lower case, "
+            f"without a path or a final slash, got {shown(origin)}"
+        )
+        raise SchemaError(message)
+    port = match["port"]
+    if port is not None and port == _DEFAULT_PORT.get(match["scheme"]):
+        message = (
+            f"CORS origin {shown(origin)}: browsers leave out port {port} of {match['scheme']}, "
+            "so it would never match"
+        )
+        raise SchemaError(message)

@@ -1,0 +1,258 @@
+"""HTTP headers to gRPC metadata and back.
+
+Follows gRPC over HTTP/2 ("Requests": Custom-Metadata, Timeout) and RFC 9110 section 7.6.1
+(hop-by-hop fields). What passes and under which name is one table each way, below.
+Rule: one look-up by name must not walk all headers; most requests ask for two names.
+"""
+
+import base64
+import functools
+import itertools
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from multidict import MultiMapping
+
+from transcoder.call import Metadata, Metadatum
+from transcoder.errors import SchemaError, UnfitHeader, malformed, shown
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "x-request-id"
+STATUS_DETAILS: Final = "grpc-status-details-bin"
+HTTP_CODE: Final = "x-http-code"
+LOGGED_MAX: Final = 1000
+"""Lines about what is dropped: names are the client's, and it has as many as it likes."""
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
+_NOTHING: Final[frozenset[str]] = frozenset()
+_NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID, HTTP_CODE}
+_NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_FIXED: Final = _NOT_OUT | {"allow", "vary", "www-authenticate"}
+_NOT_FIXED_PREFIXES: Final = (*_NOT_OUT_PREFIXES, "access-control-")
+_METADATA_PREFIX: Final = "grpc-metadata-"
+_TRAILER_PREFIX: Final = "grpc-trailer-"
+
+_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+# RFC 4648 section 4; the last group is padded or not.
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
+_BIN_SUFFIXES: Final = tuple(
+    "-" + "".join(letters) for letters in itertools.product("bB", "iI", "nN")
+)
+
+_TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
+_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+
+
+def deadline_of(headers: Mapping[str, str]) -> float | None:
+    """When the caller stops waiting, by `time.monotonic()`; None when it did not say.
+
+    Raises:
+        TranscodeError: INVALID_ARGUMENT for a grpc-timeout that is not 1 to 8 digits and a unit.
+    """
+    text = headers.get("grpc-timeout")
+    if text is None:
+        return None
+    match = _TIMEOUT.fullmatch(text)
+    if match is None:
+        expected = "1 to 8 digits and a unit (H M S m u n)"
+        raise malformed(f"header grpc-timeout: expected {expected}, got {shown(text)}")
+    return time.monotonic() + int(match[1]) * _UNIT_S[match[2]]
+
+
+class HttpMetadata(Metadata):
+    """Metadata read from HTTP headers when somebody asks for it."""
+
+    __slots__ = ("_built", "_forward_cookies", "_headers", "_of_connection", "_request_id")
+
+    def __init__(
+        self, headers: MultiMapping[str], *, request_id: str, forward_cookies: bool = False
+    ) -> None:
+        """Wrap the headers of one request.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT when a `-bin` header is not base64.
+        """
+        self._headers = headers
+        self._request_id = request_id
+        self._forward_cookies = forward_cookies
+        self._built: Sequence[Metadatum] | None = None
+        connection = headers.getall("connection", None)
+        self._of_connection = _NOTHING if connection is None else _tokens(connection)
+        for name in headers:
+            if name.endswith(_BIN_SUFFIXES):
+                self._all()
+                break
+
+    def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
+        """Returns the first value under a lower-case key.
+
+        Raises:
+            UnfitHeader: the header is present, with a value that metadata cannot have. Iteration
+                leaves it out; here it fails, as a caller must not take it for absent.
+        """
+        if key == REQUEST_ID:
+            return self._request_id
+        if not self._passes(key):
+            return default
+        value = self._headers.get(key)
+        if value is None:
+            value = self._headers.get(_METADATA_PREFIX + key)
+        if value is None:
+            return default
+        if key.endswith("-bin"):
+            return super().get(key, default)
+        if not _VALUE.fullmatch(value):
+            raise UnfitHeader(key)
+        return value
+
+    def _all(self) -> Sequence[Metadatum]:
+        if self._built is None:
+            self._built = tuple(self._build())
+        return self._built
+
+    def _build(self) -> Iterable[Metadatum]:
+        present: set[str] = set()
+        prefixed: list[tuple[str, str]] = []
+        for name, value in self._headers.items():
+            key = name.lower()
+            if key.startswith(_METADATA_PREFIX):
+                prefixed.append((key.removeprefix(_METADATA_PREFIX), value))
+            elif key != REQUEST_ID and self._passes(key):
+                present.add(key)
+                yield from _metadatum(key, value)
+        for key, value in prefixed:
+            # An alias never replaces a header that is there, nor brings one in that may not pass.
+            if key not in present and key != REQUEST_ID and self._passes(key):
+                yield from _metadatum(key, value)
+        yield Metadatum(REQUEST_ID, self._request_id)
+
+    def _passes(self, key: str) -> bool:
+        if not _may_pass(key) or key in self._of_connection:
+            return False
+        return key != "cookie" or self._forward_cookies
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_pass(key: str) -> bool:
+    return key not in _NOT_IN and not key.startswith(_NOT_IN_PREFIXES)
+
+
+def _tokens(values: Iterable[str]) -> frozenset[str]:
+    """Returns what a header of comma-separated names names, in lower case."""
+    return frozenset(map(str.strip, ",".join(values).lower().split(",")))
+
+
+def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
+    if not _KEY.fullmatch(key):
+        log_dropped("request header", key)
+    elif key.endswith("-bin"):
+        # Several values of one -bin key may come joined by commas (gRPC over HTTP/2, ASCII-Value).
+        for part in value.split(","):
+            yield Metadatum(key, _binary(key, part.strip()))
+    elif not _VALUE.fullmatch(value):
+        log_dropped("value of request header", key)
+    else:
+        yield Metadatum(key, value)
+
+
+def _binary(key: str, text: str) -> bytes:
+    if not _BASE64.fullmatch(text):  # of padding, each version of Python takes something else
+        raise malformed(f"header {key}: expected base64, got {shown(text)}")
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def fixed_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Headers that every answer has.
+
+    Raises:
+        SchemaError: a name or a value that HTTP does not allow, or a name whose value belongs to
+            each answer or to its connection.
+    """
+    for name, value in headers.items():
+        key = name.lower()
+        if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
+            raise SchemaError(f"response header {shown(name)}: {shown(value)} is not one of HTTP")
+        if key in _NOT_FIXED or key.startswith(_NOT_FIXED_PREFIXES):
+            raise SchemaError(f"response header {shown(name)}: is not the same for every answer")
+    return list(headers.items())
+
+
+def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
+    """Initial metadata as response headers, each under its own name."""
+    for key, value in metadata:
+        text = _header_value(key, value)
+        if text is not None:
+            yield key, text
+
+
+def trailer_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
+    """Trailing metadata of a unary call as `grpc-trailer-` response headers."""
+    for key, text in initial_headers(metadata):
+        yield _TRAILER_PREFIX + key, text
+
+
+def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """The HTTP status of a successful answer: 200, or what `x-http-code` asks for (2xx, 3xx)."""
+    for key, value in metadata:
+        if key == HTTP_CODE:
+            if isinstance(value, str) and re.fullmatch(r"[23][0-9]{2}", value):
+                return int(value)
+            log_dropped("value of initial metadata", key)
+    return 200
+
+
+def _header_value(key: str, value: str | bytes) -> str | None:
+    if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
+        return None
+    text = metadata_text(key, value)
+    if text is None:
+        log_dropped("response metadata", key)
+    return text
+
+
+def metadata_text(key: str, value: str | bytes) -> str | None:
+    """Metadata as a line of HTTP or of a trailer frame has it; None where gRPC does not allow it.
+
+    That is lower-case ASCII for a key; base64 under a `-bin` key, else printable ASCII.
+    """
+    if not _KEY.fullmatch(key):
+        return None
+    if key.endswith("-bin"):
+        return base64_text(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return text if _VALUE.fullmatch(text) else None
+
+
+def base64_text(value: bytes) -> str:
+    """A binary value as gRPC writes it: base64, unpadded."""
+    return base64.b64encode(value).decode("ascii").rstrip("=")
+
+
+def log_dropped(what: str, key: str) -> None:
+    """Log once what is dropped, and nothing more once a client makes up ever new names."""
+    if _log_once.cache_info().currsize < LOGGED_MAX:
+        _log_once(what, key)
+
+
+@functools.cache
+def _log_once(what: str, key: str) -> None:
+    logger.warning("dropped %s %s: not valid as metadata", what, shown(key))

@@ -1,0 +1,126 @@
+"""Listen on an address: what is bound, how many connections there is room for, how it ends.
+
+What happens on a connection is connection.py's.
+"""
+
+import logging
+import re
+import resource
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from transcoder.errors import SchemaError
+from transcoder.http.accepting import Acceptor, bind
+from transcoder.http.connection import Connection, Connections, Refuse, make_request
+from transcoder.http.unix_sockets import SCHEME, SocketFile, listening, path_of
+from transcoder.options import Limits
+from transcoder.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_SPARE_DESCRIPTORS: Final = 128
+"""For all but connections: listeners, the store, logs."""
+_PORT_MAX: Final = 65535
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>[0-9]{1,5})"
+)
+
+
+class Listener:
+    """One address, and the connections that came in through it."""
+
+    def __init__(
+        self, handler: Handler, refuse: Refuse, *, limits: Limits, tasks: Tasks | None = None
+    ) -> None:
+        """Prepare to listen.
+
+        Args:
+            handler: answers a request; it is cancelled when its client leaves.
+            refuse: makes the answer to what never reaches the handler, or outlasts it.
+            limits: what a client may make the server hold, and for how long.
+            tasks: waits for requests that are cancelled.
+        """
+        self._handler = handler
+        self._limits = limits
+        self._connections = Connections(refuse, limits=limits, tasks=tasks or Tasks())
+        self._acceptor: Acceptor | None = None
+        self._socket_file: SocketFile | None = None
+
+    async def start(self, address: str) -> str:
+        """Bind and accept.
+
+        Args:
+            address: "host:port" or "[v6]:port"; without a host every interface, with port 0 a
+                free port. Or "unix:path", as grpc takes it.
+
+        Returns:
+            The address bound.
+
+        Raises:
+            SchemaError: this is no address.
+            OSError: the address cannot be bound.
+        """
+        path = path_of(address)
+        host, port = _parse(address) if path is None else ("", 0)
+        # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
+        backlog = self._connections.maximum = _room_for(self._limits.connections_max)
+        server = web.Server(self._handler, request_factory=make_request)
+        if path is not None:
+            sockets = [listening(path, backlog=backlog)]
+            self._socket_file = SocketFile(path)
+        else:
+            sockets = await bind(host, port)
+        self._acceptor = Acceptor(
+            sockets, lambda: Connection(self._connections, server), backlog=backlog
+        )
+        if path is not None:
+            return f"{SCHEME}{path}"
+        name, number = sockets[0].getsockname()[:2]
+        return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
+
+    async def stop(self) -> None:
+        """Refuse new connections, close idle ones, and let requests in flight end.
+
+        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE.
+        """
+        if self._socket_file is not None:
+            self._socket_file.remove()
+        if self._acceptor is not None:
+            self._acceptor.close()
+        await self._connections.drain()
+
+
+def _parse(address: str) -> tuple[str | None, int]:
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > _PORT_MAX or not _may_be_host(found["host"] or ""):
+        raise SchemaError(f"address {address!r}: expected host:port, [v6]:port or unix:path")
+    return found["v6"] or found["host"] or None, int(found["port"])
+
+
+def _may_be_host(name: str) -> bool:
+    """True if asyncio can encode the name for a look-up; it would raise UnicodeError otherwise."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _room_for(connections: int) -> int:
+    """Returns how many connections the files leave room for that this process may open.
+
+    Without a descriptor left, accept() fails for good callers and bad ones alike. The limit is the
+    process's: its owner may raise it, a library does not.
+    """
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY or allowed >= connections + _SPARE_DESCRIPTORS:
+        return connections
+    room = max(allowed - _SPARE_DESCRIPTORS, 1)
+    logger.warning(
+        "%d connections at most, not %d: this process may open %d files", room, connections, allowed
+    )
+    return room

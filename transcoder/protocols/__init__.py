@@ -1,0 +1,1 @@
+"""Speaks the protocols that calls arrive in, one module or folder each."""

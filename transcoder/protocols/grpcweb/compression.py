@@ -1,0 +1,60 @@
+"""Messages compressed one by one, as gRPC's frames have them: by gzip, or not at all.
+
+Follows grpc/doc/compression.md; the coding itself is http/encodings.py's.
+
+Rule 1: no I/O.
+Rule 2: of a message that inflates beyond the limit no more than the limit ever exists.
+"""
+
+from typing import Final
+
+from grpc import StatusCode
+
+from transcoder.errors import TranscodeError, shown, too_large
+from transcoder.http import encodings
+from transcoder.http.encodings import GZIP, IDENTITY, TooMuchError, UnreadableError
+
+ACCEPTED: Final = f"{IDENTITY},{GZIP}"
+"""What grpc-accept-encoding says here."""
+
+INFLATE_AT_ONCE_BYTES: Final = 1 << 10
+"""This much gives a megabyte at most, as deflate's ratio ends at 1032: 5 ms."""
+
+
+def accepts_gzip(accepted: str | None) -> bool:
+    """True if a grpc-accept-encoding names gzip."""
+    return accepted is not None and GZIP in map(str.strip, accepted.split(","))
+
+
+def known_encoding(encoding: str | None) -> str:
+    """Returns the encoding that a request's grpc-encoding names; without the header, identity.
+
+    Raises:
+        TranscodeError: UNIMPLEMENTED with grpc-accept-encoding when it is another than ours.
+    """
+    if not encoding or encoding == IDENTITY:
+        return IDENTITY
+    if encoding == GZIP:
+        return GZIP
+    raise TranscodeError(
+        StatusCode.UNIMPLEMENTED,
+        f"grpc-encoding: expected {IDENTITY} or {GZIP}, got {shown(encoding)}",
+        headers=(("grpc-accept-encoding", ACCEPTED),),
+    )
+
+
+def inflated(payload: bytes, *, max_bytes: int) -> bytes:
+    """Returns the message that a gzip payload holds.
+
+    Raises:
+        TranscodeError: RESOURCE_EXHAUSTED when there is more than `max_bytes`, INTERNAL when it is
+            not one whole gzip member.
+    """
+    try:
+        return encodings.inflated(payload, GZIP, max_bytes=max_bytes)
+    except TooMuchError:
+        raise too_large("a message, inflated,", limit_bytes=max_bytes) from None
+    except UnreadableError as fault:
+        # statuscodes.md: "Error decompressing request".
+        message = f"gRPC-Web framing: a compressed message {fault}"
+        raise TranscodeError(StatusCode.INTERNAL, message) from None

@@ -1,0 +1,332 @@
+"""gRPC-Web framing: bytes in, messages out; a response message or a failure in, bytes out.
+
+Follows grpc/doc: PROTOCOL-WEB.md (frames, the trailer frame), PROTOCOL-HTTP2.md (Timeout, Status-
+Message, Custom-Metadata) and statuscodes.md, which gives the code for each way a body can be wrong.
+
+Rule 1: no I/O. What comes in may be cut anywhere; how it is cut changes no result.
+Rule 2: the status goes into a trailer frame of the body, always, and never into HTTP headers: that
+is the one form that every client reads, whatever CORS lets it see.
+Rule 3: no message, key or value can break out of its line of the trailer frame.
+"""
+
+import base64
+import binascii
+import enum
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from grpc import StatusCode
+
+from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
+from transcoder.http.encodings import IDENTITY
+from transcoder.http.headers import base64_text, log_dropped, metadata_text
+
+HEADER_BYTES: Final = 5
+
+_COMPRESSED: Final = 0x01
+_TRAILERS: Final = 0x80
+
+_RESERVED: Final = "grpc-"
+
+# Status-Message: printable ASCII but "%" stands for itself; any other byte of its UTF-8 is escaped.
+_PLAIN: Final = re.compile(r"[\x20-\x24\x26-\x7e]*")
+_ESCAPED: Final = [
+    chr(byte) if 0x20 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}" for byte in range(256)
+]
+_EDGES: Final = re.compile(r"\A +| +\Z")
+
+# RFC 4648 section 4: groups of four characters, and what is padded at its end.
+_GROUP_CHARS: Final = 4
+_RUN: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+
+
+class Mode(enum.Enum):
+    """How frames travel in a body.
+
+    Attributes:
+        content_type: of an answer; it names the codec, so that a client need not guess it.
+    """
+
+    BINARY = "application/grpc-web+proto"
+    TEXT = "application/grpc-web-text+proto"
+
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+
+    def encoded(self, frame: bytes) -> bytes:
+        """One frame as it is sent; in text mode each is base64 of its own, with its padding."""
+        return frame if self is Mode.BINARY else base64.b64encode(frame)
+
+
+_MODES: Final = {
+    "application/grpc-web": Mode.BINARY,
+    "application/grpc-web+proto": Mode.BINARY,
+    "application/grpc-web-text": Mode.TEXT,
+    "application/grpc-web-text+proto": Mode.TEXT,
+}
+
+
+def mode_of(content_type: str | None) -> Mode | None:
+    """The mode that a content type names; None when it is not gRPC-Web with protobuf messages."""
+    if content_type is None:
+        return None
+    mode = _MODES.get(content_type)
+    if mode is None:
+        mode = _MODES.get(content_type.partition(";")[0].strip().lower())
+    return mode
+
+
+def answer_mode(asked: Mode, accept: str | None) -> Mode:
+    """The mode of an answer: the first that Accept names, else the request's own."""
+    if accept is None or accept == "*/*":
+        return asked
+    named = filter(None, map(mode_of, accept.split(",")))
+    return next(named, asked)
+
+
+class TextReader:
+    """The bytes of a base64 body, which is fed as it comes.
+
+    Whoever encodes a body in pieces pads each of them, so padding may stand after any group of four
+    characters.
+    """
+
+    __slots__ = ("_is_broken", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_broken = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Give what came whole; nothing any more after something that is not base64."""
+        if self._is_broken:
+            return b""
+        text = self._rest + data if self._rest else data
+        end = 0
+        decoded = []
+        for run in _RUN.finditer(text):
+            if run.start() != end:
+                break
+            end = run.end() - (run.end() - end) % _GROUP_CHARS
+            decoded.append(binascii.a2b_base64(text[run.start() : end]))
+            if end != run.end():
+                break
+        self._rest = text[end:]
+        self._is_broken = len(self._rest) >= _GROUP_CHARS
+        return b"".join(decoded)
+
+    def check(self) -> None:
+        """Say whether all that came can be base64.
+
+        Raises:
+            TranscodeError: INTERNAL when it cannot.
+        """
+        if self._is_broken:
+            came = self._rest[:_GROUP_CHARS].decode("latin-1")
+            raise _broken(f"expected base64, got {shown(came)}")
+
+    def finish(self) -> None:
+        """Say that the body is over.
+
+        Raises:
+            TranscodeError: INTERNAL when it ends inside a group of four characters.
+        """
+        if self._rest:
+            came = len(self._rest)
+            raise _broken(
+                f"the body ends after {came} of a base64 group's {_GROUP_CHARS} characters"
+            )
+
+
+class Frame(NamedTuple):
+    """A message as it travels."""
+
+    payload: bytes
+    is_compressed: bool
+
+
+class FrameReader:
+    """The messages of a request body, which is fed as it comes.
+
+    `feed` what has come, take `next_frame` until there is none; `finish` when the body is over.
+    """
+
+    __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
+
+    def __init__(self, *, message_max_bytes: int, encoding: str = IDENTITY) -> None:
+        """Expect the first frame.
+
+        Args:
+            message_max_bytes: a frame that announces more is refused before its payload is read.
+            encoding: of the messages that are flagged as compressed.
+        """
+        self._message_max_bytes = message_max_bytes
+        self._encoding = encoding
+        self._buffer = bytearray()
+        # Of the payload under way; None while its header has not come.
+        self._size: int | None = None
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether all that was fed has been taken."""
+        return self._size is None and not self._buffer
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_frame(self) -> Frame | None:
+        """The next whole message; None until more has been fed.
+
+        Raises:
+            TranscodeError: the frame is not one that a client may send.
+        """
+        buffer = self._buffer
+        if self._size is None:
+            if not buffer:
+                return None
+            self._check_flags(buffer[0])
+            if len(buffer) < HEADER_BYTES:
+                return None
+            size = int.from_bytes(buffer[1:HEADER_BYTES], "big")
+            if size > self._message_max_bytes:
+                raise too_large(f"a message of {size} bytes", limit_bytes=self._message_max_bytes)
+            self._size = size
+        end = HEADER_BYTES + self._size
+        if len(buffer) < end:
+            return None
+        frame = Frame(bytes(memoryview(buffer)[HEADER_BYTES:end]), buffer[0] == _COMPRESSED)
+        del buffer[:end]
+        self._size = None
+        return frame
+
+    def finish(self) -> None:
+        """Say that the body is over.
+
+        Raises:
+            TranscodeError: INTERNAL when it ends inside a frame.
+        """
+        came = len(self._buffer)
+        if self._size is not None:
+            came -= HEADER_BYTES
+            raise _broken(f"the body ends after {came} of a message's {self._size} bytes")
+        if came:
+            raise _broken(f"the body ends after {came} of a frame header's {HEADER_BYTES} bytes")
+
+    def _check_flags(self, flags: int) -> None:
+        if flags == 0:
+            return
+        if flags != _COMPRESSED:
+            raise _broken(f"frame flags: expected 0x00 or 0x01, got 0x{flags:02x}")
+        if self._encoding == IDENTITY:
+            raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
+
+
+class UnaryReader:
+    """The one message of a unary request's body."""
+
+    __slots__ = ("_frame", "_frames", "_text")
+
+    def __init__(
+        self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str = IDENTITY
+    ) -> None:
+        self._text = TextReader() if mode is Mode.TEXT else None
+        self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
+        self._frame: Frame | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body.
+
+        Raises:
+            TranscodeError: it cannot become a body of exactly one message.
+        """
+        frames = self._frames
+        text = self._text
+        frames.feed(data if text is None else text.feed(data))
+        if self._frame is None:
+            self._frame = frames.next_frame()
+        if self._frame is not None and not frames.is_between_frames:
+            raise _not_one("the body goes on after its first message")
+        if text is not None:
+            text.check()
+
+    def finish(self) -> Frame:
+        """The message, once the body is over.
+
+        Raises:
+            TranscodeError: there is none, or not all of it came.
+        """
+        if self._text is not None:
+            self._text.finish()
+        self._frames.finish()
+        if self._frame is None:
+            raise _not_one("the body is empty")
+        return self._frame
+
+
+def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
+    """The message of a whole body that is a single frame, as it is; None for any other body.
+
+    So are nearly all unary requests, and none of them needs the readers above.
+    """
+    size = len(body) - HEADER_BYTES
+    if 0 <= size <= max_bytes and body[0] == 0 and int.from_bytes(body[1:HEADER_BYTES]) == size:
+        return body[HEADER_BYTES:]
+    return None
+
+
+def _broken(what: str) -> TranscodeError:
+    return TranscodeError(StatusCode.INTERNAL, f"gRPC-Web framing: {what}")
+
+
+def _not_one(what: str) -> TranscodeError:
+    # statuscodes.md: "Request cardinality violation".
+    return TranscodeError(
+        StatusCode.UNIMPLEMENTED, f"gRPC-Web framing: expected exactly one message, but {what}"
+    )
+
+
+def message_frame(payload: bytes, *, is_compressed: bool = False) -> bytes:
+    flags = b"\x01" if is_compressed else b"\x00"
+    return flags + len(payload).to_bytes(4, "big") + payload
+
+
+def trailer_frame(
+    code: StatusCode = StatusCode.OK,
+    message: str = "",
+    *,
+    details: bytes = b"",
+    metadata: Iterable[tuple[str, str | bytes]] = (),
+) -> bytes:
+    """The last frame of an answer: how the call ended, and its trailing metadata.
+
+    Metadata that gRPC does not allow is left out and logged: a key that is not lower-case ASCII or
+    begins with "grpc-", a value that is neither printable ASCII nor under a `-bin` key.
+
+    Args:
+        code: the status.
+        message: for the caller; may be empty.
+        details: a serialized google.rpc.Status, or empty.
+        metadata: what the handler sends besides.
+    """
+    lines = [f"grpc-status:{CODE_NUMBER[code]}\r\n"]
+    if message:
+        lines.append(f"grpc-message:{_percent_encoded(message)}\r\n")
+    if details:
+        lines.append(f"grpc-status-details-bin:{base64_text(details)}\r\n")
+    for key, value in metadata:
+        text = None if key.startswith(_RESERVED) else metadata_text(key, value)
+        if text is None:
+            log_dropped("trailing metadata", key)
+        else:
+            lines.append(f"{key}:{text}\r\n")
+    payload = "".join(lines).encode("ascii")
+    return bytes((_TRAILERS,)) + len(payload).to_bytes(4, "big") + payload
+
+
+def _percent_encoded(message: str) -> str:
+    if _PLAIN.fullmatch(message) and message == message.strip(" "):
+        return message
+    text = "".join([_ESCAPED[byte] for byte in message.encode("utf-8", "replace")])
+    # Clients trim a line's value, so a blank at either end would not arrive as it is.
+    return _EDGES.sub(lambda blanks: "%20" * len(blanks[0]), text)

@@ -1,0 +1,117 @@
+"""The one message of a gRPC-Web request: received, inflated, parsed.
+
+Follows PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
+Rule: framing is `grpcweb`'s; where the body comes from is ASGI's affair.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from transcoder.errors import TranscodeError, too_large
+from transcoder.http.asgi_bridge import Receive
+from transcoder.http.ceiling import Ceiling, Held
+from transcoder.http.offload import Offload
+from transcoder.options import Limits
+from transcoder.protocols.grpcweb.compression import INFLATE_AT_ONCE_BYTES, inflated, known_encoding
+from transcoder.protocols.grpcweb.framing import (
+    HEADER_BYTES,
+    Frame,
+    Mode,
+    UnaryReader,
+    only_message,
+)
+
+_TEXT_CHARS: Final = 4
+"""A byte of a body in text mode takes this many at most: when each is encoded alone."""
+
+
+class RequestReader:
+    """Reads requests, and has them read beside the loop if they are large."""
+
+    def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
+        self._limits = limits
+        self._offload = offload
+        self._ceiling = ceiling
+
+    async def read(
+        self,
+        request_type: type[Message],
+        receive: Receive,
+        headers: Mapping[str, str],
+        mode: Mode,
+    ) -> Message:
+        """Makes a message of the body of a request.
+
+        Raises:
+            TranscodeError: the body is not exactly one message of the type; it is too large, or
+                the bodies of all connections together are.
+        """
+        limits = self._limits
+        with Held(self._ceiling) as held:
+            payload, is_compressed = await self._read(receive, headers, mode, held)
+            if is_compressed:
+                max_bytes = limits.message_max_bytes
+                if len(payload) > INFLATE_AT_ONCE_BYTES:
+                    # In one turn: of messages that are inflated there is one at a time.
+                    return await self._offload.request(
+                        _inflated_and_parsed, request_type, payload, max_bytes
+                    )
+                payload = inflated(payload, max_bytes=max_bytes)
+            if len(payload) > limits.inline_max_bytes:
+                return await self._offload.request(_parsed, request_type, payload)
+            return _parsed(request_type, payload)
+
+    async def _read(
+        self, receive: Receive, headers: Mapping[str, str], mode: Mode, held: Held
+    ) -> Frame:
+        encoding = known_encoding(headers.get("grpc-encoding"))
+        limit_bytes = self._limits.message_max_bytes
+        body_max_bytes = limit_bytes + HEADER_BYTES
+        if mode is Mode.TEXT:
+            body_max_bytes *= _TEXT_CHARS
+        declared = headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
+            raise too_large("the request body", limit_bytes=body_max_bytes)
+        piece, goes_on = await _next_piece(receive, held)
+        if mode is Mode.BINARY and not goes_on:
+            message = only_message(piece, max_bytes=limit_bytes)
+            if message is not None:
+                return Frame(message, is_compressed=False)
+        reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
+        reader.feed(piece)
+        while goes_on:
+            piece, goes_on = await _next_piece(receive, held)
+            reader.feed(piece)
+        return reader.finish()
+
+
+def _parsed(request_type: type[Message], payload: bytes) -> Message:
+    message = request_type()
+    try:
+        request_type.ParseFromString(message, payload)  # of the class: a field may be named so
+    except DecodeError as exc:
+        # statuscodes.md: "Error parsing request proto".
+        raise TranscodeError(
+            grpc.StatusCode.INTERNAL,
+            f"the request is not a {request_type.DESCRIPTOR.full_name} in protobuf's binary format",
+        ) from exc
+    return message
+
+
+def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes: int) -> Message:
+    return _parsed(request_type, inflated(payload, max_bytes=max_bytes))
+
+
+async def _next_piece(receive: Receive, held: Held) -> tuple[bytes, bool]:
+    """Returns the next piece of the body, which is counted, and True if more follows."""
+    event = await receive()
+    if event["type"] == "http.disconnect":
+        raise TranscodeError(
+            grpc.StatusCode.CANCELLED, "the client left before its request was whole"
+        )
+    piece = event.get("body", b"")
+    held.take(len(piece))
+    return piece, event.get("more_body", False)

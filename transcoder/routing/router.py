@@ -1,0 +1,326 @@
+"""Match a request's method and path against path templates.
+
+Follows google/api/http.proto, "Path template syntax". Literal beats `*` beats `**` at each
+segment, and what fails further on is tried again with the next best, across HTTP methods: a path
+that some template serves with the method asked for is always found. A trailing slash is a segment,
+and it is empty: another path.
+
+Rule 1: the raw path is split first and percent-decoded once, here and nowhere else.
+Rule 2: the cost of a match depends on the path, never on the number of routes.
+"""
+
+import operator
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from transcoder.errors import (
+    SchemaError,
+    TranscodeError,
+    malformed,
+    not_found,
+    shown,
+    wrong_method,
+)
+from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, Single
+
+T = TypeVar("T")
+
+_Key = tuple[tuple[Segment, ...], str, str]
+"""What no two routes share: segments, the template's verb, the HTTP method."""
+
+_ANY: Final = "*"
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SLASH: Final = re.compile(r"(%2[Ff])")
+
+
+class Match(NamedTuple, Generic[T]):
+    """The route of a request."""
+
+    target: T
+    variables: tuple[str, ...]
+    """Decoded values, in the order of the template's variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoute(Generic[T]):
+    """A route to add."""
+
+    verb: str
+    """The HTTP method; "*" for any."""
+    template: PathTemplate
+    target: T
+    """What `match` returns."""
+    prefix: str
+    """Literals before the template: "/management/v1"."""
+    origin: str
+    """Who asks for the route, for errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The segments of a path that fill a variable; counted from its end behind a `**`."""
+
+    where: slice
+    is_multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Route(Generic[T]):
+    target: T
+    spans: tuple[_Span, ...]
+    singles: tuple[int, ...] | None
+    """Where each variable stands when each is one segment: the usual case."""
+
+
+_Leaves = dict[str, dict[str, _Route[T]]]
+"""Routes that end here: by the template's verb, then by HTTP method."""
+
+
+class _Node(Generic[T]):
+    __slots__ = ("leaves", "literals", "single", "tails")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node[T]] = {}
+        self.single: _Node[T] | None = None
+        self.tails: list[tuple[int, _Node[T]]] = []
+        """What may follow a `**` here: the last so many segments of a path; the shortest first."""
+        self.leaves: _Leaves[T] = {}
+
+    def tail(self, length: int) -> "_Node[T]":
+        """Where the segments behind a `**` begin, for so many of them."""
+        for known, node in self.tails:
+            if known == length:
+                return node
+        made: _Node[T] = _Node()
+        self.tails = sorted([*self.tails, (length, made)], key=operator.itemgetter(0))
+        return made
+
+
+class Router(Generic[T]):
+    """The routes of all services behind one port."""
+
+    def __init__(self) -> None:
+        self._root: _Node[T] = _Node()
+        self._static: dict[str, dict[str, Match[T]]] = {}
+        self._verbs: set[str] = set()
+        self._origins: dict[_Key, str] = {}
+
+    def add(
+        self, verb: str, template: PathTemplate, target: T, *, prefix: str = "", origin: str
+    ) -> None:
+        """Adds one route; see `add_all`."""
+        self.add_all([NewRoute(verb, template, target, prefix=prefix, origin=origin)])
+
+    def add_all(self, routes: Iterable["NewRoute[T]"]) -> None:
+        """Adds routes: all of them, or none.
+
+        Raises:
+            SchemaError: a prefix is not one, or another origin has the same route.
+        """
+        origins: dict[_Key, str] = {}
+        added: list[tuple[NewRoute[T], tuple[Segment, ...]]] = []
+        for new in routes:
+            segments = (*_literals(new.prefix), *new.template.segments)
+            origin = f"{new.origin}: {new.verb} {new.prefix}{new.template.text}"
+            key = segments, new.template.verb, new.verb
+            other = self._origins.get(key) or origins.get(key)
+            if other is not None:
+                raise SchemaError(f"{origin} is the same route as {other}")
+            origins[key] = origin
+            added.append((new, segments))
+        self._origins.update(origins)
+        for new, segments in added:
+            self._put(new, segments)
+
+    def _put(self, new: "NewRoute[T]", segments: tuple[Segment, ...]) -> None:
+        verb, template = new.verb, new.template
+        methods = self._leaves_at(segments).setdefault(template.verb, {})
+        # The path's first segment is the empty one before its first slash.
+        offset = 1 + len(segments) - len(template.segments)
+        methods[verb] = _route(template, new.target, offset=offset)
+        if template.verb:
+            self._verbs.add(template.verb)
+        path = new.prefix + template.text
+        if all(isinstance(segment, Literal) for segment in segments) and "%" not in path:
+            self._static.setdefault(path, {})[verb] = Match(new.target, ())
+
+    def match(self, verb: str, raw_path: str) -> Match[T]:
+        """Find the route of a request.
+
+        Args:
+            verb: the HTTP method, as received. HEAD is served by routes of GET too.
+            raw_path: without the query, as received: still percent-encoded.
+
+        Raises:
+            TranscodeError: NOT_FOUND; UNIMPLEMENTED with Allow (405) when only the method has no
+                route; INVALID_ARGUMENT when the path cannot be decoded.
+        """
+        static = self._static.get(raw_path)
+        if static is not None and verb in static:
+            return static[verb]
+        raw = raw_path.split("/")
+        if raw[0] or len(raw) == 1:
+            raise malformed(f'path: expected "/" first, got {shown(raw_path)}')
+        is_plain = raw_path.isascii() and "%" not in raw_path
+        segments = raw if is_plain else [_decode(segment) for segment in raw]
+        allowed: set[str] = set()
+        if self._verbs and ":" in raw[-1]:
+            found = self._match_verb(verb, raw, segments, allowed)
+            if found is not None:
+                return found
+        route = self._find(verb, segments, "", allowed)
+        if route is None:
+            raise _miss(allowed)
+        singles = route.singles
+        if singles is not None:
+            return Match(route.target, tuple([segments[index] for index in singles]))
+        return Match(route.target, _values(route, raw, segments))
+
+    def _match_verb(
+        self, verb: str, raw: list[str], segments: list[str], allowed: set[str]
+    ) -> Match[T] | None:
+        """Read the end of the path as a verb, for each colon with a verb of some route behind it.
+
+        The last segment is data otherwise: an id may hold a colon, and "%3A" never begins a verb.
+        """
+        last = raw[-1]
+        position = last.find(":")
+        while position >= 0:
+            suffix = _decode(last[position + 1 :])
+            if suffix in self._verbs:
+                head = last[:position]
+                raw_head = [*raw[:-1], head]
+                decoded = [*segments[:-1], _decode(head)]
+                route = self._find(verb, decoded, suffix, allowed)
+                if route is not None:
+                    return Match(route.target, _values(route, raw_head, decoded))
+            position = last.find(":", position + 1)
+        return None
+
+    def _find(
+        self, verb: str, segments: Sequence[str], suffix: str, allowed: set[str]
+    ) -> _Route[T] | None:
+        """The most specific route for the method; `allowed` gathers the methods of others."""
+        count = len(segments)
+        node = self._root
+        depth = 1
+        # Less specific ways, the next best last. A node has one depth, so none is met twice.
+        pending: list[tuple[_Node[T], int]] = []
+        while True:
+            if node.tails:
+                for length, tail in node.tails:
+                    if depth + length <= count:
+                        pending.append((tail, count - length))
+            if depth < count:
+                segment = segments[depth]
+                child = node.literals.get(segment)
+                if node.single is not None and segment:
+                    if child is None:
+                        child = node.single
+                    else:
+                        pending.append((node.single, depth + 1))
+                if child is not None:
+                    node = child
+                    depth += 1
+                    continue
+            else:
+                route = _pick(node.leaves, suffix, verb, allowed)
+                if route is not None:
+                    return route
+            if not pending:
+                return None
+            node, depth = pending.pop()
+
+    def _leaves_at(self, segments: Sequence[Segment]) -> _Leaves[T]:
+        node = self._root
+        for index, segment in enumerate(segments):
+            if isinstance(segment, Literal):
+                node = node.literals.setdefault(segment.text, _Node())
+            elif isinstance(segment, Single):
+                if node.single is None:
+                    node.single = _Node()
+                node = node.single
+            else:
+                node = node.tail(len(segments) - index - 1)
+        return node.leaves
+
+
+def _literals(prefix: str) -> tuple[Literal, ...]:
+    if not prefix:
+        return ()
+    template = PathTemplate.parse(prefix)
+    literals = tuple(part for part in template.segments if isinstance(part, Literal))
+    if prefix == "/" or template.verb or template.variables or literals != template.segments:
+        raise SchemaError(
+            f"prefix {prefix!r}: expected literal segments only, as in '/management/v1'"
+        )
+    return literals
+
+
+def _route(template: PathTemplate, target: T, *, offset: int) -> _Route[T]:
+    count = len(template.segments)
+    many_at = count
+    for index, segment in enumerate(template.segments):
+        if isinstance(segment, Multi):
+            many_at = index
+    spans = []
+    for variable in template.variables:
+        start = variable.start + (offset if variable.start <= many_at else -count)
+        end: int | None = variable.end + (offset if variable.end <= many_at else -count)
+        spans.append(_Span(slice(start, end or None), variable.is_multi))
+    has_multi = any(span.is_multi for span in spans)
+    singles = None if has_multi else tuple(span.where.start for span in spans)
+    return _Route(target, tuple(spans), singles)
+
+
+def _pick(leaves: _Leaves[T], suffix: str, verb: str, allowed: set[str]) -> _Route[T] | None:
+    methods = leaves.get(suffix)
+    if methods is None:
+        return None
+    route = methods.get(verb)
+    if route is None and verb == "HEAD":
+        route = methods.get("GET")
+    if route is None:
+        route = methods.get(_ANY)
+    if route is None:
+        allowed.update(methods)
+    return route
+
+
+def _miss(allowed: set[str]) -> TranscodeError:
+    if not allowed:
+        return not_found()
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return wrong_method(sorted(allowed))
+
+
+def _values(route: _Route[T], raw: list[str], segments: list[str]) -> tuple[str, ...]:
+    return tuple(
+        "/".join([_decode_but_slash(part) for part in raw[span.where]])
+        if span.is_multi
+        else segments[span.where.start]
+        for span in route.spans
+    )
+
+
+def _decode_but_slash(segment: str) -> str:
+    return "".join(
+        part if index % 2 else _decode(part) for index, part in enumerate(_SLASH.split(segment))
+    )
+
+
+def _decode(segment: str) -> str:
+    if _BAD_ESCAPE.search(segment):
+        raise malformed(f"path segment {shown(segment)}: expected two hex digits after each '%'")
+    try:
+        return unquote_to_bytes(segment).decode()
+    except UnicodeError as exc:
+        raise malformed(f"path segment {_shown_ascii(segment)}: expected UTF-8") from exc
+
+
+def _shown_ascii(segment: str) -> str:
+    return shown(segment.encode("ascii", "backslashreplace").decode())

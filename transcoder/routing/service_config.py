@@ -1,0 +1,198 @@
+"""HTTP rules from a service configuration: YAML or JSON, beside the descriptors.
+
+Follows google/api/service.proto (of which `http` is read here and all else is passed over),
+google/api/http.proto, and google/api/documentation.proto for the syntax of a selector: names
+divided by commas, each whole or ending in ".*"; "*" selects all. Of two rules for one method the
+last counts.
+Rule: what stands under `http` is google.api.Http in ProtoJSON, and is read as strictly as that.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+import yaml
+from google.api import http_pb2
+from google.protobuf.descriptor_pool import Default
+
+from transcoder.codec.decoder import Readers
+from transcoder.codec.scalars import Fault, Reader
+from transcoder.codec.wellknown import message_of
+from transcoder.errors import SchemaError, shown
+
+_PATTERN: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*(?:[A-Za-z_]\w*|\*)", re.ASCII)
+_NESTING_MAX: Final = 10
+_TYPE: Final = "google.api.Service"
+_HTTP_MEMBERS: Final = frozenset(
+    {"rules", "fully_decode_reserved_expansion", "fullyDecodeReservedExpansion"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredRule:
+    """One of `http.rules`."""
+
+    origin: str
+    """The file, the rule and its selector, for errors."""
+    patterns: tuple[str, ...]
+    """Of its selector."""
+    rule: http_pb2.HttpRule
+
+
+class ServiceConfig:
+    """The HTTP rules of a service configuration."""
+
+    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
+        """Read it.
+
+        Args:
+            source: the path of a file; or, as bytes, its text.
+
+        Raises:
+            SchemaError: names the file, the rule, its selector, and what is wrong.
+        """
+        if isinstance(source, bytes):
+            self._origin, text = "service configuration", source
+        else:
+            self._origin = f"service configuration {os.fspath(source)}"
+            try:
+                text = Path(source).read_bytes()
+            except OSError as exc:
+                raise SchemaError(f"{self._origin}: {exc.strerror or 'it cannot be read'}") from exc
+        rules = self._rules_in(self._parsed(text))
+        readers = Readers(Default(), nesting_max=_NESTING_MAX, strict=True)
+        read = readers.message(http_pb2.HttpRule.DESCRIPTOR)
+        self._rules: list[ConfiguredRule] = [
+            self._rule(index, rule, read) for index, rule in enumerate(rules)
+        ]
+        # Of two rules with one pattern the last counts.
+        self._last = {
+            pattern: index for index, rule in enumerate(self._rules) for pattern in rule.patterns
+        }
+
+    def rule_of(self, method: str) -> ConfiguredRule | None:
+        """The rule for a method, given by its full name."""
+        last = max(self._last.get(pattern, -1) for pattern in _patterns_of(method))
+        return self._rules[last] if last >= 0 else None
+
+    def require_methods(self, methods: Iterable[str]) -> None:
+        """Refuse selectors that select none of the methods.
+
+        Raises:
+            SchemaError: names the rule and what it selects.
+        """
+        known = {pattern for method in methods for pattern in _patterns_of(method)}
+        for configured in self._rules:
+            for pattern in configured.patterns:
+                if pattern not in known:
+                    raise SchemaError(
+                        f"{configured.origin}: {pattern!r} selects no method that is registered"
+                    )
+
+    def _parsed(self, text: bytes) -> object:
+        try:
+            # PyYAML refuses tabs, which JSON may be indented by.
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+        try:
+            return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+        except yaml.MarkedYAMLError as exc:
+            mark = exc.problem_mark
+            at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            raise SchemaError(f"{self._origin}: expected YAML{at}: {exc.problem}") from exc
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as exc:
+            raise SchemaError(f"{self._origin}: expected YAML in UTF-8") from exc
+
+    def _rules_in(self, config: object) -> list[object]:
+        if not isinstance(config, dict):
+            raise self._misshapen("a mapping with http.rules in it", config)
+        kind = config.get("type", _TYPE)
+        if kind != _TYPE:
+            raise self._misshapen(f"{_TYPE!r} as its type", kind)
+        http = config.get("http")
+        if not isinstance(http, dict):
+            raise self._misshapen("a mapping as http", http)
+        for name, value in http.items():
+            if name not in _HTTP_MEMBERS:
+                raise SchemaError(f"{self._origin}: http has no member {shown(name)}")
+            # Either way all but "%2F" is decoded, so that its value changes nothing.
+            if name != "rules" and not isinstance(value, bool):
+                raise self._misshapen(f"true or false as http.{name}", value)
+        rules = http.get("rules", [])
+        if not isinstance(rules, list):
+            raise self._misshapen("a list as http.rules", rules)
+        return rules
+
+    def _rule(self, index: int, value: object, read: Reader) -> ConfiguredRule:
+        origin = f"{self._origin}: http.rules[{index}]"
+        if not isinstance(value, Mapping):
+            raise SchemaError(f"{origin}: expected a mapping with a selector, got {_kind(value)}")
+        selector = value.get("selector")
+        if not isinstance(selector, str):
+            raise SchemaError(f"{origin}: expected a text as its selector, got {_kind(selector)}")
+        origin = f"{origin} ({selector})"
+        patterns = tuple(pattern.strip() for pattern in selector.split(","))
+        for pattern in patterns:
+            if not _PATTERN.fullmatch(pattern):
+                raise SchemaError(
+                    f"{origin}: expected the name of a method, or one that ends in '.*', "
+                    f"got {shown(pattern)}"
+                )
+        try:
+            rule: http_pb2.HttpRule = message_of(http_pb2.HttpRule, read(value, _NESTING_MAX))
+        except Fault as fault:
+            raise SchemaError(f"{origin}: {fault.text('rule')}") from None
+        if any(binding.selector for binding in rule.additional_bindings):
+            raise SchemaError(f"{origin}: a selector within additional_bindings")
+        return ConfiguredRule(origin, patterns, rule)
+
+    def _misshapen(self, expected: str, value: object) -> SchemaError:
+        return SchemaError(f"{self._origin}: expected {expected}, got {_kind(value)}")
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only; of two members of one name YAML's last would count, and here neither."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        names: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in names:
+                    problem = f"{shown(key.value)} is given twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                names.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (AttributeError, KeyError, OverflowError, ValueError) as exc:
+            # A text that is not what its tag or its form says, which PyYAML lets fail somehow:
+            # !!int a, 2024-13-01.
+            problem = f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from exc
+
+
+def _patterns_of(method: str) -> Iterator[str]:
+    """The patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
+    yield method
+    dot = method.rfind(".")
+    while dot >= 0:
+        yield f"{method[:dot]}.*"
+        dot = method.rfind(".", 0, dot)
+    yield "*"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return shown(value)

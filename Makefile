@@ -51,8 +51,9 @@ example-mounted: .venv/.stamp-run ## serve examples/mounted: a service within an
 test: .venv/.stamp-dev .venv/.stamp-node $(EXAMPLE)/build/page.js ## run all tests; a part of them: PYTEST_ARGS="tests/unit -k path"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-gen: .venv/.stamp-dev ## generate gen/ from proto/, and the code of tests/proto and of examples
+gen: .venv/.stamp-dev ## generate gen/ from proto/, the code of tests/proto and of examples, docs/settings.md
 	@rm -rf gen/* tests/proto/*_pb2* examples/*/*_pb2* && out=. && $(GENERATE)
+	@$(BIN)/python -m server.config.reference > docs/settings.md
 
 gen-check: .venv/.stamp-dev ## fail when generated code is not what its protos generate
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && mkdir "$$out/gen" && $(GENERATE) && \

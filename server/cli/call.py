@@ -10,7 +10,7 @@ import click
 from server.cli import output
 from server.cli.failures import FAILED, Failed, Misused
 from server.cli.owner_file import REMEDY
-from server.cli.settings import CONFIG, DATA_DIR, settings
+from server.cli.settings import CALLER_TOKEN, CONFIG, DATA_DIR, settings
 from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listening
 
 if TYPE_CHECKING:
@@ -50,12 +50,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     metavar="HOST:PORT",
     help="Where the door is, or unix:PATH; where serve listens, if not given.",
 )
-@click.option(
-    "--token",
-    metavar="TEXT",
-    help="Who calls.  [ACTIONS_TOKEN; the owner.token of the data folder]",
-    envvar="ACTIONS_TOKEN",
-)
+@CALLER_TOKEN
 @click.option("--org", metavar="ID", help="The organisation; the caller's own, if not given.")
 @click.option(
     "--timeout",

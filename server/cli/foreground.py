@@ -18,10 +18,10 @@ from server.app import Application, Started
 from server.cli import welcome
 from server.cli.failures import Failed
 from server.config import VARIABLES, Config
+from server.config.misspelt import nearest_settings
 from server.eventstore.contract import StorageError
 from server.eventstore.sqlite import Opening
 from server.line_writer import LineWriter
-from server.misspelt import nearest_settings
 
 FLUSH_MAX_S: Final = 0.3
 """Max seconds for the last lines of the log, at the end of the process."""

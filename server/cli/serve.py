@@ -4,88 +4,13 @@ import os
 
 import click
 
-from server.cli.settings import CONFIG, DATA_DIR, settings
+from server.cli.settings import CONFIG, every_setting, settings
 from server.config import VARIABLES, as_toml
-from server.misspelt import nearest_settings
+from server.config.misspelt import nearest_settings
 
 
 @click.command(epilog="Example: python -m server serve --listen 0.0.0.0:8080 --log-format json")
-@click.option(
-    "--listen",
-    metavar="HOST:PORT",
-    help="JSON and gRPC-Web, or unix:PATH; port 0 takes a free one.  "
-    "[ACTIONS_LISTEN; 127.0.0.1:8080]",
-)
-@click.option(
-    "--grpc-listen",
-    metavar="HOST:PORT",
-    help="gRPC, or unix:PATH.  [ACTIONS_GRPC_LISTEN; 127.0.0.1:50051]",
-)
-@DATA_DIR
-@click.option(
-    "--jwt-issuer",
-    metavar="TEXT",
-    help="Whose JWTs are access tokens, as their iss says it.  [ACTIONS_JWT_ISSUER; nobody's]",
-)
-@click.option(
-    "--jwt-audience",
-    metavar="NAMES",
-    help="Of which a JWT names one in its aud, separated by commas.  [ACTIONS_JWT_AUDIENCE]",
-)
-@click.option(
-    "--jwt-jwks-url",
-    metavar="URL",
-    help="Where the issuer's keys are.  [ACTIONS_JWT_JWKS_URL; by discovery]",
-)
-@click.option(
-    "--cors-origins",
-    metavar="ORIGINS",
-    help='Who may call from a browser: origins, separated by commas, or "*" for any.  '
-    "[ACTIONS_CORS_ORIGINS; none]",
-)
-@click.option("--log-format", metavar="FORMAT", help="text or json.  [ACTIONS_LOG_FORMAT; text]")
-@click.option(
-    "--access-log/--no-access-log",
-    default=None,
-    help="Log each call, and each run.  [ACTIONS_ACCESS_LOG; true]",
-)
-@click.option(
-    "--script-workers",
-    metavar="NUMBER",
-    help="Processes that run scripts, at most.  [ACTIONS_SCRIPT_WORKERS; four for each core]",
-)
-@click.option(
-    "--script-queue",
-    metavar="NUMBER",
-    help="Runs that wait for one of them.  [ACTIONS_SCRIPT_QUEUE; 512]",
-)
-@click.option(
-    "--script-fetch-deny",
-    metavar="HOSTS",
-    help="Addresses, networks and names that scripts may not reach, beside those that are not "
-    "public; separated by commas.  [ACTIONS_SCRIPT_FETCH_DENY; none]",
-)
-@click.option(
-    "--script-fetch-allow",
-    metavar="HOSTS",
-    help="Those that they may reach all the same.  [ACTIONS_SCRIPT_FETCH_ALLOW; none]",
-)
-@click.option(
-    "--script-dns-servers",
-    metavar="ADDRESSES",
-    help="Name servers that look up what scripts fetch from; separated by commas.  "
-    "[ACTIONS_SCRIPT_DNS_SERVERS; the system's]",
-)
-@click.option(
-    "--runs-keep-days",
-    metavar="DAYS",
-    help="How long a run is in the log of runs.  [ACTIONS_RUNS_KEEP_DAYS; 7]",
-)
-@click.option(
-    "--runs-max-mib",
-    metavar="MIB",
-    help="How large that is at most; 0 for none.  [ACTIONS_RUNS_MAX_MIB; 64]",
-)
+@every_setting
 @CONFIG
 @click.option("--check-config", is_flag=True, help="Check the settings, print them, and stop.")
 @click.option(

@@ -1,23 +1,56 @@
-"""The options that name settings, and the settings that come of them."""
+"""Makes the options that name settings, and loads the settings."""
 
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import click
 
 from server.cli.failures import Misused
 from server.config import ConfigError, Loaded, load
+from server.config.setting import Setting
+from server.config.table import CONFIG_FILE, SETTINGS, TOKEN
 
-DATA_DIR: Final = click.option(
-    "--data-dir", metavar="FOLDER", help="Where everything is kept.  [ACTIONS_DATA_DIR; ./data]"
-)
-CONFIG: Final = click.option(
-    "--config", metavar="FILE", help="A TOML file with settings.  [ACTIONS_CONFIG]"
-)
+Command: TypeAlias = Callable[..., Any]
+_Decorator: TypeAlias = Callable[[Command], Command]
+
+
+def _option(setting: Setting, *, envvar: str | None = None) -> _Decorator:
+    """Returns the option of a setting; None is its value if it is not given.
+
+    Args:
+        setting: names the flag, its help and its default.
+        envvar: the variable, if click reads it and not `load`.
+    """
+    is_switch = len(setting.flags) > 1
+    return click.option(
+        "/".join(setting.flags),
+        metavar=None if is_switch else setting.kind.metavar,
+        default=None,
+        envvar=envvar,
+        help=f"{setting.meaning}  [{setting.variable}; {setting.default_text}]",
+    )
+
+
+_OPTIONS: Final = {setting.name: _option(setting) for setting in SETTINGS}
+DATA_DIR: Final = _OPTIONS["data_dir"]
+CONFIG: Final = _option(CONFIG_FILE)
+CALLER_TOKEN: Final = _option(TOKEN, envvar=TOKEN.variable)
+
+
+def every_setting(command: Command) -> Command:
+    """Adds the options of all settings to a command."""
+    for name in reversed(_OPTIONS):
+        command = _OPTIONS[name](command)
+    return command
 
 
 def settings(flags: dict[str, object]) -> Loaded:
-    """The settings, from these flags, the environment and the file that either names."""
+    """Returns the settings from the flags, the environment and the configuration file.
+
+    Raises:
+        Misused: a setting is invalid.
+    """
     try:
         return load(flags, os.environ)
     except ConfigError as error:

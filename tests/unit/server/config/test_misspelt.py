@@ -3,7 +3,7 @@
 import pytest
 
 from server.config import VARIABLES
-from server.misspelt import nearest_settings
+from server.config.misspelt import nearest_settings
 
 
 @pytest.mark.parametrize(

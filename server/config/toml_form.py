@@ -1,6 +1,6 @@
-"""A value as a TOML file has it: a setting that is printed, and one that is refused.
+"""Writes a value as a TOML file has it: a setting that is printed, or one that is invalid.
 
-Follows TOML 1.0.0, for what tomllib makes of it.
+Follows TOML 1.0.0, for the types that tomllib returns.
 """
 
 import json
@@ -10,7 +10,16 @@ from typing import Final
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _DECIMAL_BITS_MAX: Final = 1024
-"""Of an integer; Python writes no decimal number of more than 4300 digits."""
+"""Max bits of an integer that is written in decimal; Python writes at most 4300 digits."""
+CUT_CHARS: Final = 40
+"""Max characters of a value in an error."""
+
+
+def cut(value: object) -> str:
+    """Returns a value for an error: a text in quotes, any other as TOML; cut."""
+    text = value if isinstance(value, str) else toml(value)
+    shown = text[:CUT_CHARS] + "…" if len(text) > CUT_CHARS else text
+    return repr(shown) if isinstance(value, str) else shown
 
 
 def toml(value: object) -> str:
@@ -35,5 +44,5 @@ def _key(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string: as JSON's, but that DEL is escaped."""
+    """Returns a basic string: that of JSON, with DEL escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.toml_form import toml
+from server.config.toml_form import toml
 
 
 @pytest.mark.parametrize(

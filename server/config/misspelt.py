@@ -1,7 +1,7 @@
-"""Variables of the environment that look like settings, and are none.
+"""Finds variables of the environment whose names are misspelt settings.
 
-A variable is only reported if a setting is near: CI runners set `ACTIONS_RUNTIME_URL`, and
-Kubernetes sets `ACTIONS_SERVICE_HOST` and `ACTIONS_PORT` for a service called `actions`.
+A variable is reported only if its name is close to a setting: CI runners set `ACTIONS_RUNTIME_URL`,
+and Kubernetes sets `ACTIONS_SERVICE_HOST` and `ACTIONS_PORT` for a service called `actions`.
 """
 
 import difflib
@@ -11,15 +11,15 @@ from typing import Final
 
 _PREFIX: Final = re.compile(r"ACTIONS?_*", re.IGNORECASE)
 _LEAST_LIKENESS: Final = 0.7
-"""Of two names without the prefix, as difflib measures it: LISTN and LISTEN have 0.9."""
+"""Least ratio of difflib for two names without the prefix; LISTN and LISTEN have 0.9."""
 
 
 def nearest_settings(environ: Collection[str], settings: Collection[str]) -> Mapping[str, str]:
-    """Returns by misspelt variable the setting that was probably meant.
+    """Returns the setting that was probably meant, by misspelt variable.
 
     Args:
         environ: the names of all variables.
-        settings: those that are read.
+        settings: the names of the variables that are read.
     """
     by_end = {_end(name): name for name in settings}
     nearest: dict[str, str] = {}

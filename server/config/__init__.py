@@ -1,0 +1,27 @@
+"""Reads the settings of the service: flags over environment over a TOML file.
+
+`table.Config` declares each setting once. Flags, variables, keys of the file, `--help` and
+docs/settings.md are made from it.
+
+Rule: only the configuration file is read; nothing listens and nothing is written.
+"""
+
+from server.config.address import Address, SocketPath, listening
+from server.config.errors import ConfigError
+from server.config.kinds import LogFormat
+from server.config.sources import Loaded, as_toml, load
+from server.config.table import OWNER_TOKEN_FILE, VARIABLES, Config
+
+__all__ = [
+    "OWNER_TOKEN_FILE",
+    "VARIABLES",
+    "Address",
+    "Config",
+    "ConfigError",
+    "Loaded",
+    "LogFormat",
+    "SocketPath",
+    "as_toml",
+    "listening",
+    "load",
+]

@@ -1,0 +1,43 @@
+"""Checks settings that depend on each other."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from server.config import kinds
+from server.config.errors import ConfigError
+from server.config.table import Config
+from server.config.toml_form import cut
+from server.urls import may_be_fetched
+
+_FREE_PORT: Final = ":0"
+
+
+def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
+    """Checks settings that are valid one by one.
+
+    Args:
+        config: the settings.
+        origins: by name, where each came from.
+
+    Raises:
+        ConfigError: two settings do not go together.
+    """
+    _check_jwt(config, origins)
+    if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):
+        raise ConfigError(
+            f"{origins['grpc_listen']}: expected another address than that of listen, "
+            f"got {cut(config.grpc_listen)}"
+        )
+
+
+def _check_jwt(config: Config, origins: Mapping[str, str]) -> None:
+    issuer = config.jwt_issuer
+    if not issuer:
+        for name in ("jwt_audience", "jwt_jwks_url"):
+            if getattr(config, name):
+                raise ConfigError(f"{origins[name]}: expected jwt_issuer to be given, too")
+    elif not config.jwt_audience:
+        raise ConfigError(f"{origins['jwt_issuer']}: expected jwt_audience to be given, too")
+    elif not config.jwt_jwks_url and not may_be_fetched(issuer):
+        expected = f"{kinds.URL.expected}, as jwt_jwks_url is not given"
+        raise ConfigError(f"{origins['jwt_issuer']}: expected {expected}, got {cut(issuer)}")

@@ -1,0 +1,221 @@
+"""Defines the kinds of values that a setting can have.
+
+A kind parses what a flag, a variable or a file gives: a text, or a type of TOML.
+
+Rule: an error says what is expected; the caller adds where the value came from.
+"""
+
+import contextlib
+import ipaddress
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
+
+from server.config.address import listening
+from server.config.errors import InvalidSetting
+from server.execution.addresses import Entries
+from server.urls import may_be_fetched
+
+T_co = TypeVar("T_co", covariant=True)
+LogFormat: TypeAlias = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T_co]):
+    """A kind of values.
+
+    Attributes:
+        metavar: stands for the value in `--help`.
+        expected: names the valid values, in errors and in docs/settings.md.
+        parse: returns the value; raises ValueError, or InvalidSetting with a closer text.
+    """
+
+    metavar: str
+    expected: str
+    parse: Callable[[object], T_co]
+
+    def read(self, value: object) -> T_co:
+        """Parses a value.
+
+        Raises:
+            InvalidSetting: it is not of this kind.
+        """
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            raise InvalidSetting(self.expected) from error
+
+
+# As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_YES: Final = frozenset({"true", "yes", "on", "1"})
+_NO: Final = frozenset({"false", "no", "off", "0"})
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(value)
+
+
+def _address(value: object) -> str:
+    return str(listening(_text(value)))
+
+
+def _folder(value: object) -> Path:
+    path = _text(value)
+    if not path or "\0" in path:
+        raise ValueError(path)
+    try:
+        str(Path(path).absolute()).encode()  # the lock names it, in JSON
+        mode = Path(path).stat().st_mode
+    except UnicodeEncodeError:
+        raise InvalidSetting("the path of a folder, in UTF-8") from None
+    except FileNotFoundError:
+        return Path(path)
+    except OSError as exc:
+        raise InvalidSetting(f"a folder that can be used ({exc.strerror})") from exc
+    if not stat.S_ISDIR(mode):
+        raise InvalidSetting("a folder and not a file")
+    return Path(path)
+
+
+def _line(value: object) -> str:
+    line = _text(value)
+    if not line.isprintable():
+        raise ValueError(line)
+    return line
+
+
+def _items(value: object) -> list[object]:
+    """Returns the items of a list, or of a text that separates them by commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")] if value.strip() else []
+    if isinstance(value, list):
+        return value
+    raise ValueError(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    names = tuple(map(_line, _items(value)))
+    if not all(names):
+        raise ValueError(value)
+    return tuple(dict.fromkeys(names))
+
+
+def _url(value: object) -> str:
+    url = _text(value)
+    if url and not may_be_fetched(url):
+        raise ValueError(url)
+    return url
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    origins = tuple(map(_origin, _items(value)))
+    if "*" in origins and len(origins) > 1:
+        raise InvalidSetting('either "*" or a list of origins')
+    return tuple(dict.fromkeys(origins))
+
+
+def _origin(value: object) -> str:
+    """Returns the origin as browsers send it.
+
+    Raises:
+        ValueError: no browser sends such an origin.
+    """
+    if value == "*":
+        return "*"
+    match = _ORIGIN.fullmatch(_text(value).lower())
+    if match is None:
+        raise ValueError(value)
+    scheme, host, port = match.groups()
+    if port is None or port == _DEFAULT_PORT.get(scheme):
+        return f"{scheme}://{host}"
+    if not 0 < int(port) <= 65535:
+        raise ValueError(value)
+    return f"{scheme}://{host}:{int(port)}"
+
+
+def _log_format(value: object) -> LogFormat:
+    if value == "text":
+        return "text"
+    if value == "json":
+        return "json"
+    raise ValueError(value)
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _text(value).lower()
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise ValueError(value)
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = _names(value)
+    Entries(hosts)
+    return hosts
+
+
+def _name_servers(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_name_server, _names(value))))
+
+
+def _name_server(text: str) -> str:
+    """Returns "address:port" or "[IPv6]:port"; the port is 53 if none is given.
+
+    Raises:
+        ValueError: it is neither an address nor one with a port.
+    """
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+        return f"[{address}]:53" if address.version == 6 else f"{address}:53"
+    host, _, port = text.rpartition(":")
+    is_v6 = host.startswith("[") and host.endswith("]")
+    address = ipaddress.ip_address(host[1:-1] if is_v6 else host)
+    if (address.version == 6) != is_v6 or not _DIGITS.fullmatch(port) or not 0 < int(port) <= 65535:
+        raise ValueError(text)
+    return f"[{address}]:{int(port)}" if is_v6 else f"{address}:{int(port)}"
+
+
+ADDRESS: Final = Kind(
+    "HOST:PORT", "host:port, [IPv6]:port or unix:path, with a port from 0 to 65535", _address
+)
+FOLDER: Final = Kind("FOLDER", "the path of a folder", _folder)
+FILE: Final = Kind("FILE", "the path of a file", _text)
+LINE: Final = Kind("TEXT", "one line of text", _line)
+NAMES: Final = Kind("NAMES", "names, separated by commas", _names)
+URL: Final = Kind("URL", "an https URL (http on this machine)", _url)
+ORIGINS: Final = Kind("ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins)
+LOG_FORMAT: Final = Kind("FORMAT", "text or json", _log_format)
+SWITCH: Final = Kind("BOOLEAN", "true or false", _switch)
+HOSTS: Final = Kind(
+    "HOSTS", "addresses, networks (CIDR) and host names, separated by commas", _hosts
+)
+NAME_SERVERS: Final = Kind(
+    "ADDRESSES",
+    "addresses of name servers, each with a port or without, separated by commas",
+    _name_servers,
+)
+
+
+def number(least: int, most: int, *, metavar: str = "NUMBER") -> Kind[int]:
+    def parse(value: object) -> int:
+        if isinstance(value, str) and _DIGITS.fullmatch(value):
+            value = int(value)
+        # A bool is an int to Python, and TOML has it.
+        if type(value) is int and least <= value <= most:
+            return value
+        raise ValueError(value)
+
+    return Kind(metavar, f"a whole number from {least} to {most}", parse)

@@ -1,0 +1,83 @@
+"""Puts the settings together: flags win over the environment, and that over a TOML file.
+
+A wrong value is one line: where it came from, what was expected, what came.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from server.config import config_file
+from server.config.combinations import check_combinations
+from server.config.errors import ConfigError, InvalidSetting
+from server.config.given import Given
+from server.config.setting import Setting
+from server.config.table import CONFIG_FILE, SETTINGS, Config
+
+DEFAULT: Final = "default"
+"""Where a value came from that was not given."""
+
+
+class Loaded(NamedTuple):
+    """The settings, and by name where each came from ("--listen", "default")."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+    """Puts the settings together.
+
+    Args:
+        flags: by name as in `Config`, and `config`, the file; None where a flag is not given.
+        environ: the environment; only the variables of settings are read.
+
+    Raises:
+        ConfigError: a value is invalid, or two do not go together.
+    """
+    given = {
+        setting.name: found
+        for setting in (*SETTINGS, CONFIG_FILE)
+        if (found := _given(setting, flags, environ)) is not None
+    }
+    if (file := given.pop(CONFIG_FILE.name, None)) is not None:
+        given = config_file.read(file) | given
+    values = {
+        setting.name: _value(setting, given[setting.name])
+        for setting in SETTINGS
+        if setting.name in given
+    }
+    config = Config(**values)  # type: ignore[arg-type]  # each was read by its field's kind
+    origins = {
+        setting.name: given[setting.name].origin if setting.name in given else DEFAULT
+        for setting in SETTINGS
+    }
+    check_combinations(config, origins)
+    return Loaded(config, origins)
+
+
+def as_toml(loaded: Loaded) -> str:
+    """Returns the settings as a configuration file, each with where it came from."""
+    return "\n".join(
+        f"{setting.name} = {setting.written(getattr(loaded.config, setting.name))}"
+        f"  # {loaded.origins[setting.name]}"
+        for setting in SETTINGS
+    )
+
+
+def _given(
+    setting: Setting, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> Given | None:
+    if (flag := flags.get(setting.name)) is not None:
+        return Given(flag, setting.flags[0])
+    if setting.variable in environ:
+        return Given(environ[setting.variable], setting.variable)
+    return None
+
+
+def _value(setting: Setting, given: Given) -> object:
+    try:
+        return setting.kind.read(given.value)
+    except InvalidSetting as invalid:
+        raise ConfigError(
+            f"{given.origin}: expected {invalid}, got {setting.shown(given.value)}"
+        ) from None

@@ -1,0 +1,129 @@
+"""The settings of the service, each declared once.
+
+Flags, variables, keys of the TOML file, `--help` and docs/settings.md are made from this table.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from server.config import kinds
+from server.config.kinds import LogFormat
+from server.config.setting import Setting, setting, settings_of
+
+OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
+"""In the data folder: the token that the first start made, mode 0600."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings and their defaults."""
+
+    listen: str = setting(
+        "127.0.0.1:8080",
+        kind=kinds.ADDRESS,
+        meaning="Address of JSON and gRPC-Web, or unix:PATH; port 0 takes a free port.",
+    )
+    grpc_listen: str = setting(
+        "127.0.0.1:50051",
+        kind=kinds.ADDRESS,
+        meaning="Address of gRPC, or unix:PATH; port 0 takes a free port.",
+    )
+    data_dir: Path = setting(
+        Path("data"),
+        kind=kinds.FOLDER,
+        default_text="./data",
+        meaning="Folder of the database and of owner.token.",
+    )
+    jwt_issuer: str = setting(
+        "",
+        kind=kinds.LINE,
+        meaning="Issuer whose JWTs are access tokens, as in their iss; if none, only personal "
+        "access tokens are.",
+    )
+    jwt_audience: tuple[str, ...] = setting(
+        (),
+        kind=kinds.NAMES,
+        meaning="Audiences, separated by commas; a JWT names at least one of them in its aud. "
+        "Required with --jwt-issuer.",
+    )
+    jwt_jwks_url: str = setting(
+        "",
+        kind=kinds.URL,
+        default_text="by discovery",
+        meaning="URL of the issuer's keys.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        kind=kinds.ORIGINS,
+        meaning='Origins whose pages may call, separated by commas, or "*" for any. '
+        "The log names pages that may not.",
+    )
+    log_format: LogFormat = setting(
+        "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."
+    )
+    access_log: bool = setting(True, kind=kinds.SWITCH, meaning="Log each call and each run.")
+    script_workers: int = setting(
+        0,
+        kind=kinds.number(0, 256),
+        default_text="0, four for each core",
+        meaning="Max processes that run scripts.",
+    )
+    script_queue: int = setting(
+        512,
+        kind=kinds.number(1, 100_000),
+        meaning="Max runs that wait for such a process; one organisation has at most half of them.",
+    )
+    script_fetch_deny: tuple[str, ...] = setting(
+        (),
+        kind=kinds.HOSTS,
+        meaning="Addresses, networks and host names that scripts may not fetch from, besides those "
+        "that are not public; separated by commas.",
+    )
+    script_fetch_allow: tuple[str, ...] = setting(
+        (),
+        kind=kinds.HOSTS,
+        meaning="Addresses, networks and host names that scripts may fetch from, even if they are "
+        "denied or not public; separated by commas.",
+    )
+    script_dns_servers: tuple[str, ...] = setting(
+        (),
+        kind=kinds.NAME_SERVERS,
+        default_text="the system's",
+        meaning="Name servers that resolve what scripts fetch from, as 192.0.2.1 or "
+        "192.0.2.1:5353; separated by commas.",
+    )
+    runs_keep_days: int = setting(
+        7,
+        kind=kinds.number(1, 3650, metavar="DAYS"),
+        meaning="Days that a run stays in the log of runs.",
+    )
+    runs_max_mib: int = setting(
+        64,
+        kind=kinds.number(0, 1 << 20, metavar="MIB"),
+        meaning="Max MiB of the log of runs; 0 keeps no log.",
+    )
+
+
+SETTINGS: Final = settings_of(Config)
+
+CONFIG_FILE: Final = Setting(
+    name="config",
+    kind=kinds.FILE,
+    default="",
+    default_text="none",
+    meaning="TOML file with settings.",
+    is_secret=False,
+)
+TOKEN: Final = Setting(
+    name="token",
+    kind=kinds.LINE,
+    default="",
+    default_text=f"the {OWNER_TOKEN_FILE} of the data folder",
+    meaning="Token of the caller.",
+    is_secret=True,
+)
+"""Only `call` takes it."""
+
+VARIABLES: Final = tuple(setting.variable for setting in (*SETTINGS, CONFIG_FILE, TOKEN))
+"""Names of all variables that are read."""

@@ -54,7 +54,7 @@ from server.threads import ThreadPool
 from server.validation import checks_of
 from server.version import installed_version
 from transcoder import Limits, Transcoder
-from transcoder.http.unix_sockets import cleared, path_of
+from transcoder.http.unix_sockets import cleared, socket_path_of
 from zitadel import admin_pb2, management_pb2
 from zitadel.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
@@ -174,7 +174,7 @@ class Application:
             native,
             config.grpc_listen,
             "--grpc-listen, ACTIONS_GRPC_LISTEN",
-            clear=path_of(config.grpc_listen),
+            clear=socket_path_of(config.grpc_listen),
         )
         listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))

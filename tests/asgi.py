@@ -11,10 +11,10 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from transcoder.call import Call, Method, Receive, Sink
-from transcoder.http.asgi_bridge import EXTENSION, Event, Routed, Scope
+from transcoder.http.asgi_bridge import EXTENSION, AsgiEvent, AsgiScope, Routed
 from transcoder.http.ceiling import Ceiling
 from transcoder.http.offload import Offload
-from transcoder.http.unserved_paths import Signpost
+from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import Limits
 from transcoder.registry import methods_of
 from transcoder.sonora import GrpcWeb
@@ -92,7 +92,7 @@ def application_of(
         limits=limits,
         offload=Offload(),
         ceiling=ceiling,
-        unknown_method=Signpost("").unknown_method,
+        unknown_method=UnservedPaths("").unknown_method,
     )
 
 
@@ -102,7 +102,7 @@ def with_type(*headers: tuple[str, str]) -> list[tuple[str, str]]:
 
 async def ask(
     backend: StandIn,
-    *events: Event | bytes,
+    *events: AsgiEvent | bytes,
     path: str = CHECK,
     verb: str = "POST",
     headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
@@ -118,7 +118,7 @@ async def ask(
 
 async def ask_stream(
     backend: StandIn,
-    *events: Event | bytes,
+    *events: AsgiEvent | bytes,
     headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
     fails_at: int | None = None,
 ) -> Streamed:
@@ -140,36 +140,36 @@ async def ask_stream(
     return Streamed(_pairs(start), [body["body"] for body in bodies])
 
 
-def _pairs(start: Event) -> list[tuple[str, str]]:
+def _pairs(start: AsgiEvent) -> list[tuple[str, str]]:
     return [(name.decode(), value.decode()) for name, value in start["headers"]]
 
 
 async def _exchange(
     backend: StandIn,
-    events: Iterable[Event | bytes],
+    events: Iterable[AsgiEvent | bytes],
     *,
     path: str,
     verb: str,
     headers: Iterable[tuple[str, str]],
     routed: Routed | None = None,
     fails_at: int | None = None,
-) -> list[Event]:
+) -> list[AsgiEvent]:
     given = list(events)
 
-    async def received() -> AsyncIterator[Event]:
+    async def received() -> AsyncIterator[AsgiEvent]:
         for at, event in enumerate(given, start=1):
             if isinstance(event, bytes):
                 yield {"type": "http.request", "body": event, "more_body": at < len(given)}
             else:
                 yield event
 
-    async def send(event: Event) -> None:
+    async def send(event: AsgiEvent) -> None:
         if fails_at is not None and len(sent) >= fails_at:
             raise ConnectionResetError
         sent.append(event)
 
-    sent: list[Event] = []
-    scope: Scope = {
+    sent: list[AsgiEvent] = []
+    scope: AsgiScope = {
         "type": "http",
         "method": verb,
         "path": path,

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from transcoder.backends.inprocess import Handler, InProcess
-from transcoder.call import Call, Metadata, Metadatum, Receive
+from transcoder.call import Call, CallMetadata, Metadatum, Receive
 from transcoder.errors import TranscodeError
 from transcoder.registry import methods_of
 
@@ -131,7 +131,7 @@ def receiving(request: Message) -> Receive:
 def call_of(path: str, *, deadline: float | None = None) -> Call:
     return Call(
         methods_of("grpc.health.v1.Health")[path],
-        Metadata([Metadatum(*pair) for pair in METADATA]),
+        CallMetadata([Metadatum(*pair) for pair in METADATA]),
         deadline=deadline,
         peername=("127.0.0.1", 5000),
     )

@@ -1,4 +1,4 @@
-"""JSON and gRPC-Web doors to any Python gRPC service, from its descriptors."""
+"""Serves any Python gRPC service as JSON and gRPC-Web, from its descriptors."""
 
 from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError

@@ -20,16 +20,16 @@ from aiohttp import web
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
 from transcoder.binding.binder import Binder
 from transcoder.binding.fields import Fields
-from transcoder.call import Metadata, Method
+from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
-from transcoder.dispatch import Doors, Route
+from transcoder.dispatch import Dispatcher, Route
 from transcoder.errors import SchemaError
 from transcoder.http.connection import LINGER_S
 from transcoder.http.cors import Cors
 from transcoder.http.headers import fixed_headers
 from transcoder.http.offload import Offload
 from transcoder.http.server import Listener
-from transcoder.http.unserved_paths import Signpost
+from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.registry import methods_of
 from transcoder.routing.http_rule import rules_of
@@ -39,7 +39,7 @@ from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-_KINDS: Final = {
+_STREAMING_KINDS: Final = {
     (False, False): "unary",
     (False, True): "a stream of responses",
     (True, False): "a stream of requests",
@@ -48,7 +48,7 @@ _KINDS: Final = {
 
 
 class Transcoder:
-    """JSON and gRPC-Web doors to gRPC services.
+    """Serves gRPC services as JSON and gRPC-Web.
 
     Registers services as a `grpc.aio.Server` does: every generated `add_*_to_server` works on it.
     """
@@ -68,7 +68,7 @@ class Transcoder:
         not_served: Mapping[str, str] = MappingProxyType({}),
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
-        """Configure the doors.
+        """Configure the transcoder.
 
         Args:
             interceptors: run around every call, outermost first, as under `grpc.aio.server`.
@@ -107,14 +107,14 @@ class Transcoder:
         self._offload = Offload()
         self._tasks = Tasks()
         self._backend = InProcess(interceptors, tasks=self._tasks)
-        self._doors = Doors(
+        self._dispatcher = Dispatcher(
             self._backend,
             self._codec,
             cors=Cors(cors_origins, always=response_headers),
             forward_cookies=forward_cookies,
             compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
             response_headers=fixed_headers(response_headers),
-            signpost=Signpost(docs, not_served),
+            unserved=UnservedPaths(docs, not_served),
             limits=limits,
             offload=self._offload,
             tasks=self._tasks,
@@ -160,15 +160,15 @@ class Transcoder:
         self._backend.refuse_others(by_path)
         # What can fail is done: the router refuses all routes, or takes all.
         routes = [route for method in served.values() for route in self._routes(method, prefix)]
-        self._doors.router.add_all(routes)
+        self._dispatcher.router.add_all(routes)
         for route in routes:
             if route.template.text not in served:
-                self._doors.signpost.add(route.prefix, route.template)
+                self._dispatcher.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
-        self._doors.methods.update(served)
+        self._dispatcher.methods.update(served)
 
     def _routes(self, method: Method, prefix: str) -> Iterator[NewRoute[Route]]:
-        is_registered = method.path in self._doors.methods
+        is_registered = method.path in self._dispatcher.methods
         for rule in rules_of(method.descriptor, self._config):
             if rule.is_default and is_registered:
                 continue  # the service is at another prefix too, which this path has not
@@ -203,7 +203,7 @@ class Transcoder:
         """
         self._require_selected()
         listener = Listener(
-            self._doors.answer, self._doors.refuse, limits=self._limits, tasks=self._tasks
+            self._dispatcher.answer, self._dispatcher.refuse, limits=self._limits, tasks=self._tasks
         )
         bound = await listener.start(address)
         self._listeners.append(listener)
@@ -212,7 +212,7 @@ class Transcoder:
 
     def set_ready(self, is_ready: bool) -> None:
         """Answer /readyz with 200, or with 503, so that a balancer sends no more."""
-        self._doors.is_ready = is_ready
+        self._dispatcher.is_ready = is_ready
 
     async def stop(self) -> None:
         """Refuse new connections, and let calls in flight end within `limits.drain_timeout_s`."""
@@ -235,7 +235,7 @@ class Transcoder:
             await self.stop()
 
     def app(self) -> web.Application:
-        """The doors as an aiohttp application, to run or to mount in one's own.
+        """Returns an aiohttp application, to run or to mount in one's own.
 
         What `start` refuses is refused when the application starts.
         """
@@ -255,7 +255,7 @@ class Transcoder:
             handler_args={"auto_decompress": False, "handler_cancellation": True}
         )
         application.router.add_route(
-            "*", "/{path:.*}", self._doors.answer_mounted, expect_handler=expect_nothing
+            "*", "/{path:.*}", self._dispatcher.answer_mounted, expect_handler=expect_nothing
         )
         application.on_startup.append(require_selected)
         application.on_cleanup.append(close)
@@ -264,7 +264,7 @@ class Transcoder:
 
     def _require_selected(self) -> None:
         if self._config is not None:
-            methods = self._doors.methods.values()
+            methods = self._dispatcher.methods.values()
             self._config.require_methods(method.descriptor.full_name for method in methods)
 
 
@@ -289,9 +289,8 @@ def _require_kind(handler: Handler, method: Method) -> None:
     made = (bool(handler.request_streaming), bool(handler.response_streaming))
     described = (method.client_streaming, method.server_streaming)
     if made != described:
-        raise SchemaError(
-            f"{method.path}: its handler is {_KINDS[made]}, its descriptor says {_KINDS[described]}"
-        )
+        got, expected = _STREAMING_KINDS[made], _STREAMING_KINDS[described]
+        raise SchemaError(f"{method.path}: its handler is {got}, its descriptor says {expected}")
 
 
 class Mount:
@@ -317,7 +316,7 @@ class Mount:
             service = generic.service_name()
             handlers: dict[str, Handler] = {}
             for path in methods_of(service):
-                handler = generic.service(HandlerCallDetails(path, Metadata()))
+                handler = generic.service(HandlerCallDetails(path, CallMetadata()))
                 if handler is not None:
                     handlers[path.rpartition("/")[2]] = handler
             self._register(service, handlers)

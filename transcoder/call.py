@@ -1,6 +1,6 @@
-"""A call, as every door hands it to a backend.
+"""Describes a call, as every protocol hands it to a backend.
 
-A door (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend with the request
+A protocol (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend with the request
 message. The backend answers with the response message, or sends each of several to a `Sink`, or
 raises `TranscodeError`; in any case the call then holds the metadata that goes back.
 
@@ -24,7 +24,7 @@ class Metadatum(NamedTuple):
     value: str | bytes
 
 
-class Metadata(Sequence[Metadatum]):
+class CallMetadata(Sequence[Metadatum]):
     """Request metadata in the order received, with a look-up by name that needs no scan.
 
     What servicers and interceptors get from `invocation_metadata()`. It does what the tuple does
@@ -109,7 +109,7 @@ class Call:
     )
 
     def __init__(
-        self, method: Method, metadata: Metadata, *, deadline: float | None, peername: object
+        self, method: Method, metadata: CallMetadata, *, deadline: float | None, peername: object
     ) -> None:
         self.method = method
         self.metadata = metadata

@@ -1,4 +1,4 @@
-"""Requests to doors: which door a request is for, what every answer carries, health.
+"""Dispatches requests to protocols; adds what every answer carries; answers health.
 
 A request goes one way through: route, body, binding, metadata, backend, codec, answer. Everything
 that descriptors decide was decided when its service was registered (app.py).
@@ -29,7 +29,7 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     TranscodeError,
     foreign_origin,
-    internal,
+    internal_error,
     malformed,
     shown,
     status_json,
@@ -39,12 +39,12 @@ from transcoder.errors import (
     wrong_method,
 )
 from transcoder.http.asgi_bridge import Routed
-from transcoder.http.body import JSON, Bodies, head_of
+from transcoder.http.body import JSON_TYPE, BodyReader, head_of
 from transcoder.http.ceiling import Ceiling
-from transcoder.http.connection import closing, end_call, hold_call
+from transcoder.http.connection import end_call, hold_call, with_connection_close
 from transcoder.http.cors import Cors
 from transcoder.http.headers import (
-    REQUEST_ID,
+    REQUEST_ID_HEADER,
     HttpMetadata,
     deadline_of,
     http_code,
@@ -54,7 +54,7 @@ from transcoder.http.headers import (
 from transcoder.http.offload import Offload
 from transcoder.http.refused_pages import RefusedPages
 from transcoder.http.response import NO_CONTENT, HeaderList, Responses, compressed
-from transcoder.http.unserved_paths import HTML, Signpost, asks_for_page
+from transcoder.http.unserved_paths import HTML, UnservedPaths, asks_for_page
 from transcoder.options import Limits
 from transcoder.routing.router import Router
 from transcoder.sonora import GrpcWeb
@@ -63,9 +63,9 @@ from transcoder.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 GRPC_WEB: Final = "application/grpc-web"
-_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_VALID_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_HEALTH: Final = frozenset({"/healthz", "/readyz"})
+_HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 _SERVING: Final = b'{"status":"SERVING"}'
 _NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
 
@@ -89,7 +89,7 @@ class Route:
     """The class's ByteSize: a field may have that name."""
 
 
-class Doors:
+class Dispatcher:
     """Answers requests; what `Transcoder` registers is served from the next request on.
 
     What is refused before it is a call, which interceptors would log, is logged here, as INFO.
@@ -107,13 +107,13 @@ class Doors:
         forward_cookies: bool,
         compress_min_bytes: int,
         response_headers: HeaderList,
-        signpost: Signpost,
+        unserved: UnservedPaths,
         limits: Limits,
         offload: Offload,
         tasks: Tasks,
     ) -> None:
         self.is_ready = False
-        self.signpost: Final = signpost
+        self.unserved: Final = unserved
         self.router: Final[Router[Route]] = Router()
         self.methods: Final[dict[str, Method]] = {}
         self._backend = backend
@@ -126,7 +126,7 @@ class Doors:
         self._limits = limits
         self._offload = offload
         ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
-        self._bodies = Bodies(limits, offload, ceiling)
+        self._body_reader = BodyReader(limits, offload, ceiling)
         self._tasks = tasks
         self._grpc_web = GrpcWeb(
             backend,
@@ -136,7 +136,7 @@ class Doors:
             ceiling=ceiling,
             forward_cookies=forward_cookies,
             compress_min_bytes=compress_min_bytes,
-            unknown_method=signpost.unknown_method,
+            unknown_method=unserved.unknown_method,
         )
         # Unique without asking the system for randomness on each request.
         self._id_prefix = os.urandom(6).hex()
@@ -161,8 +161,8 @@ class Doors:
         self, request: web.BaseRequest, target: str, respond: Respond
     ) -> web.StreamResponse:
         headers = request.headers
-        request_id = headers.get(REQUEST_ID)
-        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+        request_id = headers.get(REQUEST_ID_HEADER)
+        if request_id is None or not _VALID_REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
         out: HeaderList = [("X-Request-Id", request_id)]
         content_type = headers.get("Content-Type", "")
@@ -172,16 +172,16 @@ class Doors:
             self._refused_pages.add(origin)
         try:
             if request.version.major != 1:  # aiohttp's parser takes HTTP/0.9 and HTTP/2.0 too
-                raise closing(malformed(_OLD_OR_NEW))
+                raise with_connection_close(malformed(_OLD_OR_NEW))
             if self._cors.refuses(request.method, headers):
                 raise foreign_origin(headers.get("Origin"))
             if is_grpc_web:
-                answer = await self._grpc_web_door(request, target, request_id, out)
+                answer = await self._answer_grpc_web(request, target, request_id, out)
                 if isinstance(answer, web.StreamResponse):
                     return answer
                 status, body = answer
             else:
-                status, body = await self._json_door(request, target, request_id, out)
+                status, body = await self._answer_json(request, target, request_id, out)
                 if len(body) >= self._compress_min_bytes:
                     body = await compressed(body, headers, out, self._offload)
         except TranscodeError as error:
@@ -193,16 +193,16 @@ class Doors:
             else:
                 status, body = self._failure(error, out)
         except Exception:
-            what = _named(request, target)
+            what = _for_log(request, target)
             logger.exception("answering %s failed, request id %s", what, request_id)
             if request.writer.output_size > 0:
                 raise ConnectionAbortedError("part of the answer is written already") from None
             del out[1:]  # what the answer would have said
             if is_grpc_web:
-                status, more, body = self._grpc_web.failure(internal(request_id), headers)
+                status, more, body = self._grpc_web.failure(internal_error(request_id), headers)
                 out += more
             else:
-                status, body = self._failure(internal(request_id), out)
+                status, body = self._failure(internal_error(request_id), out)
         out += self._cors.response_headers(origin, out)
         return respond(status, out, body)
 
@@ -218,7 +218,7 @@ class Doors:
     def _new_id(self) -> str:
         return f"{self._id_prefix}{next(self._id_counter):08x}"
 
-    async def _json_door(
+    async def _answer_json(
         self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
     ) -> tuple[int, bytes]:
         path, _, query = target.partition("?")
@@ -242,7 +242,7 @@ class Doors:
                 if head is None:
                     return route.binder.bind(match.variables, query, b"")
                 bind = functools.partial(route.binder.bind, match.variables, query)
-                return await self._bodies.read(request, head, bind)
+                return await self._body_reader.read(request, head, bind)
             except TranscodeError as error:
                 _log_refusal(request, target, error, request_id)
                 raise
@@ -278,11 +278,11 @@ class Doors:
                 request_id,
             )
             del out[1:]  # what the answer would have said
-            return self._failure(internal(request_id), out)
-        out.append(("Content-Type", JSON))
+            return self._failure(internal_error(request_id), out)
+        out.append(("Content-Type", JSON_TYPE))
         return status, encoded
 
-    async def _grpc_web_door(
+    async def _answer_grpc_web(
         self, request: web.BaseRequest, target: str, request_id: str, out: HeaderList
     ) -> web.StreamResponse | tuple[int, bytes]:
         """At the method's own path, or on a REST route, whose path then wins over the message."""
@@ -337,7 +337,7 @@ class Doors:
 
     def _failure(self, error: TranscodeError, out: HeaderList) -> tuple[int, bytes]:
         out += error.headers
-        out.append(("Content-Type", JSON))
+        out.append(("Content-Type", JSON_TYPE))
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
             out.append(("WWW-Authenticate", "Bearer"))
         details: list[object] = []
@@ -355,14 +355,14 @@ class Doors:
         self, request: web.BaseRequest, path: str, error: TranscodeError, out: HeaderList
     ) -> tuple[int, bytes]:
         """Answer what no route of a service serves: OPTIONS and health."""
-        is_health = path in _HEALTH
+        is_health = path in _HEALTH_PATHS
         if is_health and error.code is grpc.StatusCode.NOT_FOUND:
             error = wrong_method(("GET", "HEAD"))
         if request.method == "OPTIONS" and error.http_status == 405:
             out += error.headers
             return 204, b""
         if is_health and request.method in ("GET", "HEAD"):
-            out.append(("Content-Type", JSON))
+            out.append(("Content-Type", JSON_TYPE))
             if path == "/readyz" and not self.is_ready:
                 return 503, _NOT_SERVING
             return 200, _SERVING
@@ -371,23 +371,23 @@ class Doors:
             content_type = shown(request.headers.get("Content-Type"))
             raise unsupported_media_type(f"content type {content_type}: expected {GRPC_WEB}+proto")
         if error.code is grpc.StatusCode.NOT_FOUND:
-            error = self.signpost.missing(path)
+            error = self.unserved.missing(path)
             is_404 = error.code is grpc.StatusCode.NOT_FOUND
             if is_404 and asks_for_page(request.headers.get("Accept")):
                 _log_refusal(request, path, error, out[0][1])
                 out += (("Content-Type", HTML), ("Vary", "Accept"), *_PAGE_HEADERS)
-                return error.http_status, self.signpost.page()
+                return error.http_status, self.unserved.page()
         raise error
 
 
 def _log_refusal(
     request: web.BaseRequest, target: str, error: TranscodeError, request_id: str
 ) -> None:
-    what, reason = _named(request, target), without_values(error.message)
+    what, reason = _for_log(request, target), without_values(error.message)
     logger.info("refused %s: %s, request id %s", what, reason, request_id)
 
 
-def _named(request: web.BaseRequest, target: str) -> str:
+def _for_log(request: web.BaseRequest, target: str) -> str:
     """Returns what the log has of a request: no query, and no user of an authority."""
     path, mark, _ = target.partition("?")
     if not path.startswith("/"):

@@ -5,8 +5,8 @@ one answer. `SchemaError` is the configuration's: it is raised while a service i
 the method and the rule, and no request ever sees it.
 
 Follows google/rpc/code.proto (the HTTP mapping in its comments) and google/rpc/status.proto.
-Rule: a message names the input, what was expected and what came (cut to `SHOWN_CHARS`); it never
-holds the text of a foreign exception.
+Rule: a message names the input, what was expected and what came (cut to `SHOWN_MAX_CHARS`); it
+never holds the text of a foreign exception.
 """
 
 import re
@@ -16,9 +16,9 @@ from typing import Final, Self
 import orjson
 from grpc import StatusCode
 
-SHOWN_CHARS: Final = 40
+SHOWN_MAX_CHARS: Final = 40
 
-_QUOTED: Final = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1)[^\\])*(?:\1|\\?\Z)""", re.DOTALL)
+_QUOTED_VALUE: Final = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1)[^\\])*(?:\1|\\?\Z)""", re.DOTALL)
 """Matches what `repr` makes of a text, in linear time: each character matches one alternative.
 
 An apostrophe within a word opens nothing; a text without an end takes the rest.
@@ -89,7 +89,7 @@ class TranscodeError(Exception):
         return self
 
 
-class UnfitHeader(TranscodeError, ValueError):
+class InvalidHeader(TranscodeError, ValueError):
     """A header with a value that metadata cannot have, when a service asks for it by its name.
 
     A ValueError too, for code between that knows nothing of this library.
@@ -105,7 +105,7 @@ def malformed(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.INVALID_ARGUMENT, message)
 
 
-def not_found(message: str = "Not Found") -> TranscodeError:
+def route_not_found(message: str = "Not Found") -> TranscodeError:
     return TranscodeError(StatusCode.NOT_FOUND, message)
 
 
@@ -165,15 +165,15 @@ def unavailable(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNAVAILABLE, message)
 
 
-def internal(request_id: object) -> TranscodeError:
+def internal_error(request_id: object) -> TranscodeError:
     """The one answer to a fault of ours; what happened stands in the log under the request id."""
     return TranscodeError(StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
 def shown(value: object) -> str:
-    """A value as an error message quotes it: its repr, cut to `SHOWN_CHARS`."""
+    """A value as an error message quotes it: its repr, cut to `SHOWN_MAX_CHARS`."""
     text = value if isinstance(value, str) else repr(value)
-    return repr(text[:SHOWN_CHARS] + "…" if len(text) > SHOWN_CHARS else text)
+    return repr(text[:SHOWN_MAX_CHARS] + "…" if len(text) > SHOWN_MAX_CHARS else text)
 
 
 def without_values(message: str) -> str:
@@ -181,7 +181,7 @@ def without_values(message: str) -> str:
 
     What a message quotes came with the request, and may be a secret: only the caller reads it.
     """
-    return _QUOTED.sub("'…'", message)
+    return _QUOTED_VALUE.sub("'…'", message)
 
 
 def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:

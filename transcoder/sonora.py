@@ -1,4 +1,4 @@
-"""The gRPC-Web door: sonora's ASGI application in front of a backend.
+"""Speaks gRPC-Web: sonora's ASGI application in front of a backend.
 
 Of sonora stays what is sound: the application class, and the registration of services with its
 look-up by path. All else happens in `__call__`, which is overridden whole, because each step of
@@ -33,16 +33,16 @@ from transcoder.errors import (
 )
 from transcoder.http.asgi_bridge import (
     EXTENSION,
+    AsgiReceive,
+    AsgiScope,
+    AsgiSend,
     Begin,
     Bridge,
-    Receive,
     Routed,
-    Scope,
-    Send,
-    decoded,
+    decode_headers,
 )
 from transcoder.http.ceiling import Ceiling
-from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflated
+from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflate
 from transcoder.http.headers import HttpMetadata, deadline_of, initial_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import HeaderList
@@ -58,7 +58,7 @@ from transcoder.protocols.grpcweb.framing import (
 from transcoder.protocols.grpcweb.request import RequestReader
 
 _UNROUTED: Final = Routed()
-_TEXT: Final = "text/plain; charset=utf-8"
+_PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 _TURN_S: Final = 0.002
 """How long a stream may go on before others have their turn."""
 
@@ -120,7 +120,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             What `begin` made, written to its end; or HTTP status, headers and the whole body.
         """
         bridge = Bridge(request, self._limits, begin)
-        scope: Scope = {
+        scope: AsgiScope = {
             "type": "http",
             "method": request.method,
             "path": path,
@@ -135,7 +135,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
 
     @staticmethod
     def failure(error: TranscodeError, headers: Mapping[str, str]) -> tuple[int, HeaderList, bytes]:
-        """The answer, in gRPC-Web, to a request that failed before or outside this door.
+        """The answer, in gRPC-Web, to a request that failed before or outside this protocol.
 
         Args:
             error: how it failed.
@@ -148,23 +148,23 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
 
     @staticmethod
     def refusal(error: TranscodeError) -> tuple[int, HeaderList, bytes]:
-        """Returns the answer to a request of this door that is no call."""
-        headers = [("Content-Type", _TEXT), *error.headers]
+        """Returns the answer to a gRPC-Web request that is no call."""
+        headers = [("Content-Type", _PLAIN_TEXT), *error.headers]
         return error.http_status, headers, error.message.encode("utf-8", "replace")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer as ASGI asks."""
         if scope["type"] != "http":
             raise RuntimeError(f"ASGI scope {scope['type']!r}: only 'http' is served here")
         routed = scope.get("extensions", {}).get(EXTENSION, _UNROUTED)
         headers = routed.headers
         if headers is None:
-            headers = CIMultiDictProxy(CIMultiDict(decoded(scope["headers"])))
+            headers = CIMultiDictProxy(CIMultiDict(decode_headers(scope["headers"])))
         try:
             asked = _mode(scope["method"], headers, routed)
         except TranscodeError as error:
             status, out, body = self.refusal(error)
-            await _start(send, status, out)
+            await _send_head(send, status, out)
             await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         mode = answer_mode(asked, headers.get("Accept"))
@@ -195,7 +195,7 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
                 body = b""
             else:
                 response = await self._backend.unary(call, read)
-                body = mode.encoded(await _message(response, gzip_min_bytes, self._offload))
+                body = mode.encoded(await _message_frame(response, gzip_min_bytes, self._offload))
             body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
         except TranscodeError as error:
             error.released()
@@ -209,10 +209,10 @@ class GrpcWeb(grpcASGI):  # type: ignore[misc]  # sonora is published without ty
             return
         if call is not None:
             out += initial_headers(call.initial_metadata)
-        await _start(send, 200, out)
+        await _send_head(send, 200, out)
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _call(self, scope: Scope, headers: CIMultiDictProxy[str], request_id: str) -> Call:
+    def _call(self, scope: AsgiScope, headers: CIMultiDictProxy[str], request_id: str) -> Call:
         method = self._get_rpc_handler(scope["path"])
         if method is None:
             raise self._unknown_method(scope["path"])
@@ -239,19 +239,19 @@ def _mode(verb: str, headers: Mapping[str, str], routed: Routed) -> Mode:
     return mode
 
 
-async def _start(send: Send, status: int, headers: HeaderList) -> None:
+async def _send_head(send: AsgiSend, status: int, headers: HeaderList) -> None:
     encoded = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
-async def _message(message: Message, gzip_min_bytes: int | None, offload: Offload) -> bytes:
+async def _message_frame(message: Message, gzip_min_bytes: int | None, offload: Offload) -> bytes:
     """A message's frame; the message is encoded before anything is waited for."""
     payload = type(message).SerializeToString(message)
     if gzip_min_bytes is not None and len(payload) >= gzip_min_bytes:
         if len(payload) <= DEFLATE_AT_ONCE_BYTES:
-            compressed = deflated(payload)
+            compressed = deflate(payload)
         else:
-            compressed = await offload.answer(deflated, payload)
+            compressed = await offload.answer(deflate, payload)
         if len(compressed) < len(payload):
             return message_frame(compressed, is_compressed=True)
     return message_frame(payload)
@@ -262,7 +262,7 @@ class _Stream:
 
     def __init__(
         self,
-        send: Send,
+        send: AsgiSend,
         mode: Mode,
         headers: HeaderList,
         call: Call,
@@ -283,7 +283,7 @@ class _Stream:
         await self._write(b"")
 
     async def send(self, message: Message) -> None:
-        frame = await _message(message, self._gzip_min_bytes, self._offload)
+        frame = await _message_frame(message, self._gzip_min_bytes, self._offload)
         await self._write(self._mode.encoded(frame))
         if time.monotonic() - self._turn_began > _TURN_S:
             # A handler that never waits, and a reader that keeps up, would hold the loop.
@@ -300,7 +300,7 @@ class _Stream:
             if not self.is_started:
                 self.is_started = True
                 self._headers += initial_headers(self._call.initial_metadata)
-                await _start(self._send, 200, self._headers)
+                await _send_head(self._send, 200, self._headers)
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
         except OSError as exc:  # what ASGI has a server raise
             raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc

@@ -21,16 +21,16 @@ from google.protobuf.message import Message
 from grpc.aio import AbortError
 
 from transcoder.backends.plain_handlers import PlainHandlers
-from transcoder.backends.servicer_context import Context, Requests, StreamContext, kind_of
-from transcoder.call import Call, Metadata, Method, Receive, Sink
+from transcoder.backends.servicer_context import Requests, ServicerContext, StreamContext, kind_of
+from transcoder.call import Call, CallMetadata, Method, Receive, Sink
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
     deadline_exceeded,
-    internal,
+    internal_error,
     unimplemented,
 )
-from transcoder.http.headers import REQUEST_ID
+from transcoder.http.headers import REQUEST_ID_HEADER
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 class HandlerCallDetails(grpc.HandlerCallDetails):
     """What an interceptor is told of a call before it has a handler."""
 
-    def __init__(self, method: str, invocation_metadata: Metadata) -> None:
+    def __init__(self, method: str, invocation_metadata: CallMetadata) -> None:
         self.method = method
         self.invocation_metadata = invocation_metadata  # type: ignore[assignment]  # a tuple to read
 
@@ -76,10 +76,10 @@ class InProcess:
         find: FindHandler = self._find
         given: object = interceptors
         if not isinstance(given, Sequence):
-            raise _unfit(given)
+            raise _not_an_interceptor(given)
         for given in reversed(interceptors):
             if not isinstance(given, grpc.aio.ServerInterceptor):
-                raise _unfit(given)
+                raise _not_an_interceptor(given)
             find = functools.partial(given.intercept_service, find)
         self._chain = find
 
@@ -106,7 +106,7 @@ class InProcess:
         return self._handlers.get(details.method)
 
     async def unary(self, call: Call, receive: Receive) -> Message:
-        context = Context(call)
+        context = ServicerContext(call)
         if call.deadline is None:
             return await self._unary(call, receive, context)
         run = functools.partial(self._unary, call, receive, context)
@@ -117,7 +117,7 @@ class InProcess:
         run = functools.partial(self._stream, call, receive, context)
         await (run() if call.deadline is None else self._until_deadline(call, context, run))
 
-    async def _unary(self, call: Call, receive: Receive, context: Context) -> Message:
+    async def _unary(self, call: Call, receive: Receive, context: ServicerContext) -> Message:
         method = call.method
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
@@ -146,10 +146,10 @@ class InProcess:
         finally:
             context.finish()
         if type(response) is not method.response_type:
-            request_id = call.metadata.get(REQUEST_ID)
+            request_id = call.metadata.get(REQUEST_ID_HEADER)
             returned = kind_of(response, method)
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
-            raise internal(request_id)
+            raise internal_error(request_id)
         return response
 
     async def _stream(self, call: Call, receive: Receive, context: StreamContext) -> None:
@@ -184,7 +184,7 @@ class InProcess:
             context.finish()
 
     async def _until_deadline(
-        self, call: Call, context: Context, run: Callable[[], Coroutine[Any, Any, R]]
+        self, call: Call, context: ServicerContext, run: Callable[[], Coroutine[Any, Any, R]]
     ) -> R:
         """Runs a call in a task of its own.
 
@@ -204,13 +204,13 @@ class InProcess:
             raise deadline_exceeded() from None
 
 
-def _unfit(given: object) -> SchemaError:
+def _not_an_interceptor(given: object) -> SchemaError:
     kind = type(given).__name__
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
 
 
 async def _begin(
-    handler: Handler, registered: Handler, receive: Receive, context: Context
+    handler: Handler, registered: Handler, receive: Receive, context: ServicerContext
 ) -> tuple[Callable[..., Any], object]:
     """Returns the behaviour of a call and what it takes, which is the request, now received.
 
@@ -247,18 +247,18 @@ def _is_told_to_end() -> bool:
     return task is None or task.cancelling() > 0
 
 
-def _ending(call: Call, context: Context, exc: BaseException) -> TranscodeError:
+def _ending(call: Call, context: ServicerContext, exc: BaseException) -> TranscodeError:
     """Returns the error that ends a call whose handler raised: the status it had set, or INTERNAL.
 
     Logs what was raised, unless a servicer raises it to set a status.
     """
     failure = context.failure()
-    request_id = call.metadata.get(REQUEST_ID)
+    request_id = call.metadata.get(REQUEST_ID_HEADER)
     if call.ending is not None and _is_abort(exc):  # a write in the cleanup
         return TranscodeError(call.ending, "")
     if failure is None or not (_is_abort(exc) or _is_unwritten(failure, exc)):
         logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
-    return internal(request_id) if failure is None else failure
+    return internal_error(request_id) if failure is None else failure
 
 
 def _is_abort(exc: BaseException) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc.aio import AbortError, UsageError
 
-from transcoder.backends.servicer_context import Context, StreamContext, SyncContext
+from transcoder.backends.servicer_context import ServicerContext, StreamContext, SyncContext
 from transcoder.call import Call
 from transcoder.errors import TranscodeError
 from transcoder.threads import run_in
@@ -42,7 +42,7 @@ class PlainHandlers:
         self._executor: ThreadPoolExecutor | None = None
 
     async def unary(
-        self, behaviour: Callable[..., Any], request: object, call: Call, context: Context
+        self, behaviour: Callable[..., Any], request: object, call: Call, context: ServicerContext
     ) -> Any:  # noqa: ANN401
         """Runs a plain function, with our context variables."""
         run = contextvars.copy_context().run
@@ -85,13 +85,13 @@ class PlainHandlers:
         if executor is not None:
             executor.shutdown(wait=False)
 
-    async def _run(self, work: Callable[[], R], call: Call, context: Context) -> R:
+    async def _run(self, work: Callable[[], R], call: Call, context: ServicerContext) -> R:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="handler")
         return await run_in(self._executor, functools.partial(_carried, work, call, context))
 
 
-def _carried(work: Callable[[], R], call: Call, context: Context) -> R:
+def _carried(work: Callable[[], R], call: Call, context: ServicerContext) -> R:
     """Does a thread's work; raises RuntimeError in place of what a Future must not carry.
 
     A Future cannot carry StopIteration; SystemExit would end the loop, CancelledError the call.

@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.call import Call, Metadata, Method, Receive, Sink
+from transcoder.call import Call, CallMetadata, Method, Receive, Sink
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.http.headers import STATUS_DETAILS
 
@@ -29,7 +29,7 @@ write fails.
 """
 
 MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
-DoneCallback = Callable[["Context"], None]
+DoneCallback = Callable[["ServicerContext"], None]
 
 
 class Requests:
@@ -54,7 +54,7 @@ class Requests:
         return grpc.aio.EOF if receive is None else self._as_asked(await receive())
 
 
-class Context(grpc.aio.ServicerContext[Message, Message]):
+class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     """What the handler of one call sees and sets.
 
     Attributes:
@@ -74,7 +74,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
 
     # What the handler reads.
 
-    def invocation_metadata(self) -> Metadata:  # type: ignore[override]  # it too gives pairs
+    def invocation_metadata(self) -> CallMetadata:  # type: ignore[override]  # it too gives pairs
         return self._call.metadata
 
     def peer(self) -> str:
@@ -133,7 +133,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         self._call.trailing_metadata = _pairs(trailing_metadata)
 
     def set_compression(self, compression: grpc.Compression) -> None:
-        """Does nothing: the door and its client negotiate compression."""
+        """Does nothing: the protocol and its client negotiate compression."""
 
     def disable_next_message_compression(self) -> None:
         """Does nothing, as `set_compression`."""
@@ -216,7 +216,7 @@ class Context(grpc.aio.ServicerContext[Message, Message]):
         return TranscodeError(code, self._details, details=details)
 
 
-class StreamContext(Context):
+class StreamContext(ServicerContext):
     """The same for a call that streams its responses.
 
     Attributes:
@@ -256,7 +256,7 @@ class StreamContext(Context):
 class SyncContext:
     """The context of a servicer written as plain functions, which run in a thread pool."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServicerContext) -> None:
         self._context = context
 
     def abort(

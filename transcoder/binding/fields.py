@@ -27,7 +27,7 @@ class Field:
     """None where values have no text form."""
     fields: "FieldsByName | None"
     """The fields of its message; None where it has none, or another JSON form than an object."""
-    rivals: "tuple[Name, ...]"
+    rivals: "tuple[FieldName, ...]"
     """The other members of its oneof."""
     is_map: bool
     is_message_list: bool
@@ -36,7 +36,7 @@ class Field:
     """Of messages that its value is within its message: an entry of a map is one too."""
 
 
-class Name(NamedTuple):
+class FieldName(NamedTuple):
     """Of a field."""
 
     name: str
@@ -50,7 +50,7 @@ class FieldsByName(dict[str, Field]):
     """JSON names with the dots or brackets that divide a parameter's name; longest first."""
 
 
-class _Batch(NamedTuple):
+class _FieldBatch(NamedTuple):
     """Types that are compiled together; published whole, or dropped."""
 
     types: dict[Descriptor, FieldsByName]
@@ -68,7 +68,7 @@ class Fields:
     def of(self, descriptor: Descriptor) -> FieldsByName:
         fields = self._done.get(descriptor)
         if fields is None:
-            batch = _Batch({}, [])
+            batch = _FieldBatch({}, [])
             fields = self._named(descriptor, batch)
             while batch.waiting:  # a loop, as types nest without limit
                 held, made = batch.waiting.pop()
@@ -80,7 +80,7 @@ class Fields:
             self._done.update(batch.types)
         return fields
 
-    def _named(self, descriptor: Descriptor, batch: "_Batch") -> FieldsByName:
+    def _named(self, descriptor: Descriptor, batch: "_FieldBatch") -> FieldsByName:
         """The fields of a type; those of a new one are filled in before its batch is published."""
         known = self._done.get(descriptor, batch.types.get(descriptor))
         if known is not None:
@@ -90,7 +90,7 @@ class Fields:
         batch.waiting.append((descriptor, made))
         return made
 
-    def _compile(self, field: FieldDescriptor, batch: "_Batch") -> Field:
+    def _compile(self, field: FieldDescriptor, batch: "_FieldBatch") -> Field:
         entry = map_entry(field)
         one = field if entry is None else entry.fields_by_name["value"]
         of = one.message_type
@@ -108,7 +108,7 @@ class Fields:
             fields=fields,
             levels=1 if entry is None else 2,
             rivals=tuple(
-                Name(other.name, other.json_name)
+                FieldName(other.name, other.json_name)
                 for other in (oneof.fields if oneof is not None else ())
                 if other is not field
             ),

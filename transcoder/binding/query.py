@@ -13,14 +13,13 @@ Rule: the query is unescaped here, once.
 import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from transcoder.binding.fields import Field, FieldsByName
 from transcoder.codec.scalars import Fault
 from transcoder.errors import TranscodeError, malformed, shown
+from transcoder.percent import percent_decoded
 
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NAME: Final = re.compile(r"[^.\[]*")
+_FIELD_NAME: Final = re.compile(r"[^.\[]*")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,4}")
 
 Values = dict[str, object]
@@ -224,7 +223,7 @@ def _end_of_name(fields: FieldsByName, name: str, start: int) -> int:
         end = start + len(odd)
         if name.startswith(odd, start) and name[end : end + 1] in ("", ".", "["):
             return end
-    return _NAME.match(name, start).end()  # type: ignore[union-attr]  # it matches nothing too
+    return _FIELD_NAME.match(name, start).end()  # type: ignore[union-attr]  # it matches nothing too
 
 
 def _closing(name: str, opened_at: int, field: Field) -> int:
@@ -259,9 +258,7 @@ def _form(field: Field) -> tuple[str, str]:
 def _unescaped(text: str) -> str:
     if text.isascii() and "%" not in text:
         return text.replace("+", " ")
-    if not _BAD_ESCAPE.search(text):
-        try:
-            return unquote_to_bytes(text.replace("+", " ")).decode()
-        except UnicodeError:
-            pass
-    raise malformed(f"query: expected percent-encoded UTF-8, got {shown(text)}")
+    try:
+        return percent_decoded(text.replace("+", " "))
+    except ValueError:
+        raise malformed(f"query: expected percent-encoded UTF-8, got {shown(text)}") from None

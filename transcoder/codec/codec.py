@@ -16,10 +16,10 @@ from google.protobuf.descriptor_pool import Default, DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder.codec import scalars, wellknown
-from transcoder.codec.decoder import Readers, descriptor_of, reaches_floats
-from transcoder.codec.encoder import Writers
+from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_floats
+from transcoder.codec.encoder import EncoderCompiler
 from transcoder.codec.json_text import parse, parse_exactly
-from transcoder.codec.scalars import Fault, InexactNumber, Reader
+from transcoder.codec.scalars import Fault, InexactNumber, ValueReader
 from transcoder.codec.text_values import TextReader, text_reader
 from transcoder.codec.unwritable import fault_of, parts_of
 from transcoder.errors import SchemaError, malformed
@@ -61,8 +61,8 @@ class Codec:
             )
         pool = Default() if pool is None else pool
         self.nesting_max: Final = nesting_max
-        self._readers = Readers(pool, nesting_max=nesting_max, strict=strict)
-        self._writers = Writers(pool, JsonOptions() if options is None else options)
+        self._decoders = DecoderCompiler(pool, nesting_max=nesting_max, strict=strict)
+        self._encoders = EncoderCompiler(pool, JsonOptions() if options is None else options)
 
     def decode(self, message_type: type[Message], text: bytes) -> Message:
         """Read a message.
@@ -84,7 +84,7 @@ class Codec:
         """`decode` for one type, compiled now."""
         descriptor = descriptor_of(message_type)
         read_json = self._json_reader(
-            self._readers.message(descriptor), has_floats=reaches_floats(descriptor)
+            self._decoders.message(descriptor), has_floats=reaches_floats(descriptor)
         )
         is_object = descriptor.full_name not in wellknown.SPECIAL
 
@@ -106,7 +106,7 @@ class Codec:
         descriptor = descriptor_of(message_type)
         if field:
             return self._field_encoder(descriptor.fields_by_name[field])
-        write = self._writers.message(descriptor)
+        write = self._encoders.message(descriptor)
         dumps = orjson.dumps
 
         def encode(message: Message) -> bytes:
@@ -119,7 +119,7 @@ class Codec:
 
     def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
         """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
-        _, _, read, takes_null = self._readers.field(field)
+        _, _, read, takes_null = self._decoders.field(field)
         if field.enum_type is not None and not field.is_repeated:
             # A name that it has not is passed over as a member is; here it is all there is.
             read = scalars.enum_reader(field.enum_type)
@@ -134,7 +134,7 @@ class Codec:
         return self._json_reader(read_or_null, has_floats=True)
 
     def _field_encoder(self, field: FieldDescriptor) -> Encoder:
-        write = self._writers.value(field)
+        write = self._encoders.value(field)
         name = field.name
         of = field.message_type
         is_null_unset = field.has_presence and of is not None and of.full_name in wellknown.SPECIAL
@@ -152,21 +152,21 @@ class Codec:
 
     def _explained(self, parts: Iterable[tuple[str, Message]], error: Exception) -> Exception:
         """Returns the fault, with its path; the error itself where each part can be written."""
-        return fault_of(parts, self._writers) or error
+        return fault_of(parts, self._encoders) or error
 
     def text_reader(self, field: FieldDescriptor) -> TextReader | None:
         """Reads one value from a path or a query; None when the field's type has no text form."""
-        return text_reader(field, self._readers)
+        return text_reader(field, self._decoders)
 
     def any_json(self, packed: Any) -> object:
         """JSON of an Any whatever it holds; of one that has no JSON form, its bytes as base64."""
         try:
-            return self._writers.message(Any.DESCRIPTOR)(packed)
+            return self._encoders.message(Any.DESCRIPTOR)(packed)
         except _UNWRITABLE:
             value = base64.b64encode(packed.value).decode("ascii")
             return {"@type": packed.type_url, "value": value}
 
-    def _json_reader(self, read: Reader, *, has_floats: bool) -> Callable[[bytes], object]:
+    def _json_reader(self, read: ValueReader, *, has_floats: bool) -> Callable[[bytes], object]:
         """What parses JSON and hands it to a reader, again where that wants more digits."""
         depth = self.nesting_max
 

@@ -20,10 +20,10 @@ from transcoder.codec import scalars, structs, wellknown
 from transcoder.codec.message import FieldReader, ObjectReader
 from transcoder.codec.message_types import message_class, reached
 from transcoder.codec.repeated import NATIVE, list_reader, map_reader
-from transcoder.codec.scalars import Reader, expected
+from transcoder.codec.scalars import ValueReader, expected
 from transcoder.codec.wellknown import Resolved
 
-SIMPLE: Mapping[int, Reader] = {
+SIMPLE: Mapping[int, ValueReader] = {
     FieldDescriptor.TYPE_STRING: scalars.read_string,
     FieldDescriptor.TYPE_BOOL: scalars.read_bool,
     FieldDescriptor.TYPE_DOUBLE: scalars.read_double,
@@ -31,46 +31,44 @@ SIMPLE: Mapping[int, Reader] = {
     FieldDescriptor.TYPE_BYTES: scalars.read_bytes,
 } | {kind: scalars.integer_reader(*bounds) for kind, bounds in scalars.INTEGERS.items()}
 
-_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 
-
-class _Batch(NamedTuple):
+class _DecoderBatch(NamedTuple):
     """What is compiled under one lock; published whole, or dropped."""
 
-    readers: dict[Descriptor, Reader]
+    readers: dict[Descriptor, ValueReader]
     waiting: list[tuple[Descriptor, ObjectReader, dict[str, FieldReader]]]
     """Types whose fields have no readers yet: those go into the dict."""
 
 
-class Readers:
+class DecoderCompiler:
     """Compiled readers by message type, for one pool; compiling is safe from several threads."""
 
     def __init__(self, pool: DescriptorPool, *, nesting_max: int, strict: bool) -> None:
         self._pool = pool
         self._nesting_max = nesting_max
         self._strict = strict
-        self._done: dict[Descriptor, Reader] = {}
-        self._resolved: dict[str, Resolved[Reader]] = {}
+        self._done: dict[Descriptor, ValueReader] = {}
+        self._resolved: dict[str, Resolved[ValueReader]] = {}
         self._lock = threading.Lock()
 
-    def message(self, descriptor: Descriptor) -> Reader:
+    def message(self, descriptor: Descriptor) -> ValueReader:
         """A reader of JSON values; what it returns goes through `wellknown.message_of`."""
         read = self._done.get(descriptor)
         if read is None:
             with self._lock:
-                batch = _Batch({}, [])
+                batch = _DecoderBatch({}, [])
                 read = self._reader(descriptor, batch)
                 self._publish(batch)
         return read
 
     def field(self, field: FieldDescriptor) -> FieldReader:
         with self._lock:
-            batch = _Batch({}, [])
+            batch = _DecoderBatch({}, [])
             reader = self._field(field, batch)
             self._publish(batch)
         return reader
 
-    def _publish(self, batch: "_Batch") -> None:
+    def _publish(self, batch: "_DecoderBatch") -> None:
         """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
         while batch.waiting:
             descriptor, reader, fields = batch.waiting.pop()
@@ -85,7 +83,7 @@ class Readers:
         # Only now: another thread must not meet a reader whose fields are not all there.
         self._done.update(batch.readers)
 
-    def _reader(self, descriptor: Descriptor, batch: "_Batch") -> Reader:
+    def _reader(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader:
         """The reader of a type; a new one is compiled when its batch is published."""
         done = self._done.get(descriptor) or batch.readers.get(descriptor)
         if done is not None:
@@ -99,7 +97,7 @@ class Readers:
         batch.readers[descriptor] = read
         return read
 
-    def _special(self, descriptor: Descriptor, batch: "_Batch") -> Reader | None:
+    def _special(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader | None:
         name = descriptor.full_name
         if name in wellknown.TEXTUAL:
             return wellknown.TEXTUAL[name]
@@ -112,7 +110,7 @@ class Readers:
             return structs.READERS[name](message_class(descriptor))
         return None
 
-    def _resolve(self, url: str) -> Resolved[Reader]:
+    def _resolve(self, url: str) -> Resolved[ValueReader]:
         name = wellknown.type_name_of(url)
         resolved = self._resolved.get(name)
         if resolved is None:
@@ -125,7 +123,7 @@ class Readers:
             self._resolved[name] = resolved
         return resolved
 
-    def _field(self, field: FieldDescriptor, batch: "_Batch") -> FieldReader:
+    def _field(self, field: FieldDescriptor, batch: "_DecoderBatch") -> FieldReader:
         if (entry := map_entry(field)) is not None:
             key = entry.fields_by_name["key"]
             read_key = scalars.read_bool_text if key.type == key.TYPE_BOOL else SIMPLE[key.type]
@@ -161,7 +159,7 @@ def reaches_floats(descriptor: Descriptor) -> bool:
     return any(
         held.full_name == wellknown.ANY
         or held.is_extendable
-        or any(field.cpp_type in _FLOATS for field in held.fields)
+        or any(field.cpp_type in scalars.FLOAT_CPPTYPES for field in held.fields)
         for held in reached(descriptor)
     )
 

@@ -40,7 +40,7 @@ from transcoder.codec import scalars, structs, wellknown
 from transcoder.codec.decoder import map_entry
 from transcoder.codec.message_types import message_class
 from transcoder.codec.scalars import Fault
-from transcoder.codec.wellknown import Resolved, Writer
+from transcoder.codec.wellknown import Resolved, ValueWriter
 from transcoder.options import JsonOptions
 
 _SPECIAL: Final[Mapping[str, Callable[..., object]]] = {
@@ -64,46 +64,45 @@ def _call(function: str) -> _Source:
 
 
 _AS_IS: Final = _Source("v")
-_NULL: Final = _Source("None")
-_QUOTED: Final = _Source("f'{v}'")
+_NULL_SOURCE: Final = _Source("None")
+_QUOTED_SOURCE: Final = _Source("f'{v}'")
 _SCALAR: Final[Mapping[int, _Source]] = {
-    FieldDescriptor.TYPE_INT64: _QUOTED,
-    FieldDescriptor.TYPE_SINT64: _QUOTED,
-    FieldDescriptor.TYPE_SFIXED64: _QUOTED,
-    FieldDescriptor.TYPE_UINT64: _QUOTED,
-    FieldDescriptor.TYPE_FIXED64: _QUOTED,
+    FieldDescriptor.TYPE_INT64: _QUOTED_SOURCE,
+    FieldDescriptor.TYPE_SINT64: _QUOTED_SOURCE,
+    FieldDescriptor.TYPE_SFIXED64: _QUOTED_SOURCE,
+    FieldDescriptor.TYPE_UINT64: _QUOTED_SOURCE,
+    FieldDescriptor.TYPE_FIXED64: _QUOTED_SOURCE,
     FieldDescriptor.TYPE_BYTES: _Source("b2a_base64(v, newline=False).decode('ascii')"),
     FieldDescriptor.TYPE_DOUBLE: _Source("v if v - v == 0 else float_word(v)"),
     FieldDescriptor.TYPE_FLOAT: _call("shortest_float"),
 }
 WIDE_MIN: Final = 48
 """From this cost of unset fields on, a writer asks which fields are set (50 ns a unit)."""
-_FLOATS: Final = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
-_KEY: Final[Mapping[int, str]] = {
+_KEY_SOURCE: Final[Mapping[int, str]] = {
     FieldDescriptor.TYPE_STRING: "k",
     FieldDescriptor.TYPE_BOOL: "'true' if k else 'false'",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _EncoderBatch:
     """What is compiled under one lock; published whole, or dropped."""
 
     names: dict[Descriptor | EnumDescriptor, str] = a_field(default_factory=dict)
     namespace: dict[str, object] = a_field(default_factory=dict)
-    writers: dict[Descriptor, Writer] = a_field(default_factory=dict)
+    writers: dict[Descriptor, ValueWriter] = a_field(default_factory=dict)
     waiting: list[tuple[Descriptor, str]] = a_field(default_factory=list)
     """Types that have a name and no writer yet."""
 
 
-class Writers:
+class EncoderCompiler:
     """Compiled writers by message type, for one pool; compiling is safe from several threads."""
 
     def __init__(self, pool: DescriptorPool, options: JsonOptions) -> None:
         self._pool = pool
         self._options = options
-        self._done: dict[Descriptor, Writer] = {}
-        self._resolved: dict[str, Resolved[Writer]] = {}
+        self._done: dict[Descriptor, ValueWriter] = {}
+        self._resolved: dict[str, Resolved[ValueWriter]] = {}
         self._values: dict[FieldDescriptor, Callable[[object], object]] = {}
         self._names: dict[Descriptor | EnumDescriptor, str] = {}
         self._numbers = itertools.count()
@@ -116,11 +115,11 @@ class Writers:
         }
         self._lock = threading.Lock()
 
-    def message(self, descriptor: Descriptor) -> Writer:
+    def message(self, descriptor: Descriptor) -> ValueWriter:
         write = self._done.get(descriptor)
         if write is None:
             with self._lock:
-                batch = _Batch()
+                batch = _EncoderBatch()
                 self._name_of(descriptor, batch)
                 self._publish(batch)
             write = self._done[descriptor]
@@ -131,14 +130,14 @@ class Writers:
         write = self._values.get(field)
         if write is None:
             with self._lock:
-                batch = _Batch()
+                batch = _EncoderBatch()
                 expression = self._expression(field, batch)
                 write = self._function(_variable(field), field.full_name, f"return {expression}")
                 self._publish(batch)
                 self._values[field] = write
         return write
 
-    def _publish(self, batch: "_Batch") -> None:
+    def _publish(self, batch: "_EncoderBatch") -> None:
         """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
         while batch.waiting:
             descriptor, name = batch.waiting.pop()
@@ -152,7 +151,7 @@ class Writers:
         self._namespace.update(batch.namespace)
         self._done.update(batch.writers)
 
-    def _name_of(self, descriptor: Descriptor, batch: "_Batch") -> str:
+    def _name_of(self, descriptor: Descriptor, batch: "_EncoderBatch") -> str:
         """The name that a type's writer has, or is about to have, in the sources of the others."""
         name = self._names.get(descriptor) or batch.names.get(descriptor)
         if name is None:
@@ -165,7 +164,7 @@ class Writers:
             return wellknown.any_writer(self.resolve)
         return _SPECIAL.get(descriptor.full_name)
 
-    def resolve(self, url: str) -> Resolved[Writer]:
+    def resolve(self, url: str) -> Resolved[ValueWriter]:
         """What a type URL stands for; raises Fault where it stands for nothing known."""
         name = wellknown.type_name_of(url)
         resolved = self._resolved.get(name)
@@ -186,7 +185,7 @@ class Writers:
         exec(compile(source, f"<writer of {of}>", "exec"), self._namespace, made)  # noqa: S102
         return made["write"]
 
-    def _body(self, descriptor: Descriptor, name: str, batch: "_Batch") -> list[str]:
+    def _body(self, descriptor: Descriptor, name: str, batch: "_EncoderBatch") -> list[str]:
         if descriptor.full_name in wellknown.WRAPPERS:
             held = descriptor.fields_by_name["value"]
             return [f"v = {_attribute(held)}", f"return {self._expression(held, batch)}"]
@@ -211,7 +210,7 @@ class Writers:
         return [*body, "return out"]
 
     def _members(
-        self, descriptor: Descriptor, batch: "_Batch"
+        self, descriptor: Descriptor, batch: "_EncoderBatch"
     ) -> dict[FieldDescriptor, tuple[str, Callable[[object], object]]]:
         members = {}
         for field in descriptor.fields:
@@ -223,7 +222,7 @@ class Writers:
     def _json_name(self, field: FieldDescriptor) -> str:
         return field.name if self._options.proto_names else field.json_name
 
-    def _member(self, field: FieldDescriptor, has: str, batch: "_Batch") -> list[str]:
+    def _member(self, field: FieldDescriptor, has: str, batch: "_EncoderBatch") -> list[str]:
         """Source that writes a field; `has` is the name of its message's HasField."""
         read, variable = _attribute(field), _variable(field)
         write = f"out[{self._json_name(field)!r}] = {self._expression(field, batch)}"
@@ -234,14 +233,14 @@ class Writers:
             return [f"if (v := {read}) or {has}(m, {field.name!r}):", f"    {write}"]
         if self._options.emit_defaults:
             return [f"{variable} = {read}", write]
-        if field.cpp_type in _FLOATS and not field.is_repeated:
+        if field.cpp_type in scalars.FLOAT_CPPTYPES and not field.is_repeated:
             return [f"v = {read}", "if v or copysign(1, v) < 0:", f"    {write}"]
         return [f"if {variable} := {read}:", f"    {write}"]
 
-    def _expression(self, field: FieldDescriptor, batch: "_Batch") -> str:
+    def _expression(self, field: FieldDescriptor, batch: "_EncoderBatch") -> str:
         """Source that makes JSON of a field's value, which is in its `_variable`."""
         if (entry := map_entry(field)) is not None:
-            key = _KEY.get(entry.fields_by_name["key"].type, "f'{k}'")
+            key = _KEY_SOURCE.get(entry.fields_by_name["key"].type, "f'{k}'")
             one = self._one(entry.fields_by_name["value"], batch)
             name = f"write_map_{next(self._numbers)}"
             # A function made once, and not by each message, as that of a comprehension is.
@@ -257,19 +256,19 @@ class Writers:
         # A call an element takes no frame of its own where there is a function for it.
         return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
 
-    def _one(self, field: FieldDescriptor, batch: "_Batch") -> _Source:
+    def _one(self, field: FieldDescriptor, batch: "_EncoderBatch") -> _Source:
         """Source of one value: of an element, where the field is repeated."""
         if field.message_type is not None:
             return _call(self._name_of(field.message_type, batch))
         if field.enum_type is None:
             return _SCALAR.get(field.type, _AS_IS)
         if field.enum_type.full_name == scalars.NULL_VALUE:
-            return _NULL
+            return _NULL_SOURCE
         if self._options.enums_as_ints:
             return _AS_IS
         return _call(self._enum_names(field.enum_type, batch))
 
-    def _enum_names(self, enum: EnumDescriptor, batch: "_Batch") -> str:
+    def _enum_names(self, enum: EnumDescriptor, batch: "_EncoderBatch") -> str:
         name = self._names.get(enum) or batch.names.get(enum)
         if name is None:
             name = batch.names[enum] = f"name_{next(self._numbers)}"

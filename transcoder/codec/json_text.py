@@ -20,7 +20,7 @@ from transcoder.errors import shown
 # The literal first, so that it is looked for at the speed of memory; nothing stands beside it but
 # what may stand beside a number.
 _MINUS_ZERO: Final = re.compile(rb"-0(?<![^\[:,\s]-0)(?![^\],}\s])")
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]')
+_JSON_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]')
 
 
 def parse(text: bytes, *, has_floats: bool) -> object:
@@ -98,7 +98,7 @@ def _first_duplicate(text: bytes) -> list[str]:
     objects: list[set[str]] = []
     path: list[str] = []
     string = b""
-    for match in _TOKEN.finditer(text):
+    for match in _JSON_TOKEN.finditer(text):
         token = match[0]
         if token == b"{":
             objects.append(set())

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 from transcoder.codec import scalars, wellknown
 from transcoder.codec.message_types import message_class
 from transcoder.codec.repeated import NATIVE
-from transcoder.codec.scalars import Fault, Reader, expected
+from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
-FieldReader = tuple[str, type | None, Reader, bool]
+FieldReader = tuple[str, type | None, ValueReader, bool]
 """How one field is read: its name in the proto; the class whose instances are values as they are,
 None where all are to be read; the reader of all other values; and whether null is read, and not
 taken as the field's absence. So it is for a list of Values too, which then refuses it, as

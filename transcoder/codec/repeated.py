@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from transcoder.codec import scalars
-from transcoder.codec.scalars import Fault, Reader, expected
+from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
 NATIVE: Final[Mapping[int, type]] = {
@@ -30,7 +30,7 @@ _AtOnce = Callable[[list[object]], list[object] | None]
 """All elements → their values; None when they are to be read one by one."""
 
 
-def list_reader(field: FieldDescriptor, read: Reader) -> Reader:
+def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
     read_at_once = _at_once(field)
     is_enum = field.enum_type is not None
 
@@ -55,7 +55,7 @@ def list_reader(field: FieldDescriptor, read: Reader) -> Reader:
     return read_list
 
 
-def map_reader(entry: Descriptor, read_key: Reader, read: Reader) -> Reader:
+def map_reader(entry: Descriptor, read_key: ValueReader, read: ValueReader) -> ValueReader:
     key_field, value_field = entry.fields_by_name["key"], entry.fields_by_name["value"]
     keys_at_once = _at_once(key_field)
     values_at_once = _at_once(value_field)

@@ -18,13 +18,15 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from transcoder.errors import shown
 
-Reader = Callable[[object, int], object]
+ValueReader = Callable[[object, int], object]
 """JSON value, levels of messages left → what a message's constructor takes; raises Fault."""
 
 PATH_SHOWN_CHARS: Final = 200
 """Max characters of a path in an error; more only where its last step is longer."""
 
 NULL_VALUE: Final = "google.protobuf.NullValue"
+
+FLOAT_CPPTYPES: Final = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 
 INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
     FieldDescriptor.TYPE_INT32: ("int32", -(2**31), 2**31 - 1),
@@ -128,7 +130,7 @@ def quoted(value: object) -> str:
     return shown(text)[1:-1]
 
 
-def integer_reader(kind: str, low: int, high: int) -> Reader:
+def integer_reader(kind: str, low: int, high: int) -> ValueReader:
     is_wide = high > _FLOAT_EXACT
 
     def read(value: object, _: int) -> int:
@@ -185,7 +187,7 @@ def _integer_of(text: str, low: int, high: int) -> int | None:
     return int(number)
 
 
-def float_reader(kind: str, limit: float) -> Reader:
+def float_reader(kind: str, limit: float) -> ValueReader:
     def read(value: object, _: int) -> float:
         if type(value) is float or type(value) is int or isinstance(value, ExactFloat):
             number = float(value)
@@ -252,7 +254,7 @@ def enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
     return {value.name: value.number for value in enum.values}
 
 
-def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> Reader:
+def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> ValueReader:
     """By name or by number; an open enum takes any number, NullValue takes null too.
 
     Args:

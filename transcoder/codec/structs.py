@@ -14,7 +14,7 @@ from typing import Final
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-from transcoder.codec.scalars import Fault, Reader, expected, is_minus_zero, too_deep
+from transcoder.codec.scalars import Fault, ValueReader, expected, is_minus_zero, too_deep
 
 STRUCT: Final = "google.protobuf.Struct"
 VALUE: Final = "google.protobuf.Value"
@@ -23,9 +23,9 @@ LIST_VALUE: Final = "google.protobuf.ListValue"
 # The field numbers of struct.proto and their wire types, as tags.
 _FIELDS_ENTRY: Final = b"\x0a"
 _VALUES: Final = b"\x0a"
-_KEY: Final = b"\x0a"
+_KEY_TAG: Final = b"\x0a"
 _ENTRY_VALUE: Final = b"\x12"
-_NULL: Final = b"\x08\x00"
+_NULL_FIELD: Final = b"\x08\x00"
 _NUMBER: Final = b"\x11"
 _STRING: Final = b"\x1a"
 _TRUE, _FALSE = b"\x20\x01", b"\x20\x00"
@@ -73,7 +73,7 @@ def _number_json(number: float) -> float:
 # --- JSON as messages ---
 
 
-def struct_reader(message_type: type[Message]) -> Reader:
+def struct_reader(message_type: type[Message]) -> ValueReader:
     def read(value: object, depth: int) -> Message:
         if not isinstance(value, dict):
             raise expected("an object", value)
@@ -82,7 +82,7 @@ def struct_reader(message_type: type[Message]) -> Reader:
     return read
 
 
-def list_value_reader(message_type: type[Message]) -> Reader:
+def list_value_reader(message_type: type[Message]) -> ValueReader:
     def read(value: object, depth: int) -> Message:
         if not isinstance(value, list):
             raise expected("an array", value)
@@ -91,7 +91,7 @@ def list_value_reader(message_type: type[Message]) -> Reader:
     return read
 
 
-def value_reader(message_type: type[Message]) -> Reader:
+def value_reader(message_type: type[Message]) -> ValueReader:
     def read(value: object, depth: int) -> Message:
         if depth < 1:
             raise too_deep()
@@ -100,7 +100,7 @@ def value_reader(message_type: type[Message]) -> Reader:
     return read
 
 
-READERS: Final[Mapping[str, Callable[[type[Message]], Reader]]] = {
+READERS: Final[Mapping[str, Callable[[type[Message]], ValueReader]]] = {
     STRUCT: struct_reader,
     VALUE: value_reader,
     LIST_VALUE: list_value_reader,
@@ -119,8 +119,8 @@ def _struct_wire(members: dict[str, object], depth: int) -> bytes:
     for name, member in members.items():
         key = name.encode()
         value = _value_wire(member, depth - 2)
-        entry = _KEY + _length(key) + key + _ENTRY_VALUE + _length(value) + value
-        parts += (_FIELDS_ENTRY, _length(entry), entry)
+        entry = _KEY_TAG + _length_prefix(key) + key + _ENTRY_VALUE + _length_prefix(value) + value
+        parts += (_FIELDS_ENTRY, _length_prefix(entry), entry)
     return b"".join(parts)
 
 
@@ -130,28 +130,28 @@ def _list_wire(elements: list[object], depth: int) -> bytes:
     parts: list[bytes] = []
     for element in elements:
         value = _value_wire(element, depth - 1)
-        parts += (_VALUES, _length(value), value)
+        parts += (_VALUES, _length_prefix(value), value)
     return b"".join(parts)
 
 
 def _value_wire(value: object, depth: int) -> bytes:
     if isinstance(value, str):
         text = value.encode()
-        return _STRING + _length(text) + text
+        return _STRING + _length_prefix(text) + text
     if isinstance(value, bool):
         return _TRUE if value else _FALSE
     if isinstance(value, int | float):
         return _NUMBER + _DOUBLE.pack(value)
     if isinstance(value, dict):
         members = _struct_wire(value, depth - 1)
-        return _STRUCT + _length(members) + members
+        return _STRUCT + _length_prefix(members) + members
     if isinstance(value, list):
         elements = _list_wire(value, depth - 1)
-        return _LIST + _length(elements) + elements
-    return _NULL
+        return _LIST + _length_prefix(elements) + elements
+    return _NULL_FIELD
 
 
-def _length(data: bytes) -> bytes:
+def _length_prefix(data: bytes) -> bytes:
     """The length as a varint."""
     length = len(data)
     if length < 128:

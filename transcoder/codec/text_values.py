@@ -12,21 +12,21 @@ from collections.abc import Callable
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from transcoder.codec import scalars, structs, wellknown
-from transcoder.codec.decoder import SIMPLE, Readers
+from transcoder.codec.decoder import SIMPLE, DecoderCompiler
 from transcoder.codec.json_text import parse
 
 TextReader = Callable[[str, int], object]
 """Text, levels of messages left → what the constructor of its message takes; raises Fault."""
 
 
-def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
+def text_reader(field: FieldDescriptor, decoders: DecoderCompiler) -> TextReader | None:
     """A reader of one value (of one element, where the field is repeated).
 
     Returns:
         None when the field's type has no text form: messages, Any and the entries of maps.
     """
     if field.message_type is not None:
-        return _message_text_reader(field.message_type, readers)
+        return _message_text_reader(field.message_type, decoders)
     if field.type == FieldDescriptor.TYPE_BOOL:
         return scalars.read_bool_text
     if field.enum_type is not None:
@@ -34,16 +34,16 @@ def text_reader(field: FieldDescriptor, readers: Readers) -> TextReader | None:
     return SIMPLE[field.type]
 
 
-def _message_text_reader(descriptor: Descriptor, readers: Readers) -> TextReader | None:
+def _message_text_reader(descriptor: Descriptor, decoders: DecoderCompiler) -> TextReader | None:
     name = descriptor.full_name
     if name == wellknown.FIELD_MASK:
         return wellknown.read_field_mask_text
     if name in wellknown.TEXTUAL:
         return wellknown.TEXTUAL[name]
     if name in wellknown.WRAPPERS:
-        held = text_reader(descriptor.fields_by_name["value"], readers)
+        held = text_reader(descriptor.fields_by_name["value"], decoders)
         return None if held is None else lambda text, depth: {"value": held(text, depth)}
     if name in structs.READERS:
-        read = readers.message(descriptor)
+        read = decoders.message(descriptor)
         return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
     return None

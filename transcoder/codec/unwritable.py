@@ -14,11 +14,11 @@ from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec import structs, wellknown
 from transcoder.codec.decoder import descriptor_of, map_entry
-from transcoder.codec.encoder import Writers
+from transcoder.codec.encoder import EncoderCompiler
 from transcoder.codec.scalars import Fault
 from transcoder.errors import shown
 
-LEVELS_MAX: Final = 254
+WRITTEN_LEVELS_MAX: Final = 254
 """Max levels of JSON that orjson writes; an answer with more is 500."""
 
 _STEPS_MAX: Final = 50
@@ -27,17 +27,17 @@ _Part = tuple[str, Message]
 """A message within another, and the step that leads to it; empty where JSON has none."""
 
 
-def fault_of(parts: Iterable[_Part], writers: Writers) -> Fault | None:
+def fault_of(parts: Iterable[_Part], encoders: EncoderCompiler) -> Fault | None:
     """Returns the reason and the path of the first part that fails; None where none does."""
     problem = None
     path: list[str] = []
     for _ in range(_STEPS_MAX):
-        failing = _first_failing(parts, writers)
+        failing = _first_failing(parts, encoders)
         if failing is None:
             break
         step, held, problem = failing
         path.append(step)
-        parts = _parts(held, writers)
+        parts = _parts(held, encoders)
     if problem is None:
         return None
     fault = Fault(problem)
@@ -65,16 +65,18 @@ def parts_of(field: FieldDescriptor, value: Any) -> Iterator[_Part]:  # noqa: AN
         yield name, value
 
 
-def _first_failing(parts: Iterable[_Part], writers: Writers) -> tuple[str, Message, str] | None:
+def _first_failing(
+    parts: Iterable[_Part], encoders: EncoderCompiler
+) -> tuple[str, Message, str] | None:
     for step, held in parts:
-        problem = _problem(held, writers.message(descriptor_of(type(held))))
+        problem = _problem(held, encoders.message(descriptor_of(type(held))))
         if problem is not None:
             return step, held, problem
     return None
 
 
 def _problem(message: Message, write: Callable[[Message], object]) -> str | None:
-    too_deep = f"nested in more than {LEVELS_MAX} levels"
+    too_deep = f"nested in more than {WRITTEN_LEVELS_MAX} levels"
     try:
         written = write(message)
     except Fault as fault:
@@ -83,17 +85,17 @@ def _problem(message: Message, write: Callable[[Message], object]) -> str | None
         return too_deep
     try:
         orjson.dumps(written)
-    except TypeError:  # what orjson raises for levels; it writes all else that writers make
+    except TypeError:  # what orjson raises for levels; it writes all else that encoders make
         return too_deep
     return None
 
 
-def _parts(message: Any, writers: Writers) -> Iterator[_Part]:  # noqa: ANN401  of any type
+def _parts(message: Any, encoders: EncoderCompiler) -> Iterator[_Part]:  # noqa: ANN401  of any type
     """Yields the messages that a message holds, as far as its JSON shows them."""
     name = message.DESCRIPTOR.full_name
     if name == wellknown.ANY:
         try:
-            held = writers.resolve(message.type_url).message_type.FromString(message.value)
+            held = encoders.resolve(message.type_url).message_type.FromString(message.value)
         except (Fault, DecodeError):
             return
         yield "", held

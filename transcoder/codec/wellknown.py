@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from transcoder.codec import structs
-from transcoder.codec.scalars import Fault, Reader, expected, is_digits, too_deep
+from transcoder.codec.scalars import Fault, ValueReader, expected, is_digits, too_deep
 
 ANY: Final = "google.protobuf.Any"
 TIMESTAMP: Final = "google.protobuf.Timestamp"
@@ -193,7 +193,7 @@ def _mask_of(value: str, form: re.Pattern[str]) -> dict[str, list[str]]:
     return {"paths": value.split(",")}
 
 
-TEXTUAL: Final[Mapping[str, Reader]] = {
+TEXTUAL: Final[Mapping[str, ValueReader]] = {
     TIMESTAMP: read_timestamp,
     DURATION: read_duration,
     FIELD_MASK: read_field_mask,
@@ -203,10 +203,10 @@ TEXTUAL: Final[Mapping[str, Reader]] = {
 
 # --- Any ---
 
-Writer = Callable[[Message], object]
+ValueWriter = Callable[[Message], object]
 """Message → what orjson writes; raises Fault."""
 
-_Convert = TypeVar("_Convert", Reader, Writer)
+_Convert = TypeVar("_Convert", ValueReader, ValueWriter)
 
 
 class Resolved(NamedTuple, Generic[_Convert]):
@@ -217,7 +217,7 @@ class Resolved(NamedTuple, Generic[_Convert]):
     is_special: bool
 
 
-def any_reader(resolve: Callable[[str], Resolved[Reader]]) -> Reader:
+def any_reader(resolve: Callable[[str], Resolved[ValueReader]]) -> ValueReader:
     def read(value: object, depth: int) -> dict[str, object]:
         if not isinstance(value, dict):
             raise expected("an object", value)
@@ -247,7 +247,9 @@ def any_reader(resolve: Callable[[str], Resolved[Reader]]) -> Reader:
     return read
 
 
-def any_writer(resolve: Callable[[str], Resolved[Writer]]) -> Callable[[Any], dict[str, object]]:
+def any_writer(
+    resolve: Callable[[str], Resolved[ValueWriter]],
+) -> Callable[[Any], dict[str, object]]:
     def write(message: Any) -> dict[str, object]:
         url = message.type_url
         if not url:

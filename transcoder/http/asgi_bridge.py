@@ -1,7 +1,7 @@
 """An aiohttp request as an ASGI application meets it: what it reads, what it sends.
 
 Follows the ASGI specification, "HTTP & WebSocket ASGI Message Format"; of it only what the gRPC-Web
-door uses.
+protocol uses.
 
 Rule 1: a body that has arrived whole is read without a timer.
 Rule 2: an answer that comes in one piece is kept, for whoever writes small answers best; the first
@@ -20,7 +20,7 @@ from multidict import CIMultiDictProxy
 from transcoder.call import Call
 from transcoder.errors import malformed, too_slow
 from transcoder.http.body import invite
-from transcoder.http.connection import closing
+from transcoder.http.connection import with_connection_close
 from transcoder.http.response import HeaderList
 from transcoder.options import Limits
 
@@ -51,8 +51,8 @@ class Routed:
     hold: Callable[[Call], None] | None = None
 
 
-class Scope(TypedDict):
-    """What this door reads of an ASGI scope."""
+class AsgiScope(TypedDict):
+    """The part of an ASGI scope that gRPC-Web reads."""
 
     type: str
     method: str
@@ -62,8 +62,8 @@ class Scope(TypedDict):
     extensions: NotRequired[Mapping[str, Routed]]
 
 
-class Event(TypedDict):
-    """What this door reads and writes of ASGI's HTTP events."""
+class AsgiEvent(TypedDict):
+    """The part of ASGI's HTTP events that gRPC-Web reads and writes."""
 
     type: str
     body: NotRequired[bytes]
@@ -72,11 +72,11 @@ class Event(TypedDict):
     headers: NotRequired[Iterable[tuple[bytes, bytes]]]
 
 
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
+AsgiReceive = Callable[[], Awaitable[AsgiEvent]]
+AsgiSend = Callable[[AsgiEvent], Awaitable[None]]
 
 
-def decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
+def decode_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
@@ -99,7 +99,7 @@ class Bridge:
         self.body = b""
         self.response: web.StreamResponse | None = None
 
-    async def receive(self) -> Event:
+    async def receive(self) -> AsgiEvent:
         """The next piece of the body.
 
         Raises:
@@ -118,17 +118,21 @@ class Bridge:
                     chunk = await content.readany()
         except TimeoutError as exc:
             self._request.protocol.close()
-            raise closing(too_slow("the request body", limit_s=self._limit_s)) from exc
+            raise with_connection_close(
+                too_slow("the request body", limit_s=self._limit_s)
+            ) from exc
         except web.RequestPayloadError as exc:
-            raise closing(malformed("request body: its chunks are malformed")) from exc
+            raise with_connection_close(
+                malformed("request body: its chunks are malformed")
+            ) from exc
         except ConnectionError:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": chunk, "more_body": not content.at_eof()}
 
-    async def send(self, event: Event) -> None:
+    async def send(self, event: AsgiEvent) -> None:
         if event["type"] == "http.response.start":
             self.status = event["status"]
-            self.headers = list(decoded(event["headers"]))
+            self.headers = list(decode_headers(event["headers"]))
         elif self.response is None and not event["more_body"]:
             self.body = event["body"]
         else:

@@ -22,15 +22,15 @@ from transcoder.errors import (
     unsupported_media_type,
 )
 from transcoder.http.ceiling import Ceiling, Held
-from transcoder.http.connection import closing
-from transcoder.http.encodings import codings_of, decoded
+from transcoder.http.connection import with_connection_close
+from transcoder.http.encodings import codings_of, decode_body
 from transcoder.http.half_closed import CONTINUE
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
 
-JSON: Final = "application/json"
+JSON_TYPE: Final = "application/json"
 # What WHATWG's MIME sniffing standard calls a JSON MIME type.
-_JSON_TYPE: Final = re.compile(
+_JSON_MIME_TYPE: Final = re.compile(
     r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
     re.ASCII | re.IGNORECASE,
 )
@@ -38,12 +38,12 @@ _BAD_CHUNKS: Final = "its chunks are malformed"
 
 
 def is_json_type(content_type: str) -> bool:
-    return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
+    return _JSON_MIME_TYPE.fullmatch(content_type.partition(";")[0].strip()) is not None
 
 
 def not_json(content_type: str | None) -> TranscodeError:
-    message = f"content type {shown(content_type)}: expected {JSON}"
-    return unsupported_media_type(message, ("Accept", JSON))
+    message = f"content type {shown(content_type)}: expected {JSON_TYPE}"
+    return unsupported_media_type(message, ("Accept", JSON_TYPE))
 
 
 class Head(NamedTuple):
@@ -57,7 +57,7 @@ class Head(NamedTuple):
     codings: Sequence[str]
 
 
-_PLAIN: Final = Head(is_json=True, codings=())
+_PLAIN_JSON: Final = Head(is_json=True, codings=())
 
 
 def head_of(request: web.BaseRequest) -> Head:
@@ -67,14 +67,14 @@ def head_of(request: web.BaseRequest) -> Head:
         TranscodeError: 415, what they announce is not JSON, or of a coding that is not taken.
     """
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
-    is_json = content_type is None or content_type == JSON or is_json_type(content_type)
+    is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
     if not is_json and request.content_length:
         raise not_json(content_type)
     codings = _codings(request)
-    return Head(is_json, codings) if codings or not is_json else _PLAIN
+    return Head(is_json, codings) if codings or not is_json else _PLAIN_JSON
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies, and has them read beside the loop if they are large."""
 
     def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
@@ -99,7 +99,11 @@ class Bodies:
         """
         limits = self._limits
         content = request.content
-        if head is _PLAIN and content.is_eof() and content.total_bytes <= limits.inline_max_bytes:
+        if (
+            head is _PLAIN_JSON
+            and content.is_eof()
+            and content.total_bytes <= limits.inline_max_bytes
+        ):
             return bind(await read_body(request, limits, None))  # held no longer than this line
         with Held(self._ceiling) as held:
             body = await read_body(request, limits, held)
@@ -119,7 +123,7 @@ class Bodies:
 def _bind_decoded(
     bind: Callable[[bytes], Message], body: bytes, codings: Sequence[str], max_bytes: int
 ) -> Message:
-    return bind(decoded(body, codings, max_bytes=max_bytes))
+    return bind(decode_body(body, codings, max_bytes=max_bytes))
 
 
 async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
@@ -133,7 +137,9 @@ async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None)
     # aiohttp's parser wants chunked last, and does not mind what stands before it.
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and coding.strip().lower() != "chunked":
-        raise closing(malformed("header Transfer-Encoding: expected chunked, last and once"))
+        raise with_connection_close(
+            malformed("header Transfer-Encoding: expected chunked, last and once")
+        )
     content = request.content
     try:
         if content.is_eof():
@@ -145,12 +151,14 @@ async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None)
     except web.RequestPayloadError as exc:
         is_inflated = content.total_compressed_bytes is not None
         what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
-        raise closing(malformed(f"request body: {what}")) from exc
+        raise with_connection_close(malformed(f"request body: {what}")) from exc
     except TimeoutError as exc:
         request.protocol.close()
-        raise closing(too_slow("the request body", limit_s=limits.body_timeout_s)) from exc
+        raise with_connection_close(
+            too_slow("the request body", limit_s=limits.body_timeout_s)
+        ) from exc
     if len(body) > limits.body_max_bytes:
-        raise _too_large(limits)
+        raise _body_too_large(limits)
     return body
 
 
@@ -165,7 +173,7 @@ def _codings(request: web.BaseRequest) -> Sequence[str]:
 
 async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
     if (request.content_length or 0) > limits.body_max_bytes:
-        raise _too_large(limits)
+        raise _body_too_large(limits)
     invite(request)
     chunks = []
     left = limits.body_max_bytes
@@ -173,7 +181,7 @@ async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | No
         while chunk := await request.content.readany():
             left -= len(chunk)
             if left < 0:
-                raise _too_large(limits)
+                raise _body_too_large(limits)
             if held is not None:
                 held.take(len(chunk))
             chunks.append(chunk)
@@ -193,5 +201,5 @@ def invite(request: web.BaseRequest) -> None:
         transport.write(CONTINUE)
 
 
-def _too_large(limits: Limits) -> TranscodeError:
+def _body_too_large(limits: Limits) -> TranscodeError:
     return too_large("the request body", limit_bytes=limits.body_max_bytes)

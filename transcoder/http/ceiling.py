@@ -9,13 +9,13 @@ from typing import Final
 
 from transcoder.errors import exhausted
 
-_RESERVED: Final = 4
+_RESERVED_SHARE: Final = 4
 """One byte in so many is for small bodies alone."""
 
 
 def large_share(max_bytes: int) -> int:
     """Returns what large bodies may hold together."""
-    return max_bytes - max_bytes // _RESERVED
+    return max_bytes - max_bytes // _RESERVED_SHARE
 
 
 class Ceiling:

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 Refuse = Callable[[TranscodeError], web.StreamResponse]
 """Makes the answer to a request that no handler sees, or sees no more."""
 
-_CALL: Final = web.RequestKey("call", Call)
+_CALL_KEY: Final = web.RequestKey("call", Call)
 LINGER_S: Final = 1.0
 """How long a client that still sends an unwanted body has to read its answer (RFC 9112, 9.6)."""
 _READ_BUFFER_BYTES: Final = 64 << 10
@@ -56,7 +56,7 @@ _FRAMING_PER_OCTET: Final = 8
 """Framing bytes allowed for each byte of the body: a chunk of one byte needs five."""
 
 
-class Connections:
+class HttpConnections:
     """The open connections of a listener, and what they share."""
 
     def __init__(self, refuse: Refuse, *, limits: Limits, tasks: Tasks) -> None:
@@ -65,16 +65,16 @@ class Connections:
         self.maximum = limits.connections_max
         self.is_draining = False
         self.tasks = tasks
-        self._open: set[Connection] = set()
+        self._open: set[HttpConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
-    def admit(self, connection: "Connection") -> bool:
+    def admit(self, connection: "HttpConnection") -> bool:
         if self.is_draining or len(self._open) >= self.maximum:
             return False
         self._open.add(connection)
         return True
 
-    def lost(self, connection: "Connection") -> None:
+    def lost(self, connection: "HttpConnection") -> None:
         self._open.discard(connection)
         if self._emptied is not None and not self._open and not self._emptied.done():
             self._emptied.set_result(None)
@@ -101,7 +101,7 @@ class Connections:
             connection.abort()
 
 
-class Request(web.BaseRequest):
+class HttpRequest(web.BaseRequest):
     """A request of our own listener.
 
     Attributes:
@@ -117,15 +117,15 @@ class Request(web.BaseRequest):
 
 def hold_call(request: web.BaseRequest, call: Call) -> None:
     """Notes the call that a request makes, for `end_call`."""
-    if isinstance(request, Request):
+    if isinstance(request, HttpRequest):
         request.call = call
     else:
-        request[_CALL] = call
+        request[_CALL_KEY] = call
 
 
 def end_call(request: web.BaseRequest) -> None:
     """Notes in the call of a request, if it has one, that it is about to be cancelled."""
-    call = request.call if isinstance(request, Request) else request.get(_CALL)
+    call = request.call if isinstance(request, HttpRequest) else request.get(_CALL_KEY)
     if call is not None:
         call.end(StatusCode.CANCELLED)
 
@@ -137,16 +137,16 @@ def make_request(
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
-    """Makes the request of a `Connection`; `web.Server` calls it before the handler."""
-    if isinstance(protocol, Connection) and not protocol.may_go_on(message):
+    """Makes the request of an `HttpConnection`; `web.Server` calls it before the handler."""
+    if isinstance(protocol, HttpConnection) and not protocol.may_go_on(message):
         message = message._replace(should_close=True)
-    request = Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
-    if isinstance(protocol, Connection):
+    request = HttpRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
+    if isinstance(protocol, HttpConnection):
         protocol.begin(request)
     return request
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """A connection, from its first moment to its last."""
 
     __slots__ = (
@@ -167,7 +167,7 @@ class Connection(web.RequestHandler):
         "_write_timer",
     )
 
-    def __init__(self, connections: Connections, server: web.Server) -> None:
+    def __init__(self, connections: HttpConnections, server: web.Server) -> None:
         limits = connections.limits
         super().__init__(
             server,
@@ -236,7 +236,9 @@ class Connection(web.RequestHandler):
             self.force_close()
             return False
         if request.writer.output_size == 0 and not self.writing_paused:
-            response = self._connections.refuse(closing(unavailable("the server is stopping")))
+            response = self._connections.refuse(
+                with_connection_close(unavailable("the server is stopping"))
+            )
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
                 await response.write_eof()
@@ -366,7 +368,7 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionAbortedError("part of another answer is written already")
         self.close()
-        return self._connections.refuse(closing(error))
+        return self._connections.refuse(with_connection_close(error))
 
     # Deadlines.
 
@@ -441,7 +443,7 @@ class Connection(web.RequestHandler):
             self.pause_reading()
 
 
-def closing(error: TranscodeError) -> TranscodeError:
+def with_connection_close(error: TranscodeError) -> TranscodeError:
     """Returns the same error, whose answer closes the connection."""
     error.headers = (*error.headers, ("Connection", "close"))
     return error

@@ -1,7 +1,7 @@
 """Which origins may call from a browser, and the headers that tell the browser so.
 
 Follows the Fetch standard, section "HTTP extensions for cross-origin requests", and the Private
-Network Access draft (one header more in a preflight). For every door, errors included.
+Network Access draft (one header more in a preflight). For every protocol, errors included.
 
 Rule 1: headers only; which request is a preflight, and what else an answer holds, dispatch.py says.
 Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:
@@ -61,7 +61,7 @@ _OPAQUE_ORIGIN: Final = "null"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
 _OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: our own page, or nobody's
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 
 class Cors:
@@ -89,7 +89,7 @@ class Cors:
             raise SchemaError(f"CORS origins: expected a list of them, got {shown(origins)}")
         for origin in origins:
             if origin != ANY_ORIGIN:
-                _check(origin)
+                _check_origin(origin)
             elif len(origins) > 1:
                 message = (
                     f"CORS origins: '*' allows any and stands alone, got {len(origins)} origins"
@@ -138,13 +138,13 @@ class Cors:
             return out
         methods: tuple[str, ...] = _ALLOWED_METHODS
         asked = headers.get("Access-Control-Request-Method", "")
-        if asked not in methods and _TOKEN.fullmatch(asked):  # an HTTP rule of a custom kind
+        if asked not in methods and _HEADER_NAME.fullmatch(asked):  # an HTTP rule of a custom kind
             methods = (*methods, asked)
         out.append(("Access-Control-Allow-Methods", ", ".join(methods)))
         # Any header may be metadata of some service, so what is asked is allowed. Not "*": it
         # would leave out Authorization.
         names = map(str.strip, headers.get("Access-Control-Request-Headers", "").split(","))
-        allowed = ", ".join(name for name in names if _TOKEN.fullmatch(name))
+        allowed = ", ".join(name for name in names if _HEADER_NAME.fullmatch(name))
         if allowed:
             out.append(("Access-Control-Allow-Headers", allowed))
         if headers.get("Access-Control-Request-Private-Network") == "true":
@@ -198,7 +198,7 @@ def _is_exposed(key: str) -> bool:
     return key not in _NOT_EXPOSED and not key.startswith(_NOT_EXPOSED_PREFIX)
 
 
-def _check(origin: str) -> None:
+def _check_origin(origin: str) -> None:
     match = _ORIGIN.fullmatch(origin)
     if match is None:
         message = (

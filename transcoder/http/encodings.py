@@ -32,7 +32,7 @@ IDENTITY: Final = "identity"
 
 CODINGS: Final = (ZSTD, BR, GZIP)
 """The best first: of equal preference to a client, zstd costs least and leaves least."""
-ACCEPTED: Final = ", ".join(CODINGS)
+ACCEPT_ENCODING: Final = ", ".join(CODINGS)
 CODINGS_MAX: Final = 2
 """One on another; each costs what a body costs, and a second one gains nothing."""
 DEFLATE_AT_ONCE_BYTES: Final = 128 << 10
@@ -70,13 +70,13 @@ def codings_of(content_encoding: Sequence[str]) -> list[str]:
     names = [name.strip().lower() for name in said.split(",", _ELEMENTS_MAX)]
     codings = [_ALIASES.get(name, name) for name in names if name not in ("", IDENTITY)]
     if len(codings) > CODINGS_MAX or not set(codings).issubset(CODINGS):
-        expected = f"at most {CODINGS_MAX} of {ACCEPTED}"
+        expected = f"at most {CODINGS_MAX} of {ACCEPT_ENCODING}"
         message = f"content encoding {shown(said)}: expected {expected}"
-        raise unsupported_media_type(message, ("Accept-Encoding", ACCEPTED))
+        raise unsupported_media_type(message, ("Accept-Encoding", ACCEPT_ENCODING))
     return codings
 
 
-def decoded(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes:
+def decode_body(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes:
     """A body without its codings; takes some milliseconds, whatever its length.
 
     Raises:
@@ -85,7 +85,7 @@ def decoded(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes:
     """
     for coding in reversed(codings):
         try:
-            body = inflated(body, coding, max_bytes=max_bytes)
+            body = inflate(body, coding, max_bytes=max_bytes)
         except TooMuchError:
             raise too_large("the request body, inflated,", limit_bytes=max_bytes) from None
         except UnreadableError as fault:
@@ -123,7 +123,7 @@ class TooMuchError(ValueError):
     """A payload that inflates beyond the limit."""
 
 
-def deflated(data: bytes, coding: str = GZIP) -> bytes:
+def deflate(data: bytes, coding: str = GZIP) -> bytes:
     if coding == BR:
         return bytes(brotli.compress(data, quality=_BR_QUALITY))
     if coding == ZSTD:
@@ -131,7 +131,7 @@ def deflated(data: bytes, coding: str = GZIP) -> bytes:
     return zlib.compress(data, _GZIP_LEVEL, _GZIP_BITS)
 
 
-def inflated(payload: bytes, coding: str = GZIP, *, max_bytes: int) -> bytes:
+def inflate(payload: bytes, coding: str = GZIP, *, max_bytes: int) -> bytes:
     """What the payload was before it was compressed.
 
     Raises:

@@ -16,12 +16,12 @@ from typing import Final
 
 from multidict import MultiMapping
 
-from transcoder.call import Metadata, Metadatum
-from transcoder.errors import SchemaError, UnfitHeader, malformed, shown
+from transcoder.call import CallMetadata, Metadatum
+from transcoder.errors import InvalidHeader, SchemaError, malformed, shown
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID: Final = "x-request-id"
+REQUEST_ID_HEADER: Final = "x-request-id"
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 HTTP_CODE: Final = "x-http-code"
 LOGGED_MAX: Final = 1000
@@ -43,23 +43,25 @@ _HOP_BY_HOP: Final = frozenset(
 _NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
 _NOTHING: Final[frozenset[str]] = frozenset()
 _NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
-_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID, HTTP_CODE}
+_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_HEADER, HTTP_CODE}
 _NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_FIXED: Final = _NOT_OUT | {"allow", "vary", "www-authenticate"}
 _NOT_FIXED_PREFIXES: Final = (*_NOT_OUT_PREFIXES, "access-control-")
 _METADATA_PREFIX: Final = "grpc-metadata-"
 _TRAILER_PREFIX: Final = "grpc-trailer-"
 
-_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+_METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 # RFC 4648 section 4; the last group is padded or not.
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
+_BASE64_HEADER: Final = re.compile(
+    r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?"
+)
 _BIN_SUFFIXES: Final = tuple(
     "-" + "".join(letters) for letters in itertools.product("bB", "iI", "nN")
 )
 
 _TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
-_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_TIMEOUT_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 
 def deadline_of(headers: Mapping[str, str]) -> float | None:
@@ -75,10 +77,10 @@ def deadline_of(headers: Mapping[str, str]) -> float | None:
     if match is None:
         expected = "1 to 8 digits and a unit (H M S m u n)"
         raise malformed(f"header grpc-timeout: expected {expected}, got {shown(text)}")
-    return time.monotonic() + int(match[1]) * _UNIT_S[match[2]]
+    return time.monotonic() + int(match[1]) * _TIMEOUT_UNIT_S[match[2]]
 
 
-class HttpMetadata(Metadata):
+class HttpMetadata(CallMetadata):
     """Metadata read from HTTP headers when somebody asks for it."""
 
     __slots__ = ("_built", "_forward_cookies", "_headers", "_of_connection", "_request_id")
@@ -106,10 +108,10 @@ class HttpMetadata(Metadata):
         """Returns the first value under a lower-case key.
 
         Raises:
-            UnfitHeader: the header is present, with a value that metadata cannot have. Iteration
+            InvalidHeader: the header is present, with a value that metadata cannot have. Iteration
                 leaves it out; here it fails, as a caller must not take it for absent.
         """
-        if key == REQUEST_ID:
+        if key == REQUEST_ID_HEADER:
             return self._request_id
         if not self._passes(key):
             return default
@@ -121,7 +123,7 @@ class HttpMetadata(Metadata):
         if key.endswith("-bin"):
             return super().get(key, default)
         if not _VALUE.fullmatch(value):
-            raise UnfitHeader(key)
+            raise InvalidHeader(key)
         return value
 
     def _all(self) -> Sequence[Metadatum]:
@@ -136,14 +138,14 @@ class HttpMetadata(Metadata):
             key = name.lower()
             if key.startswith(_METADATA_PREFIX):
                 prefixed.append((key.removeprefix(_METADATA_PREFIX), value))
-            elif key != REQUEST_ID and self._passes(key):
+            elif key != REQUEST_ID_HEADER and self._passes(key):
                 present.add(key)
                 yield from _metadatum(key, value)
         for key, value in prefixed:
             # An alias never replaces a header that is there, nor brings one in that may not pass.
-            if key not in present and key != REQUEST_ID and self._passes(key):
+            if key not in present and key != REQUEST_ID_HEADER and self._passes(key):
                 yield from _metadatum(key, value)
-        yield Metadatum(REQUEST_ID, self._request_id)
+        yield Metadatum(REQUEST_ID_HEADER, self._request_id)
 
     def _passes(self, key: str) -> bool:
         if not _may_pass(key) or key in self._of_connection:
@@ -162,7 +164,7 @@ def _tokens(values: Iterable[str]) -> frozenset[str]:
 
 
 def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
-    if not _KEY.fullmatch(key):
+    if not _METADATA_KEY.fullmatch(key):
         log_dropped("request header", key)
     elif key.endswith("-bin"):
         # Several values of one -bin key may come joined by commas (gRPC over HTTP/2, ASCII-Value).
@@ -175,7 +177,9 @@ def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
 
 
 def _binary(key: str, text: str) -> bytes:
-    if not _BASE64.fullmatch(text):  # of padding, each version of Python takes something else
+    if not _BASE64_HEADER.fullmatch(
+        text
+    ):  # of padding, each version of Python takes something else
         raise malformed(f"header {key}: expected base64, got {shown(text)}")
     return base64.b64decode(text + "=" * (-len(text) % 4))
 
@@ -189,7 +193,7 @@ def fixed_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """
     for name, value in headers.items():
         key = name.lower()
-        if not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
+        if not _METADATA_KEY.fullmatch(key) or not _VALUE.fullmatch(value):
             raise SchemaError(f"response header {shown(name)}: {shown(value)} is not one of HTTP")
         if key in _NOT_FIXED or key.startswith(_NOT_FIXED_PREFIXES):
             raise SchemaError(f"response header {shown(name)}: is not the same for every answer")
@@ -223,18 +227,18 @@ def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
 def _header_value(key: str, value: str | bytes) -> str | None:
     if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
         return None
-    text = metadata_text(key, value)
+    text = wire_value(key, value)
     if text is None:
         log_dropped("response metadata", key)
     return text
 
 
-def metadata_text(key: str, value: str | bytes) -> str | None:
+def wire_value(key: str, value: str | bytes) -> str | None:
     """Metadata as a line of HTTP or of a trailer frame has it; None where gRPC does not allow it.
 
     That is lower-case ASCII for a key; base64 under a `-bin` key, else printable ASCII.
     """
-    if not _KEY.fullmatch(key):
+    if not _METADATA_KEY.fullmatch(key):
         return None
     if key.endswith("-bin"):
         return base64_text(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))

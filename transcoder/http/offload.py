@@ -18,14 +18,14 @@ from transcoder.threads import run_in
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WAITING_MAX: Final = 256
+OFFLOADED_MAX: Final = 256
 """Requests that wait for the thread, or are in it; more are refused."""
 
 
 class Offload:
     """A thread for large bodies; it starts with the first one, and again after `close`."""
 
-    def __init__(self, *, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(self, *, waiting_max: int = OFFLOADED_MAX) -> None:
         self._waiting_max = waiting_max
         self._waiting = 0
         self._executor: ThreadPoolExecutor | None = None

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDictProxy
 
-from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflated, preferred
+from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflate, preferred
 from transcoder.http.offload import Offload
 
 ONE_PIECE_MAX_BYTES: Final = 64 << 10
@@ -52,9 +52,9 @@ async def compressed(
     if coding == IDENTITY:
         return body
     if len(body) <= DEFLATE_AT_ONCE_BYTES:
-        smaller = deflated(body, coding)
+        smaller = deflate(body, coding)
     else:
-        smaller = await offload.answer(deflated, body, coding)
+        smaller = await offload.answer(deflate, body, coding)
     if len(smaller) >= len(body):
         return body
     out.append(("Content-Encoding", coding))

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from transcoder.errors import SchemaError
 from transcoder.http.accepting import Acceptor, bind
-from transcoder.http.connection import Connection, Connections, Refuse, make_request
-from transcoder.http.unix_sockets import SCHEME, SocketFile, listening, path_of
+from transcoder.http.connection import HttpConnection, HttpConnections, Refuse, make_request
+from transcoder.http.unix_sockets import SCHEME, SocketFile, listening_socket, socket_path_of
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
 
@@ -25,7 +25,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _SPARE_DESCRIPTORS: Final = 128
 """For all but connections: listeners, the store, logs."""
 _PORT_MAX: Final = 65535
-_ADDRESS: Final = re.compile(
+_LISTEN_ADDRESS: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>[0-9]{1,5})"
 )
 
@@ -46,7 +46,7 @@ class Listener:
         """
         self._handler = handler
         self._limits = limits
-        self._connections = Connections(refuse, limits=limits, tasks=tasks or Tasks())
+        self._connections = HttpConnections(refuse, limits=limits, tasks=tasks or Tasks())
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
@@ -64,18 +64,18 @@ class Listener:
             SchemaError: this is no address.
             OSError: the address cannot be bound.
         """
-        path = path_of(address)
+        path = socket_path_of(address)
         host, port = _parse(address) if path is None else ("", 0)
         # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
         backlog = self._connections.maximum = _room_for(self._limits.connections_max)
         server = web.Server(self._handler, request_factory=make_request)
         if path is not None:
-            sockets = [listening(path, backlog=backlog)]
+            sockets = [listening_socket(path, backlog=backlog)]
             self._socket_file = SocketFile(path)
         else:
             sockets = await bind(host, port)
         self._acceptor = Acceptor(
-            sockets, lambda: Connection(self._connections, server), backlog=backlog
+            sockets, lambda: HttpConnection(self._connections, server), backlog=backlog
         )
         if path is not None:
             return f"{SCHEME}{path}"
@@ -95,7 +95,7 @@ class Listener:
 
 
 def _parse(address: str) -> tuple[str | None, int]:
-    found = _ADDRESS.fullmatch(address)
+    found = _LISTEN_ADDRESS.fullmatch(address)
     if found is None or int(found["port"]) > _PORT_MAX or not _may_be_host(found["host"] or ""):
         raise SchemaError(f"address {address!r}: expected host:port, [v6]:port or unix:path")
     return found["v6"] or found["host"] or None, int(found["port"])

@@ -19,13 +19,13 @@ from typing import Final
 from transcoder.errors import SchemaError
 
 SCHEME: Final = "unix:"
-PATH_MAX_BYTES: Final = 107
+SOCKET_PATH_MAX_BYTES: Final = 107
 """As Linux bounds it; a terminating NUL follows."""
 UMASK: Final = 0o117
 """While a socket is bound: it gets mode 0660."""
 
 
-def path_of(address: str) -> str | None:
+def socket_path_of(address: str) -> str | None:
     """Returns the path of a unix address; None for one of another kind.
 
     Raises:
@@ -38,10 +38,9 @@ def path_of(address: str) -> str | None:
         path = path.removeprefix("//")
         if not path.startswith("/"):
             raise SchemaError(f"address {address!r}: expected unix:path or unix:///path")
-    if not path or "\0" in path or len(os.fsencode(path)) > PATH_MAX_BYTES:
-        raise SchemaError(
-            f"address {address!r}: expected a path of 1 to {PATH_MAX_BYTES} bytes behind unix:"
-        )
+    if not path or "\0" in path or len(os.fsencode(path)) > SOCKET_PATH_MAX_BYTES:
+        expected = f"a path of 1 to {SOCKET_PATH_MAX_BYTES} bytes behind unix:"
+        raise SchemaError(f"address {address!r}: expected {expected}")
     return path
 
 
@@ -82,7 +81,7 @@ def cleared(path: str) -> Iterator[None]:
         os.close(folder)
 
 
-def listening(path: str, *, backlog: int) -> socket.socket:
+def listening_socket(path: str, *, backlog: int) -> socket.socket:
     """Returns a socket that listens at the path.
 
     Raises:

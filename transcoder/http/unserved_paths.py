@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from transcoder.errors import SchemaError, TranscodeError, not_found, shown, unimplemented
+from transcoder.errors import SchemaError, TranscodeError, route_not_found, shown, unimplemented
 from transcoder.routing.template import Literal, PathTemplate
 
 HTML: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
+_JSON_MEDIA_TYPE: Final = "application/json"
 _MISSING: Final = "Not Found"
-_HEALTH: Final = "/healthz and /readyz tell whether it serves"
+_HEALTH_HINT: Final = "/healthz and /readyz tell whether it serves"
 
 
-class Signpost:
+class UnservedPaths:
     """The prefixes of what is registered."""
 
     def __init__(self, docs: str, not_served: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -51,7 +51,7 @@ class Signpost:
     def missing(self, path: str) -> TranscodeError:
         """Returns the error for a path without a route."""
         text = self._text_of_not_served(path)
-        return not_found(self.text(path)) if text is None else unimplemented(text)
+        return route_not_found(self.text(path)) if text is None else unimplemented(text)
 
     def unknown_method(self, path: str) -> TranscodeError:
         """Returns the error for a method of gRPC-Web that is not registered."""
@@ -63,7 +63,7 @@ class Signpost:
         if is_below or not self._mounts:
             return _MISSING
         docs = f"; see {self._docs}" if self._docs else ""
-        return f"{_MISSING}: paths here begin with {self._listed()}; {_HEALTH}{docs}"
+        return f"{_MISSING}: paths here begin with {self._listed()}; {_HEALTH_HINT}{docs}"
 
     def page(self) -> bytes:
         """Returns the same as HTML."""
@@ -73,7 +73,7 @@ class Signpost:
         return (
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{_MISSING}</title>"
             f"<h1>{_MISSING}</h1><p>This is an API.{paths}"
-            f"<p>{_HEALTH}.{docs}\n"
+            f"<p>{_HEALTH_HINT}.{docs}\n"
         ).encode()
 
     def _text_of_not_served(self, path: str) -> str | None:
@@ -92,4 +92,4 @@ def asks_for_page(accept: str | None) -> bool:
     """Returns True if an Accept header names HTML, and JSON not."""
     if accept is None or "text/html" not in accept:
         return False
-    return _JSON not in accept
+    return _JSON_MEDIA_TYPE not in accept

@@ -19,7 +19,7 @@ from transcoder.errors import SchemaError
 from transcoder.routing.service_config import ServiceConfig
 from transcoder.routing.template import PathTemplate
 
-_TOKEN: Final = frozenset(
+_VERB_CHARS: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
@@ -62,7 +62,7 @@ def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> t
             path = f"/{method.containing_service.full_name}/{method.name}"
             return (HttpRule(name, "POST", PathTemplate.parse(path), "*", "", is_default=True),)
         origin, rule = name, options.Extensions[annotations_pb2.http]
-    return tuple(_read(binding, method, origin) for binding in _bindings(rule, origin))
+    return tuple(_parse_binding(binding, method, origin) for binding in _bindings(rule, origin))
 
 
 def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
@@ -81,7 +81,7 @@ def _bindings(rule: http_pb2.HttpRule, origin: str) -> Iterator[http_pb2.HttpRul
         yield binding
 
 
-def _read(rule: http_pb2.HttpRule, method: MethodDescriptor, origin: str) -> HttpRule:
+def _parse_binding(rule: http_pb2.HttpRule, method: MethodDescriptor, origin: str) -> HttpRule:
     pattern = rule.WhichOneof("pattern")
     if pattern is None:
         raise SchemaError(f"{origin}: its google.api.http rule has no method and path")
@@ -89,7 +89,7 @@ def _read(rule: http_pb2.HttpRule, method: MethodDescriptor, origin: str) -> Htt
         verb, path = rule.custom.kind, rule.custom.path
     else:
         verb, path = pattern.upper(), getattr(rule, pattern)
-    if not verb or not _TOKEN.issuperset(verb):
+    if not verb or not _VERB_CHARS.issuperset(verb):
         raise SchemaError(f"{origin}: expected an HTTP method as custom kind, got {verb!r}")
     try:
         template = PathTemplate.parse(path)

@@ -14,16 +14,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
     malformed,
-    not_found,
+    route_not_found,
     shown,
     wrong_method,
 )
+from transcoder.percent import BadEscapeError, percent_decoded
 from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, Single
 
 T = TypeVar("T")
@@ -32,11 +32,10 @@ _Key = tuple[tuple[Segment, ...], str, str]
 """What no two routes share: segments, the template's verb, the HTTP method."""
 
 _ANY: Final = "*"
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASH: Final = re.compile(r"(%2[Ff])")
 
 
-class Match(NamedTuple, Generic[T]):
+class RouteMatch(NamedTuple, Generic[T]):
     """The route of a request."""
 
     target: T
@@ -104,7 +103,7 @@ class Router(Generic[T]):
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
-        self._static: dict[str, dict[str, Match[T]]] = {}
+        self._static: dict[str, dict[str, RouteMatch[T]]] = {}
         self._verbs: set[str] = set()
         self._origins: dict[_Key, str] = {}
 
@@ -145,9 +144,9 @@ class Router(Generic[T]):
             self._verbs.add(template.verb)
         path = new.prefix + template.text
         if all(isinstance(segment, Literal) for segment in segments) and "%" not in path:
-            self._static.setdefault(path, {})[verb] = Match(new.target, ())
+            self._static.setdefault(path, {})[verb] = RouteMatch(new.target, ())
 
-    def match(self, verb: str, raw_path: str) -> Match[T]:
+    def match(self, verb: str, raw_path: str) -> RouteMatch[T]:
         """Find the route of a request.
 
         Args:
@@ -165,7 +164,7 @@ class Router(Generic[T]):
         if raw[0] or len(raw) == 1:
             raise malformed(f'path: expected "/" first, got {shown(raw_path)}')
         is_plain = raw_path.isascii() and "%" not in raw_path
-        segments = raw if is_plain else [_decode(segment) for segment in raw]
+        segments = raw if is_plain else [_decode_segment(segment) for segment in raw]
         allowed: set[str] = set()
         if self._verbs and ":" in raw[-1]:
             found = self._match_verb(verb, raw, segments, allowed)
@@ -173,15 +172,15 @@ class Router(Generic[T]):
                 return found
         route = self._find(verb, segments, "", allowed)
         if route is None:
-            raise _miss(allowed)
+            raise _no_route(allowed)
         singles = route.singles
         if singles is not None:
-            return Match(route.target, tuple([segments[index] for index in singles]))
-        return Match(route.target, _values(route, raw, segments))
+            return RouteMatch(route.target, tuple([segments[index] for index in singles]))
+        return RouteMatch(route.target, _values(route, raw, segments))
 
     def _match_verb(
         self, verb: str, raw: list[str], segments: list[str], allowed: set[str]
-    ) -> Match[T] | None:
+    ) -> RouteMatch[T] | None:
         """Read the end of the path as a verb, for each colon with a verb of some route behind it.
 
         The last segment is data otherwise: an id may hold a colon, and "%3A" never begins a verb.
@@ -189,14 +188,14 @@ class Router(Generic[T]):
         last = raw[-1]
         position = last.find(":")
         while position >= 0:
-            suffix = _decode(last[position + 1 :])
+            suffix = _decode_segment(last[position + 1 :])
             if suffix in self._verbs:
                 head = last[:position]
                 raw_head = [*raw[:-1], head]
-                decoded = [*segments[:-1], _decode(head)]
+                decoded = [*segments[:-1], _decode_segment(head)]
                 route = self._find(verb, decoded, suffix, allowed)
                 if route is not None:
-                    return Match(route.target, _values(route, raw_head, decoded))
+                    return RouteMatch(route.target, _values(route, raw_head, decoded))
             position = last.find(":", position + 1)
         return None
 
@@ -290,9 +289,9 @@ def _pick(leaves: _Leaves[T], suffix: str, verb: str, allowed: set[str]) -> _Rou
     return route
 
 
-def _miss(allowed: set[str]) -> TranscodeError:
+def _no_route(allowed: set[str]) -> TranscodeError:
     if not allowed:
-        return not_found()
+        return route_not_found()
     if "GET" in allowed:
         allowed.add("HEAD")
     return wrong_method(sorted(allowed))
@@ -309,15 +308,17 @@ def _values(route: _Route[T], raw: list[str], segments: list[str]) -> tuple[str,
 
 def _decode_but_slash(segment: str) -> str:
     return "".join(
-        part if index % 2 else _decode(part) for index, part in enumerate(_SLASH.split(segment))
+        part if index % 2 else _decode_segment(part)
+        for index, part in enumerate(_SLASH.split(segment))
     )
 
 
-def _decode(segment: str) -> str:
-    if _BAD_ESCAPE.search(segment):
-        raise malformed(f"path segment {shown(segment)}: expected two hex digits after each '%'")
+def _decode_segment(segment: str) -> str:
     try:
-        return unquote_to_bytes(segment).decode()
+        return percent_decoded(segment)
+    except BadEscapeError:
+        problem = "expected two hex digits after each '%'"
+        raise malformed(f"path segment {shown(segment)}: {problem}") from None
     except UnicodeError as exc:
         raise malformed(f"path segment {_shown_ascii(segment)}: expected UTF-8") from exc
 

@@ -19,12 +19,12 @@ import yaml
 from google.api import http_pb2
 from google.protobuf.descriptor_pool import Default
 
-from transcoder.codec.decoder import Readers
-from transcoder.codec.scalars import Fault, Reader
+from transcoder.codec.decoder import DecoderCompiler
+from transcoder.codec.scalars import Fault, ValueReader
 from transcoder.codec.wellknown import message_of
 from transcoder.errors import SchemaError, shown
 
-_PATTERN: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*(?:[A-Za-z_]\w*|\*)", re.ASCII)
+_SELECTOR_PATTERN: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*(?:[A-Za-z_]\w*|\*)", re.ASCII)
 _NESTING_MAX: Final = 10
 _TYPE: Final = "google.api.Service"
 _HTTP_MEMBERS: Final = frozenset(
@@ -64,7 +64,7 @@ class ServiceConfig:
             except OSError as exc:
                 raise SchemaError(f"{self._origin}: {exc.strerror or 'it cannot be read'}") from exc
         rules = self._rules_in(self._parsed(text))
-        readers = Readers(Default(), nesting_max=_NESTING_MAX, strict=True)
+        readers = DecoderCompiler(Default(), nesting_max=_NESTING_MAX, strict=True)
         read = readers.message(http_pb2.HttpRule.DESCRIPTOR)
         self._rules: list[ConfiguredRule] = [
             self._rule(index, rule, read) for index, rule in enumerate(rules)
@@ -128,7 +128,7 @@ class ServiceConfig:
             raise self._misshapen("a list as http.rules", rules)
         return rules
 
-    def _rule(self, index: int, value: object, read: Reader) -> ConfiguredRule:
+    def _rule(self, index: int, value: object, read: ValueReader) -> ConfiguredRule:
         origin = f"{self._origin}: http.rules[{index}]"
         if not isinstance(value, Mapping):
             raise SchemaError(f"{origin}: expected a mapping with a selector, got {_kind(value)}")
@@ -138,7 +138,7 @@ class ServiceConfig:
         origin = f"{origin} ({selector})"
         patterns = tuple(pattern.strip() for pattern in selector.split(","))
         for pattern in patterns:
-            if not _PATTERN.fullmatch(pattern):
+            if not _SELECTOR_PATTERN.fullmatch(pattern):
                 raise SchemaError(
                     f"{origin}: expected the name of a method, or one that ends in '.*', "
                     f"got {shown(pattern)}"

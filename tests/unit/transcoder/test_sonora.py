@@ -25,7 +25,7 @@ from tests.asgi import (
 )
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, malformed
-from transcoder.http.asgi_bridge import Event, Routed, Scope
+from transcoder.http.asgi_bridge import AsgiEvent, AsgiScope, Routed
 from transcoder.registry import methods_of
 from transcoder.sonora import GrpcWeb
 
@@ -309,7 +309,7 @@ async def test_what_a_rest_path_cannot_bind_is_answered_in_grpc_web() -> None:
 
 async def test_a_client_that_leaves_before_its_body_is_whole_reaches_no_handler() -> None:
     backend = StandIn()
-    first: Event = {"type": "http.request", "body": ASKED[:6], "more_body": True}
+    first: AsgiEvent = {"type": "http.request", "body": ASKED[:6], "more_body": True}
     answer = await ask(backend, first, {"type": "http.disconnect"})
     assert status_line(answer) == b"grpc-status:1"
     assert backend.calls == []
@@ -325,14 +325,14 @@ async def test_cancellation_is_not_swallowed() -> None:
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])
 async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
-    async def receive() -> Event:
+    async def receive() -> AsgiEvent:
         raise AssertionError
 
-    async def send(event: Event) -> None:
+    async def send(event: AsgiEvent) -> None:
         raise AssertionError
 
     application = application_of(StandIn(), {})
-    scope: Scope = {"type": kind, "method": "", "path": "", "headers": []}
+    scope: AsgiScope = {"type": kind, "method": "", "path": "", "headers": []}
     with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
         await application(scope, receive, send)
 

@@ -11,8 +11,8 @@ from grpc_health.v1 import health_pb2
 
 from transcoder.backends import plain_handlers
 from transcoder.backends.plain_handlers import PlainHandlers
-from transcoder.backends.servicer_context import Context
-from transcoder.call import Call, Metadata
+from transcoder.backends.servicer_context import ServicerContext
+from transcoder.call import Call, CallMetadata
 from transcoder.http.offload import Offload
 from transcoder.registry import methods_of
 
@@ -35,8 +35,10 @@ def plain() -> tuple[Run, Callable[[], None]]:
     method = methods_of(service)[f"/{service}/Check"]
 
     async def run(work: Callable[..., Any], request: object) -> object:
-        call = Call(method, Metadata(), deadline=None, peername=None)
-        return await handlers.unary(lambda given, _: work(given), request, call, Context(call))
+        call = Call(method, CallMetadata(), deadline=None, peername=None)
+        return await handlers.unary(
+            lambda given, _: work(given), request, call, ServicerContext(call)
+        )
 
     return run, handlers.close
 

@@ -14,7 +14,7 @@ from transcoder.errors import TranscodeError, shown, too_large
 from transcoder.http import encodings
 from transcoder.http.encodings import GZIP, IDENTITY, TooMuchError, UnreadableError
 
-ACCEPTED: Final = f"{IDENTITY},{GZIP}"
+GRPC_ACCEPT_ENCODING: Final = f"{IDENTITY},{GZIP}"
 """What grpc-accept-encoding says here."""
 
 INFLATE_AT_ONCE_BYTES: Final = 1 << 10
@@ -39,11 +39,11 @@ def known_encoding(encoding: str | None) -> str:
     raise TranscodeError(
         StatusCode.UNIMPLEMENTED,
         f"grpc-encoding: expected {IDENTITY} or {GZIP}, got {shown(encoding)}",
-        headers=(("grpc-accept-encoding", ACCEPTED),),
+        headers=(("grpc-accept-encoding", GRPC_ACCEPT_ENCODING),),
     )
 
 
-def inflated(payload: bytes, *, max_bytes: int) -> bytes:
+def inflate_message(payload: bytes, *, max_bytes: int) -> bytes:
     """Returns the message that a gzip payload holds.
 
     Raises:
@@ -51,7 +51,7 @@ def inflated(payload: bytes, *, max_bytes: int) -> bytes:
             not one whole gzip member.
     """
     try:
-        return encodings.inflated(payload, GZIP, max_bytes=max_bytes)
+        return encodings.inflate(payload, GZIP, max_bytes=max_bytes)
     except TooMuchError:
         raise too_large("a message, inflated,", limit_bytes=max_bytes) from None
     except UnreadableError as fault:

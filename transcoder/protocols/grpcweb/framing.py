@@ -20,18 +20,18 @@ from grpc import StatusCode
 
 from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
 from transcoder.http.encodings import IDENTITY
-from transcoder.http.headers import base64_text, log_dropped, metadata_text
+from transcoder.http.headers import base64_text, log_dropped, wire_value
 
 HEADER_BYTES: Final = 5
 
 _COMPRESSED: Final = 0x01
 _TRAILERS: Final = 0x80
 
-_RESERVED: Final = "grpc-"
+_RESERVED_PREFIX: Final = "grpc-"
 
 # Status-Message: printable ASCII but "%" stands for itself; any other byte of its UTF-8 is escaped.
-_PLAIN: Final = re.compile(r"[\x20-\x24\x26-\x7e]*")
-_ESCAPED: Final = [
+_UNESCAPED: Final = re.compile(r"[\x20-\x24\x26-\x7e]*")
+_PERCENT_ENCODED: Final = [
     chr(byte) if 0x20 <= byte <= 0x7E and byte != 0x25 else f"%{byte:02X}" for byte in range(256)
 ]
 _EDGES: Final = re.compile(r"\A +| +\Z")
@@ -85,7 +85,7 @@ def answer_mode(asked: Mode, accept: str | None) -> Mode:
     return next(named, asked)
 
 
-class TextReader:
+class Base64Reader:
     """The bytes of a base64 body, which is fed as it comes.
 
     Whoever encodes a body in pieces pads each of them, so padding may stand after any group of four
@@ -146,7 +146,7 @@ class Frame(NamedTuple):
     is_compressed: bool
 
 
-class FrameReader:
+class MessageFrameReader:
     """The messages of a request body, which is fed as it comes.
 
     `feed` what has come, take `next_frame` until there is none; `finish` when the body is over.
@@ -230,8 +230,8 @@ class UnaryReader:
     def __init__(
         self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str = IDENTITY
     ) -> None:
-        self._text = TextReader() if mode is Mode.TEXT else None
-        self._frames = FrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
+        self._text = Base64Reader() if mode is Mode.TEXT else None
+        self._frames = MessageFrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
         self._frame: Frame | None = None
 
     def feed(self, data: bytes) -> None:
@@ -315,7 +315,7 @@ def trailer_frame(
     if details:
         lines.append(f"grpc-status-details-bin:{base64_text(details)}\r\n")
     for key, value in metadata:
-        text = None if key.startswith(_RESERVED) else metadata_text(key, value)
+        text = None if key.startswith(_RESERVED_PREFIX) else wire_value(key, value)
         if text is None:
             log_dropped("trailing metadata", key)
         else:
@@ -325,8 +325,8 @@ def trailer_frame(
 
 
 def _percent_encoded(message: str) -> str:
-    if _PLAIN.fullmatch(message) and message == message.strip(" "):
+    if _UNESCAPED.fullmatch(message) and message == message.strip(" "):
         return message
-    text = "".join([_ESCAPED[byte] for byte in message.encode("utf-8", "replace")])
+    text = "".join([_PERCENT_ENCODED[byte] for byte in message.encode("utf-8", "replace")])
     # Clients trim a line's value, so a blank at either end would not arrive as it is.
     return _EDGES.sub(lambda blanks: "%20" * len(blanks[0]), text)

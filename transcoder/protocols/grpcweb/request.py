@@ -11,11 +11,15 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.errors import TranscodeError, too_large
-from transcoder.http.asgi_bridge import Receive
+from transcoder.http.asgi_bridge import AsgiReceive
 from transcoder.http.ceiling import Ceiling, Held
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
-from transcoder.protocols.grpcweb.compression import INFLATE_AT_ONCE_BYTES, inflated, known_encoding
+from transcoder.protocols.grpcweb.compression import (
+    INFLATE_AT_ONCE_BYTES,
+    inflate_message,
+    known_encoding,
+)
 from transcoder.protocols.grpcweb.framing import (
     HEADER_BYTES,
     Frame,
@@ -39,7 +43,7 @@ class RequestReader:
     async def read(
         self,
         request_type: type[Message],
-        receive: Receive,
+        receive: AsgiReceive,
         headers: Mapping[str, str],
         mode: Mode,
     ) -> Message:
@@ -59,13 +63,13 @@ class RequestReader:
                     return await self._offload.request(
                         _inflated_and_parsed, request_type, payload, max_bytes
                     )
-                payload = inflated(payload, max_bytes=max_bytes)
+                payload = inflate_message(payload, max_bytes=max_bytes)
             if len(payload) > limits.inline_max_bytes:
-                return await self._offload.request(_parsed, request_type, payload)
-            return _parsed(request_type, payload)
+                return await self._offload.request(_parse_message, request_type, payload)
+            return _parse_message(request_type, payload)
 
     async def _read(
-        self, receive: Receive, headers: Mapping[str, str], mode: Mode, held: Held
+        self, receive: AsgiReceive, headers: Mapping[str, str], mode: Mode, held: Held
     ) -> Frame:
         encoding = known_encoding(headers.get("grpc-encoding"))
         limit_bytes = self._limits.message_max_bytes
@@ -88,7 +92,7 @@ class RequestReader:
         return reader.finish()
 
 
-def _parsed(request_type: type[Message], payload: bytes) -> Message:
+def _parse_message(request_type: type[Message], payload: bytes) -> Message:
     message = request_type()
     try:
         request_type.ParseFromString(message, payload)  # of the class: a field may be named so
@@ -102,10 +106,10 @@ def _parsed(request_type: type[Message], payload: bytes) -> Message:
 
 
 def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes: int) -> Message:
-    return _parsed(request_type, inflated(payload, max_bytes=max_bytes))
+    return _parse_message(request_type, inflate_message(payload, max_bytes=max_bytes))
 
 
-async def _next_piece(receive: Receive, held: Held) -> tuple[bytes, bool]:
+async def _next_piece(receive: AsgiReceive, held: Held) -> tuple[bytes, bool]:
     """Returns the next piece of the body, which is counted, and True if more follows."""
     event = await receive()
     if event["type"] == "http.disconnect":

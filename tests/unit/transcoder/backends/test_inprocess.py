@@ -16,8 +16,8 @@ from grpc_health.v1 import health_pb2
 
 from tests.parity import receiving
 from transcoder.backends.inprocess import InProcess
-from transcoder.backends.servicer_context import Context
-from transcoder.call import Call, Metadata, Metadatum
+from transcoder.backends.servicer_context import ServicerContext
+from transcoder.call import Call, CallMetadata, Metadatum
 from transcoder.errors import TranscodeError
 from transcoder.registry import methods_of
 
@@ -39,7 +39,7 @@ async def run(
     backend.register({CHECK: handler})
     call = Call(
         methods_of("grpc.health.v1.Health")[CHECK],
-        Metadata([Metadatum("x-request-id", "r1")]),
+        CallMetadata([Metadatum("x-request-id", "r1")]),
         deadline=None if timeout_s is None else time.monotonic() + timeout_s,
         peername=("127.0.0.1", 5000),
     )
@@ -273,7 +273,7 @@ async def test_abort_with_ok_is_not_success() -> None:
 async def test_a_deadline_cancels_the_handler() -> None:
     seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
-    async def behaviour(request: Any, context: Context) -> Any:
+    async def behaviour(request: Any, context: ServicerContext) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
@@ -310,7 +310,7 @@ async def test_a_deadline_that_has_passed_never_reaches_the_handler() -> None:
 
 
 async def test_a_handler_within_its_deadline_knows_what_remains() -> None:
-    async def behaviour(request: Any, context: Context) -> Any:
+    async def behaviour(request: Any, context: ServicerContext) -> Any:
         remaining_s = context.time_remaining()
         assert remaining_s is not None
         assert 0 < remaining_s <= 30
@@ -323,7 +323,7 @@ async def test_cancelling_the_call_reaches_the_handler_and_its_callbacks() -> No
     started = asyncio.Event()
     ended: list[tuple[bool, bool]] = []
 
-    async def behaviour(request: Any, context: Context) -> Any:
+    async def behaviour(request: Any, context: ServicerContext) -> Any:
         context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
         started.set()
         await asyncio.Event().wait()
@@ -431,4 +431,4 @@ async def test_reading_and_writing_are_for_streams() -> None:
 )
 def test_the_peer_is_written_as_grpc_writes_it(peername: object, expected: str) -> None:
     method = methods_of("grpc.health.v1.Health")[CHECK]
-    assert Call(method, Metadata(), deadline=None, peername=peername).peer == expected
+    assert Call(method, CallMetadata(), deadline=None, peername=peername).peer == expected

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from tests.parity import receiving
 from transcoder.backends.inprocess import InProcess
-from transcoder.call import Call, Metadata, Metadatum
+from transcoder.call import Call, CallMetadata, Metadatum
 from transcoder.errors import TranscodeError
 from transcoder.registry import methods_of
 
@@ -55,7 +55,7 @@ async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None =
     backend.register({WATCH: handler})
     call = Call(
         methods_of("grpc.health.v1.Health")[WATCH],
-        Metadata([Metadatum("x-request-id", "r1")]),
+        CallMetadata([Metadatum("x-request-id", "r1")]),
         deadline=None if timeout_s is None else time.monotonic() + timeout_s,
         peername=("127.0.0.1", 5000),
     )

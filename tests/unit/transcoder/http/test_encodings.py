@@ -7,13 +7,13 @@ import pytest
 
 from transcoder.errors import TranscodeError
 from transcoder.http.encodings import (
-    ACCEPTED,
+    ACCEPT_ENCODING,
     TooMuchError,
     UnreadableError,
     codings_of,
-    decoded,
-    deflated,
-    inflated,
+    decode_body,
+    deflate,
+    inflate,
     preferred,
     zstd,
 )
@@ -37,13 +37,13 @@ WIDE = zstd.compress(
 
 @pytest.mark.parametrize("coding", HELLO)
 def test_what_other_programs_compress_is_inflated(coding: str) -> None:
-    assert inflated(HELLO[coding], coding, max_bytes=5) == b"hello"
+    assert inflate(HELLO[coding], coding, max_bytes=5) == b"hello"
 
 
 @pytest.mark.parametrize("coding", HELLO)
 @pytest.mark.parametrize("data", [b"", b"x" * LIMIT_BYTES], ids=["nothing", "as long as the limit"])
 def test_what_is_deflated_is_inflated_again(coding: str, data: bytes) -> None:
-    assert inflated(deflated(data, coding), coding, max_bytes=LIMIT_BYTES) == data
+    assert inflate(deflate(data, coding), coding, max_bytes=LIMIT_BYTES) == data
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_what_is_not_one_whole_stream_is_refused(
     coding: str, payload: bytes, expected: str
 ) -> None:
     with pytest.raises(UnreadableError) as caught:
-        inflated(payload, coding, max_bytes=LIMIT_BYTES)
+        inflate(payload, coding, max_bytes=LIMIT_BYTES)
     assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("coding", HELLO)
 def test_one_byte_over_the_limit_is_too_much(coding: str) -> None:
     with pytest.raises(TooMuchError):
-        inflated(deflated(b"x" * (LIMIT_BYTES + 1), coding), coding, max_bytes=LIMIT_BYTES)
+        inflate(deflate(b"x" * (LIMIT_BYTES + 1), coding), coding, max_bytes=LIMIT_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_bomb_never_exists_in_memory(bomb: tuple[str, bytes]) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TooMuchError):
-            inflated(payload, coding, max_bytes=1 << 20)
+            inflate(payload, coding, max_bytes=1 << 20)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -149,8 +149,8 @@ def test_an_unknown_coding_is_told_what_is_taken(header: str) -> None:
 
 
 def test_codings_are_undone_from_the_last_to_the_first() -> None:
-    body = deflated(deflated(b"hello", "gzip"), "br")
-    assert decoded(body, ["gzip", "br"], max_bytes=LIMIT_BYTES) == b"hello"
+    body = deflate(deflate(b"hello", "gzip"), "br")
+    assert decode_body(body, ["gzip", "br"], max_bytes=LIMIT_BYTES) == b"hello"
 
 
 @pytest.mark.parametrize(
@@ -163,21 +163,21 @@ def test_codings_are_undone_from_the_last_to_the_first() -> None:
             HELLO["br"][:-1], ["br"], 400, "request body, sent as br, ends early", id="cut short"
         ),
         pytest.param(
-            deflated(b"x" * 2000, "zstd"),
+            deflate(b"x" * 2000, "zstd"),
             ["zstd"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
             id="too large",
         ),
         pytest.param(
-            deflated(deflated(b"x" * 2000, "zstd")),
+            deflate(deflate(b"x" * 2000, "zstd")),
             ["zstd", "gzip"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
             id="too large at last",
         ),
         pytest.param(
-            deflated(gzip.compress(bytes(5 << 20), 1)),
+            deflate(gzip.compress(bytes(5 << 20), 1)),
             ["gzip", "gzip"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
@@ -189,7 +189,7 @@ def test_a_body_that_is_not_what_its_header_says_is_refused(
     body: bytes, codings: list[str], status: int, message: str
 ) -> None:
     with pytest.raises(TranscodeError) as caught:
-        decoded(body, codings, max_bytes=LIMIT_BYTES)
+        decode_body(body, codings, max_bytes=LIMIT_BYTES)
     assert (caught.value.http_status, caught.value.message) == (status, message)
 
 
@@ -234,4 +234,4 @@ def test_accept_encoding_may_come_twice() -> None:
 
 
 def test_all_that_is_accepted_is_told() -> None:
-    assert ACCEPTED == "zstd, br, gzip"
+    assert ACCEPT_ENCODING == "zstd, br, gzip"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from transcoder.errors import SchemaError
-from transcoder.http.unix_sockets import SocketFile, cleared, listening, path_of
+from transcoder.http.unix_sockets import SocketFile, cleared, listening_socket, socket_path_of
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def left(path: str) -> None:
     ],
 )
 def test_an_address_names_a_path(address: str, expected: str | None) -> None:
-    assert path_of(address) == expected
+    assert socket_path_of(address) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_an_address_names_a_path(address: str, expected: str | None) -> None:
 )
 def test_what_is_no_path_is_refused(address: str) -> None:
     with pytest.raises(SchemaError, match=r"^address 'unix:"):
-        path_of(address)
+        socket_path_of(address)
 
 
 def test_owner_and_group_may_connect_whatever_the_umask(path: str) -> None:
     mask = os.umask(0)
     try:
-        with listening(path, backlog=1):
+        with listening_socket(path, backlog=1):
             assert stat.S_IMODE(os.lstat(path).st_mode) == 0o660
         assert os.umask(0) == 0
     finally:
@@ -65,23 +65,23 @@ def test_owner_and_group_may_connect_whatever_the_umask(path: str) -> None:
 
 def test_a_socket_that_was_left_is_replaced(path: str) -> None:
     left(path)
-    with listening(path, backlog=1), socket.socket(socket.AF_UNIX) as client:
+    with listening_socket(path, backlog=1), socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
 
 
 def test_a_socket_that_somebody_listens_on_stays(path: str) -> None:
-    with listening(path, backlog=1):
+    with listening_socket(path, backlog=1):
         before = os.lstat(path).st_ino
         with pytest.raises(OSError, match="another process listens there"):
-            listening(path, backlog=1)
+            listening_socket(path, backlog=1)
         assert os.lstat(path).st_ino == before
 
 
 def test_one_whose_queue_is_full_stays(path: str) -> None:
-    with listening(path, backlog=0), socket.socket(socket.AF_UNIX) as waiting:
+    with listening_socket(path, backlog=0), socket.socket(socket.AF_UNIX) as waiting:
         waiting.connect(path)
         with pytest.raises(OSError, match="another process listens there"):
-            listening(path, backlog=1)
+            listening_socket(path, backlog=1)
 
 
 def _file(path: Path) -> None:
@@ -99,7 +99,7 @@ def test_what_is_no_socket_stays(path: str, make: object) -> None:
     make(Path(path))
     before = os.lstat(path)
     with pytest.raises(OSError, match="a file that is no socket of this user"):
-        listening(path, backlog=1)
+        listening_socket(path, backlog=1)
     assert os.lstat(path).st_ino == before.st_ino
 
 
@@ -107,23 +107,23 @@ def test_another_users_socket_stays(path: str, monkeypatch: pytest.MonkeyPatch) 
     left(path)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(OSError, match="a file that is no socket of this user"):
-        listening(path, backlog=1)
+        listening_socket(path, backlog=1)
     assert Path(path).is_socket()
 
 
 def test_two_processes_do_not_replace_one_socket_at_once(path: str) -> None:
     left(path)
     with cleared(path), pytest.raises(OSError, match="another process binds a socket there"):
-        listening(path, backlog=1)
+        listening_socket(path, backlog=1)
 
 
 def test_without_its_folder_nothing_listens(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        listening(str(tmp_path / "none" / "s"), backlog=1)
+        listening_socket(str(tmp_path / "none" / "s"), backlog=1)
 
 
 def test_only_the_socket_that_was_bound_is_removed(path: str) -> None:
-    with listening(path, backlog=1):
+    with listening_socket(path, backlog=1):
         bound = SocketFile(path)
         Path(path).unlink()
         left(path)

@@ -4,18 +4,18 @@ import grpc
 import pytest
 
 from transcoder import SchemaError
-from transcoder.http.unserved_paths import Signpost, asks_for_page
+from transcoder.http.unserved_paths import UnservedPaths, asks_for_page
 from transcoder.routing.template import PathTemplate
 
 
-def signpost(*routes: tuple[str, str], docs: str = "") -> Signpost:
-    made = Signpost(docs)
+def unserved(*routes: tuple[str, str], docs: str = "") -> UnservedPaths:
+    made = UnservedPaths(docs)
     for prefix, template in routes:
         made.add(prefix, PathTemplate.parse(template))
     return made
 
 
-SERVICE = signpost(
+SERVICE = unserved(
     ("/management/v1", "/actions/{id}"),
     ("/management/v1", "/flows"),
     ("", "/v1/flows"),
@@ -37,16 +37,16 @@ def test_below_a_prefix_a_404_is_short(path: str) -> None:
 
 
 def test_three_prefixes_are_a_list() -> None:
-    said = signpost(("/a", "/x"), ("/b", "/x"), ("/c", "/x")).text("/")
+    said = unserved(("/a", "/x"), ("/b", "/x"), ("/c", "/x")).text("/")
     assert said.startswith("Not Found: paths here begin with /a, /b or /c; ")
 
 
 def test_without_prefixes_a_404_is_short() -> None:
-    assert signpost(("", "/v1/books")).text("/none") == "Not Found"
+    assert unserved(("", "/v1/books")).text("/none") == "Not Found"
 
 
 def test_a_page_says_the_same_and_escapes_it() -> None:
-    page = signpost(("/a<b", "/x"), ("", "/{name=*}"), docs="<docs>").page().decode()
+    page = unserved(("/a<b", "/x"), ("", "/{name=*}"), docs="<docs>").page().decode()
     assert "<li><code>/a&lt;b</code></ul>" in page
     assert "/healthz" in page
     assert "See &lt;docs&gt;." in page
@@ -64,7 +64,7 @@ def test_a_page_says_the_same_and_escapes_it() -> None:
     ],
 )
 def test_an_api_that_is_known_but_not_served_is_unimplemented(path: str, is_known: bool) -> None:
-    made = Signpost("", {"/acme.": "no shop", "/acme/v1/": "no shop"})
+    made = UnservedPaths("", {"/acme.": "no shop", "/acme/v1/": "no shop"})
     route, method = made.missing(path), made.unknown_method(path)
     unimplemented, not_found = grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND
     if is_known:
@@ -77,7 +77,7 @@ def test_an_api_that_is_known_but_not_served_is_unimplemented(path: str, is_know
 
 def test_a_beginning_of_what_is_not_served_starts_with_a_slash() -> None:
     with pytest.raises(SchemaError, match="not_served: expected \"/\" first, got 'acme/'"):
-        Signpost("", {"acme/": "no shop"})
+        UnservedPaths("", {"acme/": "no shop"})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from grpc import StatusCode
 
 from transcoder.errors import TranscodeError
-from transcoder.protocols.grpcweb.compression import accepts_gzip, inflated, known_encoding
+from transcoder.protocols.grpcweb.compression import accepts_gzip, inflate_message, known_encoding
 
 LIMIT_BYTES = 1000
 # gzip of b"hello", as gzip(1) writes it with -n.
@@ -22,7 +22,7 @@ HELLO = bytes.fromhex("1f8b0800000000000003cb48cdc9c9070086a6103605000000")
     ],
 )
 def test_a_message_is_inflated(payload: bytes, expected: bytes) -> None:
-    assert inflated(payload, max_bytes=LIMIT_BYTES) == expected
+    assert inflate_message(payload, max_bytes=LIMIT_BYTES) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_a_message_is_inflated(payload: bytes, expected: bytes) -> None:
 )
 def test_what_is_not_one_gzip_member_is_refused(payload: bytes, message: str) -> None:
     with pytest.raises(TranscodeError) as caught:
-        inflated(payload, max_bytes=LIMIT_BYTES)
+        inflate_message(payload, max_bytes=LIMIT_BYTES)
     assert caught.value.code is StatusCode.INTERNAL
     assert caught.value.message == f"gRPC-Web framing: a compressed message {message}"
 
 
 def test_one_byte_over_the_limit_is_refused() -> None:
     with pytest.raises(TranscodeError) as caught:
-        inflated(gzip.compress(b"x" * 1001), max_bytes=LIMIT_BYTES)
+        inflate_message(gzip.compress(b"x" * 1001), max_bytes=LIMIT_BYTES)
     assert caught.value.code is StatusCode.RESOURCE_EXHAUSTED
     assert caught.value.message == "a message, inflated, is larger than the limit of 1000 bytes"
 
@@ -57,7 +57,7 @@ def test_a_bomb_never_exists_in_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TranscodeError):
-            inflated(bomb, max_bytes=1 << 20)
+            inflate_message(bomb, max_bytes=1 << 20)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

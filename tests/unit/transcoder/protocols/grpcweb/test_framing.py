@@ -8,7 +8,7 @@ from grpc import StatusCode
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.framing import (
     Frame,
-    FrameReader,
+    MessageFrameReader,
     Mode,
     UnaryReader,
     message_frame,
@@ -216,7 +216,7 @@ def test_an_encoding_that_is_named_but_not_used_is_no_fault() -> None:
 )
 @pytest.mark.parametrize("is_cut", [False, True])
 def test_a_reader_gives_the_messages_that_came_before_a_fault(body: bytes, is_cut: bool) -> None:
-    reader = FrameReader(message_max_bytes=LIMIT_BYTES)
+    reader = MessageFrameReader(message_max_bytes=LIMIT_BYTES)
     messages = []
     for piece in cut(body) if is_cut else [body]:
         reader.feed(piece)

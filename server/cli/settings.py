@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -11,11 +11,10 @@ from server.config import ConfigError, Loaded, load
 from server.config.setting import Setting
 from server.config.table import CONFIG_FILE, SETTINGS, TOKEN
 
-Command: TypeAlias = Callable[..., Any]
-_Decorator: TypeAlias = Callable[[Command], Command]
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _option(setting: Setting, *, envvar: str | None = None) -> _Decorator:
+def _option(setting: Setting, *, envvar: str | None = None) -> Callable[[Command], Command]:
     """Returns the option of a setting; None is its value if it is not given.
 
     Args:
@@ -32,16 +31,15 @@ def _option(setting: Setting, *, envvar: str | None = None) -> _Decorator:
     )
 
 
-_OPTIONS: Final = {setting.name: _option(setting) for setting in SETTINGS}
-DATA_DIR: Final = _OPTIONS["data_dir"]
+DATA_DIR: Final = _option(next(setting for setting in SETTINGS if setting.name == "data_dir"))
 CONFIG: Final = _option(CONFIG_FILE)
 CALLER_TOKEN: Final = _option(TOKEN, envvar=TOKEN.variable)
 
 
 def every_setting(command: Command) -> Command:
     """Adds the options of all settings to a command."""
-    for name in reversed(_OPTIONS):
-        command = _OPTIONS[name](command)
+    for setting in reversed(SETTINGS):
+        command = _option(setting)(command)
     return command
 
 

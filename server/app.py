@@ -23,7 +23,6 @@ from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
-from server.errors import Failures
 from server.eventstore.contract import StorageError
 from server.eventstore.files import risks_of
 from server.eventstore.sqlite import AS_USUAL, Opening
@@ -38,9 +37,11 @@ from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
-from server.interceptors import NO_CACHE, interceptor
 from server.locale import Locale
-from server.native import GrpcServer
+from server.rpc.errors import Failures
+from server.rpc.grpc_server import GrpcServer
+from server.rpc.interceptors import NO_CACHE, interceptor
+from server.rpc.validation.checks import checks_of
 from server.runlog import RunLog
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
@@ -51,7 +52,6 @@ from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
 from server.system_errors import reason
 from server.threads import ThreadPool
-from server.validation import checks_of
 from server.version import installed_version
 from transcoder import Limits, Transcoder
 from transcoder.http.unix_sockets import cleared, socket_path_of

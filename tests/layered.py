@@ -9,13 +9,13 @@ from typing import Any, Never
 import grpc
 from grpc.aio import AbortError
 
-from server.behaviours import Handler, Metadata, Pairs
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.errors import Failures
 from server.identity.authorization import Authorizer
-from server.interceptors import interceptor
 from server.locale import load_all
+from server.rpc.errors import Failures
+from server.rpc.handlers import Handler, Metadata, Pairs
+from server.rpc.interceptors import interceptor
 
 OPEN = "/grpc.health.v1.Health/Check"
 GUARDED = "/test.Service/Guarded"

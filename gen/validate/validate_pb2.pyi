@@ -4,7 +4,7 @@ isort:skip_file
 What a message's fields have to be, said in its .proto.
 
 Names and numbers are those of protoc-gen-validate's file of the same name, so that its plug-ins
-read our rules; only the rules that our messages use are here. server/validation.py compiles them.
+read our rules; only the rules that our messages use are here. server/rpc/validation compiles them.
 """
 
 from google.protobuf import descriptor as _descriptor

@@ -17,7 +17,6 @@ from actions.v1.execution_pb2_grpc import ExecutionServiceServicer
 from server.clock import Clock, wall_clock
 from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, not_found
-from server.errors import DetailedRefusal
 from server.execution import contexts
 from server.execution.contract import (
     BadContext,
@@ -32,6 +31,7 @@ from server.execution.contract import (
 )
 from server.identity.caller import CALLER
 from server.ids import IdGenerator
+from server.rpc.errors import DetailedRefusal
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
 from server.services.run_records import Figures, Made, Records

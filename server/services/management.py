@@ -17,8 +17,8 @@ from server.eventstore.contract import NOTHING_SET, FlowRead, Page
 from server.eventstore.queries import ActionsQuery
 from server.identity.caller import CALLER
 from server.ids import IdGenerator
-from server.language import texts_of_call
 from server.locale import Locale
+from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
 from server.services.no_change import takes_unchanged
 from server.threads import ThreadPool

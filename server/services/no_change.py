@@ -7,9 +7,9 @@ Rule: which refusals are of this kind is the domain's to say, and the batch deci
 
 from typing import Final
 
-from server.behaviours import metadata_value
 from server.domain.refusals import Kind, Refusal
-from server.layers import METADATA
+from server.rpc.chain import METADATA
+from server.rpc.handlers import metadata_value
 
 KEY: Final = "x-actions-no-change"
 _OK: Final = "ok"

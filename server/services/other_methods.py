@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import grpc
 
-from server.behaviours import Handler
+from server.rpc.handlers import Handler
 
 _ZITADEL: Final = "/zitadel."
 NOT_SERVED: Final = (

@@ -18,8 +18,8 @@ from server.identity.issuer_keys import Found
 from server.identity.jwks import Key
 from server.identity.jwts import Jwts
 from server.identity.tokens import new_secret
-from server.interceptors import Authorization
-from server.layers import METADATA
+from server.rpc.chain import METADATA
+from server.rpc.interceptors import Authorization
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.issuer import AUDIENCE, Signer, claims

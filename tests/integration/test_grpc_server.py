@@ -11,10 +11,10 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from server import locale
-from server.errors import Failures
 from server.identity.authorization import Authorizer
-from server.interceptors import interceptor
-from server.native import GrpcServer
+from server.rpc.errors import Failures
+from server.rpc.grpc_server import GrpcServer
+from server.rpc.interceptors import interceptor
 from tests.refusals import DEADLINE_S, refused
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (

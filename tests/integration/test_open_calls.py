@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from server import native, open_calls
+from server.rpc import grpc_server, open_calls
 from tests.integration.test_grpc_server import Running
 from tests.refusals import DEADLINE_S, refused
 from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
@@ -137,7 +137,7 @@ async def test_a_request_without_a_message_is_refused() -> None:
 async def test_a_connection_without_a_call_is_closed_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(native, "IDLE_S", 1)
+    monkeypatch.setattr(grpc_server, "IDLE_S", 1)
     async with (
         Running(_nothing) as running,
         holding(running.address, HEALTHZ, "message", calls=0) as held,
@@ -149,8 +149,8 @@ async def test_a_connection_without_a_call_is_closed_in_time(
 async def test_an_old_connection_ends_its_streams_after_the_grace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(native, "AGE_S", 1)
-    monkeypatch.setattr(native, "AGE_GRACE_S", 1)
+    monkeypatch.setattr(grpc_server, "AGE_S", 1)
+    monkeypatch.setattr(grpc_server, "AGE_GRACE_S", 1)
     async with Running(_nothing) as running:
         stub: Any = HealthStub(running.channel)
         watch = stub.Watch(health_pb2.HealthCheckRequest())

@@ -13,9 +13,9 @@ import grpc
 import pytest
 from aiohttp import web
 
-from server import pacing
 from server.app import Application, Started
 from server.config import Config
+from server.rpc import pacing
 from tests.connections import reset
 from tests.garbage import garbage_of
 from tests.grpcweb_fixture import REPEAT, SAY, Echo

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from server.identity.caller import CALLER, Caller
-from server.language import texts_of_call
-from server.layers import METADATA
 from server.locale import WANTED_MAX_CHARS, Locale, Texts, load, load_all
+from server.rpc.chain import METADATA
+from server.rpc.language import texts_of_call
 
 EN, DE, PT_BR = Texts({}), Texts({}), Texts({})
 LOCALE = Locale({"en": EN, "de": DE, "pt-BR": PT_BR})

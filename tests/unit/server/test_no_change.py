@@ -5,7 +5,7 @@ from contextvars import copy_context
 import pytest
 
 from server.domain.refusals import Kind, Refusal
-from server.layers import METADATA
+from server.rpc.chain import METADATA
 from server.services.no_change import takes_unchanged
 
 Pairs = tuple[tuple[str, str], ...]

@@ -11,7 +11,6 @@ from google.protobuf import json_format
 from actions.v1 import execution_pb2 as pb
 from server.domain.action import Action, ActionState
 from server.domain.refusals import Kind, Refusal
-from server.errors import DetailedRefusal
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.execution.contract import (
     ActionResult,
@@ -28,6 +27,7 @@ from server.execution.contract import (
 )
 from server.identity.caller import CALLER, Caller
 from server.ids import IdGenerator
+from server.rpc.errors import DetailedRefusal
 from server.services import execution, execution_messages, run_records
 from server.services.execution import ExecutionService
 from server.services.run_records import Records

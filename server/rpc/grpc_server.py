@@ -19,13 +19,13 @@ from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from server.behaviours import Behaviour, Context, Handler
 from server.config import Address, SocketPath, listening
-from server.connections import Ending
 from server.descriptors import GRPC_MAX
-from server.interceptors import CALLS_MAX, STREAMS_SHARE
-from server.layers import Layer, Layers
-from server.open_calls import Places, Receiving
+from server.rpc.chain import Layer, Layers
+from server.rpc.connections import Ending
+from server.rpc.handlers import Behaviour, Context, Handler
+from server.rpc.interceptors import CALLS_MAX, STREAMS_SHARE
+from server.rpc.open_calls import Places, Receiving
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
 """What a client may send at once (R26); what it takes is its own affair."""

@@ -7,9 +7,9 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
-from server.errors import Failures
-from server.layers import METADATA
 from server.locale import Locale, Texts, load_all
+from server.rpc.chain import METADATA
+from server.rpc.errors import Failures
 from zitadel.message_pb2 import ErrorDetail
 
 FAILURES = Failures(load_all())

@@ -8,12 +8,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from server.behaviours import Handler, behaviour_of
 from server.domain.refusals import Kind, Refusal
-from server.interceptors import Overload
-from server.layers import Layers
-from server.open_calls import Places, Receiving
-from server.validation import Validation, checks_of
+from server.rpc.chain import Layers
+from server.rpc.handlers import Handler, behaviour_of
+from server.rpc.interceptors import Overload
+from server.rpc.open_calls import Places, Receiving
+from server.rpc.validation.checks import Validation, checks_of
 from zitadel import action_pb2
 from zitadel import management_pb2 as pb
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Never, TypeAlias, TypeVar
 
 import grpc
 
-from server.behaviours import (
+from server.rpc.handlers import (
     Behaviour,
     Handler,
     Metadata,

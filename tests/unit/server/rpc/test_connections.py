@@ -7,8 +7,8 @@ from collections.abc import Collection
 import pytest
 from structlog.testing import capture_logs
 
-from server import connections
-from server.connections import Ending
+from server.rpc import connections
+from server.rpc.connections import Ending
 
 WAIT_S = 10
 

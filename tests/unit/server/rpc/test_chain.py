@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import pytest
 
-from server.behaviours import Handler
-from server.layers import Layers
 from server.logs import REQUEST_ID
+from server.rpc.chain import Layers
+from server.rpc.handlers import Handler
 from tests.layered import OPEN, Context, Details, Door, answer
 
 
@@ -73,7 +73,7 @@ async def test_wrapping_keeps_serializers(door: Door) -> None:
 async def test_handlers_made_for_each_call_do_not_pile_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.layers.HANDLERS_MAX", 3)
+    monkeypatch.setattr("server.rpc.chain.HANDLERS_MAX", 3)
     for _ in range(10):
         await door.call(answer, Context())
     assert door.layers.handlers <= 3

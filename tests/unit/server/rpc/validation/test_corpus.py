@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from server.validation import checks_of
+from server.rpc.validation.checks import checks_of
 from zitadel import management_pb2 as pb
 
 CHECKS = checks_of([pb.DESCRIPTOR.services_by_name["ManagementService"]])
-CORPUS = Path(__file__).parents[2] / "corpus" / "validation.jsonl"
+CORPUS = Path(__file__).parents[4] / "corpus" / "validation.jsonl"
 ROWS: list[dict[str, Any]] = [*map(json.loads, CORPUS.read_text("utf-8").splitlines())]
 
 

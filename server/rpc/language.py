@@ -4,10 +4,10 @@ Follows the Actions API, "Errors on the wire": the language that the caller's us
 `accept-language`, then the same as grpc-gateway forwards it, then the default.
 """
 
-from server.behaviours import metadata_text
 from server.identity.caller import CALLER
-from server.layers import METADATA
 from server.locale import Locale, Texts
+from server.rpc.chain import METADATA
+from server.rpc.handlers import metadata_text
 
 
 def texts_of_call(locale: Locale) -> Texts:

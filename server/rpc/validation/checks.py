@@ -16,10 +16,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescr
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from server.behaviours import Behaviour, Context, Handler
 from server.domain.refusals import Kind, Refusal
-from server.judges import Judge, judge_of
-from server.layers import Layer
+from server.rpc.chain import Layer
+from server.rpc.handlers import Behaviour, Context, Handler
+from server.rpc.validation.field_checks import Judge, judge_of
 from validate.validate_pb2 import FieldRules, required, rules
 
 Check: TypeAlias = Callable[[Any], str | None]

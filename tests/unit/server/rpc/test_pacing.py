@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from server import pacing
-from server.pacing import BURST, RATE, WAIT_MAX_S, WAITING_MAX, Pace
+from server.rpc import pacing
+from server.rpc.pacing import BURST, RATE, WAIT_MAX_S, WAITING_MAX, Pace
 
 
 class Clock:

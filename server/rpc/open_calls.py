@@ -25,7 +25,8 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 from grpc.aio import EOF, AbortError, BaseError
 
-from server.behaviours import (
+from server.rpc.chain import Layer
+from server.rpc.handlers import (
     Behaviour,
     Context,
     Handler,
@@ -33,7 +34,6 @@ from server.behaviours import (
     with_behaviour,
     without_request,
 )
-from server.layers import Layer
 
 MESSAGE_TIMEOUT_S: Final = 10
 """Max seconds from the headers of a call to the end of its message, as `body_timeout_s` of HTTP."""

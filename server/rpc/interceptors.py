@@ -21,7 +21,15 @@ import grpc
 import structlog
 from grpc.aio import BaseError, UsageError
 
-from server.behaviours import (
+from server.domain.refusals import Kind, Refusal
+from server.eventstore.contract import StorageError
+from server.identity.authorization import Authorizer
+from server.identity.caller import CALLER
+from server.identity.permissions import PUBLIC_METHODS
+from server.logs import REQUEST_ID
+from server.rpc.chain import METADATA, Admit, Gate, Layer, Layers, Missing
+from server.rpc.errors import STORAGE_FAILED, TOO_MUCH_WAITS, Failure, Failures, internal
+from server.rpc.handlers import (
     Behaviour,
     Context,
     Handler,
@@ -31,17 +39,9 @@ from server.behaviours import (
     metadata_text,
     metadata_value,
 )
-from server.domain.refusals import Kind, Refusal
-from server.errors import STORAGE_FAILED, TOO_MUCH_WAITS, Failure, Failures, internal
-from server.eventstore.contract import StorageError
-from server.identity.authorization import Authorizer
-from server.identity.caller import CALLER
-from server.identity.permissions import PUBLIC_METHODS
-from server.layers import METADATA, Admit, Gate, Layer, Layers, Missing
-from server.logs import REQUEST_ID
-from server.pacing import Pace
+from server.rpc.pacing import Pace
+from server.rpc.validation.checks import Check, Validation
 from server.threads import TooManyWaiting
-from server.validation import Check, Validation
 
 CALLS_MAX: Final = 1000
 """In flight at once, at all doors together (R27)."""

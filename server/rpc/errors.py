@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
-from server.language import texts_of_call
 from server.locale import Locale, Texts
+from server.rpc.language import texts_of_call
 from zitadel.message_pb2 import ErrorDetail
 
 CODE: Final[Mapping[Kind, grpc.StatusCode]] = {

@@ -1,0 +1,1 @@
+"""Surrounds every RPC: interceptors in a chain, errors, validation, the gRPC server."""

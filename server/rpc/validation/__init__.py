@@ -1,0 +1,1 @@
+"""Checks requests by the rules of their .proto."""

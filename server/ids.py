@@ -1,6 +1,6 @@
 """Ids: 18 digits, in the order of time, different in every process.
 
-Follows the sonyflake layout: 39 bits of 10 ms units since 2019-04-29T00:00:00Z, 8 bits of counter,
+Follows docs/api.md "Ids": 39 bits of 10 ms units since 2019-04-29T00:00:00Z, 8 bits of counter,
 16 bits of machine id, printed as a decimal string (18 digits until 2038). A process claims its
 machine id in the store, another one each time it starts, so what an earlier process made ahead of
 the clock cannot come again.

@@ -98,7 +98,7 @@ class _LookUp:
             self._found.set_exception(_failure(error))
 
     def _watch(self, fd: int, readable: bool, writable: bool) -> None:
-        """Follows a socket that c-ares opened, or is about to close."""
+        """Watches a socket that c-ares opened, or stops watching one that it closes."""
         if readable:
             self._loop.add_reader(fd, self._process, fd, pycares.ARES_SOCKET_BAD)
         else:

@@ -1,6 +1,6 @@
 """A name server on loopback, for look-ups that are to succeed, to fail, or never to end.
 
-Follows RFC 1035, 4, as far as one question by UDP or TCP needs.
+Follows RFC 1035 section 4, as far as one question by UDP or TCP needs.
 """
 
 import asyncio

@@ -404,7 +404,7 @@ def _without_segments(target: str, number: int) -> str:
 
 
 def _target(request: web.BaseRequest) -> str:
-    """The request's target, less the authority that an absolute one names (RFC 9112, 3.2.2)."""
+    """Returns the request's target without scheme and authority (RFC 9112 section 3.2.2)."""
     target = request.raw_path
     if target.startswith("/"):
         return target

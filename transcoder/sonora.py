@@ -4,7 +4,7 @@ Of sonora stays what is sound: the application class, and the registration of se
 look-up by path. All else happens in `__call__`, which is overridden whole, because each step of
 sonora's own answers some client wrong (docs/grpc-web.md lists them).
 
-Follows PROTOCOL-WEB.md.
+Follows grpc/doc/PROTOCOL-WEB.md.
 Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
 its call ends. Only one that is not gets another HTTP status, with a text: clients take JSON for
 the Connect protocol.

@@ -1,6 +1,6 @@
 """A small client of the three doors: a method, a message and headers in, JSON out.
 
-Follows google/api/http.proto for JSON, and PROTOCOL-WEB.md of grpc for gRPC-Web.
+Follows google/api/http.proto for JSON, and grpc/doc/PROTOCOL-WEB.md for gRPC-Web.
 
 Rule: nothing of the transcoder is used, so that a fault of its own does not cancel itself out.
 """

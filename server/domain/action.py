@@ -1,7 +1,7 @@
 """An action: a script with a name, active or not, until it is removed.
 
-Follows the Actions API, "Server semantics of writes": the checks of a decision run in the order of
-that table and the first that fails wins; the event types and payloads are those named there.
+Follows docs/api.md "Writes of actions": the checks of a decision run in the order of that table,
+and the first that fails wins. Event types and payloads are those of docs/api.md "Events".
 An action of another organisation is invisible, as if absent.
 """
 

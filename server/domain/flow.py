@@ -1,7 +1,7 @@
 """A flow: which actions an organisation has run at which moment of a login.
 
-Follows the Actions API, "Server semantics of writes" and the tables of "Execution": the checks of a
-decision run in the order of that table, and the first that fails wins. The events are events of the
+Follows docs/api.md "Writes of flows" and "Flow types and triggers": the checks of a decision run in
+the order of that table, and the first that fails wins. The events are events of the
 organisation, so a flow counts in its sequence.
 An action that is removed leaves every flow it is in, with an event for each trigger; an
 organisation that is removed takes its flows along, without any.

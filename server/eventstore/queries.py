@@ -1,6 +1,6 @@
 """What a list of actions may be asked: filters, all of which have to match, an order and a window.
 
-Follows the Actions API, "Lists and reads". Letters are told apart or folded (`names.fold`) as the
+Follows docs/api.md "Reads and lists". Letters are told apart or folded (`names.fold`) as the
 filter says; nothing in a text is a wildcard; a text that is empty is in every name.
 """
 

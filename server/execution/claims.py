@@ -1,6 +1,7 @@
 """Names of claims that are not like others, when an action sets them.
 
-Follows the registry of JWT claims (RFC 7519, OpenID Connect Core) and what ZITADEL does with it.
+Follows docs/execution.md "Claims into a token", RFC 7519 section 4.1, and section 5.1 of
+OpenID Connect Core 1.0.
 Rule: data only.
 """
 

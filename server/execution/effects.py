@@ -1,6 +1,6 @@
 """What the actions of a run asked for, collected over all of them, and the rules of that.
 
-Follows the Actions API, "Execution", and what its engine does beyond that: a claim that is there
+Follows docs/scripts.md "Rules of effects": a claim that is there
 stays, the first attribute of a name wins, a verification without an address does nothing.
 
 Rule: what comes here comes from a process that runs foreign code, so everything is checked again:

@@ -1,6 +1,6 @@
 """Runs the actions of a trigger, in order, each in a fresh context of a process of its own.
 
-Follows the Actions API, "Execution". Start with `start`, then `run` and `check` at any time, from
+Follows docs/api.md "Execution". Start with `start`, then `run` and `check` at any time, from
 one event loop; `close` ends all.
 
 Rule 1: which scripts run, and in which order, is the caller's choice; here all that are given do.

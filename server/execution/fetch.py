@@ -1,6 +1,6 @@
 """`http.fetch` of scripts: made here, as a worker has no network.
 
-Follows the Actions API, "Execution", for what is sent and what is answered.
+Follows docs/scripts.md "Modules" for what is sent and what is answered.
 
 Rule 1: every host is resolved here and judged, and the addresses that were judged are those
 connected to; each redirect is a new request, judged again.

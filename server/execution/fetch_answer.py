@@ -17,7 +17,8 @@ RESPONSE_MAX_BYTES: Final = 1 << 20
 """Bytes of a body, inflated; larger is an error."""
 
 GZIP_MEMBERS_MAX: Final = 16
-"""Members of a gzip body (RFC 1952, 2.2); more is an error, as an empty one has 20 octets only."""
+"""Members of a gzip body (RFC 1952 section 2.2); more is an error, as an empty one has only
+20 octets."""
 
 
 class Response(msgspec.Struct):

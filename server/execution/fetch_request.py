@@ -1,6 +1,6 @@
 """A request that a script makes with `fetch`: read and checked, nothing is sent.
 
-Follows the Actions API, "Execution", and RFC 9110 for methods and headers.
+Follows docs/scripts.md "Modules", and RFC 9110 sections 5 (fields) and 9 (methods).
 Rule: what is wrong is told in our words, as it goes to the script.
 """
 

@@ -1,6 +1,6 @@
 """Slots for runs, shared by turns between organisations. Knows nothing of processes or scripts.
 
-Follows the Actions API, "Execution". A run that finds no slot waits, with what it needs kept in
+Follows docs/execution.md "RunTrigger". A run that finds no slot waits, with what it needs kept in
 memory; so both the number of waiting runs and their bytes are bounded.
 
 Rule 1: one organisation has at most half of the slots, of the places to wait and of their bytes.

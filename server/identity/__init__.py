@@ -1,4 +1,4 @@
 """Who calls: tokens, memberships, roles, permissions.
 
-Follows the Actions API, "The front", Auth.
+Follows docs/api.md "Authorization".
 """

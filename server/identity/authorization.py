@@ -1,7 +1,7 @@
 """Whether a caller may do what it asks, from the authorization metadata and the organisation's id.
 
-Follows the Actions API, "Auth": the answers, their ids and their order. They are given before texts
-are looked up in a language, so their keys are what the caller reads.
+Follows docs/api.md "Authorization": the answers, their ids and their order. They are given before
+texts are looked up in a language, so their keys are what the caller reads.
 A personal access token is looked up by its hash, any other is a JWT, whose subject a user has.
 A membership counts in its own organisation; its IAM_* roles count in every organisation. Neither
 users nor memberships of an organisation that is removed count, cleared away or not yet.

@@ -1,9 +1,9 @@
 """The public keys of an issuer: a JSON Web Key Set, read, and the key for a token.
 
-Follows RFC 7517 and RFC 7518, 6. A key that cannot be used (of another type, for encryption, too
-short, malformed) is passed over: issuers publish keys for others, too.
+Follows RFC 7517 and RFC 7518 section 6. A key that cannot be used (of another type, for encryption,
+too short, malformed) is passed over: issuers publish keys for others, too.
 Rule: only public members of a key are read. A key says itself which algorithms it may verify, so a
-token never chooses one for a key that was not made for it (RFC 8725, 3.1).
+token never chooses one for a key that was not made for it (RFC 8725 section 3.1).
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """Fetch the key set of an issuer, by its URL or as the issuer says itself where it is.
 
-Follows OpenID Connect Discovery 1.0, 4, and of RFC 9111 the max-age.
+Follows OpenID Connect Discovery 1.0 section 4, and RFC 9111 section 5.2.2.1 (max-age).
 Rule: what comes is trusted as far as its URL is (`server.urls`), so no redirect is followed;
 nothing is unpacked, nothing longer than the limit is held. A failure is a line for the operator.
 """

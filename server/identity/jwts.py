@@ -1,6 +1,7 @@
 """JWT access tokens: whether one is good, and whom it speaks for.
 
-Follows RFC 7519, the advice of RFC 8725, and of RFC 9068 the type. Signatures are PyJWT's affair.
+Follows RFC 7519, the advice of RFC 8725, and RFC 9068 section 2.1 (the type). Signatures are
+PyJWT's affair.
 Good is a token that a key of the issuer has signed, that names the issuer and one of our audiences,
 has begun, and ends, later than now. Its subject is the issuer's name for somebody.
 
@@ -30,7 +31,8 @@ VERIFIED_MAX: Final = 10_000
 """Tokens remembered as good; about 300 bytes each."""
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-"""RFC 7515, 7.1. Decoders pass over other characters, so one signature could be written anyhow."""
+"""RFC 7515 section 7.1. Decoders pass over other characters, so one signature has one
+form here."""
 
 _JWS: Final = jwt.PyJWS(algorithms=[*ALGORITHMS])
 _KEY_ID_MAX_CHARS: Final = 256

@@ -1,6 +1,6 @@
 """What a caller is told when a call fails: a refusal as a gRPC status with its ErrorDetail.
 
-Follows the Actions API, "Errors on the wire": the message is `<text> (<id>)`, and the first detail
+Follows docs/api.md "Errors": the message is `<text> (<id>)`, and the first detail
 is zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status, and
 one with details of its own has them behind that.
 Rule: the text of any other exception never reaches a caller; it belongs to the log.

@@ -1,7 +1,7 @@
 """The gRPC door: a grpc.aio server with its limits, health and reflection.
 
 Follows grpc.health.v1, grpc.reflection.v1 and v1alpha (one set of messages under two names), and
-doc/statuscodes.md of grpc. R-numbers are the scenarios of `make robustness`.
+grpc/doc/statuscodes.md. R-numbers are those of docs/robustness.md.
 Rule: what a client reads is ours also where grpc.aio would put an exception's text.
 """
 

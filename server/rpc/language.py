@@ -1,6 +1,6 @@
 """In which language the call under way is answered.
 
-Follows the Actions API, "Errors on the wire": the language that the caller's user prefers, then
+Follows docs/api.md "Languages": the language that the caller's user prefers, then
 `accept-language`, then the same as grpc-gateway forwards it, then the default.
 """
 

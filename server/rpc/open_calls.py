@@ -5,7 +5,7 @@ the client. Who sends no message, or takes no answer, holds places that nobody w
 taken back: after a time, and at once when somebody else needs one. The connection that has most of
 them loses its oldest, so that a caller who is quick always finds a place.
 
-Follows doc/statuscodes.md of grpc for a request without a message.
+Follows grpc/doc/statuscodes.md for a request without a message.
 Rule 1: a call that is read and answered at once pays with an entry in a dictionary; one timer
 serves all calls.
 Rule 2: a task that waits for grpc is not cancelled here: grpc would write into what it let go of.

@@ -1,6 +1,7 @@
 """Spaces out refusals of callers without a good token, so that they cost the others little.
 
-Follows the generic cell rate algorithm: one time is kept, at which the next turn comes.
+Follows the generic cell rate algorithm (ITU-T I.371, annex A): one time is kept, at
+which the next turn comes.
 """
 
 import asyncio

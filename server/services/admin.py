@@ -1,6 +1,6 @@
 """AdminService: organisations, read only, for tools that look them up.
 
-Follows zitadel/admin.proto; errors as the queries of the Management API have them.
+Follows docs/api.md "AdminService" and "Organisations".
 """
 
 from collections.abc import Sequence

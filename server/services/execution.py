@@ -1,6 +1,6 @@
 """ExecutionService: runs actions, and tells what they did.
 
-Follows the Actions API, "Execution": active actions only, in the order that was set, until one
+Follows docs/api.md "Execution": active actions only, in the order that was set, until one
 fails that may not.
 """
 

@@ -1,6 +1,6 @@
 """ManagementService: actions and flows, and the organisation of the call.
 
-Follows the Actions API, "Server semantics of writes" and "Lists and reads".
+Follows docs/api.md "ManagementService", "Actions", "Flows" and "Reads and lists".
 """
 
 from collections.abc import Collection

@@ -1,6 +1,6 @@
 """States of the domain as messages.
 
-Follows the Actions API, "Proto facts", "Lists and reads" and the tables of "Execution".
+Follows docs/api.md "ObjectDetails", "Reads and lists" and "Flow types and triggers".
 Fields are set in place: a third of what nested keyword arguments cost.
 """
 

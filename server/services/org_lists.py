@@ -1,6 +1,6 @@
 """Organisations as messages, and which of them a list is asked for.
 
-Follows zitadel/org.proto, and the Actions API, "Lists and reads": filters are met together, texts
+Follows docs/api.md "Organisations" and "Reads and lists": filters are met together, texts
 match as those of a list of actions do. There are no domains here: the primary domain of an
 organisation is its name in lower case, which is unique in the instance.
 """

@@ -1,6 +1,7 @@
 """Methods and REST paths of ZITADEL that are not served: the text that refuses them.
 
-Follows doc/statuscodes.md of grpc: a method that a server does not have is UNIMPLEMENTED.
+Follows docs/api.md "Other methods", and grpc/doc/statuscodes.md: a method that a server
+does not have is UNIMPLEMENTED.
 Over REST a path cannot name its method. What ZITADEL has below a prefix is known by its first
 segments, from the annotations of its .proto files; any other path there is a wrong one.
 Rule: one handler for all of them, whatever a client names, so that nothing is kept for a name.

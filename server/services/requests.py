@@ -1,6 +1,6 @@
 """What requests ask, in the terms of the domain and of the event store.
 
-Follows the Actions API, "Proto facts" and "Lists and reads". A number that an enum does not have is
+Follows docs/api.md "Enums" and "Reads and lists". A number that an enum does not have is
 refused where it says what to find, and means no sorting where it says how to sort.
 """
 

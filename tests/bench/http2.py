@@ -1,7 +1,7 @@
 """Load over gRPC: HTTP/2 connections with several unary calls in flight on each.
 
 grpc.aio's own client needs as much CPU as the server under load, so frames are written and read
-here. Follows RFC 9113 (frames), RFC 7541 (HPACK) and gRPC's "PROTOCOL-HTTP2".
+here. Follows RFC 9113 (frames), RFC 7541 (HPACK) and grpc/doc/PROTOCOL-HTTP2.md.
 Rule 1: the server is told to keep no header table (SETTINGS_HEADER_TABLE_SIZE 0), so that every
 header block stands for itself and `grpc-status: 0` is always the same bytes.
 Rule 2: what this client does not expect of a gRPC server is a failure, never skipped.

@@ -3,7 +3,7 @@
 Envoy is told to do one thing that a Transcoder does, either gRPC-Web or JSON, and nothing besides:
 one worker, no administration, no log of calls, no time limit.
 
-Follows Envoy's v3 API. Its configuration may be JSON, as that is YAML too.
+Follows the v3 API of www.envoyproxy.io. Its configuration may be JSON, as that is YAML too.
 """
 
 import base64

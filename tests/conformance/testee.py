@@ -1,6 +1,7 @@
 """What the protobuf conformance suite tests: JSON by our codec, binary by protobuf itself.
 
-Follows conformance.proto: on the pipe, each request and each answer stands behind its length.
+Follows conformance/conformance.proto of protobuf: on the pipe, each request and each
+answer stands behind its length.
 Text format and JSPB are no business of the codec; the suite lets a testee skip them.
 When the requests end, it says on standard error how many had JSON in them.
 """

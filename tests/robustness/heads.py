@@ -1,7 +1,7 @@
 """Heads of requests that no server should take: too large, ambiguous, or of another protocol.
 
 Each is answered once, with a 4xx and a google.rpc.Status, and the connection ends: after such a
-head nobody knows where the next request begins (RFC 9112, section 11.2).
+head nobody knows where the next request begins (RFC 9112 section 11.2).
 """
 
 import time

@@ -177,7 +177,7 @@ async def continue_headers(address: str, *, connections: int, frames: int, size:
         _, writer = await asyncio.open_connection(host, int(port))
         writer.write(PREFACE + frame(_SETTINGS, 0, 0, b"") + frame(_HEADERS, 0, 1, b""))
         writers.append(writer)
-    # A literal without indexing (RFC 7541, 6.2.2) of a name of one octet and a value.
+    # A literal without indexing (RFC 7541 section 6.2.2) of a name of one octet and a value.
     more = frame(_CONTINUATION, 0, 1, b"\0\x01a" + b"\x64" + b"a" * 100) * (size // 104)
     for _ in range(frames):
         for writer in writers:

@@ -1,4 +1,4 @@
-"""The starred files of the design stay pure: no aiohttp, no asyncio, no grpc.aio."""
+"""The pure files import no aiohttp, no asyncio, no grpc.aio."""
 
 import ast
 from pathlib import Path

@@ -3,7 +3,8 @@
 Follows RFC 8259, by orjson, which refuses what it must: lone surrogates, NaN, a byte order mark,
 control characters, text after the document, invalid UTF-8, numbers beyond a double, deep nesting.
 Two things it lets pass, and this file does not: of two members of one name orjson keeps the last
-(section 4 leaves it open; ProtoJSON refuses), and digits that a double cannot hold are rounded.
+(RFC 8259 section 4 leaves it open; ProtoJSON refuses), and digits that a double cannot hold are
+rounded.
 Rule: nothing is known here of messages; a value's meaning is for decoder.py.
 """
 

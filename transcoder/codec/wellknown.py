@@ -1,8 +1,8 @@
 """The JSON forms of Timestamp, Duration, FieldMask and Any; which types have a form of their own.
 
 Struct, Value and ListValue are those of structs.py; wrappers are written as the scalar they hold,
-Empty as a message without fields, by decoder.py and encoder.py. Follows the comments of the .proto
-files in google/protobuf, and RFC 3339.
+Empty as a message without fields, by decoder.py and encoder.py. Follows protobuf.dev,
+"ProtoJSON Format", and RFC 3339.
 Rule: a message that has no JSON form (a Timestamp in the year 10000) is a Fault.
 """
 

@@ -44,7 +44,7 @@ Refuse = Callable[[TranscodeError], web.StreamResponse]
 
 _CALL_KEY: Final = web.RequestKey("call", Call)
 LINGER_S: Final = 1.0
-"""How long a client that still sends an unwanted body has to read its answer (RFC 9112, 9.6)."""
+"""Seconds for a client that sends an unwanted body to read its answer (RFC 9112 section 9.6)."""
 _READ_BUFFER_BYTES: Final = 64 << 10
 """aiohttp stops reading a body at twice this, until the handler takes some."""
 _PROGRESS_BYTES: Final = 64 << 10

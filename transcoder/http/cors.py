@@ -1,7 +1,7 @@
 """Which origins may call from a browser, and the headers that tell the browser so.
 
-Follows the Fetch standard, section "HTTP extensions for cross-origin requests", and the Private
-Network Access draft (one header more in a preflight). For every protocol, errors included.
+Follows the Fetch standard, "CORS protocol", and the Private Network Access draft (one header more
+in a preflight). For every protocol, errors included.
 
 Rule 1: headers only; which request is a preflight, and what else an answer holds, dispatch.py says.
 Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:

@@ -1,7 +1,7 @@
 """Content codings of HTTP bodies: gzip, br and zstd; which a request has, which its answer gets.
 
-Follows RFC 9110, sections 8.4 (Content-Encoding), 12.4.2 (quality values), 12.5.3 (Accept-Encoding)
-and 15.5.16 (415 says what is taken); RFC 1952 (gzip), RFC 7932 (br), RFC 8878 and 9659 (zstd).
+Follows RFC 9110 sections 8.4 (Content-Encoding), 12.4.2 (quality values), 12.5.3 (Accept-Encoding)
+and 15.5.16 (415 says what is taken); RFC 1952 (gzip), RFC 7932 (br), RFC 8878 and RFC 9659 (zstd).
 
 Rule 1: no I/O.
 Rule 2: of a payload that inflates beyond the limit no more than the limit ever exists; of br, which

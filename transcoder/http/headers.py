@@ -1,7 +1,7 @@
 """HTTP headers to gRPC metadata and back.
 
-Follows gRPC over HTTP/2 ("Requests": Custom-Metadata, Timeout) and RFC 9110 section 7.6.1
-(hop-by-hop fields). What passes and under which name is one table each way, below.
+Follows grpc/doc/PROTOCOL-HTTP2.md (Custom-Metadata, Timeout) and RFC 9110 section 7.6.1 (hop-by-hop
+fields). What passes and under which name is one table each way, below.
 Rule: one look-up by name must not walk all headers; most requests ask for two names.
 """
 

@@ -4,7 +4,7 @@
 have: compression, chunking, cookies, payload objects. This one knows its body, so headers and body
 leave in one write. Bodies that should wait for a slow reader are left to `web.Response`.
 
-Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110, sections 9.3.2 (HEAD) and
+Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections 9.3.2 (HEAD) and
 12.5.5 (Vary).
 """
 
@@ -23,7 +23,7 @@ ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
 
 NO_CONTENT: Final = frozenset({204, 205, 304})
-"""What comes without a body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5)."""
+"""What comes without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
 _NO_LENGTH: Final = frozenset({204, 304})
 """And without Content-Length: a 304 would speak of the body that it stands for (8.6)."""
 

@@ -1,6 +1,6 @@
 """Unix sockets by path: who may bind one, who may connect, what is left of it.
 
-Follows unix(7), flock(2), and doc/naming.md of grpc for addresses ("unix:path", "unix:///path").
+Follows unix(7), flock(2), and grpc/doc/naming.md for addresses ("unix:path", "unix:///path").
 Rule 1: no file is removed but a socket of this user that nobody listens on. Who replaces one holds
 a lock of its folder from the look to the listening, so that two processes never take one path.
 Rule 2: owner and group may connect, nobody else, from the first moment on.

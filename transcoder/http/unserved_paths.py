@@ -1,6 +1,6 @@
 """Texts for paths that are not served: a 404 as JSON or as a page, or UNIMPLEMENTED.
 
-Follows RFC 9110 section 15.5.5 (404) and 12.5.1 (Accept).
+Follows RFC 9110 sections 15.5.5 (404) and 12.5.1 (Accept).
 Rule: nothing that a request holds is in it.
 """
 

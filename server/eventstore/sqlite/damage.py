@@ -1,6 +1,6 @@
 """Finds damage of a database before anybody relies on it.
 
-Follows the documentation of SQLite's PRAGMA quick_check and integrity_check. The quick check looks
+Follows sqlite.org/pragma.html, quick_check and integrity_check. The quick check looks
 at every page, but not at what indexes hold; a large database is not looked at to its end.
 """
 

@@ -1,6 +1,6 @@
 """What a page of another site gets from the server, in Chromium: nothing, and no call is made.
 
-Follows grpc-web.md's last line of bad input: forms and text/plain need no preflight.
+Follows docs/grpc-web.md "What is left of sonora": forms and text/plain need no preflight.
 """
 
 from collections.abc import AsyncIterator

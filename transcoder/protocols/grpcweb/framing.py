@@ -1,7 +1,8 @@
 """gRPC-Web framing: bytes in, messages out; a response message or a failure in, bytes out.
 
-Follows grpc/doc: PROTOCOL-WEB.md (frames, the trailer frame), PROTOCOL-HTTP2.md (Timeout, Status-
-Message, Custom-Metadata) and statuscodes.md, which gives the code for each way a body can be wrong.
+Follows grpc/doc/PROTOCOL-WEB.md (frames, the trailer frame), grpc/doc/PROTOCOL-HTTP2.md (Timeout,
+Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md, which gives the code for each way a
+body can be wrong.
 
 Rule 1: no I/O. What comes in may be cut anywhere; how it is cut changes no result.
 Rule 2: the status goes into a trailer frame of the body, always, and never into HTTP headers: that

@@ -1,6 +1,6 @@
 """The one message of a gRPC-Web request: received, inflated, parsed.
 
-Follows PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
+Follows grpc/doc/PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
 Rule: framing is `grpcweb`'s; where the body comes from is ASGI's affair.
 """
 

@@ -10,20 +10,17 @@ from server.domain.aggregates import (
     Name,
     State,
     action_key,
-    evolve,
-    evolve_flow,
     flow_key,
-    flows_of,
     is_dependant,
     member_key,
     org_key,
     token_key,
-    unique_names,
     user_key,
 )
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
 from server.domain.org import Member, Org
+from server.domain.projection import Projection
 from server.domain.user import Token, User
 from server.eventstore.contract import Loaded, Needs, Writes
 
@@ -42,12 +39,11 @@ class Batch:
     """Implements `Facts`; an aggregate or a name that no command declared is a KeyError."""
 
     __slots__ = (
-        "_changed",
         "_events",
-        "_names_changed",
         "_orgs_of_actions",
         "_owners",
         "_position",
+        "_projection",
         "_sequences",
         "_states",
         "now",
@@ -56,13 +52,12 @@ class Batch:
     def __init__(self, loaded: Loaded) -> None:
         self.now = loaded.now
         self._position = loaded.position
-        self._states: dict[Key, State | None] = dict(loaded.states)
-        self._sequences = dict(loaded.sequences)
-        self._owners: dict[Name, str | None] = dict(loaded.names)
+        self._projection = Projection(loaded.states)
+        self._states = self._projection.states
+        self._sequences = loaded.sequences
+        self._owners = loaded.names
         self._orgs_of_actions = loaded.orgs_of_actions
         self._events: list[RecordedEvent] = []
-        self._changed: dict[Key, State | None] = {}
-        self._names_changed: dict[Name, str | None] = {}
 
     def state(self, key: Key) -> State | None:
         return self._states[key]
@@ -105,13 +100,21 @@ class Batch:
         )
 
     def owner(self, name: Name) -> str | None:
-        return self._owners[name]
+        projection = self._projection
+        if name in projection.claimed:
+            return projection.claimed[name]
+        owner = self._owners[name]
+        return None if name in projection.released else owner
 
     def apply(self, changes: Sequence[Change], *, editor: str) -> None:
-        """Let the changes of one command happen, after all that happened before."""
+        """Applies the changes of one command, after those of the earlier ones."""
+        projection = self._projection
         for key, org_id, event in changes:
-            before = self._states[key]
-            last = self._sequences.get(key, 0) if before is None else before.sequence
+            state = self._states[key]
+            if state is None:
+                last = projection.ended.get(key) or self._sequences.get(key, 0)
+            else:
+                last = state.sequence
             self._position += 1
             recorded = RecordedEvent(
                 self._position,
@@ -124,32 +127,15 @@ class Batch:
                 editor,
                 self.now,
             )
-            after = evolve(before, recorded)
             self._events.append(recorded)
-            self._states[key] = self._changed[key] = after
-            if after is None:
-                self._sequences[key] = recorded.sequence
-            self._rename(before, after)
-            if key[0] == "org":
-                self._apply_to_flows(recorded)
+            projection.apply(key, recorded)
 
     def writes(self) -> Writes:
-        claimed = {name: owner for name, owner in self._names_changed.items() if owner is not None}
-        return Writes(self._events, self._changed, self._names_changed.keys(), claimed)
-
-    def _apply_to_flows(self, event: RecordedEvent) -> None:
-        for key in flows_of(event):
-            self._states[key] = self._changed[key] = evolve_flow(self._states[key], event)
-
-    def _rename(self, before: State | None, after: State | None) -> None:
-        if isinstance(before, Action) and isinstance(after, Action) and before.name == after.name:
-            return  # as nearly always
-        old = () if before is None else unique_names(before)
-        new = () if after is None else unique_names(after)
-        for name in old:
-            if name not in new:
-                self._owners[name] = self._names_changed[name] = None
-        if after is not None:
-            for name in new:
-                if name not in old:
-                    self._owners[name] = self._names_changed[name] = after.id
+        projection = self._projection
+        return Writes(
+            self._events,
+            projection.changed,
+            projection.released,
+            projection.claimed,
+            projection.ended,
+        )

@@ -86,12 +86,14 @@ class Writes:
         states: the state of each changed aggregate after the batch; None once it is removed.
         names_released: taken away before `names_claimed` is given.
         names_claimed: the new owner of each name.
+        ended: the last sequence of each aggregate that ended, also if it lives again.
     """
 
     events: Sequence[RecordedEvent]
     states: Mapping[Key, State | None]
     names_released: Collection[Name]
     names_claimed: Mapping[Name, str]
+    ended: Mapping[Key, int] = field(default_factory=dict)
 
 
 Decide: TypeAlias = Callable[[Loaded], Writes]

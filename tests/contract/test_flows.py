@@ -66,6 +66,19 @@ class FlowsContract(Contract):
             "3": "name of 3",
         }
 
+    async def test_flow_that_is_set_again_after_it_was_cleared_is_as_new(
+        self, store: EventStore, clock: HandClock
+    ) -> None:
+        await filled(store)
+        await commit(store, set_("1"))
+        clock.now += SECOND
+        await commit(store, ClearFlow("org", TOKEN, "ada"))
+        clock.now += SECOND
+        await commit(store, set_("1"))
+        read = await store.flow("org", TOKEN)
+        assert read.flow is not None
+        assert (read.flow.created_at, read.flow.position) == (NOON + 2 * SECOND, 5)
+
     async def test_flow_that_was_never_set_is_nothing(self, store: EventStore) -> None:
         await filled(store)
         await commit(store, set_("1", type=LOGIN, trigger=POST_AUTH))

@@ -18,7 +18,7 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.eventstore.sqlite.rows import select
+from server.eventstore.sqlite.tables import select
 
 Value: TypeAlias = str | int | bytes
 

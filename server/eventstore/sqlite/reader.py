@@ -20,10 +20,10 @@ from server.domain.user import Token, User
 from server.eventstore.contract import Contents, EndedOrg, FlowRead, Page
 from server.eventstore.queries import ActionsQuery
 from server.eventstore.runs import RunsPage, RunsQuery
-from server.eventstore.sqlite import listing, rows
+from server.eventstore.sqlite import listing, rows, tables
 from server.eventstore.sqlite import runs as run_log
 from server.eventstore.sqlite.connect import Access, connect, storage
-from server.eventstore.sqlite.rows import MACHINE_IDS, SELECT_EVENTS, select
+from server.eventstore.sqlite.tables import MACHINE_IDS, SELECT_EVENTS, select
 
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
@@ -117,19 +117,19 @@ class Reader:
         return [rows.org(row) for row in self._all(_ORGS, ())]
 
     def ended_orgs(self) -> Sequence[EndedOrg]:
-        return [EndedOrg(*row) for row in self._all(rows.ENDED_ORGS, ())]
+        return [EndedOrg(*row) for row in self._all(tables.ENDED_ORGS, ())]
 
     def contents(self, org_id: str) -> Contents:
         whose = {"org_id": org_id}
         with self._at_one_moment() as connection:
             counts = {
                 kind: connection.execute(f"SELECT count(*) {those}", whose).fetchone()[0]
-                for kind, those in rows.GOING_WITH_ORG.items()
+                for kind, those in tables.GOING_WITH_ORG.items()
             }
         return Contents(counts["action"], counts["user"], counts["member"], counts["token"])
 
     def some_contents(self, org_id: str, limit: int, chars_max: int) -> Sequence[Key]:
-        for kind, those in rows.GOING_WITH_ORG.items():
+        for kind, those in tables.GOING_WITH_ORG.items():
             chars = "length(script)" if kind == "action" else "0"
             found = self._all(
                 f"SELECT id, {chars} {those} LIMIT :limit", {"org_id": org_id, "limit": limit}
@@ -217,7 +217,7 @@ def _flow(connection: sqlite3.Connection, org_id: str, type: int) -> Flow | None
 
 def _actions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, Action]:
     actions: dict[str, Action] = {}
-    for some in rows.chunks([*ids]):
-        for row in connection.execute(rows.TABLES["action"].loads[len(some)], some):
+    for some in tables.chunks([*ids]):
+        for row in connection.execute(tables.TABLES["action"].loads[len(some)], some):
             actions[row[0]] = rows.action(row)
     return actions

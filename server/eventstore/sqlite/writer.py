@@ -10,15 +10,14 @@ so writing works again as soon as storage does.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from server.clock import Clock
 from server.domain.action import Action
-from server.domain.aggregates import Key, Name, State
+from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
 from server.eventstore.contract import Decide, Loaded, Needs, Writes
 from server.eventstore.files import check, make
@@ -26,7 +25,7 @@ from server.eventstore.position_file import PositionFile
 from server.eventstore.presence import Presence
 from server.eventstore.runs import LoggedRun
 from server.eventstore.sqlite import runs as run_log
-from server.eventstore.sqlite import schema
+from server.eventstore.sqlite import schema, state_tables
 from server.eventstore.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
@@ -37,30 +36,10 @@ from server.eventstore.sqlite.connect import (
     storage,
 )
 from server.eventstore.sqlite.damage import check_quickly, check_whole
-from server.eventstore.sqlite.rows import (
-    DEPENDANTS,
-    INSERT_EVENTS,
-    MACHINE_IDS,
-    MOVES,
-    ORGS_OF_ACTIONS,
-    ROWS_MAX,
-    TABLES,
-    Row,
-    chunks,
-    event_row,
-    is_moved,
-    move_row,
-    state_row,
-)
+from server.eventstore.sqlite.rows import event_row
+from server.eventstore.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
 
 _LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
-_NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
-_LAST_SEQUENCE: Final = "SELECT sequence FROM removed WHERE aggregate_type = ? AND aggregate_id = ?"
-_REMOVED: Final = (
-    "INSERT OR REPLACE INTO removed (aggregate_type, aggregate_id, sequence) VALUES (?, ?, ?)"
-)
-_RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
-_CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
 
 RECENT_MAX: Final = 1_024
 """States kept after they were written; nobody else writes, so they are what a load would find."""
@@ -246,60 +225,22 @@ class Writer:
 
     def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
         states: dict[Key, State | None] = {key: self._recent.get(key) for key in needs.aggregates}
-        unknown = [key for key, state in states.items() if state is None]
-        for kind, ids in _by_type(unknown).items():
-            table = TABLES[kind]
-            for some in chunks(ids):
-                for row in connection.execute(table.loads[len(some)], some):
-                    states[(kind, row[0])] = table.to_state(row)
-        for owner_kind, owner_id in needs.dependants_of:
-            for kind, statement in DEPENDANTS.get(owner_kind, {}).items():
-                for row in connection.execute(statement, (owner_id,)):
-                    states[(kind, row[0])] = TABLES[kind].to_state(row)
-        sequences: dict[Key, int] = {}
-        for key in unknown:
-            if states[key] is None:
-                for (sequence,) in connection.execute(_LAST_SEQUENCE, key):
-                    sequences[key] = sequence
-        names: dict[Name, str | None] = dict.fromkeys(needs.names)
-        for name in names:
-            for (owner,) in connection.execute(_NAME_OWNER, name):
-                names[name] = owner
+        if unknown := [key for key, state in states.items() if state is None]:
+            states.update(state_tables.load_states(connection, unknown))
+        if needs.dependants_of:
+            states.update(state_tables.load_dependants(connection, needs.dependants_of))
+        absent = [key for key in unknown if states[key] is None]
+        sequences = state_tables.load_sequences(connection, absent) if absent else {}
+        names = state_tables.load_owners(connection, needs.names) if needs.names else {}
         orgs_of_actions: dict[str, str | None] = dict.fromkeys(needs.actions)
         for some in chunks([*orgs_of_actions]):
             orgs_of_actions.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
         return Loaded(states, sequences, names, self._position, self._clock(), orgs_of_actions)
 
     def _write(self, connection: sqlite3.Connection, loaded: Loaded, writes: Writes) -> None:
-        if writes.names_released:
-            connection.executemany(_RELEASE_NAME, writes.names_released)
-        if writes.names_claimed:
-            claimed = [(*name, owner) for name, owner in writes.names_claimed.items()]
-            connection.executemany(_CLAIM_NAME, claimed)
-        _execute(connection, INSERT_EVENTS, [event_row(event) for event in writes.events])
-        living: dict[str, list[Row]] = {}
-        moved: list[Row] = []
-        removed: set[Key] = set()
-        came_again: set[Key] = set()
-        for key, state in writes.states.items():
-            before = loaded.states.get(key)
-            if state is None:
-                removed.add(key)
-            elif isinstance(state, Action) and is_moved(before, state):
-                moved.append(move_row(state))
-            else:
-                if before is not None and before.position != state.position:
-                    came_again.add(key)
-                living.setdefault(key[0], []).append(state_row(state))
-        if moved:
-            connection.executemany(MOVES, moved)
-        for kind, ids in _by_type(removed | came_again).items():
-            connection.executemany(TABLES[kind].delete, [(id_,) for id_ in ids])
-        for kind, rows in living.items():
-            _execute(connection, TABLES[kind].upserts, rows)
-        if removed:
-            ended = [event[2:5] for event in writes.events if event[2:4] in removed]
-            connection.executemany(_REMOVED, ended)
+        events = [event_row(event) for event in writes.events]
+        state_tables.insert(connection, INSERT_EVENTS, events)
+        state_tables.write(connection, loaded.states, writes)
 
     def _remember(self, states: Mapping[Key, State | None]) -> None:
         recent = self._recent
@@ -321,22 +262,3 @@ def _is_long(state: State) -> bool:
         # What was last set has all that a trigger runs, and what was removed since.
         return sum(len(ids) for _, ids in state.last_set) > RECENT_MAX_IDS
     return isinstance(state, Action) and len(state.script) > RECENT_MAX_CHARS
-
-
-def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
-    ids: dict[str, list[str]] = {}
-    for kind, id_ in keys:
-        ids.setdefault(kind, []).append(id_)
-    return ids
-
-
-def _execute(
-    connection: sqlite3.Connection, statements: Mapping[int, str], rows: Sequence[Row]
-) -> None:
-    """Execute with all rows, by the largest statements that they fill."""
-    start = 0
-    while left := len(rows) - start:
-        length = min(ROWS_MAX, 1 << (left.bit_length() - 1))
-        part = rows[start : start + length]
-        connection.execute(statements[length], [*chain.from_iterable(part)])
-        start += length

@@ -16,7 +16,7 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.eventstore.sqlite import SqliteEventStore, listing, rows, schema
+from server.eventstore.sqlite import SqliteEventStore, listing, schema, tables
 from server.eventstore.sqlite.listing import Statement
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
@@ -162,5 +162,5 @@ async def test_actions_of_an_older_version_are_found_and_counted(
 def test_organisations_that_ended_are_looked_for_among_what_was_removed(
     database: sqlite3.Connection,
 ) -> None:
-    first, *_ = plan(database, Statement(rows.ENDED_ORGS, ()))
+    first, *_ = plan(database, Statement(tables.ENDED_ORGS, ()))
     assert first == "SEARCH removed USING PRIMARY KEY (aggregate_type=?)"

@@ -1,0 +1,127 @@
+"""Loads and writes current states, and the owners of unique names, inside a transaction.
+
+Knows no event but by what it changed: a commit and a rebuild write the same rows.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from server.domain.aggregates import Key, Name, State
+from server.eventstore.contract import Writes
+from server.eventstore.sqlite.rows import Row
+from server.eventstore.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
+
+_NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_CLAIM_NAME: Final = "INSERT INTO names (scope, org_id, name, owner) VALUES (?, ?, ?, ?)"
+
+_LAST_SEQUENCE: Final = "SELECT sequence FROM removed WHERE aggregate_type = ? AND aggregate_id = ?"
+_ENDED: Final = (
+    "INSERT OR REPLACE INTO removed (aggregate_type, aggregate_id, sequence) VALUES (?, ?, ?)"
+)
+
+
+def load_states(connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterable[tuple[Key, State]]:
+    """Yields those that live."""
+    for kind, ids in _by_type(keys).items():
+        table = TABLES[kind]
+        for some in chunks(ids):
+            for row in connection.execute(table.loads[len(some)], some):
+                yield (kind, row[0]), table.to_state(row)
+
+
+def load_dependants(
+    connection: sqlite3.Connection, keys: Iterable[Key]
+) -> Iterable[tuple[Key, State]]:
+    """Yields what lives only as long as the aggregates of the keys (`aggregates.is_dependant`)."""
+    for kind, id_ in keys:
+        for dependant, statement in DEPENDANTS.get(kind, {}).items():
+            for row in connection.execute(statement, (id_,)):
+                yield (dependant, row[0]), TABLES[dependant].to_state(row)
+
+
+def load_sequences(connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    """Returns the sequence at which each aggregate ended; without those that never did."""
+    return {
+        key: sequence for key in keys for (sequence,) in connection.execute(_LAST_SEQUENCE, key)
+    }
+
+
+def load_owners(connection: sqlite3.Connection, names: Collection[Name]) -> dict[Name, str | None]:
+    """Returns the owner of each name; None where it is free."""
+    owners: dict[Name, str | None] = dict.fromkeys(names)
+    for name in names:
+        for (owner,) in connection.execute(_NAME_OWNER, name):
+            owners[name] = owner
+    return owners
+
+
+def write(
+    connection: sqlite3.Connection, before: Mapping[Key, State | None], writes: Writes
+) -> None:
+    """Writes names and states.
+
+    Args:
+        connection: in a transaction.
+        before: the states as they are stored.
+        writes: what changed.
+    """
+    if writes.names_released:
+        connection.executemany(_RELEASE_NAME, writes.names_released)
+    if writes.names_claimed:
+        claimed = [(*name, owner) for name, owner in writes.names_claimed.items()]
+        connection.executemany(_CLAIM_NAME, claimed)
+    _write_states(connection, before, writes.states)
+    if writes.ended:
+        connection.executemany(_ENDED, [(*key, last) for key, last in writes.ended.items()])
+
+
+def insert(
+    connection: sqlite3.Connection, statements: Mapping[int, str], rows: Sequence[Row]
+) -> None:
+    """Inserts all rows, by the largest statements that they fill."""
+    start = 0
+    while left := len(rows) - start:
+        length = min(ROWS_MAX, 1 << (left.bit_length() - 1))
+        part = rows[start : start + length]
+        connection.execute(statements[length], [*chain.from_iterable(part)])
+        start += length
+
+
+def _write_states(
+    connection: sqlite3.Connection,
+    before: Mapping[Key, State | None],
+    after: Mapping[Key, State | None],
+) -> None:
+    removed: dict[str, list[Row]] = {}
+    changed: dict[tuple[str, tuple[int, ...]], list[Row]] = {}
+    added: dict[str, list[Row]] = {}
+    for key, state in after.items():
+        kind, id_ = key
+        old = before.get(key)
+        if old is not None and (state is None or state.position != old.position):
+            removed.setdefault(kind, []).append((id_,))  # ended, and perhaps created again
+            old = None
+        if state is None:
+            continue
+        table = TABLES[kind]
+        if old is None:
+            added.setdefault(kind, []).append(table.row(state))
+        elif places := table.difference(old, state):
+            row = table.changed_row(state, places)
+            changed.setdefault((kind, places), []).append(row)
+    for kind, rows in removed.items():
+        connection.executemany(TABLES[kind].delete, rows)
+    for (kind, places), rows in changed.items():
+        connection.executemany(TABLES[kind].update(places), rows)
+    for kind, rows in added.items():
+        insert(connection, TABLES[kind].inserts, rows)
+
+
+def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
+    ids: dict[str, list[str]] = {}
+    for kind, id_ in keys:
+        ids.setdefault(kind, []).append(id_)
+    return ids

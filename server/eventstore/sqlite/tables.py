@@ -1,0 +1,192 @@
+"""The tables of current states: one for each kind of aggregate, and its statements.
+
+The columns of a table are the fields of its state, by the same names; that of actions has one
+more, the folded name. A new field needs a column, and an encoder if SQLite does not have its type.
+Rule: a row that exists is changed by the columns that differ, so no field can be left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from itertools import compress
+from operator import attrgetter, ne
+from typing import Any, Final
+
+from server.domain.action import Action
+from server.domain.aggregates import State
+from server.domain.events import RecordedEvent
+from server.domain.flow import Flow
+from server.domain.names import fold
+from server.domain.org import Member, Org
+from server.domain.user import Token, User
+from server.eventstore.sqlite import rows
+from server.eventstore.sqlite.rows import Row
+
+ROWS_MAX: Final = 64
+LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))
+"""Rows of one statement: few lengths, so that each statement stays prepared, and none with as many
+values as an old SQLite refuses (999)."""
+
+MACHINE_IDS: Final = 2**16
+"""Number of machine ids; they are claimed in turn."""
+
+
+def select(name: str, kind: type[State], condition: str) -> str:
+    columns = ", ".join(field.name for field in fields(kind))
+    return f"SELECT {columns} FROM {name} WHERE {condition}"  # noqa: S608 - names of ours
+
+
+def inserts(name: str, columns: Sequence[str]) -> Mapping[int, str]:
+    """Returns statements by their number of rows: one for many is quicker than one a row.
+
+    OR ROLLBACK, as after a failure only a rollback will do: without it SQLite keeps a journal.
+    """
+    row = f"({', '.join('?' * len(columns))})"
+    insert = f"INSERT OR ROLLBACK INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608
+    return {length: insert + ", ".join([row] * length) for length in LENGTHS}
+
+
+def chunks(ids: list[str]) -> Iterator[list[str | None]]:
+    """Yields parts whose length is one of `LENGTHS`, filled up with None."""
+    for start in range(0, len(ids), ROWS_MAX):
+        part = ids[start : start + ROWS_MAX]
+        length = 1 << (len(part) - 1).bit_length()
+        yield [*part, *[None] * (length - len(part))]
+
+
+class Table:
+    """The statements of one table, and its rows.
+
+    Attributes:
+        name: in SQL.
+        loads: for 1, 2, 4, … `ROWS_MAX` ids; NULL stands for none. (Not a JSON array in one
+            statement: json_each ends a text at its first NUL character.)
+        inserts: for 1, 2, 4, … `ROWS_MAX` rows.
+        delete: takes one id.
+        to_state: makes a state of a row.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[State],
+        to_state: Callable[[Row], State],
+        *,
+        encoders: Mapping[str, Callable[[Any], object]] | None = None,
+        derived: Mapping[str, tuple[str, Callable[[Any], object]]] | None = None,
+    ) -> None:
+        """Makes the statements.
+
+        Args:
+            name: in SQL.
+            kind: of its states.
+            to_state: makes a state of a row of the fields.
+            encoders: for fields of a type that SQLite does not have.
+            derived: more columns, each with the field that it is computed from.
+        """
+        names = [field.name for field in fields(kind)]
+        derived = derived or {}
+        by_column = {**(encoders or {}), **{column: of[1] for column, of in derived.items()}}
+        self.name = name
+        self.to_state = to_state
+        self.loads = {
+            length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
+        }
+        self.delete = f"DELETE FROM {name} WHERE id = ?"  # noqa: S608 - names of ours
+        self._columns = (*names, *derived)
+        self.inserts = inserts(name, self._columns)
+        self._values: Callable[[State], tuple[Any, ...]] = attrgetter(
+            *names, *(field for field, _ in derived.values())
+        )
+        self._encoders = [(self._columns.index(column), by_column[column]) for column in by_column]
+        self._places = range(len(self._columns))
+        self._updates: dict[tuple[int, ...], str] = {}
+
+    def row(self, state: State) -> list[Any]:
+        """Returns the values of all columns."""
+        values = [*self._values(state)]
+        for place, encode in self._encoders:
+            values[place] = encode(values[place])
+        return values
+
+    def difference(self, before: State, after: State) -> tuple[int, ...]:
+        """Returns the places of the columns that differ."""
+        return tuple(compress(self._places, map(ne, self._values(before), self._values(after))))
+
+    def update(self, places: tuple[int, ...]) -> str:
+        """Returns the statement that changes these columns: it takes `changed_row`.
+
+        An update of all columns would write a long script and every index again.
+        """
+        statement = self._updates.get(places)
+        if statement is None:
+            changes = ", ".join(f"{self._columns[place]} = ?" for place in places)
+            statement = f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?"  # noqa: S608
+            self._updates[places] = statement
+        return statement
+
+    def changed_row(self, state: State, places: tuple[int, ...]) -> Row:
+        """Returns the values for `update`."""
+        values = self.row(state)
+        return [*map(values.__getitem__, places), state.position]
+
+
+TABLES: Final[Mapping[str, Table]] = {
+    "action": Table(
+        "actions",
+        Action,
+        rows.action,
+        encoders={"state": int, "allowed_to_fail": int},
+        derived={"folded_name": ("name", fold)},
+    ),
+    "flow": Table(
+        "flows",
+        Flow,
+        rows.flow,
+        encoders={"type": int, "triggers": rows.json_text, "last_set": rows.json_text},
+    ),
+    "org": Table("orgs", Org, rows.org),
+    "member": Table("members", Member, rows.member, encoders={"roles": rows.json_text}),
+    "user": Table("users", User, rows.user),
+    "token": Table("tokens", Token, rows.token),
+}
+"""By type of aggregate."""
+
+ORGS_OF_ACTIONS: Final[Mapping[int, str]] = {
+    length: f"SELECT id, org_id FROM actions WHERE id IN ({', '.join('?' * length)})"  # noqa: S608
+    for length in LENGTHS
+}
+
+DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "user": {
+        "member": select("members", Member, "user_id = ?"),
+        "token": select("tokens", Token, "user_id = ?"),
+    }
+}
+"""By type of the aggregate, then of its dependants: a statement that takes its id."""
+
+_ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = :org_id)"
+GOING_WITH_ORG: Final[Mapping[str, str]] = {
+    "action": "FROM actions WHERE org_id = :org_id",
+    "token": f"FROM tokens WHERE {_ITS_USERS}",
+    "member": f"FROM members WHERE org_id = :org_id OR {_ITS_USERS}",
+    "user": "FROM users WHERE org_id = :org_id",
+}
+"""The aggregates that go with the organisation `:org_id`, by type, in the order in which they are
+purged: users last, as the others are found by them."""
+
+_IS_LEFT: Final = " OR ".join(
+    f"EXISTS (SELECT 1 {those.replace(':org_id', 'removed.aggregate_id')})"
+    for those in GOING_WITH_ORG.values()
+)
+ENDED_ORGS: Final = (
+    # CROSS, as SQLite would else look at the first event of whatever there is.
+    "SELECT aggregate_id, created_at FROM removed "  # noqa: S608 - names of ours
+    "CROSS JOIN events USING (aggregate_type, aggregate_id) "
+    f"WHERE aggregate_type = 'org' AND events.sequence = 1 AND ({_IS_LEFT}) ORDER BY position"
+)
+
+INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
+SELECT_EVENTS: Final = (
+    f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours
+    "WHERE position > ? ORDER BY position LIMIT ?"
+)

@@ -13,6 +13,7 @@ import click
 from server.cli import accounts, failures
 from server.cli.call import call
 from server.cli.orgs import org
+from server.cli.rebuild import rebuild
 from server.cli.serve import serve
 
 NAME = "python -m server"
@@ -41,7 +42,7 @@ def commands() -> None:
     """ZITADEL's Actions API as a service: JSON, gRPC and gRPC-Web over one store."""
 
 
-for command in (serve, call, org, *accounts.GROUPS):
+for command in (serve, call, org, *accounts.GROUPS, rebuild):
     commands.add_command(command)
 
 

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
         pytest.param(("token", "create"), id="token create"),
         pytest.param(("token", "list"), id="token list"),
         pytest.param(("token", "revoke"), id="token revoke"),
+        pytest.param(("rebuild",), id="rebuild"),
     ],
 )
 def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> None:

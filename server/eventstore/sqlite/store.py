@@ -33,6 +33,7 @@ from server.eventstore.queries import EVERY_ACTION, ActionsQuery
 from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.eventstore.sqlite.connect import Access, storage
 from server.eventstore.sqlite.reader import Reader
+from server.eventstore.sqlite.rebuild import Progress
 from server.eventstore.sqlite.worker import Worker
 from server.eventstore.sqlite.writer import AS_USUAL, Opening, Writer
 
@@ -257,3 +258,23 @@ class SqliteEventStore:
 
     async def _read(self, call: Callable[[], T]) -> T:
         return await self._reading.submit(call)
+
+
+def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> int:
+    """Makes the current states in a data folder anew from its events; returns how many there are.
+
+    Raises:
+        DataFolderInUse: another process has it.
+        StorageError: there is no database, or it cannot be rebuilt; its states are as they were.
+    """
+    path = folder / DATABASE_FILE
+    if not path.exists():
+        raise StorageError(f"{folder} has no database yet; run `serve` or `org create` first")
+    claimed = DataFolder.claim(folder)
+    writer = Writer(path, clock)
+    try:
+        writer.open()
+        return writer.rebuild(progress)
+    finally:
+        writer.close()
+        claimed.release()

@@ -36,6 +36,7 @@ from server.eventstore.sqlite.connect import (
     storage,
 )
 from server.eventstore.sqlite.damage import check_quickly, check_whole
+from server.eventstore.sqlite.rebuild import Progress, rebuild
 from server.eventstore.sqlite.rows import event_row
 from server.eventstore.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
 
@@ -176,6 +177,12 @@ class Writer:
             connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (MACHINE_IDS,))
             (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
+
+    def rebuild(self, progress: Progress) -> int:
+        """Makes the current states anew from the events; returns how many there are."""
+        self._recent.clear()
+        with self._patient() as connection:
+            return rebuild(connection, progress)
 
     def check(self) -> None:
         """Keeps the last position beside the database, if all files are where they were.

@@ -1,0 +1,57 @@
+"""rebuild: makes the current state anew from the events, while no other process has the folder."""
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from server.cli import output
+from server.cli.failures import Failed
+from server.cli.performing import JSON, stored
+from server.cli.settings import settings
+
+if TYPE_CHECKING:
+    from server.eventstore.sqlite.rebuild import Progress
+
+PROGRESS_S: Final = 1.0
+"""Seconds between two lines that say how far it is."""
+
+
+@click.command(
+    short_help="Make the current state anew from the events.",
+    epilog="Example: python -m server rebuild --data-dir ./data",
+)
+@JSON
+@stored
+def rebuild(as_json: bool, **flags: object) -> None:
+    """Make the current state anew from the events; no service may run on the data folder.
+
+    Events are the truth; what is read is a state that is kept beside them. All of it changes at
+    once, at the end: until then, and if this is stopped, all stays as it was.
+    """
+    from server.eventstore.contract import DataFolderInUse, StorageError
+    from server.eventstore.sqlite.store import rebuild as rebuild_states
+
+    folder = settings(flags).config.data_dir
+    try:
+        events = rebuild_states(folder, _progress())
+    except DataFolderInUse as error:
+        raise Failed(f"{error}; stop it first, as rebuild needs the folder for itself") from error
+    except StorageError as error:
+        raise Failed(str(error)) from error
+    if as_json:
+        output.as_json({"events": events})
+    else:
+        click.echo(f"rebuilt the current state from {events} events")
+
+
+def _progress() -> "Progress":
+    due = 0.0
+
+    def show(applied: int, total: int) -> None:
+        nonlocal due
+        if time.monotonic() >= due or applied == total:
+            due = time.monotonic() + PROGRESS_S
+            click.echo(f"applied {applied} of {total} events", err=True)
+
+    return show

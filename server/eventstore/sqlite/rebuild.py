@@ -1,0 +1,86 @@
+"""Makes the tables of current states anew from the events.
+
+All in one transaction: a process that is killed meanwhile leaves the tables as they were.
+Machine ids and the log of runs do not follow from events, and stay.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from server.domain.aggregates import Key, State, flows_of
+from server.domain.events import RecordedEvent
+from server.domain.projection import Projection
+from server.eventstore.contract import StorageError, Writes
+from server.eventstore.sqlite import rows, state_tables
+from server.eventstore.sqlite.tables import SELECT_EVENTS, TABLES
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Takes how many events were applied, of how many."""
+
+EVENTS_AT_ONCE: Final = 256
+"""Events between two writes of the states that they change."""
+
+_ALL: Final = -1
+_COUNT: Final = "SELECT count(*) FROM events"
+_TABLES: Final = (
+    *(table.name for table in TABLES.values()),
+    "names",
+    "removed",
+    "action_totals",  # last, as to delete actions changes it
+)
+
+
+def rebuild(connection: sqlite3.Connection, progress: Progress) -> int:
+    """Returns how many events there are.
+
+    Raises:
+        StorageError: an event cannot be applied; nothing is changed.
+        sqlite3.Error: storage fails; nothing is changed once the connection is closed.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    (total,) = connection.execute(_COUNT).fetchone()
+    progress(0, total)
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+    applied = 0
+    for events in _events(connection):
+        _apply(connection, events)
+        applied += len(events)
+        progress(applied, total)
+    connection.execute("COMMIT")
+    return applied
+
+
+def _events(connection: sqlite3.Connection) -> Iterator[list[RecordedEvent]]:
+    found = connection.execute(SELECT_EVENTS, (0, _ALL))
+    while some := found.fetchmany(EVENTS_AT_ONCE):
+        yield [rows.event(row) for row in some]
+
+
+def _apply(connection: sqlite3.Connection, events: list[RecordedEvent]) -> None:
+    before = _states_before(connection, events)
+    projection = Projection(before)
+    for event in events:
+        try:
+            projection.apply((event.aggregate_type, event.aggregate_id), event)
+        except (LookupError, TypeError, ValueError) as error:
+            of = f"{event.type} of {event.aggregate_type} {event.aggregate_id}"
+            message = f"event {event.position} ({of}) cannot be applied: {error}"
+            raise StorageError(message) from error
+    writes = Writes(
+        events, projection.changed, projection.released, projection.claimed, projection.ended
+    )
+    state_tables.write(connection, before, writes)
+
+
+def _states_before(
+    connection: sqlite3.Connection, events: list[RecordedEvent]
+) -> dict[Key, State | None]:
+    keys: dict[Key, State | None] = {}
+    for event in events:
+        keys[event.aggregate_type, event.aggregate_id] = None
+        keys.update(dict.fromkeys(flows_of(event)))
+    known = [key for key in keys if key[0] in TABLES]
+    keys.update(state_tables.load_states(connection, known))
+    return keys

@@ -1,0 +1,98 @@
+"""A store with every kind of event, and all that is in its database."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from server.commands.actions import (
+    CreateAction,
+    DeactivateAction,
+    DeleteAction,
+    ReactivateAction,
+    UpdateAction,
+)
+from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
+from server.commands.removal import RemoveOrg
+from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
+from server.domain.flow import FlowType, TriggerType
+from server.eventstore.runs import LoggedRun
+from server.eventstore.sqlite import SqliteEventStore
+from tests.clocks import NOON, SECOND, HandClock
+from tests.contract.stores import commit
+
+EVENT_TYPES: Final = {
+    "action.added",
+    "action.changed",
+    "action.deactivated",
+    "action.reactivated",
+    "action.removed",
+    "member.added",
+    "member.changed",
+    "member.removed",
+    "org.added",
+    "org.changed",
+    "org.flow.cleared",
+    "org.flow.trigger_actions.cascade.removed",
+    "org.flow.trigger_actions.set",
+    "org.removed",
+    "token.added",
+    "token.removed",
+    "user.added",
+    "user.changed",
+    "user.removed",
+}
+
+_TOKEN, _LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
+_PRE_USERINFO, _POST_AUTH = TriggerType.PRE_USERINFO_CREATION, TriggerType.POST_AUTHENTICATION
+_ROLES, _OTHER_ROLES = ("ORG_OWNER",), ("ORG_OWNER_VIEWER", "ORG_ACTION_RUNNER")
+
+
+def _set(org_id: str, *ids: str) -> SetTriggerActions:
+    return SetTriggerActions(org_id, _TOKEN, _PRE_USERINFO, ids, "ada")
+
+
+async def fill(folder: Path) -> None:
+    """Makes a store in which each kind of event has happened, some to what had ended."""
+    clock = HandClock()
+    store = await SqliteEventStore.open(folder, clock=clock)
+    for commands in (
+        (CreateOrg("o", "Acme", ""), CreateUser("o", "ada", "Ada", "", "de", "ada@issuer")),
+        (CreateOrg("p", "Other", ""), CreateUser("o", "bob", "Bob", "")),
+        (AddMember("o", "ada", _ROLES, ""), AddMember("p", "bob", _ROLES, "")),
+        (CreateToken("o", "ada", "t1", b"\x01" * 32, "laptop", 2 * NOON, ""),),
+        (CreateToken("o", "ada", "t2", b"\x02" * 32, "", None, ""), RevokeToken("t1", "")),
+        (CreateToken("o", "bob", "t3", b"\x03" * 32, "", None, ""),),
+        [CreateAction("o", id, f"Greet\0{id}", f"// {id}", 7, True, "ada") for id in "123456"],
+        [CreateAction("p", id, f"greet {id}", "", 0, False, "") for id in "789"],
+        (_set("o", "1", "2", "3"), _set("p", "7"), DeactivateAction("o", "1", "ada")),
+        (SetTriggerActions("o", _LOGIN, _POST_AUTH, ("2",), ""), DeactivateAction("o", "2", "")),
+        (DeleteAction("o", "2", "ada"), ReactivateAction("o", "1", "ada")),
+        (ClearFlow("o", _LOGIN, ""), RenameOrg("o", "ACME", "")),
+        (SetTriggerActions("o", _LOGIN, _POST_AUTH, ("3",), ""), ClearFlow("o", _TOKEN, "")),
+        (UpdateAction("o", "3", "İstanbul", "script", 20_000_000_000, False, ""),),
+        (CreateAction("o", "10", "GREET\x002", "", 0, False, ""), _set("o", "10")),
+        (UpdateUser("o", "ada", "Eve", "", "", ""), SetRoles("o", "ada", _OTHER_ROLES, None, "")),
+        (RemoveMember("o", "ada", None, ""), AddMember("o", "ada", _ROLES, "")),
+        (RemoveMember("p", "bob", None, ""),),
+        (AddMember("p", "bob", _ROLES, ""), UpdateUser("o", "bob", None, None, "ada@issuer", "")),
+        (AddMember("o", "bob", _ROLES, ""), RemoveUser("bob", None, "")),
+        (CreateOrg("q", "other 2", ""), RemoveOrg("p", None, "")),
+    ):  # fmt: skip
+        clock.now += SECOND
+        await commit(store, *commands)
+    run = LoggedRun("o", 2, 4, NOON, (("1", False), ("10", True)), b"content")
+    await store.append_runs([run], since=0, max_bytes=1 << 20)
+    await store.claim_machine_id()
+    await store.close()
+
+
+def rows(folder: Path) -> dict[str, list[Any]]:
+    """Returns all rows of all tables."""
+    with closing(sqlite3.connect(folder / "events.sqlite")) as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: database.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608
+            for (name,) in names
+        }

@@ -20,7 +20,6 @@ from server.domain.aggregates import Key, member_key, org_key, user_key
 from server.domain.org import Member, Org, member_id
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
-from server.eventstore.contract import NOTHING, EndedOrg, EventStore
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
 from server.locale import Texts
@@ -47,6 +46,7 @@ from server.operations import (
     SetRoles,
     UpdateUser,
 )
+from server.store.contract import NOTHING, EndedOrg, EventStore
 
 EDITOR: Final = ""
 """Of what the command line does: nobody who has a token."""

@@ -17,10 +17,10 @@ from typing import Final
 import msgspec
 
 from server.admin import Admin
-from server.eventstore.contract import StorageError
-from server.eventstore.files import check
 from server.operations import AdminError, Operation, Result
 from server.socket_folder import SOCKET_FILE, SocketFolder
+from server.store.contract import StorageError
+from server.store.files import check
 
 PATH_MAX_BYTES: Final = 100
 """A unix socket's path is bounded: 108 bytes on Linux, 104 elsewhere, its NUL included."""

@@ -23,10 +23,6 @@ from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
-from server.eventstore.contract import StorageError
-from server.eventstore.files import risks_of
-from server.eventstore.sqlite import AS_USUAL, Opening
-from server.eventstore.sqlite.store import SqliteEventStore
 from server.execution.contract import Options, Unavailable
 from server.execution.executor import Executor
 from server.execution.pool import default_workers
@@ -50,6 +46,10 @@ from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.services.run_records import Records
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
+from server.store.contract import StorageError
+from server.store.files import risks_of
+from server.store.sqlite import AS_USUAL, Opening
+from server.store.sqlite.store import SqliteEventStore
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version

@@ -19,10 +19,10 @@ from server.clock import wall_clock
 from server.commands.orgs import AddMember, CreateOrg
 from server.commands.queue import CommandQueue
 from server.commands.users import CreateToken, CreateUser
-from server.eventstore.contract import EventStore, StorageError
-from server.eventstore.files import check
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
+from server.store.contract import EventStore, StorageError
+from server.store.files import check
 from server.threads import ThreadPool
 
 ORG_NAME: Final = "Default"

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from server.eventstore.files import check, make, open_ours, sync_folder
 from server.identity.tokens import PREFIX
+from server.store.files import check, make, open_ours, sync_folder
 
 _READ_MAX_BYTES: Final = 4096
 """More is neither a token nor a notice."""

@@ -19,8 +19,8 @@ from typing import Final
 import structlog
 
 from server.clock import Clock, text_of, wall_clock
-from server.eventstore.contract import StorageError
-from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery, RunStore
+from server.store.contract import StorageError
+from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
 
 WAITING_MAX_BYTES: Final = 8 << 20
 """Runs in memory, as `LoggedRun.size` counts them."""

@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from server.eventstore.contract import StorageError
-from server.eventstore.files import check
+from server.store.contract import StorageError
+from server.store.files import check
 
 SOCKET_FILE: Final = "admin.sock"
 

@@ -17,8 +17,8 @@ from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, 
 from server.commands.removal import RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.flow import FlowType, TriggerType
-from server.eventstore.runs import LoggedRun
-from server.eventstore.sqlite import SqliteEventStore
+from server.store.runs import LoggedRun
+from server.store.sqlite import SqliteEventStore
 from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import commit
 

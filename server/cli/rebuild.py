@@ -11,7 +11,7 @@ from server.cli.performing import JSON, stored
 from server.cli.settings import settings
 
 if TYPE_CHECKING:
-    from server.eventstore.sqlite.rebuild import Progress
+    from server.store.sqlite.rebuild import Progress
 
 PROGRESS_S: Final = 1.0
 """Seconds between two lines that say how far it is."""
@@ -29,8 +29,8 @@ def rebuild(as_json: bool, **flags: object) -> None:
     Events are the truth; what is read is a state that is kept beside them. All of it changes at
     once, at the end: until then, and if this is stopped, all stays as it was.
     """
-    from server.eventstore.contract import DataFolderInUse, StorageError
-    from server.eventstore.sqlite.store import rebuild as rebuild_states
+    from server.store.contract import DataFolderInUse, StorageError
+    from server.store.sqlite.store import rebuild as rebuild_states
 
     folder = settings(flags).config.data_dir
     try:

@@ -12,10 +12,10 @@ from server.admin import Admin
 from server.admin_socket import ask
 from server.cli.failures import Failed
 from server.commands.queue import CommandQueue
-from server.eventstore.contract import DataFolderInUse, StorageError
-from server.eventstore.sqlite.store import DATABASE_FILE, SqliteEventStore
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, Operation, Result
+from server.store.contract import DataFolderInUse, StorageError
+from server.store.sqlite.store import DATABASE_FILE, SqliteEventStore
 
 WAIT_S: Final = 5.0
 """For whoever holds the folder: another command that ends soon, a server that is still starting."""

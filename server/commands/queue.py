@@ -18,7 +18,7 @@ from server.commands.batch import Batch, needs_of
 from server.commands.load import ProcessLoad
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal, Unchanged
-from server.eventstore.contract import Loaded, StorageError, Transactions, Writes
+from server.store.contract import Loaded, StorageError, Transactions, Writes
 
 BATCH_MAX: Final = 256
 """Commands of one transaction: beyond this a batch gains little and its callers wait longer."""

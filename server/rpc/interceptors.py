@@ -22,7 +22,6 @@ import structlog
 from grpc.aio import BaseError, UsageError
 
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
@@ -41,6 +40,7 @@ from server.rpc.handlers import (
 )
 from server.rpc.pacing import Pace
 from server.rpc.validation.checks import Check, Validation
+from server.store.contract import StorageError
 from server.threads import TooManyWaiting
 
 CALLS_MAX: Final = 1000

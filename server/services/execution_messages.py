@@ -6,11 +6,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import execution_pb2 as pb
-from server.eventstore.runs import RunsPage
 from server.execution.claims import OVERRIDABLE
 from server.execution.contract import JSON, ActionResult, Effects, Failure, RunResult
 from server.services.execution_requests import page_token
 from server.services.values import fill_value
+from server.store.runs import RunsPage
 
 MUCH: Final = 1000
 """Values in claims, lines of logs, or figures of actions, from which on it takes milliseconds to

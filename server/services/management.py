@@ -13,14 +13,14 @@ from server.domain.action import Action
 from server.domain.flow import TRIGGERS, flow_type, trigger_type
 from server.domain.org import Org
 from server.domain.refusals import not_found
-from server.eventstore.contract import NOTHING_SET, FlowRead, Page
-from server.eventstore.queries import ActionsQuery
 from server.identity.caller import CALLER
 from server.ids import IdGenerator
 from server.locale import Locale
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
 from server.services.no_change import takes_unchanged
+from server.store.contract import NOTHING_SET, FlowRead, Page
+from server.store.queries import ActionsQuery
 from server.threads import ThreadPool
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer

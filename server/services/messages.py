@@ -12,8 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.domain.action import Action, ActionState
 from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
 from server.domain.org import Org
-from server.eventstore.contract import FlowRead, Page
 from server.locale import Texts
+from server.store.contract import FlowRead, Page
 from zitadel import action_pb2, message_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

@@ -7,7 +7,7 @@ refused where it says what to find, and means no sorting where it says how to so
 from typing import Final
 
 from server.domain.refusals import invalid
-from server.eventstore.queries import (
+from server.store.queries import (
     ActionFilter,
     ActionsQuery,
     IdFilter,

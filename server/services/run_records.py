@@ -10,10 +10,10 @@ from typing import Final, Protocol
 import structlog
 
 from actions.v1 import execution_pb2 as pb
-from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.execution.contract import ActionResult
 from server.services.execution_messages import set_duration, set_time
 from server.services.shortening import shortened
+from server.store.runs import LoggedRun, RunsPage, RunsQuery
 
 CONTENT_MAX_BYTES: Final = 64 << 10
 """Of one run, in the log of runs."""

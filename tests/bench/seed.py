@@ -17,9 +17,9 @@ from server.commands.actions import CreateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE
-from server.eventstore.sqlite import SqliteEventStore
 from server.first_start import make_owner
 from server.ids import IdGenerator
+from server.store.sqlite import SqliteEventStore
 from tests.threads import THREADS
 
 AT_ONCE: Final = 5_000

@@ -8,8 +8,8 @@ import pytest
 from server.commands.base import Command
 from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
-from server.eventstore.contract import EventStore, Loaded, Needs, Writes
-from server.eventstore.sqlite import SqliteEventStore, writer
+from server.store.contract import EventStore, Loaded, Needs, Writes
+from server.store.sqlite import SqliteEventStore, writer
 from tests.clocks import HandClock
 from tests.orgless import CreateOrglessAction
 

@@ -6,8 +6,8 @@ from itertools import combinations, product
 import pytest
 
 from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
-from server.eventstore.contract import EventStore
-from server.eventstore.queries import (
+from server.store.contract import EventStore
+from server.store.queries import (
     ActionFilter,
     ActionsQuery,
     IdFilter,

@@ -22,7 +22,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import EventStore, Loaded, Needs, StorageError, Writes
+from server.store.contract import EventStore, Loaded, Needs, StorageError, Writes
 from tests.clocks import NOON, SECOND, YEAR, HandClock
 from tests.contract.stores import (
     Contract,

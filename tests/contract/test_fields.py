@@ -12,7 +12,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, FlowType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import EventStore, Loaded, Needs, Writes
+from server.store.contract import EventStore, Loaded, Needs, Writes
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
 
 STATES: dict[str, State] = {

@@ -9,7 +9,7 @@ from server.domain.aggregates import org_key
 from server.domain.events import JSON, RecordedEvent
 from server.domain.flow import Flow, FlowType, TriggerType
 from server.domain.refusals import Refusal
-from server.eventstore.contract import EventStore, Needs
+from server.store.contract import EventStore, Needs
 from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import (
     Contract,

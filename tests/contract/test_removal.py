@@ -22,7 +22,7 @@ from server.domain.aggregates import (
 )
 from server.domain.flow import FlowType, TriggerType
 from server.domain.refusals import Refusal
-from server.eventstore.contract import NOTHING, Contents, EndedOrg, EventStore, Needs
+from server.store.contract import NOTHING, Contents, EndedOrg, EventStore, Needs
 from tests.contract.stores import (
     Contract,
     OnSqlite,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
+from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
 from tests.clocks import NOON, SECOND, YEAR
 from tests.contract.stores import OnSqlite
 

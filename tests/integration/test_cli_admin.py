@@ -16,11 +16,11 @@ from server.admin import Admin
 from server.admin_socket import AdminSocket, ask
 from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
-from server.eventstore.files import UnsafeFile
-from server.eventstore.folder import DataFolder
-from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
+from server.store.files import UnsafeFile
+from server.store.folder import DataFolder
+from server.store.sqlite import SqliteEventStore
 from tests import placed
 from tests.commandline import Outcome, run
 

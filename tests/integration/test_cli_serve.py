@@ -19,7 +19,7 @@ import pytest
 from server.commands.actions import CreateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
-from server.eventstore.sqlite import SqliteEventStore
+from server.store.sqlite import SqliteEventStore
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.full_disk import full_disk, make_room
 from tests.stand_ins import CURL, stand_ins

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.eventstore.sqlite import schema
+from server.store.sqlite import schema
 from tests.commandline import Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from server.app import Application, Started
 from server.config import Config
-from server.eventstore.contract import DataFolderInUse
-from server.eventstore.sqlite.store import SqliteEventStore
+from server.store.contract import DataFolderInUse
+from server.store.sqlite.store import SqliteEventStore
 from tests.robustness.storage import WAYS, moved
 
 ACTIONS: Final = "/management/v1/actions"

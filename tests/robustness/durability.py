@@ -9,8 +9,8 @@ from pathlib import Path
 
 from server.domain.aggregates import Key, State, evolve
 from server.domain.events import RecordedEvent
-from server.eventstore.contract import EventStore
-from server.eventstore.sqlite import SqliteEventStore
+from server.store.contract import EventStore
+from server.store.sqlite import SqliteEventStore
 
 EVENTS_A_READ = 10_000
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from server.commands.actions import CreateAction, DeactivateAction, ReactivateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
-from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
+from server.store.sqlite import SqliteEventStore
 
 
 async def write(queue: CommandQueue, action_id: str, log: int) -> None:

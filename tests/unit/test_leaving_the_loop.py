@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 MAY_MAKE_THREADS = {
     "server/threads.py",
     "server/line_writer.py",  # one of the log's, to wait for whoever reads it
-    "server/eventstore/sqlite/worker.py",  # a commit is one hop there and one back
+    "server/store/sqlite/worker.py",  # a commit is one hop there and one back
     "transcoder/http/offload.py",
     "transcoder/backends/plain_handlers.py",
 }

@@ -10,7 +10,6 @@ from server import locale
 from server.admin import Admin
 from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
-from server.eventstore.sqlite import SqliteEventStore
 from server.ids import IdGenerator
 from server.operations import (
     AddMember,
@@ -30,6 +29,7 @@ from server.operations import (
     SetRoles,
     UpdateUser,
 )
+from server.store.sqlite import SqliteEventStore
 
 
 class Instance:

@@ -9,11 +9,11 @@ from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import Token, User
-from server.eventstore.contract import StorageError
 from server.identity.authorization import Authorizer
 from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.tokens import hash_of
+from server.store.contract import StorageError
 from tests.clocks import HandClock
 
 HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"

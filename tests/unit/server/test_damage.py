@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
-from server.eventstore.contract import StorageError
-from server.eventstore.queries import EVERY_ACTION
-from server.eventstore.sqlite import AS_USUAL, Opening, SqliteEventStore
-from server.eventstore.sqlite import connect as connect_module
+from server.store.contract import StorageError
+from server.store.queries import EVERY_ACTION
+from server.store.sqlite import AS_USUAL, Opening, SqliteEventStore
+from server.store.sqlite import connect as connect_module
 from tests.orgless import CreateOrglessAction
 
 EVENTS = 300

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from server.commands.queue import CommandQueue
-from server.eventstore.contract import Decide, Needs, StorageError
-from server.eventstore.sqlite.store import SqliteEventStore
 from server.first_start import make_owner
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
+from server.store.contract import Decide, Needs, StorageError
+from server.store.sqlite.store import SqliteEventStore
 from tests import placed
 from tests.threads import THREADS
 

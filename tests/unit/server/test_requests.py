@@ -3,7 +3,8 @@
 import pytest
 
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.queries import (
+from server.services.requests import actions_query, sorted_by
+from server.store.queries import (
     ActionsQuery,
     IdFilter,
     Match,
@@ -11,7 +12,6 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.services.requests import actions_query, sorted_by
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

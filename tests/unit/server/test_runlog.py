@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from server import runlog
-from server.eventstore.contract import StorageError
-from server.eventstore.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
 from server.runlog import RunLog
+from server.store.contract import StorageError
+from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
 from tests.clocks import HOUR, SECOND, YEAR
 
 SIZE = RUN_BYTES + 1

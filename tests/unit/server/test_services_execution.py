@@ -11,7 +11,6 @@ from google.protobuf import json_format
 from actions.v1 import execution_pb2 as pb
 from server.domain.action import Action, ActionState
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
 from server.execution.contract import (
     ActionResult,
     BadContext,
@@ -31,6 +30,7 @@ from server.rpc.errors import DetailedRefusal
 from server.services import execution, execution_messages, run_records
 from server.services.execution import ExecutionService
 from server.services.run_records import Records
+from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
 from tests.threads import THREADS
 

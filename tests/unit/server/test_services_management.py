@@ -13,11 +13,11 @@ from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.sqlite.store import SqliteEventStore
 from server.identity.caller import CALLER, Caller
 from server.ids import IdGenerator
 from server.services import management, messages
 from server.services.management import ManagementService
+from server.store.sqlite.store import SqliteEventStore
 from tests.threads import THREADS
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb

@@ -16,11 +16,11 @@ from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
-from server.eventstore.contract import DataFolderInUse, Decide, Loaded, Needs, StorageError, Writes
-from server.eventstore.queries import ActionsQuery
-from server.eventstore.sqlite import SqliteEventStore, schema
-from server.eventstore.sqlite import writer as writer_module
-from server.eventstore.sqlite.connect import Access, connect
+from server.store.contract import DataFolderInUse, Decide, Loaded, Needs, StorageError, Writes
+from server.store.queries import ActionsQuery
+from server.store.sqlite import SqliteEventStore, schema
+from server.store.sqlite import writer as writer_module
+from server.store.sqlite.connect import Access, connect
 from tests.orgless import CreateOrglessAction
 
 

@@ -8,7 +8,7 @@ from server.commands.actions import DeleteAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.flow import Flow, FlowType, TriggerType
-from server.eventstore.sqlite import SqliteEventStore, schema
+from server.store.sqlite import SqliteEventStore, schema
 from tests.contract.stores import an_action, commit
 
 _LAST_SET = 6

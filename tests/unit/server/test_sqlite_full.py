@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from server.commands.queue import CommandQueue
-from server.eventstore.contract import StorageError
-from server.eventstore.folder import DataFolder
-from server.eventstore.sqlite import SqliteEventStore
-from server.eventstore.sqlite.connect import Access, access_to
+from server.store.contract import StorageError
+from server.store.folder import DataFolder
+from server.store.sqlite import SqliteEventStore
+from server.store.sqlite.connect import Access, access_to
 from tests.full_disk import full_disk
 from tests.orgless import CreateOrglessAction
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.eventstore.queries import (
+from server.store.queries import (
     ActionFilter,
     ActionsQuery,
     IdFilter,
@@ -16,8 +16,8 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.eventstore.sqlite import SqliteEventStore, listing, schema, tables
-from server.eventstore.sqlite.listing import Statement
+from server.store.sqlite import SqliteEventStore, listing, schema, tables
+from server.store.sqlite.listing import Statement
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
 PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)

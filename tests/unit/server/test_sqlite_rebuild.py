@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server.eventstore.contract import DataFolderInUse, StorageError
-from server.eventstore.folder import DataFolder
-from server.eventstore.sqlite import rebuild as rebuild_module
-from server.eventstore.sqlite.store import rebuild
+from server.store.contract import DataFolderInUse, StorageError
+from server.store.folder import DataFolder
+from server.store.sqlite import rebuild as rebuild_module
+from server.store.sqlite.store import rebuild
 from tests import every_event
 from tests.every_event import rows
 

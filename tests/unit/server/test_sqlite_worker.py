@@ -6,7 +6,7 @@ import time
 import weakref
 from functools import partial
 
-from server.eventstore.sqlite.worker import Worker
+from server.store.sqlite.worker import Worker
 
 
 async def test_a_call_whose_caller_left_is_passed_over() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from server import storage_watch
-from server.eventstore.contract import Needs, Writes
-from server.eventstore.sqlite import SqliteEventStore
-from server.eventstore.sqlite import writer as writer_module
 from server.storage_watch import StorageWatch
+from server.store.contract import Needs, Writes
+from server.store.sqlite import SqliteEventStore
+from server.store.sqlite import writer as writer_module
 
 WAIT_S = 10
 

@@ -10,10 +10,10 @@ from grpc.aio import AbortError, UsageError
 from structlog.testing import capture_logs
 
 from server.domain.refusals import Kind, Refusal
-from server.eventstore.contract import StorageError
 from server.identity.caller import CALLER, Caller
 from server.logs import REQUEST_ID
 from server.rpc.handlers import Metadata, Pairs
+from server.store.contract import StorageError
 from server.threads import TooManyWaiting
 from tests.layered import GUARDED, OPEN, Context, Door, Indexed, answer
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from server.eventstore.contract import StorageError
-from server.eventstore.files import check
+from server.store.contract import StorageError
+from server.store.files import check
 
 WAL_MAX_BYTES: Final = 16 << 20
 """Max size of the write-ahead log once its contents are in the database. A reader that takes long

@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
-from server.eventstore.contract import StorageError
-from server.eventstore.files import check, make, open_ours
+from server.store.contract import StorageError
+from server.store.files import check, make, open_ours
 
 NAME: Final = "last-position"
 

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Final
 
 from server.domain.aggregates import Key, Name, State
-from server.eventstore.contract import Writes
-from server.eventstore.sqlite.rows import Row
-from server.eventstore.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
+from server.store.contract import Writes
+from server.store.sqlite.rows import Row
+from server.store.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
 
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _RELEASE_NAME: Final = "DELETE FROM names WHERE scope = ? AND org_id = ? AND name = ?"

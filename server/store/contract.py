@@ -18,7 +18,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.queries import EVERY_ACTION, ActionsQuery
+from server.store.queries import EVERY_ACTION, ActionsQuery
 
 
 class StorageError(Exception):

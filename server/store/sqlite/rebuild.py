@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 from server.domain.aggregates import Key, State, flows_of
 from server.domain.events import RecordedEvent
 from server.domain.projection import Projection
-from server.eventstore.contract import StorageError, Writes
-from server.eventstore.sqlite import rows, state_tables
-from server.eventstore.sqlite.tables import SELECT_EVENTS, TABLES
+from server.store.contract import StorageError, Writes
+from server.store.sqlite import rows, state_tables
+from server.store.sqlite.tables import SELECT_EVENTS, TABLES
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Takes how many events were applied, of how many."""

@@ -19,14 +19,14 @@ from server.clock import Clock
 from server.domain.action import Action
 from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
-from server.eventstore.contract import Decide, Loaded, Needs, Writes
-from server.eventstore.files import check, make
-from server.eventstore.position_file import PositionFile
-from server.eventstore.presence import Presence
-from server.eventstore.runs import LoggedRun
-from server.eventstore.sqlite import runs as run_log
-from server.eventstore.sqlite import schema, state_tables
-from server.eventstore.sqlite.connect import (
+from server.store.contract import Decide, Loaded, Needs, Writes
+from server.store.files import check, make
+from server.store.position_file import PositionFile
+from server.store.presence import Presence
+from server.store.runs import LoggedRun
+from server.store.sqlite import runs as run_log
+from server.store.sqlite import schema, state_tables
+from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
     access_to,
@@ -35,10 +35,10 @@ from server.eventstore.sqlite.connect import (
     is_busy,
     storage,
 )
-from server.eventstore.sqlite.damage import check_quickly, check_whole
-from server.eventstore.sqlite.rebuild import Progress, rebuild
-from server.eventstore.sqlite.rows import event_row
-from server.eventstore.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
+from server.store.sqlite.damage import check_quickly, check_whole
+from server.store.sqlite.rebuild import Progress, rebuild
+from server.store.sqlite.rows import event_row
+from server.store.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
 
 _LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 

@@ -18,7 +18,7 @@ from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.contract import (
+from server.store.contract import (
     Contents,
     Decide,
     EndedOrg,
@@ -27,15 +27,15 @@ from server.eventstore.contract import (
     Page,
     StorageError,
 )
-from server.eventstore.folder import DataFolder
-from server.eventstore.presence import Presence
-from server.eventstore.queries import EVERY_ACTION, ActionsQuery
-from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
-from server.eventstore.sqlite.connect import Access, storage
-from server.eventstore.sqlite.reader import Reader
-from server.eventstore.sqlite.rebuild import Progress
-from server.eventstore.sqlite.worker import Worker
-from server.eventstore.sqlite.writer import AS_USUAL, Opening, Writer
+from server.store.folder import DataFolder
+from server.store.presence import Presence
+from server.store.queries import EVERY_ACTION, ActionsQuery
+from server.store.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.sqlite.connect import Access, storage
+from server.store.sqlite.reader import Reader
+from server.store.sqlite.rebuild import Progress
+from server.store.sqlite.worker import Worker
+from server.store.sqlite.writer import AS_USUAL, Opening, Writer
 
 DATABASE_FILE: Final = "events.sqlite"
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from server.domain.action import Action
 from server.domain.names import fold
-from server.eventstore.queries import (
+from server.store.queries import (
     ActionFilter,
     ActionsQuery,
     IdFilter,
@@ -18,7 +18,7 @@ from server.eventstore.queries import (
     Order,
     StateFilter,
 )
-from server.eventstore.sqlite.tables import select
+from server.store.sqlite.tables import select
 
 Value: TypeAlias = str | int | bytes
 

@@ -17,13 +17,13 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
 from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
-from server.eventstore.contract import Contents, EndedOrg, FlowRead, Page
-from server.eventstore.queries import ActionsQuery
-from server.eventstore.runs import RunsPage, RunsQuery
-from server.eventstore.sqlite import listing, rows, tables
-from server.eventstore.sqlite import runs as run_log
-from server.eventstore.sqlite.connect import Access, connect, storage
-from server.eventstore.sqlite.tables import MACHINE_IDS, SELECT_EVENTS, select
+from server.store.contract import Contents, EndedOrg, FlowRead, Page
+from server.store.queries import ActionsQuery
+from server.store.runs import RunsPage, RunsQuery
+from server.store.sqlite import listing, rows, tables
+from server.store.sqlite import runs as run_log
+from server.store.sqlite.connect import Access, connect, storage
+from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS, select
 
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")

@@ -18,8 +18,8 @@ from server.domain.flow import Flow
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.eventstore.sqlite import rows
-from server.eventstore.sqlite.rows import Row
+from server.store.sqlite import rows
+from server.store.sqlite.rows import Row
 
 ROWS_MAX: Final = 64
 LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))

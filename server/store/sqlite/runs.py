@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from server.eventstore.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.runs import LoggedRun, RunsPage, RunsQuery
 
 if TYPE_CHECKING:
-    from server.eventstore.sqlite.rows import Row
+    from server.store.sqlite.rows import Row
 
 PRUNED_MIN: Final = 100
 """Runs that may be deleted in one transaction, beside two for each that is added."""

@@ -13,8 +13,8 @@ from typing import Final, Self
 
 import orjson
 
-from server.eventstore.contract import DataFolderInUse, StorageError
-from server.eventstore.files import open_ours
+from server.store.contract import DataFolderInUse, StorageError
+from server.store.files import open_ours
 
 LOCK_FILE: Final = "lock"
 

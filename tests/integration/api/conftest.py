@@ -1,9 +1,9 @@
 """A real server for all tests of the API, and for each test an organisation of its own in it.
 
-A test in `test_section_N.py` with a parameter `door` counts as a row of that section.
+`SUBJECT` of a module is a heading of docs/api.md. A test of it with a parameter `door` counts as a
+row of that subject.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -59,7 +59,7 @@ async def stranger(doors: Doors, accounts: Accounts) -> Caller:
 
 @pytest.fixture(autouse=True)
 def counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
-    section = re.search(r"test_section_(\d+)", request.node.nodeid)
-    if section is not None and "door" in request.fixturenames:
+    subject = getattr(request.module, "SUBJECT", None)
+    if subject is not None and "door" in request.fixturenames:
         door = request.node.callspec.params["door"]
-        record_property(api_table.PROPERTY, [section[1], door])
+        record_property(api_table.PROPERTY, [subject, door])

@@ -1,4 +1,4 @@
-"""Section 2 of the Actions API, "Server semantics of writes": its table's actions, at each door.
+"""Each row of docs/api.md "Writes of actions", at each door.
 
 Rows that `validate.rules` answer first are rows of the domain: tests/unit/server.
 """
@@ -10,6 +10,8 @@ from tests.api_rows import Refused, Row, assert_refused
 from tests.doors import DOORS, Caller
 from tests.prepared import action, inactive_action, removed_action
 from zitadel import management_pb2 as pb
+
+SUBJECT = "Writes of actions"
 
 refused = Refused()
 

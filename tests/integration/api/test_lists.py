@@ -1,6 +1,6 @@
-"""Section 6 of the Actions API, "Lists and reads", at each door.
+"""docs/api.md "Reads and lists", at each door.
 
-What each text method finds is told apart without a door: tests/contract/test_action_lists.py.
+What each text method finds is tested without a door: tests/contract/test_action_lists.py.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from tests.doors import DOORS, REST_PREFIX, Caller
 from tests.prepared import action
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
+
+SUBJECT = "Reads and lists"
 
 METHODS = object_pb2.TextQueryMethod
 NAME, ID, STATE = (

@@ -1,7 +1,7 @@
-"""Section 2 of the Actions API, "Server semantics of writes": flows, at each door.
+"""docs/api.md "Writes of flows", at each door.
 
-First the rows of its table that are about flows and lists, then what it says besides: the quirks by
-their numbers, and sequence, dates and owner.
+First the rows of its table and those of "Reads and lists", then what it says below the table, then
+"ObjectDetails": sequence, dates and owner.
 """
 
 import pytest
@@ -12,6 +12,8 @@ from tests.doors import DOORS, GRPC, Caller
 from tests.prepared import action, inactive_action, removed_action, set_trigger
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
+
+SUBJECT = "Writes of flows"
 
 refused = Refused()
 
@@ -231,14 +233,14 @@ async def test_flow_and_trigger_are_named_by_number_or_by_an_old_name(
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_1_inactive_actions_are_accepted(caller: Caller, door: str) -> None:
+async def test_inactive_actions_may_be_set(caller: Caller, door: str) -> None:
     id = await inactive_action(caller)
     assert (await caller.ask(door, set_request(id))).code == 0
     assert await ids_of(caller) == {"4": [id]}
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_2_another_order_is_a_change(caller: Caller, door: str) -> None:
+async def test_another_order_is_a_change(caller: Caller, door: str) -> None:
     a, b = await action(caller, "a"), await action(caller, "b")
     await set_trigger(caller, a, b)
     assert (await caller.ask(door, set_request(b, a))).code == 0
@@ -246,9 +248,7 @@ async def test_quirk_2_another_order_is_a_change(caller: Caller, door: str) -> N
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_3_a_trigger_set_to_nothing_can_be_cleared_once(
-    caller: Caller, door: str
-) -> None:
+async def test_a_trigger_set_to_nothing_can_be_cleared_once(caller: Caller, door: str) -> None:
     await set_trigger(caller, await action(caller))
     assert (await caller.ask(door, set_request())).code == 0
     assert await ids_of(caller) == {}
@@ -257,7 +257,7 @@ async def test_quirk_3_a_trigger_set_to_nothing_can_be_cleared_once(
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_4_a_deactivated_action_keeps_its_place(caller: Caller, door: str) -> None:
+async def test_a_deactivated_action_keeps_its_place(caller: Caller, door: str) -> None:
     a, b = await action(caller, "a"), await action(caller, "b")
     await set_trigger(caller, a, b)
     assert (await caller.ask(door, pb.DeactivateActionRequest(id=a))).code == 0
@@ -272,7 +272,7 @@ async def test_quirk_4_a_deactivated_action_keeps_its_place(caller: Caller, door
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_5_a_removed_action_leaves_its_flows_and_a_trigger_without_any_is_not_told(
+async def test_a_deleted_action_leaves_its_flows_and_a_trigger_without_any_is_left_out(
     caller: Caller, door: str
 ) -> None:
     a, b = await action(caller, "a"), await action(caller, "b")
@@ -302,9 +302,7 @@ async def test_client_that_deletes_an_action_and_then_sets_the_rest_makes_a_chan
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_6_the_stored_timeout_is_what_an_update_is_compared_with(
-    caller: Caller, door: str
-) -> None:
+async def test_an_update_is_compared_with_the_stored_timeout(caller: Caller, door: str) -> None:
     id = await action(caller)
     read = await caller.get(pb.GetActionRequest(id=id))
     assert read.action.timeout.seconds == 20
@@ -315,7 +313,7 @@ async def test_quirk_6_the_stored_timeout_is_what_an_update_is_compared_with(
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_quirk_7_a_removal_answers_nothing(caller: Caller, door: str) -> None:
+async def test_a_deletion_answers_an_empty_message(caller: Caller, door: str) -> None:
     answer = await caller.ask(door, pb.DeleteActionRequest(id=await action(caller)))
     assert (answer.code, answer.response) == (0, pb.DeleteActionResponse())
 

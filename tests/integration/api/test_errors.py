@@ -1,6 +1,6 @@
-"""Section 3 of the Actions API, "Errors on the wire": codes, texts, languages, at each door.
+"""docs/api.md "Errors", "Order of checks" and "Languages", at each door.
 
-Which lengths and numbers are right is told apart without a door: tests/unit/server/test_validation.
+Which lengths and numbers are valid is tested without a door: tests/unit/server.
 """
 
 import dataclasses
@@ -18,6 +18,8 @@ from tests.prepared import action
 from tests.real_server import RealServer
 from zitadel import management_pb2 as pb
 from zitadel.action_pb2 import ActionIDQuery, ActionNameQuery, ActionStateQuery
+
+SUBJECT = "Errors"
 
 EMOJI = "\U0001f600"
 RUNES_1_200 = "value length must be between 1 and 200 runes, inclusive"

@@ -1,9 +1,11 @@
-"""Section 5 of the Actions API, "Execution": the tables of flows and triggers, at each door."""
+"""The tables of docs/api.md "Flow types and triggers", at each door."""
 
 import pytest
 
 from tests.doors import DOORS, Caller
 from zitadel import management_pb2 as pb
+
+SUBJECT = "Flow types and triggers"
 
 FLOWS = [
     ("1", "Action.Flow.Type.ExternalAuthentication", "External Authentication"),

@@ -1,6 +1,6 @@
-"""Section 4 of the Actions API, "Auth": who is refused, by which words, at each door.
+"""docs/api.md "Authorization", at each door: who is refused, by which words.
 
-And what comes of it: of a call that is refused, nothing is written.
+A call that is refused writes nothing.
 """
 
 import base64
@@ -19,6 +19,8 @@ from tests.accounts import Accounts
 from tests.doors import DOORS, GRPC, JSON, Answer, Doors
 from tests.issuer import Issuer, Signer
 from zitadel import management_pb2 as pb
+
+SUBJECT = "Authorization"
 
 _SUBJECTS: Final = map("subject {}".format, itertools.count())
 

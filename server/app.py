@@ -23,9 +23,6 @@ from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
-from server.execution.contract import Options, Unavailable
-from server.execution.executor import Executor
-from server.execution.pool import default_workers
 from server.first_start import Owner, is_refused, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
@@ -38,12 +35,15 @@ from server.rpc.errors import Failures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import NO_CACHE, interceptor
 from server.rpc.validation.checks import checks_of
-from server.runlog import RunLog
+from server.runs.log import RunLog
+from server.runs.recorder import Records
+from server.scripts.contract import Options, Unavailable
+from server.scripts.host.executor import Executor
+from server.scripts.host.pool import default_workers
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
-from server.services.run_records import Records
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
 from server.store.contract import StorageError

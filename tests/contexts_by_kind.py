@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from server.execution import contexts
-from server.execution.contract import JSON, Trigger
+from server.scripts.contract import JSON, Trigger
+from server.scripts.host import contexts
 
 Path: TypeAlias = tuple[str | int, ...]
 

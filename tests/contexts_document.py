@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Final
 
 from server.domain.flow import FlowType, TriggerType
-from server.execution import contexts
-from server.execution.contract import TRIGGERS, Trigger
+from server.scripts.contract import TRIGGERS, Trigger
+from server.scripts.host import contexts
 
 _TOP: Final = """\
 # Contexts

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from server.identity.jwks import KeySet, NoKeys, read
-from server.names import Resolver
+from server.resolver import Resolver
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.urls import is_https, may_be_fetched

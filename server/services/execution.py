@@ -17,8 +17,12 @@ from actions.v1.execution_pb2_grpc import ExecutionServiceServicer
 from server.clock import Clock, wall_clock
 from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, not_found
-from server.execution import contexts
-from server.execution.contract import (
+from server.identity.caller import CALLER
+from server.ids import IdGenerator
+from server.rpc.errors import DetailedRefusal
+from server.runs.recorder import Figures, Made, Records
+from server.runs.shortening import cut, shortened
+from server.scripts.contract import (
     BadContext,
     Check,
     ExecutionError,
@@ -29,15 +33,12 @@ from server.execution.contract import (
     Script,
     Unavailable,
 )
-from server.identity.caller import CALLER
-from server.ids import IdGenerator
-from server.rpc.errors import DetailedRefusal
+from server.scripts.host import contexts
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
-from server.services.run_records import Figures, Made, Records
-from server.services.shortening import cut, shortened
 from server.services.values import Unfit, fill_struct, object_of
 from server.threads import ThreadPool, TooManyWaiting
+from server.timestamps import set_duration, set_time
 
 INLINE_MAX_BYTES: Final = 32 << 10
 """A message that is larger is read, or made, in a thread (R18)."""
@@ -130,7 +131,7 @@ class ExecutionService(ExecutionServiceServicer):
             raise _failed(made.id, results)
         response = await self._told(result, _response, result, results)
         response.run_id = made.id
-        messages.set_duration(response.duration, duration_us)
+        set_duration(response.duration, duration_us)
         return response
 
     async def TestAction(
@@ -190,7 +191,7 @@ class ExecutionService(ExecutionServiceServicer):
         org_id = CALLER.get().org_id
         figures = self._records.figures(org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
-        messages.set_time(response.since, self._records.since)
+        set_time(response.since, self._records.since)
         if len(figures) > messages.MUCH:
             await self._threads.run(org_id, _fill_metrics, response, figures)
         else:
@@ -276,8 +277,8 @@ def _fill_metrics(
             timeouts=of_action.timeouts,
             kills=of_action.kills,
         )
-        messages.set_duration(metrics.queue_time, of_action.queue_us)
-        messages.set_duration(metrics.duration, of_action.duration_us)
+        set_duration(metrics.queue_time, of_action.queue_us)
+        set_duration(metrics.duration, of_action.duration_us)
 
 
 def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:

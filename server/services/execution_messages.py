@@ -2,21 +2,18 @@
 
 from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from actions.v1 import execution_pb2 as pb
-from server.execution.claims import OVERRIDABLE
-from server.execution.contract import JSON, ActionResult, Effects, Failure, RunResult
+from server.scripts.contract import JSON, ActionResult, Effects, Failure, RunResult
+from server.scripts.host.claims import OVERRIDABLE
 from server.services.execution_requests import page_token
 from server.services.values import fill_value
 from server.store.runs import RunsPage
+from server.timestamps import set_duration
 
 MUCH: Final = 1000
 """Values in claims, lines of logs, or figures of actions, from which on it takes milliseconds to
 make messages."""
 
-_US: Final = 10**6
 _INT32: Final = 2**32
 
 _FIELDS: Final = {
@@ -114,13 +111,3 @@ def fill_failure(message: pb.Failure, failure: Failure) -> None:
     message.column = failure.column
     message.timed_out = failure.timed_out
     message.killed = failure.killed
-
-
-def set_duration(duration: Duration, us: int) -> None:
-    duration.seconds, rest = divmod(us, _US)
-    duration.nanos = rest * 1000
-
-
-def set_time(timestamp: Timestamp, at: int) -> None:
-    timestamp.seconds, rest = divmod(at, _US)
-    timestamp.nanos = rest * 1000

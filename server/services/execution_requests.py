@@ -12,7 +12,7 @@ from actions.v1 import execution_pb2 as pb
 from server.domain.action import Action
 from server.domain.flow import TRIGGERS, FlowType, TriggerType, flow_type, trigger_type
 from server.domain.refusals import invalid
-from server.execution.contract import Script
+from server.scripts.contract import Script
 from server.store.runs import RunsQuery
 
 RUNS_MAX: Final = 1000

@@ -7,13 +7,12 @@ Fields are set in place: a third of what nested keyword arguments cost.
 from collections.abc import Iterable
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.domain.action import Action, ActionState
 from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
 from server.domain.org import Org
 from server.locale import Texts
 from server.store.contract import FlowRead, Page
+from server.timestamps import set_time
 from zitadel import action_pb2, message_pb2, object_pb2
 from zitadel import management_pb2 as pb
 
@@ -21,7 +20,6 @@ TIMEOUT_NS_MAX: Final = 20 * 10**9
 """What readers are told when the stored timeout is none, or longer."""
 
 _NS: Final = 10**9
-_US: Final = 10**6
 
 _STATES: Final = {
     ActionState.ACTIVE: action_pb2.ACTION_STATE_ACTIVE,
@@ -145,8 +143,3 @@ def fill_flow_details(details: object_pb2.ObjectDetails, flow: Flow | None) -> N
 def _fill_name(name: message_pb2.LocalizedMessage, key: str, texts: Texts) -> None:
     name.key = key
     name.localized_message = texts.text(key, {})
-
-
-def set_time(timestamp: Timestamp, at: int) -> None:
-    timestamp.seconds, microseconds = divmod(at, _US)
-    timestamp.nanos = microseconds * 1000

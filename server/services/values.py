@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import Struct, Value
 
-from server.execution.contract import JSON
+from server.scripts.contract import JSON
 
 LEVELS_MAX: Final = 30
 """Of objects and arrays in each other. Each takes three messages, and parsers take 100 at most."""

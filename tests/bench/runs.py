@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from server.execution import contexts
+from server.scripts.host import contexts
 from tests.bench.callers import REST_PREFIX, http_request
 from tests.bench.http1 import HttpConnection
 from tests.bench.load import Connection, Load, Measured

@@ -18,9 +18,9 @@ from typing import Final
 import structlog
 import uvloop
 
-from server.execution import contexts
-from server.execution.contract import Options, RunRequest, RunResult, Script
-from server.execution.executor import Executor
+from server.scripts.contract import Options, RunRequest, RunResult, Script
+from server.scripts.host import contexts
+from server.scripts.host.executor import Executor
 from tests.bench.load import WrongAnswer
 from tests.bench.report import Figure, Spread, table
 

@@ -10,8 +10,8 @@ import structlog
 from actions.v1 import execution_pb2 as run
 from server.app import Application
 from server.config import Config
-from server.execution.executor import Executor
-from server.execution.process import Process
+from server.scripts.host.executor import Executor
+from server.scripts.host.process import Process
 from tests.doors import GRPC, Caller, Doors
 
 UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")

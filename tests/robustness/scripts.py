@@ -16,9 +16,9 @@ from typing import Final
 import structlog
 import uvloop
 
-from server.execution import contexts
-from server.execution.contract import RunRequest, Script
-from server.execution.executor import Executor
+from server.scripts.contract import RunRequest, Script
+from server.scripts.host import contexts
+from server.scripts.host.executor import Executor
 from tests.hostile_scripts import HOSTILE, Hostile
 from tests.robustness.scenario import Outcome, Scenario
 

@@ -16,7 +16,7 @@ from google.protobuf.struct_pb2 import Struct
 from actions.v1 import execution_pb2 as run
 from server.app import Application
 from server.config import Config
-from server.execution.contract import Effects, PackedContext, RunRequest, RunResult
+from server.scripts.contract import Effects, PackedContext, RunRequest, RunResult
 from tests.doors import DOORS, GRPC, JSON
 
 DEADLINE_S: Final = 30

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2
-from server.execution.contexts import CONTEXT_MAX_BYTES
+from server.scripts.host.contexts import CONTEXT_MAX_BYTES
 from validate import validate_pb2
 from zitadel import management_pb2
 

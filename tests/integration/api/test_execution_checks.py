@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.execution.contract import TRIGGERS
+from server.scripts.contract import TRIGGERS
 from tests.doors import DOORS, Caller
 from tests.runs import a_test, noting
 from zitadel import management_pb2 as pb

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.execution.contract import TRIGGERS, Trigger
+from server.scripts.contract import TRIGGERS, Trigger
 from tests.contexts_by_kind import READS_ALL, variants
 from tests.doors import DOORS, GRPC, WEB, Caller
 from tests.runs import a_test, run_request

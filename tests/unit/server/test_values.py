@@ -5,7 +5,7 @@ import math
 import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 
-from server.execution.contract import JSON
+from server.scripts.contract import JSON
 from server.services.values import LEVELS_MAX, Unfit, fill_struct, fill_value, json_of, object_of
 
 

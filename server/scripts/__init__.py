@@ -1,0 +1,9 @@
+"""Runs the scripts of a trigger, each in a fresh context of a process that may be killed.
+
+`contract` holds requests and results. `host` runs in the service and decides what a script may do;
+`sandbox` runs in the worker processes and calls the engine with the files of `js`. The two share
+only `protocol`, the frames between them.
+
+Rule: this package imports nothing of ours but itself and `server.resolver`. This file imports
+nothing: workers load it, and must start fast.
+"""

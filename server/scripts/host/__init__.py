@@ -1,0 +1,4 @@
+"""Runs in the service: contexts, queue, worker processes, effects and fetches of scripts.
+
+Start at `executor`.
+"""

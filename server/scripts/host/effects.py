@@ -1,0 +1,343 @@
+"""What the actions of a run asked for, collected over all of them, and the rules of that.
+
+Follows docs/scripts.md "Rules of effects": a claim that is there
+stays, the first attribute of a name wins, a verification without an address does nothing.
+
+Rule: what comes here comes from a process that runs foreign code, so everything is checked again:
+its form, whether the trigger has it, and how much it is.
+"""
+
+import json
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+import msgspec
+import orjson
+
+from server.scripts.contract import (
+    JSON,
+    Attribute,
+    Effects,
+    Grant,
+    Metadata,
+    PackedContext,
+    Trigger,
+)
+from server.scripts.host import contexts
+from server.scripts.host.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
+
+EFFECTS_MAX_BYTES: Final = 4 << 20
+"""Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
+
+LIST_MAX: Final = 1000
+
+
+class _Field(msgspec.Struct, tag_field="op", tag="field", frozen=True):
+    name: str
+    value: str | bool | int
+
+
+class _Entry(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
+    """One of the list `api.metadata`: with a text or with octets."""
+
+    at: int
+    key: str
+    value: str = ""
+    octets: tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...] = ()
+
+
+class _Grant(msgspec.Struct, tag_field="op", tag="grant", frozen=True):
+    at: int
+    project_id: str
+    project_grant_id: str
+    roles: list[str]
+
+
+class _Shorten(msgspec.Struct, tag_field="op", tag="shorten", frozen=True):
+    length: int
+
+
+class _Claim(msgspec.Struct, tag_field="op", tag="claim", frozen=True):
+    key: str
+    value: msgspec.Raw
+
+
+class _ClaimLog(msgspec.Struct, tag_field="op", tag="claim_log", frozen=True):
+    entry: str
+
+
+class _Metadata(msgspec.Struct, tag_field="op", tag="metadata", frozen=True):
+    key: str
+    value: str
+
+
+class _Attribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
+    name: str
+    name_format: str
+    values: list[str]
+
+
+_Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Metadata | _Attribute
+
+_Told: TypeAlias = "JSON | orjson.Fragment"
+
+_decode: Final = msgspec.json.Decoder(_Op).decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_LOGIN: Final = (_Field, _Entry, _Shorten)
+_TOKEN: Final = (_Claim, _ClaimLog, _Metadata)
+_GRANTS: Final = (_Grant, _Shorten)
+_OPS_OF: Final[dict[Trigger, tuple[type[_Op], ...]]] = {
+    (1, 1): _LOGIN,
+    (1, 2): _LOGIN,
+    (1, 3): _GRANTS,
+    (2, 4): _TOKEN,
+    (2, 5): _TOKEN,
+    (3, 1): (_Entry, _Shorten),
+    (3, 2): _LOGIN,
+    (3, 3): _GRANTS,
+    (4, 6): (_Attribute, _Metadata),
+}
+
+_USER_TEXTS: Final = (
+    "firstName",
+    "lastName",
+    "nickName",
+    "displayName",
+    "preferredLanguage",
+    "email",
+    "phone",
+)
+_USER_FIELDS: Final[dict[str, type]] = dict.fromkeys(_USER_TEXTS, str) | {
+    "isEmailVerified": bool,
+    "isPhoneVerified": bool,
+}
+_FIELDS_OF: Final[dict[Trigger, dict[str, type]]] = {
+    (1, 1): _USER_FIELDS | {"preferredUsername": str},
+    (1, 2): _USER_FIELDS | {"username": str, "gender": int},
+    (3, 2): _USER_FIELDS | {"username": str, "gender": int},
+}
+_ADDRESS_OF: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
+
+
+class EffectError(Exception):
+    """What a worker sent is nothing that a script could have asked for."""
+
+
+class TooMuch(EffectError):
+    """More than a run may ask for; the text is for who wrote the script."""
+
+
+class Collector:
+    """The effects of a run, as they come in.
+
+    Keeps the context packed. An effect that changes a part of it, for later actions to see, unpacks
+    that part; `pack` packs it again. Of claims only the names are unpacked, as they may be many MB.
+    """
+
+    def __init__(self, trigger: Trigger, context: PackedContext) -> None:
+        self._trigger = trigger
+        self._ops = _OPS_OF[trigger]
+        self._parts = dict(context.parts)
+        self._changed: dict[str, JSON] = {}
+        self._given_claims: dict[str, msgspec.Raw] | None = None
+        self._bytes = 0
+        self._claims: dict[str, JSON] = {}
+        # Standard claims that a scope filled, which show instead; None until claims are unpacked.
+        self._filled: frozenset[str] | None = None
+        self._claim_log: list[JSON] = []
+        self._left_out: set[str] = set()
+        self._fields: dict[str, str | bool | int] = {}
+        self._metadata: list[Metadata] = []
+        self._written: dict[str, Metadata] = {}
+        self._grants: list[Grant] = []
+        self._attributes: dict[str, Attribute] = {}
+
+    def apply(self, payload: bytes) -> str | None:
+        """Takes one effect; returns a warning for the log of its action, if there is one.
+
+        Raises:
+            EffectError: it is none, or one of another trigger.
+            TooMuch: with it the run asks for more than it may.
+        """
+        self._bytes += len(payload)
+        if self._bytes > EFFECTS_MAX_BYTES:
+            raise TooMuch(f"the effects of the run are more than {EFFECTS_MAX_BYTES} bytes")
+        try:
+            op = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EffectError(f"an effect that cannot be read: {error}") from error
+        if not isinstance(op, self._ops):
+            raise EffectError(f"an effect that the trigger does not have: {type(op).__name__}")
+        match op:
+            case _Field():
+                self._set_field(op)
+            case _Entry():
+                value = bytes(op.octets) if op.octets else op.value.encode()
+                _put(self._metadata, op.at, Metadata(op.key, value))
+            case _Grant():
+                grant = Grant(op.project_id, op.project_grant_id, tuple(op.roles))
+                _put(self._grants, op.at, grant)
+            case _Shorten():
+                del self._metadata[max(op.length, 0) :], self._grants[max(op.length, 0) :]
+            case _Claim():
+                return self._set_claim(op)
+            case _ClaimLog():
+                self._claim_log.append(op.entry)
+            case _Metadata():
+                self._set_metadata(op)
+            case _Attribute():
+                attribute = Attribute(op.name, op.name_format, tuple(op.values))
+                self._attributes.setdefault(op.name, attribute)
+        return None
+
+    def action_done(self, name: str) -> None:
+        """After each action that does not end the run: what it logged into claims becomes one."""
+        self._left_out.clear()
+        if self._claim_log:
+            self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
+            self._claim_log = []
+
+    def setup(self) -> bytes:
+        """Returns what the next action is told: its context, and the lists of `api` as they are."""
+        self.pack()
+        context = {name: orjson.Fragment(part) for name, part in self._parts.items()}
+        return orjson.dumps({"context": context, **self._lists()})
+
+    def pack(self) -> None:
+        """Packs what effects changed of the context."""
+        for name, value in self._changed.items():
+            self._parts[name] = contexts.told(value)
+        self._changed.clear()
+        if self._given_claims is not None:
+            self._parts["claims"] = contexts.told_json(msgspec.json.encode(self._given_claims))
+            self._given_claims = None
+
+    def _lists(self) -> dict[str, object]:
+        metadata = [
+            {"key": entry.key, "value": _shown(entry.value), "stored": _stored(entry.value)}
+            for entry in self._metadata
+        ]
+        grants: list[JSON] = [
+            {
+                "projectID": grant.project_id,
+                "projectGrantID": grant.project_grant_id,
+                "roles": [*grant.roles],
+            }
+            for grant in self._grants
+        ]
+        return {"metadata": metadata, "grants": grants}
+
+    def effects(self) -> Effects:
+        return Effects(
+            claims={
+                key: value for key, value in self._claims.items() if key not in (self._filled or ())
+            },
+            fields=self._fields,
+            metadata=(*self._metadata, *self._written.values()),
+            grants=tuple(self._grants),
+            attributes=tuple(self._attributes.values()),
+        )
+
+    def _set_field(self, op: _Field) -> None:
+        fields = _FIELDS_OF.get(self._trigger, {})
+        if type(op.value) is not fields.get(op.name):
+            raise EffectError(f"no field {op.name[:40]!r} that takes {type(op.value).__name__}")
+        user = self._changing("user" if self._trigger[1] == 2 else "externalUser")
+        human = user.get("human") if isinstance(user, dict) else None
+        if isinstance(human, dict):
+            address = _ADDRESS_OF.get(op.name)
+            if self._trigger[1] == 2 and address and not human.get(address):
+                return
+            if op.name in human:
+                human[op.name] = op.value
+        if op.name == "username" and isinstance(user, dict):
+            user["username"] = op.value
+        self._fields[op.name] = op.value
+
+    def _set_claim(self, op: _Claim) -> str | None:
+        if op.key.startswith(RESERVED_PREFIX):
+            return None
+        if op.key in TOKEN_OWN:
+            return self._leave_out(op.key)
+        given = self._unpacked_claims().get(op.key) if op.key not in STANDARD else None
+        is_given = given is not None and bytes(given) != b"null"
+        if is_given or self._claims.get(op.key) is not None:
+            self._claim_log.append(f"key {json.dumps(op.key, ensure_ascii=False)} already exists")
+            return None
+        self._write_claim(op.key, _value_of(op))
+        return None
+
+    def _leave_out(self, key: str) -> str | None:
+        """Returns a warning, once for each claim and action."""
+        if key in self._left_out:
+            return None
+        self._left_out.add(key)
+        return f'claim "{key}" is the token\'s own'
+
+    def _write_claim(self, key: str, value: JSON) -> None:
+        self._claims[key] = value
+        given = self._unpacked_claims()
+        if key not in (self._filled or ()):
+            given[key] = msgspec.Raw(orjson.dumps(value))
+
+    def _unpacked_claims(self) -> dict[str, msgspec.Raw]:
+        """Returns the claims that actions see, by name, to be read and changed."""
+        if self._given_claims is None:
+            self._given_claims = _members(orjson.loads(self._parts["claims"]))
+            if self._filled is None:
+                self._filled = STANDARD.intersection(self._given_claims)
+        return self._given_claims
+
+    def _set_metadata(self, op: _Metadata) -> None:
+        self._written[op.key] = Metadata(op.key, op.value.encode())
+        if self._trigger == (4, 6):
+            contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
+
+    def _changing(self, part: str) -> JSON:
+        """Returns a part of the context, to be changed."""
+        if part not in self._changed:
+            self._changed[part] = contexts.untold(self._parts[part])
+        return self._changed[part]
+
+
+def _shown(octets: bytes) -> _Told:
+    """Returns a value of metadata as scripts read it: parsed JSON, else text, else octets."""
+    try:
+        orjson.loads(octets)
+    except ValueError:
+        text = _text_of(octets)
+        return [*octets] if text is None else text
+    return orjson.Fragment(octets)
+
+
+def _stored(octets: bytes) -> str:
+    """Returns the member of an effect that sets the value again."""
+    text = _text_of(octets)
+    member: dict[str, JSON] = {"octets": [*octets]} if text is None else {"value": text}
+    return orjson.dumps(member)[1:-1].decode()
+
+
+def _text_of(octets: bytes) -> str | None:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _value_of(claim: _Claim) -> JSON:
+    """What it is set to, as later actions can be told: an integer of more than 64 bits a float."""
+    try:
+        value: JSON = orjson.loads(memoryview(claim.value))
+        orjson.dumps(value)  # it refuses what is nested deeper than it writes
+    except (ValueError, TypeError) as error:
+        raise EffectError(f"a claim that cannot be read: {error}") from error
+    return value
+
+
+_T = TypeVar("_T")
+
+
+def _put(items: list[_T], at: int, item: _T) -> None:
+    if not 0 <= at <= len(items) or at >= LIST_MAX:
+        raise EffectError(f"an entry at {at} of a list of {len(items)}")
+    items[at : at + 1] = [item]

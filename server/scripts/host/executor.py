@@ -1,0 +1,208 @@
+"""Runs the actions of a trigger, in order, each in a fresh context of a process of its own.
+
+Follows docs/api.md "Execution". Start with `start`, then `run` and `check` at any time, from
+one event loop; `close` ends all.
+
+Rule 1: which scripts run, and in which order, is the caller's choice; here all that are given do.
+Rule 2: what an action asked for counts from when it did, also if the action then fails.
+"""
+
+import time
+from typing import Final
+
+import msgspec
+import orjson
+
+from server.scripts.contract import (
+    ActionResult,
+    Check,
+    Failure,
+    Level,
+    LogLine,
+    Options,
+    RunRequest,
+    RunResult,
+    Script,
+    Trigger,
+)
+from server.scripts.host import contexts
+from server.scripts.host.effects import Collector, EffectError
+from server.scripts.host.failures import failure_of, is_syntax_error
+from server.scripts.host.fetch import Fetcher
+from server.scripts.host.pool import Pool
+from server.scripts.protocol import FIRST_TRIGGER, join
+
+SOURCE_MAX_BYTES: Final = 2 << 20
+
+LOG_LINES_MAX: Final = 10_000
+LOG_MAX_BYTES: Final = 1 << 20
+"""Of one action; a script is told to stop long before."""
+
+
+class _Line(msgspec.Struct):
+    level: Level
+    text: str
+
+
+_decode_line: Final = msgspec.json.Decoder(_Line).decode
+
+
+class Executor:
+    def __init__(self, options: Options | None = None) -> None:
+        """Start nothing yet.
+
+        Args:
+            options: what scripts may use.
+
+        Raises:
+            ValueError: an entry of the lists of addresses is none.
+        """
+        self._options = options or Options()
+        self._pool = Pool(self._options)
+        self._fetcher = Fetcher(
+            deny=self._options.deny,
+            allow=self._options.allow,
+            dns_servers=self._options.dns_servers,
+        )
+
+    async def start(self) -> None:
+        """Raises Unavailable if scripts cannot be run here."""
+        await self._pool.start()
+
+    async def close(self) -> None:
+        await self._pool.close()
+        await self._fetcher.close()
+
+    @property
+    def kills(self) -> int:
+        """Processes that had to be ended, or ended, since the start."""
+        return self._pool.kills
+
+    def pids(self) -> set[int]:
+        """Of the processes there are now."""
+        return self._pool.pids()
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Run the scripts of the request.
+
+        Raises:
+            UnknownTrigger: the flow has no such trigger.
+            Overloaded: nothing was run, as too much is.
+            Unavailable: there is no process to run scripts in.
+        """
+        number = contexts.trigger(request.flow_type, request.trigger_type)
+        org_id, scripts = request.org_id, request.scripts
+        size = request.context.size + sum(len(script.source) for script in scripts)
+        collector = Collector(number, request.context)
+        del request  # the context it holds is replaced as actions change it
+        results: list[ActionResult] = []
+        failed = None
+        if scripts:
+            queued_at = time.monotonic_ns()
+            async with self._pool.turns.slot(org_id, size) as slot:
+                for script in scripts:
+                    if results:
+                        collector.pack()
+                        await self._pool.turns.pass_on(slot)
+                    action = _Action(script, collector, self._fetcher, org_id)
+                    result = await self._run(action, number, collector.setup(), queued_at)
+                    results.append(result)
+                    if result.failure is not None and not script.allowed_to_fail:
+                        failed = result
+                        break
+                    collector.action_done(script.name)
+                    queued_at = time.monotonic_ns()
+        return RunResult(collector.effects(), tuple(results), failed)
+
+    async def check(self, source: str, name: str, *, org_id: str = "") -> Check:
+        """Evaluate a script without calling its function, and without network.
+
+        Raises:
+            Overloaded, Unavailable: see `run`.
+        """
+        script = Script("", name, source)
+        if problem := _too_large(script):
+            return Check(parses=False, has_function=False, failure=problem)
+        async with (
+            self._pool.turns.slot(org_id, len(source)),
+            self._pool.process(FIRST_TRIGGER) as process,
+        ):
+            ended = await process.run(
+                join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
+                _Action(script, None, self._fetcher, org_id),
+                timeout_ns=script.effective_timeout_ns,
+            )
+        failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
+        return Check(
+            parses=not is_syntax_error(ended), has_function=ended.done.found, failure=failure
+        )
+
+    async def _run(
+        self, action: "_Action", number: Trigger, setup: bytes, queued_at: int
+    ) -> ActionResult:
+        script = action.script
+        if problem := _too_large(script):
+            return _result(action, problem, 0, 0)
+        payload = join(
+            b"run", b"%d/%d" % number, setup, _octets(script.name), _octets(script.source)
+        )
+        del setup
+        timeout_ns = script.effective_timeout_ns
+        async with self._pool.process(number) as process:
+            started = time.monotonic_ns()
+            ended = await process.run(payload, action, timeout_ns=timeout_ns)
+            took = time.monotonic_ns() - started
+        failure = failure_of(ended, script.source, timeout_ns=timeout_ns)
+        return _result(action, failure, took // 1000, (started - queued_at) // 1000)
+
+
+class _Action:
+    """One action under way: takes what its process sends."""
+
+    def __init__(
+        self, script: Script, collector: Collector | None, fetcher: Fetcher, org_id: str
+    ) -> None:
+        self.script = script
+        self.lines: list[LogLine] = []
+        self._log_bytes = 0
+        self._collector = collector
+        self._fetcher = fetcher
+        self._org_id = org_id
+
+    def effect(self, payload: bytes) -> None:
+        if self._collector is None:
+            raise EffectError("an effect of a script that is only checked")
+        if warning := self._collector.apply(payload):
+            self.lines.append(LogLine("warn", warning))
+
+    def log(self, payload: bytes) -> None:
+        self._log_bytes += len(payload)
+        if self._log_bytes > LOG_MAX_BYTES or len(self.lines) >= LOG_LINES_MAX:
+            raise EffectError("more log than an action may have")
+        line = _decode_line(payload)
+        self.lines.append(LogLine(line.level, line.text))
+
+    async def fetch(self, payload: bytes) -> bytes:
+        if self._collector is None:
+            return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
+        return await self._fetcher.answer(self._org_id, payload)
+
+
+def _result(
+    action: _Action, failure: Failure | None, duration_us: int, queue_us: int
+) -> ActionResult:
+    script = action.script
+    return ActionResult(
+        script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
+    )
+
+
+def _too_large(script: Script) -> Failure | None:
+    size = len(_octets(script.source))
+    if size <= SOURCE_MAX_BYTES:
+        return None
+    return Failure(f"the script has {size} bytes, expected at most {SOURCE_MAX_BYTES}")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode(errors="replace")

@@ -1,0 +1,123 @@
+"""What a failed action is said to have done, and where in its script.
+
+The engine says where an Error was made; of anything else that is thrown it says nothing, so that
+the script is searched for the `throw` that it must have been.
+
+Rule: text and stack come from a process that runs foreign code: bounded here, and only text.
+"""
+
+import re
+from typing import Final
+
+from server.scripts.contract import EVALUATE_MAX_NS, Failure
+from server.scripts.host.process import End, Ended
+from server.scripts.protocol import SHIM_LINE
+
+TEXT_MAX: Final = 4096
+
+SEARCHED_MAX: Final = 1 << 15
+"""Of a script, for a `throw`: a few milliseconds."""
+
+_NO_ERROR: Final = ("null", "[uninitialized]")
+"""Values that the engine throws, without a stack, where it has no memory for an error either."""
+
+_FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
+
+# Enough of the language to tell code from what only looks like it. What does not end goes on to the
+# end, so that nothing is looked at twice.
+_TOKEN: Final = re.compile(
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`(?:\\.|[^`\\])*(?:`|\Z)"""
+    r"""|(?<![\w$.])throw(?![\w$])[ \t]*"""
+    r"""(?P<value>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|[\w.]+)?"""
+    r"""|'(?:\\.|[^'\\\n])*(?:'|\Z)?|"(?:\\.|[^"\\\n])*(?:"|\Z)?""",
+    re.DOTALL,
+)
+
+
+def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
+    """Why the action failed; None if it did not."""
+    if ended.end is End.TIMED_OUT:
+        if not ended.evaluated and timeout_ns > EVALUATE_MAX_NS:
+            what = f"the script was not evaluated within {_seconds(EVALUATE_MAX_NS)}"
+        else:
+            what = f"the action was not done within {_seconds(timeout_ns)}"
+        return Failure(f"interrupt: {what}", timed_out=True, killed=True)
+    if ended.end is not End.DONE:
+        return Failure(ended.told or "the process that ran the action ended", killed=True)
+    done = ended.done
+    if done.raised:
+        return _located(*_parted(done.raised), source)
+    return _located(done.text, done.stack, source) if done.text or done.stack else None
+
+
+def is_syntax_error(ended: Ended) -> bool:
+    """The script could not even be parsed: its stack is the place in it, and nothing called it."""
+    text, stack = _parted(ended.done.raised)
+    lines = stack.splitlines()
+    is_place = not lines or (len(lines) == 1 and lines[0].startswith("    at <input>:"))
+    return not ended.evaluated and text.startswith("SyntaxError: ") and is_place
+
+
+def _parted(raised: str) -> tuple[str, str]:
+    """Text and stack: the lines at the end that are frames; `undefined` is none at all."""
+    lines = raised.removesuffix("\n").split("\n")
+    if lines[-1] == "undefined" and len(lines) > 1:
+        return "\n".join(lines[:-1]), ""
+    at = len(lines)
+    while at > 1 and lines[at - 1].startswith("    at "):
+        at -= 1
+    return "\n".join(lines[:at]), "\n".join(lines[at:])
+
+
+def _located(text: str, stack: str, source: str) -> Failure:
+    text = text[:TEXT_MAX]
+    frames = [found for line in stack.splitlines() if (found := _FRAME.fullmatch(line))]
+    for found in frames:
+        function, line, column = found[1], int(found[2]), int(found[3])
+        # Without a name it is a place in what was parsed: the script, if nothing called that.
+        # Line 0 is where the engine has what initializes the fields of a class.
+        if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
+            column = _in_characters(column, source, line)
+            place = f"<eval>:{line}:{column}"
+            named = function and function not in ("<eval>", "<anonymous>")
+            at = f"{function} ({place})" if named else place
+            return Failure(f"{text} at {at}", line, column)
+    if stack.strip():
+        return Failure(text)
+    line, column = _throw_of(text, source)
+    if text in _NO_ERROR and not line:
+        return Failure("InternalError: out of memory")
+    return Failure(f"{text} at <eval>:{line}:{column}" if line else text, line, column)
+
+
+def _in_characters(column: int, source: str, line: int) -> int:
+    """Returns a column in characters; the engine counts octets."""
+    lines = source.split("\n", line)
+    if len(lines) < line or lines[line - 1].isascii():
+        return column
+    before = lines[line - 1].encode(errors="replace")[: column - 1]
+    return len(before.decode(errors="ignore")) + 1
+
+
+def _throw_of(text: str, source: str) -> tuple[int, int]:
+    """Line and column of the `throw` that threw the text, if there is only one that can have."""
+    exact, open_ = [], []
+    if len(source) > SEARCHED_MAX:
+        return 0, 0
+    for found in _TOKEN.finditer(source):
+        if not found[0].startswith("throw"):
+            continue
+        value = found["value"] or ""
+        if value in (text, f"'{text}'", f'"{text}"'):
+            exact.append(found.start())
+        elif value[:1] not in ("'", '"') and value != "new" and text != "null":
+            open_.append(found.start())
+    candidates = exact or open_
+    if len(candidates) != 1:
+        return 0, 0
+    before = source[: candidates[0]]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:g} s"

@@ -1,0 +1,229 @@
+"""The worker processes: how many there are, which run has one, what ends one.
+
+A run holds a slot, from its first action to its last, and for each action a process: the next one
+is given to another if that has a fresh context already. A process that is ended is replaced. Slots
+are more than cores: workers run at a lower priority than the service, and many only wait for an
+answer from the network. Which run has a slot is the affair of `turns`.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+
+from server.scripts.contract import Options, Trigger, Unavailable
+from server.scripts.host.process import EndedAtStart, Process
+from server.scripts.host.turns import Turns
+from server.scripts.protocol import CPU_MAX_S
+
+RESIDENT_MAX_BYTES: Final = 40 << 20
+"""A process that holds this much after a run is replaced: three times what it starts with."""
+
+IDLE_MAX_S: Final = 10.0
+"""A process beyond the warm ones that was not needed for this long is ended."""
+
+_WORKERS_PER_CORE: Final = 4
+
+log = structlog.get_logger()
+
+
+def default_workers() -> int:
+    """Returns how many processes there are at most where the options do not say it."""
+    return _WORKERS_PER_CORE * _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Pool:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._slots_max = options.workers_max or default_workers()
+        self._warm = min(options.workers_warm or _cores(), self._slots_max)
+        self.turns: Final = Turns(
+            self._slots_max,
+            queue_max=options.queue_max,
+            timeout_s=options.queue_timeout_s,
+            waiting_max_bytes=options.waiting_max_bytes,
+        )
+        self._idle: list[Process] = []
+        self._processes: set[Process] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._trimming: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        self.kills = 0
+
+    async def start(self) -> None:
+        """Starts the warm processes; those that start are used also if others do not.
+
+        Raises:
+            Unavailable: one of them cannot be started. Each later run tries again.
+        """
+        started = await asyncio.gather(
+            *(self._new() for _ in range(self._warm)), return_exceptions=True
+        )
+        self._idle += [outcome for outcome in started if isinstance(outcome, Process)]
+        for outcome in started:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        log.info(
+            "scripts are run in processes of their own",
+            warm=self._warm,
+            at_most=self._slots_max,
+            protections=",".join(self._idle[0].protections),
+        )
+
+    async def close(self) -> None:
+        """Ends every process, and every run and wait with it."""
+        self._is_closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
+        self.turns.close()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Left in the set while they end: a run that gives one back meanwhile leaves it alone.
+        await asyncio.gather(*(process.stop() for process in self._processes))
+        self._processes.clear()
+
+    def pids(self) -> set[int]:
+        """Returns the ids of the processes."""
+        return {process.pid for process in self._processes}
+
+    @asynccontextmanager
+    async def process(self, trigger: Trigger) -> AsyncIterator[Process]:
+        """Yields a process for one action of the trigger.
+
+        Raises:
+            Unavailable: none can be started.
+        """
+        process = await self._take(trigger)
+        process.trigger = trigger
+        try:
+            yield process
+        finally:
+            self._give_back(process)
+
+    async def _take(self, trigger: Trigger) -> Process:
+        while self._idle:
+            process = self._best(trigger)
+            self._idle.remove(process)
+            if process.is_alive:
+                return process
+            self._retire(process)
+        return await self._new()
+
+    def _best(self, trigger: Trigger) -> Process:
+        """The idle one that has the least to do before it can run an action of the trigger.
+
+        Of equals the last, so that those that are not needed are seen to be idle.
+        """
+        fresh = [process for process in reversed(self._idle) if process.is_fresh]
+        if not fresh:
+            return self._idle[0]
+        return next((process for process in fresh if process.trigger == trigger), fresh[0])
+
+    def _give_back(self, process: Process) -> None:
+        if self._is_closed:
+            return
+        if not process.is_alive or self._is_worn(process):
+            self._retire(process)
+            return
+        self._idle.append(process)
+        if len(self._processes) > self._warm and self._trimming is None:
+            self._trim()
+
+    def _trim(self) -> None:
+        """End what was idle for long beyond the warm ones, and look again while there are more."""
+        loop = asyncio.get_running_loop()
+        self._trimming = None
+        while (
+            len(self._processes) > self._warm
+            and self._idle
+            and loop.time() - self._idle[0].used_at > IDLE_MAX_S
+        ):
+            self._retire(self._idle.pop(0))
+        if len(self._processes) > self._warm and not self._is_closed:
+            self._trimming = loop.call_later(IDLE_MAX_S / 2, self._trim)
+
+    def _is_worn(self, process: Process) -> bool:
+        return (
+            process.runs >= self._options.runs_max
+            or process.busy_s > CPU_MAX_S / 2
+            or process.resident_bytes() > RESIDENT_MAX_BYTES
+        )
+
+    # --- processes
+
+    async def _new(self) -> Process:
+        self._refuse_when_closed()
+        self._starting += 1
+        try:
+            try:
+                process = await Process.start(self._options, self._lost)
+            except EndedAtStart:  # whatever ended it, nothing was run: once more
+                process = await Process.start(self._options, self._lost)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("starting a process for scripts failed; the next run tries again")
+            raise Unavailable(f"no process for scripts: {type(error).__name__}") from None
+        finally:
+            self._starting -= 1
+        try:
+            self._refuse_when_closed()
+        except Unavailable:
+            await process.stop()
+            raise
+        self._processes.add(process)
+        return process
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise Unavailable("the service stops")
+
+    def _lost(self, process: Process) -> None:
+        """One has ended: if it was idle, nobody else is to find that out."""
+        if process in self._idle and not self._is_closed:
+            self._idle.remove(process)
+            self._retire(process)
+
+    def _retire(self, process: Process) -> None:
+        """Ends a process, and starts another instead if fewer than the warm ones are left."""
+        self._processes.discard(process)
+        self._background(self._end(process))
+        if len(self._processes) + self._starting < self._warm and not self._is_closed:
+            self._starting += 1
+            self._background(self._replace())
+
+    async def _end(self, process: Process) -> None:
+        was_alive = process.is_alive
+        code = await process.stop()
+        if not was_alive:
+            self.kills += 1
+            log.warning("a process for scripts ended", pid=process.pid, code=code)
+
+    async def _replace(self) -> None:
+        self._starting -= 1
+        try:
+            process = await self._new()
+        except Unavailable as error:
+            # The next run starts one itself, or is told.
+            if not self._is_closed:
+                log.error("a process for scripts was not replaced", reason=str(error))
+            return
+        if len(self._idle) < self._warm:
+            self._idle.append(process)
+        else:
+            self._retire(process)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,328 @@
+"""One worker process, as the service sees it: started, given a script, ended at its deadline.
+
+Rule 1: it is started by exec, with no environment and no descriptor but its socket.
+Rule 2: what it sends is foreign: bounded and checked; what it must not send is its end.
+Rule 3: nothing waits for it without a deadline, and its death is an answer like any other.
+"""
+
+import asyncio
+import importlib.util
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from server.scripts.contract import EVALUATE_MAX_NS, Options, Trigger, Unavailable
+from server.scripts.host.effects import EffectError, TooMuch
+from server.scripts.protocol import FIRST_TRIGGER, FrameError, FrameReader, Kind, frame
+
+START_MAX_S: Final = 10.0
+
+REAP_MIN_S: Final = 0.001
+REAP_MAX_S: Final = 0.05
+"""Between two looks at a killed process. It is gone within some ms; a thread each, or a descriptor,
+would cost more."""
+
+SENT_MAX_BYTES: Final = 8 << 20
+"""By a worker, in one action."""
+
+_BOOT: Final = (
+    "import sys; sys.path += sys.argv[1:3]; "
+    "from server.scripts.sandbox.worker import main; main(*sys.argv[3:])"
+)
+
+
+_NO_ENVIRONMENT: Final[dict[str, str]] = {}
+
+
+class EndedAtStart(Unavailable):
+    """A process that was started but ended before it was ready."""
+
+
+class End(Enum):
+    """How an action ended, as far as its process goes."""
+
+    DONE = "done"
+    TIMED_OUT = "timed out"
+    DIED = "died"
+    FAULT = "fault"
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a worker says at the end of an action.
+
+    Attributes:
+        text: String(what was thrown by the function); empty if nothing was.
+        stack: its stack, if it has one.
+        raised: text and stack of what ended the evaluation of the script.
+        found: of a check: there is a function of the name.
+    """
+
+    text: str = ""
+    stack: str = ""
+    raised: str = ""
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An action's end.
+
+    Attributes:
+        evaluated: the script was; what came after was the function's.
+        done: what the worker said, if it could.
+        told: of a fault, what the script's author is to know.
+    """
+
+    end: End
+    evaluated: bool
+    done: Done
+    told: str = ""
+
+
+class Visitor(Protocol):
+    """Takes what an action sends while it runs."""
+
+    def effect(self, payload: bytes) -> None:
+        """Raises EffectError if it is none, TooMuch if it is one too many."""
+
+    def log(self, payload: bytes) -> None:
+        """Raises EffectError if it is none."""
+
+    def fetch(self, payload: bytes) -> Awaitable[bytes]:
+        """The answer. Never fails: what goes wrong is told in the answer."""
+
+
+_decode_done: Final = msgspec.json.Decoder(Done).decode
+
+
+class Process(asyncio.Protocol):
+    """Runs one action at a time."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", lost: Callable[["Process"], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._child = child
+        self._lost = lost
+        self._memory = _memory_of(child.pid)
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._ready: asyncio.Future[tuple[str, ...]] = loop.create_future()
+        self._ended: asyncio.Future[Ended] | None = None
+        self._visitor: Visitor | None = None
+        self._fetching: asyncio.Future[bytes] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._evaluated = False
+        self._sent = 0
+        self._is_ended = False
+        self.protections: tuple[str, ...] = ()
+        self.is_fresh = False
+        """It has a context at hand; a script given before that waits for one."""
+        self.trigger: Trigger = FIRST_TRIGGER
+        """Of its last action, and so of the context at hand; an action of another waits for one."""
+        self.used_at = loop.time()
+        self.runs = 0
+        self.busy_s = 0.0
+
+    @classmethod
+    async def start(cls, options: Options, lost: Callable[["Process"], None]) -> "Process":
+        """A process that is ready for a script.
+
+        Args:
+            options: what it may use.
+            lost: called when it ends, whatever ended it.
+
+        Raises:
+            EndedAtStart: it ended before it was ready.
+            Unavailable: it cannot be started, or does not become ready.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                child = subprocess.Popen(  # noqa: S603, ASYNC220  ours; exec is all there is to wait for
+                    _command(options),
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=_NO_ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except OSError as error:
+            ours.close()
+            raise Unavailable(f"no process for scripts: {os.strerror(error.errno or 0)}") from error
+        self = cls(child, lost)
+        try:
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
+            self.protections = await asyncio.wait_for(self._ready, START_MAX_S)
+        except TimeoutError:
+            raise Unavailable(
+                f"a process for scripts is not ready after {START_MAX_S:g} s"
+            ) from None
+        except FrameError as error:
+            raise EndedAtStart(f"a process for scripts did not start: {error}") from error
+        finally:
+            if self._transport is None:
+                ours.close()
+            if not self.protections:
+                await self.stop()
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._is_ended and self._child.poll() is None
+
+    def resident_bytes(self) -> int:
+        """Memory that it holds now; 0 where the system does not tell."""
+        if self._memory is None:
+            return 0
+        try:
+            pages = os.pread(self._memory, 256, 0).split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * resource.getpagesize()
+
+    async def run(self, payload: bytes, visitor: Visitor, *, timeout_ns: int) -> Ended:
+        """Run one action to its end, or to its deadline, whichever comes first."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._ended = loop.create_future()
+        self._visitor = visitor
+        self._evaluated = False
+        self._sent = 0
+        self.used_at = started
+        self._deadline = started + timeout_ns / 1e9
+        evaluate_s = min(timeout_ns, EVALUATE_MAX_NS) / 1e9
+        self._timer = loop.call_at(started + evaluate_s, self._finish, End.TIMED_OUT)
+        self.runs += 1
+        if self.is_alive and self._transport is not None:
+            self._transport.write(frame(Kind.RUN, payload))
+        else:
+            self._finish(End.DIED)
+        try:
+            return await self._ended
+        finally:
+            if not self._ended.done() or self._ended.cancelled():
+                self.kill()  # the caller went away
+            self._timer.cancel()
+            self._ended = self._visitor = None
+            self.busy_s += loop.time() - started
+            if self._fetching is not None:
+                self._fetching.cancel()
+                await asyncio.wait((self._fetching,))
+                self._fetching = None
+
+    def kill(self) -> None:
+        """End it now; `stop` waits for that."""
+        self._is_ended = True
+        self._child.kill()
+
+    async def stop(self) -> int:
+        """End it, and wait until it is gone; its exit code."""
+        self.kill()
+        if self._transport is not None:
+            self._transport.abort()
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+        pause_s = REAP_MIN_S
+        while (status := self._child.poll()) is None:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, REAP_MAX_S)
+        return status
+
+    # --- asyncio.Protocol
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(FrameError("it ended"))
+        self._finish(End.DIED)
+        self._lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._sent += len(data)
+        try:
+            if self._sent > SENT_MAX_BYTES:
+                raise FrameError(f"more than {SENT_MAX_BYTES} bytes in one action")
+            for kind, payload in self._reader.feed(data):
+                self._take(kind, payload)
+        except TooMuch as error:
+            self._finish(End.FAULT, str(error))
+        except (FrameError, EffectError, msgspec.DecodeError, UnicodeDecodeError):
+            self._finish(End.FAULT)
+
+    def _take(self, kind: Kind, payload: bytes) -> None:
+        if kind is Kind.READY and not self.is_fresh:
+            self.is_fresh = True
+            if not self._ready.done():
+                self._ready.set_result(tuple(payload.decode("ascii", "replace").split()))
+            return
+        visitor, ended = self._visitor, self._ended
+        if visitor is None or ended is None or ended.done() or self._fetching is not None:
+            raise FrameError(f"a frame {kind.name} that nobody waits for")
+        match kind:
+            case Kind.EVALUATED if not self._evaluated and self._timer is not None:
+                self._evaluated = True
+                self._timer.cancel()
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_at(self._deadline, self._finish, End.TIMED_OUT)
+            case Kind.EFFECT:
+                visitor.effect(payload)
+            case Kind.LOG:
+                visitor.log(payload)
+            case Kind.FETCH:
+                self._fetching = asyncio.ensure_future(visitor.fetch(payload))
+                self._fetching.add_done_callback(self._answer)
+            case Kind.DONE:
+                self.is_fresh = False
+                done = _decode_done(payload)
+                ended.set_result(Ended(End.DONE, self._evaluated, done))
+            case _:
+                raise FrameError(f"a frame {kind.name} that is not expected")
+
+    def _answer(self, fetched: "asyncio.Future[bytes]") -> None:
+        if fetched.cancelled() or self._fetching is not fetched:
+            return
+        self._fetching = None
+        if fetched.exception() is not None:
+            self._finish(End.FAULT)
+        elif self.is_alive and self._transport is not None:
+            self._transport.write(frame(Kind.ANSWER, fetched.result()))
+
+    def _finish(self, end: End, told: str = "") -> None:
+        """End the action other than by its own word, and with it the process."""
+        self.kill()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(Ended(end, self._evaluated, Done(), told))
+
+
+def _memory_of(pid: int) -> int | None:
+    """What tells its memory, kept open: to open it for each action costs more than to read it."""
+    try:
+        return os.open(f"/proc/{pid}/statm", os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _command(options: Options) -> list[str]:
+    engine = importlib.util.find_spec("_quickjs")
+    if engine is None or engine.origin is None:
+        raise Unavailable("no engine for scripts: quickjs-ng is not installed")
+    return [
+        *(sys.executable, "-I", "-S", "-c", _BOOT),
+        *(str(Path(__file__).parents[3]), str(Path(engine.origin).parent)),
+        *(str(os.getpid()), str(options.memory_max_bytes), str(options.heap_max_bytes)),
+    ]

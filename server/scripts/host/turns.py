@@ -1,0 +1,279 @@
+"""Slots for runs, shared by turns between organisations. Knows nothing of processes or scripts.
+
+Follows docs/execution.md "RunTrigger". A run that finds no slot waits, with what it needs kept in
+memory; so both the number of waiting runs and their bytes are bounded.
+
+Rule 1: one organisation has at most half of the slots, of the places to wait and of their bytes.
+Rule 2: waiting organisations take turns, each one run in a round. One that comes while a round is
+under way has its turn in that round, however many runs of others wait. Runs of one organisation
+are served in order.
+Rule 3: too many, too much or too long is refused. A run that gave its slot away between two actions
+is not: it waits as the first of its organisation. What it keeps counts all the same.
+Rule 4: no operation goes through all runs or all organisations that wait.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from server.scripts.contract import Overloaded, Unavailable
+
+_Turn: TypeAlias = "asyncio.Future[None]"
+
+
+@dataclass(slots=True)
+class Slot:
+    """A run's place among those that run; without it while the run waits for its next turn."""
+
+    org_id: str
+    size: int
+    is_held: bool = True
+
+
+class Turns:
+    """Gives slots to runs of organisations."""
+
+    def __init__(
+        self,
+        slots_max: int,
+        *,
+        queue_max: int,
+        timeout_s: float,
+        waiting_max_bytes: int,
+    ) -> None:
+        """Begins with all slots free.
+
+        Args:
+            slots_max: runs at once.
+            queue_max: runs that wait; one more is refused.
+            timeout_s: a run that waited this long for its first action is refused.
+            waiting_max_bytes: of what waiting runs keep in memory.
+        """
+        self._slots_max = slots_max
+        self._queue_max = queue_max
+        self._timeout_s = timeout_s
+        self._max_bytes = waiting_max_bytes
+        self._org_slots_max = max(1, slots_max // 2)
+        self._org_queue_max = max(1, queue_max // 2)
+        self._org_max_bytes = waiting_max_bytes // 2
+        self._taken = 0
+        self._taken_by: Counter[str] = Counter()
+        self._waiting: dict[str, OrderedDict[_Turn, None]] = {}
+        self._waiting_count = 0
+        self._bytes = 0
+        self._bytes_of: Counter[str] = Counter()
+        self._round: OrderedDict[str, None] = OrderedDict()
+        """Waiting organisations that have yet to be served in this round."""
+        self._next_round: OrderedDict[str, None] = OrderedDict()
+        """Waiting organisations that were served in this round."""
+        self._served: set[str] = set()
+        """Organisations that had a slot in this round, whether they wait or not."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuses all runs from now on, also those that wait."""
+        self._is_closed = True
+        for turns in self._waiting.values():
+            for turn in turns:
+                if not turn.done():
+                    turn.set_exception(Unavailable("the service stops"))
+        self._waiting.clear()
+        self._round.clear()
+        self._next_round.clear()
+
+    @asynccontextmanager
+    async def slot(self, org_id: str, size: int) -> AsyncIterator[Slot]:
+        """Holds a slot for a run within the block.
+
+        Args:
+            org_id: whose run it is.
+            size: bytes that the run keeps in memory while it waits.
+
+        Raises:
+            Overloaded: too many wait, too much, or this one did too long.
+            Unavailable: the service stops.
+        """
+        self._refuse_when_closed()
+        if self._has_room(org_id):  # and no run that waits could be served: see `_serve`
+            self._take(org_id)
+        else:
+            await self._wait(org_id, size)
+        slot = Slot(org_id, size)
+        try:
+            yield slot
+        finally:
+            if slot.is_held:
+                self._leave(org_id)
+
+    async def pass_on(self, slot: Slot) -> None:
+        """Gives the slot to another organisation that waits for one, then waits for the next turn.
+
+        Does nothing if no other organisation could use the slot. The run is not refused, as some of
+        its actions have run: it waits until its turn or its caller's end.
+
+        Raises:
+            Unavailable: the service stops.
+        """
+        if not self._is_wanted(slot.org_id):
+            return
+        turn = self._queue(slot.org_id, slot.size, is_first=True)
+        slot.is_held = False
+        self._leave(slot.org_id)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._forget(slot.org_id, turn)
+            raise
+        finally:
+            self._free(slot.org_id, slot.size)
+            del turn  # it holds the error, which holds this frame
+        slot.is_held = True
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise Unavailable("the service stops")
+
+    # --- waiting
+
+    async def _wait(self, org_id: str, size: int) -> None:
+        self._refuse_when_full(org_id, size)
+        turn = self._queue(org_id, size)
+        # Not asyncio.wait_for, which before Python 3.12 loses a cancellation as the turn comes.
+        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire, turn)
+        try:
+            await turn
+        except (Overloaded, asyncio.CancelledError):
+            self._forget(org_id, turn)
+            raise
+        finally:
+            timer.cancel()
+            self._free(org_id, size)
+            del turn, timer  # they hold the error, which holds this frame
+
+    def _expire(self, turn: _Turn) -> None:
+        if not turn.done():
+            text = f"waited {self._timeout_s:g} s for a process to run scripts in"
+            turn.set_exception(Overloaded(text))
+
+    def _refuse_when_full(self, org_id: str, size: int) -> None:
+        if self._waiting_count >= self._queue_max:
+            raise Overloaded(f"{self._waiting_count} runs wait already, which is the most")
+        of_org = len(self._waiting.get(org_id, ()))
+        if of_org >= self._org_queue_max:
+            raise Overloaded(f"{of_org} runs of the organisation wait already, which is the most")
+        if self._bytes + size > self._max_bytes:
+            raise Overloaded(
+                f"the runs that wait keep {self._bytes} bytes, with {size} more than the"
+                f" {self._max_bytes} that they may"
+            )
+        if self._bytes_of[org_id] + size > self._org_max_bytes:
+            raise Overloaded(
+                f"the organisation's runs that wait keep {self._bytes_of[org_id]} bytes, with"
+                f" {size} more than the {self._org_max_bytes} that they may"
+            )
+
+    def _queue(self, org_id: str, size: int, *, is_first: bool = False) -> _Turn:
+        """Returns what is done when the run's turn has come; `_free` its bytes then."""
+        self._bytes += size
+        self._bytes_of[org_id] += size
+        turn = asyncio.get_running_loop().create_future()
+        if org_id not in self._waiting:
+            self._waiting[org_id] = OrderedDict()
+            (self._next_round if org_id in self._served else self._round)[org_id] = None
+        turns = self._waiting[org_id]
+        turns[turn] = None
+        if is_first:
+            turns.move_to_end(turn, last=False)
+        self._waiting_count += 1
+        return turn
+
+    def _free(self, org_id: str, size: int) -> None:
+        self._bytes -= size
+        _subtract(self._bytes_of, org_id, size)
+
+    def _forget(self, org_id: str, turn: _Turn) -> None:
+        """Ends the wait of a run whose caller has left, or that waited too long."""
+        if not turn.cancelled() and turn.exception() is None:
+            self._leave(org_id)  # its turn came at the same moment
+        elif turn in self._waiting.get(org_id, ()):
+            self._remove(org_id, turn)
+
+    def _remove(self, org_id: str, turn: _Turn) -> None:
+        turns = self._waiting[org_id]
+        del turns[turn]
+        self._waiting_count -= 1
+        if not turns:
+            del self._waiting[org_id]
+            self._round.pop(org_id, None)
+            self._next_round.pop(org_id, None)
+
+    # --- slots
+
+    def _has_room(self, org_id: str) -> bool:
+        return self._taken < self._slots_max and self._is_below_share(org_id)
+
+    def _is_below_share(self, org_id: str) -> bool:
+        return self._taken_by[org_id] < self._org_slots_max
+
+    def _take(self, org_id: str) -> None:
+        self._taken += 1
+        self._taken_by[org_id] += 1
+        if org_id in self._served:
+            self._begin_round()
+        self._served.add(org_id)
+
+    def _leave(self, org_id: str) -> None:
+        self._taken -= 1
+        _subtract(self._taken_by, org_id, 1)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Gives free slots away: afterwards no run waits that could have one."""
+        while self._taken < self._slots_max and (org_id := self._next()) is not None:
+            turn = next(iter(self._waiting[org_id]))
+            self._remove(org_id, turn)
+            if turn.done():  # it is cancelled or waited too long, and is to hear of it
+                continue
+            self._take(org_id)
+            if org_id in self._waiting:
+                self._round.pop(org_id, None)
+                self._next_round[org_id] = None
+            turn.set_result(None)
+
+    def _next(self) -> str | None:
+        """Returns the organisation whose turn it is; begins a round if this one has no turn left.
+
+        Few are passed over: no more than two or three can have their share of the slots.
+        """
+        found = self._first(self._round)
+        return self._first(self._next_round) if found is None else found
+
+    def _first(self, orgs: OrderedDict[str, None], *, other_than: str | None = None) -> str | None:
+        for org_id in orgs:
+            if org_id != other_than and self._is_below_share(org_id):
+                return org_id
+        return None
+
+    def _is_wanted(self, org_id: str) -> bool:
+        """True if an organisation other than this one waits and could have a slot."""
+        return any(
+            self._first(orgs, other_than=org_id) is not None
+            for orgs in (self._round, self._next_round)
+        )
+
+    def _begin_round(self) -> None:
+        """Lets those that were served take turns again, behind those that still have theirs."""
+        for org_id in reversed(self._round):  # few: all of them have their share of the slots
+            self._next_round[org_id] = None
+            self._next_round.move_to_end(org_id, last=False)
+        self._round, self._next_round = self._next_round, OrderedDict()
+        self._served.clear()
+
+
+def _subtract(counter: Counter[str], org_id: str, count: int) -> None:
+    counter[org_id] -= count
+    if not counter[org_id]:
+        del counter[org_id]

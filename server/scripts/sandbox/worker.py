@@ -1,0 +1,242 @@
+"""The other process: runs one script after the other, each in a fresh context of the engine.
+
+Started by `process` as `python -I -S -c …`: without site packages, environment or descriptors but
+the socket that is its standard input.
+
+Rule 1: imports are few and all made before `confine`.
+Rule 2: nothing a script does makes an exception out of `host` (this engine answers one with a
+SystemError): what goes wrong there is a value, which the script's side throws.
+Rule 3: nobody believes this process: what it sends is judged by the service.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import _quickjs  # not `quickjs`, which starts a thread
+
+from server.scripts.protocol import (
+    FIRST_TRIGGER,
+    RUN_MAX_BYTES,
+    SHIM_LINE,
+    FrameReader,
+    Kind,
+    frame,
+    split,
+)
+from server.scripts.sandbox import explanations
+from server.scripts.sandbox.confine import confine
+
+STACK_MAX_BYTES: Final = 1 << 20
+
+_LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
+_CREATED: Final = ("requests", "api", "lists", "created")
+_USER: Final = ("encode", "api", "userdata")
+PARTS: Final = {
+    "1/1": (*_LOGIN, "external"),
+    "1/2": (*_LOGIN, "creation"),
+    "1/3": _CREATED,
+    "2/4": (*_USER, "token"),
+    "2/5": (*_USER, "token"),
+    "3/1": (*_LOGIN, "internal"),
+    "3/2": (*_LOGIN, "creation"),
+    "3/3": _CREATED,
+    "4/6": (*_USER, "saml"),
+}
+"""The files of `js/` that make `ctx` and `api` of each trigger."""
+
+_LEADING: Final = "\n" * (SHIM_LINE - 1)
+"""Before our parts. What follows is `0,function…`, as the engine would read all that stands in
+parentheses twice, to see whether an arrow comes after."""
+
+_ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+"""In JSON as Go writes it. There they stand in texts only."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+_FromEngine: TypeAlias = Any
+"""A context, a function or a value: the engine has no types for them."""
+
+_Shim: TypeAlias = Callable[..., Any]
+
+
+def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
+    """Serve until the socket is closed."""
+    files = {path.stem: _bare(path) for path in (Path(__file__).parents[1] / "js").glob("*.js")}
+    protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
+    Worker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
+
+
+def _bare(path: Path) -> str:
+    """A file in one line, without its comments, which stand in lines of their own."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return " ".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
+
+
+class Worker:
+    def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
+        self._files = files
+        self._heap_max_bytes = heap_max_bytes
+        self._reader = FrameReader(size_max=RUN_MAX_BYTES)
+        self._logs = False  # the last script did
+
+    def send(self, kind: Kind, payload: bytes) -> None:
+        data = memoryview(frame(kind, payload))
+        while data:
+            data = data[os.write(0, data) :]
+
+    def serve(self, protections: bytes) -> None:
+        """One action after the other; the next is likely to need what the last one did."""
+        parts = PARTS["{}/{}".format(*FIRST_TRIGGER)]
+        while True:
+            context, shim = self._fresh(parts)
+            self.send(Kind.READY, protections)
+            kind, payload = self._receive()
+            if kind is not Kind.RUN:
+                sys.exit(f"a frame {kind.name}, expected RUN")
+            flags, trigger, setup, name, source = (part.decode() for part in split(payload))
+            if PARTS[trigger] != parts:
+                parts = PARTS[trigger]
+                context, shim = self._fresh(parts)
+            self._logs = False
+            outcome = self._run(context, shim, flags, setup, name, source)
+            self.send(Kind.DONE, json.dumps(outcome).encode())
+            del context, shim
+
+    def _receive(self) -> tuple[Kind, bytes]:
+        """The next frame; ends the process when there is none to come."""
+        while True:
+            data = os.read(0, 1 << 16)
+            if not data:
+                os._exit(0)  # not an exception: it may be the engine that asks (rule 2)
+            for found in self._reader.feed(data):
+                return found
+
+    def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
+        """A context that has seen no script, with our part in it."""
+        code = " ".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
+        context = _quickjs.Context()
+        context.set_memory_limit(self._heap_max_bytes)
+        context.set_max_stack_size(STACK_MAX_BYTES)
+        context.add_callable("host", self._host)
+        shim = context.eval(f"{_LEADING}0,function(){{'use strict';{code}}}()")
+        if self._logs:
+            shim("prepareLog")
+        return context, shim
+
+    def _host(self, kind: str, text: str) -> str | None:
+        """What the script side asks of this process: never raises (rule 2), or all ends."""
+        if kind == "effect":
+            self.send(Kind.EFFECT, text.encode())
+        elif kind == "log":
+            self._logs = True
+            self.send(Kind.LOG, text.encode())
+        elif kind == "fetch":
+            self.send(Kind.FETCH, text.encode())
+            return self._receive()[1].decode()
+        elif kind == "part":
+            return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}}}"
+        elif kind == "escape":
+            return text.translate(_ESCAPED)
+        elif kind in ("uuid1", "uuid4"):
+            return _uuid_by_time() if kind == "uuid1" else _uuid(os.urandom(16), 4)
+        elif kind in ("uuid3", "uuid5"):
+            return _uuid_by_name(text[:36], text[36:].encode(), int(kind[-1]))
+        return None
+
+    def _run(
+        self, context: _FromEngine, shim: _Shim, flags: str, setup: str, name: str, source: str
+    ) -> dict[str, Any]:
+        """How it ended: nothing said is success."""
+        try:
+            shim("begin", setup)
+            if "\0" in source:
+                raise _quickjs.JSException("SyntaxError: a NUL character\n")
+            with contextlib.suppress(TypeError, ValueError):  # its last value has no form here
+                context.eval(source)
+            _finish_jobs(context)
+            self.send(Kind.EVALUATED, b"")
+            named = _named(context, name)
+            if flags == "check":
+                return {"found": bool(shim("isFunction", named))}
+            failure = shim("call", named)
+            _finish_jobs(context)
+            return _outcome(shim, failure, name, source)
+        except _quickjs.JSException as error:
+            # Of the script while it is evaluated; or of our part, for want of memory or stack.
+            text, line_break, stack = str(error)[:8192].partition("\n")
+            return {"raised": _explained(shim, text, stack, name, source) + line_break + stack}
+        except MemoryError:
+            return {"raised": "out of memory"}
+
+
+def _outcome(shim: _Shim, failure: str | None, name: str, source: str) -> dict[str, Any]:
+    """Returns why the call failed, or what is wrong with its result; nothing if neither is."""
+    if failure:
+        told: dict[str, str] = json.loads(failure)
+        text = _explained(shim, told["text"], told["stack"], name, source)
+    elif verdict := shim("verdict"):
+        told = json.loads(verdict)
+        text = explanations.of_result(told["text"], name)
+    else:
+        return {}
+    return told | {"text": text}
+
+
+def _explained(shim: _Shim, text: str, stack: str, name: str, source: str) -> str:
+    """Returns the text, with names of the script where that helps."""
+    try:
+        return explanations.of_call(text, stack, name, source, lambda json: shim("explain", json))
+    except (_quickjs.JSException, MemoryError):
+        return text
+
+
+def _uuid(octets: bytes | bytearray, version: int) -> str:
+    """RFC 9562, of 16 octets or more."""
+    made = bytearray(octets[:16])
+    made[6] = made[6] & 0x0F | version << 4
+    made[8] = made[8] & 0x3F | 0x80
+    digits = made.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _uuid_by_time() -> str:
+    """Of 100 ns since 1582-10-15, and a node that is random, with the bit that says so."""
+    ticks = (time.time_ns() // 100 + 0x01B21DD213814000).to_bytes(8, "big")
+    octets = bytearray(ticks[4:] + ticks[2:4] + ticks[:2] + os.urandom(8))
+    octets[10] |= 1
+    return _uuid(octets, 1)
+
+
+def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
+    """None if the namespace is none."""
+    if not _UUID.fullmatch(namespace):
+        return None
+    algorithm = hashlib.md5 if version == 3 else hashlib.sha1
+    named = bytes.fromhex(namespace.replace("-", "")) + name
+    return _uuid(algorithm(named, usedforsecurity=False).digest(), version)
+
+
+def _finish_jobs(context: _FromEngine) -> None:
+    """Run what promises left to do; what fails there, nobody hears."""
+    while True:
+        try:
+            if not context.execute_pending_job():
+                return
+        except _quickjs.JSException:
+            continue
+
+
+def _named(context: _FromEngine, name: str) -> _FromEngine:
+    """What returns the global of the name, a `const` or `let` too; or undefined."""
+    if name.replace("$", "_").isidentifier():
+        with contextlib.suppress(_quickjs.JSException):  # a reserved word
+            return context.eval(f"() => typeof {name} === 'undefined' ? undefined : {name}")
+    return context.eval(f"() => globalThis[{json.dumps(name)}]")

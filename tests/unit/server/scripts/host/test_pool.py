@@ -1,0 +1,353 @@
+"""Processes that run scripts: who has one and who waits, what ends one, what is left of it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+
+from server.scripts.contract import (
+    Options,
+    Overloaded,
+    Unavailable,
+)
+from server.scripts.host.executor import Executor
+from server.scripts.host.process import Process
+from tests.processes import children_of
+from tests.unit.server.scripts.runner import Runner, action, run_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SLOW = "function f() { for (;;); }"
+FAST = "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"
+
+
+async def test_a_process_that_is_killed_costs_one_action(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(
+        runner.run(replace(action(SLOW), allowed_to_fail=True), FAST, FAST)
+    )
+    await _one_is_busy(before)
+    # Whichever has it: all are killed while the first action runs.
+    for pid in before:
+        _kill(pid)
+    result = await running
+    assert [a.failure.text if a.failure else "" for a in result.actions] == [
+        "the process that ran the action ended",
+        "",
+        "",
+    ]
+    assert result.failed is None
+
+
+async def test_a_caller_that_goes_away_ends_its_script(runner: Runner) -> None:
+    before = runner.executor.pids()
+    running = asyncio.ensure_future(runner.run(SLOW))
+    await _one_is_busy(before)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert runner.executor.pids() != before
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_a_process_that_died_while_idle_costs_nothing(runner: Runner) -> None:
+    for pid in runner.executor.pids():
+        _kill(pid)
+    assert (await runner.one(FAST)).failure is None
+
+
+async def test_a_process_that_died_while_idle_is_replaced_before_it_is_needed() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    await executor.start()
+    before = executor.pids()
+    try:
+        for pid in before:
+            _kill(pid)
+        async with asyncio.timeout(20):
+            while len(executor.pids() - before) < 2:
+                await asyncio.sleep(0.01)
+    finally:
+        await executor.close()
+    assert executor.kills == 2
+
+
+async def test_processes_that_are_needed_no_more_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.scripts.host.pool.IDLE_MAX_S", 0.05)
+    executor = Executor(Options(workers_max=8, workers_warm=1))
+    await executor.start()
+    request = run_of("org", action(FAST))
+    running = asyncio.gather(*(executor.run(request) for _ in range(4)))
+    seen: set[int] = set()
+    try:
+        async with asyncio.timeout(20):
+            while not running.done() or len(executor.pids()) > 1:
+                seen |= executor.pids()
+                await asyncio.sleep(0.01)
+    finally:
+        await executor.close()
+    assert len(seen) > 1  # how many of the four runs one process takes is a matter of time
+
+
+async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    slow = replace(action(SLOW), timeout_ns=3_000_000_000, allowed_to_fail=True)
+    running = asyncio.ensure_future(executor.run(run_of("a", slow)))
+    await _one_is_busy(executor.pids())
+    before = set(children_of(os.getpid()))
+    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
+    try:
+        async with asyncio.timeout(20):
+            while not (starting := set(children_of(os.getpid())) - before):
+                await asyncio.sleep(0)
+        for pid in starting:
+            _kill(pid)
+        assert (await other).failed is None
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await executor.close()
+
+
+async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    slow = run_of("a", action(SLOW))
+    running = asyncio.ensure_future(executor.run(slow))
+    await _one_is_busy(executor.pids())
+    before = set(children_of(os.getpid()))
+    descriptors = _descriptors()
+    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
+    try:
+        async with asyncio.timeout(20):
+            while set(children_of(os.getpid())) == before:
+                await asyncio.sleep(0)
+            other.cancel()
+            await asyncio.wait([other])
+            while set(children_of(os.getpid())) != before:
+                await asyncio.sleep(0.01)
+        assert _descriptors() == descriptors
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await executor.close()
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
+    await executor.start()
+    request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
+    running = [asyncio.ensure_future(executor.run(request)) for _ in range(3)]
+    try:
+        results = await asyncio.gather(*running, return_exceptions=True)
+    finally:
+        await executor.close()
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert [str(result) for result in refused] == ["1 runs wait already, which is the most"]
+
+
+async def test_who_waits_too_long_is_refused() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
+    await executor.start()
+    request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
+    running = asyncio.ensure_future(executor.run(request))
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match=r"waited 0\.05 s for a process"):
+            await executor.run(request)
+        await running
+    finally:
+        await executor.close()
+
+
+async def test_one_organisation_leaves_room_for_others() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    await executor.start()
+    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(4)]
+    await asyncio.sleep(0)
+    try:
+        other = await executor.run(run_of("other", action(FAST)))
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert other.failed is None
+
+
+async def test_one_organisation_that_fills_its_half_of_the_queue_keeps_nobody_out() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
+    await executor.start()
+    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
+    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(3)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Overloaded, match="2 runs of the organisation wait already"):
+            await executor.run(slow)
+        waiting = [executor.run(run_of("other", action(FAST))) for _ in range(3)]
+        others = await asyncio.gather(*waiting)
+        assert not any(run.done() for run in running)
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await executor.close()
+    assert [other.failed for other in others] == [None] * 3
+
+
+async def test_a_process_is_replaced_after_enough_runs() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1, runs_max=2))
+    await executor.start()
+    first = executor.pids()
+    try:
+        for _ in range(3):
+            await executor.run(run_of("org", action(FAST)))
+        assert first.isdisjoint(executor.pids())
+    finally:
+        await executor.close()
+
+
+async def test_a_run_under_way_ends_with_the_executor() -> None:
+    executor = Executor(Options(workers_max=2, workers_warm=1))
+    await executor.start()
+    script = replace(action(SLOW), allowed_to_fail=True)
+    running = asyncio.ensure_future(executor.run(run_of("org", script, script)))
+    await _one_is_busy(executor.pids())
+    await executor.close()
+    with pytest.raises(Unavailable):
+        await running
+    assert executor.pids() == set()
+
+
+async def test_nothing_is_left_after_the_end() -> None:
+    executor = Executor()
+    await executor.start()
+    pids = executor.pids()
+    await executor.close()
+    assert executor.pids() == set()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    with pytest.raises(Unavailable):
+        await executor.run(run_of("org", action(FAST)))
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        pytest.param("/bin/false", "a process for scripts did not start: it ended", id="ends"),
+        pytest.param("/none", "no process for scripts: No such file or directory", id="absent"),
+    ],
+)
+async def test_a_process_that_cannot_start_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, text: str
+) -> None:
+    executor = Executor()
+    monkeypatch.setattr("sys.executable", program)
+    with pytest.raises(Unavailable, match=text):
+        await executor.start()
+    await executor.close()
+
+
+async def test_any_failure_to_start_a_process_is_unavailable_until_one_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> Process:
+        raise ValueError("secret")
+
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
+        patched.setattr(Process, "start", fail)
+        with pytest.raises(Unavailable, match=r"^no process for scripts: ValueError$"):
+            await executor.start()
+        with pytest.raises(Unavailable):
+            await executor.run(run_of("org", action(FAST)))
+    try:
+        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+    finally:
+        await executor.close()
+    assert [line["log_level"] for line in logs] == ["error"] * 3
+    assert all(line["exc_info"] for line in logs)
+
+
+async def test_a_process_that_starts_beside_one_that_does_not_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, outcomes = Process.start, iter([False, True])
+
+    async def start_or_fail(options: Options, lost: Callable[[Process], None]) -> Process:
+        if next(outcomes):
+            return await start(options, lost)
+        raise Unavailable("no")
+
+    executor = Executor(Options(workers_max=2, workers_warm=2))
+    monkeypatch.setattr(Process, "start", start_or_fail)
+    with pytest.raises(Unavailable):
+        await executor.start()
+    try:
+        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+    finally:
+        await executor.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_run_waits_for_one_run_of_another_organisation_at_most(workers: int) -> None:
+    executor = Executor(Options(workers_max=workers, workers_warm=workers))
+    await executor.start()
+    ended: list[str] = []
+
+    async def run(org_id: str) -> None:
+        await executor.run(run_of(org_id, action(FAST)))
+        ended.append(org_id)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            group.create_task(run("a"))
+        await asyncio.sleep(0)
+        group.create_task(run("b"))
+    await executor.close()
+    assert ended.index("b") <= workers
+
+
+async def test_a_long_run_gives_its_slot_to_another_organisation_between_actions() -> None:
+    executor = Executor(Options(workers_max=1, workers_warm=1))
+    await executor.start()
+    slow = replace(action(SLOW), timeout_ns=300_000_000, allowed_to_fail=True)
+    try:
+        long = asyncio.ensure_future(executor.run(run_of("a", slow, slow, slow)))
+        await asyncio.sleep(0)
+        assert (await executor.run(run_of("b", action(FAST)))).failed is None
+        assert not long.done()
+        assert [result.failure is not None for result in (await long).actions] == [True] * 3
+    finally:
+        await executor.close()
+
+
+def _kill(pid: int) -> None:
+    """Kill it, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+async def _one_is_busy(pids: set[int]) -> None:
+    """Wait until one of the processes has been on a core for a while."""
+    before = {pid: _cpu_ticks(pid) for pid in pids}
+    async with asyncio.timeout(20):
+        while all(_cpu_ticks(pid) < before[pid] + 10 for pid in pids):
+            await asyncio.sleep(0.01)
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

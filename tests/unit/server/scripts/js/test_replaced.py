@@ -1,0 +1,284 @@
+"""Scripts that replace what the language has, before they use what they are given.
+
+Polyfills, classes of their own by the names of built-in ones, shorter texts of dates: what the
+script side makes of its values does not hang on them.
+"""
+
+import json
+
+import pytest
+
+from server.scripts.contract import Trigger
+from tests.unit.server.scripts.runner import Runner
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALL_GONE = "Map = Set = Date = Symbol = BigInt = Uint8Array = Reflect = JSON = Object = undefined;"
+OWN_CLASSES = "class Map {} class Set {} class Symbol {} class Date {} class Uint8Array {}"
+SHORT_DATES = "Date.prototype.toISOString = function () { return '2025-03-04T05:06:00Z' };"
+BROKEN_ITERATOR = "Array.prototype[Symbol.iterator] = function () { throw new Error('iterated') };"
+NUMBERED_SETTER = """Object.defineProperty(Array.prototype, '0', {
+  set() { throw new Error('set') }, get() { return 'own' }, configurable: true,
+});"""
+FROZEN = (
+    "for (const type of [Object, Array, Function, String, Date]) Object.freeze(type.prototype);"
+)
+TO_JSON = "Object.prototype.toJSON = Array.prototype.toJSON = () => 'x';"
+
+VALUES = """function f(ctx, api) {
+  const set = api.v1.claims.setClaim;
+  set('nothing', [undefined, null]);
+  set('nested', { b: [1, 'x', true], a: {} });
+  set('date', made.date);
+  set('map', made.map);
+  set('set', made.set);
+  set('octets', made.octets);
+  set('boxed', made.boxed);
+  set('created', ctx.v1.getUser().creationDate);
+  set('tenant', ctx.v1.user.grants.grants[0].getOrgMetadata().metadata[0].value);
+}"""
+MADE = """var made = {
+  date: new Date(1741064760000), map: new Map([['a', 1]]), set: new Set([2]),
+  octets: new Uint8Array([104, 105]), boxed: Object('x'),
+};"""
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(ALL_GONE, id="all gone"),
+        pytest.param(SHORT_DATES, id="dates without a fraction"),
+        pytest.param(BROKEN_ITERATOR, id="iterator of arrays"),
+        pytest.param(NUMBERED_SETTER, id="setter of an index"),
+        pytest.param(FROZEN, id="frozen prototypes"),
+        pytest.param(TO_JSON, id="toJSON of all objects"),
+        pytest.param("Array.isArray = () => false;", id="isArray"),
+        pytest.param("eval = () => { throw new Error('eval') };", id="eval"),
+        pytest.param("Array.prototype.join = Array.prototype.sort = () => 'own';", id="methods"),
+        pytest.param("Function.prototype.call = Function.prototype.apply = null;", id="apply"),
+        pytest.param(
+            "Object.prototype.get = Object.prototype.value = Object.prototype.writable = 1;",
+            id="names of descriptors",
+        ),
+    ],
+)
+async def test_values_are_what_they_are_whatever_is_replaced(runner: Runner, replaced: str) -> None:
+    found = await runner.effects(f"{MADE} {replaced} {VALUES}", trigger=(2, 4))
+    assert found.claims == {
+        "nothing": [None, None],
+        "nested": {"a": {}, "b": [1, "x", True]},
+        "date": "2025-03-04T05:06:00Z",
+        "map": [["a", 1]],
+        "set": [2],
+        "octets": "aGk=",
+        "boxed": "x",
+        "created": "2025-03-04T05:06:07.123456789Z",
+        "tenant": "acme",
+    }
+
+
+MODULES = """function f(ctx) {
+  const { log } = require('zitadel/log'), uuid = require('zitadel/uuid');
+  const d = ctx.v1.getUser().creationDate;
+  log('%s %j', 'x', [1]);
+  log(uuid.v5(uuid.namespaceDNS, 'example.com'));
+  log(d.format('2006-01-02 15:04'), d.unixNano(), d.yearDay(), `${d}`);
+  log(typeof require('zitadel/http').fetch);
+}"""
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(ALL_GONE, id="all gone"),
+        pytest.param(OWN_CLASSES, id="classes of these names"),
+        pytest.param(BROKEN_ITERATOR, id="iterator of arrays"),
+        pytest.param(FROZEN, id="frozen prototypes"),
+        pytest.param("String.prototype.split = String.prototype.replace = () => '';", id="split"),
+        pytest.param("String.prototype.padStart = function () { return this };", id="padStart"),
+        pytest.param(
+            "Object.defineProperty(Object.prototype, 'log', { set() { throw 1 } });", id="setter"
+        ),
+        pytest.param("var tell = 1, text = 2, names = 3, host = 4, apply = 5;", id="our names"),
+    ],
+)
+async def test_modules_do_what_they_do_whatever_is_replaced(runner: Runner, replaced: str) -> None:
+    result = await runner.one(f"{replaced} {MODULES}")
+    assert result.failure is None
+    assert [line.text for line in result.logs] == [
+        "x [1]",
+        "cfbff0d1-9375-5685-968c-48ce8b15ae17",
+        "2025-03-04 05:06 1741064767123456800 63 2025-03-04 05:06:07.123456789 +0000 UTC",
+        "function",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "source", "asked"),
+    [
+        pytest.param(
+            (1, 1),
+            """api.setEmail('a@b'); api.metadata.push({ key: 'k', value: [1] });
+            api.v1.user.appendMetadata('m', { a: 1 }); ctx.v1.providerInfo.getEmail()""",
+            {"fields": {"email": "a@b"}, "metadata": ["k", "m"]},
+            id="1/1",
+        ),
+        pytest.param(
+            (3, 2),
+            "api.setGender(1); api.v1.user.appendMetadata('m', 1); ctx.v1.org.getMetadata()",
+            {"fields": {"gender": 1}, "metadata": ["m"]},
+            id="3/2",
+        ),
+        pytest.param(
+            (3, 3),
+            "api.userGrants.push({ projectID: 'p', roles: ['r'] });"
+            "api.v1.appendUserGrant({ projectId: 'q', roles: ['s', 1] })",
+            {"grants": [["p", ["r"]], ["q", ["s"]]]},
+            id="3/3",
+        ),
+        pytest.param(
+            (4, 6),
+            "api.v1.attributes.setCustomAttribute('n', 'f', 1, [2]);"
+            "api.v1.user.setMetadata('m', 1)",
+            {"attributes": [["n", ["1", "2"]]], "metadata": ["m"]},
+            id="4/6",
+        ),
+    ],
+)
+@pytest.mark.parametrize("replaced", [BROKEN_ITERATOR, NUMBERED_SETTER, FROZEN, ALL_GONE])
+async def test_every_trigger_is_told_what_a_script_asks_whatever_is_replaced(
+    runner: Runner, trigger: Trigger, source: str, asked: dict[str, object], replaced: str
+) -> None:
+    found = await runner.effects(f"{replaced} function f(ctx, api) {{ {source} }}", trigger=trigger)
+    told = {
+        "fields": dict(found.fields),
+        "metadata": [entry.key for entry in found.metadata],
+        "grants": [[grant.project_id, list(grant.roles)] for grant in found.grants],
+        "attributes": [[one.name, list(one.values)] for one in found.attributes],
+    }
+    assert {name: value for name, value in told.items() if value} == asked
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(
+            "{ get a() { api.v1.claims.setClaim('inner', { b: 1 }); return 2 }, c: 3 }",
+            {"inner": {"b": 1}, "k": {"a": 2, "c": 3}},
+            id="a claim within a claim",
+        ),
+        pytest.param(
+            "{ get a() { try { api.v1.claims.setClaim('x', NaN) }"
+            " catch (e) { return e.message } } }",
+            {"k": {"a": "NaN has no form in JSON"}},
+            id="a refusal within a claim",
+        ),
+        pytest.param("new Proxy([1, 2], {})", {"k": [1, 2]}, id="proxy of an array"),
+        pytest.param(
+            "new Proxy({}, { ownKeys: () => ['b', 'a'], get: (_, k) => k, "
+            "getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }) })",
+            {"k": {"a": "a", "b": "b"}},
+            id="proxy that answers for itself",
+        ),
+        pytest.param(
+            'JSON.parse(\'{"__proto__": {"a": 1}, "b": 2}\')',
+            {"k": {"__proto__": {"a": 1}, "b": 2}},
+            id="key of a prototype",
+        ),
+        pytest.param(
+            "(() => { const a = { x: 1 }; return [a, { a }] })()",
+            {"k": [{"x": 1}, {"a": {"x": 1}}]},
+            id="shared",
+        ),
+    ],
+)
+async def test_a_value_that_answers_by_code_is_a_claim(
+    runner: Runner, value: str, expected: dict[str, object]
+) -> None:
+    source = f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"
+    assert (await runner.effects(source, trigger=(2, 4))).claims == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("{ get a() { throw new TypeError('own') } }", "TypeError: own", id="getter"),
+        pytest.param(
+            "{ get a() { try { api.v1.claims.setClaim('x', NaN) } catch {}"
+            " throw new Error('own') } }",
+            "Error: own",
+            id="getter after a refusal",
+        ),
+        pytest.param(
+            "new Proxy({}, { getPrototypeOf() { throw new Error('own') } })",
+            "Error: own",
+            id="prototype of a proxy",
+        ),
+        pytest.param(
+            "new Proxy([], { get: (_, key) => (key === 'length' ? 1e9 : 1) })",
+            "RangeError: a value of more than 262144 characters",
+            id="proxy without end",
+        ),
+        pytest.param(
+            "new Array(4294967295)",
+            "RangeError: a value of more than 262144 characters",
+            id="array of holes",
+        ),
+    ],
+)
+async def test_what_a_value_throws_is_told(runner: Runner, value: str, text: str) -> None:
+    failure = await runner.failure(
+        f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"
+    )
+    assert failure.text.startswith(f"{text} at ")
+
+
+async def test_a_claim_that_only_a_prototype_has_is_none(runner: Runner) -> None:
+    source = "function f(ctx) { log('%j', ['toString', 'x', 'sub'].map(ctx.getClaim)) }"
+    replaced = "Object.prototype.x = 1;"
+    said = await runner.logged(f"{replaced} {source}", trigger=(1, 1))
+    assert json.loads(said) == [None, None, "ext-1"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "call"),
+    [
+        pytest.param((2, 4), "api.v1.claims.setClaim('k', { get a() { look() } })", id="claim"),
+        pytest.param((2, 4), "api.v1.claims.setClaim({ toString: look }, 1)", id="key"),
+        pytest.param((2, 4), "api.v1.claims.appendLogIntoClaims({ toString: look })", id="log"),
+        pytest.param(
+            (2, 4), "api.v1.user.setMetadata('k', [{ get a() { look() } }])", id="metadata"
+        ),
+        pytest.param((2, 4), "require({ toString: look })", id="module"),
+        pytest.param((2, 4), "require('util').format('%j', { toJSON: look })", id="format"),
+        pytest.param(
+            (2, 4),
+            "require('zitadel/http').fetch('x:', { get method() { look() } })",
+            id="fetch",
+        ),
+        pytest.param((1, 2), "api.setFirstName({ toString: look })", id="field"),
+        pytest.param((1, 2), "api.metadata.push({ get key() { look() } })", id="list"),
+        pytest.param((1, 3), "api.v1.appendUserGrant({ get roles() { look() } })", id="grant"),
+        pytest.param(
+            (4, 6),
+            "api.v1.attributes.setCustomAttribute('n', 'f', { toString: look })",
+            id="attribute",
+        ),
+    ],
+)
+async def test_nothing_that_tells_the_host_is_on_the_stack_of_a_script(
+    runner: Runner, trigger: Trigger, call: str
+) -> None:
+    source = f"""
+    const {{ log }} = require('zitadel/log');
+    const names = [];
+    Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFunctionName());
+    function look() {{ names.push(...new Error().stack) }}
+    function f(ctx, api) {{ try {{ {call} }} catch {{}} log('%j', names) }}"""
+    result = await runner.one(source, trigger=trigger)
+    assert result.failure is None
+    seen = set(json.loads(result.logs[-1].text))
+    assert {"look", "f"} <= seen
+    assert seen.isdisjoint({"tell", "host", "effect", "lazily"})

@@ -1,0 +1,121 @@
+"""Texts of failures that name what a script has and has not."""
+
+import pytest
+
+from server.scripts.contract import Trigger
+from tests.unit.server.scripts.runner import Runner
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        pytest.param("", "the script has no function", id="nothing"),
+        pytest.param("let x = 5; if (0) { throw x }", "the script has no function", id="a value"),
+        pytest.param("function g() {}", 'the script has "g"', id="function"),
+        pytest.param("var g = () => 1; const h = () => 2", 'the script has "g", "h"', id="arrows"),
+        pytest.param("const F = () => 1", 'the script has "F"', id="another case"),
+        pytest.param(
+            "".join(f"function g{n}() {{}}" for n in range(7)),
+            'the script has "g0", "g1", "g2", "g3", "g4" and 2 more',
+            id="many",
+        ),
+        pytest.param("globalThis['a\\nb'] = () => 1", 'the script has "a\\nb"', id="odd name"),
+        pytest.param(
+            "Object.defineProperty(this, 'g', { enumerable: true, get() { throw 1 } })",
+            "",
+            id="getter that throws",
+        ),
+    ],
+)
+async def test_a_function_that_is_missing_is_named_with_those_there_are(
+    runner: Runner, source: str, found: str
+) -> None:
+    failure = await runner.failure(source)
+    expected = f'function not found: expected "f", {found}' if found else "function not found"
+    assert (failure.text, failure.line) == (expected, 0)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "source", "text"),
+    [
+        pytest.param(
+            (1, 1),
+            "function f(ctx, api) { api.v1.user.appendMetadatRaw('a', 1) }",
+            "api.v1.user.appendMetadatRaw is not a function",
+            id="member",
+        ),
+        pytest.param(
+            (1, 1),
+            "function f(ctx, api) { api.v1.user.appendMetadatRaw('k', ctx.v1.externalUser.human) }",
+            "api.v1.user.appendMetadatRaw is not a function",
+            id="a name in the arguments",
+        ),
+        pytest.param(
+            (1, 1),
+            "function f(ctx, api) { api.setFirstNam(String(ctx.getClaim('x'))) }",
+            "api.setFirstNam is not a function",
+            id="calls in the arguments",
+        ),
+        pytest.param(
+            (1, 1),
+            "const f = (context, a) => {\n  a\n    .v1.user\n    .append('k', context.idToken)\n}",
+            "a.v1.user.append is not a function",
+            id="parameters of other names, over lines",
+        ),
+        pytest.param(
+            (2, 4),
+            "function f(ctx, api) { const m = ctx.v1.org.getMetadata(); m.metadata.eac((x) => x) }",
+            "m.metadata.eac is not a function",
+            id="member of a variable",
+        ),
+        pytest.param(
+            (2, 4),
+            "function f() { require('zitadel/log').trace('é', 1) }",
+            "require('zitadel/log').trace is not a function",
+            id="member of a module",
+        ),
+        pytest.param((2, 4), "let x = 1; x(); function f() {}", "x is not a function", id="top"),
+        pytest.param(
+            (2, 4),
+            "function f() { const a = {}, b = {}; a.x(b.y(1)) }",
+            "b.y or a.x is not a function",
+            id="either of two",
+        ),
+        pytest.param((2, 4), "function f() { [1].map(5) }", "not a function", id="of the engine"),
+        pytest.param(
+            (2, 4),
+            "function f() { throw new TypeError('not a function') }",
+            "not a function",
+            id="of the script",
+        ),
+    ],
+)
+async def test_what_is_called_and_is_no_function_is_named(
+    runner: Runner, trigger: Trigger, source: str, text: str
+) -> None:
+    failure = await runner.failure(source, trigger=trigger)
+    assert failure.text.startswith(f"TypeError: {text} at ")
+
+
+async def test_an_async_function_is_told_that_nothing_awaits_it(runner: Runner) -> None:
+    failure = await runner.failure("async function f() {}")
+    assert failure.text == (
+        'could not convert [object Promise] to error: "f" is async or returns a promise, '
+        "and nothing awaits it"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["function not found", "could not convert [object Promise] to error"]
+)
+async def test_a_text_that_a_script_throws_is_left_as_it_is(runner: Runner, text: str) -> None:
+    failure = await runner.failure(f"function f() {{ throw '{text}' }}")
+    assert failure.text == f"{text} at <eval>:1:16"
+
+
+async def test_the_column_of_a_failure_is_that_of_the_character(runner: Runner) -> None:
+    source = "function f() { '日本 é😀'; throw new Error('x') }"
+    failure = await runner.failure(source)
+    assert (failure.line, failure.column) == (1, source.index("Error") + 1)

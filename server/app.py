@@ -31,10 +31,11 @@ from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.locale import Locale
-from server.rpc.errors import Failures
+from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
-from server.rpc.interceptors import NO_CACHE, interceptor
-from server.rpc.validation.checks import checks_of
+from server.rpc.interceptors import service_chain
+from server.rpc.interceptors.request_ids import NO_CACHE
+from server.rpc.validation.message_checks import checks_of
 from server.runs.log import RunLog
 from server.runs.recorder import Records
 from server.scripts.contract import Options, Unavailable
@@ -221,23 +222,23 @@ class Application:
     ) -> tuple[GrpcServer, Transcoder]:
         """The door of gRPC, and the other two: closed, without services, behind one interceptor."""
         config = self._config
-        layers = interceptor(
-            failures=Failures(texts),
+        chain = service_chain(
+            failures=CallFailures(texts),
             authorizer=authorizer,
             permissions=required_permissions(_SERVICES),
             checks=checks_of(_SERVICES),
             access_log=config.access_log,
-            missing=other_method,
+            find_other=other_method,
         )
         transcoder = Transcoder(
-            interceptors=(layers,),
+            interceptors=(chain,),
             cors_origins=config.cors_origins,
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
             not_served=NOT_SERVED_BELOW,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
-        return GrpcServer(layers=layers, connections_max=connections.grpc), transcoder
+        return GrpcServer(chain=chain, connections_max=connections.grpc), transcoder
 
     def _executor(self) -> Executor:
         """What runs scripts; it is started once calls are answered, which takes a while."""

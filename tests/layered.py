@@ -1,6 +1,6 @@
-"""Handlers behind all layers, called with a stand-in for grpc.aio's context.
+"""Handlers behind all interceptors, called with a stand-in for grpc.aio's context.
 
-It shows what a layer asks of a context; tests/integration has the real one.
+It shows what an interceptor asks of a context; tests/integration has the real one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +13,10 @@ from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.identity.authorization import Authorizer
 from server.locale import load_all
-from server.rpc.errors import Failures
-from server.rpc.handlers import Handler, Metadata, Pairs
-from server.rpc.interceptors import interceptor
+from server.rpc.errors import CallFailures
+from server.rpc.handlers import MethodHandler
+from server.rpc.interceptors import service_chain
+from server.rpc.metadata import Metadata, Pairs
 
 OPEN = "/grpc.health.v1.Health/Check"
 GUARDED = "/test.Service/Guarded"
@@ -90,8 +91,8 @@ class Door:
 
     def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
         self.accounts = Accounts()
-        self.layers = interceptor(
-            failures=Failures(load_all()),
+        self.chain = service_chain(
+            failures=CallFailures(load_all()),
             authorizer=Authorizer(self.accounts),
             permissions={GUARDED: "org.action.write"},
             checks={},
@@ -101,23 +102,23 @@ class Door:
 
     async def call(
         self,
-        behaviour: Callable[..., Any],
+        handler: Callable[..., Any],
         context: Context,
         *,
         method: str = OPEN,
-        make: Callable[[Callable[..., Any]], Handler] = grpc.unary_unary_rpc_method_handler,
+        make: Callable[[Callable[..., Any]], MethodHandler] = grpc.unary_unary_rpc_method_handler,
     ) -> object:
-        registered = make(behaviour)
+        registered = make(handler)
 
-        async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+        async def find(_details: grpc.HandlerCallDetails) -> MethodHandler | None:
             return registered
 
-        handler: Any = await self.layers.intercept_service(find, Details(method, context.metadata))
+        wrapped: Any = await self.chain.intercept_service(find, Details(method, context.metadata))
         outermost = (
-            handler.unary_unary
-            or handler.unary_stream
-            or handler.stream_unary
-            or handler.stream_stream
+            wrapped.unary_unary
+            or wrapped.unary_stream
+            or wrapped.stream_unary
+            or wrapped.stream_stream
         )
         return await outermost("request", context)
 

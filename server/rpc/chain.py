@@ -1,10 +1,10 @@
-"""Layers: what is put around the behaviour of methods, and how layers become an interceptor.
+"""Puts interceptors around the handlers of methods, as one grpc.aio.ServerInterceptor.
 
-A layer wraps a method's behaviour once, so that a call costs it one coroutine. All layers together
-are one grpc.aio.ServerInterceptor, as each interceptor costs a call some microseconds more.
+An interceptor wraps a method's handler once, so that a call costs it one coroutine. grpc.aio spends
+some microseconds more on each of its own interceptors, so the whole chain is one.
 
-Rule: what headers decide is decided before the request is read. An interceptor is asked for a
-handler when only the headers are there; a call that its gate refuses gets a handler that answers
+Rule: a decision that needs only headers is made before the request is read. grpc.aio asks for a
+handler when only the headers have arrived; a call that the gate refuses gets a handler that answers
 without the request.
 """
 
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Final, Never, TypeAlias, TypeVar
 import grpc
 
 from server.rpc.handlers import (
-    Behaviour,
     Handler,
-    Metadata,
-    behaviour_of,
-    with_behaviour,
+    MethodHandler,
+    handler_of,
+    with_handler,
     without_request,
 )
+from server.rpc.metadata import Metadata
 
-HANDLERS_MAX: Final = 10_000
-"""Wrapped handlers that are kept; more means that something makes a handler for each call."""
+WRAPPED_MAX: Final = 10_000
+"""Max wrapped methods that are kept; more means that a handler is made for each call."""
 
 METADATA: Final[ContextVar[Metadata]] = ContextVar("metadata")
 """Of the call under way; grpc.aio has it at hand once, and makes it anew each time it is asked."""
@@ -46,24 +46,25 @@ if TYPE_CHECKING:
     ]
 
 
-class Layer(ABC):
-    """Puts something around the behaviour of each method."""
+class Interceptor(ABC):
+    """Wraps the handler of each method."""
 
     @abstractmethod
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        """Returns what runs instead of the behaviour.
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
+        """Returns the handler that runs instead.
 
         Args:
             method: its path.
-            handler: says whether the method streams.
-            behaviour: the method, or what the layers within made of it.
+            method_handler: tells if the method streams.
+            handler: the method's own, wrapped by the inner interceptors.
         """
 
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        return with_behaviour(handler, self.around(method, handler, behaviour_of(handler)))
+    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
+        handler = self.wrap(method, method_handler, handler_of(method_handler))
+        return with_handler(method_handler, handler)
 
 
-Missing: TypeAlias = Callable[[str], Handler | None]
+FindOther: TypeAlias = Callable[[str], MethodHandler | None]
 
 
 class Gate(ABC):
@@ -71,100 +72,103 @@ class Gate(ABC):
 
     @abstractmethod
     def admit(self, method: str) -> Admit | None:
-        """Returns what decides about calls of the method; None if all may go on."""
+        """Returns the check of calls of the method; None if all may go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wrapped:
-    """A handler as the layers made it.
+    """A method, wrapped by all interceptors.
 
     Attributes:
-        original: kept, so that its id stays its own.
-        handler: runs calls that may go on.
-        refusing: answers the others.
+        original: kept, so that no other object gets its id.
+        admitted: answers calls that may go on.
+        refused: answers the others.
+        admit: tells them apart; None if all may go on.
     """
 
-    original: Handler
-    handler: Handler
-    refusing: Handler
+    original: MethodHandler
+    admitted: MethodHandler
+    refused: MethodHandler
     admit: Admit | None
 
 
-class Layers(grpc.aio.ServerInterceptor):
-    """Layers as one interceptor, outermost first; a handler is wrapped once, in all of them."""
+class Chain(grpc.aio.ServerInterceptor):
+    """Interceptors, outermost first; each method is wrapped once."""
 
     def __init__(
         self,
-        *outer: Layer,
+        *outer: Interceptor,
         gate: Gate | None = None,
-        inner: Sequence[Layer] = (),
-        missing: Missing | None = None,
+        inner: Sequence[Interceptor] = (),
+        find_other: FindOther | None = None,
     ) -> None:
-        """Put layers together.
+        """Builds a chain.
 
         Args:
-            outer: stand around every call, the refused ones included.
+            outer: interceptors of every call, the refused ones included.
             gate: decides which calls go on.
-            inner: stand around those that do, and may read the request.
-            missing: returns a handler, which no layer wraps, for a method that is not registered.
+            inner: interceptors of those that do; they may read the request.
+            find_other: returns what answers a method that is not registered; it is not wrapped.
         """
         self.outer: Final = outer
         self.gate: Final = gate
         self.inner: Final = tuple(inner)
-        self.missing: Final = missing
+        self.find_other: Final = find_other
         self._wrapped: dict[tuple[int, str], _Wrapped] = {}
 
-    def with_inner(self, *layers: Layer) -> "Layers":
-        """Returns the same with more layers, outside of all others that may read the request."""
-        inner = (*layers, *self.inner)
-        return Layers(*self.outer, gate=self.gate, inner=inner, missing=self.missing)
+    def with_inner(self, *interceptors: Interceptor) -> "Chain":
+        """Returns the same with more interceptors, outside of all others behind the gate."""
+        inner = (*interceptors, *self.inner)
+        return Chain(*self.outer, gate=self.gate, inner=inner, find_other=self.find_other)
 
-    def with_outer(self, *layers: Layer) -> "Layers":
-        """Returns the same with more layers, outside of all others."""
-        outer = (*layers, *self.outer)
-        return Layers(*outer, gate=self.gate, inner=self.inner, missing=self.missing)
+    def with_outer(self, *interceptors: Interceptor) -> "Chain":
+        """Returns the same with more interceptors, outside of all others."""
+        outer = (*interceptors, *self.outer)
+        return Chain(*outer, gate=self.gate, inner=self.inner, find_other=self.find_other)
 
     async def intercept_service(
         self, continuation: "Find[Req, Res]", handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Req, Res] | None":
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return self.missing and self.missing(handler_call_details.method)
+        method_handler = await continuation(handler_call_details)
+        if method_handler is None:
+            return self.find_other and self.find_other(handler_call_details.method)
         metadata: Metadata = handler_call_details.invocation_metadata
         METADATA.set(metadata)
-        key = (id(handler), handler_call_details.method)
-        wrapped = self._wrapped.get(key) or self._wrap(key, handler)
+        key = (id(method_handler), handler_call_details.method)
+        wrapped = self._wrapped.get(key) or self._wrap(key, method_handler)
         if wrapped.admit is not None:
             try:
                 await wrapped.admit(metadata)
-            except Exception as refusal:  # noqa: BLE001  it is raised again, within the outer layers
+            except Exception as refusal:  # noqa: BLE001  the refused handler raises it again
                 _REFUSAL.set(refusal.with_traceback(None))
-                return wrapped.refusing
-        return wrapped.handler
+                return wrapped.refused
+        return wrapped.admitted
 
     @property
-    def handlers(self) -> int:
-        """How many are wrapped and kept."""
+    def wrapped_count(self) -> int:
+        """Returns how many wrapped methods are kept."""
         return len(self._wrapped)
 
-    def _wrap(self, key: tuple[int, str], handler: Handler) -> _Wrapped:
-        if len(self._wrapped) >= HANDLERS_MAX:
+    def _wrap(self, key: tuple[int, str], method_handler: MethodHandler) -> _Wrapped:
+        if len(self._wrapped) >= WRAPPED_MAX:
             self._wrapped.clear()
         method = key[1]
         wrapped = _Wrapped(
-            original=handler,
-            handler=_within((*self.outer, *self.inner), method, handler),
-            refusing=_within(self.outer, method, without_request(handler, _refuse)),
+            original=method_handler,
+            admitted=_wrapped_by((*self.outer, *self.inner), method, method_handler),
+            refused=_wrapped_by(self.outer, method, without_request(method_handler, _refuse)),
             admit=None if self.gate is None else self.gate.admit(method),
         )
         self._wrapped[key] = wrapped
         return wrapped
 
 
-def _within(layers: Sequence[Layer], method: str, handler: Handler) -> Handler:
-    for layer in reversed(layers):
-        handler = layer.wrap(method, handler)
-    return handler
+def _wrapped_by(
+    interceptors: Sequence[Interceptor], method: str, method_handler: MethodHandler
+) -> MethodHandler:
+    for interceptor in reversed(interceptors):
+        method_handler = interceptor.wrap_method(method, method_handler)
+    return method_handler
 
 
 async def _refuse(_request: object, _context: object) -> Never:

@@ -1,4 +1,4 @@
-"""What a caller is told when a call fails: a refusal as a gRPC status with its ErrorDetail.
+"""Maps a refusal to the gRPC status and ErrorDetail that a caller reads.
 
 Follows docs/api.md "Errors": the message is `<text> (<id>)`, and the first detail
 is zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status, and
@@ -32,7 +32,7 @@ CODE: Final[Mapping[Kind, grpc.StatusCode]] = {
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
-class Failure(NamedTuple):
+class CallFailure(NamedTuple):
     """How a call ends; the fields are the arguments of `ServicerContext.abort`.
 
     Attributes:
@@ -56,26 +56,28 @@ class DetailedRefusal(Refusal):
         self.details = details
 
 
-STORAGE_FAILED: Final = Failure(grpc.StatusCode.UNAVAILABLE, "storage is unavailable, try again")
+STORAGE_FAILED: Final = CallFailure(
+    grpc.StatusCode.UNAVAILABLE, "storage is unavailable, try again"
+)
 
-TOO_MUCH_WAITS: Final = Failure(
+TOO_MUCH_WAITS: Final = CallFailure(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls of this size are waiting, try again later"
 )
 
 
-def internal(request_id: str) -> Failure:
+def internal(request_id: str) -> CallFailure:
     """The one answer to a fault of ours; what happened stands in the log under the request id."""
-    return Failure(grpc.StatusCode.INTERNAL, f"internal error (request id {request_id})")
+    return CallFailure(grpc.StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
-class Failures:
+class CallFailures:
     """Refusals to failures, in the language of the call under way."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
-        self._constant: dict[tuple[Texts, Kind, str, str], Failure] = {}
+        self._constant: dict[tuple[Texts, Kind, str, str], CallFailure] = {}
 
-    def of(self, refusal: Refusal) -> Failure:
+    def of(self, refusal: Refusal) -> CallFailure:
         texts = texts_of_call(self._locale)
         if refusal.values or not refusal.id or isinstance(refusal, DetailedRefusal):
             return _translated(refusal, texts)
@@ -86,15 +88,15 @@ class Failures:
         return failure
 
 
-def _translated(refusal: Refusal, texts: Texts) -> Failure:
+def _translated(refusal: Refusal, texts: Texts) -> CallFailure:
     code = CODE[refusal.kind]
     text = texts.text(refusal.key, refusal.values)
     if not refusal.id:
-        return Failure(code, text)
+        return CallFailure(code, text)
     message = f"{text} ({refusal.id})"
     status = Status(code=code.value[0], message=message)
     status.details.add().Pack(ErrorDetail(id=refusal.id, message=text))
     if isinstance(refusal, DetailedRefusal):
         for detail in refusal.details:
             status.details.add().Pack(detail)
-    return Failure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))
+    return CallFailure(code, message, ((_STATUS_DETAILS, status.SerializeToString()),))

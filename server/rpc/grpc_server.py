@@ -21,10 +21,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.config import Address, SocketPath, listening
 from server.descriptors import GRPC_MAX
-from server.rpc.chain import Layer, Layers
+from server.rpc.chain import Chain, Interceptor
 from server.rpc.connections import Ending
-from server.rpc.handlers import Behaviour, Context, Handler
-from server.rpc.interceptors import CALLS_MAX, STREAMS_SHARE
+from server.rpc.handlers import Context, Handler, MethodHandler
+from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
@@ -74,28 +74,28 @@ class GrpcServer:
     def __init__(
         self,
         *,
-        layers: Layers | None = None,
+        chain: Chain | None = None,
         calls_max: int = CALLS_MAX,
         connections_max: int = GRPC_MAX,
     ) -> None:
         """Make a server that does not listen yet; a loop must run.
 
         Args:
-            layers: what each call passes.
+            chain: the interceptors of each call.
             calls_max: calls that are open at once, those included whose message has yet to arrive
                 and those whose answer is not taken. A part of them may be streams.
             connections_max: connections that are open at once.
         """
         self._in_flight = InFlight()
-        layers = layers or Layers()
+        chain = chain or Chain()
         self._connections = Ending()
         # Fewer than `Overload` lets pass at all doors, so that streams are ended here before.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)
-        layers = layers.with_inner(Receiving(places), self._in_flight)
-        layers = layers.with_outer(Releasing(), places)
+        chain = chain.with_inner(Receiving(places), self._in_flight)
+        chain = chain.with_outer(Releasing(), places)
         self._server = grpc.aio.server(
-            interceptors=(layers,),
+            interceptors=(chain,),
             options=[
                 ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
@@ -125,7 +125,7 @@ class GrpcServer:
         self._server.add_generic_rpc_handlers(generic_rpc_handlers)
 
     def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, Handler]
+        self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
         """Nothing to do: generated code gives the same handlers as generic ones too."""
 
@@ -193,28 +193,28 @@ class GrpcServer:
     def _add_reflection(self) -> None:
         # Of what is listed, clients ask for the descriptor: grpc has one of v1alpha alone.
         servicer = reflection.aio.ReflectionServicer((*self._services, reflection.SERVICE_NAME))
-        handler: Handler = grpc.stream_stream_rpc_method_handler(
+        method_handler: MethodHandler = grpc.stream_stream_rpc_method_handler(
             servicer.ServerReflectionInfo,
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
         for name in _REFLECTION:
-            methods = {"ServerReflectionInfo": handler}
+            methods = {"ServerReflectionInfo": method_handler}
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, methods),)
             )
 
 
-class Releasing(Layer):
+class Releasing(Interceptor):
     """Breaks the cycle of a call that is aborted.
 
     grpc.aio keeps the exception of an abort in the state of the call, and the exception keeps the
     frames it was raised in, which refer to the state by the context that they hold.
     """
 
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         async def call(request: object, context: Context) -> object:
-            answering = behaviour(request, context)
+            answering = handler(request, context)
             del request, context
             try:
                 return await answering
@@ -227,7 +227,7 @@ class Releasing(Layer):
         return call
 
 
-class InFlight(Layer):
+class InFlight(Interceptor):
     """Counts the calls of services, and takes no more of them once it is to drain."""
 
     def __init__(self) -> None:
@@ -243,17 +243,17 @@ class InFlight(Layer):
             await asyncio.wait_for(self._idle.wait(), grace_s)
         return self._idle.is_set()
 
-    def wrap(self, method: str, handler: Handler) -> Handler:
+    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
         if method.startswith("/grpc."):
-            return handler
-        return super().wrap(method, handler)
+            return method_handler
+        return super().wrap_method(method, method_handler)
 
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         async def call(request: object, context: Context) -> object:
             if self._idle is not None:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             self._calls += 1
-            answering = behaviour(request, context)
+            answering = handler(request, context)
             del request
             try:
                 return await answering

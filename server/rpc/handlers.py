@@ -1,8 +1,8 @@
-"""A method's behaviour in one form, whichever of grpc.aio's it was written in.
+"""Gives all handlers of methods one form, whichever of grpc.aio's they were written in.
 
-grpc.aio takes coroutines and asynchronous generators, and plain functions, for four kinds of
-methods. Here all are `async (request or requests, context) -> response`; a method that streams its
-responses writes them to the context. So what is put around a behaviour is written once.
+grpc.aio takes coroutines, asynchronous generators and plain functions, for four kinds of methods.
+Here a handler is `async (request or requests, context) -> response`; a method that streams its
+responses writes them to the context. So an interceptor is written once for all kinds.
 """
 
 import asyncio
@@ -13,26 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Never, Protocol, TypeAlias
 
 import grpc
 
+from server.rpc.metadata import Pairs
+
 if TYPE_CHECKING:
-    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+    MethodHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 else:
-    Handler = grpc.RpcMethodHandler  # generic only in its stubs
-
-Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
-
-
-class Indexed(Protocol):
-    """Metadata that finds an entry without a scan; a tuple of pairs does not."""
-
-    def get(self, key: str) -> str | bytes | None:
-        """Raises ValueError for a value that metadata cannot have."""
-
-
-Metadata: TypeAlias = Pairs | Indexed
+    MethodHandler = grpc.RpcMethodHandler  # generic only in its stubs
 
 
 class Context(Protocol):
-    """What our layers use of a grpc.aio.ServicerContext."""
+    """The part of a grpc.aio.ServicerContext that interceptors use."""
 
     async def abort(
         self, code: grpc.StatusCode, details: str = ..., trailing_metadata: Pairs = ...
@@ -49,107 +39,82 @@ class Context(Protocol):
     async def write(self, message: object) -> None: ...
 
 
-Behaviour: TypeAlias = Callable[[object, Context], Awaitable[object]]
+Handler: TypeAlias = Callable[[object, Context], Awaitable[object]]
 
 
-class UnfitMetadata(Exception):
-    """A caller's metadata that cannot be understood; the text names it, for the caller."""
-
-
-def behaviour_of(handler: Handler) -> Behaviour:
-    """Returns the behaviour of a handler, as a coroutine function.
+def handler_of(method_handler: MethodHandler) -> Handler:
+    """Returns the handler of a registered method, as a coroutine function.
 
     Raises:
-        TypeError: a plain function that streams its responses; such a servicer needs `async`.
+        TypeError: a plain function streams its responses; such a servicer needs `async`.
     """
-    behaviour: Any = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    written: Any = (
+        method_handler.unary_unary
+        or method_handler.unary_stream
+        or method_handler.stream_unary
+        or method_handler.stream_stream
     )
-    if inspect.iscoroutinefunction(behaviour):
-        coroutine: Behaviour = behaviour
+    if inspect.iscoroutinefunction(written):
+        coroutine: Handler = written
         return coroutine
-    if inspect.isasyncgenfunction(behaviour):
-        return _writing(behaviour)
-    if handler.request_streaming or handler.response_streaming:
-        raise TypeError(f"{behaviour!r}: expected an async function, as the method streams")
-    return _threaded(behaviour)
+    if inspect.isasyncgenfunction(written):
+        return _writing(written)
+    if method_handler.request_streaming or method_handler.response_streaming:
+        raise TypeError(f"{written!r}: expected an async function, as the method streams")
+    return _threaded(written)
 
 
-def with_behaviour(handler: Handler, behaviour: Behaviour, *, is_decoded: bool = True) -> Handler:
-    """Returns the same handler with another behaviour.
+def with_handler(
+    method_handler: MethodHandler, handler: Handler, *, is_decoded: bool = True
+) -> MethodHandler:
+    """Returns the same method with another handler.
 
     Args:
-        handler: whose serializers, and kind of method, stay.
-        behaviour: runs instead of the handler's own.
-        is_decoded: True if the behaviour takes messages; otherwise it takes bytes.
+        method_handler: gives the serializers and the kind of method.
+        handler: runs instead of the method's own.
+        is_decoded: True if the handler takes messages; otherwise it takes bytes.
     """
-    make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
-    decode = handler.request_deserializer if is_decoded else None
-    return make(behaviour, decode, handler.response_serializer)
+    make = _MAKERS[bool(method_handler.request_streaming), bool(method_handler.response_streaming)]
+    decode = method_handler.request_deserializer if is_decoded else None
+    return make(handler, decode, method_handler.response_serializer)
 
 
-def without_request(handler: Handler, behaviour: Behaviour) -> Handler:
-    """Returns a handler that answers for another one without waiting for the request.
+def without_request(method_handler: MethodHandler, handler: Handler) -> MethodHandler:
+    """Returns a method with another handler, which runs before the request is read.
 
-    grpc.aio reads the request of a unary handler before it calls it. A handler that streams its
-    requests is called at once, and need not read any.
+    grpc.aio reads the request of a unary method before it calls the handler. A method that streams
+    its requests is called at once, and need not read any.
     """
-    make = _MAKERS[True, bool(handler.response_streaming)]
-    return make(behaviour, None, handler.response_serializer)
+    make = _MAKERS[True, bool(method_handler.response_streaming)]
+    return make(handler, None, method_handler.response_serializer)
 
 
-_MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
+_MAKERS: Final[dict[tuple[bool, bool], Callable[..., MethodHandler]]] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
-"""Makers of handlers, by (requests are a stream, responses are a stream)."""
+"""Makers of method handlers, by (requests are a stream, responses are a stream)."""
 
 
-def metadata_text(metadata: Metadata, key: str) -> str:
-    """Returns the first value under the key; empty if none is there that metadata can have."""
-    try:
-        value = metadata_value(metadata, key)
-    except UnfitMetadata:
-        return ""
-    return value if isinstance(value, str) else ""
-
-
-def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
-    """Returns the first value under the key.
-
-    Raises:
-        UnfitMetadata: there is one, which metadata cannot have.
-    """
-    if not isinstance(metadata, tuple):
-        try:
-            return metadata.get(key)
-        except ValueError:
-            raise UnfitMetadata(f"{key}: expected printable ASCII characters") from None
-    for name, value in metadata:
-        if name == key:
-            return value
-    return None
-
-
-def _writing(behaviour: Callable[[object, Context], AsyncGenerator[object]]) -> Behaviour:
+def _writing(written: Callable[[object, Context], AsyncGenerator[object]]) -> Handler:
     async def call(request: object, context: Context) -> None:
-        async with aclosing(behaviour(request, context)) as responses:
+        async with aclosing(written(request, context)) as responses:
             async for response in responses:
                 await context.write(response)
 
     return call
 
 
-def _threaded(behaviour: Callable[[object, Context], object]) -> Behaviour:
-    """Keeps a plain function off the loop; of its context it may use what does not wait.
+def _threaded(written: Callable[[object, Context], object]) -> Handler:
+    """Keeps a plain function off the loop; of its context it may use only what does not wait.
 
     It runs in the loop's default executor, as under grpc.aio. The service's own methods are all
     coroutines; only generated placeholders of missing methods are plain.
     """
 
     async def call(request: object, context: Context) -> object:
-        return await asyncio.to_thread(behaviour, request, context)  # noqa: TID251  see above
+        return await asyncio.to_thread(written, request, context)  # noqa: TID251  see above
 
     return call

@@ -7,7 +7,7 @@ Follows docs/api.md "Languages": the language that the caller's user prefers, th
 from server.identity.caller import CALLER
 from server.locale import Locale, Texts
 from server.rpc.chain import METADATA
-from server.rpc.handlers import metadata_text
+from server.rpc.metadata import metadata_text
 
 
 def texts_of_call(locale: Locale) -> Texts:

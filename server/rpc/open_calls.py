@@ -25,13 +25,13 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 from grpc.aio import EOF, AbortError, BaseError
 
-from server.rpc.chain import Layer
+from server.rpc.chain import Interceptor
 from server.rpc.handlers import (
-    Behaviour,
     Context,
     Handler,
-    behaviour_of,
-    with_behaviour,
+    MethodHandler,
+    handler_of,
+    with_handler,
     without_request,
 )
 
@@ -96,8 +96,8 @@ class OpenCall:
 _CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")
 
 
-class Places(Layer):
-    """Gives each call a place, whatever becomes of it; the outermost layer but `Releasing`."""
+class Places(Interceptor):
+    """Gives each call a place until it ends; only `Releasing` is further out."""
 
     def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
         """Prepares places.
@@ -117,7 +117,7 @@ class Places(Layer):
         self._told_at = -1
         self._ending: set[asyncio.Task[None]] = set()
 
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         calls = self._calls
 
         async def call(request: object, context: Context) -> object:
@@ -133,7 +133,7 @@ class Places(Layer):
                 self._start_timer()
             _CALL.set(place)
             try:
-                place.answer = answer = await behaviour(request, context)
+                place.answer = answer = await handler(request, context)
                 return answer
             finally:
                 place.state = _ANSWERED
@@ -233,7 +233,7 @@ class Places(Layer):
             place.task.cancel()  # it may wait for anything
 
 
-class Receiving(Layer):
+class Receiving(Interceptor):
     """Reads the message of a call, and answers for one that is missing or cannot be read.
 
     grpc.aio itself waits for a message as long as the connection is there, answers UNKNOWN if it
@@ -243,18 +243,18 @@ class Receiving(Layer):
     def __init__(self, places: Places) -> None:
         self._places = places
 
-    def wrap(self, method: str, handler: Handler) -> Handler:
-        behaviour = self.around(method, handler, behaviour_of(handler))
-        if handler.request_streaming:
-            return with_behaviour(handler, behaviour)
-        return without_request(handler, behaviour)
+    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
+        handler = self.wrap(method, method_handler, handler_of(method_handler))
+        if method_handler.request_streaming:
+            return with_handler(method_handler, handler)
+        return without_request(method_handler, handler)
 
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        if handler.request_streaming:
-            return self._streaming(behaviour)
-        decode: Any = handler.request_deserializer or bytes
-        if handler.response_streaming:
-            behaviour = self._streaming(behaviour)
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
+        if method_handler.request_streaming:
+            return self._streaming(handler)
+        decode: Any = method_handler.request_deserializer or bytes
+        if method_handler.response_streaming:
+            handler = self._streaming(handler)
 
         async def call(_requests: object, context: Context) -> object:
             place = _CALL.get()
@@ -268,18 +268,18 @@ class Receiving(Layer):
             except DecodeError:
                 text = f"the request is not {_type_of(decode)} in protobuf's binary format"
                 await context.abort(grpc.StatusCode.INTERNAL, text)
-            answering = behaviour(message, context)
+            answering = handler(message, context)
             del octets, message  # who is done with the message frees its memory
             return await answering
 
         return call
 
-    def _streaming(self, behaviour: Behaviour) -> Behaviour:
+    def _streaming(self, handler: Handler) -> Handler:
         begin = self._places.begin_stream
 
         async def call(request: object, context: Context) -> object:
             await begin(context)
-            return await behaviour(request, context)
+            return await handler(request, context)
 
         return call
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from server.domain.refusals import Kind, Refusal
 from server.rpc.chain import METADATA
-from server.rpc.handlers import metadata_value
+from server.rpc.metadata import metadata_value
 
 KEY: Final = "x-actions-no-change"
 _OK: Final = "ok"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc
 
-from server.rpc.handlers import Handler
+from server.rpc.handlers import MethodHandler
 
 _ZITADEL: Final = "/zitadel."
 NOT_SERVED: Final = (
@@ -43,7 +43,7 @@ NOT_SERVED_BELOW: Final = dict.fromkeys(
 """The text by the beginning of a path of REST or gRPC-Web."""
 
 
-def other_method(method: str) -> Handler | None:
+def other_method(method: str) -> MethodHandler | None:
     """Returns what answers a method of ZITADEL; None for a method of anybody else."""
     return _REFUSED if method.startswith(_ZITADEL) else None
 
@@ -58,4 +58,4 @@ async def _refuse(requests: object, context: "grpc.aio.ServicerContext[Any, Any]
 
 
 # A stream of requests, as the call is then refused before its first message.
-_REFUSED: Final[Handler] = grpc.stream_unary_rpc_method_handler(_refuse)
+_REFUSED: Final[MethodHandler] = grpc.stream_unary_rpc_method_handler(_refuse)

@@ -1,4 +1,4 @@
-"""What authorization costs a call whose token is known, in this process: the layer itself.
+"""What authorization costs a call whose token is known, in this process: the gate itself.
 
 Rule: tokens are real, and so is what was looked up to know them; only the store is a stub.
 """
@@ -19,7 +19,7 @@ from server.identity.jwks import Key
 from server.identity.jwts import Jwts
 from server.identity.tokens import new_secret
 from server.rpc.chain import METADATA
-from server.rpc.interceptors import Authorization
+from server.rpc.interceptors.authorization import Authorization
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.issuer import AUDIENCE, Signer, claims
@@ -76,7 +76,7 @@ def _known(token: Callable[[Signer], str]) -> Callable[[], object]:
     admit: Any = gate.admit(METHOD)
 
     def call() -> object:
-        METADATA.set(metadata)  # as what holds the layers does
+        METADATA.set(metadata)  # as the chain does
         _finished(admit(metadata))
         return CALLER.get().user_id
 

@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from server.rpc.validation.checks import checks_of
+from server.rpc.validation.message_checks import checks_of
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from zitadel import management_pb2 as pb

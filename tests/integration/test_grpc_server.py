@@ -12,9 +12,9 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from server import locale
 from server.identity.authorization import Authorizer
-from server.rpc.errors import Failures
+from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
-from server.rpc.interceptors import interceptor
+from server.rpc.interceptors import service_chain
 from tests.refusals import DEADLINE_S, refused
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
@@ -61,16 +61,14 @@ class Running:
         address: str = "127.0.0.1:0",
     ) -> None:
         self.address = address
-        layers = interceptor(
-            failures=Failures(locale.load_all()),
+        chain = service_chain(
+            failures=CallFailures(locale.load_all()),
             authorizer=Authorizer(Nobody()),
             permissions={},
             checks={},
             access_log=False,
         )
-        self.server = GrpcServer(
-            layers=layers, calls_max=calls_max, connections_max=connections_max
-        )
+        self.server = GrpcServer(chain=chain, calls_max=calls_max, connections_max=connections_max)
         servicer: Any = Faulty(behaviour)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 

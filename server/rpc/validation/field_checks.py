@@ -1,7 +1,7 @@
-"""Whether a value keeps the rules of its field, compiled to one function a field.
+"""Compiles the rules of one field to a function that checks its value.
 
-Follows validate/validate.proto; the texts are those of the Go code that protoc-gen-validate makes,
-and what is said of a Duration that is none is said as Go's durationpb says it.
+Follows validate/validate.proto; the texts are those of the Go code that protoc-gen-validate
+generates, and of Go's durationpb for an invalid Duration.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,44 +12,44 @@ from google.protobuf.duration_pb2 import Duration
 
 from validate.validate_pb2 import DurationRules, FieldRules, StringRules
 
-Judge: TypeAlias = Callable[[Any], str | None]
-"""What is wrong with a value, in words that do not say where it stands; None if nothing is."""
+FieldCheck: TypeAlias = Callable[[Any], str | None]
+"""Returns what is wrong with a value, without the field's name; None if it is valid."""
 
 _NS: Final = 10**9
 _DURATION_MAX_S: Final = 315_576_000_000
-"""10,000 years: what google/protobuf/duration.proto allows."""
+"""Max seconds of a Duration: 10,000 years, as google/protobuf/duration.proto says."""
 
 _NO_LIMIT: Final = 1 << 63
 _UTF8_MAX_BYTES: Final = 4
-"""Of one code point."""
+"""Max bytes of one code point."""
 
 
-def judge_of(field: FieldDescriptor, of_field: FieldRules, kind: str) -> Judge | None:
-    """The judge of a field's values; None when its rules allow any.
+def field_check_of(field: FieldDescriptor, of_field: FieldRules, kind: str) -> FieldCheck | None:
+    """Returns the check of a field's values; None if its rules allow any.
 
     Args:
-        field: of which the values are.
+        field: the field.
         of_field: its rules.
-        kind: for which type they are: "string".
+        kind: the type that the rules are for ("string").
 
     Raises:
-        ValueError: the field is of another type, or its rules contradict each other.
+        ValueError: the field has another type, or its rules contradict each other.
     """
-    expected, judge = _KINDS.get(kind, ("", None))
+    expected, compile_ = _COMPILERS.get(kind, ("", None))
     is_type = field.message_type.full_name if field.message_type else _TYPES.get(field.type, "")
-    if judge is None or is_type != expected:
+    if compile_ is None or is_type != expected:
         raise ValueError(f"rules for {kind}, which the field is not")
-    return judge(field, of_field)
+    return compile_(field, of_field)
 
 
-def _length(_field: FieldDescriptor, of_field: FieldRules) -> Judge:
+def _length(_field: FieldDescriptor, of_field: FieldRules) -> FieldCheck:
     of_text = of_field.string
     least = of_text.min_len
     most = of_text.max_len if of_text.HasField("max_len") else _NO_LIMIT
     most_bytes = of_text.max_bytes if of_text.HasField("max_bytes") else _NO_LIMIT
     runes = _runes(of_text)
 
-    def judge(text: str) -> str | None:
+    def check(text: str) -> str | None:
         count = len(text)
         if count < least or count > most:
             return runes
@@ -59,7 +59,7 @@ def _length(_field: FieldDescriptor, of_field: FieldRules) -> Judge:
                 return f"value length must be at most {most_bytes} bytes"
         return None
 
-    return judge
+    return check
 
 
 def _runes(of_text: StringRules) -> str:
@@ -73,18 +73,18 @@ def _runes(of_text: StringRules) -> str:
     return f"value length must be between {least} and {most} runes, inclusive"
 
 
-def _defined(field: FieldDescriptor, of_field: FieldRules) -> Judge | None:
+def _defined(field: FieldDescriptor, of_field: FieldRules) -> FieldCheck | None:
     if field.enum_type is None or not of_field.enum.defined_only:
         return None
     numbers = frozenset(field.enum_type.values_by_number)
 
-    def judge(number: int) -> str | None:
+    def check(number: int) -> str | None:
         return None if number in numbers else "value must be one of the defined enum values"
 
-    return judge
+    return check
 
 
-def _within(_field: FieldDescriptor, of_field: FieldRules) -> Judge:
+def _within(_field: FieldDescriptor, of_field: FieldRules) -> FieldCheck:
     of_time = of_field.duration
     least_ns, most_ns = -_NO_LIMIT * _NS, _NO_LIMIT * _NS
     if of_time.HasField("gte"):
@@ -95,14 +95,14 @@ def _within(_field: FieldDescriptor, of_field: FieldRules) -> Judge:
         raise ValueError("expected gte to be less than lte")
     outside = _bounds(of_time)
 
-    def judge(duration: Duration) -> str | None:
+    def check(duration: Duration) -> str | None:
         seconds, nanos = duration.seconds, duration.nanos
         fault = _duration_fault(seconds, nanos)
         if fault is not None:
             return f"value is not a valid duration | caused by: {fault}"
         return None if least_ns <= seconds * _NS + nanos <= most_ns else outside
 
-    return judge
+    return check
 
 
 def _bounds(of_time: DurationRules) -> str:
@@ -114,7 +114,7 @@ def _bounds(of_time: DurationRules) -> str:
 
 
 def _duration_fault(seconds: int, nanos: int) -> str | None:
-    """What is wrong with a Duration of any numbers, in the words of Go's durationpb."""
+    """Returns the error of Go's durationpb for a Duration; None if it is valid."""
     if 0 <= nanos < _NS and 0 <= seconds <= _DURATION_MAX_S:
         return None
     if seconds < -_DURATION_MAX_S:
@@ -133,7 +133,7 @@ def _duration_fault(seconds: int, nanos: int) -> str | None:
 
 
 def _go_text(duration: Duration) -> str:
-    """As Go writes it; from a minute on, and below a second, that would be in other units."""
+    """Returns a bound as Go writes it; below a second or from a minute on Go uses other units."""
     if duration.nanos or not 0 <= duration.seconds < 60:
         raise ValueError(
             f"expected a bound of whole seconds below 60, got {duration.ToJsonString()}"
@@ -142,7 +142,8 @@ def _go_text(duration: Duration) -> str:
 
 
 _TYPES: Final = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_ENUM: "enum"}
-_KINDS: Final[Mapping[str, tuple[str, Callable[[FieldDescriptor, FieldRules], Judge | None]]]] = {
+_Compile: TypeAlias = Callable[[FieldDescriptor, FieldRules], FieldCheck | None]
+_COMPILERS: Final[Mapping[str, tuple[str, _Compile]]] = {
     "string": ("string", _length),
     "enum": ("enum", _defined),
     "duration": (Duration.DESCRIPTOR.full_name, _within),

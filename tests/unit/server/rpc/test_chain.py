@@ -1,4 +1,4 @@
-"""Layers as one interceptor: what reaches a behaviour, in whatever form that was written."""
+"""Interceptors as one: what reaches a handler, in whatever form that was written."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from server.logs import REQUEST_ID
-from server.rpc.chain import Layers
-from server.rpc.handlers import Handler
+from server.rpc.chain import Chain
+from server.rpc.handlers import MethodHandler
 from tests.layered import OPEN, Context, Details, Door, answer
 
 
@@ -20,51 +20,53 @@ def door() -> Door:
 # What passes.
 
 
-async def test_request_reaches_the_behaviour_and_its_answer_comes_back(door: Door) -> None:
-    async def behaviour(request: object, _context: object) -> tuple[object, str]:
+async def test_request_reaches_the_handler_and_its_answer_comes_back(door: Door) -> None:
+    async def handler(request: object, _context: object) -> tuple[object, str]:
         return request, "answer"
 
-    assert await door.call(behaviour, Context()) == ("request", "answer")
+    assert await door.call(handler, Context()) == ("request", "answer")
 
 
 async def test_method_that_is_not_there_stays_so(door: Door) -> None:
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+    async def find(_details: grpc.HandlerCallDetails) -> MethodHandler | None:
         return None
 
-    assert await door.layers.intercept_service(find, Details("/no.Such/Method")) is None
+    assert await door.chain.intercept_service(find, Details("/no.Such/Method")) is None
 
 
 async def test_methods_that_are_not_there_may_have_one_handler_that_is_not_kept() -> None:
-    other: Handler = grpc.unary_unary_rpc_method_handler(answer)
-    layers = Layers(missing=lambda method: other if method.startswith("/no.") else None)
-    layers = layers.with_inner().with_outer()
+    other: MethodHandler = grpc.unary_unary_rpc_method_handler(answer)
+    chain = Chain(find_other=lambda method: other if method.startswith("/no.") else None)
+    chain = chain.with_inner().with_outer()
 
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+    async def find(_details: grpc.HandlerCallDetails) -> MethodHandler | None:
         return None
 
     for number in range(3):
-        assert await layers.intercept_service(find, Details(f"/no.Such/Method{number}")) is other
-    assert await layers.intercept_service(find, Details("/another/Method")) is None
-    assert layers.handlers == 0
+        assert await chain.intercept_service(find, Details(f"/no.Such/Method{number}")) is other
+    assert await chain.intercept_service(find, Details("/another/Method")) is None
+    assert chain.wrapped_count == 0
 
 
 async def test_handler_is_wrapped_once(door: Door) -> None:
-    registered: Handler = grpc.unary_unary_rpc_method_handler(answer)
+    registered: MethodHandler = grpc.unary_unary_rpc_method_handler(answer)
 
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+    async def find(_details: grpc.HandlerCallDetails) -> MethodHandler | None:
         return registered
 
-    first = await door.layers.intercept_service(find, Details(OPEN))
-    assert await door.layers.intercept_service(find, Details(OPEN)) is first
+    first = await door.chain.intercept_service(find, Details(OPEN))
+    assert await door.chain.intercept_service(find, Details(OPEN)) is first
 
 
 async def test_wrapping_keeps_serializers(door: Door) -> None:
-    registered: Handler = grpc.unary_unary_rpc_method_handler(answer, bytes.decode, str.encode)
+    registered: MethodHandler = grpc.unary_unary_rpc_method_handler(
+        answer, bytes.decode, str.encode
+    )
 
-    async def find(_details: grpc.HandlerCallDetails) -> Handler | None:
+    async def find(_details: grpc.HandlerCallDetails) -> MethodHandler | None:
         return registered
 
-    wrapped = await door.layers.intercept_service(find, Details(OPEN))
+    wrapped = await door.chain.intercept_service(find, Details(OPEN))
     assert wrapped is not None
     assert wrapped.request_deserializer is registered.request_deserializer
     assert wrapped.response_serializer is registered.response_serializer
@@ -73,10 +75,10 @@ async def test_wrapping_keeps_serializers(door: Door) -> None:
 async def test_handlers_made_for_each_call_do_not_pile_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.rpc.chain.HANDLERS_MAX", 3)
+    monkeypatch.setattr("server.rpc.chain.WRAPPED_MAX", 3)
     for _ in range(10):
         await door.call(answer, Context())
-    assert door.layers.handlers <= 3
+    assert door.chain.wrapped_count <= 3
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,15 @@ async def test_handlers_made_for_each_call_do_not_pile_up(
         pytest.param(grpc.stream_stream_rpc_method_handler, id="stream of requests"),
     ],
 )
-async def test_generator_writes_what_it_yields(door: Door, make: Callable[..., Handler]) -> None:
-    async def behaviour(_request: object, _context: object) -> AsyncIterator[int]:
+async def test_generator_writes_what_it_yields(
+    door: Door, make: Callable[..., MethodHandler]
+) -> None:
+    async def handler(_request: object, _context: object) -> AsyncIterator[int]:
         yield 1
         yield 2
 
     context = Context()
-    await door.call(behaviour, context, make=make)
+    await door.call(handler, context, make=make)
     assert context.written == [1, 2]
 
 
@@ -104,17 +108,17 @@ async def test_stream_of_requests_has_one_answer(door: Door) -> None:
 async def test_plain_function_runs_off_the_loop_with_the_calls_context_variables(
     door: Door,
 ) -> None:
-    def behaviour(_request: object, _context: object) -> str:
+    def handler(_request: object, _context: object) -> str:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
         return REQUEST_ID.get()
 
-    assert await door.call(behaviour, Context((("x-request-id", "abc"),))) == "abc"
+    assert await door.call(handler, Context((("x-request-id", "abc"),))) == "abc"
 
 
 async def test_plain_function_that_streams_is_refused(door: Door) -> None:
-    def behaviour(_request: object, _context: object) -> list[int]:
+    def handler(_request: object, _context: object) -> list[int]:
         return [1]
 
     with pytest.raises(TypeError, match="expected an async function"):
-        await door.call(behaviour, Context(), make=grpc.unary_stream_rpc_method_handler)
+        await door.call(handler, Context(), make=grpc.unary_stream_rpc_method_handler)

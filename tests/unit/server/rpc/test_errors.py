@@ -9,10 +9,10 @@ from google.rpc.status_pb2 import Status
 from server.domain.refusals import Kind, Refusal
 from server.locale import Locale, Texts, load_all
 from server.rpc.chain import METADATA
-from server.rpc.errors import Failures
+from server.rpc.errors import CallFailures
 from zitadel.message_pb2 import ErrorDetail
 
-FAILURES = Failures(load_all())
+FAILURES = CallFailures(load_all())
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_refusal_without_an_id_has_no_details() -> None:
 
 def test_what_is_kept_is_kept_by_language() -> None:
     key = "Errors.Action.NotActive"
-    failures = Failures(Locale({"en": Texts({key: "no"}), "de": Texts({key: "nein"})}))
+    failures = CallFailures(Locale({"en": Texts({key: "no"}), "de": Texts({key: "nein"})}))
     refusal = Refusal(Kind.FAILED_PRECONDITION, key, "X-1")
     assert answered(failures, refusal, "de") == "nein (X-1)"
     assert answered(failures, refusal, "en") == "no (X-1)"
     assert answered(failures, refusal, "de") == "nein (X-1)"
 
 
-def answered(failures: Failures, refusal: Refusal, wanted: str) -> str:
+def answered(failures: CallFailures, refusal: Refusal, wanted: str) -> str:
     def call() -> str:
         METADATA.set((("accept-language", wanted),))
         return failures.of(refusal).message

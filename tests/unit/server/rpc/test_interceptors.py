@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from server.domain.refusals import Kind, Refusal
 from server.identity.caller import CALLER, Caller
 from server.logs import REQUEST_ID
-from server.rpc.handlers import Metadata, Pairs
+from server.rpc.metadata import Metadata, Pairs
 from server.store.contract import StorageError
 from server.threads import TooManyWaiting
 from tests.layered import GUARDED, OPEN, Context, Door, Indexed, answer
@@ -34,10 +34,10 @@ def door() -> Door:
 
 
 def raising(error: BaseException) -> Callable[[object, object], Any]:
-    async def behaviour(_request: object, _context: object) -> Never:
+    async def handler(_request: object, _context: object) -> Never:
         raise error
 
-    return behaviour
+    return handler
 
 
 # Request ids.
@@ -87,11 +87,11 @@ async def test_native_caller_gets_what_every_answer_says_in_the_trailers(door: D
 
 
 async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door: Door) -> None:
-    async def behaviour(_request: object, context: Context) -> None:
+    async def handler(_request: object, context: Context) -> None:
         context.set_trailing_metadata((("a", "b"),))
 
     context = Context((("x-request-id", "abc"),))
-    await door.call(behaviour, context)
+    await door.call(handler, context)
     assert context.trailing == (("a", "b"), *ALWAYS)
 
 
@@ -105,12 +105,12 @@ async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door
 async def test_abort_does_not_replace_what_every_answer_says(
     door: Door, given: Pairs, sent: Pairs
 ) -> None:
-    async def behaviour(_request: object, context: Context) -> None:
+    async def handler(_request: object, context: Context) -> None:
         await context.abort(grpc.StatusCode.ABORTED, "no", given)
 
     context = Context((("x-request-id", "abc"),))
     with pytest.raises(AbortError):
-        await door.call(behaviour, context)
+        await door.call(handler, context)
     assert (context.code(), context.trailing) == (grpc.StatusCode.ABORTED, sent)
 
 
@@ -202,12 +202,12 @@ async def test_abort_of_a_servicer_passes_untouched(door: Door) -> None:
 async def test_cancellation_of_the_call_passes(door: Door) -> None:
     started = asyncio.Event()
 
-    async def behaviour(_request: object, _context: object) -> None:
+    async def handler(_request: object, _context: object) -> None:
         started.set()
         await asyncio.Event().wait()
 
     context = Context()
-    task = asyncio.create_task(door.call(behaviour, context))
+    task = asyncio.create_task(door.call(handler, context))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -348,19 +348,19 @@ async def test_the_token_is_judged_before_overload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code"),
+    ("handler", "code"),
     [
         pytest.param(answer, "OK", id="an answer"),
         pytest.param(raising(Refusal(Kind.NOT_FOUND, "no")), "NOT_FOUND", id="a refusal"),
     ],
 )
 async def test_access_log_has_one_line_a_call(
-    behaviour: Callable[[object, object], Any], code: str
+    handler: Callable[[object, object], Any], code: str
 ) -> None:
     door = Door(access_log=True)
     with capture_logs() as lines:
         await asyncio.gather(
-            door.call(behaviour, Context((TOKEN,)), method=GUARDED), return_exceptions=True
+            door.call(handler, Context((TOKEN,)), method=GUARDED), return_exceptions=True
         )
     (line,) = lines
     assert isinstance(line.pop("ms"), float)
@@ -376,23 +376,23 @@ async def test_access_log_has_one_line_a_call(
 
 
 async def test_access_log_knows_a_code_that_was_set_as_a_number() -> None:
-    async def behaviour(_request: object, context: Context) -> None:
+    async def handler(_request: object, context: Context) -> None:
         context.set_code(5)
 
     with capture_logs() as lines:
-        await Door(access_log=True).call(behaviour, Context())
+        await Door(access_log=True).call(handler, Context())
     assert lines[0]["code"] == "NOT_FOUND"
 
 
 async def test_access_log_says_when_the_caller_left() -> None:
     started = asyncio.Event()
 
-    async def behaviour(_request: object, _context: object) -> None:
+    async def handler(_request: object, _context: object) -> None:
         started.set()
         await asyncio.Event().wait()
 
     with capture_logs() as lines:
-        task = asyncio.create_task(Door(access_log=True).call(behaviour, Context()))
+        task = asyncio.create_task(Door(access_log=True).call(handler, Context()))
         await started.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

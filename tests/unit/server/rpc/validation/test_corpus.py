@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.rpc.validation.checks import checks_of
+from server.rpc.validation.message_checks import checks_of
 from zitadel import management_pb2 as pb
 
 CHECKS = checks_of([pb.DESCRIPTOR.services_by_name["ManagementService"]])

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from server.rpc.validation.checks import checks_of
+from server.rpc.validation.message_checks import checks_of
 from validate import validate_pb2
 
 IMPORTED: Sequence[FileDescriptor] = (

@@ -1,10 +1,10 @@
-"""What a request has to be before anything is done with it: the rules of its .proto, compiled.
+"""Compiles the rules of each request's .proto to one function a message type.
 
 Follows validate/validate.proto, and in its texts and their order the Go code that
-protoc-gen-validate makes of such rules: the API's clients know them. The first field that fails is
-told, in the order of the .proto, fields of a oneof last.
-Rule: what is wrong with the rules raises when they are compiled, at start, and names the field; a
-rule that is not known here is such a fault, never passed over.
+protoc-gen-validate generates from such rules, as clients of the API know them. The first field that
+fails is named, in the order of the .proto; fields of a oneof come last.
+Rule: an invalid or unsupported rule raises when it is compiled, at start, and names the field; it
+is never skipped.
 """
 
 import re
@@ -16,50 +16,24 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescr
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from server.domain.refusals import Kind, Refusal
-from server.rpc.chain import Layer
-from server.rpc.handlers import Behaviour, Context, Handler
-from server.rpc.validation.field_checks import Judge, judge_of
+from server.rpc.validation.field_checks import FieldCheck, field_check_of
 from validate.validate_pb2 import FieldRules, required, rules
 
-Check: TypeAlias = Callable[[Any], str | None]
-"""What is wrong with a message, in words; None if nothing is."""
+MessageCheck: TypeAlias = Callable[[Any], str | None]
+"""Returns what is wrong with a message, as a text; None if it is valid."""
 
 _MESSAGE_OPTIONS: Final = {1071: "disabled", 1072: "ignored"}
-"""Of protoc-gen-validate; without them in our validate.proto they would not be seen at all."""
+"""Options of protoc-gen-validate that are not supported, by number; validate.proto lacks them."""
 
 
-class Validation(Layer):
-    """Refuses a request that breaks a rule of its .proto."""
-
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        """Take what `checks_of` made."""
-        self._checks = checks
-
-    def around(self, method: str, handler: Handler, behaviour: Behaviour) -> Behaviour:
-        check = self._checks.get(method)
-        if check is None:
-            return behaviour
-
-        async def call(request: object, context: Context) -> object:
-            fault = check(request)
-            if fault is not None:
-                raise Refusal(Kind.INVALID_ARGUMENT, fault)
-            answering = behaviour(request, context)
-            del request
-            return await answering
-
-        return call
-
-
-def checks_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, Check]:
-    """The check of each method whose request has rules, by path ("/package.Service/Method").
+def checks_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, MessageCheck]:
+    """Returns the check of each method whose request has rules, by path ("/pkg.Service/Method").
 
     Raises:
-        ValueError: a rule that is not known, or that makes no sense where it stands.
+        ValueError: a rule is not supported, or invalid for its field.
     """
     compiler = _Compiler()
-    checks: dict[str, Check] = {}
+    checks: dict[str, MessageCheck] = {}
     for service in services:
         for method in service.methods:
             check = compiler.check(method.input_type)
@@ -77,26 +51,26 @@ class _Compiler:
     """Compiles each message type once."""
 
     def __init__(self) -> None:
-        self._judges: dict[str, Judge] = {}
+        self._checks: dict[str, FieldCheck] = {}
 
-    def check(self, message: Descriptor) -> Check | None:
-        return self._judge(message) if _reaches_rules(message, set()) else None
+    def check(self, message: Descriptor) -> MessageCheck | None:
+        return self._message_check(message) if _reaches_rules(message, set()) else None
 
-    def _judge(self, message: Descriptor) -> Judge:
-        """Of a message; one that holds itself refers to what is still being made."""
-        known = self._judges.get(message.full_name)
+    def _message_check(self, message: Descriptor) -> FieldCheck:
+        """Returns the check of a message; that of a recursive type is still being compiled."""
+        known = self._checks.get(message.full_name)
         if known is not None:
             return known
-        checks: list[Check] = []
+        checks: list[MessageCheck] = []
 
-        def judge(value: Message) -> str | None:
+        def check_message(value: Message) -> str | None:
             for check in checks:
                 fault = check(value)
                 if fault is not None:
                     return fault
             return None
 
-        self._judges[message.full_name] = judge
+        self._checks[message.full_name] = check_message
         _refuse_message_options(message)
         for field in message.fields:
             if field.containing_oneof is None:
@@ -109,19 +83,19 @@ class _Compiler:
             if is_required or any(of_fields.values()):
                 missing = f"invalid {_where(message, oneof.name)}: value is required"
                 checks.append(_one_of(oneof.name, missing if is_required else None, of_fields))
-        return judge
+        return check_message
 
-    def _of_field(self, field: FieldDescriptor) -> Check | None:
-        """Of a field that is set, if it can be told whether it is."""
+    def _of_field(self, field: FieldDescriptor) -> MessageCheck | None:
+        """Returns the check of a field; it runs only if the field is set or has no presence."""
         of_field = _rules_of(field)
         kind = of_field.WhichOneof("type")
         where = _where(field.containing_type, field.name)
         message = field.message_type
-        embedded: Judge | None = None
+        embedded: FieldCheck | None = None
         if message is not None and _reaches_rules(message, set()):
             if message.GetOptions().map_entry:
                 raise ValueError(f"{field.full_name}: a map whose values have rules is not checked")
-            embedded = _embedded(self._judge(message))
+            embedded = _embedded(self._message_check(message))
         if field.is_repeated:
             if kind not in (None, "repeated"):
                 raise ValueError(f"{field.full_name}: rules for {kind}, but the field is repeated")
@@ -129,39 +103,39 @@ class _Compiler:
                 return None
             most = of_field.repeated.max_items if kind is not None else sys.maxsize
             return _repeated(field.name, where, most, embedded)
-        judge = embedded
+        field_check = embedded
         if kind is not None:
             try:
-                judge = judge_of(field, of_field, kind)
+                field_check = field_check_of(field, of_field, kind)
             except ValueError as error:
                 raise ValueError(f"{field.full_name}: {error}") from error
-        return judge and _singular(field.name, where, judge)
+        return field_check and _singular(field.name, where, field_check)
 
 
-def _embedded(judge: Judge) -> Judge:
-    def judge_within(message: Message) -> str | None:
-        fault = judge(message)
+def _embedded(field_check: FieldCheck) -> FieldCheck:
+    def check_embedded(message: Message) -> str | None:
+        fault = field_check(message)
         return fault and f"embedded message failed validation | caused by: {fault}"
 
-    return judge_within
+    return check_embedded
 
 
-def _singular(name: str, where: str, judge: Judge) -> Check:
+def _singular(name: str, where: str, field_check: FieldCheck) -> MessageCheck:
     def check(message: Message) -> str | None:
-        reason = judge(getattr(message, name))
+        reason = field_check(getattr(message, name))
         return reason and f"invalid {where}: {reason}"
 
     return check
 
 
-def _repeated(name: str, where: str, most: int, judge: Judge | None) -> Check:
+def _repeated(name: str, where: str, most: int, field_check: FieldCheck | None) -> MessageCheck:
     def check(message: Message) -> str | None:
         items = getattr(message, name)
         if len(items) > most:
             return f"invalid {where}: value must contain no more than {most} item(s)"
-        if judge is not None:
+        if field_check is not None:
             for index, item in enumerate(items):
-                reason = judge(item)
+                reason = field_check(item)
                 if reason is not None:
                     return f"invalid {where}[{index}]: {reason}"
         return None
@@ -169,14 +143,16 @@ def _repeated(name: str, where: str, most: int, judge: Judge | None) -> Check:
     return check
 
 
-def _if_present(name: str, check: Check) -> Check:
+def _if_present(name: str, check: MessageCheck) -> MessageCheck:
     def check_present(message: Message) -> str | None:
         return check(message) if message.HasField(name) else None
 
     return check_present
 
 
-def _one_of(name: str, missing: str | None, of_fields: Mapping[str, Check | None]) -> Check:
+def _one_of(
+    name: str, missing: str | None, of_fields: Mapping[str, MessageCheck | None]
+) -> MessageCheck:
     def check(message: Message) -> str | None:
         chosen = message.WhichOneof(name)
         if chosen is None:
@@ -205,13 +181,13 @@ def _refuse_message_options(message: Descriptor) -> None:
 
 
 def _unknown(message: Message) -> list[int]:
-    """The numbers of fields that it holds and that its type does not have."""
+    """Returns the numbers of a message's fields that its type does not have."""
     fields = UnknownFieldSet(message)
     return [fields[index].field_number for index in range(len(fields))]
 
 
 def _reaches_rules(message: Descriptor, seen: set[str]) -> bool:
-    """Whether the message, or one that it may hold, has rules."""
+    """True if the message, or one that it may contain, has rules."""
     if message.full_name in seen:
         return False
     seen.add(message.full_name)
@@ -227,7 +203,7 @@ def _reaches_rules(message: Descriptor, seen: set[str]) -> bool:
 
 
 def _where(message: Descriptor | None, name: str) -> str:
-    """A field or a oneof as Go names it: `Outer_Inner.FieldName`."""
+    """Returns a field or a oneof as Go names it: `Outer_Inner.FieldName`."""
     outer = ""
     while message is not None:
         outer = f"{message.name}_{outer}" if outer else message.name

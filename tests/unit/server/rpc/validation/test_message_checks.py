@@ -9,11 +9,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from server.domain.refusals import Kind, Refusal
-from server.rpc.chain import Layers
-from server.rpc.handlers import Handler, behaviour_of
-from server.rpc.interceptors import Overload
+from server.rpc.chain import Chain
+from server.rpc.handlers import MethodHandler, handler_of
+from server.rpc.interceptors.overload import Overload
 from server.rpc.open_calls import Places, Receiving
-from server.rpc.validation.checks import Validation, checks_of
+from server.rpc.validation.interceptor import Validation
+from server.rpc.validation.message_checks import checks_of
 from zitadel import action_pb2
 from zitadel import management_pb2 as pb
 
@@ -256,7 +257,7 @@ def test_only_methods_whose_requests_have_rules_are_checked() -> None:
     ]
 
 
-# --- the layer
+# --- the interceptor
 
 
 async def test_refused_request_reaches_no_handler() -> None:
@@ -264,13 +265,13 @@ async def test_refused_request_reaches_no_handler() -> None:
         raise AssertionError
 
     method = PATH + "CreateAction"
-    handler: Handler = grpc.unary_unary_rpc_method_handler(
+    handler: MethodHandler = grpc.unary_unary_rpc_method_handler(
         reached, pb.CreateActionRequest.FromString
     )
-    behaviour = behaviour_of(Validation(CHECKS).wrap(method, handler))
+    checked = handler_of(Validation(CHECKS).wrap_method(method, handler))
     context: Any = None
     with pytest.raises(Refusal) as refused:
-        await behaviour(pb.CreateActionRequest(), context)
+        await checked(pb.CreateActionRequest(), context)
     refusal = refused.value
     assert (refusal.kind, refusal.key, refusal.id) == (
         Kind.INVALID_ARGUMENT,
@@ -282,11 +283,13 @@ async def test_refused_request_reaches_no_handler() -> None:
 def test_method_without_rules_costs_nothing() -> None:
     async def get(_request: object, _context: object) -> None: ...
 
-    handler: Handler = grpc.unary_unary_rpc_method_handler(get, pb.GetActionRequest.FromString)
-    assert Validation(CHECKS).around(PATH + "GetAction", handler, get) is get
+    handler: MethodHandler = grpc.unary_unary_rpc_method_handler(
+        get, pb.GetActionRequest.FromString
+    )
+    assert Validation(CHECKS).wrap(PATH + "GetAction", handler, get) is get
 
 
 def test_what_makes_a_message_of_bytes_comes_first() -> None:
     outer, validation, decoding = Overload(1), Validation({}), Receiving(Places(1, 1, print))
-    layers = Layers(outer, inner=(validation,)).with_inner(decoding)
-    assert (layers.outer, layers.inner) == ((outer,), (decoding, validation))
+    chain = Chain(outer, inner=(validation,)).with_inner(decoding)
+    assert (chain.outer, chain.inner) == ((outer,), (decoding, validation))

@@ -1,0 +1,54 @@
+"""Builds the chain that every call passes, over every protocol.
+
+Outermost first: request ids and the access log, error mapping, authorization, overload, validation.
+So a client sees 16 first, then 7 or 5, then 8, then 3, then the service's own errors. Authorization
+is a gate: it reads only headers, before the request has arrived.
+
+The chain runs unchanged in front of grpc.aio's handlers and of the transcoder's.
+Rule: an interceptor adds to a call by context variables. grpc.aio refuses another
+HandlerCallDetails than its own.
+"""
+
+from collections.abc import Mapping
+
+from server.identity.authorization import Authorizer
+from server.rpc.chain import Chain, FindOther
+from server.rpc.errors import CallFailures
+from server.rpc.interceptors.access_log import AccessLog
+from server.rpc.interceptors.authorization import Authorization
+from server.rpc.interceptors.error_mapping import ErrorMapping
+from server.rpc.interceptors.overload import CALLS_MAX, Overload
+from server.rpc.interceptors.request_ids import RequestIds
+from server.rpc.validation.interceptor import Validation
+from server.rpc.validation.message_checks import MessageCheck
+
+
+def service_chain(
+    *,
+    failures: CallFailures,
+    authorizer: Authorizer,
+    permissions: Mapping[str, str],
+    checks: Mapping[str, MessageCheck],
+    calls_max: int = CALLS_MAX,
+    access_log: bool = True,
+    find_other: FindOther | None = None,
+) -> Chain:
+    """Returns the chain, for `grpc.aio.server` or a Transcoder.
+
+    Args:
+        failures: maps refusals to what callers read.
+        authorizer: decides who may call.
+        permissions: the permission that each method requires, by path.
+        checks: the check of each method's request, by path.
+        calls_max: max calls in flight.
+        access_log: True logs each call.
+        find_other: returns what answers a method over gRPC that is not registered.
+    """
+    return Chain(
+        RequestIds(),
+        *((AccessLog(),) if access_log else ()),
+        ErrorMapping(failures),
+        gate=Authorization(authorizer, permissions),
+        inner=(Overload(calls_max), Validation(checks)),
+        find_other=find_other,
+    )

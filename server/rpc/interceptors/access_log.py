@@ -1,0 +1,55 @@
+"""Logs one line for each call."""
+
+import asyncio
+import time
+from typing import Final
+
+import grpc
+import structlog
+
+from server.identity.caller import CALLER
+from server.rpc.chain import Interceptor
+from server.rpc.handlers import Context, Handler, MethodHandler
+
+_NAMES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
+
+log = structlog.get_logger()
+
+
+class AccessLog(Interceptor):
+    """Logs method, code, time, caller and peer of each call when it ends."""
+
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
+        async def call(request: object, context: Context) -> object:
+            started = time.perf_counter_ns()
+            outcome: object = None
+            answering = handler(request, context)
+            del request
+            try:
+                return await answering
+            except asyncio.CancelledError:
+                outcome = grpc.StatusCode.CANCELLED
+                raise
+            except BaseException:
+                outcome = grpc.StatusCode.UNKNOWN
+                raise
+            finally:
+                caller = CALLER.get(None)
+                log.info(
+                    "call",
+                    method=method,
+                    code=code_name(context.code() or outcome),
+                    ms=(time.perf_counter_ns() - started) // 10_000 / 100,
+                    org=caller and caller.org_id,
+                    user=caller and caller.user_id,
+                    peer=context.peer(),
+                )
+
+        return call
+
+
+def code_name(code: object) -> str:
+    """Returns the name of a code, which servicers may also set as a number."""
+    if isinstance(code, int):
+        return _NAMES.get(code, str(code))
+    return code.name if isinstance(code, grpc.StatusCode) else grpc.StatusCode.OK.name

@@ -1,0 +1,92 @@
+"""Gives each call a request id, and native callers the headers of every answer."""
+
+import itertools
+import os
+import re
+from typing import Any, Final, Never
+
+import grpc
+
+from server.logs import REQUEST_ID
+from server.rpc.chain import METADATA, Interceptor
+from server.rpc.handlers import Context, Handler, MethodHandler
+from server.rpc.metadata import Pairs, metadata_text
+
+REQUEST_ID_KEY: Final = "x-request-id"
+
+NO_CACHE: Final = (
+    ("cache-control", "no-store"),
+    ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ("pragma", "no-cache"),
+)
+"""Headers of every answer, over every protocol; over gRPC they are trailers, see `_Identified`."""
+
+_VALID: Final = re.compile(r"[!-~]{1,128}")
+
+
+class RequestIds(Interceptor):
+    """Sets `REQUEST_ID`; it is the caller's, if that is valid."""
+
+    def __init__(self) -> None:
+        # Unique without asking the system for randomness in each call.
+        self._prefix = os.urandom(6).hex()
+        self._counter = itertools.count()
+
+    def _new_id(self) -> str:
+        return f"{self._prefix}{next(self._counter):08x}"
+
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
+        new_id = self._new_id
+
+        async def call(request: object, context: Context) -> object:
+            metadata = METADATA.get()
+            if isinstance(metadata, tuple):
+                request_id = _valid(metadata_text(metadata, REQUEST_ID_KEY)) or new_id()
+                context = _Identified(context, request_id)
+            else:
+                # The transcoder has chosen one, and writes it into its answer itself.
+                request_id = metadata_text(metadata, REQUEST_ID_KEY) or new_id()
+            REQUEST_ID.set(request_id)
+            answering = handler(request, context)
+            del request  # as in every interceptor: the last user of the request frees its memory
+            return await answering
+
+        return call
+
+
+class _Identified:
+    """A grpc.aio context that adds the headers of every answer to all trailers.
+
+    Trailers, because initial metadata is a batch of its own: 45 µs on top of 260 with 32 calls in
+    flight, where trailers cost nothing that can be measured.
+    """
+
+    __slots__ = ("_context", "_pairs")
+
+    def __init__(self, context: Context, request_id: str) -> None:
+        self._context = context
+        self._pairs = ((REQUEST_ID_KEY, request_id), *NO_CACHE)
+        context.set_trailing_metadata(self._pairs)
+
+    def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
+        self._context.set_trailing_metadata((*trailing_metadata, *self._pairs))
+
+    async def abort(
+        self,
+        code: grpc.StatusCode,
+        details: str = "",
+        trailing_metadata: Pairs = (),
+    ) -> Never:
+        if trailing_metadata:
+            trailing_metadata = (*trailing_metadata, *self._pairs)
+        await self._context.abort(code, details, trailing_metadata)
+
+    async def abort_with_status(self, status: grpc.Status) -> Never:
+        await self.abort(status.code, status.details, tuple(status.trailing_metadata or ()))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  every other member of the context
+        return getattr(self._context, name)
+
+
+def _valid(request_id: str) -> str:
+    return request_id if _VALID.fullmatch(request_id) else ""

@@ -1,0 +1,45 @@
+"""Reads the metadata of a call: pairs from grpc.aio, or the headers of an HTTP request."""
+
+from typing import Protocol, TypeAlias
+
+Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+
+class Indexed(Protocol):
+    """Metadata that finds an entry without a scan; a tuple of pairs does not."""
+
+    def get(self, key: str) -> str | bytes | None:
+        """Raises ValueError for a value that is invalid in metadata."""
+
+
+Metadata: TypeAlias = Pairs | Indexed
+
+
+class InvalidMetadata(Exception):
+    """An entry of a caller's metadata is invalid; the text names it, for the caller."""
+
+
+def metadata_text(metadata: Metadata, key: str) -> str:
+    """Returns the first text under the key; empty if there is none, or an invalid one."""
+    try:
+        value = metadata_value(metadata, key)
+    except InvalidMetadata:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
+    """Returns the first value under the key.
+
+    Raises:
+        InvalidMetadata: the value is invalid in metadata.
+    """
+    if not isinstance(metadata, tuple):
+        try:
+            return metadata.get(key)
+        except ValueError:
+            raise InvalidMetadata(f"{key}: expected printable ASCII characters") from None
+    for name, value in metadata:
+        if name == key:
+            return value
+    return None

@@ -1,6 +1,6 @@
 """Writes microseconds into google.protobuf.Timestamp and Duration.
 
-Follows google/protobuf/timestamp.proto and duration.proto. No I/O.
+Follows google/protobuf/timestamp.proto and google/protobuf/duration.proto. No I/O.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """One client of the three doors: a request message in, the answer in one form out.
 
 JSON by the method's HTTP rule and protobuf's own json_format, gRPC by grpc.aio, gRPC-Web framed by
-hand, after google/api/http.proto and grpc's PROTOCOL-WEB.md.
+hand, after google/api/http.proto and grpc/doc/PROTOCOL-WEB.md.
 Rule: nothing of the transcoder or of the server is used, so that no fault cancels itself out.
 """
 
@@ -57,7 +57,7 @@ _CODE_OF_HTTP: Final = {
     404: 12,
     **dict.fromkeys((429, 502, 503, 504), 14),
 }
-"""What a gRPC client makes of an answer that is none of gRPC's: http-grpc-status-mapping.md."""
+"""Codes of gRPC by HTTP status, as in grpc/doc/http-grpc-status-mapping.md."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 

@@ -47,7 +47,7 @@ _DEADLINE_EXCEEDED: Final = 4
 _GRACE_S: Final = 2.0
 """Beyond the deadline, so that it is the server that says so."""
 
-# doc/http-grpc-status-mapping.md of grpc; anything else is UNKNOWN.
+# grpc/doc/http-grpc-status-mapping.md; anything else is UNKNOWN.
 _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNKNOWN: Final = 2
 _UNAUTHENTICATED: Final = 16

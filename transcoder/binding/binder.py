@@ -1,6 +1,6 @@
 """Make the request message of a call from its path, its query and its body.
 
-Follows google/api/http.proto, "HTTP Transcoding"; where that is silent: a field that the path binds
+Follows google/api/http.proto, "gRPC Transcoding"; where that is silent: a field that the path binds
 has the path's value, whatever query and body say, and with body "*" the query is not read.
 Rule 1: a rule that no request could be bound by is a SchemaError, when the Binder is made.
 Rule 2: path variables come unescaped, the query does not (query.py).

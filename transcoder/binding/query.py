@@ -1,6 +1,6 @@
 """Fields of a request from the query of its target: "?page.size=5&tag=a&tag=b".
 
-Follows google/api/http.proto, "HTTP Transcoding": a parameter is a field, or a field of a field; a
+Follows google/api/http.proto, "gRPC Transcoding": a parameter is a field, or a field of a field; a
 repeated one may come several times. Names are JSON names or proto names; "+" is a space.
 Where the document is silent: an entry of a map is `map[key]=value`, and `map[key].field=value`
 where values are messages; an element of a list of messages is `list[0].field=value`, and

@@ -1,6 +1,6 @@
 """Find the HTTP rules of a method.
 
-Follows google/api/http.proto, "HTTP Transcoding". A service configuration's rule for a method
+Follows google/api/http.proto, "gRPC Transcoding". A service configuration's rule for a method
 stands instead of its annotation (service_config.py); a method without either is served at
 `POST /package.Service/Method` with the whole message as its body.
 Rule: templates are parsed here; what a rule says of the request's fields is checked by the binding.

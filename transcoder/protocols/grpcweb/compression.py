@@ -55,6 +55,6 @@ def inflate_message(payload: bytes, *, max_bytes: int) -> bytes:
     except TooMuchError:
         raise too_large("a message, inflated,", limit_bytes=max_bytes) from None
     except UnreadableError as fault:
-        # statuscodes.md: "Error decompressing request".
+        # grpc/doc/statuscodes.md: "Error decompressing request".
         message = f"gRPC-Web framing: a compressed message {fault}"
         raise TranscodeError(StatusCode.INTERNAL, message) from None

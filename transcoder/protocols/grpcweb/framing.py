@@ -281,7 +281,7 @@ def _broken(what: str) -> TranscodeError:
 
 
 def _not_one(what: str) -> TranscodeError:
-    # statuscodes.md: "Request cardinality violation".
+    # grpc/doc/statuscodes.md: "Request cardinality violation".
     return TranscodeError(
         StatusCode.UNIMPLEMENTED, f"gRPC-Web framing: expected exactly one message, but {what}"
     )

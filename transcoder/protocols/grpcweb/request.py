@@ -97,7 +97,7 @@ def _parse_message(request_type: type[Message], payload: bytes) -> Message:
     try:
         request_type.ParseFromString(message, payload)  # of the class: a field may be named so
     except DecodeError as exc:
-        # statuscodes.md: "Error parsing request proto".
+        # grpc/doc/statuscodes.md: "Error parsing request proto".
         raise TranscodeError(
             grpc.StatusCode.INTERNAL,
             f"the request is not a {request_type.DESCRIPTOR.full_name} in protobuf's binary format",

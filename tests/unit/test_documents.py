@@ -1,0 +1,248 @@
+"""Documents and code name only what there is: files, headings, numbers, specifications."""
+
+import functools
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.documents import ROOT, Place, anchors, code_spans, files, headings, lines, links, prose
+
+_PUBLIC: Final = re.compile(
+    r"""
+    RFC\ \d+ | AIP-\d+ | ITU-T\ [A-Z]\.\d+
+    | \b\w+\(\d\)                                    # a page of the manual
+    | \blinux/\w+\.h
+    | grpc/doc/[\w-]+\.md | grpc\.(?:health|reflection)\.v1
+    | \b(?:protobuf\.dev | sqlite\.org | www\.envoyproxy\.io)
+    | OpenID\ Connect\ \w+\ 1\.0 | TOML\ 1\.0\.0
+    | the\ (?:Fetch\ standard | ASGI\ specification | ELF\ specification)
+    | conformance/conformance\.proto\ of\ protobuf
+    """,
+    re.VERBOSE,
+)
+"""Public specifications, as code names them."""
+
+_HEADINGS: Final = r'((?:(?:,|,? and)? "[^"]+")*)'
+_DOCUMENT: Final = re.compile(r"(?<![\w/.-])((?!grpc/)[\w/.-]+\.md)\b" + _HEADINGS)
+_PROTO: Final = re.compile(r"(?<![\w/.-])([\w/]+\.proto)\b(?! of )" + _HEADINGS)
+_DECISION: Final = re.compile(r"docs/decisions/(\d{4})")
+_FOLLOWS: Final = re.compile(r"\bFollows\b.*?(?:\.(?=\s|$)|$)", re.DOTALL)
+_NUMBER: Final = re.compile(r"\b[RSD][1-9][0-9]?\b")
+_EXPLAINED: Final = re.compile(r"^(?:\| |- \*\*)([RSD]\d+)(?: \||\*\*:)", re.MULTILINE)
+_SECTION: Final = re.compile(r"RFC \d+, (?:sections? )?\d")
+_MACHINE: Final = re.compile(r"(?<![\w./~-])/(?:work|home|root|Users|workspace)/\w")
+
+_FILE: Final = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?(?:::\w+)?")
+_SOURCES: Final = {".js", ".md", ".proto", ".py", ".sql"}
+_MODULE: Final = re.compile(r"(?:server|transcoder|tests)(?:\.[a-z_]+)+")
+_FOREIGN: Final = {"operations_proto.proto", "server.py"}
+"""Names of files that documents speak of and that are not of this repository."""
+
+
+@functools.cache
+def texts() -> list[Place]:
+    """Returns the docstrings and comments of all Python files."""
+    return [place for path in files(".py") for place in prose(path)]
+
+
+@functools.cache
+def names() -> dict[str, list[str]]:
+    """Returns the paths of all files by their names."""
+    by_name: dict[str, list[str]] = {}
+    for path in files():
+        by_name.setdefault(path.name, []).append(path.relative_to(ROOT).as_posix())
+    return by_name
+
+
+@functools.cache
+def folders() -> set[str]:
+    """Returns the folders of the top level that have sources; a data folder has none."""
+    return {"gen", *(path.relative_to(ROOT).parts[0] for path in files(*_SOURCES))}
+
+
+def sentences(place: Place) -> Iterator[Place]:
+    """Yields the sentences that say what a module follows."""
+    for match in _FOLLOWS.finditer(place.text):
+        yield place.at(match.start(), re.sub(r"\s+", " ", match[0]))
+
+
+def unnamed(sentence: Place) -> Iterator[str]:
+    if not any(pattern.search(sentence.text) for pattern in (_PUBLIC, _DOCUMENT, _PROTO)):
+        yield f"{sentence}: expected a document or a specification, got {sentence.text!r}"
+
+
+def missing_documents(place: Place) -> Iterator[str]:
+    text = re.sub(r"\s+", " ", place.text)
+    for name, quoted in _DOCUMENT.findall(text):
+        path = ROOT / name
+        known = headings(path) if path.is_file() else None
+        if known is None:
+            yield f"{place}: no document {name}"
+            continue
+        for heading in re.findall(r'"([^"]+)"', quoted):
+            if heading not in known:
+                yield f"{place}: {name} has no heading {heading!r}, it has {known}"
+    for number in _DECISION.findall(text):
+        if not any((ROOT / "docs/decisions").glob(f"{number}-*.md")):
+            yield f"{place}: no decision {number}"
+    for found in _SECTION.findall(text):
+        yield f"{place}: expected the form 'RFC 9110 section 15.5.6', got {found!r}"
+
+
+@functools.cache
+def proto_folders() -> list[Path]:
+    """Returns the folders in which an import of a .proto file is found."""
+    folders = [ROOT / "proto"]
+    for package in ("google.api", "grpc_tools"):
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            folders += [Path(folder).parents[1], Path(folder) / "_proto"]
+    return folders
+
+
+def missing_protos(sentence: Place) -> Iterator[str]:
+    for name, quoted in _PROTO.findall(sentence.text):
+        found = [folder / name for folder in proto_folders() if (folder / name).is_file()]
+        if not found:
+            yield f"{sentence}: no file {name}, neither ours nor of a package"
+            continue
+        text = found[0].read_text("utf-8")
+        for phrase in re.findall(r'"([^"]+)"', quoted):
+            if phrase not in text:
+                yield f"{sentence}: {name} does not have {phrase!r}"
+
+
+def unexplained_numbers(place: Place) -> Iterator[str]:
+    explained = _EXPLAINED.findall((ROOT / "docs/robustness.md").read_text("utf-8"))
+    for number in _NUMBER.findall(place.text):
+        if number not in explained:
+            yield f"{place}: docs/robustness.md does not explain {number}"
+
+
+def broken_link(link: Place) -> Iterator[str]:
+    target, _, fragment = link.text.partition("#")
+    if re.match(r"[a-z]+:", target):
+        return
+    path = (link.path.parent / target).resolve() if target else link.path
+    if not path.exists():
+        yield f"{link}: no file {target}"
+    elif fragment and path.suffix == ".md" and fragment not in anchors(path):
+        yield f"{link}: {path.name} has no heading for #{fragment}"
+
+
+def missing_file(span: Place) -> Iterator[str]:
+    text = span.text
+    if _MODULE.fullmatch(text):
+        if not has_module(text):
+            yield f"{span}: no module {text}"
+        return
+    if not _FILE.fullmatch(text) or text in _FOREIGN:
+        return
+    path, _, function = text.partition("::")
+    if "/" in path:
+        is_ours = path.split("/")[0] in folders()
+        found = sorted(ROOT.glob(path)) if is_ours else []
+    else:
+        is_ours = Path(path).suffix in _SOURCES and "*" not in path
+        found = [ROOT / name for name in names().get(path, ())]
+    if is_ours and not found:
+        yield f"{span}: no file {path}"
+    elif function and not re.search(rf"def {function}\(", found[0].read_text("utf-8")):
+        yield f"{span}: {path} has no function {function}"
+
+
+def has_module(name: str) -> bool:
+    """True if the name is a module, or a name in one."""
+    path = ROOT.joinpath(*name.split("."))
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    pattern = re.compile(rf"\b{path.name}\b")
+    holders = (path.parent / "__init__.py", path.parent.with_suffix(".py"))
+    return any(holder.is_file() and pattern.search(holder.read_text("utf-8")) for holder in holders)
+
+
+def machine_path(line: Place) -> Iterator[str]:
+    for found in _MACHINE.findall(line.text):
+        yield f"{line}: names a path of a machine, {found!r}"
+
+
+def refuse(faults: list[str]) -> None:
+    """Fails with every fault on a line of its own, which pytest would shorten."""
+    if faults:
+        pytest.fail("\n".join(faults), pytrace=False)
+
+
+@pytest.mark.parametrize("check", [unnamed, missing_protos])
+def test_what_a_module_follows_is_there(check: Callable[[Place], Iterator[str]]) -> None:
+    followed = [sentence for place in texts() for sentence in sentences(place)]
+    assert len(followed) > 50
+    refuse([fault for sentence in followed for fault in check(sentence)])
+
+
+@pytest.mark.parametrize("check", [missing_documents, unexplained_numbers])
+def test_what_docstrings_and_comments_name_is_there(
+    check: Callable[[Place], Iterator[str]],
+) -> None:
+    refuse([fault for place in texts() for fault in check(place)])
+
+
+@pytest.mark.parametrize(
+    ("parts", "check"),
+    [
+        pytest.param(links, broken_link, id="links"),
+        pytest.param(code_spans, missing_file, id="files and modules"),
+        pytest.param(lines, machine_path, id="no path of a machine"),
+    ],
+)
+def test_what_a_document_names_is_there(
+    parts: Callable[[Path], Iterator[Place]], check: Callable[[Place], Iterator[str]]
+) -> None:
+    found = [part for path in files(".md") for part in parts(path)]
+    assert len(found) > 50
+    refuse([fault for part in found for fault in check(part)])
+
+
+HERE = ROOT / "docs/api.md"
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "count"),
+    [
+        pytest.param(unnamed, 'Follows the Actions API, "Errors".', 1, id="document elsewhere"),
+        pytest.param(unnamed, "Follows RFC 9110 section 15.5.6.", 0, id="specification"),
+        pytest.param(missing_documents, 'see docs/api.md "Errors"', 0, id="heading"),
+        pytest.param(missing_documents, 'docs/api.md "Errors" and "No such"', 1, id="no heading"),
+        pytest.param(missing_documents, "docs/none.md", 1, id="no document"),
+        pytest.param(missing_documents, "(docs/decisions/9999)", 1, id="no decision"),
+        pytest.param(missing_documents, "(RFC 9110, 15.5.6)", 1, id="section without the word"),
+        pytest.param(missing_protos, "Follows zitadel/none.proto.", 1, id="no .proto"),
+        pytest.param(missing_protos, 'google/api/http.proto, "No such"', 1, id="no phrase"),
+        pytest.param(unexplained_numbers, "(R1, S1, D1)", 0, id="numbers"),
+        pytest.param(unexplained_numbers, "(R99)", 1, id="no number"),
+        pytest.param(broken_link, "scripts.md#limits", 0, id="link"),
+        pytest.param(broken_link, "#errors", 0, id="link within"),
+        pytest.param(broken_link, "scripts.md#none", 1, id="no anchor"),
+        pytest.param(broken_link, "none.md", 1, id="no target"),
+        pytest.param(broken_link, "https://example.org/none.md", 0, id="link elsewhere"),
+        pytest.param(missing_file, "tests/unit/test_documents.py", 0, id="file"),
+        pytest.param(missing_file, "tests/unit/test_none.py", 1, id="no file"),
+        pytest.param(missing_file, "tests/unit/test_*.py", 0, id="files"),
+        pytest.param(missing_file, "tests/unit/test_documents.py::none", 1, id="no function"),
+        pytest.param(missing_file, "none.py", 1, id="no file of the name"),
+        pytest.param(missing_file, "transcoder.sonora", 0, id="module"),
+        pytest.param(missing_file, "server.none", 1, id="no module"),
+        pytest.param(missing_file, "application/json", 0, id="neither file nor module"),
+        pytest.param(machine_path, "in /home/ada/data", 1, id="path of a machine"),
+        pytest.param(machine_path, "POST /v1/work/items", 0, id="path of a route"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(
+    check: Callable[[Place], Iterator[str]], text: str, count: int
+) -> None:
+    faults = list(check(Place(HERE, 7, text)))
+    assert len(faults) == count
+    assert all(fault.startswith("docs/api.md:7: ") for fault in faults)

@@ -77,7 +77,7 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request(*ids)
 
 
-@refused("COMMAND-Nfh52 none where none are set (quirk 3)", 9, "No Changes")
+@refused("COMMAND-Nfh52 none where none are set", 9, "No Changes")
 async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request()
 
@@ -89,7 +89,7 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request()
 
 
-@refused("COMMAND-Nfh52 those last set, though one was removed (quirk 5)", 9, "No Changes")
+@refused("COMMAND-Nfh52 those last set, though one was removed", 9, "No Changes")
 async def _(caller: Caller, stranger: Caller) -> Message:
     stays, goes = await action(caller, "stays"), await action(caller, "goes")
     await set_trigger(caller, stays, goes)
@@ -124,12 +124,12 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request(goes)
 
 
-@refused("COMMAND-dg422 of another organisation (quirk 1)", 9, "ActionIDs do not exist")
+@refused("COMMAND-dg422 of another organisation", 9, "ActionIDs do not exist")
 async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request(await action(stranger))
 
 
-@refused("COMMAND-dg422 one twice (quirk 1)", 9, "ActionIDs do not exist")
+@refused("COMMAND-dg422 one twice", 9, "ActionIDs do not exist")
 async def _(caller: Caller, stranger: Caller) -> Message:
     id = await action(caller)
     return set_request(id, id)

@@ -47,21 +47,23 @@ if TYPE_CHECKING:
 
 
 class Interceptor(ABC):
-    """Wraps the handler of each method."""
+    """Wraps the handler of each method.
+
+    Attributes:
+        reads_request: True if it takes the request from the context, undecoded, instead of grpc.
+    """
+
+    reads_request = False
 
     @abstractmethod
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
-        """Returns the handler that runs instead.
+        """Returns the handler that runs instead; a coroutine function, if it is the outermost.
 
         Args:
             method: its path.
             method_handler: tells if the method streams.
             handler: the method's own, wrapped by the inner interceptors.
         """
-
-    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
-        handler = self.wrap(method, method_handler, handler_of(method_handler))
-        return with_handler(method_handler, handler)
 
 
 FindOther: TypeAlias = Callable[[str], MethodHandler | None]
@@ -166,9 +168,13 @@ class Chain(grpc.aio.ServerInterceptor):
 def _wrapped_by(
     interceptors: Sequence[Interceptor], method: str, method_handler: MethodHandler
 ) -> MethodHandler:
+    handler = handler_of(method_handler)
     for interceptor in reversed(interceptors):
-        method_handler = interceptor.wrap_method(method, method_handler)
-    return method_handler
+        handler = interceptor.wrap(method, method_handler, handler)
+    reads_request = any(interceptor.reads_request for interceptor in interceptors)
+    if reads_request and not method_handler.request_streaming:
+        return without_request(method_handler, handler)
+    return with_handler(method_handler, handler)
 
 
 async def _refuse(_request: object, _context: object) -> Never:

@@ -6,7 +6,6 @@ Rule: what a client reads is ours also where grpc.aio would put an exception's t
 """
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
@@ -14,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import grpc
-from grpc.aio import AbortError
 from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.config import Address, SocketPath, listening
 from server.descriptors import GRPC_MAX
-from server.rpc.chain import Chain, Interceptor
+from server.rpc.chain import Chain
 from server.rpc.connections import Ending
-from server.rpc.handlers import Context, Handler, MethodHandler
+from server.rpc.handlers import MethodHandler
 from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
 
@@ -86,14 +84,13 @@ class GrpcServer:
                 and those whose answer is not taken. A part of them may be streams.
             connections_max: connections that are open at once.
         """
-        self._in_flight = InFlight()
         chain = chain or Chain()
         self._connections = Ending()
         # Fewer than `Overload` lets pass at all doors, so that streams are ended here before.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)
-        chain = chain.with_inner(Receiving(places), self._in_flight)
-        chain = chain.with_outer(Releasing(), places)
+        chain = chain.with_inner(Receiving(places))
+        chain = chain.with_outer(places)
         self._server = grpc.aio.server(
             interceptors=(chain,),
             options=[
@@ -184,7 +181,7 @@ class GrpcServer:
         await self.set_not_ready()
         loop = asyncio.get_running_loop()
         until = loop.time() + grace_s
-        if await self._in_flight.drained(grace_s):
+        if await self._places.drained(grace_s):
             await asyncio.sleep(LEAVE_S)
         await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
         self._places.close()
@@ -203,69 +200,6 @@ class GrpcServer:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, methods),)
             )
-
-
-class Releasing(Interceptor):
-    """Breaks the cycle of a call that is aborted.
-
-    grpc.aio keeps the exception of an abort in the state of the call, and the exception keeps the
-    frames it was raised in, which refer to the state by the context that they hold.
-    """
-
-    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
-        async def call(request: object, context: Context) -> object:
-            answering = handler(request, context)
-            del request, context
-            try:
-                return await answering
-            except AbortError as error:
-                error.__traceback__ = error.__cause__ = error.__context__ = None
-                raise
-            finally:
-                del answering
-
-        return call
-
-
-class InFlight(Interceptor):
-    """Counts the calls of services, and takes no more of them once it is to drain."""
-
-    def __init__(self) -> None:
-        self._calls = 0
-        self._idle: asyncio.Event | None = None
-
-    async def drained(self, grace_s: float) -> bool:
-        """Takes no more calls; True if there were some, and all ended within the grace."""
-        self._idle = asyncio.Event()
-        if self._calls == 0 or grace_s <= 0:
-            return False
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), grace_s)
-        return self._idle.is_set()
-
-    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
-        if method.startswith("/grpc."):
-            return method_handler
-        return super().wrap_method(method, method_handler)
-
-    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
-        async def call(request: object, context: Context) -> object:
-            if self._idle is not None:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
-            self._calls += 1
-            answering = handler(request, context)
-            del request
-            try:
-                return await answering
-            finally:
-                self._end()
-
-        return call
-
-    def _end(self) -> None:
-        self._calls -= 1
-        if self._idle is not None and self._calls == 0:
-            self._idle.set()
 
 
 def _try(address: Address) -> None:

@@ -14,6 +14,7 @@ An abort from outside ends the wait.
 
 import asyncio
 import heapq
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -30,9 +31,6 @@ from server.rpc.handlers import (
     Context,
     Handler,
     MethodHandler,
-    handler_of,
-    with_handler,
-    without_request,
 )
 
 MESSAGE_TIMEOUT_S: Final = 10
@@ -41,6 +39,8 @@ MESSAGE_TIMEOUT_S: Final = 10
 ANSWER_TIMEOUT_S: Final = 30
 """Max seconds for a client to take 64 KiB of an answer, or its rest; `write_timeout_s` of HTTP."""
 
+_DRAIN_LOOK_S: Final = 0.02
+"""Seconds between two looks for calls in flight while the server stops."""
 _PROGRESS_BYTES: Final = 64 << 10
 _TICK_S: Final = 1.0
 _ABORT_S: Final = 2
@@ -65,16 +65,25 @@ class OpenCall:
 
     Attributes:
         context: None once the call has ended, so that nothing refers to itself.
+        is_service: False for health and reflection.
         task: runs the call.
         state: what is waited for.
         since: the tick at which the state began.
         answer: what the client has to take.
     """
 
-    __slots__ = ("_peer", "answer", "context", "places", "since", "state", "task")
+    __slots__ = ("_peer", "answer", "context", "is_service", "places", "since", "state", "task")
 
-    def __init__(self, context: Context, places: "dict[OpenCall, None]", since: int) -> None:
+    def __init__(
+        self,
+        context: Context,
+        places: "dict[OpenCall, None]",
+        since: int,
+        *,
+        is_service: bool,
+    ) -> None:
         self.context: Context | None = context
+        self.is_service: Final = is_service
         self.places = places
         self.task: asyncio.Task[Any] | None = None
         self.state = _AWAITED
@@ -88,6 +97,10 @@ class OpenCall:
             self._peer = self.context.peer()
         return self._peer
 
+    def answered(self, tick: int) -> None:
+        self.state = _ANSWERED
+        self.since = tick
+
     def end(self, _task: object) -> None:
         self.places.pop(self, None)
         self.context = self.answer = self.task = None
@@ -97,7 +110,7 @@ _CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")
 
 
 class Places(Interceptor):
-    """Gives each call a place until it ends; only `Releasing` is further out."""
+    """Gives each call a place until it ends; the outermost interceptor."""
 
     def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
         """Prepares places.
@@ -116,14 +129,40 @@ class Places(Interceptor):
         self._timer: asyncio.TimerHandle | None = None
         self._told_at = -1
         self._ending: set[asyncio.Task[None]] = set()
+        self._is_draining = False
+
+    async def drained(self, grace_s: float) -> bool:
+        """Takes no more calls of services.
+
+        Health and reflection are served until the end, and not waited for.
+
+        Returns:
+            True if there were calls, and all ended within the grace.
+        """
+        self._is_draining = True
+        if grace_s <= 0 or not self._has_service_calls():
+            return False
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
+        while self._has_service_calls():
+            if loop.time() >= until:
+                return False
+            await asyncio.sleep(_DRAIN_LOOK_S)
+        return True
+
+    def _has_service_calls(self) -> bool:
+        return any(call.is_service for call in itertools.chain(self._calls, self._streams))
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         calls = self._calls
+        is_service = not method.startswith("/grpc.")
 
         async def call(request: object, context: Context) -> object:
+            if is_service and self._is_draining:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             if len(calls) >= self._calls_max and not self._take_back(calls, context):
                 await _refuse(context)
-            place = OpenCall(context, calls, self._tick)
+            place = OpenCall(context, calls, self._tick, is_service=is_service)
             calls[place] = None
             # A cycle would stay of `context.add_done_callback`, of the context and its callbacks.
             task = place.task = asyncio.current_task()
@@ -134,10 +173,16 @@ class Places(Interceptor):
             _CALL.set(place)
             try:
                 place.answer = answer = await handler(request, context)
-                return answer
-            finally:
-                place.state = _ANSWERED
-                place.since = self._tick
+            except BaseException as error:
+                place.answered(self._tick)
+                # grpc.aio keeps the exception of an abort in the state of the call. The exception
+                # keeps the frames it passed, and their contexts refer to the state: a cycle.
+                del request, context, place, task
+                if isinstance(error, AbortError):
+                    error.__traceback__ = error.__cause__ = error.__context__ = None
+                raise
+            place.answered(self._tick)
+            return answer
 
         return call
 
@@ -240,14 +285,10 @@ class Receiving(Interceptor):
     cannot be decoded, and does not answer at all if it is missing.
     """
 
+    reads_request = True
+
     def __init__(self, places: Places) -> None:
         self._places = places
-
-    def wrap_method(self, method: str, method_handler: MethodHandler) -> MethodHandler:
-        handler = self.wrap(method, method_handler, handler_of(method_handler))
-        if method_handler.request_streaming:
-            return with_handler(method_handler, handler)
-        return without_request(method_handler, handler)
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         if method_handler.request_streaming:

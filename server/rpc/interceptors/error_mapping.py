@@ -38,9 +38,9 @@ class ErrorMapping(Interceptor):
         failures = self._failures
 
         async def call(request: object, context: Context) -> object:
-            answering = handler(request, context)
-            del request
             try:
+                answering = handler(request, context)
+                del request
                 return await answering
             except asyncio.CancelledError as error:
                 if _is_cancelled():

@@ -28,9 +28,9 @@ class Overload(Interceptor):
             if in_flight.count >= in_flight.limit:
                 raise Refusal(Kind.RESOURCE_EXHAUSTED, "too many calls in flight, try again later")
             in_flight.count += 1
-            answering = handler(request, context)
-            del request
             try:
+                answering = handler(request, context)
+                del request
                 return await answering
             finally:
                 in_flight.count -= 1

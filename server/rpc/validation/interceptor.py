@@ -1,6 +1,6 @@
 """Refuses a request that breaks a rule of its .proto."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from server.domain.refusals import Kind, Refusal
 from server.rpc.chain import Interceptor
@@ -20,12 +20,10 @@ class Validation(Interceptor):
         if check is None:
             return handler
 
-        async def call(request: object, context: Context) -> object:
+        def call(request: object, context: Context) -> Awaitable[object]:
             fault = check(request)
             if fault is not None:
                 raise Refusal(Kind.INVALID_ARGUMENT, fault)
-            answering = handler(request, context)
-            del request
-            return await answering
+            return handler(request, context)
 
         return call

@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 
 from server.domain.refusals import Kind, Refusal
 from server.rpc.chain import Chain
-from server.rpc.handlers import MethodHandler, handler_of
 from server.rpc.interceptors.overload import Overload
 from server.rpc.open_calls import Places, Receiving
 from server.rpc.validation.interceptor import Validation
@@ -260,18 +259,18 @@ def test_only_methods_whose_requests_have_rules_are_checked() -> None:
 # --- the interceptor
 
 
-async def test_refused_request_reaches_no_handler() -> None:
-    def reached(_request: object, _context: object) -> None:
+def test_refused_request_reaches_no_handler() -> None:
+    async def reached(_request: object, _context: object) -> None:
         raise AssertionError
 
     method = PATH + "CreateAction"
-    handler: MethodHandler = grpc.unary_unary_rpc_method_handler(
+    handler: Any = grpc.unary_unary_rpc_method_handler(
         reached, pb.CreateActionRequest.FromString
     )
-    checked = handler_of(Validation(CHECKS).wrap_method(method, handler))
+    checked = Validation(CHECKS).wrap(method, handler, reached)
     context: Any = None
     with pytest.raises(Refusal) as refused:
-        await checked(pb.CreateActionRequest(), context)
+        checked(pb.CreateActionRequest(), context)
     refusal = refused.value
     assert (refusal.kind, refusal.key, refusal.id) == (
         Kind.INVALID_ARGUMENT,
@@ -283,7 +282,7 @@ async def test_refused_request_reaches_no_handler() -> None:
 def test_method_without_rules_costs_nothing() -> None:
     async def get(_request: object, _context: object) -> None: ...
 
-    handler: MethodHandler = grpc.unary_unary_rpc_method_handler(
+    handler: Any = grpc.unary_unary_rpc_method_handler(
         get, pb.GetActionRequest.FromString
     )
     assert Validation(CHECKS).wrap(PATH + "GetAction", handler, get) is get

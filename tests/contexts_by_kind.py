@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+import msgspec
+
 from server.scripts.contract import JSON, Trigger
 from server.scripts.host import contexts
 
@@ -35,6 +37,12 @@ READS_ALL: Final = """function f(ctx, api) {
     api.v1.claims.setClaim('all', [ctx.v1.getUser(), ctx.v1.user.getMetadata()]);
   }
 }"""
+
+
+def read_as_json(trigger: Trigger, context: JSON) -> dict[str, JSON]:
+    """A context as it is read, as JSON."""
+    read: dict[str, JSON] = msgspec.to_builtins(contexts.read(*trigger, context))
+    return read
 
 
 def variants(trigger: Trigger) -> Iterator[tuple[str, JSON]]:

@@ -206,10 +206,10 @@ class Collector:
     def pack(self) -> None:
         """Packs what effects changed of the context."""
         for name, value in self._changed.items():
-            self._parts[name] = contexts.told(value)
+            self._parts[name] = contexts.encode_for_script(value)
         self._changed.clear()
         if self._given_claims is not None:
-            self._parts["claims"] = contexts.told_json(msgspec.json.encode(self._given_claims))
+            self._parts["claims"] = contexts.quote_json(msgspec.json.encode(self._given_claims))
             self._given_claims = None
 
     def _lists(self) -> dict[str, object]:
@@ -296,7 +296,7 @@ class Collector:
     def _changing(self, part: str) -> JSON:
         """Returns a part of the context, to be changed."""
         if part not in self._changed:
-            self._changed[part] = contexts.untold(self._parts[part])
+            self._changed[part] = contexts.decode_part(self._parts[part])
         return self._changed[part]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.scripts.contract import JSON, TRIGGERS, BadContext, Trigger
 from server.scripts.host import contexts
-from tests.contexts_by_kind import READS_ALL, variants
+from tests.contexts_by_kind import READS_ALL, read_as_json, variants
 from tests.unit.server.scripts.runner import Runner
 
 FREE = ("claims", "idTokenClaims", "providerInfo", "actor")
@@ -45,7 +45,7 @@ def _read(trigger: Trigger, context: JSON) -> dict[str, JSON] | str:
     """What is read of it, or what is told."""
     try:
         contexts.pack(*trigger, context)
-        return contexts.read(*trigger, context)
+        return read_as_json(trigger, context)
     except BadContext as error:
         return str(error)
 

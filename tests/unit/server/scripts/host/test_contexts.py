@@ -2,12 +2,14 @@ import pytest
 
 from server.scripts.contract import JSON, TRIGGERS, BadContext, Trigger
 from server.scripts.host import contexts
+from server.scripts.host.context_schema import TokenCreation
+from tests.contexts_by_kind import read_as_json
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_an_example_is_complete(trigger: Trigger) -> None:
     example = contexts.example(*trigger)
-    read = contexts.read(*trigger, example)
+    read = read_as_json(trigger, example)
     assert read == example
     assert list(read) == list(example)
 
@@ -15,16 +17,15 @@ def test_an_example_is_complete(trigger: Trigger) -> None:
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize("context", [None, {}, {"unknown": 1}])
 def test_what_is_missing_is_unset(trigger: Trigger, context: JSON) -> None:
-    read = contexts.read(*trigger, context)
+    read = read_as_json(trigger, context)
     assert list(read) == list(contexts.example(*trigger))
 
 
 def test_reading_changes_nothing_that_was_given() -> None:
     claims: dict[str, JSON] = {"a": 1}
     read = contexts.read(2, 4, {"claims": claims})
-    written = read["claims"]
-    assert isinstance(written, dict)
-    written["b"] = 2
+    assert isinstance(read, TokenCreation)
+    read.claims["b"] = 2
     assert claims == {"a": 1}
 
 
@@ -141,21 +142,21 @@ def test_what_cannot_be_handed_over_is_told(claim: JSON, text: str) -> None:
     ],
 )
 def test_a_date_is_read_as_utc(given: JSON, read: str) -> None:
-    found = contexts.read(2, 4, {"user": {"creationDate": given}})["user"]
+    found = read_as_json((2, 4), {"user": {"creationDate": given}})["user"]
     assert isinstance(found, dict)
     assert found["creationDate"] == read
 
 
 def test_integers_may_be_digits_and_whole_fractions() -> None:
     human: JSON = {"gender": "2"}
-    found = contexts.read(2, 4, {"user": {"sequence": 7.0, "human": human}})["user"]
+    found = read_as_json((2, 4), {"user": {"sequence": 7.0, "human": human}})["user"]
     assert isinstance(found, dict)
     assert isinstance(found["human"], dict)
     assert (found["sequence"], found["human"]["gender"]) == (7, 2)
 
 
 def test_a_list_of_metadata_may_be_given_by_its_entries() -> None:
-    found = contexts.read(4, 6, {"userMetadata": [{"key": "a", "value": {"b": 1}}]})
+    found = read_as_json((4, 6), {"userMetadata": [{"key": "a", "value": {"b": 1}}]})
     assert found["userMetadata"] == {
         "count": 1,
         "sequence": 0,

@@ -1,0 +1,150 @@
+"""Rewrites a context into the exact form of its schema, or says at which path it is wrong.
+
+Accepted beside the exact form: null for a missing value, digits in a string for an integer (as
+ProtoJSON writes 64 bits), a float without a fraction for an integer, an array for its `Entries`.
+
+Rule 1: follows the types of `context_schema`; knows no key but those of a user.
+Rule 2: what is given is never changed.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Final, TypeAlias
+
+from msgspec import Struct, inspect
+
+from server.scripts.contract import JSON, BadContext
+from server.scripts.host.context_schema import ONE_KIND_OF_USER, Entries, Part, User, utc
+
+_Read: TypeAlias = Callable[[JSON, str], JSON]
+"""Returns the exact form of a value at a path."""
+
+_DIGITS: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+
+
+def exact(context: JSON, part: type[Part]) -> JSON:
+    """Returns the exact form of a context.
+
+    Raises:
+        BadContext: a value is of another type than the schema's.
+    """
+    return _reader_of(part)(context, "context")
+
+
+@cache
+def _reader_of(part: type[Part]) -> _Read:
+    return _reader(inspect.type_info(part))
+
+
+def _reader(kind: inspect.Type) -> _Read:
+    match kind:
+        case inspect.StructType():
+            fields = {field.encode_name: _reader(field.type) for field in kind.fields}
+            return partial(_object, kind.cls, fields)
+        case inspect.StrType():
+            return _text
+        case inspect.Metadata(extra_json_schema={"format": "date-time"}):
+            return _date
+        case inspect.Metadata():
+            return _reader(kind.type)
+        case inspect.IntType(ge=int(least), le=int(most)):
+            return partial(_integer, least, most)
+        case inspect.BoolType():
+            return _flag
+        case inspect.ListType():
+            return partial(_list, _reader(kind.item_type))
+        case inspect.DictType():
+            return partial(_map, _reader(kind.value_type))
+        case inspect.UnionType():
+            (other,) = (each for each in kind.types if not isinstance(each, inspect.NoneType))
+            return partial(_nullable, _reader(other))
+        case inspect.AnyType():
+            return lambda value, _: value
+    raise TypeError(f"no reader of {kind}")
+
+
+def _object(part: type[Struct], fields: Mapping[str, _Read], value: JSON, path: str) -> JSON:
+    if value is None:
+        return {}
+    if isinstance(value, list) and issubclass(part, Entries):
+        value = {part.ENTRIES: value}
+    if not isinstance(value, dict):
+        raise _wrong(path, "an object", value)
+    if part is User and value.get("human") is not None and value.get("machine") is not None:
+        raise BadContext(f"{path}: {ONE_KIND_OF_USER}")
+    found: dict[str, JSON] = {}
+    for name, item in value.items():
+        read = fields.get(name)
+        if read is not None and item is not None:
+            is_exact = read is _text and isinstance(item, str)  # most are: a call less for each
+            found[name] = item if is_exact else read(item, f"{path}.{name}")
+    return found
+
+
+def _list(read: _Read, value: JSON, path: str) -> JSON:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _wrong(path, "an array", value)
+    return [read(item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+
+def _map(read: _Read, value: JSON, path: str) -> JSON:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _wrong(path, "an object", value)
+    return {key: read(item, f"{path}.{key[:40]}") for key, item in value.items()}
+
+
+def _nullable(read: _Read, value: JSON, path: str) -> JSON:
+    return None if value is None else read(value, path)
+
+
+def _text(value: JSON, path: str) -> JSON:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(path, "a string", value)
+    return value
+
+
+def _date(value: JSON, path: str) -> JSON:
+    try:
+        return utc(value if isinstance(value, str) else "")
+    except ValueError:
+        raise _wrong(path, "a date as in 2025-03-04T05:06:07Z", value) from None
+
+
+def _flag(value: JSON, path: str) -> JSON:
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise _wrong(path, "true or false", value)
+    return value
+
+
+def _integer(least: int, most: int, value: JSON, path: str) -> JSON:
+    if value is None:
+        return 0
+    number = _number(value)
+    if number is None or not least <= number <= most:
+        raise _wrong(path, f"an integer from {least} to {most}", value)
+    return number
+
+
+def _number(value: JSON) -> int | None:
+    """Returns an integer in one of its forms; None if it is none."""
+    if isinstance(value, str):
+        return int(value) if _DIGITS.fullmatch(value) else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _wrong(path: str, expected: str, value: JSON) -> BadContext:
+    got = {dict: "an object", list: "an array", bool: str(value).lower()}.get(
+        type(value), repr(value)[:40]
+    )
+    return BadContext(f"{path}: expected {expected}, got {got}")

@@ -1,4 +1,4 @@
-"""`python -m server`: to the command line."""
+"""Runs the command line as `python -m server`."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The time, as the service counts it: integer microseconds since the epoch, UTC.
+"""Reads the time of the service: integer microseconds since the epoch, UTC.
 
 The wall clock may be wrong, and be set while the service runs. So a time is a statement about an
 event, and never its order: positions are. What has to pass whatever the clock is set to is measured
@@ -14,7 +14,7 @@ Clock: TypeAlias = Callable[[], int]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ELAPSED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""On Linux, time in suspend counts, as it does on the wall."""
+"""Clock that also counts suspended time, on Linux, as the wall clock does."""
 
 
 def wall_clock() -> int:

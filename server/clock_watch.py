@@ -15,7 +15,7 @@ import structlog
 from server.clock import Clock, elapsed_clock, text_of, wall_clock
 
 STEP_MIN_S: Final = 3.0
-"""Smaller ones are not reported: a clock that is kept right by steps is set by less."""
+"""Min seconds of a reported step; time synchronisation makes smaller ones."""
 
 LOOK_S: Final = 5.0
 """Seconds between two looks at the clocks."""
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class ClockWatch:
-    """Looks at the clocks while it runs; `close` it."""
+    """Checks the clocks until `close`."""
 
     def __init__(
         self,

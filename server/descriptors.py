@@ -1,4 +1,4 @@
-"""Divides the files that this process may have open among those who need them.
+"""Divides the file descriptors of this process among its users.
 
 Knows the limit of the process, getrlimit(2), and what each part of the service opens. Connections
 get what the others leave, so that none of them takes the files of the store, of scripts, or of
@@ -9,10 +9,10 @@ import resource
 from typing import Final, NamedTuple
 
 FILES_MAX: Final = 8192
-"""4,000 connections over HTTP, 1,000 over gRPC, and all else."""
+"""Wanted limit: 4,000 connections over HTTP, 1,000 over gRPC, and the rest."""
 
 FILES_MIN: Final = 256
-"""With fewer, the service does not start."""
+"""Min files; with fewer the service does not start."""
 
 GRPC_MAX: Final = 1000
 """Max connections over gRPC."""
@@ -24,9 +24,9 @@ _FETCHES: Final = 128
 _WORKER: Final = 3
 """Files of a process for scripts: its socket, its memory, its end."""
 _SCRIPTS_SHARE: Final = 3
-"""One in so many files at most is for scripts; with too few, runs are refused."""
+"""Of so many files at most one is for scripts; with too few, runs are refused."""
 _GRPC_SHARE: Final = 4
-"""One in so many connections is over gRPC, up to `GRPC_MAX`."""
+"""Of so many connections one is over gRPC, up to `GRPC_MAX`."""
 
 
 class Shares(NamedTuple):

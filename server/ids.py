@@ -1,4 +1,4 @@
-"""Ids: 18 digits, in the order of time, different in every process.
+"""Makes ids: 18 digits, in order of time, unique across processes.
 
 Follows docs/api.md "Ids": 39 bits of 10 ms units since 2019-04-29T00:00:00Z, 8 bits of counter,
 16 bits of machine id, printed as a decimal string (18 digits until 2038). A process claims its
@@ -19,11 +19,11 @@ COUNTER_BITS: Final = 8
 MACHINE_BITS: Final = 16
 
 LEAD_MAX_UNITS: Final = 6_000
-"""A minute, or 1.5 million ids beyond the 25,600 a second that the layout has room for."""
+"""Max lead over the clock: a minute, or 1.5 million ids beyond the 25,600 a second that fit."""
 
 
 class IdGenerator:
-    """Strictly increasing within a process, also when the clock steps back.
+    """Makes ids that increase within a process, also when the clock steps back.
 
     Time then goes on from where it was, at the pace of the clock that nobody can set. More than 256
     ids in 10 ms take the units of time to come, rather than block.
@@ -44,7 +44,7 @@ class IdGenerator:
         self._counter = 0
 
     def next(self) -> str:
-        """Make an id.
+        """Returns a new id.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED, when the ids made are a minute ahead of the clock.

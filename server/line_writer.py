@@ -20,13 +20,13 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 WAITING_MAX_BYTES: Final = 1 << 20
-"""Lines in memory: those of a second of a busy service. More are dropped."""
+"""Max lines in memory, those of a busy second; more are dropped."""
 
 LINE_BYTES: Final = 64
-"""Bytes of memory that a line takes beside its text, about."""
+"""Bytes of memory of a line besides its text, about."""
 
 GATHER_S: Final = 0.01
-"""Pause after a batch: each batch costs a switch of threads."""
+"""Seconds between batches, as each batch costs a switch of threads."""
 
 FLUSH_STEP_S: Final = 0.002
 

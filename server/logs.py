@@ -1,10 +1,10 @@
-"""Log lines: one event a line on standard error, as text or as JSON.
+"""Writes log lines: one event a line on standard error, as text or as JSON.
 
 structlog's loggers and those of the standard library end in the same lines, with the request id
 while a call lasts.
 
-Rule: a value never breaks a line. A log that cannot be written, or that nobody reads, neither
-breaks nor delays a call (`server.line_writer`).
+Rule: a value never breaks a line. A log that fails, or that nobody reads, neither breaks nor delays
+a call (`server.line_writer`).
 """
 
 import io
@@ -28,7 +28,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]
 
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""Of the call under way; empty outside of calls."""
+"""Request id of the current call; empty outside of calls."""
 
 _GRPC: Final = "grpc._cython.cygrpc"
 _CLIENT_LEFT: Final = "ExecuteBatchError raised in core"
@@ -39,10 +39,10 @@ def set_up(
 ) -> LineWriter:
     """Sends every log line of this process, from level info, to standard error.
 
-    Without access log, the doors too say only what is worth a warning.
+    Without an access log, the transcoder too logs only warnings.
 
     Returns:
-        What writes the lines: `flush` it before the process ends.
+        The writer of the lines: `flush` it before the process ends.
     """
     render = _json if log_format == "json" else _text
     stream = output or io.FileIO(sys.stderr.fileno(), "w", closefd=False)
@@ -78,7 +78,7 @@ class _Lines:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """True unless grpc tells, with a traceback, that a client left before it had its answer."""
+    """True unless grpc reports, with a traceback, that a client left before its answer."""
     return not (record.name == _GRPC and record.getMessage().startswith(_CLIENT_LEFT))
 
 

@@ -1,4 +1,4 @@
-"""The file `owner.token` in the data folder: a token for commands and scripts on this machine.
+"""Reads and writes `owner.token` in the data folder, a token for commands on this machine.
 
 It is never written over in place, so that a reader finds all of a text: a new file gets its name.
 A notice instead of a token, which has blanks, says why there is none.
@@ -12,7 +12,7 @@ from server.identity.tokens import PREFIX
 from server.store.files import check, make, open_ours, sync_folder
 
 _READ_MAX_BYTES: Final = 4096
-"""More is neither a token nor a notice."""
+"""Max bytes of a token or a notice."""
 
 
 def read(path: Path) -> str | None:

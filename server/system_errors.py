@@ -1,9 +1,9 @@
-"""Why the system refused, in its own words and no library's."""
+"""Returns the system's text of an OSError, without that of a library."""
 
 import os
 
 
 def reason(error: OSError) -> str:
-    """The text of the error's number; a resolver's, which is negative, has its own."""
+    """Returns the text of the error's number; a negative one is a resolver's and has its own."""
     number = error.errno or 0
     return os.strerror(number) if number > 0 else error.strerror or type(error).__name__

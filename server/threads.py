@@ -1,4 +1,4 @@
-"""The one way to leave the event loop: bounded pools of threads, one for each purpose.
+"""Runs work off the event loop, in bounded pools of threads, one for each purpose.
 
 `asyncio.to_thread` and the loop's default executor are not used (lint and tests forbid them): they
 mix all purposes, and whoever fills them stops the others. The composition root makes the pools and
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 class TooManyWaiting(Exception):
-    """A pool that has no place left for the owner's call, or is closed; the call did not begin."""
+    """The pool is full for this owner, or closed; the call did not begin."""
 
 
 class ThreadPool:
@@ -45,7 +45,7 @@ class ThreadPool:
         self._waiting_max = waiting_max
         self._waiting_count = 0
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """By owner; the first owner has the next turn."""
+        """Waiting calls by owner; the first owner has the next turn."""
         self._is_closed = False
 
     async def run(

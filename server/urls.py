@@ -1,4 +1,4 @@
-"""Which URLs this service fetches: https, or http where it does not leave this machine."""
+"""Tells which URLs this service fetches: https, or http on this machine."""
 
 import ipaddress
 from typing import Final
@@ -8,7 +8,7 @@ URL_MAX_CHARS: Final = 2048
 
 
 def may_be_fetched(url: str) -> bool:
-    """Whether it is a URL that is fetched: nobody on the way can change what it answers."""
+    """True if the URL is fetched, as nobody on the way can change the answer."""
     return is_https(url) or _is_of_this_machine(url)
 
 
@@ -27,7 +27,7 @@ def _is_of_this_machine(url: str) -> bool:
 
 
 def _host_of(url: str, scheme: str) -> str | None:
-    """The host of a plain URL of the scheme; None if it is none, or holds credentials."""
+    """Returns the host of a plain URL of the scheme; None for any other, or with credentials."""
     if len(url) > URL_MAX_CHARS or not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:

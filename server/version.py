@@ -1,4 +1,4 @@
-"""The version of this service, as its installed distribution has it."""
+"""Reads the version of this service from its installed distribution."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final

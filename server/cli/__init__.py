@@ -1,7 +1,7 @@
-"""The command line: `python -m server`.
+"""Runs the command line, `python -m server`.
 
-Rule: what takes long to import (grpc, aiohttp, the store) is imported where a command runs, so that
-`--help` answers at once.
+Rule: slow imports (grpc, aiohttp, the store) stand where a command runs, so that `--help` answers
+at once.
 """
 
 import os
@@ -39,7 +39,7 @@ def _version(context: click.Context, _option: click.Parameter, asked: bool) -> N
     help="Show the version and exit.",
 )
 def commands() -> None:
-    """ZITADEL's Actions API as a service: JSON, gRPC and gRPC-Web over one store."""
+    """Serve ZITADEL's Actions API as JSON, gRPC and gRPC-Web, and administer it."""
 
 
 for command in (serve, call, org, *accounts.GROUPS, rebuild):
@@ -48,12 +48,12 @@ for command in (serve, call, org, *accounts.GROUPS, rebuild):
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _open_what_is_closed()
+    _open_closed_streams()
     sys.exit(failures.run(commands, name=NAME))
 
 
-def _open_what_is_closed() -> None:
-    """Let each standard stream be something, before a socket or the store is given its number."""
+def _open_closed_streams() -> None:
+    """Opens closed standard streams, so that no socket or database gets their numbers."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             nothing = os.open(os.devnull, os.O_RDWR)

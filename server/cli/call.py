@@ -1,4 +1,4 @@
-"""call: one RPC through one of the doors, for a look from outside."""
+"""Calls a method over JSON, gRPC or gRPC-Web, as a client outside of the service."""
 
 import math
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 NOTICE_MAX_CHARS: Final = 200
-"""Max characters shown of what a file has instead of a token."""
+"""Max characters shown of a file that has no token."""
 
 DOORS: Final = ("json", "grpc", "grpc-web")
 
@@ -41,17 +41,19 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     return seconds
 
 
-@click.command(epilog=_EPILOG, short_help="Call a method through one of the doors.")
+@click.command(epilog=_EPILOG, short_help="Call a method over JSON, gRPC or gRPC-Web.")
 @click.argument("method")
 @click.argument("message", default="{}", metavar="[JSON]")
 @click.option("--door", type=click.Choice(DOORS), default="json", show_default=True)
 @click.option(
     "--address",
     metavar="HOST:PORT",
-    help="Where the door is, or unix:PATH; where serve listens, if not given.",
+    help="Address of the service, or unix:PATH; where serve listens, if not given.",
 )
 @CALLER_TOKEN
-@click.option("--org", metavar="ID", help="The organisation; the caller's own, if not given.")
+@click.option(
+    "--org", metavar="ID", help="Organisation of the call; the caller's own, if not given."
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -60,7 +62,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     show_default=True,
     metavar="SECONDS",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, which it always does.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as it always does.")
 @DATA_DIR
 @CONFIG
 def call(
@@ -76,7 +78,7 @@ def call(
 ) -> None:
     """Call METHOD with the message JSON ("-" reads it from standard input).
 
-    Prints the answer as JSON. A call that fails prints its google.rpc.Status there and exits 1.
+    Print the answer as JSON. A call that fails prints its google.rpc.Status and exits 1.
     """
     from google.protobuf.message import DecodeError
 
@@ -86,22 +88,22 @@ def call(
     descriptor = _method(method)
     at = _address(address, config, door)
     file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
-    said = _owner_token(file) if file is not None else token or ""
-    asked = doors.Call(
-        at, descriptor, _message(descriptor, message), _headers(said, org), timeout_s
+    sent = _owner_token(file) if file is not None else token or ""
+    request = doors.Call(
+        at, descriptor, _message(descriptor, message), _headers(sent, org), timeout_s
     )
     try:
-        output.as_json(doors.DOORS[door](asked))
+        output.as_json(doors.DOORS[door](request))
     except doors.CallFailed as failed:
         output.as_json(failed.status)
-        if file is not None and said and failed.is_unauthenticated:
+        if file is not None and sent and failed.is_unauthenticated:
             remedy = REMEDY.format(user_id="USER_ID")
             click.echo(f"the token in {file} was revoked or has expired: {remedy}", err=True)
         raise click.exceptions.Exit(FAILED) from failed
     except OSError as error:
         raise Failed(f"{at}: {error.strerror or error}") from error
     except (ValueError, DecodeError) as error:
-        raise Failed(f"{at}: what answers there is no {door} door") from error
+        raise Failed(f"{at}: expected an answer over {door}, got something else") from error
 
 
 def _method(name: str) -> "MethodDescriptor":
@@ -128,16 +130,16 @@ def _message(method: "MethodDescriptor", text: str) -> "Message":
         return message
     except (json_format.Error, RecursionError):
         try:
-            return _read_as_the_door_does(message_type, text)
+            return _parsed_as_the_service_does(message_type, text)
         except ValueError as error:
             raise Misused(f"{wanted}: {error}") from error
 
 
-def _read_as_the_door_does(message_type: "type[Message]", text: str) -> "Message":
-    """Read what json_format does not, or say in the words of the JSON door why it cannot be read.
+def _parsed_as_the_service_does(message_type: "type[Message]", text: str) -> "Message":
+    """Parses JSON that json_format refuses, as the service does.
 
     Raises:
-        ValueError: with those words.
+        ValueError: the JSON is invalid; the text is the one that the service would answer.
     """
     from transcoder.codec.codec import Codec
     from transcoder.errors import TranscodeError
@@ -166,19 +168,19 @@ def _headers(token: str, org: str | None) -> dict[str, str]:
 
 
 def _owner_token(path: Path) -> str:
-    """What it holds; nothing if it is not there, and then nobody calls."""
+    """Returns the token in the file; empty if there is no file: the call then has no caller."""
     try:
         text = path.read_text("ascii").strip()
         if len(text.split()) > 1:
-            raise Failed(f"{path}: {text[:NOTICE_MAX_CHARS]}; --token says who calls")
+            raise Failed(f"{path}: {text[:NOTICE_MAX_CHARS]}; give --token")
         return text
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
         why = error.strerror
     except UnicodeDecodeError:
-        why = "it is not ASCII"
-    raise Failed(f"cannot read {path}: {why}; --token says who calls, '' is nobody")
+        why = "not ASCII"
+    raise Failed(f"cannot read {path}: {why}; give --token, or --token '' to call without one")
 
 
 def _header(option: str, value: str) -> str:

@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what it was asked: one line on standard error, no traceback."""
+"""Ends a command that fails: one line on standard error, no traceback."""
 
 import os
 import sys
@@ -12,19 +12,19 @@ INTERRUPTED: Final = 130
 
 
 class Failed(click.ClickException):
-    """It cannot be done; exit 1."""
+    """The command failed; exit 1."""
 
     exit_code = FAILED
 
 
 class Misused(click.ClickException):
-    """It was asked in a way that makes no sense; exit 2."""
+    """The command was used wrongly; exit 2."""
 
     exit_code = MISUSED
 
 
 def run(command: click.Command, *, name: str) -> int:
-    """Run a command from the arguments of this process; the exit status comes back."""
+    """Runs a command with the arguments of this process, and returns the exit status."""
     try:
         status = command.main(prog_name=name, standalone_mode=False)
         if sys.stdout is not None:
@@ -33,8 +33,8 @@ def run(command: click.Command, *, name: str) -> int:
         click.echo(error.format_message(), err=True)
         return MISUSED
     except click.UsageError as error:
-        # click's parser does not say which command it was at.
-        more = "" if error.ctx is None else f" ({error.ctx.command_path} --help says more)"
+        # click's parser does not name the command.
+        more = "" if error.ctx is None else f" ({error.ctx.command_path} --help shows usage)"
         _say(f"{error.format_message().rstrip('.')}{more}")
         return MISUSED
     except click.ClickException as error:
@@ -43,7 +43,7 @@ def run(command: click.Command, *, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        drop_output()  # Whoever read it has seen enough.
+        drop_output()  # The reader has closed the pipe.
         return FAILED
     except OSError as error:
         drop_output()
@@ -54,7 +54,7 @@ def run(command: click.Command, *, name: str) -> int:
 
 
 def drop_output() -> None:
-    """Have nothing try to write the rest at exit."""
+    """Discards what is still buffered, so that nothing is written at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,6 +1,6 @@
-"""The service in this process, until a signal ends it.
+"""Runs the service in this process until a signal ends it.
 
-What is for the operator goes to standard output; the log goes to standard error.
+Standard output is for the operator; the log goes to standard error.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(config: Config, *, opening: Opening) -> None:
-    """Serve until asked to stop, and drain.
+    """Serves until a signal comes, then drains.
 
     Raises:
-        Failed: the data folder cannot be had.
-        OSError: an address cannot be had.
+        Failed: the data folder is unusable.
+        OSError: an address cannot be bound.
     """
     log = logs.set_up(config.log_format, access_log=config.access_log)
     _warn_of_misspelt_variables()
@@ -56,33 +56,33 @@ def _warn_of_misspelt_variables() -> None:
 
 
 async def _serve(config: Config, log: LineWriter, opening: Opening) -> None:
-    asked = _asked_to_stop(log)
+    stop = _stop_event(log)
     application = Application(config, opening=opening)
     try:
         _print(await application.start(), config)
-        await asked.wait()
+        await stop.wait()
     finally:
         await application.stop()
 
 
-def _asked_to_stop(log: LineWriter) -> asyncio.Event:
-    """Set by the first signal; the second ends the process where it stands."""
-    asked = asyncio.Event()
+def _stop_event(log: LineWriter) -> asyncio.Event:
+    """Returns an event that the first signal sets; the second ends the process at once."""
+    stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
-        if asked.is_set():
+        if stop.is_set():
             log.flush(FLUSH_MAX_S)
             os._exit(128 + number)
-        asked.set()
+        stop.set()
 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
-    return asked
+    return stop
 
 
 def _print(started: Started, config: Config) -> None:
-    """Prints from a thread: if nobody reads it, the service goes on all the same."""
+    """Prints from a thread, so that a reader that is stuck does not stop the service."""
     is_terminal = config.log_format == "text" and sys.stdout.isatty()
     stream = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     output = LineWriter(stream, dropped=lambda _: b"")

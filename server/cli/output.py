@@ -1,4 +1,4 @@
-"""Results for people, as aligned columns, and for programs, as JSON."""
+"""Prints results for people, as aligned columns, and for programs, as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ def as_json(value: object) -> None:
 
 
 def table(rows: Sequence[Result], *columns: str) -> None:
-    """A line for each row, below a line of names; nothing at all when there are no rows."""
+    """Prints a line for each row, below a line of names; nothing if there are no rows."""
     cells = [[column.upper().replace("_", " ") for column in columns]] if rows else []
     cells += [[_text(row[column]) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -23,7 +23,7 @@ def table(rows: Sequence[Result], *columns: str) -> None:
 
 
 def record(row: Result, *, err: bool = False) -> None:
-    """A line for each value, with its name."""
+    """Prints a line for each value, with its name."""
     width = max(map(len, row))
     for name, value in row.items():
         click.echo(f"{name.replace('_', ' ').ljust(width)}  {_text(value)}".rstrip(), err=err)

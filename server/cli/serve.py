@@ -1,4 +1,4 @@
-"""serve: the service in the foreground, until SIGTERM or SIGINT."""
+"""Runs serve: the service in the foreground, until SIGTERM or SIGINT."""
 
 import os
 
@@ -26,8 +26,8 @@ from server.config.misspelt import nearest_settings
 def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: object) -> None:
     """Serve JSON, gRPC-Web and gRPC, until SIGTERM or Ctrl-C.
 
-    Settings are flags, else environment variables, else what the TOML file of --config says under
-    the same names. The first start on an empty data folder makes an organisation and an owner
+    A setting is a flag, else an environment variable, else a key of the TOML file of --config, with
+    the same name. The first start on an empty data folder makes an organisation and an owner
     token, left in owner.token there. A terminal also shows the token, and commands to paste.
     """
     loaded = settings(flags)

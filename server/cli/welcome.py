@@ -1,8 +1,8 @@
-"""What serve prints once it serves: where the doors are, and after a first start, what to paste.
+"""Prints where the service listens, and after a first start, commands to paste.
 
-Rule: the token is printed on a terminal only. Anything else may end in collected logs.
+Rule: the token is printed only on a terminal. Other output may end in collected logs.
 Every printed command works in a POSIX shell, in the folder that the server was started in, in the
-order printed; nothing but curl is taken for granted, and for `call` not even that.
+order printed; it needs only curl, and `call` not even that.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listeni
 if TYPE_CHECKING:
     from server.app import Started
 
-# The id out of an answer, which is shown as well.
+# Prints the id in an answer, and shows the answer.
 _ID: Final = r"""tee /dev/stderr | sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p'"""
 _SERVICE: Final = "zitadel.management.v1.ManagementService"
 _ACTION: Final = '{"name":"hello","script":"function hello(ctx, api) {}"}'
@@ -71,7 +71,7 @@ def _commands(
     for verb in ("_deactivate", "_reactivate"):
         yield f"curl -sS -w '\\n' -X POST {bearer_http} {actions}/$ID/{verb}"
     yield ""
-    yield "# The same from the command line, through each door"
+    yield "# The same from the command line, over JSON, gRPC and gRPC-Web"
     for door, address, default in (
         ("json", http, _DEFAULT.listen),
         ("grpc", grpc, _DEFAULT.grpc_listen),
@@ -94,6 +94,6 @@ def _commands(
 
 
 def _python() -> str:
-    """This interpreter, as short as a shell in the working folder takes it."""
+    """Returns the path of this interpreter, quoted; relative if it is below the working folder."""
     python, here = Path(sys.executable), Path.cwd()
     return shlex.quote(str(python.relative_to(here) if python.is_relative_to(here) else python))

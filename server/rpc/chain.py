@@ -29,10 +29,10 @@ WRAPPED_MAX: Final = 10_000
 """Max wrapped methods that are kept; more means that a handler is made for each call."""
 
 METADATA: Final[ContextVar[Metadata]] = ContextVar("metadata")
-"""Of the call under way; grpc.aio has it at hand once, and makes it anew each time it is asked."""
+"""Metadata of the current call; grpc.aio builds it anew each time that it is asked."""
 
 _REFUSAL: Final[ContextVar[Exception]] = ContextVar("refusal")
-"""Why the gate refuses the call under way."""
+"""Error by which the gate refuses the current call."""
 
 Admit: TypeAlias = Callable[[Metadata], Awaitable[None]]
 """Returns if a call may go on, raises if not."""

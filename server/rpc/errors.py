@@ -33,7 +33,7 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
 class CallFailure(NamedTuple):
-    """How a call ends; the fields are the arguments of `ServicerContext.abort`.
+    """The status of a call that failed; the fields are arguments of `ServicerContext.abort`.
 
     Attributes:
         trailing_metadata: the google.rpc.Status with the detail; empty for a plain status.
@@ -45,7 +45,7 @@ class CallFailure(NamedTuple):
 
 
 class DetailedRefusal(Refusal):
-    """A refusal that says more than a text can.
+    """A refusal with details besides its text.
 
     Attributes:
         details: of the status, behind the ErrorDetail; small, as a status is metadata.
@@ -66,12 +66,12 @@ TOO_MUCH_WAITS: Final = CallFailure(
 
 
 def internal(request_id: str) -> CallFailure:
-    """The one answer to a fault of ours; what happened stands in the log under the request id."""
+    """Returns the answer to a fault of the service; the log has its cause under the request id."""
     return CallFailure(grpc.StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
 class CallFailures:
-    """Refusals to failures, in the language of the call under way."""
+    """Maps refusals to statuses, in the language of the current call."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale

@@ -1,8 +1,8 @@
-"""The gRPC door: a grpc.aio server with its limits, health and reflection.
+"""Serves gRPC: a grpc.aio server with its limits, health and reflection.
 
 Follows grpc.health.v1, grpc.reflection.v1 and v1alpha (one set of messages under two names), and
 grpc/doc/statuscodes.md. R-numbers are those of docs/robustness.md.
-Rule: what a client reads is ours also where grpc.aio would put an exception's text.
+Rule: a client never reads an exception's text, which grpc.aio would send.
 """
 
 import asyncio
@@ -26,44 +26,44 @@ from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
-"""What a client may send at once (R26); what it takes is its own affair."""
+"""Max bytes of a message from a client (R26)."""
 
 METADATA_MAX_BYTES: Final = 16 << 10
-"""Of one call; grpc refuses between its two limits at random, so they are the same (R26)."""
+"""Max bytes of a call's metadata; both limits of grpc, as it refuses at random between (R26)."""
 
 STREAMS_MAX: Final = 100
-"""Of one connection; without it a rapid reset holds the server for seconds (R24)."""
+"""Max calls of one connection; without it a rapid reset blocks the server for seconds (R24)."""
 
 HANDSHAKE_TIMEOUT_S: Final = 5
-"""From a connection to its HTTP/2 settings, as for the headers of HTTP/1.1 (R19)."""
+"""Max seconds to the HTTP/2 settings of a connection, as for headers of HTTP/1.1 (R19)."""
 
 IDLE_S: Final = 60
-"""A connection without a call; clients connect anew when they need to."""
+"""Max seconds of a connection without a call; clients reconnect when they need to."""
 
 AGE_S: Final = 15 * 60
-"""Max seconds of a connection; it is then told to leave, and takes no new calls."""
+"""Max seconds of a connection; it then gets a GOAWAY, and no new calls."""
 
 AGE_GRACE_S: Final = 60
-"""Seconds for the calls of a connection that is told to leave; then they end with it."""
+"""Max seconds for the calls of a connection after its GOAWAY; then they end with it."""
 
 KEEPALIVE_S: Final = 30
-"""A client that is not heard of for so long is asked whether it is there."""
+"""Seconds without a frame of the client after which it is sent a ping."""
 
 KEEPALIVE_TIMEOUT_S: Final = 20
-"""Seconds for the client to answer that, and for its system to acknowledge what was sent."""
+"""Max seconds for the client to answer the ping, and to acknowledge what was sent."""
 
 PING_MIN_S: Final = 10
-"""Between two pings of a client; who asks more often is sent away. The default of grpc, 300 s,
-sends away clients that are set up as grpc's own guide to keepalive says."""
+"""Min seconds between pings of a client; more frequent pings end the connection. The default of
+grpc, 300 s, ends connections of clients that follow grpc's own guide to keepalive."""
 
 _SOCKET_UMASK: Final = 0o117
-"""While a unix socket is bound, for owner and group: as the transcoder's."""
+"""Umask while a unix socket is bound: for owner and group, as the transcoder's."""
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
 
 LEAVE_S: Final = 0.2
-"""For the last answers to be read: grpc resets a connection that it closes on unread frames."""
+"""Seconds for clients to read the last answers: closing on unread frames resets a connection."""
 
 
 class GrpcServer:
@@ -76,7 +76,7 @@ class GrpcServer:
         calls_max: int = CALLS_MAX,
         connections_max: int = GRPC_MAX,
     ) -> None:
-        """Make a server that does not listen yet; a loop must run.
+        """Makes a server that does not listen yet; a loop must run.
 
         Args:
             chain: the interceptors of each call.
@@ -124,10 +124,10 @@ class GrpcServer:
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
-        """Nothing to do: generated code gives the same handlers as generic ones too."""
+        """Does nothing: generated code adds the same handlers as generic ones too."""
 
     async def start(self, address: str, *, is_ready: bool = True) -> str:
-        """Listen and answer; port 0 takes a free one.
+        """Listens and answers; port 0 takes a free port.
 
         Args:
             address: "host:port", or "unix:path" for a path that is free.
@@ -141,7 +141,7 @@ class GrpcServer:
         """
         wanted = listening(address)
         if isinstance(wanted, Address):
-            _try(wanted)
+            _bind_once(wanted)
         mask = os.umask(_SOCKET_UMASK)
         try:
             port = self._server.add_insecure_port(str(wanted))
@@ -160,7 +160,7 @@ class GrpcServer:
         return str(wanted._replace(port=port))
 
     async def set_ready(self, is_ready: bool) -> None:
-        """Answer health checks with SERVING or NOT_SERVING from now on; watchers are told."""
+        """Sets what health checks answer, and notifies watchers: SERVING or NOT_SERVING."""
         status = (
             health_pb2.HealthCheckResponse.SERVING
             if is_ready
@@ -170,13 +170,13 @@ class GrpcServer:
             await self._health.set(service, status)
 
     async def set_not_ready(self) -> None:
-        """Answer health checks with NOT_SERVING until the end; watchers are told."""
+        """Sets health checks to NOT_SERVING until the end, and notifies watchers."""
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, and end what still runs after the grace.
+        """Refuses new calls, and ends calls that still run after the grace.
 
-        Who watches the health is told, and then not waited for: such a call ends with its caller.
+        Watchers of the health are notified and not waited for: such a call ends with its caller.
         """
         await self.set_not_ready()
         loop = asyncio.get_running_loop()
@@ -202,8 +202,8 @@ class GrpcServer:
             )
 
 
-def _try(address: Address) -> None:
-    """Bind once, to learn why it fails: grpc writes that to standard error in its own words."""
+def _bind_once(address: Address) -> None:
+    """Binds once, so that a failure raises: grpc only writes it to standard error."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""In which language the call under way is answered.
+"""Chooses the language of the current call's answer.
 
 Follows docs/api.md "Languages": the language that the caller's user prefers, then
 `accept-language`, then the same as grpc-gateway forwards it, then the default.

@@ -1,9 +1,9 @@
-"""The open calls of the gRPC port: from their headers until their answer is taken.
+"""Limits the open calls of the gRPC port, from their headers until their answer is taken.
 
 A call holds a place while its message is awaited, while it runs, and while its answer waits for
-the client. Who sends no message, or takes no answer, holds places that nobody works on. These are
-taken back: after a time, and at once when somebody else needs one. The connection that has most of
-them loses its oldest, so that a caller who is quick always finds a place.
+the client. A client that sends no message, or takes no answer, holds idle places. These are taken
+back: after a time, and at once when another call needs one. The connection with most idle places
+loses its oldest, so that a quick caller always finds a place.
 
 Follows grpc/doc/statuscodes.md for a request without a message.
 Rule 1: a call that is read and answered at once pays with an entry in a dictionary; one timer
@@ -46,9 +46,9 @@ _TICK_S: Final = 1.0
 _ABORT_S: Final = 2
 """Seconds for an abort to be sent, before the connection is ended."""
 _UNIX: Final = "unix:"
-"""All callers of a unix socket are one peer: there the oldest calls make room for any other."""
+"""Prefix of a unix socket's peer; all its callers are one peer, so the oldest calls make room."""
 _SHARE: Final = 10
-"""One in so many places is taken back at once: it costs little more than one alone."""
+"""One of so many places is taken back at a time, as that costs little more than taking one."""
 
 _AWAITED: Final = 0
 _RUNNING: Final = 1
@@ -113,7 +113,7 @@ class Places(Interceptor):
     """Gives each call a place until it ends; the outermost interceptor."""
 
     def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
-        """Prepares places.
+        """Sets the limits.
 
         Args:
             calls_max: open calls.

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Final
 
 RATE: Final = 200
-"""Turns a second; what comes faster waits."""
+"""Turns per second; more wait."""
 
 BURST: Final = 200
-"""Turns that may be taken at once, after a pause."""
+"""Max turns at once, after a pause."""
 
 WAIT_MAX_S: Final = 1.0
-"""Max seconds that anybody waits."""
+"""Max seconds of a wait."""
 
 WAITING_MAX: Final = 1_000
 """Max callers that wait at a time; others take their turn at once, as each that waits is held."""

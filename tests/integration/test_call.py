@@ -207,7 +207,7 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             pytest.param(
                 ("GetAction", "--timeout", text),
                 f"error: Invalid value for '--timeout': expected seconds from 0.001 to 86400, "
-                f"got '{text}' (python -m server call --help says more)\n",
+                f"got '{text}' (python -m server call --help shows usage)\n",
                 id=f"timeout {text}",
             )
             for text in ("0", "86401", "nan", "soon")
@@ -296,7 +296,7 @@ def test_an_answer_without_a_status_is_given_one(
         pytest.param(
             "grpc-web",
             WEB_HEAD + b"grpc-status: x\r\nContent-Length: 0\r\n\r\n",
-            "what answers there is no grpc-web door",
+            "expected an answer over grpc-web, got something else",
             id="no number",
         ),
     ],
@@ -340,14 +340,15 @@ def test_the_token_comes_from_the_environment_before_the_data_folder(server: Ser
 def test_an_owner_token_that_cannot_be_read_is_one_line(server: Server, tmp_path: Path) -> None:
     for make, why in (
         (Path.mkdir, "Is a directory"),
-        (lambda path: path.write_bytes(b"act_\xff"), "it is not ASCII"),
+        (lambda path: path.write_bytes(b"act_\xff"), "not ASCII"),
     ):
         data = tmp_path / why
         data.mkdir()
         make(data / "owner.token")
         options = ("--address", server.listen, "--data-dir", str(data))
         outcome = run("call", "ListActions", *options, folder=tmp_path)
-        said = f"cannot read {data}/owner.token: {why}; --token says who calls, '' is nobody"
+        remedy = "give --token, or --token '' to call without one"
+        said = f"cannot read {data}/owner.token: {why}; {remedy}"
         assert outcome == Outcome(1, "", f"error: {said}\n")
 
 

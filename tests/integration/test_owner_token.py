@@ -43,7 +43,7 @@ def test_after_its_token_was_revoked_the_file_says_so_and_so_does_call(server: S
     assert file.read_text("ascii") == f"{notice}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     called = server.call("ListActions", {}, "json")
-    said = f"error: data/owner.token: {notice}; --token says who calls\n"
+    said = f"error: data/owner.token: {notice}; give --token\n"
     assert called == Outcome(1, "", said)
     assert server.call("ListActions", {}, "json", "--token", secret).status == 1
 

@@ -264,9 +264,7 @@ def test_refused_request_reaches_no_handler() -> None:
         raise AssertionError
 
     method = PATH + "CreateAction"
-    handler: Any = grpc.unary_unary_rpc_method_handler(
-        reached, pb.CreateActionRequest.FromString
-    )
+    handler: Any = grpc.unary_unary_rpc_method_handler(reached, pb.CreateActionRequest.FromString)
     checked = Validation(CHECKS).wrap(method, handler, reached)
     context: Any = None
     with pytest.raises(Refusal) as refused:
@@ -282,9 +280,7 @@ def test_refused_request_reaches_no_handler() -> None:
 def test_method_without_rules_costs_nothing() -> None:
     async def get(_request: object, _context: object) -> None: ...
 
-    handler: Any = grpc.unary_unary_rpc_method_handler(
-        get, pb.GetActionRequest.FromString
-    )
+    handler: Any = grpc.unary_unary_rpc_method_handler(get, pb.GetActionRequest.FromString)
     assert Validation(CHECKS).wrap(PATH + "GetAction", handler, get) is get
 
 

@@ -46,7 +46,23 @@ from server.operations import (
     SetRoles,
     UpdateUser,
 )
-from server.store.contract import NOTHING, EndedOrg, EventStore
+from server.store.engine import Store
+from server.store.read_model import (
+    NO_FOOTPRINT,
+    AllOrgs,
+    EndedOrg,
+    EndedOrgs,
+    InstanceOwners,
+    MembershipsOf,
+    MembersOf,
+    OrgById,
+    OrgFootprint,
+    OrgRemains,
+    TokenByHash,
+    TokensOf,
+    UserById,
+    UsersOf,
+)
 
 EDITOR: Final = ""
 """Of what the command line does: nobody who has a token."""
@@ -64,9 +80,7 @@ CLEARINGS_MAX: Final = 32
 class Admin:
     """Performs operations on a store."""
 
-    def __init__(
-        self, store: EventStore, queue: CommandQueue, ids: IdGenerator, texts: Texts
-    ) -> None:
+    def __init__(self, store: Store, queue: CommandQueue, ids: IdGenerator, texts: Texts) -> None:
         self._store = store
         self._queue = queue
         self._ids = ids
@@ -111,7 +125,7 @@ class Admin:
                 return []
             case ListUsers():
                 org_id = await self._org_id(operation.org_id)
-                return [_user(user) for user in await self._store.users(org_id)]
+                return [_user(user) for user in await self._store.read(UsersOf(org_id))]
             case AddMember():
                 return [await self._add_member(operation)]
             case SetRoles():
@@ -137,18 +151,18 @@ class Admin:
 
     async def _orgs(self) -> list[Result]:
         """All; last those that are removed but not cleared away, whose removal has to go on."""
-        living, ended = await self._store.orgs(), await self._store.ended_orgs()
+        living, ended = await self._store.read(AllOrgs()), await self._store.read(EndedOrgs())
         return [*map(_org, living), *map(_ended_org, ended)]
 
     async def _contents(self, org_id: str) -> Result:
-        org = await self._store.org(org_id)
-        left = await self._store.contents(org_id)
-        if org is None and left == NOTHING:
+        org = await self._store.read(OrgById(org_id))
+        left = await self._store.read(OrgFootprint(org_id))
+        if org is None and left == NO_FOOTPRINT:
             raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
         return {"id": org_id, "name": "" if org is None else org.name, **asdict(left)}
 
     async def _remove_org(self, org_id: str) -> None:
-        if await self._store.org(org_id) is not None:
+        if await self._store.read(OrgById(org_id)) is not None:
             owner = await self._owner_without(org_key(org_id))
             await self._queue.execute(removal.RemoveOrg(org_id, owner, EDITOR))
         elif not await self._left(org_id):
@@ -157,8 +171,8 @@ class Admin:
     async def _owner_without(self, going: Key) -> Owner | None:
         """An owner who stays when that goes, else one who does not; None where there is none."""
         owner = None
-        for member in await self._store.instance_owners():
-            user = await self._store.user(member.user_id)
+        for member in await self._store.read(InstanceOwners()):
+            user = await self._store.read(UserById(member.user_id))
             if user is None or await self._is_gone(member.org_id, user.org_id):
                 continue
             owner = Owner(member, user.org_id)
@@ -168,11 +182,11 @@ class Admin:
 
     async def _is_gone(self, *org_ids: str) -> bool:
         """Whether one of the organisations is removed, but not cleared away."""
-        return None in [await self._store.org(org_id) for org_id in org_ids]
+        return None in [await self._store.read(OrgById(org_id)) for org_id in org_ids]
 
     async def _left(self, org_id: str) -> Sequence[Key]:
-        return await self._store.some_contents(
-            org_id, limit=CLEARED_AT_ONCE, chars_max=CLEARED_CHARS_MAX
+        return await self._store.read(
+            OrgRemains(org_id, limit=CLEARED_AT_ONCE, chars_max=CLEARED_CHARS_MAX)
         )
 
     async def _clear_org(self, org_id: str) -> Result:
@@ -181,7 +195,7 @@ class Admin:
             if not keys:
                 break
             await self._queue.execute(removal.ClearAway(org_id, tuple(keys), EDITOR))
-        return {"id": org_id, **asdict(await self._store.contents(org_id))}
+        return {"id": org_id, **asdict(await self._store.read(OrgFootprint(org_id)))}
 
     async def _create_user(self, operation: CreateUser) -> Result:
         org_id = await self._org_id(operation.org_id)
@@ -234,28 +248,28 @@ class Admin:
         return {**_token(await self._queue.execute(command)), "token": secret}
 
     async def _find_token(self, operation: FindToken) -> list[Result]:
-        found = await self._store.token_by_hash(bytes.fromhex(operation.secret_hash))
+        found = await self._store.read(TokenByHash(bytes.fromhex(operation.secret_hash)))
         return [] if found is None else [_token(found)]
 
     async def _members(self, operation: ListMembers) -> Sequence[Member]:
         if operation.user_id:
             user = await self._user(operation.user_id)
-            return await self._store.memberships(user.id)
-        return await self._store.members(await self._org_id(operation.org_id))
+            return await self._store.read(MembershipsOf(user.id))
+        return await self._store.read(MembersOf(await self._org_id(operation.org_id)))
 
     async def _tokens(self, operation: ListTokens) -> Sequence[Token]:
         if operation.user_id:
             user = await self._user(operation.user_id)
-            return await self._store.tokens(user.id)
+            return await self._store.read(TokensOf(user.id))
         org_id = await self._org_id(operation.org_id)
         return [
             token
-            for user in await self._store.users(org_id)
-            for token in await self._store.tokens(user.id)
+            for user in await self._store.read(UsersOf(org_id))
+            for token in await self._store.read(TokensOf(user.id))
         ]
 
     async def _member(self, member: Member) -> Result:
-        user = await self._store.user(member.user_id)
+        user = await self._store.read(UserById(member.user_id))
         return {
             "org_id": member.org_id,
             "user_id": member.user_id,
@@ -265,17 +279,17 @@ class Admin:
         }
 
     async def _user(self, user_id: str) -> User:
-        user = await self._store.user(user_id)
+        user = await self._store.read(UserById(user_id))
         if user is None or await self._is_gone(user.org_id):
             raise Refusal(Kind.NOT_FOUND, "Errors.User.NotFound")
         return user
 
     async def _org_id(self, org_id: str) -> str:
         if org_id:
-            if await self._store.org(org_id) is None:
+            if await self._store.read(OrgById(org_id)) is None:
                 raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
             return org_id
-        found = await self._store.orgs()
+        found = await self._store.read(AllOrgs())
         if not found:
             raise AdminError("there is no organisation yet: org create NAME makes one")
         if len(found) > 1:

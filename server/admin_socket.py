@@ -19,7 +19,7 @@ import msgspec
 from server.admin import Admin
 from server.operations import AdminError, Operation, Result
 from server.socket_folder import SOCKET_FILE, SocketFolder
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.files import check
 
 PATH_MAX_BYTES: Final = 100

@@ -47,10 +47,10 @@ from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
-from server.store.contract import StorageError
+from server.store.engine import AS_USUAL, Opening, Store
+from server.store.errors import StorageError
 from server.store.files import risks_of
-from server.store.sqlite import AS_USUAL, Opening
-from server.store.sqlite.store import SqliteEventStore
+from server.store.opening import open_store
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
@@ -138,18 +138,16 @@ class Application:
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
-        store = await SqliteEventStore.open(
-            config.data_dir, admin=socket.path, opening=self._opening
-        )
+        store = await open_store(config.data_dir, admin=socket.path, opening=self._opening)
         running.push_async_callback(store.close)
         for risk in await self._own.run("", risks_of, config.data_dir):
             log.warning("other users can replace the data", folder=config.data_dir, reason=risk)
-        if store.is_exclusive:
-            log.warning("no room for the index of the database's log: backups wait for a restart")
+        for warning in store.warnings:
+            log.warning(warning)
         ids = IdGenerator(await _machine_id(store))
         authorizer = Authorizer(store, jwts=self._jwts())
         clocks = ClockWatch(authorizer.forget_all)
-        clocks.compare(await store.last_event_at())
+        clocks.compare((await store.last_event()).created_at)
         clocks.start()
         running.push_async_callback(clocks.close)
         queue = CommandQueue(store, on_commit=authorizer.forget)
@@ -254,7 +252,7 @@ class Application:
         self._running.push_async_callback(executor.close)
         return executor
 
-    def _records(self, store: SqliteEventStore) -> Records:
+    def _records(self, store: Store) -> Records:
         config = self._config
         runs = RunLog(
             store, keep_s=config.runs_keep_days * _DAY_S, max_bytes=config.runs_max_mib * _MIB
@@ -315,7 +313,7 @@ async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool)
     await native.set_ready(is_ready)
 
 
-async def _machine_id(store: SqliteEventStore) -> int:
+async def _machine_id(store: Store) -> int:
     """Claims a machine id; takes a spare one where nothing can be written."""
     try:
         return await store.claim_machine_id()

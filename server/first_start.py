@@ -21,8 +21,11 @@ from server.commands.queue import CommandQueue
 from server.commands.users import CreateToken, CreateUser
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
-from server.store.contract import EventStore, StorageError
+from server.store.engine import Store
+from server.store.errors import StorageError
 from server.store.files import check
+from server.store.log import NO_EVENT
+from server.store.read_model import TokenByHash
 from server.threads import ThreadPool
 
 ORG_NAME: Final = "Default"
@@ -47,7 +50,7 @@ class Owner:
 
 
 async def make_owner(
-    store: EventStore,
+    store: Store,
     queue: CommandQueue,
     ids: IdGenerator,
     *,
@@ -62,10 +65,10 @@ async def make_owner(
     """
     new_file = token_file.with_name(f"{token_file.name}.new")
     if (left := await threads.run("", owner_token.read, new_file)) is not None:
-        is_stored = await store.token_by_hash(hash_of(left)) is not None
+        is_stored = await store.read(TokenByHash(hash_of(left))) is not None
         end = partial(owner_token.publish, new_file, token_file) if is_stored else new_file.unlink
         await threads.run("", end)
-    if not await store.is_empty():
+    if await store.last_event() != NO_EVENT:
         return None
     await threads.run("", _refuse_if_there, token_file)
     secret = new_secret()
@@ -92,7 +95,7 @@ async def make_owner(
     return owner
 
 
-async def is_refused(store: EventStore, *, token_file: Path, threads: ThreadPool) -> bool:
+async def is_refused(store: Store, *, token_file: Path, threads: ThreadPool) -> bool:
     """True if the file has a personal access token, and that was revoked or has expired."""
     try:
         text = await threads.run("", owner_token.read, token_file)
@@ -100,7 +103,7 @@ async def is_refused(store: EventStore, *, token_file: Path, threads: ThreadPool
         return False  # it cannot be read, which its readers will be told
     if not text or not owner_token.is_personal(text):
         return False
-    token = await store.token_by_hash(hash_of(text))
+    token = await store.read(TokenByHash(hash_of(text)))
     if token is None:
         return True
     return token.expires_at is not None and token.expires_at <= wall_clock()

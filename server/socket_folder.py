@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.files import check
 
 SOCKET_FILE: Final = "admin.sock"

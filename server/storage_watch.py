@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 INTERVAL_S: Final = 1.0
 

@@ -17,12 +17,13 @@ from server.rpc.errors import CallFailures
 from server.rpc.handlers import MethodHandler
 from server.rpc.interceptors import service_chain
 from server.rpc.metadata import Metadata, Pairs
+from tests.named_answers import NamedAnswers
 
 OPEN = "/grpc.health.v1.Health/Check"
 GUARDED = "/test.Service/Guarded"
 
 
-class Accounts:
+class Accounts(NamedAnswers):
     def __init__(self) -> None:
         self.looked_up = 0
 
@@ -30,16 +31,16 @@ class Accounts:
         self.looked_up += 1
         return Token("3", "1", "2", secret_hash, "", None, 1, 1, 1, 1)
 
-    async def user(self, user_id: str) -> User | None:
+    async def user_by_id(self, user_id: str) -> User | None:
         return User(user_id, "1", "someone", "", "", 1, 1, 1, 1)
 
     async def user_by_subject(self, subject: str) -> User | None:
         return None
 
-    async def org(self, org_id: str) -> Org | None:
+    async def org_by_id(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1)
 
-    async def memberships(self, user_id: str) -> Sequence[Member]:
+    async def memberships_of(self, user_id: str) -> Sequence[Member]:
         return [Member("1:2", "1", user_id, ("ORG_OWNER",), 1, 1, 1, 1)]
 
 

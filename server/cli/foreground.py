@@ -20,8 +20,8 @@ from server.cli.failures import Failed
 from server.config import VARIABLES, Config
 from server.config.misspelt import nearest_settings
 from server.line_writer import LineWriter
-from server.store.contract import StorageError
-from server.store.sqlite import Opening
+from server.store.engine import Opening
+from server.store.errors import StorageError
 
 FLUSH_MAX_S: Final = 0.3
 """Max seconds for the last lines of the log, at the end of the process."""

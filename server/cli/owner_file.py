@@ -26,7 +26,7 @@ def path_of(flags: dict[str, object]) -> Path:
 def written(row: Result, flags: dict[str, object]) -> Result:
     """Writes the token of a row to the file, and returns the row with the file's path instead."""
     from server import owner_token
-    from server.store.contract import StorageError
+    from server.store.errors import StorageError
 
     path = path_of(flags)
     try:
@@ -53,7 +53,7 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     if before is None or _held(flags) is not None:
         return
     from server import owner_token
-    from server.store.contract import StorageError
+    from server.store.errors import StorageError
 
     remedy = REMEDY.format(user_id=user_id or before["user_id"])
     path = path_of(flags)
@@ -68,7 +68,7 @@ def _held(flags: dict[str, object]) -> Result | None:
     """Returns what is known of the token in the file; None if that is nothing."""
     from server import owner_token
     from server.identity.tokens import hash_of
-    from server.store.contract import StorageError
+    from server.store.errors import StorageError
 
     with contextlib.suppress(OSError, StorageError, Failed):
         text = owner_token.read(path_of(flags))

@@ -11,7 +11,7 @@ from server.cli.performing import JSON, stored
 from server.cli.settings import settings
 
 if TYPE_CHECKING:
-    from server.store.sqlite.rebuild import Progress
+    from server.store.engine import Progress
 
 PROGRESS_S: Final = 1.0
 """Seconds between two lines that say how far it is."""
@@ -29,12 +29,12 @@ def rebuild(as_json: bool, **flags: object) -> None:
     Events are the truth; what is read is a state that is kept beside them. All of it changes at
     once, at the end: until then, and if this is stopped, all stays as it was.
     """
-    from server.store.contract import DataFolderInUse, StorageError
-    from server.store.sqlite.store import rebuild as rebuild_states
+    from server.store import opening
+    from server.store.errors import DataFolderInUse, StorageError
 
     folder = settings(flags).config.data_dir
     try:
-        events = rebuild_states(folder, _progress())
+        events = opening.rebuild(folder, _progress())
     except DataFolderInUse as error:
         raise Failed(f"{error}; stop it first, as rebuild needs the folder for itself") from error
     except StorageError as error:

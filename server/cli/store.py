@@ -14,8 +14,8 @@ from server.cli.failures import Failed
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, Operation, Result
-from server.store.contract import DataFolderInUse, StorageError
-from server.store.sqlite.store import DATABASE_FILE, SqliteEventStore
+from server.store.errors import DataFolderInUse, StorageError
+from server.store.opening import has_database, open_store
 
 WAIT_S: Final = 5.0
 """For whoever holds the folder: another command that ends soon, a server that is still starting."""
@@ -29,7 +29,7 @@ def perform(folder: Path, operation: Operation) -> list[Result]:
         Failed: it cannot be done.
     """
     # A folder that was mistyped should not come to be.
-    if not isinstance(operation, CreateOrg) and not (folder / DATABASE_FILE).exists():
+    if not isinstance(operation, CreateOrg) and not has_database(folder):
         raise Failed(f"nothing is kept in {folder} yet: serve makes it, or org create")
     try:
         return asyncio.run(_perform(folder, operation))
@@ -57,7 +57,7 @@ async def _perform(folder: Path, operation: Operation) -> list[Result]:
 
 
 async def _perform_here(folder: Path, operation: Operation) -> list[Result]:
-    store = await SqliteEventStore.open(folder)
+    store = await open_store(folder)
     queue = CommandQueue(store)
     try:
         await queue.start()

@@ -22,7 +22,7 @@ from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.projection import Projection
 from server.domain.user import Token, User
-from server.store.contract import Loaded, Needs, Writes
+from server.store.log import Loaded, Needs, Writes
 
 
 def needs_of(commands: Collection[Command[object]]) -> Needs:

@@ -18,7 +18,8 @@ from server.commands.batch import Batch, needs_of
 from server.commands.load import ProcessLoad
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal, Unchanged
-from server.store.contract import Loaded, StorageError, Transactions, Writes
+from server.store.errors import StorageError
+from server.store.log import Loaded, Transactions, Writes
 
 BATCH_MAX: Final = 256
 """Commands of one transaction: beyond this a batch gains little and its callers wait longer."""

@@ -11,7 +11,7 @@ refusal is never kept. Whatever happens to an organisation, a user, a member or 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 import structlog
@@ -19,13 +19,20 @@ import structlog
 from server.clock import Clock, wall_clock
 from server.domain.events import RecordedEvent
 from server.domain.flow import EVENT_TYPES as FLOW_EVENTS
-from server.domain.org import Member, Org
 from server.domain.refusals import Kind, Refusal
-from server.domain.user import Token, User
+from server.domain.user import User
 from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.permissions import granted_by, is_instance_wide
 from server.identity.tokens import PREFIX, hash_of
+from server.store.read_model import (
+    MembershipsOf,
+    OrgById,
+    ReadModel,
+    TokenByHash,
+    UserById,
+    UserBySubject,
+)
 
 GRANTS_MAX: Final = 10_000
 """Tokens in use at once, each with the organisations it is used for; about 500 bytes each."""
@@ -34,20 +41,6 @@ log = structlog.get_logger()
 
 _SCHEME: Final = "Bearer "
 _AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
-
-
-class Accounts(Protocol):
-    """What is asked of the event store."""
-
-    async def token_by_hash(self, secret_hash: bytes) -> Token | None: ...
-
-    async def user(self, user_id: str) -> User | None: ...
-
-    async def user_by_subject(self, subject: str) -> User | None: ...
-
-    async def org(self, org_id: str) -> Org | None: ...
-
-    async def memberships(self, user_id: str) -> Sequence[Member]: ...
 
 
 class Jwts(Protocol):
@@ -75,7 +68,7 @@ class Authorizer:
 
     def __init__(
         self,
-        accounts: Accounts,
+        accounts: ReadModel,
         *,
         jwts: Jwts | None = None,
         clock: Clock = wall_clock,
@@ -135,7 +128,7 @@ class Authorizer:
 
     async def _grant(self, secret: str, org_id: str) -> Grant:
         user, until = await self._speaker(secret)
-        org = await self._accounts.org(org_id or user.org_id)
+        org = await self._accounts.read(OrgById(org_id or user.org_id))
         if org is None:
             raise Refusal(Kind.PERMISSION_DENIED, "Organisation doesn't exist", "AUTH-Bs7Ds")
         roles = await self._roles(user.id, org.id)
@@ -146,10 +139,10 @@ class Authorizer:
     async def _roles(self, user_id: str, org_id: str) -> set[str]:
         """Those of the user that count in an organisation, which lives."""
         roles: set[str] = set()
-        for member in await self._accounts.memberships(user_id):
+        for member in await self._accounts.read(MembershipsOf(user_id)):
             if member.org_id == org_id:
                 roles.update(member.roles)
-            elif await self._accounts.org(member.org_id) is not None:
+            elif await self._accounts.read(OrgById(member.org_id)) is not None:
                 roles.update(filter(is_instance_wide, member.roles))
         return roles
 
@@ -157,15 +150,15 @@ class Authorizer:
         """The user whom the token speaks for, and until when it does."""
         find = self._speaker_of_pat if secret.startswith(PREFIX) else self._speaker_of_jwt
         user, until = await find(secret)
-        if user is None or await self._accounts.org(user.org_id) is None:
+        if user is None or await self._accounts.read(OrgById(user.org_id)) is None:
             raise _invalid_token()
         return user, until
 
     async def _speaker_of_pat(self, secret: str) -> tuple[User | None, int | None]:
-        token = await self._accounts.token_by_hash(hash_of(secret))
+        token = await self._accounts.read(TokenByHash(hash_of(secret)))
         if token is None or self._is_past(token.expires_at):
             raise _invalid_token()
-        return await self._accounts.user(token.user_id), token.expires_at
+        return await self._accounts.read(UserById(token.user_id)), token.expires_at
 
     async def _speaker_of_jwt(self, secret: str) -> tuple[User | None, int | None]:
         if self._jwts is None:
@@ -175,7 +168,7 @@ class Authorizer:
         except BadToken as error:
             log.info("JWT refused", reason=str(error))
             raise _invalid_token() from error
-        return await self._accounts.user_by_subject(subject), until
+        return await self._accounts.read(UserBySubject(subject)), until
 
     def _forget_grants(self) -> None:
         self._grants.clear()

@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from server.clock import Clock, text_of, wall_clock
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
 
 WAITING_MAX_BYTES: Final = 8 << 20

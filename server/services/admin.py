@@ -3,12 +3,11 @@
 Follows docs/api.md "AdminService" and "Organisations".
 """
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from server.domain.org import Org
 from server.identity.caller import CALLER
 from server.services.org_lists import fill_org, list_orgs, org_not_found, tests_of
+from server.store.read_model import AllOrgs, FirstOrg, OrgById, ReadModel, ViewedAt
 from server.threads import ThreadPool
 from zitadel import admin_pb2 as pb
 from zitadel.admin_pb2_grpc import AdminServiceServicer
@@ -17,27 +16,15 @@ INLINE_MAX_ORGS: Final = 500
 """Organisations; a list of more is put together in a thread, at about 4 µs each."""
 
 
-class OrgReads(Protocol):
-    """What is read of the event store."""
-
-    async def org(self, org_id: str) -> Org | None: ...
-
-    async def first_org(self) -> Org | None: ...
-
-    async def orgs(self) -> Sequence[Org]: ...
-
-    async def last_event_at(self) -> int: ...
-
-
 class AdminService(AdminServiceServicer):
-    def __init__(self, reads: OrgReads, *, threads: ThreadPool) -> None:
+    def __init__(self, reads: ReadModel, *, threads: ThreadPool) -> None:
         self._reads = reads
         self._threads = threads
 
     async def GetDefaultOrg(
         self, request: pb.GetDefaultOrgRequest, context: object
     ) -> pb.GetDefaultOrgResponse:
-        org = await self._reads.first_org()
+        org = await self._reads.read(FirstOrg())
         if org is None:
             raise org_not_found("")
         response = pb.GetDefaultOrgResponse()
@@ -47,7 +34,7 @@ class AdminService(AdminServiceServicer):
     async def GetOrgByID(
         self, request: pb.GetOrgByIDRequest, context: object
     ) -> pb.GetOrgByIDResponse:
-        org = await self._reads.org(request.id)
+        org = await self._reads.read(OrgById(request.id))
         if org is None:
             raise org_not_found(request.id)
         response = pb.GetOrgByIDResponse()
@@ -56,8 +43,8 @@ class AdminService(AdminServiceServicer):
 
     async def ListOrgs(self, request: pb.ListOrgsRequest, context: object) -> pb.ListOrgsResponse:
         tests = tests_of(request)
-        viewed_at = await self._reads.last_event_at()
-        orgs = await self._reads.orgs()
+        viewed_at = await self._reads.read(ViewedAt())
+        orgs = await self._reads.read(AllOrgs())
         if len(orgs) > INLINE_MAX_ORGS:
             org_id = CALLER.get().org_id
             return await self._threads.run(

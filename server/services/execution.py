@@ -15,7 +15,6 @@ from google.protobuf.struct_pb2 import Struct
 from actions.v1 import execution_pb2 as pb
 from actions.v1.execution_pb2_grpc import ExecutionServiceServicer
 from server.clock import Clock, wall_clock
-from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, not_found
 from server.identity.caller import CALLER
 from server.ids import IdGenerator
@@ -37,6 +36,7 @@ from server.scripts.host import contexts
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
 from server.services.values import Unfit, fill_struct, object_of
+from server.store.read_model import ActionById, ActiveActions, ReadModel
 from server.threads import ThreadPool, TooManyWaiting
 from server.timestamps import set_duration, set_time
 
@@ -57,14 +57,6 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Reads(Protocol):
-    """What is read of the event store."""
-
-    async def action(self, org_id: str, action_id: str) -> Action | None: ...
-
-    async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]: ...
-
-
 class Executor(Protocol):
     """What runs scripts."""
 
@@ -76,7 +68,7 @@ class Executor(Protocol):
 class ExecutionService(ExecutionServiceServicer):
     def __init__(
         self,
-        reads: Reads,
+        reads: ReadModel,
         executor: Executor,
         records: Records,
         ids: IdGenerator,
@@ -97,7 +89,7 @@ class ExecutionService(ExecutionServiceServicer):
         started = time.monotonic_ns()
         caller = CALLER.get()
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
-        actions = await self._reads.active_actions(caller.org_id, flow, trigger)
+        actions = await self._reads.read(ActiveActions(caller.org_id, flow, trigger))
         scripts = tuple(map(requests.script_of, actions))
         packed = await self._packed(flow, trigger, request)
         del request  # takes many times the memory of what is packed, and a run may wait long
@@ -142,7 +134,7 @@ class ExecutionService(ExecutionServiceServicer):
         if request.HasField("script"):
             script = requests.script_to_test(request.script)
         else:
-            action = await self._reads.action(org_id, request.id)
+            action = await self._reads.read(ActionById(org_id, request.id))
             if action is None:
                 raise not_found("Errors.Action.NotFound", "RUN-Na6yh")
             script = requests.script_of(action)

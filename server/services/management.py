@@ -19,8 +19,15 @@ from server.locale import Locale
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
 from server.services.no_change import takes_unchanged
-from server.store.contract import NOTHING_SET, FlowRead, Page
-from server.store.queries import ActionsQuery
+from server.store.read_model import (
+    NOTHING_SET,
+    ActionById,
+    ActionsOf,
+    FlowOf,
+    OrgById,
+    OrgIdByName,
+    ReadModel,
+)
 from server.threads import ThreadPool
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer
@@ -32,20 +39,6 @@ INLINE_MAX_ACTIONS: Final = 200
 """The same, by the number of its actions: each takes about 4 µs."""
 
 
-class Reads(Protocol):
-    """What is read of the event store."""
-
-    async def action(self, org_id: str, action_id: str) -> Action | None: ...
-
-    async def actions(self, org_id: str, query: ActionsQuery) -> Page: ...
-
-    async def flow(self, org_id: str, type: int) -> FlowRead: ...
-
-    async def org(self, org_id: str) -> Org | None: ...
-
-    async def org_id_by_name(self, name: str) -> str | None: ...
-
-
 class Commands(Protocol):
     """Where commands go."""
 
@@ -55,7 +48,7 @@ class Commands(Protocol):
 class ManagementService(ManagementServiceServicer):
     def __init__(
         self,
-        reads: Reads,
+        reads: ReadModel,
         commands: Commands,
         ids: IdGenerator,
         locale: Locale,
@@ -79,13 +72,13 @@ class ManagementService(ManagementServiceServicer):
     async def GetOrgByDomainGlobal(
         self, request: pb.GetOrgByDomainGlobalRequest, context: object
     ) -> pb.GetOrgByDomainGlobalResponse:
-        org_id = await self._reads.org_id_by_name(request.domain)
+        org_id = await self._reads.read(OrgIdByName(request.domain))
         response = pb.GetOrgByDomainGlobalResponse()
         org_lists.fill_org(response.org, await self._org(org_id))
         return response
 
     async def _org(self, org_id: str | None) -> Org:
-        org = None if org_id is None else await self._reads.org(org_id)
+        org = None if org_id is None else await self._reads.read(OrgById(org_id))
         if org is None:
             raise org_lists.org_not_found(org_id or "")
         return org
@@ -95,7 +88,7 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.ListActionsResponse:
         query = requests.actions_query(request)
         org_id = CALLER.get().org_id
-        page = await self._reads.actions(org_id, query)
+        page = await self._reads.read(ActionsOf(org_id, query))
         sorting_column = requests.sorted_by(request)
         if _is_much(page.items):
             return await self._threads.run(org_id, messages.list_actions, page, sorting_column)
@@ -104,7 +97,7 @@ class ManagementService(ManagementServiceServicer):
     async def GetAction(
         self, request: pb.GetActionRequest, context: object
     ) -> pb.GetActionResponse:
-        action = await self._reads.action(CALLER.get().org_id, request.id)
+        action = await self._reads.read(ActionById(CALLER.get().org_id, request.id))
         if action is None:
             raise not_found("Errors.Action.NotFound", "QUERY-GEfnb")
         response = pb.GetActionResponse()
@@ -201,7 +194,7 @@ class ManagementService(ManagementServiceServicer):
         if type is None:
             return messages.get_flow(None, NOTHING_SET, texts)
         org_id = CALLER.get().org_id
-        read = await self._reads.flow(org_id, type)
+        read = await self._reads.read(FlowOf(org_id, type))
         if _is_much(read.actions.values()):
             return await self._threads.run(org_id, messages.get_flow, type, read, texts)
         return messages.get_flow(type, read, texts)

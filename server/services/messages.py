@@ -11,7 +11,7 @@ from server.domain.action import Action, ActionState
 from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
 from server.domain.org import Org
 from server.locale import Texts
-from server.store.contract import FlowRead, Page
+from server.store.read_model import FlowRead, Page
 from server.timestamps import set_time
 from zitadel import action_pb2, message_pb2, object_pb2
 from zitadel import management_pb2 as pb

@@ -13,7 +13,7 @@ from server.domain.org import Org
 from server.domain.refusals import Refusal, invalid, not_found
 from server.services.messages import fill_org_details
 from server.services.requests import LIMIT_MAX, TEXT_METHODS
-from server.store.queries import Match
+from server.store.action_lists import Match
 from server.timestamps import set_time
 from zitadel import admin_pb2 as pb
 from zitadel import org_pb2

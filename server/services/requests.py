@@ -7,7 +7,7 @@ refused where it says what to find, and means no sorting where it says how to so
 from typing import Final
 
 from server.domain.refusals import invalid
-from server.store.queries import (
+from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
     IdFilter,

@@ -1,4 +1,5 @@
-"""Where events are kept, and the current state that follows from them.
+"""Keeps events, and the current state that follows from them.
 
-Rule: an adapter knows storage, never a rule of the domain; `contract.py` is all that others see.
+The contracts: `log` (events), `read_model` (queries), `runs` (the log of runs), `machine_ids`.
+Rule: an engine knows storage, and no rule of the domain; others know the contracts, and no engine.
 """

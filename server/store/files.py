@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 _FOLDER_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 

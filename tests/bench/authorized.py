@@ -23,6 +23,7 @@ from server.rpc.interceptors.authorization import Authorization
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
 from tests.issuer import AUDIENCE, Signer, claims
+from tests.named_answers import NamedAnswers
 from transcoder.http.headers import HttpMetadata
 
 ISSUER: Final = "https://issuer.example"
@@ -32,21 +33,21 @@ ORG_ID, USER_ID = "100000000000000001", "200000000000000001"
 ASKED_US: Final = 8.0
 
 
-class _Accounts:
+class _Accounts(NamedAnswers):
     """One user, whom every token and every subject belongs to."""
 
     async def token_by_hash(self, secret_hash: bytes) -> Token | None:
         return Token("300000000000000001", ORG_ID, USER_ID, secret_hash, "", None, 1, 1, 1, 1)
 
-    async def user(self, user_id: str) -> User | None:
+    async def user_by_id(self, user_id: str) -> User | None:
         return User(USER_ID, ORG_ID, "someone", "", "", 1, 1, 1, 1)
 
-    user_by_subject = user
+    user_by_subject = user_by_id
 
-    async def org(self, org_id: str) -> Org | None:
+    async def org_by_id(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1)
 
-    async def memberships(self, user_id: str) -> Sequence[Member]:
+    async def memberships_of(self, user_id: str) -> Sequence[Member]:
         return [Member(f"{ORG_ID}:{USER_ID}", ORG_ID, USER_ID, ("ORG_OWNER",), 1, 1, 1, 1)]
 
 

@@ -8,7 +8,8 @@ import pytest
 from server.commands.base import Command
 from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
-from server.store.contract import EventStore, Loaded, Needs, Writes
+from server.store.engine import Store
+from server.store.log import Loaded, Needs, Writes
 from server.store.sqlite import SqliteEventStore, writer
 from tests.clocks import HandClock
 from tests.orgless import CreateOrglessAction
@@ -20,7 +21,7 @@ def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateO
     )
 
 
-async def commit(store: EventStore, *commands: Command[object]) -> None:
+async def commit(store: Store, *commands: Command[object]) -> None:
     def decide(loaded: Loaded) -> Writes:
         batch = Batch(loaded)
         for command in commands:
@@ -30,7 +31,7 @@ async def commit(store: EventStore, *commands: Command[object]) -> None:
     await store.commit(needs_of(commands), decide)
 
 
-async def loaded(store: EventStore, needs: Needs) -> Loaded:
+async def loaded(store: Store, needs: Needs) -> Loaded:
     seen: list[Loaded] = []
 
     def decide(loaded: Loaded) -> Writes:
@@ -41,7 +42,7 @@ async def loaded(store: EventStore, needs: Needs) -> Loaded:
     return seen[0]
 
 
-async def replayed(store: EventStore) -> list[State]:
+async def replayed(store: Store) -> list[State]:
     """The states that follow from all events."""
     states: dict[Key, State | None] = {}
     for event in await store.events():

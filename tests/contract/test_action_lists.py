@@ -6,8 +6,7 @@ from itertools import combinations, product
 import pytest
 
 from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
-from server.store.contract import EventStore
-from server.store.queries import (
+from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
     IdFilter,
@@ -16,6 +15,8 @@ from server.store.queries import (
     Order,
     StateFilter,
 )
+from server.store.engine import Store
+from server.store.read_model import ActionsOf
 from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
 from tests.orgless import CreateOrglessAction
@@ -35,15 +36,15 @@ NAMES = {
 """By id, in the order in which they are created."""
 
 
-async def filled(store: EventStore) -> None:
+async def filled(store: Store) -> None:
     """The names, of which the two lowest ids are inactive, and a name of another organisation."""
     await commit(store, *(an_action(id, name=name) for id, name in NAMES.items()))
     await commit(store, an_action("0", org_id="other", name="Greet"))
     await commit(store, DeactivateAction("org", "1", ""), DeactivateAction("org", "2", ""))
 
 
-async def listed(store: EventStore, query: ActionsQuery) -> list[str]:
-    page = await store.actions("org", query)
+async def listed(store: Store, query: ActionsQuery) -> list[str]:
+    page = await store.read(ActionsOf("org", query))
     return [action.id for action in page.items]
 
 
@@ -71,7 +72,7 @@ class ActionListsContract(Contract):
     )
     async def test_page_has_its_window_and_the_total_of_all_matches(
         self,
-        store: EventStore,
+        store: Store,
         clock: HandClock,
         filters: tuple[ActionFilter, ...],
         offset: int,
@@ -82,12 +83,12 @@ class ActionListsContract(Contract):
         clock.now += SECOND
         await commit(store, an_action("elsewhere", org_id="other"))
         query = ActionsQuery(filters=filters, offset=offset, limit=limit)
-        page = await store.actions("org", query)
+        page = await store.read(ActionsOf("org", query))
         assert [action.id for action in page.items] == expected
         assert (page.total, page.viewed_at) == (5, NOON + SECOND)
 
-    async def test_page_of_an_empty_store(self, store: EventStore) -> None:
-        page = await store.actions("org")
+    async def test_page_of_an_empty_store(self, store: Store) -> None:
+        page = await store.read(ActionsOf("org"))
         assert (page.items, page.total, page.viewed_at) == ([], 0, 0)
 
     @pytest.mark.parametrize(
@@ -133,11 +134,11 @@ class ActionListsContract(Contract):
         ],
     )
     async def test_name_is_compared_as_the_filter_says(
-        self, store: EventStore, text: str, match: Match, ignores_case: bool, expected: str
+        self, store: Store, text: str, match: Match, ignores_case: bool, expected: str
     ) -> None:
         await filled(store)
         query = ActionsQuery(filters=(NameFilter(text, match, ignores_case),))
-        page = await store.actions("org", query)
+        page = await store.read(ActionsOf("org", query))
         assert [action.id for action in page.items] == [*expected]
         assert page.total == len(expected)
 
@@ -171,10 +172,10 @@ class ActionListsContract(Contract):
         ],
     )
     async def test_all_filters_have_to_match(
-        self, store: EventStore, filters: Sequence[ActionFilter], expected: str
+        self, store: Store, filters: Sequence[ActionFilter], expected: str
     ) -> None:
         await filled(store)
-        page = await store.actions("org", ActionsQuery(filters=(*filters,)))
+        page = await store.read(ActionsOf("org", ActionsQuery(filters=(*filters,))))
         assert [action.id for action in page.items] == [*expected]
         assert page.total == len(expected)
 
@@ -188,7 +189,7 @@ class ActionListsContract(Contract):
         ],
     )
     async def test_list_is_sorted_and_backwards_is_the_same_order(
-        self, store: EventStore, order: Order, expected: str
+        self, store: Store, order: Order, expected: str
     ) -> None:
         await filled(store)
         assert await listed(store, ActionsQuery(order=order)) == [*expected]
@@ -197,7 +198,7 @@ class ActionListsContract(Contract):
 
     @pytest.mark.parametrize("order", Order)
     async def test_pages_of_a_sorted_list_repeat_and_miss_nothing(
-        self, store: EventStore, order: Order
+        self, store: Store, order: Order
     ) -> None:
         await filled(store)
         whole = await listed(store, ActionsQuery(order=order))
@@ -207,7 +208,7 @@ class ActionListsContract(Contract):
         ]
         assert [id for page in pages for id in page] == whole
 
-    async def test_filters_and_orders_go_together(self, store: EventStore) -> None:
+    async def test_filters_and_orders_go_together(self, store: Store) -> None:
         """Each with each: what is sorted is what is found, in the order of the whole list."""
         await filled(store)
         filters: list[ActionFilter] = [
@@ -223,7 +224,7 @@ class ActionListsContract(Contract):
                 query = ActionsQuery(filters=pair, order=order, is_descending=is_descending)
                 assert await listed(store, query) == [id for id in whole if id in both], query
 
-    async def test_list_follows_every_change(self, store: EventStore) -> None:
+    async def test_list_follows_every_change(self, store: Store) -> None:
         await filled(store)
         await commit(
             store,
@@ -239,16 +240,14 @@ class ActionListsContract(Contract):
         assert await listed(store, exact) == ["9"]
         assert await listed(store, ActionsQuery(filters=(INACTIVE,))) == ["1", "8", "2"]
         assert await listed(store, ActionsQuery(order=Order.NAME)) == [*"5942718"]
-        assert (await store.actions("org", ActionsQuery(limit=1))).total == 7
-        assert (await store.actions("other")).total == 1
+        assert (await store.read(ActionsOf("org", ActionsQuery(limit=1)))).total == 7
+        assert (await store.read(ActionsOf("other"))).total == 1
 
-    async def test_organisation_whose_actions_are_all_removed_has_none(
-        self, store: EventStore
-    ) -> None:
+    async def test_organisation_whose_actions_are_all_removed_has_none(self, store: Store) -> None:
         await commit(store, an_action("1"))
         await commit(store, DeleteAction("org", "1", ""), an_action("2"))
         await commit(store, DeleteAction("org", "2", ""))
-        page = await store.actions("org")
+        page = await store.read(ActionsOf("org"))
         assert (page.items, page.total) == ([], 0)
 
 

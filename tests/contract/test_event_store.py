@@ -22,7 +22,28 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.contract import EventStore, Loaded, Needs, StorageError, Writes
+from server.store.engine import Store
+from server.store.errors import StorageError
+from server.store.log import NO_EVENT, Loaded, Needs, Writes
+from server.store.read_model import (
+    ActionById,
+    ActionsOf,
+    AllOrgs,
+    FirstOrg,
+    FlowOf,
+    MemberOf,
+    MembershipsOf,
+    MembersOf,
+    OrgById,
+    OrgIdByName,
+    TokenByHash,
+    TokenById,
+    TokensOf,
+    UserById,
+    UserBySubject,
+    UsersOf,
+    ViewedAt,
+)
 from tests.clocks import NOON, SECOND, YEAR, HandClock
 from tests.contract.stores import (
     Contract,
@@ -54,13 +75,13 @@ def appended(sequence: int) -> Callable[[Loaded], Writes]:
 
 
 class EventStoreContract(Contract):
-    async def test_new_store_is_empty_until_something_is_committed(self, store: EventStore) -> None:
-        assert await store.is_empty()
+    async def test_new_store_is_empty_until_something_is_committed(self, store: Store) -> None:
+        assert await store.last_event() == NO_EVENT
         await commit(store, an_action("1"))
-        assert not await store.is_empty()
+        assert await store.last_event() != NO_EVENT
 
     async def test_action_is_read_back_as_it_was_decided(
-        self, store: EventStore, clock: HandClock
+        self, store: Store, clock: HandClock
     ) -> None:
         await commit(
             store,
@@ -68,7 +89,7 @@ class EventStoreContract(Contract):
         )
         clock.now += SECOND
         await commit(store, DeactivateAction("org", "1", "editor"))
-        assert await store.action("org", "1") == Action(
+        assert await store.read(ActionById("org", "1")) == Action(
             id="1",
             org_id="org",
             state=ActionState.INACTIVE,
@@ -82,17 +103,17 @@ class EventStoreContract(Contract):
             position=1,
         )
 
-    async def test_actions_of_a_large_batch_are_loaded_and_changed(self, store: EventStore) -> None:
+    async def test_actions_of_a_large_batch_are_loaded_and_changed(self, store: Store) -> None:
         ids = [f"{number:03}" for number in range(300)]
         await commit(store, *(an_action(action_id) for action_id in ids))
         await commit(store, *(DeactivateAction("org", action_id, "") for action_id in ids))
-        page = await store.actions("org")
+        page = await store.read(ActionsOf("org"))
         assert [action.id for action in page.items] == ids
         assert {(action.state, action.sequence) for action in page.items} == {
             (ActionState.INACTIVE, 2)
         }
 
-    async def test_accounts_are_read_back_as_they_were_decided(self, store: EventStore) -> None:
+    async def test_accounts_are_read_back_as_they_were_decided(self, store: Store) -> None:
         await commit(
             store,
             CreateOrg("o1", "Acme", ""),
@@ -106,48 +127,50 @@ class EventStoreContract(Contract):
         member = Member("o1:u1", "o1", "u1", ("ORG_OWNER", "IAM_OWNER"), 1, NOON, NOON, 3)
         expiring = Token("t1", "o1", "u1", b"\x07" * 32, "laptop", NOON + SECOND, 1, NOON, NOON, 4)
         lasting = Token("t2", "o1", "u1", b"\x08" * 32, "", None, 1, NOON, NOON, 5)
-        assert await store.org("o1") == org
-        assert await store.orgs() == [org]
-        assert await store.user("u1") == user
-        assert await store.user_by_subject("ada@issuer") == user
-        assert await store.users("o1") == [user]
-        assert await store.member("o1", "u1") == member
-        assert await store.members("o1") == [member]
-        assert await store.memberships("u1") == [member]
-        assert await store.token("t1") == expiring
-        assert await store.token_by_hash(b"\x08" * 32) == lasting
-        assert await store.tokens("u1") == [expiring, lasting]
+        assert await store.read(OrgById("o1")) == org
+        assert await store.read(AllOrgs()) == [org]
+        assert await store.read(UserById("u1")) == user
+        assert await store.read(UserBySubject("ada@issuer")) == user
+        assert await store.read(UsersOf("o1")) == [user]
+        assert await store.read(MemberOf("o1", "u1")) == member
+        assert await store.read(MembersOf("o1")) == [member]
+        assert await store.read(MembershipsOf("u1")) == [member]
+        assert await store.read(TokenById("t1")) == expiring
+        assert await store.read(TokenByHash(b"\x08" * 32)) == lasting
+        assert await store.read(TokensOf("u1")) == [expiring, lasting]
 
-    async def test_what_is_absent_is_none(self, store: EventStore) -> None:
-        assert await store.action("org", "1") is None
-        assert await store.org("1") is None
-        assert await store.user("1") is None
-        assert await store.user_by_subject("1") is None
-        assert await store.member("1", "1") is None
-        assert await store.token("1") is None
-        assert await store.token_by_hash(b"\x00" * 32) is None
+    async def test_what_is_absent_is_none(self, store: Store) -> None:
+        assert await store.read(ActionById("org", "1")) is None
+        assert await store.read(OrgById("1")) is None
+        assert await store.read(UserById("1")) is None
+        assert await store.read(UserBySubject("1")) is None
+        assert await store.read(MemberOf("1", "1")) is None
+        assert await store.read(TokenById("1")) is None
+        assert await store.read(TokenByHash(b"\x00" * 32)) is None
 
-    async def test_the_first_organisation_is_the_oldest_that_lives(self, store: EventStore) -> None:
-        assert await store.first_org() is None
+    async def test_the_first_organisation_is_the_oldest_that_lives(self, store: Store) -> None:
+        assert await store.read(FirstOrg()) is None
         await commit(store, CreateOrg("o2", "Second", ""), CreateOrg("o1", "First", ""))
-        first = await store.first_org()
+        first = await store.read(FirstOrg())
         assert first is not None
         assert first.id == "o2"
 
-    async def test_an_organisation_is_found_by_its_name(self, store: EventStore) -> None:
+    async def test_an_organisation_is_found_by_its_name(self, store: Store) -> None:
         await commit(store, CreateOrg("o1", "Äcme", ""), CreateOrg("o2", "Other", ""))
-        found = [await store.org_id_by_name(name) for name in ("äCME", "Other", "Acme", "", "a\0")]
+        found = [
+            await store.read(OrgIdByName(name)) for name in ("äCME", "Other", "Acme", "", "a\0")
+        ]
         assert found == ["o1", "o2", None, None, None]
         await commit(store, RenameOrg("o1", "New", ""))
-        assert await store.org_id_by_name("Äcme") is None
+        assert await store.read(OrgIdByName("Äcme")) is None
 
-    async def test_action_of_another_organisation_is_invisible(self, store: EventStore) -> None:
+    async def test_action_of_another_organisation_is_invisible(self, store: Store) -> None:
         await commit(store, an_action("1", org_id="org"), an_action("2", org_id="other"))
-        assert await store.action("other", "1") is None
-        page = await store.actions("other")
+        assert await store.read(ActionById("other", "1")) is None
+        page = await store.read(ActionsOf("other"))
         assert ([item.id for item in page.items], page.total) == (["2"], 1)
 
-    async def test_removed_aggregates_are_gone_from_reads(self, store: EventStore) -> None:
+    async def test_removed_aggregates_are_gone_from_reads(self, store: Store) -> None:
         await commit(
             store,
             CreateOrg("o1", "Acme", ""),
@@ -162,11 +185,11 @@ class EventStoreContract(Contract):
             RevokeToken("t1", ""),
             DeleteAction("o1", "a1", ""),
         )
-        assert await store.member("o1", "u1") is None
-        assert await store.token_by_hash(b"\x07" * 32) is None
-        assert await store.action("o1", "a1") is None
+        assert await store.read(MemberOf("o1", "u1")) is None
+        assert await store.read(TokenByHash(b"\x07" * 32)) is None
+        assert await store.read(ActionById("o1", "a1")) is None
 
-    async def test_a_user_goes_with_its_memberships_and_tokens(self, store: EventStore) -> None:
+    async def test_a_user_goes_with_its_memberships_and_tokens(self, store: Store) -> None:
         await commit(
             store,
             CreateOrg("o1", "Acme", ""),
@@ -191,15 +214,15 @@ class EventStoreContract(Contract):
             ("token.removed", "t3"),
             ("user.removed", "ada"),
         ]
-        assert await store.user("ada") is None
-        assert await store.user_by_subject("ada") is None
-        assert await store.memberships("ada") == []
-        assert await store.tokens("ada") == []
-        assert [user.id for user in await store.users("o1")] == ["bob"]
-        assert [member.user_id for member in await store.members("o1")] == ["bob"]
-        assert [token.id for token in await store.tokens("bob")] == ["t1"]
+        assert await store.read(UserById("ada")) is None
+        assert await store.read(UserBySubject("ada")) is None
+        assert await store.read(MembershipsOf("ada")) == []
+        assert await store.read(TokensOf("ada")) == []
+        assert [user.id for user in await store.read(UsersOf("o1"))] == ["bob"]
+        assert [member.user_id for member in await store.read(MembersOf("o1"))] == ["bob"]
+        assert [token.id for token in await store.read(TokensOf("bob"))] == ["t1"]
 
-    async def test_a_subject_moves_from_user_to_user_in_one_batch(self, store: EventStore) -> None:
+    async def test_a_subject_moves_from_user_to_user_in_one_batch(self, store: Store) -> None:
         await commit(
             store,
             CreateOrg("o", "Acme", ""),
@@ -212,15 +235,15 @@ class EventStoreContract(Contract):
             UpdateUser("o", "bob", "Ben", "de", "s", ""),
         )
         await commit(store, UpdateUser("o", "ada", "Bob", None, "S", ""))
-        user = await store.user_by_subject("s")
+        user = await store.read(UserBySubject("s"))
         assert user is not None
         assert (user.id, user.name, user.language, user.sequence) == ("bob", "Ben", "de", 2)
-        assert await store.user_by_subject("") is None
+        assert await store.read(UserBySubject("")) is None
         names = [user_name("o", "Ben"), user_name("o", "Ada"), subject_name("s")]
         assert list((await loaded(store, Needs([], names))).names.values()) == ["bob", None, "bob"]
 
     async def test_events_are_read_in_commit_order_without_gaps(
-        self, store: EventStore, clock: HandClock
+        self, store: Store, clock: HandClock
     ) -> None:
         await commit(store, an_action("1", name="One"), an_action("2", name="Two"))
         clock.now += SECOND
@@ -233,13 +256,13 @@ class EventStoreContract(Contract):
             (3, "org", "action", "1", 2, "action.deactivated", {}, "ada", NOON + SECOND),
         ]
 
-    async def test_events_are_read_from_a_position_on(self, store: EventStore) -> None:
+    async def test_events_are_read_from_a_position_on(self, store: Store) -> None:
         await commit(store, *(an_action(str(number)) for number in range(1, 6)))
         events = await store.events(after=2, limit=2)
         assert [event.position for event in events] == [3, 4]
 
     async def test_times_follow_a_clock_that_is_set_back(
-        self, store: EventStore, clock: HandClock
+        self, store: Store, clock: HandClock
     ) -> None:
         clock.now += 10 * YEAR
         await commit(store, an_action("1"))
@@ -248,13 +271,13 @@ class EventStoreContract(Contract):
         events = await store.events()
         assert [event.position for event in events] == [1, 2, 3]
         assert [event.created_at for event in events] == [NOON + 10 * YEAR, NOON, NOON]
-        action = await store.action("org", "1")
+        action = await store.read(ActionById("org", "1"))
         assert action is not None
         assert (action.created_at, action.changed_at) == (NOON + 10 * YEAR, NOON)
-        assert [item.id for item in (await store.actions("org")).items] == ["1", "2"]
-        assert await store.last_event_at() == NOON
+        assert [item.id for item in (await store.read(ActionsOf("org"))).items] == ["1", "2"]
+        assert await store.read(ViewedAt()) == NOON
 
-    async def test_loaded_says_what_lives_and_what_once_lived(self, store: EventStore) -> None:
+    async def test_loaded_says_what_lives_and_what_once_lived(self, store: Store) -> None:
         await commit(store, an_action("lives"), an_action("gone"))
         await commit(store, DeleteAction("org", "gone", ""))
         seen = await loaded(
@@ -276,29 +299,29 @@ class EventStoreContract(Contract):
         }
         assert (seen.position, seen.now) == (3, NOON)
 
-    async def test_aggregate_that_comes_again_goes_on_in_sequence(self, store: EventStore) -> None:
+    async def test_aggregate_that_comes_again_goes_on_in_sequence(self, store: Store) -> None:
         await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
         await commit(store, AddMember("o", "u", ("ORG_OWNER",), ""))
         await commit(store, RemoveMember("o", "u", None, ""))
         await commit(store, AddMember("o", "u", ("IAM_OWNER",), ""))
-        member = await store.member("o", "u")
+        member = await store.read(MemberOf("o", "u"))
         assert member is not None
         assert (member.roles, member.sequence, member.position) == (("IAM_OWNER",), 3, 5)
 
     async def test_aggregate_that_comes_again_in_its_last_batch_goes_on_in_sequence(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
         await commit(store, AddMember("o", "u", ("ORG_OWNER",), ""))
         await commit(
             store, RemoveMember("o", "u", None, ""), AddMember("o", "u", ("IAM_OWNER",), "")
         )
-        member = await store.member("o", "u")
+        member = await store.read(MemberOf("o", "u"))
         assert member is not None
         assert (member.roles, member.sequence, member.position) == (("IAM_OWNER",), 3, 5)
 
     async def test_name_moves_when_it_is_released_and_claimed_in_one_batch(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         await commit(store, an_action("1", name="Greet"))
         await commit(
@@ -313,18 +336,18 @@ class EventStoreContract(Contract):
         }
 
     async def test_exception_of_a_decision_is_raised_with_nothing_written(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         def decide(loaded: Loaded) -> Writes:
             raise LookupError("no")
 
         with pytest.raises(LookupError):
             await store.commit(Needs([action_key("1")], []), decide)
-        assert await store.is_empty()
+        assert await store.last_event() == NO_EVENT
         await commit(store, an_action("1"))
-        assert await store.action("org", "1") is not None
+        assert await store.read(ActionById("org", "1")) is not None
 
-    async def test_batch_that_fails_in_storage_leaves_nothing(self, store: EventStore) -> None:
+    async def test_batch_that_fails_in_storage_leaves_nothing(self, store: Store) -> None:
         """Its second name is taken: the event and the state before it go, too."""
         await commit(store, an_action("1", name="taken"))
 
@@ -339,13 +362,13 @@ class EventStoreContract(Contract):
         needs = Needs([action_key("2")], [action_name("org", "free")])
         with pytest.raises(StorageError):
             await store.commit(needs, decide)
-        assert await store.action("org", "2") is None
+        assert await store.read(ActionById("org", "2")) is None
         assert [event.position for event in await store.events()] == [1]
         assert (await loaded(store, needs)).names == {("action", "org", "free"): None}
         await commit(store, an_action("2", name="free"))
         assert [event.position for event in await store.events()] == [1, 2]
 
-    async def test_of_64_writers_of_one_sequence_one_is_stored(self, store: EventStore) -> None:
+    async def test_of_64_writers_of_one_sequence_one_is_stored(self, store: Store) -> None:
         results = await asyncio.gather(
             *(store.commit(Needs([], []), appended(1)) for _ in range(64)),
             return_exceptions=True,
@@ -354,7 +377,7 @@ class EventStoreContract(Contract):
         assert results.count(None) == 1
         assert len(await store.events()) == 1
 
-    async def test_reader_of_the_tail_misses_no_event(self, store: EventStore) -> None:
+    async def test_reader_of_the_tail_misses_no_event(self, store: Store) -> None:
         async def write(writer: int) -> None:
             for number in range(15):
                 await commit(store, an_action(f"{writer}-{number}"))
@@ -379,24 +402,24 @@ class EventStoreContract(Contract):
             pytest.param("a\0b", id="NUL"),
         ],
     )
-    async def test_any_text_is_kept_as_it_is(self, store: EventStore, text: str) -> None:
+    async def test_any_text_is_kept_as_it_is(self, store: Store, text: str) -> None:
         await commit(
             store, CreateOrglessAction(text, f"id {text}", f"name {text}", text, 0, False, text)
         )
-        action = await store.action(text, f"id {text}")
+        action = await store.read(ActionById(text, f"id {text}"))
         assert action is not None
         assert (action.org_id, action.name, action.script) == (text, f"name {text}", text)
         await commit(store, DeactivateAction(text, f"id {text}", text))
         names = [action_name(text, f"NAME {text}")]
         assert list((await loaded(store, Needs([], names))).names.values()) == [f"id {text}"]
 
-    async def test_64_bit_numbers_are_kept(self, store: EventStore) -> None:
+    async def test_64_bit_numbers_are_kept(self, store: Store) -> None:
         await commit(store, CreateOrglessAction("org", "1", "n", "", 2**80, False, ""))
-        action = await store.action("org", "1")
+        action = await store.read(ActionById("org", "1"))
         assert action is not None
         assert action.timeout_ns == 9_223_372_036_854_775_807
 
-    async def test_replaying_all_events_gives_the_stored_state(self, store: EventStore) -> None:
+    async def test_replaying_all_events_gives_the_stored_state(self, store: Store) -> None:
         await commit(store, CreateOrg("o", "Acme", ""), CreateUser("o", "u", "Ada", ""))
         await commit(
             store,
@@ -426,19 +449,19 @@ class EventStoreContract(Contract):
         )
         living = await replayed(store)
         stored: list[State] = [
-            *await store.orgs(),
-            *await store.users("o"),
-            *await store.members("o"),
-            *await store.tokens("u"),
-            *(await store.actions("o")).items,
+            *await store.read(AllOrgs()),
+            *await store.read(UsersOf("o")),
+            *await store.read(MembersOf("o")),
+            *await store.read(TokensOf("u")),
+            *(await store.read(ActionsOf("o"))).items,
         ]
         for type in FlowType:
-            flow_read = await store.flow("o", type)
+            flow_read = await store.read(FlowOf("o", type))
             if flow_read.flow is not None:
                 stored.append(flow_read.flow)
         assert sorted(living, key=repr) == sorted(stored, key=repr)
 
-    async def test_each_process_claims_another_machine_id(self, store: EventStore) -> None:
+    async def test_each_process_claims_another_machine_id(self, store: Store) -> None:
         first, second = await store.claim_machine_id(), await store.claim_machine_id()
         assert first != second
         assert 0 <= first < 65536

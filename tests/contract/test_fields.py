@@ -12,7 +12,8 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, FlowType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.contract import EventStore, Loaded, Needs, Writes
+from server.store.engine import Store
+from server.store.log import Loaded, Needs, Writes
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
 
 STATES: dict[str, State] = {
@@ -44,7 +45,7 @@ def other(value: Any) -> Any:
     raise TypeError(type(value))
 
 
-async def put(store: EventStore, key: Key, state: State, sequence: int) -> None:
+async def put(store: Store, key: Key, state: State, sequence: int) -> None:
     """Stores the state, whatever its fields are."""
 
     def decide(loaded: Loaded) -> Writes:
@@ -66,7 +67,7 @@ class FieldsContract(Contract):
         ],
     )
     async def test_a_field_that_alone_changes_is_read_back(
-        self, store: EventStore, kind: str, field: str
+        self, store: Store, kind: str, field: str
     ) -> None:
         key, before = (kind, "1"), STATES[kind]
         after = replace(before, **{field: other(getattr(before, field))})
@@ -76,7 +77,7 @@ class FieldsContract(Contract):
         assert (await loaded(store, Needs([key], []))).states == {key: after}
 
     async def test_a_token_that_expires_and_one_that_does_not_are_told_apart(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         key = ("token", "1")
         before = Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1)

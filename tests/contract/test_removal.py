@@ -22,7 +22,28 @@ from server.domain.aggregates import (
 )
 from server.domain.flow import FlowType, TriggerType
 from server.domain.refusals import Refusal
-from server.store.contract import NOTHING, Contents, EndedOrg, EventStore, Needs
+from server.store.engine import Store
+from server.store.log import Needs
+from server.store.read_model import (
+    NO_FOOTPRINT,
+    ActionsOf,
+    ActiveActions,
+    AllOrgs,
+    EndedOrg,
+    EndedOrgs,
+    FlowOf,
+    Footprint,
+    InstanceOwners,
+    MemberOf,
+    MembershipsOf,
+    MembersOf,
+    OrgById,
+    OrgFootprint,
+    OrgRemains,
+    TokenByHash,
+    TokensOf,
+    UsersOf,
+)
 from tests.contract.stores import (
     Contract,
     OnSqlite,
@@ -39,7 +60,7 @@ def an_action(action_id: str, org_id: str) -> CreateAction:
     return CreateAction(org_id, action_id, f"name of {action_id}", "", 0, False, "")
 
 
-async def filled(store: EventStore) -> None:
+async def filled(store: Store) -> None:
     """Acme with its user Ada, who is a member elsewhere; Other with Bob, who is one of Acme."""
     await commit(
         store,
@@ -61,21 +82,21 @@ USERS = ("ada", "bob")
 ROLES = ("IAM_OWNER",)
 
 
-async def owner(store: EventStore, org_id: str, user_id: str, home: str) -> Owner:
-    member = await store.member(org_id, user_id)
+async def owner(store: Store, org_id: str, user_id: str, home: str) -> Owner:
+    member = await store.read(MemberOf(org_id, user_id))
     assert member is not None
     return Owner(member, home)
 
 
-async def end(store: EventStore) -> None:
+async def end(store: Store) -> None:
     await commit(store, RemoveOrg("acme", await owner(store, "other", "bob", "other"), ""))
 
 
-async def some(store: EventStore, limit: int) -> tuple[Key, ...]:
-    return tuple(await store.some_contents("acme", limit=limit, chars_max=1000))
+async def some(store: Store, limit: int) -> tuple[Key, ...]:
+    return tuple(await store.read(OrgRemains("acme", limit=limit, chars_max=1000)))
 
 
-async def clear(store: EventStore, *, at_once: int) -> list[list[Key]]:
+async def clear(store: Store, *, at_once: int) -> list[list[Key]]:
     """Clear all away; what went with each command."""
     parts: list[list[Key]] = []
     while keys := await some(store, at_once):
@@ -86,36 +107,36 @@ async def clear(store: EventStore, *, at_once: int) -> list[list[Key]]:
 
 class RemovalContract(Contract):
     async def test_a_removed_organisation_is_gone_at_once_and_its_flows_too(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         await filled(store)
         before = len(await store.events())
         await end(store)
         (event,) = await store.events(after=before)
         assert (event.type, event.org_id, event.sequence) == ("org.removed", "acme", 3)
-        assert await store.org("acme") is None
-        assert (await store.flow("acme", TOKEN)).flow is None
-        assert await store.active_actions("acme", TOKEN, PRE_USERINFO) == []
-        assert (await store.flow("other", TOKEN)).flow is not None
+        assert await store.read(OrgById("acme")) is None
+        assert (await store.read(FlowOf("acme", TOKEN))).flow is None
+        assert await store.read(ActiveActions("acme", TOKEN, PRE_USERINFO)) == []
+        assert (await store.read(FlowOf("other", TOKEN))).flow is not None
         names = (await loaded(store, Needs([], [org_name("ACME")]))).names
         assert list(names.values()) == [None]
 
-    async def test_what_ended_is_listed_until_it_is_cleared_away(self, store: EventStore) -> None:
+    async def test_what_ended_is_listed_until_it_is_cleared_away(self, store: Store) -> None:
         await filled(store)
-        created = [org.created_at for org in await store.orgs()]
-        assert await store.ended_orgs() == []
+        created = [org.created_at for org in await store.read(AllOrgs())]
+        assert await store.read(EndedOrgs()) == []
         await end(store)
         while keys := await some(store, 1):
-            assert await store.ended_orgs() == [EndedOrg("acme", created[0])]
+            assert await store.read(EndedOrgs()) == [EndedOrg("acme", created[0])]
             await commit(store, ClearAway("acme", keys, ""))
-        assert await store.ended_orgs() == []
+        assert await store.read(EndedOrgs()) == []
 
     @pytest.mark.parametrize("at_once", [1, 2, 100])
-    async def test_what_is_left_is_cleared_away_in_parts(
-        self, store: EventStore, at_once: int
-    ) -> None:
+    async def test_what_is_left_is_cleared_away_in_parts(self, store: Store, at_once: int) -> None:
         await filled(store)
-        assert await store.contents("acme") == Contents(actions=3, users=1, members=3, tokens=1)
+        assert await store.read(OrgFootprint("acme")) == Footprint(
+            actions=3, users=1, members=3, tokens=1
+        )
         await end(store)
         parts = await clear(store, at_once=at_once)
         assert max(map(len, parts)) <= at_once
@@ -125,17 +146,19 @@ class RemovalContract(Contract):
             *map(member_key, ("acme:ada", "acme:bob", "other:ada")),
             user_key("ada"),
         ]
-        assert await store.contents("acme") == NOTHING
-        assert (await store.actions("acme")).total == 0
-        assert await store.memberships("ada") == []
-        assert await store.token_by_hash(b"\x01" * 32) is None
+        assert await store.read(OrgFootprint("acme")) == NO_FOOTPRINT
+        assert (await store.read(ActionsOf("acme"))).total == 0
+        assert await store.read(MembershipsOf("ada")) == []
+        assert await store.read(TokenByHash(b"\x01" * 32)) is None
         named = [
             action_name("acme", "name of 1"),
             user_name("acme", "Ada"),
             subject_name("ada@issuer"),
         ]
         assert [*(await loaded(store, Needs([], named))).names.values()] == [None, None, None]
-        assert await store.contents("other") == Contents(actions=1, users=1, members=1, tokens=1)
+        assert await store.read(OrgFootprint("other")) == Footprint(
+            actions=1, users=1, members=1, tokens=1
+        )
 
     @pytest.mark.parametrize(
         ("chars_max", "ids"),
@@ -147,16 +170,16 @@ class RemovalContract(Contract):
         ],
     )
     async def test_a_part_has_so_much_script(
-        self, store: EventStore, chars_max: int, ids: list[str]
+        self, store: Store, chars_max: int, ids: list[str]
     ) -> None:
         created = (CreateAction("acme", id, id, "\u20ac" * 50, 0, False, "") for id in "012")
         await commit(store, CreateOrg("acme", "Acme", ""), *created)
-        keys = await store.some_contents("acme", limit=100, chars_max=chars_max)
+        keys = await store.read(OrgRemains("acme", limit=100, chars_max=chars_max))
         assert [*keys] == [*map(action_key, ids)]
 
     @pytest.mark.parametrize("parts", [0, 1, 3, 100])
     async def test_the_stored_state_follows_from_the_events_wherever_it_stops(
-        self, store: EventStore, parts: int
+        self, store: Store, parts: int
     ) -> None:
         await filled(store)
         await end(store)
@@ -164,18 +187,18 @@ class RemovalContract(Contract):
             keys = await some(store, 2)
             if keys:
                 await commit(store, ClearAway("acme", keys, ""))
-        stored: list[object] = [*await store.orgs()]
+        stored: list[object] = [*await store.read(AllOrgs())]
         for org_id in ("acme", "other"):
-            stored += await store.users(org_id)
-            stored += await store.members(org_id)
-            stored += (await store.actions(org_id)).items
-            flow = (await store.flow(org_id, TOKEN)).flow
+            stored += await store.read(UsersOf(org_id))
+            stored += await store.read(MembersOf(org_id))
+            stored += (await store.read(ActionsOf(org_id))).items
+            flow = (await store.read(FlowOf(org_id, TOKEN))).flow
             stored += [] if flow is None else [flow]
         for user_id in USERS:
-            stored += await store.tokens(user_id)
+            stored += await store.read(TokensOf(user_id))
         assert sorted(stored, key=repr) == sorted(await replayed(store), key=repr)
 
-    async def test_nothing_is_made_in_an_organisation_that_ended(self, store: EventStore) -> None:
+    async def test_nothing_is_made_in_an_organisation_that_ended(self, store: Store) -> None:
         await filled(store)
         await end(store)
         before = len(await store.events())
@@ -199,22 +222,20 @@ class RemovalContract(Contract):
         ],
     )
     async def test_a_user_is_gone_in_the_batch_that_ends_its_organisation(
-        self, store: EventStore, command: Command[object]
+        self, store: Store, command: Command[object]
     ) -> None:
         await filled(store)
         bob = await owner(store, "other", "bob", "other")
         with pytest.raises(Refusal, match=r"Errors\.User\.NotFound"):
             await commit(store, RemoveOrg("acme", bob, ""), command)
 
-    async def test_a_creation_in_the_batch_of_the_removal_is_refused(
-        self, store: EventStore
-    ) -> None:
+    async def test_a_creation_in_the_batch_of_the_removal_is_refused(self, store: Store) -> None:
         await filled(store)
         bob = await owner(store, "other", "bob", "other")
         with pytest.raises(Refusal, match="COMMAND-Ac4no"):
             await commit(store, RemoveOrg("acme", bob, ""), an_action("4", "acme"))
 
-    async def test_what_its_callers_delete_meanwhile_is_no_matter(self, store: EventStore) -> None:
+    async def test_what_its_callers_delete_meanwhile_is_no_matter(self, store: Store) -> None:
         await filled(store)
         await end(store)
         keys = await some(store, 100)
@@ -224,27 +245,27 @@ class RemovalContract(Contract):
         assert types.count("action.removed") == 3
         assert types[-3:] == ["action.removed"] * 3
 
-    async def test_what_a_user_was_given_meanwhile_goes_with_it(self, store: EventStore) -> None:
+    async def test_what_a_user_was_given_meanwhile_goes_with_it(self, store: Store) -> None:
         await filled(store)
         await end(store)
         await commit(store, CreateOrg("third", "Third", ""), AddMember("third", "ada", ROLES, ""))
         await commit(store, ClearAway("acme", (user_key("ada"), token_key("t1")), ""))
-        assert await store.tokens("ada") == []
-        assert await store.memberships("ada") == []
+        assert await store.read(TokensOf("ada")) == []
+        assert await store.read(MembershipsOf("ada")) == []
         types = [event.type for event in await store.events()]
         assert types.count("member.removed") == 3
         assert types[-1] == "user.removed"
 
     async def test_nothing_of_an_organisation_that_lives_is_cleared_away(
-        self, store: EventStore
+        self, store: Store
     ) -> None:
         await filled(store)
         with pytest.raises(Refusal, match="COMMAND-Wx8nr"):
             await commit(store, ClearAway("acme", (action_key("1"),), ""))
 
-    async def test_the_owner_who_was_to_stay_has_to_stay(self, store: EventStore) -> None:
+    async def test_the_owner_who_was_to_stay_has_to_stay(self, store: Store) -> None:
         await filled(store)
-        assert {member.id for member in await store.instance_owners()} == {
+        assert {member.id for member in await store.read(InstanceOwners())} == {
             f"{org}:{user}" for org in ("acme", "other") for user in USERS
         }
         bob = await owner(store, "other", "bob", "other")
@@ -262,9 +283,9 @@ class RemovalContract(Contract):
         ):
             with pytest.raises(Refusal, match="COMMAND-Wx6lo"):
                 await commit(store, first, RemoveOrg("acme", bob, ""))
-        assert len(await store.orgs()) == 2
+        assert len(await store.read(AllOrgs())) == 2
 
-    async def test_of_two_owners_who_go_at_once_one_stays(self, store: EventStore) -> None:
+    async def test_of_two_owners_who_go_at_once_one_stays(self, store: Store) -> None:
         await filled(store)
         await commit(
             store,
@@ -290,7 +311,10 @@ class RemovalContract(Contract):
             ):
                 with pytest.raises(Refusal, match=r"Errors\.Member\.LastOwner"):
                     await commit(store, first, second)
-        assert {member.id for member in await store.instance_owners()} == {"acme:ada", "other:bob"}
+        assert {member.id for member in await store.read(InstanceOwners())} == {
+            "acme:ada",
+            "other:bob",
+        }
 
 
 class TestSqlite(OnSqlite, RemovalContract):

@@ -19,8 +19,8 @@ from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
 from server.store.files import UnsafeFile
-from server.store.folder import DataFolder
 from server.store.sqlite import SqliteEventStore
+from server.store.sqlite.folder import DataFolder
 from tests import placed
 from tests.commandline import Outcome, run
 

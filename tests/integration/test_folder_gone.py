@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from server.app import Application, Started
 from server.config import Config
-from server.store.contract import DataFolderInUse
+from server.store.errors import DataFolderInUse
 from server.store.sqlite.store import SqliteEventStore
 from tests.robustness.storage import WAYS, moved
 

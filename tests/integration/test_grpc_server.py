@@ -15,6 +15,7 @@ from server.identity.authorization import Authorizer
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
+from tests.named_answers import NamedAnswers
 from tests.refusals import DEADLINE_S, refused
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
@@ -37,15 +38,15 @@ class Faulty(ManagementServiceServicer):
         return pb.HealthzResponse()
 
 
-class Nobody:
+class Nobody(NamedAnswers):
     """Accounts of an instance without users."""
 
     async def _none(self, _: object) -> None:
         return None
 
-    token_by_hash = user = user_by_subject = org = _none
+    token_by_hash = user_by_id = user_by_subject = org_by_id = _none
 
-    async def memberships(self, user_id: str) -> list[Never]:
+    async def memberships_of(self, user_id: str) -> list[Never]:
         return []
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from server.domain.aggregates import Key, State, evolve
 from server.domain.events import RecordedEvent
-from server.store.contract import EventStore
+from server.store.engine import Store
+from server.store.read_model import ActionsOf
 from server.store.sqlite import SqliteEventStore
 
 EVENTS_A_READ = 10_000
@@ -66,14 +67,14 @@ async def check(folder: Path, log: Path) -> Verdict:
     )
 
 
-async def _all_events(store: EventStore) -> list[RecordedEvent]:
+async def _all_events(store: Store) -> list[RecordedEvent]:
     events: list[RecordedEvent] = []
     while some := await store.events(after=len(events), limit=EVENTS_A_READ):
         events.extend(some)
     return events
 
 
-async def _differing(store: EventStore, events: list[RecordedEvent]) -> int:
+async def _differing(store: Store, events: list[RecordedEvent]) -> int:
     expected: dict[Key, State | None] = {}
     orgs = {event.org_id for event in events}
     for event in events:
@@ -81,7 +82,7 @@ async def _differing(store: EventStore, events: list[RecordedEvent]) -> int:
         expected[key] = evolve(expected.get(key), event)
     stored: dict[Key, State | None] = {}
     for org_id in orgs:
-        for action in (await store.actions(org_id)).items:
+        for action in (await store.read(ActionsOf(org_id))).items:
             stored["action", action.id] = action
     actions = {key: state for key, state in expected.items() if key[0] == "action"}
     return sum(stored.get(key) != state for key, state in actions.items()) + len(

@@ -14,6 +14,7 @@ from server.commands.actions import CreateAction, DeactivateAction, ReactivateAc
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
+from server.store.read_model import OrgById
 from server.store.sqlite import SqliteEventStore
 
 
@@ -32,7 +33,7 @@ async def main(folder: Path, log: Path, writers: int) -> None:
     ids = IdGenerator(await store.claim_machine_id())
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as group:
-        if await store.org("org") is None:
+        if await store.read(OrgById("org")) is None:
             await queue.execute(CreateOrg("org", "org", ""))
         for _ in range(writers):
             group.create_task(write(queue, ids.next(), descriptor))

@@ -22,7 +22,7 @@ from server.rpc.errors import (
 from server.rpc.handlers import Context, Handler, MethodHandler
 from server.rpc.interceptors.access_log import code_name
 from server.rpc.metadata import InvalidMetadata
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.threads import TooManyWaiting
 
 log = structlog.get_logger()

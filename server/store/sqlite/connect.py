@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.files import check
 
 WAL_MAX_BYTES: Final = 16 << 20

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from server.domain.action import ActionState
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 QUICK_MAX_S: Final = 1.0
 """Max seconds of a start for the quick check."""

@@ -5,18 +5,17 @@ Machine ids and the log of runs do not follow from events, and stay.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from typing import Final
 
 from server.domain.aggregates import Key, State, flows_of
 from server.domain.events import RecordedEvent
 from server.domain.projection import Projection
-from server.store.contract import StorageError, Writes
+from server.store.engine import Progress
+from server.store.errors import StorageError
+from server.store.log import Writes
 from server.store.sqlite import rows, state_tables
 from server.store.sqlite.tables import SELECT_EVENTS, TABLES
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Takes how many events were applied, of how many."""
 
 EVENTS_AT_ONCE: Final = 256
 """Events between two writes of the states that they change."""

@@ -14,7 +14,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import ActionsByTrigger, Flow, FlowType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 Row: TypeAlias = Sequence[Any]
 """As sqlite3 types what it gives."""

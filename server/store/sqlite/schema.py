@@ -9,7 +9,7 @@ import sqlite3
 from importlib import resources
 from typing import Final, NamedTuple
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 APPLICATION_ID: Final = 1094931529
 

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from server.domain.aggregates import Key, Name, State
-from server.store.contract import Writes
+from server.store.log import Writes
 from server.store.sqlite.rows import Row
 from server.store.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
 

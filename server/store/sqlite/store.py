@@ -13,40 +13,29 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from server.clock import Clock, wall_clock
-from server.domain.action import Action
-from server.domain.aggregates import Key
 from server.domain.events import RecordedEvent
-from server.domain.org import Member, Org
-from server.domain.user import Token, User
-from server.store.contract import (
-    Contents,
-    Decide,
-    EndedOrg,
-    FlowRead,
-    Needs,
-    Page,
-    StorageError,
-)
-from server.store.folder import DataFolder
-from server.store.presence import Presence
-from server.store.queries import EVERY_ACTION, ActionsQuery
+from server.store.engine import AS_USUAL, Opening, Progress
+from server.store.errors import StorageError
+from server.store.log import Decide, LastEvent, Needs
+from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.store.sqlite.connect import Access, storage
+from server.store.sqlite.folder import DataFolder
+from server.store.sqlite.presence import Presence
+from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
 from server.store.sqlite.reader import Reader
-from server.store.sqlite.rebuild import Progress
 from server.store.sqlite.worker import Worker
-from server.store.sqlite.writer import AS_USUAL, Opening, Writer
+from server.store.sqlite.writer import Writer
 
 DATABASE_FILE: Final = "events.sqlite"
 
-TRIGGER_AT_ONCE_MAX: Final = 16
-"""Actions of a trigger that are read as a point is: 5 µs each, a millisecond at their largest."""
+_EXCLUSIVE: Final = "no room for the index of the database's log: backups wait for a restart"
 
 T = TypeVar("T")
 
 
 class SqliteEventStore:
-    """Implements `contract.EventStore` and `runs.RunStore`; made by `open`."""
+    """Implements `engine.Store`; made by `open`."""
 
     def __init__(self, folder: DataFolder, writer: Writer, path: Path, writing: Worker) -> None:
         self._folder = folder
@@ -108,6 +97,10 @@ class SqliteEventStore:
         return self._writer.access is Access.ALONE
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        return (_EXCLUSIVE,) if self.is_exclusive else ()
+
+    @property
     def migrations(self) -> tuple[str, ...]:
         """The SQL files that were applied when this store was opened, in their order."""
         return self._writer.migrations
@@ -154,74 +147,19 @@ class SqliteEventStore:
     async def spare_machine_id(self) -> int:
         return self._points.spare_machine_id()
 
-    async def action(self, org_id: str, action_id: str) -> Action | None:
-        return self._points.action(org_id, action_id)
-
-    async def actions(self, org_id: str, query: ActionsQuery = EVERY_ACTION) -> Page:
-        return await self._read(lambda: self._lists.actions(org_id, query))
-
-    async def flow(self, org_id: str, type: int) -> FlowRead:
-        return await self._read(lambda: self._lists.flow(org_id, type))
-
-    async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]:
-        few = self._points.active_actions(org_id, type, trigger, most=TRIGGER_AT_ONCE_MAX)
-        if few is not None:
-            return few
-        return await self._read(lambda: self._lists.active_actions(org_id, type, trigger)) or ()
-
-    async def org(self, org_id: str) -> Org | None:
-        return self._points.org(org_id)
-
-    async def org_id_by_name(self, name: str) -> str | None:
-        return self._points.org_id_by_name(name)
-
-    async def first_org(self) -> Org | None:
-        return self._points.first_org()
-
-    async def orgs(self) -> Sequence[Org]:
-        return await self._read(self._lists.orgs)
-
-    async def ended_orgs(self) -> Sequence[EndedOrg]:
-        return await self._read(self._lists.ended_orgs)
-
-    async def contents(self, org_id: str) -> Contents:
-        return await self._read(lambda: self._lists.contents(org_id))
-
-    async def some_contents(self, org_id: str, *, limit: int, chars_max: int) -> Sequence[Key]:
-        return await self._read(lambda: self._lists.some_contents(org_id, limit, chars_max))
-
-    async def user(self, user_id: str) -> User | None:
-        return self._points.user(user_id)
-
-    async def user_by_subject(self, subject: str) -> User | None:
-        return self._points.user_by_subject(subject)
-
-    async def users(self, org_id: str) -> Sequence[User]:
-        return await self._read(lambda: self._lists.users(org_id))
-
-    async def member(self, org_id: str, user_id: str) -> Member | None:
-        return self._points.member(org_id, user_id)
-
-    async def members(self, org_id: str) -> Sequence[Member]:
-        return await self._read(lambda: self._lists.members(org_id))
-
-    async def instance_owners(self) -> Sequence[Member]:
-        return await self._read(self._lists.instance_owners)
-
-    async def memberships(self, user_id: str) -> Sequence[Member]:
-        return self._points.memberships(user_id)
-
-    async def token(self, token_id: str) -> Token | None:
-        return self._points.token(token_id)
-
-    async def token_by_hash(self, secret_hash: bytes) -> Token | None:
-        return self._points.token_by_hash(secret_hash)
-
-    async def tokens(self, user_id: str) -> Sequence[Token]:
-        return await self._read(lambda: self._lists.tokens(user_id))
+    async def read(self, query: Query[T]) -> T:
+        quick = QUICK.get(type(query))
+        if quick is not None:
+            answer: T = self._points.read(quick, query)
+            if answer is not NOT_QUICK:
+                return answer
+        return await self._read(lambda: self._lists.read(ANSWERS[type(query)], query))
 
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         return await self._read(lambda: self._lists.events(after, limit))
+
+    async def last_event(self) -> LastEvent:
+        return self._points.last_event()
 
     async def check(self) -> None:
         """Returns if the store can be read, and is where it was; keeps its last position.
@@ -229,15 +167,9 @@ class SqliteEventStore:
         Raises:
             StorageError: it is not.
         """
-        await self._read(self._lists.is_empty)
+        await self._read(self._lists.last_event)
         # Not by `_write`, which does not end before the disk does.
         await self._writing.submit(self._writer.check)
-
-    async def last_event_at(self) -> int:
-        return self._points.last_event_at()
-
-    async def is_empty(self) -> bool:
-        return self._points.is_empty()
 
     async def _begin(self) -> sqlite3.Connection:
         """Begin to write once no other program does: nobody but who writes waits for it."""

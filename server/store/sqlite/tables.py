@@ -58,6 +58,7 @@ class Table:
 
     Attributes:
         name: in SQL.
+        kind: of its states.
         loads: for 1, 2, 4, … `ROWS_MAX` ids; NULL stands for none. (Not a JSON array in one
             statement: json_each ends a text at its first NUL character.)
         inserts: for 1, 2, 4, … `ROWS_MAX` rows.
@@ -87,6 +88,7 @@ class Table:
         derived = derived or {}
         by_column = {**(encoders or {}), **{column: of[1] for column, of in derived.items()}}
         self.name = name
+        self.kind = kind
         self.to_state = to_state
         self.loads = {
             length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
@@ -150,6 +152,8 @@ TABLES: Final[Mapping[str, Table]] = {
     "token": Table("tokens", Token, rows.token),
 }
 """By type of aggregate."""
+
+BY_STATE: Final[Mapping[type[State], Table]] = {table.kind: table for table in TABLES.values()}
 
 ORGS_OF_ACTIONS: Final[Mapping[int, str]] = {
     length: f"SELECT id, org_id FROM actions WHERE id IN ({', '.join('?' * length)})"  # noqa: S608

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 R = TypeVar("R")
 T = TypeVar("T", covariant=True)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +18,9 @@ from server.clock import Clock
 from server.domain.action import Action
 from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
-from server.store.contract import Decide, Loaded, Needs, Writes
+from server.store.engine import AS_USUAL, Opening, Progress
 from server.store.files import check, make
-from server.store.position_file import PositionFile
-from server.store.presence import Presence
+from server.store.log import Decide, Loaded, Needs, Writes
 from server.store.runs import LoggedRun
 from server.store.sqlite import runs as run_log
 from server.store.sqlite import schema, state_tables
@@ -36,7 +34,9 @@ from server.store.sqlite.connect import (
     storage,
 )
 from server.store.sqlite.damage import check_quickly, check_whole
-from server.store.sqlite.rebuild import Progress, rebuild
+from server.store.sqlite.position_file import PositionFile
+from server.store.sqlite.presence import Presence
+from server.store.sqlite.rebuild import rebuild
 from server.store.sqlite.rows import event_row
 from server.store.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
 
@@ -50,22 +50,6 @@ RECENT_MAX_CHARS: Final = 8 << 10
 
 RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
 """Of actions in a flow: each takes about 128 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Says how a database is opened.
-
-    Attributes:
-        checks_whole: looks for damage everywhere, however long it takes.
-        accepts_loss: goes on without events that were written and are gone.
-    """
-
-    checks_whole: bool = False
-    accepts_loss: bool = False
-
-
-AS_USUAL: Final = Opening()
 
 
 class Writer:

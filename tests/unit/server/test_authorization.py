@@ -13,8 +13,9 @@ from server.identity.authorization import Authorizer
 from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.tokens import hash_of
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from tests.clocks import HandClock
+from tests.named_answers import NamedAnswers
 
 HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"
 SECRET = "act_" + "s" * 43
@@ -22,7 +23,7 @@ HEADER = f"Bearer {SECRET}"
 READ, WRITE = "org.action.read", "org.action.write"
 
 
-class Accounts:
+class Accounts(NamedAnswers):
     """One user of the organisation HOME; OTHER exists too; what is asked is counted."""
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class Accounts:
         token = self.token
         return token if token is not None and token.secret_hash == secret_hash else None
 
-    async def user(self, user_id: str) -> User | None:
+    async def user_by_id(self, user_id: str) -> User | None:
         return User(user_id, HOME, "someone", self.language, "", 1, 1, 1, 1)
 
     async def user_by_subject(self, subject: str) -> User | None:
@@ -53,10 +54,10 @@ class Accounts:
             User("200000000000000001", HOME, "someone", "", subject, 1, 1, 1, 1) if known else None
         )
 
-    async def org(self, org_id: str) -> Org | None:
+    async def org_by_id(self, org_id: str) -> Org | None:
         return Org(org_id, "somewhere", 1, 1, 1, 1) if org_id in self.orgs else None
 
-    async def memberships(self, user_id: str) -> Sequence[Member]:
+    async def memberships_of(self, user_id: str) -> Sequence[Member]:
         return [
             Member(f"{org_id}:{user_id}", org_id, user_id, roles, 1, 1, 1, 1)
             for org_id, roles in self.roles.items()
@@ -268,8 +269,8 @@ async def test_what_is_known_outlives_events_of_actions_and_flows(authorizer: Au
 
 async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: HandClock) -> None:
     class Slow(Accounts):
-        async def memberships(self, user_id: str) -> Sequence[Member]:
-            found = await super().memberships(user_id)
+        async def memberships_of(self, user_id: str) -> Sequence[Member]:
+            found = await super().memberships_of(user_id)
             slow.forget([happened("member")])
             return found
 

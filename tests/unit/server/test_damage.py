@@ -11,9 +11,11 @@ from structlog.testing import capture_logs
 
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
-from server.store.contract import StorageError
-from server.store.queries import EVERY_ACTION
-from server.store.sqlite import AS_USUAL, Opening, SqliteEventStore
+from server.store.action_lists import EVERY_ACTION
+from server.store.engine import AS_USUAL, Opening
+from server.store.errors import StorageError
+from server.store.read_model import ActionsOf, MembersOf
+from server.store.sqlite import SqliteEventStore
 from server.store.sqlite import connect as connect_module
 from tests.orgless import CreateOrglessAction
 
@@ -37,7 +39,7 @@ async def opened(folder: Path, opening: Opening = AS_USUAL) -> int:
     """Returns how many actions a start finds."""
     store = await SqliteEventStore.open(folder, opening=opening)
     try:
-        return (await store.actions("org")).total
+        return (await store.read(ActionsOf("org"))).total
     finally:
         await store.close()
 
@@ -179,7 +181,7 @@ async def test_an_action_of_an_unknown_state_is_listed(folder: Path) -> None:
         connection.execute("UPDATE actions SET state = 99 WHERE id = '5'")
     with capture_logs() as lines:
         store = await SqliteEventStore.open(folder, opening=Opening(checks_whole=True))
-    page = await store.actions("org", EVERY_ACTION)
+    page = await store.read(ActionsOf("org", EVERY_ACTION))
     await store.close()
     assert [action.id for action in page.items if action.state is ActionState.UNSPECIFIED] == ["5"]
     warnings = [line for line in lines if line["log_level"] == "warning"]
@@ -205,7 +207,7 @@ async def test_a_row_that_cannot_be_read_is_named(folder: Path) -> None:
         )
     store = await SqliteEventStore.open(folder)
     with pytest.raises(StorageError, match="table members: the row 'm' cannot be read"):
-        await store.members("org")
+        await store.read(MembersOf("org"))
     await store.close()
 
 

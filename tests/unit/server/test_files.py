@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.files import UnsafeFile, check, open_ours, risks_of
-from server.store.folder import DataFolder
 from server.store.sqlite import SqliteEventStore
+from server.store.sqlite.folder import DataFolder
 from tests import placed
 
 

@@ -11,7 +11,9 @@ from server.commands.queue import CommandQueue
 from server.first_start import make_owner
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
-from server.store.contract import Decide, Needs, StorageError
+from server.store.errors import StorageError
+from server.store.log import NO_EVENT, Decide, Needs
+from server.store.read_model import MembershipsOf, OrgById, TokenByHash, UserById
 from server.store.sqlite.store import SqliteEventStore
 from tests import placed
 from tests.threads import THREADS
@@ -64,11 +66,11 @@ async def test_owner_has_an_organisation_and_all_permissions(
 ) -> None:
     owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert owner is not None
-    org, user = await store.org(owner.org_id), await store.user(owner.user_id)
+    org, user = await store.read(OrgById(owner.org_id)), await store.read(UserById(owner.user_id))
     assert org is not None
     assert user is not None
     assert (org.name, user.name, user.org_id) == ("Default", "owner", owner.org_id)
-    (member,) = await store.memberships(owner.user_id)
+    (member,) = await store.read(MembershipsOf(owner.user_id))
     assert (member.org_id, member.roles) == (owner.org_id, ("IAM_OWNER",))
 
 
@@ -78,7 +80,7 @@ async def test_token_is_in_its_file_and_its_hash_in_the_store(
     owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert owner is not None
     assert text(token_file) == f"{owner.token}\n"
-    token = await store.token_by_hash(hash_of(owner.token))
+    token = await store.read(TokenByHash(hash_of(owner.token)))
     assert token is not None
     assert (token.user_id, token.expires_at) == (owner.user_id, None)
 
@@ -104,7 +106,7 @@ async def test_prepared_token_file_gets_no_secret(
     with pytest.raises(StorageError) as refused:
         await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
     assert str(refused.value).startswith(f"{token_file.with_name(name)}: {expected}")
-    assert await store.is_empty()
+    assert await store.last_event() == NO_EVENT
     assert placed.is_untouched(token_file)
 
 

@@ -9,7 +9,7 @@ from server.commands.owners import Owner, is_owned_without, needs_of
 from server.domain.aggregates import Key, State, member_key, org_key, user_key
 from server.domain.org import Member, Org
 from server.domain.user import User
-from server.store.contract import Loaded
+from server.store.log import Loaded
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 HOME = Org("h", "Home", 1, 100, 100, 2)

@@ -17,7 +17,8 @@ from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
-from server.store.contract import Decide, Loaded, Needs, StorageError
+from server.store.errors import StorageError
+from server.store.log import Decide, Loaded, Needs
 from tests.orgless import CreateOrglessAction
 
 States: TypeAlias = dict[Key, State | None]

@@ -4,7 +4,7 @@ import pytest
 
 from server.domain.refusals import Kind, Refusal
 from server.services.requests import actions_query, sorted_by
-from server.store.queries import (
+from server.store.action_lists import (
     ActionsQuery,
     IdFilter,
     Match,

@@ -16,8 +16,10 @@ from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
-from server.store.contract import DataFolderInUse, Decide, Loaded, Needs, StorageError, Writes
-from server.store.queries import ActionsQuery
+from server.store.action_lists import ActionsQuery
+from server.store.errors import DataFolderInUse, StorageError
+from server.store.log import Decide, Loaded, Needs, Writes
+from server.store.read_model import ActionById, ActionsOf, AllOrgs
 from server.store.sqlite import SqliteEventStore, schema
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.connect import Access, connect
@@ -88,9 +90,9 @@ async def test_closed_store_says_so(tmp_path: Path) -> None:
     store = await SqliteEventStore.open(tmp_path)
     await store.close()
     with pytest.raises(StorageError, match="event store is closed"):
-        await store.actions("org")
+        await store.read(ActionsOf("org"))
     with pytest.raises(StorageError, match="Cannot operate on a closed database"):
-        await store.action("org", "1")
+        await store.read(ActionById("org", "1"))
 
 
 async def test_commit_that_its_caller_left_ends_before_the_next_and_before_the_store(
@@ -228,7 +230,7 @@ async def test_full_disk_fails_writes_not_reads_until_there_is_room(
             outcomes = await asyncio.gather(
                 *(queue.execute(an_action(number)) for number in "234"), return_exceptions=True
             )
-            read = await store.action("org", "1")
+            read = await store.read(ActionById("org", "1"))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         assert [type(outcome) for outcome in outcomes] == [StorageError] * 3
@@ -273,7 +275,10 @@ async def test_a_program_that_writes_holds_up_writes_alone(
                 async with asyncio.timeout(10):
                     while len(begun) < attempts:
                         await asyncio.sleep(0.001)
-                assert [await store.orgs(), await store.action("org", action_id)] == [[], None]
+                assert [
+                    await store.read(AllOrgs()),
+                    await store.read(ActionById("org", action_id)),
+                ] == [[], None]
                 shell.execute("ROLLBACK")
                 assert (await write).id == action_id
     await store.close()
@@ -297,7 +302,7 @@ async def test_a_caller_that_leaves_while_another_program_writes_leaves_nothing_
     store: SqliteEventStore, shell: sqlite3.Connection
 ) -> None:
     left = asyncio.create_task(store.commit(Needs([], []), lambda _: Writes([], {}, [], {})))
-    await store.orgs()
+    await store.read(AllOrgs())
     left.cancel()
     shell.execute("ROLLBACK")
     with pytest.raises(asyncio.CancelledError):
@@ -367,11 +372,11 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
             if not any(isinstance(outcome, StorageError) for outcome in outcomes):
                 break
             assert stored == 3
-            assert (await store.actions("org", ActionsQuery(limit=1))).total == 3
+            assert (await store.read(ActionsOf("org", ActionsQuery(limit=1)))).total == 3
             failures += 1
     assert failures >= 10
     assert [event.aggregate_id for event in await store.events()] == [*"abdabcd"]
-    page = await store.actions("org")
+    page = await store.read(ActionsOf("org"))
     assert [(action.id, action.state) for action in page.items] == [("a", 2), ("d", 1), ("c", 2)]
     assert page.total == 3
     await store.close()

@@ -8,6 +8,7 @@ from server.commands.actions import DeleteAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.flow import Flow, FlowType, TriggerType
+from server.store.read_model import FlowOf
 from server.store.sqlite import SqliteEventStore, schema
 from tests.contract.stores import an_action, commit
 
@@ -21,7 +22,9 @@ def set_(type: int, trigger: int, *ids: str, org_id: str = "org") -> SetTriggerA
 
 async def flows(store: SqliteEventStore) -> list[Flow | None]:
     return [
-        (await store.flow(org_id, type)).flow for org_id in ("org", "other") for type in FlowType
+        (await store.read(FlowOf(org_id, type))).flow
+        for org_id in ("org", "other")
+        for type in FlowType
     ]
 
 

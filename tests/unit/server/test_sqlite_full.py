@@ -10,10 +10,11 @@ import orjson
 import pytest
 
 from server.commands.queue import CommandQueue
-from server.store.contract import StorageError
-from server.store.folder import DataFolder
+from server.store.errors import StorageError
+from server.store.read_model import ActionById
 from server.store.sqlite import SqliteEventStore
 from server.store.sqlite.connect import Access, access_to
+from server.store.sqlite.folder import DataFolder
 from tests.full_disk import full_disk
 from tests.orgless import CreateOrglessAction
 
@@ -35,7 +36,7 @@ async def folder(tmp_path: Path) -> Path:
 async def test_store_on_a_full_disk_is_read_and_written_once_there_is_room(folder: Path) -> None:
     with full_disk():
         store = await SqliteEventStore.open(folder)
-        read = await store.action("org", "1")
+        read = await store.read(ActionById("org", "1"))
         with pytest.raises(StorageError):
             await store.claim_machine_id()
         async with CommandQueue(store) as queue:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.store.queries import (
+from server.store import read_model
+from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
     IdFilter,
@@ -16,8 +17,10 @@ from server.store.queries import (
     Order,
     StateFilter,
 )
-from server.store.sqlite import SqliteEventStore, listing, schema, tables
-from server.store.sqlite.listing import Statement
+from server.store.read_model import ActionsOf, Query
+from server.store.sqlite import SqliteEventStore, action_lists, schema, tables
+from server.store.sqlite.action_lists import Statement
+from server.store.sqlite.read_model import ANSWERS, QUICK
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
 PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)
@@ -82,7 +85,7 @@ def test_page_is_read_from_its_index_and_nothing_is_sorted(
 ) -> None:
     for is_descending in (False, True):
         query = ActionsQuery(filters=filters, order=order, is_descending=is_descending)
-        assert plan(database, listing.page("org", query)) == [expected]
+        assert plan(database, action_lists.page("org", query)) == [expected]
 
 
 @pytest.mark.parametrize("order", Order)
@@ -108,7 +111,7 @@ def test_filter_that_finds_one_is_what_is_looked_up(
     expected: str,
 ) -> None:
     query = ActionsQuery(filters=filters, order=order)
-    assert plan(database, listing.page("org", query))[0] == expected
+    assert plan(database, action_lists.page("org", query))[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_filter_that_finds_one_is_what_is_looked_up(
 def test_matches_are_counted_without_a_look_at_their_rows(
     database: sqlite3.Connection, filters: tuple[ActionFilter, ...], expected: str
 ) -> None:
-    assert plan(database, listing.total("org", ActionsQuery(filters=filters))) == [expected]
+    assert plan(database, action_lists.total("org", ActionsQuery(filters=filters))) == [expected]
 
 
 async def test_actions_of_an_older_version_are_found_and_counted(
@@ -153,9 +156,9 @@ async def test_actions_of_an_older_version_are_found_and_counted(
             older.execute("INSERT INTO names VALUES (?, ?, ?, ?)", claimed)
     store = await SqliteEventStore.open(tmp_path)
     exact = ActionsQuery(filters=(NameFilter("äa", Match.WHOLE, ignores_case=True),))
-    found = await store.actions("o", exact)
+    found = await store.read(ActionsOf("o", exact))
     assert [action.id for action in found.items] == ["id1"]
-    assert [(await store.actions(org_id)).total for org_id in "opq"] == [2, 1, 0]
+    assert [(await store.read(ActionsOf(org_id))).total for org_id in "opq"] == [2, 1, 0]
     await store.close()
 
 
@@ -164,3 +167,26 @@ def test_organisations_that_ended_are_looked_for_among_what_was_removed(
 ) -> None:
     first, *_ = plan(database, Statement(tables.ENDED_ORGS, ()))
     assert first == "SEARCH removed USING PRIMARY KEY (aggregate_type=?)"
+
+
+def test_every_query_has_an_answer() -> None:
+    named = vars(read_model).values()
+    queries = {each for each in named if isinstance(each, type) and issubclass(each, Query)}
+    assert {*ANSWERS} == queries - {Query}
+
+
+def test_only_the_quick_answers_are_on_the_loop() -> None:
+    assert {query.__name__ for query in QUICK} == {
+        "ActionById",
+        "ActiveActions",
+        "FirstOrg",
+        "MemberOf",
+        "MembershipsOf",
+        "OrgById",
+        "OrgIdByName",
+        "TokenByHash",
+        "TokenById",
+        "UserById",
+        "UserBySubject",
+        "ViewedAt",
+    }

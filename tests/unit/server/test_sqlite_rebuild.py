@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from server.store.contract import DataFolderInUse, StorageError
-from server.store.folder import DataFolder
+from server.store.errors import DataFolderInUse, StorageError
 from server.store.sqlite import rebuild as rebuild_module
+from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import rebuild
 from tests import every_event
 from tests.every_event import rows

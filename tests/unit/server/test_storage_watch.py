@@ -8,7 +8,7 @@ import pytest
 
 from server import storage_watch
 from server.storage_watch import StorageWatch
-from server.store.contract import Needs, Writes
+from server.store.log import Needs, Writes
 from server.store.sqlite import SqliteEventStore
 from server.store.sqlite import writer as writer_module
 

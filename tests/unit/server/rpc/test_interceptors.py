@@ -13,7 +13,7 @@ from server.domain.refusals import Kind, Refusal
 from server.identity.caller import CALLER, Caller
 from server.logs import REQUEST_ID
 from server.rpc.metadata import Metadata, Pairs
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.threads import TooManyWaiting
 from tests.layered import GUARDED, OPEN, Context, Door, Indexed, answer
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from server.runs import log as run_log
 from server.runs.log import RunLog
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
 from tests.clocks import HOUR, SECOND, YEAR
 

@@ -33,6 +33,7 @@ from server.services import execution, execution_messages
 from server.services.execution import ExecutionService
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
+from tests.named_answers import NamedAnswers
 from tests.threads import THREADS
 
 T = TypeVar("T")
@@ -47,11 +48,11 @@ def an_action(id: str, *, allowed_to_fail: bool = False) -> Action:
     return Action(id, ORG, state, f"name{id}", f"s{id}", 10**9, allowed_to_fail, 1, 1, 1, 1)
 
 
-class Reads:
+class Reads(NamedAnswers):
     def __init__(self) -> None:
         self.actions = [an_action("1"), an_action("2", allowed_to_fail=True), an_action("3")]
 
-    async def action(self, org_id: str, action_id: str) -> Action | None:
+    async def action_by_id(self, org_id: str, action_id: str) -> Action | None:
         return next(
             (one for one in self.actions if (one.org_id, one.id) == (org_id, action_id)), None
         )

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from server.domain.action import Action
 from server.domain.names import fold
-from server.store.queries import (
+from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
     IdFilter,

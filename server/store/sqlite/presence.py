@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 
 Identity: TypeAlias = tuple[int, int]
 

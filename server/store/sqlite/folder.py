@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import orjson
 
-from server.store.contract import DataFolderInUse, StorageError
+from server.store.errors import DataFolderInUse, StorageError
 from server.store.files import open_ours
 
 LOCK_FILE: Final = "lock"

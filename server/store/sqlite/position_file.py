@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from server.store.contract import StorageError
+from server.store.errors import StorageError
 from server.store.files import check, make, open_ours
 
 NAME: Final = "last-position"

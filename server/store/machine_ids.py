@@ -1,0 +1,11 @@
+"""Defines how processes that make ids get a number each (`server.ids`)."""
+
+from typing import Protocol
+
+
+class MachineIds(Protocol):
+    async def claim_machine_id(self) -> int:
+        """Returns a machine id (16 bits) that no other process was given lately."""
+
+    async def spare_machine_id(self) -> int:
+        """Returns one for a process that cannot write now: random, and not claimed for long."""

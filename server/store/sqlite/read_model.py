@@ -1,0 +1,204 @@
+"""Answers the queries of the read model from the tables of current states.
+
+A point read takes microseconds, less than the way to another thread and back: `QUICK` has those.
+Rule: an answer that takes two statements reads both in one transaction.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
+
+from server.domain.action import Action, ActionState
+from server.domain.aggregates import Key, State, org_name
+from server.domain.flow import Flow, flow_id
+from server.domain.org import IAM_OWNER, Member, Org, member_id
+from server.domain.user import Token, User
+from server.store import read_model as queries
+from server.store.read_model import EndedOrg, FlowRead, Footprint, Page, Query
+from server.store.sqlite import action_lists, rows, tables
+from server.store.sqlite.rows import Row
+from server.store.sqlite.tables import select
+
+Answer: TypeAlias = Callable[[sqlite3.Connection, Any], Any]
+"""Takes the query that it answers; returns what the query says, or `NOT_QUICK`."""
+
+NOT_QUICK: Final = object()
+"""The answer of a quick one that would take long."""
+
+TRIGGER_AT_ONCE_MAX: Final = 16
+"""Max actions of a trigger that are read as a point is: 5 µs each, a millisecond at their
+largest."""
+
+_ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
+_FLOW: Final = select("flows", Flow, "id = ?")
+_NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
+
+
+def _action(connection: sqlite3.Connection, query: queries.ActionById) -> Action | None:
+    row = connection.execute(_ACTION, (query.action_id, query.org_id)).fetchone()
+    return None if row is None else rows.action(row)
+
+
+def _actions(connection: sqlite3.Connection, query: queries.ActionsOf) -> Page:
+    org_id, asked = query.org_id, query.query
+    with _at_one_moment(connection):
+        found = connection.execute(*action_lists.page(org_id, asked)).fetchall()
+        items = found[: asked.limit or None]
+        is_last_page = len(items) == len(found) and (found or not asked.offset)
+        if asked.filters and is_last_page:
+            total = asked.offset + len(items)
+        else:
+            (total,) = connection.execute(*action_lists.total(org_id, asked)).fetchone() or (0,)
+        viewed_at = _viewed_at(connection, None)
+    return Page([rows.action(row) for row in items], total, viewed_at)
+
+
+def _flow(connection: sqlite3.Connection, query: queries.FlowOf) -> FlowRead:
+    with _at_one_moment(connection):
+        flow = _flow_alone(connection, query.org_id, query.type)
+        actions = {} if flow is None else _actions_by_id(connection, flow.action_ids)
+    return FlowRead(flow, actions)
+
+
+def _active_actions(
+    connection: sqlite3.Connection, query: queries.ActiveActions, *, most: int | None = None
+) -> Sequence[Action] | object:
+    with _at_one_moment(connection):
+        flow = _flow_alone(connection, query.org_id, query.type)
+        ids = () if flow is None else flow.actions_of(query.trigger)
+        if most is not None and len(ids) > most:
+            return NOT_QUICK
+        actions = _actions_by_id(connection, ids)
+    found = (actions[id] for id in ids)
+    return [action for action in found if action.state is ActionState.ACTIVE]
+
+
+def _org_id_by_name(connection: sqlite3.Connection, query: queries.OrgIdByName) -> str | None:
+    row = connection.execute(_NAME_OWNER, org_name(query.name)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _ended_orgs(connection: sqlite3.Connection, _: queries.EndedOrgs) -> Sequence[EndedOrg]:
+    return [EndedOrg(*row) for row in connection.execute(tables.ENDED_ORGS)]
+
+
+def _org_footprint(connection: sqlite3.Connection, query: queries.OrgFootprint) -> Footprint:
+    whose = {"org_id": query.org_id}
+    with _at_one_moment(connection):
+        counts = {
+            kind: connection.execute(f"SELECT count(*) {those}", whose).fetchone()[0]
+            for kind, those in tables.GOING_WITH_ORG.items()
+        }
+    return Footprint(counts["action"], counts["user"], counts["member"], counts["token"])
+
+
+def _org_remains(connection: sqlite3.Connection, query: queries.OrgRemains) -> Sequence[Key]:
+    values = {"org_id": query.org_id, "limit": query.limit}
+    for kind, those in tables.GOING_WITH_ORG.items():
+        chars = "length(script)" if kind == "action" else "0"
+        found = connection.execute(f"SELECT id, {chars} {those} LIMIT :limit", values).fetchall()
+        if found:
+            sums = accumulate(row[1] for row in found)
+            fitting = sum(so_far <= query.chars_max for so_far in sums)
+            return [(kind, row[0]) for row in found[: fitting or 1]]
+    return ()
+
+
+def _viewed_at(connection: sqlite3.Connection, _: queries.ViewedAt | None) -> int:
+    (at,) = connection.execute(_VIEWED_AT).fetchone() or (0,)
+    return int(at)
+
+
+def _one(
+    kind: type[State],
+    condition: str,
+    values: Callable[[Any], Row] = lambda _: (),
+) -> Answer:
+    """Returns what answers with the state of a row, or None."""
+    table = tables.BY_STATE[kind]
+    sql, to_state = select(table.name, kind, condition), table.to_state
+
+    def answer(connection: sqlite3.Connection, query: object) -> State | None:
+        row = connection.execute(sql, values(query)).fetchone()
+        return None if row is None else to_state(row)
+
+    return answer
+
+
+def _all(
+    kind: type[State],
+    condition: str,
+    values: Callable[[Any], Row] = lambda _: (),
+) -> Answer:
+    """Returns what answers with the states of all rows, in order of creation."""
+    table = tables.BY_STATE[kind]
+    sql = select(table.name, kind, f"{condition} ORDER BY position")
+
+    def answer(connection: sqlite3.Connection, query: object) -> Sequence[State]:
+        return [table.to_state(row) for row in connection.execute(sql, values(query)).fetchall()]
+
+    return answer
+
+
+QUICK: Final[Mapping[type[Query[Any]], Answer]] = {
+    queries.ActionById: _action,
+    queries.ActiveActions: partial(_active_actions, most=TRIGGER_AT_ONCE_MAX),
+    queries.OrgById: _one(Org, "id = ?", lambda query: (query.org_id,)),
+    queries.OrgIdByName: _org_id_by_name,
+    queries.FirstOrg: _one(Org, "true ORDER BY position LIMIT 1"),
+    queries.UserById: _one(User, "id = ?", lambda query: (query.user_id,)),
+    queries.UserBySubject: _one(
+        User, "subject = ? AND subject <> ''", lambda query: (query.subject,)
+    ),
+    queries.MemberOf: _one(
+        Member, "id = ?", lambda query: (member_id(query.org_id, query.user_id),)
+    ),
+    queries.MembershipsOf: _all(Member, "user_id = ?", lambda query: (query.user_id,)),
+    queries.TokenById: _one(Token, "id = ?", lambda query: (query.token_id,)),
+    queries.TokenByHash: _one(Token, "secret_hash = ?", lambda query: (query.secret_hash,)),
+    queries.ViewedAt: _viewed_at,
+}
+"""Answers that take microseconds, or are `NOT_QUICK`."""
+
+ANSWERS: Final[Mapping[type[Query[Any]], Answer]] = {
+    **QUICK,
+    queries.ActionsOf: _actions,
+    queries.FlowOf: _flow,
+    queries.ActiveActions: _active_actions,
+    queries.AllOrgs: _all(Org, "true"),
+    queries.EndedOrgs: _ended_orgs,
+    queries.OrgFootprint: _org_footprint,
+    queries.OrgRemains: _org_remains,
+    queries.UsersOf: _all(User, "org_id = ?", lambda query: (query.org_id,)),
+    queries.MembersOf: _all(Member, "org_id = ?", lambda query: (query.org_id,)),
+    queries.InstanceOwners: _all(Member, f"instr(roles, '\"{IAM_OWNER}\"')"),
+    queries.TokensOf: _all(Token, "user_id = ?", lambda query: (query.user_id,)),
+}
+"""All answers, by type of query."""
+
+
+@contextlib.contextmanager
+def _at_one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Makes what is read inside agree with itself, whatever is committed meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _flow_alone(connection: sqlite3.Connection, org_id: str, type: int) -> Flow | None:
+    row = connection.execute(_FLOW, (flow_id(org_id, type),)).fetchone()
+    return None if row is None else rows.flow(row)
+
+
+def _actions_by_id(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, Action]:
+    actions: dict[str, Action] = {}
+    for some in tables.chunks([*ids]):
+        for row in connection.execute(tables.TABLES["action"].loads[len(some)], some):
+            actions[row[0]] = rows.action(row)
+    return actions

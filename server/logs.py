@@ -12,7 +12,6 @@ import json
 import logging
 import re
 import sys
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,13 +21,10 @@ from structlog.typing import EventDict, WrappedLogger
 
 from server.config import LogFormat
 from server.line_writer import LineWriter
+from server.rpc.call_info import CALL
 
 _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""Request id of the current call; empty outside of calls."""
 
 _GRPC: Final = "grpc._cython.cygrpc"
 _CLIENT_LEFT: Final = "ExecuteBatchError raised in core"
@@ -101,8 +97,9 @@ def _dropped(count: int) -> EventDict:
 
 
 def _with_request_id(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-    if request_id := REQUEST_ID.get():
-        event.setdefault("request_id", request_id)
+    call = CALL.get(None)
+    if call is not None and call.request_id:
+        event.setdefault("request_id", call.request_id)
     return event
 
 

@@ -1,12 +1,6 @@
-"""The caller of the call under way.
+"""Names the caller of a call."""
 
-Rule: only the authorization interceptor sets it; whoever serves a call that needs a permission may
-read it, at every door.
-"""
-
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +15,3 @@ class Caller:
     user_id: str
     org_id: str
     language: str = ""
-
-
-CALLER: Final[ContextVar[Caller]] = ContextVar("caller")

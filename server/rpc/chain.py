@@ -10,12 +10,12 @@ without the request.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Never, TypeAlias, TypeVar
 
 import grpc
 
+from server.rpc.call_info import CALL, CallInfo
 from server.rpc.handlers import (
     Handler,
     MethodHandler,
@@ -23,19 +23,12 @@ from server.rpc.handlers import (
     with_handler,
     without_request,
 )
-from server.rpc.metadata import Metadata
 
 WRAPPED_MAX: Final = 10_000
 """Max wrapped methods that are kept; more means that a handler is made for each call."""
 
-METADATA: Final[ContextVar[Metadata]] = ContextVar("metadata")
-"""Metadata of the current call; grpc.aio builds it anew each time that it is asked."""
-
-_REFUSAL: Final[ContextVar[Exception]] = ContextVar("refusal")
-"""Error by which the gate refuses the current call."""
-
-Admit: TypeAlias = Callable[[Metadata], Awaitable[None]]
-"""Returns if a call may go on, raises if not."""
+Admit: TypeAlias = Callable[[CallInfo], Awaitable[None]]
+"""Returns if a call may go on, raises if not; may set its caller."""
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -134,15 +127,15 @@ class Chain(grpc.aio.ServerInterceptor):
         method_handler = await continuation(handler_call_details)
         if method_handler is None:
             return self.find_other and self.find_other(handler_call_details.method)
-        metadata: Metadata = handler_call_details.invocation_metadata
-        METADATA.set(metadata)
+        call = CallInfo(handler_call_details.invocation_metadata)
+        CALL.set(call)
         key = (id(method_handler), handler_call_details.method)
         wrapped = self._wrapped.get(key) or self._wrap(key, method_handler)
         if wrapped.admit is not None:
             try:
-                await wrapped.admit(metadata)
+                await wrapped.admit(call)
             except Exception as refusal:  # noqa: BLE001  the refused handler raises it again
-                _REFUSAL.set(refusal.with_traceback(None))
+                call.refusal = refusal.with_traceback(None)
                 return wrapped.refused
         return wrapped.admitted
 
@@ -178,4 +171,5 @@ def _wrapped_by(
 
 
 async def _refuse(_request: object, _context: object) -> Never:
-    raise _REFUSAL.get()
+    # No local variable, as the traceback would refer to it: a cycle.
+    raise CALL.get().refusal or LookupError("the gate has admitted the call")

@@ -4,15 +4,14 @@ Follows docs/api.md "Languages": the language that the caller's user prefers, th
 `accept-language`, then the same as grpc-gateway forwards it, then the default.
 """
 
-from server.identity.caller import CALLER
 from server.locale import Locale, Texts
-from server.rpc.chain import METADATA
+from server.rpc.call_info import current_call
 from server.rpc.metadata import metadata_text
 
 
 def texts_of_call(locale: Locale) -> Texts:
-    caller = CALLER.get(None)
-    metadata = METADATA.get(())
+    call = current_call()
+    caller, metadata = call.caller, call.metadata
     return locale.best(
         caller.language if caller else "",
         metadata_text(metadata, "accept-language"),

@@ -5,7 +5,7 @@ Follows docs/api.md "AdminService" and "Organisations".
 
 from typing import Final
 
-from server.identity.caller import CALLER
+from server.rpc.call_info import current_caller
 from server.services.org_lists import fill_org, list_orgs, org_not_found, tests_of
 from server.store.read_model import AllOrgs, FirstOrg, OrgById, ReadModel, ViewedAt
 from server.threads import ThreadPool
@@ -46,7 +46,7 @@ class AdminService(AdminServiceServicer):
         viewed_at = await self._reads.read(ViewedAt())
         orgs = await self._reads.read(AllOrgs())
         if len(orgs) > INLINE_MAX_ORGS:
-            org_id = CALLER.get().org_id
+            org_id = current_caller().org_id
             return await self._threads.run(
                 org_id, list_orgs, request, tests, orgs, viewed_at=viewed_at
             )

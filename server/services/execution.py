@@ -16,8 +16,8 @@ from actions.v1 import execution_pb2 as pb
 from actions.v1.execution_pb2_grpc import ExecutionServiceServicer
 from server.clock import Clock, wall_clock
 from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, not_found
-from server.identity.caller import CALLER
 from server.ids import IdGenerator
+from server.rpc.call_info import current_caller
 from server.rpc.errors import DetailedRefusal
 from server.runs.recorder import Figures, Made, Records
 from server.runs.shortening import cut, shortened
@@ -87,7 +87,7 @@ class ExecutionService(ExecutionServiceServicer):
         self, request: pb.RunTriggerRequest, context: object
     ) -> pb.RunTriggerResponse:
         started = time.monotonic_ns()
-        caller = CALLER.get()
+        caller = current_caller()
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
         actions = await self._reads.read(ActiveActions(caller.org_id, flow, trigger))
         scripts = tuple(map(requests.script_of, actions))
@@ -129,7 +129,7 @@ class ExecutionService(ExecutionServiceServicer):
     async def TestAction(
         self, request: pb.TestActionRequest, context: object
     ) -> pb.TestActionResponse:
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
         if request.HasField("script"):
             script = requests.script_to_test(request.script)
@@ -151,7 +151,7 @@ class ExecutionService(ExecutionServiceServicer):
     async def CheckScript(
         self, request: pb.CheckScriptRequest, context: object
     ) -> pb.CheckScriptResponse:
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         try:
             check = await self._executor.check(request.script, request.name, org_id=org_id)
         except ExecutionError as error:
@@ -171,7 +171,7 @@ class ExecutionService(ExecutionServiceServicer):
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
         query = requests.runs_query(request)
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         page = await self._records.runs.page(org_id, query)
         if sum(map(len, page.contents)) > INLINE_MAX_BYTES:
             return await self._threads.run(org_id, messages.list_runs, page)
@@ -180,7 +180,7 @@ class ExecutionService(ExecutionServiceServicer):
     async def ListActionMetrics(
         self, request: pb.ListActionMetricsRequest, context: object
     ) -> pb.ListActionMetricsResponse:
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         figures = self._records.figures(org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
         set_time(response.since, self._records.since)
@@ -197,7 +197,7 @@ class ExecutionService(ExecutionServiceServicer):
         is_much = context.ByteSize() > INLINE_MAX_BYTES
         try:
             if is_much:
-                org_id = CALLER.get().org_id
+                org_id = current_caller().org_id
                 return await self._threads.run(org_id, _pack, flow, trigger, context)
             return _pack(flow, trigger, context)
         except ExecutionError as error:
@@ -208,7 +208,7 @@ class ExecutionService(ExecutionServiceServicer):
     ) -> T:
         """Makes a message, in a thread if there is much to tell."""
         if messages.is_much(result):
-            return await self._threads.run(CALLER.get().org_id, tell, *args, **named)
+            return await self._threads.run(current_caller().org_id, tell, *args, **named)
         return tell(*args, **named)
 
     def _keep(

@@ -13,9 +13,9 @@ from server.domain.action import Action
 from server.domain.flow import TRIGGERS, flow_type, trigger_type
 from server.domain.org import Org
 from server.domain.refusals import not_found
-from server.identity.caller import CALLER
 from server.ids import IdGenerator
 from server.locale import Locale
+from server.rpc.call_info import current_caller
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
 from server.services.no_change import takes_unchanged
@@ -66,7 +66,7 @@ class ManagementService(ManagementServiceServicer):
 
     async def GetMyOrg(self, request: pb.GetMyOrgRequest, context: object) -> pb.GetMyOrgResponse:
         response = pb.GetMyOrgResponse()
-        org_lists.fill_org(response.org, await self._org(CALLER.get().org_id))
+        org_lists.fill_org(response.org, await self._org(current_caller().org_id))
         return response
 
     async def GetOrgByDomainGlobal(
@@ -87,7 +87,7 @@ class ManagementService(ManagementServiceServicer):
         self, request: pb.ListActionsRequest, context: object
     ) -> pb.ListActionsResponse:
         query = requests.actions_query(request)
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         page = await self._reads.read(ActionsOf(org_id, query))
         sorting_column = requests.sorted_by(request)
         if _is_much(page.items):
@@ -97,7 +97,7 @@ class ManagementService(ManagementServiceServicer):
     async def GetAction(
         self, request: pb.GetActionRequest, context: object
     ) -> pb.GetActionResponse:
-        action = await self._reads.read(ActionById(CALLER.get().org_id, request.id))
+        action = await self._reads.read(ActionById(current_caller().org_id, request.id))
         if action is None:
             raise not_found("Errors.Action.NotFound", "QUERY-GEfnb")
         response = pb.GetActionResponse()
@@ -107,7 +107,7 @@ class ManagementService(ManagementServiceServicer):
     async def CreateAction(
         self, request: pb.CreateActionRequest, context: object
     ) -> pb.CreateActionResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         action = await self._commands.execute(
             commands.CreateAction(
                 org_id=caller.org_id,
@@ -126,7 +126,7 @@ class ManagementService(ManagementServiceServicer):
     async def UpdateAction(
         self, request: pb.UpdateActionRequest, context: object
     ) -> pb.UpdateActionResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         action = await self._commands.execute(
             commands.UpdateAction(
                 org_id=caller.org_id,
@@ -146,7 +146,7 @@ class ManagementService(ManagementServiceServicer):
     async def DeactivateAction(
         self, request: pb.DeactivateActionRequest, context: object
     ) -> pb.DeactivateActionResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         action = await self._commands.execute(
             commands.DeactivateAction(caller.org_id, request.id, caller.user_id),
             or_unchanged=takes_unchanged(),
@@ -158,7 +158,7 @@ class ManagementService(ManagementServiceServicer):
     async def ReactivateAction(
         self, request: pb.ReactivateActionRequest, context: object
     ) -> pb.ReactivateActionResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         action = await self._commands.execute(
             commands.ReactivateAction(caller.org_id, request.id, caller.user_id),
             or_unchanged=takes_unchanged(),
@@ -170,7 +170,7 @@ class ManagementService(ManagementServiceServicer):
     async def DeleteAction(
         self, request: pb.DeleteActionRequest, context: object
     ) -> pb.DeleteActionResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         await self._commands.execute(
             commands.DeleteAction(caller.org_id, request.id, caller.user_id)
         )
@@ -193,7 +193,7 @@ class ManagementService(ManagementServiceServicer):
         type, texts = flow_type(request.type), texts_of_call(self._locale)
         if type is None:
             return messages.get_flow(None, NOTHING_SET, texts)
-        org_id = CALLER.get().org_id
+        org_id = current_caller().org_id
         read = await self._reads.read(FlowOf(org_id, type))
         if _is_much(read.actions.values()):
             return await self._threads.run(org_id, messages.get_flow, type, read, texts)
@@ -202,7 +202,7 @@ class ManagementService(ManagementServiceServicer):
     async def ClearFlow(
         self, request: pb.ClearFlowRequest, context: object
     ) -> pb.ClearFlowResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         flow = await self._commands.execute(
             flow_commands.ClearFlow(caller.org_id, flow_type(request.type), caller.user_id),
             or_unchanged=takes_unchanged(),
@@ -214,7 +214,7 @@ class ManagementService(ManagementServiceServicer):
     async def SetTriggerActions(
         self, request: pb.SetTriggerActionsRequest, context: object
     ) -> pb.SetTriggerActionsResponse:
-        caller = CALLER.get()
+        caller = current_caller()
         flow = await self._commands.execute(
             flow_commands.SetTriggerActions(
                 org_id=caller.org_id,

@@ -8,7 +8,7 @@ Rule: which refusals are of this kind is the domain's to say, and the batch deci
 from typing import Final
 
 from server.domain.refusals import Kind, Refusal
-from server.rpc.chain import METADATA
+from server.rpc.call_info import current_call
 from server.rpc.metadata import metadata_value
 
 KEY: Final = "x-actions-no-change"
@@ -22,7 +22,7 @@ def takes_unchanged() -> bool:
     Raises:
         Refusal: it says something else than that.
     """
-    value = metadata_value(METADATA.get(()), KEY)
+    value = metadata_value(current_call().metadata, KEY)
     if value is None or value == _OK:
         return value is not None
     got = repr(value[:_SHOWN_CHARS])

@@ -13,12 +13,11 @@ from multidict import CIMultiDict
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.identity.authorization import Authorizer
-from server.identity.caller import CALLER
 from server.identity.issuer_keys import Found
 from server.identity.jwks import Key
 from server.identity.jwts import Jwts
 from server.identity.tokens import new_secret
-from server.rpc.chain import METADATA
+from server.rpc.call_info import CallInfo
 from server.rpc.interceptors.authorization import Authorization
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
@@ -77,9 +76,9 @@ def _known(token: Callable[[Signer], str]) -> Callable[[], object]:
     admit: Any = gate.admit(METHOD)
 
     def call() -> object:
-        METADATA.set(metadata)  # as the chain does
-        _finished(admit(metadata))
-        return CALLER.get().user_id
+        info = CallInfo(metadata)  # as the chain makes it
+        _finished(admit(info))
+        return info.caller and info.caller.user_id
 
     if call() != USER_ID:
         raise WrongAnswer("authorization lets nobody pass, or somebody else")

@@ -7,7 +7,7 @@ from typing import Final
 import grpc
 import structlog
 
-from server.identity.caller import CALLER
+from server.rpc.call_info import CALL
 from server.rpc.chain import Interceptor
 from server.rpc.handlers import Context, Handler, MethodHandler
 
@@ -34,7 +34,7 @@ class AccessLog(Interceptor):
                 outcome = grpc.StatusCode.UNKNOWN
                 raise
             finally:
-                caller = CALLER.get(None)
+                caller = CALL.get().caller
                 log.info(
                     "call",
                     method=method,

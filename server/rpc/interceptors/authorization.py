@@ -9,8 +9,8 @@ from typing import Final
 
 from server.domain.refusals import Kind, Refusal
 from server.identity.authorization import Authorizer
-from server.identity.caller import CALLER
 from server.identity.permissions import PUBLIC_METHODS
+from server.rpc.call_info import CallInfo
 from server.rpc.chain import Admit, Gate
 from server.rpc.metadata import InvalidMetadata, Metadata, metadata_text, metadata_value
 from server.rpc.pacing import Pace
@@ -19,7 +19,7 @@ ORG_ID_KEY: Final = "x-zitadel-orgid"
 
 
 class Authorization(Gate):
-    """Admits public methods, and callers with a permission; sets `CALLER`.
+    """Admits public methods, and callers with a permission, whom it adds to `CallInfo`.
 
     Refusals of callers without a valid token are spaced out, as such calls cost their caller
     nothing.
@@ -36,7 +36,8 @@ class Authorization(Gate):
         if permission is None:
             return None if method in PUBLIC_METHODS else _refused(method)
 
-        async def admit(metadata: Metadata) -> None:
+        async def admit(call: CallInfo) -> None:
+            metadata = call.metadata
             authorization = metadata_text(metadata, "authorization")
             try:
                 try:
@@ -51,7 +52,7 @@ class Authorization(Gate):
                 if refusal.kind is Kind.UNAUTHENTICATED:
                     await pace.turn()
                 raise
-            CALLER.set(caller)
+            call.caller = caller
 
         return admit
 
@@ -67,7 +68,7 @@ def _org_id(metadata: Metadata) -> str:
 
 
 def _refused(method: str) -> Admit:
-    async def admit(_metadata: Metadata) -> None:
+    async def admit(_call: CallInfo) -> None:
         raise Refusal(Kind.PERMISSION_DENIED, f"{method} is neither public nor has a permission")
 
     return admit

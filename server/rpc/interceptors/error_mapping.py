@@ -10,7 +10,7 @@ import structlog
 from grpc.aio import BaseError, UsageError
 
 from server.domain.refusals import Refusal
-from server.logs import REQUEST_ID
+from server.rpc.call_info import CALL
 from server.rpc.chain import Interceptor
 from server.rpc.errors import (
     STORAGE_FAILED,
@@ -71,7 +71,7 @@ class ErrorMapping(Interceptor):
 
 def _fault(method: str, error: BaseException) -> CallFailure:
     log.error("call failed", method=method, exc_info=error)
-    return internal(REQUEST_ID.get(""))
+    return internal(CALL.get().request_id)
 
 
 def _unimplemented(method: str, context: Context) -> CallFailure | None:

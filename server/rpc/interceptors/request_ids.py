@@ -7,8 +7,8 @@ from typing import Any, Final, Never
 
 import grpc
 
-from server.logs import REQUEST_ID
-from server.rpc.chain import METADATA, Interceptor
+from server.rpc.call_info import CALL
+from server.rpc.chain import Interceptor
 from server.rpc.handlers import Context, Handler, MethodHandler
 from server.rpc.metadata import Pairs, metadata_text
 
@@ -25,7 +25,7 @@ _VALID: Final = re.compile(r"[!-~]{1,128}")
 
 
 class RequestIds(Interceptor):
-    """Sets `REQUEST_ID`; it is the caller's, if that is valid."""
+    """Sets the request id of the call; it is the caller's, if that is valid."""
 
     def __init__(self) -> None:
         # Unique without asking the system for randomness in each call.
@@ -39,14 +39,15 @@ class RequestIds(Interceptor):
         new_id = self._new_id
 
         async def call(request: object, context: Context) -> object:
-            metadata = METADATA.get()
+            info = CALL.get()
+            metadata = info.metadata
             if isinstance(metadata, tuple):
                 request_id = _valid(metadata_text(metadata, REQUEST_ID_KEY)) or new_id()
                 context = _Identified(context, request_id)
             else:
                 # The transcoder has chosen one, and writes it into its answer itself.
                 request_id = metadata_text(metadata, REQUEST_ID_KEY) or new_id()
-            REQUEST_ID.set(request_id)
+            info.request_id = request_id
             answering = handler(request, context)
             del request  # as in every interceptor: the last user of the request frees its memory
             return await answering

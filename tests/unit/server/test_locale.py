@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from server.identity.caller import CALLER, Caller
+from server.identity.caller import Caller
 from server.locale import WANTED_MAX_CHARS, Locale, Texts, load, load_all
-from server.rpc.chain import METADATA
+from server.rpc.call_info import CALL, CallInfo
 from server.rpc.language import texts_of_call
 
 EN, DE, PT_BR = Texts({}), Texts({}), Texts({})
@@ -77,8 +77,7 @@ def test_user_then_header_then_default(
     language: str, metadata: tuple[tuple[str, str], ...], texts: Texts
 ) -> None:
     def call() -> Texts:
-        CALLER.set(Caller("1", "2", language))
-        METADATA.set(metadata)
+        CALL.set(CallInfo(metadata, caller=Caller("1", "2", language)))
         return texts_of_call(LOCALE)
 
     assert copy_context().run(call) is texts

@@ -12,6 +12,7 @@ import structlog
 from server import line_writer, logs
 from server.config import LogFormat
 from server.line_writer import LineWriter
+from server.rpc.call_info import CALL, CallInfo
 
 WAIT_S = 10
 
@@ -97,10 +98,10 @@ def test_without_access_log_doors_tell_only_what_is_worth_a_warning(
 def test_the_standard_library_logs_into_the_same_lines() -> None:
     output = io.BytesIO()
     writer = logs.set_up("json", output=output)
-    token = logs.REQUEST_ID.set("r1")
+    token = CALL.set(CallInfo(request_id="r1"))
     logging.getLogger("transcoder.app").warning("lost %s", "it")
     logging.getLogger("transcoder.app").debug("not shown")
-    logs.REQUEST_ID.reset(token)
+    CALL.reset(token)
     entry = json.loads(written(writer, output))
     assert entry == {
         "time": entry["time"],

@@ -5,7 +5,7 @@ from contextvars import copy_context
 import pytest
 
 from server.domain.refusals import Kind, Refusal
-from server.rpc.chain import METADATA
+from server.rpc.call_info import CALL, CallInfo
 from server.services.no_change import takes_unchanged
 
 Pairs = tuple[tuple[str, str], ...]
@@ -13,7 +13,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 def taken(metadata: Pairs) -> bool:
     def call() -> bool:
-        METADATA.set(metadata)
+        CALL.set(CallInfo(metadata))
         return takes_unchanged()
 
     return copy_context().run(call)

@@ -13,8 +13,9 @@ from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.domain.action import Action
 from server.domain.refusals import Kind, Refusal
-from server.identity.caller import CALLER, Caller
+from server.identity.caller import Caller
 from server.ids import IdGenerator
+from server.rpc.call_info import CALL, CallInfo
 from server.services import management, messages
 from server.services.management import ManagementService
 from server.store.sqlite.store import SqliteEventStore
@@ -46,7 +47,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
 
 @pytest_asyncio.fixture
 async def service(store: SqliteEventStore) -> AsyncIterator[ManagementService]:
-    CALLER.set(Caller("200000000000000001", ORG))
+    CALL.set(CallInfo(caller=Caller("200000000000000001", ORG)))
     queue = CommandQueue(store)
     await queue.start()
     for org_id in (ORG, OTHER):
@@ -73,7 +74,7 @@ def us(details: object_pb2.ObjectDetails) -> tuple[int, int]:
 
 
 def calling_for(org_id: str) -> None:
-    CALLER.set(Caller("200000000000000001", org_id))
+    CALL.set(CallInfo(caller=Caller("200000000000000001", org_id)))
 
 
 async def test_healthz_answers(service: ManagementService) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import pytest
 
-from server.logs import REQUEST_ID
+from server.rpc.call_info import CALL
 from server.rpc.chain import Chain
 from server.rpc.handlers import MethodHandler
 from tests.layered import OPEN, Context, Details, Door, answer
@@ -111,7 +111,7 @@ async def test_plain_function_runs_off_the_loop_with_the_calls_context_variables
     def handler(_request: object, _context: object) -> str:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
-        return REQUEST_ID.get()
+        return CALL.get().request_id
 
     assert await door.call(handler, Context((("x-request-id", "abc"),))) == "abc"
 

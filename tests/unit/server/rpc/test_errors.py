@@ -8,7 +8,7 @@ from google.rpc.status_pb2 import Status
 
 from server.domain.refusals import Kind, Refusal
 from server.locale import Locale, Texts, load_all
-from server.rpc.chain import METADATA
+from server.rpc.call_info import CALL, CallInfo
 from server.rpc.errors import CallFailures
 from zitadel.message_pb2 import ErrorDetail
 
@@ -113,7 +113,7 @@ def test_what_is_kept_is_kept_by_language() -> None:
 
 def answered(failures: CallFailures, refusal: Refusal, wanted: str) -> str:
     def call() -> str:
-        METADATA.set((("accept-language", wanted),))
+        CALL.set(CallInfo((("accept-language", wanted),)))
         return failures.of(refusal).message
 
     return copy_context().run(call)

@@ -10,8 +10,8 @@ from grpc.aio import AbortError, UsageError
 from structlog.testing import capture_logs
 
 from server.domain.refusals import Kind, Refusal
-from server.identity.caller import CALLER, Caller
-from server.logs import REQUEST_ID
+from server.identity.caller import Caller
+from server.rpc.call_info import CALL
 from server.rpc.metadata import Metadata, Pairs
 from server.store.errors import StorageError
 from server.threads import TooManyWaiting
@@ -44,7 +44,7 @@ def raising(error: BaseException) -> Callable[[object, object], Any]:
 
 
 async def request_id_seen(_request: object, _context: object) -> str:
-    return REQUEST_ID.get()
+    return CALL.get().request_id
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ async def test_streams_cannot_take_the_places_of_calls() -> None:
 
 
 async def caller_seen(_request: object, _context: object) -> Caller | None:
-    return CALLER.get(None)
+    return CALL.get().caller
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from google.protobuf import json_format
 from actions.v1 import execution_pb2 as pb
 from server.domain.action import Action, ActionState
 from server.domain.refusals import Kind, Refusal
-from server.identity.caller import CALLER, Caller
+from server.identity.caller import Caller
 from server.ids import IdGenerator
+from server.rpc.call_info import CALL, CallInfo
 from server.rpc.errors import DetailedRefusal
 from server.runs import recorder
 from server.runs.recorder import Records
@@ -128,7 +129,7 @@ def log() -> Log:
 
 @pytest.fixture
 def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
-    CALLER.set(Caller(ADA, ORG))
+    CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = Records(log, since=NOW, lines=False)
     return ExecutionService(
         reads, engine, records, IdGenerator(7), threads=THREADS, clock=lambda: NOW
@@ -320,7 +321,7 @@ async def test_actions_are_counted_for_their_organisation(
     assert (second.action_id, second.name, second.runs) == ("2", "name2", 2)
     assert (second.failures, second.timeouts, second.kills) == (1, 1, 1)
     assert (second.duration.ToMicroseconds(), second.queue_time.ToMicroseconds()) == (4_000_002, 14)
-    CALLER.set(Caller(ADA, OTHER))
+    CALL.set(CallInfo(caller=Caller(ADA, OTHER)))
     assert not (await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)).actions
 
 
@@ -430,7 +431,7 @@ async def test_runs_are_listed_as_they_were_logged(service: ExecutionService, lo
 async def test_a_run_is_a_line_in_the_log_where_calls_are(
     reads: Reads, engine: Engine, log: Log, lines: bool, expected: list[str]
 ) -> None:
-    CALLER.set(Caller(ADA, ORG))
+    CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = Records(log, since=NOW, lines=lines)
     service = ExecutionService(reads, engine, records, IdGenerator(7), threads=THREADS)
     with structlog.testing.capture_logs() as captured:
@@ -454,7 +455,7 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
 async def test_an_action_that_fails_in_a_run_is_a_warning(
     reads: Reads, engine: Engine, log: Log, lines: bool
 ) -> None:
-    CALLER.set(Caller(ADA, ORG))
+    CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     service = ExecutionService(
         reads, engine, Records(log, since=NOW, lines=lines), IdGenerator(7), threads=THREADS
     )

@@ -1,0 +1,57 @@
+"""Holds what is known of the current call.
+
+The chain makes one `CallInfo` when the headers of a call arrive; interceptors fill it in, and
+whatever serves the call may read it.
+Rule: it travels in one context variable, as grpc.aio refuses another HandlerCallDetails than its
+own.
+"""
+
+from contextvars import ContextVar
+from typing import Final
+
+from server.identity.caller import Caller
+from server.rpc.metadata import Metadata
+
+
+class CallInfo:
+    """One call.
+
+    Attributes:
+        metadata: of the request; grpc.aio builds it anew each time that it is asked.
+        request_id: empty until `RequestIds` has set it.
+        caller: None until `Authorization` has set it, and in public methods.
+        refusal: the error by which the gate refuses the call.
+    """
+
+    __slots__ = ("caller", "metadata", "refusal", "request_id")
+
+    def __init__(
+        self, metadata: Metadata = (), *, request_id: str = "", caller: Caller | None = None
+    ) -> None:
+        self.metadata = metadata
+        self.request_id = request_id
+        self.caller = caller
+        self.refusal: Exception | None = None
+
+
+CALL: Final[ContextVar[CallInfo]] = ContextVar("call")
+"""The current call; unset outside of calls."""
+
+
+def current_call() -> CallInfo:
+    """Returns the current call; outside of calls, an empty one."""
+    return CALL.get(None) or CallInfo()
+
+
+def current_caller() -> Caller:
+    """Returns the caller of the current call.
+
+    Raises:
+        LookupError: there is no call, or its method is public.
+    """
+    caller = CALL.get().caller
+    if caller is None:
+        raise LookupError(
+            "expected the method to require a permission, got a call without a caller"
+        )
+    return caller

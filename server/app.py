@@ -37,7 +37,7 @@ from server.rpc.interceptors import service_chain
 from server.rpc.interceptors.request_ids import NO_CACHE
 from server.rpc.validation.message_checks import checks_of
 from server.runs.log import RunLog
-from server.runs.recorder import Records
+from server.runs.recorder import RunRecorder
 from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
@@ -252,14 +252,14 @@ class Application:
         self._running.push_async_callback(executor.close)
         return executor
 
-    def _records(self, store: Store) -> Records:
+    def _records(self, store: Store) -> RunRecorder:
         config = self._config
         runs = RunLog(
             store, keep_s=config.runs_keep_days * _DAY_S, max_bytes=config.runs_max_mib * _MIB
         )
         runs.start()
         self._running.push_async_callback(runs.close)
-        return Records(runs, since=wall_clock(), lines=config.access_log)
+        return RunRecorder(runs, since=wall_clock(), lines=config.access_log)
 
     def _jwts(self) -> Jwts | None:
         """What verifies JWTs, if there are to be any; its keys are fetched meanwhile."""

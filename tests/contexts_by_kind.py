@@ -7,8 +7,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from server.scripts.contract import JSON, Trigger
+from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
+from server.scripts.triggers import Trigger
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -21,7 +22,7 @@ _VALUES: Final = """[
   {}, {"a": 1}, {"a": ["x"]}, {"__proto__": {"a": 1}}, {"constructor": 1, "length": 5},
   {"grants": [{}]}, {"metadata": [{"key": "k", "value": {"a": [1]}}]}
 ]"""
-VALUES: Final[tuple[JSON, ...]] = (*json.loads(_VALUES), "x" * 50_000)
+VALUES: Final[tuple[JsonValue, ...]] = (*json.loads(_VALUES), "x" * 50_000)
 
 READS_ALL: Final = """function f(ctx, api) {
   const read = (value, depth) => {
@@ -39,20 +40,20 @@ READS_ALL: Final = """function f(ctx, api) {
 }"""
 
 
-def read_as_json(trigger: Trigger, context: JSON) -> dict[str, JSON]:
+def read_as_json(trigger: Trigger, context: JsonValue) -> dict[str, JsonValue]:
     """A context as it is read, as JSON."""
-    read: dict[str, JSON] = msgspec.to_builtins(contexts.read(*trigger, context))
+    read: dict[str, JsonValue] = msgspec.to_builtins(contexts.read(*trigger, context))
     return read
 
 
-def variants(trigger: Trigger) -> Iterator[tuple[str, JSON]]:
+def variants(trigger: Trigger) -> Iterator[tuple[str, JsonValue]]:
     """The trigger's example with one value replaced, and the path of that."""
     example = contexts.example(*trigger)
     for path, value in itertools.product(_paths(example), VALUES):
         yield _named(path), _with(example, path, value)
 
 
-def _paths(value: JSON) -> Iterator[Path]:
+def _paths(value: JsonValue) -> Iterator[Path]:
     yield ()
     if isinstance(value, dict):
         for name, member in value.items():
@@ -67,7 +68,7 @@ def _named(path: Path) -> str:
     return f"context{''.join(steps)}"
 
 
-def _with(context: JSON, path: Path, value: JSON) -> JSON:
+def _with(context: JsonValue, path: Path, value: JsonValue) -> JsonValue:
     if not path:
         return value
     rest = path[1:]

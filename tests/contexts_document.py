@@ -12,9 +12,9 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from server.domain.flow import FlowType, TriggerType
-from server.scripts.contract import TRIGGERS, Trigger
 from server.scripts.host import contexts
 from server.scripts.host.context_schema import CONTEXTS, INTEGER_MAX
+from server.scripts.triggers import ALL_TRIGGERS, Trigger
 
 _Schema: TypeAlias = Mapping[str, Any]
 
@@ -34,11 +34,13 @@ Made by `python -m tests.contexts_document > docs/contexts.md`.
 
 def document() -> str:
     references, objects = msgspec.json.schema_components(
-        [CONTEXTS[trigger] for trigger in TRIGGERS], ref_template="{name}"
+        [CONTEXTS[trigger] for trigger in ALL_TRIGGERS], ref_template="{name}"
     )
-    names = {trigger: schema["$ref"] for trigger, schema in zip(TRIGGERS, references, strict=True)}
+    names = {
+        trigger: schema["$ref"] for trigger, schema in zip(ALL_TRIGGERS, references, strict=True)
+    }
     texts = [_TOP]
-    by_example = sorted(TRIGGERS, key=lambda trigger: (_example(trigger), trigger))
+    by_example = sorted(ALL_TRIGGERS, key=lambda trigger: (_example(trigger), trigger))
     for triggers in sorted([*group] for _, group in groupby(by_example, _example)):
         first = triggers[0]
         texts += [

@@ -16,7 +16,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from server.config.address import listening
 from server.config.errors import InvalidSetting
-from server.scripts.host.addresses import Entries
+from server.scripts.host.addresses import AddressList
 from server.urls import may_be_fetched
 
 T_co = TypeVar("T_co", covariant=True)
@@ -163,7 +163,7 @@ def _switch(value: object) -> bool:
 
 def _hosts(value: object) -> tuple[str, ...]:
     hosts = _names(value)
-    Entries(hosts)
+    AddressList(hosts)
     return hosts
 
 

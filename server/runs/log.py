@@ -22,15 +22,15 @@ from server.clock import Clock, text_of, wall_clock
 from server.store.errors import StorageError
 from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
 
-WAITING_MAX_BYTES: Final = 8 << 20
+RUNS_WAITING_MAX_BYTES: Final = 8 << 20
 """Runs in memory, as `LoggedRun.size` counts them."""
 
-BATCH_MAX: Final = 256
-BATCH_MAX_BYTES: Final = 1 << 20
+RUNS_BATCH_MAX: Final = 256
+RUNS_BATCH_MAX_BYTES: Final = 1 << 20
 """Runs in one transaction, which every write of the service waits for: some milliseconds."""
 
-GATHER_S: Final = 0.2
-RETRY_S: Final = 5.0
+RUNS_GATHER_S: Final = 0.2
+RUNS_RETRY_S: Final = 5.0
 PRUNE_S: Final = 600.0
 """Seconds between two passes that delete runs that are too old."""
 
@@ -52,7 +52,7 @@ class RunLog:
         *,
         keep_s: float,
         max_bytes: int,
-        waiting_max_bytes: int = WAITING_MAX_BYTES,
+        waiting_max_bytes: int = RUNS_WAITING_MAX_BYTES,
         clock: Clock = wall_clock,
     ) -> None:
         """Logs nothing yet.
@@ -127,13 +127,13 @@ class RunLog:
                 if not self._is_failing:
                     log.warning("runs cannot be logged now", reason=str(error))
                 self._is_failing = True
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(RUNS_RETRY_S)
                 continue
             self._is_failing = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PRUNE_S):
                     await self._added.wait()
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(RUNS_GATHER_S)
             self._added.clear()
 
     async def _delete_old(self) -> None:
@@ -193,9 +193,9 @@ class RunLog:
         """Takes the oldest that wait; and their size."""
         batch = [self._waiting.popleft()]
         size = batch[0].size
-        while self._waiting and len(batch) < BATCH_MAX:
+        while self._waiting and len(batch) < RUNS_BATCH_MAX:
             size += self._waiting[0].size
-            if size > BATCH_MAX_BYTES:
+            if size > RUNS_BATCH_MAX_BYTES:
                 return batch, size - self._waiting[0].size
             batch.append(self._waiting.popleft())
         return batch, size

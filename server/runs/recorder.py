@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import structlog
 
 from actions.v1 import execution_pb2 as pb
-from server.runs.shortening import shortened
+from server.runs.shortening import shorten_results
 from server.scripts.contract import ActionResult
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.timestamps import set_duration, set_time
@@ -24,7 +24,7 @@ COUNTED_MAX: Final = 10_000
 log = structlog.get_logger()
 
 
-class Log(Protocol):
+class RunLogWriter(Protocol):
     """The log of runs."""
 
     @property
@@ -36,7 +36,7 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class StartedRun:
     """A run, but for what it did.
 
     Attributes:
@@ -69,10 +69,10 @@ class Figures:
     duration_us: int = 0
 
 
-class Records:
+class RunRecorder:
     """Keeps what there is to know of runs."""
 
-    def __init__(self, runs: Log, *, since: int, lines: bool) -> None:
+    def __init__(self, runs: RunLogWriter, *, since: int, lines: bool) -> None:
         """Count from now on.
 
         Args:
@@ -89,7 +89,7 @@ class Records:
         """Of the organisation's actions, by id; the one that ran last comes last."""
         return [(id, figures) for (org, id), figures in self._figures.items() if org == org_id]
 
-    def count(self, made: Made, result: ActionResult) -> None:
+    def count(self, made: StartedRun, result: ActionResult) -> None:
         """Put it to the figures; one that failed is worth a line, whatever else is logged."""
         key = (made.org_id, result.action_id)
         figures = self._figures.pop(key, None) or Figures(result.name)
@@ -116,7 +116,7 @@ class Records:
 
     def keep(
         self,
-        made: Made,
+        made: StartedRun,
         state: pb.RunState.ValueType,
         results: Sequence[pb.ActionResult],
         duration_us: int,
@@ -124,7 +124,7 @@ class Records:
         """Have the run logged."""
         if self._lines:
             _log_line(made, state, results, duration_us)
-        told, is_shortened = shortened(results, CONTENT_MAX_BYTES)
+        told, is_shortened = shorten_results(results, CONTENT_MAX_BYTES)
         run = pb.Run(
             id=made.id,
             flow_type=str(made.flow_type),
@@ -150,7 +150,7 @@ class Records:
 
 
 def _log_line(
-    made: Made,
+    made: StartedRun,
     state: pb.RunState.ValueType,
     results: Sequence[pb.ActionResult],
     duration_us: int,

@@ -13,7 +13,7 @@ _FRAME: Final = 4
 """Bytes around a message of such a size in another."""
 
 
-def shortened(
+def shorten_results(
     results: Sequence[pb.ActionResult], max_bytes: int
 ) -> tuple[Sequence[pb.ActionResult], bool]:
     """As much as fits, and whether that is not all; the last that ran is always there."""
@@ -39,7 +39,7 @@ def shortened(
     return bare[first:end], True
 
 
-def cut(text: str, max_bytes: int) -> str:
+def shorten_text(text: str, max_bytes: int) -> str:
     """As much of it as fits, in UTF-8; what was cut ends in an ellipsis."""
     if len(text) * 4 <= max_bytes or len(encoded := text.encode()) <= max_bytes:
         return text

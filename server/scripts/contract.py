@@ -7,30 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
-TIMEOUT_MAX_NS: Final = 20 * 10**9
+RUN_TIMEOUT_MAX_NS: Final = 20 * 10**9
 """The most an action may take; also what one without a timeout of its own may take."""
 
 EVALUATE_MAX_NS: Final = 5 * 10**9
 """The part of it in which the script itself must be evaluated, before its function is called."""
 
-Level: TypeAlias = Literal["debug", "info", "warn", "error"]
+LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
-Trigger: TypeAlias = tuple[int, int]
-"""Flow type and trigger type, as the API numbers them."""
 
-TRIGGERS: Final[tuple[Trigger, ...]] = (
-    (1, 1),
-    (1, 2),
-    (1, 3),
-    (2, 4),
-    (2, 5),
-    (3, 1),
-    (3, 2),
-    (3, 3),
-    (4, 6),
-)
+def effective_timeout_ns(timeout_ns: int) -> int:
+    """Returns what an action may take, by its stored timeout."""
+    return timeout_ns if 0 < timeout_ns < RUN_TIMEOUT_MAX_NS else RUN_TIMEOUT_MAX_NS
 
 
 class ExecutionError(Exception):
@@ -70,7 +60,7 @@ class Script:
 
     @property
     def effective_timeout_ns(self) -> int:
-        return self.timeout_ns if 0 < self.timeout_ns < TIMEOUT_MAX_NS else TIMEOUT_MAX_NS
+        return effective_timeout_ns(self.timeout_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +95,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    level: Level
+    level: LogLevel
     text: str
 
 
@@ -147,20 +137,20 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class MetadataEffect:
     key: str
     value: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class GrantEffect:
     project_id: str
     project_grant_id: str
     roles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class AttributeEffect:
     name: str
     name_format: str
     values: tuple[str, ...]
@@ -178,11 +168,11 @@ class Effects:
         attributes: of the SAML response.
     """
 
-    claims: Mapping[str, JSON]
+    claims: Mapping[str, JsonValue]
     fields: Mapping[str, str | bool | int]
-    metadata: tuple[Metadata, ...]
-    grants: tuple[Grant, ...]
-    attributes: tuple[Attribute, ...]
+    metadata: tuple[MetadataEffect, ...]
+    grants: tuple[GrantEffect, ...]
+    attributes: tuple[AttributeEffect, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +191,7 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ScriptCheck:
     """What can be said of a script without calling its function.
 
     Attributes:

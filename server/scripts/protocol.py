@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
+from server.scripts.triggers import PRE_USERINFO, Trigger
+
 HEAD: Final = struct.Struct(">IB")
 
 FRAME_MAX_BYTES: Final = 4 << 20
@@ -28,11 +30,11 @@ Every line before it costs each context a little; a script has all places but th
 """
 
 
-FIRST_TRIGGER: Final = (2, 4)
+FIRST_TRIGGER: Final[Trigger] = PRE_USERINFO
 """A worker makes its first context for this one, before it is told of any."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """Of a frame; what its payload is."""
 
     RUN = 1
@@ -57,7 +59,7 @@ class FrameError(Exception):
     """Octets that are no frame."""
 
 
-def frame(kind: Kind, payload: bytes) -> bytes:
+def frame(kind: FrameKind, payload: bytes) -> bytes:
     return HEAD.pack(len(payload), kind) + payload
 
 
@@ -82,7 +84,7 @@ class FrameReader:
         self._size_max = size_max
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[Kind, bytes]]:
+    def feed(self, data: bytes) -> Iterator[tuple[FrameKind, bytes]]:
         """Every frame that is whole now.
 
         Raises:
@@ -98,6 +100,6 @@ class FrameReader:
             payload = bytes(self._buffer[HEAD.size : HEAD.size + size])
             del self._buffer[: HEAD.size + size]
             try:
-                yield Kind(kind), payload
+                yield FrameKind(kind), payload
             except ValueError:
                 raise FrameError(f"a frame of kind {kind}") from None

@@ -19,23 +19,23 @@ from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, 
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.rpc.errors import DetailedRefusal
-from server.runs.recorder import Figures, Made, Records
-from server.runs.shortening import cut, shortened
+from server.runs.recorder import Figures, RunRecorder, StartedRun
+from server.runs.shortening import shorten_results, shorten_text
 from server.scripts.contract import (
     BadContext,
-    Check,
     ExecutionError,
     Overloaded,
     PackedContext,
     RunRequest,
     RunResult,
     Script,
+    ScriptCheck,
     Unavailable,
 )
 from server.scripts.host import contexts
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
-from server.services.values import Unfit, fill_struct, object_of
+from server.services.values import NotRepresentable, fill_struct, object_of
 from server.store.read_model import ActionById, ActiveActions, ReadModel
 from server.threads import ThreadPool, TooManyWaiting
 from server.timestamps import set_duration, set_time
@@ -57,20 +57,20 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Executor(Protocol):
+class ScriptRunner(Protocol):
     """What runs scripts."""
 
     async def run(self, request: RunRequest) -> RunResult: ...
 
-    async def check(self, source: str, name: str, *, org_id: str = "") -> Check: ...
+    async def check(self, source: str, name: str, *, org_id: str = "") -> ScriptCheck: ...
 
 
 class ExecutionService(ExecutionServiceServicer):
     def __init__(
         self,
         reads: ReadModel,
-        executor: Executor,
-        records: Records,
+        executor: ScriptRunner,
+        records: RunRecorder,
         ids: IdGenerator,
         *,
         threads: ThreadPool,
@@ -93,7 +93,7 @@ class ExecutionService(ExecutionServiceServicer):
         scripts = tuple(map(requests.script_of, actions))
         packed = await self._packed(flow, trigger, request)
         del request  # takes many times the memory of what is packed, and a run may wait long
-        made = Made(
+        made = StartedRun(
             id=self._ids.next() if scripts else "",
             org_id=caller.org_id,
             user_id=caller.user_id,
@@ -184,7 +184,7 @@ class ExecutionService(ExecutionServiceServicer):
         figures = self._records.figures(org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
         set_time(response.since, self._records.since)
-        if len(figures) > messages.MUCH:
+        if len(figures) > messages.LARGE_COUNT:
             await self._threads.run(org_id, _fill_metrics, response, figures)
         else:
             _fill_metrics(response, figures)
@@ -207,13 +207,13 @@ class ExecutionService(ExecutionServiceServicer):
         self, result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs
     ) -> T:
         """Makes a message, in a thread if there is much to tell."""
-        if messages.is_much(result):
+        if messages.is_large(result):
             return await self._threads.run(current_caller().org_id, tell, *args, **named)
         return tell(*args, **named)
 
     def _keep(
         self,
-        made: Made,
+        made: StartedRun,
         state: pb.RunState.ValueType,
         results: Sequence[pb.ActionResult],
         started: int,
@@ -237,7 +237,7 @@ def _results(result: RunResult, scripts: Sequence[Script]) -> list[pb.ActionResu
 
 
 def _response(result: RunResult, results: Sequence[pb.ActionResult]) -> pb.RunTriggerResponse:
-    actions, is_shortened = shortened(results, RESULTS_MAX_BYTES)
+    actions, is_shortened = shorten_results(results, RESULTS_MAX_BYTES)
     response = pb.RunTriggerResponse(actions=actions, is_shortened=is_shortened)
     _fill_effects(response.effects, result)
     return response
@@ -253,7 +253,7 @@ def _tested(result: RunResult, script: Script) -> pb.TestActionResponse:
 def _fill_effects(message: pb.Effects, result: RunResult) -> None:
     try:
         messages.fill_effects(message, result.effects)
-    except Unfit as error:
+    except NotRepresentable as error:
         raise failed_precondition("Errors.Execution.ClaimUnfit", "RUN-Uc8wf") from error
 
 
@@ -285,11 +285,11 @@ def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult
 def _failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
     """The answer of a run that failed, by the last of the actions that ran."""
     last = results[-1]
-    text = cut(last.failure.text, TEXT_MAX_BYTES)
+    text = shorten_text(last.failure.text, TEXT_MAX_BYTES)
     told = pb.ActionResult()
     told.CopyFrom(last)
     told.failure.text = text
-    actions, is_shortened = shortened([*results[:-1], told], DETAIL_MAX_BYTES)
+    actions, is_shortened = shorten_results([*results[:-1], told], DETAIL_MAX_BYTES)
     detail = pb.RunFailure(
         run_id=run_id,
         actions=actions,

@@ -3,14 +3,14 @@
 from typing import Final
 
 from actions.v1 import execution_pb2 as pb
-from server.scripts.contract import JSON, ActionResult, Effects, Failure, RunResult
+from server.scripts.contract import ActionResult, Effects, Failure, JsonValue, RunResult
 from server.scripts.host.claims import OVERRIDABLE
 from server.services.execution_requests import page_token
 from server.services.values import fill_value
 from server.store.runs import RunsPage
 from server.timestamps import set_duration
 
-MUCH: Final = 1000
+LARGE_COUNT: Final = 1000
 """Values in claims, lines of logs, or figures of actions, from which on it takes milliseconds to
 make messages."""
 
@@ -67,10 +67,10 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
         )
 
 
-def is_much(result: RunResult) -> bool:
+def is_large(result: RunResult) -> bool:
     """Whether telling it holds up others."""
-    left = MUCH - sum(len(action.logs) for action in result.actions)
-    waiting: list[JSON] = [*result.effects.claims.values()]
+    left = LARGE_COUNT - sum(len(action.logs) for action in result.actions)
+    waiting: list[JsonValue] = [*result.effects.claims.values()]
     while waiting and left > 0:
         left -= 1
         value = waiting.pop()

@@ -11,13 +11,11 @@ from server.domain.action import Action, ActionState
 from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
 from server.domain.org import Org
 from server.locale import Texts
+from server.scripts.contract import effective_timeout_ns
 from server.store.read_model import FlowRead, Page
 from server.timestamps import set_time
 from zitadel import action_pb2, message_pb2, object_pb2
 from zitadel import management_pb2 as pb
-
-TIMEOUT_NS_MAX: Final = 20 * 10**9
-"""What readers are told when the stored timeout is none, or longer."""
 
 _NS: Final = 10**9
 
@@ -111,9 +109,7 @@ def fill_action(message: action_pb2.Action, action: Action) -> None:
     message.state = _STATES[action.state]
     message.name = action.name
     message.script = action.script
-    timeout_ns = action.timeout_ns
-    if not 0 < timeout_ns < TIMEOUT_NS_MAX:
-        timeout_ns = TIMEOUT_NS_MAX
+    timeout_ns = effective_timeout_ns(action.timeout_ns)
     message.timeout.seconds, message.timeout.nanos = divmod(timeout_ns, _NS)
     message.allowed_to_fail = action.allowed_to_fail
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import Struct, Value
 
-from server.scripts.contract import JSON
+from server.scripts.contract import JsonValue
 
 LEVELS_MAX: Final = 30
 """Of objects and arrays in each other. Each takes three messages, and parsers take 100 at most."""
@@ -16,15 +16,15 @@ LEVELS_MAX: Final = 30
 EXACT_MAX: Final = 2**53
 
 
-class Unfit(ValueError):
+class NotRepresentable(ValueError):
     """A value that a Value cannot hold: too deep, or a number beyond all doubles."""
 
 
-def object_of(struct: Struct) -> dict[str, JSON]:
+def object_of(struct: Struct) -> dict[str, JsonValue]:
     return {name: json_of(value) for name, value in struct.fields.items()}
 
 
-def json_of(value: Value) -> JSON:
+def json_of(value: Value) -> JsonValue:
     match value.WhichOneof("kind"):
         case "string_value":
             return value.string_value
@@ -41,25 +41,25 @@ def json_of(value: Value) -> JSON:
     return None
 
 
-def fill_struct(struct: Struct, values: Mapping[str, JSON]) -> None:
+def fill_struct(struct: Struct, values: Mapping[str, JsonValue]) -> None:
     """Set the fields of a Struct.
 
     Raises:
-        Unfit: they cannot be held.
+        NotRepresentable: they cannot be held.
     """
     _fill_object(struct, values, LEVELS_MAX)
 
 
-def fill_value(value: Value, json: JSON) -> None:
+def fill_value(value: Value, json: JsonValue) -> None:
     """Set a Value.
 
     Raises:
-        Unfit: it cannot be held.
+        NotRepresentable: it cannot be held.
     """
     _fill(value, json, LEVELS_MAX)
 
 
-def _fill(value: Value, json: JSON, levels: int) -> None:
+def _fill(value: Value, json: JsonValue, levels: int) -> None:
     if json is None:
         value.null_value = 0  # type: ignore[assignment]  # the one there is
     elif isinstance(json, bool):
@@ -70,10 +70,10 @@ def _fill(value: Value, json: JSON, levels: int) -> None:
         try:
             value.number_value = json
         except OverflowError:
-            raise Unfit from None
+            raise NotRepresentable from None
     elif isinstance(json, list):
         if levels < 1:
-            raise Unfit
+            raise NotRepresentable
         value.list_value.SetInParent()
         add = value.list_value.values.add
         for item in json:
@@ -83,9 +83,9 @@ def _fill(value: Value, json: JSON, levels: int) -> None:
         _fill_object(value.struct_value, json, levels)
 
 
-def _fill_object(struct: Struct, values: Mapping[str, JSON], levels: int) -> None:
+def _fill_object(struct: Struct, values: Mapping[str, JsonValue], levels: int) -> None:
     if levels < 1:
-        raise Unfit
+        raise NotRepresentable
     fields = struct.fields
     for name, item in values.items():
         _fill(fields[name], item, levels - 1)

@@ -17,10 +17,10 @@ from ipaddress import (
 )
 from typing import Final, TypeAlias
 
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
-NEVER_PUBLIC: Final[tuple[Network, ...]] = tuple(
+NEVER_PUBLIC: Final[tuple[IPNetwork, ...]] = tuple(
     ip_network(text)
     for text in (
         "0.0.0.0/8",  # this network
@@ -57,7 +57,7 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 _6TO4: Final = ip_network("2002::/16")
 
 
-class Entries:
+class AddressList:
     """A list of addresses and host names, as an operator writes it."""
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -66,7 +66,7 @@ class Entries:
         Raises:
             ValueError: one is none of these; it is named.
         """
-        self._networks: list[Network] = []
+        self._networks: list[IPNetwork] = []
         self._names: set[str] = set()
         for entry in entries:
             try:
@@ -81,7 +81,7 @@ class Entries:
     def has_name(self, host: str) -> bool:
         return _folded(host) in self._names
 
-    def has(self, address: Address) -> bool:
+    def has(self, address: IPAddress) -> bool:
         return any(address in network for network in self._networks)
 
 
@@ -89,9 +89,9 @@ class Policy:
     """What may be reached, by name and by address."""
 
     def __init__(self, *, deny: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
-        """See `Entries` for what the lists hold."""
-        self._deny = Entries(deny)
-        self._allow = Entries(allow)
+        """See `AddressList` for what the lists hold."""
+        self._deny = AddressList(deny)
+        self._allow = AddressList(allow)
 
     def denies(self, host: str, addresses: Iterable[str]) -> bool:
         """The host may not be reached, being one of these addresses."""
@@ -116,7 +116,7 @@ class Policy:
         )
 
 
-def _meant(address: Address) -> Address:
+def _meant(address: IPAddress) -> IPAddress:
     """The IPv4 address that an IPv6 one stands for; else the address."""
     if isinstance(address, IPv6Address):
         if address in _MAPPED or address in _TRANSLATED or address in _NAT64:

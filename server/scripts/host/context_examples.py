@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from server.scripts.contract import Trigger
+from server.scripts import triggers
 from server.scripts.host.context_schema import (
-    Application,
+    ApplicationData,
     AuthRequest,
     BrowserInfo,
     ExternalAuthentication,
     ExternalUser,
-    HttpRequest,
+    HttpRequestData,
     Human,
     InternalAuthentication,
     MetadataEntry,
@@ -20,11 +20,12 @@ from server.scripts.host.context_schema import (
     ProtocolRequest,
     SamlResponse,
     TokenCreation,
-    User,
     UserCreation,
+    UserData,
     UserGrant,
     UserGrantList,
 )
+from server.scripts.triggers import Trigger
 
 _USER_ID: Final = "318838604669387137"
 _ORG_ID: Final = "318838541687652737"
@@ -51,8 +52,8 @@ def _human(*, gender: int = 1, avatar_key: str = "") -> Human:
     )
 
 
-def _user(human: Human, *, login_names: list[str]) -> User:
-    return User(
+def _user(human: Human, *, login_names: list[str]) -> UserData:
+    return UserData(
         id=_USER_ID,
         creation_date=_EARLY,
         change_date=_LATE,
@@ -149,7 +150,7 @@ _AUTH_REQUEST: Final = AuthRequest(
     audience=[_APPLICATION_ID, _PROJECT_ID],
     auth_time=_EARLY,
 )
-_HTTP_REQUEST: Final = HttpRequest(
+_HTTP_REQUEST: Final = HttpRequestData(
     method="POST",
     url="/ui/login/password",
     proto="HTTP/1.1",
@@ -221,7 +222,7 @@ _TOKEN_CREATION: Final = TokenCreation(
     user_metadata=_USER_METADATA,
     user_grants=_USER_GRANTS,
     org_metadata=_ORG_METADATA,
-    application=Application(client_id="318838900000000004"),
+    application=ApplicationData(client_id="318838900000000004"),
     actor={
         "userId": "318838604669387199",
         "issuer": "https://login.example.com",
@@ -236,13 +237,13 @@ _SAML_RESPONSE: Final = SamlResponse(
 )
 
 EXAMPLES: Final[Mapping[Trigger, Part]] = {
-    (1, 1): _EXTERNAL_AUTHENTICATION,
-    (1, 2): _BEFORE_CREATION,
-    (1, 3): _AFTER_CREATION,
-    (2, 4): _TOKEN_CREATION,
-    (2, 5): _TOKEN_CREATION,
-    (3, 1): _INTERNAL_AUTHENTICATION,
-    (3, 2): _BEFORE_CREATION,
-    (3, 3): _AFTER_CREATION,
-    (4, 6): _SAML_RESPONSE,
+    triggers.EXTERNAL_POST_AUTHENTICATION: _EXTERNAL_AUTHENTICATION,
+    triggers.EXTERNAL_PRE_CREATION: _BEFORE_CREATION,
+    triggers.EXTERNAL_POST_CREATION: _AFTER_CREATION,
+    triggers.PRE_USERINFO: _TOKEN_CREATION,
+    triggers.PRE_ACCESS_TOKEN: _TOKEN_CREATION,
+    triggers.INTERNAL_POST_AUTHENTICATION: _INTERNAL_AUTHENTICATION,
+    triggers.INTERNAL_PRE_CREATION: _BEFORE_CREATION,
+    triggers.INTERNAL_POST_CREATION: _AFTER_CREATION,
+    triggers.PRE_SAML_RESPONSE: _SAML_RESPONSE,
 }

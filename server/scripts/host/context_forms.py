@@ -1,7 +1,7 @@
 """Rewrites a context into the exact form of its schema, or says at which path it is wrong.
 
 Accepted beside the exact form: null for a missing value, digits in a string for an integer (as
-ProtoJSON writes 64 bits), a float without a fraction for an integer, an array for its `Entries`.
+ProtoJSON writes 64 bits), a float without a fraction for an integer, an array for a `CountedList`.
 
 Rule 1: follows the types of `context_schema`; knows no key but those of a user.
 Rule 2: what is given is never changed.
@@ -14,16 +14,16 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, inspect
 
-from server.scripts.contract import JSON, BadContext
-from server.scripts.host.context_schema import ONE_KIND_OF_USER, Entries, Part, User, utc
+from server.scripts.contract import BadContext, JsonValue
+from server.scripts.host.context_schema import ONE_KIND_OF_USER, CountedList, Part, UserData, utc
 
-_Read: TypeAlias = Callable[[JSON, str], JSON]
+_Read: TypeAlias = Callable[[JsonValue, str], JsonValue]
 """Returns the exact form of a value at a path."""
 
 _DIGITS: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
-def exact(context: JSON, part: type[Part]) -> JSON:
+def exact(context: JsonValue, part: type[Part]) -> JsonValue:
     """Returns the exact form of a context.
 
     Raises:
@@ -64,16 +64,18 @@ def _reader(kind: inspect.Type) -> _Read:
     raise TypeError(f"no reader of {kind}")
 
 
-def _object(part: type[Struct], fields: Mapping[str, _Read], value: JSON, path: str) -> JSON:
+def _object(
+    part: type[Struct], fields: Mapping[str, _Read], value: JsonValue, path: str
+) -> JsonValue:
     if value is None:
         return {}
-    if isinstance(value, list) and issubclass(part, Entries):
+    if isinstance(value, list) and issubclass(part, CountedList):
         value = {part.ENTRIES: value}
     if not isinstance(value, dict):
         raise _wrong(path, "an object", value)
-    if part is User and value.get("human") is not None and value.get("machine") is not None:
+    if part is UserData and value.get("human") is not None and value.get("machine") is not None:
         raise BadContext(f"{path}: {ONE_KIND_OF_USER}")
-    found: dict[str, JSON] = {}
+    found: dict[str, JsonValue] = {}
     for name, item in value.items():
         read = fields.get(name)
         if read is not None and item is not None:
@@ -82,7 +84,7 @@ def _object(part: type[Struct], fields: Mapping[str, _Read], value: JSON, path: 
     return found
 
 
-def _list(read: _Read, value: JSON, path: str) -> JSON:
+def _list(read: _Read, value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return []
     if not isinstance(value, list):
@@ -90,7 +92,7 @@ def _list(read: _Read, value: JSON, path: str) -> JSON:
     return [read(item, f"{path}[{index}]") for index, item in enumerate(value)]
 
 
-def _map(read: _Read, value: JSON, path: str) -> JSON:
+def _map(read: _Read, value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -98,11 +100,11 @@ def _map(read: _Read, value: JSON, path: str) -> JSON:
     return {key: read(item, f"{path}.{key[:40]}") for key, item in value.items()}
 
 
-def _nullable(read: _Read, value: JSON, path: str) -> JSON:
+def _nullable(read: _Read, value: JsonValue, path: str) -> JsonValue:
     return None if value is None else read(value, path)
 
 
-def _text(value: JSON, path: str) -> JSON:
+def _text(value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -110,14 +112,14 @@ def _text(value: JSON, path: str) -> JSON:
     return value
 
 
-def _date(value: JSON, path: str) -> JSON:
+def _date(value: JsonValue, path: str) -> JsonValue:
     try:
         return utc(value if isinstance(value, str) else "")
     except ValueError:
         raise _wrong(path, "a date as in 2025-03-04T05:06:07Z", value) from None
 
 
-def _flag(value: JSON, path: str) -> JSON:
+def _flag(value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return False
     if not isinstance(value, bool):
@@ -125,7 +127,7 @@ def _flag(value: JSON, path: str) -> JSON:
     return value
 
 
-def _integer(least: int, most: int, value: JSON, path: str) -> JSON:
+def _integer(least: int, most: int, value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return 0
     number = _number(value)
@@ -134,7 +136,7 @@ def _integer(least: int, most: int, value: JSON, path: str) -> JSON:
     return number
 
 
-def _number(value: JSON) -> int | None:
+def _number(value: JsonValue) -> int | None:
     """Returns an integer in one of its forms; None if it is none."""
     if isinstance(value, str):
         return int(value) if _DIGITS.fullmatch(value) else None
@@ -143,7 +145,7 @@ def _number(value: JSON) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _wrong(path: str, expected: str, value: JSON) -> BadContext:
+def _wrong(path: str, expected: str, value: JsonValue) -> BadContext:
     got = {dict: "an object", list: "an array", bool: str(value).lower()}.get(
         type(value), repr(value)[:40]
     )

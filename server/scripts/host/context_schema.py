@@ -17,7 +17,8 @@ import msgspec
 import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from server.scripts.contract import Trigger
+from server.scripts import triggers
+from server.scripts.triggers import Trigger
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 INTEGER_MAX: Final = 2**63 - 1
@@ -58,10 +59,10 @@ MfaType: TypeAlias = Annotated[
     ),
 ]
 
-Json: TypeAlias = Any
+AnyJson: TypeAlias = Any
 """Any JSON: only scripts read it."""
 
-Claims: TypeAlias = dict[str, Json]
+Claims: TypeAlias = dict[str, AnyJson]
 
 _DATE: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:[0-5]\d)",
@@ -109,7 +110,7 @@ class Part(Struct, rename="camel", kw_only=True):
             setattr(self, name, utc(getattr(self, name)))
 
 
-class Entries(Part):
+class CountedList(Part):
     """A list with its number of entries, its sequence and its time.
 
     Attributes:
@@ -138,7 +139,7 @@ class MetadataEntry(Part):
     resource_owner: str = ""
     sequence: Count = 0
     key: str = ""
-    value: Json = ""
+    value: AnyJson = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,7 +149,7 @@ class MetadataEntry(Part):
             self.value = orjson.dumps(self.value).decode()
 
 
-class MetadataList(Entries):
+class MetadataList(CountedList):
     """Metadata. An array of entries may stand for it. A count of 0 becomes their number."""
 
     ENTRIES = "metadata"
@@ -177,7 +178,7 @@ class UserGrant(Part):
     org_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
 
 
-class UserGrantList(Entries):
+class UserGrantList(CountedList):
     """Grants of a user. An array of grants may stand for it. A count of 0 becomes their number."""
 
     ENTRIES = "grants"
@@ -211,7 +212,7 @@ class Machine(Part):
 ONE_KIND_OF_USER: Final = "expected one of human and machine, got both"
 
 
-class User(Part):
+class UserData(Part):
     """A user of this service: human, or machine where that key is given; not both."""
 
     DATES = ("creation_date", "change_date")
@@ -302,7 +303,7 @@ class AuthRequest(Part):
     auth_time: Date = ZERO_TIME
 
 
-class HttpRequest(Part):
+class HttpRequestData(Part):
     """The HTTP request that led to the trigger."""
 
     method: str = ""
@@ -316,7 +317,7 @@ class HttpRequest(Part):
     headers: dict[str, list[str]] = {}
 
 
-class Application(Part):
+class ApplicationData(Part):
     """The application that asks for a token."""
 
     client_id: str = ""
@@ -332,7 +333,7 @@ class ExternalAuthentication(Part):
     external_user: ExternalUser = msgspec.field(default_factory=ExternalUser)
     provider_info: Claims | None = None
     auth_request: AuthRequest | None = None
-    http_request: HttpRequest = msgspec.field(default_factory=HttpRequest)
+    http_request: HttpRequestData = msgspec.field(default_factory=HttpRequestData)
     auth_error: str = "none"
     org_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
 
@@ -343,15 +344,15 @@ class InternalAuthentication(Part):
     auth_method: str = ""
     auth_error: str = "none"
     auth_request: AuthRequest | None = None
-    http_request: HttpRequest = msgspec.field(default_factory=HttpRequest)
+    http_request: HttpRequestData = msgspec.field(default_factory=HttpRequestData)
 
 
 class UserCreation(Part):
     """Context of 1/2, 1/3, 3/2 and 3/3."""
 
-    user: User = msgspec.field(default_factory=User)
+    user: UserData = msgspec.field(default_factory=UserData)
     auth_request: AuthRequest | None = None
-    http_request: HttpRequest = msgspec.field(default_factory=HttpRequest)
+    http_request: HttpRequestData = msgspec.field(default_factory=HttpRequestData)
     org_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
 
 
@@ -359,31 +360,31 @@ class TokenCreation(Part):
     """Context of 2/4 and 2/5."""
 
     claims: Claims = {}
-    user: User = msgspec.field(default_factory=User)
+    user: UserData = msgspec.field(default_factory=UserData)
     user_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
     user_grants: UserGrantList | None = None
     org_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
-    application: Application = msgspec.field(default_factory=Application)
+    application: ApplicationData = msgspec.field(default_factory=ApplicationData)
     actor: Claims | None = None
 
 
 class SamlResponse(Part):
     """Context of 4/6."""
 
-    user: User = msgspec.field(default_factory=User)
+    user: UserData = msgspec.field(default_factory=UserData)
     user_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
     user_grants: UserGrantList = msgspec.field(default_factory=UserGrantList)
     org_metadata: MetadataList = msgspec.field(default_factory=MetadataList)
 
 
 CONTEXTS: Final[Mapping[Trigger, type[Part]]] = {
-    (1, 1): ExternalAuthentication,
-    (1, 2): UserCreation,
-    (1, 3): UserCreation,
-    (2, 4): TokenCreation,
-    (2, 5): TokenCreation,
-    (3, 1): InternalAuthentication,
-    (3, 2): UserCreation,
-    (3, 3): UserCreation,
-    (4, 6): SamlResponse,
+    triggers.EXTERNAL_POST_AUTHENTICATION: ExternalAuthentication,
+    triggers.EXTERNAL_PRE_CREATION: UserCreation,
+    triggers.EXTERNAL_POST_CREATION: UserCreation,
+    triggers.PRE_USERINFO: TokenCreation,
+    triggers.PRE_ACCESS_TOKEN: TokenCreation,
+    triggers.INTERNAL_POST_AUTHENTICATION: InternalAuthentication,
+    triggers.INTERNAL_PRE_CREATION: UserCreation,
+    triggers.INTERNAL_POST_CREATION: UserCreation,
+    triggers.PRE_SAML_RESPONSE: SamlResponse,
 }

@@ -11,16 +11,17 @@ from typing import Final
 import msgspec
 import orjson
 
-from server.scripts.contract import JSON, BadContext, PackedContext, Trigger, UnknownTrigger
+from server.scripts.contract import BadContext, JsonValue, PackedContext, UnknownTrigger
 from server.scripts.host.context_examples import EXAMPLES
 from server.scripts.host.context_forms import exact
 from server.scripts.host.context_schema import CONTEXTS, MetadataEntry, Part
+from server.scripts.triggers import Trigger
 
 CONTEXT_MAX_BYTES: Final = 1 << 20
 """Max bytes of a context as JSON; larger is refused."""
 
 
-def read(flow_type: int, trigger_type: int, context: JSON) -> Part:
+def read(flow_type: int, trigger_type: int, context: JsonValue) -> Part:
     """Returns a context of the trigger, checked and complete.
 
     Raises:
@@ -33,7 +34,7 @@ def read(flow_type: int, trigger_type: int, context: JSON) -> Part:
     return msgspec.convert(exact(context, part), part)
 
 
-def pack(flow_type: int, trigger_type: int, context: JSON) -> PackedContext:
+def pack(flow_type: int, trigger_type: int, context: JsonValue) -> PackedContext:
     """Returns a context of the trigger, checked, complete and packed.
 
     Raises:
@@ -66,9 +67,9 @@ def trigger(flow_type: int, trigger_type: int) -> Trigger:
     return flow_type, trigger_type
 
 
-def example(flow_type: int, trigger_type: int) -> dict[str, JSON]:
+def example(flow_type: int, trigger_type: int) -> dict[str, JsonValue]:
     """Returns a complete context of the trigger."""
-    found: dict[str, JSON] = msgspec.to_builtins(EXAMPLES[trigger(flow_type, trigger_type)])
+    found: dict[str, JsonValue] = msgspec.to_builtins(EXAMPLES[trigger(flow_type, trigger_type)])
     return found
 
 
@@ -83,13 +84,13 @@ def quote_json(json: bytes) -> bytes:
     return orjson.dumps(json.decode())
 
 
-def decode_part(part: bytes) -> JSON:
+def decode_part(part: bytes) -> JsonValue:
     """Returns the value of a part that `encode_for_script` made."""
-    value: JSON = orjson.loads(orjson.loads(part))
+    value: JsonValue = orjson.loads(orjson.loads(part))
     return value
 
 
-def write_metadata(metadata: JSON, key: str, stored: str) -> None:
+def write_metadata(metadata: JsonValue, key: str, stored: str) -> None:
     """Sets one entry of `userMetadata`, for later readers."""
     if not isinstance(metadata, dict) or not isinstance(metadata["metadata"], list):
         return
@@ -101,7 +102,7 @@ def write_metadata(metadata: JSON, key: str, stored: str) -> None:
     metadata["count"] = len(metadata["metadata"])
 
 
-def _json_size(value: JSON) -> int:
+def _json_size(value: JsonValue) -> int:
     try:
         return len(orjson.dumps(value))
     except (TypeError, RecursionError):

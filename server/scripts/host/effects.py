@@ -13,17 +13,18 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 import msgspec
 import orjson
 
+from server.scripts import triggers
 from server.scripts.contract import (
-    JSON,
-    Attribute,
+    AttributeEffect,
     Effects,
-    Grant,
-    Metadata,
+    GrantEffect,
+    JsonValue,
+    MetadataEffect,
     PackedContext,
-    Trigger,
 )
 from server.scripts.host import contexts
 from server.scripts.host.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
+from server.scripts.triggers import Trigger
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
 """Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
@@ -31,12 +32,12 @@ EFFECTS_MAX_BYTES: Final = 4 << 20
 LIST_MAX: Final = 1000
 
 
-class _Field(msgspec.Struct, tag_field="op", tag="field", frozen=True):
+class _SetField(msgspec.Struct, tag_field="op", tag="field", frozen=True):
     name: str
     value: str | bool | int
 
 
-class _Entry(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
+class _PutMetadata(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
     """One of the list `api.metadata`: with a text or with octets."""
 
     at: int
@@ -45,58 +46,70 @@ class _Entry(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
     octets: tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...] = ()
 
 
-class _Grant(msgspec.Struct, tag_field="op", tag="grant", frozen=True):
+class _PutGrant(msgspec.Struct, tag_field="op", tag="grant", frozen=True):
     at: int
     project_id: str
     project_grant_id: str
     roles: list[str]
 
 
-class _Shorten(msgspec.Struct, tag_field="op", tag="shorten", frozen=True):
+class _TruncateLists(msgspec.Struct, tag_field="op", tag="shorten", frozen=True):
     length: int
 
 
-class _Claim(msgspec.Struct, tag_field="op", tag="claim", frozen=True):
+class _SetClaim(msgspec.Struct, tag_field="op", tag="claim", frozen=True):
     key: str
     value: msgspec.Raw
 
 
-class _ClaimLog(msgspec.Struct, tag_field="op", tag="claim_log", frozen=True):
+class _LogIntoClaims(msgspec.Struct, tag_field="op", tag="claim_log", frozen=True):
     entry: str
 
 
-class _Metadata(msgspec.Struct, tag_field="op", tag="metadata", frozen=True):
+class _SetMetadata(msgspec.Struct, tag_field="op", tag="metadata", frozen=True):
     key: str
     value: str
 
 
-class _Attribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
+class _SetAttribute(msgspec.Struct, tag_field="op", tag="attribute", frozen=True):
     name: str
     name_format: str
     values: list[str]
 
 
-_Op: TypeAlias = _Field | _Entry | _Grant | _Shorten | _Claim | _ClaimLog | _Metadata | _Attribute
+_Operation: TypeAlias = (
+    _SetField
+    | _PutMetadata
+    | _PutGrant
+    | _TruncateLists
+    | _SetClaim
+    | _LogIntoClaims
+    | _SetMetadata
+    | _SetAttribute
+)
 
-_Told: TypeAlias = "JSON | orjson.Fragment"
+_Shown: TypeAlias = "JsonValue | orjson.Fragment"
 
-_decode: Final = msgspec.json.Decoder(_Op).decode
+_decode_operation: Final = msgspec.json.Decoder(_Operation).decode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-_LOGIN: Final = (_Field, _Entry, _Shorten)
-_TOKEN: Final = (_Claim, _ClaimLog, _Metadata)
-_GRANTS: Final = (_Grant, _Shorten)
-_OPS_OF: Final[dict[Trigger, tuple[type[_Op], ...]]] = {
-    (1, 1): _LOGIN,
-    (1, 2): _LOGIN,
-    (1, 3): _GRANTS,
-    (2, 4): _TOKEN,
-    (2, 5): _TOKEN,
-    (3, 1): (_Entry, _Shorten),
-    (3, 2): _LOGIN,
-    (3, 3): _GRANTS,
-    (4, 6): (_Attribute, _Metadata),
+_LOGIN_OPERATIONS: Final = (_SetField, _PutMetadata, _TruncateLists)
+_TOKEN_OPERATIONS: Final = (_SetClaim, _LogIntoClaims, _SetMetadata)
+_GRANT_OPERATIONS: Final = (_PutGrant, _TruncateLists)
+_OPERATIONS: Final[dict[Trigger, tuple[type[_Operation], ...]]] = {
+    triggers.EXTERNAL_POST_AUTHENTICATION: _LOGIN_OPERATIONS,
+    triggers.EXTERNAL_PRE_CREATION: _LOGIN_OPERATIONS,
+    triggers.EXTERNAL_POST_CREATION: _GRANT_OPERATIONS,
+    triggers.PRE_USERINFO: _TOKEN_OPERATIONS,
+    triggers.PRE_ACCESS_TOKEN: _TOKEN_OPERATIONS,
+    triggers.INTERNAL_POST_AUTHENTICATION: (_PutMetadata, _TruncateLists),
+    triggers.INTERNAL_PRE_CREATION: _LOGIN_OPERATIONS,
+    triggers.INTERNAL_POST_CREATION: _GRANT_OPERATIONS,
+    triggers.PRE_SAML_RESPONSE: (_SetAttribute, _SetMetadata),
 }
+
+_BEFORE_CREATION: Final = (triggers.EXTERNAL_PRE_CREATION, triggers.INTERNAL_PRE_CREATION)
+"""Triggers with a user that is not stored yet; others have an external user."""
 
 _USER_TEXTS: Final = (
     "firstName",
@@ -111,12 +124,12 @@ _USER_FIELDS: Final[dict[str, type]] = dict.fromkeys(_USER_TEXTS, str) | {
     "isEmailVerified": bool,
     "isPhoneVerified": bool,
 }
-_FIELDS_OF: Final[dict[Trigger, dict[str, type]]] = {
-    (1, 1): _USER_FIELDS | {"preferredUsername": str},
-    (1, 2): _USER_FIELDS | {"username": str, "gender": int},
-    (3, 2): _USER_FIELDS | {"username": str, "gender": int},
+_FIELDS: Final[dict[Trigger, dict[str, type]]] = {
+    triggers.EXTERNAL_POST_AUTHENTICATION: _USER_FIELDS | {"preferredUsername": str},
+    triggers.EXTERNAL_PRE_CREATION: _USER_FIELDS | {"username": str, "gender": int},
+    triggers.INTERNAL_PRE_CREATION: _USER_FIELDS | {"username": str, "gender": int},
 }
-_ADDRESS_OF: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
+_ADDRESS_FIELD: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
 
 
 class EffectError(Exception):
@@ -136,21 +149,21 @@ class Collector:
 
     def __init__(self, trigger: Trigger, context: PackedContext) -> None:
         self._trigger = trigger
-        self._ops = _OPS_OF[trigger]
+        self._ops = _OPERATIONS[trigger]
         self._parts = dict(context.parts)
-        self._changed: dict[str, JSON] = {}
+        self._changed: dict[str, JsonValue] = {}
         self._given_claims: dict[str, msgspec.Raw] | None = None
         self._bytes = 0
-        self._claims: dict[str, JSON] = {}
+        self._claims: dict[str, JsonValue] = {}
         # Standard claims that a scope filled, which show instead; None until claims are unpacked.
         self._filled: frozenset[str] | None = None
-        self._claim_log: list[JSON] = []
+        self._claim_log: list[JsonValue] = []
         self._left_out: set[str] = set()
         self._fields: dict[str, str | bool | int] = {}
-        self._metadata: list[Metadata] = []
-        self._written: dict[str, Metadata] = {}
-        self._grants: list[Grant] = []
-        self._attributes: dict[str, Attribute] = {}
+        self._metadata: list[MetadataEffect] = []
+        self._written: dict[str, MetadataEffect] = {}
+        self._grants: list[GrantEffect] = []
+        self._attributes: dict[str, AttributeEffect] = {}
 
     def apply(self, payload: bytes) -> str | None:
         """Takes one effect; returns a warning for the log of its action, if there is one.
@@ -163,30 +176,30 @@ class Collector:
         if self._bytes > EFFECTS_MAX_BYTES:
             raise TooMuch(f"the effects of the run are more than {EFFECTS_MAX_BYTES} bytes")
         try:
-            op = _decode(payload)
+            op = _decode_operation(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EffectError(f"an effect that cannot be read: {error}") from error
         if not isinstance(op, self._ops):
             raise EffectError(f"an effect that the trigger does not have: {type(op).__name__}")
         match op:
-            case _Field():
+            case _SetField():
                 self._set_field(op)
-            case _Entry():
+            case _PutMetadata():
                 value = bytes(op.octets) if op.octets else op.value.encode()
-                _put(self._metadata, op.at, Metadata(op.key, value))
-            case _Grant():
-                grant = Grant(op.project_id, op.project_grant_id, tuple(op.roles))
+                _put(self._metadata, op.at, MetadataEffect(op.key, value))
+            case _PutGrant():
+                grant = GrantEffect(op.project_id, op.project_grant_id, tuple(op.roles))
                 _put(self._grants, op.at, grant)
-            case _Shorten():
+            case _TruncateLists():
                 del self._metadata[max(op.length, 0) :], self._grants[max(op.length, 0) :]
-            case _Claim():
+            case _SetClaim():
                 return self._set_claim(op)
-            case _ClaimLog():
+            case _LogIntoClaims():
                 self._claim_log.append(op.entry)
-            case _Metadata():
+            case _SetMetadata():
                 self._set_metadata(op)
-            case _Attribute():
-                attribute = Attribute(op.name, op.name_format, tuple(op.values))
+            case _SetAttribute():
+                attribute = AttributeEffect(op.name, op.name_format, tuple(op.values))
                 self._attributes.setdefault(op.name, attribute)
         return None
 
@@ -217,7 +230,7 @@ class Collector:
             {"key": entry.key, "value": _shown(entry.value), "stored": _stored(entry.value)}
             for entry in self._metadata
         ]
-        grants: list[JSON] = [
+        grants: list[JsonValue] = [
             {
                 "projectID": grant.project_id,
                 "projectGrantID": grant.project_grant_id,
@@ -238,15 +251,15 @@ class Collector:
             attributes=tuple(self._attributes.values()),
         )
 
-    def _set_field(self, op: _Field) -> None:
-        fields = _FIELDS_OF.get(self._trigger, {})
+    def _set_field(self, op: _SetField) -> None:
+        fields = _FIELDS.get(self._trigger, {})
         if type(op.value) is not fields.get(op.name):
             raise EffectError(f"no field {op.name[:40]!r} that takes {type(op.value).__name__}")
-        user = self._changing("user" if self._trigger[1] == 2 else "externalUser")
+        user = self._changing("user" if self._trigger in _BEFORE_CREATION else "externalUser")
         human = user.get("human") if isinstance(user, dict) else None
         if isinstance(human, dict):
-            address = _ADDRESS_OF.get(op.name)
-            if self._trigger[1] == 2 and address and not human.get(address):
+            address = _ADDRESS_FIELD.get(op.name)
+            if self._trigger in _BEFORE_CREATION and address and not human.get(address):
                 return
             if op.name in human:
                 human[op.name] = op.value
@@ -254,7 +267,7 @@ class Collector:
             user["username"] = op.value
         self._fields[op.name] = op.value
 
-    def _set_claim(self, op: _Claim) -> str | None:
+    def _set_claim(self, op: _SetClaim) -> str | None:
         if op.key.startswith(RESERVED_PREFIX):
             return None
         if op.key in TOKEN_OWN:
@@ -274,7 +287,7 @@ class Collector:
         self._left_out.add(key)
         return f'claim "{key}" is the token\'s own'
 
-    def _write_claim(self, key: str, value: JSON) -> None:
+    def _write_claim(self, key: str, value: JsonValue) -> None:
         self._claims[key] = value
         given = self._unpacked_claims()
         if key not in (self._filled or ()):
@@ -288,19 +301,19 @@ class Collector:
                 self._filled = STANDARD.intersection(self._given_claims)
         return self._given_claims
 
-    def _set_metadata(self, op: _Metadata) -> None:
-        self._written[op.key] = Metadata(op.key, op.value.encode())
-        if self._trigger == (4, 6):
+    def _set_metadata(self, op: _SetMetadata) -> None:
+        self._written[op.key] = MetadataEffect(op.key, op.value.encode())
+        if self._trigger == triggers.PRE_SAML_RESPONSE:
             contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
 
-    def _changing(self, part: str) -> JSON:
+    def _changing(self, part: str) -> JsonValue:
         """Returns a part of the context, to be changed."""
         if part not in self._changed:
             self._changed[part] = contexts.decode_part(self._parts[part])
         return self._changed[part]
 
 
-def _shown(octets: bytes) -> _Told:
+def _shown(octets: bytes) -> _Shown:
     """Returns a value of metadata as scripts read it: parsed JSON, else text, else octets."""
     try:
         orjson.loads(octets)
@@ -313,7 +326,7 @@ def _shown(octets: bytes) -> _Told:
 def _stored(octets: bytes) -> str:
     """Returns the member of an effect that sets the value again."""
     text = _text_of(octets)
-    member: dict[str, JSON] = {"octets": [*octets]} if text is None else {"value": text}
+    member: dict[str, JsonValue] = {"octets": [*octets]} if text is None else {"value": text}
     return orjson.dumps(member)[1:-1].decode()
 
 
@@ -324,10 +337,10 @@ def _text_of(octets: bytes) -> str | None:
         return None
 
 
-def _value_of(claim: _Claim) -> JSON:
+def _value_of(claim: _SetClaim) -> JsonValue:
     """What it is set to, as later actions can be told: an integer of more than 64 bits a float."""
     try:
-        value: JSON = orjson.loads(memoryview(claim.value))
+        value: JsonValue = orjson.loads(memoryview(claim.value))
         orjson.dumps(value)  # it refuses what is nested deeper than it writes
     except (ValueError, TypeError) as error:
         raise EffectError(f"a claim that cannot be read: {error}") from error

@@ -15,15 +15,14 @@ import orjson
 
 from server.scripts.contract import (
     ActionResult,
-    Check,
     Failure,
-    Level,
+    LogLevel,
     LogLine,
     Options,
     RunRequest,
     RunResult,
     Script,
-    Trigger,
+    ScriptCheck,
 )
 from server.scripts.host import contexts
 from server.scripts.host.effects import Collector, EffectError
@@ -31,6 +30,7 @@ from server.scripts.host.failures import failure_of, is_syntax_error
 from server.scripts.host.fetch import Fetcher
 from server.scripts.host.pool import Pool
 from server.scripts.protocol import FIRST_TRIGGER, join
+from server.scripts.triggers import Trigger
 
 SOURCE_MAX_BYTES: Final = 2 << 20
 
@@ -40,7 +40,7 @@ LOG_MAX_BYTES: Final = 1 << 20
 
 
 class _Line(msgspec.Struct):
-    level: Level
+    level: LogLevel
     text: str
 
 
@@ -114,7 +114,7 @@ class Executor:
                     queued_at = time.monotonic_ns()
         return RunResult(collector.effects(), tuple(results), failed)
 
-    async def check(self, source: str, name: str, *, org_id: str = "") -> Check:
+    async def check(self, source: str, name: str, *, org_id: str = "") -> ScriptCheck:
         """Evaluate a script without calling its function, and without network.
 
         Raises:
@@ -122,7 +122,7 @@ class Executor:
         """
         script = Script("", name, source)
         if problem := _too_large(script):
-            return Check(parses=False, has_function=False, failure=problem)
+            return ScriptCheck(parses=False, has_function=False, failure=problem)
         async with (
             self._pool.turns.slot(org_id, len(source)),
             self._pool.process(FIRST_TRIGGER) as process,
@@ -133,7 +133,7 @@ class Executor:
                 timeout_ns=script.effective_timeout_ns,
             )
         failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
-        return Check(
+        return ScriptCheck(
             parses=not is_syntax_error(ended), has_function=ended.done.found, failure=failure
         )
 

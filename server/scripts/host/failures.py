@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from server.scripts.contract import EVALUATE_MAX_NS, Failure
-from server.scripts.host.process import End, Ended
+from server.scripts.host.process import ActionEnd, EndKind
 from server.scripts.protocol import SHIM_LINE
 
 TEXT_MAX: Final = 4096
@@ -34,15 +34,15 @@ _TOKEN: Final = re.compile(
 )
 
 
-def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
+def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | None:
     """Why the action failed; None if it did not."""
-    if ended.end is End.TIMED_OUT:
+    if ended.end is EndKind.TIMED_OUT:
         if not ended.evaluated and timeout_ns > EVALUATE_MAX_NS:
             what = f"the script was not evaluated within {_seconds(EVALUATE_MAX_NS)}"
         else:
             what = f"the action was not done within {_seconds(timeout_ns)}"
         return Failure(f"interrupt: {what}", timed_out=True, killed=True)
-    if ended.end is not End.DONE:
+    if ended.end is not EndKind.DONE:
         return Failure(ended.told or "the process that ran the action ended", killed=True)
     done = ended.done
     if done.raised:
@@ -50,7 +50,7 @@ def failure_of(ended: Ended, source: str, *, timeout_ns: int) -> Failure | None:
     return _located(done.text, done.stack, source) if done.text or done.stack else None
 
 
-def is_syntax_error(ended: Ended) -> bool:
+def is_syntax_error(ended: ActionEnd) -> bool:
     """The script could not even be parsed: its stack is the place in it, and nothing called it."""
     text, stack = _parted(ended.done.raised)
     lines = stack.splitlines()

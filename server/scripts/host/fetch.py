@@ -29,7 +29,13 @@ from server.resolver import Resolver
 from server.scripts.host.addresses import Policy
 from server.scripts.host.fetch_answer import Response, read_response
 from server.scripts.host.fetch_connection import Connector, ParsingTurns, Refused
-from server.scripts.host.fetch_request import FetchError, Request, is_same_origin, read, url_of
+from server.scripts.host.fetch_request import (
+    FetchError,
+    Request,
+    is_same_origin,
+    read_request,
+    url_of,
+)
 
 REDIRECTS_MAX: Final = 10
 CONNECT_MAX_S: Final = 10.0
@@ -77,7 +83,7 @@ class Fetcher:
     async def answer(self, org_id: str, payload: bytes) -> bytes:
         """Returns the answer to a script's request, as JSON; `error` in it is what went wrong."""
         try:
-            request = read(payload)
+            request = read_request(payload)
             with self._client(org_id) as client:
                 response = await client.fetch(request)
             return msgspec.json.encode(response)

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from yarl import URL
 
-REQUEST_MAX_BYTES: Final = 1 << 20
+FETCH_REQUEST_MAX_BYTES: Final = 1 << 20
 """Bytes of a request as a script hands it over; larger is an error."""
 
 HEADERS_MAX: Final = 100
@@ -34,19 +34,21 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     body: str | None = None
 
 
-_decode: Final = msgspec.json.Decoder(Request).decode
+_decode_request: Final = msgspec.json.Decoder(Request).decode
 
 
-def read(payload: bytes) -> Request:
+def read_request(payload: bytes) -> Request:
     """Reads a request.
 
     Raises:
         FetchError: it is too large, or no request.
     """
-    if len(payload) > REQUEST_MAX_BYTES:
-        raise FetchError(f"a request of {len(payload)} bytes, expected at most {REQUEST_MAX_BYTES}")
+    if len(payload) > FETCH_REQUEST_MAX_BYTES:
+        raise FetchError(
+            f"a request of {len(payload)} bytes, expected at most {FETCH_REQUEST_MAX_BYTES}"
+        )
     try:
-        request = _decode(payload)
+        request = _decode_request(payload)
     except msgspec.ValidationError:
         raise FetchError("method and names of headers: expected tokens of HTTP") from None
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import structlog
 
-from server.scripts.contract import Options, Trigger, Unavailable
+from server.scripts.contract import Options, Unavailable
 from server.scripts.host.process import EndedAtStart, Process
 from server.scripts.host.turns import Turns
 from server.scripts.protocol import CPU_MAX_S
+from server.scripts.triggers import Trigger
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
 """A process that holds this much after a run is replaced: three times what it starts with."""

@@ -20,9 +20,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from server.scripts.contract import EVALUATE_MAX_NS, Options, Trigger, Unavailable
+from server.scripts.contract import EVALUATE_MAX_NS, Options, Unavailable
 from server.scripts.host.effects import EffectError, TooMuch
-from server.scripts.protocol import FIRST_TRIGGER, FrameError, FrameReader, Kind, frame
+from server.scripts.protocol import FIRST_TRIGGER, FrameError, FrameKind, FrameReader, frame
 
 START_MAX_S: Final = 10.0
 
@@ -47,7 +47,7 @@ class EndedAtStart(Unavailable):
     """A process that was started but ended before it was ready."""
 
 
-class End(Enum):
+class EndKind(Enum):
     """How an action ended, as far as its process goes."""
 
     DONE = "done"
@@ -56,7 +56,7 @@ class End(Enum):
     FAULT = "fault"
 
 
-class Done(msgspec.Struct, frozen=True):
+class WorkerReport(msgspec.Struct, frozen=True):
     """What a worker says at the end of an action.
 
     Attributes:
@@ -73,7 +73,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ActionEnd:
     """An action's end.
 
     Attributes:
@@ -82,9 +82,9 @@ class Ended:
         told: of a fault, what the script's author is to know.
     """
 
-    end: End
+    end: EndKind
     evaluated: bool
-    done: Done
+    done: WorkerReport
     told: str = ""
 
 
@@ -101,7 +101,7 @@ class Visitor(Protocol):
         """The answer. Never fails: what goes wrong is told in the answer."""
 
 
-_decode_done: Final = msgspec.json.Decoder(Done).decode
+_decode_done: Final = msgspec.json.Decoder(WorkerReport).decode
 
 
 class Process(asyncio.Protocol):
@@ -115,7 +115,7 @@ class Process(asyncio.Protocol):
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._ready: asyncio.Future[tuple[str, ...]] = loop.create_future()
-        self._ended: asyncio.Future[Ended] | None = None
+        self._ended: asyncio.Future[ActionEnd] | None = None
         self._visitor: Visitor | None = None
         self._fetching: asyncio.Future[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -126,7 +126,7 @@ class Process(asyncio.Protocol):
         self.protections: tuple[str, ...] = ()
         self.is_fresh = False
         """It has a context at hand; a script given before that waits for one."""
-        self.trigger: Trigger = FIRST_TRIGGER
+        self.trigger = FIRST_TRIGGER
         """Of its last action, and so of the context at hand; an action of another waits for one."""
         self.used_at = loop.time()
         self.runs = 0
@@ -195,7 +195,7 @@ class Process(asyncio.Protocol):
             return 0
         return int(pages) * resource.getpagesize()
 
-    async def run(self, payload: bytes, visitor: Visitor, *, timeout_ns: int) -> Ended:
+    async def run(self, payload: bytes, visitor: Visitor, *, timeout_ns: int) -> ActionEnd:
         """Run one action to its end, or to its deadline, whichever comes first."""
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -206,12 +206,12 @@ class Process(asyncio.Protocol):
         self.used_at = started
         self._deadline = started + timeout_ns / 1e9
         evaluate_s = min(timeout_ns, EVALUATE_MAX_NS) / 1e9
-        self._timer = loop.call_at(started + evaluate_s, self._finish, End.TIMED_OUT)
+        self._timer = loop.call_at(started + evaluate_s, self._finish, EndKind.TIMED_OUT)
         self.runs += 1
         if self.is_alive and self._transport is not None:
-            self._transport.write(frame(Kind.RUN, payload))
+            self._transport.write(frame(FrameKind.RUN, payload))
         else:
-            self._finish(End.DIED)
+            self._finish(EndKind.DIED)
         try:
             return await self._ended
         finally:
@@ -249,7 +249,7 @@ class Process(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self._ready.done():
             self._ready.set_exception(FrameError("it ended"))
-        self._finish(End.DIED)
+        self._finish(EndKind.DIED)
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
@@ -260,12 +260,12 @@ class Process(asyncio.Protocol):
             for kind, payload in self._reader.feed(data):
                 self._take(kind, payload)
         except TooMuch as error:
-            self._finish(End.FAULT, str(error))
+            self._finish(EndKind.FAULT, str(error))
         except (FrameError, EffectError, msgspec.DecodeError, UnicodeDecodeError):
-            self._finish(End.FAULT)
+            self._finish(EndKind.FAULT)
 
-    def _take(self, kind: Kind, payload: bytes) -> None:
-        if kind is Kind.READY and not self.is_fresh:
+    def _take(self, kind: FrameKind, payload: bytes) -> None:
+        if kind is FrameKind.READY and not self.is_fresh:
             self.is_fresh = True
             if not self._ready.done():
                 self._ready.set_result(tuple(payload.decode("ascii", "replace").split()))
@@ -274,22 +274,22 @@ class Process(asyncio.Protocol):
         if visitor is None or ended is None or ended.done() or self._fetching is not None:
             raise FrameError(f"a frame {kind.name} that nobody waits for")
         match kind:
-            case Kind.EVALUATED if not self._evaluated and self._timer is not None:
+            case FrameKind.EVALUATED if not self._evaluated and self._timer is not None:
                 self._evaluated = True
                 self._timer.cancel()
                 loop = asyncio.get_running_loop()
-                self._timer = loop.call_at(self._deadline, self._finish, End.TIMED_OUT)
-            case Kind.EFFECT:
+                self._timer = loop.call_at(self._deadline, self._finish, EndKind.TIMED_OUT)
+            case FrameKind.EFFECT:
                 visitor.effect(payload)
-            case Kind.LOG:
+            case FrameKind.LOG:
                 visitor.log(payload)
-            case Kind.FETCH:
+            case FrameKind.FETCH:
                 self._fetching = asyncio.ensure_future(visitor.fetch(payload))
                 self._fetching.add_done_callback(self._answer)
-            case Kind.DONE:
+            case FrameKind.DONE:
                 self.is_fresh = False
                 done = _decode_done(payload)
-                ended.set_result(Ended(End.DONE, self._evaluated, done))
+                ended.set_result(ActionEnd(EndKind.DONE, self._evaluated, done))
             case _:
                 raise FrameError(f"a frame {kind.name} that is not expected")
 
@@ -298,15 +298,15 @@ class Process(asyncio.Protocol):
             return
         self._fetching = None
         if fetched.exception() is not None:
-            self._finish(End.FAULT)
+            self._finish(EndKind.FAULT)
         elif self.is_alive and self._transport is not None:
-            self._transport.write(frame(Kind.ANSWER, fetched.result()))
+            self._transport.write(frame(FrameKind.ANSWER, fetched.result()))
 
-    def _finish(self, end: End, told: str = "") -> None:
+    def _finish(self, end: EndKind, told: str = "") -> None:
         """End the action other than by its own word, and with it the process."""
         self.kill()
         if self._ended is not None and not self._ended.done():
-            self._ended.set_result(Ended(end, self._evaluated, Done(), told))
+            self._ended.set_result(ActionEnd(end, self._evaluated, WorkerReport(), told))
 
 
 def _memory_of(pid: int) -> int | None:

@@ -22,33 +22,35 @@ from typing import Any, Final, TypeAlias
 
 import _quickjs  # not `quickjs`, which starts a thread
 
+from server.scripts import triggers
 from server.scripts.protocol import (
     FIRST_TRIGGER,
     RUN_MAX_BYTES,
     SHIM_LINE,
+    FrameKind,
     FrameReader,
-    Kind,
     frame,
     split,
 )
 from server.scripts.sandbox import explanations
 from server.scripts.sandbox.confine import confine
+from server.scripts.triggers import Trigger
 
 STACK_MAX_BYTES: Final = 1 << 20
 
 _LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
 _CREATED: Final = ("requests", "api", "lists", "created")
 _USER: Final = ("encode", "api", "userdata")
-PARTS: Final = {
-    "1/1": (*_LOGIN, "external"),
-    "1/2": (*_LOGIN, "creation"),
-    "1/3": _CREATED,
-    "2/4": (*_USER, "token"),
-    "2/5": (*_USER, "token"),
-    "3/1": (*_LOGIN, "internal"),
-    "3/2": (*_LOGIN, "creation"),
-    "3/3": _CREATED,
-    "4/6": (*_USER, "saml"),
+PARTS: Final[Mapping[Trigger, tuple[str, ...]]] = {
+    triggers.EXTERNAL_POST_AUTHENTICATION: (*_LOGIN, "external"),
+    triggers.EXTERNAL_PRE_CREATION: (*_LOGIN, "creation"),
+    triggers.EXTERNAL_POST_CREATION: _CREATED,
+    triggers.PRE_USERINFO: (*_USER, "token"),
+    triggers.PRE_ACCESS_TOKEN: (*_USER, "token"),
+    triggers.INTERNAL_POST_AUTHENTICATION: (*_LOGIN, "internal"),
+    triggers.INTERNAL_PRE_CREATION: (*_LOGIN, "creation"),
+    triggers.INTERNAL_POST_CREATION: _CREATED,
+    triggers.PRE_SAML_RESPONSE: (*_USER, "saml"),
 }
 """The files of `js/` that make `ctx` and `api` of each trigger."""
 
@@ -71,7 +73,7 @@ def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
     """Serve until the socket is closed."""
     files = {path.stem: _bare(path) for path in (Path(__file__).parents[1] / "js").glob("*.js")}
     protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
-    Worker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
+    ScriptWorker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
 
 
 def _bare(path: Path) -> str:
@@ -80,37 +82,38 @@ def _bare(path: Path) -> str:
     return " ".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
 
-class Worker:
+class ScriptWorker:
     def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
         self._files = files
         self._heap_max_bytes = heap_max_bytes
         self._reader = FrameReader(size_max=RUN_MAX_BYTES)
         self._logs = False  # the last script did
 
-    def send(self, kind: Kind, payload: bytes) -> None:
+    def send(self, kind: FrameKind, payload: bytes) -> None:
         data = memoryview(frame(kind, payload))
         while data:
             data = data[os.write(0, data) :]
 
     def serve(self, protections: bytes) -> None:
         """One action after the other; the next is likely to need what the last one did."""
-        parts = PARTS["{}/{}".format(*FIRST_TRIGGER)]
+        parts = PARTS[FIRST_TRIGGER]
         while True:
             context, shim = self._fresh(parts)
-            self.send(Kind.READY, protections)
+            self.send(FrameKind.READY, protections)
             kind, payload = self._receive()
-            if kind is not Kind.RUN:
+            if kind is not FrameKind.RUN:
                 sys.exit(f"a frame {kind.name}, expected RUN")
-            flags, trigger, setup, name, source = (part.decode() for part in split(payload))
-            if PARTS[trigger] != parts:
-                parts = PARTS[trigger]
+            flags, numbers, setup, name, source = (part.decode() for part in split(payload))
+            flow, number = map(int, numbers.split("/"))
+            if PARTS[flow, number] != parts:
+                parts = PARTS[flow, number]
                 context, shim = self._fresh(parts)
             self._logs = False
             outcome = self._run(context, shim, flags, setup, name, source)
-            self.send(Kind.DONE, json.dumps(outcome).encode())
+            self.send(FrameKind.DONE, json.dumps(outcome).encode())
             del context, shim
 
-    def _receive(self) -> tuple[Kind, bytes]:
+    def _receive(self) -> tuple[FrameKind, bytes]:
         """The next frame; ends the process when there is none to come."""
         while True:
             data = os.read(0, 1 << 16)
@@ -134,12 +137,12 @@ class Worker:
     def _host(self, kind: str, text: str) -> str | None:
         """What the script side asks of this process: never raises (rule 2), or all ends."""
         if kind == "effect":
-            self.send(Kind.EFFECT, text.encode())
+            self.send(FrameKind.EFFECT, text.encode())
         elif kind == "log":
             self._logs = True
-            self.send(Kind.LOG, text.encode())
+            self.send(FrameKind.LOG, text.encode())
         elif kind == "fetch":
-            self.send(Kind.FETCH, text.encode())
+            self.send(FrameKind.FETCH, text.encode())
             return self._receive()[1].decode()
         elif kind == "part":
             return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}}}"
@@ -162,7 +165,7 @@ class Worker:
             with contextlib.suppress(TypeError, ValueError):  # its last value has no form here
                 context.eval(source)
             _finish_jobs(context)
-            self.send(Kind.EVALUATED, b"")
+            self.send(FrameKind.EVALUATED, b"")
             named = _named(context, name)
             if flags == "check":
                 return {"found": bool(shim("isFunction", named))}

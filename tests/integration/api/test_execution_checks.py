@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.scripts.contract import TRIGGERS
+from server.scripts.triggers import ALL_TRIGGERS
 from tests.doors import DOORS, Caller
 from tests.runs import a_test, noting
 from zitadel import management_pb2 as pb
@@ -85,7 +85,7 @@ async def test_a_script_is_checked(
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in TRIGGERS])
+@pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in ALL_TRIGGERS])
 async def test_the_example_of_a_trigger_is_a_context_of_it(
     door: str, flow: str, trigger: str, caller: Caller
 ) -> None:

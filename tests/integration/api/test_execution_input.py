@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.scripts.contract import TRIGGERS, Trigger
+from server.scripts.triggers import ALL_TRIGGERS, Trigger
 from tests.contexts_by_kind import READS_ALL, variants
 from tests.doors import DOORS, GRPC, WEB, Caller
 from tests.runs import a_test, run_request
@@ -18,7 +18,7 @@ EVERY = 97
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 async def test_a_context_is_read_or_its_path_is_named(
     door: str, trigger: Trigger, caller: Caller
 ) -> None:

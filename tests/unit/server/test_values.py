@@ -5,8 +5,15 @@ import math
 import pytest
 from google.protobuf.struct_pb2 import Struct, Value
 
-from server.scripts.contract import JSON
-from server.services.values import LEVELS_MAX, Unfit, fill_struct, fill_value, json_of, object_of
+from server.scripts.contract import JsonValue
+from server.services.values import (
+    LEVELS_MAX,
+    NotRepresentable,
+    fill_struct,
+    fill_value,
+    json_of,
+    object_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +33,7 @@ from server.services.values import LEVELS_MAX, Unfit, fill_struct, fill_value, j
         pytest.param({"": "", "a": {"b": [1, {}]}}, id="object"),
     ],
 )
-def test_json_comes_out_as_it_went_in(json: JSON) -> None:
+def test_json_comes_out_as_it_went_in(json: JsonValue) -> None:
     value = Value()
     fill_value(value, json)
     read = json_of(Value.FromString(value.SerializeToString()))
@@ -53,8 +60,8 @@ def test_a_value_without_a_kind_is_null() -> None:
     assert json_of(Value()) is None
 
 
-def nested(levels: int, *, is_list: bool) -> JSON:
-    json: JSON = 1
+def nested(levels: int, *, is_list: bool) -> JsonValue:
+    json: JsonValue = 1
     for _ in range(levels):
         json = [json] if is_list else {"a": json}
     return json
@@ -65,10 +72,10 @@ def test_what_no_parser_would_read_is_not_made(is_list: bool) -> None:
     value = Value()
     fill_value(value, nested(LEVELS_MAX, is_list=is_list))
     assert Value.FromString(value.SerializeToString()) == value
-    with pytest.raises(Unfit):
+    with pytest.raises(NotRepresentable):
         fill_value(Value(), nested(LEVELS_MAX + 1, is_list=is_list))
 
 
 def test_a_number_beyond_all_doubles_is_not_made() -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(NotRepresentable):
         fill_value(Value(), [10**400])

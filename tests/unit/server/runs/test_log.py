@@ -73,7 +73,7 @@ async def until_kept(store: Store, *contents: bytes) -> None:
 async def test_what_was_added_is_written_soon(
     log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "GATHER_S", 0.01)
+    monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0.01)
     log.start()
     log.add(a_run(b"1"))
     log.add(a_run(b"2"))
@@ -84,7 +84,7 @@ async def test_what_was_added_is_written_soon(
 
 
 def let_passes_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_log, "GATHER_S", 0)
+    monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0)
     monkeypatch.setattr(run_log, "PRUNE_S", 0.01)
 
 
@@ -133,7 +133,7 @@ async def test_nothing_goes_while_the_clock_is_years_behind(
 async def test_nothing_is_looked_for_while_nothing_runs(
     log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "GATHER_S", 0)
+    monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0)
     log.start()
     log.add(a_run(b"1"))
     await until_kept(store, b"1")
@@ -197,8 +197,8 @@ async def test_a_failure_is_an_error_for_each_who_waits(
 async def test_storage_that_fails_is_tried_again(
     log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_log, "GATHER_S", 0)
-    monkeypatch.setattr(run_log, "RETRY_S", 0.01)
+    monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0)
+    monkeypatch.setattr(run_log, "RUNS_RETRY_S", 0.01)
     store.failure = StorageError("disk full")
     log.add(a_run(b"1"))
     log.start()
@@ -257,17 +257,17 @@ async def test_a_page_waits_for_what_is_being_written(log: RunLog, store: Store)
 async def test_batches_of_many_bytes_are_parted(store: Store) -> None:
     log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW)
     for _ in range(5):
-        log.add(a_run(b"x" * (run_log.BATCH_MAX_BYTES // 3)))
+        log.add(a_run(b"x" * (run_log.RUNS_BATCH_MAX_BYTES // 3)))
     await log.close()
     assert [count for count, _, _ in store.calls] == [2, 2, 1]
 
 
 async def test_large_batches_are_parted(store: Store) -> None:
     log = RunLog(store, keep_s=KEEP_S, max_bytes=1000, clock=lambda: NOW)
-    for _ in range(run_log.BATCH_MAX + 1):
+    for _ in range(run_log.RUNS_BATCH_MAX + 1):
         log.add(a_run())
     await log.close()
-    assert [count for count, _, _ in store.calls] == [run_log.BATCH_MAX, 1]
+    assert [count for count, _, _ in store.calls] == [run_log.RUNS_BATCH_MAX, 1]
 
 
 async def test_a_log_of_no_size_takes_nothing(store: Store) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from actions.v1 import execution_pb2 as pb
-from server.runs.shortening import cut, shortened
+from server.runs.shortening import shorten_results, shorten_text
 
 
 def result(name: str, *lines: str, state: pb.ActionState.ValueType) -> pb.ActionResult:
@@ -44,7 +44,7 @@ RESULTS = [
     ],
 )
 def test_what_was_said_first_goes_first(max_bytes: int, expected: list[tuple[str, str]]) -> None:
-    told, is_shortened = shortened(RESULTS, max_bytes)
+    told, is_shortened = shorten_results(RESULTS, max_bytes)
     assert [(one.name, "".join(line.text[0] for line in one.logs)) for one in told] == expected
     assert is_shortened is (max_bytes < 518)
     assert sum(one.ByteSize() for one in told) <= max(max_bytes, 50)
@@ -53,7 +53,7 @@ def test_what_was_said_first_goes_first(max_bytes: int, expected: list[tuple[str
 
 def test_what_is_shortened_is_a_copy() -> None:
     before = [one.SerializeToString() for one in RESULTS]
-    shortened(RESULTS, 0)
+    shorten_results(RESULTS, 0)
     assert [one.SerializeToString() for one in RESULTS] == before
 
 
@@ -68,5 +68,5 @@ def test_what_is_shortened_is_a_copy() -> None:
     ],
 )
 def test_a_text_is_cut_by_its_octets(text: str, max_bytes: int, expected: str) -> None:
-    assert cut(text, max_bytes) == expected
+    assert shorten_text(text, max_bytes) == expected
     assert len(expected.encode()) <= max_bytes

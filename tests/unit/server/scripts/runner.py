@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from server.scripts.contract import (
-    JSON,
     ActionResult,
     Effects,
     Failure,
+    JsonValue,
     RunRequest,
     RunResult,
     Script,
-    Trigger,
 )
 from server.scripts.host import contexts
 from server.scripts.host.executor import Executor
+from server.scripts.triggers import Trigger
 
 LOCAL = ("127.0.0.0/8",)
 """What the tests' own servers listen on; never reachable otherwise."""
@@ -29,7 +29,7 @@ class Runner:
         self,
         *sources: str | Script,
         trigger: Trigger = (2, 4),
-        context: JSON = None,
+        context: JsonValue = None,
         org_id: str = "org",
     ) -> RunResult:
         """Run sources as actions, on the trigger's example unless a context is given."""
@@ -46,7 +46,7 @@ class Runner:
         source: str,
         *,
         trigger: Trigger = (2, 4),
-        context: JSON = None,
+        context: JsonValue = None,
         timeout_ms: int = 0,
         name: str = "f",
     ) -> ActionResult:
@@ -61,13 +61,15 @@ class Runner:
         assert failure is not None, "the action succeeded"
         return failure
 
-    async def effects(self, source: str, *, trigger: Trigger, context: JSON = None) -> Effects:
+    async def effects(self, source: str, *, trigger: Trigger, context: JsonValue = None) -> Effects:
         """What the script asks for; it must succeed."""
         result = await self.run(source, trigger=trigger, context=context)
         assert result.failed is None, result.failed
         return result.effects
 
-    async def logged(self, source: str, *, trigger: Trigger = (2, 4), context: JSON = None) -> str:
+    async def logged(
+        self, source: str, *, trigger: Trigger = (2, 4), context: JsonValue = None
+    ) -> str:
         """What the script logs, a line each; it must succeed. `log` is there."""
         result = await self.one(f"{LOG}; {source}", trigger=trigger, context=context)
         assert result.failure is None, result.failure

@@ -16,11 +16,10 @@ from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
 from server.rpc.errors import DetailedRefusal
 from server.runs import recorder
-from server.runs.recorder import Records
+from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
     ActionResult,
     BadContext,
-    Check,
     Effects,
     ExecutionError,
     Failure,
@@ -28,6 +27,7 @@ from server.scripts.contract import (
     Overloaded,
     RunRequest,
     RunResult,
+    ScriptCheck,
     Unavailable,
 )
 from server.services import execution, execution_messages
@@ -91,10 +91,10 @@ class Engine:
                 return RunResult(self.effects, tuple(results), result)
         return RunResult(self.effects, tuple(results), None)
 
-    async def check(self, source: str, name: str, *, org_id: str = "") -> Check:
+    async def check(self, source: str, name: str, *, org_id: str = "") -> ScriptCheck:
         if self.raises is not None:
             raise self.raises
-        return Check(parses=True, has_function=False, failure=self.failure)
+        return ScriptCheck(parses=True, has_function=False, failure=self.failure)
 
 
 class Log:
@@ -130,7 +130,7 @@ def log() -> Log:
 @pytest.fixture
 def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
-    records = Records(log, since=NOW, lines=False)
+    records = RunRecorder(log, since=NOW, lines=False)
     return ExecutionService(
         reads, engine, records, IdGenerator(7), threads=THREADS, clock=lambda: NOW
     )
@@ -285,7 +285,7 @@ async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
         is_telling.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(execution_messages, "MUCH", 0)
+    monkeypatch.setattr(execution_messages, "LARGE_COUNT", 0)
     monkeypatch.setattr(ThreadPool, "run", tell)
     running = asyncio.ensure_future(service.RunTrigger(run_request(), None))
     await is_telling.wait()
@@ -301,7 +301,7 @@ async def test_a_run_that_there_is_no_room_to_tell_is_logged(
     async def refuse(*_: object) -> None:
         raise TooManyWaiting
 
-    monkeypatch.setattr(execution_messages, "MUCH", 0)
+    monkeypatch.setattr(execution_messages, "LARGE_COUNT", 0)
     monkeypatch.setattr(ThreadPool, "run", refuse)
     with pytest.raises(TooManyWaiting):
         await service.RunTrigger(run_request(), None)
@@ -406,7 +406,7 @@ async def test_what_is_large_is_read_and_told_off_the_loop(
     assert used == ["_pack", "_results", "_response"]
     assert len(response.effects.claims["c"].struct_value.fields["d"].list_value.values) == 2000
     await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
-    monkeypatch.setattr(execution_messages, "MUCH", 2)
+    monkeypatch.setattr(execution_messages, "LARGE_COUNT", 2)
     metrics = await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
     assert used[3:] == ["_fill_metrics"]
     assert [one.action_id for one in metrics.actions] == ["1", "2", "3"]
@@ -432,7 +432,7 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
     reads: Reads, engine: Engine, log: Log, lines: bool, expected: list[str]
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
-    records = Records(log, since=NOW, lines=lines)
+    records = RunRecorder(log, since=NOW, lines=lines)
     service = ExecutionService(reads, engine, records, IdGenerator(7), threads=THREADS)
     with structlog.testing.capture_logs() as captured:
         await service.RunTrigger(run_request(), None)
@@ -457,7 +457,7 @@ async def test_an_action_that_fails_in_a_run_is_a_warning(
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     service = ExecutionService(
-        reads, engine, Records(log, since=NOW, lines=lines), IdGenerator(7), threads=THREADS
+        reads, engine, RunRecorder(log, since=NOW, lines=lines), IdGenerator(7), threads=THREADS
     )
     engine.fails, engine.failure = {"2"}, Failure("late", timed_out=True)
     with structlog.testing.capture_logs() as captured:

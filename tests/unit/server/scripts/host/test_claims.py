@@ -6,7 +6,8 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as pb
-from server.scripts.contract import JSON, Effects, LogLine, Script, Trigger
+from server.scripts.contract import Effects, JsonValue, LogLine, Script
+from server.scripts.triggers import Trigger
 from server.services.execution_messages import fill_effects
 from tests.unit.server.scripts.runner import Runner
 
@@ -75,7 +76,7 @@ def test_the_merge_of_the_docs_lets_the_own_claims_of_a_token_win() -> None:
     document = Path("docs/execution.md").read_text(encoding="utf-8")
     merge = document.partition("```python\n")[2].partition("```")[0]
     message = pb.Effects()
-    claims: dict[str, JSON] = {"scope": "action", "nonce": "action", "other": "action"}
+    claims: dict[str, JsonValue] = {"scope": "action", "nonce": "action", "other": "action"}
     fill_effects(message, Effects(claims, {}, (), (), ()))
     token = {"scope": "token", "other": "token"}
     effects = json_format.MessageToDict(message)

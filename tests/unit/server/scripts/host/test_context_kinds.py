@@ -5,8 +5,9 @@ from itertools import islice
 
 import pytest
 
-from server.scripts.contract import JSON, TRIGGERS, BadContext, Trigger
+from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
+from server.scripts.triggers import ALL_TRIGGERS, Trigger
 from tests.contexts_by_kind import READS_ALL, read_as_json, variants
 from tests.unit.server.scripts.runner import Runner
 
@@ -19,7 +20,7 @@ EVERY = 30
 """So many of those that are read are given to a script, too: every thirtieth."""
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 def test_what_is_read_is_of_the_kind_that_scripts_are_promised(trigger: Trigger) -> None:
     example = contexts.example(*trigger)
     refused = 0
@@ -33,7 +34,7 @@ def test_what_is_read_is_of_the_kind_that_scripts_are_promised(trigger: Trigger)
     assert refused > 500
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_read_breaks_no_script(runner: Runner, trigger: Trigger) -> None:
     for path, context in islice(_readable(trigger), 0, None, EVERY):
@@ -41,7 +42,7 @@ async def test_what_is_read_breaks_no_script(runner: Runner, trigger: Trigger) -
         assert result.failure is None, path
 
 
-def _read(trigger: Trigger, context: JSON) -> dict[str, JSON] | str:
+def _read(trigger: Trigger, context: JsonValue) -> dict[str, JsonValue] | str:
     """What is read of it, or what is told."""
     try:
         contexts.pack(*trigger, context)
@@ -50,14 +51,14 @@ def _read(trigger: Trigger, context: JSON) -> dict[str, JSON] | str:
         return str(error)
 
 
-def _readable(trigger: Trigger) -> Iterator[tuple[str, JSON]]:
+def _readable(trigger: Trigger) -> Iterator[tuple[str, JsonValue]]:
     for path, context in variants(trigger):
         # The runner would give the example for none.
         if context is not None and not isinstance(_read(trigger, context), str):
             yield path, context
 
 
-def _differing(example: JSON, read: JSON, name: str = "") -> Iterator[str]:
+def _differing(example: JsonValue, read: JsonValue, name: str = "") -> Iterator[str]:
     """Names of members that are of another kind in what was read than in the example."""
     if name in FREE or (read is None and name in NULLABLE):
         return

@@ -1,12 +1,13 @@
 import pytest
 
-from server.scripts.contract import JSON, TRIGGERS, BadContext, Trigger
+from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
 from server.scripts.host.context_schema import TokenCreation
+from server.scripts.triggers import ALL_TRIGGERS, Trigger
 from tests.contexts_by_kind import read_as_json
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 def test_an_example_is_complete(trigger: Trigger) -> None:
     example = contexts.example(*trigger)
     read = read_as_json(trigger, example)
@@ -14,15 +15,15 @@ def test_an_example_is_complete(trigger: Trigger) -> None:
     assert list(read) == list(example)
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 @pytest.mark.parametrize("context", [None, {}, {"unknown": 1}])
-def test_what_is_missing_is_unset(trigger: Trigger, context: JSON) -> None:
+def test_what_is_missing_is_unset(trigger: Trigger, context: JsonValue) -> None:
     read = read_as_json(trigger, context)
     assert list(read) == list(contexts.example(*trigger))
 
 
 def test_reading_changes_nothing_that_was_given() -> None:
-    claims: dict[str, JSON] = {"a": 1}
+    claims: dict[str, JsonValue] = {"a": 1}
     read = contexts.read(2, 4, {"claims": claims})
     assert isinstance(read, TokenCreation)
     read.claims["b"] = 2
@@ -109,7 +110,7 @@ def test_reading_changes_nothing_that_was_given() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(trigger: Trigger, context: JSON, text: str) -> None:
+def test_what_is_wrong_is_named(trigger: Trigger, context: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
         contexts.read(*trigger, context)
     assert str(raised.value).startswith(text)
@@ -123,7 +124,7 @@ def test_what_is_wrong_is_named(trigger: Trigger, context: JSON, text: str) -> N
         pytest.param("x" * (1 << 20), "context: expected at most 1048576 bytes, got ", id="large"),
     ],
 )
-def test_what_cannot_be_handed_over_is_told(claim: JSON, text: str) -> None:
+def test_what_cannot_be_handed_over_is_told(claim: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
         contexts.pack(2, 4, {"claims": {"a": claim}})
     assert str(raised.value).startswith(text)
@@ -141,14 +142,14 @@ def test_what_cannot_be_handed_over_is_told(claim: JSON, text: str) -> None:
         pytest.param(None, "0001-01-01T00:00:00Z", id="missing"),
     ],
 )
-def test_a_date_is_read_as_utc(given: JSON, read: str) -> None:
+def test_a_date_is_read_as_utc(given: JsonValue, read: str) -> None:
     found = read_as_json((2, 4), {"user": {"creationDate": given}})["user"]
     assert isinstance(found, dict)
     assert found["creationDate"] == read
 
 
 def test_integers_may_be_digits_and_whole_fractions() -> None:
-    human: JSON = {"gender": "2"}
+    human: JsonValue = {"gender": "2"}
     found = read_as_json((2, 4), {"user": {"sequence": 7.0, "human": human}})["user"]
     assert isinstance(found, dict)
     assert isinstance(found["human"], dict)

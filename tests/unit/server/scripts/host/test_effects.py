@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from server.scripts.contract import Trigger
 from server.scripts.host import contexts
 from server.scripts.host.effects import EFFECTS_MAX_BYTES, Collector, EffectError, TooMuch
+from server.scripts.triggers import Trigger
 
 
 def collector(trigger: Trigger) -> Collector:

@@ -6,14 +6,14 @@ import pytest
 
 from server.scripts.contract import (
     EVALUATE_MAX_NS,
-    JSON,
-    TIMEOUT_MAX_NS,
+    RUN_TIMEOUT_MAX_NS,
     BadContext,
+    JsonValue,
     Script,
-    Trigger,
     UnknownTrigger,
 )
 from server.scripts.host.executor import SOURCE_MAX_BYTES
+from server.scripts.triggers import Trigger
 from tests.unit.server.scripts.runner import LOG, Runner, action
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,12 +26,12 @@ FAILS = "function f() { throw new Error('no') }"
 @pytest.mark.parametrize(
     ("stored", "effective"),
     [
-        pytest.param(0, TIMEOUT_MAX_NS, id="unset"),
-        pytest.param(-1, TIMEOUT_MAX_NS, id="negative"),
+        pytest.param(0, RUN_TIMEOUT_MAX_NS, id="unset"),
+        pytest.param(-1, RUN_TIMEOUT_MAX_NS, id="negative"),
         pytest.param(1, 1, id="least"),
-        pytest.param(TIMEOUT_MAX_NS - 1, TIMEOUT_MAX_NS - 1, id="just below the most"),
-        pytest.param(TIMEOUT_MAX_NS, TIMEOUT_MAX_NS, id="the most"),
-        pytest.param(2**63 - 1, TIMEOUT_MAX_NS, id="more"),
+        pytest.param(RUN_TIMEOUT_MAX_NS - 1, RUN_TIMEOUT_MAX_NS - 1, id="just below the most"),
+        pytest.param(RUN_TIMEOUT_MAX_NS, RUN_TIMEOUT_MAX_NS, id="the most"),
+        pytest.param(2**63 - 1, RUN_TIMEOUT_MAX_NS, id="more"),
     ],
 )
 async def test_a_timeout_is_the_stored_one_if_it_is_below_20_s(stored: int, effective: int) -> None:
@@ -111,7 +111,7 @@ async def test_evaluating_has_its_own_limit(runner: Runner) -> None:
 
 
 async def test_a_large_context_is_read(runner: Runner) -> None:
-    roles: JSON = [{"roles": [f"role {n}"]} for n in range(1000)]
+    roles: JsonValue = [{"roles": [f"role {n}"]} for n in range(1000)]
     source = "function f(ctx) { log(ctx.v1.user.grants.count) }"
     assert await runner.logged(source, context={"userGrants": roles}) == "1000"
 
@@ -148,7 +148,7 @@ async def test_later_actions_are_told_of_all_that_a_run_may_ask_for(runner: Runn
       for (let i = 0; i < 4; i++) api.v1.claims.setClaim(`k${before + i}`, '"'.repeat(110_000));
     }"""
     told = "function f(ctx) { log(Object.values(ctx.v1.claims).join('').length) }"
-    context: JSON = {"claims": {}}
+    context: JsonValue = {"claims": {}}
     result = await runner.run(quotes, quotes, quotes, quotes, f"{LOG}; {told}", context=context)
     assert [line.text for line in result.actions[-1].logs] == [f"{16 * 110_000}"]
 

@@ -4,18 +4,18 @@ import pytest
 
 from server.scripts.contract import Failure
 from server.scripts.host.failures import failure_of
-from server.scripts.host.process import Done, End, Ended
+from server.scripts.host.process import ActionEnd, EndKind, WorkerReport
 from server.scripts.protocol import SHIM_LINE
 
 
 def located(text: str, source: str = "", *, stack: str = "") -> Failure | None:
-    done = Done(text=text, stack=stack)
-    return failure_of(Ended(End.DONE, evaluated=True, done=done), source, timeout_ns=10**9)
+    done = WorkerReport(text=text, stack=stack)
+    return failure_of(ActionEnd(EndKind.DONE, evaluated=True, done=done), source, timeout_ns=10**9)
 
 
 def raised(text: str) -> Failure | None:
-    done = Done(raised=text)
-    return failure_of(Ended(End.DONE, evaluated=False, done=done), "", timeout_ns=10**9)
+    done = WorkerReport(raised=text)
+    return failure_of(ActionEnd(EndKind.DONE, evaluated=False, done=done), "", timeout_ns=10**9)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.scripts.contract import Trigger
+from server.scripts.triggers import Trigger
 from tests.unit.server.scripts.runner import LOG, Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,12 +7,13 @@ import json
 
 import pytest
 
-from server.scripts.contract import JSON, Attribute, Effects, Grant, Metadata, Trigger
+from server.scripts.contract import AttributeEffect, Effects, GrantEffect, JsonValue, MetadataEffect
+from server.scripts.triggers import Trigger
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Members = dict[str, JSON]
+Members = dict[str, JsonValue]
 
 DATE = "2025-03-04T05:06:07.123456789Z"
 ORG = "318838541687652737"
@@ -53,7 +54,7 @@ EXTERNAL_USER: Members = {
 }
 
 
-def metadata_list(name: str, value: JSON, count: int, sequence: int) -> Members:
+def metadata_list(name: str, value: JsonValue, count: int, sequence: int) -> Members:
     return {
         "count": count,
         "sequence": sequence,
@@ -250,7 +251,7 @@ CONTEXTS: dict[Trigger, Members] = {
     ],
 )
 async def test_a_member_of_ctx_has_the_value_of_the_context(
-    runner: Runner, trigger: Trigger, member: str, expected: JSON
+    runner: Runner, trigger: Trigger, member: str, expected: JsonValue
 ) -> None:
     source = f"function f(ctx) {{ log(JSON.stringify({member})) }}"
     assert json.loads(await runner.logged(source, trigger=trigger)) == expected
@@ -260,9 +261,9 @@ def effects(
     *,
     claims: Members | None = None,
     fields: dict[str, str | bool | int] | None = None,
-    metadata: tuple[Metadata, ...] = (),
-    grants: tuple[Grant, ...] = (),
-    attributes: tuple[Attribute, ...] = (),
+    metadata: tuple[MetadataEffect, ...] = (),
+    grants: tuple[GrantEffect, ...] = (),
+    attributes: tuple[AttributeEffect, ...] = (),
 ) -> Effects:
     return Effects(claims or {}, fields or {}, metadata, grants, attributes)
 
@@ -289,20 +290,24 @@ CREATION_FIELDS = {
     "api.setGender(2)": field("gender", 2),
 }
 METADATA = {
-    "api.metadata.push({key: 'k', value: [1, 2]})": effects(metadata=(Metadata("k", b"[1,2]"),)),
-    "api.v1.user.appendMetadataRaw('k', [104, 105])": effects(metadata=(Metadata("k", b"hi"),)),
+    "api.metadata.push({key: 'k', value: [1, 2]})": effects(
+        metadata=(MetadataEffect("k", b"[1,2]"),)
+    ),
+    "api.v1.user.appendMetadataRaw('k', [104, 105])": effects(
+        metadata=(MetadataEffect("k", b"hi"),)
+    ),
     "api.v1.user.appendMetadata('k', {b: 1, a: 'x'})": effects(
-        metadata=(Metadata("k", b'{"a":"x","b":1}'),)
+        metadata=(MetadataEffect("k", b'{"a":"x","b":1}'),)
     ),
 }
-GRANT = effects(grants=(Grant("p", "g", ("r",)),))
+GRANT = effects(grants=(GrantEffect("p", "g", ("r",)),))
 USER_GRANTS = {
     "api.userGrants.push({projectID: 'p', projectGrantID: 'g', roles: ['r']})": GRANT,
     "api.v1.appendUserGrant({projectId: 'p', projectGrantId: 'g', roles: ['r', 5]})": GRANT,
     "api.v1.appendUserGrant({projectID: 'p', projectGrantID: 'g', roles: ['r']})": GRANT,
 }
 SET_METADATA = {
-    "api.v1.user.setMetadata('k', 'x')": effects(metadata=(Metadata("k", b'"x"'),)),
+    "api.v1.user.setMetadata('k', 'x')": effects(metadata=(MetadataEffect("k", b'"x"'),)),
 }
 LOG_CLAIM = effects(claims={"urn:zitadel:iam:action:f:log": ["entry"]})
 CLAIMS = {
@@ -324,7 +329,7 @@ APIS: dict[Trigger, dict[str, Effects]] = {
     (3, 3): USER_GRANTS,
     (4, 6): {
         "api.v1.attributes.setCustomAttribute('n', 'urn:f', 'a', 'b')": effects(
-            attributes=(Attribute("n", "urn:f", ("a", "b")),)
+            attributes=(AttributeEffect("n", "urn:f", ("a", "b")),)
         ),
         **SET_METADATA,
     },

@@ -5,7 +5,7 @@ What a working script relied on is kept; what only hurt is better, as docs/diffe
 
 import pytest
 
-from server.scripts.contract import JSON, Script
+from server.scripts.contract import JsonValue, Script
 from server.scripts.protocol import SHIM_LINE
 from tests.unit.server.scripts.runner import Runner
 
@@ -121,7 +121,7 @@ async def test_what_was_wrapped_is_a_primitive(
 
 
 async def test_integers_of_64_bits_are_numbers(runner: Runner) -> None:
-    context: JSON = {"user": {"sequence": "9007199254740993"}}
+    context: JsonValue = {"user": {"sequence": "9007199254740993"}}
     source = "function f(ctx) { const s = ctx.v1.getUser().sequence; log(typeof s, s) }"
     assert await runner.logged(source, context=context) == "number 9007199254740992"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.scripts.contract import JSON
+from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
 from tests.unit.server.scripts.runner import LOG as USE_LOG
 from tests.unit.server.scripts.runner import Runner
@@ -155,9 +155,9 @@ async def test_metadata_is_stored_as_json(runner: Runner, value: str, stored: by
     ],
 )
 async def test_metadata_is_read_as_json_or_as_text(
-    runner: Runner, stored: JSON, expected: object
+    runner: Runner, stored: JsonValue, expected: object
 ) -> None:
-    context: JSON = {"userMetadata": [{"key": "k", "value": stored}]}
+    context: JsonValue = {"userMetadata": [{"key": "k", "value": stored}]}
     source = "function f(ctx) { log('%j', ctx.v1.user.getMetadata().metadata[0].value) }"
     assert json.loads(await runner.logged(source, context=context)) == expected
 

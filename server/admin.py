@@ -194,7 +194,7 @@ class Admin:
             keys = await self._left(org_id)
             if not keys:
                 break
-            await self._queue.execute(removal.ClearAway(org_id, tuple(keys), EDITOR))
+            await self._queue.execute(removal.PurgeOrg(org_id, tuple(keys), EDITOR))
         return {"id": org_id, **asdict(await self._store.read(OrgFootprint(org_id)))}
 
     async def _create_user(self, operation: CreateUser) -> Result:

@@ -1,12 +1,12 @@
 """An action in an organisation that nobody made: for tests of stores and queues alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.commands.actions import CreateAction
-from server.commands.base import Facts
+from server.commands.base import Change, Facts
 from server.domain import action as domain
-from server.domain.aggregates import Key, action_key, action_name
-from server.domain.events import Event
+from server.domain.aggregates import Key, action_name
 from server.domain.org import Org
 
 
@@ -16,10 +16,10 @@ class CreateOrglessAction(CreateAction):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (action_key(self.action_id),)
+        return (self.key,)
 
-    def event(self, facts: Facts) -> Event:
-        return domain.create(
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        event = domain.create(
             Org(self.org_id, "granted", 1, 1, 1, 1),
             org_id=self.org_id,
             name=self.name,
@@ -28,3 +28,4 @@ class CreateOrglessAction(CreateAction):
             allowed_to_fail=self.allowed_to_fail,
             name_owner=facts.owner(action_name(self.org_id, self.name)),
         )
+        return (Change(self.key, self.org_id, event),)

@@ -1,55 +1,59 @@
-"""The writes of actions; each answers the action as it then is."""
+"""Commands on actions; each but the last returns the action after it."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from server.commands.base import Change, Command, Facts, R, present
+from server.commands.base import Change, Command, Facts, R
 from server.domain import action as domain
 from server.domain.action import Action
-from server.domain.aggregates import Key, Name, action_key, action_name, flow_keys, org_key
-from server.domain.events import Event
-from server.domain.flow import FlowType
+from server.domain.aggregates import (
+    Key,
+    Name,
+    action_key,
+    action_name,
+    flow_key,
+    flow_keys,
+    org_key,
+)
+from server.domain.flow import Flow, FlowType
 from server.domain.flow import remove_action as remove_from_flow
+from server.domain.org import Org
 
-FLOWS_CHARS: Final = 64 << 10
-"""What it costs to go through an organisation's flows at their fullest, in characters written."""
+FLOWS_COST_CHARS: Final = 64 << 10
+"""Cost of reading all flows of an organisation at their largest, as characters to write."""
 
 
 @dataclass(frozen=True, slots=True)
-class _OfAction(Command[R]):
-    """A command about one action of an organisation."""
+class _ActionCommand(Command[R]):
+    """A command on one action of an organisation.
+
+    Attributes:
+        key: of the action.
+    """
 
     org_id: str
     action_id: str
+    key: Key = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", action_key(self.action_id))
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (action_key(self.action_id),)
-
-    def decide(self, facts: Facts) -> Sequence[Change]:
-        return (Change(action_key(self.action_id), self.org_id, self.event(facts)),)
-
-    @abstractmethod
-    def event(self, facts: Facts) -> Event:
-        """What happens to the action.
-
-        Raises:
-            Refusal: the rules say no.
-        """
+        return (self.key,)
 
 
 @dataclass(frozen=True, slots=True)
-class _Living(_OfAction[Action]):
-    """A command after which the action lives, and which is answered with it."""
+class _ReturnsAction(_ActionCommand[Action]):
+    """A command that leaves the action alive and returns it."""
 
     def outcome(self, facts: Facts) -> Action:
-        return present(facts.action(self.action_id))
+        return facts.require(Action, self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Written(_Living):
+class _WritesAction(_ReturnsAction):
     """A command that gives the action its name and its script."""
 
     name: str
@@ -63,19 +67,19 @@ class _Written(_Living):
         return (action_name(self.org_id, self.name),)
 
     @property
-    def chars(self) -> int:
+    def cost_chars(self) -> int:
         return len(self.script)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateAction(_Written):
+class CreateAction(_WritesAction):
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (action_key(self.action_id), org_key(self.org_id))
+        return (self.key, org_key(self.org_id))
 
-    def event(self, facts: Facts) -> Event:
-        return domain.create(
-            facts.org(self.org_id),
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        event = domain.create(
+            facts.find(Org, org_key(self.org_id)),
             org_id=self.org_id,
             name=self.name,
             script=self.script,
@@ -83,13 +87,14 @@ class CreateAction(_Written):
             allowed_to_fail=self.allowed_to_fail,
             name_owner=facts.owner(action_name(self.org_id, self.name)),
         )
+        return (Change(self.key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateAction(_Written):
-    def event(self, facts: Facts) -> Event:
-        return domain.update(
-            facts.action(self.action_id),
+class UpdateAction(_WritesAction):
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        event = domain.update(
+            facts.find(Action, self.key),
             action_id=self.action_id,
             org_id=self.org_id,
             name=self.name,
@@ -98,52 +103,53 @@ class UpdateAction(_Written):
             allowed_to_fail=self.allowed_to_fail,
             name_owner=facts.owner(action_name(self.org_id, self.name)),
         )
+        return (Change(self.key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class DeactivateAction(_Living):
+class DeactivateAction(_ReturnsAction):
     editor: str
 
-    def event(self, facts: Facts) -> Event:
-        action = facts.action(self.action_id)
-        return domain.deactivate(action, action_id=self.action_id, org_id=self.org_id)
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        action = facts.find(Action, self.key)
+        event = domain.deactivate(action, action_id=self.action_id, org_id=self.org_id)
+        return (Change(self.key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class ReactivateAction(_Living):
+class ReactivateAction(_ReturnsAction):
     editor: str
 
-    def event(self, facts: Facts) -> Event:
-        action = facts.action(self.action_id)
-        return domain.reactivate(action, action_id=self.action_id, org_id=self.org_id)
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        action = facts.find(Action, self.key)
+        event = domain.reactivate(action, action_id=self.action_id, org_id=self.org_id)
+        return (Change(self.key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteAction(_OfAction[None]):
-    """Takes it out of its flows, too. Answers nothing: what is removed has no state."""
+class DeleteAction(_ActionCommand[None]):
+    """Removes the action, also from its flows; returns nothing."""
 
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (action_key(self.action_id), org_key(self.org_id), *flow_keys(self.org_id))
+        return (self.key, org_key(self.org_id), *flow_keys(self.org_id))
 
     @property
-    def chars(self) -> int:
-        return FLOWS_CHARS
+    def cost_chars(self) -> int:
+        return FLOWS_COST_CHARS
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        removed = Change(action_key(self.action_id), self.org_id, self.event(facts))
-        taken_out = (
+        action = facts.find(Action, self.key)
+        event = domain.remove(action, action_id=self.action_id, org_id=self.org_id)
+        flows = (facts.find(Flow, flow_key(self.org_id, type)) for type in FlowType)
+        from_flows = (
             Change(org_key(self.org_id), self.org_id, event)
-            for type in FlowType
-            for event in remove_from_flow(facts.flow(self.org_id, type), action_id=self.action_id)
+            for flow in flows
+            for event in remove_from_flow(flow, action_id=self.action_id)
         )
-        return (removed, *taken_out)
-
-    def event(self, facts: Facts) -> Event:
-        action = facts.action(self.action_id)
-        return domain.remove(action, action_id=self.action_id, org_id=self.org_id)
+        return (Change(self.key, self.org_id, event), *from_flows)
 
     def outcome(self, facts: Facts) -> None:
         return None

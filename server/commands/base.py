@@ -1,22 +1,18 @@
-"""A command: which aggregates and names it has to know, and what it decides from them."""
+"""Defines a command: the facts that it needs, and the changes that it decides by them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from server.domain.action import Action
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import Event
-from server.domain.flow import Flow
-from server.domain.org import Member, Org
-from server.domain.user import Token, User
 
 R = TypeVar("R", covariant=True)
-T = TypeVar("T")
+S = TypeVar("S", bound=State)
 
 
 class Change(NamedTuple):
-    """An event of one aggregate, and the organisation that owns it."""
+    """An event of one aggregate, and the organisation that owns the aggregate."""
 
     key: Key
     org_id: str
@@ -24,33 +20,32 @@ class Change(NamedTuple):
 
 
 class Facts(Protocol):
-    """What a command sees: the store, and the earlier commands of its batch on top of it."""
+    """The stored facts, with the changes of the earlier commands of the batch applied."""
 
     @property
     def now(self) -> int: ...
 
-    def state(self, key: Key) -> State | None: ...
+    def state(self, key: Key) -> State | None:
+        """Returns the state of the aggregate; None where it does not live."""
 
-    def action(self, action_id: str) -> Action | None: ...
+    def find(self, kind: type[S], key: Key) -> S | None:
+        """Returns the same, as a state of this kind."""
+
+    def require(self, kind: type[S], key: Key) -> S:
+        """Returns the same; for an outcome, after a change that left the aggregate alive.
+
+        Raises:
+            LookupError: it does not live.
+        """
 
     def org_of_action(self, action_id: str) -> str | None:
-        """The id of the organisation whose action it is; None where there is no such action."""
-
-    def flow(self, org_id: str, type: int) -> Flow | None: ...
-
-    def org(self, org_id: str) -> Org | None: ...
-
-    def member(self, member_id: str) -> Member | None: ...
-
-    def user(self, user_id: str) -> User | None: ...
-
-    def token(self, token_id: str) -> Token | None: ...
+        """Returns the id of the action's organisation; None where there is no such action."""
 
     def dependants(self, key: Key) -> Sequence[State]:
-        """What lives only as long as the aggregate of the key, in order of creation."""
+        """Returns what lives only as long as the aggregate, in order of creation."""
 
     def owner(self, name: Name) -> str | None:
-        """The id of the aggregate that has the unique name."""
+        """Returns the id of the aggregate that has the unique name; None where it is free."""
 
 
 class Command(ABC, Generic[R]):
@@ -66,42 +61,37 @@ class Command(ABC, Generic[R]):
 
     @property
     @abstractmethod
-    def aggregates(self) -> tuple[Key, ...]: ...
+    def aggregates(self) -> tuple[Key, ...]:
+        """Aggregates that it reads or changes."""
 
     @property
     def dependants_of(self) -> tuple[Key, ...]:
-        """Aggregates whose dependants it has to know."""
+        """Aggregates whose dependants it reads or changes."""
         return ()
 
     @property
     def names(self) -> tuple[Name, ...]:
+        """Names whose owners it reads or changes."""
         return ()
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Ids of actions of which it has to know no more than the organisation."""
+        """Ids of actions of which it reads the organisation alone."""
         return ()
 
     @property
-    def chars(self) -> int:
-        """How much text it has the store write, or what costs as much, where that may be much."""
+    def cost_chars(self) -> int:
+        """Estimated write cost in characters; bounds a batch."""
         return 0
 
     @abstractmethod
     def decide(self, facts: Facts) -> Sequence[Change]:
-        """What happens.
+        """Returns the changes.
 
         Raises:
-            Refusal: the rules say no.
+            Refusal: the rules forbid it.
         """
 
     @abstractmethod
     def outcome(self, facts: Facts) -> R:
-        """What the caller is answered, seen after its own changes."""
-
-
-def present(state: T | None) -> T:
-    if state is None:
-        message = "a command that was accepted left no state"
-        raise LookupError(message)
-    return state
+        """Returns the answer to the caller, from the facts after the changes."""

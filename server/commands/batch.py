@@ -1,32 +1,24 @@
-"""The facts of one batch: what the store loaded, and what earlier commands changed on top of it."""
+"""Decides one batch: its facts are the loaded ones, with the changes of its commands applied."""
 
 from collections.abc import Collection, Sequence
 from operator import attrgetter
 
-from server.commands.base import Change, Command
+from server.commands.base import Change, Command, S
 from server.domain.action import Action
 from server.domain.aggregates import (
     Key,
     Name,
     State,
     action_key,
-    flow_key,
     is_dependant,
-    member_key,
-    org_key,
-    token_key,
-    user_key,
 )
 from server.domain.events import RecordedEvent
-from server.domain.flow import Flow
-from server.domain.org import Member, Org
 from server.domain.projection import Projection
-from server.domain.user import Token, User
 from server.store.log import Loaded, Needs, Writes
 
 
 def needs_of(commands: Collection[Command[object]]) -> Needs:
-    """What the commands have to know, all together."""
+    """Returns the facts that all the commands need."""
     return Needs(
         {key for command in commands for key in command.aggregates},
         {name for command in commands for name in command.names},
@@ -62,36 +54,23 @@ class Batch:
     def state(self, key: Key) -> State | None:
         return self._states[key]
 
-    def action(self, action_id: str) -> Action | None:
-        state = self._states[action_key(action_id)]
-        return state if isinstance(state, Action) else None
+    def find(self, kind: type[S], key: Key) -> S | None:
+        state = self._states[key]
+        return state if isinstance(state, kind) else None
+
+    def require(self, kind: type[S], key: Key) -> S:
+        state = self._states[key]
+        if isinstance(state, kind):
+            return state
+        message = f"expected a living {kind.__name__} {key[1]}, got {state!r:.40}"
+        raise LookupError(message)
 
     def org_of_action(self, action_id: str) -> str | None:
         key = action_key(action_id)
         if key not in self._states:
             return self._orgs_of_actions[action_id]
-        action = self.action(action_id)
+        action = self.find(Action, key)
         return None if action is None else action.org_id
-
-    def flow(self, org_id: str, type: int) -> Flow | None:
-        state = self._states[flow_key(org_id, type)]
-        return state if isinstance(state, Flow) else None
-
-    def org(self, org_id: str) -> Org | None:
-        state = self._states[org_key(org_id)]
-        return state if isinstance(state, Org) else None
-
-    def member(self, member_id: str) -> Member | None:
-        state = self._states[member_key(member_id)]
-        return state if isinstance(state, Member) else None
-
-    def user(self, user_id: str) -> User | None:
-        state = self._states[user_key(user_id)]
-        return state if isinstance(state, User) else None
-
-    def token(self, token_id: str) -> Token | None:
-        state = self._states[token_key(token_id)]
-        return state if isinstance(state, Token) else None
 
     def dependants(self, key: Key) -> Sequence[State]:
         found = (state for state in self._states.values() if state is not None)

@@ -1,4 +1,4 @@
-"""The writes of flows; each answers the flow as it then is, None if it was never set."""
+"""Commands on flows; each returns the flow after it, None if it was never set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,19 @@ from server.commands.base import Change, Command, Facts
 from server.domain import flow as domain
 from server.domain.aggregates import Key, flow_key, org_key
 from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.org import Org
 
-ACTION_CHARS: Final = 256
-"""What it costs to look whether an action exists, in characters written."""
+ACTION_COST_CHARS: Final = 256
+"""Cost of looking up the organisation of an action, as characters to write."""
 
 
 @dataclass(frozen=True, slots=True)
-class _OfFlow(Command[Flow | None]):
-    """A command about a flow; a type that the caller named, but there is none of, is None."""
+class _FlowCommand(Command[Flow | None]):
+    """A command on a flow.
+
+    Attributes:
+        type: None if the request names no type that exists.
+    """
 
     org_id: str
     type: FlowType | None
@@ -27,15 +32,19 @@ class _OfFlow(Command[Flow | None]):
         return (org,) if self.type is None else (org, flow_key(self.org_id, self.type))
 
     def flow(self, facts: Facts) -> Flow | None:
-        return None if self.type is None else facts.flow(self.org_id, self.type)
+        return None if self.type is None else facts.find(Flow, flow_key(self.org_id, self.type))
 
     def outcome(self, facts: Facts) -> Flow | None:
         return self.flow(facts)
 
 
 @dataclass(frozen=True, slots=True)
-class SetTriggerActions(_OfFlow):
-    """A trigger that the caller named, but there is none of, is None."""
+class SetTriggerActions(_FlowCommand):
+    """Sets the actions of a trigger.
+
+    Attributes:
+        trigger: None if the request names no trigger that exists.
+    """
 
     trigger: TriggerType | None
     action_ids: tuple[str, ...]
@@ -46,12 +55,13 @@ class SetTriggerActions(_OfFlow):
         return self.action_ids
 
     @property
-    def chars(self) -> int:
-        return ACTION_CHARS * len(self.action_ids)
+    def cost_chars(self) -> int:
+        return ACTION_COST_CHARS * len(self.action_ids)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
+        key = org_key(self.org_id)
         event = domain.set_trigger_actions(
-            facts.org(self.org_id),
+            facts.find(Org, key),
             self.flow(facts),
             org_id=self.org_id,
             type=self.type,
@@ -59,11 +69,11 @@ class SetTriggerActions(_OfFlow):
             action_ids=self.action_ids,
             org_of=facts.org_of_action,
         )
-        return (Change(org_key(self.org_id), self.org_id, event),)
+        return (Change(key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class ClearFlow(_OfFlow):
+class ClearFlow(_FlowCommand):
     editor: str
 
     def decide(self, facts: Facts) -> Sequence[Change]:

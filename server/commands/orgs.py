@@ -1,20 +1,19 @@
-"""The writes of organisations and their members."""
+"""Commands on organisations and their members."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from server.commands.base import Change, Command, Facts, R, present
+from server.commands.base import Change, Command, Facts, R
 from server.commands.owners import Owner, is_owned_without, needs_of
 from server.domain import org as domain
 from server.domain.aggregates import Key, Name, member_key, org_key, org_name, user_key
-from server.domain.events import Event
 from server.domain.org import Member, Org, member_id
+from server.domain.user import User
 
 
 @dataclass(frozen=True, slots=True)
-class _Named(Command[Org]):
-    """A command that gives the organisation its name."""
+class _NamesOrg(Command[Org]):
+    """A command that gives the organisation its name and returns it."""
 
     org_id: str
     name: str
@@ -28,83 +27,68 @@ class _Named(Command[Org]):
     def names(self) -> tuple[Name, ...]:
         return (org_name(self.name),)
 
+    def outcome(self, facts: Facts) -> Org:
+        return facts.require(Org, org_key(self.org_id))
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrg(_NamesOrg):
     def decide(self, facts: Facts) -> Sequence[Change]:
-        event = self.event(facts, facts.owner(org_name(self.name)))
+        event = domain.create(name=self.name, name_owner=facts.owner(org_name(self.name)))
         return (Change(org_key(self.org_id), self.org_id, event),)
 
-    @abstractmethod
-    def event(self, facts: Facts, name_owner: str | None) -> Event:
-        """What happens to the organisation.
 
-        Raises:
-            Refusal: the rules say no.
-        """
-
-    def outcome(self, facts: Facts) -> Org:
-        return present(facts.org(self.org_id))
+@dataclass(frozen=True, slots=True)
+class RenameOrg(_NamesOrg):
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        key = org_key(self.org_id)
+        name_owner = facts.owner(org_name(self.name))
+        event = domain.rename(facts.find(Org, key), name=self.name, name_owner=name_owner)
+        return (Change(key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateOrg(_Named):
-    def event(self, facts: Facts, name_owner: str | None) -> Event:
-        return domain.create(name=self.name, name_owner=name_owner)
+class _MemberCommand(Command[R]):
+    """A command on one user's membership in an organisation.
 
-
-@dataclass(frozen=True, slots=True)
-class RenameOrg(_Named):
-    def event(self, facts: Facts, name_owner: str | None) -> Event:
-        return domain.rename(facts.org(self.org_id), name=self.name, name_owner=name_owner)
-
-
-@dataclass(frozen=True, slots=True)
-class _OfMember(Command[R]):
-    """A command about one user's membership in an organisation."""
+    Attributes:
+        key: of the membership.
+    """
 
     org_id: str
     user_id: str
+    key: Key = field(init=False, repr=False, compare=False)
 
-    @property
-    def member_id(self) -> str:
-        return member_id(self.org_id, self.user_id)
-
-    def decide(self, facts: Facts) -> Sequence[Change]:
-        event = self.event(facts, facts.member(self.member_id))
-        return (Change(member_key(self.member_id), self.org_id, event),)
-
-    @abstractmethod
-    def event(self, facts: Facts, member: Member | None) -> Event:
-        """What happens to the membership.
-
-        Raises:
-            Refusal: the rules say no.
-        """
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", member_key(member_id(self.org_id, self.user_id)))
 
 
 @dataclass(frozen=True, slots=True)
-class AddMember(_OfMember[Member]):
+class AddMember(_MemberCommand[Member]):
     roles: tuple[str, ...]
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (member_key(self.member_id), org_key(self.org_id), user_key(self.user_id))
+        return (self.key, org_key(self.org_id), user_key(self.user_id))
 
-    def event(self, facts: Facts, member: Member | None) -> Event:
-        user = facts.user(self.user_id)
-        return domain.add_member(
-            member,
-            org=facts.org(self.org_id),
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        user = facts.find(User, user_key(self.user_id))
+        event = domain.add_member(
+            facts.find(Member, self.key),
+            org=facts.find(Org, org_key(self.org_id)),
             user_id=None if user is None else user.id,
             roles=self.roles,
         )
+        return (Change(self.key, self.org_id, event),)
 
     def outcome(self, facts: Facts) -> Member:
-        return present(facts.member(self.member_id))
+        return facts.require(Member, self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class SetRoles(_OfMember[Member]):
-    """Gives these roles instead of those that there are; `owner` as in `RemoveMember`."""
+class SetRoles(_MemberCommand[Member]):
+    """Sets the roles of a member; `owner` as in `RemoveMember`."""
 
     roles: tuple[str, ...]
     owner: Owner | None
@@ -112,19 +96,23 @@ class SetRoles(_OfMember[Member]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (member_key(self.member_id), *needs_of(self.owner))
+        return (self.key, *needs_of(self.owner))
 
-    def event(self, facts: Facts, member: Member | None) -> Event:
-        is_owned = is_owned_without(member_key(self.member_id), self.owner, facts)
-        return domain.set_roles(member, roles=self.roles, is_owned_otherwise=is_owned)
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        event = domain.set_roles(
+            facts.find(Member, self.key),
+            roles=self.roles,
+            is_owned_otherwise=is_owned_without(self.key, self.owner, facts),
+        )
+        return (Change(self.key, self.org_id, event),)
 
     def outcome(self, facts: Facts) -> Member:
-        return present(facts.member(self.member_id))
+        return facts.require(Member, self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveMember(_OfMember[None]):
-    """Takes the membership away.
+class RemoveMember(_MemberCommand[None]):
+    """Removes the membership.
 
     Attributes:
         owner: as `owners.is_owned_without` takes it.
@@ -135,11 +123,12 @@ class RemoveMember(_OfMember[None]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (member_key(self.member_id), *needs_of(self.owner))
+        return (self.key, *needs_of(self.owner))
 
-    def event(self, facts: Facts, member: Member | None) -> Event:
-        is_owned = is_owned_without(member_key(self.member_id), self.owner, facts)
-        return domain.remove_member(member, is_owned_otherwise=is_owned)
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        is_owned = is_owned_without(self.key, self.owner, facts)
+        event = domain.remove_member(facts.find(Member, self.key), is_owned_otherwise=is_owned)
+        return (Change(self.key, self.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:
         return None

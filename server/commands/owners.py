@@ -1,8 +1,8 @@
-"""Who owns the instance: somebody always does, once somebody did.
+"""Keeps an owner of the instance, once there is one.
 
 An owner is a member with the role IAM_OWNER whose organisation lives, and that of its user, too.
-Rule: whoever takes something away that an owner needs names an owner who does not need it; whether
-that one still is an owner is seen in the transaction that takes it away.
+Rule: a command that removes what an owner needs names another owner, who does not need it; the
+transaction that removes it checks that this one still is an owner.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from server.domain.org import Member, is_owner
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A member who owned the instance when it was looked for.
+    """A member who owned the instance when the command was made.
 
     Attributes:
-        home: the id of the organisation of its user, who may be a member of others.
+        home: the id of its user's own organisation.
     """
 
     member: Member
@@ -25,7 +25,7 @@ class Owner:
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        """What has to live for it to be an owner."""
+        """Aggregates that must live for it to be an owner."""
         member = self.member
         own = (member_key(member.id), user_key(member.user_id))
         return (*own, org_key(member.org_id), org_key(self.home))
@@ -36,17 +36,17 @@ def needs_of(owner: Owner | None) -> tuple[Key, ...]:
 
 
 def is_owned_without(going: Key, owner: Owner | None, facts: Facts) -> bool:
-    """Whether the instance has an owner when the aggregate is no more.
+    """True if the instance has an owner once the aggregate is removed.
 
     Args:
         going: of an organisation, a user or a member.
-        owner: one who stays, as far as the caller knows; None where nobody owns the instance, so
-            that no owner can be lost.
+        owner: one who stays, as far as the caller knows; None where the instance has no owner, so
+            that none can be lost.
         facts: with what `owner` needs.
     """
     if owner is None:
         return True
-    member = facts.member(owner.member.id)
+    member = facts.find(Member, member_key(owner.member.id))
     return (
         going not in owner.needs
         and all(facts.state(key) is not None for key in owner.needs)

@@ -99,14 +99,14 @@ class CommandQueue:
         if self._runner is not None:
             await self._runner
 
-    async def execute(self, command: Command[R], *, or_unchanged: bool = False) -> R:
+    async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R:
         """Decide and commit the command; durable when this returns.
 
         A caller that is cancelled leaves its command undone if no batch has taken it yet.
 
         Args:
             command: what to do.
-            or_unchanged: whether a command that changes nothing is done, rather than refused. It is
+            allow_noop: whether a command that changes nothing is done, rather than refused. It is
                 decided with the state that the batch sees, as all else is.
 
         Raises:
@@ -115,9 +115,9 @@ class CommandQueue:
             StorageError: nothing of its batch was written.
             BatchFailed: the same, by a fault of ours.
         """
-        return await self._queued(command, or_unchanged=or_unchanged)
+        return await self._queued(command, allow_noop=allow_noop)
 
-    def _queued(self, command: Command[R], *, or_unchanged: bool) -> "asyncio.Future[R]":
+    def _queued(self, command: Command[R], *, allow_noop: bool) -> "asyncio.Future[R]":
         """Returns the answer to come.
 
         Who awaits it must not give it a name: the exception of a future holds the frames that it is
@@ -127,7 +127,7 @@ class CommandQueue:
             raise _closed()
         if len(self._waiting) >= self._waiting_max:
             raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Command.TooManyWaiting")
-        caller = _Caller(command, or_unchanged=or_unchanged)
+        caller = _Caller(command, allow_noop=allow_noop)
         self._waiting.append(caller)
         self._arrived.set()
         return caller.answer
@@ -182,7 +182,7 @@ class CommandQueue:
             caller = waiting.popleft()
             if not caller.answer.done():
                 taken.append(caller)
-                chars_left -= caller.command.chars
+                chars_left -= caller.command.cost_chars
         return taken
 
     async def _commit(self, callers: "list[_Caller[object]]") -> None:
@@ -225,37 +225,35 @@ class CommandQueue:
 
 
 class _Caller(Generic[R]):
-    """One command, what was decided about it, and who waits for the answer."""
+    """One command, what was decided about it, and the answer that its caller waits for."""
 
-    __slots__ = ("_error", "_or_unchanged", "_outcome", "answer", "command")
+    __slots__ = ("_allow_noop", "_error", "_outcome", "answer", "command")
 
-    def __init__(self, command: Command[R], *, or_unchanged: bool) -> None:
+    def __init__(self, command: Command[R], *, allow_noop: bool) -> None:
         self.command = command
-        self._or_unchanged = or_unchanged
+        self._allow_noop = allow_noop
         self.answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._error: Exception | None = None
 
     def decide(self, batch: Batch) -> None:
-        """Decide, and apply what was decided; a fault in one command's rule stays its own."""
+        """Decides the command and applies its changes; an error is this caller's alone."""
+        command = self.command
+        self._error = None
+        changes: Sequence[Change] = ()
         try:
-            changes = self._changes(batch)
+            changes = command.decide(batch)
+        except Unchanged as refusal:
+            if not self._allow_noop:
+                self._error = refusal.with_traceback(None)
+                return
         except Refusal as refusal:
             self._error = refusal.with_traceback(None)
             return
         except Exception as error:  # noqa: BLE001 - its caller's alone; the batch goes on
             self._error = error
             return
-        self._error = None
-        batch.apply(changes, editor=self.command.editor)
-        self._outcome = self.command.outcome(batch)
-
-    def _changes(self, batch: Batch) -> Sequence[Change]:
-        try:
-            return self.command.decide(batch)
-        except Unchanged:
-            if self._or_unchanged:
-                return ()
-            raise
+        batch.apply(changes, editor=command.editor)
+        self._outcome = command.outcome(batch)
 
     def tell(self) -> None:
         if self.answer.done():

@@ -1,8 +1,8 @@
-"""The removal of an organisation: a small write that ends it, then as many as it takes to clear up.
+"""Removes an organisation: one small write ends it, then as many as it takes purge what it had.
 
-From the first on it is gone for everyone: no caller is let in, nothing is created in it, its flows
-are no more. What else belonged to it is cleared away in parts, so that the loop and the other
-callers never wait for all of it; whoever is stopped in between goes on from what is left.
+After the first it is gone for every caller: none is let in, nothing is created in it, its flows are
+gone. What else it had is purged in parts, so that neither the loop nor other callers wait long; a
+purge that was interrupted goes on with what is left.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ from server.domain.aggregates import (
     token_key,
     user_key,
 )
-from server.domain.org import Member
+from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
-REMOVAL_CHARS: Final = 8 << 10
-"""What it costs to remove an aggregate from its table and all indexes, in characters written."""
+REMOVAL_COST_CHARS: Final = 8 << 10
+"""Cost of removing an aggregate from its table and all indexes, as characters to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RemoveOrg(Command[None]):
     def decide(self, facts: Facts) -> Sequence[Change]:
         key = org_key(self.org_id)
         is_owned = is_owned_without(key, self.owner, facts)
-        event = domain.remove(facts.org(self.org_id), is_owned_elsewhere=is_owned)
+        event = domain.remove(facts.find(Org, key), is_owned_elsewhere=is_owned)
         return (Change(key, self.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:
@@ -59,11 +59,11 @@ class RemoveOrg(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClearAway(Command[None]):
-    """Takes away some of what belonged to an organisation that is removed.
+class PurgeOrg(Command[None]):
+    """Removes some of what belonged to an organisation that is removed.
 
     Attributes:
-        keys: what the store says is left of it; what is gone meanwhile does not matter.
+        keys: of what is left of it (`read_model.OrgRemains`); those that are gone are passed over.
     """
 
     org_id: str
@@ -79,11 +79,11 @@ class ClearAway(Command[None]):
         return tuple(key for key in self.keys if key[0] == "user")
 
     @property
-    def chars(self) -> int:
-        return REMOVAL_CHARS * len(self.keys)
+    def cost_chars(self) -> int:
+        return REMOVAL_COST_CHARS * len(self.keys)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        domain.check_is_removed(facts.org(self.org_id))
+        domain.check_is_removed(facts.find(Org, org_key(self.org_id)))
         going: dict[Key, Change] = {}
         dependants = [state for key in self.dependants_of for state in facts.dependants(key)]
         for state in (*dependants, *map(facts.state, self.keys)):
@@ -97,9 +97,9 @@ class ClearAway(Command[None]):
 
 
 def removal_of(state: State) -> Change:
-    """The end of something that goes because what it belongs to goes.
+    """Returns the removal of an aggregate that goes with another.
 
-    Whether the instance can do without it was asked when that went.
+    That the instance keeps an owner was checked when the other was removed.
     """
     if isinstance(state, Token):
         _, revoked = users.revoke_token(state)
@@ -113,5 +113,5 @@ def removal_of(state: State) -> Change:
     if isinstance(state, Action):
         deleted = actions.remove(state, action_id=state.id, org_id=state.org_id)
         return Change(action_key(state.id), state.org_id, deleted)
-    message = f"nothing that goes with another: {state.id}"
+    message = f"expected a state that goes with another, got {type(state).__name__} {state.id}"
     raise TypeError(message)

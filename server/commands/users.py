@@ -1,9 +1,9 @@
-"""The writes of users and their personal access tokens."""
+"""Commands on users and their personal access tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.commands.base import Change, Command, Facts, present
+from server.commands.base import Change, Command, Facts
 from server.commands.owners import Owner, is_owned_without, needs_of
 from server.commands.removal import removal_of
 from server.domain import user as domain
@@ -16,13 +16,13 @@ from server.domain.aggregates import (
     user_key,
     user_name,
 )
-from server.domain.org import Member
+from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
 
 @dataclass(frozen=True, slots=True)
-class _Living(Command[User]):
-    """A command after which the user lives, and which is answered with it."""
+class _ReturnsUser(Command[User]):
+    """A command that leaves the user alive and returns it."""
 
     org_id: str
     user_id: str
@@ -32,11 +32,11 @@ class _Living(Command[User]):
         return (user_key(self.user_id), org_key(self.org_id))
 
     def outcome(self, facts: Facts) -> User:
-        return present(facts.user(self.user_id))
+        return facts.require(User, user_key(self.user_id))
 
 
 @dataclass(frozen=True, slots=True)
-class CreateUser(_Living):
+class CreateUser(_ReturnsUser):
     name: str
     editor: str
     language: str = ""
@@ -48,7 +48,7 @@ class CreateUser(_Living):
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.create(
-            org=facts.org(self.org_id),
+            org=facts.find(Org, org_key(self.org_id)),
             name=self.name,
             language=self.language,
             subject=self.subject,
@@ -59,7 +59,7 @@ class CreateUser(_Living):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateUser(_Living):
+class UpdateUser(_ReturnsUser):
     """Changes what is not None.
 
     Attributes:
@@ -77,8 +77,8 @@ class UpdateUser(_Living):
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         user, event = domain.update(
-            facts.user(self.user_id),
-            org=facts.org(self.org_id),
+            facts.find(User, user_key(self.user_id)),
+            org=facts.find(Org, org_key(self.org_id)),
             name=self.name,
             language=self.language,
             subject=self.subject,
@@ -90,7 +90,7 @@ class UpdateUser(_Living):
 
 @dataclass(frozen=True, slots=True)
 class RemoveUser(Command[None]):
-    """Takes its memberships and tokens away with it.
+    """Removes the user, its memberships and its tokens.
 
     Attributes:
         owner: as `owners.is_owned_without` takes it.
@@ -112,7 +112,7 @@ class RemoveUser(Command[None]):
         key = user_key(self.user_id)
         dependants = facts.dependants(key)
         user, event = domain.remove(
-            facts.user(self.user_id),
+            facts.find(User, user_key(self.user_id)),
             memberships=[state for state in dependants if isinstance(state, Member)],
             is_owned_otherwise=is_owned_without(key, self.owner, facts),
         )
@@ -146,8 +146,8 @@ class CreateToken(Command[Token]):
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         user, event = domain.create_token(
-            facts.user(self.user_id),
-            org=facts.org(self.org_id),
+            facts.find(User, user_key(self.user_id)),
+            org=facts.find(Org, org_key(self.org_id)),
             secret_hash=self.secret_hash,
             description=self.description,
             expires_at=self.expires_at,
@@ -156,7 +156,7 @@ class CreateToken(Command[Token]):
         return (Change(token_key(self.token_id), user.org_id, event),)
 
     def outcome(self, facts: Facts) -> Token:
-        return present(facts.token(self.token_id))
+        return facts.require(Token, token_key(self.token_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class RevokeToken(Command[None]):
         return (token_key(self.token_id),)
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        token, event = domain.revoke_token(facts.token(self.token_id))
+        token, event = domain.revoke_token(facts.find(Token, token_key(self.token_id)))
         return (Change(token_key(self.token_id), token.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:

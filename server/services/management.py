@@ -42,7 +42,7 @@ INLINE_MAX_ACTIONS: Final = 200
 class Commands(Protocol):
     """Where commands go."""
 
-    async def execute(self, command: Command[R], *, or_unchanged: bool = False) -> R: ...
+    async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R: ...
 
 
 class ManagementService(ManagementServiceServicer):
@@ -137,7 +137,7 @@ class ManagementService(ManagementServiceServicer):
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
             ),
-            or_unchanged=takes_unchanged(),
+            allow_noop=takes_unchanged(),
         )
         response = pb.UpdateActionResponse()
         messages.fill_details(response.details, action)
@@ -149,7 +149,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         action = await self._commands.execute(
             commands.DeactivateAction(caller.org_id, request.id, caller.user_id),
-            or_unchanged=takes_unchanged(),
+            allow_noop=takes_unchanged(),
         )
         response = pb.DeactivateActionResponse()
         messages.fill_details(response.details, action)
@@ -161,7 +161,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         action = await self._commands.execute(
             commands.ReactivateAction(caller.org_id, request.id, caller.user_id),
-            or_unchanged=takes_unchanged(),
+            allow_noop=takes_unchanged(),
         )
         response = pb.ReactivateActionResponse()
         messages.fill_details(response.details, action)
@@ -205,7 +205,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         flow = await self._commands.execute(
             flow_commands.ClearFlow(caller.org_id, flow_type(request.type), caller.user_id),
-            or_unchanged=takes_unchanged(),
+            allow_noop=takes_unchanged(),
         )
         response = pb.ClearFlowResponse()
         messages.fill_flow_details(response.details, flow)
@@ -223,7 +223,7 @@ class ManagementService(ManagementServiceServicer):
                 action_ids=tuple(request.action_ids),
                 editor=caller.user_id,
             ),
-            or_unchanged=takes_unchanged(),
+            allow_noop=takes_unchanged(),
         )
         response = pb.SetTriggerActionsResponse()
         messages.fill_flow_details(response.details, flow)

@@ -7,7 +7,7 @@ from server.commands.base import Command
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
 from server.commands.owners import Owner
-from server.commands.removal import ClearAway, RemoveOrg
+from server.commands.removal import PurgeOrg, RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, UpdateUser
 from server.domain.aggregates import (
     Key,
@@ -101,7 +101,7 @@ async def clear(store: Store, *, at_once: int) -> list[list[Key]]:
     parts: list[list[Key]] = []
     while keys := await some(store, at_once):
         parts.append([*keys])
-        await commit(store, ClearAway("acme", keys, ""))
+        await commit(store, PurgeOrg("acme", keys, ""))
     return parts
 
 
@@ -128,7 +128,7 @@ class RemovalContract(Contract):
         await end(store)
         while keys := await some(store, 1):
             assert await store.read(EndedOrgs()) == [EndedOrg("acme", created[0])]
-            await commit(store, ClearAway("acme", keys, ""))
+            await commit(store, PurgeOrg("acme", keys, ""))
         assert await store.read(EndedOrgs()) == []
 
     @pytest.mark.parametrize("at_once", [1, 2, 100])
@@ -186,7 +186,7 @@ class RemovalContract(Contract):
         for _ in range(parts):
             keys = await some(store, 2)
             if keys:
-                await commit(store, ClearAway("acme", keys, ""))
+                await commit(store, PurgeOrg("acme", keys, ""))
         stored: list[object] = [*await store.read(AllOrgs())]
         for org_id in ("acme", "other"):
             stored += await store.read(UsersOf(org_id))
@@ -240,7 +240,7 @@ class RemovalContract(Contract):
         await end(store)
         keys = await some(store, 100)
         await commit(store, DeleteAction("acme", "2", "ada"))
-        await commit(store, ClearAway("acme", keys, ""))
+        await commit(store, PurgeOrg("acme", keys, ""))
         types = [event.type for event in await store.events()]
         assert types.count("action.removed") == 3
         assert types[-3:] == ["action.removed"] * 3
@@ -249,7 +249,7 @@ class RemovalContract(Contract):
         await filled(store)
         await end(store)
         await commit(store, CreateOrg("third", "Third", ""), AddMember("third", "ada", ROLES, ""))
-        await commit(store, ClearAway("acme", (user_key("ada"), token_key("t1")), ""))
+        await commit(store, PurgeOrg("acme", (user_key("ada"), token_key("t1")), ""))
         assert await store.read(TokensOf("ada")) == []
         assert await store.read(MembershipsOf("ada")) == []
         types = [event.type for event in await store.events()]
@@ -261,7 +261,7 @@ class RemovalContract(Contract):
     ) -> None:
         await filled(store)
         with pytest.raises(Refusal, match="COMMAND-Wx8nr"):
-            await commit(store, ClearAway("acme", (action_key("1"),), ""))
+            await commit(store, PurgeOrg("acme", (action_key("1"),), ""))
 
     async def test_the_owner_who_was_to_stay_has_to_stay(self, store: Store) -> None:
         await filled(store)

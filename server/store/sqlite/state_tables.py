@@ -96,7 +96,7 @@ def _write_states(
     after: Mapping[Key, State | None],
 ) -> None:
     removed: dict[str, list[Row]] = {}
-    changed: dict[tuple[str, tuple[int, ...]], list[Row]] = {}
+    changed: dict[str, list[Row]] = {}
     added: dict[str, list[Row]] = {}
     for key, state in after.items():
         kind, id_ = key
@@ -109,13 +109,13 @@ def _write_states(
         table = TABLES[kind]
         if old is None:
             added.setdefault(kind, []).append(table.row(state))
-        elif places := table.difference(old, state):
-            row = table.changed_row(state, places)
-            changed.setdefault((kind, places), []).append(row)
+        else:
+            statement, row = table.change(old, state)
+            changed.setdefault(statement, []).append(row)
     for kind, rows in removed.items():
         connection.executemany(TABLES[kind].delete, rows)
-    for (kind, places), rows in changed.items():
-        connection.executemany(TABLES[kind].update(places), rows)
+    for statement, rows in changed.items():
+        connection.executemany(statement, rows)
     for kind, rows in added.items():
         insert(connection, TABLES[kind].inserts, rows)
 

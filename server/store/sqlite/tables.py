@@ -5,11 +5,11 @@ more, the folded name. A new field needs a column, and an encoder if SQLite does
 Rule: a row that exists is changed by the columns that differ, so no field can be left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import compress
 from operator import attrgetter, ne
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from server.domain.action import Action
 from server.domain.aggregates import State
@@ -28,6 +28,11 @@ values as an old SQLite refuses (999)."""
 
 MACHINE_IDS: Final = 2**16
 """Number of machine ids; they are claimed in turn."""
+
+
+Encoder: TypeAlias = Callable[[Any], object]
+Values: TypeAlias = Callable[[State], tuple[Any, ...]]
+"""Gets values of a state, by `operator.attrgetter` with two attributes or more."""
 
 
 def select(name: str, kind: type[State], condition: str) -> str:
@@ -53,6 +58,21 @@ def chunks(ids: list[str]) -> Iterator[list[str | None]]:
         yield [*part, *[None] * (length - len(part))]
 
 
+class _Update(NamedTuple):
+    """An update of some columns.
+
+    Attributes:
+        values: gets those of the columns, then the position.
+        encoders: of some of these values, by their index.
+        rest: gets those of all other columns.
+    """
+
+    sql: str
+    values: Values
+    encoders: Sequence[tuple[int, Encoder]]
+    rest: Values
+
+
 class Table:
     """The statements of one table, and its rows.
 
@@ -72,8 +92,8 @@ class Table:
         kind: type[State],
         to_state: Callable[[Row], State],
         *,
-        encoders: Mapping[str, Callable[[Any], object]] | None = None,
-        derived: Mapping[str, tuple[str, Callable[[Any], object]]] | None = None,
+        sources: Mapping[str, str] | None = None,
+        encoders: Mapping[str, Encoder] | None = None,
     ) -> None:
         """Makes the statements.
 
@@ -81,12 +101,10 @@ class Table:
             name: in SQL.
             kind: of its states.
             to_state: makes a state of a row of the fields.
-            encoders: for fields of a type that SQLite does not have.
-            derived: more columns, each with the field that it is computed from.
+            sources: for columns that are not a field, the attribute that they are made of.
+            encoders: for columns of a type that SQLite does not have.
         """
-        names = [field.name for field in fields(kind)]
-        derived = derived or {}
-        by_column = {**(encoders or {}), **{column: of[1] for column, of in derived.items()}}
+        names = {field.name: field.name for field in fields(kind)}
         self.name = name
         self.kind = kind
         self.to_state = to_state
@@ -94,42 +112,64 @@ class Table:
             length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
         }
         self.delete = f"DELETE FROM {name} WHERE id = ?"  # noqa: S608 - names of ours
-        self._columns = (*names, *derived)
-        self.inserts = inserts(name, self._columns)
-        self._values: Callable[[State], tuple[Any, ...]] = attrgetter(
-            *names, *(field for field, _ in derived.values())
-        )
-        self._encoders = [(self._columns.index(column), by_column[column]) for column in by_column]
-        self._places = range(len(self._columns))
-        self._updates: dict[tuple[int, ...], str] = {}
+        self._sources = {**names, **(sources or {})}
+        self._encoders = encoders or {}
+        self.inserts = inserts(name, [*self._sources])
+        self._values = _getter(self._sources.values())
+        self._row_encoders = self._encoders_of([*self._sources])
+        self._updates: dict[tuple[str, ...], _Update] = {}
+        self._usual = self._update(("sequence",))
 
-    def row(self, state: State) -> list[Any]:
+    def row(self, state: State) -> Row:
         """Returns the values of all columns."""
-        values = [*self._values(state)]
-        for place, encode in self._encoders:
-            values[place] = encode(values[place])
-        return values
+        return _encoded(self._values(state), self._row_encoders)
 
-    def difference(self, before: State, after: State) -> tuple[int, ...]:
-        """Returns the places of the columns that differ."""
-        return tuple(compress(self._places, map(ne, self._values(before), self._values(after))))
+    def change(self, before: State, after: State) -> tuple[str, Row]:
+        """Returns the statement that writes the columns that differ, and its values.
 
-    def update(self, places: tuple[int, ...]) -> str:
-        """Returns the statement that changes these columns: it takes `changed_row`.
-
-        An update of all columns would write a long script and every index again.
+        An update of all columns would write a long script and every index again. Mostly the columns
+        differ that differed before, so whether all others are equal is looked at first.
         """
-        statement = self._updates.get(places)
-        if statement is None:
-            changes = ", ".join(f"{self._columns[place]} = ?" for place in places)
-            statement = f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?"  # noqa: S608
-            self._updates[places] = statement
-        return statement
+        update = self._usual
+        if update.rest(before) != update.rest(after):
+            update = self._usual = self._update(self._difference(before, after))
+        row = update.values(after)
+        return update.sql, _encoded(row, update.encoders) if update.encoders else row
 
-    def changed_row(self, state: State, places: tuple[int, ...]) -> Row:
-        """Returns the values for `update`."""
-        values = self.row(state)
-        return [*map(values.__getitem__, places), state.position]
+    def _difference(self, before: State, after: State) -> tuple[str, ...]:
+        return tuple(compress(self._sources, map(ne, self._values(before), self._values(after))))
+
+    def _update(self, columns: tuple[str, ...]) -> _Update:
+        update = self._updates.get(columns)
+        if update is None:
+            changes = ", ".join(f"{column} = ?" for column in columns)
+            rest = (source for column, source in self._sources.items() if column not in columns)
+            update = self._updates[columns] = _Update(
+                f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?",  # noqa: S608
+                _getter([*(self._sources[column] for column in columns), "position"]),
+                self._encoders_of(columns),
+                _getter(rest),
+            )
+        return update
+
+    def _encoders_of(self, columns: Sequence[str]) -> list[tuple[int, Encoder]]:
+        return [
+            (columns.index(column), encode)
+            for column, encode in self._encoders.items()
+            if column in columns
+        ]
+
+
+def _getter(sources: Iterable[str]) -> Values:
+    get: Values = attrgetter(*sources)
+    return get
+
+
+def _encoded(values: Row, encoders: Sequence[tuple[int, Encoder]]) -> Row:
+    row = [*values]
+    for index, encode in encoders:
+        row[index] = encode(row[index])
+    return row
 
 
 TABLES: Final[Mapping[str, Table]] = {
@@ -137,14 +177,15 @@ TABLES: Final[Mapping[str, Table]] = {
         "actions",
         Action,
         rows.action,
-        encoders={"state": int, "allowed_to_fail": int},
-        derived={"folded_name": ("name", fold)},
+        sources={"state": "state.value", "folded_name": "name"},
+        encoders={"allowed_to_fail": int, "folded_name": fold},
     ),
     "flow": Table(
         "flows",
         Flow,
         rows.flow,
-        encoders={"type": int, "triggers": rows.json_text, "last_set": rows.json_text},
+        sources={"type": "type.value"},
+        encoders={"triggers": rows.json_text, "last_set": rows.json_text},
     ),
     "org": Table("orgs", Org, rows.org),
     "member": Table("members", Member, rows.member, encoders={"roles": rows.json_text}),

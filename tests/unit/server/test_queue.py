@@ -135,7 +135,7 @@ async def test_command_sees_the_earlier_ones_of_its_batch(store: MemoryStore) ->
 async def test_command_that_changes_nothing_is_done_for_who_asks_so(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue:
         tasks: list[asyncio.Task[Action]] = [
-            asyncio.create_task(queue.execute(command, or_unchanged=asked))
+            asyncio.create_task(queue.execute(command, allow_noop=asked))
             for command, asked in (
                 (an_action("1", "Greet"), False),
                 (ReactivateAction("org", "1", "ada"), True),

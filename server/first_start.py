@@ -1,4 +1,4 @@
-"""What an empty store is given: an organisation, a user who owns everything, and a token of it.
+"""Fills an empty store: an organisation, a user who owns everything, and a token of that user.
 
 The token is written to a file `owner.token.new` before it is stored, and that file becomes
 `owner.token` after: there is never an owner whose token nobody has, and `owner.token` never has a
@@ -37,10 +37,10 @@ _EDITOR: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What the first start made.
+    """The organisation, user and token that the first start made.
 
     Attributes:
-        token: its secret, shown this once.
+        token: the secret, shown only now.
     """
 
     org_id: str
@@ -57,11 +57,11 @@ async def make_owner(
     token_file: Path,
     threads: ThreadPool,
 ) -> Owner | None:
-    """Fill an empty store; None when it is not empty.
+    """Fills an empty store; returns None if it is not empty.
 
     Raises:
         OSError: the token's file cannot be written.
-        StorageError: it cannot be stored, or there is a token's file already.
+        StorageError: the store fails, or there is a token's file already.
     """
     new_file = token_file.with_name(f"{token_file.name}.new")
     if (left := await threads.run("", owner_token.read, new_file)) is not None:

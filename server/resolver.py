@@ -27,7 +27,7 @@ _UNANSWERED: Final = frozenset((pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_
 
 class Resolver(AbstractResolver):
     def __init__(self, *, servers: Sequence[str] = ()) -> None:
-        """Ask nobody yet.
+        """Starts no look-up yet.
 
         Args:
             servers: name servers as "address:port" or "[IPv6]:port"; none for the system's.
@@ -37,7 +37,7 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Look the name up.
+        """Resolves a name.
 
         Raises:
             OSError: there is no address, or no answer in time; a `socket.gaierror`.

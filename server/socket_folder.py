@@ -1,4 +1,4 @@
-"""Private folders for an admin socket whose path in the data folder would be too long.
+"""Makes private folders for an admin socket whose path in the data folder would be too long.
 
 A unix socket's path is bounded, so that such a socket is in `<temporary folder>/actions-XXXXXXXX`.
 Its process holds a flock(2) on that folder, which ends with the process, however that ends: a
@@ -26,7 +26,7 @@ _NAME: Final = re.compile(_PREFIX + r"[a-z0-9_]{8}")  # as tempfile.mkdtemp make
 
 
 class SocketFolder:
-    """A new folder, which is held until it is removed or the process ends.
+    """Holds a new folder until it is removed or the process ends.
 
     Attributes:
         path: the folder.

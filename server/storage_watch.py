@@ -1,6 +1,6 @@
-"""Asks the store every second if it can be used, and says so to whoever asks for readiness.
+"""Checks every second if the store can be used, and reports changes.
 
-Knows nothing of what a store is.
+Knows nothing of stores and of readiness; both are functions that it is given.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Check: TypeAlias = Callable[[], Awaitable[None]]
 """Returns if the store can be used; raises StorageError if not."""
 
 Tell: TypeAlias = Callable[[bool], Awaitable[None]]
-"""Is told when the store becomes available, or unavailable."""
+"""Called when the store becomes available (True) or unavailable (False)."""
 
 log = structlog.get_logger()
 

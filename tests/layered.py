@@ -21,6 +21,7 @@ from tests.named_answers import NamedAnswers
 
 OPEN = "/grpc.health.v1.Health/Check"
 GUARDED = "/test.Service/Guarded"
+TOKEN = ("authorization", "Bearer act_" + "s" * 43)
 
 
 class Accounts(NamedAnswers):
@@ -132,3 +133,10 @@ class Details(grpc.HandlerCallDetails):
 
 async def answer(_request: object, _context: object) -> str:
     return "answer"
+
+
+def raising(error: BaseException) -> Callable[[object, object], Any]:
+    async def handler(_request: object, _context: object) -> Never:
+        raise error
+
+    return handler

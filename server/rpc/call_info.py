@@ -51,7 +51,5 @@ def current_caller() -> Caller:
     """
     caller = CALL.get().caller
     if caller is None:
-        raise LookupError(
-            "expected the method to require a permission, got a call without a caller"
-        )
+        raise LookupError("expected a call with a caller, got one of a public method")
     return caller

@@ -11,12 +11,6 @@ from server.rpc.chain import Chain
 from server.rpc.handlers import MethodHandler
 from tests.layered import OPEN, Context, Details, Door, answer
 
-
-@pytest.fixture
-def door() -> Door:
-    return Door()
-
-
 # What passes.
 
 

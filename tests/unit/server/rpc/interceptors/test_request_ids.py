@@ -1,0 +1,93 @@
+"""Each call has a request id; native callers get the headers of every answer."""
+
+import grpc
+import pytest
+from grpc.aio import AbortError
+
+from server.rpc.call_info import CALL
+from server.rpc.metadata import Metadata, Pairs
+from tests.layered import Context, Door, Indexed, answer
+
+ALWAYS = (
+    ("x-request-id", "abc"),
+    ("cache-control", "no-store"),
+    ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ("pragma", "no-cache"),
+)
+
+
+async def request_id_seen(_request: object, _context: object) -> str:
+    return CALL.get().request_id
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param((("a", "b"), ("x-request-id", "from-caller")), id="native"),
+        pytest.param(Indexed({"x-request-id": "from-caller"}), id="in process"),
+    ],
+)
+async def test_request_id_of_the_caller_is_kept(door: Door, metadata: Metadata) -> None:
+    assert await door.call(request_id_seen, Context(metadata)) == "from-caller"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a b", id="a space"),
+        pytest.param("a\nb", id="a line break"),
+        pytest.param("é", id="not ASCII"),
+        pytest.param("x" * 129, id="129 characters"),
+        pytest.param(b"bytes", id="bytes"),
+    ],
+)
+async def test_unfit_request_id_is_replaced(door: Door, given: str | bytes) -> None:
+    seen = await door.call(request_id_seen, Context((("x-request-id", given),)))
+    assert isinstance(seen, str)
+    assert len(seen) == 20
+
+
+async def test_longest_request_id_is_kept(door: Door) -> None:
+    longest = "x" * 128
+    assert await door.call(request_id_seen, Context((("x-request-id", longest),))) == longest
+
+
+async def test_native_caller_gets_what_every_answer_says_in_the_trailers(door: Door) -> None:
+    context = Context((("x-request-id", "abc"),))
+    await door.call(answer, context)
+    assert context.trailing == ALWAYS
+
+
+async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door: Door) -> None:
+    async def handler(_request: object, context: Context) -> None:
+        context.set_trailing_metadata((("a", "b"),))
+
+    context = Context((("x-request-id", "abc"),))
+    await door.call(handler, context)
+    assert context.trailing == (("a", "b"), *ALWAYS)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        pytest.param((), ALWAYS, id="without trailers"),
+        pytest.param((("a", "b"),), (("a", "b"), *ALWAYS), id="with trailers"),
+    ],
+)
+async def test_abort_does_not_replace_what_every_answer_says(
+    door: Door, given: Pairs, sent: Pairs
+) -> None:
+    async def handler(_request: object, context: Context) -> None:
+        await context.abort(grpc.StatusCode.ABORTED, "no", given)
+
+    context = Context((("x-request-id", "abc"),))
+    with pytest.raises(AbortError):
+        await door.call(handler, context)
+    assert (context.code(), context.trailing) == (grpc.StatusCode.ABORTED, sent)
+
+
+async def test_transcoder_returns_the_request_id_itself(door: Door) -> None:
+    context = Context(Indexed({"x-request-id": "abc"}))
+    await door.call(answer, context)
+    assert context.trailing == ()

@@ -1,12 +1,12 @@
-"""Writes the log of runs, some time after they were: a run waits for nothing.
+"""Writes the log of runs in the background: no run waits for it.
 
-What waits to be written is bounded. When there is too much of it, the oldest is dropped and
-counted: the service runs actions also while storage cannot be written.
+The entries that wait are bounded. Beyond the limit the oldest is dropped and counted: the service
+runs actions also while storage cannot be written.
 
-Runs that are too old are deleted at a bounded pace, an hour's worth of the log in ten minutes: with
-a clock that is years ahead all runs are too old, and an operator has to see that before they go.
+Expired runs are deleted at a bounded pace, an hour of the log in ten minutes: with a clock that is
+years ahead all runs are expired, and an operator must see that before they are gone.
 
-Rule: once `close` returns, all that was added is in the log, or is counted as dropped.
+Rule: once `close` returns, every run that was added is in the log or counted as dropped.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ from server.store.errors import StorageError
 from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
 
 RUNS_WAITING_MAX_BYTES: Final = 8 << 20
-"""Runs in memory, as `LoggedRun.size` counts them."""
+"""Max bytes of runs that wait, by `LoggedRun.size`; beyond it the oldest are dropped."""
 
 RUNS_BATCH_MAX: Final = 256
 RUNS_BATCH_MAX_BYTES: Final = 1 << 20
-"""Runs in one transaction, which every write of the service waits for: some milliseconds."""
+"""Max runs and bytes in one transaction; every write of the service waits for it, some ms."""
 
 RUNS_GATHER_S: Final = 0.2
 RUNS_RETRY_S: Final = 5.0
 PRUNE_S: Final = 600.0
-"""Seconds between two passes that delete runs that are too old."""
+"""Seconds between two passes that delete expired runs."""
 
 SHARE_S: Final = 3600.0
-"""Max seconds of the log, from its oldest run on, that one pass deletes."""
+"""Max seconds of the log that one pass deletes, from the oldest run on."""
 
 FAR_TOO_OLD_S: Final = 86_400.0
-"""A run that should have gone so much earlier is reported."""
+"""A run that expired so long ago is reported."""
 
 _US: Final = 10**6
 
@@ -55,14 +55,14 @@ class RunLog:
         waiting_max_bytes: int = RUNS_WAITING_MAX_BYTES,
         clock: Clock = wall_clock,
     ) -> None:
-        """Logs nothing yet.
+        """Begins with nothing to write.
 
         Args:
-            store: where runs are kept.
-            keep_s: how long a run is kept.
-            max_bytes: how much is kept of all; 0 for nothing at all.
-            waiting_max_bytes: how much may wait to be written.
-            clock: of the same time as that of the runs.
+            store: holds the runs.
+            keep_s: seconds for which a run is kept.
+            max_bytes: of all runs in the store; 0 disables the log.
+            waiting_max_bytes: of runs that wait to be written.
+            clock: the clock of the runs' start times.
         """
         self._store = store
         self._keep_us = int(keep_s * _US)
@@ -84,7 +84,7 @@ class RunLog:
         self._task = asyncio.get_running_loop().create_task(self._write_forever())
 
     async def close(self) -> None:
-        """Writes what waits, as far as storage lets."""
+        """Writes the runs that wait, if storage can be written."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -96,16 +96,16 @@ class RunLog:
             log.error("runs were not logged", runs=lost, reason=str(error))
 
     def add(self, run: LoggedRun) -> None:
-        """Logs a run later; drops the oldest that waits if there is no room."""
+        """Queues a run; drops the oldest that waits if there is no room."""
         if not self._max_bytes:
             return
         self._waiting.append(run)
         self._waiting_bytes += run.size
-        self._drop_what_is_too_much()
+        self._drop_excess()
         self._added.set()
 
     async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
-        """Reads the log; what was added before is in it, and what is too old is not.
+        """Reads the log, with every run added before and without expired ones.
 
         Raises:
             StorageError: the log cannot be written, or read.
@@ -115,7 +115,7 @@ class RunLog:
         return await self._store.runs(org_id, replace(query, since=self._since()))
 
     def _since(self) -> int:
-        """Returns when the oldest run that is not too old started."""
+        """Returns the earliest start of a run that has not expired."""
         return self._clock() - self._keep_us
 
     async def _write_forever(self) -> None:
@@ -137,9 +137,9 @@ class RunLog:
             self._added.clear()
 
     async def _delete_old(self) -> None:
-        """Deletes a share of the runs that are too old, if a pass is due; the first deletes none.
+        """Deletes some expired runs if a pass is due; the first pass deletes none.
 
-        A service that is restarted over and over would delete all at once otherwise.
+        Otherwise a service that restarts again and again would delete all at once.
         """
         now = asyncio.get_running_loop().time()
         if now < self._pass_due_at:
@@ -154,7 +154,7 @@ class RunLog:
         self._pass_due_at = now + PRUNE_S
 
     def _report(self, oldest: int) -> None:
-        """Warns once, for as long as runs are kept that are far too old."""
+        """Warns once while the log has runs that expired long ago."""
         is_far = self._since() - oldest > FAR_TOO_OLD_S * _US
         if is_far and not self._is_reported:
             log.warning(
@@ -165,7 +165,7 @@ class RunLog:
         self._is_reported = is_far
 
     async def _flush(self) -> None:
-        """Writes what waits. A caller that leaves does not stop it."""
+        """Writes the runs that wait; goes on if the caller is cancelled."""
         if self._writing is None:
             if not self._waiting:
                 return
@@ -174,7 +174,7 @@ class RunLog:
         writing = self._writing
         await asyncio.wait((writing,))
         error = writing.exception()
-        if error is not None:  # an error for each who waits: one for all would grow a traceback
+        if error is not None:  # an error for each caller: a shared one would grow its traceback
             raise StorageError(*error.args)
 
     async def _write_waiting(self) -> None:
@@ -186,11 +186,11 @@ class RunLog:
             except StorageError:
                 self._waiting.extendleft(reversed(batch))
                 self._waiting_bytes += size
-                self._drop_what_is_too_much()
+                self._drop_excess()
                 raise
 
     def _batch(self) -> tuple[Sequence[LoggedRun], int]:
-        """Takes the oldest that wait; and their size."""
+        """Takes the oldest runs that wait; returns them and their size."""
         batch = [self._waiting.popleft()]
         size = batch[0].size
         while self._waiting and len(batch) < RUNS_BATCH_MAX:
@@ -203,7 +203,7 @@ class RunLog:
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing = None
         if not task.cancelled():
-            task.exception()  # those who wait are told; there may be nobody
+            task.exception()  # callers that wait raise it; there may be none
 
     async def _write(self, batch: Sequence[LoggedRun]) -> bool:
         since, max_bytes = self._horizon, self._max_bytes
@@ -213,9 +213,9 @@ class RunLog:
             raise
         except Exception:
             log.exception("runs cannot be logged")
-            raise StorageError("a fault while runs were logged") from None
+            raise StorageError("logging runs failed") from None
 
-    def _drop_what_is_too_much(self) -> None:
+    def _drop_excess(self) -> None:
         while self._waiting_bytes > self._waiting_max_bytes:
             self._waiting_bytes -= self._waiting.popleft().size
             self.dropped += 1

@@ -1,7 +1,7 @@
-"""What became of the actions of a run, in as many bytes as there is room for.
+"""Shortens the results of a run to a number of bytes.
 
-A status travels as metadata, and the log of runs has a size. What goes first is what actions said,
-then the actions that did not run, then those that ran first: what failed is told to the end.
+A status travels as metadata, and the log of runs has a limit. Log lines are left out first, then
+actions that did not run, then the first that ran: the action that failed is always kept.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from typing import Final
 from actions.v1 import execution_pb2 as pb
 
 _FRAME: Final = 4
-"""Bytes around a message of such a size in another."""
+"""Bytes of tag and length around a nested message."""
 
 
 def shorten_results(
     results: Sequence[pb.ActionResult], max_bytes: int
 ) -> tuple[Sequence[pb.ActionResult], bool]:
-    """As much as fits, and whether that is not all; the last that ran is always there."""
+    """Returns the results that fit, always with the last that ran; True if some are left out."""
     if sum(map(_size, results)) <= max_bytes:
         return results, False
     bare = [_without_logs(result) for result in results]
@@ -29,9 +29,9 @@ def shorten_results(
         else:
             left += _size(bare[first])
             first += 1
-    for result, said in zip(bare[first:end][::-1], results[first:end][::-1], strict=True):
+    for result, full in zip(bare[first:end][::-1], results[first:end][::-1], strict=True):
         kept = []
-        for line in reversed(said.logs):
+        for line in reversed(full.logs):
             if _size(line) <= left:
                 left -= _size(line)
                 kept.append(line)
@@ -40,7 +40,7 @@ def shorten_results(
 
 
 def shorten_text(text: str, max_bytes: int) -> str:
-    """As much of it as fits, in UTF-8; what was cut ends in an ellipsis."""
+    """Returns as much text as fits in UTF-8; a shortened text ends in an ellipsis."""
     if len(text) * 4 <= max_bytes or len(encoded := text.encode()) <= max_bytes:
         return text
     return encoded[: max_bytes - len("…".encode())].decode(errors="ignore") + "…"

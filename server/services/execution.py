@@ -1,7 +1,7 @@
-"""ExecutionService: runs actions, and tells what they did.
+"""Serves actions.v1.ExecutionService: runs actions and answers with their results.
 
-Follows docs/api.md "Execution": active actions only, in the order that was set, until one
-fails that may not.
+Follows docs/api.md "Execution": active actions only, in the order of the flow, until one fails
+that is not allowed to fail.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, 
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.rpc.errors import DetailedRefusal
-from server.runs.recorder import Figures, RunRecorder, StartedRun
+from server.runs.metrics import ActionMetrics
+from server.runs.recorder import RunRecorder, StartedRun
 from server.runs.shortening import shorten_results, shorten_text
 from server.scripts.contract import (
     BadContext,
@@ -41,15 +42,15 @@ from server.threads import ThreadPool, TooManyWaiting
 from server.timestamps import set_duration, set_time
 
 INLINE_MAX_BYTES: Final = 32 << 10
-"""A message that is larger is read, or made, in a thread (R18)."""
+"""Bytes of a message that is read or made on the loop; a larger one takes a thread (R18)."""
 
 RESULTS_MAX_BYTES: Final = 2 << 20
-"""Of what became of the actions, in one answer."""
+"""Max bytes of results in one answer; more is shortened."""
 
 TEXT_MAX_BYTES: Final = 600
 DETAIL_MAX_BYTES: Final = 2 << 10
-"""Of a run that failed, in its status: gRPC clients take 8 KiB of metadata, in which the text
-stands three times and all else as base64."""
+"""Max bytes of the text and of the detail of a failed run's status: gRPC clients accept 8 KiB of
+metadata, which has the text three times and the rest as base64."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +59,7 @@ log = structlog.get_logger()
 
 
 class ScriptRunner(Protocol):
-    """What runs scripts."""
+    """Runs scripts."""
 
     async def run(self, request: RunRequest) -> RunResult: ...
 
@@ -70,7 +71,7 @@ class ExecutionService(ExecutionServiceServicer):
         self,
         reads: ReadModel,
         executor: ScriptRunner,
-        records: RunRecorder,
+        recorder: RunRecorder,
         ids: IdGenerator,
         *,
         threads: ThreadPool,
@@ -78,7 +79,7 @@ class ExecutionService(ExecutionServiceServicer):
     ) -> None:
         self._reads = reads
         self._executor = executor
-        self._records = records
+        self._recorder = recorder
         self._ids = ids
         self._threads = threads
         self._clock = clock
@@ -92,8 +93,8 @@ class ExecutionService(ExecutionServiceServicer):
         actions = await self._reads.read(ActiveActions(caller.org_id, flow, trigger))
         scripts = tuple(map(requests.script_of, actions))
         packed = await self._packed(flow, trigger, request)
-        del request  # takes many times the memory of what is packed, and a run may wait long
-        made = StartedRun(
+        del request  # it holds many times the memory of the packed context, and runs may wait long
+        run = StartedRun(
             id=self._ids.next() if scripts else "",
             org_id=caller.org_id,
             user_id=caller.user_id,
@@ -106,11 +107,11 @@ class ExecutionService(ExecutionServiceServicer):
         try:
             result = await running
             for action in result.actions:
-                self._records.count(made, action)
-            results = await self._told(result, _results, result, scripts)
+                self._recorder.record_action(run, action)
+            results = await self._make(result, _results, result, scripts)
         except (asyncio.CancelledError, TooManyWaiting, Unavailable) as error:
             abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
-            self._keep(made, pb.RUN_STATE_ABANDONED, abandoned, started)
+            self._record(run, pb.RUN_STATE_ABANDONED, abandoned, started)
             if isinstance(error, Unavailable):
                 raise _refusal(error) from error
             raise
@@ -118,11 +119,11 @@ class ExecutionService(ExecutionServiceServicer):
             raise _refusal(error) from error
         skipped = [_not_run(script, pb.ACTION_STATE_SKIPPED) for script in scripts[len(results) :]]
         state = pb.RUN_STATE_SUCCEEDED if result.failed is None else pb.RUN_STATE_FAILED
-        duration_us = self._keep(made, state, [*results, *skipped], started)
+        duration_us = self._record(run, state, [*results, *skipped], started)
         if result.failed is not None:
-            raise _failed(made.id, results)
-        response = await self._told(result, _response, result, results)
-        response.run_id = made.id
+            raise _run_failed(run.id, results)
+        response = await self._make(result, _response, result, results)
+        response.run_id = run.id
         set_duration(response.duration, duration_us)
         return response
 
@@ -146,7 +147,7 @@ class ExecutionService(ExecutionServiceServicer):
             result = await running
         except ExecutionError as error:
             raise _refusal(error) from error
-        return await self._told(result, _tested, result, script)
+        return await self._make(result, _test_response, result, script)
 
     async def CheckScript(
         self, request: pb.CheckScriptRequest, context: object
@@ -172,7 +173,7 @@ class ExecutionService(ExecutionServiceServicer):
     async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
         query = requests.runs_query(request)
         org_id = current_caller().org_id
-        page = await self._records.runs.page(org_id, query)
+        page = await self._recorder.runs.page(org_id, query)
         if sum(map(len, page.contents)) > INLINE_MAX_BYTES:
             return await self._threads.run(org_id, messages.list_runs, page)
         return messages.list_runs(page)
@@ -181,47 +182,46 @@ class ExecutionService(ExecutionServiceServicer):
         self, request: pb.ListActionMetricsRequest, context: object
     ) -> pb.ListActionMetricsResponse:
         org_id = current_caller().org_id
-        figures = self._records.figures(org_id)
-        response = pb.ListActionMetricsResponse(runs_not_logged=self._records.runs.dropped)
-        set_time(response.since, self._records.since)
-        if len(figures) > messages.LARGE_COUNT:
-            await self._threads.run(org_id, _fill_metrics, response, figures)
+        metrics = self._recorder.metrics.of_org(org_id)
+        response = pb.ListActionMetricsResponse(runs_not_logged=self._recorder.runs.dropped)
+        set_time(response.since, self._recorder.since)
+        if len(metrics) > messages.LARGE_COUNT:
+            await self._threads.run(org_id, _fill_metrics, response, metrics)
         else:
-            _fill_metrics(response, figures)
+            _fill_metrics(response, metrics)
         return response
 
     async def _packed(
         self, flow: int, trigger: int, request: pb.RunTriggerRequest | pb.TestActionRequest
     ) -> PackedContext:
         context = request.context
-        is_much = context.ByteSize() > INLINE_MAX_BYTES
         try:
-            if is_much:
+            if context.ByteSize() > INLINE_MAX_BYTES:
                 org_id = current_caller().org_id
                 return await self._threads.run(org_id, _pack, flow, trigger, context)
             return _pack(flow, trigger, context)
         except ExecutionError as error:
             raise _refusal(error) from error
 
-    async def _told(
-        self, result: RunResult, tell: Callable[P, T], *args: P.args, **named: P.kwargs
+    async def _make(
+        self, result: RunResult, make: Callable[P, T], *args: P.args, **named: P.kwargs
     ) -> T:
-        """Makes a message, in a thread if there is much to tell."""
+        """Makes a message of a result, in a thread if the result is large."""
         if messages.is_large(result):
-            return await self._threads.run(current_caller().org_id, tell, *args, **named)
-        return tell(*args, **named)
+            return await self._threads.run(current_caller().org_id, make, *args, **named)
+        return make(*args, **named)
 
-    def _keep(
+    def _record(
         self,
-        made: StartedRun,
+        run: StartedRun,
         state: pb.RunState.ValueType,
         results: Sequence[pb.ActionResult],
         started: int,
     ) -> int:
-        """Logs a run that ends now; returns how long it took, in microseconds."""
+        """Records a run that ends now; returns its duration in microseconds."""
         duration_us = (time.monotonic_ns() - started) // 1000
         if results:
-            self._records.keep(made, state, results, duration_us)
+            self._recorder.record_run(run, state, results, duration_us)
         return duration_us
 
 
@@ -243,7 +243,7 @@ def _response(result: RunResult, results: Sequence[pb.ActionResult]) -> pb.RunTr
     return response
 
 
-def _tested(result: RunResult, script: Script) -> pb.TestActionResponse:
+def _test_response(result: RunResult, script: Script) -> pb.TestActionResponse:
     (action,) = _results(result, (script,))
     response = pb.TestActionResponse(action=action)
     _fill_effects(response.effects, result)
@@ -258,19 +258,19 @@ def _fill_effects(message: pb.Effects, result: RunResult) -> None:
 
 
 def _fill_metrics(
-    response: pb.ListActionMetricsResponse, figures: Sequence[tuple[str, Figures]]
+    response: pb.ListActionMetricsResponse, actions: Sequence[tuple[str, ActionMetrics]]
 ) -> None:
-    for id, of_action in figures:
-        metrics = response.actions.add(
+    for id, metrics in actions:
+        message = response.actions.add(
             action_id=id,
-            name=of_action.name,
-            runs=of_action.runs,
-            failures=of_action.failures,
-            timeouts=of_action.timeouts,
-            kills=of_action.kills,
+            name=metrics.name,
+            runs=metrics.runs,
+            failures=metrics.failures,
+            timeouts=metrics.timeouts,
+            kills=metrics.kills,
         )
-        set_duration(metrics.queue_time, of_action.queue_us)
-        set_duration(metrics.duration, of_action.duration_us)
+        set_duration(message.queue_time, metrics.queue_us)
+        set_duration(message.duration, metrics.duration_us)
 
 
 def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:
@@ -282,14 +282,14 @@ def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult
     )
 
 
-def _failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
-    """The answer of a run that failed, by the last of the actions that ran."""
+def _run_failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
+    """Returns the error of a failed run, which its last action caused."""
     last = results[-1]
     text = shorten_text(last.failure.text, TEXT_MAX_BYTES)
-    told = pb.ActionResult()
-    told.CopyFrom(last)
-    told.failure.text = text
-    actions, is_shortened = shorten_results([*results[:-1], told], DETAIL_MAX_BYTES)
+    cut = pb.ActionResult()
+    cut.CopyFrom(last)
+    cut.failure.text = text
+    actions, is_shortened = shorten_results([*results[:-1], cut], DETAIL_MAX_BYTES)
     detail = pb.RunFailure(
         run_id=run_id,
         actions=actions,
@@ -303,7 +303,7 @@ def _failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
 
 
 def _refusal(error: ExecutionError) -> Refusal:
-    """The answer where nothing could be run."""
+    """Returns the error of a run that could not be made."""
     if isinstance(error, BadContext):
         values = {"reason": str(error)}
         return invalid("Errors.Execution.ContextInvalid", "RUN-Cx5bd", values=values)

@@ -1,4 +1,4 @@
-"""What runs did, as messages."""
+"""Makes the messages of ExecutionService from results of runs."""
 
 from typing import Final
 
@@ -11,8 +11,7 @@ from server.store.runs import RunsPage
 from server.timestamps import set_duration
 
 LARGE_COUNT: Final = 1000
-"""Values in claims, lines of logs, or figures of actions, from which on it takes milliseconds to
-make messages."""
+"""Number of claim values, log lines or actions from which making messages takes milliseconds."""
 
 _INT32: Final = 2**32
 
@@ -39,10 +38,10 @@ _LEVELS: Final = {
 
 
 def fill_effects(message: pb.Effects, effects: Effects) -> None:
-    """Tell what was asked for.
+    """Writes effects into a message.
 
     Raises:
-        Unfit: a claim cannot be told.
+        NotRepresentable: a claim does not fit into a Value.
     """
     for key, claim in effects.claims.items():
         fill_value(message.claims[key], claim)
@@ -50,7 +49,7 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
             message.overridable_claims.append(key)
     for name, value in effects.fields.items():
         if name == "gender":
-            # As ZITADEL has it: an int32, whatever number a script gives.
+            # An int32, as in ZITADEL: a script may give any number.
             value = (int(value) + _INT32 // 2) % _INT32 - _INT32 // 2
         setattr(message.user, _FIELDS[name], value)
     for entry in effects.metadata:
@@ -68,7 +67,7 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
 
 
 def is_large(result: RunResult) -> bool:
-    """Whether telling it holds up others."""
+    """True if making messages of the result would hold up other calls."""
     left = LARGE_COUNT - sum(len(action.logs) for action in result.actions)
     waiting: list[JsonValue] = [*result.effects.claims.values()]
     while waiting and left > 0:

@@ -1,6 +1,6 @@
-"""What requests about runs ask, in the terms of the domain, the engine and the log of runs.
+"""Converts requests of ExecutionService into queries and scripts.
 
-Flows and triggers are named as in the Management API, and refused with its texts.
+Flows and triggers have the names of the Management API, and errors have its texts.
 """
 
 import base64
@@ -17,16 +17,16 @@ from server.store.runs import RunsQuery
 
 RUNS_MAX: Final = 1000
 RUNS: Final = 100
-"""Runs on a page, at the most and when nothing is asked for."""
+"""Runs on a page: at most, and if the request sets no limit."""
 
 _POSITION: Final = struct.Struct(">Q")
 
 
 def trigger_of(flow: str, trigger: str) -> tuple[FlowType, TriggerType]:
-    """The flow, and its trigger, that a request names.
+    """Returns the flow and the trigger that a request names.
 
     Raises:
-        Refusal: there is no such flow, or it has no such trigger.
+        Refusal: the flow does not exist, or it has no such trigger.
     """
     of_flow = flow_type(flow)
     if of_flow is None:
@@ -58,10 +58,10 @@ def script_to_test(script: pb.Script) -> Script:
 
 
 def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
-    """Read which runs are asked for.
+    """Returns the query of a request.
 
     Raises:
-        Refusal: a flow or trigger that there is not, too many runs, or a token that is none.
+        Refusal: an unknown flow or trigger, a limit that is too large, or an invalid token.
     """
     if request.limit > RUNS_MAX:
         raise invalid("Errors.Query.LimitExceeded", "RUN-Lx7ce")
@@ -87,7 +87,7 @@ def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
 
 
 def page_token(position: int) -> str:
-    """Says where the next page begins; empty where there is none."""
+    """Returns the token of the page that begins at a position; empty after the last page."""
     return base64.urlsafe_b64encode(_POSITION.pack(position)).decode() if position else ""
 
 

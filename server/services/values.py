@@ -1,6 +1,6 @@
-"""JSON values as google.protobuf.Struct and Value, and back.
+"""Converts JSON values to google.protobuf.Struct and Value, and back.
 
-Follows google/protobuf/struct.proto: numbers are doubles there, and a Value without a kind is null.
+Follows google/protobuf/struct.proto: numbers are doubles, and a Value without a kind is null.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ from google.protobuf.struct_pb2 import Struct, Value
 from server.scripts.contract import JsonValue
 
 LEVELS_MAX: Final = 30
-"""Of objects and arrays in each other. Each takes three messages, and parsers take 100 at most."""
+"""Max depth of objects and arrays: each level takes three messages, and parsers allow 100."""
 
 EXACT_MAX: Final = 2**53
+"""Whole numbers below it are exact as doubles, and are read as integers."""
 
 
 class NotRepresentable(ValueError):
-    """A value that a Value cannot hold: too deep, or a number beyond all doubles."""
+    """The JSON does not fit into a Value: too deep, or a number beyond doubles."""
 
 
 def object_of(struct: Struct) -> dict[str, JsonValue]:
@@ -42,19 +43,19 @@ def json_of(value: Value) -> JsonValue:
 
 
 def fill_struct(struct: Struct, values: Mapping[str, JsonValue]) -> None:
-    """Set the fields of a Struct.
+    """Sets the fields of a Struct.
 
     Raises:
-        NotRepresentable: they cannot be held.
+        NotRepresentable: a value does not fit.
     """
     _fill_object(struct, values, LEVELS_MAX)
 
 
 def fill_value(value: Value, json: JsonValue) -> None:
-    """Set a Value.
+    """Sets a Value.
 
     Raises:
-        NotRepresentable: it cannot be held.
+        NotRepresentable: the JSON does not fit.
     """
     _fill(value, json, LEVELS_MAX)
 

@@ -15,7 +15,7 @@ from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
 from server.rpc.errors import DetailedRefusal
-from server.runs import recorder
+from server.runs import metrics as metrics_module
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
     ActionResult,
@@ -328,7 +328,7 @@ async def test_actions_are_counted_for_their_organisation(
 async def test_the_action_that_did_not_run_for_longest_is_forgotten(
     service: ExecutionService, reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "COUNTED_MAX", 2)
+    monkeypatch.setattr(metrics_module, "COUNTED_MAX", 2)
     await service.RunTrigger(run_request(), None)
     response = await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
     assert [one.action_id for one in response.actions] == ["2", "3"]

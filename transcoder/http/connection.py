@@ -7,8 +7,9 @@ words, an end to bodies that nobody wants, and a drain. Figures: `Limits`.
 Follows RFC 9112 section 9 (connections).
 Rule 1: a request that arrives whole pays for none of this with a timer or a task.
 Rule 2: nothing that aiohttp's parser says reaches a client.
-Rule 3: of aiohttp's private names only `_messages` (parsed, not yet handled) and `_prepare_hook`
-(the headers, before they are written) are used; tests/integration/listener holds both.
+Rule 3: of aiohttp's private names only `_messages` (parsed, not yet handled), `_reading_paused` and
+`_prepare_hook` (the headers, before they are written) are used; tests/integration/listener holds
+them.
 """
 
 import asyncio
@@ -331,7 +332,8 @@ class HttpConnection(web.RequestHandler):
     # Called by aiohttp.
 
     def resume_reading(self, resume_parser: bool = True) -> None:
-        if not self._is_cut:
+        # aiohttp calls this twice for each body; most often nothing was paused.
+        if self._reading_paused and not self._is_cut:
             super().resume_reading(resume_parser)
 
     def log_access(

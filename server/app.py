@@ -1,6 +1,6 @@
-"""The composition root: store, service, one interceptor, doors; and their end.
+"""Composes the service: store, services, interceptors and servers; starts and stops them.
 
-Rule: the only module of the server that knows the transcoder.
+Rule: only this module knows the transcoder.
 """
 
 import asyncio
@@ -64,13 +64,13 @@ REST_PREFIX: Final = "/management/v1"
 ADMIN_REST_PREFIX: Final = "/admin/v1"
 
 NOTICE_S: Final = 0.2
-"""From being not ready to refusing connections, so that who asks often sees it first (R9)."""
+"""Seconds from not ready to refusing connections, so that frequent probes see it first (R9)."""
 
 DRAIN_S: Final = 10.0
-"""For calls in flight, at every door (R8)."""
+"""Max seconds for calls in flight, over every protocol (R8)."""
 
 OWN_THREADS: Final = 2
-"""Threads for the service's own files and keys, so that no organisation's work delays them."""
+"""Threads for the service's own files and keys; no organisation's work delays them."""
 
 _YOUNG_MAX: Final = 10_000
 """Max objects made and not freed before the collector runs; Python's own is 700. A call by
@@ -95,12 +95,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What there is once calls are answered.
+    """Describes the service once it answers calls.
 
     Attributes:
         listen: "host:port" of JSON and gRPC-Web, as bound.
         grpc_listen: the same, of gRPC.
-        owner: what the first start on an empty store made; None on later starts.
+        owner: made by the first start on an empty store; None on later starts.
         is_token_refused: True if the token in `owner.token` was revoked or has expired.
     """
 
@@ -111,10 +111,10 @@ class Started:
 
 
 class Application:
-    """The service in this process."""
+    """Runs the service in this process."""
 
     def __init__(self, config: Config, *, opening: Opening = AS_USUAL) -> None:
-        """Prepare the service; `opening` says how its database is opened."""
+        """Prepares the service; `opening` says how its database is opened."""
         self._config = config
         self._opening = opening
         self._running = AsyncExitStack()
@@ -125,12 +125,12 @@ class Application:
             self._running.callback(pool.close)
 
     async def start(self) -> Started:
-        """Open the store and the doors. Call `stop` also when this fails.
+        """Opens the store and the servers. Call `stop` also when this fails.
 
         Raises:
-            StorageError: the data folder cannot be had, or not be written.
-            OSError: an address cannot be bound, the owner's token not be written, or too few files
-                may be open.
+            StorageError: the data folder is in use, invalid or not writable.
+            OSError: an address cannot be bound, the owner's token cannot be written, or too few
+                files may be open.
         """
         config, running = self._config, self._running
         connections = self._connections()
@@ -156,7 +156,7 @@ class Application:
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
 
-        native, transcoder = self._doors(texts, authorizer, connections)
+        native, transcoder = self._servers(texts, authorizer, connections)
         management = ManagementService(store, queue, ids, texts, threads=self._work)
         executor = self._executor()
         execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
@@ -178,7 +178,7 @@ class Application:
         listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, native, transcoder)
-        # Not before the addresses are had: what a first start tells, it tells once. Nobody has a
+        # Not before the addresses are bound: a first start shows the token once. Nobody has a
         # token yet who may call meanwhile, and no command finds the store without its owner.
         token_file = config.data_dir / OWNER_TOKEN_FILE
         owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
@@ -215,10 +215,10 @@ class Application:
             )
         return connections
 
-    def _doors(
+    def _servers(
         self, texts: Locale, authorizer: Authorizer, connections: Shares
     ) -> tuple[GrpcServer, Transcoder]:
-        """The door of gRPC, and the other two: closed, without services, behind one interceptor."""
+        """Returns both servers, with one chain of interceptors; they have no services yet."""
         config = self._config
         chain = service_chain(
             failures=CallFailures(texts),
@@ -239,7 +239,7 @@ class Application:
         return GrpcServer(chain=chain, connections_max=connections.grpc), transcoder
 
     def _executor(self) -> Executor:
-        """What runs scripts; it is started once calls are answered, which takes a while."""
+        """Returns the executor of scripts; it is started once calls are answered."""
         config = self._config
         options = Options(
             workers_max=config.script_workers,
@@ -262,7 +262,7 @@ class Application:
         return RunRecorder(runs, since=wall_clock(), lines=config.access_log)
 
     def _jwts(self) -> Jwts | None:
-        """What verifies JWTs, if there are to be any; its keys are fetched meanwhile."""
+        """Returns the verifier of JWTs, if an issuer is set; it fetches keys in the background."""
         issuer = self._config.jwt_issuer
         if not issuer:
             return None
@@ -272,15 +272,15 @@ class Application:
         return Jwts(keys, issuer=issuer, audiences=self._config.jwt_audience)
 
     async def stop(self) -> None:
-        """Let calls in flight end, then close everything; nothing happens twice."""
+        """Lets calls in flight end, then closes everything; a second call does nothing."""
         await self._running.aclose()
 
 
 def _calm_collector() -> None:
-    """Have less collected in vain: a tenth of what a durable request costs.
+    """Makes the garbage collector run less often: it took a tenth of a durable request.
 
-    What there is after the start stays, so it is not gone through again; and a request leaves no
-    cycles, so the calls in flight need not be gone through every dozen requests.
+    What the start allocated stays, so it is not traversed again; a request leaves no cycles, so
+    calls in flight need no traversal every dozen requests.
     """
     gc.collect()
     gc.freeze()
@@ -288,18 +288,18 @@ def _calm_collector() -> None:
 
 
 async def _listening(
-    door: GrpcServer | Transcoder, address: str, set_by: str, *, clear: str | None = None
+    server: GrpcServer | Transcoder, address: str, set_by: str, *, clear: str | None = None
 ) -> str:
-    """Starts a door; `clear` is the path of a unix socket that grpc would take from another."""
+    """Starts a server; `clear` is the path of a unix socket that grpc would take from another."""
     try:
         with nullcontext() if clear is None else cleared(clear):
-            return await door.start(address, is_ready=False)
+            return await server.start(address, is_ready=False)
     except OSError as error:
         raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 
 
 async def _start(executor: Executor) -> None:
-    """Have processes ready for the first runs; without them, actions are seen and set as ever."""
+    """Starts the processes of the first runs; if that fails, only runs fail."""
     try:
         await executor.start()
     except Unavailable as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOTICE_MAX_CHARS: Final = 200
 """Max characters shown of a file that has no token."""
 
-DOORS: Final = ("json", "grpc", "grpc-web")
+PROTOCOLS: Final = ("json", "grpc", "grpc-web")
 
 _EPILOG: Final = """
 \b
@@ -44,7 +44,13 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
 @click.command(epilog=_EPILOG, short_help="Call a method over JSON, gRPC or gRPC-Web.")
 @click.argument("method")
 @click.argument("message", default="{}", metavar="[JSON]")
-@click.option("--door", type=click.Choice(DOORS), default="json", show_default=True)
+@click.option(
+    "--door",
+    type=click.Choice(PROTOCOLS),
+    default="json",
+    show_default=True,
+    help="Protocol of the call.",
+)
 @click.option(
     "--address",
     metavar="HOST:PORT",
@@ -82,19 +88,19 @@ def call(
     """
     from google.protobuf.message import DecodeError
 
-    from server.cli import doors
+    from server.cli import client
 
     config = settings(flags).config
     descriptor = _method(method)
     at = _address(address, config, door)
     file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
     sent = _owner_token(file) if file is not None else token or ""
-    request = doors.Call(
+    request = client.Call(
         at, descriptor, _message(descriptor, message), _headers(sent, org), timeout_s
     )
     try:
-        output.as_json(doors.DOORS[door](request))
-    except doors.CallFailed as failed:
+        output.as_json(client.PROTOCOLS[door](request))
+    except client.CallFailed as failed:
         output.as_json(failed.status)
         if file is not None and sent and failed.is_unauthenticated:
             remedy = REMEDY.format(user_id="USER_ID")
@@ -107,7 +113,7 @@ def call(
 
 
 def _method(name: str) -> "MethodDescriptor":
-    from server.cli.doors import METHODS
+    from server.cli.client import METHODS
 
     if name not in METHODS:
         raise Misused(f"unknown method {name[:40]!r}: expected one of {', '.join(METHODS)}")

@@ -1,6 +1,6 @@
-"""What commands do about `owner.token`: write a new token to it, and say there that one is gone.
+"""Writes a new token to `owner.token`, or a notice that its token was revoked.
 
-Rule: that it cannot be read or written never keeps a token from being revoked.
+Rule: a token is revoked even if the file cannot be read or written.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
 
 
 def _held(flags: dict[str, object]) -> Result | None:
-    """Returns what is known of the token in the file; None if that is nothing."""
+    """Returns the token in the file as the store knows it; None if it does not."""
     from server import owner_token
     from server.identity.tokens import hash_of
     from server.store.errors import StorageError

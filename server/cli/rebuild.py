@@ -1,4 +1,4 @@
-"""rebuild: makes the current state anew from the events, while no other process has the folder."""
+"""Runs rebuild: makes the current state anew from the events; it needs the folder for itself."""
 
 import time
 from typing import TYPE_CHECKING, Final

@@ -86,7 +86,7 @@ class GrpcServer:
         """
         chain = chain or Chain()
         self._connections = Ending()
-        # Fewer than `Overload` lets pass at all doors, so that streams are ended here before.
+        # Fewer than `Overload` admits over all protocols, so that streams are ended here first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)
         chain = chain.with_inner(Receiving(places))

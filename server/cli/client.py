@@ -1,8 +1,8 @@
-"""A small client of the three doors: a method, a message and headers in, JSON out.
+"""Calls a method over JSON, gRPC or gRPC-Web, and returns the answer as JSON.
 
 Follows google/api/http.proto for JSON, and grpc/doc/PROTOCOL-WEB.md for gRPC-Web.
 
-Rule: nothing of the transcoder is used, so that a fault of its own does not cancel itself out.
+Rule: it does not use the transcoder, whose faults would otherwise cancel out.
 """
 
 import base64
@@ -35,17 +35,17 @@ METHODS: Final[Mapping[str, MethodDescriptor]] = {
     for service in (_MANAGEMENT, _ADMIN, _EXECUTION)
     for method in service.methods
 }
-"""By name, which no two of them share."""
+"""All methods by name; no two share one."""
 
 _REST_PREFIX: Final = {_MANAGEMENT.full_name: "/management/v1", _ADMIN.full_name: "/admin/v1"}
-# What a status may hold in its details, known by being imported.
+# Types in the details of a status; json_format finds them once they are imported.
 _DETAILS: Final = (message_pb2.ErrorDetail, execution_pb2.RunFailure)
 
 _VARIABLE: Final = re.compile(r"\{([\w.]+)(?:=[^}]*)?\}")
 _TRAILERS: Final = 0x80
 _DEADLINE_EXCEEDED: Final = 4
 _GRACE_S: Final = 2.0
-"""Beyond the deadline, so that it is the server that says so."""
+"""Seconds beyond the deadline, so that the server reports it first."""
 
 # grpc/doc/http-grpc-status-mapping.md; anything else is UNKNOWN.
 _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
@@ -61,7 +61,7 @@ _UNANSWERED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, for any door.
+    """One call, over any protocol.
 
     Attributes:
         headers: with lower-case names; metadata for gRPC.
@@ -79,12 +79,12 @@ class Call:
 
     @property
     def rest_prefix(self) -> str:
-        """Before the path of its HTTP rule."""
+        """Returns the prefix of the path of its HTTP rule."""
         return _REST_PREFIX.get(self.method.containing_service.full_name, "")
 
 
 class CallFailed(Exception):
-    """The call was answered, with a status other than OK.
+    """The answer is a status other than OK.
 
     Attributes:
         status: a google.rpc.Status as JSON.
@@ -99,16 +99,17 @@ class CallFailed(Exception):
         return isinstance(self.status, dict) and self.status.get("code") == _UNAUTHENTICATED
 
 
-Door: TypeAlias = Callable[[Call], object]
+Send: TypeAlias = Callable[[Call], object]
+"""Sends a call, and returns the answer as JSON."""
 
 
 def over_json(call: Call) -> object:
-    """Call by the method's HTTP rule.
+    """Calls by the method's HTTP rule.
 
     Raises:
         CallFailed: the answer is a status.
         OSError: there is no answer.
-        ValueError, DecodeError: the answer is none of this door.
+        ValueError, DecodeError: the answer is not of this protocol.
     """
     rule = call.method.GetOptions().Extensions[http_extension]
     pattern = rule.WhichOneof("pattern")
@@ -134,12 +135,12 @@ def over_json(call: Call) -> object:
 
 
 def over_grpc_web(call: Call) -> object:
-    """Call by gRPC-Web.
+    """Calls by gRPC-Web.
 
     Raises:
         CallFailed: the answer is a status.
         OSError: there is no answer.
-        ValueError, DecodeError: the answer is none of this door.
+        ValueError, DecodeError: the answer is not of this protocol.
     """
     content_type = "application/grpc-web+proto"
     headers = {
@@ -173,12 +174,12 @@ def over_grpc_web(call: Call) -> object:
 
 
 def over_grpc(call: Call) -> object:
-    """Call by gRPC.
+    """Calls by gRPC.
 
     Raises:
         CallFailed: the answer is a status.
         OSError: there is no answer.
-        ValueError, DecodeError: the answer is none of this door.
+        ValueError, DecodeError: the answer is not of this protocol.
     """
     # A channel tells a refused connection from a status only by its text, and late.
     _connected(call.address, call.timeout_s).close()
@@ -196,7 +197,7 @@ def over_grpc(call: Call) -> object:
         except grpc.RpcError as error:
             trailers = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
             if error.code() is grpc.StatusCode.UNAVAILABLE and not trailers:
-                # The channel's own words for a peer that speaks no gRPC, or left: a server has
+                # The channel itself reports a peer that left or speaks no gRPC: a server sends
                 # metadata with its status.
                 raise ConnectionError("expected a gRPC answer, got none") from error
             details = trailers.get("grpc-status-details-bin", b"")
@@ -205,7 +206,7 @@ def over_grpc(call: Call) -> object:
     return _answer(call, answer)
 
 
-DOORS: Final[Mapping[str, Door]] = {
+PROTOCOLS: Final[Mapping[str, Send]] = {
     "json": over_json,
     "grpc": over_grpc,
     "grpc-web": over_grpc_web,
@@ -238,7 +239,7 @@ def _connected(address: Address | SocketPath, timeout_s: float) -> socket.socket
     """Connects to an address.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: nothing listens there.
     """
     if isinstance(address, Address):
         return socket.create_connection(address, timeout=timeout_s)
@@ -258,7 +259,7 @@ def _answer(call: Call, payload: bytes) -> object:
 
 
 def _text(value: object) -> object:
-    """A value in a query, as ProtoJSON has it."""
+    """Returns a value of a query in ProtoJSON."""
     return json.dumps(value) if isinstance(value, bool) else value
 
 
@@ -268,7 +269,7 @@ def _http_status(status: int) -> dict[str, object]:
 
 
 def _status(code: int, message: str | None, details: bytes) -> dict[str, object]:
-    """A google.rpc.Status as JSON; what cannot be read of its details is left out."""
+    """Returns a google.rpc.Status as JSON; details that cannot be parsed are left out."""
     try:
         status = Status.FromString(details) if details else Status(code=code, message=message or "")
         value: dict[str, object] = json_format.MessageToDict(status)

@@ -56,6 +56,7 @@ from server.threads import ThreadPool
 from server.version import installed_version
 from transcoder import Limits, Transcoder
 from transcoder.http.unix_sockets import cleared, socket_path_of
+from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
 from zitadel.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
@@ -234,6 +235,7 @@ class Application:
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
             not_served=NOT_SERVED_BELOW,
+            grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
         return GrpcServer(chain=chain, connections_max=connections.grpc), transcoder

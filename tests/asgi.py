@@ -1,23 +1,24 @@
-"""The gRPC-Web door as an ASGI server calls it, over a backend that says what it was asked.
+"""gRPC-Web as an ASGI server calls it, over a backend that says what it was asked.
 
 Knows grpc.health.v1.Health, of which Check is the unary call and Watch the stream.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from transcoder.call import Call, Method, Receive, Sink
-from transcoder.http.asgi_bridge import EXTENSION, AsgiEvent, AsgiScope, Routed
+from transcoder.call import Call, Method
 from transcoder.http.ceiling import Ceiling
 from transcoder.http.offload import Offload
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import Limits
-from transcoder.registry import methods_of
-from transcoder.sonora import GrpcWeb
+from transcoder.registry import Route, methods_of
+from transcoder.routing.router import Router
+from transcoder.routing.template import PathTemplate
+from transcoder.sonora import AsgiEvent, AsgiScope, SonoraGrpcWeb
 
 SERVICE: Final = "grpc.health.v1.Health"
 CHECK: Final = "/grpc.health.v1.Health/Check"
@@ -29,17 +30,17 @@ OK: Final = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
 LIMITS: Final = Limits(message_max_bytes=1000)
 
 Behaviour = Callable[[Call, Message], Message]
-Streaming = Callable[[Call, Sink], Awaitable[None]]
+Streaming = Callable[[Call], Awaitable[None]]
 
 
 def serving(call: Call, request: Message) -> Message:
     return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
 
-async def serving_twice(call: Call, sink: Sink) -> None:
+async def serving_twice(call: Call) -> None:
     message = serving(call, health_pb2.HealthCheckRequest())
-    await sink.send(message)
-    await sink.send(message)
+    await call.send(message)
+    await call.send(message)
 
 
 @dataclass
@@ -51,17 +52,37 @@ class StandIn:
     requests: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    async def unary(self, call: Call, receive: Receive) -> Message:
-        request = await receive()
+    async def run(self, call: Call) -> None:
+        request = await call.receive()
+        assert request is not None
         self.calls.append(call)
         self.requests.append(request)
-        return self.behaviour(call, request)
+        if call.method.server_streaming:
+            await self.streaming(call)
+        else:
+            call.response = self.behaviour(call, request)
 
-    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
-        request = await receive()
-        self.calls.append(call)
-        self.requests.append(request)
-        await self.streaming(call, sink)
+
+@dataclass
+class Binding:
+    """Binds the path of a route, as a Binder does."""
+
+    bind: Callable[[Message], None]
+
+    def bind_path(self, variables: Sequence[str], message: Message) -> None:
+        self.bind(message)
+
+
+def router_of(bind: Callable[[Message], None]) -> Router[Route]:
+    """Leads from `/v1/health`, by every HTTP method, to Check."""
+    binder: Any = Binding(bind)
+    method = methods_of(SERVICE)[CHECK]
+    route = Route(
+        method, binder, method.response_type.SerializeToString, method.response_type.ByteSize
+    )
+    router: Router[Route] = Router()
+    router.add("*", PathTemplate.parse("/v1/health"), route, origin="a test")
+    return router
 
 
 @dataclass
@@ -82,17 +103,22 @@ class Streamed:
 
 
 def application_of(
-    backend: StandIn, methods: Mapping[str, Method], *, limits: Limits = LIMITS
-) -> GrpcWeb:
+    backend: StandIn,
+    methods: Mapping[str, Method],
+    *,
+    limits: Limits = LIMITS,
+    router: Router[Route] | None = None,
+) -> SonoraGrpcWeb:
     """Makes the application alone, as a Transcoder makes it."""
     ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
-    return GrpcWeb(
+    return SonoraGrpcWeb(
         backend,
         methods,
         limits=limits,
         offload=Offload(),
         ceiling=ceiling,
         unknown_method=UnservedPaths("").unknown_method,
+        router=router,
     )
 
 
@@ -106,10 +132,10 @@ async def ask(
     path: str = CHECK,
     verb: str = "POST",
     headers: Iterable[tuple[str, str]] = (("content-type", "application/grpc-web+proto"),),
-    routed: Routed | None = None,
+    router: Router[Route] | None = None,
 ) -> Answer:
     """Send the body in the pieces given, as an ASGI server would."""
-    sent = await _exchange(backend, events, path=path, verb=verb, headers=headers, routed=routed)
+    sent = await _exchange(backend, events, path=path, verb=verb, headers=headers, router=router)
     start, body = sent
     assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
     assert not body["more_body"]
@@ -151,7 +177,7 @@ async def _exchange(
     path: str,
     verb: str,
     headers: Iterable[tuple[str, str]],
-    routed: Routed | None = None,
+    router: Router[Route] | None = None,
     fails_at: int | None = None,
 ) -> list[AsgiEvent]:
     given = list(events)
@@ -176,8 +202,6 @@ async def _exchange(
         "headers": [(name.encode(), value.encode()) for name, value in headers],
         "client": ("127.0.0.1", 5000),
     }
-    if routed is not None:
-        scope["extensions"] = {EXTENSION: routed}
-    application = application_of(backend, methods_of(SERVICE), limits=LIMITS)
+    application = application_of(backend, methods_of(SERVICE), limits=LIMITS, router=router)
     await application(scope, received().__anext__, send)
     return sent

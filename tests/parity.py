@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from transcoder.backends.inprocess import Handler, InProcess
-from transcoder.call import Call, CallMetadata, Metadatum, Receive
+from transcoder.call import Call, CallMetadata, Metadatum
 from transcoder.errors import TranscodeError
 from transcoder.registry import methods_of
 
@@ -119,22 +119,27 @@ async def _take_metadata(call: Any, outcome: Outcome) -> None:
     outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
 
 
-def receiving(request: Message) -> Receive:
-    """Gives a request as a protocol does that has read it."""
+class GivenCall(Call):
+    """A call as a protocol makes it that has read the request; where responses go, a test says."""
 
-    async def receive() -> Message:
-        return request
+    def __init__(
+        self,
+        path: str,
+        request: Message,
+        *,
+        deadline: float | None = None,
+        metadata: Sequence[tuple[str, str | bytes]] = METADATA,
+    ) -> None:
+        super().__init__(
+            methods_of("grpc.health.v1.Health")[path],
+            CallMetadata([Metadatum(*pair) for pair in metadata]),
+            deadline=deadline,
+            peername=("127.0.0.1", 5000),
+        )
+        self._requests = [request]
 
-    return receive
-
-
-def call_of(path: str, *, deadline: float | None = None) -> Call:
-    return Call(
-        methods_of("grpc.health.v1.Health")[path],
-        CallMetadata([Metadatum(*pair) for pair in METADATA]),
-        deadline=deadline,
-        peername=("127.0.0.1", 5000),
-    )
+    async def receive(self) -> Message | None:
+        return self._requests.pop() if self._requests else None
 
 
 def _backend(servicer: health_pb2_grpc.HealthServicer, interceptors: Interceptors) -> InProcess:
@@ -147,11 +152,10 @@ async def in_process(
     servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
 ) -> Outcome:
     outcome = Outcome()
-    call = call_of(CHECK)
-    request = health_pb2.HealthCheckRequest(service=case)
+    call = GivenCall(CHECK, health_pb2.HealthCheckRequest(service=case))
     try:
-        response = await _backend(servicer, interceptors).unary(call, receiving(request))
-        outcome.responses.append(response.status)  # type: ignore[attr-defined]
+        await _backend(servicer, interceptors).run(call)
+        outcome.responses.append(call.response.status)  # type: ignore[attr-defined]
     except TranscodeError as error:
         _take_error(error, outcome)
     outcome.initial = list(call.initial_metadata)
@@ -159,15 +163,15 @@ async def in_process(
     return outcome
 
 
-class Collector:
-    """A sink that keeps what comes, as the caller of a stream sees it."""
+class CollectingCall(GivenCall):
+    """Keeps what is sent, as the caller of a stream sees it."""
 
-    def __init__(self, call: Call, outcome: Outcome) -> None:
-        self._call = call
+    def __init__(self, path: str, request: Message, outcome: Outcome) -> None:
+        super().__init__(path, request)
         self._outcome = outcome
 
     async def start(self) -> None:
-        self._outcome.initial = list(self._call.initial_metadata)
+        self._outcome.initial = list(self.initial_metadata)
 
     async def send(self, message: Message) -> None:
         await self.start()
@@ -178,11 +182,9 @@ async def in_process_stream(
     servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
 ) -> Outcome:
     outcome = Outcome()
-    call = call_of(WATCH)
-    request = health_pb2.HealthCheckRequest(service=case)
+    call = CollectingCall(WATCH, health_pb2.HealthCheckRequest(service=case), outcome)
     try:
-        sink = Collector(call, outcome)
-        await _backend(servicer, interceptors).stream(call, receiving(request), sink)
+        await _backend(servicer, interceptors).run(call)
     except TranscodeError as error:
         _take_error(error, outcome)
     outcome.initial = list(call.initial_metadata)

@@ -18,22 +18,25 @@ import grpc
 from aiohttp import web
 
 from transcoder.backends.inprocess import Handler, HandlerCallDetails, InProcess
-from transcoder.binding.binder import Binder
-from transcoder.binding.fields import Fields
 from transcoder.call import CallMetadata, Method
 from transcoder.codec.codec import Codec
-from transcoder.dispatch import Dispatcher, Route
+from transcoder.dispatch import Dispatcher
 from transcoder.errors import SchemaError
+from transcoder.http.body import BodyReader
+from transcoder.http.ceiling import Ceiling
 from transcoder.http.connection import LINGER_S
 from transcoder.http.cors import Cors
+from transcoder.http.exchange import ExchangeOptions
 from transcoder.http.headers import fixed_headers
 from transcoder.http.offload import Offload
+from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
-from transcoder.registry import methods_of
-from transcoder.routing.http_rule import rules_of
-from transcoder.routing.router import NewRoute
+from transcoder.protocols.grpcweb.handler import GrpcWeb
+from transcoder.protocols.rest import Rest
+from transcoder.protocols.unrouted import Unrouted
+from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
 from transcoder.tasks import Tasks
 
@@ -66,6 +69,7 @@ class Transcoder:
         response_headers: Mapping[str, str] = MappingProxyType({}),
         docs: str = "",
         not_served: Mapping[str, str] = MappingProxyType({}),
+        grpc_web: type[GrpcWeb] = GrpcWeb,
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Configure the transcoder.
@@ -89,6 +93,8 @@ class Transcoder:
             not_served: texts by the beginning of a path ("/acme." or "/acme/v1/"), for APIs that
                 clients may expect here; a path that no route or method serves is answered
                 UNIMPLEMENTED with the text instead of 404.
+            grpc_web: answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` does it as an ASGI
+                application of sonora's.
             limits: what a client may make the server hold.
 
         Raises:
@@ -100,22 +106,47 @@ class Transcoder:
             message = f"compress_min_bytes: expected 0 or more, or None, got {compress_min_bytes}"
             raise SchemaError(message)
         self._limits = limits
-        self._strict = strict
-        self._config = None if service_config is None else ServiceConfig(service_config)
-        self._codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
-        self._fields = Fields(self._codec)
+        codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
+        config = None if service_config is None else ServiceConfig(service_config)
+        self._registry = Registry(codec, config=config, strict=strict)
         self._offload = Offload()
         self._tasks = Tasks()
         self._backend = InProcess(interceptors, tasks=self._tasks)
-        self._dispatcher = Dispatcher(
+        unserved = UnservedPaths(docs, not_served)
+        self._unrouted = Unrouted(self._registry.methods, unserved)
+        cors = Cors(cors_origins, always=response_headers)
+        ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
+        compressed_min_bytes = sys.maxsize if compress_min_bytes is None else compress_min_bytes
+        rest = Rest(
+            self._registry,
             self._backend,
-            self._codec,
-            cors=Cors(cors_origins, always=response_headers),
-            forward_cookies=forward_cookies,
-            compress_min_bytes=sys.maxsize if compress_min_bytes is None else compress_min_bytes,
-            response_headers=fixed_headers(response_headers),
-            unserved=UnservedPaths(docs, not_served),
+            codec,
+            bodies=BodyReader(limits, self._offload, ceiling),
+            cors=cors,
+            offload=self._offload,
+            inline_max_bytes=limits.inline_max_bytes,
+            unrouted=self._unrouted.answer,
+        )
+        web_protocol = grpc_web(
+            self._backend,
+            self._registry.methods,
             limits=limits,
+            offload=self._offload,
+            ceiling=ceiling,
+            unknown_method=unserved.unknown_method,
+            router=self._registry.router,
+            compress_min_bytes=compressed_min_bytes,
+        )
+        self._dispatcher = Dispatcher(
+            [web_protocol],
+            rest,
+            options=ExchangeOptions(
+                cors=cors,
+                responses=Responses(fixed_headers(response_headers)),
+                forward_cookies=forward_cookies,
+                body_timeout_s=limits.body_timeout_s,
+            ),
+            compress_min_bytes=compressed_min_bytes,
             offload=self._offload,
             tasks=self._tasks,
         )
@@ -158,32 +189,10 @@ class Transcoder:
         for path, method in served.items():
             _require_kind(by_path[path], method)
         self._backend.refuse_others(by_path)
-        # What can fail is done: the router refuses all routes, or takes all.
-        routes = [route for method in served.values() for route in self._routes(method, prefix)]
-        self._dispatcher.router.add_all(routes)
-        for route in routes:
-            if route.template.text not in served:
-                self._dispatcher.unserved.add(route.prefix, route.template)
+        # What can fail is done: the registry refuses all routes, or takes all.
+        for route in self._registry.add(served, prefix=prefix):
+            self._unrouted.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
-        self._dispatcher.methods.update(served)
-
-    def _routes(self, method: Method, prefix: str) -> Iterator[NewRoute[Route]]:
-        is_registered = method.path in self._dispatcher.methods
-        for rule in rules_of(method.descriptor, self._config):
-            if rule.is_default and is_registered:
-                continue  # the service is at another prefix too, which this path has not
-            yield NewRoute(
-                rule.verb,
-                rule.template,
-                Route(
-                    method,
-                    Binder(method, rule, self._fields, strict=self._strict),
-                    self._codec.encoder(method.response_type, rule.response_body),
-                    method.response_type.ByteSize,
-                ),
-                prefix="" if rule.is_default else prefix,
-                origin=rule.origin,
-            )
 
     # Serving.
 
@@ -201,7 +210,7 @@ class Transcoder:
             OSError: the address cannot be bound.
             SchemaError: the service configuration selects a method that is not registered.
         """
-        self._require_selected()
+        self._registry.require_selected()
         listener = Listener(
             self._dispatcher.answer, self._dispatcher.refuse, limits=self._limits, tasks=self._tasks
         )
@@ -212,7 +221,7 @@ class Transcoder:
 
     def set_ready(self, is_ready: bool) -> None:
         """Answer /readyz with 200, or with 503, so that a balancer sends no more."""
-        self._dispatcher.is_ready = is_ready
+        self._unrouted.is_ready = is_ready
 
     async def stop(self) -> None:
         """Refuse new connections, and let calls in flight end within `limits.drain_timeout_s`."""
@@ -241,7 +250,7 @@ class Transcoder:
         """
 
         async def require_selected(_: web.Application) -> None:
-            self._require_selected()
+            self._registry.require_selected()
 
         async def close(_: web.Application) -> None:
             await self._tasks.ended(LINGER_S)
@@ -261,11 +270,6 @@ class Transcoder:
         application.on_cleanup.append(close)
         self.set_ready(True)
         return application
-
-    def _require_selected(self) -> None:
-        if self._config is not None:
-            methods = self._dispatcher.methods.values()
-            self._config.require_methods(method.descriptor.full_name for method in methods)
 
 
 @contextlib.contextmanager

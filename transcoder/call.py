@@ -1,20 +1,23 @@
-"""Describes a call, as every protocol hands it to a backend.
+"""Describes a call, for every protocol and every backend.
 
-A protocol (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend with the request
-message. The backend answers with the response message, or sends each of several to a `Sink`, or
-raises `TranscodeError`; in any case the call then holds the metadata that goes back.
+A protocol (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend. The backend
+receives its requests, and sets its response or sends each of several, or raises `TranscodeError`;
+in any case the call then holds the metadata that goes back.
 
 Rule: this file knows neither HTTP nor how a handler is found.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, overload
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+
+from transcoder.errors import unimplemented
 
 
 class Metadatum(NamedTuple):
@@ -83,15 +86,16 @@ class Method:
         return not (self.client_streaming or self.server_streaming)
 
 
-class Call:
-    """One RPC under way.
+class Call(ABC):
+    """One RPC under way, with its messages both ways, as its protocol carries them.
 
     Attributes:
         method: what is called.
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None when it did not say.
         peername: the client's address as a socket gives it.
-        initial_metadata: what the handler sends back first; there once a sink is started, or the
+        response: of a call that does not stream its responses; there once it has ended OK.
+        initial_metadata: what the handler sends back first; there once `start` is called, or the
             call has ended.
         trailing_metadata: what the handler sends back last; there once the call has ended.
         ending: why the call ended before its handler did: CANCELLED (the client left, the server
@@ -105,8 +109,11 @@ class Call:
         "metadata",
         "method",
         "peername",
+        "response",
         "trailing_metadata",
     )
+
+    response: Message
 
     def __init__(
         self, method: Method, metadata: CallMetadata, *, deadline: float | None, peername: object
@@ -118,6 +125,28 @@ class Call:
         self.initial_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
         self.ending: grpc.StatusCode | None = None
+
+    @abstractmethod
+    async def receive(self) -> Message | None:
+        """Returns the next request; None after the last, which is the first if none is a stream.
+
+        Raises:
+            TranscodeError: it is malformed, too large or too slow, or its client left.
+        """
+
+    async def start(self) -> None:
+        """Sends the initial metadata of a stream of responses; the first message does it too."""
+        raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
+
+    async def send(self, message: Message) -> None:
+        """Encodes a response of a stream, sends it, and waits while the reader is slow.
+
+        It is encoded before anything is waited for, since servicers reuse messages.
+
+        Raises:
+            TranscodeError: CANCELLED, the reader has gone.
+        """
+        raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
 
     def end(self, code: grpc.StatusCode) -> None:
         """Notes why the call ends, before its handler is cancelled; the first reason stays."""
@@ -138,44 +167,14 @@ class Call:
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
 
-class Sink(Protocol):
-    """Where the responses of a stream go, one after another."""
-
-    async def start(self) -> None:
-        """Send on the call's initial metadata; the first message does it too."""
-        ...
-
-    async def send(self, message: Message) -> None:
-        """Encode a message, send it on, and wait while the reader is slow.
-
-        It is encoded before anything is waited for, since servicers reuse messages.
-
-        Raises:
-            TranscodeError: CANCELLED, the reader has gone.
-        """
-        ...
-
-
-Receive = Callable[[], Awaitable[Message]]
-"""Reads the request of a call; called once at most. Raises TranscodeError if it is malformed."""
-
-
 class Backend(Protocol):
-    """Where calls go: handlers in this process, or a server elsewhere.
+    """Runs calls: by handlers in this process, or a server elsewhere.
 
-    A backend receives the request only once the headers of the call are found to be good.
+    A backend receives requests only once the headers of the call are found to be good.
     """
 
-    async def unary(self, call: Call, receive: Receive) -> Message:
-        """Run a unary call to its end.
-
-        Raises:
-            TranscodeError: the call ended with a status other than OK.
-        """
-        ...
-
-    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
-        """Run a call that streams its responses to its end.
+    def run(self, call: Call) -> Awaitable[None]:
+        """Runs a call to its end: sets its response, or sends each of its stream.
 
         Raises:
             TranscodeError: the call ended with a status other than OK.

@@ -1,19 +1,103 @@
-"""Find out what methods a service has.
+"""Turns descriptors into methods, and the HTTP rules of methods into routes.
 
 Descriptors come from generated code, which adds itself to the default pool when it is imported.
-Rule: this file knows nothing of HTTP.
+Rule: this file knows neither handlers nor protocols; what is registered can be read by both.
 """
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
 
+from transcoder.binding.binder import Binder
+from transcoder.binding.fields import Fields
 from transcoder.call import Method
+from transcoder.codec.codec import Codec
 from transcoder.codec.message_types import message_class
 from transcoder.errors import SchemaError
+from transcoder.routing.http_rule import rules_of
+from transcoder.routing.router import NewRoute, Router
+from transcoder.routing.service_config import ServiceConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The target of a matched path; all of it made at registration."""
+
+    method: Method
+    binder: Binder
+    encode: Callable[[Message], bytes]
+    size: Callable[[Message], int]
+    """The class's ByteSize: a field may have that name."""
+
+
+class Registry:
+    """The methods that are served, by path, and the routes to them.
+
+    Attributes:
+        methods: by the path that gRPC calls them.
+        router: finds the route of a request.
+    """
+
+    def __init__(self, codec: Codec, *, config: ServiceConfig | None, strict: bool) -> None:
+        """Starts empty.
+
+        Args:
+            codec: reads requests and writes answers.
+            config: its rules replace the annotations of the methods that they select.
+            strict: refuse what would be ignored, or overridden by the path.
+        """
+        self.methods: Final[dict[str, Method]] = {}
+        self.router: Final[Router[Route]] = Router()
+        self._codec = codec
+        self._fields = Fields(codec)
+        self._config = config
+        self._strict = strict
+
+    def add(self, methods: Mapping[str, Method], *, prefix: str) -> list[NewRoute[Route]]:
+        """Adds methods by path: all of them, or none.
+
+        Returns:
+            The routes added, but for the default ones: those by HTTP rules.
+
+        Raises:
+            SchemaError: a rule cannot be served, or another method has the same route.
+        """
+        routes = [route for method in methods.values() for route in self._routes(method, prefix)]
+        self.router.add_all(routes)
+        self.methods.update(methods)
+        return [route for route in routes if route.template.text not in methods]
+
+    def require_selected(self) -> None:
+        """Raises SchemaError if the service configuration selects a method that is not here."""
+        if self._config is not None:
+            methods = self.methods.values()
+            self._config.require_methods(method.descriptor.full_name for method in methods)
+
+    def _routes(self, method: Method, prefix: str) -> Iterator[NewRoute[Route]]:
+        is_registered = method.path in self.methods
+        for rule in rules_of(method.descriptor, self._config):
+            if rule.is_default and is_registered:
+                continue  # the service is at another prefix too, which this path has not
+            yield NewRoute(
+                rule.verb,
+                rule.template,
+                Route(
+                    method,
+                    Binder(method, rule, self._fields, strict=self._strict),
+                    self._codec.encoder(method.response_type, rule.response_body),
+                    method.response_type.ByteSize,
+                ),
+                prefix="" if rule.is_default else prefix,
+                origin=rule.origin,
+            )
 
 
 def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Method]:
-    """The methods of a service, by the path that gRPC calls them.
+    """Returns the methods of a service, by the path that gRPC calls them.
 
     Args:
         service: its full name, "package.Service".

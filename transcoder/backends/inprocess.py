@@ -14,7 +14,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import Message
@@ -22,7 +22,7 @@ from grpc.aio import AbortError
 
 from transcoder.backends.plain_handlers import PlainHandlers
 from transcoder.backends.servicer_context import Requests, ServicerContext, StreamContext, kind_of
-from transcoder.call import Call, CallMetadata, Method, Receive, Sink
+from transcoder.call import Call, CallMetadata, Method
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs only
 
-R = TypeVar("R")
 FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 
 
@@ -105,37 +104,53 @@ class InProcess:
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handlers.get(details.method)
 
-    async def unary(self, call: Call, receive: Receive) -> Message:
-        context = ServicerContext(call)
+    def run(self, call: Call) -> Coroutine[Any, Any, None]:
+        stream = StreamContext(call) if call.method.server_streaming else None
+        context = ServicerContext(call) if stream is None else stream
         if call.deadline is None:
-            return await self._unary(call, receive, context)
-        run = functools.partial(self._unary, call, receive, context)
-        return await self._until_deadline(call, context, run)
+            return self._run(call, context, stream)
+        return self._until_deadline(call, context, stream)
 
-    async def stream(self, call: Call, receive: Receive, sink: Sink) -> None:
-        context = StreamContext(call, sink)
-        run = functools.partial(self._stream, call, receive, context)
-        await (run() if call.deadline is None else self._until_deadline(call, context, run))
-
-    async def _unary(self, call: Call, receive: Receive, context: ServicerContext) -> Message:
+    async def _run(
+        self, call: Call, context: ServicerContext, stream: StreamContext | None
+    ) -> None:
+        """Runs a call; `stream` is its context again if it streams its responses."""
         method = call.method
+        response: object = None
         try:
             handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None or handler.response_streaming:
+            if handler is None or bool(handler.response_streaming) is not method.server_streaming:
                 raise unimplemented("Method not found!")
             registered = self._handlers[method.path]
-            behaviour, argument = await _begin(handler, registered, receive, context)
-            if _is_coroutine_function(behaviour):
-                answering = behaviour(argument, context)
+            # An interceptor may give a handler that streams its requests for a method that does
+            # not, as one that refuses without the request does: it receives by itself.
+            function: Any
+            argument: object
+            if handler.request_streaming:
+                function = handler.stream_stream or handler.stream_unary
+                convert = functools.partial(_as_asked, handler=handler, registered=registered)
+                argument = context.requests = Requests(call, convert)
+            else:
+                function = handler.unary_stream or handler.unary_unary
+                argument = await call.receive()
+                if handler.request_deserializer != registered.request_deserializer:
+                    argument = _as_asked(argument, handler, registered)
+            is_converted = handler.response_serializer != registered.response_serializer
+            if stream is not None:
+                if is_converted:
+                    stream.as_message = functools.partial(_as_message, handler, method)
+                await self._stream(function, argument, call, stream)
+            elif _is_coroutine_function(function):
+                answering = function(argument, context)
                 del argument  # a handler that is done with it frees its memory
                 response = await answering
             else:
-                response = await self._plain.unary(behaviour, argument, call, context)
+                response = await self._plain.unary(function, argument, call, context)
             failure = context.failure()
             if failure is not None:
                 raise failure
-            if handler.response_serializer != registered.response_serializer:
-                response = _as_message(response, handler, method)
+            if is_converted and response is not None:
+                response = _as_message(handler, method, response)
         except (TranscodeError, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:
@@ -145,47 +160,30 @@ class InProcess:
             raise _ending(call, context, exc) from exc
         finally:
             context.finish()
-        if type(response) is not method.response_type:
+        if isinstance(response, method.response_type):
+            call.response = response
+        elif stream is None:
             request_id = call.metadata.get(REQUEST_ID_HEADER)
             returned = kind_of(response, method)
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
             raise internal_error(request_id)
-        return response
 
-    async def _stream(self, call: Call, receive: Receive, context: StreamContext) -> None:
-        method = call.method
-        try:
-            handler = await self._chain(HandlerCallDetails(method.path, call.metadata))
-            if handler is None or not handler.response_streaming:
-                raise unimplemented("Method not found!")
-            registered = self._handlers[method.path]
-            behaviour, argument = await _begin(handler, registered, receive, context)
-            if handler.response_serializer != registered.response_serializer:
-                context.as_message = functools.partial(_as_message, handler=handler, method=method)
-            if inspect.isasyncgenfunction(behaviour):
-                async with contextlib.aclosing(behaviour(argument, context)) as responses:
-                    async for response in responses:
-                        await context.write(response)
-            elif _is_coroutine_function(behaviour):
-                await behaviour(argument, context)
-            else:
-                await self._plain.stream(behaviour, argument, call, context)
-            failure = context.failure()
-            if failure is not None:
-                raise failure
-        except (TranscodeError, KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as exc:
-            if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
-                context.cancel()
-                raise
-            raise _ending(call, context, exc) from exc
-        finally:
-            context.finish()
+    async def _stream(
+        self, function: Callable[..., Any], argument: object, call: Call, context: StreamContext
+    ) -> None:
+        """Runs a handler that streams its responses, which may be written in one of four ways."""
+        if inspect.isasyncgenfunction(function):
+            async with contextlib.aclosing(function(argument, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+        elif _is_coroutine_function(function):
+            await function(argument, context)
+        else:
+            await self._plain.stream(function, argument, call, context)
 
     async def _until_deadline(
-        self, call: Call, context: ServicerContext, run: Callable[[], Coroutine[Any, Any, R]]
-    ) -> R:
+        self, call: Call, context: ServicerContext, stream: StreamContext | None
+    ) -> None:
         """Runs a call in a task of its own.
 
         So the caller gets its error at the deadline, and not after the cleanup of the handler.
@@ -194,8 +192,8 @@ class InProcess:
         if not remaining_s:
             raise deadline_exceeded()
         try:
-            return await self._tasks.run(
-                run(),
+            await self._tasks.run(
+                self._run(call, context, stream),
                 timeout_s=remaining_s,
                 on_timeout=context.expire,
                 on_cancel=context.cancel,
@@ -209,33 +207,15 @@ def _not_an_interceptor(given: object) -> SchemaError:
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
 
 
-async def _begin(
-    handler: Handler, registered: Handler, receive: Receive, context: ServicerContext
-) -> tuple[Callable[..., Any], object]:
-    """Returns the behaviour of a call and what it takes, which is the request, now received.
-
-    An interceptor may give a handler that streams its requests for a method that does not, as one
-    that refuses without the request does: it takes an iterator, and receives by itself.
-    """
-    behaviour: Any
-    if handler.request_streaming:
-        behaviour = handler.stream_stream or handler.stream_unary
-        context.requests = Requests(receive, functools.partial(_as_asked, handler=handler))
-        return behaviour, context.requests
-    behaviour = handler.unary_stream or handler.unary_unary
-    request = await receive()
-    if handler.request_deserializer != registered.request_deserializer:
-        return behaviour, _as_asked(request, handler)
-    return behaviour, request
-
-
-def _as_asked(request: Message, handler: Handler) -> object:
-    """Returns the request in the form that a handler with another deserializer, or none, takes."""
+def _as_asked(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401
+    """Returns a request in the form that a handler takes, which may have its own deserializer."""
+    if handler.request_deserializer == registered.request_deserializer:
+        return request
     data = type(request).SerializeToString(request)  # of the class: a field may have that name
     return data if handler.request_deserializer is None else handler.request_deserializer(data)
 
 
-def _as_message(response: Any, handler: Handler, method: Method) -> Message:  # noqa: ANN401
+def _as_message(handler: Handler, method: Method, response: Any) -> Message:  # noqa: ANN401
     """Returns the message of a response that another serializer, or none, is for."""
     serialize = handler.response_serializer
     return method.response_type.FromString(response if serialize is None else serialize(response))
@@ -273,8 +253,8 @@ def _is_unwritten(failure: TranscodeError, exc: BaseException) -> bool:
     return failure.code is grpc.StatusCode.UNIMPLEMENTED and isinstance(exc, NotImplementedError)
 
 
-def _is_coroutine_function(behaviour: Callable[..., Any]) -> bool:
-    code = getattr(behaviour, "__code__", None)
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    code = getattr(function, "__code__", None)
     if code is not None and code.co_flags & inspect.CO_COROUTINE:
         return True
-    return inspect.iscoroutinefunction(behaviour)
+    return inspect.iscoroutinefunction(function)

@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.call import Call, CallMetadata, Method, Receive, Sink
+from transcoder.call import Call, CallMetadata, Method
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 from transcoder.http.headers import STATUS_DETAILS
 
@@ -33,10 +33,10 @@ DoneCallback = Callable[["ServicerContext"], None]
 
 
 class Requests:
-    """The one request of a call, as a handler that streams its requests takes it."""
+    """The requests of a call, as a handler that streams its requests takes them."""
 
-    def __init__(self, receive: Receive, as_asked: Callable[[Message], object]) -> None:
-        self._receive: Receive | None = receive
+    def __init__(self, call: Call, as_asked: Callable[[Message], object]) -> None:
+        self._call = call
         self._as_asked = as_asked
 
     def __aiter__(self) -> Self:
@@ -49,9 +49,9 @@ class Requests:
         return request
 
     async def read(self) -> object:
-        """Returns the request, and `grpc.aio.EOF` from then on."""
-        receive, self._receive = self._receive, None
-        return grpc.aio.EOF if receive is None else self._as_asked(await receive())
+        """Returns the next request, and `grpc.aio.EOF` after the last."""
+        request = await self._call.receive()
+        return grpc.aio.EOF if request is None else self._as_asked(request)
 
 
 class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
@@ -63,14 +63,16 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
 
     requests: Requests | None = None
 
+    # Of the class until a handler sets them, as few do: a context is made for each call.
+    _code: grpc.StatusCode | None = None
+    _details = ""
+    _is_aborted = False
+    _is_done = False
+    _initial_sent = False
+    _callbacks: tuple[DoneCallback, ...] = ()
+
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._code: grpc.StatusCode | None = None
-        self._details = ""
-        self._is_aborted = False
-        self._is_done = False
-        self._initial_sent = False
-        self._callbacks: list[DoneCallback] = []
 
     # What the handler reads.
 
@@ -164,7 +166,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         raise AbortError("Locally aborted.")
 
     def add_done_callback(self, callback: DoneCallback) -> None:
-        self._callbacks.append(callback)
+        self._callbacks += (callback,)
 
     # A unary call has one message each way, which most handlers take and return.
 
@@ -224,14 +226,11 @@ class StreamContext(ServicerContext):
             serializers of its own.
     """
 
-    def __init__(self, call: Call, sink: Sink) -> None:
-        super().__init__(call)
-        self._sink = sink
-        self.as_message: Callable[[Any], Message] | None = None
+    as_message: Callable[[Any], Message] | None = None
 
     async def send_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
         self.hold_initial_metadata(initial_metadata)
-        await self._sink.start()
+        await self._call.start()
 
     async def write(self, message: Message) -> None:
         if self._is_aborted or self._call.ending is not None:
@@ -245,7 +244,7 @@ class StreamContext(ServicerContext):
             raise TypeError(f"{method.path} wrote {kind_of(message, method)}")
         self._initial_sent = True
         try:
-            await self._sink.send(message)
+            await self._call.send(message)
         except TranscodeError:
             self.cancel()
             # The lost connection cancels the handler, here: later, it would cut its cleanup.

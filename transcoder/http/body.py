@@ -46,7 +46,7 @@ def not_json(content_type: str | None) -> TranscodeError:
     return unsupported_media_type(message, ("Accept", JSON_TYPE))
 
 
-class Head(NamedTuple):
+class BodyHead(NamedTuple):
     """Says what the headers tell of a body.
 
     Attributes:
@@ -57,10 +57,10 @@ class Head(NamedTuple):
     codings: Sequence[str]
 
 
-_PLAIN_JSON: Final = Head(is_json=True, codings=())
+_PLAIN_JSON: Final = BodyHead(is_json=True, codings=())
 
 
-def head_of(request: web.BaseRequest) -> Head:
+def head_of(request: web.BaseRequest) -> BodyHead:
     """Reads what the headers say of a body that is to be JSON; there is one.
 
     Raises:
@@ -71,7 +71,7 @@ def head_of(request: web.BaseRequest) -> Head:
     if not is_json and request.content_length:
         raise not_json(content_type)
     codings = _codings(request)
-    return Head(is_json, codings) if codings or not is_json else _PLAIN_JSON
+    return BodyHead(is_json, codings) if codings or not is_json else _PLAIN_JSON
 
 
 class BodyReader:
@@ -82,8 +82,22 @@ class BodyReader:
         self._offload = offload
         self._ceiling = ceiling
 
+    def received(self, request: web.BaseRequest, head: BodyHead) -> bytes | None:
+        """Returns the body, if it is plain JSON, small, and has arrived whole.
+
+        It need not be counted, as it is used at once.
+
+        Raises:
+            TranscodeError: it is malformed.
+        """
+        content, limits = request.content, self._limits
+        is_small = content.total_bytes <= limits.inline_max_bytes
+        if head is _PLAIN_JSON and is_small and content.is_eof():
+            return _received(request, limits)
+        return None
+
     async def read(
-        self, request: web.BaseRequest, head: Head, bind: Callable[[bytes], Message]
+        self, request: web.BaseRequest, head: BodyHead, bind: Callable[[bytes], Message]
     ) -> Message:
         """Makes a message of the body of a request.
 
@@ -98,13 +112,6 @@ class BodyReader:
                 connections are too large together (429); or `bind` refuses it.
         """
         limits = self._limits
-        content = request.content
-        if (
-            head is _PLAIN_JSON
-            and content.is_eof()
-            and content.total_bytes <= limits.inline_max_bytes
-        ):
-            return bind(await read_body(request, limits, None))  # held no longer than this line
         with Held(self._ceiling) as held:
             body = await read_body(request, limits, held)
             if body and not head.is_json:
@@ -134,32 +141,48 @@ async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None)
         limits: of one body.
         held: counts what is received; None of a body that is not counted.
     """
-    # aiohttp's parser wants chunked last, and does not mind what stands before it.
-    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
-    if coding is not None and coding.strip().lower() != "chunked":
-        raise with_connection_close(
-            malformed("header Transfer-Encoding: expected chunked, last and once")
-        )
-    content = request.content
+    if request.content.is_eof():
+        body = _received(request, limits)
+        if held is not None:
+            held.take(len(body))
+        return body
+    _check_transfer_coding(request)
     try:
-        if content.is_eof():
-            body = content.read_nowait()
-            if held is not None:
-                held.take(len(body))
-        else:
-            body = await _read_slowly(request, limits, held)
+        return await _read_slowly(request, limits, held)
     except web.RequestPayloadError as exc:
-        is_inflated = content.total_compressed_bytes is not None
-        what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
-        raise with_connection_close(malformed(f"request body: {what}")) from exc
+        raise _unreadable(request) from exc
     except TimeoutError as exc:
         request.protocol.close()
         raise with_connection_close(
             too_slow("the request body", limit_s=limits.body_timeout_s)
         ) from exc
+
+
+def _received(request: web.BaseRequest, limits: Limits) -> bytes:
+    """Returns a body that has arrived whole."""
+    if hdrs.TRANSFER_ENCODING in request.headers:
+        _check_transfer_coding(request)
+    try:
+        body = request.content.read_nowait()
+    except web.RequestPayloadError as exc:
+        raise _unreadable(request) from exc
     if len(body) > limits.body_max_bytes:
         raise _body_too_large(limits)
     return body
+
+
+def _check_transfer_coding(request: web.BaseRequest) -> None:
+    # aiohttp's parser wants chunked last, and does not mind what stands before it.
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING)
+    if coding is not None and coding.strip().lower() != "chunked":
+        problem = "header Transfer-Encoding: expected chunked, last and once"
+        raise with_connection_close(malformed(problem))
+
+
+def _unreadable(request: web.BaseRequest) -> TranscodeError:
+    is_inflated = request.content.total_compressed_bytes is not None
+    what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
+    return with_connection_close(malformed(f"request body: {what}"))
 
 
 def _codings(request: web.BaseRequest) -> Sequence[str]:

@@ -124,6 +124,14 @@ def hold_call(request: web.BaseRequest, call: Call) -> None:
         request[_CALL_KEY] = call
 
 
+def drop_call(request: web.BaseRequest) -> None:
+    """Lets go of the call of a request that is answered."""
+    if isinstance(request, HttpRequest):
+        request.call = None
+    else:
+        request.pop(_CALL_KEY, None)
+
+
 def end_call(request: web.BaseRequest) -> None:
     """Notes in the call of a request, if it has one, that it is about to be cancelled."""
     call = request.call if isinstance(request, HttpRequest) else request.get(_CALL_KEY)

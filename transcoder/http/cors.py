@@ -101,16 +101,16 @@ class Cors:
         self._exposed = dict.fromkeys((*_EXPOSED, *filter(_is_exposed, map(str.lower, always))))
         self._max_age = str(preflight_max_age_s)
 
-    def refuses(self, verb: str, headers: Mapping[str, str]) -> bool:
-        """Whether a page that is not allowed has a browser send this.
+    def refuses(self, verb: str, origin: str | None, headers: Mapping[str, str]) -> bool:
+        """True if a page that is not allowed has a browser send this.
 
         Args:
             verb: the HTTP method.
-            headers: the request's, looked up by any case.
+            origin: the request's Origin header.
+            headers: all of the request's, looked up by any case.
         """
-        if verb in _SAFE:
+        if verb in _SAFE or (origin is None and "Sec-Fetch-Site" not in headers):
             return False
-        origin = headers.get("Origin")
         return _is_foreign(origin, headers) and (origin is None or not self._allows(origin))
 
     def keeps_out(self, origin: str, headers: Mapping[str, str]) -> bool:
@@ -124,6 +124,10 @@ class Cors:
         """
         is_page = origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
         return is_page and not self._allows(origin) and _is_foreign(origin, headers)
+
+    def is_preflight(self, headers: Mapping[str, str]) -> bool:
+        """True if an OPTIONS request with these headers asks what a page may send."""
+        return self.is_enabled and "Access-Control-Request-Method" in headers
 
     def preflight_headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
         """What the answer to a preflight says besides `response_headers`.

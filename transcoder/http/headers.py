@@ -42,6 +42,7 @@ _HOP_BY_HOP: Final = frozenset(
 )
 _NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
 _NOTHING: Final[frozenset[str]] = frozenset()
+_COOKIES: Final = frozenset({"cookie"})
 _NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_HEADER, HTTP_CODE}
 _NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
@@ -83,7 +84,7 @@ def deadline_of(headers: Mapping[str, str]) -> float | None:
 class HttpMetadata(CallMetadata):
     """Metadata read from HTTP headers when somebody asks for it."""
 
-    __slots__ = ("_built", "_forward_cookies", "_headers", "_of_connection", "_request_id")
+    __slots__ = ("_built", "_headers", "_held_back", "_request_id")
 
     def __init__(
         self, headers: MultiMapping[str], *, request_id: str, forward_cookies: bool = False
@@ -95,10 +96,11 @@ class HttpMetadata(CallMetadata):
         """
         self._headers = headers
         self._request_id = request_id
-        self._forward_cookies = forward_cookies
         self._built: Sequence[Metadatum] | None = None
         connection = headers.getall("connection", None)
-        self._of_connection = _NOTHING if connection is None else _tokens(connection)
+        self._held_back = _NOTHING if forward_cookies else _COOKIES
+        if connection is not None:
+            self._held_back |= _tokens(connection)
         for name in headers:
             if name.endswith(_BIN_SUFFIXES):
                 self._all()
@@ -113,7 +115,7 @@ class HttpMetadata(CallMetadata):
         """
         if key == REQUEST_ID_HEADER:
             return self._request_id
-        if not self._passes(key):
+        if not _may_pass(key) or key in self._held_back:
             return default
         value = self._headers.get(key)
         if value is None:
@@ -138,19 +140,16 @@ class HttpMetadata(CallMetadata):
             key = name.lower()
             if key.startswith(_METADATA_PREFIX):
                 prefixed.append((key.removeprefix(_METADATA_PREFIX), value))
-            elif key != REQUEST_ID_HEADER and self._passes(key):
+            elif key != REQUEST_ID_HEADER and _may_pass(key) and key not in self._held_back:
                 present.add(key)
                 yield from _metadatum(key, value)
         for key, value in prefixed:
             # An alias never replaces a header that is there, nor brings one in that may not pass.
-            if key not in present and key != REQUEST_ID_HEADER and self._passes(key):
+            if key in present or key == REQUEST_ID_HEADER or key in self._held_back:
+                continue
+            if _may_pass(key):
                 yield from _metadatum(key, value)
         yield Metadatum(REQUEST_ID_HEADER, self._request_id)
-
-    def _passes(self, key: str) -> bool:
-        if not _may_pass(key) or key in self._of_connection:
-            return False
-        return key != "cookie" or self._forward_cookies
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from aiohttp import StreamReader, web
@@ -20,14 +21,20 @@ from tests.asgi import (
     StandIn,
     application_of,
     ask,
+    router_of,
     serving,
     with_type,
 )
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, malformed
-from transcoder.http.asgi_bridge import AsgiEvent, AsgiScope, Routed
-from transcoder.registry import methods_of
-from transcoder.sonora import GrpcWeb
+from transcoder.http.cors import Cors
+from transcoder.http.exchange import ExchangeOptions, HttpExchange
+from transcoder.http.response import Responses
+from transcoder.registry import Route, methods_of
+from transcoder.routing.router import Router
+from transcoder.sonora import AsgiEvent, AsgiScope, SonoraGrpcWeb
+
+ROUTED = "/v1/health"
 
 
 def status_line(answer: Answer) -> bytes:
@@ -54,7 +61,7 @@ async def test_how_the_body_is_cut_changes_nothing() -> None:
 
 
 def test_it_is_sonoras_application() -> None:
-    assert issubclass(GrpcWeb, grpcASGI)
+    assert issubclass(SonoraGrpcWeb, grpcASGI)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +122,17 @@ async def test_a_compressed_body_is_told_what_to_send(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "routed"),
+    ("verb", "path", "router"),
     [
-        pytest.param("PUT", None, id="at the method's own path"),
-        pytest.param("HEAD", Routed(override=lambda message: None), id="HEAD, which has no body"),
+        pytest.param("PUT", CHECK, None, id="at the method's own path"),
+        pytest.param("HEAD", ROUTED, router_of(lambda message: None), id="HEAD, without a body"),
     ],
 )
-async def test_another_http_method_is_refused_with_allow(verb: str, routed: Routed | None) -> None:
+async def test_another_http_method_is_refused_with_allow(
+    verb: str, path: str, router: Router[Route] | None
+) -> None:
     backend = StandIn()
-    answer = await ask(backend, ASKED, verb=verb, routed=routed)
+    answer = await ask(backend, ASKED, verb=verb, path=path, router=router)
     assert (answer.status, answer.headers) == (
         405,
         [("content-type", "text/plain; charset=utf-8"), ("allow", "POST")],
@@ -232,12 +241,12 @@ async def test_request_headers_are_metadata() -> None:
     headers = with_type(
         ("Authorization", "Bearer t"), ("x-data-bin", "AP8"), ("x-grpc-web", "1"), ("cookie", "a=b")
     )
-    await ask(backend, ASKED, headers=headers, routed=Routed(request_id="r1"))
+    await ask(backend, ASKED, headers=headers)
     assert [tuple(entry) for entry in backend.calls[0].metadata] == [
         ("authorization", "Bearer t"),
         ("x-data-bin", b"\x00\xff"),
         ("x-grpc-web", "1"),
-        ("x-request-id", "r1"),
+        ("x-request-id", ""),
     ]
 
 
@@ -292,7 +301,7 @@ def bind_b(message: Message) -> None:
 
 async def test_what_a_rest_path_binds_wins_over_the_message() -> None:
     backend = StandIn()
-    answer = await ask(backend, ASKED, verb="PUT", routed=Routed(override=bind_b))
+    answer = await ask(backend, ASKED, verb="PUT", path=ROUTED, router=router_of(bind_b))
     assert answer.body == SERVING + OK
     assert backend.requests == [health_pb2.HealthCheckRequest(service="b")]
 
@@ -302,7 +311,7 @@ async def test_what_a_rest_path_cannot_bind_is_answered_in_grpc_web() -> None:
         raise malformed("path variable service: bad")
 
     backend = StandIn()
-    answer = await ask(backend, ASKED, routed=Routed(override=refuse))
+    answer = await ask(backend, ASKED, path=ROUTED, router=router_of(refuse))
     assert answer.body[5:] == b"grpc-status:3\r\ngrpc-message:path variable service: bad\r\n"
     assert backend.calls == []
 
@@ -347,17 +356,21 @@ async def bridged(*pieces: bytes, fault: Exception | None = None) -> Answer:
         content.feed_eof()
     else:
         content.set_exception(fault)
-    request = make_mocked_request(
-        "POST", CHECK, {"Content-Type": "application/grpc-web"}, payload=content
-    )
-
-    async def begin(status: int, headers: object) -> web.StreamResponse:
-        raise AssertionError
-
+    exchange = exchange_of("application/grpc-web", payload=content)
     application = application_of(StandIn(), methods_of("grpc.health.v1.Health"))
-    answer = await application.answer(request, CHECK, routed=Routed(), begin=begin)
-    assert isinstance(answer, tuple)
-    return Answer(*answer)
+    answer = await application.answer(exchange)
+    assert answer is not None
+    status, body = answer
+    headers = [(name.lower(), value) for name, value in exchange.answer_headers]
+    return Answer(status, headers[1:], body)
+
+
+def exchange_of(content_type: str, payload: StreamReader | None = None) -> HttpExchange:
+    headers = {"Content-Type": content_type}
+    given: Any = payload
+    request = make_mocked_request("POST", CHECK, headers, payload=given)
+    options = ExchangeOptions(Cors(()), Responses([]), forward_cookies=False, body_timeout_s=10)
+    return HttpExchange(request, CHECK, "r1", options)
 
 
 async def test_an_aiohttp_request_is_answered() -> None:
@@ -381,19 +394,25 @@ async def test_a_connection_lost_before_the_body_is_whole_reaches_no_handler() -
     assert status_line(await bridged(fault=ConnectionResetError())) == b"grpc-status:1"
 
 
-def test_a_failure_outside_the_door_is_answered_in_grpc_web() -> None:
+async def test_a_failure_outside_a_call_is_answered_in_grpc_web() -> None:
     error = TranscodeError(StatusCode.UNAVAILABLE, "draining", headers=(("retry-after", "1"),))
-    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web"}) == (
+    exchange = exchange_of("application/grpc-web")
+    assert application_of(StandIn(), {}).failure(exchange, error) == (
         200,
-        [("Content-Type", "application/grpc-web+proto"), ("retry-after", "1")],
         b"\x80\x00\x00\x00\x27grpc-status:14\r\ngrpc-message:draining\r\n",
     )
+    assert exchange.answer_headers == [
+        ("X-Request-Id", "r1"),
+        ("Content-Type", "application/grpc-web+proto"),
+        ("retry-after", "1"),
+    ]
 
 
-def test_a_failure_outside_the_door_is_answered_in_the_mode_asked_for() -> None:
+async def test_a_failure_outside_a_call_is_answered_in_the_mode_asked_for() -> None:
     error = TranscodeError(StatusCode.UNAVAILABLE, "draining")
-    assert GrpcWeb.failure(error, {"Content-Type": "application/grpc-web-text"}) == (
+    exchange = exchange_of("application/grpc-web-text")
+    assert application_of(StandIn(), {}).failure(exchange, error) == (
         200,
-        [("Content-Type", "application/grpc-web-text+proto")],
         b"gAAAACdncnBjLXN0YXR1czoxNA0KZ3JwYy1tZXNzYWdlOmRyYWluaW5nDQo=",
     )
+    assert exchange.answer_headers[1:] == [("Content-Type", "application/grpc-web-text+proto")]

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from tests.asgi import ASKED, OK, SERVING, StandIn, ask, ask_stream, with_type
-from transcoder.call import Call, Sink
+from transcoder.call import Call
 
 GZIP = with_type(("grpc-encoding", "gzip"))
 ACCEPTING = with_type(("grpc-accept-encoding", "identity,gzip"))
@@ -28,8 +28,8 @@ def compressed(message: bytes) -> bytes:
 def answering(payload: bytes) -> StandIn:
     message = health_pb2.HealthCheckResponse.FromString(payload)
 
-    async def streaming(call: Call, sink: Sink) -> None:
-        await sink.send(message)
+    async def streaming(call: Call) -> None:
+        await call.send(message)
 
     return StandIn(lambda call, request: message, streaming)
 

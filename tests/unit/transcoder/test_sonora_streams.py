@@ -20,7 +20,7 @@ from tests.asgi import (
     serving_twice,
     with_type,
 )
-from transcoder.call import Call, Sink
+from transcoder.call import Call
 from transcoder.errors import TranscodeError
 
 TEXT = [("content-type", "application/grpc-web-text")]
@@ -31,7 +31,7 @@ def reply(status: int) -> Message:
     return health_pb2.HealthCheckResponse(status=status)
 
 
-async def failing(call: Call, sink: Sink) -> None:
+async def failing(call: Call) -> None:
     details = status_pb2.Status(code=9, message="no").SerializeToString()
     call.trailing_metadata = [("x-last", "2"), ("x-bad", "a\r\ngrpc-status:0")]
     raise TranscodeError(StatusCode.FAILED_PRECONDITION, "größer", details=details)
@@ -53,7 +53,7 @@ async def test_each_message_of_a_stream_is_a_frame_as_it_comes() -> None:
 
 
 async def test_an_empty_stream_is_a_trailer_frame_in_one_piece() -> None:
-    async def streaming(call: Call, sink: Sink) -> None:
+    async def streaming(call: Call) -> None:
         call.initial_metadata = [("x-first", "1")]
         call.trailing_metadata = [("x-last", "2")]
 
@@ -69,30 +69,30 @@ async def test_a_stream_that_fails_before_its_first_message_is_a_trailer_frame()
 
 
 async def test_a_stream_that_fails_after_messages_ends_with_the_same_trailer_frame() -> None:
-    async def streaming(call: Call, sink: Sink) -> None:
-        await serving_twice(call, sink)
-        await failing(call, sink)
+    async def streaming(call: Call) -> None:
+        await serving_twice(call)
+        await failing(call)
 
     answer = await ask_stream(StandIn(streaming=streaming), ASKED)
     assert answer == Streamed(with_type(), [SERVING, SERVING, FAILED])
 
 
 async def test_initial_metadata_goes_out_before_the_first_message_if_it_is_sent_before() -> None:
-    async def streaming(call: Call, sink: Sink) -> None:
+    async def streaming(call: Call) -> None:
         call.initial_metadata = [("x-first", "1"), ("x-bad", "a\r\nx-injected: 1")]
-        await sink.start()
-        await serving_twice(call, sink)
+        await call.start()
+        await serving_twice(call)
 
     answer = await ask_stream(StandIn(streaming=streaming), ASKED)
     assert answer == Streamed(with_type(("x-first", "1")), [b"", SERVING, SERVING, OK])
 
 
 async def test_a_message_is_encoded_before_it_is_sent() -> None:
-    async def streaming(call: Call, sink: Sink) -> None:
+    async def streaming(call: Call) -> None:
         message = health_pb2.HealthCheckResponse()
         for status in (1, 2):
             message.status = status
-            sending = asyncio.ensure_future(sink.send(message))
+            sending = asyncio.ensure_future(call.send(message))
             await asyncio.sleep(0)
             message.status = 3
             await sending
@@ -109,9 +109,9 @@ async def test_a_message_is_encoded_before_it_is_sent() -> None:
 async def test_a_client_that_has_gone_ends_the_stream(fails_at: int) -> None:
     ended: list[StatusCode] = []
 
-    async def streaming(call: Call, sink: Sink) -> None:
+    async def streaming(call: Call) -> None:
         try:
-            await serving_twice(call, sink)
+            await serving_twice(call)
         except TranscodeError as error:
             ended.append(error.code)
             raise
@@ -128,10 +128,10 @@ async def test_a_client_that_has_gone_ends_the_stream(fails_at: int) -> None:
 async def test_a_stream_that_never_waits_lets_others_have_their_turn() -> None:
     had_a_turn = asyncio.Event()
 
-    async def streaming(call: Call, sink: Sink) -> None:
+    async def streaming(call: Call) -> None:
         asyncio.get_running_loop().call_soon(had_a_turn.set)
         while not had_a_turn.is_set():
-            await sink.send(reply(1))
+            await call.send(reply(1))
 
     async with asyncio.timeout(10):
         answer = await ask_stream(StandIn(streaming=streaming), ASKED)

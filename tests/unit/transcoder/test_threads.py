@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
+from tests.parity import CHECK, GivenCall
 from transcoder.backends import plain_handlers
 from transcoder.backends.plain_handlers import PlainHandlers
 from transcoder.backends.servicer_context import ServicerContext
-from transcoder.call import Call, CallMetadata
 from transcoder.http.offload import Offload
-from transcoder.registry import methods_of
 
 
 class Request:
@@ -31,11 +30,9 @@ def offloaded() -> tuple[Run, Callable[[], None]]:
 
 def plain() -> tuple[Run, Callable[[], None]]:
     handlers = PlainHandlers()
-    service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    method = methods_of(service)[f"/{service}/Check"]
 
     async def run(work: Callable[..., Any], request: object) -> object:
-        call = Call(method, CallMetadata(), deadline=None, peername=None)
+        call = GivenCall(CHECK, health_pb2.HealthCheckRequest())
         return await handlers.unary(
             lambda given, _: work(given), request, call, ServicerContext(call)
         )

@@ -1,18 +1,17 @@
-"""The one message of a gRPC-Web request: received, inflated, parsed.
+"""Reads the one message of a gRPC-Web request: receives, inflates, parses it.
 
 Follows grpc/doc/PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
-Rule: framing is `grpcweb`'s; where the body comes from is ASGI's affair.
+Rule: framing is framing.py's; where the body comes from is the exchange's affair.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.errors import TranscodeError, too_large
-from transcoder.http.asgi_bridge import AsgiReceive
 from transcoder.http.ceiling import Ceiling, Held
+from transcoder.http.exchange import Exchange
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
 from transcoder.protocols.grpcweb.compression import (
@@ -40,13 +39,7 @@ class RequestReader:
         self._offload = offload
         self._ceiling = ceiling
 
-    async def read(
-        self,
-        request_type: type[Message],
-        receive: AsgiReceive,
-        headers: Mapping[str, str],
-        mode: Mode,
-    ) -> Message:
+    async def read(self, request_type: type[Message], exchange: Exchange, mode: Mode) -> Message:
         """Makes a message of the body of a request.
 
         Raises:
@@ -55,7 +48,7 @@ class RequestReader:
         """
         limits = self._limits
         with Held(self._ceiling) as held:
-            payload, is_compressed = await self._read(receive, headers, mode, held)
+            payload, is_compressed = await self._read(exchange, mode, held)
             if is_compressed:
                 max_bytes = limits.message_max_bytes
                 if len(payload) > INFLATE_AT_ONCE_BYTES:
@@ -68,9 +61,8 @@ class RequestReader:
                 return await self._offload.request(_parse_message, request_type, payload)
             return _parse_message(request_type, payload)
 
-    async def _read(
-        self, receive: AsgiReceive, headers: Mapping[str, str], mode: Mode, held: Held
-    ) -> Frame:
+    async def _read(self, exchange: Exchange, mode: Mode, held: Held) -> Frame:
+        headers = exchange.headers
         encoding = known_encoding(headers.get("grpc-encoding"))
         limit_bytes = self._limits.message_max_bytes
         body_max_bytes = limit_bytes + HEADER_BYTES
@@ -79,7 +71,7 @@ class RequestReader:
         declared = headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
             raise too_large("the request body", limit_bytes=body_max_bytes)
-        piece, goes_on = await _next_piece(receive, held)
+        piece, goes_on = await _next_piece(exchange, held)
         if mode is Mode.BINARY and not goes_on:
             message = only_message(piece, max_bytes=limit_bytes)
             if message is not None:
@@ -87,7 +79,7 @@ class RequestReader:
         reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
         reader.feed(piece)
         while goes_on:
-            piece, goes_on = await _next_piece(receive, held)
+            piece, goes_on = await _next_piece(exchange, held)
             reader.feed(piece)
         return reader.finish()
 
@@ -109,13 +101,8 @@ def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes:
     return _parse_message(request_type, inflate_message(payload, max_bytes=max_bytes))
 
 
-async def _next_piece(receive: AsgiReceive, held: Held) -> tuple[bytes, bool]:
+async def _next_piece(exchange: Exchange, held: Held) -> tuple[bytes, bool]:
     """Returns the next piece of the body, which is counted, and True if more follows."""
-    event = await receive()
-    if event["type"] == "http.disconnect":
-        raise TranscodeError(
-            grpc.StatusCode.CANCELLED, "the client left before its request was whole"
-        )
-    piece = event.get("body", b"")
+    piece, goes_on = await exchange.read()
     held.take(len(piece))
-    return piece, event.get("more_body", False)
+    return piece, goes_on

@@ -14,12 +14,10 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 
-from tests.parity import receiving
+from tests.parity import GivenCall
 from transcoder.backends.inprocess import InProcess
 from transcoder.backends.servicer_context import ServicerContext
-from transcoder.call import Call, CallMetadata, Metadatum
 from transcoder.errors import TranscodeError
-from transcoder.registry import methods_of
 
 CHECK = "/grpc.health.v1.Health/Check"
 REQUEST = health_pb2.HealthCheckRequest.DESCRIPTOR.full_name
@@ -37,13 +35,14 @@ async def run(
         health_pb2.HealthCheckResponse.SerializeToString,
     )
     backend.register({CHECK: handler})
-    call = Call(
-        methods_of("grpc.health.v1.Health")[CHECK],
-        CallMetadata([Metadatum("x-request-id", "r1")]),
+    call = GivenCall(
+        CHECK,
+        health_pb2.HealthCheckRequest(service="s"),
         deadline=None if timeout_s is None else time.monotonic() + timeout_s,
-        peername=("127.0.0.1", 5000),
+        metadata=[("x-request-id", "r1")],
     )
-    return await backend.unary(call, receiving(health_pb2.HealthCheckRequest(service="s")))
+    await backend.run(call)
+    return call.response
 
 
 async def test_messages_pass_by_reference() -> None:
@@ -430,5 +429,6 @@ async def test_reading_and_writing_are_for_streams() -> None:
     ],
 )
 def test_the_peer_is_written_as_grpc_writes_it(peername: object, expected: str) -> None:
-    method = methods_of("grpc.health.v1.Health")[CHECK]
-    assert Call(method, CallMetadata(), deadline=None, peername=peername).peer == expected
+    call = GivenCall(CHECK, health_pb2.HealthCheckRequest())
+    call.peername = peername
+    assert call.peer == expected

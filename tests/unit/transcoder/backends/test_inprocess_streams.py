@@ -11,11 +11,9 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from tests.parity import receiving
+from tests.parity import GivenCall
 from transcoder.backends.inprocess import InProcess
-from transcoder.call import Call, CallMetadata, Metadatum
 from transcoder.errors import TranscodeError
-from transcoder.registry import methods_of
 
 WATCH = "/grpc.health.v1.Health/Watch"
 WAIT_S = 10
@@ -45,6 +43,18 @@ class Recorder:
             await asyncio.Event().wait()
 
 
+class RecordedCall(GivenCall):
+    """Sends to a sink."""
+
+    sink: Recorder
+
+    async def start(self) -> None:
+        await self.sink.start()
+
+    async def send(self, message: Message) -> None:
+        await self.sink.send(message)
+
+
 async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None = None) -> None:
     backend = InProcess()
     handler = grpc.unary_stream_rpc_method_handler(
@@ -53,14 +63,15 @@ async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None =
         health_pb2.HealthCheckResponse.SerializeToString,
     )
     backend.register({WATCH: handler})
-    call = Call(
-        methods_of("grpc.health.v1.Health")[WATCH],
-        CallMetadata([Metadatum("x-request-id", "r1")]),
+    call = RecordedCall(
+        WATCH,
+        health_pb2.HealthCheckRequest(service="s"),
         deadline=None if timeout_s is None else time.monotonic() + timeout_s,
-        peername=("127.0.0.1", 5000),
+        metadata=[("x-request-id", "r1")],
     )
+    call.sink = sink
     async with asyncio.timeout(WAIT_S):
-        await backend.stream(call, receiving(health_pb2.HealthCheckRequest(service="s")), sink)
+        await backend.run(call)
 
 
 async def test_a_message_passes_by_reference_and_before_the_next_is_made() -> None:

@@ -1,0 +1,218 @@
+"""One HTTP request and its answer: the object that goes the whole way through a protocol.
+
+A protocol reads an `Exchange` and fills in its answer; where the request came from, aiohttp or an
+ASGI server, is the affair of its subclass.
+
+Rule 1: every call that HTTP makes is made here (`HttpCall`), so that all protocols read metadata,
+deadline and peer alike.
+Rule 2: a body that has arrived whole is read without a timer.
+Rule 3: the log has the method, the path and the id of a request. Queries, headers and bodies may
+hold secrets.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from aiohttp import web
+from grpc import StatusCode
+from multidict import CIMultiDictProxy
+
+from transcoder.call import Call, Method
+from transcoder.errors import TranscodeError, malformed, shown, too_slow, without_values
+from transcoder.http.body import invite
+from transcoder.http.connection import HttpRequest, drop_call, hold_call, with_connection_close
+from transcoder.http.cors import Cors
+from transcoder.http.headers import HttpMetadata, deadline_of
+from transcoder.http.response import HeaderList, Responses
+
+logger = logging.getLogger(__name__)
+
+
+class Exchange(ABC):
+    """One request and its answer, as protocols read and write them.
+
+    Attributes:
+        verb: the HTTP method.
+        path: as received, still percent-encoded.
+        query: what follows the "?", as received.
+        headers: of the request, looked up by any case.
+        request_id: as the answer carries it.
+        peername: the client's address as a socket gives it.
+        forward_cookies: True lets the Cookie header through as metadata.
+        answer_headers: of the answer, as far as it is known.
+    """
+
+    __slots__ = (
+        "answer_headers",
+        "forward_cookies",
+        "headers",
+        "path",
+        "peername",
+        "query",
+        "request_id",
+        "verb",
+    )
+
+    verb: str
+    path: str
+    query: str
+    headers: CIMultiDictProxy[str]
+    request_id: str
+    peername: object
+    forward_cookies: bool
+    answer_headers: HeaderList
+
+    @abstractmethod
+    async def read(self) -> tuple[bytes, bool]:
+        """Returns the next piece of the request's body, and True if more follows.
+
+        Raises:
+            TranscodeError: it did not come in time, is malformed, or the client left.
+        """
+
+    @abstractmethod
+    async def begin(self, status: int) -> None:
+        """Sends the head of an answer whose body is written in pieces.
+
+        Raises:
+            OSError: the client left; so do `write` and `finish`.
+        """
+
+    @abstractmethod
+    async def write(self, piece: bytes) -> None:
+        """Sends a piece of the body, and waits while the reader is slow."""
+
+    @abstractmethod
+    async def finish(self, piece: bytes) -> None:
+        """Sends the last piece of the body."""
+
+    @abstractmethod
+    def hold(self, call: Call) -> None:
+        """Notes the call that the request makes, to tell it why it is cancelled."""
+
+    def log_refusal(self, error: TranscodeError) -> None:
+        """Logs what interceptors do not see, as it is no call."""
+        reason = without_values(error.message)
+        logger.info("refused %s: %s, request id %s", self.for_log(), reason, self.request_id)
+
+    def for_log(self) -> str:
+        """Returns what the log has of a request: no query, and no user of an authority."""
+        path = self.path
+        if not path.startswith("/"):
+            path = path.rpartition("@")[2]
+        return f"{self.verb} {shown(path)}{' with a query' if self.query else ''}"
+
+
+class HttpCall(Call):
+    """A call that an HTTP request makes."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, method: Method, exchange: Exchange) -> None:
+        """Reads what headers say of a call.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT, a grpc-timeout or a `-bin` header is malformed.
+        """
+        headers = exchange.headers
+        metadata = HttpMetadata(
+            headers, request_id=exchange.request_id, forward_cookies=exchange.forward_cookies
+        )
+        Call.__init__(
+            self, method, metadata, deadline=deadline_of(headers), peername=exchange.peername
+        )
+        self.exchange = exchange
+        exchange.hold(self)
+
+
+def client_left() -> TranscodeError:
+    return TranscodeError(StatusCode.CANCELLED, "the client left before its request was whole")
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """Settings that all exchanges of a `Transcoder` share."""
+
+    cors: Cors
+    responses: Responses
+    forward_cookies: bool
+    body_timeout_s: float
+
+
+class HttpExchange(Exchange):
+    """An exchange with a client of aiohttp's server.
+
+    Attributes:
+        request: aiohttp's.
+        begun: aiohttp's answer, where it is written in pieces; there once it begins.
+    """
+
+    __slots__ = ("_options", "_own", "_read_until", "begun", "request")
+
+    begun: web.StreamResponse
+
+    def __init__(
+        self, request: web.BaseRequest, target: str, request_id: str, options: ExchangeOptions
+    ) -> None:
+        self.request = request
+        self.verb = request.method
+        self.path, _, self.query = target.partition("?")
+        self.headers = request.headers
+        self.request_id = request_id
+        self.peername = request.protocol.peername
+        self.forward_cookies = options.forward_cookies
+        self.answer_headers = [("X-Request-Id", request_id)]
+        self._own = request if isinstance(request, HttpRequest) else None
+        self._options = options
+        self._read_until: float | None = None
+
+    def hold(self, call: Call) -> None:
+        if self._own is not None:
+            self._own.call = call
+        else:
+            hold_call(self.request, call)
+
+    def release(self) -> None:
+        """Lets go of the call, which refers to the exchange: no cycle outlasts the answer."""
+        if self._own is not None:
+            self._own.call = None
+        else:
+            drop_call(self.request)
+
+    async def read(self) -> tuple[bytes, bool]:
+        content = self.request.content
+        try:
+            if content.is_eof():
+                # All of it is here, as it is with most calls: no timer, no wait.
+                piece = content.read_nowait()
+            else:
+                if self._read_until is None:
+                    now = asyncio.get_running_loop().time()
+                    self._read_until = now + self._options.body_timeout_s
+                    invite(self.request)
+                async with asyncio.timeout_at(self._read_until):
+                    piece = await content.readany()
+        except TimeoutError as exc:
+            self.request.protocol.close()
+            limit_s = self._options.body_timeout_s
+            raise with_connection_close(too_slow("the request body", limit_s=limit_s)) from exc
+        except web.RequestPayloadError as exc:
+            error = malformed("request body: its chunks are malformed")
+            raise with_connection_close(error) from exc
+        except ConnectionError as exc:
+            raise client_left() from exc
+        return piece, not content.at_eof()
+
+    async def begin(self, status: int) -> None:
+        options, out = self._options, self.answer_headers
+        out += options.cors.response_headers(self.headers.get("Origin"), out)
+        self.begun = options.responses.begun(status, out)
+        await self.begun.prepare(self.request)
+
+    async def write(self, piece: bytes) -> None:
+        await self.begun.write(piece)
+
+    async def finish(self, piece: bytes) -> None:
+        await self.begun.write_eof(piece)

@@ -1,0 +1,301 @@
+"""Speaks gRPC-Web: requests become calls, their answers frames.
+
+Follows PROTOCOL-WEB.md.
+Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
+its call ends. Only one that is not gets another HTTP status, with a text: clients take JSON for
+the Connect protocol.
+Rule 2: framing is framing.py's, metadata and deadline are read by `HttpCall`, the call is run by
+the backend.
+"""
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import grpc
+from google.protobuf.message import Message
+
+from transcoder.call import Backend, Method
+from transcoder.errors import (
+    TranscodeError,
+    shown,
+    unimplemented,
+    unsupported_media_type,
+    wrong_method,
+)
+from transcoder.http.ceiling import Ceiling
+from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflate
+from transcoder.http.exchange import Exchange, HttpCall
+from transcoder.http.headers import initial_headers
+from transcoder.http.offload import Offload
+from transcoder.options import COMPRESS_MIN_BYTES, Limits
+from transcoder.protocols.grpcweb.compression import accepts_gzip
+from transcoder.protocols.grpcweb.framing import (
+    Mode,
+    answer_mode,
+    message_frame,
+    mode_of,
+    trailer_frame,
+)
+from transcoder.protocols.grpcweb.request import RequestReader
+from transcoder.protocols.protocol import Answer
+from transcoder.registry import Route
+from transcoder.routing.router import Router
+
+CONTENT_TYPE: Final = "application/grpc-web"
+"""The beginning of every Content-Type of the protocol, in lower case."""
+
+_PLAIN_TEXT: Final = "text/plain; charset=utf-8"
+_TURN_S: Final = 0.002
+"""Seconds that a stream may go on before others have their turn."""
+
+Override = Callable[[Message], None]
+"""Sets in a parsed message what a REST path binds: the path wins."""
+
+
+class GrpcWeb:
+    """Serves unary methods, and those that stream their responses, as gRPC-Web."""
+
+    has_content_coding: Final = False
+
+    def __init__(
+        self,
+        backend: Backend,
+        methods: Mapping[str, Method],
+        *,
+        limits: Limits,
+        offload: Offload,
+        ceiling: Ceiling,
+        unknown_method: Callable[[str], TranscodeError],
+        router: Router[Route] | None = None,
+        compress_min_bytes: int = COMPRESS_MIN_BYTES,
+    ) -> None:
+        """Serves methods, by path; what is added to them later is served too.
+
+        Args:
+            backend: runs the calls.
+            methods: by the path that gRPC calls them.
+            limits: of messages.
+            offload: inflates, deflates and parses what is large.
+            ceiling: counts the bodies that are read.
+            unknown_method: returns the error for a path that leads to no method.
+            router: finds the method of a REST path; None serves methods at their own paths only.
+            compress_min_bytes: messages from this size on are compressed where clients accept it.
+        """
+        self._backend = backend
+        self._methods = methods
+        self._router = router
+        self._unknown_method = unknown_method
+        self._offload = offload
+        self._requests = RequestReader(limits, offload, ceiling)
+        self._compress_min_bytes = compress_min_bytes
+
+    def takes(self, content_type: str) -> bool:
+        return content_type[: len(CONTENT_TYPE)].lower() == CONTENT_TYPE
+
+    async def answer(self, exchange: Exchange) -> Answer | None:
+        path, override = exchange.path, None
+        if self._router is not None and path not in self._methods:
+            try:
+                path, override = self._routed(self._router, exchange)
+            except TranscodeError as error:
+                if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
+                    raise
+                return self.failure(exchange, error)
+        asked = _mode(exchange, is_routed=override is not None)
+        headers, out = exchange.headers, exchange.answer_headers
+        mode = answer_mode(asked, headers.get("Accept"))
+        out.append(("Content-Type", mode.content_type))
+        gzip_min_bytes = None
+        if accepts_gzip(headers.get("grpc-accept-encoding")):
+            gzip_min_bytes = self._compress_min_bytes
+            out.append(("grpc-encoding", GZIP))
+        call: GrpcWebCall | None = None
+        try:
+            call = GrpcWebCall(
+                self._method_to_serve(path),
+                exchange,
+                requests=self._requests,
+                mode=asked,
+                override=override,
+                frames=_FrameWriter(mode, self._offload, gzip_min_bytes),
+            )
+            await self._backend.run(call)
+            body = b""
+            if not call.method.server_streaming:
+                body = await call.frames.message(call.response)
+            body += mode.encoded(trailer_frame(metadata=call.trailing_metadata))
+        except TranscodeError as error:
+            error.released()
+            if call is None or not call.is_started:
+                out += error.headers
+            trailing = () if call is None else call.trailing_metadata
+            body = mode.encoded(
+                trailer_frame(error.code, error.message, details=error.details, metadata=trailing)
+            )
+        if call is not None:
+            if call.is_started:
+                with contextlib.suppress(OSError):  # a client that has gone has no end of a body
+                    await exchange.finish(body)
+                return None
+            out += initial_headers(call.initial_metadata)
+        return 200, body
+
+    def failure(self, exchange: Exchange, error: TranscodeError) -> Answer:
+        asked = mode_of(exchange.headers.get("Content-Type")) or Mode.BINARY
+        mode = answer_mode(asked, exchange.headers.get("Accept"))
+        exchange.answer_headers += (("Content-Type", mode.content_type), *error.headers)
+        frame = trailer_frame(error.code, error.message, details=error.details)
+        return 200, mode.encoded(frame)
+
+    def refusal(self, exchange: Exchange, error: TranscodeError) -> Answer:
+        exchange.answer_headers += (("Content-Type", _PLAIN_TEXT), *error.headers)
+        return error.http_status, error.message.encode("utf-8", "replace")
+
+    def method_at(self, path: str) -> Method | None:
+        """Returns the method that gRPC calls by a path."""
+        return self._methods.get(path)
+
+    def _routed(self, router: Router[Route], exchange: Exchange) -> tuple[str, Override | None]:
+        """Returns the path of the method that a REST path leads to, and what that binds.
+
+        Raises:
+            TranscodeError: it leads to none by this HTTP method, or cannot be decoded.
+        """
+        try:
+            route, variables = router.match(exchange.verb, exchange.path)
+        except TranscodeError as error:
+            is_missing = error.code is grpc.StatusCode.NOT_FOUND
+            if is_missing and exchange.verb == "POST":
+                return exchange.path, None
+            raise
+        return route.method.path, functools.partial(route.binder.bind_path, variables)
+
+    def _method_to_serve(self, path: str) -> Method:
+        method = self.method_at(path)
+        if method is None:
+            raise self._unknown_method(path)
+        if method.client_streaming:
+            raise unimplemented(f"{method.path} streams its requests, which gRPC-Web does not")
+        return method
+
+
+class GrpcWebCall(HttpCall):
+    """A call with one request; its responses are frames.
+
+    Attributes:
+        frames: writes messages as they travel.
+        is_started: True once a part of the answer has been sent.
+    """
+
+    __slots__ = (
+        "_is_received",
+        "_mode",
+        "_override",
+        "_requests",
+        "_turn_began",
+        "frames",
+        "is_started",
+    )
+
+    def __init__(
+        self,
+        method: Method,
+        exchange: Exchange,
+        *,
+        requests: RequestReader,
+        mode: Mode,
+        override: Override | None,
+        frames: "_FrameWriter",
+    ) -> None:
+        """Prepares a call.
+
+        Raises:
+            TranscodeError: its headers say that it cannot be one.
+        """
+        super().__init__(method, exchange)
+        self._requests = requests
+        self._mode = mode
+        self._override = override
+        self._is_received = False
+        self._turn_began = time.monotonic()
+        self.frames = frames
+        self.is_started = False
+
+    async def receive(self) -> Message | None:
+        if self._is_received:
+            return None
+        self._is_received = True
+        message = await self._requests.read(self.method.request_type, self.exchange, self._mode)
+        if self._override is not None:
+            self._override(message)
+        return message
+
+    async def start(self) -> None:
+        await self._write(b"")
+
+    async def send(self, message: Message) -> None:
+        await self._write(await self.frames.message(message))
+        if time.monotonic() - self._turn_began > _TURN_S:
+            # A handler that never waits, and a reader that keeps up, would hold the loop.
+            await asyncio.sleep(0)
+            self._turn_began = time.monotonic()
+
+    async def _write(self, piece: bytes) -> None:
+        exchange = self.exchange
+        try:
+            if not self.is_started:
+                self.is_started = True
+                exchange.answer_headers += initial_headers(self.initial_metadata)
+                await exchange.begin(200)
+            await exchange.write(piece)
+        except OSError as exc:
+            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
+
+
+class _FrameWriter:
+    """Writes the messages of one answer as frames, compressed where its client accepts it."""
+
+    __slots__ = ("_gzip_min_bytes", "_mode", "_offload")
+
+    def __init__(self, mode: Mode, offload: Offload, gzip_min_bytes: int | None) -> None:
+        self._mode = mode
+        self._offload = offload
+        self._gzip_min_bytes = gzip_min_bytes
+
+    async def message(self, message: Message) -> bytes:
+        """Returns a message's frame; the message is encoded before anything is waited for."""
+        payload = type(message).SerializeToString(message)
+        is_compressed = False
+        if self._gzip_min_bytes is not None and len(payload) >= self._gzip_min_bytes:
+            if len(payload) <= DEFLATE_AT_ONCE_BYTES:
+                smaller = deflate(payload)
+            else:
+                smaller = await self._offload.answer(deflate, payload)
+            if len(smaller) < len(payload):
+                payload, is_compressed = smaller, True
+        return self._mode.encoded(message_frame(payload, is_compressed=is_compressed))
+
+
+def _mode(exchange: Exchange, *, is_routed: bool) -> Mode:
+    """Returns the mode of a request.
+
+    Raises:
+        TranscodeError: 415 or 405, it is not gRPC-Web.
+    """
+    headers = exchange.headers
+    content_type = headers.get("Content-Type")
+    mode = mode_of(content_type)
+    if mode is None:
+        expected = " or ".join(known.content_type for known in Mode)
+        raise unsupported_media_type(f"content type {shown(content_type)}: expected {expected}")
+    encoding = headers.get("Content-Encoding", IDENTITY)
+    if encoding.lower() != IDENTITY:  # frames may be compressed, the body around them not
+        message = f"content encoding {shown(encoding)}: expected none"
+        raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
+    if exchange.verb == "HEAD" or (exchange.verb != "POST" and not is_routed):
+        raise wrong_method(("POST",))
+    return mode

@@ -1,0 +1,200 @@
+"""Speaks JSON over the routes of HTTP rules.
+
+A request goes one way: route, call, binding, backend, codec, answer. Everything that descriptors
+decide was decided when the service was registered (registry.py).
+
+Follows google/api/http.proto, "HTTP Transcoding", and google/rpc/code.proto.
+Rule: an answer that cannot be written as JSON is INTERNAL, and only the log says why.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc.status_pb2 import Status
+
+from transcoder.call import Backend
+from transcoder.codec.codec import Codec
+from transcoder.codec.scalars import Fault
+from transcoder.errors import (
+    TranscodeError,
+    internal_error,
+    status_json,
+    unimplemented,
+    without_values,
+)
+from transcoder.http.body import JSON_TYPE, BodyHead, BodyReader, head_of
+from transcoder.http.cors import Cors
+from transcoder.http.exchange import HttpCall, HttpExchange
+from transcoder.http.headers import http_code, initial_headers, trailer_headers
+from transcoder.http.offload import Offload
+from transcoder.http.response import NO_CONTENT, HeaderList
+from transcoder.protocols.protocol import Answer
+from transcoder.registry import Registry, Route
+from transcoder.routing.router import RouteMatch
+
+logger = logging.getLogger(__name__)
+
+Unrouted = Callable[[HttpExchange, TranscodeError], Answer]
+"""Answers a request that no route serves, or raises."""
+
+
+class RestCall(HttpCall):
+    """A call by a route, with one request that is bound from path, query and body."""
+
+    __slots__ = ("_bodies", "_head", "_http", "_is_received", "_match")
+
+    def __init__(
+        self, exchange: HttpExchange, match: RouteMatch[Route], bodies: BodyReader
+    ) -> None:
+        """Prepares a call.
+
+        Raises:
+            TranscodeError: its headers say that it cannot be one.
+        """
+        route, request = match.target, exchange.request
+        self._head: BodyHead | None = None
+        if route.binder.reads_body and request.body_exists:
+            self._head = head_of(request)
+        super().__init__(route.method, exchange)
+        self._http = exchange
+        self._match = match
+        self._bodies = bodies
+        self._is_received = False
+
+    async def receive(self) -> Message | None:
+        if self._is_received:
+            return None
+        self._is_received = True
+        exchange, (route, variables) = self._http, self._match
+        try:
+            if self._head is None:
+                return route.binder.bind(variables, exchange.query, b"")
+            body = self._bodies.received(exchange.request, self._head)
+            if body is not None:
+                return route.binder.bind(variables, exchange.query, body)
+            bind = functools.partial(route.binder.bind, variables, exchange.query)
+            return await self._bodies.read(exchange.request, self._head, bind)
+        except TranscodeError as error:
+            exchange.log_refusal(error)
+            raise
+
+
+class Rest:
+    """Serves unary methods as JSON."""
+
+    has_content_coding: Final = True
+
+    def __init__(
+        self,
+        registry: Registry,
+        backend: Backend,
+        codec: Codec,
+        *,
+        bodies: BodyReader,
+        cors: Cors,
+        offload: Offload,
+        inline_max_bytes: int,
+        unrouted: Unrouted,
+    ) -> None:
+        """Serves what is registered; what is added later is served too.
+
+        Args:
+            registry: the routes.
+            backend: runs the calls.
+            codec: writes details of errors.
+            bodies: reads bodies.
+            cors: answers preflights.
+            offload: encodes large answers.
+            inline_max_bytes: of a message that is encoded at once.
+            unrouted: answers what no route serves.
+        """
+        self._router = registry.router
+        self._backend = backend
+        self._codec = codec
+        self._bodies = bodies
+        self._cors = cors
+        self._offload = offload
+        self._inline_max_bytes = inline_max_bytes
+        self._unrouted = unrouted
+
+    def takes(self, content_type: str) -> bool:
+        return True
+
+    async def answer(self, exchange: HttpExchange) -> Answer:
+        if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):
+            # Also where a route takes every method: it is not the service that a browser asks.
+            exchange.answer_headers += self._cors.preflight_headers(exchange.headers)
+            return 204, b""
+        try:
+            match = self._router.match(exchange.verb, exchange.path)
+        except TranscodeError as error:
+            return self._unrouted(exchange, error)
+        route = match.target
+        if not route.method.is_unary:
+            raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")
+        call = RestCall(exchange, match, self._bodies)
+        failure: TranscodeError | None = None
+        try:
+            await self._backend.run(call)
+        except TranscodeError as error:
+            failure = error.released()
+        out, status = exchange.answer_headers, 200
+        if call.initial_metadata:
+            out += initial_headers(call.initial_metadata)
+            status = http_code(call.initial_metadata)
+        if call.trailing_metadata:
+            out += trailer_headers(call.trailing_metadata)
+        if failure is not None:
+            return self.failure(exchange, failure)
+        if status in NO_CONTENT:
+            return status, b""
+        try:
+            if route.size(call.response) <= self._inline_max_bytes:
+                body = route.encode(call.response)
+            else:
+                body = await self._encode_aside(route, call.response)
+        except Fault as fault:
+            reason = without_values(fault.text("the message"))
+            logger.error(
+                "answer of %s has no JSON form: %s, request id %s",
+                route.method.path,
+                reason,
+                exchange.request_id,
+            )
+            del out[1:]  # what the answer would have said
+            return self.failure(exchange, internal_error(exchange.request_id))
+        out.append(("Content-Type", JSON_TYPE))
+        return status, body
+
+    async def _encode_aside(self, route: Route, response: Message) -> bytes:
+        # A copy: what a servicer returns may be its own state, which its next call changes.
+        copy = route.method.response_type()
+        type(copy).CopyFrom(copy, response)
+        return await self._offload.answer(route.encode, copy)
+
+    def refusal(self, exchange: HttpExchange, error: TranscodeError) -> Answer:
+        return self.error_answer(error, exchange.answer_headers)
+
+    def failure(self, exchange: HttpExchange, error: TranscodeError) -> Answer:
+        return self.error_answer(error, exchange.answer_headers)
+
+    def error_answer(self, error: TranscodeError, out: HeaderList) -> Answer:
+        """Makes a google.rpc.Status of an error, and adds its headers to the answer's."""
+        out += error.headers
+        out.append(("Content-Type", JSON_TYPE))
+        if error.code is grpc.StatusCode.UNAUTHENTICATED:
+            out.append(("WWW-Authenticate", "Bearer"))
+        return error.http_status, status_json(error, self._details(error))
+
+    def _details(self, error: TranscodeError) -> list[object]:
+        if not error.details:
+            return []
+        try:
+            return list(map(self._codec.any_json, Status.FromString(error.details).details))
+        except DecodeError:
+            logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
+            return []

@@ -1,0 +1,84 @@
+"""Answers requests that no route serves: health, OPTIONS, and paths that lead nowhere.
+
+Follows RFC 9110 sections 9.3.7 (OPTIONS) and 15.5.5 (404). Health is JSON as grpc.health.v1 names
+it. Rule: routes of services come first; what is answered here is asked for only when none matches.
+"""
+
+from collections.abc import Container
+from typing import Final
+
+import grpc
+
+from transcoder.errors import TranscodeError, shown, unsupported_media_type, wrong_method
+from transcoder.http.body import JSON_TYPE
+from transcoder.http.exchange import Exchange
+from transcoder.http.unserved_paths import HTML, UnservedPaths, asks_for_page
+from transcoder.protocols.protocol import Answer
+
+_READINESS: Final = "/readyz"
+_HEALTH_PATHS: Final = frozenset({"/healthz", _READINESS})
+_SERVING: Final = b'{"status":"SERVING"}'
+_NOT_SERVING: Final = b'{"status":"NOT_SERVING"}'
+_PAGE_HEADERS: Final = (
+    ("Content-Type", HTML),
+    ("Vary", "Accept"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+class Unrouted:
+    """Answers what no route serves.
+
+    Attributes:
+        is_ready: what /readyz says.
+        unserved: texts for paths that lead nowhere.
+    """
+
+    def __init__(self, methods: Container[str], unserved: UnservedPaths) -> None:
+        """Begins unready.
+
+        Args:
+            methods: the paths that gRPC calls methods by.
+            unserved: texts for paths that lead nowhere.
+        """
+        self.is_ready = False
+        self.unserved: Final = unserved
+        self._methods = methods
+
+    def answer(self, exchange: Exchange, error: TranscodeError) -> Answer:
+        """Answers a request, or raises why it cannot be.
+
+        Args:
+            exchange: the request.
+            error: why no route serves it.
+
+        Raises:
+            TranscodeError: 404, 405, 415 or UNIMPLEMENTED.
+        """
+        verb, path = exchange.verb, exchange.path
+        is_health = path in _HEALTH_PATHS
+        if is_health and error.code is grpc.StatusCode.NOT_FOUND:
+            error = wrong_method(("GET", "HEAD"))
+        if verb == "OPTIONS" and error.http_status == 405:
+            exchange.answer_headers += error.headers
+            return 204, b""
+        if is_health and verb in ("GET", "HEAD"):
+            exchange.answer_headers.append(("Content-Type", JSON_TYPE))
+            is_unready = path == _READINESS and not self.is_ready
+            return (503, _NOT_SERVING) if is_unready else (200, _SERVING)
+        if path in self._methods and verb == "POST":
+            # A method with a rule answers JSON there, and only gRPC-Web at its own path.
+            content_type = shown(exchange.headers.get("Content-Type"))
+            raise unsupported_media_type(
+                f"content type {content_type}: expected application/grpc-web+proto"
+            )
+        if error.code is not grpc.StatusCode.NOT_FOUND:
+            raise error
+        error = self.unserved.missing(path)
+        is_404 = error.code is grpc.StatusCode.NOT_FOUND
+        if not (is_404 and asks_for_page(exchange.headers.get("Accept"))):
+            raise error
+        exchange.log_refusal(error)
+        exchange.answer_headers += _PAGE_HEADERS
+        return error.http_status, self.unserved.page()

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from server.commands import orgs, removal, users
-from server.commands.owners import Owner
+from server.commands.owners import RemainingOwner
 from server.commands.queue import CommandQueue
 from server.domain.aggregates import Key, member_key, org_key, user_key
 from server.domain.org import Member, Org, member_id
@@ -168,14 +168,14 @@ class Admin:
         elif not await self._left(org_id):
             raise Refusal(Kind.NOT_FOUND, "Errors.Org.NotFound")
 
-    async def _owner_without(self, going: Key) -> Owner | None:
+    async def _owner_without(self, going: Key) -> RemainingOwner | None:
         """An owner who stays when that goes, else one who does not; None where there is none."""
         owner = None
         for member in await self._store.read(InstanceOwners()):
             user = await self._store.read(UserById(member.user_id))
             if user is None or await self._is_gone(member.org_id, user.org_id):
                 continue
-            owner = Owner(member, user.org_id)
+            owner = RemainingOwner(member, user.org_id)
             if going not in owner.needs:
                 break
         return owner

@@ -11,7 +11,7 @@ import structlog
 
 from server.store.errors import StorageError
 
-INTERVAL_S: Final = 1.0
+CHECK_S: Final = 1.0
 
 PATIENCE_S: Final = 5.0
 """Max seconds that a check may take; a store that needs longer is unavailable."""
@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 
 class StorageWatch:
-    def __init__(self, check: Check, tell: Tell, *, interval_s: float = INTERVAL_S) -> None:
-        """Watches from `start` on; takes the store for available until then."""
+    def __init__(self, check: Check, tell: Tell, *, interval_s: float = CHECK_S) -> None:
+        """Starts nothing; the store counts as available until `start`."""
         self._check = check
         self._tell = tell
         self._interval_s = interval_s

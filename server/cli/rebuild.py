@@ -13,7 +13,7 @@ from server.cli.settings import settings
 if TYPE_CHECKING:
     from server.store.engine import Progress
 
-PROGRESS_S: Final = 1.0
+REPORT_S: Final = 1.0
 """Seconds between two lines that say how far it is."""
 
 
@@ -51,7 +51,7 @@ def _progress() -> "Progress":
     def show(applied: int, total: int) -> None:
         nonlocal due
         if time.monotonic() >= due or applied == total:
-            due = time.monotonic() + PROGRESS_S
+            due = time.monotonic() + REPORT_S
             click.echo(f"applied {applied} of {total} events", err=True)
 
     return show

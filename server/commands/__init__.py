@@ -1,4 +1,4 @@
-"""What a command needs to be decided, and the queue that decides and commits batches of them.
+"""Decides commands in batches and commits them: commands, their facts, the queue.
 
 Rule: no rule of the domain is here, and no SQL.
 """

@@ -14,7 +14,7 @@ from server.domain.aggregates import (
 )
 from server.domain.events import RecordedEvent
 from server.domain.projection import Projection
-from server.store.log import Loaded, Needs, Writes
+from server.store.log import LoadedFacts, Needs, Writes
 
 
 def needs_of(commands: Collection[Command[object]]) -> Needs:
@@ -41,7 +41,7 @@ class Batch:
         "now",
     )
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedFacts) -> None:
         self.now = loaded.now
         self._position = loaded.position
         self._projection = Projection(loaded.states)

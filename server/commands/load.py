@@ -1,4 +1,4 @@
-"""Tells how busy this process is: CPU time over wall time, smoothed.
+"""Measures how busy this process is: CPU time over wall time, smoothed.
 
 Of the whole process: grpc.aio works in threads of its own, which the loop's CPU time does not show.
 """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from server.commands.base import Change, Command, Facts, R
-from server.commands.owners import Owner, is_owned_without, needs_of
+from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.domain import org as domain
 from server.domain.aggregates import Key, Name, member_key, org_key, org_name, user_key
 from server.domain.org import Member, Org, member_id
@@ -91,12 +91,12 @@ class SetRoles(_MemberCommand[Member]):
     """Sets the roles of a member; `owner` as in `RemoveMember`."""
 
     roles: tuple[str, ...]
-    owner: Owner | None
+    owner: RemainingOwner | None
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (self.key, *needs_of(self.owner))
+        return (self.key, *keys_of(self.owner))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.set_roles(
@@ -118,12 +118,12 @@ class RemoveMember(_MemberCommand[None]):
         owner: as `owners.is_owned_without` takes it.
     """
 
-    owner: Owner | None
+    owner: RemainingOwner | None
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (self.key, *needs_of(self.owner))
+        return (self.key, *keys_of(self.owner))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         is_owned = is_owned_without(self.key, self.owner, facts)

@@ -13,7 +13,7 @@ from server.domain.org import Member, is_owner
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class RemainingOwner:
     """A member who owned the instance when the command was made.
 
     Attributes:
@@ -31,11 +31,11 @@ class Owner:
         return (*own, org_key(member.org_id), org_key(self.home))
 
 
-def needs_of(owner: Owner | None) -> tuple[Key, ...]:
+def keys_of(owner: RemainingOwner | None) -> tuple[Key, ...]:
     return () if owner is None else owner.needs
 
 
-def is_owned_without(going: Key, owner: Owner | None, facts: Facts) -> bool:
+def is_owned_without(going: Key, owner: RemainingOwner | None, facts: Facts) -> bool:
     """True if the instance has an owner once the aggregate is removed.
 
     Args:

@@ -1,4 +1,4 @@
-"""Commands queue up while a transaction runs; the next transaction takes all that wait.
+"""Queues commands while a transaction runs; the next transaction takes all that wait.
 
 The batch is the unit of commit: each command is decided in order, sees the earlier ones, and is
 answered once the batch is durable. A refusal fails one command, a storage failure fails the batch.
@@ -19,23 +19,23 @@ from server.commands.load import ProcessLoad
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal, Unchanged
 from server.store.errors import StorageError
-from server.store.log import Loaded, Transactions, Writes
+from server.store.log import LoadedFacts, Transactions, Writes
 
 BATCH_MAX: Final = 256
-"""Commands of one transaction: beyond this a batch gains little and its callers wait longer."""
+"""Max commands of one transaction; with more, a batch gains little and its callers wait longer."""
 
 BATCH_MAX_CHARS: Final = 1 << 20
-"""Of text in one transaction, which is written on the loop: about 5 ms (R18)."""
+"""Max characters written in one transaction, on the loop: about 5 ms (R18)."""
 
 FULL: Final = 32
-"""Commands that are worth a transaction: no waiting for more. Of many more, half is left to the
-next one, so that the loop has their callers to serve while this one waits for the disk."""
+"""Commands that are worth a transaction, without waiting for more. If many more wait, half is left
+for the next one, so that the loop has callers to serve while this one waits for the disk."""
 
-WAITING_MAX: Final = 10_000
-"""Commands that may wait: about half a second of work."""
+COMMANDS_WAITING_MAX: Final = 10_000
+"""Max commands that wait, about half a second of work; more are RESOURCE_EXHAUSTED."""
 
 PAUSE_S: Final = 0.001
-"""What callers who come one by one leave between them at the most."""
+"""Max seconds between callers who come one by one."""
 
 GATHER_MAX_S: Final = 0.010
 """Max seconds that the first of a batch waits for others, in a process without time to spare."""
@@ -51,7 +51,7 @@ OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 
 
 class BatchFailed(Exception):
-    """A fault of ours failed the batch of a command; nothing was written. The log has the cause."""
+    """A fault of this program failed the batch; nothing was written. The log has the cause."""
 
     def __str__(self) -> str:
         return "the batch of the command failed"
@@ -60,8 +60,8 @@ class BatchFailed(Exception):
 class CommandQueue:
     """Commits commands to a store, whose clock is the time of each command.
 
-    `on_commit` is given the events of each batch, on the loop, before its callers are answered;
-    `load` tells how much of a core the process uses.
+    `on_commit` takes the events of each batch, on the loop, before its callers are answered; `load`
+    returns how much of a core the process uses.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class CommandQueue:
         store: Transactions,
         *,
         on_commit: OnCommit | None = None,
-        waiting_max: int = WAITING_MAX,
+        waiting_max: int = COMMANDS_WAITING_MAX,
         load: Callable[[], float] | None = None,
     ) -> None:
         self._load = load or ProcessLoad().share
@@ -93,34 +93,34 @@ class CommandQueue:
         self._runner = asyncio.create_task(self._run(), name="command queue")
 
     async def close(self) -> None:
-        """Finish the batch that runs; what still waits is refused as UNAVAILABLE."""
+        """Finishes the batch that runs; commands that still wait fail with UNAVAILABLE."""
         self._open = False
         self._arrived.set()
         if self._runner is not None:
             await self._runner
 
     async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R:
-        """Decide and commit the command; durable when this returns.
+        """Decides and commits the command; durable when this returns.
 
         A caller that is cancelled leaves its command undone if no batch has taken it yet.
 
         Args:
-            command: what to do.
-            allow_noop: whether a command that changes nothing is done, rather than refused. It is
-                decided with the state that the batch sees, as all else is.
+            command: decided once, with the batch that takes it.
+            allow_noop: True if a command that changes nothing succeeds; decided by the facts of the
+                batch, as all else is.
 
         Raises:
-            Refusal: the rules say no; or UNAVAILABLE when the queue is closed, RESOURCE_EXHAUSTED
-                when too many wait.
+            Refusal: the rules forbid it; or UNAVAILABLE if the queue is closed, RESOURCE_EXHAUSTED
+                if too many wait.
             StorageError: nothing of its batch was written.
-            BatchFailed: the same, by a fault of ours.
+            BatchFailed: the same, by a fault of this program.
         """
         return await self._queued(command, allow_noop=allow_noop)
 
     def _queued(self, command: Command[R], *, allow_noop: bool) -> "asyncio.Future[R]":
         """Returns the answer to come.
 
-        Who awaits it must not give it a name: the exception of a future holds the frames that it is
+        Do not name it where it is awaited: the exception of a future holds the frames that it is
         raised in, and a frame that held the future would be a cycle.
         """
         if not self._open:
@@ -156,7 +156,7 @@ class CommandQueue:
             self._waiting.clear()
 
     async def _gather(self, last: int) -> None:
-        """Wait for more: as long as more come, and until half as many are here as were last.
+        """Waits as long as more come, and until half as many wait as were in the last batch.
 
         Not at all while the process has time to spare.
         """
@@ -173,7 +173,7 @@ class CommandQueue:
             await asyncio.sleep(PAUSE_S)
 
     def _take(self) -> "list[_Caller[object]]":
-        """The next batch, without the callers that left."""
+        """Returns the next batch, without the callers that left."""
         waiting = self._waiting
         most = min(max(FULL, len(waiting) // 2), BATCH_MAX)
         chars_left = BATCH_MAX_CHARS
@@ -188,7 +188,7 @@ class CommandQueue:
     async def _commit(self, callers: "list[_Caller[object]]") -> None:
         events: Sequence[RecordedEvent] = ()
 
-        def decide(loaded: Loaded) -> Writes:
+        def decide(loaded: LoadedFacts) -> Writes:
             nonlocal events
             batch = Batch(loaded)
             for caller in callers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.commands.base import Change, Command, Facts
-from server.commands.owners import Owner, is_owned_without, needs_of
+from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.domain import action as actions
 from server.domain import org as domain
 from server.domain import user as users
@@ -41,12 +41,12 @@ class RemoveOrg(Command[None]):
     """
 
     org_id: str
-    owner: Owner | None
+    owner: RemainingOwner | None
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (org_key(self.org_id), *flow_keys(self.org_id), *needs_of(self.owner))
+        return (org_key(self.org_id), *flow_keys(self.org_id), *keys_of(self.owner))
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         key = org_key(self.org_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.commands.base import Change, Command, Facts
-from server.commands.owners import Owner, is_owned_without, needs_of
+from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.commands.removal import removal_of
 from server.domain import user as domain
 from server.domain.aggregates import (
@@ -63,7 +63,7 @@ class UpdateUser(_ReturnsUser):
     """Changes what is not None.
 
     Attributes:
-        org_id: the user's own, which never changes; its name is unique there.
+        org_id: of the user; the name is unique there.
     """
 
     name: str | None
@@ -97,12 +97,12 @@ class RemoveUser(Command[None]):
     """
 
     user_id: str
-    owner: Owner | None
+    owner: RemainingOwner | None
     editor: str
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        return (user_key(self.user_id), *needs_of(self.owner))
+        return (user_key(self.user_id), *keys_of(self.owner))
 
     @property
     def dependants_of(self) -> tuple[Key, ...]:
@@ -124,10 +124,10 @@ class RemoveUser(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CreateToken(Command[Token]):
-    """Gives a user a token.
+    """Creates a token of a user.
 
     Attributes:
-        org_id: the user's own, of which the token is, too.
+        org_id: of the user, and of the token.
         secret_hash: the SHA-256 of the secret, 32 bytes.
         expires_at: microseconds since the epoch; None if it never expires.
     """

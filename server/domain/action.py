@@ -1,4 +1,4 @@
-"""An action: a script with a name, active or not, until it is removed.
+"""Decides what happens to an action: a script with a name, active or not, until it is removed.
 
 Follows docs/api.md "Writes of actions": the checks of a decision run in the order of that table,
 and the first that fails wins. Event types and payloads are those of docs/api.md "Events".
@@ -34,10 +34,10 @@ _REMOVED: Final = Event(REMOVED)
 
 
 class ActionState(IntEnum):
-    """As the API numbers them; a removed action has no state, it is absent."""
+    """Numbers of the API. A removed action is absent and has no state."""
 
     UNSPECIFIED = 0
-    """A stored action whose state is unknown here; it neither runs nor changes its state."""
+    """A stored state that is unknown here; the action neither runs nor changes its state."""
     INACTIVE = 1
     ACTIVE = 2
 
@@ -47,7 +47,7 @@ class Action:
     """One row of `actions`.
 
     Attributes:
-        timeout_ns: as it was given, 0 if it was not; what a reader is told is another matter.
+        timeout_ns: as the client gave it, 0 if it did not; a response may have another.
         sequence: of its last event.
         created_at: when it was made.
         changed_at: when its last event happened.
@@ -103,7 +103,7 @@ def update(
     allowed_to_fail: bool,
     name_owner: str | None,
 ) -> Event:
-    """Change what differs from what is stored; the state stays as it is."""
+    """Returns the change of what differs from what is stored."""
     if not name or not action_id:
         raise invalid("Errors.Action.Invalid", "COMMAND-Df2f3")
     if action is None or action.org_id != org_id:
@@ -153,15 +153,15 @@ def remove(action: Action | None, *, action_id: str, org_id: str) -> Event:
 
 
 def evolve(action: Action | None, event: RecordedEvent) -> Action | None:
-    """The action after the event; None once it is removed."""
+    """Returns the action after the event; None once it is removed."""
     if event.type == ADDED:
         return _added(event)
     if action is None or event.type == REMOVED:
         return None
     if event.type == REACTIVATED:
-        return _moved(action, ActionState.ACTIVE, event)
+        return _with_state(action, ActionState.ACTIVE, event)
     if event.type == DEACTIVATED:
-        return _moved(action, ActionState.INACTIVE, event)
+        return _with_state(action, ActionState.INACTIVE, event)
     return _changed(action, event)
 
 
@@ -181,7 +181,7 @@ def _added(event: RecordedEvent) -> Action:
     )
 
 
-def _moved(action: Action, state: ActionState, event: RecordedEvent) -> Action:
+def _with_state(action: Action, state: ActionState, event: RecordedEvent) -> Action:
     return Action(
         action.id,
         action.org_id,
@@ -210,7 +210,7 @@ def _changed(action: Action, event: RecordedEvent) -> Action:
 
 
 def _storable(timeout_ns: int) -> int:
-    """Saturated at 64 bits, as Go's Duration is: any timeout that arrives can be stored."""
+    """Returns the timeout cut to 64 bits, as Go's Duration is: any that arrives can be stored."""
     return max(TIMEOUT_NS_MIN, min(timeout_ns, TIMEOUT_NS_MAX))
 
 

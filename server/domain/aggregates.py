@@ -1,4 +1,4 @@
-"""All aggregates together: their types, their keys, their unique names, one way to evolve them."""
+"""Names the types of aggregates, their keys and unique names, and evolves any of them."""
 
 from typing import TypeAlias
 
@@ -63,12 +63,12 @@ def user_name(org_id: str, name: str) -> Name:
 
 
 def subject_name(subject: str) -> Name:
-    """Not folded: an issuer may tell two users apart by case."""
+    """Returns a name that is not folded: an issuer may tell two users apart by case."""
     return ("subject", "", subject)
 
 
 def unique_names(state: State) -> tuple[Name, ...]:
-    """The names that nobody else may have while this lives."""
+    """Returns the names that no other aggregate may have while this one lives."""
     if isinstance(state, Action):
         return (action_name(state.org_id, state.name),)
     if isinstance(state, Org):
@@ -80,12 +80,12 @@ def unique_names(state: State) -> tuple[Name, ...]:
 
 
 def is_dependant(state: State, key: Key) -> bool:
-    """Whether the state goes when the aggregate of the key goes: what a user is and has."""
+    """True if the state is removed with the aggregate: a user's memberships and tokens."""
     return isinstance(state, Member | Token) and key == user_key(state.user_id)
 
 
 def flows_of(event: RecordedEvent) -> tuple[Key, ...]:
-    """The keys of the flows that an event of an organisation changes: all when it is removed."""
+    """Returns the keys of the flows that an event of an organisation changes; all at its end."""
     if event.type == orgs.REMOVED:
         return flow_keys(event.org_id)
     if event.type not in flows.EVENT_TYPES:
@@ -98,7 +98,7 @@ def evolve_flow(state: State | None, event: RecordedEvent) -> State | None:
 
 
 def evolve(state: State | None, event: RecordedEvent) -> State | None:
-    """The state of the event's aggregate after it; None once the aggregate is removed."""
+    """Returns the state of the aggregate after its event; None once it is removed."""
     match event.aggregate_type:
         case "action":
             return actions.evolve(state if isinstance(state, Action) else None, event)

@@ -1,4 +1,4 @@
-"""What happened: an event as a decision says it, and the same event once it is stored.
+"""Defines events: as a decision returns them, and as they are stored.
 
 Times are integer microseconds since the epoch, UTC.
 """
@@ -18,7 +18,7 @@ class Event:
 
 
 class RecordedEvent(NamedTuple):
-    """An event in its place; the fields are the columns of the events table, in their order.
+    """A stored event; the fields are the columns of the events table, in their order.
 
     Attributes:
         position: its place among all events, in commit order, from 1.

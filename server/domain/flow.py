@@ -1,4 +1,4 @@
-"""A flow: which actions an organisation has run at which moment of a login.
+"""Decides what happens to a flow: which actions an organisation runs at which moment of a login.
 
 Follows docs/api.md "Writes of flows" and "Flow types and triggers": the checks of a decision run in
 the order of that table, and the first that fails wins. The events are events of the
@@ -26,7 +26,7 @@ EVENT_TYPES: Final = frozenset({SET, CASCADE_REMOVED, CLEARED})
 
 
 class FlowType(IntEnum):
-    """As the API numbers them."""
+    """Numbers of the API."""
 
     EXTERNAL_AUTHENTICATION = 1
     CUSTOMISE_TOKEN = 2
@@ -35,7 +35,7 @@ class FlowType(IntEnum):
 
 
 class TriggerType(IntEnum):
-    """As the API numbers them."""
+    """Numbers of the API."""
 
     POST_AUTHENTICATION = 1
     PRE_CREATION = 2
@@ -45,19 +45,19 @@ class TriggerType(IntEnum):
     PRE_SAML_RESPONSE_CREATION = 6
 
 
-_OF_A_LOGIN: Final = (
+_LOGIN: Final = (
     TriggerType.POST_AUTHENTICATION,
     TriggerType.PRE_CREATION,
     TriggerType.POST_CREATION,
 )
 
 TRIGGERS: Final[Mapping[FlowType, tuple[TriggerType, ...]]] = {
-    FlowType.EXTERNAL_AUTHENTICATION: _OF_A_LOGIN,
+    FlowType.EXTERNAL_AUTHENTICATION: _LOGIN,
     FlowType.CUSTOMISE_TOKEN: (
         TriggerType.PRE_USERINFO_CREATION,
         TriggerType.PRE_ACCESS_TOKEN_CREATION,
     ),
-    FlowType.INTERNAL_AUTHENTICATION: _OF_A_LOGIN,
+    FlowType.INTERNAL_AUTHENTICATION: _LOGIN,
     FlowType.CUSTOMISE_SAML_RESPONSE: (TriggerType.PRE_SAML_RESPONSE_CREATION,),
 }
 """The triggers of each flow, in the order in which lists have them."""
@@ -69,7 +69,7 @@ _FLOW_TYPES: Final = {
 }
 _TRIGGER_TYPES: Final = {
     **{str(trigger.value): trigger for trigger in TriggerType},
-    **{f"TRIGGER_TYPE_{trigger.name}": trigger for trigger in _OF_A_LOGIN},
+    **{f"TRIGGER_TYPE_{trigger.name}": trigger for trigger in _LOGIN},
 }
 
 ActionIds: TypeAlias = tuple[str, ...]
@@ -78,7 +78,7 @@ ActionsByTrigger: TypeAlias = tuple[tuple[int, ActionIds], ...]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One row of `flows`: what an organisation set for a flow that it has ever set.
+    """One row of `flows`: the actions of a flow that its organisation set at some time.
 
     Attributes:
         id: `flow_id(org_id, type)`.
@@ -109,7 +109,7 @@ class Flow:
 
     @property
     def action_ids(self) -> frozenset[str]:
-        """Of all triggers."""
+        """Ids of the actions of all triggers."""
         return frozenset(id for _, ids in self.triggers for id in ids)
 
 
@@ -118,12 +118,12 @@ def flow_id(org_id: str, type: int) -> str:
 
 
 def flow_type(text: str) -> FlowType | None:
-    """The type that a request names; None where there is no such type."""
+    """Returns the type that a request names; None if it is unknown."""
     return _FLOW_TYPES.get(text)
 
 
 def trigger_type(text: str) -> TriggerType | None:
-    """The trigger that a request names; None where there is no such trigger."""
+    """Returns the trigger that a request names; None if it is unknown."""
     return _TRIGGER_TYPES.get(text)
 
 
@@ -137,10 +137,10 @@ def set_trigger_actions(
     action_ids: Sequence[str],
     org_of: Callable[[str], str | None],
 ) -> Event:
-    """Have a trigger run these actions, in this order, instead of those that it ran.
+    """Returns the event that sets the actions of a trigger, in this order.
 
-    Inactive actions are as good as active ones. `org_of` tells the organisation of an action by
-    its id, None where there is no such action.
+    Inactive actions may be set, too. `org_of` returns the organisation of an action, None where
+    there is no such action.
     """
     if type is None or not org_id:
         raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfhj5")
@@ -168,7 +168,7 @@ def clear(flow: Flow | None, *, org_id: str, type: FlowType | None) -> Event:
 
 
 def remove_action(flow: Flow | None, *, action_id: str) -> list[Event]:
-    """What the removal of an action does to a flow: an event for each trigger that has it."""
+    """Returns the events that take a removed action out of a flow: one for each trigger with it."""
     if flow is None:
         return []
     return [
@@ -182,7 +182,7 @@ def remove_action(flow: Flow | None, *, action_id: str) -> list[Event]:
 
 
 def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
-    """The flow after an event about it; None before it is set, and when its organisation goes."""
+    """Returns the flow after an event; None before it is set, and after its organisation ends."""
     if event.type == SET:
         return _set(flow, event)
     if flow is None or event.type == ORG_REMOVED:

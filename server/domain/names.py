@@ -1,6 +1,6 @@
-"""What may be the name of an organisation or a user, and when two names are the same.
+"""Checks names of organisations and users, and folds them to compare them.
 
-And what else is said of a user: its language (BCP 47), its subject (OpenID Connect Core, 2).
+Checks a user's language (BCP 47) and subject (OpenID Connect Core, section 2), too.
 """
 
 import re
@@ -13,7 +13,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 
 def fold(name: str) -> str:
-    """What unique names are compared by; here and not in a database, since databases differ."""
+    """Returns what unique names are compared by; computed here, as databases fold differently."""
     return name.lower()
 
 
@@ -22,15 +22,15 @@ def is_name(text: str) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """Printable, so free of control characters and lone surrogates; may be empty."""
+    """True if printable, so without control characters and lone surrogates; may be empty."""
     return len(text) <= NAME_MAX_CHARS and text.isprintable()
 
 
 def is_language(text: str) -> bool:
-    """A language tag by its form ("de", "pt-BR"), with texts in it or without; or empty."""
+    """True for the form of a language tag ("de", "pt-BR"), known here or not; or empty."""
     return not text or _LANGUAGE.fullmatch(text) is not None
 
 
 def is_subject(text: str) -> bool:
-    """What an issuer may call a user, in the `sub` of its tokens; may be empty."""
+    """True for the `sub` of a JWT; may be empty."""
     return len(text) <= SUBJECT_MAX_CHARS and text.isprintable()

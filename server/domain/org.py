@@ -1,4 +1,4 @@
-"""An organisation, and who is a member of it with which roles."""
+"""Decides what happens to an organisation, and to its members and their roles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ def member_id(org_id: str, user_id: str) -> str:
 
 
 def create(*, name: str, name_owner: str | None) -> Event:
-    """An organisation's name is unique in the whole instance."""
+    """Returns the event that creates an organisation; its name is unique in the instance."""
     if not is_name(name):
         raise invalid("Errors.Org.Invalid", "COMMAND-Wd3rv")
     if name_owner is not None:
@@ -69,7 +69,7 @@ def create(*, name: str, name_owner: str | None) -> Event:
 
 
 def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
-    """Another name, which may be the same one in other letters."""
+    """Returns the event that renames it; the new name may differ in case alone."""
     if not is_name(name):
         raise invalid("Errors.Org.Invalid", "COMMAND-Wr2iv")
     if org is None:
@@ -82,11 +82,11 @@ def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
 
 
 def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
-    """End it, and its flows with it; what else belongs to it is nobody's from then on.
+    """Returns the event that ends it and its flows; what else it has is purged later.
 
     Args:
         org: None when there is none.
-        is_owned_elsewhere: whether the instance has an owner who stays.
+        is_owned_elsewhere: True if the instance has an owner who stays.
     """
     if org is None:
         raise not_found("Errors.Org.NotFound", "COMMAND-Wx4nf")
@@ -96,7 +96,7 @@ def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
 
 
 def check_is_removed(org: Org | None) -> None:
-    """What belongs to an organisation is cleared away once that is removed, and not before."""
+    """Returns if the organisation is removed, so that what it had may be purged."""
     if org is not None:
         raise failed_precondition("Errors.Org.NotRemoved", "COMMAND-Wx8nr")
 
@@ -124,9 +124,9 @@ def evolve(org: Org | None, event: RecordedEvent) -> Org | None:
 def add_member(
     member: Member | None, *, org: Org | None, user_id: str | None, roles: Sequence[str]
 ) -> Event:
-    """Make a user, of whatever organisation, a member; roles given twice count once.
+    """Returns the event that makes a user of any organisation a member; a role counts once.
 
-    The user's id is None when there is no such user.
+    `user_id` is None if there is no such user.
     """
     if org is None:
         raise not_found("Errors.Org.NotFound", "COMMAND-Mz5bo")
@@ -139,12 +139,12 @@ def add_member(
 
 
 def set_roles(member: Member | None, *, roles: Sequence[str], is_owned_otherwise: bool) -> Event:
-    """These roles, instead of those that the member has; their order says nothing.
+    """Returns the event that sets the roles of a member; their order does not matter.
 
     Args:
         member: None when there is none.
         roles: any of `ROLES`, and one at least.
-        is_owned_otherwise: whether the instance has an owner without this membership.
+        is_owned_otherwise: True if the instance has an owner without this membership.
     """
     if member is None:
         raise not_found("Errors.Member.NotFound", "COMMAND-Ms3nf")
@@ -157,7 +157,7 @@ def set_roles(member: Member | None, *, roles: Sequence[str], is_owned_otherwise
 
 
 def remove_member(member: Member | None, *, is_owned_otherwise: bool) -> Event:
-    """End it; `is_owned_otherwise` as for `set_roles`."""
+    """Returns the event that ends a membership; `is_owned_otherwise` as for `set_roles`."""
     if member is None:
         raise not_found("Errors.Member.NotFound", "COMMAND-Mn7nf")
     if is_owner(member) and not is_owned_otherwise:
@@ -166,7 +166,7 @@ def remove_member(member: Member | None, *, is_owned_otherwise: bool) -> Event:
 
 
 def is_owner(member: Member) -> bool:
-    """Whether the role owns the instance; it counts while its organisation and its user's live."""
+    """True if the member owns the instance, while its organisation and its user's live."""
     return IAM_OWNER in member.roles
 
 
@@ -193,7 +193,11 @@ def evolve_member(member: Member | None, event: RecordedEvent) -> Member | None:
 
 
 def _checked(roles: Sequence[str]) -> list[JSON]:
-    """The roles, each once."""
+    """Returns the roles, each once.
+
+    Raises:
+        Refusal: there is none, or one is unknown.
+    """
     known = {"known": ", ".join(ROLES)}
     if not roles:
         raise invalid("Errors.Member.RolesMissing", "COMMAND-Mq8re", values=known)

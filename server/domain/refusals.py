@@ -1,4 +1,4 @@
-"""A command or a query that the rules refuse: what kind, and which text tells the caller.
+"""Defines refusals: a rule forbids a command or a query.
 
 The texts themselves belong to the locale; a refusal carries the key of its text.
 """
@@ -19,7 +19,7 @@ class Kind(Enum):
 
 
 class Refusal(Exception):
-    """The answer no, for one caller.
+    """A rule forbids what one caller asks.
 
     Attributes:
         key: the key of the text ("Errors.Action.NotInactive").
@@ -44,7 +44,7 @@ class Refusal(Exception):
 
 
 class Unchanged(Refusal):
-    """The refusal of a write that would change nothing: all is as it asks already."""
+    """The refusal of a write that would change nothing."""
 
 
 def invalid(key: str, place: str, *, values: Mapping[str, str] | None = None) -> Refusal:

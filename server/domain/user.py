@@ -1,6 +1,6 @@
-"""A user of an organisation, and the personal access tokens that speak for it.
+"""Decides what happens to a user of an organisation, and to its personal access tokens.
 
-A JWT speaks for it too, when its subject is the user's.
+A JWT identifies a user too, by its subject.
 """
 
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ class User:
     """One row of `users`.
 
     Attributes:
-        language: the tag of the language it prefers; empty if it prefers none.
-        subject: what the issuer of JWTs calls it, unique in the instance; empty if it has none.
+        language: the tag of the preferred language; empty for none.
+        subject: the `sub` of its JWTs, unique in the instance; empty for none.
     """
 
     id: str
@@ -73,7 +73,10 @@ def create(
     name_owner: str | None,
     subject_owner: str | None,
 ) -> Event:
-    """A user's name is unique in its organisation, its subject in the instance."""
+    """Returns the event that creates a user.
+
+    Its name is unique in the organisation, its subject in the instance.
+    """
     _check(name, language, subject)
     if org is None:
         raise not_found("Errors.Org.NotFound", "COMMAND-Uc2no")
@@ -92,9 +95,11 @@ def update(
     name_owner: str | None,
     subject_owner: str | None,
 ) -> tuple[User, Event]:
-    """Change what is given; None leaves it, an empty language or subject takes it away.
+    """Returns the change of what is given.
 
-    A user is no more once its organisation is no more, cleared away or not yet.
+    None leaves a value as it is; an empty language or subject clears it.
+
+    A user is absent once its organisation is removed, purged or not yet.
     """
     if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Uu2nf")
@@ -111,12 +116,12 @@ def update(
 def remove(
     user: User | None, *, memberships: Iterable[Member], is_owned_otherwise: bool
 ) -> tuple[User, Event]:
-    """End it; the user comes back with the event, known to exist.
+    """Returns the user, known to exist, and the event that ends it.
 
     Args:
         user: None when there is none.
         memberships: the user's, which go with it.
-        is_owned_otherwise: whether the instance has an owner without this user.
+        is_owned_otherwise: True if the instance has an owner without this user.
     """
     if user is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Ur8nf")
@@ -159,9 +164,9 @@ def create_token(
     expires_at: int | None,
     now: int,
 ) -> tuple[User, Event]:
-    """Give the user of the organisation another token.
+    """Returns the user, known to exist, and the event that creates a token for it.
 
-    The user comes back with the event, known to exist, and its organisation too.
+    Its organisation exists, too.
     """
     if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Tu3nf")

@@ -1,4 +1,4 @@
-"""What a list of actions may be asked: filters, all of which have to match, an order and a window.
+"""Defines a list of actions: filters, which all have to match, an order and a window.
 
 Follows docs/api.md "Reads and lists". Letters are told apart or folded (`names.fold`) as the
 filter says; nothing in a text is a wildcard; a text that is empty is in every name.
@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 
 class Match(Enum):
-    """Where in a name the text of a filter has to be."""
+    """Where in a name a filter's text must be."""
 
     WHOLE = auto()
     START = auto()
@@ -32,7 +32,7 @@ class IdFilter:
 
 @dataclass(frozen=True, slots=True)
 class StateFilter:
-    """A number that is no state of an action matches none."""
+    """Matches actions of this state; an unknown number matches none."""
 
     state: int
 
@@ -41,7 +41,7 @@ ActionFilter: TypeAlias = NameFilter | IdFilter | StateFilter
 
 
 class Order(Enum):
-    """What actions are sorted by; descending is the same order backwards.
+    """Keys of the sort order; descending is the same order backwards.
 
     By name is by the folded name, which an organisation has once; by state is inactive before
     active, and by creation within. Texts are compared by their code points.

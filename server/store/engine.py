@@ -38,7 +38,7 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the operator should know of how this store was opened, a line each."""
+        """Warnings for the operator about how this store was opened, a line each."""
 
     async def check(self) -> None:
         """Returns if the store can be used.

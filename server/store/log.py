@@ -1,4 +1,4 @@
-"""Defines the log of events: what every engine promises of it; tests/contract holds them to that.
+"""Defines the log of events, for every engine; tests/contract tests each against it.
 
 Events are append-only, and positions are in commit order. Positions are the order of events; times
 are not, as they are what the clock told, and a clock may be set back.
@@ -32,7 +32,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedFacts:
     """The facts as they are stored.
 
     Attributes:
@@ -57,7 +57,7 @@ class Writes:
     """The changes of a batch.
 
     Attributes:
-        events: positions follow `Loaded.position` without a gap.
+        events: positions follow `LoadedFacts.position` without a gap.
         states: the state of each changed aggregate after the batch; None once it is removed.
         names_released: taken away before `names_claimed` is given.
         names_claimed: the new owner of each name.
@@ -71,7 +71,7 @@ class Writes:
     ended: Mapping[Key, int] = field(default_factory=dict)
 
 
-Decide: TypeAlias = Callable[[Loaded], Writes]
+Decide: TypeAlias = Callable[[LoadedFacts], Writes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Defines how processes that make ids get a number each (`server.ids`)."""
+"""Defines machine ids: a number for each process that makes ids (`server.ids`)."""
 
 from typing import Protocol
 

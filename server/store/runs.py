@@ -1,10 +1,10 @@
-"""The log of runs, as an event store keeps it beside the events: what it promises.
+"""Defines the log of runs, which a store keeps beside the events.
 
-What is told of a run is a text of octets to the store, which looks at what it is found by alone.
-A run is in the log once `append_runs` returns, until it is too old or there is too much.
+The content of a run is bytes to the store; it reads only the fields that runs are found by.
+A run is in the log once `append_runs` returns, until it is too old or the log is too large.
 
-Rule: the log has a size, and whoever has most of it gives way: an organisation that runs a great
-deal takes nothing from what is kept of the others.
+Rule: the log has a max size, and the organisation with most of it loses runs first: one that runs a
+great deal takes nothing from what is kept of the others.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 RUN_BYTES: Final = 256
-"""What a run takes beside its content, roughly."""
+"""Bytes that a run takes beside its content, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class LoggedRun:
     """One run.
 
     Attributes:
-        flow_type, trigger_type: as the API numbers them.
+        flow_type, trigger_type: numbers of the API.
         started_at: in microseconds since the epoch.
-        actions: the ids of those that ran or were to run, and whether each failed.
-        content: what is told of it.
+        actions: the ids of those that ran or were to run, each with True if it failed.
+        content: what a client reads of it.
     """
 
     org_id: str
@@ -35,12 +35,12 @@ class LoggedRun:
 
     @property
     def has_failed(self) -> bool:
-        """Whether an action did."""
+        """True if an action failed."""
         return any(failed for _, failed in self.actions)
 
     @property
     def size(self) -> int:
-        """What it counts as, in bytes."""
+        """Bytes that it counts as."""
         return RUN_BYTES + len(self.content)
 
 
@@ -83,16 +83,16 @@ class RunsPage:
 
 class RunStore(Protocol):
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
-        """Log runs, in their order; and let go of some that are too old, or too much.
+        """Logs runs in their order, and deletes some that are too old or too much.
 
         Args:
             runs: of any organisations.
-            since: no run that started earlier is kept, and none logged before such a run that is
-                said to start in the future: the clock was ahead then.
+            since: no run that started earlier is kept; nor one that was logged before such a run
+                and starts in the future, as the clock was ahead then.
             max_bytes: of all that are kept.
 
         Returns:
-            Whether there may be more to let go of: a few go at a time.
+            True if there may be more to delete: a few go at a time.
         """
         ...
 

@@ -9,7 +9,7 @@ from server.commands.base import Command
 from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.store.engine import Store
-from server.store.log import Loaded, Needs, Writes
+from server.store.log import LoadedFacts, Needs, Writes
 from server.store.sqlite import SqliteEventStore, writer
 from tests.clocks import HandClock
 from tests.orgless import CreateOrglessAction
@@ -22,7 +22,7 @@ def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateO
 
 
 async def commit(store: Store, *commands: Command[object]) -> None:
-    def decide(loaded: Loaded) -> Writes:
+    def decide(loaded: LoadedFacts) -> Writes:
         batch = Batch(loaded)
         for command in commands:
             batch.apply(command.decide(batch), editor=command.editor)
@@ -31,10 +31,10 @@ async def commit(store: Store, *commands: Command[object]) -> None:
     await store.commit(needs_of(commands), decide)
 
 
-async def loaded(store: Store, needs: Needs) -> Loaded:
-    seen: list[Loaded] = []
+async def loaded(store: Store, needs: Needs) -> LoadedFacts:
+    seen: list[LoadedFacts] = []
 
-    def decide(loaded: Loaded) -> Writes:
+    def decide(loaded: LoadedFacts) -> Writes:
         seen.append(loaded)
         return Writes([], {}, [], {})
 

@@ -24,7 +24,7 @@ from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
 from server.store.errors import StorageError
-from server.store.log import NO_EVENT, Loaded, Needs, Writes
+from server.store.log import NO_EVENT, LoadedFacts, Needs, Writes
 from server.store.read_model import (
     ActionById,
     ActionsOf,
@@ -61,10 +61,10 @@ PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION
 PRE_RESPONSE = TriggerType.PRE_SAML_RESPONSE_CREATION
 
 
-def appended(sequence: int) -> Callable[[Loaded], Writes]:
+def appended(sequence: int) -> Callable[[LoadedFacts], Writes]:
     """Append an event of one action, always with the same sequence."""
 
-    def decide(loaded: Loaded) -> Writes:
+    def decide(loaded: LoadedFacts) -> Writes:
         position = loaded.position + 1
         event = RecordedEvent(
             position, "org", "action", "a", sequence, "action.changed", {}, "", loaded.now
@@ -338,7 +338,7 @@ class EventStoreContract(Contract):
     async def test_exception_of_a_decision_is_raised_with_nothing_written(
         self, store: Store
     ) -> None:
-        def decide(loaded: Loaded) -> Writes:
+        def decide(loaded: LoadedFacts) -> Writes:
             raise LookupError("no")
 
         with pytest.raises(LookupError):
@@ -351,7 +351,7 @@ class EventStoreContract(Contract):
         """Its second name is taken: the event and the state before it go, too."""
         await commit(store, an_action("1", name="taken"))
 
-        def decide(loaded: Loaded) -> Writes:
+        def decide(loaded: LoadedFacts) -> Writes:
             batch = Batch(loaded)
             command = an_action("2", name="free")
             batch.apply(command.decide(batch), editor="")

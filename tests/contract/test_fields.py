@@ -13,7 +13,7 @@ from server.domain.flow import Flow, FlowType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
-from server.store.log import Loaded, Needs, Writes
+from server.store.log import LoadedFacts, Needs, Writes
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
 
 STATES: dict[str, State] = {
@@ -48,7 +48,7 @@ def other(value: Any) -> Any:
 async def put(store: Store, key: Key, state: State, sequence: int) -> None:
     """Stores the state, whatever its fields are."""
 
-    def decide(loaded: Loaded) -> Writes:
+    def decide(loaded: LoadedFacts) -> Writes:
         position = loaded.position + 1
         event = RecordedEvent(position, "org", *key, sequence, "any", {}, "", loaded.now)
         return Writes([event], {key: state}, [], {})

@@ -6,7 +6,7 @@ from server.commands.actions import CreateAction, DeleteAction
 from server.commands.base import Command
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
-from server.commands.owners import Owner
+from server.commands.owners import RemainingOwner
 from server.commands.removal import PurgeOrg, RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, UpdateUser
 from server.domain.aggregates import (
@@ -82,10 +82,10 @@ USERS = ("ada", "bob")
 ROLES = ("IAM_OWNER",)
 
 
-async def owner(store: Store, org_id: str, user_id: str, home: str) -> Owner:
+async def owner(store: Store, org_id: str, user_id: str, home: str) -> RemainingOwner:
     member = await store.read(MemberOf(org_id, user_id))
     assert member is not None
-    return Owner(member, home)
+    return RemainingOwner(member, home)
 
 
 async def end(store: Store) -> None:

@@ -1,8 +1,8 @@
-"""A list of actions as SQL: the statement for a page, and the one that counts what matches.
+"""Makes the SQL of a list of actions: the statement for a page, and the one that counts.
 
 SQLite's own LIKE, lower() and length() fold ASCII only, know wildcards, or end a text at its first
 NUL character; what is used here compares whole texts, byte by byte.
-Rule: which index serves a list is said here, not guessed by SQLite, which knows no sizes.
+Rule: each list names its index here; SQLite, which knows no sizes, would guess.
 """
 
 from typing import Final, NamedTuple, TypeAlias
@@ -20,7 +20,7 @@ from server.store.action_lists import (
 )
 from server.store.sqlite.tables import select
 
-Value: TypeAlias = str | int | bytes
+SqlValue: TypeAlias = str | int | bytes
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -41,11 +41,11 @@ _ORDERS: Final = {
 
 class Statement(NamedTuple):
     sql: str
-    values: tuple[Value, ...]
+    values: tuple[SqlValue, ...]
 
 
 def page(org_id: str, query: ActionsQuery) -> Statement:
-    """The rows of the page, and one more if there is: a page that is the last needs no count."""
+    """Returns the statement for a page and one row more: the last page needs no count."""
     index, order = _ORDERS[query.order]
     if query.order is Order.CREATION and not _has(query, NameFilter) and _has(query, StateFilter):
         index = _BY_STATE
@@ -61,7 +61,7 @@ def page(org_id: str, query: ActionsQuery) -> Statement:
 
 
 def total(org_id: str, query: ActionsQuery) -> Statement:
-    """One row with the number of matches; no row for an organisation without an action."""
+    """Returns the statement that counts the matches; it has no row if there is no action."""
     if not query.filters:
         return Statement(_KEPT_TOTAL, (org_id,))
     index = _OF_AN_ORG if _has(query, NameFilter) else _BY_STATE
@@ -75,7 +75,7 @@ def _has(query: ActionsQuery, kind: type[ActionFilter]) -> bool:
 
 
 def _index_of_one(query: ActionsQuery) -> str:
-    """The index of a filter that one action at the most can pass; empty if there is none."""
+    """Returns the index of a filter that at most one action can pass; empty if there is none."""
     for each in query.filters:
         if isinstance(each, IdFilter):
             return _BY_ID
@@ -84,9 +84,9 @@ def _index_of_one(query: ActionsQuery) -> str:
     return ""
 
 
-def _condition(org_id: str, query: ActionsQuery) -> tuple[str, tuple[Value, ...]]:
+def _condition(org_id: str, query: ActionsQuery) -> tuple[str, tuple[SqlValue, ...]]:
     conditions: list[str] = ["org_id = ?"]
-    values: list[Value] = [org_id]
+    values: list[SqlValue] = [org_id]
     for each in dict.fromkeys(query.filters):
         condition, *its_values = _condition_of(each)
         conditions.append(condition)
@@ -94,7 +94,7 @@ def _condition(org_id: str, query: ActionsQuery) -> tuple[str, tuple[Value, ...]
     return " AND ".join(conditions), tuple(values)
 
 
-def _condition_of(each: ActionFilter) -> tuple[str, *tuple[Value, ...]]:
+def _condition_of(each: ActionFilter) -> tuple[str, *tuple[SqlValue, ...]]:
     match each:
         case IdFilter(id):
             return "id = ?", id

@@ -1,4 +1,4 @@
-"""Connections as this store wants them, and the boundary where sqlite3's errors become ours."""
+"""Opens connections, and turns errors of sqlite3 into StorageError."""
 
 import contextlib
 import os
@@ -27,10 +27,10 @@ _WORDS: Final = {
     sqlite3.SQLITE_PERM: "it may not be opened",
     sqlite3.SQLITE_READONLY: "it is read-only",
 }
-"""Maps result codes of SQLite to what they mean; the rest of a code says how it came to that."""
+"""Texts of SQLite's result codes; the higher bits of a code say how it came to that."""
 
 BUSY_TIMEOUT_S: Final = 5.0
-"""For another program that writes to the file: a shell, a tool that copies it as it grows."""
+"""Seconds to wait for another program that writes: a shell, a tool that copies the file."""
 
 _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -131,8 +131,8 @@ def is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says how
 
 
-def be_patient(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """Makes statements wait so long for other programs; the thread waits with them."""
+def set_busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Sets how long a statement waits for the lock of another program; its thread waits with it."""
     connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
 

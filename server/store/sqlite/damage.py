@@ -1,4 +1,4 @@
-"""Finds damage of a database before anybody relies on it.
+"""Finds damage of a database before it is used.
 
 Follows sqlite.org/pragma.html, quick_check and integrity_check. The quick check looks
 at every page, but not at what indexes hold; a large database is not looked at to its end.
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 def check_quickly(connection: sqlite3.Connection, path: Path) -> None:
-    """Looks for damage for `QUICK_MAX_S` at the most.
+    """Looks for damage, for at most `QUICK_MAX_S`.
 
     Raises:
         StorageError: there is some.
@@ -55,7 +55,7 @@ def check_quickly(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Looks at everything, however long it takes; says in the log that it goes on.
+    """Looks for damage everywhere, however long it takes, and logs its progress.
 
     Raises:
         StorageError: there is damage, or a current state that no event led to.

@@ -1,6 +1,6 @@
-"""One process per data folder: who holds it has an exclusive lock on the file `lock` in it.
+"""Holds a data folder for one process, by an exclusive lock on the file `lock` in it.
 
-The file says in JSON who that is: {"pid": …, "admin": the path of its admin socket}. The lock, not
+The file names the process in JSON: {"pid": …, "admin": the path of its admin socket}. The lock, not
 the file, is what counts: it ends with its process, however that ends, and the file stays.
 """
 
@@ -20,7 +20,7 @@ LOCK_FILE: Final = "lock"
 
 
 class DataFolder:
-    """A claimed data folder; let go by `release`."""
+    """A claimed data folder, until `release`."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -29,7 +29,7 @@ class DataFolder:
 
     @classmethod
     def claim(cls, path: Path, *, admin: str = "") -> Self:
-        """Make the folder (mode 0700) when it is missing, and lock it.
+        """Makes the folder (mode 0700) if it is missing, and locks it.
 
         Raises:
             DataFolderInUse: another process holds it.
@@ -41,7 +41,7 @@ class DataFolder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = _opened(path / LOCK_FILE)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _say(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}))
+            _write(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}))
         except BlockingIOError:
             pid, admin = _holder(os.pread(lock, 4096, 0))
             os.close(lock)
@@ -54,8 +54,8 @@ class DataFolder:
         return cls(path, lock)
 
     def release(self) -> None:
-        # Blank, not empty: who claims it next can say so also when the disk is full.
-        _say(self._lock, b" " * os.fstat(self._lock).st_size)
+        # Blank, not empty: the next process can write its name also when the disk is full.
+        _write(self._lock, b" " * os.fstat(self._lock).st_size)
         os.close(self._lock)
 
 
@@ -68,7 +68,7 @@ def _opened(path: Path) -> int:
     return open_ours(path, os.O_RDONLY)
 
 
-def _say(lock: int, text: bytes) -> None:
+def _write(lock: int, text: bytes) -> None:
     """Writes the file anew if there is room; the lock counts without it."""
     with contextlib.suppress(OSError):
         os.pwrite(lock, text.ljust(os.fstat(lock).st_size), 0)
@@ -76,7 +76,7 @@ def _say(lock: int, text: bytes) -> None:
 
 
 def _holder(text: bytes) -> tuple[int | None, str]:
-    """What the lock file says; nothing while its process is about to write it."""
+    """Returns the process and its socket; none while they are about to be written."""
     try:
         match orjson.loads(text):
             case {"pid": int(pid), "admin": str(admin)}:

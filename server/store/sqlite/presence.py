@@ -20,7 +20,7 @@ class FileGone(StorageError):
 
 
 class Presence:
-    """The files that have to stay where they are."""
+    """Files that must stay where they are."""
 
     def __init__(self, paths: Iterable[Path], *, later: Path) -> None:
         """Notes which files are there now.

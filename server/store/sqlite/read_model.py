@@ -118,7 +118,7 @@ def _one(
     condition: str,
     values: Callable[[Any], Row] = lambda _: (),
 ) -> Answer:
-    """Returns what answers with the state of a row, or None."""
+    """Returns an answer: the state of a row, or None."""
     table = tables.BY_STATE[kind]
     sql, to_state = select(table.name, kind, condition), table.to_state
 
@@ -134,7 +134,7 @@ def _all(
     condition: str,
     values: Callable[[Any], Row] = lambda _: (),
 ) -> Answer:
-    """Returns what answers with the states of all rows, in order of creation."""
+    """Returns an answer: the states of all rows, in order of creation."""
     table = tables.BY_STATE[kind]
     sql = select(table.name, kind, f"{condition} ORDER BY position")
 
@@ -183,7 +183,7 @@ ANSWERS: Final[Mapping[type[Query[Any]], Answer]] = {
 
 @contextlib.contextmanager
 def _at_one_moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Makes what is read inside agree with itself, whatever is committed meanwhile."""
+    """Reads all inside from one snapshot, whatever is committed meanwhile."""
     connection.execute("BEGIN")
     try:
         yield

@@ -1,6 +1,6 @@
-"""A connection that only reads.
+"""Reads by a connection of its own.
 
-Who calls decides on which thread: an answer takes as long as what it has is large.
+The caller chooses the thread: a large answer takes long.
 """
 
 import secrets

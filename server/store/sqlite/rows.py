@@ -1,4 +1,4 @@
-"""Makes states and events of rows, and values that SQLite has of those that it has not.
+"""Makes states and events of rows, and rows of events.
 
 Knows the order of fields, which is that of columns, and no SQL.
 """
@@ -17,7 +17,7 @@ from server.domain.user import Token, User
 from server.store.errors import StorageError
 
 Row: TypeAlias = Sequence[Any]
-"""As sqlite3 types what it gives."""
+"""A row, as sqlite3 types it."""
 
 _STATES: Final = {state.value: state for state in ActionState}
 _NO_PAYLOAD: Final = "{}"

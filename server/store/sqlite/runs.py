@@ -1,7 +1,8 @@
-"""The statements of the log of runs.
+"""Appends, reads and deletes runs by SQL.
 
-Runs are deleted a few at a time, the oldest first: of all, those that are too old; then, of whoever
-has most, those that are too much. Positions are their order: times are what the clock told then.
+Runs are deleted a few at a time, the oldest first: of all, those that are too old; then, of the
+organisation with most, those that are too much. Positions are their order, as times are what the
+clock told then.
 """
 
 import sqlite3

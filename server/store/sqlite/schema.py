@@ -1,4 +1,4 @@
-"""Bring a database up to date: numbered SQL files, each applied once, in one transaction.
+"""Brings a database up to date: numbered SQL files, each applied once, in one transaction.
 
 The table `schema_versions` says which were applied. A database that is newer than this code, or
 that is not ours, is refused before anything is written to it.
@@ -29,7 +29,7 @@ class Version(NamedTuple):
 
 
 def versions() -> list[Version]:
-    """The SQL files beside this module, in the order of their numbers."""
+    """Returns the SQL files beside this module, in the order of their numbers."""
     found = []
     for file in resources.files(__package__).iterdir():
         name = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)

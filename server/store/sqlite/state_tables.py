@@ -24,7 +24,7 @@ _ENDED: Final = (
 
 
 def load_states(connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterable[tuple[Key, State]]:
-    """Yields those that live."""
+    """Yields the states of those that live."""
     for kind, ids in _by_type(keys).items():
         table = TABLES[kind]
         for some in chunks(ids):
@@ -35,7 +35,7 @@ def load_states(connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterable
 def load_dependants(
     connection: sqlite3.Connection, keys: Iterable[Key]
 ) -> Iterable[tuple[Key, State]]:
-    """Yields what lives only as long as the aggregates of the keys (`aggregates.is_dependant`)."""
+    """Yields the dependants of the aggregates (`aggregates.is_dependant`)."""
     for kind, id_ in keys:
         for dependant, statement in DEPENDANTS.get(kind, {}).items():
             for row in connection.execute(statement, (id_,)):

@@ -1,4 +1,4 @@
-"""The event store on SQLite: what waits for the disk has a thread, the rest runs on the loop.
+"""Implements a store on SQLite: what waits for the disk has a thread, the rest runs on the loop.
 
 A point read takes about 8 µs, and a command's share of a batch about as long: less than the way to
 another thread and back. Commits and lists are not so quick.
@@ -61,9 +61,9 @@ class SqliteEventStore:
         clock: Clock = wall_clock,
         opening: Opening = AS_USUAL,
     ) -> Self:
-        """Claim the data folder, made when missing, and bring its database up to date.
+        """Claims the data folder, made if it is missing, and brings its database up to date.
 
-        Whoever finds the folder in use is told `admin`, the path of this process's admin socket.
+        Other processes that find the folder in use read `admin`, the path of the admin socket.
 
         Raises:
             DataFolderInUse: another process has it.
@@ -106,7 +106,7 @@ class SqliteEventStore:
         return self._writer.migrations
 
     async def close(self) -> None:
-        """Let go of the folder; a commit that runs ends first."""
+        """Releases the folder; a commit that runs ends first."""
         closed = self._writing.submit(self._close)
         self._writing.close()
         self._reading.close()
@@ -172,15 +172,15 @@ class SqliteEventStore:
         await self._writing.submit(self._writer.check)
 
     async def _begin(self) -> sqlite3.Connection:
-        """Begin to write once no other program does: nobody but who writes waits for it."""
+        """Begins a transaction once no other program is in one; only writers wait for it."""
         try:
-            return await self._write(self._writer.begin_patiently)
+            return await self._write(self._writer.begin_waiting)
         except asyncio.CancelledError:
             self._writer.close()  # and what it has begun
             raise
 
     async def _write(self, call: Callable[[], T]) -> T:
-        """Run what waits for the disk; whoever leaves meanwhile leaves when it is done."""
+        """Runs a call that waits for the disk; a cancelled caller leaves when it is done."""
         done = self._writing.submit(call)
         try:
             return await asyncio.shield(done)

@@ -1,4 +1,4 @@
-"""The tables of current states: one for each kind of aggregate, and its statements.
+"""Describes the tables of current states, one for each kind of aggregate, and makes their SQL.
 
 The columns of a table are the fields of its state, by the same names; that of actions has one
 more, the folded name. A new field needs a column, and an encoder if SQLite does not have its type.

@@ -1,4 +1,4 @@
-"""One thread that runs calls in their order, and hands each result to the loop that asked.
+"""Runs calls in their order in one thread, and returns each result to the loop that asked.
 
 Leaner than an executor of one thread: a commit is one hop there and one hop back, nothing else.
 """
@@ -24,10 +24,10 @@ class Worker:
         self._is_closed = False
 
     def submit(self, function: Callable[[], R]) -> "asyncio.Future[R]":
-        """Run it after all that was submitted before, unless its caller has left by then.
+        """Runs the call after all that were submitted before, unless its caller has left by then.
 
-        Who leaves while it runs does not stop it. Calls whose callers left are passed over, so that
-        callers who ask and leave, over and over, do not have the others wait.
+        A caller that leaves while it runs does not stop it. Calls whose callers left are passed
+        over, so that callers who ask and leave, over and over, do not delay the others.
         """
         if self._is_closed:
             raise StorageError("event store is closed")
@@ -36,12 +36,12 @@ class Worker:
         return call.answer
 
     def close(self) -> None:
-        """Take no more calls; called on the loop, as `submit` is."""
+        """Takes no more calls; called on the loop, as `submit` is."""
         self._is_closed = True
         self._calls.put(None)
 
     def join(self) -> None:
-        """Wait until what was submitted is done; blocks."""
+        """Waits until all submitted calls are done; blocks."""
         self._thread.join()
 
     def _run(self) -> None:

@@ -1,8 +1,8 @@
-"""The one connection that writes, one transaction at a time: load, decide, write; then commit.
+"""Writes by one connection, one transaction at a time: load, decide, write; then commit.
 
 All but the commit is Python that holds the interpreter's lock, so it gains nothing from another
-thread, and loses the way there and back; the commit waits for the disk, without the lock. So does
-whatever is called patient here, for other programs: it has a thread, and all else waits for none.
+thread, and loses the way there and back. The commit waits for the disk without the lock, in a
+thread; so does what waits for other programs (`_waiting`).
 Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
 so writing works again as soon as storage does.
 """
@@ -20,7 +20,7 @@ from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
 from server.store.engine import AS_USUAL, Opening, Progress
 from server.store.files import check, make
-from server.store.log import Decide, Loaded, Needs, Writes
+from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.runs import LoggedRun
 from server.store.sqlite import runs as run_log
 from server.store.sqlite import schema, state_tables
@@ -28,9 +28,9 @@ from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
     access_to,
-    be_patient,
     connect,
     is_busy,
+    set_busy_timeout,
     storage,
 )
 from server.store.sqlite.damage import check_quickly, check_whole
@@ -43,13 +43,13 @@ from server.store.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIO
 _LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 
 RECENT_MAX: Final = 1_024
-"""States kept after they were written; nobody else writes, so they are what a load would find."""
+"""Max states kept after they were written; as nobody else writes, a load would find the same."""
 
 RECENT_MAX_CHARS: Final = 8 << 10
-"""A longer script, or flow, is not kept: together they may be 8 MiB, not a gigabyte."""
+"""Max characters of a kept script: all together take 8 MiB, not a gigabyte."""
 
 RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
-"""Of actions in a flow: each takes about 128 bytes."""
+"""Max ids of actions in a kept flow: each takes about 128 bytes."""
 
 
 class Writer:
@@ -114,14 +114,14 @@ class Writer:
             raise
         return connection
 
-    def begin_patiently(self) -> sqlite3.Connection:
-        """Begins a transaction, once no other program is in one; waits for that, not forever."""
-        with self._patient() as connection:
+    def begin_waiting(self) -> sqlite3.Connection:
+        """Begins a transaction once no other program is in one; waits `BUSY_TIMEOUT_S` for that."""
+        with self._waiting() as connection:
             connection.execute("BEGIN IMMEDIATE")
         return connection
 
     def write(self, begun: sqlite3.Connection, needs: Needs, decide: Decide) -> Writes:
-        """Does all of a transaction that was begun but its commit, which must follow."""
+        """Loads, decides and writes in a transaction that was begun; `commit` must follow."""
         try:
             with storage(self._path):
                 loaded = self._load(begun, needs)
@@ -134,7 +134,7 @@ class Writer:
         return writes
 
     def commit(self, writes: Writes) -> None:
-        """Makes durable what was written; takes as long as the disk does."""
+        """Makes the writes durable; takes as long as the disk does."""
         try:
             with storage(self._path):
                 self._connected().execute("COMMIT")
@@ -147,7 +147,7 @@ class Writer:
 
     def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
-        with self._patient() as connection:
+        with self._waiting() as connection:
             connection.execute("BEGIN IMMEDIATE")
             run_log.append(connection, runs)
             more = run_log.prune(
@@ -157,7 +157,7 @@ class Writer:
         return more
 
     def claim_machine_id(self) -> int:
-        with self._patient() as connection:
+        with self._waiting() as connection:
             connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (MACHINE_IDS,))
             (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
@@ -165,7 +165,7 @@ class Writer:
     def rebuild(self, progress: Progress) -> int:
         """Makes the current states anew from the events; returns how many there are."""
         self._recent.clear()
-        with self._patient() as connection:
+        with self._waiting() as connection:
             return rebuild(connection, progress)
 
     def check(self) -> None:
@@ -192,7 +192,7 @@ class Writer:
         if self._connection is None:
             connection = connect(self._path, writes=True, access=self.access)
             try:
-                be_patient(connection, 0)
+                set_busy_timeout(connection, 0)
                 self._position = _last_position(connection)
             except sqlite3.Error:
                 connection.close()
@@ -201,20 +201,20 @@ class Writer:
         return self._connection
 
     @contextlib.contextmanager
-    def _patient(self) -> Iterator[sqlite3.Connection]:
-        """The connection, which inside waits for other programs; what fails there closes it."""
+    def _waiting(self) -> Iterator[sqlite3.Connection]:
+        """Yields the connection, which waits for other programs; a failure inside closes it."""
         try:
             with storage(self._path):
                 self._require_presence()
                 connection = self._connected()
-                be_patient(connection, BUSY_TIMEOUT_S)
+                set_busy_timeout(connection, BUSY_TIMEOUT_S)
                 yield connection
-                be_patient(connection, 0)
+                set_busy_timeout(connection, 0)
         except BaseException:
             self.close()
             raise
 
-    def _load(self, connection: sqlite3.Connection, needs: Needs) -> Loaded:
+    def _load(self, connection: sqlite3.Connection, needs: Needs) -> LoadedFacts:
         states: dict[Key, State | None] = {key: self._recent.get(key) for key in needs.aggregates}
         if unknown := [key for key, state in states.items() if state is None]:
             states.update(state_tables.load_states(connection, unknown))
@@ -226,9 +226,9 @@ class Writer:
         orgs_of_actions: dict[str, str | None] = dict.fromkeys(needs.actions)
         for some in chunks([*orgs_of_actions]):
             orgs_of_actions.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
-        return Loaded(states, sequences, names, self._position, self._clock(), orgs_of_actions)
+        return LoadedFacts(states, sequences, names, self._position, self._clock(), orgs_of_actions)
 
-    def _write(self, connection: sqlite3.Connection, loaded: Loaded, writes: Writes) -> None:
+    def _write(self, connection: sqlite3.Connection, loaded: LoadedFacts, writes: Writes) -> None:
         events = [event_row(event) for event in writes.events]
         state_tables.insert(connection, INSERT_EVENTS, events)
         state_tables.write(connection, loaded.states, writes)

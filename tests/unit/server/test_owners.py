@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from server.commands.batch import Batch
-from server.commands.owners import Owner, is_owned_without, needs_of
+from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.domain.aggregates import Key, State, member_key, org_key, user_key
 from server.domain.org import Member, Org
 from server.domain.user import User
-from server.store.log import Loaded
+from server.store.log import LoadedFacts
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 HOME = Org("h", "Home", 1, 100, 100, 2)
 USER = User("u", "h", "Ada", "", "", 1, 100, 100, 3)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER", "IAM_OWNER"), 1, 100, 100, 4)
-OWNER = Owner(MEMBER, "h")
+OWNER = RemainingOwner(MEMBER, "h")
 NEEDED: dict[Key, State | None] = {
     org_key("o"): ORG,
     org_key("h"): HOME,
@@ -25,12 +25,12 @@ NEEDED: dict[Key, State | None] = {
 
 
 def facts(changed: dict[Key, State | None] | None = None) -> Batch:
-    return Batch(Loaded(NEEDED | (changed or {}), {}, {}, 5, 200))
+    return Batch(LoadedFacts(NEEDED | (changed or {}), {}, {}, 5, 200))
 
 
 @pytest.mark.parametrize("key", NEEDED)
 def test_an_owner_does_not_outlive_what_it_needs(key: Key) -> None:
-    assert key in needs_of(OWNER)
+    assert key in keys_of(OWNER)
     assert not is_owned_without(key, OWNER, facts())
     assert not is_owned_without(user_key("v"), OWNER, facts({key: None}))
 
@@ -48,5 +48,5 @@ def test_a_member_with_other_roles_is_no_owner_any_more() -> None:
 
 
 def test_where_there_is_no_owner_none_can_be_lost() -> None:
-    assert needs_of(None) == ()
+    assert keys_of(None) == ()
     assert is_owned_without(org_key("o"), None, facts())

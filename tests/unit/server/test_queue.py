@@ -18,7 +18,7 @@ from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
-from server.store.log import Decide, Loaded, Needs
+from server.store.log import Decide, LoadedFacts, Needs
 from tests.orgless import CreateOrglessAction
 
 States: TypeAlias = dict[Key, State | None]
@@ -45,7 +45,7 @@ class MemoryStore:
             raise self.failure
         states = {key: self._states.get(key) for key in needs.aggregates}
         names = {name: self._names.get(name) for name in needs.names}
-        writes = decide(Loaded(states, self._sequences, names, self._position, 1_000))
+        writes = decide(LoadedFacts(states, self._sequences, names, self._position, 1_000))
         self._states.update(writes.states)
         for name in writes.names_released:
             self._names.pop(name, None)

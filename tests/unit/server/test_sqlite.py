@@ -18,7 +18,7 @@ from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
 from server.store.action_lists import ActionsQuery
 from server.store.errors import DataFolderInUse, StorageError
-from server.store.log import Decide, Loaded, Needs, Writes
+from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.read_model import ActionById, ActionsOf, AllOrgs
 from server.store.sqlite import SqliteEventStore, schema
 from server.store.sqlite import writer as writer_module
@@ -108,7 +108,7 @@ async def test_commit_that_its_caller_left_ends_before_the_next_and_before_the_s
         commit(self, writes)
 
     def removed(action_id: str) -> Decide:
-        def decide(loaded: Loaded) -> Writes:
+        def decide(loaded: LoadedFacts) -> Writes:
             key = ("org", "action", action_id)
             position = loaded.position + 1
             event = RecordedEvent(position, *key, 1, "action.removed", {}, "", loaded.now)

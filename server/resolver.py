@@ -1,12 +1,12 @@
-"""Resolves host names without threads, so that a look-up ends when its caller leaves.
+"""Resolves host names without threads, so that a look-up ends when its caller is cancelled.
 
 Follows getaddrinfo(3) as far as c-ares does: /etc/hosts, search domains and options of
 /etc/resolv.conf, RFC 6761 for localhost, RFC 6724 for the order of addresses.
-`loop.getaddrinfo` is not used: its threads are shared by all and a look-up in them cannot be ended.
+`loop.getaddrinfo` is not used: its threads are shared, and a look-up in them cannot be cancelled.
 
-Rule 1: each look-up has a channel of c-ares of its own, so to close it ends this look-up and no
-other, and a changed /etc/resolv.conf counts at once.
-Rule 2: nothing is cached. This module knows nothing of the service, and judges no address.
+Rule 1: each look-up has its own channel of c-ares. Closing it ends no other look-up, and a changed
+/etc/resolv.conf counts at once.
+Rule 2: nothing is cached. This module knows nothing of the service, and checks no address.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class Resolver(AbstractResolver):
         """Starts no look-up yet.
 
         Args:
-            servers: name servers as "address:port" or "[IPv6]:port"; none for the system's.
+            servers: name servers as "address:port" or "[IPv6]:port"; empty for the system's.
         """
         self._servers = tuple(servers)
 
@@ -40,7 +40,7 @@ class Resolver(AbstractResolver):
         """Resolves a name.
 
         Raises:
-            OSError: there is no address, or no answer in time; a `socket.gaierror`.
+            OSError: the name has no address, or no server answered in time (`socket.gaierror`).
         """
         try:
             async with asyncio.timeout(LOOKUP_MAX_S):
@@ -60,11 +60,11 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Does nothing: each look-up ends with its caller."""
+        """Does nothing: no look-up outlives its caller."""
 
 
 class _LookUp:
-    """One look-up, driven by the running loop."""
+    """Makes one look-up in the running loop."""
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -113,7 +113,7 @@ class _LookUp:
         self._wait()
 
     def _wait(self) -> None:
-        """Wakes c-ares when it wants to ask again."""
+        """Calls c-ares when a query is to be sent again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -127,11 +127,11 @@ class _LookUp:
             self._timer.cancel()
         self._channel.cancel()  # calls `_done`, and `_watch` for each socket
         self._channel.close()
-        del self._channel, self._found  # which lead back here: nothing is left to the collector
+        del self._channel, self._found  # both refer to this object: leave no cycle
 
 
 def _failure(error: int | None) -> socket.gaierror:
-    """Returns the error that getaddrinfo has for one of c-ares; fresh, as each has a traceback."""
+    """Returns a new error of getaddrinfo for one of c-ares."""
     if error is None or error in _UNKNOWN:
         return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     if error in _UNANSWERED:

@@ -1,6 +1,6 @@
-"""What goes into a run of a trigger's actions, what comes out, what can be wrong.
+"""Defines the request and the result of a run, and its errors.
 
-Rule: data only. Who selects the scripts, and what is done with the effects, is the caller's affair.
+Rule: data only. The caller selects the scripts and decides what to do with the effects.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from typing import Final, Literal, TypeAlias
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 RUN_TIMEOUT_MAX_NS: Final = 20 * 10**9
-"""The most an action may take; also what one without a timeout of its own may take."""
+"""Max nanoseconds of an action, and the timeout of an action without one."""
 
 EVALUATE_MAX_NS: Final = 5 * 10**9
-"""The part of it in which the script itself must be evaluated, before its function is called."""
+"""Max nanoseconds of them for evaluating the script, before its function is called."""
 
 LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 
 def effective_timeout_ns(timeout_ns: int) -> int:
-    """Returns what an action may take, by its stored timeout."""
+    """Returns the timeout of an action by its stored one."""
     return timeout_ns if 0 < timeout_ns < RUN_TIMEOUT_MAX_NS else RUN_TIMEOUT_MAX_NS
 
 
 class ExecutionError(Exception):
-    """A run that could not be made; the actions are not to blame."""
+    """The run could not be made, for no fault of its actions."""
 
 
 class UnknownTrigger(ExecutionError):
@@ -32,24 +32,24 @@ class UnknownTrigger(ExecutionError):
 
 
 class BadContext(ExecutionError):
-    """The context is not what the trigger's scripts are promised; the text names the path."""
+    """The context does not match the trigger's schema; the text names the path."""
 
 
 class Overloaded(ExecutionError):
-    """Too many runs wait already, or this one waited too long: nothing was run."""
+    """Too many runs wait, or this one waited too long: no action ran."""
 
 
 class Unavailable(ExecutionError):
-    """No process can be had to run scripts in: nothing was run, or not all."""
+    """No worker process is available: none of the actions ran, or not all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An action, as it is run.
+    """An action to run.
 
     Attributes:
         timeout_ns: as stored; see `effective_timeout_ns`.
-        allowed_to_fail: its failure is told but does not end the run.
+        allowed_to_fail: its failure is reported but does not end the run.
     """
 
     action_id: str
@@ -65,10 +65,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class PackedContext:
-    """A context as it is kept while its run waits: checked, complete, and compact.
+    """A context that was checked and completed, in a compact form for a run that waits.
 
     Attributes:
-        parts: by name, each JSON as a text in JSON, which is what the script side reads.
+        parts: by key; each is JSON in a JSON text, as scripts read it.
         size: bytes of all parts.
     """
 
@@ -78,11 +78,11 @@ class PackedContext:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A trigger that fires.
+    """A trigger whose actions are to run.
 
     Attributes:
-        org_id: whose run it is, for fairness between organisations.
-        context: of the same trigger; see `contexts.pack`.
+        org_id: organisation of the run; organisations take turns.
+        context: of this trigger; see `contexts.pack`.
         scripts: active ones only, in the order in which they run.
     """
 
@@ -101,14 +101,14 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an action failed.
+    """The reason why an action failed.
 
     Attributes:
-        text: as a person reads it, with function, line and column where they are known.
+        text: for people, with function, line and column if known.
         line: in the script, from 1; 0 if unknown.
-        column: the same.
-        timed_out: it was ended at its deadline.
-        killed: its process had to be ended, or ended.
+        column: in the line, from 1; 0 if unknown.
+        timed_out: the action was ended at its deadline.
+        killed: its process was killed, or exited.
     """
 
     text: str
@@ -120,12 +120,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What became of one action.
+    """The result of one action.
 
     Attributes:
         failure: None if it succeeded.
-        duration_us: from the hand-over to the end.
-        queue_us: before that, waiting for a process.
+        duration_us: microseconds from its start in a process to its end.
+        queue_us: microseconds of waiting for a process before that.
     """
 
     action_id: str
@@ -158,13 +158,13 @@ class AttributeEffect:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the actions of a run asked for, in all; empty where the trigger has no such thing.
+    """The changes that all actions of a run asked for.
 
     Attributes:
-        claims: custom claims, logs of actions among them, in the order in which they were set.
+        claims: custom claims and logs of actions, in the order in which they were set.
         fields: of the user: "firstName", "isEmailVerified", ...
-        metadata: of the user; of flows 2 and 4 each key once, with its last value.
-        grants: to the user.
+        metadata: of the user; in flows 2 and 4 each key once, with its last value.
+        grants: for the user.
         attributes: of the SAML response.
     """
 
@@ -177,12 +177,12 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        effects: also those of actions that failed, as far as they came.
-        actions: in order; those after a failure that ends the run are not there.
-        failed: the action that ended the run, which then fails as a whole; else None.
+        effects: also those that failed actions asked for before they failed.
+        actions: in order, without those after the failure that ended the run.
+        failed: the action whose failure ended the run; None if the run succeeded.
     """
 
     effects: Effects
@@ -192,12 +192,12 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ScriptCheck:
-    """What can be said of a script without calling its function.
+    """The result of checking a script without calling its function.
 
     Attributes:
-        parses: it is a script at all.
-        has_function: evaluating it leaves a function of the name.
-        failure: why it does not parse, or could not be evaluated.
+        parses: the script has no syntax error.
+        has_function: evaluating it defines a function of the name.
+        failure: the reason why it does not parse, or could not be evaluated.
     """
 
     parses: bool
@@ -207,25 +207,25 @@ class ScriptCheck:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What scripts may use.
+    """Limits of scripts.
 
     Attributes:
-        workers_max: processes at most; 0: four for each core. They run at a lower priority than
-            the service, so more than cores cost it nothing, and some only wait for an answer.
-        workers_warm: started at once, and kept; 0: one for each core.
-        queue_max: runs that wait for a process, half of them of one organisation; one more is
-            refused.
-        queue_timeout_s: that one waits at most.
-        waiting_max_bytes: of contexts and scripts that waiting runs keep, half of them of one
+        workers_max: max worker processes; 0: four for each core. They have a lower priority than
+            the service, and some only wait for the network.
+        workers_warm: processes that are started at once and kept; 0: one for each core.
+        queue_max: max runs that wait for a process, half of them of one organisation; one more
+            is refused.
+        queue_timeout_s: max seconds that a run waits.
+        waiting_max_bytes: max bytes of contexts and scripts of waiting runs, half of them of one
             organisation; more is refused.
         runs_max: actions after which a process is replaced.
         heap_max_bytes: of the values of a script.
-        memory_max_bytes: of the whole process, as address space.
+        memory_max_bytes: of address space of a process.
         deny: addresses that scripts may not reach, as CIDR, IP or exact host name, beside those
             that are never public; see `addresses`.
-        allow: as `deny`, and stronger than it.
-        dns_servers: name servers that look up what scripts fetch from, as "address:port" or
-            "[IPv6]:port"; none for the system's.
+        allow: as `deny`; takes precedence over it.
+        dns_servers: name servers for the hosts of fetches, as "address:port" or "[IPv6]:port";
+            empty for the system's.
     """
 
     workers_max: int = 0

@@ -1,6 +1,6 @@
-"""The octets between the service and a worker: four of length, one of kind, a payload.
+"""Frames messages between the service and a worker: four octets of length, one of kind, a payload.
 
-Rule: neither side believes the other's lengths beyond what it may send.
+Rule: each side refuses a frame that is longer than what the other may send.
 """
 
 import struct
@@ -13,50 +13,49 @@ from server.scripts.triggers import PRE_USERINFO, Trigger
 HEAD: Final = struct.Struct(">IB")
 
 FRAME_MAX_BYTES: Final = 4 << 20
-"""Of what a worker sends, which is held to less in all."""
+"""Max bytes of a frame from a worker; all frames of an action have a limit in `process`."""
 
 RUN_MAX_BYTES: Final = 64 << 20
-"""Of what it is sent: a script, a context, and what the actions before made of that, as JSON in
-JSON. It has memory for less."""
+"""Max bytes of a frame to a worker: script, context and lists, as JSON in JSON."""
 
 
 CPU_MAX_S: Final = 60
 """Seconds of CPU that a worker has in its life (RLIMIT_CPU); it is replaced at half of them."""
 
 SHIM_LINE: Final = 5_000
-"""Each part of our script side is this one line, so that its frames in a stack are told.
+"""Line of each file of `js` in the engine, so that its frames in a stack are recognised.
 
-Every line before it costs each context a little; a script has all places but those in this line.
+Every line before it costs each context a little. A script may have places in all other lines.
 """
 
 
 FIRST_TRIGGER: Final[Trigger] = PRE_USERINFO
-"""A worker makes its first context for this one, before it is told of any."""
+"""Trigger for which a worker prepares its first context, before it gets a run."""
 
 
 class FrameKind(IntEnum):
-    """Of a frame; what its payload is."""
+    """Kinds of frames, by sender and payload."""
 
     RUN = 1
-    """To the worker. Five parts: `run` or `check`, trigger, setup (JSON), name, source."""
+    """To the worker: five parts, `run` or `check`, trigger, setup (JSON), name, source."""
     ANSWER = 2
     """To the worker: the answer to FETCH (JSON)."""
     READY = 3
-    """From the worker, when it has a fresh context: the protections that hold, by name."""
+    """From the worker when it has a fresh context: names of the protections that are active."""
     EVALUATED = 4
-    """From the worker: the script is evaluated, its function comes next."""
+    """From the worker: the script was evaluated; its function is called next."""
     EFFECT = 5
-    """From the worker: something that a script asked for (JSON)."""
+    """From the worker: an effect that a script asked for (JSON)."""
     LOG = 6
-    """From the worker: a line of a script (JSON)."""
+    """From the worker: a log line of a script (JSON)."""
     FETCH = 7
-    """From the worker, which then waits for ANSWER: a request over HTTP (JSON)."""
+    """From the worker, which then waits for ANSWER: an HTTP request (JSON)."""
     DONE = 8
-    """From the worker: how it ended (JSON)."""
+    """From the worker: the end of the action (JSON)."""
 
 
 class FrameError(Exception):
-    """Octets that are no frame."""
+    """The octets are not a valid frame."""
 
 
 def frame(kind: FrameKind, payload: bytes) -> bytes:
@@ -64,7 +63,7 @@ def frame(kind: FrameKind, payload: bytes) -> bytes:
 
 
 def join(*parts: bytes) -> bytes:
-    """Parts as one payload; `split` takes them apart."""
+    """Joins parts into one payload; `split` is the inverse."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
@@ -78,17 +77,17 @@ def split(payload: bytes) -> list[bytes]:
 
 
 class FrameReader:
-    """Frames out of octets that come in pieces."""
+    """Reads frames from octets that arrive in pieces."""
 
     def __init__(self, *, size_max: int = FRAME_MAX_BYTES) -> None:
         self._size_max = size_max
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[FrameKind, bytes]]:
-        """Every frame that is whole now.
+        """Yields every frame that is complete.
 
         Raises:
-            FrameError: what came is no frame, or too large.
+            FrameError: the frame is invalid or too large.
         """
         self._buffer += data
         while len(self._buffer) >= HEAD.size:

@@ -17,7 +17,7 @@ SIZES: Final = (100, 100_000)
 SEED_S: Final = 10.0
 
 
-SCRIPTS_READY: Final = "scripts are run in processes of their own"
+SCRIPTS_READY: Final = "script workers are ready"
 READY_MAX_S: Final = 10.0
 
 

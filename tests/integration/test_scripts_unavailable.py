@@ -21,7 +21,7 @@ DEADLINE_S = 20
 @pytest.mark.parametrize(
     ("owner", "name", "event"),
     [
-        pytest.param(Process, "start", "starting a process for scripts failed", id="a process"),
+        pytest.param(Process, "start", "script worker failed to start", id="a process"),
         pytest.param(Executor, "start", "scripts cannot be run; report this", id="the executor"),
     ],
 )

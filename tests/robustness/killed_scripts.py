@@ -38,7 +38,7 @@ _SCRIPT: Final = """function f(ctx, api) {
   for (let i = 0; i < 100000; i++);
   api.v1.claims.setClaim('number', ctx.v1.claims.given);
 }"""
-_READY: Final = "scripts are run in processes of their own"
+_READY: Final = "script workers are ready"
 _TOLD: Final = "Action f failed: the process that ran the action ended (RUN-Af1ld)"
 
 

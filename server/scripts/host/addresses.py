@@ -1,9 +1,9 @@
-"""Which addresses a script may reach.
+"""Decides which addresses a script may reach.
 
-Never, unless allowed: what the registries of special-purpose addresses (RFC 6890 and its updates)
-do not call public, multicast, and every form in which an IPv6 address stands for an IPv4 one.
-Rule 1: a name is judged by every address that it has; one that is denied denies the name.
-Rule 2: an allowed entry is stronger than any denied one.
+Never, unless allowed: addresses that the registries of special-purpose addresses (RFC 6890 and its
+updates) do not call public, multicast, and every IPv6 form of such an IPv4 address.
+Rule 1: a name is denied if one of its addresses is.
+Rule 2: an allowed entry takes precedence over any denied one.
 """
 
 from collections.abc import Iterable
@@ -61,10 +61,10 @@ class AddressList:
     """A list of addresses and host names, as an operator writes it."""
 
     def __init__(self, entries: Iterable[str]) -> None:
-        """Read the entries: CIDR, IP or exact host name.
+        """Reads the entries: CIDR, IP or exact host name.
 
         Raises:
-            ValueError: one is none of these; it is named.
+            ValueError: an entry is invalid; the text names it.
         """
         self._networks: list[IPNetwork] = []
         self._names: set[str] = set()
@@ -86,7 +86,7 @@ class AddressList:
 
 
 class Policy:
-    """What may be reached, by name and by address."""
+    """Decides by name and by address."""
 
     def __init__(self, *, deny: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
         """See `AddressList` for what the lists hold."""
@@ -94,7 +94,7 @@ class Policy:
         self._allow = AddressList(allow)
 
     def denies(self, host: str, addresses: Iterable[str]) -> bool:
-        """The host may not be reached, being one of these addresses."""
+        """True if scripts may not reach the host, which has these addresses."""
         if self._allow.has_name(host):
             return False
         if self._deny.has_name(host):
@@ -102,7 +102,7 @@ class Policy:
         return any(self.denies_address(text) for text in addresses)
 
     def denies_address(self, text: str) -> bool:
-        """The address may not be reached by itself; what is no address may not either."""
+        """True if scripts may not reach the address, or if it is invalid."""
         try:
             given = ip_address(text.partition("%")[0])
         except ValueError:
@@ -117,7 +117,7 @@ class Policy:
 
 
 def _meant(address: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one stands for; else the address."""
+    """Returns the IPv4 address that an IPv6 one stands for; else the address."""
     if isinstance(address, IPv6Address):
         if address in _MAPPED or address in _TRANSLATED or address in _NAT64:
             return IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""Names of claims that are not like others, when an action sets them.
+"""Lists the claims that have rules of their own when an action sets them.
 
 Follows docs/execution.md "Claims into a token", RFC 7519 section 4.1, and section 5.1 of
 OpenID Connect Core 1.0.
@@ -8,7 +8,7 @@ Rule: data only.
 from typing import Final
 
 RESERVED_PREFIX: Final = "urn:zitadel:iam"
-"""Begins the names of ZITADEL's own claims, which no action sets."""
+"""Prefix of ZITADEL's own claims, which an action cannot set."""
 
 STANDARD: Final = frozenset(
     (
@@ -34,10 +34,10 @@ STANDARD: Final = frozenset(
         "address",
     )
 )
-"""Filled by scopes; where one was, the value that an action sets is left out."""
+"""Claims that scopes fill; a filled one keeps its value when an action sets it."""
 
 TOKEN_OWN: Final = frozenset(("iss", "sub", "aud", "exp", "iat", "jti"))
-"""In every token; the value that an action sets is left out."""
+"""Claims of every token; a value that an action sets is left out."""
 
 OVERRIDABLE: Final = frozenset(
     (
@@ -55,4 +55,4 @@ OVERRIDABLE: Final = frozenset(
         "sid",
     )
 )
-"""In some tokens; there, the token's own value replaces the one that an action sets."""
+"""Claims of some tokens, in which the token's own value replaces that of an action."""

@@ -26,10 +26,10 @@ def read(flow_type: int, trigger_type: int, context: JsonValue) -> Part:
 
     Raises:
         UnknownTrigger: the flow has no such trigger.
-        BadContext: a value is not what it should be.
+        BadContext: a value does not match the schema.
     """
     part = CONTEXTS[trigger(flow_type, trigger_type)]
-    with contextlib.suppress(msgspec.ValidationError):  # wrong, or right in another form
+    with contextlib.suppress(msgspec.ValidationError):  # invalid, or valid in another form
         return msgspec.convert(context, part)
     return msgspec.convert(exact(context, part), part)
 
@@ -39,7 +39,7 @@ def pack(flow_type: int, trigger_type: int, context: JsonValue) -> PackedContext
 
     Raises:
         UnknownTrigger: the flow has no such trigger.
-        BadContext: a value is not what it should be, or the context is larger than
+        BadContext: a value does not match the schema, or the context is larger than
             `CONTEXT_MAX_BYTES` as JSON.
     """
     number = trigger(flow_type, trigger_type)
@@ -57,10 +57,10 @@ def pack(flow_type: int, trigger_type: int, context: JsonValue) -> PackedContext
 
 
 def trigger(flow_type: int, trigger_type: int) -> Trigger:
-    """Returns both numbers, as those of a trigger that exists.
+    """Returns both numbers as a trigger.
 
     Raises:
-        UnknownTrigger: it does not.
+        UnknownTrigger: the flow has no such trigger.
     """
     if (flow_type, trigger_type) not in CONTEXTS:
         raise UnknownTrigger(f"flow {flow_type} has no trigger {trigger_type}")

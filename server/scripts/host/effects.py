@@ -1,10 +1,10 @@
-"""What the actions of a run asked for, collected over all of them, and the rules of that.
+"""Collects the effects of all actions of a run, and applies the rules for them.
 
 Follows docs/scripts.md "Rules of effects": a claim that is there
 stays, the first attribute of a name wins, a verification without an address does nothing.
 
-Rule: what comes here comes from a process that runs foreign code, so everything is checked again:
-its form, whether the trigger has it, and how much it is.
+Rule: effects come from a process that runs foreign code, so all is checked again: their form, that
+the trigger has them, and their size.
 """
 
 import json
@@ -27,9 +27,10 @@ from server.scripts.host.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
 from server.scripts.triggers import Trigger
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
-"""Of one run; an action is told in the script when it asks for more than 1 MiB of characters."""
+"""Max bytes of effects of a run; an action gets an error beyond 1 MiB of characters."""
 
 LIST_MAX: Final = 1000
+"""Max entries of a list of `api`."""
 
 
 class _SetField(msgspec.Struct, tag_field="op", tag="field", frozen=True):
@@ -38,7 +39,7 @@ class _SetField(msgspec.Struct, tag_field="op", tag="field", frozen=True):
 
 
 class _PutMetadata(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
-    """One of the list `api.metadata`: with a text or with octets."""
+    """An entry of the list `api.metadata`, with a text or with octets."""
 
     at: int
     key: str
@@ -133,18 +134,18 @@ _ADDRESS_FIELD: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
 
 
 class EffectError(Exception):
-    """What a worker sent is nothing that a script could have asked for."""
+    """The worker sent an effect that no script can ask for."""
 
 
 class TooMuch(EffectError):
-    """More than a run may ask for; the text is for who wrote the script."""
+    """The run asked for too much; the text is for the author of the script."""
 
 
 class Collector:
-    """The effects of a run, as they come in.
+    """Collects the effects of a run.
 
     Keeps the context packed. An effect that changes a part of it, for later actions to see, unpacks
-    that part; `pack` packs it again. Of claims only the names are unpacked, as they may be many MB.
+    that part; `pack` packs it again. Claims may have many MB: only their names are unpacked.
     """
 
     def __init__(self, trigger: Trigger, context: PackedContext) -> None:
@@ -155,7 +156,7 @@ class Collector:
         self._given_claims: dict[str, msgspec.Raw] | None = None
         self._bytes = 0
         self._claims: dict[str, JsonValue] = {}
-        # Standard claims that a scope filled, which show instead; None until claims are unpacked.
+        # Standard claims that a scope filled and that stay as they are; None until unpacked.
         self._filled: frozenset[str] | None = None
         self._claim_log: list[JsonValue] = []
         self._left_out: set[str] = set()
@@ -166,11 +167,11 @@ class Collector:
         self._attributes: dict[str, AttributeEffect] = {}
 
     def apply(self, payload: bytes) -> str | None:
-        """Takes one effect; returns a warning for the log of its action, if there is one.
+        """Applies one effect; returns a warning for the log of its action, if any.
 
         Raises:
-            EffectError: it is none, or one of another trigger.
-            TooMuch: with it the run asks for more than it may.
+            EffectError: the effect is invalid, or the trigger does not have it.
+            TooMuch: the effects of the run exceed the limit.
         """
         self._bytes += len(payload)
         if self._bytes > EFFECTS_MAX_BYTES:
@@ -204,20 +205,20 @@ class Collector:
         return None
 
     def action_done(self, name: str) -> None:
-        """After each action that does not end the run: what it logged into claims becomes one."""
+        """Turns what an action logged into claims into a claim; call it after each action."""
         self._left_out.clear()
         if self._claim_log:
             self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
             self._claim_log = []
 
     def setup(self) -> bytes:
-        """Returns what the next action is told: its context, and the lists of `api` as they are."""
+        """Returns the input of the next action: the context and the lists of `api`."""
         self.pack()
         context = {name: orjson.Fragment(part) for name, part in self._parts.items()}
         return orjson.dumps({"context": context, **self._lists()})
 
     def pack(self) -> None:
-        """Packs what effects changed of the context."""
+        """Packs the parts of the context that effects changed."""
         for name, value in self._changed.items():
             self._parts[name] = contexts.encode_for_script(value)
         self._changed.clear()
@@ -294,7 +295,7 @@ class Collector:
             given[key] = msgspec.Raw(orjson.dumps(value))
 
     def _unpacked_claims(self) -> dict[str, msgspec.Raw]:
-        """Returns the claims that actions see, by name, to be read and changed."""
+        """Returns the claims that actions see, by name, to be changed."""
         if self._given_claims is None:
             self._given_claims = _members(orjson.loads(self._parts["claims"]))
             if self._filled is None:
@@ -307,7 +308,7 @@ class Collector:
             contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
 
     def _changing(self, part: str) -> JsonValue:
-        """Returns a part of the context, to be changed."""
+        """Returns a part of the context, unpacked, to be changed."""
         if part not in self._changed:
             self._changed[part] = contexts.decode_part(self._parts[part])
         return self._changed[part]
@@ -338,10 +339,10 @@ def _text_of(octets: bytes) -> str | None:
 
 
 def _value_of(claim: _SetClaim) -> JsonValue:
-    """What it is set to, as later actions can be told: an integer of more than 64 bits a float."""
+    """Returns the value of a claim; an integer of more than 64 bits becomes a float."""
     try:
         value: JsonValue = orjson.loads(memoryview(claim.value))
-        orjson.dumps(value)  # it refuses what is nested deeper than it writes
+        orjson.dumps(value)  # refuses deeper nesting than it can write
     except (ValueError, TypeError) as error:
         raise EffectError(f"a claim that cannot be read: {error}") from error
     return value

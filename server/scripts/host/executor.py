@@ -1,10 +1,10 @@
-"""Runs the actions of a trigger, in order, each in a fresh context of a process of its own.
+"""Runs the actions of a trigger in order, each in a fresh context in a worker process.
 
-Follows docs/api.md "Execution". Start with `start`, then `run` and `check` at any time, from
-one event loop; `close` ends all.
+Follows docs/api.md "Execution". Call `start`, then `run` and `check` at any time, all from
+one event loop; `close` ends all runs.
 
-Rule 1: which scripts run, and in which order, is the caller's choice; here all that are given do.
-Rule 2: what an action asked for counts from when it did, also if the action then fails.
+Rule 1: the caller chooses the scripts and their order; all of them run.
+Rule 2: an effect counts from when an action asked for it, also if the action then fails.
 """
 
 import time
@@ -36,7 +36,7 @@ SOURCE_MAX_BYTES: Final = 2 << 20
 
 LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
-"""Of one action; a script is told to stop long before."""
+"""Max lines and bytes of one action's log; the files of `js` stop logging long before."""
 
 
 class _Line(msgspec.Struct):
@@ -49,13 +49,13 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 class Executor:
     def __init__(self, options: Options | None = None) -> None:
-        """Start nothing yet.
+        """Starts no process yet.
 
         Args:
-            options: what scripts may use.
+            options: limits of scripts.
 
         Raises:
-            ValueError: an entry of the lists of addresses is none.
+            ValueError: an entry of the lists of addresses is invalid.
         """
         self._options = options or Options()
         self._pool = Pool(self._options)
@@ -66,7 +66,7 @@ class Executor:
         )
 
     async def start(self) -> None:
-        """Raises Unavailable if scripts cannot be run here."""
+        """Starts workers; raises Unavailable if scripts cannot run here."""
         await self._pool.start()
 
     async def close(self) -> None:
@@ -75,20 +75,20 @@ class Executor:
 
     @property
     def kills(self) -> int:
-        """Processes that had to be ended, or ended, since the start."""
+        """Number of processes that were killed or exited since the start."""
         return self._pool.kills
 
     def pids(self) -> set[int]:
-        """Of the processes there are now."""
+        """Returns the ids of the current worker processes."""
         return self._pool.pids()
 
     async def run(self, request: RunRequest) -> RunResult:
-        """Run the scripts of the request.
+        """Runs the scripts of the request.
 
         Raises:
             UnknownTrigger: the flow has no such trigger.
-            Overloaded: nothing was run, as too much is.
-            Unavailable: there is no process to run scripts in.
+            Overloaded: too many runs wait; no action ran.
+            Unavailable: no worker process is available.
         """
         number = contexts.trigger(request.flow_type, request.trigger_type)
         org_id, scripts = request.org_id, request.scripts
@@ -115,7 +115,7 @@ class Executor:
         return RunResult(collector.effects(), tuple(results), failed)
 
     async def check(self, source: str, name: str, *, org_id: str = "") -> ScriptCheck:
-        """Evaluate a script without calling its function, and without network.
+        """Evaluates a script without calling its function, and without network.
 
         Raises:
             Overloaded, Unavailable: see `run`.
@@ -157,7 +157,7 @@ class Executor:
 
 
 class _Action:
-    """One action under way: takes what its process sends."""
+    """Handles what the process of a running action sends."""
 
     def __init__(
         self, script: Script, collector: Collector | None, fetcher: Fetcher, org_id: str

@@ -1,9 +1,9 @@
-"""What a failed action is said to have done, and where in its script.
+"""Describes why an action failed, and where in its script.
 
-The engine says where an Error was made; of anything else that is thrown it says nothing, so that
-the script is searched for the `throw` that it must have been.
+The engine gives the place where an Error was made, but none of another thrown value: for that the
+script is searched for the only `throw` that fits.
 
-Rule: text and stack come from a process that runs foreign code: bounded here, and only text.
+Rule: text and stack come from a process that runs foreign code: they are bounded here.
 """
 
 import re
@@ -14,17 +14,18 @@ from server.scripts.host.process import ActionEnd, EndKind
 from server.scripts.protocol import SHIM_LINE
 
 TEXT_MAX: Final = 4096
+"""Max characters of a failure's text."""
 
 SEARCHED_MAX: Final = 1 << 15
-"""Of a script, for a `throw`: a few milliseconds."""
+"""Max characters of a script that is searched for a `throw`, in a few milliseconds."""
 
 _NO_ERROR: Final = ("null", "[uninitialized]")
-"""Values that the engine throws, without a stack, where it has no memory for an error either."""
+"""Values that the engine throws, without a stack, if it has no memory for an error."""
 
 _FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
 
-# Enough of the language to tell code from what only looks like it. What does not end goes on to the
-# end, so that nothing is looked at twice.
+# Enough of the language to tell code from strings and comments. An unterminated token extends to
+# the end of the script, so that no part is read twice.
 _TOKEN: Final = re.compile(
     r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`(?:\\.|[^`\\])*(?:`|\Z)"""
     r"""|(?<![\w$.])throw(?![\w$])[ \t]*"""
@@ -35,7 +36,7 @@ _TOKEN: Final = re.compile(
 
 
 def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | None:
-    """Why the action failed; None if it did not."""
+    """Returns why the action failed; None if it succeeded."""
     if ended.end is EndKind.TIMED_OUT:
         if not ended.evaluated and timeout_ns > EVALUATE_MAX_NS:
             what = f"the script was not evaluated within {_seconds(EVALUATE_MAX_NS)}"
@@ -43,7 +44,7 @@ def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | N
             what = f"the action was not done within {_seconds(timeout_ns)}"
         return Failure(f"interrupt: {what}", timed_out=True, killed=True)
     if ended.end is not EndKind.DONE:
-        return Failure(ended.told or "the process that ran the action ended", killed=True)
+        return Failure(ended.reason or "the process that ran the action ended", killed=True)
     done = ended.done
     if done.raised:
         return _located(*_parted(done.raised), source)
@@ -51,7 +52,7 @@ def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | N
 
 
 def is_syntax_error(ended: ActionEnd) -> bool:
-    """The script could not even be parsed: its stack is the place in it, and nothing called it."""
+    """True if the script does not parse: its stack is only a place in it, without a caller."""
     text, stack = _parted(ended.done.raised)
     lines = stack.splitlines()
     is_place = not lines or (len(lines) == 1 and lines[0].startswith("    at <input>:"))
@@ -59,7 +60,7 @@ def is_syntax_error(ended: ActionEnd) -> bool:
 
 
 def _parted(raised: str) -> tuple[str, str]:
-    """Text and stack: the lines at the end that are frames; `undefined` is none at all."""
+    """Returns text and stack, which is the frames at the end; `undefined` is no stack."""
     lines = raised.removesuffix("\n").split("\n")
     if lines[-1] == "undefined" and len(lines) > 1:
         return "\n".join(lines[:-1]), ""
@@ -74,8 +75,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
     frames = [found for line in stack.splitlines() if (found := _FRAME.fullmatch(line))]
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
-        # Without a name it is a place in what was parsed: the script, if nothing called that.
-        # Line 0 is where the engine has what initializes the fields of a class.
+        # A frame without a name is a place in parsed code: the script's, if it is the only frame.
+        # Line 0 is where the engine puts initializers of class fields.
         if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
             column = _in_characters(column, source, line)
             place = f"<eval>:{line}:{column}"
@@ -100,7 +101,7 @@ def _in_characters(column: int, source: str, line: int) -> int:
 
 
 def _throw_of(text: str, source: str) -> tuple[int, int]:
-    """Line and column of the `throw` that threw the text, if there is only one that can have."""
+    """Returns line and column of the only `throw` that can have thrown the text; else zeros."""
     exact, open_ = [], []
     if len(source) > SEARCHED_MAX:
         return 0, 0

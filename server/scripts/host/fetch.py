@@ -1,13 +1,13 @@
-"""`http.fetch` of scripts: made here, as a worker has no network.
+"""Makes the HTTP requests of scripts, as a worker has no network.
 
-Follows docs/scripts.md "Modules" for what is sent and what is answered.
+Follows docs/scripts.md "Modules" for requests and answers.
 
-Rule 1: every host is resolved here and judged, and the addresses that were judged are those
-connected to; each redirect is a new request, judged again.
-Rule 2: what a script can make us hold is bounded: its body, the answer as it comes and inflated,
-redirects, connections. The time is the action's: who awaits the answer cancels.
-Rule 3: what goes wrong is told in our words, never by the text of a foreign exception.
-Rule 4: organisations share no connection, and what one of them waits for delays no other.
+Rule 1: every host is resolved and checked here, and the connection goes to the addresses that were
+checked; each redirect is a new request, checked again.
+Rule 2: what a script can make the service hold is bounded: its body, the answer as sent and
+inflated, redirects, connections. The action's deadline cancels the request.
+Rule 3: an error has our text, never that of a foreign exception.
+Rule 4: organisations share no connection, and no organisation waits for another's request.
 """
 
 import contextlib
@@ -41,11 +41,11 @@ REDIRECTS_MAX: Final = 10
 CONNECT_MAX_S: Final = 10.0
 
 IDLE_CLIENTS_MAX: Final = 32
-"""Organisations whose connections are kept while they fetch nothing; the oldest are closed."""
+"""Max organisations without a request whose connections are kept; the oldest are closed."""
 
 _DEFAULT_HEADERS: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
 _SECRET: Final = ("authorization", "cookie", "cookie2", "www-authenticate", "proxy-authorization")
-"""Left out once a redirect leads to another origin."""
+"""Headers that are left out once a redirect leads to another origin."""
 
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ class Fetcher:
         self._resolver = Resolver(servers=dns_servers)
         self._turns = ParsingTurns()
         self._clients: OrderedDict[str, _Client] = OrderedDict()
-        """By organisation; the one that fetched last is last."""
+        """Clients by organisation, in the order of their last request."""
 
     async def close(self) -> None:
         while self._clients:
@@ -81,7 +81,7 @@ class Fetcher:
             await client.close()
 
     async def answer(self, org_id: str, payload: bytes) -> bytes:
-        """Returns the answer to a script's request, as JSON; `error` in it is what went wrong."""
+        """Returns the answer to a script's request as JSON, with `error` if it failed."""
         try:
             request = read_request(payload)
             with self._client(org_id) as client:
@@ -113,7 +113,7 @@ class Fetcher:
             await self._clients.pop(org_id).close()
 
     def _oldest_idle(self) -> str | None:
-        """Returns the organisation whose connections are to be closed next; None if none are."""
+        """Returns the organisation whose connections are closed next; None if none are."""
         oldest = islice(self._clients.items(), max(len(self._clients) - IDLE_CLIENTS_MAX, 0))
         return next((org_id for org_id, client in oldest if not client.fetches), None)
 
@@ -122,14 +122,14 @@ class _Client:
     """The connections of one organisation.
 
     Attributes:
-        fetches: those under way.
+        fetches: number of current requests.
     """
 
     def __init__(self, policy: Policy, resolver: AbstractResolver, turns: ParsingTurns) -> None:
         self.fetches = 0
         self._policy = policy
         self._session = aiohttp.ClientSession(
-            connector=Connector(_Judge(policy, resolver), turns=turns),
+            connector=Connector(_CheckedResolver(policy, resolver), turns=turns),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_MAX_S),
             headers={"User-Agent": "actions", "Accept-Encoding": "gzip"},
             skip_auto_headers=("Content-Type",),
@@ -188,11 +188,11 @@ class _Client:
 
 
 class _Denied(Exception):
-    """A host that may not be reached."""
+    """Scripts may not reach the host."""
 
 
-class _Judge(AbstractResolver):
-    """Resolves names; those that may not be reached are refused, all others as they resolved."""
+class _CheckedResolver(AbstractResolver):
+    """Resolves names, and refuses those that scripts may not reach."""
 
     def __init__(self, policy: Policy, resolver: AbstractResolver) -> None:
         self._policy = policy
@@ -211,5 +211,5 @@ class _Judge(AbstractResolver):
 
 
 def _is_literal(host: str) -> bool:
-    """True if aiohttp takes the host for an address, for which it asks no resolver."""
+    """True if aiohttp reads the host as an address, which it does not resolve."""
     return ":" in host or host.replace(".", "").isdigit()

@@ -1,7 +1,6 @@
-"""An answer to a script's `fetch`: its head and body as the script sees them.
+"""Reads the answer to a script's `fetch`: its head and body as the script sees them.
 
-Rule: never more of a body is held than the limit, as it comes and inflated; what is wrong is told
-in our words.
+Rule: never more of a body is held than the limit, as sent and inflated; an error has our text.
 """
 
 import zlib
@@ -31,7 +30,7 @@ async def read_response(response: aiohttp.ClientResponse) -> Response:
     """Reads all of the answer.
 
     Raises:
-        FetchError: it is too large, ends too early, or is no text where it should be.
+        FetchError: it is too large, ends too early, or has a header that is not UTF-8.
     """
     headers = _headers(response)
     body = await _body(response)
@@ -69,7 +68,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 class _Gunzip:
-    """Inflates a body as it comes."""
+    """Inflates a body as it arrives."""
 
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(wbits=31)
@@ -80,7 +79,7 @@ class _Gunzip:
 
         Raises:
             FetchError: there are too many members.
-            zlib.error: it is no gzip.
+            zlib.error: the data is not gzip.
         """
         inflated = bytearray()
         while chunk and len(inflated) < room:

@@ -1,10 +1,10 @@
-"""A connection to a web server that a script chose: what that server may cost.
+"""Connects to a web server that a script chose, and bounds what its answer may cost.
 
-Lies below aiohttp's client: what arrives is counted and metered before it is parsed.
+A layer below aiohttp's client: octets are counted and metered before they are parsed.
 
-Rule 1: every octet counts, heads and the framing of chunks too; informational answers are few.
-Rule 2: little is parsed at once. What exceeds the first octets of an answer waits for its turn;
-turns go round the organisations, and take a part of the loop's time at most.
+Rule 1: every octet counts, also heads and chunk framing; informational answers are few.
+Rule 2: little is parsed at once. All but the first octets of an answer wait for a turn;
+organisations take turns, which use a bounded part of the loop's time.
 Rule 3: a connection that ends does so at once, whatever is still to be sent (`abort`).
 """
 
@@ -39,7 +39,7 @@ DIRECT_BYTES: Final = 16 << 10
 """Octets of an answer that are parsed as they arrive: those of most answers, in 2 ms at worst."""
 
 PARSED_BYTES: Final = 4 << 10
-"""Octets that are parsed before they are judged: some 240 informational answers."""
+"""Octets that are parsed between two checks of limits: some 240 informational answers."""
 
 TURN_BYTES: Final = 16 << 10
 
@@ -51,7 +51,7 @@ BUSY_MAX: Final = 0.25
 
 
 class Refused(aiohttp.ClientError):
-    """Too much has arrived; the text is for the script."""
+    """The answer exceeds a limit; the text is for the script."""
 
 
 class Share:
@@ -62,7 +62,7 @@ class Share:
 
 
 class ParsingTurns:
-    """Says which connection is parsed next, and when."""
+    """Decides which connection is parsed next, and when."""
 
     def __init__(self) -> None:
         self._waiting: dict[Share, deque[Connection]] = {}
@@ -86,10 +86,10 @@ class ParsingTurns:
         try:
             if connection.take_turn():
                 connections.append(connection)
-        finally:  # a fault with one connection ends the turns of no other
+        finally:  # an error with one connection must not end the turns of others
             if connections:
                 self._waiting[share] = connections  # behind those of the others
-            # Whoever reads what was parsed is awake before: that costs as much again.
+            # The reader of what was parsed runs before this, and costs as much again.
             asyncio.get_running_loop().call_soon(self._rest, began)
 
     def _rest(self, began: float) -> None:
@@ -140,7 +140,7 @@ class Connection(ResponseHandler):
         self.share.open -= 1
         self._later.clear()
         if self._refusal is not None:
-            self._parser = None  # which would call it an answer that ends too early
+            self._parser = None  # it would report an answer that ends too early
             exc = self._refusal
         super().connection_lost(exc)
 
@@ -151,7 +151,7 @@ class Connection(ResponseHandler):
         if self._refusal is not None or self.transport is None:
             return
         if self._parser is None or self._is_answered():
-            self.abort()  # nobody asked
+            self.abort()  # no request is open
             return
         direct = max(0, DIRECT_BYTES - self._arrived) if not self._later else 0
         self._arrived += len(data)
@@ -162,7 +162,7 @@ class Connection(ResponseHandler):
         self._parse(direct)
         self._hold()
 
-    # --- flow control: what waits here comes before what is still to be read
+    # --- flow control: octets that wait here are parsed before more are read
 
     def pause_reading(self) -> None:
         self._is_full = True
@@ -174,7 +174,7 @@ class Connection(ResponseHandler):
         self._hold()
 
     def _hold(self) -> None:
-        """Reads no more until what waits here was parsed."""
+        """Pauses reading until the octets that wait are parsed."""
         if not self._later or self.transport is None or self.transport.is_closing():
             return
         self.transport.pause_reading()
@@ -183,7 +183,7 @@ class Connection(ResponseHandler):
             self._turns.enter(self)
 
     def take_turn(self) -> bool:
-        """Parses some of what waits; True if there is more to parse."""
+        """Parses some octets that wait; returns True if more are left."""
         self._has_turn_to_come = False
         self._parse(TURN_BYTES)
         if self.transport is None or self.transport.is_closing() or self._is_full:
@@ -200,12 +200,12 @@ class Connection(ResponseHandler):
             del self._later[: len(part)]
             most -= len(part)
             super().data_received(part)
-            self._judge()
+            self._check_limits()
 
     # --- what has arrived
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Takes a head that was parsed."""
+        """Receives a parsed head."""
         self._messages += 1
         self._has_head = self._has_head or data[0].code >= 200
         super().feed_data(data, size)
@@ -213,7 +213,7 @@ class Connection(ResponseHandler):
     def _is_answered(self) -> bool:
         return self._has_head and (self._payload is None or self._payload.is_eof())
 
-    def _judge(self) -> None:
+    def _check_limits(self) -> None:
         if self._messages > INFORMATIONAL_MAX + 1:
             self._refuse(f"more than {INFORMATIONAL_MAX} informational answers")
         elif not self._has_head and self._arrived - len(self._later) > HEAD_MAX_BYTES:

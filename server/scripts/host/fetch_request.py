@@ -1,7 +1,7 @@
-"""A request that a script makes with `fetch`: read and checked, nothing is sent.
+"""Reads and checks a request that a script makes with `fetch`; sends nothing.
 
 Follows docs/scripts.md "Modules", and RFC 9110 sections 5 (fields) and 9 (methods).
-Rule: what is wrong is told in our words, as it goes to the script.
+Rule: an error has our text, as it goes to the script.
 """
 
 from typing import Annotated, Final
@@ -18,13 +18,13 @@ HEADERS_MAX: Final = 100
 _OURS: Final = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer")
 )
-"""Headers that say how a message is framed and to whom it goes: not a script's to set."""
+"""Headers of framing and routing, which scripts may not set."""
 
 _NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}\Z"
 
 
 class FetchError(Exception):
-    """Why there is no answer, as a script is told."""
+    """The request failed; the text is for the script."""
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ def read_request(payload: bytes) -> Request:
     """Reads a request.
 
     Raises:
-        FetchError: it is too large, or no request.
+        FetchError: it is too large or invalid.
     """
     if len(payload) > FETCH_REQUEST_MAX_BYTES:
         raise FetchError(
@@ -72,7 +72,7 @@ def url_of(text: str, *, base: URL | None = None) -> URL:
         base: the URL that a relative one is resolved against.
 
     Raises:
-        FetchError: it is no URL of http or https with a host.
+        FetchError: it is not a URL of http or https with a host.
     """
     try:
         url = URL(text)

@@ -1,9 +1,9 @@
-"""The worker processes: how many there are, which run has one, what ends one.
+"""Keeps the worker processes: starts them, lends them to actions, replaces and ends them.
 
-A run holds a slot, from its first action to its last, and for each action a process: the next one
-is given to another if that has a fresh context already. A process that is ended is replaced. Slots
-are more than cores: workers run at a lower priority than the service, and many only wait for an
-answer from the network. Which run has a slot is the affair of `turns`.
+A run holds a slot from its first action to its last, and a process for each action; its next action
+gets another process if that has a fresh context ready. There are more slots than cores: workers
+have a lower priority than the service, and many only wait for the network. `turns` decides which
+run gets a slot.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from server.scripts.protocol import CPU_MAX_S
 from server.scripts.triggers import Trigger
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
-"""A process that holds this much after a run is replaced: three times what it starts with."""
+"""Resident memory at which a process is replaced after a run: three times that at its start."""
 
 IDLE_MAX_S: Final = 10.0
-"""A process beyond the warm ones that was not needed for this long is ended."""
+"""Seconds after which an idle process beyond the warm ones is ended."""
 
 _WORKERS_PER_CORE: Final = 4
 
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 def default_workers() -> int:
-    """Returns how many processes there are at most where the options do not say it."""
+    """Returns the max number of processes if the options do not set it."""
     return _WORKERS_PER_CORE * _cores()
 
 
@@ -62,10 +62,10 @@ class Pool:
         self.kills = 0
 
     async def start(self) -> None:
-        """Starts the warm processes; those that start are used also if others do not.
+        """Starts the warm processes; keeps those that start also if others fail.
 
         Raises:
-            Unavailable: one of them cannot be started. Each later run tries again.
+            Unavailable: one of them cannot start. Each later run tries again.
         """
         started = await asyncio.gather(
             *(self._new() for _ in range(self._warm)), return_exceptions=True
@@ -75,21 +75,21 @@ class Pool:
             if isinstance(outcome, BaseException):
                 raise outcome
         log.info(
-            "scripts are run in processes of their own",
+            "script workers are ready",
             warm=self._warm,
             at_most=self._slots_max,
             protections=",".join(self._idle[0].protections),
         )
 
     async def close(self) -> None:
-        """Ends every process, and every run and wait with it."""
+        """Ends every process, every run and every wait."""
         self._is_closed = True
         if self._trimming is not None:
             self._trimming.cancel()
         self.turns.close()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        # Left in the set while they end: a run that gives one back meanwhile leaves it alone.
+        # They stay in the set while they end, so that a run that gives one back leaves it alone.
         await asyncio.gather(*(process.stop() for process in self._processes))
         self._processes.clear()
 
@@ -121,9 +121,9 @@ class Pool:
         return await self._new()
 
     def _best(self, trigger: Trigger) -> Process:
-        """The idle one that has the least to do before it can run an action of the trigger.
+        """Returns the idle process that can run an action of the trigger soonest.
 
-        Of equals the last, so that those that are not needed are seen to be idle.
+        Of equal ones the last used, so that processes beyond need stay idle and are ended.
         """
         fresh = [process for process in reversed(self._idle) if process.is_fresh]
         if not fresh:
@@ -141,7 +141,7 @@ class Pool:
             self._trim()
 
     def _trim(self) -> None:
-        """End what was idle for long beyond the warm ones, and look again while there are more."""
+        """Ends surplus processes that were idle for long; repeats while any is left."""
         loop = asyncio.get_running_loop()
         self._trimming = None
         while (
@@ -168,13 +168,13 @@ class Pool:
         try:
             try:
                 process = await Process.start(self._options, self._lost)
-            except EndedAtStart:  # whatever ended it, nothing was run: once more
+            except EndedAtStart:  # no action has run, so try once more
                 process = await Process.start(self._options, self._lost)
         except Unavailable:
             raise
         except Exception as error:
-            log.exception("starting a process for scripts failed; the next run tries again")
-            raise Unavailable(f"no process for scripts: {type(error).__name__}") from None
+            log.exception("script worker failed to start; the next run tries again")
+            raise Unavailable(f"script worker cannot start: {type(error).__name__}") from None
         finally:
             self._starting -= 1
         try:
@@ -187,16 +187,16 @@ class Pool:
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
-            raise Unavailable("the service stops")
+            raise Unavailable("the service is stopping")
 
     def _lost(self, process: Process) -> None:
-        """One has ended: if it was idle, nobody else is to find that out."""
+        """Replaces an idle process that exited, before a run needs it."""
         if process in self._idle and not self._is_closed:
             self._idle.remove(process)
             self._retire(process)
 
     def _retire(self, process: Process) -> None:
-        """Ends a process, and starts another instead if fewer than the warm ones are left."""
+        """Ends a process; starts another if fewer than the warm ones are left."""
         self._processes.discard(process)
         self._background(self._end(process))
         if len(self._processes) + self._starting < self._warm and not self._is_closed:
@@ -208,16 +208,16 @@ class Pool:
         code = await process.stop()
         if not was_alive:
             self.kills += 1
-            log.warning("a process for scripts ended", pid=process.pid, code=code)
+            log.warning("script worker exited", pid=process.pid, code=code)
 
     async def _replace(self) -> None:
         self._starting -= 1
         try:
             process = await self._new()
         except Unavailable as error:
-            # The next run starts one itself, or is told.
+            # The next run starts one itself, or fails.
             if not self._is_closed:
-                log.error("a process for scripts was not replaced", reason=str(error))
+                log.error("script worker was not replaced", reason=str(error))
             return
         if len(self._idle) < self._warm:
             self._idle.append(process)

@@ -1,8 +1,8 @@
-"""One worker process, as the service sees it: started, given a script, ended at its deadline.
+"""Controls one worker process: starts it, gives it an action, ends it at the deadline.
 
 Rule 1: it is started by exec, with no environment and no descriptor but its socket.
-Rule 2: what it sends is foreign: bounded and checked; what it must not send is its end.
-Rule 3: nothing waits for it without a deadline, and its death is an answer like any other.
+Rule 2: what it sends is untrusted: bounded and checked; an invalid frame ends it.
+Rule 3: every wait for it has a deadline, and its exit is a result like any other.
 """
 
 import asyncio
@@ -25,14 +25,15 @@ from server.scripts.host.effects import EffectError, TooMuch
 from server.scripts.protocol import FIRST_TRIGGER, FrameError, FrameKind, FrameReader, frame
 
 START_MAX_S: Final = 10.0
+"""Max seconds until a process that was started is ready."""
 
 REAP_MIN_S: Final = 0.001
 REAP_MAX_S: Final = 0.05
-"""Between two looks at a killed process. It is gone within some ms; a thread each, or a descriptor,
-would cost more."""
+"""Seconds between two polls of a killed process, which exits within some ms: a thread or a
+descriptor for each would cost more."""
 
 SENT_MAX_BYTES: Final = 8 << 20
-"""By a worker, in one action."""
+"""Max bytes that a worker sends in one action."""
 
 _BOOT: Final = (
     "import sys; sys.path += sys.argv[1:3]; "
@@ -44,11 +45,11 @@ _NO_ENVIRONMENT: Final[dict[str, str]] = {}
 
 
 class EndedAtStart(Unavailable):
-    """A process that was started but ended before it was ready."""
+    """The process exited before it was ready."""
 
 
 class EndKind(Enum):
-    """How an action ended, as far as its process goes."""
+    """Ways in which the process of an action can end it."""
 
     DONE = "done"
     TIMED_OUT = "timed out"
@@ -57,13 +58,13 @@ class EndKind(Enum):
 
 
 class WorkerReport(msgspec.Struct, frozen=True):
-    """What a worker says at the end of an action.
+    """A worker's report of the end of an action.
 
     Attributes:
-        text: String(what was thrown by the function); empty if nothing was.
-        stack: its stack, if it has one.
-        raised: text and stack of what ended the evaluation of the script.
-        found: of a check: there is a function of the name.
+        text: String(thrown value) of the function; empty if it threw nothing.
+        stack: stack of the thrown value, if it has one.
+        raised: text and stack of the error that ended the evaluation of the script.
+        found: of a check: the script has a function of the name.
     """
 
     text: str = ""
@@ -74,31 +75,31 @@ class WorkerReport(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ActionEnd:
-    """An action's end.
+    """The end of an action.
 
     Attributes:
-        evaluated: the script was; what came after was the function's.
-        done: what the worker said, if it could.
-        told: of a fault, what the script's author is to know.
+        evaluated: the script was evaluated, so that its function was called.
+        done: the worker's report; empty if it sent none.
+        reason: of a fault, for the author of the script.
     """
 
     end: EndKind
     evaluated: bool
     done: WorkerReport
-    told: str = ""
+    reason: str = ""
 
 
 class Visitor(Protocol):
-    """Takes what an action sends while it runs."""
+    """Receives what an action sends while it runs."""
 
     def effect(self, payload: bytes) -> None:
-        """Raises EffectError if it is none, TooMuch if it is one too many."""
+        """Raises EffectError if the effect is invalid, TooMuch if it is one too many."""
 
     def log(self, payload: bytes) -> None:
-        """Raises EffectError if it is none."""
+        """Raises EffectError if the line is invalid."""
 
     def fetch(self, payload: bytes) -> Awaitable[bytes]:
-        """The answer. Never fails: what goes wrong is told in the answer."""
+        """Returns the answer. Never fails: an error is part of the answer."""
 
 
 _decode_done: Final = msgspec.json.Decoder(WorkerReport).decode
@@ -125,24 +126,24 @@ class Process(asyncio.Protocol):
         self._is_ended = False
         self.protections: tuple[str, ...] = ()
         self.is_fresh = False
-        """It has a context at hand; a script given before that waits for one."""
+        """True if it has a fresh context; an action that comes earlier waits for one."""
         self.trigger = FIRST_TRIGGER
-        """Of its last action, and so of the context at hand; an action of another waits for one."""
+        """Trigger of its last action and of its fresh context; others wait for a new context."""
         self.used_at = loop.time()
         self.runs = 0
         self.busy_s = 0.0
 
     @classmethod
     async def start(cls, options: Options, lost: Callable[["Process"], None]) -> "Process":
-        """A process that is ready for a script.
+        """Starts a process and returns it when it is ready for a script.
 
         Args:
-            options: what it may use.
-            lost: called when it ends, whatever ended it.
+            options: its limits.
+            lost: called when it exits, for any reason.
 
         Raises:
-            EndedAtStart: it ended before it was ready.
-            Unavailable: it cannot be started, or does not become ready.
+            EndedAtStart: it exited before it was ready.
+            Unavailable: it cannot start, or is not ready in time.
         """
         ours, theirs = socket.socketpair()
         try:
@@ -158,18 +159,18 @@ class Process(asyncio.Protocol):
                 )
         except OSError as error:
             ours.close()
-            raise Unavailable(f"no process for scripts: {os.strerror(error.errno or 0)}") from error
+            raise Unavailable(
+                f"script worker cannot start: {os.strerror(error.errno or 0)}"
+            ) from error
         self = cls(child, lost)
         try:
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
             self.protections = await asyncio.wait_for(self._ready, START_MAX_S)
         except TimeoutError:
-            raise Unavailable(
-                f"a process for scripts is not ready after {START_MAX_S:g} s"
-            ) from None
+            raise Unavailable(f"script worker is not ready after {START_MAX_S:g} s") from None
         except FrameError as error:
-            raise EndedAtStart(f"a process for scripts did not start: {error}") from error
+            raise EndedAtStart(f"script worker did not start: {error}") from error
         finally:
             if self._transport is None:
                 ours.close()
@@ -186,7 +187,7 @@ class Process(asyncio.Protocol):
         return not self._is_ended and self._child.poll() is None
 
     def resident_bytes(self) -> int:
-        """Memory that it holds now; 0 where the system does not tell."""
+        """Returns its resident memory; 0 if the system does not report it."""
         if self._memory is None:
             return 0
         try:
@@ -196,7 +197,7 @@ class Process(asyncio.Protocol):
         return int(pages) * resource.getpagesize()
 
     async def run(self, payload: bytes, visitor: Visitor, *, timeout_ns: int) -> ActionEnd:
-        """Run one action to its end, or to its deadline, whichever comes first."""
+        """Runs one action to its end or its deadline."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._ended = loop.create_future()
@@ -216,7 +217,7 @@ class Process(asyncio.Protocol):
             return await self._ended
         finally:
             if not self._ended.done() or self._ended.cancelled():
-                self.kill()  # the caller went away
+                self.kill()  # the caller was cancelled
             self._timer.cancel()
             self._ended = self._visitor = None
             self.busy_s += loop.time() - started
@@ -226,12 +227,12 @@ class Process(asyncio.Protocol):
                 self._fetching = None
 
     def kill(self) -> None:
-        """End it now; `stop` waits for that."""
+        """Kills it; `stop` waits until it exited."""
         self._is_ended = True
         self._child.kill()
 
     async def stop(self) -> int:
-        """End it, and wait until it is gone; its exit code."""
+        """Kills it, waits until it exited, and returns its exit code."""
         self.kill()
         if self._transport is not None:
             self._transport.abort()
@@ -248,7 +249,7 @@ class Process(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._ready.done():
-            self._ready.set_exception(FrameError("it ended"))
+            self._ready.set_exception(FrameError("it exited"))
         self._finish(EndKind.DIED)
         self._lost(self)
 
@@ -260,7 +261,7 @@ class Process(asyncio.Protocol):
             for kind, payload in self._reader.feed(data):
                 self._take(kind, payload)
         except TooMuch as error:
-            self._finish(EndKind.FAULT, str(error))
+            self._finish(EndKind.FAULT, reason=str(error))
         except (FrameError, EffectError, msgspec.DecodeError, UnicodeDecodeError):
             self._finish(EndKind.FAULT)
 
@@ -272,7 +273,7 @@ class Process(asyncio.Protocol):
             return
         visitor, ended = self._visitor, self._ended
         if visitor is None or ended is None or ended.done() or self._fetching is not None:
-            raise FrameError(f"a frame {kind.name} that nobody waits for")
+            raise FrameError(f"a frame {kind.name} while no action runs")
         match kind:
             case FrameKind.EVALUATED if not self._evaluated and self._timer is not None:
                 self._evaluated = True
@@ -302,15 +303,15 @@ class Process(asyncio.Protocol):
         elif self.is_alive and self._transport is not None:
             self._transport.write(frame(FrameKind.ANSWER, fetched.result()))
 
-    def _finish(self, end: EndKind, told: str = "") -> None:
-        """End the action other than by its own word, and with it the process."""
+    def _finish(self, end: EndKind, *, reason: str = "") -> None:
+        """Ends the action and its process, without a report of the worker."""
         self.kill()
         if self._ended is not None and not self._ended.done():
-            self._ended.set_result(ActionEnd(end, self._evaluated, WorkerReport(), told))
+            self._ended.set_result(ActionEnd(end, self._evaluated, WorkerReport(), reason))
 
 
 def _memory_of(pid: int) -> int | None:
-    """What tells its memory, kept open: to open it for each action costs more than to read it."""
+    """Opens the file of a process's memory use; opening it for each action costs too much."""
     try:
         return os.open(f"/proc/{pid}/statm", os.O_RDONLY)
     except OSError:
@@ -320,7 +321,7 @@ def _memory_of(pid: int) -> int | None:
 def _command(options: Options) -> list[str]:
     engine = importlib.util.find_spec("_quickjs")
     if engine is None or engine.origin is None:
-        raise Unavailable("no engine for scripts: quickjs-ng is not installed")
+        raise Unavailable("quickjs-ng, the engine of scripts, is not installed")
     return [
         *(sys.executable, "-I", "-S", "-c", _BOOT),
         *(str(Path(__file__).parents[3]), str(Path(engine.origin).parent)),

@@ -1,15 +1,16 @@
-"""Slots for runs, shared by turns between organisations. Knows nothing of processes or scripts.
+"""Gives slots to runs; organisations take turns. Knows nothing of processes or scripts.
 
-Follows docs/execution.md "RunTrigger". A run that finds no slot waits, with what it needs kept in
-memory; so both the number of waiting runs and their bytes are bounded.
+Follows docs/execution.md "RunTrigger". A run without a slot waits, and its context and scripts
+stay in memory; so the number of waiting runs and their bytes are bounded.
 
-Rule 1: one organisation has at most half of the slots, of the places to wait and of their bytes.
-Rule 2: waiting organisations take turns, each one run in a round. One that comes while a round is
-under way has its turn in that round, however many runs of others wait. Runs of one organisation
-are served in order.
-Rule 3: too many, too much or too long is refused. A run that gave its slot away between two actions
-is not: it waits as the first of its organisation. What it keeps counts all the same.
-Rule 4: no operation goes through all runs or all organisations that wait.
+Rule 1: an organisation has at most half of the slots, of the places in the queue and of its bytes.
+Rule 2: waiting organisations take turns, one run each in a round. One that arrives during a round
+has its turn in that round, however many runs of others wait. Runs of one organisation are served
+in order.
+Rule 3: a run is refused if too many or too large ones wait, or if it waits too long. A run that
+gave its slot away between two actions is never refused: it waits as the first of its organisation.
+Its bytes still count.
+Rule 4: no operation visits all waiting runs or all waiting organisations.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ _Turn: TypeAlias = "asyncio.Future[None]"
 
 @dataclass(slots=True)
 class Slot:
-    """A run's place among those that run; without it while the run waits for its next turn."""
+    """The slot of a run; not held while the run waits for its next turn."""
 
     org_id: str
     size: int
@@ -47,10 +48,10 @@ class Turns:
         """Begins with all slots free.
 
         Args:
-            slots_max: runs at once.
-            queue_max: runs that wait; one more is refused.
-            timeout_s: a run that waited this long for its first action is refused.
-            waiting_max_bytes: of what waiting runs keep in memory.
+            slots_max: max runs at once.
+            queue_max: max runs that wait; one more is refused.
+            timeout_s: seconds after which a run that waits for its first action is refused.
+            waiting_max_bytes: max bytes that waiting runs keep in memory.
         """
         self._slots_max = slots_max
         self._queue_max = queue_max
@@ -66,7 +67,7 @@ class Turns:
         self._bytes = 0
         self._bytes_of: Counter[str] = Counter()
         self._round: OrderedDict[str, None] = OrderedDict()
-        """Waiting organisations that have yet to be served in this round."""
+        """Waiting organisations that were not served in this round."""
         self._next_round: OrderedDict[str, None] = OrderedDict()
         """Waiting organisations that were served in this round."""
         self._served: set[str] = set()
@@ -74,12 +75,12 @@ class Turns:
         self._is_closed = False
 
     def close(self) -> None:
-        """Refuses all runs from now on, also those that wait."""
+        """Refuses all runs from now on, including those that wait."""
         self._is_closed = True
         for turns in self._waiting.values():
             for turn in turns:
                 if not turn.done():
-                    turn.set_exception(Unavailable("the service stops"))
+                    turn.set_exception(Unavailable("the service is stopping"))
         self._waiting.clear()
         self._round.clear()
         self._next_round.clear()
@@ -89,12 +90,12 @@ class Turns:
         """Holds a slot for a run within the block.
 
         Args:
-            org_id: whose run it is.
+            org_id: organisation of the run.
             size: bytes that the run keeps in memory while it waits.
 
         Raises:
-            Overloaded: too many wait, too much, or this one did too long.
-            Unavailable: the service stops.
+            Overloaded: too many or too large runs wait, or this one waited too long.
+            Unavailable: the service is stopping.
         """
         self._refuse_when_closed()
         if self._has_room(org_id):  # and no run that waits could be served: see `_serve`
@@ -111,11 +112,11 @@ class Turns:
     async def pass_on(self, slot: Slot) -> None:
         """Gives the slot to another organisation that waits for one, then waits for the next turn.
 
-        Does nothing if no other organisation could use the slot. The run is not refused, as some of
-        its actions have run: it waits until its turn or its caller's end.
+        Does nothing if no other organisation could use the slot. The run is never refused, as some
+        of its actions have run: it waits for its turn, or until its caller is cancelled.
 
         Raises:
-            Unavailable: the service stops.
+            Unavailable: the service is stopping.
         """
         if not self._is_wanted(slot.org_id):
             return
@@ -134,7 +135,7 @@ class Turns:
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
-            raise Unavailable("the service stops")
+            raise Unavailable("the service is stopping")
 
     # --- waiting
 
@@ -160,10 +161,10 @@ class Turns:
 
     def _refuse_when_full(self, org_id: str, size: int) -> None:
         if self._waiting_count >= self._queue_max:
-            raise Overloaded(f"{self._waiting_count} runs wait already, which is the most")
+            raise Overloaded(f"{self._waiting_count} runs wait already, which is the limit")
         of_org = len(self._waiting.get(org_id, ()))
         if of_org >= self._org_queue_max:
-            raise Overloaded(f"{of_org} runs of the organisation wait already, which is the most")
+            raise Overloaded(f"{of_org} runs of the organisation wait already, which is the limit")
         if self._bytes + size > self._max_bytes:
             raise Overloaded(
                 f"the runs that wait keep {self._bytes} bytes, with {size} more than the"
@@ -176,7 +177,7 @@ class Turns:
             )
 
     def _queue(self, org_id: str, size: int, *, is_first: bool = False) -> _Turn:
-        """Returns what is done when the run's turn has come; `_free` its bytes then."""
+        """Queues a run; the future is done at its turn, and `_free` must release its bytes then."""
         self._bytes += size
         self._bytes_of[org_id] += size
         turn = asyncio.get_running_loop().create_future()
@@ -195,7 +196,7 @@ class Turns:
         _subtract(self._bytes_of, org_id, size)
 
     def _forget(self, org_id: str, turn: _Turn) -> None:
-        """Ends the wait of a run whose caller has left, or that waited too long."""
+        """Removes a run that was cancelled or waited too long."""
         if not turn.cancelled() and turn.exception() is None:
             self._leave(org_id)  # its turn came at the same moment
         elif turn in self._waiting.get(org_id, ()):
@@ -231,11 +232,11 @@ class Turns:
         self._serve()
 
     def _serve(self) -> None:
-        """Gives free slots away: afterwards no run waits that could have one."""
+        """Gives free slots to waiting runs until no run that waits could have one."""
         while self._taken < self._slots_max and (org_id := self._next()) is not None:
             turn = next(iter(self._waiting[org_id]))
             self._remove(org_id, turn)
-            if turn.done():  # it is cancelled or waited too long, and is to hear of it
+            if turn.done():  # cancelled or expired; its own task handles that
                 continue
             self._take(org_id)
             if org_id in self._waiting:
@@ -244,9 +245,9 @@ class Turns:
             turn.set_result(None)
 
     def _next(self) -> str | None:
-        """Returns the organisation whose turn it is; begins a round if this one has no turn left.
+        """Returns the organisation whose turn is next, in this round or the following one.
 
-        Few are passed over: no more than two or three can have their share of the slots.
+        Few are skipped: at most two or three organisations can have their share of the slots.
         """
         found = self._first(self._round)
         return self._first(self._next_round) if found is None else found
@@ -265,7 +266,7 @@ class Turns:
         )
 
     def _begin_round(self) -> None:
-        """Lets those that were served take turns again, behind those that still have theirs."""
+        """Begins a round: organisations that were served come after those that were not."""
         for org_id in reversed(self._round):  # few: all of them have their share of the slots
             self._next_round[org_id] = None
             self._next_round.move_to_end(org_id, last=False)

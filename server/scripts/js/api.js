@@ -1,18 +1,17 @@
-// Parts of `api`. What a script asks for goes to the host at once, so that it is
-// kept when the script is ended; whether it has an effect (a claim that is there already, an
-// attribute that was set) is decided there.
+// Defines what parts of `api` share. Each effect goes to the host at once, so that it counts also
+// if the script is ended. The host decides if it applies (a claim may exist, an attribute be set).
 //
-// Rule: what a script passes is converted here, and what has no conversion throws here.
+// Rule: arguments are converted here; one that cannot be converted throws here.
 
 const EFFECTS_MAX = 1048576;
-let asked = 0;
+let requested = 0;
 
 const effect = (json) => {
-  asked += json.length;
-  if (asked > EFFECTS_MAX) {
+  requested += json.length;
+  if (requested > EFFECTS_MAX) {
     throw new RangeError_(`the effects of an action are more than ${EFFECTS_MAX} characters`);
   }
-  tell("effect", json);
+  callHost("effect", json);
 };
 
 const bounded = (value) => {

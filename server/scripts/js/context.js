@@ -1,8 +1,8 @@
-// Parts of `ctx` that many triggers have, out of the JSON that the host hands over.
+// Makes parts of `ctx` that many triggers have, from the JSON of the host.
 //
-// The host has checked it: every key is there, in the order in which scripts see it. Each part
-// comes as text and is parsed when it is asked for, so what is read twice differs.
-// Rule: objects that are typed upstream take no new keys; maps and claims do.
+// The host has checked it: every key is present, in the order in which scripts see it. Each part
+// comes as text and is parsed on each access, so two reads give two objects.
+// Rule: objects that are typed in ZITADEL take no new keys; maps and claims do.
 
 const part = (name) => parse(setup.context[name]);
 
@@ -24,7 +24,7 @@ const userOf = (data) => {
   return typedSeal(data.creationDate === undefined ? data : withTimes(data, "creationDate", "changeDate"));
 };
 
-// The stored bytes as JSON if they are that, else as text.
+// Returns stored text as parsed JSON if it is valid, else as text.
 const storedValue = (stored) => {
   try {
     return parse(stored);
@@ -33,7 +33,7 @@ const storedValue = (stored) => {
   }
 };
 
-// A new list, of new entries.
+// Returns a new list of new entries.
 const metadataListOf = (data) => {
   const metadata = [];
   for (let index = 0; index < data.metadata.length; index++) {

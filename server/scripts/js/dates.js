@@ -1,6 +1,6 @@
-// The methods of a date, and Go's layouts for `format`. The first argument is the date.
+// Implements the methods of a date, and Go's layouts for `format`. The first argument is the date.
 //
-// Where Go takes a time, a Date and a text do as well, as they did in the old engine.
+// An argument that is a time in Go may be a Date or a text, as in ZITADEL's engine.
 
 const {
   method, slice, text, freeze, kindOf, isTime, time, timeText, ZERO, toISOString, BigInt_, Date_, Number_, RangeError_,
@@ -49,13 +49,13 @@ const order = (time, other) => {
   return Number_(difference > 0n) - Number_(difference < 0n);
 };
 
-// A time by a Date that has its seconds, and the digits of its nanoseconds.
+// Returns a time, from a Date with its seconds and the digits of its nanoseconds.
 const timeOf = (date, digits) => {
   const iso = isoString(date);
   if (iso.length !== 24) throw new RangeError_("a date that is not in the years 0 to 9999");
   return time(slice(iso, 0, 19) + fraction(".9", digits, 9) + "Z");
 };
-// As a parameter of an integer type has it.
+// Converts a value as Go's engine does for an integer parameter.
 const whole = (value) => Number_(value) - Number_(value) % 1 || 0;
 const added = (time, duration) => {
   const total = nanoseconds(time) + BigInt_(whole(duration));
@@ -71,7 +71,7 @@ const addedDate = (time, years, months, daysMore) => {
 const MONTHS = freeze(["January", "February", "March", "April", "May", "June", "July", "August",
   "September", "October", "November", "December"]);
 const DAYS = freeze(["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]);
-// Longest first where one begins as another.
+// Alternatives with a common beginning are sorted by length, longest first.
 const LAYOUT = /2006|January|Jan|Monday|Mon|MST|Z07:00|Z0700|-07:00|-0700|-07|002|01|02|_2|03|04|05|06|15|PM|pm|[.,]0+|[.,]9+|1|2|3|4|5/g;
 const exec = method(LAYOUT, "exec");
 const two = (value) => slice("0" + value, -2);
@@ -120,7 +120,7 @@ const formatted = (time, layout) => {
   return out + slice(layout, from);
 };
 
-// Of the nine digits so many, with what the token begins with before them; by nines without zeros behind.
+// Returns the first digits of a fraction after the token's separator; a token of nines drops zeros at the end.
 const fraction = (token, nine, count) => {
   let digits = slice(nine, 0, count);
   while (digits.length < count) digits += "0";

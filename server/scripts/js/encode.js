@@ -1,7 +1,7 @@
-// A value of a script as JSON: as Go writes what the old engine exports.
+// Encodes a value of a script as JSON, as Go writes what ZITADEL's engine exports.
 //
-// Here is what most scripts pass: texts, numbers, booleans, nothing, arrays, objects. The rest is in
-// `values`.
+// Handles what most scripts pass: strings, numbers, booleans, null, arrays, objects. `values` handles
+// the rest.
 
 const DEPTH_MAX = 100;
 let size;
@@ -18,16 +18,16 @@ const encode = (value) => {
   }
 };
 
-// As metadata keeps a value: JSON as Go writes it.
-const asStored = (value) => tell("escape", encode(value));
+// Returns a value as metadata stores it.
+const asStored = (value) => callHost("escape", encode(value));
 
-// The error is made by `encode`, as a stack that begins deep in a value does not reach the script.
+// `encode` makes the error: a stack that begins deep in a value would not reach the script.
 const refuse = (Type, message) => {
   unfit = () => new Type(message);
   throw unfit;
 };
 
-// Everything is counted as it is made: what stands in a value many times is encoded as often.
+// Counts all output: an object that occurs many times in a value is encoded each time.
 const counted = (json, length = json.length) => {
   size += length;
   if (size > TEXT_MAX) refuse(RangeError_, `a value of more than ${TEXT_MAX} characters`);

@@ -1,4 +1,4 @@
-// What expressions of a script are, and which functions it has: for the text of a failure.
+// Returns types of expressions and names of functions of a script, for the text of a failure.
 
 const { contextOf, apiOf, evaluate, keys, list, push, quoted, parse } = names;
 

@@ -1,6 +1,6 @@
 // Trigger 1/1: after a login by a provider.
 
-// What a provider says has methods too; where their answer stands differs from provider to provider.
+// The methods of `providerInfo`; the member that each reads differs between providers.
 const startsWith = method(String.prototype, "startsWith");
 const PROVIDER_METHODS = freeze({
   getID: ["subject", "iD", "id", "sub"],

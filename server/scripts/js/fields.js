@@ -1,4 +1,4 @@
-// The setters of a user's fields, and the list of its metadata.
+// Defines the setters of a user's fields, and the list of its metadata.
 
 const flag = (value) => !!value;
 
@@ -27,7 +27,7 @@ const addSetters = (api, fields) => {
   }
 };
 
-// Entries of the list, and what the host was told of each: a script that moves an entry passes it again.
+// Entries of the list, with what was sent to the host: a script that moves an entry passes it again.
 const kept = new WeakMap();
 const keptAs = method(WeakMap.prototype, "get");
 const keep = method(WeakMap.prototype, "set");
@@ -39,7 +39,7 @@ const newEntry = (key, value, stored) => {
   return { json, value: entry };
 };
 
-// Of {key, value}: the value as JSON, whatever it is.
+// Converts {key, value}; any value is stored as JSON.
 const metadataEntry = (given) => {
   const json = keptAs(kept, objectOf(given, "metadata"));
   if (json !== undefined) return { json, value: given };
@@ -52,8 +52,8 @@ const raw = lazily("raw", () => ({
 }));
 
 const addMetadata = (api) => {
-  const told = each(setup.metadata, (entry) => newEntry(entry.key, entry.value, entry.stored).value);
-  const metadata = listOfApi("metadata", "entry", told, metadataEntry);
+  const entries = each(setup.metadata, (entry) => newEntry(entry.key, entry.value, entry.stored).value);
+  const metadata = listOfApi("metadata", "entry", entries, metadataEntry);
   const append = (given) => { metadata[metadata.length] = given; };
   api.metadata = metadata;
   api.v1 = {

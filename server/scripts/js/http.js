@@ -1,9 +1,9 @@
-// zitadel/http: `fetch`, synchronous; the request is made by the service.
+// Defines zitadel/http: `fetch`, synchronous; the service makes the request.
 //
-// Rule: what the host answers is a value; if it is an error it is thrown here.
+// Rule: the host answers with a value; an error is thrown here.
 
 const {
-  method, keys, isArray, stringify, parse, wellFormed, push, list, quoted, kindOf, tell, refusal, TypeError_, String_,
+  method, keys, isArray, stringify, parse, wellFormed, push, list, quoted, kindOf, callHost, refusal, TypeError_, String_,
 } = names;
 
 const split = method("", "split");
@@ -16,7 +16,7 @@ const fetch = (...values) => {
   const options = values[1];
   if (typeof url !== "string") throw new TypeError_(`url: expected a string, got ${kindOf(url)}`);
   const request = `{"url":${quoted(url)}${options === undefined || options === null ? "" : optionsOf(options)}}`;
-  const answer = parse(tell("fetch", request));
+  const answer = parse(callHost("fetch", request));
   if (answer.error !== undefined) throw refusal(answer.error);
   const { status, headers, body } = answer;
   return {

@@ -1,10 +1,10 @@
-// What is kept of the language before any script can change it, and how values leave the script.
+// Saves parts of the language before a script can change them, and sends values to the host.
 //
-// Rule 1: after the script has run, only what is named here is called: never a method of a value.
-// Rule 2: what goes to the host is JSON text that no toJSON, getter on a prototype or lone
-// surrogate can reach: built here, by hand.
-// Rule 3: no code of a script runs while `tell` is on the stack: Error.prepareStackTrace has the
-// functions that are there.
+// Rule 1: after the script has run, only names of this file are called, never a method of a value.
+// Rule 2: the host gets JSON text that is built here by hand, so that no toJSON, getter of a
+// prototype or lone surrogate changes it.
+// Rule 3: no code of a script runs while `callHost` is on the stack: Error.prepareStackTrace sees
+// the functions of the stack.
 
 const { host } = globalThis;
 delete globalThis.host;
@@ -15,7 +15,7 @@ const { isArray } = Array;
 const { stringify, parse } = JSON;
 const { isFinite } = Number;
 const { Error: Error_, TypeError: TypeError_, RangeError: RangeError_, Number: Number_, String: String_ } = globalThis;
-// Also a script's own classes have these names, or the texts of dates are made shorter by it.
+// A script may have classes of these names, or replace toISOString.
 const { BigInt: BigInt_, Date: Date_, Map: Map_, Set: Set_, Symbol: Symbol_, Uint8Array: Uint8Array_ } = globalThis;
 const { toISOString } = Date.prototype;
 
@@ -38,27 +38,27 @@ const push = (array, value) => {
   });
 };
 
-// Objects made of the context: as a claim they have the names that they have in Go.
+// Objects of the context; encoded into a claim they have their names in Go.
 const typed = new WeakSet();
 const typedSeal = (object) => {
   weakAdd(typed, object);
   return seal(object);
 };
 
-// What the host refuses: an Error whose text is the bare message.
+// Returns an Error whose text is the message alone.
 const refusal = (message) => {
   const error = new Error_(message);
   defineProperty(error, "name", { __proto__: null, value: "" });
   return error;
 };
 
-// A long text may be held in pieces, which the host does not understand: in one piece.
+// Joins a long text, which the engine may hold in pieces that the host cannot read.
 const whole = (value) => (value.length < 256 ? value : join([value], ""));
-const tell = (kind, message) => host(kind, whole(message));
+const callHost = (kind, message) => host(kind, whole(message));
 
-// A part that few scripts need is compiled when it is first asked for, and not before: every context
-// pays for what it compiles. It has the script side's own names by the object that is given to it. Of the
-// language it has no other constructor; their methods it takes then, as no script gives them another sense.
+// Compiles a part that few scripts need at its first use, as every context pays for what it compiles.
+// The part gets our own names by an object. It has no other constructors of the language; it takes
+// their methods at that time.
 const evaluate = globalThis.eval;
 const lazily = (name, names) => {
   let made;
@@ -67,7 +67,7 @@ const lazily = (name, names) => {
 
 const kindOf = (value) => (value === null ? "null" : isArray(value) ? "array" : typeof value);
 
-// As a parameter of type string has it.
+// Converts a value as Go's engine does for a string parameter.
 const text = (value) => (value === undefined || value === null ? "" : wellFormed(String_(value)));
 
 const quoted = (value) => stringify(wellFormed(value));
@@ -75,7 +75,7 @@ const quoted = (value) => stringify(wellFormed(value));
 const list = (parts, open, close) => open + join(parts, ",") + close;
 
 const names = () => ({
-  method, keys, freeze, isArray, stringify, parse, wellFormed, slice, push, list, quoted, text, kindOf, tell, refusal,
+  method, keys, freeze, isArray, stringify, parse, wellFormed, slice, push, list, quoted, text, kindOf, callHost, refusal,
   isTime, time, timeText, ZERO, toISOString, BigInt_, Date_, Number_, RangeError_, String_, Symbol_, TypeError_,
 });
 const logs = lazily("log", names);
@@ -100,15 +100,15 @@ defineProperty(globalThis, "require", {
   __proto__: null, value: require, writable: true, enumerable: false, configurable: true,
 });
 
-// Made when a script asks for it; one that has its own `console` keeps that.
+// Made at the first access; a script may define its own `console`.
 defineProperty(globalThis, "console", {
   __proto__: null, configurable: true,
   get: () => require("console"),
   set: (value) => defineProperty(globalThis, "console", { __proto__: null, value, writable: true, configurable: true }),
 });
 
-// A frame of a stack tells its name and place, but not its function: those of this side are on the
-// stack whenever a getter of a script is called. V8 does the same for functions in strict mode.
+// A frame of a stack gives its name and place, but not its function: functions of this file are on
+// the stack when a getter of a script is called. V8 hides functions in strict mode alike.
 Error_.prepareStackTrace = (_error, sites) => sites;
 defineProperty(Reflect.getPrototypeOf(new Error_().stack[0]), "getFunction", {
   __proto__: null, value: () => undefined, writable: true, enumerable: false, configurable: true,

@@ -1,4 +1,4 @@
-// The deprecated lists of `api`: arrays whose changes go to the host.
+// Makes the deprecated lists of `api`: arrays whose changes go to the host.
 
 const { isInteger } = Number;
 const { trunc } = Math;
@@ -30,7 +30,7 @@ const listOfApi = (name, op, entries, read) => {
   return new Proxy_(entries, { __proto__: null, set, defineProperty: () => false });
 };
 const Proxy_ = Proxy;
-// Own, whatever stands on the prototype.
+// Defines own members, whatever the prototype has.
 const setOwn = (array, key, value) =>
   defineOwn(array, key, key === "length" ? { __proto__: null, value } : { __proto__: null, ...WRITABLE, value });
 const defineOwn = Reflect.defineProperty;

@@ -1,6 +1,6 @@
-// zitadel/log, console (also the global) and util: lines to the log of the action.
+// Defines zitadel/log, console (also the global) and util, which write to the log of the action.
 
-const { stringify, slice, quoted, tell, Number_, String_ } = names;
+const { stringify, slice, quoted, callHost, Number_, String_ } = names;
 
 const LOGS_MAX = 65536;
 const LINE_MAX = 4096;
@@ -11,13 +11,13 @@ const note = (level, message) => {
   if (logged > LOGS_MAX) return;
   const line = message.length > LINE_MAX ? slice(message, 0, LINE_MAX) + "…" : message;
   logged += line.length + LINE_COSTS;
-  tell("log", `{"level":"${level}","text":${quoted(line)}}`);
+  callHost("log", `{"level":"${level}","text":${quoted(line)}}`);
   if (logged > LOGS_MAX) {
-    tell("log", '{"level":"warn","text":"what the action logs from here on is left out"}');
+    callHost("log", '{"level":"warn","text":"what the action logs from here on is left out"}');
   }
 };
 
-// As util.format of the old engine: %s %d %j %%; the rest with spaces between.
+// Formats as util.format of ZITADEL's engine: %s %d %j %%; other values follow, with spaces between.
 const format = (values) => {
   if (values.length === 0) return "";
   const layout = String_(values[0]);

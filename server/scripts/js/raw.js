@@ -1,4 +1,4 @@
-// appendMetadataRaw: octets as they are, instead of JSON.
+// Defines appendMetadataRaw, which stores octets as they are, not JSON.
 
 const {
   apply, push, list, isArray, two, newEntry, bounded, getOwnPropertyDescriptor, getPrototypeOf, isInteger, refusal,

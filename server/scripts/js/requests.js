@@ -1,4 +1,4 @@
-// Parts of `ctx` that tell of a login: its request, the browser's, the external user.
+// Makes the parts of `ctx` about a login: its request, the HTTP request, the external user.
 
 const externalUserOf = (data) => {
   typedSeal(data.human);

@@ -1,7 +1,7 @@
-// What the host calls: prepareLog, begin, isFunction, call, verdict, explain. Answers are JSON text, or nothing. A
-// function comes as one that returns it, as not all values can pass through the host.
+// Defines the commands of the host: prepareLog, begin, isFunction, call, verdict, explain. They return JSON text or
+// undefined. The host passes a function as one that returns it, as it cannot hold all values.
 //
-// `contextOf` and `apiOf` are the trigger's: one of the files before this one.
+// `contextOf` and `apiOf` come from the trigger's file, which stands before this one.
 
 const ERROR_MAX = 4096;
 let result;
@@ -22,7 +22,7 @@ const stackOf = (error) => {
   }
 };
 
-// A stack without a frame: nothing was thrown, so that the host looks for no `throw`.
+// A stack without a frame: nothing was thrown, so the host searches for no `throw`.
 const NO_PLACE = "-";
 const failure = (message, stack) => whole(`{"text":${quoted(message)},"stack":${quoted(stack)}}`);
 

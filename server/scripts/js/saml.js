@@ -10,7 +10,7 @@ const contextOf = () => ({
   },
 });
 
-// In this flow metadata is read on each call: what was just set is there.
+// In this flow each call reads metadata again, with what was just set.
 const writtenMetadata = () => {
   const data = part("userMetadata");
   const names = keys(written);

@@ -1,7 +1,7 @@
-// Dates of the context: not Date, but Go's time, by the lower-cased names of its methods.
+// Defines dates of the context: Go's time, not Date, with Go's method names in lower camel case.
 //
-// They convert to the text that Go prints, and to RFC 3339 in JSON. Beyond Go's they compare and
-// subtract as numbers, and have getTime and toISOString, as scripts for other engines expect.
+// They convert to the text that Go prints, and to RFC 3339 in JSON. They also compare and subtract
+// as numbers, and have getTime and toISOString, which scripts for other engines expect.
 
 const ZERO = "0001-01-01T00:00:00Z";
 

@@ -1,4 +1,4 @@
-// Parts of `ctx` and `api` about a user's grants and metadata, in flows 2 and 4.
+// Makes the parts of `ctx` and `api` about a user's grants and metadata, in flows 2 and 4.
 
 const grantsOf = (data) => {
   if (data === null) return null;
@@ -11,7 +11,7 @@ const grantsOf = (data) => {
   return typedSeal(withTimes(data, "timestamp"));
 };
 
-// What this action set, by key, as it is stored.
+// Metadata that this action set, by key, as stored.
 const written = { __proto__: null };
 
 const setMetadata = (...values) => {

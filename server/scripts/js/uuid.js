@@ -1,19 +1,19 @@
-// zitadel/uuid: RFC 9562, versions 1, 3, 4 and 5; made by the host.
+// Defines zitadel/uuid (RFC 9562, versions 1, 3, 4 and 5); the host makes the UUIDs.
 
-const { slice, wellFormed, text, tell, refusal, String_ } = names;
+const { slice, wellFormed, text, callHost, refusal, String_ } = names;
 
 const namespace = (digit) => `6ba7b81${digit}-9dad-11d1-80b4-00c04fd430c8`;
 
 const without = (kind) => (...values) => {
   if (values.length !== 0) throw refusal("invalid arg count");
-  return tell(kind, "");
+  return callHost(kind, "");
 };
 
 const ofName = (kind) => (...values) => {
   if (values.length !== 2) throw refusal("invalid arg count");
   const space = wellFormed(String_(values[0]));
   const name = text(values[1]);
-  const made = space.length === 36 ? tell(kind, space + name) : "";
+  const made = space.length === 36 ? callHost(kind, space + name) : "";
   if (!made) throw refusal(`invalid namespace: ${slice(space, 0, 40)}`);
   return made;
 };

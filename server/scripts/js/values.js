@@ -1,8 +1,8 @@
-// What `encode` makes of values that few scripts pass.
+// Encodes values that few scripts pass.
 //
 // Keys are sorted; dates are RFC 3339, octets base64, a Map is pairs, a Set an array, RegExp, Error
-// and Promise are {}. Functions, NaN and Infinity have no form.
-// Dates, maps, sets and boxed values are known by what their methods say, not by their prototype.
+// and Promise are {}. Functions, NaN and Infinity throw.
+// Dates, maps, sets and boxed values are recognised by calling their methods, not by their prototype.
 
 const {
   apply, method, slice, weakHas, typed, isTime, timeText, toISOString, keys, push, quoted, counted, listed,
@@ -73,7 +73,7 @@ const encodeBuiltIn = (value, depth) => {
   return boxed === undefined ? undefined : encodeAt(boxed, depth);
 };
 
-// Of an object of the context the names are those that it has in Go, in their order.
+// An object of the context has its names in Go, in their order.
 const encodeTyped = (value, depth) => {
   const names = keys(value);
   const shown = [];

@@ -1,11 +1,11 @@
-"""Which call of a script failed with "not a function", which is all that the engine says.
+"""Finds the call that failed with "not a function", which is all that the engine reports.
 
-The engine gives a line and an octet of it: those of the last name that it read before the call.
+The engine gives line and octet of the last name that it read before the call.
 That is the member itself (`api.v1.user.missing('k')`), or a name in the arguments of the call
 (`api.missing('k', ctx.v1.user)`), so that there may be more than one candidate.
 
 Rule 1: no I/O, and few imports: the worker has this module.
-Rule 2: reads a source once; where it cannot be sure, it finds nothing.
+Rule 2: reads a source once; if it cannot be sure, it finds nothing.
 """
 
 import re
@@ -13,13 +13,13 @@ from bisect import bisect_right
 from typing import Final
 
 SOURCE_MAX: Final = 1 << 16
-"""Max characters of a source that is read; of a longer one nothing is said."""
+"""Max characters of a source that is read; in a longer one nothing is found."""
 
 CALLEE_MAX: Final = 80
 """Max characters of a callee that is named."""
 
 ENCLOSING_MAX: Final = 8
-"""Max calls around a place that are looked at."""
+"""Max calls around a place that are examined."""
 
 _TOKEN: Final = re.compile(
     r"""\s+|//[^\n]*|/\*.*?(?:\*/|\Z)"""
@@ -27,7 +27,7 @@ _TOKEN: Final = re.compile(
     r"""|[\w$#]+|\?\.(?!\d)|=>|.)""",
     re.DOTALL,
 )
-# Bounded, so that what does not end is not read again and again.
+# Bounded, so that an unterminated pattern is not read again and again.
 _PATTERN: Final = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n]){0,80}\]|[^/\\\[\n]){1,400}/\w*")
 _NAME: Final = re.compile(r"[^\W\d][\w$]*|[$#][\w$]*")
 _FRAME: Final = re.compile(r" +at (?:.{1,200} \()?<input>:(\d{1,9}):(\d{1,9})\)?(?:\n|\Z)")
@@ -42,7 +42,7 @@ _WORDS: Final = frozenset(
         " typeof var void while with yield",
     )
 )
-"""Words that are read as no name, and are not called."""
+"""Words that are neither names nor callees."""
 
 
 def place_of(stack: str) -> tuple[int, int] | None:

@@ -1,10 +1,10 @@
-"""Take from this process, for good, what running a script does not need.
+"""Takes from this process, for good, what running a script does not need.
 
 Follows setrlimit(2), prctl(2), seccomp(2), linux/filter.h and linux/audit.h.
 
-Rule 1: nothing here needs privileges, and nothing can be undone by what runs afterwards.
-Rule 2: what the system cannot do is left out and told, never an error: who starts this process
-decides whether what holds is enough.
+Rule 1: nothing here needs privileges, and later code cannot undo it.
+Rule 2: a protection that the system lacks is left out and reported, never an error: the service
+decides if the active ones are enough.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from typing import Final
 from server.scripts.protocol import CPU_MAX_S
 
 NICE: Final = 5
-"""Scripts yield to the service when both want a core."""
+"""Niceness of a worker: scripts yield to the service when both want a core."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_SECCOMP: Final = 22
@@ -45,8 +45,8 @@ class _Machine:
     Attributes:
         audit: AUDIT_ARCH_*.
         mapping: mmap and mprotect, allowed unless the memory is to be executed.
-        allowed: what Python and the engine ask for once all is loaded: octets from and to what is
-            open, memory, time, random octets, signals to return from, an end.
+        allowed: calls that Python and the engine need once all is loaded: read and write, memory,
+            time, random octets, return from signals, exit.
     """
 
     audit: int
@@ -107,7 +107,7 @@ _MACHINES: Final = {
 
 
 def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
-    """Give up what can be given up; yields the name of each protection that holds.
+    """Applies each protection that the system has, and yields its name.
 
     rlimits: address space, CPU time, no file of any size, no further descriptor, no process, no
     core. parent_death: the kernel kills this process when its parent ends. no_new_privs: nothing
@@ -137,7 +137,7 @@ def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
     prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
     if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0:
         if os.getppid() != parent:
-            sys.exit(0)  # it ended before it could be watched
+            sys.exit(0)  # the parent exited before it could be watched
         yield "parent_death"
     if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         yield "no_new_privs"
@@ -154,7 +154,7 @@ def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
 
 
 def _program(machine: _Machine) -> Iterator[bytes]:
-    """The filter, as classic BPF over struct seccomp_data; jumps count instructions ahead."""
+    """Yields a filter in classic BPF over struct seccomp_data; jumps count instructions ahead."""
 
     def instruction(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
         return struct.pack("=HBBI", code, if_so, if_not, value)

@@ -1,7 +1,7 @@
-"""What the text of a failure says beyond the words of the engine: names that the script has.
+"""Adds names of the script to the engine's text of a failure.
 
 Rule 1: no I/O, and few imports: the worker has this module.
-Rule 2: only adds to a text; where it is not sure of a name, the text stays as it is.
+Rule 2: only adds to a text; if it is not sure of a name, the text stays.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Final, TypeAlias
 from server.scripts.sandbox.callees import SOURCE_MAX, callees, place_of
 
 Ask: TypeAlias = Callable[[str], str]
-"""Asks `js/explain.js`."""
+"""Calls `js/explain.js`."""
 
 NO_PLACE: Final = "-"
-"""Stack of what no script has thrown, as `js/run.js` has it."""
+"""Stack of a failure that no script has thrown, as in `js/run.js`."""
 
 NOT_FOUND: Final = "function not found"
 NOT_A_FUNCTION: Final = "TypeError: not a function"
@@ -34,7 +34,7 @@ _CHAIN: Final = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*", re.ASC
 
 
 def of_call(text: str, stack: str, name: str, source: str, ask: Ask) -> str:
-    """Returns the text of what was thrown, or of why the function could not be called."""
+    """Returns the text of a thrown value, or of why the function could not be called."""
     if text == NOT_FOUND and stack == NO_PLACE:
         return f"{text}: expected {_quoted(name)}, {_found(source, ask)}"
     if text == NOT_A_FUNCTION and (place := place_of(stack)):
@@ -45,7 +45,7 @@ def of_call(text: str, stack: str, name: str, source: str, ask: Ask) -> str:
 
 
 def of_result(text: str, name: str) -> str:
-    """Returns the text about what the function returned."""
+    """Returns the text about the result of the function."""
     if text != A_PROMISE:
         return text
     return f"{text}: {_quoted(name)} is async or returns a promise, and nothing awaits it"
@@ -63,12 +63,12 @@ def _found(source: str, ask: Ask) -> str:
 
 
 def _candidates(found: list[str], name: str, source: str, ask: Ask) -> list[str]:
-    """Returns those callees that may be no function, as far as can be told from outside."""
+    """Returns the callees that may not be a function, as far as is visible from outside."""
     parameters = _parameters(name, source)
     chains = [callee for callee in found if _CHAIN.fullmatch(callee)]
     types = dict(zip(chains, _answer(ask, ",".join(parameters), chains)[0], strict=True))
     left = [callee for callee in found if types.get(callee) != "function"]
-    # What `ctx` and `api` have is certain; a variable of a function is not seen from outside.
+    # Members of `ctx` and `api` are certain; a function's variables are not visible from outside.
     certain = [
         callee for callee in left if types.get(callee) and callee.split(".")[0] in parameters
     ]
@@ -76,7 +76,7 @@ def _candidates(found: list[str], name: str, source: str, ask: Ask) -> list[str]
 
 
 def _parameters(name: str, source: str) -> list[str]:
-    """Returns the names that the script has for `ctx` and `api`."""
+    """Returns the script's names of `ctx` and `api`."""
     found = re.search(_PARAMETERS.format(re.escape(name)), source[:SOURCE_MAX])
     names = [each.strip() for each in found[1].split(",")] if found else ["ctx", "api"]
     is_fit = all(each.isascii() and each.isidentifier() for each in names)

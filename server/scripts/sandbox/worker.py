@@ -1,12 +1,12 @@
-"""The other process: runs one script after the other, each in a fresh context of the engine.
+"""Runs one script after the other in a worker process, each in a fresh context of the engine.
 
-Started by `process` as `python -I -S -c …`: without site packages, environment or descriptors but
-the socket that is its standard input.
+`host/process.py` starts it as `python -I -S -c …`, without site packages or environment, and with
+no descriptor but the socket that is its standard input.
 
-Rule 1: imports are few and all made before `confine`.
-Rule 2: nothing a script does makes an exception out of `host` (this engine answers one with a
-SystemError): what goes wrong there is a value, which the script's side throws.
-Rule 3: nobody believes this process: what it sends is judged by the service.
+Rule 1: imports are few, and all are made before `confine`.
+Rule 2: `_host` never raises (the engine turns an exception into a SystemError): an error is a
+value, which the files of `js` throw.
+Rule 3: the service trusts nothing that this process sends, and checks all of it.
 """
 
 import contextlib
@@ -37,6 +37,7 @@ from server.scripts.sandbox.confine import confine
 from server.scripts.triggers import Trigger
 
 STACK_MAX_BYTES: Final = 1 << 20
+"""Max bytes of the engine's stack."""
 
 _LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
 _CREATED: Final = ("requests", "api", "lists", "created")
@@ -55,29 +56,29 @@ PARTS: Final[Mapping[Trigger, tuple[str, ...]]] = {
 """The files of `js/` that make `ctx` and `api` of each trigger."""
 
 _LEADING: Final = "\n" * (SHIM_LINE - 1)
-"""Before our parts. What follows is `0,function…`, as the engine would read all that stands in
-parentheses twice, to see whether an arrow comes after."""
+"""Stands before our files. They begin with `0,function…`: the engine would read code in parentheses
+twice, in search of an arrow after them."""
 
 _ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-"""In JSON as Go writes it. There they stand in texts only."""
+"""Characters that Go escapes in JSON, where they are in strings only."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _FromEngine: TypeAlias = Any
-"""A context, a function or a value: the engine has no types for them."""
+"""A context, a function or a value of the engine, which has no types for them."""
 
 _Shim: TypeAlias = Callable[..., Any]
 
 
 def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
-    """Serve until the socket is closed."""
+    """Serves until the socket is closed."""
     files = {path.stem: _bare(path) for path in (Path(__file__).parents[1] / "js").glob("*.js")}
     protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
     ScriptWorker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
 
 
 def _bare(path: Path) -> str:
-    """A file in one line, without its comments, which stand in lines of their own."""
+    """Returns a file as one line, without comments, which have lines of their own."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return " ".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
@@ -87,7 +88,7 @@ class ScriptWorker:
         self._files = files
         self._heap_max_bytes = heap_max_bytes
         self._reader = FrameReader(size_max=RUN_MAX_BYTES)
-        self._logs = False  # the last script did
+        self._logs = False  # True if the last script logged
 
     def send(self, kind: FrameKind, payload: bytes) -> None:
         data = memoryview(frame(kind, payload))
@@ -95,7 +96,7 @@ class ScriptWorker:
             data = data[os.write(0, data) :]
 
     def serve(self, protections: bytes) -> None:
-        """One action after the other; the next is likely to need what the last one did."""
+        """Runs actions one after the other; the next is likely of the same trigger."""
         parts = PARTS[FIRST_TRIGGER]
         while True:
             context, shim = self._fresh(parts)
@@ -114,16 +115,16 @@ class ScriptWorker:
             del context, shim
 
     def _receive(self) -> tuple[FrameKind, bytes]:
-        """The next frame; ends the process when there is none to come."""
+        """Returns the next frame; ends the process when the socket is closed."""
         while True:
             data = os.read(0, 1 << 16)
             if not data:
-                os._exit(0)  # not an exception: it may be the engine that asks (rule 2)
+                os._exit(0)  # not an exception: the engine may be the caller (rule 2)
             for found in self._reader.feed(data):
                 return found
 
     def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
-        """A context that has seen no script, with our part in it."""
+        """Returns a context that has run no script, with our files in it."""
         code = " ".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
         context = _quickjs.Context()
         context.set_memory_limit(self._heap_max_bytes)
@@ -135,7 +136,7 @@ class ScriptWorker:
         return context, shim
 
     def _host(self, kind: str, text: str) -> str | None:
-        """What the script side asks of this process: never raises (rule 2), or all ends."""
+        """Answers a call of the files of `js`; never raises (rule 2)."""
         if kind == "effect":
             self.send(FrameKind.EFFECT, text.encode())
         elif kind == "log":
@@ -157,12 +158,12 @@ class ScriptWorker:
     def _run(
         self, context: _FromEngine, shim: _Shim, flags: str, setup: str, name: str, source: str
     ) -> dict[str, Any]:
-        """How it ended: nothing said is success."""
+        """Runs an action; returns its report, which is empty on success."""
         try:
             shim("begin", setup)
             if "\0" in source:
                 raise _quickjs.JSException("SyntaxError: a NUL character\n")
-            with contextlib.suppress(TypeError, ValueError):  # its last value has no form here
+            with contextlib.suppress(TypeError, ValueError):  # its last value does not convert
                 context.eval(source)
             _finish_jobs(context)
             self.send(FrameKind.EVALUATED, b"")
@@ -173,7 +174,7 @@ class ScriptWorker:
             _finish_jobs(context)
             return _outcome(shim, failure, name, source)
         except _quickjs.JSException as error:
-            # Of the script while it is evaluated; or of our part, for want of memory or stack.
+            # From evaluating the script; or from our files, if memory or stack ran out.
             text, line_break, stack = str(error)[:8192].partition("\n")
             return {"raised": _explained(shim, text, stack, name, source) + line_break + stack}
         except MemoryError:
@@ -181,20 +182,20 @@ class ScriptWorker:
 
 
 def _outcome(shim: _Shim, failure: str | None, name: str, source: str) -> dict[str, Any]:
-    """Returns why the call failed, or what is wrong with its result; nothing if neither is."""
+    """Returns why the call failed or its result is invalid; empty if neither."""
     if failure:
-        told: dict[str, str] = json.loads(failure)
-        text = _explained(shim, told["text"], told["stack"], name, source)
+        report: dict[str, str] = json.loads(failure)
+        text = _explained(shim, report["text"], report["stack"], name, source)
     elif verdict := shim("verdict"):
-        told = json.loads(verdict)
-        text = explanations.of_result(told["text"], name)
+        report = json.loads(verdict)
+        text = explanations.of_result(report["text"], name)
     else:
         return {}
-    return told | {"text": text}
+    return report | {"text": text}
 
 
 def _explained(shim: _Shim, text: str, stack: str, name: str, source: str) -> str:
-    """Returns the text, with names of the script where that helps."""
+    """Returns the text, with names of the script added if that helps."""
     try:
         return explanations.of_call(text, stack, name, source, lambda json: shim("explain", json))
     except (_quickjs.JSException, MemoryError):
@@ -202,7 +203,7 @@ def _explained(shim: _Shim, text: str, stack: str, name: str, source: str) -> st
 
 
 def _uuid(octets: bytes | bytearray, version: int) -> str:
-    """RFC 9562, of 16 octets or more."""
+    """Returns a UUID (RFC 9562) of 16 octets or more."""
     made = bytearray(octets[:16])
     made[6] = made[6] & 0x0F | version << 4
     made[8] = made[8] & 0x3F | 0x80
@@ -211,7 +212,7 @@ def _uuid(octets: bytes | bytearray, version: int) -> str:
 
 
 def _uuid_by_time() -> str:
-    """Of 100 ns since 1582-10-15, and a node that is random, with the bit that says so."""
+    """Returns a UUID of 100 ns steps since 1582-10-15 and a random node, marked as such."""
     ticks = (time.time_ns() // 100 + 0x01B21DD213814000).to_bytes(8, "big")
     octets = bytearray(ticks[4:] + ticks[2:4] + ticks[:2] + os.urandom(8))
     octets[10] |= 1
@@ -219,7 +220,7 @@ def _uuid_by_time() -> str:
 
 
 def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
-    """None if the namespace is none."""
+    """Returns a UUID of a name; None if the namespace is invalid."""
     if not _UUID.fullmatch(namespace):
         return None
     algorithm = hashlib.md5 if version == 3 else hashlib.sha1
@@ -228,7 +229,7 @@ def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
 
 
 def _finish_jobs(context: _FromEngine) -> None:
-    """Run what promises left to do; what fails there, nobody hears."""
+    """Runs the jobs that promises left; their errors are dropped."""
     while True:
         try:
             if not context.execute_pending_job():
@@ -238,7 +239,7 @@ def _finish_jobs(context: _FromEngine) -> None:
 
 
 def _named(context: _FromEngine, name: str) -> _FromEngine:
-    """What returns the global of the name, a `const` or `let` too; or undefined."""
+    """Returns a function for the global of the name, also a `const` or `let`; or undefined."""
     if name.replace("$", "_").isidentifier():
         with contextlib.suppress(_quickjs.JSException):  # a reserved word
             return context.eval(f"() => typeof {name} === 'undefined' ? undefined : {name}")

@@ -148,7 +148,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     finally:
         await executor.close()
     refused = [result for result in results if isinstance(result, Overloaded)]
-    assert [str(result) for result in refused] == ["1 runs wait already, which is the most"]
+    assert [str(result) for result in refused] == ["1 runs wait already, which is the limit"]
 
 
 async def test_who_waits_too_long_is_refused() -> None:
@@ -242,8 +242,8 @@ async def test_nothing_is_left_after_the_end() -> None:
 @pytest.mark.parametrize(
     ("program", "text"),
     [
-        pytest.param("/bin/false", "a process for scripts did not start: it ended", id="ends"),
-        pytest.param("/none", "no process for scripts: No such file or directory", id="absent"),
+        pytest.param("/bin/false", "script worker did not start: it exited", id="ends"),
+        pytest.param("/none", "script worker cannot start: No such file or directory", id="absent"),
     ],
 )
 async def test_a_process_that_cannot_start_is_told(
@@ -265,7 +265,7 @@ async def test_any_failure_to_start_a_process_is_unavailable_until_one_starts(
     executor = Executor(Options(workers_max=2, workers_warm=2))
     with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
         patched.setattr(Process, "start", fail)
-        with pytest.raises(Unavailable, match=r"^no process for scripts: ValueError$"):
+        with pytest.raises(Unavailable, match=r"^script worker cannot start: ValueError$"):
             await executor.start()
         with pytest.raises(Unavailable):
             await executor.run(run_of("org", action(FAST)))

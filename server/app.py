@@ -23,7 +23,7 @@ from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
-from server.first_start import Owner, is_refused, make_owner
+from server.first_start import FirstOwner, is_refused, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
 from server.identity.jwks_fetch import fetch
@@ -107,7 +107,7 @@ class Started:
 
     listen: str
     grpc_listen: str
-    owner: Owner | None
+    owner: FirstOwner | None
     is_token_refused: bool = False
 
 

@@ -36,7 +36,7 @@ _EDITOR: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class FirstOwner:
     """The organisation, user and token that the first start made.
 
     Attributes:
@@ -56,7 +56,7 @@ async def make_owner(
     *,
     token_file: Path,
     threads: ThreadPool,
-) -> Owner | None:
+) -> FirstOwner | None:
     """Fills an empty store; returns None if it is not empty.
 
     Raises:
@@ -72,7 +72,7 @@ async def make_owner(
         return None
     await threads.run("", _refuse_if_there, token_file)
     secret = new_secret()
-    owner = Owner(ids.next(), ORG_NAME, ids.next(), secret)
+    owner = FirstOwner(ids.next(), ORG_NAME, ids.next(), secret)
     token = CreateToken(
         org_id=owner.org_id,
         user_id=owner.user_id,

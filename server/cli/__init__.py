@@ -16,7 +16,7 @@ from server.cli.orgs import org
 from server.cli.rebuild import rebuild
 from server.cli.serve import serve
 
-NAME = "python -m server"
+PROGRAM = "python -m server"
 
 
 def _version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -49,7 +49,7 @@ for command in (serve, call, org, *accounts.GROUPS, rebuild):
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_closed_streams()
-    sys.exit(failures.run(commands, name=NAME))
+    sys.exit(failures.run_command(commands, name=PROGRAM))
 
 
 def _open_closed_streams() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOTICE_MAX_CHARS: Final = 200
 """Max characters shown of a file that has no token."""
 
-PROTOCOLS: Final = ("json", "grpc", "grpc-web")
+PROTOCOL_NAMES: Final = ("json", "grpc", "grpc-web")
 
 _EPILOG: Final = """
 \b
@@ -46,7 +46,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
 @click.argument("message", default="{}", metavar="[JSON]")
 @click.option(
     "--door",
-    type=click.Choice(PROTOCOLS),
+    type=click.Choice(PROTOCOL_NAMES),
     default="json",
     show_default=True,
     help="Protocol of the call.",
@@ -95,7 +95,7 @@ def call(
     at = _address(address, config, door)
     file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
     sent = _owner_token(file) if file is not None else token or ""
-    request = client.Call(
+    request = client.ClientCall(
         at, descriptor, _message(descriptor, message), _headers(sent, org), timeout_s
     )
     try:

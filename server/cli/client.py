@@ -60,7 +60,7 @@ _UNANSWERED: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ClientCall:
     """One call, over any protocol.
 
     Attributes:
@@ -99,11 +99,11 @@ class CallFailed(Exception):
         return isinstance(self.status, dict) and self.status.get("code") == _UNAUTHENTICATED
 
 
-Send: TypeAlias = Callable[[Call], object]
+Send: TypeAlias = Callable[[ClientCall], object]
 """Sends a call, and returns the answer as JSON."""
 
 
-def over_json(call: Call) -> object:
+def over_json(call: ClientCall) -> object:
     """Calls by the method's HTTP rule.
 
     Raises:
@@ -134,7 +134,7 @@ def over_json(call: Call) -> object:
     return value
 
 
-def over_grpc_web(call: Call) -> object:
+def over_grpc_web(call: ClientCall) -> object:
     """Calls by gRPC-Web.
 
     Raises:
@@ -173,7 +173,7 @@ def over_grpc_web(call: Call) -> object:
     return _answer(call, message)
 
 
-def over_grpc(call: Call) -> object:
+def over_grpc(call: ClientCall) -> object:
     """Calls by gRPC.
 
     Raises:
@@ -214,7 +214,7 @@ PROTOCOLS: Final[Mapping[str, Send]] = {
 
 
 def _exchange(
-    call: Call, verb: str, target: str, headers: Mapping[str, str], body: bytes
+    call: ClientCall, verb: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, Mapping[str, str], bytes]:
     host = call.address.host if isinstance(call.address, Address) else "localhost"
     port = call.address.port if isinstance(call.address, Address) else None
@@ -253,7 +253,7 @@ def _connected(address: Address | SocketPath, timeout_s: float) -> socket.socket
     return connection
 
 
-def _answer(call: Call, payload: bytes) -> object:
+def _answer(call: ClientCall, payload: bytes) -> object:
     message = GetMessageClass(call.method.output_type).FromString(payload)
     return json_format.MessageToDict(message)
 

@@ -23,7 +23,7 @@ class Misused(click.ClickException):
     exit_code = MISUSED
 
 
-def run(command: click.Command, *, name: str) -> int:
+def run_command(command: click.Command, *, name: str) -> int:
     """Runs a command with the arguments of this process, and returns the exit status."""
     try:
         status = command.main(prog_name=name, standalone_mode=False)

@@ -29,7 +29,7 @@ FLUSH_MAX_S: Final = 0.3
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(config: Config, *, opening: Opening) -> None:
+def run_service(config: Config, *, opening: Opening) -> None:
     """Serves until a signal comes, then drains.
 
     Raises:

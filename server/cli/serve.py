@@ -38,7 +38,9 @@ def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: 
             )
         click.echo(as_toml(loaded))
         return
-    from server.cli.foreground import run
+    from server.cli.foreground import run_service
     from server.store.engine import Opening
 
-    run(loaded.config, opening=Opening(checks_whole=check_database, accepts_loss=accept_loss))
+    run_service(
+        loaded.config, opening=Opening(checks_whole=check_database, accepts_loss=accept_loss)
+    )

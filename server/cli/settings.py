@@ -7,19 +7,21 @@ from typing import Any, Final, TypeVar
 import click
 
 from server.cli.failures import Misused
-from server.config import ConfigError, Loaded, load
+from server.config import ConfigError, LoadedConfig, load_config
 from server.config.setting import Setting
 from server.config.table import CONFIG_FILE, SETTINGS, TOKEN
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 
-def _option(setting: Setting, *, envvar: str | None = None) -> Callable[[Command], Command]:
+def _option(
+    setting: Setting, *, envvar: str | None = None
+) -> Callable[[CommandFunction], CommandFunction]:
     """Returns the option of a setting; None is its value if it is not given.
 
     Args:
         setting: names the flag, its help and its default.
-        envvar: the variable, if click reads it and not `load`.
+        envvar: the variable, if click reads it and not `load_config`.
     """
     is_switch = len(setting.flags) > 1
     return click.option(
@@ -36,20 +38,20 @@ CONFIG: Final = _option(CONFIG_FILE)
 CALLER_TOKEN: Final = _option(TOKEN, envvar=TOKEN.variable)
 
 
-def every_setting(command: Command) -> Command:
+def every_setting(command: CommandFunction) -> CommandFunction:
     """Adds the options of all settings to a command."""
     for setting in reversed(SETTINGS):
         command = _option(setting)(command)
     return command
 
 
-def settings(flags: dict[str, object]) -> Loaded:
+def settings(flags: dict[str, object]) -> LoadedConfig:
     """Returns the settings from the flags, the environment and the configuration file.
 
     Raises:
         Misused: a setting is invalid.
     """
     try:
-        return load(flags, os.environ)
+        return load_config(flags, os.environ)
     except ConfigError as error:
         raise Misused(str(error)) from error

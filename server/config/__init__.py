@@ -9,7 +9,7 @@ Rule: only the configuration file is read; nothing listens and nothing is writte
 from server.config.address import Address, SocketPath, listening
 from server.config.errors import ConfigError
 from server.config.kinds import LogFormat
-from server.config.sources import Loaded, as_toml, load
+from server.config.sources import LoadedConfig, as_toml, load_config
 from server.config.table import OWNER_TOKEN_FILE, VARIABLES, Config
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "Address",
     "Config",
     "ConfigError",
-    "Loaded",
+    "LoadedConfig",
     "LogFormat",
     "SocketPath",
     "as_toml",
     "listening",
-    "load",
+    "load_config",
 ]

@@ -15,7 +15,7 @@ FILE_MAX_BYTES: Final = 1 << 20
 _NAMES: Final = tuple(setting.name for setting in SETTINGS)
 
 
-def read(file: Given) -> dict[str, Given]:
+def read_file(file: Given) -> dict[str, Given]:
     """Returns by name what the file gives; its values are not checked yet.
 
     Args:

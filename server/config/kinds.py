@@ -24,7 +24,7 @@ LogFormat: TypeAlias = Literal["text", "json"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T_co]):
+class ValueKind(Generic[T_co]):
     """A kind of values.
 
     Attributes:
@@ -188,28 +188,30 @@ def _name_server(text: str) -> str:
     return f"[{address}]:{int(port)}" if is_v6 else f"{address}:{int(port)}"
 
 
-ADDRESS: Final = Kind(
+ADDRESS: Final = ValueKind(
     "HOST:PORT", "host:port, [IPv6]:port or unix:path, with a port from 0 to 65535", _address
 )
-FOLDER: Final = Kind("FOLDER", "the path of a folder", _folder)
-FILE: Final = Kind("FILE", "the path of a file", _text)
-LINE: Final = Kind("TEXT", "one line of text", _line)
-NAMES: Final = Kind("NAMES", "names, separated by commas", _names)
-URL: Final = Kind("URL", "an https URL (http on this machine)", _url)
-ORIGINS: Final = Kind("ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins)
-LOG_FORMAT: Final = Kind("FORMAT", "text or json", _log_format)
-SWITCH: Final = Kind("BOOLEAN", "true or false", _switch)
-HOSTS: Final = Kind(
+FOLDER: Final = ValueKind("FOLDER", "the path of a folder", _folder)
+FILE: Final = ValueKind("FILE", "the path of a file", _text)
+LINE: Final = ValueKind("TEXT", "one line of text", _line)
+NAMES: Final = ValueKind("NAMES", "names, separated by commas", _names)
+URL: Final = ValueKind("URL", "an https URL (http on this machine)", _url)
+ORIGINS: Final = ValueKind(
+    "ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins
+)
+LOG_FORMAT: Final = ValueKind("FORMAT", "text or json", _log_format)
+SWITCH: Final = ValueKind("BOOLEAN", "true or false", _switch)
+HOSTS: Final = ValueKind(
     "HOSTS", "addresses, networks (CIDR) and host names, separated by commas", _hosts
 )
-NAME_SERVERS: Final = Kind(
+NAME_SERVERS: Final = ValueKind(
     "ADDRESSES",
     "addresses of name servers, each with a port or without, separated by commas",
     _name_servers,
 )
 
 
-def number(least: int, most: int, *, metavar: str = "NUMBER") -> Kind[int]:
+def number(least: int, most: int, *, metavar: str = "NUMBER") -> ValueKind[int]:
     def parse(value: object) -> int:
         if isinstance(value, str) and _DIGITS.fullmatch(value):
             value = int(value)
@@ -218,4 +220,4 @@ def number(least: int, most: int, *, metavar: str = "NUMBER") -> Kind[int]:
             return value
         raise ValueError(value)
 
-    return Kind(metavar, f"a whole number from {least} to {most}", parse)
+    return ValueKind(metavar, f"a whole number from {least} to {most}", parse)

@@ -32,7 +32,7 @@ _BESIDE: Final = """\
 _HEAD: Final = "| flag | variable | value | default | meaning |\n|---|---|---|---|---|\n"
 
 
-def page() -> str:
+def reference_page() -> str:
     """Returns docs/settings.md."""
     return "\n".join((_TOP, _table(*SETTINGS), _BESIDE, _table(CONFIG_FILE, TOKEN)))
 
@@ -54,4 +54,4 @@ def _row(setting: Setting) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(reference_page())

@@ -7,7 +7,7 @@ in the file.
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
-from server.config.kinds import SWITCH, Kind
+from server.config.kinds import SWITCH, ValueKind
 from server.config.toml_form import cut, toml
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Setting:
     """
 
     name: str
-    kind: Kind[object]
+    kind: ValueKind[object]
     default: object
     default_text: str
     meaning: str
@@ -53,7 +53,7 @@ class Setting:
 
 
 def setting(
-    default: T, *, kind: Kind[T], meaning: str, default_text: str = "", is_secret: bool = False
+    default: T, *, kind: ValueKind[T], meaning: str, default_text: str = "", is_secret: bool = False
 ) -> T:
     """Declares a field of a dataclass as a setting, with the field's name.
 

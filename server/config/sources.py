@@ -13,18 +13,18 @@ from server.config.given import Given
 from server.config.setting import Setting
 from server.config.table import CONFIG_FILE, SETTINGS, Config
 
-DEFAULT: Final = "default"
+DEFAULT_ORIGIN: Final = "default"
 """Where a value came from that was not given."""
 
 
-class Loaded(NamedTuple):
+class LoadedConfig(NamedTuple):
     """The settings, and by name where each came from ("--listen", "default")."""
 
     config: Config
     origins: Mapping[str, str]
 
 
-def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+def load_config(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedConfig:
     """Puts the settings together.
 
     Args:
@@ -40,7 +40,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
         if (found := _given(setting, flags, environ)) is not None
     }
     if (file := given.pop(CONFIG_FILE.name, None)) is not None:
-        given = config_file.read(file) | given
+        given = config_file.read_file(file) | given
     values = {
         setting.name: _value(setting, given[setting.name])
         for setting in SETTINGS
@@ -48,14 +48,14 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     }
     config = Config(**values)  # type: ignore[arg-type]  # each was read by its field's kind
     origins = {
-        setting.name: given[setting.name].origin if setting.name in given else DEFAULT
+        setting.name: given[setting.name].origin if setting.name in given else DEFAULT_ORIGIN
         for setting in SETTINGS
     }
     check_combinations(config, origins)
-    return Loaded(config, origins)
+    return LoadedConfig(config, origins)
 
 
-def as_toml(loaded: Loaded) -> str:
+def as_toml(loaded: LoadedConfig) -> str:
     """Returns the settings as a configuration file, each with where it came from."""
     return "\n".join(
         f"{setting.name} = {setting.written(getattr(loaded.config, setting.name))}"

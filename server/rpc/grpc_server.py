@@ -40,7 +40,7 @@ HANDSHAKE_TIMEOUT_S: Final = 5
 IDLE_S: Final = 60
 """Max seconds of a connection without a call; clients reconnect when they need to."""
 
-AGE_S: Final = 15 * 60
+CONNECTION_AGE_S: Final = 15 * 60
 """Max seconds of a connection; it then gets a GOAWAY, and no new calls."""
 
 AGE_GRACE_S: Final = 60
@@ -102,7 +102,7 @@ class GrpcServer:
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_S * 1000),
                 ("grpc.max_allowed_incoming_connections", connections_max),
                 ("grpc.max_connection_idle_ms", IDLE_S * 1000),
-                ("grpc.max_connection_age_ms", AGE_S * 1000),
+                ("grpc.max_connection_age_ms", CONNECTION_AGE_S * 1000),
                 ("grpc.max_connection_age_grace_ms", AGE_GRACE_S * 1000),
                 ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
                 ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),

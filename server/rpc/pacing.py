@@ -18,7 +18,7 @@ BURST: Final = 200
 WAIT_MAX_S: Final = 1.0
 """Max seconds of a wait."""
 
-WAITING_MAX: Final = 1_000
+CALLERS_WAITING_MAX: Final = 1_000
 """Max callers that wait at a time; others take their turn at once, as each that waits is held."""
 
 
@@ -31,7 +31,7 @@ class Pace:
     async def turn(self) -> None:
         """Returns when it is the caller's turn."""
         delay_s = self._delay_s()
-        if delay_s <= 0 or self._waiting >= WAITING_MAX:
+        if delay_s <= 0 or self._waiting >= CALLERS_WAITING_MAX:
             return
         self._waiting += 1
         try:

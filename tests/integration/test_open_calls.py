@@ -149,7 +149,7 @@ async def test_a_connection_without_a_call_is_closed_in_time(
 async def test_an_old_connection_ends_its_streams_after_the_grace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(grpc_server, "AGE_S", 1)
+    monkeypatch.setattr(grpc_server, "CONNECTION_AGE_S", 1)
     monkeypatch.setattr(grpc_server, "AGE_GRACE_S", 1)
     async with Running(_nothing) as running:
         stub: Any = HealthStub(running.channel)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.config import Address, Config, ConfigError, as_toml, load
+from server.config import Config, ConfigError, as_toml, load_config
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_nothing_given_is_the_documented_defaults() -> None:
-    config = load({}, {}).config
+    config = load_config({}, {}).config
     assert config == Config(
         listen="127.0.0.1:8080",
         grpc_listen="127.0.0.1:50051",
@@ -98,7 +98,7 @@ def test_a_setting_can_be_given_in_each_place(
     else:
         Path("file.toml").write_text(f'{name} = "{given}"')
         flags["config"] = "file.toml"
-    assert getattr(load(flags, environ).config, name) == expected
+    assert getattr(load_config(flags, environ).config, name) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_setting_can_be_given_in_each_place(
 )
 def test_the_file_may_use_types_of_its_own(text: str, expected: Config) -> None:
     Path("file.toml").write_text(text)
-    assert load({"config": "file.toml"}, {}).config == expected
+    assert load_config({"config": "file.toml"}, {}).config == expected
 
 
 def test_an_issuer_may_be_any_name_where_its_keys_have_a_url() -> None:
@@ -132,7 +132,7 @@ def test_an_issuer_may_be_any_name_where_its_keys_have_a_url() -> None:
         "jwt_audience": "one, two,one",
         "jwt_jwks_url": "http://localhost:80/keys",
     }
-    assert load(flags, {}).config == Config(
+    assert load_config(flags, {}).config == Config(
         jwt_issuer="issuer",
         jwt_audience=("one", "two"),
         jwt_jwks_url="http://localhost:80/keys",
@@ -146,7 +146,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "ACTIONS_LISTEN": "environment:1",
         "ACTIONS_GRPC_LISTEN": "environment:2",
     }
-    config, origins = load({"listen": "flag:1", "grpc_listen": None}, environ)
+    config, origins = load_config({"listen": "flag:1", "grpc_listen": None}, environ)
     assert config == Config(listen="flag:1", grpc_listen="environment:2", data_dir=Path("file"))
     assert origins == {
         "listen": "--listen",
@@ -169,7 +169,9 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
 
 
 def test_other_variables_of_the_prefix_are_not_ours() -> None:
-    assert load({}, {"ACTIONS_RUNTIME_URL": "x", "ACTIONS_PORT": "tcp://x"}).config == Config()
+    assert (
+        load_config({}, {"ACTIONS_RUNTIME_URL": "x", "ACTIONS_PORT": "tcp://x"}).config == Config()
+    )
 
 
 ADDRESS = "expected host:port, [IPv6]:port or unix:path, with a port from 0 to 65535, got"
@@ -378,7 +380,7 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
 ) -> None:
     Path("file").touch()
     with pytest.raises(ConfigError) as caught:
-        load(flags, environ)
+        load_config(flags, environ)
     assert str(caught.value) == line
 
 
@@ -462,16 +464,16 @@ def test_a_wrong_value_is_one_line_that_names_its_place(
 def test_a_wrong_file_is_one_line_that_names_the_key(content: bytes, line: str) -> None:
     Path("f.toml").write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        load({"config": "f.toml"}, {})
+        load_config({"config": "f.toml"}, {})
     assert str(caught.value) == line
 
 
 def test_what_is_overridden_need_not_be_right() -> None:
-    assert load({"listen": "a:1"}, {"ACTIONS_LISTEN": "wrong"}).config.listen == "a:1"
+    assert load_config({"listen": "a:1"}, {"ACTIONS_LISTEN": "wrong"}).config.listen == "a:1"
 
 
 def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
-    loaded = load(
+    loaded = load_config(
         {"data_dir": 'a "folder"', "access_log": False, "cors_origins": "https://a,https://b"}, {}
     )
     text = as_toml(loaded)
@@ -494,27 +496,3 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         "runs_max_mib = 64  # default",
     ]
     assert tomllib.loads(text)["data_dir"] == 'a "folder"'
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        pytest.param("localhost:1", Address("localhost", 1), id="a name"),
-        pytest.param("[::1]:2", Address("::1", 2), id="IPv6 without its brackets"),
-    ],
-)
-def test_an_address_is_written_as_it_was_read(text: str, address: Address) -> None:
-    assert Address.parse(text) == address
-    assert str(address) == text
-
-
-@pytest.mark.parametrize(
-    ("listening", "reachable"),
-    [
-        pytest.param("0.0.0.0:1", "127.0.0.1:1", id="any IPv4"),
-        pytest.param("[::]:1", "[::1]:1", id="any IPv6"),
-        pytest.param("10.0.0.1:1", "10.0.0.1:1", id="one address"),
-    ],
-)
-def test_a_client_reaches_a_wildcard_by_the_loopback(listening: str, reachable: str) -> None:
-    assert str(Address.parse(listening).reachable) == reachable

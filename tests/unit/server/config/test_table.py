@@ -9,7 +9,7 @@ import pytest
 
 from server.cli.serve import serve
 from server.config import VARIABLES, Config
-from server.config.reference import page
+from server.config.reference import reference_page
 from server.config.setting import Setting
 from server.config.table import CONFIG_FILE, SETTINGS, TOKEN
 
@@ -31,7 +31,7 @@ def said(name: str) -> tuple[str, str]:
 
 
 def test_the_page_is_what_the_table_makes() -> None:
-    assert page() == PAGE, "run: make gen"
+    assert reference_page() == PAGE, "run: make gen"
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Config)])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from server.rpc import pacing
-from server.rpc.pacing import BURST, RATE, WAIT_MAX_S, WAITING_MAX, Pace
+from server.rpc.pacing import BURST, CALLERS_WAITING_MAX, RATE, WAIT_MAX_S, Pace
 
 
 class Clock:
@@ -62,8 +62,8 @@ async def test_nobody_waits_for_longer_than_the_limit(clock: Clock) -> None:
 
 
 async def test_one_too_many_takes_its_turn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "WAITING_MAX", 2)
-    assert WAITING_MAX > 2
+    monkeypatch.setattr(pacing, "CALLERS_WAITING_MAX", 2)
+    assert CALLERS_WAITING_MAX > 2
     pace = Pace(clock=lambda: 0.0)
     async with asyncio.timeout(10):
         tasks = [asyncio.create_task(pace.turn()) for _ in range(BURST + 3)]

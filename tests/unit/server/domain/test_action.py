@@ -1,7 +1,8 @@
 """Every row of the API's table of writes, and how an action follows from its events."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,47 @@ def updated(
         allowed_to_fail=allowed_to_fail,
         name_owner=name_owner,
     )
+
+
+WRITTEN: dict[str, tuple[object, object]] = {
+    "name": ("Greet", "Wave"),
+    "script": ("function Greet() {}", "function Wave() {}"),
+    "timeout_ns": (5, 6),
+    "allowed_to_fail": (False, True),
+}
+"""What clients write of an action: a value, and another."""
+
+KEPT_BY_THE_SERVICE = {
+    "id",
+    "org_id",
+    "state",
+    "sequence",
+    "created_at",
+    "changed_at",
+    "position",
+}
+
+
+def test_every_field_is_written_by_clients_or_kept_by_the_service() -> None:
+    assert {field.name for field in fields(Action)} == {*WRITTEN} | KEPT_BY_THE_SERVICE
+
+
+def after(action: Action | None, event: Event) -> Action:
+    recorded = RecordedEvent(8, "org", "action", "1", 4, event.type, event.payload, "ada", 300)
+    evolved = actions.evolve(action, recorded)
+    assert evolved is not None
+    return evolved
+
+
+@pytest.mark.parametrize("field", WRITTEN)
+def test_each_field_that_clients_write_is_created_and_is_changed_alone(field: str) -> None:
+    values: dict[str, Any] = {name: value for name, (value, _) in WRITTEN.items()}
+    others = values | {field: WRITTEN[field][1]}
+    made = after(None, created(**others))
+    assert {name: getattr(made, name) for name in WRITTEN} == others
+    changed = after(ACTIVE, updated(**others))
+    expected = replace(ACTIVE, sequence=4, changed_at=300)
+    assert changed == replace(expected, **{field: WRITTEN[field][1]})  # type: ignore[arg-type]
 
 
 def deactivated(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:

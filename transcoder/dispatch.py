@@ -163,7 +163,7 @@ def _without_segments(target: str, number: int) -> str:
 
 
 def _target(request: web.BaseRequest) -> str:
-    """Returns the request's target, less the authority of an absolute one (RFC 9112, 3.2.2)."""
+    """Returns the request's target without an authority (RFC 9112 section 3.2.2)."""
     target = request.raw_path
     if target.startswith("/"):
         return target

@@ -3,7 +3,7 @@
 A request goes one way: route, call, binding, backend, codec, answer. Everything that descriptors
 decide was decided when the service was registered (registry.py).
 
-Follows google/api/http.proto, "HTTP Transcoding", and google/rpc/code.proto.
+Follows google/api/http.proto, "gRPC Transcoding", and google/rpc/code.proto.
 Rule: an answer that cannot be written as JSON is INTERNAL, and only the log says why.
 """
 

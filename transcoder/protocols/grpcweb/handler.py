@@ -1,6 +1,6 @@
 """Speaks gRPC-Web: requests become calls, their answers frames.
 
-Follows PROTOCOL-WEB.md.
+Follows grpc/doc/PROTOCOL-WEB.md.
 Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
 its call ends. Only one that is not gets another HTTP status, with a text: clients take JSON for
 the Connect protocol.

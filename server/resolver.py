@@ -21,8 +21,8 @@ LOOKUP_MAX_S: Final = 5.0
 """Seconds for one look-up, whatever /etc/resolv.conf says; longer fails."""
 
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-_UNKNOWN: Final = frozenset((pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA))
-_UNANSWERED: Final = frozenset((pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ECONNREFUSED))
+_NAME_UNKNOWN: Final = frozenset((pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA))
+_NO_ANSWER: Final = frozenset((pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ECONNREFUSED))
 
 
 class Resolver(AbstractResolver):
@@ -132,8 +132,8 @@ class _LookUp:
 
 def _failure(error: int | None) -> socket.gaierror:
     """Returns a new error of getaddrinfo for one of c-ares."""
-    if error is None or error in _UNKNOWN:
+    if error is None or error in _NAME_UNKNOWN:
         return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    if error in _UNANSWERED:
+    if error in _NO_ANSWER:
         return socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     return socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution")

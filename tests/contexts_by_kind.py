@@ -42,7 +42,7 @@ READS_ALL: Final = """function f(ctx, api) {
 
 def read_as_json(trigger: Trigger, context: JsonValue) -> dict[str, JsonValue]:
     """A context as it is read, as JSON."""
-    read: dict[str, JsonValue] = msgspec.to_builtins(contexts.read(*trigger, context))
+    read: dict[str, JsonValue] = msgspec.to_builtins(contexts.read_context(*trigger, context))
     return read
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from actions.v1 import execution_pb2 as pb
 
-_FRAME: Final = 4
+_NESTED_BYTES: Final = 4
 """Bytes of tag and length around a nested message."""
 
 
@@ -17,23 +17,23 @@ def shorten_results(
     results: Sequence[pb.ActionResult], max_bytes: int
 ) -> tuple[Sequence[pb.ActionResult], bool]:
     """Returns the results that fit, always with the last that ran; True if some are left out."""
-    if sum(map(_size, results)) <= max_bytes:
+    if sum(map(_nested_size, results)) <= max_bytes:
         return results, False
     bare = [_without_logs(result) for result in results]
     first, end = 0, len(bare)
-    left = max_bytes - sum(map(_size, bare))
+    left = max_bytes - sum(map(_nested_size, bare))
     while left < 0 and end - first > 1:
         if bare[end - 1].state == pb.ACTION_STATE_SKIPPED:
             end -= 1
-            left += _size(bare[end])
+            left += _nested_size(bare[end])
         else:
-            left += _size(bare[first])
+            left += _nested_size(bare[first])
             first += 1
     for result, full in zip(bare[first:end][::-1], results[first:end][::-1], strict=True):
         kept = []
         for line in reversed(full.logs):
-            if _size(line) <= left:
-                left -= _size(line)
+            if _nested_size(line) <= left:
+                left -= _nested_size(line)
                 kept.append(line)
         result.logs.extend(reversed(kept))
     return bare[first:end], True
@@ -46,8 +46,8 @@ def shorten_text(text: str, max_bytes: int) -> str:
     return encoded[: max_bytes - len("…".encode())].decode(errors="ignore") + "…"
 
 
-def _size(message: pb.ActionResult | pb.LogLine) -> int:
-    return message.ByteSize() + _FRAME
+def _nested_size(message: pb.ActionResult | pb.LogLine) -> int:
+    return message.ByteSize() + _NESTED_BYTES
 
 
 def _without_logs(result: pb.ActionResult) -> pb.ActionResult:

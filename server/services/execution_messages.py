@@ -15,7 +15,7 @@ LARGE_COUNT: Final = 1000
 
 _INT32: Final = 2**32
 
-_FIELDS: Final = {
+_PROTO_FIELDS: Final = {
     "firstName": "first_name",
     "lastName": "last_name",
     "nickName": "nick_name",
@@ -51,7 +51,7 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
         if name == "gender":
             # An int32, as in ZITADEL: a script may give any number.
             value = (int(value) + _INT32 // 2) % _INT32 - _INT32 // 2
-        setattr(message.user, _FIELDS[name], value)
+        setattr(message.user, _PROTO_FIELDS[name], value)
     for entry in effects.metadata:
         message.metadata.add(key=entry.key, value=entry.value)
     for grant in effects.grants:

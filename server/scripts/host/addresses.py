@@ -51,7 +51,7 @@ NEVER_PUBLIC: Final[tuple[IPNetwork, ...]] = tuple(
     )
 )
 
-_MAPPED: Final = ip_network("::ffff:0:0/96")
+_IPV4_MAPPED: Final = ip_network("::ffff:0:0/96")
 _TRANSLATED: Final = ip_network("::ffff:0:0:0/96")
 _NAT64: Final = ip_network("64:ff9b::/96")
 _6TO4: Final = ip_network("2002::/16")
@@ -119,7 +119,7 @@ class Policy:
 def _meant(address: IPAddress) -> IPAddress:
     """Returns the IPv4 address that an IPv6 one stands for; else the address."""
     if isinstance(address, IPv6Address):
-        if address in _MAPPED or address in _TRANSLATED or address in _NAT64:
+        if address in _IPV4_MAPPED or address in _TRANSLATED or address in _NAT64:
             return IPv4Address(int(address) & 0xFFFFFFFF)
         if address in _6TO4:
             return IPv4Address(int(address) >> 80 & 0xFFFFFFFF)

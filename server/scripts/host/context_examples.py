@@ -52,7 +52,7 @@ def _human(*, gender: int = 1, avatar_key: str = "") -> Human:
     )
 
 
-def _user(human: Human, *, login_names: list[str]) -> UserData:
+def _stored_user(human: Human, *, login_names: list[str]) -> UserData:
     return UserData(
         id=_USER_ID,
         creation_date=_EARLY,
@@ -79,9 +79,9 @@ def _metadata_entry(key: str, value: str) -> MetadataEntry:
 
 
 _STORED_HUMAN: Final = _human(avatar_key="users/1/avatar")
-_NEW_USER: Final = _user(_human(gender=0), login_names=[])
-_TOKEN_USER: Final = _user(_STORED_HUMAN, login_names=[])
-_STORED_USER: Final = _user(_STORED_HUMAN, login_names=["ada@example.com"])
+_NEW_USER: Final = _stored_user(_human(gender=0), login_names=[])
+_TOKEN_USER: Final = _stored_user(_STORED_HUMAN, login_names=[])
+_STORED_USER: Final = _stored_user(_STORED_HUMAN, login_names=["ada@example.com"])
 _EXTERNAL_USER: Final = ExternalUser(external_id="ext-1", external_idp_id=_IDP_ID, human=_human())
 
 _USER_METADATA: Final = MetadataList(
@@ -193,13 +193,13 @@ _EXTERNAL_AUTHENTICATION: Final = ExternalAuthentication(
 _INTERNAL_AUTHENTICATION: Final = InternalAuthentication(
     auth_method="password", auth_request=_AUTH_REQUEST, http_request=_HTTP_REQUEST
 )
-_BEFORE_CREATION: Final = UserCreation(
+_PRE_CREATION: Final = UserCreation(
     user=_NEW_USER,
     auth_request=_AUTH_REQUEST,
     http_request=_HTTP_REQUEST,
     org_metadata=_ORG_METADATA,
 )
-_AFTER_CREATION: Final = UserCreation(
+_POST_CREATION: Final = UserCreation(
     user=_STORED_USER,
     auth_request=_AUTH_REQUEST,
     http_request=_HTTP_REQUEST,
@@ -238,12 +238,12 @@ _SAML_RESPONSE: Final = SamlResponse(
 
 EXAMPLES: Final[Mapping[Trigger, Part]] = {
     triggers.EXTERNAL_POST_AUTHENTICATION: _EXTERNAL_AUTHENTICATION,
-    triggers.EXTERNAL_PRE_CREATION: _BEFORE_CREATION,
-    triggers.EXTERNAL_POST_CREATION: _AFTER_CREATION,
+    triggers.EXTERNAL_PRE_CREATION: _PRE_CREATION,
+    triggers.EXTERNAL_POST_CREATION: _POST_CREATION,
     triggers.PRE_USERINFO: _TOKEN_CREATION,
     triggers.PRE_ACCESS_TOKEN: _TOKEN_CREATION,
     triggers.INTERNAL_POST_AUTHENTICATION: _INTERNAL_AUTHENTICATION,
-    triggers.INTERNAL_PRE_CREATION: _BEFORE_CREATION,
-    triggers.INTERNAL_POST_CREATION: _AFTER_CREATION,
+    triggers.INTERNAL_PRE_CREATION: _PRE_CREATION,
+    triggers.INTERNAL_POST_CREATION: _POST_CREATION,
     triggers.PRE_SAML_RESPONSE: _SAML_RESPONSE,
 }

@@ -20,7 +20,7 @@ from server.scripts.host.context_schema import ONE_KIND_OF_USER, CountedList, Pa
 _Read: TypeAlias = Callable[[JsonValue, str], JsonValue]
 """Returns the exact form of a value at a path."""
 
-_DIGITS: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_INTEGER_TEXT: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
 def exact(context: JsonValue, part: type[Part]) -> JsonValue:
@@ -43,7 +43,7 @@ def _reader(kind: inspect.Type) -> _Read:
             fields = {field.encode_name: _reader(field.type) for field in kind.fields}
             return partial(_object, kind.cls, fields)
         case inspect.StrType():
-            return _text
+            return _string
         case inspect.Metadata(extra_json_schema={"format": "date-time"}):
             return _date
         case inspect.Metadata():
@@ -79,7 +79,7 @@ def _object(
     for name, item in value.items():
         read = fields.get(name)
         if read is not None and item is not None:
-            is_exact = read is _text and isinstance(item, str)  # most are: a call less for each
+            is_exact = read is _string and isinstance(item, str)  # most are: a call less for each
             found[name] = item if is_exact else read(item, f"{path}.{name}")
     return found
 
@@ -104,7 +104,7 @@ def _nullable(read: _Read, value: JsonValue, path: str) -> JsonValue:
     return None if value is None else read(value, path)
 
 
-def _text(value: JsonValue, path: str) -> JsonValue:
+def _string(value: JsonValue, path: str) -> JsonValue:
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -139,7 +139,7 @@ def _integer(least: int, most: int, value: JsonValue, path: str) -> JsonValue:
 def _number(value: JsonValue) -> int | None:
     """Returns an integer in one of its forms; None if it is none."""
     if isinstance(value, str):
-        return int(value) if _DIGITS.fullmatch(value) else None
+        return int(value) if _INTEGER_TEXT.fullmatch(value) else None
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -21,7 +21,7 @@ CONTEXT_MAX_BYTES: Final = 1 << 20
 """Max bytes of a context as JSON; larger is refused."""
 
 
-def read(flow_type: int, trigger_type: int, context: JsonValue) -> Part:
+def read_context(flow_type: int, trigger_type: int, context: JsonValue) -> Part:
     """Returns a context of the trigger, checked and complete.
 
     Raises:
@@ -46,11 +46,11 @@ def pack(flow_type: int, trigger_type: int, context: JsonValue) -> PackedContext
     size = _json_size(context)
     if size > CONTEXT_MAX_BYTES:
         raise BadContext(f"context: expected at most {CONTEXT_MAX_BYTES} bytes, got {size}")
-    read_context = read(*number, context)
+    complete = read_context(*number, context)
     parts = {
-        key: encode_for_script(getattr(read_context, name))
+        key: encode_for_script(getattr(complete, name))
         for key, name in zip(
-            read_context.__struct_encode_fields__, read_context.__struct_fields__, strict=True
+            complete.__struct_encode_fields__, complete.__struct_fields__, strict=True
         )
     }
     return PackedContext(parts, sum(map(len, parts.values())))

@@ -91,7 +91,7 @@ _Operation: TypeAlias = (
 
 _Shown: TypeAlias = "JsonValue | orjson.Fragment"
 
-_decode_operation: Final = msgspec.json.Decoder(_Operation).decode
+_decode_effect: Final = msgspec.json.Decoder(_Operation).decode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _LOGIN_OPERATIONS: Final = (_SetField, _PutMetadata, _TruncateLists)
@@ -125,7 +125,7 @@ _USER_FIELDS: Final[dict[str, type]] = dict.fromkeys(_USER_TEXTS, str) | {
     "isEmailVerified": bool,
     "isPhoneVerified": bool,
 }
-_FIELDS: Final[dict[Trigger, dict[str, type]]] = {
+_FIELD_TYPES: Final[dict[Trigger, dict[str, type]]] = {
     triggers.EXTERNAL_POST_AUTHENTICATION: _USER_FIELDS | {"preferredUsername": str},
     triggers.EXTERNAL_PRE_CREATION: _USER_FIELDS | {"username": str, "gender": int},
     triggers.INTERNAL_PRE_CREATION: _USER_FIELDS | {"username": str, "gender": int},
@@ -177,7 +177,7 @@ class Collector:
         if self._bytes > EFFECTS_MAX_BYTES:
             raise TooMuch(f"the effects of the run are more than {EFFECTS_MAX_BYTES} bytes")
         try:
-            op = _decode_operation(payload)
+            op = _decode_effect(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EffectError(f"an effect that cannot be read: {error}") from error
         if not isinstance(op, self._ops):
@@ -253,7 +253,7 @@ class Collector:
         )
 
     def _set_field(self, op: _SetField) -> None:
-        fields = _FIELDS.get(self._trigger, {})
+        fields = _FIELD_TYPES.get(self._trigger, {})
         if type(op.value) is not fields.get(op.name):
             raise EffectError(f"no field {op.name[:40]!r} that takes {type(op.value).__name__}")
         user = self._changing("user" if self._trigger in _BEFORE_CREATION else "externalUser")

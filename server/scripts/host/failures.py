@@ -22,11 +22,11 @@ SEARCHED_MAX: Final = 1 << 15
 _NO_ERROR: Final = ("null", "[uninitialized]")
 """Values that the engine throws, without a stack, if it has no memory for an error."""
 
-_FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
+_STACK_FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
 
 # Enough of the language to tell code from strings and comments. An unterminated token extends to
 # the end of the script, so that no part is read twice.
-_TOKEN: Final = re.compile(
+_THROW_OR_LITERAL: Final = re.compile(
     r"""//[^\n]*|/\*.*?(?:\*/|\Z)|`(?:\\.|[^`\\])*(?:`|\Z)"""
     r"""|(?<![\w$.])throw(?![\w$])[ \t]*"""
     r"""(?P<value>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|[\w.]+)?"""
@@ -39,9 +39,9 @@ def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | N
     """Returns why the action failed; None if it succeeded."""
     if ended.end is EndKind.TIMED_OUT:
         if not ended.evaluated and timeout_ns > EVALUATE_MAX_NS:
-            what = f"the script was not evaluated within {_seconds(EVALUATE_MAX_NS)}"
+            what = f"the script was not evaluated within {_in_seconds(EVALUATE_MAX_NS)}"
         else:
-            what = f"the action was not done within {_seconds(timeout_ns)}"
+            what = f"the action was not done within {_in_seconds(timeout_ns)}"
         return Failure(f"interrupt: {what}", timed_out=True, killed=True)
     if ended.end is not EndKind.DONE:
         return Failure(ended.reason or "the process that ran the action ended", killed=True)
@@ -72,7 +72,7 @@ def _parted(raised: str) -> tuple[str, str]:
 
 def _located(text: str, stack: str, source: str) -> Failure:
     text = text[:TEXT_MAX]
-    frames = [found for line in stack.splitlines() if (found := _FRAME.fullmatch(line))]
+    frames = [found for line in stack.splitlines() if (found := _STACK_FRAME.fullmatch(line))]
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
         # A frame without a name is a place in parsed code: the script's, if it is the only frame.
@@ -105,7 +105,7 @@ def _throw_of(text: str, source: str) -> tuple[int, int]:
     exact, open_ = [], []
     if len(source) > SEARCHED_MAX:
         return 0, 0
-    for found in _TOKEN.finditer(source):
+    for found in _THROW_OR_LITERAL.finditer(source):
         if not found[0].startswith("throw"):
             continue
         value = found["value"] or ""
@@ -120,5 +120,5 @@ def _throw_of(text: str, source: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _seconds(nanoseconds: int) -> str:
+def _in_seconds(nanoseconds: int) -> str:
     return f"{nanoseconds / 1e9:g} s"

@@ -32,12 +32,12 @@ async def read_response(response: aiohttp.ClientResponse) -> Response:
     Raises:
         FetchError: it is too large, ends too early, or has a header that is not UTF-8.
     """
-    headers = _headers(response)
+    headers = _header_lists(response)
     body = await _body(response)
     return Response(response.status, headers, body.decode(errors="replace"))
 
 
-def _headers(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
+def _header_lists(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
     headers: dict[str, list[str]] = {}
     for name, value in response.headers.items():
         try:

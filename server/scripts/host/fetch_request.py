@@ -20,7 +20,7 @@ _OURS: Final = frozenset(
 )
 """Headers of framing and routing, which scripts may not set."""
 
-_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}\Z"
+_HTTP_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}\Z"
 
 
 class FetchError(Exception):
@@ -29,8 +29,8 @@ class FetchError(Exception):
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
     url: str
-    method: Annotated[str, msgspec.Meta(pattern=_NAME)] = "GET"
-    headers: list[tuple[Annotated[str, msgspec.Meta(pattern=_NAME)], str]] | None = None
+    method: Annotated[str, msgspec.Meta(pattern=_HTTP_NAME)] = "GET"
+    headers: list[tuple[Annotated[str, msgspec.Meta(pattern=_HTTP_NAME)], str]] | None = None
     body: str | None = None
 
 

@@ -37,7 +37,7 @@ SENT_MAX_BYTES: Final = 8 << 20
 
 _BOOT: Final = (
     "import sys; sys.path += sys.argv[1:3]; "
-    "from server.scripts.sandbox.worker import main; main(*sys.argv[3:])"
+    "from server.scripts.sandbox.worker import run_worker; run_worker(*sys.argv[3:])"
 )
 
 

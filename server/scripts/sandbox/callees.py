@@ -21,7 +21,7 @@ CALLEE_MAX: Final = 80
 ENCLOSING_MAX: Final = 8
 """Max calls around a place that are examined."""
 
-_TOKEN: Final = re.compile(
+_SOURCE_TOKEN: Final = re.compile(
     r"""\s+|//[^\n]*|/\*.*?(?:\*/|\Z)"""
     r"""|(?P<token>`(?:\\.|[^`\\])*(?:`|\Z)|'(?:\\.|[^'\\\n])*'?|"(?:\\.|[^"\\\n])*"?"""
     r"""|[\w$#]+|\?\.(?!\d)|=>|.)""",
@@ -29,12 +29,12 @@ _TOKEN: Final = re.compile(
 )
 # Bounded, so that an unterminated pattern is not read again and again.
 _PATTERN: Final = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n]){0,80}\]|[^/\\\[\n]){1,400}/\w*")
-_NAME: Final = re.compile(r"[^\W\d][\w$]*|[$#][\w$]*")
-_FRAME: Final = re.compile(r" +at (?:.{1,200} \()?<input>:(\d{1,9}):(\d{1,9})\)?(?:\n|\Z)")
+_IDENTIFIER: Final = re.compile(r"[^\W\d][\w$]*|[$#][\w$]*")
+_SCRIPT_FRAME: Final = re.compile(r" +at (?:.{1,200} \()?<input>:(\d{1,9}):(\d{1,9})\)?(?:\n|\Z)")
 
 _OPEN: Final = {")": "(", "]": "[", "}": "{"}
 _DOTS: Final = (".", "?.")
-_WORDS: Final = frozenset(
+_KEYWORDS: Final = frozenset(
     re.findall(
         r"\w+",
         "async await break case catch class const continue delete do else false finally for"
@@ -47,7 +47,7 @@ _WORDS: Final = frozenset(
 
 def place_of(stack: str) -> tuple[int, int] | None:
     """Returns line and column of the first frame of a stack, if that is in the script."""
-    found = _FRAME.match(stack)
+    found = _SCRIPT_FRAME.match(stack)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -83,9 +83,9 @@ class _Tokens:
 
     def _read(self) -> None:
         at, open_ = 0, []
-        while found := self._pattern(at) or _TOKEN.match(self.source, at):
+        while found := self._pattern(at) or _SOURCE_TOKEN.match(self.source, at):
             at = found.end()
-            if found.re is _TOKEN and found["token"] is None:
+            if found.re is _SOURCE_TOKEN and found["token"] is None:
                 continue
             text, index = found[0], len(self.texts)
             self.texts.append(text)
@@ -102,7 +102,7 @@ class _Tokens:
             return None
         last = self.texts[-1] if self.texts else ";"
         ends_operand = last in (")", "]", "}") or last[0] in "'\"`"
-        if ends_operand or (self._is_word(last) and last not in _WORDS):
+        if ends_operand or (self._is_word(last) and last not in _KEYWORDS):
             return None
         return _PATTERN.match(self.source, at)
 
@@ -132,7 +132,7 @@ class _Tokens:
         while self.text(at) == "(":
             at += 1
         last = self._end_of_function(at) or (at + 1 if self.text(at) in _DOTS else at)
-        while self.text(last + 1) in _DOTS and _NAME.fullmatch(self.text(last + 2)):
+        while self.text(last + 1) in _DOTS and _IDENTIFIER.fullmatch(self.text(last + 2)):
             last += 2
         found = [self._callee(open_) for open_ in self._calls(at, last)]
         return [*dict.fromkeys(found)] if all(found) else []
@@ -171,12 +171,12 @@ class _Tokens:
         if self.text(open_) != "(" or open_ not in self.pairs or self._is_definition(open_):
             return False
         before = self.text(open_ - 1)
-        name = bool(_NAME.fullmatch(before)) and before not in _WORDS
+        name = bool(_IDENTIFIER.fullmatch(before)) and before not in _KEYWORDS
         return name or before in (")", "]", "?.") or self._is_member(open_ - 1)
 
     def _is_member(self, index: int) -> bool:
         """True if the token is the name of a member, which may be any word."""
-        return self.text(index - 1) in _DOTS and bool(_NAME.fullmatch(self.text(index)))
+        return self.text(index - 1) in _DOTS and bool(_IDENTIFIER.fullmatch(self.text(index)))
 
     def _is_definition(self, open_: int) -> bool:
         """True if the parentheses hold parameters."""
@@ -242,7 +242,7 @@ class _Tokens:
         text = self.text(index)
         if text[0] == "`":
             return "${" in text
-        if not _NAME.fullmatch(text) or (text in _WORDS and not self._is_member(index)):
+        if not _IDENTIFIER.fullmatch(text) or (text in _KEYWORDS and not self._is_member(index)):
             return False
         after = self.text(index + 1)
         is_key = after == ":" and self.text(index - 1) in ("{", ",")
@@ -258,13 +258,15 @@ class _Tokens:
             if text in (")", "]"):
                 start = self.pairs.get(start, start)
                 before = self.text(start - 1)
-                if before in (")", "]") or (_NAME.fullmatch(before) and before not in _WORDS):
+                if before in (")", "]") or (
+                    _IDENTIFIER.fullmatch(before) and before not in _KEYWORDS
+                ):
                     start -= 1
                     continue
             if self.text(start - 1) not in _DOTS:
                 break
             start -= 2
-        if any(not (t in _DOTS or _NAME.fullmatch(t)) for t in self.texts[start : end + 1]):
+        if any(not (t in _DOTS or _IDENTIFIER.fullmatch(t)) for t in self.texts[start : end + 1]):
             stop = self.starts[end] + len(self.texts[end])
             text = " ".join(self.source[self.starts[start] : stop].split())
         else:

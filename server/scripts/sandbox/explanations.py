@@ -25,7 +25,7 @@ NAMES_MAX: Final = 5
 NAME_MAX: Final = 40
 """Max characters of a name."""
 
-_DECLARED: Final = re.compile(r"(?<![\w$.])(?:const|let|class)\s+([A-Za-z_$][\w$]*)", re.ASCII)
+_DECLARATION: Final = re.compile(r"(?<![\w$.])(?:const|let|class)\s+([A-Za-z_$][\w$]*)", re.ASCII)
 _PARAMETERS: Final = (
     r"(?<![\w$.])"
     r"(?:function\s+{0}\s*|{0}\s*[=:]\s*(?:async\s+)?(?:function\b[^(]*)?)\(([\w$,\s]*)\)"
@@ -52,8 +52,8 @@ def of_result(text: str, name: str) -> str:
 
 
 def _found(source: str, ask: Ask) -> str:
-    declared = [*dict.fromkeys(_DECLARED.findall(source[:SOURCE_MAX]))][:NAMES_MAX]
-    types, functions = _answer(ask, "", declared)
+    declared = [*dict.fromkeys(_DECLARATION.findall(source[:SOURCE_MAX]))][:NAMES_MAX]
+    types, functions = _types_and_functions(ask, "", declared)
     is_function = [name for name, type_ in zip(declared, types, strict=True) if type_ == "function"]
     names = [*dict.fromkeys([*functions, *is_function])]
     if not names:
@@ -66,7 +66,9 @@ def _candidates(found: list[str], name: str, source: str, ask: Ask) -> list[str]
     """Returns the callees that may not be a function, as far as is visible from outside."""
     parameters = _parameters(name, source)
     chains = [callee for callee in found if _CHAIN.fullmatch(callee)]
-    types = dict(zip(chains, _answer(ask, ",".join(parameters), chains)[0], strict=True))
+    types = dict(
+        zip(chains, _types_and_functions(ask, ",".join(parameters), chains)[0], strict=True)
+    )
     left = [callee for callee in found if types.get(callee) != "function"]
     # Members of `ctx` and `api` are certain; a function's variables are not visible from outside.
     certain = [
@@ -83,7 +85,9 @@ def _parameters(name: str, source: str) -> list[str]:
     return names[:2] if is_fit else []
 
 
-def _answer(ask: Ask, parameters: str, expressions: list[str]) -> tuple[list[str], list[str]]:
+def _types_and_functions(
+    ask: Ask, parameters: str, expressions: list[str]
+) -> tuple[list[str], list[str]]:
     answer = json.loads(ask(json.dumps({"parameters": parameters, "expressions": expressions})))
     return answer["types"], answer["functions"]
 

@@ -39,19 +39,19 @@ from server.scripts.triggers import Trigger
 STACK_MAX_BYTES: Final = 1 << 20
 """Max bytes of the engine's stack."""
 
-_LOGIN: Final = ("requests", "encode", "api", "lists", "fields")
-_CREATED: Final = ("requests", "api", "lists", "created")
-_USER: Final = ("encode", "api", "userdata")
-PARTS: Final[Mapping[Trigger, tuple[str, ...]]] = {
-    triggers.EXTERNAL_POST_AUTHENTICATION: (*_LOGIN, "external"),
-    triggers.EXTERNAL_PRE_CREATION: (*_LOGIN, "creation"),
-    triggers.EXTERNAL_POST_CREATION: _CREATED,
-    triggers.PRE_USERINFO: (*_USER, "token"),
-    triggers.PRE_ACCESS_TOKEN: (*_USER, "token"),
-    triggers.INTERNAL_POST_AUTHENTICATION: (*_LOGIN, "internal"),
-    triggers.INTERNAL_PRE_CREATION: (*_LOGIN, "creation"),
-    triggers.INTERNAL_POST_CREATION: _CREATED,
-    triggers.PRE_SAML_RESPONSE: (*_USER, "saml"),
+_LOGIN_FILES: Final = ("requests", "encode", "api", "lists", "fields")
+_CREATED_FILES: Final = ("requests", "api", "lists", "created")
+_USER_FILES: Final = ("encode", "api", "userdata")
+FILES: Final[Mapping[Trigger, tuple[str, ...]]] = {
+    triggers.EXTERNAL_POST_AUTHENTICATION: (*_LOGIN_FILES, "external"),
+    triggers.EXTERNAL_PRE_CREATION: (*_LOGIN_FILES, "creation"),
+    triggers.EXTERNAL_POST_CREATION: _CREATED_FILES,
+    triggers.PRE_USERINFO: (*_USER_FILES, "token"),
+    triggers.PRE_ACCESS_TOKEN: (*_USER_FILES, "token"),
+    triggers.INTERNAL_POST_AUTHENTICATION: (*_LOGIN_FILES, "internal"),
+    triggers.INTERNAL_PRE_CREATION: (*_LOGIN_FILES, "creation"),
+    triggers.INTERNAL_POST_CREATION: _CREATED_FILES,
+    triggers.PRE_SAML_RESPONSE: (*_USER_FILES, "saml"),
 }
 """The files of `js/` that make `ctx` and `api` of each trigger."""
 
@@ -70,7 +70,7 @@ _FromEngine: TypeAlias = Any
 _Shim: TypeAlias = Callable[..., Any]
 
 
-def main(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
+def run_worker(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
     """Serves until the socket is closed."""
     files = {path.stem: _bare(path) for path in (Path(__file__).parents[1] / "js").glob("*.js")}
     protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
@@ -97,7 +97,7 @@ class ScriptWorker:
 
     def serve(self, protections: bytes) -> None:
         """Runs actions one after the other; the next is likely of the same trigger."""
-        parts = PARTS[FIRST_TRIGGER]
+        parts = FILES[FIRST_TRIGGER]
         while True:
             context, shim = self._fresh(parts)
             self.send(FrameKind.READY, protections)
@@ -106,8 +106,8 @@ class ScriptWorker:
                 sys.exit(f"a frame {kind.name}, expected RUN")
             flags, numbers, setup, name, source = (part.decode() for part in split(payload))
             flow, number = map(int, numbers.split("/"))
-            if PARTS[flow, number] != parts:
-                parts = PARTS[flow, number]
+            if FILES[flow, number] != parts:
+                parts = FILES[flow, number]
                 context, shim = self._fresh(parts)
             self._logs = False
             outcome = self._run(context, shim, flags, setup, name, source)
@@ -167,7 +167,7 @@ class ScriptWorker:
                 context.eval(source)
             _finish_jobs(context)
             self.send(FrameKind.EVALUATED, b"")
-            named = _named(context, name)
+            named = _global_reader(context, name)
             if flags == "check":
                 return {"found": bool(shim("isFunction", named))}
             failure = shim("call", named)
@@ -238,7 +238,7 @@ def _finish_jobs(context: _FromEngine) -> None:
             continue
 
 
-def _named(context: _FromEngine, name: str) -> _FromEngine:
+def _global_reader(context: _FromEngine, name: str) -> _FromEngine:
     """Returns a function for the global of the name, also a `const` or `let`; or undefined."""
     if name.replace("$", "_").isidentifier():
         with contextlib.suppress(_quickjs.JSException):  # a reserved word

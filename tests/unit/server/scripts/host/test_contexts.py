@@ -24,7 +24,7 @@ def test_what_is_missing_is_unset(trigger: Trigger, context: JsonValue) -> None:
 
 def test_reading_changes_nothing_that_was_given() -> None:
     claims: dict[str, JsonValue] = {"a": 1}
-    read = contexts.read(2, 4, {"claims": claims})
+    read = contexts.read_context(2, 4, {"claims": claims})
     assert isinstance(read, TokenCreation)
     read.claims["b"] = 2
     assert claims == {"a": 1}
@@ -112,7 +112,7 @@ def test_reading_changes_nothing_that_was_given() -> None:
 )
 def test_what_is_wrong_is_named(trigger: Trigger, context: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
-        contexts.read(*trigger, context)
+        contexts.read_context(*trigger, context)
     assert str(raised.value).startswith(text)
 
 

@@ -11,13 +11,18 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, overload
+from typing import Final, NamedTuple, Protocol, overload
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from transcoder.errors import unimplemented
+
+REQUEST_ID_KEY: Final = "x-request-id"
+"""Key of the metadata that has a request's id, which HTTP has as a header."""
+STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+"""Key of the trailing metadata that has a serialized google.rpc.Status."""
 
 
 class Metadatum(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from transcoder.call import REQUEST_ID_KEY
 from transcoder.errors import (
     TranscodeError,
     foreign_origin,
@@ -24,7 +25,6 @@ from transcoder.errors import (
 from transcoder.http.body import JSON_TYPE
 from transcoder.http.connection import end_call, with_connection_close
 from transcoder.http.exchange import ExchangeOptions, HttpExchange
-from transcoder.http.headers import REQUEST_ID_HEADER
 from transcoder.http.offload import Offload
 from transcoder.http.refused_pages import RefusedPages
 from transcoder.http.response import HeaderList, compressed
@@ -107,7 +107,7 @@ class Dispatcher:
         self, request: web.BaseRequest, target: str, respond: Respond
     ) -> web.StreamResponse:
         headers = request.headers
-        request_id = headers.get(REQUEST_ID_HEADER)
+        request_id = headers.get(REQUEST_ID_KEY)
         if request_id is None or not _VALID_REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
         exchange = HttpExchange(request, target, request_id, self._options)
@@ -141,7 +141,8 @@ class Dispatcher:
         finally:
             exchange.release()
         out = exchange.answer_headers
-        out += self._cors.response_headers(origin, out)
+        if self._cors.is_enabled:
+            out += self._cors.response_headers(origin, out)
         return respond(status, out, body)
 
     def _protocol_of(self, content_type: str) -> WireProtocol[HttpExchange]:

@@ -8,11 +8,18 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from transcoder.errors import SchemaError
-from transcoder.http.ceiling import large_share
 
 COMPRESS_MIN_BYTES: Final = 4 << 10
 """A smaller answer is sent as it is: compressing it saves less than a packet or two, and costs a
 third of what the whole call does."""
+
+_RESERVED_SHARE: Final = 4
+"""One byte in so many of `Limits.bodies_max_bytes` is for small bodies alone."""
+
+
+def large_share(bodies_max_bytes: int) -> int:
+    """Returns how many bytes large bodies may hold together."""
+    return bodies_max_bytes - bodies_max_bytes // _RESERVED_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

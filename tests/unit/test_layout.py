@@ -80,5 +80,22 @@ def test_all_of_a_pure_folder_is_among_the_pure_files(folder: str) -> None:
     assert files
 
 
+@pytest.mark.parametrize(
+    ("module", "importers"),
+    [
+        pytest.param("sonora", {"transcoder/sonora.py"}, id="sonora, an extra"),
+        pytest.param("signal", {"transcoder/app.py"}, id="signals, which serve alone handles"),
+        pytest.param("gc", set(), id="the collector"),
+    ],
+)
+def test_the_transcoder_imports_it_in_one_place(module: str, importers: set[str]) -> None:
+    found = set()
+    for path in (ROOT / "transcoder").rglob("*.py"):
+        names = imported(path.read_text(encoding="utf-8"))
+        if any(name == module or name.startswith(f"{module}.") for name in names):
+            found.add(path.relative_to(ROOT).as_posix())
+    assert found == importers
+
+
 def test_the_domain_is_among_the_pure_files() -> None:
     assert "server/domain/action.py" in DOMAIN

@@ -22,7 +22,7 @@ from grpc.aio import AbortError
 
 from transcoder.backends.plain_handlers import PlainHandlers
 from transcoder.backends.servicer_context import Requests, ServicerContext, StreamContext, kind_of
-from transcoder.call import Call, CallMetadata, Method
+from transcoder.call import REQUEST_ID_KEY, Call, CallMetadata, Method
 from transcoder.errors import (
     SchemaError,
     TranscodeError,
@@ -30,7 +30,6 @@ from transcoder.errors import (
     internal_error,
     unimplemented,
 )
-from transcoder.http.headers import REQUEST_ID_HEADER
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -163,7 +162,7 @@ class InProcess:
         if isinstance(response, method.response_type):
             call.response = response
         elif stream is None:
-            request_id = call.metadata.get(REQUEST_ID_HEADER)
+            request_id = call.metadata.get(REQUEST_ID_KEY)
             returned = kind_of(response, method)
             logger.error("%s returned %s, request id %s", method.path, returned, request_id)
             raise internal_error(request_id)
@@ -233,7 +232,7 @@ def _ending(call: Call, context: ServicerContext, exc: BaseException) -> Transco
     Logs what was raised, unless a servicer raises it to set a status.
     """
     failure = context.failure()
-    request_id = call.metadata.get(REQUEST_ID_HEADER)
+    request_id = call.metadata.get(REQUEST_ID_KEY)
     if call.ending is not None and _is_abort(exc):  # a write in the cleanup
         return TranscodeError(call.ending, "")
     if failure is None or not (_is_abort(exc) or _is_unwritten(failure, exc)):

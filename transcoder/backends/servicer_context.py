@@ -16,9 +16,8 @@ import grpc
 from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
-from transcoder.call import Call, CallMetadata, Method
+from transcoder.call import STATUS_DETAILS_KEY, Call, CallMetadata, Method
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
-from transcoder.http.headers import STATUS_DETAILS
 
 logger = logging.getLogger(__name__)
 
@@ -211,10 +210,12 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         details = b""
         trailing = self._call.trailing_metadata
         for key, value in trailing:
-            if key == STATUS_DETAILS and isinstance(value, bytes):
+            if key == STATUS_DETAILS_KEY and isinstance(value, bytes):
                 details = value
         if details:
-            self._call.trailing_metadata = [pair for pair in trailing if pair[0] != STATUS_DETAILS]
+            self._call.trailing_metadata = [
+                pair for pair in trailing if pair[0] != STATUS_DETAILS_KEY
+            ]
         return TranscodeError(code, self._details, details=details)
 
 

@@ -70,7 +70,7 @@ def head_of(request: web.BaseRequest) -> BodyHead:
     is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
     if not is_json and request.content_length:
         raise not_json(content_type)
-    codings = _codings(request)
+    codings = _codings(request) if hdrs.CONTENT_ENCODING in request.headers else ()
     return BodyHead(is_json, codings) if codings or not is_json else _PLAIN_JSON
 
 
@@ -186,12 +186,9 @@ def _unreadable(request: web.BaseRequest) -> TranscodeError:
 
 
 def _codings(request: web.BaseRequest) -> Sequence[str]:
-    said = request.headers.getall(hdrs.CONTENT_ENCODING, ())
-    if not said:
-        return ()
     if request.content.total_compressed_bytes is not None:
         return ()  # an application's aiohttp undoes codings itself, unless it is told not to
-    return codings_of(said)
+    return codings_of(request.headers.getall(hdrs.CONTENT_ENCODING))
 
 
 async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:

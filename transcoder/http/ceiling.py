@@ -5,17 +5,9 @@ refuse all others.
 """
 
 from types import TracebackType
-from typing import Final
 
 from transcoder.errors import exhausted
-
-_RESERVED_SHARE: Final = 4
-"""One byte in so many is for small bodies alone."""
-
-
-def large_share(max_bytes: int) -> int:
-    """Returns what large bodies may hold together."""
-    return max_bytes - max_bytes // _RESERVED_SHARE
+from transcoder.options import large_share
 
 
 class Ceiling:

@@ -120,9 +120,8 @@ class HttpCall(Call):
         metadata = HttpMetadata(
             headers, request_id=exchange.request_id, forward_cookies=exchange.forward_cookies
         )
-        Call.__init__(
-            self, method, metadata, deadline=deadline_of(headers), peername=exchange.peername
-        )
+        deadline = deadline_of(headers) if "grpc-timeout" in headers else None
+        Call.__init__(self, method, metadata, deadline=deadline, peername=exchange.peername)
         self.exchange = exchange
         exchange.hold(self)
 

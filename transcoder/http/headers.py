@@ -16,13 +16,11 @@ from typing import Final
 
 from multidict import MultiMapping
 
-from transcoder.call import CallMetadata, Metadatum
+from transcoder.call import REQUEST_ID_KEY, CallMetadata, Metadatum
 from transcoder.errors import InvalidHeader, SchemaError, malformed, shown
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID_HEADER: Final = "x-request-id"
-STATUS_DETAILS: Final = "grpc-status-details-bin"
 HTTP_CODE: Final = "x-http-code"
 LOGGED_MAX: Final = 1000
 """Lines about what is dropped: names are the client's, and it has as many as it likes."""
@@ -44,7 +42,7 @@ _NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
 _NOTHING: Final[frozenset[str]] = frozenset()
 _COOKIES: Final = frozenset({"cookie"})
 _NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
-_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_HEADER, HTTP_CODE}
+_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_KEY, HTTP_CODE}
 _NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_FIXED: Final = _NOT_OUT | {"allow", "vary", "www-authenticate"}
 _NOT_FIXED_PREFIXES: Final = (*_NOT_OUT_PREFIXES, "access-control-")
@@ -57,7 +55,7 @@ _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _BASE64_HEADER: Final = re.compile(
     r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?"
 )
-_BIN_SUFFIXES: Final = tuple(
+_BIN_SUFFIXES: Final = frozenset(
     "-" + "".join(letters) for letters in itertools.product("bB", "iI", "nN")
 )
 
@@ -102,7 +100,7 @@ class HttpMetadata(CallMetadata):
         if connection is not None:
             self._held_back |= _tokens(connection)
         for name in headers:
-            if name.endswith(_BIN_SUFFIXES):
+            if name[-4:] in _BIN_SUFFIXES:
                 self._all()
                 break
 
@@ -113,7 +111,7 @@ class HttpMetadata(CallMetadata):
             InvalidHeader: the header is present, with a value that metadata cannot have. Iteration
                 leaves it out; here it fails, as a caller must not take it for absent.
         """
-        if key == REQUEST_ID_HEADER:
+        if key == REQUEST_ID_KEY:
             return self._request_id
         if not _may_pass(key) or key in self._held_back:
             return default
@@ -140,16 +138,16 @@ class HttpMetadata(CallMetadata):
             key = name.lower()
             if key.startswith(_METADATA_PREFIX):
                 prefixed.append((key.removeprefix(_METADATA_PREFIX), value))
-            elif key != REQUEST_ID_HEADER and _may_pass(key) and key not in self._held_back:
+            elif key != REQUEST_ID_KEY and _may_pass(key) and key not in self._held_back:
                 present.add(key)
                 yield from _metadatum(key, value)
         for key, value in prefixed:
             # An alias never replaces a header that is there, nor brings one in that may not pass.
-            if key in present or key == REQUEST_ID_HEADER or key in self._held_back:
+            if key in present or key == REQUEST_ID_KEY or key in self._held_back:
                 continue
             if _may_pass(key):
                 yield from _metadatum(key, value)
-        yield Metadatum(REQUEST_ID_HEADER, self._request_id)
+        yield Metadatum(REQUEST_ID_KEY, self._request_id)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,9 +1,9 @@
-"""Ends connections of this process that are not its own to close: grpc has no way to end one.
+"""Ends connections of grpc, which has no API to end one.
 
-Knows sockets by their peer, as grpc names it, and nothing of what they are for.
+Knows sockets by their peer, as grpc names it, and nothing of their use.
 
-Follows proc(5), "/proc/pid/fd"; shutdown(2), which ends a connection whoever else has the socket.
-Rule: a descriptor is looked at as a copy. Its number may mean another file a moment later.
+Follows proc(5), "/proc/pid/fd"; shutdown(2), which ends a connection that other code also holds.
+Rule: a descriptor is inspected as a copy, as its number may mean another file a moment later.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ _MAPPED: Final = "::ffff:"
 log = structlog.get_logger()
 
 
-class Ending:
-    """Ends connections to an address, those that are asked for meanwhile in one go.
+class ConnectionEnder:
+    """Ends connections to an address, in batches.
 
     Attributes:
-        at: a port of this process, or the path of a unix socket; 0 as long as nothing listens.
+        at: a port of this process, or the path of a unix socket; 0 until one listens.
     """
 
     def __init__(self) -> None:
@@ -61,15 +61,15 @@ class Ending:
 def end_connections(at: int | str, peers: Collection[str]) -> int:
     """Shuts down the connections of peers to an address of this process; may take milliseconds.
 
-    Of a unix socket all peers have the same name: there it ends who does not read what was sent.
-    Who reads, and opens no window of HTTP/2, stays until the connection is too old.
+    All peers of a unix socket have one name: there it ends connections with unread bytes. A client
+    that reads, and opens no window of HTTP/2, stays until the connection is too old.
 
     Args:
         at: a port of this process, or the path of a unix socket.
         peers: as a grpc.aio context names them: "ipv4:127.0.0.1:40001", "ipv6:%5B::1%5D:40001".
 
     Returns:
-        How many were found.
+        The number of connections found.
     """
     wanted = {_address(peer) for peer in peers}
     found = 0

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from server.config import Address, SocketPath, listening
 from server.descriptors import GRPC_MAX
 from server.rpc.chain import Chain
-from server.rpc.connections import Ending
+from server.rpc.connections import ConnectionEnder
 from server.rpc.handlers import MethodHandler
 from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
@@ -85,7 +85,7 @@ class GrpcServer:
             connections_max: connections that are open at once.
         """
         chain = chain or Chain()
-        self._connections = Ending()
+        self._connections = ConnectionEnder()
         # Fewer than `Overload` admits over all protocols, so that streams are ended here first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)

@@ -6,9 +6,9 @@ back: after a time, and at once when another call needs one. The connection with
 loses its oldest, so that a quick caller always finds a place.
 
 Follows grpc/doc/statuscodes.md for a request without a message.
-Rule 1: a call that is read and answered at once pays with an entry in a dictionary; one timer
-serves all calls.
-Rule 2: a task that waits for grpc is not cancelled here: grpc would write into what it let go of.
+Rule 1: a call that is read and answered at once costs one entry in a dictionary; one timer serves
+all calls.
+Rule 2: a task that waits for grpc is not cancelled here: grpc would write to memory that it freed.
 An abort from outside ends the wait.
 """
 
@@ -40,11 +40,11 @@ ANSWER_TIMEOUT_S: Final = 30
 """Max seconds for a client to take 64 KiB of an answer, or its rest; `write_timeout_s` of HTTP."""
 
 _DRAIN_LOOK_S: Final = 0.02
-"""Seconds between two looks for calls in flight while the server stops."""
+"""Seconds between checks for calls in flight while the server stops."""
 _PROGRESS_BYTES: Final = 64 << 10
 _TICK_S: Final = 1.0
 _ABORT_S: Final = 2
-"""Seconds for an abort to be sent, before the connection is ended."""
+"""Max seconds for an abort to be sent; then the connection is ended."""
 _UNIX: Final = "unix:"
 """Prefix of a unix socket's peer; all its callers are one peer, so the oldest calls make room."""
 _SHARE: Final = 10
@@ -61,15 +61,15 @@ log = structlog.get_logger()
 
 
 class OpenCall:
-    """A call that holds a place.
+    """One open call, which holds a place.
 
     Attributes:
         context: None once the call has ended, so that nothing refers to itself.
         is_service: False for health and reflection.
         task: runs the call.
-        state: what is waited for.
+        state: one of `_AWAITED`, `_RUNNING`, `_STREAMING`, `_ANSWERED`.
         since: the tick at which the state began.
-        answer: what the client has to take.
+        answer: the message that the client has to take.
     """
 
     __slots__ = ("_peer", "answer", "context", "is_service", "places", "since", "state", "task")
@@ -116,8 +116,8 @@ class Places(Interceptor):
         """Sets the limits.
 
         Args:
-            calls_max: open calls.
-            streams_max: those of them that stream.
+            calls_max: max open calls.
+            streams_max: max open calls that stream.
             end_connections: ends the connections of peers.
         """
         self._calls: dict[OpenCall, None] = {}
@@ -127,12 +127,12 @@ class Places(Interceptor):
         self._end_connections = end_connections
         self._tick = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._told_at = -1
+        self._logged_at = -1
         self._ending: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
     async def drained(self, grace_s: float) -> bool:
-        """Takes no more calls of services.
+        """Refuses new calls of services, and waits for those in flight.
 
         Health and reflection are served until the end, and not waited for.
 
@@ -187,7 +187,7 @@ class Places(Interceptor):
         return call
 
     async def begin_stream(self, context: Context) -> None:
-        """Moves the call under way to the places of streams, or refuses it."""
+        """Moves the current call to the places of streams, or refuses it."""
         streams = self._streams
         if len(streams) >= self._streams_max and not self._take_back(streams, context):
             await _refuse(context)
@@ -203,9 +203,9 @@ class Places(Interceptor):
             self._timer.cancel()
 
     def _take_back(self, calls: dict[OpenCall, None], newcomer: Context) -> bool:
-        """Takes places back from who has most that nobody works on, but for one who has as many.
+        """Takes idle places back from the peers with most of them, unless the newcomer has as many.
 
-        No peer is left with fewer than half of what the first had.
+        A peer keeps at least half of the largest number of idle places.
 
         Returns:
             True if there is a place now.
@@ -225,8 +225,8 @@ class Places(Interceptor):
         )
         wanted = max(len(calls) // _SHARE, 1)
         taken = [place for _, place in heapq.nlargest(wanted, ranked, key=itemgetter(0))]
-        if self._told_at != self._tick:
-            self._told_at = self._tick
+        if self._logged_at != self._tick:
+            self._logged_at = self._tick
             log.warning("open calls are ended for others", calls=len(taken), peers=len(of_peer))
         text = "too many calls in flight, and nothing came of this one"
         self._end(taken, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
@@ -279,10 +279,10 @@ class Places(Interceptor):
 
 
 class Receiving(Interceptor):
-    """Reads the message of a call, and answers for one that is missing or cannot be read.
+    """Reads the message of a call, and answers if it is missing or invalid.
 
-    grpc.aio itself waits for a message as long as the connection is there, answers UNKNOWN if it
-    cannot be decoded, and does not answer at all if it is missing.
+    grpc.aio itself waits for a message until the connection ends, answers UNKNOWN if it is invalid,
+    and does not answer if it is missing.
     """
 
     reads_request = True
@@ -299,7 +299,7 @@ class Receiving(Interceptor):
 
         async def call(_requests: object, context: Context) -> object:
             place = _CALL.get()
-            place.context = context  # knows what every answer says, as the outer one does not
+            place.context = context  # adds the headers of every answer, as the outer one does not
             octets = await context.read()
             place.state = _RUNNING
             if octets is EOF:
@@ -310,7 +310,7 @@ class Receiving(Interceptor):
                 text = f"the request is not {_type_of(decode)} in protobuf's binary format"
                 await context.abort(grpc.StatusCode.INTERNAL, text)
             answering = handler(message, context)
-            del octets, message  # who is done with the message frees its memory
+            del octets, message  # the last user of the message frees its memory
             return await answering
 
         return call
@@ -342,9 +342,9 @@ async def _refuse(context: Context) -> Never:
 
 
 async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
-    """Ends a call from outside, unless it has ended by itself meanwhile."""
+    """Aborts a call from outside, unless it has ended."""
     if place.context is None:
-        return  # grpc.aio would reach for what is not there any more
+        return  # grpc.aio would use what it has freed
     try:
         await place.context.abort(code, text)
     except AbortError as error:
@@ -354,7 +354,7 @@ async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
 
 
 def _type_of(decode: object) -> str:
-    """Returns what a generated deserializer, `Message.FromString`, makes, in words."""
+    """Returns the message type of a generated deserializer, `Message.FromString`, in words."""
     kind = getattr(decode, "__self__", None)
     if isinstance(kind, type) and issubclass(kind, Message):
         return f"a {kind.DESCRIPTOR.full_name}"

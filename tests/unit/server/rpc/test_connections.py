@@ -1,4 +1,4 @@
-"""Ending connections: what happens when the system lets none be looked at."""
+"""ConnectionEnder connections: what happens when the system lets none be looked at."""
 
 import asyncio
 import errno
@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.rpc import connections
-from server.rpc.connections import Ending
+from server.rpc.connections import ConnectionEnder
 
 WAIT_S = 10
 
@@ -25,7 +25,7 @@ async def test_connections_that_cannot_be_ended_are_logged_and_later_ones_are_en
         return len(peers)
 
     monkeypatch.setattr(connections, "end_connections", end_connections)
-    ending = Ending()
+    ending = ConnectionEnder()
     with capture_logs() as captured:
         for number in (1, 2):
             ending.end((f"ipv4:127.0.0.1:{number}",))

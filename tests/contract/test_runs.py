@@ -88,7 +88,7 @@ class RunsContract:
             ),
         ],
     )
-    async def test_runs_are_found_by_what_they_were(
+    async def test_runs_are_found_by_their_attributes(
         self, store: RunStore, query: RunsQuery, expected: list[str]
     ) -> None:
         await append(

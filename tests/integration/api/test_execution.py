@@ -106,7 +106,7 @@ EFFECTS = [
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(("trigger", "body", "expected"), EFFECTS)
-async def test_what_actions_ask_for_is_told_by_kind(
+async def test_effects_of_actions_are_answered_by_kind(
     door: str, trigger: tuple[str, str], body: str, expected: object, caller: Caller
 ) -> None:
     flow, number = trigger
@@ -254,7 +254,7 @@ async def _(caller: Caller, stranger: Caller) -> Message:
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("row", refused.rows)
-async def test_what_cannot_be_run_is_refused(
+async def test_an_invalid_run_is_refused(
     door: str, row: Row, caller: Caller, stranger: Caller
 ) -> None:
     await assert_refused(caller, stranger, door, row)
@@ -273,7 +273,7 @@ async def test_a_test_names_what_it_tests(door: str, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_a_claim_of_thirty_levels_is_told(door: str, caller: Caller) -> None:
+async def test_a_claim_of_thirty_levels_is_answered(door: str, caller: Caller) -> None:
     request = a_test(
         "function f(ctx, api) { let c = {}; for (let i = 1; i < 30; i++) c = {c};"
         " api.v1.claims.setClaim('c', c) }"

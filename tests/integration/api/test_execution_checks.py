@@ -43,7 +43,7 @@ TESTS = [
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
-async def test_what_a_tested_script_does_is_the_answer(
+async def test_the_result_of_a_tested_script_is_the_answer(
     door: str,
     script: str,
     failure: tuple[str, int, int] | None,

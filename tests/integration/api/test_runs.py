@@ -49,7 +49,7 @@ async def test_a_logged_run_says_who_ran_what(door: str, caller: Caller, strange
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_runs_are_found_by_what_they_were(door: str, caller: Caller) -> None:
+async def test_runs_are_found_by_their_attributes(door: str, caller: Caller) -> None:
     good = await noting(caller, "good")
     bad = await action(caller, "bad", script=THROWS.format("bad"), allowed_to_fail=True)
     await set_trigger(caller, good, flow="2", trigger="5")

@@ -65,7 +65,7 @@ def name_in_hosts_file() -> tuple[str, str]:
     return next((entry[0], entry[-1]) for entry in entries if len(entry) > 1)
 
 
-async def test_names_of_the_hosts_file_are_asked_of_nobody() -> None:
+async def test_names_of_the_hosts_file_need_no_name_server() -> None:
     address, name = name_in_hosts_file()
     async with name_server({}) as server:
         assert address in await addresses(Resolver(servers=(server.address,)), name)

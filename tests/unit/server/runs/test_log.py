@@ -1,4 +1,4 @@
-"""The log of runs: written in time, bounded while it waits, lost by nobody's leaving."""
+"""Writes the log of runs: in time, bounded, and also when a caller is cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -70,7 +70,7 @@ async def until_kept(store: Store, *contents: bytes) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_what_was_added_is_written_soon(
+async def test_an_added_run_is_written_soon(
     log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0.01)
@@ -145,9 +145,7 @@ async def test_nothing_is_looked_for_while_nothing_runs(
     assert len(store.calls) == looked
 
 
-async def test_a_page_has_what_was_added_before_and_nothing_too_old(
-    log: RunLog, store: Store
-) -> None:
+async def test_a_page_has_runs_added_before_and_no_expired_ones(log: RunLog, store: Store) -> None:
     log.add(a_run(b"1"))
     page = await log.page("org", RunsQuery(limit=7))
     assert page.contents == [b"1"]
@@ -208,7 +206,7 @@ async def test_storage_that_fails_is_tried_again(
     await until_kept(store, b"1")
 
 
-async def test_a_reader_that_leaves_makes_nobody_write_twice(log: RunLog, store: Store) -> None:
+async def test_a_cancelled_reader_causes_no_second_write(log: RunLog, store: Store) -> None:
     store.may_write.clear()
     log.add(a_run(b"1"))
     reading = asyncio.ensure_future(log.page("org", RunsQuery()))
@@ -221,7 +219,7 @@ async def test_a_reader_that_leaves_makes_nobody_write_twice(log: RunLog, store:
     assert store.kept == [b"1", b"2"]
 
 
-async def test_closing_writes_what_waits(log: RunLog, store: Store) -> None:
+async def test_closing_writes_runs_that_wait(log: RunLog, store: Store) -> None:
     log.start()
     log.add(a_run(b"1"))
     await log.close()
@@ -242,7 +240,7 @@ async def test_a_page_waits_for_no_run_of_others(log: RunLog, store: Store) -> N
     store.failure = None
 
 
-async def test_a_page_waits_for_what_is_being_written(log: RunLog, store: Store) -> None:
+async def test_a_page_waits_for_a_write_in_progress(log: RunLog, store: Store) -> None:
     store.may_write.clear()
     log.add(a_run(b"1"))
     first = asyncio.ensure_future(log.page("org", RunsQuery()))

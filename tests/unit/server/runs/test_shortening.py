@@ -1,4 +1,4 @@
-"""What is told of the actions of a run where there is little room."""
+"""Shortens the results of a run."""
 
 import pytest
 
@@ -43,7 +43,9 @@ RESULTS = [
         pytest.param(0, [("third", "")]),
     ],
 )
-def test_what_was_said_first_goes_first(max_bytes: int, expected: list[tuple[str, str]]) -> None:
+def test_the_first_log_lines_are_dropped_first(
+    max_bytes: int, expected: list[tuple[str, str]]
+) -> None:
     told, is_shortened = shorten_results(RESULTS, max_bytes)
     assert [(one.name, "".join(line.text[0] for line in one.logs)) for one in told] == expected
     assert is_shortened is (max_bytes < 518)
@@ -51,7 +53,7 @@ def test_what_was_said_first_goes_first(max_bytes: int, expected: list[tuple[str
     assert all(one.allowed_to_fail for one in told)
 
 
-def test_what_is_shortened_is_a_copy() -> None:
+def test_shortening_makes_a_copy() -> None:
     before = [one.SerializeToString() for one in RESULTS]
     shorten_results(RESULTS, 0)
     assert [one.SerializeToString() for one in RESULTS] == before

@@ -1,4 +1,4 @@
-"""Scripts that mean harm fail with a clear text, in time, and cost nobody else anything."""
+"""Runs hostile scripts: they fail with a clear text, in time, and cost no other run anything."""
 
 import time
 

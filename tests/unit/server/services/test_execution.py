@@ -238,7 +238,7 @@ async def test_actions_behind_the_one_that_failed_are_logged_as_skipped(
         pytest.param(Overloaded("x"), Kind.RESOURCE_EXHAUSTED, "RUN-Ov2qz", {}, id="overloaded"),
     ],
 )
-async def test_what_was_not_run_is_refused_and_not_logged(
+async def test_a_run_that_did_not_start_is_refused_and_not_logged(
     service: ExecutionService,
     engine: Engine,
     log: Log,
@@ -276,7 +276,7 @@ async def test_a_run_whose_caller_leaves_is_logged_as_abandoned(
     assert {one.state for one in told.actions} == {pb.ACTION_STATE_ABANDONED}
 
 
-async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
+async def test_a_run_whose_caller_is_cancelled_while_the_answer_is_made_is_logged(
     service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_telling = asyncio.Event()
@@ -295,7 +295,7 @@ async def test_a_run_whose_caller_leaves_while_it_is_told_is_logged(
     assert [told.state for told in log.told()] == [pb.RUN_STATE_ABANDONED]
 
 
-async def test_a_run_that_there_is_no_room_to_tell_is_logged(
+async def test_a_run_whose_answer_no_thread_can_make_is_logged(
     service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> None:
@@ -372,7 +372,7 @@ async def test_tests_and_checks_are_refused_as_runs_are(
         await service.CheckScript(pb.CheckScriptRequest(name="f", script="s"), None)
 
 
-async def test_a_check_tells_why(service: ExecutionService) -> None:
+async def test_a_check_has_the_reason(service: ExecutionService) -> None:
     response = await service.CheckScript(pb.CheckScriptRequest(name="f", script="s"), None)
     assert (response.parses, response.has_function, response.failure.line) == (True, False, 3)
 
@@ -386,7 +386,7 @@ async def test_a_gender_is_the_number_that_an_int32_would_be(
     assert response.effects.user.gender == expected
 
 
-async def test_what_is_large_is_read_and_told_off_the_loop(
+async def test_large_messages_are_read_and_made_off_the_loop(
     service: ExecutionService, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[str] = []
@@ -412,7 +412,7 @@ async def test_what_is_large_is_read_and_told_off_the_loop(
     assert [one.action_id for one in metrics.actions] == ["1", "2", "3"]
 
 
-async def test_many_lines_are_told_shortened(service: ExecutionService, engine: Engine) -> None:
+async def test_many_log_lines_are_shortened(service: ExecutionService, engine: Engine) -> None:
     engine.logs = tuple(LogLine("info", "x" * 1000) for _ in range(1000))
     response = await service.RunTrigger(run_request(), None)
     assert response.is_shortened

@@ -79,6 +79,6 @@ def test_lists_are_kept(
 
 
 @pytest.mark.parametrize("entry", ["10.0.0.0/33", "a b", "", ".", "host/8"])
-def test_an_entry_that_is_none_is_named(entry: str) -> None:
+def test_an_invalid_entry_is_named(entry: str) -> None:
     with pytest.raises(ValueError, match="expected CIDR, IP or host name, got"):
         Policy(deny=[entry])

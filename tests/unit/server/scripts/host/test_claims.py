@@ -47,7 +47,7 @@ async def test_a_claim_that_every_token_has_is_left_out(
 
 
 @asynchronous
-async def test_each_action_is_told_of_claims_that_are_left_out(runner: Runner) -> None:
+async def test_each_action_gets_a_log_line_for_claims_that_are_left_out(runner: Runner) -> None:
     result = await runner.run(setting("aud"), setting("aud", "exp"), context={})
     assert [[line.text for line in action.logs] for action in result.actions] == [
         ['claim "aud" is the token\'s own'],

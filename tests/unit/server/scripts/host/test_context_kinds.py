@@ -1,4 +1,4 @@
-"""A value of every kind at every place of every context: read as that kind, or its path is told."""
+"""Puts a value of every kind at every place of every context: it is read, or its path is named."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -21,7 +21,7 @@ EVERY = 30
 
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
-def test_what_is_read_is_of_the_kind_that_scripts_are_promised(trigger: Trigger) -> None:
+def test_a_read_context_has_the_types_of_the_schema(trigger: Trigger) -> None:
     example = contexts.example(*trigger)
     refused = 0
     for path, context in variants(trigger):
@@ -36,7 +36,7 @@ def test_what_is_read_is_of_the_kind_that_scripts_are_promised(trigger: Trigger)
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_is_read_breaks_no_script(runner: Runner, trigger: Trigger) -> None:
+async def test_a_read_context_breaks_no_script(runner: Runner, trigger: Trigger) -> None:
     for path, context in islice(_readable(trigger), 0, None, EVERY):
         result = await runner.one(READS_ALL, trigger=trigger, context=context)
         assert result.failure is None, path

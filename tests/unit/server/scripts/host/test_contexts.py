@@ -17,7 +17,7 @@ def test_an_example_is_complete(trigger: Trigger) -> None:
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 @pytest.mark.parametrize("context", [None, {}, {"unknown": 1}])
-def test_what_is_missing_is_unset(trigger: Trigger, context: JsonValue) -> None:
+def test_missing_values_are_as_unset(trigger: Trigger, context: JsonValue) -> None:
     read = read_as_json(trigger, context)
     assert list(read) == list(contexts.example(*trigger))
 
@@ -110,7 +110,7 @@ def test_reading_changes_nothing_that_was_given() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(trigger: Trigger, context: JsonValue, text: str) -> None:
+def test_an_error_names_the_path(trigger: Trigger, context: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
         contexts.read_context(*trigger, context)
     assert str(raised.value).startswith(text)
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_named(trigger: Trigger, context: JsonValue, text: str)
         pytest.param("x" * (1 << 20), "context: expected at most 1048576 bytes, got ", id="large"),
     ],
 )
-def test_what_cannot_be_handed_over_is_told(claim: JsonValue, text: str) -> None:
+def test_a_context_that_is_not_json_or_too_large_is_refused(claim: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
         contexts.pack(2, 4, {"claims": {"a": claim}})
     assert str(raised.value).startswith(text)

@@ -1,4 +1,4 @@
-"""What a process sends that no script could have asked for; as one would that was broken out of."""
+"""Sends effects that no script can ask for, as a worker under foreign control might."""
 
 import json
 
@@ -47,7 +47,7 @@ def collector(trigger: Trigger) -> Collector:
         ),
     ],
 )
-def test_what_is_no_effect_is_refused(trigger: Trigger, payload: bytes) -> None:
+def test_an_invalid_effect_is_refused(trigger: Trigger, payload: bytes) -> None:
     with pytest.raises(EffectError):
         collector(trigger).apply(payload)
 
@@ -69,7 +69,7 @@ def test_a_list_is_bounded() -> None:
         found.apply(b'{"op":"entry","at":1000,"key":"k"}')
 
 
-def test_a_reserved_claim_is_not_set_whoever_asks() -> None:
+def test_a_reserved_claim_is_never_set() -> None:
     found = collector((2, 4))
     found.apply(b'{"op":"claim","key":"urn:zitadel:iam:org:id","value":"other"}')
     assert dict(found.effects().claims) == {}

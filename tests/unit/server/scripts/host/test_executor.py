@@ -1,4 +1,4 @@
-"""Runs of several actions, their time, their processes; by real processes."""
+"""Runs several actions in real processes: their order, time and processes."""
 
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ async def test_the_function_is_the_global_of_the_name(
 
 
 @pytest.mark.parametrize("name", ["", "a b", "class", "1", "missing", "\0", "\ud800"])
-async def test_a_name_without_a_function_is_told(runner: Runner, name: str) -> None:
+async def test_a_name_without_a_function_is_reported(runner: Runner, name: str) -> None:
     failure = (await runner.one(FAST, name=name)).failure
     assert failure is not None
     assert failure.text.startswith("function not found: expected ")
@@ -132,7 +132,7 @@ async def test_a_run_without_actions_does_nothing(runner: Runner) -> None:
     assert (result.actions, result.failed, dict(result.effects.claims)) == ((), None, {})
 
 
-async def test_a_run_that_asks_for_too_much_is_told_so(runner: Runner) -> None:
+async def test_a_run_with_too_many_effects_fails_with_that_reason(runner: Runner) -> None:
     large = "function f(ctx, api) { for (let i = 0; i < 3; i++) { " + (
         "api.v1.claims.appendLogIntoClaims('é'.repeat(250000)) } }"
     )
@@ -142,7 +142,7 @@ async def test_a_run_that_asks_for_too_much_is_told_so(runner: Runner) -> None:
     assert result.failed.failure.text == "the effects of the run are more than 4194304 bytes"
 
 
-async def test_later_actions_are_told_of_all_that_a_run_may_ask_for(runner: Runner) -> None:
+async def test_later_actions_get_all_effects_that_a_run_may_have(runner: Runner) -> None:
     quotes = """function f(ctx, api) {
       const before = Object.keys(ctx.v1.claims).length;
       for (let i = 0; i < 4; i++) api.v1.claims.setClaim(`k${before + i}`, '"'.repeat(110_000));
@@ -189,7 +189,7 @@ async def test_a_script_that_is_too_large_is_refused(runner: Runner) -> None:
         pytest.param("", True, False, "", id="empty"),
     ],
 )
-async def test_a_check_tells_whether_a_script_would_run(
+async def test_a_check_reports_if_a_script_would_run(
     runner: Runner, source: str, parses: bool, has_function: bool, text: str
 ) -> None:
     found = await runner.executor.check(source, "f")

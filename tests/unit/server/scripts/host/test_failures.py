@@ -1,4 +1,4 @@
-"""Where a failure was, of texts that no engine would give, and of scripts that make it hard."""
+"""Finds the place of a failure in texts that no engine writes and in misleading scripts."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_script_is_searched_once(piece: str) -> None:
         "    at " + "a (" * 1300 + "<input>:1:1)",
     ],
 )
-def test_a_stack_that_is_none_has_no_place(stack: str) -> None:
+def test_an_invalid_stack_has_no_place(stack: str) -> None:
     failure = located("x", stack=stack)
     assert failure is not None
     assert failure.line in (0, 1)
@@ -102,13 +102,15 @@ def test_a_column_is_counted_in_characters(source: str, column: int, expected: i
         pytest.param("x" * 9000, "x" * 4096, id="long"),
     ],
 )
-def test_what_was_raised_is_parted_into_text_and_place(text: str, told: str) -> None:
+def test_a_raised_error_is_split_into_text_and_place(text: str, told: str) -> None:
     failure = raised(text)
     assert failure is not None
     assert failure.text == told
 
 
 @pytest.mark.parametrize("text", ["null", "[uninitialized]"])
-def test_what_the_engine_throws_instead_of_an_error_is_told_as_out_of_memory(text: str) -> None:
+def test_a_value_that_the_engine_throws_without_memory_is_reported_as_out_of_memory(
+    text: str,
+) -> None:
     assert located(text) == Failure("InternalError: out of memory")
     assert located(text, f"throw {text!r}") == Failure(f"{text} at <eval>:1:1", 1, 1)

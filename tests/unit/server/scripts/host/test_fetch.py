@@ -1,4 +1,4 @@
-"""`http.fetch`: by scripts, against servers of the tests' own."""
+"""Fetches by scripts from servers of the tests."""
 
 import asyncio
 import contextlib
@@ -249,7 +249,7 @@ async def test_an_answer_is_inflated(runner: Runner, site: str) -> None:
         ),
     ],
 )
-async def test_what_cannot_be_fetched_is_told(
+async def test_a_failed_fetch_has_its_reason(
     runner: Runner, site: str, call: str, text: str
 ) -> None:
     failure = await runner.failure(f"{FETCH}; function f() {{ {call.replace('SITE', site)} }}")
@@ -394,7 +394,7 @@ async def test_organisations_share_no_connection(runner: Runner) -> None:
     assert peers[0] == peers[1] != peers[2]
 
 
-async def test_connections_of_organisations_that_fetch_no_more_are_closed(site: str) -> None:
+async def test_connections_of_idle_organisations_are_closed(site: str) -> None:
     fetcher = Fetcher(allow=LOCAL)
     sockets = open_descriptors()
     for number in range(2 * IDLE_CLIENTS_MAX):

@@ -1,4 +1,4 @@
-"""`http.fetch` from web servers that mean harm, and what it makes of odd answers."""
+"""Fetches from hostile web servers, and reads unusual answers."""
 
 import asyncio
 import contextlib
@@ -101,7 +101,7 @@ def test_every_flood_is_in_the_table_above() -> None:
     assert {param.values[0] for param in mark.args[1]} == FLOODS.keys() - {"answers"}
 
 
-async def test_answers_that_nobody_asked_for_are_not_taken_for_the_next() -> None:
+async def test_an_unrequested_answer_is_not_used_for_the_next_request() -> None:
     async with hostile_sites() as url, fetching() as fetcher:
         for _ in range(3):
             assert (await fetched(fetcher, f"{url}/answers"))["status"] == 204
@@ -213,7 +213,7 @@ async def test_a_header_of_a_request_is_sent_in_utf_8(value: str) -> None:
     assert f"X-Name: {value}\r\n".encode() in heard
 
 
-async def test_what_goes_wrong_here_is_logged_and_told_in_our_words(
+async def test_an_unexpected_error_is_logged_and_the_script_gets_our_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def fail(*_: object) -> None:
@@ -241,7 +241,7 @@ async def test_the_deadline_of_the_action_ends_the_connection(runner: Runner, na
     assert result.duration_us < 1_000_000
 
 
-async def test_a_request_that_nobody_reads_ends_with_its_fetch() -> None:
+async def test_a_request_that_the_server_does_not_read_ends_with_its_fetch() -> None:
     reads = asyncio.Event()
     ended = asyncio.Event()
 

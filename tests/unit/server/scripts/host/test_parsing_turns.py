@@ -1,4 +1,4 @@
-"""Turns of connections to be parsed, without any connection."""
+"""Gives turns of parsing without any connection."""
 
 import asyncio
 from typing import Any

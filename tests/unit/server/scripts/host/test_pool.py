@@ -1,4 +1,4 @@
-"""Processes that run scripts: who has one and who waits, what ends one, what is left of it."""
+"""Starts, lends, replaces and ends worker processes."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ async def test_a_process_that_died_while_idle_is_replaced_before_it_is_needed() 
     assert executor.kills == 2
 
 
-async def test_processes_that_are_needed_no_more_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_surplus_processes_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.scripts.host.pool.IDLE_MAX_S", 0.05)
     executor = Executor(Options(workers_max=8, workers_warm=1))
     await executor.start()
@@ -114,7 +114,7 @@ async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
         await executor.close()
 
 
-async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing() -> None:
+async def test_a_cancelled_start_leaves_nothing() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=1))
     await executor.start()
     slow = run_of("a", action(SLOW))
@@ -182,7 +182,7 @@ async def test_one_organisation_leaves_room_for_others() -> None:
     assert other.failed is None
 
 
-async def test_one_organisation_that_fills_its_half_of_the_queue_keeps_nobody_out() -> None:
+async def test_an_organisation_that_fills_its_half_of_the_queue_blocks_no_other() -> None:
     executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
     await executor.start()
     slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
@@ -246,7 +246,7 @@ async def test_nothing_is_left_after_the_end() -> None:
         pytest.param("/none", "script worker cannot start: No such file or directory", id="absent"),
     ],
 )
-async def test_a_process_that_cannot_start_is_told(
+async def test_a_process_that_cannot_start_is_reported(
     monkeypatch: pytest.MonkeyPatch, program: str, text: str
 ) -> None:
     executor = Executor()

@@ -1,4 +1,4 @@
-"""Who has a slot, who waits, who is refused; without any process."""
+"""Gives slots to runs, queues and refuses them, without any process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -155,7 +155,7 @@ async def test_a_turn_that_comes_as_its_caller_leaves_goes_to_the_next() -> None
         pytest.param(("z1",), 300, r"runs that wait keep 400 bytes, with 300 more", id="its bytes"),
     ],
 )
-async def test_what_is_too_much_is_refused_at_once(
+async def test_a_run_beyond_a_limit_is_refused_at_once(
     others: tuple[str, ...], size: int, text: str
 ) -> None:
     async with runs_of(1, queue_max=4, waiting_max_bytes=1000) as runs:
@@ -174,7 +174,7 @@ async def test_what_is_too_much_is_refused_at_once(
         pytest.param(lambda runs: runs.leave("z1"), id="left"),
     ],
 )
-async def test_bytes_of_runs_that_wait_no_more_are_free(
+async def test_bytes_of_runs_that_stopped_waiting_are_free(
     ends: Callable[[Runs], Awaitable[None]],
 ) -> None:
     async with runs_of(1, waiting_max_bytes=1000) as runs:

@@ -1,4 +1,4 @@
-"""Dates of the context: what scripts may do with them, as with Go's time before."""
+"""Uses dates of the context in scripts, as ZITADEL's scripts use Go's time."""
 
 import pytest
 
@@ -91,7 +91,7 @@ async def test_a_date_answers_as_the_time_of_go(
         ),
     ],
 )
-async def test_what_is_no_date_is_told(runner: Runner, call: str, text: str) -> None:
+async def test_an_invalid_date_is_reported(runner: Runner, call: str, text: str) -> None:
     source = f"function f(ctx) {{ const d = ctx.v1.getUser().creationDate; {call} }}"
     assert (await runner.failure(source)).text.startswith(f"{text} at f")
 

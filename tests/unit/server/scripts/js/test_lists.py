@@ -1,4 +1,4 @@
-"""The deprecated lists of `api`: arrays, whose entries are checked as they come in."""
+"""Changes the deprecated lists of `api`: arrays that check each entry."""
 
 import pytest
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         ),
     ],
 )
-async def test_a_grant_that_is_none_is_refused(runner: Runner, source: str, text: str) -> None:
+async def test_an_invalid_grant_is_refused(runner: Runner, source: str, text: str) -> None:
     failure = await runner.failure(f"function f(ctx, api) {{ {source} }}", trigger=(1, 3))
     assert failure.text.startswith(f"{text} at f (<eval>:1:")
 
@@ -172,9 +172,7 @@ async def test_raw_metadata_is_stored_as_it_is(
         pytest.param("5, 'x'", "TypeError: metadata key: expected a string, got number", id="key"),
     ],
 )
-async def test_raw_metadata_that_is_none_is_refused(
-    runner: Runner, arguments: str, text: str
-) -> None:
+async def test_invalid_raw_metadata_is_refused(runner: Runner, arguments: str, text: str) -> None:
     source = f"function f(ctx, api) {{ api.v1.user.appendMetadataRaw({arguments}) }}"
     failure = await runner.failure(source, trigger=(3, 1))
     assert failure.text.startswith(f"{text} at f (<eval>:1:")

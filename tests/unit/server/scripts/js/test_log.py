@@ -1,4 +1,4 @@
-"""What scripts write to the log of their action, and how."""
+"""Writes to the log of an action by scripts."""
 
 import pytest
 

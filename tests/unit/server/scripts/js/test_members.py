@@ -1,4 +1,4 @@
-"""Every member of `ctx` and `api`, in every trigger that has it, read or called by a script.
+"""Reads or calls every member of `ctx` and `api` by a script, in every trigger that has it.
 
 Values are those of the example contexts, written out.
 """

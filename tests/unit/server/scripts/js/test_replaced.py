@@ -1,4 +1,4 @@
-"""Scripts that replace what the language has, before they use what they are given.
+"""Runs scripts that replace parts of the language before they use `ctx` and `api`.
 
 Polyfills, classes of their own by the names of built-in ones, shorter texts of dates: what the
 script side makes of its values does not hang on them.
@@ -148,7 +148,7 @@ async def test_modules_do_what_they_do_whatever_is_replaced(runner: Runner, repl
     ],
 )
 @pytest.mark.parametrize("replaced", [BROKEN_ITERATOR, NUMBERED_SETTER, FROZEN, ALL_GONE])
-async def test_every_trigger_is_told_what_a_script_asks_whatever_is_replaced(
+async def test_every_trigger_gets_the_effects_of_a_script_whatever_it_replaces(
     runner: Runner, trigger: Trigger, source: str, asked: dict[str, object], replaced: str
 ) -> None:
     found = await runner.effects(f"{replaced} function f(ctx, api) {{ {source} }}", trigger=trigger)
@@ -228,14 +228,14 @@ async def test_a_value_that_answers_by_code_is_a_claim(
         ),
     ],
 )
-async def test_what_a_value_throws_is_told(runner: Runner, value: str, text: str) -> None:
+async def test_an_error_of_a_value_is_reported(runner: Runner, value: str, text: str) -> None:
     failure = await runner.failure(
         f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"
     )
     assert failure.text.startswith(f"{text} at ")
 
 
-async def test_a_claim_that_only_a_prototype_has_is_none(runner: Runner) -> None:
+async def test_a_member_of_a_prototype_is_not_a_claim(runner: Runner) -> None:
     source = "function f(ctx) { log('%j', ['toString', 'x', 'sub'].map(ctx.getClaim)) }"
     replaced = "Object.prototype.x = 1;"
     said = await runner.logged(f"{replaced} {source}", trigger=(1, 1))
@@ -268,7 +268,7 @@ async def test_a_claim_that_only_a_prototype_has_is_none(runner: Runner) -> None
         ),
     ],
 )
-async def test_nothing_that_tells_the_host_is_on_the_stack_of_a_script(
+async def test_nothing_that_calls_the_host_is_on_the_stack_of_a_script(
     runner: Runner, trigger: Trigger, call: str
 ) -> None:
     source = f"""

@@ -1,4 +1,4 @@
-"""What scripts see of the engine, row by row of where it differs from the one that ran them before.
+"""Compares what scripts see of the engine with ZITADEL's, row by row.
 
 What a working script relied on is kept; what only hurt is better, as docs/differences.md tells.
 """
@@ -82,7 +82,7 @@ async def test_an_async_action_fails_with_its_effects_done(runner: Runner) -> No
     assert dict(result.effects.claims) == {"v": 1}
 
 
-async def test_a_rejection_that_nobody_handles_is_ignored(runner: Runner) -> None:
+async def test_an_unhandled_rejection_is_ignored(runner: Runner) -> None:
     source = "function f() { Promise.reject(new Error('no')); new Promise(() => { throw 1 }) }"
     assert (await runner.one(source)).failure is None
 
@@ -111,7 +111,7 @@ async def test_there_are_no_timers(runner: Runner, name: str) -> None:
         ),
     ],
 )
-async def test_what_was_wrapped_is_a_primitive(
+async def test_a_value_that_zitadel_wraps_is_a_primitive(
     runner: Runner, expression: str, expected: str
 ) -> None:
     assert await runner.logged(f"function f(ctx) {{ log({expression}) }}") == expected
@@ -170,7 +170,7 @@ async def test_a_typed_object_takes_no_new_key(runner: Runner) -> None:
     assert await runner.logged(source) == "undefined other 11\nTypeError"
 
 
-async def test_what_is_read_twice_differs(runner: Runner) -> None:
+async def test_two_reads_give_two_objects(runner: Runner) -> None:
     source = "function f(ctx) { log(ctx.v1.getUser() === ctx.v1.getUser()) }"
     assert await runner.logged(source) == "false"
 
@@ -279,7 +279,7 @@ async def test_a_long_script_has_its_places(
         ),
     ],
 )
-async def test_a_failure_tells_what_and_where(
+async def test_a_failure_has_its_reason_and_place(
     runner: Runner, source: str, text: str, line: int, column: int
 ) -> None:
     failure = await runner.failure(source)

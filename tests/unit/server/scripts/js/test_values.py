@@ -1,4 +1,4 @@
-"""What scripts pass to `api` and modules, what becomes of it, and what may be set at all."""
+"""Passes values to `api` and modules by scripts, and reads what they become."""
 
 import json
 
@@ -192,7 +192,7 @@ async def test_a_module_is_found_by_a_name_that_is_computed(runner: Runner) -> N
         pytest.param("u.namespaceDNS + '0'", "6ba7b810-9dad-11d1-80b4-00c04fd430c80", id="longer"),
     ],
 )
-async def test_a_namespace_that_is_none_is_told(runner: Runner, namespace: str, shown: str) -> None:
+async def test_an_invalid_namespace_is_reported(runner: Runner, namespace: str, shown: str) -> None:
     source = "function f() { const u = require('zitadel/uuid'); "
     failure = await runner.failure(f"{source} u.v5({namespace}, 'x') }}")
     assert failure.text.startswith(f"invalid namespace: {shown} at f")
@@ -235,7 +235,7 @@ async def test_grants_are_null_in_tokens_and_an_object_in_saml(runner: Runner) -
     assert await runner.logged(source, trigger=(4, 6), context={}) == "[]"
 
 
-async def test_later_actions_are_told_of_an_integer_of_more_than_64_bits(runner: Runner) -> None:
+async def test_later_actions_get_an_integer_of_more_than_64_bits(runner: Runner) -> None:
     result = await runner.run(
         "function f(ctx, api) { api.v1.claims.setClaim('k', 2n ** 70n) }",
         f"{USE_LOG}; function f(ctx) {{ log(ctx.v1.claims.k === 2 ** 70) }}",

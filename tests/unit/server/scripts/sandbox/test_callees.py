@@ -1,4 +1,4 @@
-"""Which calls can have failed at a place; `▶` is the place that the engine gives."""
+"""Finds the calls that can have failed at a place; `▶` is the place that the engine gives."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_a_long_source_is_not_read() -> None:
 
 @pytest.mark.parametrize("piece", ["(", "a(", "a.b(", "f(){", "()=>{", "/[", "/", "`", "'", "}"])
 @pytest.mark.timeout(10)
-def test_a_source_that_is_none_is_read_once(piece: str) -> None:
+def test_an_invalid_source_is_read_once(piece: str) -> None:
     source = piece * (SOURCE_MAX // len(piece))
     for column in (1, SOURCE_MAX // 2, SOURCE_MAX - 3):
         callees(source, 1, column)

@@ -1,4 +1,4 @@
-"""What a worker cannot do, tried in a process of its own that did what a worker does first."""
+"""Tries what a worker may not do, in a process that is confined like one."""
 
 import os
 import subprocess

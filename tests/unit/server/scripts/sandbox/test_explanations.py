@@ -1,4 +1,4 @@
-"""Texts of failures that name what a script has and has not."""
+"""Reads texts of failures that name functions of the script."""
 
 import pytest
 
@@ -92,14 +92,14 @@ async def test_a_function_that_is_missing_is_named_with_those_there_are(
         ),
     ],
 )
-async def test_what_is_called_and_is_no_function_is_named(
+async def test_a_callee_that_is_not_a_function_is_named(
     runner: Runner, trigger: Trigger, source: str, text: str
 ) -> None:
     failure = await runner.failure(source, trigger=trigger)
     assert failure.text.startswith(f"TypeError: {text} at ")
 
 
-async def test_an_async_function_is_told_that_nothing_awaits_it(runner: Runner) -> None:
+async def test_the_text_about_an_async_function_says_that_nothing_awaits_it(runner: Runner) -> None:
     failure = await runner.failure("async function f() {}")
     assert failure.text == (
         'could not convert [object Promise] to error: "f" is async or returns a promise, '

@@ -17,8 +17,8 @@ from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, 
 from server.commands.removal import RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.flow import FlowType, TriggerType
+from server.store.opening import open_store
 from server.store.runs import LoggedRun
-from server.store.sqlite import SqliteEventStore
 from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import commit
 
@@ -56,7 +56,7 @@ def _set(org_id: str, *ids: str) -> SetTriggerActions:
 async def fill(folder: Path) -> None:
     """Makes a store in which each kind of event has happened, some to what had ended."""
     clock = HandClock()
-    store = await SqliteEventStore.open(folder, clock=clock)
+    store = await open_store(folder, clock=clock)
     for commands in (
         (CreateOrg("o", "Acme", ""), CreateUser("o", "ada", "Ada", "", "de", "ada@issuer")),
         (CreateOrg("p", "Other", ""), CreateUser("o", "bob", "Bob", "")),

@@ -19,7 +19,7 @@ from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE
 from server.first_start import make_owner
 from server.ids import IdGenerator
-from server.store.sqlite import SqliteEventStore
+from server.store.opening import open_store
 from tests.threads import THREADS
 
 AT_ONCE: Final = 5_000
@@ -33,7 +33,7 @@ def name(number: int) -> str:
 
 
 async def seed(folder: Path, sizes: Sequence[int]) -> list[str]:
-    store = await SqliteEventStore.open(folder)
+    store = await open_store(folder)
     ids = IdGenerator(await store.claim_machine_id())
     org_ids = []
     async with CommandQueue(store) as queue:

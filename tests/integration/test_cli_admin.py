@@ -19,7 +19,7 @@ from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
 from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
 from server.store.files import UnsafeFile
-from server.store.sqlite import SqliteEventStore
+from server.store.opening import open_store
 from server.store.sqlite.folder import DataFolder
 from tests import placed
 from tests.commandline import Outcome, run
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
 async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue]]:
     """A data folder, held by this process as a server holds it, with its queue of commands."""
     admin_socket = AdminSocket(folder)
-    store = await SqliteEventStore.open(folder, admin=admin_socket.path)
+    store = await open_store(folder, admin=admin_socket.path)
     queue = CommandQueue(store)
     await queue.start()
     ids = IdGenerator(await store.claim_machine_id())

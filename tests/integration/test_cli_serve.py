@@ -19,7 +19,7 @@ import pytest
 from server.commands.actions import CreateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
-from server.store.sqlite import SqliteEventStore
+from server.store.opening import open_store
 from tests.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.full_disk import full_disk, make_room
 from tests.stand_ins import CURL, stand_ins
@@ -304,7 +304,7 @@ def test_tokens_made_and_revoked_while_it_serves_count_at_once(tmp_path: Path) -
 
 async def with_actions(folder: Path, many: int) -> None:
     """An organisation "acme" that has actions, in a data folder that is nobody's."""
-    store = await SqliteEventStore.open(folder)
+    store = await open_store(folder)
     async with CommandQueue(store) as queue:
         await queue.execute(CreateOrg("acme", "Acme", ""))
         actions = (CreateAction("acme", str(n), str(n), "", 0, False, "") for n in range(many))

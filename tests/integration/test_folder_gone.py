@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from server.app import Application, Started
 from server.config import Config
 from server.store.errors import DataFolderInUse
-from server.store.sqlite.store import SqliteEventStore
+from server.store.opening import open_store
 from tests.robustness.storage import WAYS, moved
 
 ACTIONS: Final = "/management/v1/actions"
@@ -104,4 +104,4 @@ async def test_a_folder_that_comes_back_is_served_again(tmp_path: Path) -> None:
 async def test_a_folder_in_use_is_not_claimed_by_another_process(tmp_path: Path) -> None:
     async with serving(tmp_path / "data"):
         with pytest.raises(DataFolderInUse):
-            await SqliteEventStore.open(tmp_path / "data")
+            await open_store(tmp_path / "data")

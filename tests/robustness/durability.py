@@ -10,8 +10,8 @@ from pathlib import Path
 from server.domain.aggregates import Key, State, evolve
 from server.domain.events import RecordedEvent
 from server.store.engine import Store
+from server.store.opening import open_store
 from server.store.read_model import ActionsOf
-from server.store.sqlite import SqliteEventStore
 
 EVENTS_A_READ = 10_000
 
@@ -47,7 +47,7 @@ def acknowledged(log: Path) -> set[tuple[str, int]]:
 
 async def check(folder: Path, log: Path) -> Verdict:
     """Open the data folder, as after a crash, and compare it with the log."""
-    store = await SqliteEventStore.open(folder)
+    store = await open_store(folder)
     try:
         events = await _all_events(store)
         differing = await _differing(store, events)

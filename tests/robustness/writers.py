@@ -14,8 +14,8 @@ from server.commands.actions import CreateAction, DeactivateAction, ReactivateAc
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
+from server.store.opening import open_store
 from server.store.read_model import OrgById
-from server.store.sqlite import SqliteEventStore
 
 
 async def write(queue: CommandQueue, action_id: str, log: int) -> None:
@@ -29,7 +29,7 @@ async def write(queue: CommandQueue, action_id: str, log: int) -> None:
 
 
 async def main(folder: Path, log: Path, writers: int) -> None:
-    store = await SqliteEventStore.open(folder)
+    store = await open_store(folder)
     ids = IdGenerator(await store.claim_machine_id())
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as group:

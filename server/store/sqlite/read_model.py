@@ -22,7 +22,7 @@ from server.store.sqlite import action_lists, rows, tables
 from server.store.sqlite.rows import Row
 from server.store.sqlite.tables import select
 
-Answer: TypeAlias = Callable[[sqlite3.Connection, Any], Any]
+QueryAnswer: TypeAlias = Callable[[sqlite3.Connection, Any], Any]
 """Takes the query that it answers; returns what the query says, or `NOT_QUICK`."""
 
 NOT_QUICK: Final = object()
@@ -117,7 +117,7 @@ def _one(
     kind: type[State],
     condition: str,
     values: Callable[[Any], Row] = lambda _: (),
-) -> Answer:
+) -> QueryAnswer:
     """Returns an answer: the state of a row, or None."""
     table = tables.BY_STATE[kind]
     sql, to_state = select(table.name, kind, condition), table.to_state
@@ -133,7 +133,7 @@ def _all(
     kind: type[State],
     condition: str,
     values: Callable[[Any], Row] = lambda _: (),
-) -> Answer:
+) -> QueryAnswer:
     """Returns an answer: the states of all rows, in order of creation."""
     table = tables.BY_STATE[kind]
     sql = select(table.name, kind, f"{condition} ORDER BY position")
@@ -144,7 +144,7 @@ def _all(
     return answer
 
 
-QUICK: Final[Mapping[type[Query[Any]], Answer]] = {
+QUICK: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.ActionById: _action,
     queries.ActiveActions: partial(_active_actions, most=TRIGGER_AT_ONCE_MAX),
     queries.OrgById: _one(Org, "id = ?", lambda query: (query.org_id,)),
@@ -164,7 +164,7 @@ QUICK: Final[Mapping[type[Query[Any]], Answer]] = {
 }
 """Answers that take microseconds, or are `NOT_QUICK`."""
 
-ANSWERS: Final[Mapping[type[Query[Any]], Answer]] = {
+ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     **QUICK,
     queries.ActionsOf: _actions,
     queries.FlowOf: _flow,

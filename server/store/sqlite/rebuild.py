@@ -18,9 +18,13 @@ from server.store.sqlite import rows, state_tables
 from server.store.sqlite.tables import SELECT_EVENTS, TABLES
 
 EVENTS_AT_ONCE: Final = 256
-"""Events between two writes of the states that they change."""
+"""Max events between two writes of the states that they change."""
+
+CHARS_AT_ONCE: Final = 1 << 20
+"""Max characters of their payloads, so that long scripts are not all in memory."""
 
 _ALL: Final = -1
+_PAYLOAD: Final = RecordedEvent._fields.index("payload")
 _COUNT: Final = "SELECT count(*) FROM events"
 _TABLES: Final = (
     *(table.name for table in TABLES.values()),
@@ -52,9 +56,16 @@ def rebuild(connection: sqlite3.Connection, progress: Progress) -> int:
 
 
 def _events(connection: sqlite3.Connection) -> Iterator[list[RecordedEvent]]:
-    found = connection.execute(SELECT_EVENTS, (0, _ALL))
-    while some := found.fetchmany(EVENTS_AT_ONCE):
-        yield [rows.event(row) for row in some]
+    some: list[RecordedEvent] = []
+    chars = 0
+    for row in connection.execute(SELECT_EVENTS, (0, _ALL)):
+        some.append(rows.event(row))
+        chars += len(row[_PAYLOAD])
+        if len(some) == EVENTS_AT_ONCE or chars > CHARS_AT_ONCE:
+            yield some
+            some, chars = [], 0
+    if some:
+        yield some
 
 
 def _apply(connection: sqlite3.Connection, events: list[RecordedEvent]) -> None:

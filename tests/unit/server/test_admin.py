@@ -29,13 +29,14 @@ from server.operations import (
     SetRoles,
     UpdateUser,
 )
-from server.store.sqlite import SqliteEventStore
+from server.store.engine import Store
+from server.store.opening import open_store
 
 
 class Instance:
     """An admin and its queue."""
 
-    def __init__(self, store: SqliteEventStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.queue = CommandQueue(store)
         self.admin = Admin(store, self.queue, IdGenerator(1), locale.load("en"))
 
@@ -52,7 +53,7 @@ class Instance:
 
 @pytest.fixture
 async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    store = await SqliteEventStore.open(tmp_path)
+    store = await open_store(tmp_path)
     instance = Instance(store)
     async with instance.queue:
         yield instance

@@ -18,7 +18,8 @@ from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
 from server.services import management, messages
 from server.services.management import ManagementService
-from server.store.sqlite.store import SqliteEventStore
+from server.store.engine import Store
+from server.store.opening import open_store
 from tests.threads import THREADS
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
@@ -39,14 +40,14 @@ class Clock:
 
 
 @pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
-    opened = await SqliteEventStore.open(tmp_path / "data", clock=Clock())
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_store(tmp_path / "data", clock=Clock())
     yield opened
     await opened.close()
 
 
 @pytest_asyncio.fixture
-async def service(store: SqliteEventStore) -> AsyncIterator[ManagementService]:
+async def service(store: Store) -> AsyncIterator[ManagementService]:
     CALL.set(CallInfo(caller=Caller("200000000000000001", ORG)))
     queue = CommandQueue(store)
     await queue.start()
@@ -232,7 +233,7 @@ async def test_list_refuses_a_limit_over_1000(service: ManagementService, limit:
 )
 async def test_answer_of_many_actions_is_put_together_off_the_loop(
     service: ManagementService,
-    store: SqliteEventStore,
+    store: Store,
     monkeypatch: pytest.MonkeyPatch,
     most_actions: int,
     most_chars: int,

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ async def test_rows_are_the_same_however_events_are_divided(
     before = rows(tmp_path)
     monkeypatch.setattr(rebuild_module, "EVENTS_AT_ONCE", events_at_once)
     assert rebuild(tmp_path, no_progress) == len(before["events"])
+    assert rows(tmp_path) == before
+
+
+async def test_long_scripts_are_written_before_more_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await every_event.fill(tmp_path)
+    before = rows(tmp_path)
+    monkeypatch.setattr(rebuild_module, "CHARS_AT_ONCE", 100)
+    seen: list[int] = []
+    rebuild(tmp_path, lambda applied, _: seen.append(applied))
+    assert max(after - before for before, after in pairwise(seen)) < 10
     assert rows(tmp_path) == before
 
 

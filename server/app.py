@@ -13,10 +13,13 @@ from typing import Final
 
 import structlog
 
+from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2
+from actions.v1.admin_pb2_grpc import (
+    add_AdminServiceServicer_to_server as add_accounts_to_server,
+)
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from server import locale
-from server.admin import Admin
 from server.admin_socket import AdminSocket
 from server.clock import wall_clock
 from server.clock_watch import ClockWatch
@@ -41,6 +44,7 @@ from server.runs.recorder import RunRecorder
 from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
+from server.services.accounts import AccountsService
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
@@ -85,6 +89,7 @@ _SERVICES: Final = (
     management_pb2.DESCRIPTOR.services_by_name["ManagementService"],
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
+    accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 
 _DOCS: Final = "README.md of the service"
@@ -166,8 +171,10 @@ class Application:
         organisations = AdminService(store, threads=self._work)
         for door in (native, transcoder.at(ADMIN_REST_PREFIX)):
             add_AdminServiceServicer_to_server(organisations, door)  # type: ignore[arg-type]  # kin
+        accounts = AccountsService(store, queue, ids, threads=self._work)
         for front in (native, transcoder):
             add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin
+            add_accounts_to_server(accounts, front)  # type: ignore[arg-type]  # kin
 
         running.push_async_callback(native.stop, 0)
         grpc_listen = await _listening(
@@ -183,7 +190,7 @@ class Application:
         # token yet who may call meanwhile, and no command finds the store without its owner.
         token_file = config.data_dir / OWNER_TOKEN_FILE
         owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
-        await _start_admin(socket, Admin(store, queue, ids, texts.best()))
+        await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
         _calm_collector()
         # Not before the owner's token works.
         tell = partial(_set_ready, native, transcoder)
@@ -324,10 +331,12 @@ async def _machine_id(store: Store) -> int:
         return await store.spare_machine_id()
 
 
-async def _start_admin(socket: AdminSocket, admin: Admin) -> None:
+async def _start_admin(
+    socket: AdminSocket, accounts: AccountsService, failures: CallFailures, *, access_log: bool
+) -> None:
     """Listens for commands; where no socket can be made, all else goes on."""
     try:
-        await socket.start(admin)
+        await socket.start(accounts, failures=failures, access_log=access_log)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
             raise

@@ -6,22 +6,13 @@ Rule: over the admin socket of the data folder, as the command line does while a
 import itertools
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from server.admin_socket import ask
-from server.operations import (
-    AddMember,
-    ClearOrg,
-    CreateOrg,
-    CreateToken,
-    CreateUser,
-    RemoveMember,
-    RemoveOrg,
-    RemoveUser,
-    RevokeToken,
-    SetRoles,
-    UpdateUser,
-)
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from actions.v1 import admin_pb2 as pb
+from server.cli.admin_client import ask
 
 _NAMES: Final = map(str, itertools.count())
 
@@ -33,48 +24,62 @@ class Accounts:
         self._socket: str = json.loads((data / "lock").read_bytes())["admin"]
 
     async def org(self, name: str = "") -> str:
-        (made,) = await ask(self._socket, CreateOrg(name or next(_NAMES)))
-        return _text(made["id"])
+        made = await self._ask(pb.CreateOrgRequest(name=name or next(_NAMES)))
+        return _text(made.org.id)
 
     async def end_org(self, org_id: str) -> None:
         """Remove it, and clear nothing away: as one who removes it is stopped in between."""
-        await ask(self._socket, RemoveOrg(org_id))
+        await self._ask(pb.RemoveOrgRequest(org_id=org_id))
 
     async def clear_org(self, org_id: str) -> None:
         """Clear away what is left of it, which is not much."""
-        (left,) = await ask(self._socket, ClearOrg(org_id))
-        assert [left[kind] for kind in ("actions", "users", "members", "tokens")] == [0] * 4
+        cleared = await self._ask(pb.ClearOrgRequest(org_id=org_id))
+        assert cleared.contents == pb.OrgContents()
+
+    async def contents(self, org_id: str) -> tuple[pb.OrgContents, pb.ListMembersResponse]:
+        """How much there is in an organisation, and who may do what."""
+        told = await self._ask(pb.GetOrgContentsRequest(org_id=org_id))
+        return told.contents, await self._ask(pb.ListMembersRequest(org_id=org_id))
 
     async def user(self, org_id: str, *roles: str, language: str = "", subject: str = "") -> str:
         """Make a user of the organisation, a member of it if there are roles."""
-        (made,) = await ask(self._socket, CreateUser(next(_NAMES), org_id, language, subject))
-        user_id = _text(made["id"])
+        request = pb.CreateUserRequest(
+            org_id=org_id, name=next(_NAMES), language=language, subject=subject
+        )
+        user_id = _text((await self._ask(request)).user.id)
         if roles:
-            await ask(self._socket, AddMember(user_id, roles, org_id))
+            await self.member(org_id, user_id, *roles)
         return user_id
 
     async def token(self, user_id: str, *, expires_at: int | None = None) -> tuple[str, str]:
         """Make a token: its id, and its secret."""
-        (made,) = await ask(self._socket, CreateToken(user_id, expires_at=expires_at))
-        return _text(made["id"]), _text(made["token"])
+        expiry = None
+        if expires_at is not None:
+            expiry = Timestamp()
+            expiry.FromMicroseconds(expires_at)
+        made = await self._ask(pb.CreateTokenRequest(user_id=user_id, expires_at=expiry))
+        return _text(made.token.id), _text(made.secret)
 
     async def set_subject(self, user_id: str, subject: str) -> None:
-        await ask(self._socket, UpdateUser(user_id, subject=subject))
+        await self._ask(pb.UpdateUserRequest(user_id=user_id, subject=subject))
 
     async def remove_user(self, user_id: str) -> None:
-        await ask(self._socket, RemoveUser(user_id))
+        await self._ask(pb.RemoveUserRequest(user_id=user_id))
 
     async def member(self, org_id: str, user_id: str, *roles: str) -> None:
-        await ask(self._socket, AddMember(user_id, roles, org_id))
+        await self._ask(pb.AddMemberRequest(org_id=org_id, user_id=user_id, roles=roles))
 
     async def set_roles(self, org_id: str, user_id: str, *roles: str) -> None:
-        await ask(self._socket, SetRoles(user_id, roles, org_id))
+        await self._ask(pb.SetMemberRolesRequest(org_id=org_id, user_id=user_id, roles=roles))
 
     async def remove_member(self, org_id: str, user_id: str) -> None:
-        await ask(self._socket, RemoveMember(user_id, org_id))
+        await self._ask(pb.RemoveMemberRequest(org_id=org_id, user_id=user_id))
 
     async def revoke(self, token_id: str) -> None:
-        await ask(self._socket, RevokeToken(token_id))
+        await self._ask(pb.RevokeTokenRequest(token_id=token_id))
+
+    async def _ask(self, request: Message) -> Any:
+        return await ask(self._socket, request)
 
 
 def _text(value: object) -> str:

@@ -24,6 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 from yarl import URL
 
+from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2
 from zitadel import admin_pb2, management_pb2
 from zitadel.message_pb2 import ErrorDetail
@@ -38,6 +39,7 @@ _REST_PREFIXES: Final = {
     management_pb2.DESCRIPTOR: REST_PREFIX,
     admin_pb2.DESCRIPTOR: "/admin/v1",
     execution_pb2.DESCRIPTOR: "",
+    accounts_pb2.DESCRIPTOR: "",
 }
 METHODS: Final[Mapping[str, MethodDescriptor]] = {
     method.name: method

@@ -10,19 +10,6 @@ import click
 from server.cli import owner_file
 from server.cli.failures import Misused
 from server.cli.performing import JSON, created, ended, listed, perform, show, stored
-from server.operations import (
-    AddMember,
-    CreateToken,
-    CreateUser,
-    ListMembers,
-    ListTokens,
-    ListUsers,
-    RemoveMember,
-    RemoveUser,
-    RevokeToken,
-    SetRoles,
-    UpdateUser,
-)
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _US: Final = 1_000_000
@@ -106,7 +93,12 @@ def create_user(
     **flags: object,
 ) -> None:
     """Make a user called NAME; it may do nothing until it is made a member."""
-    created(CreateUser(name, org_id, language or "", subject or ""), as_json, flags)
+    from actions.v1 import admin_pb2 as pb
+
+    request = pb.CreateUserRequest(
+        org_id=org_id, name=name, language=language or "", subject=subject or ""
+    )
+    created(request, as_json, flags)
 
 
 @user.command(
@@ -127,9 +119,12 @@ def update_user(
     **flags: object,
 ) -> None:
     """Change what is given of USER_ID, and leave the rest."""
+    from actions.v1 import admin_pb2 as pb
+
     if name is None and language is None and subject is None:
         raise Misused("expected --name, --language or --subject")
-    created(UpdateUser(user_id, name, language, subject), as_json, flags)
+    request = pb.UpdateUserRequest(user_id=user_id, name=name, language=language, subject=subject)
+    created(request, as_json, flags)
 
 
 @user.command("remove", short_help="Take a user away, with its memberships and tokens.")
@@ -138,8 +133,10 @@ def update_user(
 @stored
 def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
     """Take USER_ID away, with its memberships and tokens; what it wrote stays."""
+    from actions.v1 import admin_pb2 as pb
+
     with owner_file.noticed(flags, user_id="USER_ID"):
-        perform(RemoveUser(user_id), flags)
+        perform(pb.RemoveUserRequest(user_id=user_id), flags)
         ended("removed user", user_id, as_json)
 
 
@@ -149,8 +146,10 @@ def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
 @stored
 def list_users(org_id: str, as_json: bool, **flags: object) -> None:
     """List the users of an organisation, in order of creation."""
+    from actions.v1 import admin_pb2 as pb
+
     columns = ("id", "name", "language", "subject", "created_at")
-    listed(ListUsers(org_id), as_json, flags, *columns)
+    listed(pb.ListUsersRequest(org_id=org_id), as_json, flags, *columns)
 
 
 @click.group()
@@ -168,7 +167,10 @@ def add_member(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
     """Make USER_ID a member with one or more roles."""
-    created(AddMember(user_id, roles, org_id), as_json, flags)
+    from actions.v1 import admin_pb2 as pb
+
+    request = pb.AddMemberRequest(org_id=org_id, user_id=user_id, roles=roles)
+    created(request, as_json, flags)
 
 
 @member.command(
@@ -185,7 +187,10 @@ def set_roles(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
     """Give the member USER_ID these roles, instead of those that it has."""
-    created(SetRoles(user_id, roles, org_id), as_json, flags)
+    from actions.v1 import admin_pb2 as pb
+
+    request = pb.SetMemberRolesRequest(org_id=org_id, user_id=user_id, roles=roles)
+    created(request, as_json, flags)
 
 
 @member.command("remove", short_help="Take a membership away.")
@@ -195,7 +200,9 @@ def set_roles(
 @stored
 def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """Take USER_ID's membership away; its tokens stay, without rights here."""
-    perform(RemoveMember(user_id, org_id), flags)
+    from actions.v1 import admin_pb2 as pb
+
+    perform(pb.RemoveMemberRequest(org_id=org_id, user_id=user_id), flags)
     ended("removed member", user_id, as_json)
 
 
@@ -206,8 +213,11 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
 @stored
 def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the memberships of USER_ID in all organisations, or the members of one."""
+    from actions.v1 import admin_pb2 as pb
+
     columns = ("org_id", "user_id", "user_name", "roles", "created_at")
-    listed(ListMembers(org_id, user_id), as_json, flags, *columns)
+    request = pb.ListMembersRequest(org_id=org_id, user_id=user_id)
+    listed(request, as_json, flags, *columns)
 
 
 @click.group()
@@ -244,7 +254,12 @@ def create_token(
     **flags: object,
 ) -> None:
     """Make a token for USER_ID. It is shown now and never again."""
-    (row,) = perform(CreateToken(user_id, description, expires_at), flags)
+    from actions.v1 import admin_pb2 as pb
+
+    request = pb.CreateTokenRequest(user_id=user_id, description=description)
+    if expires_at is not None:
+        request.expires_at.FromMicroseconds(expires_at)
+    (row,) = perform(request, flags)
     show(owner_file.written(row, flags) if write else row, as_json)
 
 
@@ -255,8 +270,11 @@ def create_token(
 @stored
 def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the tokens of USER_ID, or of an organisation; never what a caller would send."""
+    from actions.v1 import admin_pb2 as pb
+
     columns = ("id", "user_id", "description", "expires_at", "created_at")
-    listed(ListTokens(user_id, org_id), as_json, flags, *columns)
+    request = pb.ListTokensRequest(org_id=org_id, user_id=user_id)
+    listed(request, as_json, flags, *columns)
 
 
 @token.command("revoke", short_help="Refuse a token from now on.")
@@ -265,8 +283,10 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
 @stored
 def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
     """Refuse a token from now on; TOKEN_ID is its id, as token list shows it."""
+    from actions.v1 import admin_pb2 as pb
+
     with owner_file.noticed(flags):
-        perform(RevokeToken(token_id), flags)
+        perform(pb.RevokeTokenRequest(token_id=token_id), flags)
         ended("revoked token", token_id, as_json)
 
 

@@ -4,17 +4,9 @@ import click
 
 from server.cli import output
 from server.cli.failures import Failed
+from server.cli.output import Row
 from server.cli.owner_file import noticed
 from server.cli.performing import JSON, created, ended, listed, perform, stored
-from server.operations import (
-    ClearOrg,
-    CreateOrg,
-    ListOrgs,
-    OrgContents,
-    RemoveOrg,
-    RenameOrg,
-    Result,
-)
 
 
 @click.group()
@@ -28,7 +20,9 @@ def org() -> None:
 @stored
 def create_org(name: str, as_json: bool, **flags: object) -> None:
     """Make an organisation called NAME."""
-    created(CreateOrg(name), as_json, flags)
+    from actions.v1 import admin_pb2 as pb
+
+    created(pb.CreateOrgRequest(name=name), as_json, flags)
 
 
 @org.command("rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"')
@@ -38,7 +32,9 @@ def create_org(name: str, as_json: bool, **flags: object) -> None:
 @stored
 def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
     """Call the organisation ORG_ID NAME from now on."""
-    created(RenameOrg(org_id, name), as_json, flags)
+    from actions.v1 import admin_pb2 as pb
+
+    created(pb.RenameOrgRequest(org_id=org_id, name=name), as_json, flags)
 
 
 @org.command(
@@ -56,18 +52,20 @@ def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
     Nobody gets in from the first moment on. If this is stopped before all is cleared away, the same
     command goes on.
     """
-    (contents,) = perform(OrgContents(org_id), flags)
+    from actions.v1 import admin_pb2 as pb
+
+    (contents,) = perform(pb.GetOrgContentsRequest(org_id=org_id), flags)
     if not yes:
         _ask_whether_it_may_go(contents)
     with noticed(flags, user_id="USER_ID"):
-        perform(RemoveOrg(org_id), flags)
-        total = _count(contents)
-        while (left := _count(*perform(ClearOrg(org_id), flags))) > 0:
+        perform(pb.RemoveOrgRequest(org_id=org_id), flags)
+        total, clearing = _count(contents), pb.ClearOrgRequest(org_id=org_id)
+        while (left := _count(*perform(clearing, flags))) > 0:
             click.echo(f"cleared away {max(total - left, 0)} of {total}", err=True)
         ended("removed organisation", org_id, as_json)
 
 
-def _ask_whether_it_may_go(contents: Result) -> None:
+def _ask_whether_it_may_go(contents: Row) -> None:
     output.record(contents, err=True)
     try:
         may_go = click.confirm("Remove all of this for good?", err=True)
@@ -78,7 +76,7 @@ def _ask_whether_it_may_go(contents: Result) -> None:
         raise Failed("nothing was removed")
 
 
-def _count(contents: Result) -> int:
+def _count(contents: Row) -> int:
     return sum(value for value in contents.values() if isinstance(value, int))
 
 
@@ -90,4 +88,6 @@ def list_orgs(as_json: bool, **flags: object) -> None:
 
     One that is removed, but not cleared away, is listed last, as removed: org remove goes on.
     """
-    listed(ListOrgs(), as_json, flags, "id", "name", "state", "created_at")
+    from actions.v1 import admin_pb2 as pb
+
+    listed(pb.ListAllOrgsRequest(), as_json, flags, "id", "name", "state", "created_at")

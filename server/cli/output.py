@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import click
 
-from server.operations import Result, Value
+Value: TypeAlias = str | int | list[str] | None
+Row: TypeAlias = dict[str, Value]
 
 
 def as_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(rows: Sequence[Result], *columns: str) -> None:
+def table(rows: Sequence[Row], *columns: str) -> None:
     """Prints a line for each row, below a line of names; nothing if there are no rows."""
     cells = [[column.upper().replace("_", " ") for column in columns]] if rows else []
     cells += [[_text(row[column]) for column in columns] for row in rows]
@@ -22,7 +24,7 @@ def table(rows: Sequence[Result], *columns: str) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def record(row: Result, *, err: bool = False) -> None:
+def record(row: Row, *, err: bool = False) -> None:
     """Prints a line for each value, with its name."""
     width = max(map(len, row))
     for name, value in row.items():

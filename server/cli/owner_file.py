@@ -11,10 +11,10 @@ from typing import Final
 import click
 
 from server.cli.failures import Failed
+from server.cli.output import Row
 from server.cli.performing import perform
 from server.cli.settings import settings
 from server.config import OWNER_TOKEN_FILE
-from server.operations import FindToken, Result
 
 REMEDY: Final = "`token create {user_id} --write` writes another"
 
@@ -23,7 +23,7 @@ def path_of(flags: dict[str, object]) -> Path:
     return settings(flags).config.data_dir / OWNER_TOKEN_FILE
 
 
-def written(row: Result, flags: dict[str, object]) -> Result:
+def written(row: Row, flags: dict[str, object]) -> Row:
     """Writes the token of a row to the file, and returns the row with the file's path instead."""
     from server import owner_token
     from server.store.errors import StorageError
@@ -64,8 +64,9 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     click.echo(f"it was the token in {path}: {remedy}", err=True)
 
 
-def _held(flags: dict[str, object]) -> Result | None:
+def _held(flags: dict[str, object]) -> Row | None:
     """Returns the token in the file as the store knows it; None if it does not."""
+    from actions.v1 import admin_pb2 as pb
     from server import owner_token
     from server.identity.tokens import hash_of
     from server.store.errors import StorageError
@@ -73,6 +74,6 @@ def _held(flags: dict[str, object]) -> Result | None:
     with contextlib.suppress(OSError, StorageError, Failed):
         text = owner_token.read(path_of(flags))
         if text and owner_token.is_personal(text):
-            found = perform(FindToken(hash_of(text).hex()), flags)
+            found = perform(pb.FindTokenRequest(secret_sha256=hash_of(text)), flags)
             return found[0] if found else None
     return None

@@ -1,15 +1,18 @@
 """What commands on accounts share: their options, and how they perform and tell what came of it."""
 
+import functools
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-import msgspec
 
 from server.cli import output
 from server.cli.failures import Misused
+from server.cli.output import Row
 from server.cli.settings import CONFIG, DATA_DIR, settings
-from server.operations import Operation, Result
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,27 +20,38 @@ JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def stored(command: F) -> F:
-    """The options that say which data folder is meant."""
-    return DATA_DIR(CONFIG(command))
+    """Adds the options that say which data folder is meant, and tells what is not UTF-8."""
+
+    @functools.wraps(command)
+    def checked(*args: Any, **named: Any) -> Any:  # noqa: ANN401  whatever the command takes
+        try:
+            return command(*args, **named)
+        except UnicodeEncodeError as error:  # raised by the message that has the text
+            text = error.object[:40].encode(errors="surrogateescape")
+            raise Misused(f"expected UTF-8, got {text!r}") from error
+
+    return DATA_DIR(CONFIG(checked))  # type: ignore[return-value]  # wraps one of the same kind
 
 
-def perform(operation: Operation, flags: dict[str, object]) -> list[Result]:
+def perform(request: "Message", flags: dict[str, object]) -> list[Row]:
+    """Returns rows of what AdminService answers.
+
+    Args:
+        request: its type names the method.
+        flags: say which data folder is meant.
+    """
     from server.cli import store
+    from server.cli.rows import rows_of
 
-    try:
-        msgspec.json.encode(operation)
-    except UnicodeEncodeError as error:
-        text = error.object[:40].encode(errors="surrogateescape")
-        raise Misused(f"expected UTF-8, got {text!r}") from error
-    return store.perform(settings(flags).config.data_dir, operation)
+    return rows_of(store.perform(settings(flags).config.data_dir, request))
 
 
-def created(operation: Operation, as_json: bool, flags: dict[str, object]) -> None:
-    for row in perform(operation, flags):
+def created(request: "Message", as_json: bool, flags: dict[str, object]) -> None:
+    for row in perform(request, flags):
         show(row, as_json)
 
 
-def show(row: Result, as_json: bool) -> None:
+def show(row: Row, as_json: bool) -> None:
     (output.as_json if as_json else output.record)(row)
 
 
@@ -48,8 +62,8 @@ def ended(what: str, id: str, as_json: bool) -> None:
         click.echo(f"{what} {id}")
 
 
-def listed(operation: Operation, as_json: bool, flags: dict[str, object], *columns: str) -> None:
-    rows = perform(operation, flags)
+def listed(request: "Message", as_json: bool, flags: dict[str, object], *columns: str) -> None:
+    rows = perform(request, flags)
     if as_json:
         output.as_json(rows)
     else:

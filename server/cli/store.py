@@ -1,51 +1,60 @@
-"""Admin operations, wherever the store is: in a free data folder, or held by a running server.
+"""Administers accounts, wherever the store is: in a free data folder, or held by a running server.
 
-Only one process may hold a data folder. Where that is a server, it is asked over its socket.
+Only one process may hold a data folder. Where that is a server, it is asked over its socket; else
+the same service answers in this process.
 """
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from google.protobuf.message import Message
+
+from actions.v1.admin_pb2 import CreateOrgRequest
 from server import locale
-from server.admin import Admin
-from server.admin_socket import ask
+from server.cli.admin_client import AdminError, ask, method_of
 from server.cli.failures import Failed
 from server.commands.queue import CommandQueue
+from server.domain.refusals import Refusal
+from server.identity.caller import OPERATOR
 from server.ids import IdGenerator
-from server.operations import AdminError, CreateOrg, Operation, Result
+from server.rpc.call_info import CALL, CallInfo
+from server.services.accounts import AccountsService
 from server.store.errors import DataFolderInUse, StorageError
 from server.store.opening import has_database, open_store
+from server.threads import ThreadPool
 
 WAIT_S: Final = 5.0
 """For whoever holds the folder: another command that ends soon, a server that is still starting."""
 RETRY_S: Final = 0.05
 
 
-def perform(folder: Path, operation: Operation) -> list[Result]:
-    """Perform an operation on the accounts in a data folder.
+def perform(folder: Path, request: Message) -> Message:
+    """Returns what AdminService answers about the accounts in a data folder.
 
     Raises:
-        Failed: it cannot be done.
+        Failed: it refuses the request, or cannot answer.
     """
     # A folder that was mistyped should not come to be.
-    if not isinstance(operation, CreateOrg) and not has_database(folder):
+    if not isinstance(request, CreateOrgRequest) and not has_database(folder):
         raise Failed(f"nothing is kept in {folder} yet: serve makes it, or org create")
     try:
-        return asyncio.run(_perform(folder, operation))
+        return asyncio.run(_perform(folder, request))
+    except Refusal as refusal:
+        raise Failed(locale.load("en").text(refusal.key, refusal.values)) from refusal
     except (AdminError, StorageError) as error:
         raise Failed(str(error)) from error
 
 
-async def _perform(folder: Path, operation: Operation) -> list[Result]:
+async def _perform(folder: Path, request: Message) -> Message:
     deadline = asyncio.get_running_loop().time() + WAIT_S
     while True:
         try:
-            return await _perform_here(folder, operation)
+            return await _perform_here(folder, request)
         except DataFolderInUse as in_use:
             if in_use.admin:
                 try:
-                    return await ask(in_use.admin, operation)
+                    return await ask(in_use.admin, request)
                 except (FileNotFoundError, ConnectionRefusedError):
                     pass  # Not listening yet, or not any more: see who holds the folder now.
                 except OSError as error:
@@ -56,13 +65,19 @@ async def _perform(folder: Path, operation: Operation) -> list[Result]:
         await asyncio.sleep(RETRY_S)
 
 
-async def _perform_here(folder: Path, operation: Operation) -> list[Result]:
+async def _perform_here(folder: Path, request: Message) -> Message:
     store = await open_store(folder)
     queue = CommandQueue(store)
+    threads = ThreadPool("accounts", threads_max=1)
     try:
         await queue.start()
         ids = IdGenerator(await store.claim_machine_id())
-        return await Admin(store, queue, ids, locale.load("en")).perform(operation)
+        service = AccountsService(store, queue, ids, threads=threads)
+        CALL.set(CallInfo(caller=OPERATOR))
+        method: Any = getattr(service, method_of(request).name)
+        response: Message = await method(request, None)
+        return response
     finally:
+        threads.close()
         await queue.close()
         await store.close()

@@ -1,6 +1,7 @@
 """Names the caller of a call."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,7 @@ class Caller:
     user_id: str
     org_id: str
     language: str = ""
+
+
+OPERATOR: Final = Caller("", "")
+"""Who calls by command: a user of the system who may open the data folder, and none of ours."""

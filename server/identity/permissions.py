@@ -32,14 +32,15 @@ _ALL: Final = _READ | {
     "org.action.run",
     "org.global.read",
 }
-_OF_INSTANCE: Final = frozenset({"iam.read"})
+_READ_INSTANCE: Final = frozenset({"iam.read"})
+_ALL_INSTANCE: Final = _READ_INSTANCE | {"iam.write"}
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "IAM_OWNER": _ALL | _OF_INSTANCE,
+        "IAM_OWNER": _ALL | _ALL_INSTANCE,
         "IAM_ORG_MANAGER": _ALL,
         "ORG_OWNER": _ALL,
-        "IAM_OWNER_VIEWER": _READ | _OF_INSTANCE,
+        "IAM_OWNER_VIEWER": _READ | _READ_INSTANCE,
         "ORG_OWNER_VIEWER": _READ,
         # Not of ZITADEL: an identity provider's, which runs actions and neither sees nor sets them.
         "ORG_ACTION_RUNNER": frozenset({"org.action.run"}),

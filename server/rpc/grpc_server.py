@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2
@@ -56,7 +57,7 @@ PING_MIN_S: Final = 10
 """Min seconds between pings of a client; more frequent pings end the connection. The default of
 grpc, 300 s, ends connections of clients that follow grpc's own guide to keepalive."""
 
-_SOCKET_UMASK: Final = 0o117
+SOCKET_UMASK: Final = 0o117
 """Umask while a unix socket is bound: for owner and group, as the transcoder's."""
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
@@ -126,12 +127,15 @@ class GrpcServer:
     ) -> None:
         """Does nothing: generated code adds the same handlers as generic ones too."""
 
-    async def start(self, address: str, *, is_ready: bool = True) -> str:
+    async def start(
+        self, address: str, *, is_ready: bool = True, socket_umask: int = SOCKET_UMASK
+    ) -> str:
         """Listens and answers; port 0 takes a free port.
 
         Args:
             address: "host:port", or "unix:path" for a path that is free.
             is_ready: what health checks answer until `set_ready` says otherwise.
+            socket_umask: while a unix socket is bound.
 
         Returns:
             The address bound.
@@ -142,9 +146,9 @@ class GrpcServer:
         wanted = listening(address)
         if isinstance(wanted, Address):
             _bind_once(wanted)
-        mask = os.umask(_SOCKET_UMASK)
+        mask = os.umask(socket_umask)
         try:
-            port = self._server.add_insecure_port(str(wanted))
+            port = self._server.add_insecure_port(_target(wanted))
         except RuntimeError as error:
             raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
         finally:
@@ -200,6 +204,13 @@ class GrpcServer:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(name, methods),)
             )
+
+
+def _target(address: Address | SocketPath) -> str:
+    """Returns the address as grpc takes it, which decodes what is percent-encoded."""
+    if isinstance(address, SocketPath):
+        return f"unix:{quote(os.fsencode(address.path))}"
+    return str(address)
 
 
 def _bind_once(address: Address) -> None:

@@ -143,7 +143,10 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             "DeactivateAction, ReactivateAction, DeleteAction, ListFlowTypes, "
             "ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions, GetDefaultOrg, "
             "GetOrgByID, ListOrgs, RunTrigger, TestAction, CheckScript, GetExampleContext, "
-            "ListRuns, ListActionMetrics\n",
+            "ListRuns, ListActionMetrics, CreateOrg, RenameOrg, ListAllOrgs, GetOrgContents, "
+            "RemoveOrg, ClearOrg, CreateUser, UpdateUser, RemoveUser, ListUsers, AddMember, "
+            "SetMemberRoles, RemoveMember, ListMembers, CreateToken, ListTokens, FindToken, "
+            "RevokeToken\n",
             id="unknown method",
         ),
         pytest.param(

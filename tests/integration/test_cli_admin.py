@@ -1,6 +1,7 @@
 """Accounts, while another process holds the data folder."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -8,19 +9,29 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+import structlog
+from google.protobuf.message import Message
 
+from actions.v1 import admin_pb2 as pb
 from server import locale
-from server.admin import Admin
-from server.admin_socket import AdminSocket, ask
+from server.admin_socket import AdminSocket
+from server.cli import admin_client, store
+from server.cli.admin_client import AdminError, ask
+from server.cli.failures import Failed
 from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
-from server.operations import AdminError, CreateOrg, ListOrgs, OrgContents
+from server.rpc.errors import CallFailures
+from server.services.accounts import AccountsService
+from server.store.errors import StorageError
 from server.store.files import UnsafeFile
 from server.store.opening import open_store
 from server.store.sqlite.folder import DataFolder
+from server.threads import ThreadPool
 from tests import placed
 from tests.commandline import Outcome, run
 
@@ -31,23 +42,35 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
 async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue]]:
     """A data folder, held by this process as a server holds it, with its queue of commands."""
     admin_socket = AdminSocket(folder)
-    store = await open_store(folder, admin=admin_socket.path)
-    queue = CommandQueue(store)
+    opened = await open_store(folder, admin=admin_socket.path)
+    queue = CommandQueue(opened)
     await queue.start()
-    ids = IdGenerator(await store.claim_machine_id())
+    ids = IdGenerator(await opened.claim_machine_id())
+    threads = ThreadPool("accounts", threads_max=1)
+    service = AccountsService(opened, queue, ids, threads=threads)
     try:
-        await admin_socket.start(Admin(store, queue, ids, locale.load("en")))
+        await admin_socket.start(service, failures=CallFailures(locale.load_all()))
         yield admin_socket, queue
     finally:
         await admin_socket.close()
         await queue.close()
-        await store.close()
+        await opened.close()
+        threads.close()
 
 
 @asynccontextmanager
 async def held(folder: Path) -> AsyncIterator[AdminSocket]:
     async with holding(folder) as (admin_socket, _):
         yield admin_socket
+
+
+async def orgs(admin_socket: AdminSocket) -> list[str]:
+    """The names of all organisations, asked over the socket."""
+    return [org.name for org in (await asked(admin_socket, pb.ListAllOrgsRequest())).orgs]
+
+
+async def asked(admin_socket: AdminSocket, request: Message) -> Any:
+    return await ask(admin_socket.path, request)
 
 
 async def test_commands_go_to_the_process_that_holds_the_folder(tmp_path: Path) -> None:
@@ -94,8 +117,7 @@ async def test_what_a_process_that_died_left_behind_is_in_nobodys_way(tmp_path: 
     (folder / "lock").write_text(json.dumps(lock))
     assert run("org", "create", "Acme", folder=tmp_path).status == 0
     async with held(folder) as admin_socket:
-        (org,) = await ask(admin_socket.path, ListOrgs())
-        assert org["name"] == "Acme"
+        assert await orgs(admin_socket) == ["Acme"]
 
 
 @pytest.mark.parametrize("place", placed.WAYS[:-1])
@@ -110,7 +132,7 @@ async def test_what_is_no_socket_of_ours_is_neither_listened_at_nor_asked(
             pass
     assert str(refused.value).startswith(f"{tmp_path}/admin.sock: {expected}")
     with pytest.raises(UnsafeFile):
-        await ask(f"{tmp_path}/admin.sock", ListOrgs())
+        await ask(f"{tmp_path}/admin.sock", pb.ListAllOrgsRequest())
     assert placed.is_untouched(tmp_path / "admin.sock")
 
 
@@ -118,59 +140,132 @@ async def test_a_refused_second_holder_leaves_the_first_ones_socket(tmp_path: Pa
     async with held(tmp_path / "data") as admin_socket:
         second = AdminSocket(tmp_path / "data")
         await second.close()
-        assert await ask(admin_socket.path, ListOrgs()) == []
+        assert await orgs(admin_socket) == []
 
 
 @pytest.mark.parametrize(
-    "request_line",
+    "octets",
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"\n", id="an empty line"),
-        pytest.param(b"{\n", id="no JSON"),
-        pytest.param(b'{"type":"org.drop"}\n', id="unknown operation"),
-        pytest.param(b'{"type":"org.create","name":1}\n', id="wrong type"),
-        pytest.param(b'{"type":"org.list"\xff}\n', id="no UTF-8"),
-        pytest.param(b"[" * 65_000 + b"\n", id="nested too deep"),
-        pytest.param(b'"' + b"a" * 100_000 + b'"\n', id="too long"),
+        pytest.param(b"{\n", id="no HTTP/2"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="HTTP/1.1"),
+        pytest.param(b'{"type":"org.create","name":"Acme"}\n', id="a command of an older version"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100, id="no frames"),
+        pytest.param(b'"' + b"a" * 100_000 + b'"\n', id="long"),
     ],
 )
-async def test_what_is_no_operation_is_answered_in_a_line(
-    request_line: bytes, tmp_path: Path
-) -> None:
-    async with held(tmp_path / "data") as admin_socket:
+async def test_what_is_no_call_ends_its_connection(octets: bytes, tmp_path: Path) -> None:
+    async with held(tmp_path / "data") as admin_socket, asyncio.timeout(20):
         reader, writer = await asyncio.open_unix_connection(admin_socket.path)
-        writer.write(request_line)
-        writer.write_eof()
-        answer = await reader.read()
+        with contextlib.suppress(ConnectionError):
+            writer.write(octets)
+            writer.write_eof()
+            while await reader.read(1024):
+                pass
         writer.close()
-        assert answer == (
-            b'{"error":"the server expected an operation that it knows, in a line of 65536 bytes: '
-            b"is it of the command's version?\"}\n"
-        )
-        assert await ask(admin_socket.path, ListOrgs()) == []
+        assert await orgs(admin_socket) == []
+
+
+async def test_what_is_no_message_of_the_method_is_refused(tmp_path: Path) -> None:
+    async with held(tmp_path / "data") as admin_socket:
+        for name, sent, code in (
+            ("CreateOrg", b"\xff", grpc.StatusCode.INTERNAL),
+            ("CreateOrg", b"\x0a\x01\xff", grpc.StatusCode.INTERNAL),  # no UTF-8
+            ("DropOrg", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ):
+            async with grpc.aio.insecure_channel(f"unix:{admin_socket.path}") as channel:
+                call: Any = channel.unary_unary(f"/actions.v1.AdminService/{name}")
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await call(sent, timeout=10)
+            assert refused.value.code() is code
+        assert await orgs(admin_socket) == []
 
 
 async def test_who_connects_and_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
-    async with asyncio.timeout(5):  # less than the 10 s of an operation
+    async with asyncio.timeout(5):  # less than the 10 s of a call
         async with held(tmp_path / "data") as admin_socket:
             reader, writer = await asyncio.open_unix_connection(admin_socket.path)
-            writer.write(b'{"type":')
-            assert await ask(admin_socket.path, ListOrgs()) == []
-        assert await reader.read() == b""
+            writer.write(b"PRI * HT")
+            assert await orgs(admin_socket) == []
+        while await reader.read(1024):
+            pass
         writer.close()
 
 
+async def test_a_call_under_way_ends_before_the_socket_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, going_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> pb.ListAllOrgsResponse:
+        begun.set()
+        await going_on.wait()
+        return pb.ListAllOrgsResponse(orgs=[pb.Org(name="Acme")])
+
+    monkeypatch.setattr(AccountsService, "ListAllOrgs", slow)
+    async with held(tmp_path / "data") as admin_socket:
+        asking = asyncio.create_task(orgs(admin_socket))
+        await begun.wait()
+        closing = asyncio.create_task(admin_socket.close())
+        await asyncio.sleep(0)
+        # Commands that come now wait for who has the folder next.
+        with pytest.raises(FileNotFoundError):
+            await orgs(admin_socket)
+        assert not closing.done()
+        going_on.set()
+        assert await asking == ["Acme"]
+        await closing
+
+
 async def test_a_fault_is_in_the_log_and_not_in_the_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(Admin, "perform", broken)
+    monkeypatch.setattr(AccountsService, "CreateOrg", broken)
+    with structlog.testing.capture_logs() as lines:
+        async with held(tmp_path / "data") as admin_socket:
+            with pytest.raises(AdminError, match=r"^internal error: the server's log says more$"):
+                await ask(admin_socket.path, pb.CreateOrgRequest(name="Acme"))
+    assert "secret" in str(lines)
+
+
+async def test_what_is_wrong_with_the_storage_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise StorageError("no room on the disk {0}")
+
+    monkeypatch.setattr(AccountsService, "CreateOrg", broken)
     async with held(tmp_path / "data") as admin_socket:
-        with pytest.raises(AdminError, match=r"^internal error: the server's log says more$"):
-            await ask(admin_socket.path, CreateOrg("Acme"))
-    assert "secret" in caplog.text
+        outcome = await asyncio.to_thread(run, "org", "create", "Acme", folder=tmp_path)
+        assert await orgs(admin_socket) == []
+    assert outcome == Outcome(1, "", "error: no room on the disk {0}\n")
+
+
+async def test_a_secret_is_in_no_log(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with held(tmp_path / "data") as admin_socket:
+            await asked(admin_socket, pb.CreateOrgRequest(name="Acme"))
+            made = await asked(admin_socket, pb.CreateUserRequest(name="Ada"))
+            request = pb.CreateTokenRequest(user_id=made.user.id)
+            secret: str = (await asked(admin_socket, request)).secret
+    assert [line["method"].rpartition("/")[2] for line in lines if line["event"] == "call"] == [
+        "CreateOrg",
+        "CreateUser",
+        "CreateToken",
+    ]
+    assert secret not in str(lines)
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "ü", "?#", "~"])
+async def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    async with held(tmp_path / name) as admin_socket:
+        assert admin_socket.path == str(tmp_path / name / "admin.sock")
+        await asked(admin_socket, pb.CreateOrgRequest(name="Acme"))
+        assert await orgs(admin_socket) == ["Acme"]
 
 
 async def test_two_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
@@ -195,10 +290,44 @@ def test_a_folder_that_stays_in_use_is_one_line_that_names_the_process(tmp_path:
     assert outcome == Outcome(1, "", line)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(b"", id="the end"),
+        pytest.param(b'{"error":"of an older version"}\n', id="a line of an older version"),
+    ],
+)
+async def test_a_holder_without_an_answer_is_one_line_that_names_it(
+    answer: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers = []
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if answer is not None:
+            writer.write(answer)
+            writer.close()
+
+    monkeypatch.setattr(admin_client, "TIMEOUT_S", 0.5)
+    path = tmp_path / "admin.sock"
+    (tmp_path / "events.sqlite").touch()
+    holder = DataFolder.claim(tmp_path, admin=str(path))
+    server = await asyncio.start_unix_server(answered, path)
+    try:
+        with pytest.raises(Failed) as failed:
+            await asyncio.to_thread(store.perform, tmp_path, pb.ListAllOrgsRequest())
+    finally:
+        for writer in writers:
+            writer.close()
+        server.close()
+        holder.release()
+    assert str(failed.value) == f"process {os.getpid()}, which holds {tmp_path}, does not answer"
+
+
 async def with_actions(admin_socket: AdminSocket, queue: CommandQueue, many: int) -> str:
     """An organisation called Acme that has actions."""
-    (org,) = await ask(admin_socket.path, CreateOrg("Acme"))
-    org_id = str(org["id"])
+    org_id: str = (await asked(admin_socket, pb.CreateOrgRequest(name="Acme"))).org.id
     await asyncio.gather(
         *(
             queue.execute(CreateAction(org_id, f"a{number}", str(number), "", 0, False, ""))
@@ -211,23 +340,22 @@ async def with_actions(admin_socket: AdminSocket, queue: CommandQueue, many: int
 async def test_a_large_organisation_is_removed_while_others_write(tmp_path: Path) -> None:
     async with holding(tmp_path / "data") as (admin_socket, queue):
         org_id = await with_actions(admin_socket, queue, 5000)
-        (other,) = await ask(admin_socket.path, CreateOrg("Other"))
+        other_id: str = (await asked(admin_socket, pb.CreateOrgRequest(name="Other"))).org.id
         removal = asyncio.create_task(
             asyncio.to_thread(run, "org", "remove", org_id, "--yes", folder=tmp_path)
         )
         written = 0
         while not removal.done():
-            action = CreateAction(str(other["id"]), f"o{written}", str(written), "", 0, False, "")
+            action = CreateAction(other_id, f"o{written}", str(written), "", 0, False, "")
             await queue.execute(action)
             written += 1
         removed = await removal
         assert removed.out == f"removed organisation {org_id}\n"
         assert removed.err == "cleared away 2048 of 5000\ncleared away 4096 of 5000\n"
         assert written > 100
-        listed = await ask(admin_socket.path, ListOrgs())
-        assert [org["name"] for org in listed] == ["Other"]
-        (left,) = await ask(admin_socket.path, OrgContents(str(other["id"])))
-        assert left["actions"] == written
+        assert await orgs(admin_socket) == ["Other"]
+        left = await asked(admin_socket, pb.GetOrgContentsRequest(org_id=other_id))
+        assert left.contents.actions == written
 
 
 async def test_removal_asks_and_shows_what_will_go(tmp_path: Path) -> None:
@@ -247,7 +375,7 @@ async def test_removal_asks_and_shows_what_will_go(tmp_path: Path) -> None:
             ("", "\nerror: nothing was removed; --yes removes without asking\n"),
         ):
             assert await remove(answer=answer) == Outcome(1, "", shown + line)
-        assert len(await ask(admin_socket.path, ListOrgs())) == 1
+        assert await orgs(admin_socket) == ["Acme"]
         removed = await remove("--json", answer="y\n")
         assert (removed.status, json.loads(removed.out), removed.err) == (0, {"id": org_id}, shown)
         again = await remove("--yes")

@@ -293,6 +293,7 @@ async def test_reflection_lists_services_and_describes_each(
         SERVICE,
         EXECUTION,
         "zitadel.admin.v1.AdminService",
+        "actions.v1.AdminService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     )

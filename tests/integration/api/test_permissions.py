@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 
+from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2 as run
 from tests import permission_table
 from tests.accounts import Accounts
@@ -53,11 +54,35 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     ),
     "ListRuns": lambda _: run.ListRunsRequest(),
     "ListActionMetrics": lambda _: run.ListActionMetricsRequest(),
+    "CreateOrg": lambda _: accounts_pb2.CreateOrgRequest(name=next(_NAMES)),
+    "RenameOrg": lambda id: accounts_pb2.RenameOrgRequest(org_id=id, name=next(_NAMES)),
+    "ListAllOrgs": lambda _: accounts_pb2.ListAllOrgsRequest(),
+    "GetOrgContents": lambda id: accounts_pb2.GetOrgContentsRequest(org_id=id),
+    "RemoveOrg": lambda id: accounts_pb2.RemoveOrgRequest(org_id=id),
+    "ClearOrg": lambda id: accounts_pb2.ClearOrgRequest(org_id=id),
+    "CreateUser": lambda _: accounts_pb2.CreateUserRequest(name=next(_NAMES)),
+    "UpdateUser": lambda id: accounts_pb2.UpdateUserRequest(user_id=id, name=next(_NAMES)),
+    "RemoveUser": lambda id: accounts_pb2.RemoveUserRequest(user_id=id),
+    "ListUsers": lambda _: accounts_pb2.ListUsersRequest(),
+    "AddMember": lambda id: accounts_pb2.AddMemberRequest(user_id=id, roles=["ORG_OWNER"]),
+    "SetMemberRoles": lambda id: accounts_pb2.SetMemberRolesRequest(
+        user_id=id, roles=["ORG_OWNER"]
+    ),
+    "RemoveMember": lambda id: accounts_pb2.RemoveMemberRequest(user_id=id),
+    "ListMembers": lambda _: accounts_pb2.ListMembersRequest(),
+    "CreateToken": lambda id: accounts_pb2.CreateTokenRequest(user_id=id),
+    "ListTokens": lambda _: accounts_pb2.ListTokensRequest(),
+    "FindToken": lambda _: accounts_pb2.FindTokenRequest(),
+    "RevokeToken": lambda id: accounts_pb2.RevokeTokenRequest(token_id=id),
 }
-"""A request about an action, or an organisation, of the id, or about none."""
+"""A request about what has the id, or about nothing in particular."""
 
-ABOUT_ALL: Final = "ListOrgs"
-"""A method whose answer has every organisation."""
+ABOUT_ALL: Final = ("ListOrgs", "ListAllOrgs")
+"""Methods whose answers have every organisation."""
+
+_ACCOUNTS: Final = frozenset(
+    method.name for method in accounts_pb2.DESCRIPTOR.services_by_name["AdminService"].methods
+)
 
 BY_ID: Final = (
     "GetAction",
@@ -81,11 +106,32 @@ class Organisation:
 
     owner: Caller
     tokens: Mapping[str, str]
+    accounts: Accounts
+
+    async def subject(self, method: str) -> str:
+        """The id of what the method can be called about with success, by who may."""
+        if method in ("GetOrgByID", "GetOrgContents"):
+            return self.owner.org_id
+        return await (self.account(method) if method in _ACCOUNTS else self.action(method))
+
+    async def account(self, method: str) -> str:
+        """A new organisation, user or token; nothing for a method that needs none."""
+        if method in ("RenameOrg", "RemoveOrg", "ClearOrg"):
+            org_id = await self.accounts.org()
+            if method == "ClearOrg":
+                await self.accounts.end_org(org_id)
+            return org_id
+        if method in ("SetMemberRoles", "RemoveMember"):
+            return await self.accounts.user(self.owner.org_id, "ORG_OWNER_VIEWER")
+        if method in ("UpdateUser", "RemoveUser", "AddMember", "CreateToken"):
+            return await self.accounts.user(self.owner.org_id)
+        if method == "RevokeToken":
+            id, _ = await self.accounts.token(await self.accounts.user(self.owner.org_id))
+            return id
+        return ""
 
     async def action(self, method: str) -> str:
-        """A new action and a flow, so that the method succeeds for who may call it."""
-        if method == "GetOrgByID":
-            return self.owner.org_id
+        """A new action and a flow."""
         id: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         other: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         if method == "ReactivateAction":
@@ -93,8 +139,10 @@ class Organisation:
         await self.owner.get(REQUESTS["SetTriggerActions"](other))
         return id
 
-    async def state(self) -> tuple[Any, Any]:
-        """All that there is in it."""
+    async def state(self, method: str) -> tuple[Any, Any]:
+        """All that the method could change in it; flows are last."""
+        if method in _ACCOUNTS:
+            return await self.accounts.contents(self.owner.org_id), None
         actions = await self.owner.get(pb.ListActionsRequest())
         actions.details.ClearField("view_timestamp")
         return actions, await self.owner.get(pb.GetFlowRequest(type=FLOW))
@@ -108,7 +156,7 @@ async def organisations(doors: Doors, accounts: Accounts) -> tuple[Organisation,
         for column in (*ROLES, NO_MEMBER):
             roles = () if column == NO_MEMBER else (column,)
             _, tokens[column] = await accounts.token(await accounts.user(org_id, *roles))
-        return Organisation(Caller(doors, tokens["ORG_OWNER"], org_id), tokens)
+        return Organisation(Caller(doors, tokens["ORG_OWNER"], org_id), tokens, accounts)
 
     return await made(), await made()
 
@@ -169,13 +217,13 @@ async def test_each_method_answers_each_role_as_documented(
     org_id = "" if asked is home else asked.owner.org_id
     cells = {}
     for method, column in itertools.product(methods, CALLERS):
-        request = REQUESTS[method](await owning.action(method))
-        before = await asked.state(), await unasked.state()
+        request = REQUESTS[method](await owning.subject(method))
+        before = await asked.state(method), await unasked.state(method)
         answer = await doors.call(door, request, token=home.tokens[column], org_id=org_id)
-        after = await asked.state(), await unasked.state()
+        after = await asked.state(method), await unasked.state(method)
         assert after[1] == before[1], (method, column)
         assert answer.code == 0 or after[0] == before[0], (method, column)
-        if method != ABOUT_ALL:
+        if method not in ABOUT_ALL:
             assert unasked.owner.org_id not in str(answer.response), (method, column)
         cells[method, column] = told(answer)
     lines = permission_table.table(cells)

@@ -3,6 +3,7 @@
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
+from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2
 from server.domain.org import ROLES
 from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
@@ -29,7 +30,7 @@ VIEW = frozenset({"org.action.read", "org.flow.read", "org.read"})
 @pytest.mark.parametrize(
     ("role", "permissions"),
     [
-        ("IAM_OWNER", ALL | {"iam.read"}),
+        ("IAM_OWNER", ALL | {"iam.read", "iam.write"}),
         ("IAM_ORG_MANAGER", ALL),
         ("ORG_OWNER", ALL),
         ("IAM_OWNER_VIEWER", VIEW | {"iam.read"}),
@@ -73,6 +74,31 @@ def test_permissions_of_the_admin_service_are_those_of_the_proto() -> None:
         "GetDefaultOrg": "iam.read",
         "GetOrgByID": "iam.read",
         "ListOrgs": "iam.read",
+    }
+
+
+def test_permissions_of_accounts_are_those_of_the_proto() -> None:
+    required = required_permissions([accounts_pb2.DESCRIPTOR.services_by_name["AdminService"]])
+    prefix = "/actions.v1.AdminService/"
+    assert {path.removeprefix(prefix): required[path] for path in required} == {
+        "CreateOrg": "iam.write",
+        "RenameOrg": "iam.write",
+        "ListAllOrgs": "iam.read",
+        "GetOrgContents": "iam.read",
+        "RemoveOrg": "iam.write",
+        "ClearOrg": "iam.write",
+        "CreateUser": "iam.write",
+        "UpdateUser": "iam.write",
+        "RemoveUser": "iam.write",
+        "ListUsers": "iam.read",
+        "AddMember": "iam.write",
+        "SetMemberRoles": "iam.write",
+        "RemoveMember": "iam.write",
+        "ListMembers": "iam.read",
+        "CreateToken": "iam.write",
+        "ListTokens": "iam.read",
+        "FindToken": "iam.read",
+        "RevokeToken": "iam.write",
     }
 
 

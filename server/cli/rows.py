@@ -1,0 +1,89 @@
+"""Answers of AdminService as rows, by the names that commands print.
+
+Follows actions/v1/admin.proto.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from actions.v1 import admin_pb2 as pb
+from server.cli.output import Row
+from server.services.account_messages import time_text
+
+_STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"}
+
+
+def rows_of(answer: Message) -> list[Row]:
+    """Returns what was made or found; empty for what was taken away."""
+    make = _ROWS.get(type(answer))
+    return [] if make is None else make(answer)
+
+
+def _org(org: pb.Org) -> Row:
+    created_at = time_text(org.created_at)
+    return {"id": org.id, "name": org.name, "state": _STATES[org.state], "created_at": created_at}
+
+
+def _contents(contents: pb.OrgContents) -> Row:
+    return {
+        "actions": contents.actions,
+        "users": contents.users,
+        "members": contents.members,
+        "tokens": contents.tokens,
+    }
+
+
+def _user(user: pb.User) -> Row:
+    return {
+        "id": user.id,
+        "org_id": user.org_id,
+        "name": user.name,
+        "language": user.language,
+        "subject": user.subject,
+        "created_at": time_text(user.created_at),
+    }
+
+
+def _member(member: pb.Member) -> Row:
+    return {
+        "org_id": member.org_id,
+        "user_id": member.user_id,
+        "user_name": member.user_name,
+        "roles": list(member.roles),
+        "created_at": time_text(member.created_at),
+    }
+
+
+def _token(token: pb.Token) -> Row:
+    return {
+        "id": token.id,
+        "user_id": token.user_id,
+        "description": token.description,
+        "expires_at": time_text(token.expires_at) if token.HasField("expires_at") else None,
+        "created_at": time_text(token.created_at),
+    }
+
+
+def _contents_of(answer: pb.GetOrgContentsResponse) -> Row:
+    return {"id": answer.org_id, "name": answer.name, **_contents(answer.contents)}
+
+
+_ROWS: Final[Mapping[type[Message], Callable[[Any], list[Row]]]] = {
+    pb.CreateOrgResponse: lambda answer: [_org(answer.org)],
+    pb.RenameOrgResponse: lambda answer: [_org(answer.org)],
+    pb.ListAllOrgsResponse: lambda answer: [*map(_org, answer.orgs)],
+    pb.GetOrgContentsResponse: lambda answer: [_contents_of(answer)],
+    pb.ClearOrgResponse: lambda answer: [_contents(answer.contents)],
+    pb.CreateUserResponse: lambda answer: [_user(answer.user)],
+    pb.UpdateUserResponse: lambda answer: [_user(answer.user)],
+    pb.ListUsersResponse: lambda answer: [*map(_user, answer.users)],
+    pb.AddMemberResponse: lambda answer: [_member(answer.member)],
+    pb.SetMemberRolesResponse: lambda answer: [_member(answer.member)],
+    pb.ListMembersResponse: lambda answer: [*map(_member, answer.members)],
+    pb.CreateTokenResponse: lambda answer: [{**_token(answer.token), "token": answer.secret}],
+    pb.ListTokensResponse: lambda answer: [*map(_token, answer.tokens)],
+    pb.FindTokenResponse: lambda answer: [_token(answer.token)] if answer.HasField("token") else [],
+}
+"""Makers of rows; an answer of another type has none."""

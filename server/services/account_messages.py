@@ -1,0 +1,154 @@
+"""Accounts as messages of AdminService, and its requests as values for texts.
+
+Follows actions/v1/admin.proto.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from actions.v1 import admin_pb2 as pb
+from server.domain.org import Member, Org
+from server.domain.refusals import Refusal, invalid
+from server.domain.user import Token, User
+from server.store.read_model import EndedOrg, Footprint
+from server.timestamps import set_time
+
+SHOWN_CHARS: Final = 40
+"""Max characters of a value in a text."""
+
+_US: Final = 1_000_000
+_NS: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_S: Final = -62_135_596_800
+_END_S: Final = 253_402_300_800
+"""The years 1 to 9999 in UTC, as google/protobuf/timestamp.proto bounds a time."""
+
+
+@contextlib.contextmanager
+def naming(request: Message) -> Iterator[None]:
+    """Has the text of a refusal name what the request gave."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.values = {**_given(request), **refusal.values}
+        raise
+
+
+def expiry_of(request: pb.CreateTokenRequest) -> int | None:
+    """Returns the expiry in microseconds since the epoch; None for never.
+
+    Raises:
+        Refusal: it is no time.
+    """
+    if not request.HasField("expires_at"):
+        return None
+    at = request.expires_at
+    if not (_FIRST_S <= at.seconds < _END_S and 0 <= at.nanos < _NS):
+        raise invalid("Errors.Token.ExpiryInvalid", "ADMIN-Te4nv")
+    return _microseconds(at)
+
+
+def fill_org(message: pb.Org, org: Org) -> None:
+    message.id = org.id
+    message.name = org.name
+    message.state = pb.ORG_STATE_ACTIVE
+    set_time(message.created_at, org.created_at)
+
+
+def fill_contents(message: pb.OrgContents, contents: Footprint) -> None:
+    message.actions = contents.actions
+    message.users = contents.users
+    message.members = contents.members
+    message.tokens = contents.tokens
+    message.SetInParent()
+
+
+def fill_user(message: pb.User, user: User) -> None:
+    message.id = user.id
+    message.org_id = user.org_id
+    message.name = user.name
+    message.language = user.language
+    message.subject = user.subject
+    set_time(message.created_at, user.created_at)
+
+
+def fill_member(message: pb.Member, member: Member, user_name: str) -> None:
+    message.org_id = member.org_id
+    message.user_id = member.user_id
+    message.user_name = user_name
+    message.roles.extend(member.roles)
+    set_time(message.created_at, member.created_at)
+
+
+def fill_token(message: pb.Token, token: Token) -> None:
+    message.id = token.id
+    message.user_id = token.user_id
+    message.description = token.description
+    if token.expires_at is not None:
+        set_time(message.expires_at, token.expires_at)
+    set_time(message.created_at, token.created_at)
+
+
+def orgs_of(living: Sequence[Org], ended: Sequence[EndedOrg]) -> pb.ListAllOrgsResponse:
+    response = pb.ListAllOrgsResponse()
+    for org in living:
+        fill_org(response.orgs.add(), org)
+    for gone in ended:
+        message = response.orgs.add(id=gone.id, state=pb.ORG_STATE_REMOVED)
+        set_time(message.created_at, gone.created_at)
+    return response
+
+
+def users_of(users: Sequence[User]) -> pb.ListUsersResponse:
+    response = pb.ListUsersResponse()
+    for user in users:
+        fill_user(response.users.add(), user)
+    return response
+
+
+def members_of(members: Sequence[tuple[Member, str]]) -> pb.ListMembersResponse:
+    response = pb.ListMembersResponse()
+    for member, user_name in members:
+        fill_member(response.members.add(), member, user_name)
+    return response
+
+
+def tokens_of(tokens: Sequence[Token]) -> pb.ListTokensResponse:
+    response = pb.ListTokensResponse()
+    for token in tokens:
+        fill_token(response.tokens.add(), token)
+    return response
+
+
+def time_text(at: Timestamp) -> str:
+    """Returns a time as the command line shows it, to the microsecond."""
+    moment = _EPOCH + timedelta(microseconds=_microseconds(at))
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _given(request: Message) -> dict[str, str]:
+    """Returns what the request gave, by the names that texts have for it."""
+    given = {}
+    for field in request.DESCRIPTOR.fields:
+        value = getattr(request, field.name)
+        if isinstance(value, str):
+            given[field.name] = repr(value[:SHOWN_CHARS])
+        elif isinstance(value, Timestamp):
+            given[field.name] = _shown(value)
+    return given
+
+
+def _shown(at: Timestamp) -> str:
+    try:
+        return time_text(at)
+    except OverflowError:
+        return f"{at.seconds} s"
+
+
+def _microseconds(at: Timestamp) -> int:
+    return at.seconds * _US + at.nanos // 1000

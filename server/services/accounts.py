@@ -1,0 +1,262 @@
+"""AdminService of actions.v1: organisations, users, members and personal access tokens.
+
+Follows docs/api.md "Accounts", and actions/v1/admin.proto. It answers at every port, to callers who
+have the permission, and on the admin socket to who may open the data folder. Commands that hold the
+folder call it in process.
+
+Rule: the secret of a token is in the answer to CreateToken, and nowhere else.
+"""
+
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from actions.v1 import admin_pb2 as pb
+from actions.v1.admin_pb2_grpc import AdminServiceServicer
+from server.commands import orgs, removal, users
+from server.commands.queue import CommandQueue
+from server.domain.aggregates import member_key, org_key, user_key
+from server.domain.org import member_id
+from server.identity.tokens import hash_of, new_secret
+from server.ids import IdGenerator
+from server.rpc.call_info import current_caller
+from server.services import account_messages as messages
+from server.services.account_messages import naming
+from server.services.account_reads import AccountReads, org_not_found
+from server.store.engine import Store
+from server.store.read_model import (
+    NO_FOOTPRINT,
+    AllOrgs,
+    EndedOrgs,
+    OrgById,
+    OrgFootprint,
+    TokenByHash,
+    UsersOf,
+)
+from server.threads import ThreadPool
+
+CLEARINGS_MAX: Final = 32
+"""Max commands of one ClearOrg, one after another: it ends in seconds on a slow disk, too."""
+
+INLINE_MAX_ROWS: Final = 500
+"""Rows of a list; one of more is put together in a thread, at about 4 µs each."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AccountsService(AdminServiceServicer):
+    def __init__(
+        self, store: Store, queue: CommandQueue, ids: IdGenerator, *, threads: ThreadPool
+    ) -> None:
+        self._store = store
+        self._reads = AccountReads(store)
+        self._queue = queue
+        self._ids = ids
+        self._threads = threads
+
+    async def CreateOrg(
+        self, request: pb.CreateOrgRequest, context: object
+    ) -> pb.CreateOrgResponse:
+        with naming(request):
+            command = orgs.CreateOrg(self._ids.next(), request.name, _editor())
+            response = pb.CreateOrgResponse()
+            messages.fill_org(response.org, await self._queue.execute(command))
+            return response
+
+    async def RenameOrg(
+        self, request: pb.RenameOrgRequest, context: object
+    ) -> pb.RenameOrgResponse:
+        with naming(request):
+            command = orgs.RenameOrg(request.org_id, request.name, _editor())
+            response = pb.RenameOrgResponse()
+            messages.fill_org(response.org, await self._queue.execute(command))
+            return response
+
+    async def ListAllOrgs(
+        self, request: pb.ListAllOrgsRequest, context: object
+    ) -> pb.ListAllOrgsResponse:
+        living, ended = await self._store.read(AllOrgs()), await self._store.read(EndedOrgs())
+        return await self._listed(len(living) + len(ended), messages.orgs_of, living, ended)
+
+    async def GetOrgContents(
+        self, request: pb.GetOrgContentsRequest, context: object
+    ) -> pb.GetOrgContentsResponse:
+        with naming(request):
+            org = await self._store.read(OrgById(request.org_id))
+            left = await self._store.read(OrgFootprint(request.org_id))
+            if org is None and left == NO_FOOTPRINT:
+                raise org_not_found("ADMIN-Oc4nf")
+            name = "" if org is None else org.name
+            response = pb.GetOrgContentsResponse(org_id=request.org_id, name=name)
+            messages.fill_contents(response.contents, left)
+            return response
+
+    async def RemoveOrg(
+        self, request: pb.RemoveOrgRequest, context: object
+    ) -> pb.RemoveOrgResponse:
+        with naming(request):
+            org_id = request.org_id
+            if await self._store.read(OrgById(org_id)) is not None:
+                owner = await self._reads.owner_without(org_key(org_id))
+                await self._queue.execute(removal.RemoveOrg(org_id, owner, _editor()))
+            elif not await self._reads.left(org_id):
+                raise org_not_found("ADMIN-Or4nf")
+            return pb.RemoveOrgResponse()
+
+    async def ClearOrg(self, request: pb.ClearOrgRequest, context: object) -> pb.ClearOrgResponse:
+        with naming(request):
+            org_id = request.org_id
+            for _ in range(CLEARINGS_MAX):
+                keys = await self._reads.left(org_id)
+                if not keys:
+                    break
+                await self._queue.execute(removal.PurgeOrg(org_id, tuple(keys), _editor()))
+            response = pb.ClearOrgResponse()
+            messages.fill_contents(response.contents, await self._store.read(OrgFootprint(org_id)))
+            return response
+
+    async def CreateUser(
+        self, request: pb.CreateUserRequest, context: object
+    ) -> pb.CreateUserResponse:
+        with naming(request):
+            command = users.CreateUser(
+                await self._reads.org_id(request.org_id),
+                self._ids.next(),
+                request.name,
+                _editor(),
+                language=request.language,
+                subject=request.subject,
+            )
+            response = pb.CreateUserResponse()
+            messages.fill_user(response.user, await self._queue.execute(command))
+            return response
+
+    async def UpdateUser(
+        self, request: pb.UpdateUserRequest, context: object
+    ) -> pb.UpdateUserResponse:
+        with naming(request):
+            user = await self._reads.user(request.user_id)
+            command = users.UpdateUser(
+                user.org_id,
+                user.id,
+                request.name if request.HasField("name") else None,
+                request.language if request.HasField("language") else None,
+                request.subject if request.HasField("subject") else None,
+                _editor(),
+            )
+            response = pb.UpdateUserResponse()
+            messages.fill_user(response.user, await self._queue.execute(command))
+            return response
+
+    async def RemoveUser(
+        self, request: pb.RemoveUserRequest, context: object
+    ) -> pb.RemoveUserResponse:
+        with naming(request):
+            owner = await self._reads.owner_without(user_key(request.user_id))
+            await self._queue.execute(users.RemoveUser(request.user_id, owner, _editor()))
+            return pb.RemoveUserResponse()
+
+    async def ListUsers(
+        self, request: pb.ListUsersRequest, context: object
+    ) -> pb.ListUsersResponse:
+        with naming(request):
+            found = await self._store.read(UsersOf(await self._reads.org_id(request.org_id)))
+            return await self._listed(len(found), messages.users_of, found)
+
+    async def AddMember(
+        self, request: pb.AddMemberRequest, context: object
+    ) -> pb.AddMemberResponse:
+        with naming(request):
+            org_id = await self._reads.org_id(request.org_id)
+            user = await self._reads.user(request.user_id)
+            command = orgs.AddMember(org_id, user.id, tuple(request.roles), _editor())
+            member = await self._queue.execute(command)
+            response = pb.AddMemberResponse()
+            messages.fill_member(response.member, member, user.name)
+            return response
+
+    async def SetMemberRoles(
+        self, request: pb.SetMemberRolesRequest, context: object
+    ) -> pb.SetMemberRolesResponse:
+        with naming(request):
+            org_id, user_id = await self._reads.org_id(request.org_id), request.user_id
+            owner = await self._reads.owner_without(member_key(member_id(org_id, user_id)))
+            command = orgs.SetRoles(org_id, user_id, tuple(request.roles), owner, _editor())
+            member = await self._queue.execute(command)
+            response = pb.SetMemberRolesResponse()
+            user_name = await self._reads.user_name(user_id)
+            messages.fill_member(response.member, member, user_name)
+            return response
+
+    async def RemoveMember(
+        self, request: pb.RemoveMemberRequest, context: object
+    ) -> pb.RemoveMemberResponse:
+        with naming(request):
+            org_id, user_id = await self._reads.org_id(request.org_id), request.user_id
+            owner = await self._reads.owner_without(member_key(member_id(org_id, user_id)))
+            await self._queue.execute(orgs.RemoveMember(org_id, user_id, owner, _editor()))
+            return pb.RemoveMemberResponse()
+
+    async def ListMembers(
+        self, request: pb.ListMembersRequest, context: object
+    ) -> pb.ListMembersResponse:
+        with naming(request):
+            found = await self._reads.members(request.org_id, request.user_id)
+            return await self._listed(len(found), messages.members_of, found)
+
+    async def CreateToken(
+        self, request: pb.CreateTokenRequest, context: object
+    ) -> pb.CreateTokenResponse:
+        with naming(request):
+            expires_at = messages.expiry_of(request)
+            user = await self._reads.user(request.user_id)
+            secret = new_secret()
+            command = users.CreateToken(
+                org_id=user.org_id,
+                user_id=user.id,
+                token_id=self._ids.next(),
+                secret_hash=hash_of(secret),
+                description=request.description,
+                expires_at=expires_at,
+                editor=_editor(),
+            )
+            token = await self._queue.execute(command)
+            response = pb.CreateTokenResponse(secret=secret)
+            messages.fill_token(response.token, token)
+            return response
+
+    async def ListTokens(
+        self, request: pb.ListTokensRequest, context: object
+    ) -> pb.ListTokensResponse:
+        with naming(request):
+            found = await self._reads.tokens(request.org_id, request.user_id)
+            return await self._listed(len(found), messages.tokens_of, found)
+
+    async def FindToken(
+        self, request: pb.FindTokenRequest, context: object
+    ) -> pb.FindTokenResponse:
+        found = await self._store.read(TokenByHash(request.secret_sha256))
+        response = pb.FindTokenResponse()
+        if found is not None:
+            messages.fill_token(response.token, found)
+        return response
+
+    async def RevokeToken(
+        self, request: pb.RevokeTokenRequest, context: object
+    ) -> pb.RevokeTokenResponse:
+        with naming(request):
+            await self._queue.execute(users.RevokeToken(request.token_id, _editor()))
+            return pb.RevokeTokenResponse()
+
+    async def _listed(
+        self, count: int, make: Callable[P, R], *args: P.args, **named: P.kwargs
+    ) -> R:
+        """Makes a list, in a thread if it is long."""
+        if count > INLINE_MAX_ROWS:
+            return await self._threads.run(current_caller().org_id, make, *args, **named)
+        return make(*args, **named)
+
+
+def _editor() -> str:
+    """Returns the id of the user who calls; empty for the operator."""
+    return current_caller().user_id

@@ -1,0 +1,264 @@
+"""docs/api.md "Accounts", at each door, for who has IAM_OWNER."""
+
+import itertools
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from google.api.annotations_pb2 import http as http_rule
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from actions.v1 import admin_pb2 as pb
+from tests.accounts import Accounts
+from tests.doors import DOORS, JSON, Caller, Doors
+from zitadel.management_pb2 import GetMyOrgRequest
+
+SUBJECT = "Accounts"
+DOCUMENT: Final = Path(__file__).parents[3] / "docs/accounts.md"
+_NAMES: Final = map("account {}".format, itertools.count())
+_EXPIRY: Final = Timestamp(seconds=4_000_000_000, nanos=1_000)
+
+
+@pytest.fixture
+async def owner(doors: Doors, accounts: Accounts, caller: Caller) -> Caller:
+    """Someone in the caller's organisation who may administer the whole instance."""
+    _, token = await accounts.token(await accounts.user(caller.org_id, "IAM_OWNER"))
+    return Caller(doors, token, caller.org_id)
+
+
+async def told(owner: Caller, door: str, request: Message) -> Any:
+    answer = await owner.ask(door, request)
+    assert answer.code == 0, answer
+    return answer.response
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_an_organisation_is_made_renamed_removed_and_cleared_away(
+    owner: Caller, door: str
+) -> None:
+    name, other = next(_NAMES), next(_NAMES)
+    org = (await told(owner, door, pb.CreateOrgRequest(name=name))).org
+    assert (org.name, org.state) == (name, pb.ORG_STATE_ACTIVE)
+    renamed = (await told(owner, door, pb.RenameOrgRequest(org_id=org.id, name=other))).org
+    assert renamed == pb.Org(
+        id=org.id, name=other, state=pb.ORG_STATE_ACTIVE, created_at=org.created_at
+    )
+    assert renamed in (await told(owner, door, pb.ListAllOrgsRequest())).orgs
+    await told(owner, door, pb.CreateUserRequest(org_id=org.id, name="Ada"))
+    contents = await told(owner, door, pb.GetOrgContentsRequest(org_id=org.id))
+    assert contents == pb.GetOrgContentsResponse(
+        org_id=org.id, name=other, contents=pb.OrgContents(users=1)
+    )
+    await told(owner, door, pb.RemoveOrgRequest(org_id=org.id))
+    removed = pb.Org(id=org.id, state=pb.ORG_STATE_REMOVED, created_at=org.created_at)
+    assert (await told(owner, door, pb.ListAllOrgsRequest())).orgs[-1] == removed
+    cleared = await told(owner, door, pb.ClearOrgRequest(org_id=org.id))
+    assert cleared == pb.ClearOrgResponse(contents=pb.OrgContents())
+    orgs = (await told(owner, door, pb.ListAllOrgsRequest())).orgs
+    assert org.id not in [found.id for found in orgs]
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_user_is_made_changed_and_removed(owner: Caller, door: str) -> None:
+    name, subject = next(_NAMES), next(_NAMES)
+    user = (await told(owner, door, pb.CreateUserRequest(name=name, language="de"))).user
+    assert (user.org_id, user.name, user.language, user.subject) == (owner.org_id, name, "de", "")
+    request = pb.UpdateUserRequest(user_id=user.id, language="", subject=subject)
+    updated = (await told(owner, door, request)).user
+    assert updated == pb.User(
+        id=user.id, org_id=owner.org_id, name=name, subject=subject, created_at=user.created_at
+    )
+    assert updated in (await told(owner, door, pb.ListUsersRequest())).users
+    await told(owner, door, pb.RemoveUserRequest(user_id=user.id))
+    assert updated not in (await told(owner, door, pb.ListUsersRequest())).users
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_user_is_made_a_member_with_other_roles_and_none(owner: Caller, door: str) -> None:
+    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    roles = ["ORG_OWNER_VIEWER", "ORG_ACTION_RUNNER"]
+    request = pb.AddMemberRequest(user_id=user.id, roles=roles)
+    member = (await told(owner, door, request)).member
+    assert member == pb.Member(
+        org_id=owner.org_id,
+        user_id=user.id,
+        user_name=user.name,
+        roles=roles,
+        created_at=member.created_at,
+    )
+    changing = pb.SetMemberRolesRequest(user_id=user.id, roles=["ORG_OWNER"])
+    changed = (await told(owner, door, changing)).member
+    assert (changed.user_name, changed.roles) == (user.name, ["ORG_OWNER"])
+    assert changed in (await told(owner, door, pb.ListMembersRequest())).members
+    of_user = pb.ListMembersRequest(user_id=user.id)
+    assert (await told(owner, door, of_user)).members == [changed]
+    await told(owner, door, pb.RemoveMemberRequest(user_id=user.id))
+    assert (await told(owner, door, of_user)).members == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_token_speaks_for_its_user_until_it_is_revoked(owner: Caller, door: str) -> None:
+    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    await told(owner, door, pb.AddMemberRequest(user_id=user.id, roles=["ORG_OWNER"]))
+    made = await told(
+        owner, door, pb.CreateTokenRequest(user_id=user.id, description="CI", expires_at=_EXPIRY)
+    )
+    token = made.token
+    assert (token.user_id, token.description, token.expires_at) == (user.id, "CI", _EXPIRY)
+    user_caller = Caller(owner.doors, made.secret, owner.org_id)
+    assert (await user_caller.ask(door, GetMyOrgRequest())).code == 0
+    assert (await told(owner, door, pb.ListTokensRequest(user_id=user.id))).tokens == [token]
+    assert token in (await told(owner, door, pb.ListTokensRequest())).tokens
+    await told(owner, door, pb.RevokeTokenRequest(token_id=token.id))
+    assert (await user_caller.ask(door, GetMyOrgRequest())).code == 16
+    assert (await told(owner, door, pb.ListTokensRequest(user_id=user.id))).tokens == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_the_answer_with_a_secret_is_not_stored_on_the_way(owner: Caller, door: str) -> None:
+    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    answer = await owner.ask(door, pb.CreateTokenRequest(user_id=user.id))
+    assert answer.response.secret.startswith("act_")
+    assert answer.metadata["cache-control"] == "no-store"
+    assert answer.metadata["pragma"] == "no-cache"
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
+    doors: Doors, owner: Caller, stranger: Caller, door: str
+) -> None:
+    elsewhere = Caller(doors, owner.token, stranger.org_id)
+    user = (await told(elsewhere, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    assert user.org_id == stranger.org_id
+    named = pb.CreateUserRequest(org_id=owner.org_id, name=next(_NAMES))
+    assert (await told(elsewhere, door, named)).user.org_id == owner.org_id
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("request_message", "code", "text", "id"),
+    [
+        pytest.param(
+            pb.CreateOrgRequest(name="two\nlines"),
+            3,
+            "The name of an organisation is one line of 1 to 200 characters, got 'two\\nlines'",
+            "COMMAND-Wd3rv",
+            id="name of an organisation",
+        ),
+        pytest.param(
+            pb.CreateOrgRequest(name="default"),
+            6,
+            "An organisation with the name 'default' exists already",
+            "V3-DKcYh",
+            id="name that is taken",
+        ),
+        pytest.param(
+            pb.RenameOrgRequest(org_id="404", name="n"),
+            5,
+            "Organisation '404' not found",
+            "COMMAND-Wr5nf",
+            id="organisation to rename",
+        ),
+        pytest.param(
+            pb.GetOrgContentsRequest(org_id="404"),
+            5,
+            "Organisation '404' not found",
+            "ADMIN-Oc4nf",
+            id="organisation to count",
+        ),
+        pytest.param(
+            pb.RemoveOrgRequest(org_id="404"),
+            5,
+            "Organisation '404' not found",
+            "ADMIN-Or4nf",
+            id="organisation to remove",
+        ),
+        pytest.param(
+            pb.CreateUserRequest(org_id="404", name="n"),
+            5,
+            "Organisation '404' not found",
+            "ADMIN-Oi4nf",
+            id="organisation of a user",
+        ),
+        pytest.param(
+            pb.CreateUserRequest(name="n", language="?"),
+            3,
+            "Expected a language tag such as de or pt-BR, got '?'",
+            "COMMAND-Ul3nv",
+            id="language",
+        ),
+        pytest.param(
+            pb.UpdateUserRequest(user_id="404", name="n"),
+            5,
+            "User '404' not found",
+            "ADMIN-Ui4nf",
+            id="user",
+        ),
+        pytest.param(
+            pb.RemoveUserRequest(user_id="404"),
+            5,
+            "User '404' not found",
+            "COMMAND-Ur8nf",
+            id="user to remove",
+        ),
+        pytest.param(
+            pb.SetMemberRolesRequest(user_id="404", roles=["ORG_OWNER"]),
+            5,
+            "User '404' is not a member",
+            "COMMAND-Ms3nf",
+            id="member",
+        ),
+        pytest.param(
+            pb.RevokeTokenRequest(token_id="404"),
+            5,
+            "Token '404' not found",
+            "COMMAND-Tr9nf",
+            id="token",
+        ),
+    ],
+)
+async def test_a_refusal_names_what_was_given(
+    owner: Caller, door: str, request_message: Message, code: int, text: str, id: str
+) -> None:
+    answer = await owner.ask(door, request_message)
+    assert answer.refusal == (code, f"{text} ({id})", ((id, text),))
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_rules_of_the_proto_come_first(owner: Caller, door: str) -> None:
+    answer = await owner.ask(door, pb.CreateOrgRequest(name="n" * 201))
+    text = "value length must be between 1 and 200 runes, inclusive"
+    assert answer.refusal == (3, f"invalid CreateOrgRequest.Name: {text}", ())
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_roles_are_known_and_not_none(owner: Caller, door: str) -> None:
+    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    unknown = pb.AddMemberRequest(user_id=user.id, roles=["KING"])
+    answer = await owner.ask(door, unknown)
+    assert answer.message.startswith("Unknown role 'KING': expected one of IAM_OWNER, ")
+    answer = await owner.ask(door, pb.AddMemberRequest(user_id=user.id))
+    assert (answer.code, answer.details[0][0]) == (3, "COMMAND-Mq8re")
+
+
+async def test_a_refusal_is_told_in_the_callers_language(owner: Caller) -> None:
+    request = pb.UpdateUserRequest(user_id="404", name="n")
+    answer = await owner.ask(JSON, request, metadata={"accept-language": "de"})
+    assert answer.message == "Der Benutzer '404' wurde nicht gefunden (ADMIN-Ui4nf)"
+
+
+def test_each_route_is_documented() -> None:
+    service = pb.DESCRIPTOR.services_by_name["AdminService"]
+    routes = {}
+    for method in service.methods:
+        rule = method.GetOptions().Extensions[http_rule]
+        verb = rule.WhichOneof("pattern")
+        routes[method.name] = f"{verb.upper()} {getattr(rule, verb)}"
+    cells = [line.split("|") for line in DOCUMENT.read_text("utf-8").splitlines()]
+    documented = {
+        row[1].strip(): row[2].strip().strip("`")
+        for row in cells
+        if len(row) > 3 and "/v1/" in row[2]
+    }
+    assert documented == routes

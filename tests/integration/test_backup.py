@@ -1,4 +1,4 @@
-"""The copy that the README has SQLite make of a running service is that service."""
+"""The copy that docs/operating.md has SQLite make of a running service is that service."""
 
 import json
 import stat
@@ -11,12 +11,12 @@ import pytest
 from tests.commandline import Server
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/operating.md"
 PYTHON = "(umask 077; .venv/bin/python "
 
 
 def test_a_copy_of_a_running_service_is_served(tmp_path: Path) -> None:
-    (command,) = (line for line in README.read_text("utf-8").splitlines() if ".backup(" in line)
+    (command,) = (line for line in PAGE.read_text("utf-8").splitlines() if ".backup(" in line)
     assert command.startswith(PYTHON)
     with Server(folder=tmp_path) as server:
         made = server.call("CreateAction", {"name": "kept", "script": "s"}, "json")

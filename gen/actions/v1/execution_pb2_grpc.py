@@ -70,48 +70,48 @@ class ExecutionServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def RunTrigger(self, request, context):
-        """Runs the active actions of a trigger, in the order in which they are set, and answers what they
-        asked for: it is the caller who does it.
+        """Runs the active actions of a trigger in their order, and returns their effects; the caller
+        applies them.
 
-        When an action fails that may not, the actions after it do not run and the call fails with
-        FAILED_PRECONDITION, which names the action, line and column; its detail is a RunFailure. When
-        the caller leaves, or its deadline passes, the run is ended.
+        If an action fails that is not allowed to fail, the actions after it do not run and the call
+        fails with FAILED_PRECONDITION, which names the action, line and column; its detail is a
+        RunFailure. The run ends if the caller disconnects or its deadline passes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestAction(self, request, context):
-        """Runs one action, stored or not, active or not, and keeps nothing of it. What goes wrong in the
-        script is in the answer: the call itself is OK.
+        """Runs one action, stored or not, active or not, and records nothing. A failure of the script is
+        part of the answer: the call itself is OK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckScript(self, request, context):
-        """Says whether a script can be parsed, and has the function that its action would call.
+        """Checks if a script parses and has the function that its action would call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExampleContext(self, request, context):
-        """A complete context of a trigger, to begin with.
+        """Returns a complete context of a trigger, to start from.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """The log of runs, newest first. Runs in which there was no action to run are not in it.
+        """Lists the log of runs, newest first, without runs that had no action.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListActionMetrics(self, request, context):
-        """What the runs of each action came to, since the server was started; tests do not count.
+        """Returns counts of the runs of each action since the server started; tests are not counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -158,7 +158,7 @@ class CommandQueue:
     async def _gather(self, last: int) -> None:
         """Waits as long as more come, and until half as many wait as were in the last batch.
 
-        Not at all while the process has time to spare.
+        Does not wait while the process has CPU time to spare.
         """
         patience = (self._load() - SPARE_UNTIL) / (SATURATED - SPARE_UNTIL)
         if patience <= 0:

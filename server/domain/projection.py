@@ -61,5 +61,5 @@ class Projection:
             for name in new:
                 if name not in old:
                     if name in self.claimed:
-                        raise ValueError(f"the name {name[2]!r} is {self.claimed[name]}'s")
+                        raise ValueError(f"name {name[2]!r} belongs to {self.claimed[name]}")
                     self.claimed[name] = after.id

@@ -16,16 +16,16 @@ WAL_MAX_BYTES: Final = 16 << 20
 """Max size of the write-ahead log once its contents are in the database. A reader that takes long
 makes it grow; SQLite alone would never shorten it."""
 
-_WORDS: Final = {
-    sqlite3.SQLITE_BUSY: "it is locked by another program",
-    sqlite3.SQLITE_CANTOPEN: "a file of it cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "it is damaged",
-    sqlite3.SQLITE_FULL: "there is no room on the disk",
+_TEXTS: Final = {
+    sqlite3.SQLITE_BUSY: "locked by another program",
+    sqlite3.SQLITE_CANTOPEN: "a file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
-    sqlite3.SQLITE_NOMEM: "there is no memory",
-    sqlite3.SQLITE_NOTADB: "it is no database of SQLite",
-    sqlite3.SQLITE_PERM: "it may not be opened",
-    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_NOTADB: "not a SQLite database",
+    sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_READONLY: "read-only",
 }
 """Texts of SQLite's result codes; the higher bits of a code say how it came to that."""
 
@@ -144,10 +144,10 @@ def storage(path: Path) -> Iterator[None]:
     except StorageError:
         raise
     except Exception as error:
-        raise StorageError(f"event store {path}: {_words(error)}") from error
+        raise StorageError(f"event store {path}: {_text(error)}") from error
 
 
-def _words(error: Exception) -> str:
+def _text(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", None)
-    known = None if code is None else _WORDS.get(code & 0xFF)
+    known = None if code is None else _TEXTS.get(code & 0xFF)
     return str(error) if known is None else f"{known} ({getattr(error, 'sqlite_errorname', code)})"

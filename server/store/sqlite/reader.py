@@ -29,7 +29,7 @@ class Reader:
         self._path = path
         with storage(path):
             self._connection = connect(path, writes=False, access=access)
-        # Takes part in the write-ahead log from now on, also while nobody writes.
+        # Opens the write-ahead log now, also while nobody writes.
         self.last_event()
 
     def close(self) -> None:

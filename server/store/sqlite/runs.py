@@ -85,7 +85,7 @@ def prune(
     (total,) = connection.execute(_TOTAL).fetchone()
     while total > max_bytes and rows_max > 0:
         (org_id,) = connection.execute(_LARGEST).fetchone()
-        # Some at a time, so that it is looked again who has most.
+        # Some at a time, as another organisation may have most then.
         some = min(rows_max, PRUNED_MIN)
         for position, size in connection.execute(_OLDEST_OF, (org_id, some)).fetchall():
             connection.execute(_DELETE, (position,))

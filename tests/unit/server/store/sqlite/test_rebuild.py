@@ -107,7 +107,7 @@ async def test_progress_begins_at_none_and_ends_at_all(
         ),
         pytest.param(
             "'action', '1', 99, 'action.changed', '{\"name\": \"greet\\u00004\"}'",
-            r"(action.changed of action 1) cannot be applied: the name 'greet\x004' is 4's",
+            r"(action.changed of action 1) cannot be applied: name 'greet\x004' belongs to 4",
             id="name that is taken",
         ),
     ],

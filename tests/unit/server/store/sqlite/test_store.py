@@ -157,9 +157,7 @@ async def test_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StorageError) as refused:
         await SqliteEventStore.open(tmp_path)
-    assert str(refused.value) == (
-        f"event store {path}: it is no database of SQLite (SQLITE_NOTADB)"
-    )
+    assert str(refused.value) == (f"event store {path}: not a SQLite database (SQLITE_NOTADB)")
     assert path.read_bytes() == b"not a database" * 100
 
 
@@ -292,7 +290,7 @@ async def test_a_write_does_not_wait_forever_for_another_program(
     monkeypatch.setattr(writer_module, "BUSY_TIMEOUT_S", 0.01)
     async with CommandQueue(store) as queue:
         for write in (queue.execute(an_action("1")), store.claim_machine_id()):
-            with pytest.raises(StorageError, match="it is locked by another program"):
+            with pytest.raises(StorageError, match="locked by another program"):
                 await write
         shell.execute("ROLLBACK")
         await queue.execute(an_action("1"))

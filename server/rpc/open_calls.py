@@ -134,7 +134,8 @@ class Places(Interceptor):
     async def drained(self, grace_s: float) -> bool:
         """Refuses new calls of services, and waits for those in flight.
 
-        Health and reflection are served until the end, and not waited for.
+        Health and reflection are served until the end, and not waited for. Neither is a call whose
+        message has not arrived: it may never.
 
         Returns:
             True if there were calls, and all ended within the grace.
@@ -151,7 +152,10 @@ class Places(Interceptor):
         return True
 
     def _has_service_calls(self) -> bool:
-        return any(call.is_service for call in itertools.chain(self._calls, self._streams))
+        return any(
+            call.is_service and call.state != _AWAITED
+            for call in itertools.chain(self._calls, self._streams)
+        )
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         calls = self._calls

@@ -193,6 +193,19 @@ async def test_who_connects_and_says_nothing_holds_nobody_up(tmp_path: Path) -> 
         writer.close()
 
 
+async def test_a_call_without_its_message_holds_no_stop_up(tmp_path: Path) -> None:
+    async with asyncio.timeout(8):  # less than the 10 s of a drain
+        async with held(tmp_path / "data") as admin_socket:
+            channel = grpc.aio.insecure_channel(f"unix:{admin_socket.path}")
+            asked: Any = channel.stream_unary("/actions.v1.AdminService/ListAllOrgs")
+            call = asked()
+            await call.wait_for_connection()
+            assert await orgs(admin_socket) == []
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+        await channel.close()
+
+
 async def test_a_call_under_way_ends_before_the_socket_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests import api_table, client_table, permission_table
+from tests.support import api_table, client_table, permission_table
 
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:

@@ -21,8 +21,8 @@ from server.rpc.call_info import CallInfo
 from server.rpc.interceptors.authorization import Authorization
 from tests.bench.load import WrongAnswer
 from tests.bench.loops import Loop
-from tests.issuer import AUDIENCE, Signer, claims
-from tests.named_answers import NamedAnswers
+from tests.support.issuer import AUDIENCE, Signer, claims
+from tests.support.named_answers import NamedAnswers
 from transcoder.http.headers import HttpMetadata
 
 ISSUER: Final = "https://issuer.example"

@@ -10,8 +10,8 @@ from typing import Final
 from google.protobuf.message import Message
 
 from tests.bench.http2 import framed, header_block
-from tests.grpcweb_fixture import REPEAT
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.grpcweb_fixture import REPEAT
 from zitadel import management_pb2
 
 REST_PREFIX: Final = "/management/v1"

@@ -19,7 +19,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.bench.report import JSON
-from tests.processes import Cores, Process
+from tests.support.processes import Cores, Process
 from zitadel import management_pb2
 
 START_S: Final = 30.0

@@ -27,7 +27,7 @@ from tests.bench.report import Figure, Spread, WorkRow, as_json, table
 from tests.bench.servers import Servers, start_up
 from tests.bench.work import Work
 from tests.bench.works import RATIOS, WORKS
-from tests.processes import Cores, pinned, two_cores
+from tests.support.processes import Cores, pinned, two_cores
 
 VERSIONS_OF: Final = (
     "aiohttp",

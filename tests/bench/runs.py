@@ -20,7 +20,7 @@ from tests.bench.http1 import HttpConnection
 from tests.bench.load import Connection, Load, Measured
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Ratio, Work, connect
-from tests.real_server import ACTIONS, RealServer
+from tests.support.real_server import ACTIONS, RealServer
 
 IN_FLIGHT: Final = 8
 FLOW: Final = 2

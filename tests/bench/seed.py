@@ -20,7 +20,7 @@ from server.config import OWNER_TOKEN_FILE
 from server.first_start import make_owner
 from server.ids import IdGenerator
 from server.store.opening import open_store
-from tests.threads import THREADS
+from tests.support.threads import THREADS
 
 AT_ONCE: Final = 5_000
 SCRIPT: Final = "function run(ctx, api) { api.v1.claims.setClaim('a', 'b'); }\n" * 8

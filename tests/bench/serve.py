@@ -21,11 +21,11 @@ from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.identity.permissions import required_permissions
-from tests import composition
 from tests.bench import connect
 from tests.bench.callers import CONSTANT_JSON, constant_message
-from tests.grpcweb_fixture import REPEAT, Echo
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
+from tests.support import composition
+from tests.support.grpcweb_fixture import REPEAT, Echo
 from zitadel import management_pb2, management_pb2_grpc
 
 

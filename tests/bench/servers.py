@@ -10,8 +10,8 @@ from typing import Final
 
 from tests.bench import peer
 from tests.bench.report import JSON
-from tests.processes import Cores, Process
-from tests.real_server import RealServer
+from tests.support.processes import Cores, Process
+from tests.support.real_server import RealServer
 
 SIZES: Final = (100, 100_000)
 SEED_S: Final = 10.0

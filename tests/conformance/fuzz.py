@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from tests.conformance.messages import PLACE, Maker, with_place
-from tests.schemas import add_schema, every_kind
+from tests.support.schemas import add_schema, every_kind
 from transcoder.codec.codec import Codec
 from transcoder.errors import TranscodeError
 from transcoder.options import JsonOptions

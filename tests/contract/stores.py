@@ -11,8 +11,8 @@ from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
 from server.store.sqlite import SqliteEventStore, writer
-from tests.clocks import HandClock
-from tests.orgless import CreateOrglessAction
+from tests.support.clocks import HandClock
+from tests.support.orgless import CreateOrglessAction
 
 
 def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateOrglessAction:

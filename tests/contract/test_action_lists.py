@@ -17,9 +17,9 @@ from server.store.action_lists import (
 )
 from server.store.engine import Store
 from server.store.read_model import ActionsOf
-from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
-from tests.orgless import CreateOrglessAction
+from tests.support.clocks import NOON, SECOND, HandClock
+from tests.support.orgless import CreateOrglessAction
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END
 ACTIVE, INACTIVE = StateFilter(2), StateFilter(1)

@@ -44,7 +44,6 @@ from server.store.read_model import (
     UsersOf,
     ViewedAt,
 )
-from tests.clocks import NOON, SECOND, YEAR, HandClock
 from tests.contract.stores import (
     Contract,
     OnSqlite,
@@ -54,7 +53,8 @@ from tests.contract.stores import (
     loaded,
     replayed,
 )
-from tests.orgless import CreateOrglessAction
+from tests.support.clocks import NOON, SECOND, YEAR, HandClock
+from tests.support.orgless import CreateOrglessAction
 
 TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
 PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION

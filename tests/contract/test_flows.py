@@ -12,7 +12,6 @@ from server.domain.refusals import Refusal
 from server.store.engine import Store
 from server.store.log import Needs
 from server.store.read_model import ActiveActions, FlowOf, OrgById
-from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import (
     Contract,
     OnSqlite,
@@ -22,7 +21,8 @@ from tests.contract.stores import (
     loaded,
     replayed,
 )
-from tests.orgless import CreateOrglessAction
+from tests.support.clocks import NOON, SECOND, HandClock
+from tests.support.orgless import CreateOrglessAction
 
 TOKEN, LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 PRE_USERINFO, PRE_ACCESS = TriggerType.PRE_USERINFO_CREATION, TriggerType.PRE_ACCESS_TOKEN_CREATION

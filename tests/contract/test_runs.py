@@ -3,8 +3,8 @@
 import pytest
 
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
-from tests.clocks import NOON, SECOND, YEAR
 from tests.contract.stores import OnSqlite
+from tests.support.clocks import NOON, SECOND, YEAR
 
 ALL = 1 << 30
 SIZE = RUN_BYTES + 100

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 from google.protobuf.descriptor import FileDescriptor
 
-from tests.web_clients import NODE_CLIENTS, descriptor_set, installed_node
+from tests.support.web_clients import NODE_CLIENTS, descriptor_set, installed_node
 
 CALL_TIMEOUT_S = 30
 

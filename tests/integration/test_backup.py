@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import Server
+from tests.support.commandline import Server
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 PAGE = Path(__file__).parents[2] / "docs/operating.md"

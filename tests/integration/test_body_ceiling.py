@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from tests.connections import answer_of
-from tests.grpcweb_fixture import SAY, Server, serving
 from tests.proto.echo_pb2 import EchoRequest
-from tests.refusals import DEADLINE_S
+from tests.support.connections import answer_of
+from tests.support.grpcweb_fixture import SAY, Server, serving
+from tests.support.refusals import DEADLINE_S
 from transcoder.options import Limits
 
 PIECE: Final = b"x" * (64 << 10)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import TIMEOUT_S, Outcome, Server, run
+from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 

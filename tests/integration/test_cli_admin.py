@@ -32,8 +32,8 @@ from server.store.files import UnsafeFile
 from server.store.opening import open_store
 from server.store.sqlite.folder import DataFolder
 from server.threads import ThreadPool
-from tests import placed
-from tests.commandline import Outcome, run
+from tests.support import placed
+from tests.support.commandline import Outcome, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import Outcome, run
+from tests.support.commandline import Outcome, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 

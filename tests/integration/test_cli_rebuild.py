@@ -8,9 +8,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from tests import every_event
-from tests.commandline import Outcome, Server, run
-from tests.every_event import rows
+from tests.support import every_event
+from tests.support.commandline import Outcome, Server, run
+from tests.support.every_event import rows
 
 MANY = 30_000
 """Events that take a second or so."""

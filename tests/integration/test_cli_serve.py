@@ -20,9 +20,9 @@ from server.commands.actions import CreateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.store.opening import open_store
-from tests.commandline import TIMEOUT_S, Outcome, Server, run
-from tests.full_disk import full_disk, make_room
-from tests.stand_ins import CURL, stand_ins
+from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
+from tests.support.full_disk import full_disk, make_room
+from tests.support.stand_ins import CURL, stand_ins
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 

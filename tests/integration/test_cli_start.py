@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.store.sqlite import schema
-from tests.commandline import Server, run
+from tests.support.commandline import Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 

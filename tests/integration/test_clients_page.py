@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.commandline import Server, run
-from tests.stand_ins import CURL, stand_ins
-from tests.web_clients import NODE_CLIENTS, installed_node
+from tests.support.commandline import Server, run
+from tests.support.stand_ins import CURL, stand_ins
+from tests.support.web_clients import NODE_CLIENTS, installed_node
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import TIMEOUT_S, Server
+from tests.support.commandline import TIMEOUT_S, Server
 
 pytestmark = pytest.mark.timeout(240)  # two servers, and a dozen commands
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2_grpc
 
-from tests.operations import Operations, Server, serving
+from tests.support.operations import Operations, Server, serving
 from transcoder import Limits, Transcoder
 from transcoder.http.encodings import zstd
 

@@ -15,9 +15,9 @@ from textwrap import indent
 
 import pytest
 
-from tests.processes import ROOT, Process
-from tests.stand_ins import CURL, stand_ins
-from tests.transcripts import blocks, steps, value_of
+from tests.support.processes import ROOT, Process
+from tests.support.stand_ins import CURL, stand_ins
+from tests.support.transcripts import blocks, steps, value_of
 
 EXAMPLES = ROOT / "examples"
 LIBRARY = EXAMPLES / "library"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import DOORS, Caller, Doors
-from tests.processes import is_running
-from tests.real_server import ACTIONS, RealServer
+from tests.support.doors import DOORS, Caller, Doors
+from tests.support.processes import is_running
+from tests.support.real_server import ACTIONS, RealServer
 
 RUN = "/v1/flows/2/triggers/4:run"
 

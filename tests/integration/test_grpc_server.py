@@ -15,8 +15,8 @@ from server.identity.authorization import Authorizer
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
-from tests.named_answers import NamedAnswers
-from tests.refusals import DEADLINE_S, refused
+from tests.support.named_answers import NamedAnswers
+from tests.support.refusals import DEADLINE_S, refused
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
     ManagementServiceServicer,

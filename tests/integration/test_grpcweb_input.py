@@ -12,8 +12,8 @@ import aiohttp
 import grpc
 import pytest
 
-from tests.grpcweb_fixture import SAY, Server, serving
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.grpcweb_fixture import SAY, Server, serving
 
 WAIT_S = 10
 TYPE = "application/grpc-web+proto"

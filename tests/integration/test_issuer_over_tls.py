@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tests.commandline import Outcome, Server, run
-from tests.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer
+from tests.support.commandline import Outcome, Server, run
+from tests.support.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 SIGNER = Signer("ES256", "key")

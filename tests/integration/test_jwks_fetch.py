@@ -12,7 +12,7 @@ import pytest
 from server.identity import jwks_fetch
 from server.identity.jwks import NoKeys
 from server.identity.jwks_fetch import DOCUMENT_MAX_BYTES, fetch, jwks_uri_of
-from tests.issuer import (
+from tests.support.issuer import (
     DISCOVERY_PATH,
     KEYS_PATH,
     Answer,
@@ -22,7 +22,7 @@ from tests.issuer import (
     endless,
     key_set,
 )
-from tests.threads import THREADS
+from tests.support.threads import THREADS
 
 SIGNER = Signer("ES256", "key")
 KEYS = key_set(SIGNER)

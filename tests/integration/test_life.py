@@ -14,9 +14,9 @@ import pytest
 from google.api import http_pb2
 from google.rpc.status_pb2 import Status
 
-from tests.processes import ROOT
-from tests.real_server import RealServer
-from tests.web_clients import installed_node
+from tests.support.processes import ROOT
+from tests.support.real_server import RealServer
+from tests.support.web_clients import installed_node
 from zitadel.message_pb2 import ErrorDetail
 
 DEADLINE_S: Final = 60.0

@@ -10,7 +10,7 @@ from aiohttp import web
 from google.longrunning import operations_pb2_grpc
 from yarl import URL
 
-from tests.operations import Operations
+from tests.support.operations import Operations
 from transcoder import Transcoder
 
 

@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from server.app import Application
 from server.config import Config
-from tests.accounts import Accounts
-from tests.refusals import DEADLINE_S, detail_of, refused
+from tests.support.accounts import Accounts
+from tests.support.refusals import DEADLINE_S, detail_of, refused
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceStub
 

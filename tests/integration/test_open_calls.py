@@ -13,8 +13,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from server.rpc import grpc_server, open_calls
 from tests.integration.test_grpc_server import Running
-from tests.refusals import DEADLINE_S, refused
 from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
+from tests.support.refusals import DEADLINE_S, refused
 
 
 async def _nothing(_context: object) -> None: ...

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from server.app import Application
 from server.config import Config
-from tests.connections import answer_of
-from tests.refusals import DEADLINE_S, refused
+from tests.support.connections import answer_of
+from tests.support.refusals import DEADLINE_S, refused
 
 METHOD = "/zitadel.management.v1.ManagementService/CreateAction"
 REST = "/management/v1/actions"

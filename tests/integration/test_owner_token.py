@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline import Outcome, Server, run
+from tests.support.commandline import Outcome, Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 

@@ -13,7 +13,7 @@ import pytest
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.parity import Replacing, in_process_stream, native_stream
+from tests.support.parity import Replacing, in_process_stream, native_stream
 
 RICH = status_pb2.Status(code=9, message="rich").SerializeToString()
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.commandline import Server
-from tests.processes import ROOT
-from tests.stand_ins import CURL, stand_ins
-from tests.transcripts import steps
+from tests.support.commandline import Server
+from tests.support.processes import ROOT
+from tests.support.stand_ins import CURL, stand_ins
+from tests.support.transcripts import steps
 
 README: Final = ROOT / "README.md"
 NEXT: Final = "--- next step ---"

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.grpcweb_fixture import REPEAT, SAY, Server, serving
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.grpcweb_fixture import REPEAT, SAY, Server, serving
 from transcoder import SchemaError, Transcoder
 
 ALWAYS = {"Cache-Control": "no-store", "X-Api": "1"}

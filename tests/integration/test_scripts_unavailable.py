@@ -12,7 +12,7 @@ from server.app import Application
 from server.config import Config
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
-from tests.doors import GRPC, Caller, Doors
+from tests.support.doors import GRPC, Caller, Doors
 
 UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")
 DEADLINE_S = 20

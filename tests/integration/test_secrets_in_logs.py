@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.raw import Client, request
+from tests.support.real_server import ACTIONS, RealServer
 
 SECRET = "5ecret"
 WAIT_S = 10

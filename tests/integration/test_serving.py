@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
-from tests.operations import Operations
 from tests.robustness.killed_scripts import until
+from tests.support.operations import Operations
 from transcoder import SchemaError, Transcoder
 
 BIG = b" " * 100_000 + b"{}"

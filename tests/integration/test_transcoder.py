@@ -13,7 +13,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
-from tests.operations import Server, serving
+from tests.support.operations import Server, serving
 from transcoder import Limits, Transcoder
 from transcoder.http.offload import Offload
 

@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.raw import Client, request
+from tests.support.real_server import ACTIONS, RealServer
 from zitadel import management_pb2 as pb
 
 HEADER = "x-zitadel-orgid"

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.app import Application
 from server.config import Config
 from server.rpc.connections import end_connections
-from tests.operations import Operations
+from tests.support.operations import Operations
 from transcoder import Limits, Transcoder
 from transcoder.http.half_closed import is_open
 

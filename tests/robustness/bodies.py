@@ -13,10 +13,10 @@ from typing import Final
 
 import uvloop
 
-from tests.processes import Process
-from tests.real_server import RealServer
 from tests.robustness.raw import Client, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import Process
+from tests.support.real_server import RealServer
 
 BODY_BYTES: Final = 100 << 20
 AT_ONCE: Final = 20

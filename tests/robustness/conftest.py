@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.raw import Client
 from tests.robustness.sites import Site
+from tests.support.real_server import ACTIONS, RealServer
 
 
 @pytest.fixture(scope="module")

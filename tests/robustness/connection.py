@@ -5,8 +5,8 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from tests.connections import answer_of
 from tests.robustness.raw import request
+from tests.support.connections import answer_of
 
 
 class Connection:

@@ -16,9 +16,9 @@ from typing import Final, Literal, TypeAlias
 import grpc
 import uvloop
 
-from tests.processes import Process
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import Process
 from zitadel import management_pb2, management_pb2_grpc
 
 CALLS: Final = 500

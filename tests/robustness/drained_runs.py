@@ -16,11 +16,11 @@ from typing import Final
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import DOORS, Answer, Doors
-from tests.processes import is_running
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.doors import DOORS, Answer, Doors
+from tests.support.processes import is_running
+from tests.support.real_server import ACTIONS, RealServer
 
 SHORT_MS: Final = 2_000
 LONG_MS: Final = 18_000

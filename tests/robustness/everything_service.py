@@ -14,8 +14,8 @@ from typing import Any, Final
 import uvloop
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.everything_fixture import SERVICE, handlers
 from tests.proto.everything_pb2 import Everything
+from tests.support.everything_fixture import SERVICE, handlers
 from transcoder import Limits, Transcoder
 
 CUT_S: Final = 1.0

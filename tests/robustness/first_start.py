@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.processes import Process
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import Process
+from tests.support.real_server import ACTIONS, RealServer
 
 Moment: TypeAlias = tuple[str, float]
 """A file, and seconds after it has appeared."""

@@ -12,13 +12,13 @@ from typing import Final
 
 import uvloop
 
-from tests.processes import Process
 from tests.proto import everything_pb2
-from tests.real_server import RealServer
 from tests.robustness.attack import PATIENCE_S, Attempt, Report, attack
 from tests.robustness.bodies import peak_growth_mib
 from tests.robustness.generate import Generator, bindings_of
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import Process
+from tests.support.real_server import RealServer
 from zitadel import management_pb2
 
 SEED: Final = 20_261_125

@@ -16,10 +16,10 @@ from typing import Final
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import DOORS, GRPC, JSON, WEB, Answer, Caller, Doors
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.doors import DOORS, GRPC, JSON, WEB, Answer, Caller, Doors
+from tests.support.real_server import ACTIONS, RealServer
 
 GREEDY: Final = 400
 CALLERS_OF_A_CLIENT: Final = 50

@@ -12,7 +12,6 @@ import aiohttp
 import grpc
 import uvloop
 
-from tests.real_server import RealServer
 from tests.robustness.held_calls import (
     GOOD_EVERY_S,
     HEALTHZ,
@@ -28,6 +27,7 @@ from tests.robustness.held_calls import (
 )
 from tests.robustness.scenario import Outcome, Scenario
 from tests.robustness.slow import raise_descriptor_limit
+from tests.support.real_server import RealServer
 
 CONNECTIONS: Final = 11
 """Of 100 calls each: more than the places of the service."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.real_server import RealServer
 from tests.robustness.raw import Client
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.real_server import RealServer
 
 CLOSED_WITHIN_S: Final = 2.0
 _GET: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import uvloop
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.connection import Connection
 from tests.robustness.durability import check
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.real_server import ACTIONS, RealServer
 
 KILLS: Final = 10
 WRITERS: Final = 32

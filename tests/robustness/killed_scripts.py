@@ -18,10 +18,10 @@ from typing import Final
 
 import uvloop
 
-from tests.processes import Process, is_running
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.connection import Connection
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import Process, is_running
+from tests.support.real_server import ACTIONS, RealServer
 
 RUNS: Final = 1_000
 CALLERS: Final = 8

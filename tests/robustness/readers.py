@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.grpcweb_fixture import REPEAT, SAY
-from tests.processes import Process
 from tests.proto.echo_pb2 import CASE_ENDLESS, EchoRequest
 from tests.robustness.raw import exchange, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.grpcweb_fixture import REPEAT, SAY
+from tests.support.processes import Process
 
 READERS: Final = 100
 WRITE_TIMEOUT_S: Final = 30.0

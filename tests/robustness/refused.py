@@ -16,9 +16,9 @@ import uvloop
 from google.protobuf.struct_pb2 import Struct, Value
 
 from actions.v1 import execution_pb2
-from tests.real_server import RealServer
 from tests.robustness.raw import Client, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.real_server import RealServer
 
 GROWN_MAX_MIB: Final = 50.0
 CALLS_MANY: Final = 1000

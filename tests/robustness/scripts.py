@@ -19,8 +19,8 @@ import uvloop
 from server.scripts.contract import RunRequest, Script
 from server.scripts.host import contexts
 from server.scripts.host.executor import Executor
-from tests.hostile_scripts import HOSTILE, Hostile
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.hostile_scripts import HOSTILE, Hostile
 
 AT_ONCE: Final = 2
 TIMES: Final = 3

@@ -4,8 +4,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.raw import Answer, Client, request
+from tests.support.real_server import ACTIONS, RealServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from typing import Final
 
 import uvloop
 
-from tests.real_server import RealServer
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.real_server import RealServer
 
 CONNECTIONS: Final = 2000
 OCTET_EVERY_S: Final = 0.5

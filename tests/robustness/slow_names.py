@@ -18,11 +18,11 @@ import uvloop
 from aiohttp import web
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import JSON, Caller, Doors
-from tests.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer, answering, key_set
-from tests.name_servers import NameServer, name_server
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.doors import JSON, Caller, Doors
+from tests.support.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer, answering, key_set
+from tests.support.name_servers import NameServer, name_server
+from tests.support.real_server import ACTIONS, RealServer
 
 SLOW_RUNS: Final = 8
 SECONDS: Final = 12.0

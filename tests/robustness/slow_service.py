@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests import composition
+from tests.support import composition
 from zitadel import management_pb2, management_pb2_grpc
 
 

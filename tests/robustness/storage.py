@@ -19,11 +19,11 @@ from typing import Final
 
 import uvloop
 
-from tests.processes import ROOT
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.connection import Connection
 from tests.robustness.raw import exchange, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.processes import ROOT
+from tests.support.real_server import ACTIONS, RealServer
 
 WRITERS: Final = 8
 WRITE_FOR_S: Final = 0.5

@@ -9,7 +9,7 @@ import sys
 
 import uvloop
 
-from tests.grpcweb_fixture import serving
+from tests.support.grpcweb_fixture import serving
 from transcoder import Limits
 
 

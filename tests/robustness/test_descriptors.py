@@ -13,10 +13,10 @@ from pathlib import Path
 
 import grpc
 
-from tests.processes import ROOT
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.held_calls import Seen, call_well_once
 from tests.robustness.raw import Client, exchange, request
+from tests.support.processes import ROOT
+from tests.support.real_server import ACTIONS, RealServer
 
 HEALTHZ = request("GET", "/healthz")
 PATIENCE_S = 15.0

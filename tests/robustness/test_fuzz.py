@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.processes import Process
 from tests.proto import everything_pb2
 from tests.robustness.attack import Attempt, Connection, attack
 from tests.robustness.bodies import peak_growth_mib
@@ -16,6 +15,7 @@ from tests.robustness.documents import DEEP, DISPUTED, NESTED, nested_binary, re
 from tests.robustness.fuzz import everything, requests_to_everything, saved
 from tests.robustness.generate import Generator, bindings_of
 from tests.robustness.raw import Client, exchange, request
+from tests.support.processes import Process
 
 Service = tuple[str, Process, Path]
 SERVICE = everything_pb2.DESCRIPTOR.services_by_name["Everythings"]

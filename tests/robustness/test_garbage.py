@@ -16,11 +16,11 @@ from aiohttp import web
 from server.app import Application, Started
 from server.config import Config
 from server.rpc import pacing
-from tests.connections import reset
-from tests.garbage import garbage_of
-from tests.grpcweb_fixture import REPEAT, SAY, Echo
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.connections import reset
+from tests.support.garbage import garbage_of
+from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
 from transcoder import Transcoder
 
 DEADLINE_S: Final = 30

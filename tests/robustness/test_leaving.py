@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import DOORS, JSON, Caller, Doors
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.killed_scripts import held, held_at_rest, until
+from tests.support.doors import DOORS, JSON, Caller, Doors
+from tests.support.real_server import ACTIONS, RealServer
 
 CALLS: Final = 90
 SCRIPT: Final = """function f(ctx, api) {

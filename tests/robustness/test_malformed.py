@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.real_server import ACTIONS
 from tests.robustness.heads import BAD_HEADS
 from tests.robustness.raw import Client, request
 from tests.robustness.sites import Site
+from tests.support.real_server import ACTIONS
 
 Make = Callable[[Site], bytes]
 

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.hostile_scripts import HOSTILE
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.bodies import head, send_at_once
 from tests.robustness.drain import Door, drain
 from tests.robustness.first_start import kill_first_starts
@@ -25,6 +23,8 @@ from tests.robustness.tokenless import beside, prepare
 from tests.robustness.unread_log import STOP_MAX_S, leave_unread
 from tests.robustness.web_servers import HEALTH_MAX_S
 from tests.robustness.web_servers import attack as attack_by_sites
+from tests.support.hostile_scripts import HOSTILE
+from tests.support.real_server import ACTIONS, RealServer
 
 
 @pytest.mark.parametrize("door", ["http", "grpc"])

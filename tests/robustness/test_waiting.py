@@ -17,7 +17,7 @@ from actions.v1 import execution_pb2 as run
 from server.app import Application
 from server.config import Config
 from server.scripts.contract import Effects, PackedContext, RunRequest, RunResult
-from tests.doors import DOORS, GRPC, JSON
+from tests.support.doors import DOORS, GRPC, JSON
 
 DEADLINE_S: Final = 30
 PATIENCE_S: Final = 2

@@ -17,13 +17,13 @@ from typing import Final
 
 import uvloop
 
-from tests.connections import answer_of
-from tests.processes import Process
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.connection import Connection
 from tests.robustness.raw import request
 from tests.robustness.refused import dense_json
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.connections import answer_of
+from tests.support.processes import Process
+from tests.support.real_server import ACTIONS, RealServer
 
 TOKENLESS: Final = 24
 SECONDS: Final = 10.0

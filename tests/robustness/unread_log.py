@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Final
 
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.raw import Client, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.real_server import ACTIONS, RealServer
 
 CALLS: Final = 6000
 """Twice what a full pipe and the service's queue hold, with lines this long."""

@@ -16,10 +16,10 @@ import grpc
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import DOORS, GRPC, JSON
-from tests.processes import Process
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.doors import DOORS, GRPC, JSON
+from tests.support.processes import Process
+from tests.support.real_server import ACTIONS, RealServer
 
 WAITING: Final = 4
 OBJECTS: Final = 345_000

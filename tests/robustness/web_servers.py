@@ -15,11 +15,11 @@ from typing import Final
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import JSON, Answer, Caller, Doors
-from tests.hostile_sites import DRIPS, FLOODS
-from tests.processes import Process
-from tests.real_server import ACTIONS, RealServer
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.doors import JSON, Answer, Caller, Doors
+from tests.support.hostile_sites import DRIPS, FLOODS
+from tests.support.processes import Process
+from tests.support.real_server import ACTIONS, RealServer
 
 RUNS: Final = 4
 TIMEOUT_S: Final = 2.0
@@ -54,7 +54,7 @@ async def attack(
 ) -> Seen:
     seen = Seen()
     with ExitStack() as stack:
-        sites = stack.enter_context(Process(["-m", "tests.hostile_sites"]))
+        sites = stack.enter_context(Process(["-m", "tests.support.hostile_sites"]))
         url = sites.line().strip()
         options = ("--no-access-log", "--script-workers", str(2 * RUNS))
         allowed = ("--script-fetch-allow", "127.0.0.1")

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2
 from server.identity.permissions import required_permissions
-from tests.documents import ROOT, files, headings
+from tests.support.documents import ROOT, files, headings
 from zitadel import action_pb2, admin_pb2, management_pb2, object_pb2, org_pb2
 
 PAGE: Final = ROOT / "docs/api.md"

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from tests.api_table import PROPERTY, counts_of, lines_of
+from tests.support.api_table import PROPERTY, counts_of, lines_of
 
 
 def report(subject: str, door: str, when: str = "call") -> SimpleNamespace:

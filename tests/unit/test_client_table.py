@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from tests.client_table import CASES, CLIENTS, PROPERTY, cells_of, table
+from tests.support.client_table import CASES, CLIENTS, PROPERTY, cells_of, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "grpc-web.md"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.contexts_document import document
+from tests.support.contexts_document import document
 
 DOCUMENT = Path(__file__).parents[2] / "docs/contexts.md"
 

@@ -9,7 +9,17 @@ from typing import Final
 
 import pytest
 
-from tests.documents import ROOT, Place, anchors, code_spans, files, headings, lines, links, prose
+from tests.support.documents import (
+    ROOT,
+    Place,
+    anchors,
+    code_spans,
+    files,
+    headings,
+    lines,
+    links,
+    prose,
+)
 
 _PUBLIC: Final = re.compile(
     r"""

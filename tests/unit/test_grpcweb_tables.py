@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.holders import missing
+from tests.support.holders import missing
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/grpc-web.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.transcripts import Step, blocks, steps
+from tests.support.transcripts import Step, blocks, steps
 from transcoder import JsonOptions, Limits, Transcoder
 
 ROOT = Path(__file__).parents[2]

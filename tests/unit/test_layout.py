@@ -1,6 +1,7 @@
 """The pure files import no aiohttp, no asyncio, no grpc.aio."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,9 @@ def test_the_transcoder_imports_it_in_one_place(module: str, importers: set[str]
 
 def test_the_domain_is_among_the_pure_files() -> None:
     assert "server/domain/action.py" in DOMAIN
+
+
+def test_the_map_of_what_tests_share_is_complete() -> None:
+    folder = ROOT / "tests" / "support"
+    named = re.findall(r"`(\w+\.py)`", (folder / "README.md").read_text("utf-8"))
+    assert sorted(named) == sorted(path.name for path in folder.glob("*.py"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.holders import missing
 from tests.robustness.run import SCENARIOS
+from tests.support.holders import missing
 
 ROOT = Path(__file__).parents[2]
 SCENARIO_TEXT, FOUND_TEXT = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.holders import missing
+from tests.support.holders import missing
 from transcoder.options import Limits
 
 ROOT = Path(__file__).parents[2]

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from tests import api_table
-from tests.accounts import Accounts
-from tests.doors import Caller, Doors
-from tests.issuer import AUDIENCE, Issuer, Signer
-from tests.real_server import RealServer
+from tests.support import api_table
+from tests.support.accounts import Accounts
+from tests.support.doors import Caller, Doors
+from tests.support.issuer import AUDIENCE, Issuer, Signer
+from tests.support.real_server import RealServer
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
-from tests.accounts import Accounts
-from tests.doors import DOORS, JSON, Caller, Doors
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, JSON, Caller, Doors
 from zitadel.management_pb2 import GetMyOrgRequest
 
 SUBJECT = "Accounts"

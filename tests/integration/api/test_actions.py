@@ -6,9 +6,9 @@ Rows that `validate.rules` answer first are rows of the domain: tests/unit/serve
 import pytest
 from google.protobuf.message import Message
 
-from tests.api_rows import Refused, Row, assert_refused
-from tests.doors import DOORS, Caller
-from tests.prepared import action, inactive_action, removed_action
+from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.doors import DOORS, Caller
+from tests.support.prepared import action, inactive_action, removed_action
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Writes of actions"

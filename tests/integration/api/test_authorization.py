@@ -15,9 +15,9 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from tests.accounts import Accounts
-from tests.doors import DOORS, GRPC, JSON, Answer, Doors
-from tests.issuer import Issuer, Signer
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.support.issuer import Issuer, Signer
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Authorization"

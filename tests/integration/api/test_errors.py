@@ -12,10 +12,10 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from tests.accounts import Accounts
-from tests.doors import DOORS, GRPC, JSON, WEB, Caller
-from tests.prepared import action
-from tests.real_server import RealServer
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.prepared import action
+from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
 from zitadel.action_pb2 import ActionIDQuery, ActionNameQuery, ActionStateQuery
 

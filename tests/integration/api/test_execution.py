@@ -8,13 +8,13 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
-from tests.api_rows import Refused, Row, assert_refused
-from tests.doors import DOORS, Caller
 from tests.integration.conftest import ConnectWeb
-from tests.prepared import action, removed_action, set_trigger
-from tests.processes import is_running
-from tests.real_server import RealServer
-from tests.runs import LOOPS, THROWS, a_test, noting, run_request
+from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.doors import DOORS, Caller
+from tests.support.prepared import action, removed_action, set_trigger
+from tests.support.processes import is_running
+from tests.support.real_server import RealServer
+from tests.support.runs import LOOPS, THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
 from zitadel import message_pb2
 

@@ -5,8 +5,8 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.scripts.triggers import ALL_TRIGGERS
-from tests.doors import DOORS, Caller
-from tests.runs import a_test, noting
+from tests.support.doors import DOORS, Caller
+from tests.support.runs import a_test, noting
 from zitadel import management_pb2 as pb
 
 

@@ -9,9 +9,9 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.scripts.triggers import ALL_TRIGGERS, Trigger
-from tests.contexts_by_kind import READS_ALL, variants
-from tests.doors import DOORS, GRPC, WEB, Caller
-from tests.runs import a_test, run_request
+from tests.support.contexts_by_kind import READS_ALL, variants
+from tests.support.doors import DOORS, GRPC, WEB, Caller
+from tests.support.runs import a_test, run_request
 
 EVERY = 97
 """Of the contexts of a trigger, as there are some thousands: every so manieth."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.doors import DOORS, Caller
+from tests.support.doors import DOORS, Caller
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Flow types and triggers"

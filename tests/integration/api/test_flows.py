@@ -7,9 +7,9 @@ First the rows of its table and those of "Reads and lists", then what it says be
 import pytest
 from google.protobuf.message import Message
 
-from tests.api_rows import Refused, Row, assert_refused
-from tests.doors import DOORS, GRPC, Caller
-from tests.prepared import action, inactive_action, removed_action, set_trigger
+from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.doors import DOORS, GRPC, Caller
+from tests.support.prepared import action, inactive_action, removed_action, set_trigger
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

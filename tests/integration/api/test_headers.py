@@ -4,9 +4,9 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.doors import DOORS, GRPC, JSON, WEB, Caller
-from tests.prepared import action
-from tests.real_server import RealServer
+from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.prepared import action
+from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Headers"

@@ -16,9 +16,9 @@ import pytest
 from server.app import Application
 from server.config import Config
 from server.identity import issuer_keys, jwks_fetch
-from tests.accounts import Accounts
-from tests.doors import DOORS, GRPC, JSON, Answer, Doors
-from tests.issuer import (
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.support.issuer import (
     AUDIENCE,
     DISCOVERY_PATH,
     KEYS_PATH,
@@ -28,7 +28,7 @@ from tests.issuer import (
     endless,
     key_set,
 )
-from tests.issuer import Answer as Behaviour
+from tests.support.issuer import Answer as Behaviour
 from zitadel import management_pb2 as pb
 
 WRITE: Final = pb.CreateActionRequest(name="greet", script="s")

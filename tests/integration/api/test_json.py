@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from tests.doors import JSON, Caller
-from tests.prepared import action
-from tests.real_server import RealServer
+from tests.support.doors import JSON, Caller
+from tests.support.prepared import action
+from tests.support.real_server import RealServer
 
 SUBJECT = "JSON"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.doors import DOORS, REST_PREFIX, Caller
-from tests.prepared import action
+from tests.support.doors import DOORS, REST_PREFIX, Caller
+from tests.support.prepared import action
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.doors import DOORS, GRPC, JSON, WEB, Caller
-from tests.prepared import action, inactive_action, last_event_at, set_trigger
-from tests.real_server import RealServer
+from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.prepared import action, inactive_action, last_event_at, set_trigger
+from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
 
 KEY = "x-actions-no-change"

@@ -9,8 +9,8 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests.accounts import Accounts
-from tests.doors import DOORS, Caller, Doors
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, Caller, Doors
 from zitadel import admin_pb2, object_pb2, org_pb2
 from zitadel import management_pb2 as pb
 

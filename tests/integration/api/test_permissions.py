@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2 as run
-from tests import permission_table
-from tests.accounts import Accounts
-from tests.doors import DOORS, GRPC, Answer, Caller, Doors
-from tests.permission_table import ANONYMOUS, CALLERS, METHODS, NO_MEMBER, PROPERTY, ROLES
+from tests.support import permission_table
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, GRPC, Answer, Caller, Doors
+from tests.support.permission_table import ANONYMOUS, CALLERS, METHODS, NO_MEMBER, PROPERTY, ROLES
 from zitadel import admin_pb2
 from zitadel import management_pb2 as pb
 

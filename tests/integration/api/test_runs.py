@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from actions.v1 import execution_pb2 as run
-from tests.accounts import Accounts
-from tests.doors import DOORS, Caller
-from tests.prepared import action, set_trigger
-from tests.runs import THROWS, a_test, noting, run_request
+from tests.support.accounts import Accounts
+from tests.support.doors import DOORS, Caller
+from tests.support.prepared import action, set_trigger
+from tests.support.runs import THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
 
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthServicer, HealthStub, add_HealthServicer_to_server
 
-from tests.connections import reset
+from tests.support.connections import reset
 from transcoder import Limits, Transcoder
 
 PATIENCE_S: Final = 10

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
 from transcoder import Limits, Transcoder
 
 WAIT_S = 10

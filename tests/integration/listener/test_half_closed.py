@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from aiohttp import web
 
-from tests.connections import reset
+from tests.support.connections import reset
 from transcoder.errors import TranscodeError, status_json
 from transcoder.http.connection import LINGER_S
 from transcoder.http.half_closed import CONTINUE, PROBE_S

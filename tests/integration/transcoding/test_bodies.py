@@ -4,7 +4,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from tests.everything_fixture import Exchange, Row, refused, run
+from tests.support.everything_fixture import Exchange, Row, refused, run
 from transcoder import JsonOptions
 
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
-from tests.everything_fixture import Row, run
-from tests.operations import Asked, Operations
+from tests.support.everything_fixture import Row, run
+from tests.support.operations import Asked, Operations
 from transcoder import Limits, Transcoder
 
 GET = "GET /v1/operations/a"

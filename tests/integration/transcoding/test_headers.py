@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.everything_fixture import Row, run
-from tests.operations import Asked, Told
+from tests.support.everything_fixture import Row, run
+from tests.support.operations import Asked, Told
 
 GET = "GET /v1/operations/a"
 TIMEOUT = "header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), got "

@@ -6,7 +6,7 @@ from types import FrameType
 
 import pytest
 
-from tests.everything_fixture import Exchange, Refusal, Row, refused, run
+from tests.support.everything_fixture import Exchange, Refusal, Row, refused, run
 from transcoder.routing.router import Router
 from transcoder.routing.template import PathTemplate
 

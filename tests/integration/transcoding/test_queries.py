@@ -4,7 +4,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.everything_fixture import Exchange, Row, refused, run
+from tests.support.everything_fixture import Exchange, Row, refused, run
 
 PART = '{"first": "a"}'
 

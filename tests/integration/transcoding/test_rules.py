@@ -7,7 +7,7 @@ import pytest
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from tests.everything_fixture import Exchange, Refusal, Row, refused, run, serving
+from tests.support.everything_fixture import Exchange, Refusal, Row, refused, run, serving
 from transcoder import Transcoder
 
 PART = '{"first": "a", "size": 3}'

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.web_clients import Driver
+from tests.support.web_clients import Driver
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from google.rpc import status_pb2
 
-from tests import grpcweb_fixture
-from tests.client_table import CASES, CLIENTS, PROPERTY
-from tests.grpcweb_fixture import ERROR_MESSAGE, REPEAT, SAY, Server, serving
 from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ENDLESS, CASE_ERROR, CASE_WAIT
-from tests.web_clients import BufCurl, Client, Driver, JavaScript, decoded
+from tests.support import grpcweb_fixture
+from tests.support.client_table import CASES, CLIENTS, PROPERTY
+from tests.support.grpcweb_fixture import ERROR_MESSAGE, REPEAT, SAY, Server, serving
+from tests.support.web_clients import BufCurl, Client, Driver, JavaScript, decoded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

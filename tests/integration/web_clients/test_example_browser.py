@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.processes import ROOT, Process
-from tests.web_clients import Driver
+from tests.support.processes import ROOT, Process
+from tests.support.web_clients import Driver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

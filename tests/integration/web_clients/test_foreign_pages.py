@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.client_table import BROWSER_CLIENTS
-from tests.grpcweb_fixture import FILES, SAY, Server, serving
-from tests.web_clients import Driver, JavaScript
+from tests.support.client_table import BROWSER_CLIENTS
+from tests.support.grpcweb_fixture import FILES, SAY, Server, serving
+from tests.support.web_clients import Driver, JavaScript
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

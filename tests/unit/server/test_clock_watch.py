@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 from server import clock_watch
 from server.clock import elapsed_clock, text_of, wall_clock
 from server.clock_watch import ClockWatch
-from tests.clocks import NOON, SECOND, YEAR, HandClock
+from tests.support.clocks import NOON, SECOND, YEAR, HandClock
 
 NOON_TEXT = "2023-11-14T22:13:20+00:00"
 

@@ -15,8 +15,8 @@ from server.store.errors import StorageError
 from server.store.log import NO_EVENT, Decide, Needs
 from server.store.read_model import MembershipsOf, OrgById, TokenByHash, UserById
 from server.store.sqlite.store import SqliteEventStore
-from tests import placed
-from tests.threads import THREADS
+from tests.support import placed
+from tests.support.threads import THREADS
 
 
 class Failing(SqliteEventStore):

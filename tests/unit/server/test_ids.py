@@ -4,7 +4,7 @@ import pytest
 
 from server.domain.refusals import Kind, Refusal
 from server.ids import IdGenerator
-from tests.clocks import NOON, YEAR, HandClock
+from tests.support.clocks import NOON, YEAR, HandClock
 
 
 def still() -> int:

@@ -11,8 +11,8 @@ import uvloop
 
 from server import resolver as module
 from server.resolver import Resolver
-from tests.name_servers import name_server
-from tests.processes import open_descriptors
+from tests.support.name_servers import name_server
+from tests.support.processes import open_descriptors
 
 KNOWN = {
     "both.test": ("192.0.2.1", "2001:db8::1"),

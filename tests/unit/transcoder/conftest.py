@@ -7,7 +7,7 @@ from google.protobuf import message_factory, text_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from tests.schemas import compiled, every_kind
+from tests.support.schemas import compiled, every_kind
 from transcoder.binding.binder import Binder
 from transcoder.binding.fields import Fields
 from transcoder.codec.codec import Codec

@@ -10,7 +10,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from tests.everything_fixture import serving
+from tests.support.everything_fixture import serving
 from transcoder import Limits, Transcoder
 from transcoder.errors import SchemaError
 

@@ -12,7 +12,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from sonora.asgi import grpcASGI
 
-from tests.asgi import (
+from tests.support.asgi import (
     ASKED,
     CHECK,
     OK,

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from tests.asgi import ASKED, OK, SERVING, StandIn, ask, ask_stream, with_type
+from tests.support.asgi import ASKED, OK, SERVING, StandIn, ask, ask_stream, with_type
 from transcoder.call import Call
 
 GZIP = with_type(("grpc-encoding", "gzip"))

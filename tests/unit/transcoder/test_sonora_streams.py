@@ -8,7 +8,7 @@ from google.rpc import status_pb2
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 
-from tests.asgi import (
+from tests.support.asgi import (
     ASKED,
     OK,
     SERVING,

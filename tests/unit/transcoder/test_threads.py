@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
-from tests.parity import CHECK, GivenCall
+from tests.support.parity import CHECK, GivenCall
 from transcoder.backends import plain_handlers
 from transcoder.backends.plain_handlers import PlainHandlers
 from transcoder.backends.servicer_context import ServicerContext

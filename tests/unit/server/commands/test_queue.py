@@ -19,7 +19,7 @@ from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
 from server.store.log import Decide, LoadedFacts, Needs
-from tests.orgless import CreateOrglessAction
+from tests.support.orgless import CreateOrglessAction
 
 States: TypeAlias = dict[Key, State | None]
 

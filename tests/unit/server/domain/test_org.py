@@ -10,7 +10,7 @@ from server.domain.aggregates import evolve
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
-from tests.events import happened
+from tests.support.events import happened
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 2)

@@ -12,7 +12,7 @@ from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
 from server.domain.user import Token, User
-from tests.events import happened
+from tests.support.events import happened
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.layered import Door
+from tests.support.layered import Door
 
 
 @pytest.fixture

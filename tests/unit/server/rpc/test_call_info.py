@@ -6,7 +6,7 @@ import pytest
 
 from server.identity.caller import Caller
 from server.rpc.call_info import CALL, CallInfo, current_call, current_caller
-from tests.layered import GUARDED, TOKEN, Context, Door
+from tests.support.layered import GUARDED, TOKEN, Context, Door
 
 
 def test_a_call_without_a_caller_has_none_to_serve() -> None:

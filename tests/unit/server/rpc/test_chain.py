@@ -9,7 +9,7 @@ import pytest
 from server.rpc.call_info import CALL
 from server.rpc.chain import Chain
 from server.rpc.handlers import MethodHandler
-from tests.layered import OPEN, Context, Details, Door, answer
+from tests.support.layered import OPEN, Context, Details, Door, answer
 
 # What passes.
 

@@ -10,7 +10,7 @@ from server.runs import log as run_log
 from server.runs.log import RunLog
 from server.store.errors import StorageError
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
-from tests.clocks import HOUR, SECOND, YEAR
+from tests.support.clocks import HOUR, SECOND, YEAR
 
 SIZE = RUN_BYTES + 1
 NOW, KEEP_S = 10**15, 60

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.hostile_scripts import HOSTILE, Hostile
+from tests.support.hostile_scripts import HOSTILE, Hostile
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -34,8 +34,8 @@ from server.services import execution, execution_messages
 from server.services.execution import ExecutionService
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
-from tests.named_answers import NamedAnswers
-from tests.threads import THREADS
+from tests.support.named_answers import NamedAnswers
+from tests.support.threads import THREADS
 
 T = TypeVar("T")
 

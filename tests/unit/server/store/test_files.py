@@ -10,7 +10,7 @@ from server.store.errors import StorageError
 from server.store.files import UnsafeFile, check, open_ours, risks_of
 from server.store.sqlite import SqliteEventStore
 from server.store.sqlite.folder import DataFolder
-from tests import placed
+from tests.support import placed
 
 
 def test_missing_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:

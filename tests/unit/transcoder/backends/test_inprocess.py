@@ -14,7 +14,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 
-from tests.parity import GivenCall
+from tests.support.parity import GivenCall
 from transcoder.backends.inprocess import InProcess
 from transcoder.backends.servicer_context import ServicerContext
 from transcoder.errors import TranscodeError

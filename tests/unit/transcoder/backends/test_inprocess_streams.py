@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from tests.parity import GivenCall
+from tests.support.parity import GivenCall
 from transcoder.backends.inprocess import InProcess
 from transcoder.errors import TranscodeError
 

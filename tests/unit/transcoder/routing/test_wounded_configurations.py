@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from tests.everything_fixture import SERVICE, handlers
+from tests.support.everything_fixture import SERVICE, handlers
 from transcoder import SchemaError, Transcoder
 
 WHOLE = b"""type: google.api.Service

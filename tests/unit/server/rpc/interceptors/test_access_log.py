@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.domain.refusals import Kind, Refusal
-from tests.layered import GUARDED, TOKEN, Context, Door, answer, raising
+from tests.support.layered import GUARDED, TOKEN, Context, Door, answer, raising
 
 
 @pytest.mark.parametrize(

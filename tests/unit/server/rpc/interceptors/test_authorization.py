@@ -7,7 +7,7 @@ from grpc.aio import AbortError
 from server.identity.caller import Caller
 from server.rpc.call_info import CALL
 from server.rpc.metadata import Metadata
-from tests.layered import GUARDED, OPEN, TOKEN, Context, Door, Indexed, answer
+from tests.support.layered import GUARDED, OPEN, TOKEN, Context, Door, Indexed, answer
 
 UNDECLARED = "/test.Service/Undeclared"
 

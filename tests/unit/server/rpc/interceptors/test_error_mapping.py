@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
 from server.threads import TooManyWaiting
-from tests.layered import OPEN, Context, Door, raising
+from tests.support.layered import OPEN, Context, Door, raising
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from grpc.aio import AbortError
 
 from server.domain.refusals import Kind, Refusal
-from tests.layered import Context, Door, answer, raising
+from tests.support.layered import Context, Door, answer, raising
 
 WATCH = "/grpc.health.v1.Health/Watch"
 

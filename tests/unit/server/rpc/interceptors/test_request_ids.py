@@ -6,7 +6,7 @@ from grpc.aio import AbortError
 
 from server.rpc.call_info import CALL
 from server.rpc.metadata import Metadata, Pairs
-from tests.layered import Context, Door, Indexed, answer
+from tests.support.layered import Context, Door, Indexed, answer
 
 ALWAYS = (
     ("x-request-id", "abc"),

@@ -7,7 +7,7 @@ from server.scripts.host import contexts
 from server.scripts.host.context_forms import exact
 from server.scripts.host.context_schema import CONTEXTS
 from server.scripts.triggers import ALL_TRIGGERS, Trigger
-from tests.contexts_by_kind import read_as_json
+from tests.support.contexts_by_kind import read_as_json
 
 FREE = ("claims", "idTokenClaims", "providerInfo", "actor")
 """Members that may hold anything, which stays as it is."""

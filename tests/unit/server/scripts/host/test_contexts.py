@@ -4,7 +4,7 @@ from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
 from server.scripts.host.context_schema import TokenCreation
 from server.scripts.triggers import ALL_TRIGGERS, Trigger
-from tests.contexts_by_kind import read_as_json
+from tests.support.contexts_by_kind import read_as_json
 
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)

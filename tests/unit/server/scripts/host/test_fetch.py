@@ -16,7 +16,7 @@ from server.scripts.host.executor import Executor
 from server.scripts.host.fetch import IDLE_CLIENTS_MAX, Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_request import is_same_origin, url_of
-from tests.processes import open_descriptors
+from tests.support.processes import open_descriptors
 from tests.unit.server.scripts.runner import LOCAL, Runner, action, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -16,7 +16,7 @@ from server.scripts.host import fetch, fetch_connection
 from server.scripts.host.fetch import Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_connection import DIRECT_BYTES, RATE_MAX
-from tests.hostile_sites import DRIPS, FLOODS, hostile_sites
+from tests.support.hostile_sites import DRIPS, FLOODS, hostile_sites
 from tests.unit.server.scripts.runner import LOCAL, Runner
 
 TOO_MUCH = f"an answer of more than {RESPONSE_MAX_BYTES} bytes"

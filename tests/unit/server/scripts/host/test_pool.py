@@ -17,7 +17,7 @@ from server.scripts.contract import (
 )
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
-from tests.processes import children_of
+from tests.support.processes import children_of
 from tests.unit.server.scripts.runner import Runner, action, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

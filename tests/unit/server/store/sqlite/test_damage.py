@@ -17,7 +17,7 @@ from server.store.errors import StorageError
 from server.store.read_model import ActionsOf, MembersOf
 from server.store.sqlite import SqliteEventStore
 from server.store.sqlite import connect as connect_module
-from tests.orgless import CreateOrglessAction
+from tests.support.orgless import CreateOrglessAction
 
 EVENTS = 300
 PAGE_BYTES = 4096

@@ -15,8 +15,8 @@ from server.store.read_model import ActionById
 from server.store.sqlite import SqliteEventStore
 from server.store.sqlite.connect import Access, access_to
 from server.store.sqlite.folder import DataFolder
-from tests.full_disk import full_disk
-from tests.orgless import CreateOrglessAction
+from tests.support.full_disk import full_disk
+from tests.support.orgless import CreateOrglessAction
 
 
 def an_action(action_id: str) -> CreateOrglessAction:

@@ -11,8 +11,8 @@ from server.store.errors import DataFolderInUse, StorageError
 from server.store.sqlite import rebuild as rebuild_module
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import rebuild
-from tests import every_event
-from tests.every_event import rows
+from tests.support import every_event
+from tests.support.every_event import rows
 
 STATE_TABLES = ("actions", "flows", "orgs", "members", "users", "tokens", "names", "removed")
 

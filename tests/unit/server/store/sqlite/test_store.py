@@ -23,7 +23,7 @@ from server.store.read_model import ActionById, ActionsOf, AllOrgs
 from server.store.sqlite import SqliteEventStore, schema
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.connect import Access, connect
-from tests.orgless import CreateOrglessAction
+from tests.support.orgless import CreateOrglessAction
 
 
 @pytest.fixture

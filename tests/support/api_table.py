@@ -7,7 +7,7 @@ itself by its properties.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tests.doors import DOORS
+from tests.support.doors import DOORS
 
 PROPERTY: Final = "row of the Actions API"
 """The name of the property by which a test says what it asks: (subject, door)."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 
 _NOT_OURS: Final = {"node_modules", "build", "dist", "gen", "htmlcov"}
 _FENCE: Final = re.compile(r"^ *(```+|~~~+)")

@@ -3,8 +3,8 @@
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from tests.doors import Caller
-from tests.prepared import action
+from tests.support.doors import Caller
+from tests.support.prepared import action
 
 # What was there before an action, by the claims that it finds.
 NOTES = "function {0}(ctx, api) {{ api.v1.claims.setClaim('{0}', Object.keys(ctx.v1.claims)) }}"

@@ -20,7 +20,7 @@ from server.services import management, messages
 from server.services.management import ManagementService
 from server.store.engine import Store
 from server.store.opening import open_store
-from tests.threads import THREADS
+from tests.support.threads import THREADS
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

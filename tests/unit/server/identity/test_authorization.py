@@ -14,8 +14,8 @@ from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.tokens import hash_of
 from server.store.errors import StorageError
-from tests.clocks import HandClock
-from tests.named_answers import NamedAnswers
+from tests.support.clocks import HandClock
+from tests.support.named_answers import NamedAnswers
 
 HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"
 SECRET = "act_" + "s" * 43

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.identity.jwks import KEYS_MAX, KeySet, NoKeys, read
-from tests.issuer import ALGORITHMS, Signer
+from tests.support.issuer import ALGORITHMS, Signer
 
 RSA, EC, ED = Signer("RS256", "rsa"), Signer("ES256", "ec"), Signer("EdDSA", "ed")
 RSA_ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}

@@ -16,7 +16,7 @@ from server.domain.refusals import Kind, Refusal
 from server.identity.issuer_keys import Found
 from server.identity.jwks import read
 from server.identity.jwts import LEEWAY_S, TOKEN_MAX_CHARS, BadToken, Jwts
-from tests.issuer import ALGORITHMS, Signer, key_set
+from tests.support.issuer import ALGORITHMS, Signer, key_set
 
 ISSUER = "https://issuer.example"
 SECOND = 1_000_000

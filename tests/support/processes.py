@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 STOP_S: Final = 20.0
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 

@@ -18,7 +18,7 @@ from server.identity.issuer_keys import (
 )
 from server.identity.jwks import Key, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
-from tests.issuer import Signer
+from tests.support.issuer import Signer
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND

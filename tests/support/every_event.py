@@ -19,8 +19,8 @@ from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeTok
 from server.domain.flow import FlowType, TriggerType
 from server.store.opening import open_store
 from server.store.runs import LoggedRun
-from tests.clocks import NOON, SECOND, HandClock
 from tests.contract.stores import commit
+from tests.support.clocks import NOON, SECOND, HandClock
 
 EVENT_TYPES: Final = {
     "action.added",

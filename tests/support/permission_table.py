@@ -6,7 +6,7 @@ Knows the rows, the columns, and how a table is printed. A test prints the table
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tests import doors
+from tests.support import doors
 
 PROPERTY: Final = "permissions"
 """The name of the property by which a test says what it saw: the lines of a table."""

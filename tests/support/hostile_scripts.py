@@ -24,7 +24,7 @@ class Hostile:
 
 
 def _read() -> tuple[Hostile, ...]:
-    path = Path(__file__).parent / "corpus" / "hostile_scripts.toml"
+    path = Path(__file__).parents[1] / "corpus" / "hostile_scripts.toml"
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["script"]:
         piece, times = entry.get("repeat", ("", 0))

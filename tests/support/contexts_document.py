@@ -28,7 +28,7 @@ other forms are accepted: [scripts.md](scripts.md#contexts).
 A key that is missing or null has the value in the last column; an object without one is as if all
 its keys were missing. Unknown keys are ignored.
 
-Made by `python -m tests.contexts_document > docs/contexts.md`.
+Made by `python -m tests.support.contexts_document > docs/contexts.md`.
 """
 
 

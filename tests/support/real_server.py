@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
-from tests.processes import ROOT, Cores, Process
+from tests.support.processes import ROOT, Cores, Process
 
 COMMAND_S: Final = 30.0
 ACTIONS: Final = "/management/v1/actions"

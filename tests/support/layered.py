@@ -17,7 +17,7 @@ from server.rpc.errors import CallFailures
 from server.rpc.handlers import MethodHandler
 from server.rpc.interceptors import service_chain
 from server.rpc.metadata import Metadata, Pairs
-from tests.named_answers import NamedAnswers
+from tests.support.named_answers import NamedAnswers
 
 OPEN = "/grpc.health.v1.Health/Check"
 GUARDED = "/test.Service/Guarded"

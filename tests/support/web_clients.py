@@ -23,7 +23,7 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
-NODE_CLIENTS: Final = Path(__file__).parent / "integration" / "node"
+NODE_CLIENTS: Final = Path(__file__).parents[1] / "integration" / "node"
 LINE_MAX_BYTES: Final = 16 * 1024 * 1024
 """Of what the driver says at once: the outcome of a call."""
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from google.protobuf.message import Message
 
-from tests.doors import JSON, Caller, path_fields
-from tests.prepared import last_event_at
+from tests.support.doors import JSON, Caller, path_fields
+from tests.support.prepared import last_event_at
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet

@@ -1,4 +1,4 @@
-"""The public API: services are registered here, served, and drained.
+"""Registers services, serves them, and drains: the public API.
 
 Everything that descriptors decide is decided when a service is registered; what is wrong with a
 service or its rules is raised there (`SchemaError`), and no request ever finds it.
@@ -72,7 +72,7 @@ class Transcoder:
         grpc_web: type[GrpcWeb] = GrpcWeb,
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
-        """Configure the transcoder.
+        """Configures the transcoder.
 
         Args:
             interceptors: run around every call, outermost first, as under `grpc.aio.server`.
@@ -156,7 +156,7 @@ class Transcoder:
     # Registration.
 
     def at(self, prefix: str) -> "Mount":
-        """The same registration, with a prefix for the REST routes of what is registered there."""
+        """Returns the same registration, with a prefix for the REST routes of its services."""
         return Mount(self, prefix)
 
     def add_generic_rpc_handlers(
@@ -197,7 +197,7 @@ class Transcoder:
     # Serving.
 
     async def start(self, address: str, *, is_ready: bool = True) -> str:
-        """Listen and answer.
+        """Listens, and answers requests.
 
         Args:
             address: "host:port", where port 0 takes a free one; or "unix:path", as grpc takes it.
@@ -220,11 +220,11 @@ class Transcoder:
         return bound
 
     def set_ready(self, is_ready: bool) -> None:
-        """Answer /readyz with 200, or with 503, so that a balancer sends no more."""
+        """Sets the answer of /readyz: 200, or 503, so that a balancer sends no more."""
         self._unrouted.is_ready = is_ready
 
     async def stop(self) -> None:
-        """Refuse new connections, and let calls in flight end within `limits.drain_timeout_s`."""
+        """Refuses new connections, and lets calls in flight end within `limits.drain_timeout_s`."""
         self.set_ready(False)
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
@@ -232,7 +232,7 @@ class Transcoder:
         self._backend.close()
 
     async def serve(self, address: str) -> None:
-        """Start, and go on until SIGTERM or SIGINT, or a cancellation; then drain.
+        """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
 
         A second signal does what it did before: by default it ends the process where it stands.
         """
@@ -258,7 +258,7 @@ class Transcoder:
             self._backend.close()
 
         async def expect_nothing(_: web.Request) -> None:
-            """Do not ask for a body before it is known who calls; `read_body` asks for it."""
+            """Does not ask for a body yet: `read_body` does, once it is known who calls."""
 
         application = web.Application(
             handler_args={"auto_decompress": False, "handler_cancellation": True}
@@ -274,7 +274,7 @@ class Transcoder:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[asyncio.Event]:
-    """Set by the signals that end a service, which have their old meaning again afterwards."""
+    """Sets an event on the signals that end a service; restores their handlers afterwards."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -308,7 +308,7 @@ class Mount:
     def add_generic_rpc_handlers(
         self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
     ) -> None:
-        """Serve what each handler has of its service.
+        """Serves the methods of its service that each handler has.
 
         Raises:
             SchemaError: a handler does not name its service, or the service cannot be served.
@@ -328,7 +328,7 @@ class Mount:
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, Handler]
     ) -> None:
-        """As `add_generic_rpc_handlers`; generated code calls both with the same handlers."""
+        """Serves a service's handlers; generated code calls both methods with the same ones."""
         self._register(service_name, method_handlers)
 
     def _register(self, service: str, handlers: Mapping[str, Handler]) -> None:

@@ -45,7 +45,7 @@ class CallMetadata(Sequence[Metadatum]):
         self._items: Sequence[Metadatum] = items
 
     def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
-        """The first value under a lower-case key."""
+        """Returns the first value under a lower-case key."""
         return next((value for name, value in self._all() if name == key), default)
 
     def _all(self) -> Sequence[Metadatum]:
@@ -79,7 +79,7 @@ class Method:
     """One RPC of a registered service."""
 
     path: str
-    """As gRPC sends it: "/package.Service/Method"."""
+    """The path that gRPC sends: "/package.Service/Method"."""
     request_type: type[Message]
     response_type: type[Message]
     client_streaming: bool
@@ -160,7 +160,7 @@ class Call(ABC):
 
     @property
     def peer(self) -> str:
-        """The client's address as gRPC writes it: "ipv4:127.0.0.1:5000"."""
+        """Returns the client's address as gRPC writes it: "ipv4:127.0.0.1:5000"."""
         peername = self.peername
         if isinstance(peername, tuple):
             host, port = peername[:2]

@@ -1,4 +1,4 @@
-"""Why a request fails, and what its HTTP caller is told.
+"""Names the reasons that a request fails for, and its caller's HTTP answer.
 
 Two errors, for two faults. `TranscodeError` is the request's: it carries a gRPC status and becomes
 one answer. `SchemaError` is the configuration's: it is raised while a service is registered, names
@@ -110,7 +110,7 @@ def route_not_found(message: str = "Not Found") -> TranscodeError:
 
 
 def wrong_method(allowed: Sequence[str]) -> TranscodeError:
-    """405 with Allow (RFC 9110 section 15.5.6), where only the method has no route."""
+    """Returns 405 with Allow (RFC 9110 section 15.5.6): only the method has no route."""
     return TranscodeError(
         StatusCode.UNIMPLEMENTED,
         "Method Not Allowed",
@@ -128,7 +128,7 @@ def too_large(what: str, *, limit_bytes: int) -> TranscodeError:
 
 
 def unsupported_media_type(message: str, *headers: tuple[str, str]) -> TranscodeError:
-    """415 with what would have been taken, as a header (RFC 9110 section 15.5.16)."""
+    """Returns 415 with a header of accepted values (RFC 9110 section 15.5.16)."""
     return TranscodeError(StatusCode.INVALID_ARGUMENT, message, http_status=415, headers=headers)
 
 
@@ -157,7 +157,7 @@ def deadline_exceeded() -> TranscodeError:
 
 
 def exhausted(message: str) -> TranscodeError:
-    """429: what all callers share is used up for now."""
+    """Returns 429: a resource that all callers share is used up for now."""
     return TranscodeError(StatusCode.RESOURCE_EXHAUSTED, message)
 
 
@@ -166,12 +166,12 @@ def unavailable(message: str) -> TranscodeError:
 
 
 def internal_error(request_id: object) -> TranscodeError:
-    """The one answer to a fault of ours; what happened stands in the log under the request id."""
+    """Returns the one answer to a fault of ours; the log has its cause under the request id."""
     return TranscodeError(StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
 def shown(value: object) -> str:
-    """A value as an error message quotes it: its repr, cut to `SHOWN_MAX_CHARS`."""
+    """Returns a value as an error message quotes it: its repr, cut to `SHOWN_MAX_CHARS`."""
     text = value if isinstance(value, str) else repr(value)
     return repr(text[:SHOWN_MAX_CHARS] + "…" if len(text) > SHOWN_MAX_CHARS else text)
 

@@ -1,4 +1,4 @@
-"""What a Transcoder may be told, and every limit it keeps.
+"""Declares the options of a Transcoder, and every limit it keeps.
 
 Each number has its unit in its name and its reason beside it. R-numbers are the scenarios of
 `make robustness` (docs/robustness.md) that hold the limit.
@@ -24,7 +24,7 @@ def large_share(bodies_max_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonOptions:
-    """How messages are written as JSON; the defaults are ProtoJSON's (protobuf.dev, ProtoJSON)."""
+    """Options of writing messages as JSON; the defaults are ProtoJSON's (protobuf.dev)."""
 
     emit_defaults: bool = False
     """Write fields without presence even when they hold their default."""
@@ -36,7 +36,7 @@ class JsonOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a client may make the server hold, and for how long."""
+    """Limits of what a client may make the server hold, and for how long."""
 
     body_max_bytes: int = 1 << 20
     """A JSON body: 1 MiB of dense JSON already costs half a second of CPU (R16, R18)."""
@@ -50,27 +50,27 @@ class Limits:
     nesting_max: int = 100
     """Messages within messages, as protobuf's own parsers count them (R12, R14)."""
     line_max_bytes: int = 8190
-    """The request line (R15)."""
+    """Max bytes of the request line (R15)."""
     header_max_bytes: int = 8190
-    """One header field (R15)."""
+    """Max bytes of one header field (R15)."""
     headers_max: int = 128
-    """Header fields in a request (R15)."""
+    """Max header fields in a request (R15)."""
     header_timeout_s: float = 5.0
     """Max seconds from a request's first byte to the end of its headers (R19)."""
     body_timeout_s: float = 10.0
-    """From the headers to the last byte of a unary body (R21)."""
+    """Max seconds from the headers to the last byte of a unary body (R21)."""
     keepalive_timeout_s: float = 15.0
-    """An idle connection, before its first request and between two (R20)."""
+    """Max seconds of an idle connection, before its first request and between two (R20)."""
     write_timeout_s: float = 30.0
-    """For a client to take 64 KiB, or the rest, of an answer that waits for it (R22)."""
+    """Max seconds for a client to take 64 KiB, or the rest, of a waiting answer (R22)."""
     connections_max: int = 4000
-    """Open at once; more are closed as soon as they are accepted (R23)."""
+    """Max connections open at once; more are closed as soon as they are accepted (R23)."""
     drain_timeout_s: float = 10.0
-    """For calls in flight when serving stops (R8)."""
+    """Max seconds for calls in flight when serving stops (R8)."""
 
     @property
     def discard_max_bytes(self) -> int:
-        """Max bytes of a body that are read after its answer, so that its client sees the answer.
+        """Returns max bytes of a body read after its answer, so that its client sees the answer.
 
         The largest body of either kind, in base64 as gRPC-Web has it in text mode.
         """

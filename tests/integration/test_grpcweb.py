@@ -1,4 +1,4 @@
-"""The gRPC-Web door over real sockets: by connect-web, and by bytes that no client would send."""
+"""gRPC-Web over real sockets: by connect-web, and by bytes that no client would send."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The doors, over real sockets, in front of a service that is not of this project's domain."""
+"""The transcoder, over real sockets, in front of a service that is not of this project's domain."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""The backend that runs registered handlers in this process, behind the interceptors.
+"""Runs registered handlers in this process, behind the interceptors.
 
 Dispatch is what grpc.aio does for a call, less the wire: the interceptors are asked for a handler,
 the handler runs, its context says how the call ended. A message passes by reference as long as the
@@ -43,7 +43,7 @@ FindHandler = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 
 
 class HandlerCallDetails(grpc.HandlerCallDetails):
-    """What an interceptor is told of a call before it has a handler."""
+    """The method and the metadata of a call, as an interceptor gets them."""
 
     def __init__(self, method: str, invocation_metadata: CallMetadata) -> None:
         self.method = method

@@ -1,4 +1,4 @@
-"""Plain functions and generators as handlers: run in threads, as under grpc.aio.
+"""Runs plain functions and generators as handlers: in threads, as grpc.aio does.
 
 Rule: the threads are their owner's. The default executor of the loop is the host's, where name
 look-ups and files of others wait as well.

@@ -1,4 +1,4 @@
-"""The context that a servicer gets, over a `Call`.
+"""Gives a servicer the context of a `Call`.
 
 What grpc.aio.ServicerContext promises, kept for handlers that run in this process: a servicer
 written for grpc.aio runs here unchanged, and so do interceptors.
@@ -54,7 +54,7 @@ class Requests:
 
 
 class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
-    """What the handler of one call sees and sets.
+    """The context of one call.
 
     Attributes:
         requests: what `read` reads, for a handler that streams its requests.

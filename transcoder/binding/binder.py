@@ -1,4 +1,4 @@
-"""Make the request message of a call from its path, its query and its body.
+"""Makes the request message of a call from its path, its query and its body.
 
 Follows google/api/http.proto, "gRPC Transcoding"; where that is silent: a field that the path binds
 has the path's value, whatever query and body say, and with body "*" the query is not read.
@@ -33,7 +33,7 @@ class Binder:
     """
 
     def __init__(self, method: Method, rule: HttpRule, fields: Fields, *, strict: bool) -> None:
-        """Compile the rule.
+        """Compiles the rule.
 
         Raises:
             SchemaError: names the method, the rule and the field that cannot be bound.
@@ -76,7 +76,7 @@ class Binder:
         )
 
     def bind(self, variables: Sequence[str], query: str, body: bytes) -> Message:
-        """Make the request message.
+        """Makes the request message.
 
         Args:
             variables: the unescaped values of the template's variables, in its order.
@@ -109,7 +109,7 @@ class Binder:
         return message
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:
-        """Set the fields that the path binds, whatever the message holds in them."""
+        """Sets the fields that the path binds, whatever the message holds in them."""
         for set_field, text in zip(self._setters, variables, strict=True):
             set_field(message, text)
 
@@ -133,7 +133,7 @@ class _Variable:
         self._read = read
 
     def setter(self) -> Callable[[Message, str], None]:
-        """What sets the field of a message; the common case, a string of the request, at once."""
+        """Returns the function that sets the field; a plain one for a string of the request."""
         attribute = self._attribute
         if not self._parents and self._field.type == FieldDescriptor.TYPE_STRING:
             return lambda message, text: setattr(message, attribute, text)
@@ -155,7 +155,7 @@ class _Variable:
         self._message_type.SetInParent(held)
 
     def refuse_overridden(self, message: Message) -> None:
-        """Refuse a value for the field, or for another member of its oneof, in the message."""
+        """Raises if the message has a value for the field, or for another member of its oneof."""
         owner = message
         for field in self.fields:
             if field.containing_oneof is not None:
@@ -189,7 +189,7 @@ def _fields_on(path: Sequence[str], request: Descriptor, where: str) -> Iterator
 def _refuse_conflicts(
     variables: Sequence[_Variable], body: FieldDescriptor | None, where: str
 ) -> None:
-    """Refuse a rule that takes a field twice, or two members of one oneof, of every request."""
+    """Raises SchemaError if a rule binds a field twice, or two members of one oneof."""
     bound = [(f"variable {variable.name!r}", variable.fields) for variable in variables]
     if body is not None:
         if any(variable.path == (body.name,) for variable in variables):

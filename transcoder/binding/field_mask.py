@@ -1,4 +1,4 @@
-"""The update mask of a PATCH, from the members of its body.
+"""Fills the update mask of a PATCH from the members of its body.
 
 Follows what AIP-134 asks of clients, for those that do not send one: a mask that is empty gets the
 paths of the fields that the body names, down to those that are no message: lists, maps, Any, Struct
@@ -21,7 +21,7 @@ class MaskFiller:
     """Fills the one FieldMask of a request."""
 
     def __init__(self, mask: str, fields: FieldsByName) -> None:
-        """Make a filler.
+        """Makes a filler.
 
         Args:
             mask: the name of the request's field.
@@ -32,7 +32,7 @@ class MaskFiller:
 
     @classmethod
     def of(cls, request: Descriptor, body: Field) -> Self | None:
-        """The filler for a rule; None where no mask, or more than one, could be meant."""
+        """Returns the filler for a rule; None if no mask, or more than one, could be meant."""
         masks = [
             field.name
             for field in request.fields
@@ -45,7 +45,7 @@ class MaskFiller:
         return cls(masks[0], body.fields)
 
     def fill(self, message: Message, body: bytes) -> None:
-        """Set the mask, where it has no paths.
+        """Sets the mask if it has no paths.
 
         Args:
             message: the request, bound.

@@ -1,4 +1,4 @@
-"""The fields of messages, as paths, queries and bodies name them; compiled once per message type.
+"""Compiles the fields of a message type, by the names that paths, queries and bodies use.
 
 Rule: all is made when a service is registered, so that a request only looks names up.
 """
@@ -22,7 +22,7 @@ class Field:
     json_name: str
     is_list: bool
     read_key: TextReader | None
-    """Of a map; None of any other field."""
+    """Reads a key of a map; None if the field is no map."""
     read: TextReader | None
     """None where values have no text form."""
     fields: "FieldsByName | None"
@@ -33,11 +33,11 @@ class Field:
     is_message_list: bool
     """A list whose elements have fields that can be named one by one."""
     levels: int
-    """Of messages that its value is within its message: an entry of a map is one too."""
+    """Levels of messages that a value adds to its message; an entry of a map is one."""
 
 
 class FieldName(NamedTuple):
-    """Of a field."""
+    """A field, and which of its two names is meant."""
 
     name: str
     json_name: str
@@ -81,7 +81,7 @@ class Fields:
         return fields
 
     def _named(self, descriptor: Descriptor, batch: "_FieldBatch") -> FieldsByName:
-        """The fields of a type; those of a new one are filled in before its batch is published."""
+        """Returns the fields of a type; a new one's are filled in before they are published."""
         known = self._done.get(descriptor, batch.types.get(descriptor))
         if known is not None:
             return known

@@ -22,10 +22,10 @@ from transcoder.percent import percent_decoded
 _FIELD_NAME: Final = re.compile(r"[^.\[]*")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,4}")
 
-Values = dict[str, object]
-"""What the constructor of a message takes, by field name; messages are Values too."""
+FieldValues = dict[str, object]
+"""Arguments of a message's constructor, by field name; a message within is the same again."""
 _Container = dict[object, object]
-"""Values, the entries of a map by key, or the elements of a list of messages by index."""
+"""Field values, the entries of a map by key, or the elements of a list of messages by index."""
 
 
 class _Step(NamedTuple):
@@ -36,12 +36,12 @@ class _Step(NamedTuple):
 
 
 class _Target(NamedTuple):
-    """What a parameter names."""
+    """The field that a parameter names, and the way to it."""
 
     steps: list[_Step]
     """From the top."""
     levels: int
-    """Of messages that the value itself may have."""
+    """Levels of messages that the value itself may have."""
     is_misformed: bool = False
     """True if the last field does not have the form in which the parameter names it."""
 
@@ -58,7 +58,7 @@ class QueryReader:
         body: str,
         strict: bool,
     ) -> None:
-        """Make a reader.
+        """Makes a reader.
 
         Args:
             fields: those of the request.
@@ -74,13 +74,13 @@ class QueryReader:
         self._body = body
         self._is_strict = strict
 
-    def read(self, query: str) -> Values:
-        """Read a query.
+    def read(self, query: str) -> FieldValues:
+        """Reads a query.
 
         Raises:
             TranscodeError: INVALID_ARGUMENT, naming the parameter.
         """
-        values: Values = {}
+        values: FieldValues = {}
         lists: list[_Elements] = []
         for parameter in query.split("&"):
             if parameter:
@@ -90,7 +90,7 @@ class QueryReader:
             elements.put_in_order()
         return values
 
-    def _bind(self, values: Values, name: str, text: str, lists: "list[_Elements]") -> None:
+    def _bind(self, values: FieldValues, name: str, text: str, lists: "list[_Elements]") -> None:
         target = self._resolve(name)
         if target is None:
             if self._is_strict:
@@ -122,7 +122,7 @@ class QueryReader:
         return names[0] == self._body or names in self._bound
 
     def _resolve(self, name: str) -> _Target | None:
-        """What a parameter names; None when it names no field."""
+        """Returns the field that a parameter names; None if it names none."""
         field = self._fields.get(name)
         if field is not None:
             return _Target([_Step(field, None)], self._nesting_max - 1)
@@ -155,7 +155,7 @@ class QueryReader:
 class _Elements(NamedTuple):
     """The elements of a list of messages, while its query is read: by index, in any order."""
 
-    owner: Values
+    owner: FieldValues
     field: Field
     by_index: _Container
 
@@ -167,8 +167,8 @@ class _Elements(NamedTuple):
         self.owner[self.field.name] = [self.by_index[index] for index in indices]
 
 
-def claim(values: Values, field: Field, name: str) -> None:
-    """Refuse a field whose oneof has another member set.
+def claim(values: FieldValues, field: Field, name: str) -> None:
+    """Raises if another member of the field's oneof is set.
 
     Raises:
         TranscodeError: INVALID_ARGUMENT, naming `name` and the other member.
@@ -179,9 +179,9 @@ def claim(values: Values, field: Field, name: str) -> None:
 
 
 def _place(
-    values: Values, steps: Sequence[_Step], name: str, lists: list[_Elements]
+    values: FieldValues, steps: Sequence[_Step], name: str, lists: list[_Elements]
 ) -> tuple[_Container, object]:
-    """Where a parameter's value goes; what is around it is made on the way."""
+    """Returns the container of a parameter's value; makes those around it."""
     owner = values
     container: _Container = {}
     key: object = None
@@ -227,7 +227,7 @@ def _end_of_name(fields: FieldsByName, name: str, start: int) -> int:
 
 
 def _closing(name: str, opened_at: int, field: Field) -> int:
-    """Where the bracket closes: a key of a map of scalars may hold "].", and ends the name."""
+    """Returns where the bracket closes; a map's scalar key may hold "].", and ends the name."""
     if field.fields is not None:
         closed_at = name.find("].", opened_at)
         if closed_at > 0:
@@ -244,7 +244,7 @@ def _wrong_form(name: str, field: Field) -> TranscodeError:
 
 
 def _form(field: Field) -> tuple[str, str]:
-    """What a field is, and what follows its name in a query; empty where it cannot be in one."""
+    """Returns the kind of a field, and its form in a query; empty if it has none."""
     inner = ".field" if field.fields else ""
     if field.is_map:
         return "a map", f"[key]{inner}"

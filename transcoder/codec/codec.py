@@ -25,11 +25,11 @@ from transcoder.codec.unwritable import fault_of, parts_of
 from transcoder.errors import SchemaError, malformed
 from transcoder.options import JsonOptions
 
-Decoder = Callable[[bytes], Message]
-Encoder = Callable[[Message], bytes]
+JsonDecoder = Callable[[bytes], Message]
+JsonEncoder = Callable[[Message], bytes]
 
 WIRE_NESTING_MAX: Final = 100
-"""What protobuf reads, and copies: a deeper message could be made here, and be of no use."""
+"""Max levels of messages; protobuf neither reads nor copies more."""
 
 _UNWRITABLE: Final = (Fault, TypeError, ValueError, RecursionError)
 
@@ -65,7 +65,7 @@ class Codec:
         self._encoders = EncoderCompiler(pool, JsonOptions() if options is None else options)
 
     def decode(self, message_type: type[Message], text: bytes) -> Message:
-        """Read a message.
+        """Reads a message.
 
         Raises:
             TranscodeError: INVALID_ARGUMENT, naming the field.
@@ -73,15 +73,15 @@ class Codec:
         return self.decoder(message_type)(text)
 
     def encode(self, message: Message) -> bytes:
-        """Write a message.
+        """Writes a message.
 
         Raises:
             Fault: the message has no JSON form; with the path of what has none.
         """
         return self.encoder(type(message))(message)
 
-    def decoder(self, message_type: type[Message]) -> Decoder:
-        """`decode` for one type, compiled now."""
+    def decoder(self, message_type: type[Message]) -> JsonDecoder:
+        """Returns `decode` for one type, compiled now."""
         descriptor = descriptor_of(message_type)
         read_json = self._json_reader(
             self._decoders.message(descriptor), has_floats=reaches_floats(descriptor)
@@ -95,8 +95,8 @@ class Codec:
 
         return decode
 
-    def encoder(self, message_type: type[Message], field: str = "") -> Encoder:
-        """`encode` for one type, compiled now.
+    def encoder(self, message_type: type[Message], field: str = "") -> JsonEncoder:
+        """Returns `encode` for one type, compiled now.
 
         Args:
             message_type: what the encoder will be given.
@@ -133,7 +133,7 @@ class Codec:
 
         return self._json_reader(read_or_null, has_floats=True)
 
-    def _field_encoder(self, field: FieldDescriptor) -> Encoder:
+    def _field_encoder(self, field: FieldDescriptor) -> JsonEncoder:
         write = self._encoders.value(field)
         name = field.name
         of = field.message_type
@@ -159,7 +159,7 @@ class Codec:
         return text_reader(field, self._decoders)
 
     def any_json(self, packed: Any) -> object:
-        """JSON of an Any whatever it holds; of one that has no JSON form, its bytes as base64."""
+        """Returns an Any as JSON; if it has no JSON form, with its bytes as base64."""
         try:
             return self._encoders.message(Any.DESCRIPTOR)(packed)
         except _UNWRITABLE:
@@ -167,7 +167,7 @@ class Codec:
             return {"@type": packed.type_url, "value": value}
 
     def _json_reader(self, read: ValueReader, *, has_floats: bool) -> Callable[[bytes], object]:
-        """What parses JSON and hands it to a reader, again where that wants more digits."""
+        """Returns a parser of JSON for a reader; it parses again if that needs more digits."""
         depth = self.nesting_max
 
         def read_json(text: bytes) -> object:

@@ -1,4 +1,4 @@
-"""What turns parsed JSON into what a message's constructor takes, one function per message type.
+"""Turns parsed JSON into arguments of a message's constructor, a function per message type.
 
 The constructors of protobuf's C implementation take a whole tree of dicts and lists, skip None, and
 are several times faster than setting field by field: so a reader makes that tree, and the message
@@ -33,7 +33,7 @@ SIMPLE: Mapping[int, ValueReader] = {
 
 
 class _DecoderBatch(NamedTuple):
-    """What is compiled under one lock; published whole, or dropped."""
+    """Readers compiled under one lock; published whole, or dropped."""
 
     readers: dict[Descriptor, ValueReader]
     waiting: list[tuple[Descriptor, ObjectReader, dict[str, FieldReader]]]
@@ -52,7 +52,7 @@ class DecoderCompiler:
         self._lock = threading.Lock()
 
     def message(self, descriptor: Descriptor) -> ValueReader:
-        """A reader of JSON values; what it returns goes through `wellknown.message_of`."""
+        """Returns a reader of JSON values; its results go through `wellknown.message_of`."""
         read = self._done.get(descriptor)
         if read is None:
             with self._lock:
@@ -84,7 +84,7 @@ class DecoderCompiler:
         self._done.update(batch.readers)
 
     def _reader(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader:
-        """The reader of a type; a new one is compiled when its batch is published."""
+        """Returns the reader of a type; a new one is compiled when its batch is published."""
         done = self._done.get(descriptor) or batch.readers.get(descriptor)
         if done is not None:
             return done
@@ -149,13 +149,13 @@ def descriptor_of(message_type: type[Message]) -> Descriptor:
 
 
 def map_entry(field: FieldDescriptor) -> Descriptor | None:
-    """The message behind a map's entries, of fields `key` and `value`; None when it is no map."""
+    """Returns the message of a map's entries, with fields `key` and `value`; None if no map."""
     entry = field.message_type
     return entry if entry is not None and entry.GetOptions().map_entry else None
 
 
 def reaches_floats(descriptor: Descriptor) -> bool:
-    """Whether JSON for this type may hold a float field, for which -0 is not 0."""
+    """True if JSON for this type may hold a float field, for which -0 is not 0."""
     return any(
         held.full_name == wellknown.ANY
         or held.is_extendable
@@ -165,7 +165,7 @@ def reaches_floats(descriptor: Descriptor) -> bool:
 
 
 def reaches_required(descriptor: Descriptor) -> bool:
-    """Whether a message of this type may lack a required field."""
+    """True if a message of this type may lack a required field."""
     return any(
         held.is_extendable or any(field.is_required for field in held.fields)
         for held in reached(descriptor)

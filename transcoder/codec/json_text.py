@@ -1,4 +1,4 @@
-"""JSON text, parsed whole or refused.
+"""Parses JSON text whole, or refuses it.
 
 Follows RFC 8259, by orjson, which refuses what it must: lone surrogates, NaN, a byte order mark,
 control characters, text after the document, invalid UTF-8, numbers beyond a double, deep nesting.
@@ -25,7 +25,7 @@ _JSON_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]')
 
 
 def parse(text: bytes, *, has_floats: bool) -> object:
-    """The document as dicts, lists and scalars.
+    """Returns the document as dicts, lists and scalars.
 
     Args:
         text: as received.
@@ -52,7 +52,7 @@ def parse(text: bytes, *, has_floats: bool) -> object:
 
 
 def parse_exactly(text: bytes) -> object:
-    """The document once more, each float and each -0 with its text; only what `parse` accepted."""
+    """Returns a document that `parse` accepted, each float and each -0 with its text."""
     try:
         tree: object = json.loads(text, parse_float=ExactFloat, parse_int=_exact_int)
     except RecursionError:
@@ -79,7 +79,7 @@ def _syntax_error(text: bytes, exc: orjson.JSONDecodeError) -> Fault:
 
 
 def _refuse_duplicates(text: bytes, written: bytes) -> None:
-    """Compare the members in the text with those that orjson kept, and wrote again.
+    """Compares the members in the text with those that orjson kept, and wrote again.
 
     Every member has one colon outside strings, and strings have the same colons before and after;
     so fewer colons in what was written is a member dropped. Only a colon that the text spells as an
@@ -95,7 +95,7 @@ def _refuse_duplicates(text: bytes, written: bytes) -> None:
 
 
 def _first_duplicate(text: bytes) -> list[str]:
-    """The path of the first name that its object holds already; empty when there is none."""
+    """Returns the path of the first name that its object has already; empty if there is none."""
     objects: list[set[str]] = []
     path: list[str] = []
     string = b""

@@ -1,4 +1,4 @@
-"""JSON objects as what the constructors of ordinary messages take.
+"""Reads JSON objects as arguments of the constructors of ordinary messages.
 
 An object that has most of its type's fields is read by generated source, a line a field, with the
 checks of numbers in it: the loop over members takes half as long again. What that leaves, and all
@@ -20,7 +20,7 @@ from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
 FieldReader = tuple[str, type | None, ValueReader, bool]
-"""How one field is read: its name in the proto; the class whose instances are values as they are,
+"""The reading of one field: its name in the proto; the class whose instances are values already,
 None where all are to be read; the reader of all other values; and whether null is read, and not
 taken as the field's absence. So it is for a list of Values too, which then refuses it, as
 protobuf's own parsers do. A plain tuple: a named one takes three times as long to unpack.
@@ -39,7 +39,7 @@ class ObjectReader:
     def __init__(
         self, descriptor: Descriptor, fields: Mapping[str, FieldReader], *, is_strict: bool
     ) -> None:
-        """Take the readers of its fields, by both names, which may be filled in later.
+        """Takes the readers of its fields, by both names; they may be filled in later.
 
         Args:
             descriptor: the message type.
@@ -83,7 +83,7 @@ class ObjectReader:
         self._read_known = readers["read_known"]  # type: ignore[assignment]  # made by the line before
 
     def read(self, value: object, depth: int) -> object:
-        """What the message's constructor takes; raises Fault."""
+        """Returns the arguments of the message's constructor; raises Fault."""
         if type(value) is not dict:
             raise expected("an object", value)
         if depth < 1:
@@ -106,7 +106,7 @@ class ObjectReader:
     def _read_rest(
         self, members: Mapping[str, object], values: dict[str, object], depth: int
     ) -> None:
-        """Read what is not read yet: all, or nulls, proto names, extensions; and find unknowns."""
+        """Reads the rest: all, or nulls, proto names and extensions; finds unknown members."""
         fields = self._fields
         name = ""
         unknown: str | None = None
@@ -130,7 +130,7 @@ class ObjectReader:
             _refuse_two_names(self._aliases, members)
 
     def _first_unread(self, members: Mapping[str, object], values: Mapping[str, object]) -> str:
-        """The member at fault: they are read in the order of the fields."""
+        """Returns the member at fault: they are read in the order of the fields."""
         return next(
             name
             for name, field in self._by_json_name.items()
@@ -139,11 +139,11 @@ class ObjectReader:
 
 
 def _read_none(get: _Get, values: dict[str, object], below: int) -> None:
-    """Before it is compiled."""
+    """Stands in until the reader is compiled."""
 
 
 def _expression(field: FieldDescriptor) -> str:
-    """Source that reads a field's value `v`, which is not null."""
+    """Returns source that reads a field's value `v`, which is not null."""
     read = f"read_{field.number}(v, below)"
     if field.is_repeated:
         return read

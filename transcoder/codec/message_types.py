@@ -1,4 +1,4 @@
-"""Message types without recursion: those that a type reaches, and the Python class of one.
+"""Finds the message types that a type reaches, without recursion, and their classes.
 
 Rule: types nest without limit, so nothing here recurses by them.
 """

@@ -1,4 +1,4 @@
-"""Scalar values as ProtoJSON writes them, and as the constructors of messages take them.
+"""Reads and writes scalar values as ProtoJSON has them.
 
 Follows protobuf.dev, "ProtoJSON Format": 64-bit integers are strings, either form of base64 is
 read, a number may stand in quotes, NaN and the infinities are words.
@@ -68,7 +68,7 @@ class Fault(Exception):
         self.path: list[str] = []
 
     def text(self, root: str) -> str:
-        """The problem behind its path; behind `root` where it is the whole value's."""
+        """Returns the problem behind its path; behind `root` if it is the whole value's."""
         steps: list[str] = []
         left = PATH_SHOWN_CHARS
         for step in self.path:
@@ -106,7 +106,7 @@ def out_of_range(kind: str, value: object) -> Fault:
 
 
 def is_digits(text: str) -> bool:
-    """Whether the text is ASCII digits, one at least; int() and isdigit() take others too."""
+    """True if the text is ASCII digits, one at least; int() and isdigit() take others too."""
     return text.isascii() and text.isdigit()
 
 
@@ -115,7 +115,7 @@ def too_deep() -> Fault:
 
 
 def quoted(value: object) -> str:
-    """A JSON value as an error message shows it."""
+    """Returns a JSON value as an error message shows it."""
     if isinstance(value, str):
         return shown(value)
     if value is None:
@@ -218,7 +218,7 @@ def read_bool(value: object, _: int) -> bool:
 
 
 def read_bool_text(value: object, _: int) -> bool:
-    """A bool where JSON has only text: in a path, a query, and as the key of a map."""
+    """Reads a bool from text: in a path, a query, or the key of a map."""
     if value != "true" and value != "false":
         raise expected("bool", value)
     return value == "true"
@@ -255,7 +255,7 @@ def enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
 
 
 def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> ValueReader:
-    """By name or by number; an open enum takes any number, NullValue takes null too.
+    """Returns a reader by name or number; an open enum takes any number, NullValue null too.
 
     Args:
         enum: whose values are read.
@@ -291,7 +291,7 @@ def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> ValueRead
 
 
 def float_word(number: float) -> str:
-    """What JSON has for NaN and the infinities."""
+    """Returns the word that JSON has for NaN or an infinity."""
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
@@ -300,7 +300,7 @@ def is_minus_zero(number: float) -> bool:
 
 
 def shortest_float(number: float) -> object:
-    """A 32-bit float as JSON: the fewest digits that read back as the same 32 bits."""
+    """Returns a 32-bit float with the fewest digits that read back as the same 32 bits."""
     if abs(number) < 10_000 and (number * 4).is_integer():
         return number  # six digits at most, and 32 bits tell all of those apart
     if not math.isfinite(number):

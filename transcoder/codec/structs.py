@@ -1,4 +1,4 @@
-"""Struct, Value and ListValue: JSON of any shape, as messages.
+"""Reads and writes Struct, Value and ListValue: JSON of any shape, as messages.
 
 Follows google/protobuf/struct.proto. They are read into protobuf's binary form, which its parser
 makes a message of: filling the messages one by one takes nearly twice as long.
@@ -47,7 +47,7 @@ def list_value_json(message: ListValue) -> list[object]:
 
 
 def value_json(message: Value) -> object:
-    """A Value as JSON; one without a kind is null."""
+    """Returns a Value as JSON; one without a kind is null."""
     kind = message.WhichOneof("kind")
     if kind == "string_value":
         return message.string_value
@@ -152,7 +152,7 @@ def _value_wire(value: object, depth: int) -> bytes:
 
 
 def _length_prefix(data: bytes) -> bytes:
-    """The length as a varint."""
+    """Returns the length as a varint."""
     length = len(data)
     if length < 128:
         return _SHORT_LENGTHS[length]

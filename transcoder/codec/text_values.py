@@ -1,4 +1,4 @@
-"""One value of a field as text, as a path or a query holds it.
+"""Reads one value of a field from text, as a path or a query has it.
 
 The text is what ProtoJSON writes between the quotes, or without them: digits, `true` and `false`,
 base64, an enum's name or number, a Timestamp, a Duration, a FieldMask, whose names may also be
@@ -20,7 +20,7 @@ TextReader = Callable[[str, int], object]
 
 
 def text_reader(field: FieldDescriptor, decoders: DecoderCompiler) -> TextReader | None:
-    """A reader of one value (of one element, where the field is repeated).
+    """Returns a reader of one value (of one element, if the field is repeated).
 
     Returns:
         None when the field's type has no text form: messages, Any and the entries of maps.

@@ -1,4 +1,4 @@
-"""What of a message has no JSON form: looked for once writing it has failed.
+"""Finds the part of a message that has no JSON form, once writing it has failed.
 
 Writers do not know where in a message they are, as that would slow down each of them. Here the
 parts of a message are written one by one, and the first one that fails is looked into.

@@ -1,4 +1,4 @@
-"""The JSON forms of Timestamp, Duration, FieldMask and Any; which types have a form of their own.
+"""Reads and writes Timestamp, Duration, FieldMask and Any; lists types with a form of their own.
 
 Struct, Value and ListValue are those of structs.py; wrappers are written as the scalar they hold,
 Empty as a message without fields, by decoder.py and encoder.py. Follows protobuf.dev,
@@ -75,7 +75,7 @@ def _minute_text(minute: int) -> str:
 
 
 def _fraction(nanos: int) -> str:
-    """The point, and 3, 6 or 9 digits."""
+    """Returns the point, and 3, 6 or 9 digits."""
     millis = nanos // 1_000_000
     nanos -= millis * 1_000_000
     if not nanos:
@@ -210,7 +210,7 @@ _Convert = TypeVar("_Convert", ValueReader, ValueWriter)
 
 
 class Resolved(NamedTuple, Generic[_Convert]):
-    """What a type URL stands for, and how its content is read, or written."""
+    """The type that a type URL names, and the function that reads, or writes, its content."""
 
     message_type: type[Message]
     convert: _Convert
@@ -270,7 +270,7 @@ def any_writer(
 
 
 def type_name_of(url: str) -> str:
-    """The full name of the type that a type URL names: what stands behind its last slash."""
+    """Returns the full name of the type that a type URL names, behind its last slash."""
     _, slash, name = url.rpartition("/")
     if not slash or not name:
         raise expected("a type URL such as type.googleapis.com/package.Type", url)
@@ -278,7 +278,7 @@ def type_name_of(url: str) -> str:
 
 
 def message_of(message_type: type[Message], content: object) -> Message:
-    """The message that a reader read: itself, or what its constructor takes."""
+    """Returns the message that a reader read: itself, or made of its arguments."""
     if isinstance(content, dict):
         return message_type(**content)
     return content  # type: ignore[return-value]  # what a reader of messages returns besides dicts

@@ -1,4 +1,4 @@
-"""Accept connections, and pause where no more files may be opened.
+"""Accepts connections, and pauses while no more files may be opened.
 
 The event loops' own way is not used: on EMFILE uvloop closes a spare file to accept and refuse; if
 another thread takes that descriptor, the loop turns without end on a socket that stays readable.

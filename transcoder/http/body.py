@@ -1,4 +1,4 @@
-"""The JSON bodies of requests: received, freed of their content codings, made a message.
+"""Reads the JSON bodies of requests: receives, decodes content codings, makes messages.
 
 Follows RFC 9110 sections 8.3 (Content-Type), 8.4 (Content-Encoding) and 10.1.1 (Expect), and
 RFC 9112 section 6.
@@ -209,7 +209,7 @@ async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | No
 
 
 def invite(request: web.BaseRequest) -> None:
-    """Ask for the body that a client announces."""
+    """Asks for the body that a client announces."""
     expected = request.headers.get(hdrs.EXPECT)
     transport = request.transport
     if (

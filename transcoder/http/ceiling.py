@@ -1,4 +1,4 @@
-"""Memory that the bodies of all connections share, while they are received and read.
+"""Bounds the memory of the bodies of all connections, while they are received and read.
 
 Rule: large bodies leave a part of it to small ones, so that a few callers who send much cannot
 refuse all others.

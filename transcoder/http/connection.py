@@ -1,4 +1,4 @@
-"""What happens to a connection before and between its requests.
+"""Guards a connection before and between its requests.
 
 Builds on aiohttp's low-level server (`web.Server`, `web.RequestHandler`) and adds what that has
 not: a deadline for headers and for readers that stop, a cap on connections, refusals in our own
@@ -49,7 +49,7 @@ LINGER_S: Final = 1.0
 _READ_BUFFER_BYTES: Final = 64 << 10
 """aiohttp stops reading a body at twice this, until the handler takes some."""
 _PROGRESS_BYTES: Final = 64 << 10
-"""What a reader must take of a waiting answer per `Limits.write_timeout_s`."""
+"""Min bytes that a reader takes of a waiting answer per `Limits.write_timeout_s`."""
 _FRAMING_BYTES: Final = 512 << 10
 """Max bytes of a body's framing (sizes and extensions of chunks, trailers); more is 400. Twice what
 may lie here unparsed after one read of the socket, as that is counted, too."""

@@ -1,4 +1,4 @@
-"""Which origins may call from a browser, and the headers that tell the browser so.
+"""Decides which origins may call from a browser, and makes the headers that say so.
 
 Follows the Fetch standard, "CORS protocol", and the Private Network Access draft (one header more
 in a preflight). For every protocol, errors included.
@@ -19,7 +19,7 @@ from transcoder.errors import SchemaError, shown
 
 ANY_ORIGIN: Final = "*"
 PREFLIGHT_MAX_AGE_S: Final = 7200
-"""How long a browser may remember a preflight; Chromium's upper limit."""
+"""Max seconds that a browser remembers a preflight; Chromium's upper limit."""
 
 _ALLOWED_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Always exposed, so that what a page can read does not depend on how its call ended.
@@ -74,7 +74,7 @@ class Cors:
         always: Iterable[str] = (),
         preflight_max_age_s: int = PREFLIGHT_MAX_AGE_S,
     ) -> None:
-        """Check the list.
+        """Checks the list.
 
         Args:
             origins: each as a browser sends it ("https://app.example"), or "*" alone for any;
@@ -130,7 +130,7 @@ class Cors:
         return self.is_enabled and "Access-Control-Request-Method" in headers
 
     def preflight_headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
-        """What the answer to a preflight says besides `response_headers`.
+        """Returns the headers of the answer to a preflight, besides `response_headers`.
 
         Args:
             headers: the request's, looked up by any case.
@@ -159,7 +159,7 @@ class Cors:
     def response_headers(
         self, origin: str | None, sent: Iterable[tuple[str, str]]
     ) -> list[tuple[str, str]]:
-        """What any answer says, a preflight's too.
+        """Returns the headers of any answer, a preflight's too.
 
         Args:
             origin: the request's Origin header.

@@ -1,4 +1,4 @@
-"""Content codings of HTTP bodies: gzip, br and zstd; which a request has, which its answer gets.
+"""Encodes and decodes bodies by gzip, br and zstd; picks the coding of an answer.
 
 Follows RFC 9110 sections 8.4 (Content-Encoding), 12.4.2 (quality values), 12.5.3 (Accept-Encoding)
 and 15.5.16 (415 says what is taken); RFC 1952 (gzip), RFC 7932 (br), RFC 8878 and RFC 9659 (zstd).
@@ -40,7 +40,7 @@ DEFLATE_AT_ONCE_BYTES: Final = 128 << 10
 
 _ALIASES: Final = {"x-gzip": GZIP}  # RFC 9110 section 8.4.1.3
 _ELEMENTS_MAX: Final = 32
-"""Of a list in a header; more is not read. Clients send three or four."""
+"""Max elements of a list in a header; more is not read. Clients send three or four."""
 _ACCEPTED_CODING: Final = re.compile(
     # A coding, or "*", and its weight: 0 to 1 with three decimals at most.
     r"\s*([\w!#$%&'*+.^`|~-]+)\s*(?:;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
@@ -58,7 +58,7 @@ _ZSTD_OPTIONS: Final[dict[int, int]] = {
 
 
 def codings_of(content_encoding: Sequence[str]) -> list[str]:
-    """The codings of a body, in the order in which they were applied.
+    """Returns the codings of a body, in the order in which they were applied.
 
     Args:
         content_encoding: the header, as often as it came.
@@ -77,7 +77,7 @@ def codings_of(content_encoding: Sequence[str]) -> list[str]:
 
 
 def decode_body(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes:
-    """A body without its codings; takes some milliseconds, whatever its length.
+    """Returns a body without its codings; takes some milliseconds, whatever its length.
 
     Raises:
         TranscodeError: RESOURCE_EXHAUSTED (413) when that, or a step to it, is more than
@@ -94,7 +94,7 @@ def decode_body(body: bytes, codings: Sequence[str], *, max_bytes: int) -> bytes
 
 
 def preferred(accept_encoding: Iterable[str]) -> str:
-    """The coding that an answer gets: the client's favourite, of equal ones the best of ours.
+    """Returns the coding of an answer: the client's favourite, of equal ones the best of ours.
 
     What a client says wrong counts as not said. Where it wants no coding of ours and not identity
     either, it gets identity: its call has been made, and may not be made again.
@@ -132,7 +132,7 @@ def deflate(data: bytes, coding: str = GZIP) -> bytes:
 
 
 def inflate(payload: bytes, coding: str = GZIP, *, max_bytes: int) -> bytes:
-    """What the payload was before it was compressed.
+    """Returns the payload as it was before it was compressed.
 
     Raises:
         TooMuchError: that is more than `max_bytes`.

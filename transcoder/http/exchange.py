@@ -1,4 +1,4 @@
-"""One HTTP request and its answer: the object that goes the whole way through a protocol.
+"""Carries one HTTP request and its answer the whole way through a protocol.
 
 A protocol reads an `Exchange` and fills in its answer; where the request came from, aiohttp or an
 ASGI server, is the affair of its subclass.

@@ -1,4 +1,4 @@
-"""HTTP headers to gRPC metadata and back.
+"""Maps HTTP headers to gRPC metadata and back.
 
 Follows grpc/doc/PROTOCOL-HTTP2.md (Custom-Metadata, Timeout) and RFC 9110 section 7.6.1 (hop-by-hop
 fields). What passes and under which name is one table each way, below.
@@ -64,7 +64,7 @@ _TIMEOUT_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6
 
 
 def deadline_of(headers: Mapping[str, str]) -> float | None:
-    """When the caller stops waiting, by `time.monotonic()`; None when it did not say.
+    """Returns `time.monotonic()` at which the caller stops waiting; None if it does not say.
 
     Raises:
         TranscodeError: INVALID_ARGUMENT for a grpc-timeout that is not 1 to 8 digits and a unit.
@@ -87,7 +87,7 @@ class HttpMetadata(CallMetadata):
     def __init__(
         self, headers: MultiMapping[str], *, request_id: str, forward_cookies: bool = False
     ) -> None:
-        """Wrap the headers of one request.
+        """Wraps the headers of one request.
 
         Raises:
             TranscodeError: INVALID_ARGUMENT when a `-bin` header is not base64.
@@ -198,7 +198,7 @@ def fixed_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
-    """Initial metadata as response headers, each under its own name."""
+    """Yields initial metadata as response headers, each under its own name."""
     for key, value in metadata:
         text = _header_value(key, value)
         if text is not None:
@@ -206,13 +206,13 @@ def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tup
 
 
 def trailer_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
-    """Trailing metadata of a unary call as `grpc-trailer-` response headers."""
+    """Yields trailing metadata of a unary call as `grpc-trailer-` response headers."""
     for key, text in initial_headers(metadata):
         yield _TRAILER_PREFIX + key, text
 
 
 def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
-    """The HTTP status of a successful answer: 200, or what `x-http-code` asks for (2xx, 3xx)."""
+    """Returns the HTTP status of a successful answer: 200, or that of `x-http-code` (2xx, 3xx)."""
     for key, value in metadata:
         if key == HTTP_CODE:
             if isinstance(value, str) and re.fullmatch(r"[23][0-9]{2}", value):
@@ -231,7 +231,7 @@ def _header_value(key: str, value: str | bytes) -> str | None:
 
 
 def wire_value(key: str, value: str | bytes) -> str | None:
-    """Metadata as a line of HTTP or of a trailer frame has it; None where gRPC does not allow it.
+    """Returns metadata as a line of HTTP or of a trailer frame has it; None if gRPC forbids it.
 
     That is lower-case ASCII for a key; base64 under a `-bin` key, else printable ASCII.
     """
@@ -244,12 +244,12 @@ def wire_value(key: str, value: str | bytes) -> str | None:
 
 
 def base64_text(value: bytes) -> str:
-    """A binary value as gRPC writes it: base64, unpadded."""
+    """Returns a binary value as gRPC writes it: base64, unpadded."""
     return base64.b64encode(value).decode("ascii").rstrip("=")
 
 
 def log_dropped(what: str, key: str) -> None:
-    """Log once what is dropped, and nothing more once a client makes up ever new names."""
+    """Logs once that a key is dropped; nothing after `LOGGED_MAX` keys, as clients choose them."""
     if _log_once.cache_info().currsize < LOGGED_MAX:
         _log_once(what, key)
 

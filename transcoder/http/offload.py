@@ -1,4 +1,4 @@
-"""Work that would hold the event loop: large bodies, decoded, encoded, inflated and deflated.
+"""Does work that would hold the event loop: decodes, encodes and (de)compresses large bodies.
 
 Rule 1: one thread. Python runs one thread at once, so that more of them end no earlier: they only
 have the loop wait longer for its turn, and hold more memory (R18).

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 EVERY_S: Final = 60.0
 ORIGINS_MAX: Final = 100
 _CHARS_MAX: Final = 300
-"""Of an origin that is remembered: a scheme, a host name of 253 and a port."""
+"""Max characters of an origin that is remembered: a scheme, a host name of 253 and a port."""
 
 
 class RefusedPages:
@@ -23,7 +23,7 @@ class RefusedPages:
         self._logged: dict[str, float] = {}  # when, by origin; the oldest first
 
     def add(self, origin: str) -> None:
-        """Log an origin as browsers send it, unless it or too many were logged in this minute."""
+        """Logs an origin as browsers send it, unless it or too many were logged in this minute."""
         now = time.monotonic()
         logged, origin = self._logged, origin[:_CHARS_MAX]
         while logged and now - next(iter(logged.values())) >= EVERY_S:

@@ -1,4 +1,4 @@
-"""An HTTP answer: compressed if it is large, written in one piece if it is small.
+"""Writes HTTP answers: compressed if large, in one piece if small.
 
 `aiohttp.web.Response` spends a third of a short request on choices that a JSON answer does not
 have: compression, chunking, cookies, payload objects. This one knows its body, so headers and body
@@ -23,9 +23,9 @@ ONE_PIECE_MAX_BYTES: Final = 64 << 10
 """Above this a write may fill the socket's buffer, and the reader's pace counts."""
 
 NO_CONTENT: Final = frozenset({204, 205, 304})
-"""What comes without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
+"""Statuses without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
 _NO_LENGTH: Final = frozenset({204, 304})
-"""And without Content-Length: a 304 would speak of the body that it stands for (8.6)."""
+"""Statuses without Content-Length too: that of a 304 is of the body it stands for (8.6)."""
 
 CLOSE: Final = ("Connection", "close")
 
@@ -39,7 +39,7 @@ _STATUS_LINE: Final = {
 async def compressed(
     body: bytes, headers: CIMultiDictProxy[str], out: HeaderList, offload: Offload
 ) -> bytes:
-    """A large body as its client prefers it.
+    """Returns a large body in the coding that its client prefers.
 
     Args:
         body: the body, as it is.
@@ -69,17 +69,17 @@ class Responses:
         self._always_text = "".join(f"{name}: {value}\r\n" for name, value in always)
 
     def one_piece(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
-        """An answer for our own listener."""
+        """Makes an answer for our own listener."""
         if len(body) > ONE_PIECE_MAX_BYTES:
             return self.buffered(status, headers, body)
         return OnePiece(status, headers, body, self._always_text)
 
     def buffered(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
-        """An answer for an application that has signals and middlewares of its own."""
+        """Makes an answer for an application with signals and middlewares of its own."""
         return web.Response(status=status, headers=[*headers, *self._always], body=body)
 
     def begun(self, status: int, headers: HeaderList) -> web.StreamResponse:
-        """An answer whose body is written as it comes."""
+        """Makes an answer whose body is written as it comes."""
         return web.StreamResponse(status=status, headers=[*headers, *self._always])
 
 
@@ -90,7 +90,7 @@ class OnePiece(web.StreamResponse):
     """
 
     def __init__(self, status: int, headers: HeaderList, body: bytes, more: str) -> None:
-        """Take what is written; `more` are further lines of the head."""
+        """Takes what is written; `more` are further lines of the head."""
         super().__init__(status=status)
         self._header_list = headers
         self._more = more
@@ -120,4 +120,4 @@ class OnePiece(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to write."""
+        """Does nothing: all is written."""

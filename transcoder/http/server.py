@@ -1,4 +1,4 @@
-"""Listen on an address: what is bound, how many connections there is room for, how it ends.
+"""Listens on an address, with room for as many connections as files allow, until it drains.
 
 What happens on a connection is connection.py's.
 """
@@ -20,10 +20,10 @@ from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SPARE_DESCRIPTORS: Final = 128
-"""For all but connections: listeners, the store, logs."""
+"""File descriptors left for all but connections: listeners, the store, logs."""
 _PORT_MAX: Final = 65535
 _LISTEN_ADDRESS: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]*)):(?P<port>[0-9]{1,5})"
@@ -34,9 +34,9 @@ class Listener:
     """One address, and the connections that came in through it."""
 
     def __init__(
-        self, handler: Handler, refuse: Refuse, *, limits: Limits, tasks: Tasks | None = None
+        self, handler: RequestHandler, refuse: Refuse, *, limits: Limits, tasks: Tasks | None = None
     ) -> None:
-        """Prepare to listen.
+        """Prepares to listen.
 
         Args:
             handler: answers a request; it is cancelled when its client leaves.
@@ -51,7 +51,7 @@ class Listener:
         self._socket_file: SocketFile | None = None
 
     async def start(self, address: str) -> str:
-        """Bind and accept.
+        """Binds and accepts.
 
         Args:
             address: "host:port" or "[v6]:port"; without a host every interface, with port 0 a
@@ -83,7 +83,7 @@ class Listener:
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
     async def stop(self) -> None:
-        """Refuse new connections, close idle ones, and let requests in flight end.
+        """Refuses new connections, closes idle ones, and lets requests in flight end.
 
         What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE.
         """

@@ -1,4 +1,4 @@
-"""Unix sockets by path: who may bind one, who may connect, what is left of it.
+"""Binds unix sockets by path, guards them, and removes them.
 
 Follows unix(7), flock(2), and grpc/doc/naming.md for addresses ("unix:path", "unix:///path").
 Rule 1: no file is removed but a socket of this user that nobody listens on. Who replaces one holds
@@ -20,7 +20,7 @@ from transcoder.errors import SchemaError
 
 SCHEME: Final = "unix:"
 SOCKET_PATH_MAX_BYTES: Final = 107
-"""As Linux bounds it; a terminating NUL follows."""
+"""Max bytes of a socket's path on Linux; a terminating NUL follows."""
 UMASK: Final = 0o117
 """While a socket is bound: it gets mode 0660."""
 
@@ -48,13 +48,13 @@ class SocketFile:
     """A socket's place in the file system, which is removed once."""
 
     def __init__(self, path: str) -> None:
-        """Remember the socket that is there now."""
+        """Remembers the socket that is there now."""
         self.path: Final = path
         found = os.lstat(path)
         self._identity = (found.st_dev, found.st_ino)
 
     def remove(self) -> None:
-        """Remove the socket, unless another has taken its place."""
+        """Removes the socket, unless another has taken its place."""
         with contextlib.suppress(OSError):
             found = os.lstat(self.path)
             if (found.st_dev, found.st_ino) == self._identity:
@@ -63,7 +63,7 @@ class SocketFile:
 
 @contextlib.contextmanager
 def cleared(path: str) -> Iterator[None]:
-    """Keep a path free until somebody listens there, which is to happen meanwhile.
+    """Keeps a path free until somebody listens there, which is to happen meanwhile.
 
     Raises:
         OSError: somebody listens there, or something is there that is no socket of this user; or

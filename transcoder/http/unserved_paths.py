@@ -40,7 +40,7 @@ class UnservedPaths:
         self._beginnings: dict[str, None] = {}
 
     def add(self, prefix: str, template: PathTemplate) -> None:
-        """Add a route by its prefix; without one, by the first segment of its template."""
+        """Adds a route by its prefix; without one, by the first segment of its template."""
         if prefix:
             self._mounts[prefix] = None
         first = template.segments[0] if template.segments else None

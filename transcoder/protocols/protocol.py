@@ -1,4 +1,4 @@
-"""The seam between HTTP and the protocols that calls arrive in.
+"""Declares the seam between HTTP and the protocols that calls arrive in.
 
 A protocol turns an `Exchange` into a `Call`, has the backend run it, and makes the answer. The
 dispatcher asks each whether a request is in it; all else of HTTP is the dispatcher's.
@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from transcoder.errors import TranscodeError
 from transcoder.http.exchange import Exchange
 
-Answer: TypeAlias = tuple[int, bytes]
+WholeAnswer: TypeAlias = tuple[int, bytes]
 """The HTTP status and the body of an answer in one piece; its headers are the exchange's."""
 
 ExchangeT = TypeVar("ExchangeT", bound=Exchange, contravariant=True)
@@ -29,7 +29,7 @@ class WireProtocol(Protocol[ExchangeT]):
         """True if a request with this Content-Type is in the protocol."""
         ...
 
-    async def answer(self, exchange: ExchangeT) -> Answer | None:
+    async def answer(self, exchange: ExchangeT) -> WholeAnswer | None:
         """Answers a request; None if the answer was written in pieces.
 
         Raises:
@@ -37,10 +37,10 @@ class WireProtocol(Protocol[ExchangeT]):
         """
         ...
 
-    def refusal(self, exchange: ExchangeT, error: TranscodeError) -> Answer:
+    def refusal(self, exchange: ExchangeT, error: TranscodeError) -> WholeAnswer:
         """Makes the answer to a request that is no call."""
         ...
 
-    def failure(self, exchange: ExchangeT, error: TranscodeError) -> Answer:
+    def failure(self, exchange: ExchangeT, error: TranscodeError) -> WholeAnswer:
         """Makes the answer to a request that failed through a fault of ours."""
         ...

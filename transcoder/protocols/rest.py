@@ -32,13 +32,13 @@ from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT, HeaderList
-from transcoder.protocols.protocol import Answer
+from transcoder.protocols.protocol import WholeAnswer
 from transcoder.registry import Registry, Route
 from transcoder.routing.router import RouteMatch
 
 logger = logging.getLogger(__name__)
 
-Unrouted = Callable[[HttpExchange, TranscodeError], Answer]
+AnswerUnrouted = Callable[[HttpExchange, TranscodeError], WholeAnswer]
 """Answers a request that no route serves, or raises."""
 
 
@@ -98,7 +98,7 @@ class Rest:
         cors: Cors,
         offload: Offload,
         inline_max_bytes: int,
-        unrouted: Unrouted,
+        unrouted: AnswerUnrouted,
     ) -> None:
         """Serves what is registered; what is added later is served too.
 
@@ -124,7 +124,7 @@ class Rest:
     def takes(self, content_type: str) -> bool:
         return True
 
-    async def answer(self, exchange: HttpExchange) -> Answer:
+    async def answer(self, exchange: HttpExchange) -> WholeAnswer:
         if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):
             # Also where a route takes every method: it is not the service that a browser asks.
             exchange.answer_headers += self._cors.preflight_headers(exchange.headers)
@@ -176,13 +176,13 @@ class Rest:
         type(copy).CopyFrom(copy, response)
         return await self._offload.answer(route.encode, copy)
 
-    def refusal(self, exchange: HttpExchange, error: TranscodeError) -> Answer:
+    def refusal(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         return self.error_answer(error, exchange.answer_headers)
 
-    def failure(self, exchange: HttpExchange, error: TranscodeError) -> Answer:
+    def failure(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         return self.error_answer(error, exchange.answer_headers)
 
-    def error_answer(self, error: TranscodeError, out: HeaderList) -> Answer:
+    def error_answer(self, error: TranscodeError, out: HeaderList) -> WholeAnswer:
         """Makes a google.rpc.Status of an error, and adds its headers to the answer's."""
         out += error.headers
         out.append(("Content-Type", JSON_TYPE))

@@ -13,7 +13,7 @@ from transcoder.errors import TranscodeError, shown, unsupported_media_type, wro
 from transcoder.http.body import JSON_TYPE
 from transcoder.http.exchange import Exchange
 from transcoder.http.unserved_paths import HTML, UnservedPaths, asks_for_page
-from transcoder.protocols.protocol import Answer
+from transcoder.protocols.protocol import WholeAnswer
 
 _READINESS: Final = "/readyz"
 _HEALTH_PATHS: Final = frozenset({"/healthz", _READINESS})
@@ -46,7 +46,7 @@ class Unrouted:
         self.unserved: Final = unserved
         self._methods = methods
 
-    def answer(self, exchange: Exchange, error: TranscodeError) -> Answer:
+    def answer(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
         """Answers a request, or raises why it cannot be.
 
         Args:

@@ -1,4 +1,4 @@
-"""Find the HTTP rules of a method.
+"""Finds the HTTP rules of a method.
 
 Follows google/api/http.proto, "gRPC Transcoding". A service configuration's rule for a method
 stands instead of its annotation (service_config.py); a method without either is served at
@@ -31,7 +31,7 @@ class HttpRule:
     origin: str
     """Whose rule it is, for errors: the method, behind the configuration that has the rule."""
     verb: str
-    """As on the request line; "*" for any."""
+    """The HTTP method, as on the request line; "*" for any."""
     template: PathTemplate
     body: str
     """"" for none, "*" for the whole message, or a field of the request."""
@@ -42,12 +42,12 @@ class HttpRule:
 
     @property
     def where(self) -> str:
-        """The rule, as errors name it."""
+        """Returns the rule as errors name it."""
         return f"{self.origin}: {self.verb} {self.template.text}"
 
 
 def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> tuple[HttpRule, ...]:
-    """The rule of a method and its additional bindings, or the default one.
+    """Returns the rule of a method and its additional bindings, or the default one.
 
     Raises:
         SchemaError: names the method and what is wrong with its rule.
@@ -66,7 +66,7 @@ def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> t
 
 
 def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
-    """Parsed again: read before annotations_pb2 was imported, the annotation is unknown in them."""
+    """Parses options again: read before annotations_pb2 was imported, they miss the annotation."""
     try:
         return descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
     except DecodeError as exc:

@@ -1,4 +1,4 @@
-"""Match a request's method and path against path templates.
+"""Matches a request's method and path against path templates.
 
 Follows google/api/http.proto, "Path template syntax". Literal beats `*` beats `**` at each
 segment, and what fails further on is tried again with the next best, across HTTP methods: a path
@@ -29,7 +29,7 @@ from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, S
 T = TypeVar("T")
 
 _Key = tuple[tuple[Segment, ...], str, str]
-"""What no two routes share: segments, the template's verb, the HTTP method."""
+"""The key of a route: segments, the template's verb, the HTTP method."""
 
 _ANY: Final = "*"
 _SLASH: Final = re.compile(r"(%2[Ff])")
@@ -51,11 +51,11 @@ class NewRoute(Generic[T]):
     """The HTTP method; "*" for any."""
     template: PathTemplate
     target: T
-    """What `match` returns."""
+    """The target that `match` returns."""
     prefix: str
     """Literals before the template: "/management/v1"."""
     origin: str
-    """Who asks for the route, for errors."""
+    """The method or rule that asks for the route, for errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ class _Node(Generic[T]):
         self.literals: dict[str, _Node[T]] = {}
         self.single: _Node[T] | None = None
         self.tails: list[tuple[int, _Node[T]]] = []
-        """What may follow a `**` here: the last so many segments of a path; the shortest first."""
+        """Nodes behind a `**` here, by the number of segments after it; the shortest first."""
         self.leaves: _Leaves[T] = {}
 
     def tail(self, length: int) -> "_Node[T]":
-        """Where the segments behind a `**` begin, for so many of them."""
+        """Returns the node behind a `**` that so many segments follow."""
         for known, node in self.tails:
             if known == length:
                 return node
@@ -147,7 +147,7 @@ class Router(Generic[T]):
             self._static.setdefault(path, {})[verb] = RouteMatch(new.target, ())
 
     def match(self, verb: str, raw_path: str) -> RouteMatch[T]:
-        """Find the route of a request.
+        """Finds the route of a request.
 
         Args:
             verb: the HTTP method, as received. HEAD is served by routes of GET too.
@@ -181,7 +181,7 @@ class Router(Generic[T]):
     def _match_verb(
         self, verb: str, raw: list[str], segments: list[str], allowed: set[str]
     ) -> RouteMatch[T] | None:
-        """Read the end of the path as a verb, for each colon with a verb of some route behind it.
+        """Reads the end of the path as a verb, for each colon with a verb of some route behind it.
 
         The last segment is data otherwise: an id may hold a colon, and "%3A" never begins a verb.
         """
@@ -202,7 +202,7 @@ class Router(Generic[T]):
     def _find(
         self, verb: str, segments: Sequence[str], suffix: str, allowed: set[str]
     ) -> _Route[T] | None:
-        """The most specific route for the method; `allowed` gathers the methods of others."""
+        """Returns the most specific route for the method; `allowed` gathers other methods."""
         count = len(segments)
         node = self._root
         depth = 1

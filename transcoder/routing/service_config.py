@@ -1,4 +1,4 @@
-"""HTTP rules from a service configuration: YAML or JSON, beside the descriptors.
+"""Reads HTTP rules from a service configuration: YAML or JSON, beside the descriptors.
 
 Follows google/api/service.proto (of which `http` is read here and all else is passed over),
 google/api/http.proto, and google/api/documentation.proto for the syntax of a selector: names
@@ -39,7 +39,7 @@ class ConfiguredRule:
     origin: str
     """The file, the rule and its selector, for errors."""
     patterns: tuple[str, ...]
-    """Of its selector."""
+    """The patterns of its selector."""
     rule: http_pb2.HttpRule
 
 
@@ -47,7 +47,7 @@ class ServiceConfig:
     """The HTTP rules of a service configuration."""
 
     def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
-        """Read it.
+        """Reads the file.
 
         Args:
             source: the path of a file; or, as bytes, its text.
@@ -75,12 +75,12 @@ class ServiceConfig:
         }
 
     def rule_of(self, method: str) -> ConfiguredRule | None:
-        """The rule for a method, given by its full name."""
+        """Returns the rule for a method, given by its full name."""
         last = max(self._last.get(pattern, -1) for pattern in _patterns_of(method))
         return self._rules[last] if last >= 0 else None
 
     def require_methods(self, methods: Iterable[str]) -> None:
-        """Refuse selectors that select none of the methods.
+        """Raises SchemaError if a selector selects none of the methods.
 
         Raises:
             SchemaError: names the rule and what it selects.
@@ -179,7 +179,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _patterns_of(method: str) -> Iterator[str]:
-    """The patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
+    """Returns the patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
     yield method
     dot = method.rfind(".")
     while dot >= 0:

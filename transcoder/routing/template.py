@@ -1,4 +1,4 @@
-"""Read path templates: "/v1/{name=shelves/*}/books:search".
+"""Reads path templates: "/v1/{name=shelves/*}/books:search".
 
 Follows google/api/http.proto, "Path template syntax". Wider than its grammar in three places, each
 as grpc-gateway reads it: "/" alone is a template, single segments may follow `**`, and a verb may
@@ -65,7 +65,7 @@ class PathTemplate:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse a template.
+        """Parses a template.
 
         Raises:
             SchemaError: with the template and the column, counted from 1, where it goes wrong.
@@ -85,7 +85,7 @@ class _Parser:
         self._position = 0
 
     def read_template(self) -> str:
-        """Read to the end, and return the verb."""
+        """Reads to the end, and returns the verb."""
         self._expect("/", '"/"')
         self._read_segment()
         while self._take("/"):
@@ -143,7 +143,7 @@ class _Parser:
         self.variables.append(Variable(tuple(field_path), start, end, is_multi, opened_at + 1))
 
     def _read_part(self, whose: str) -> None:
-        """Read one segment of a variable's own template."""
+        """Reads one segment of a variable's own template."""
         if self._peek() == "{":
             self._refuse(f'another variable before the "}}" {whose}')
         if self._peek() == "*":

@@ -12,8 +12,8 @@ from tests.support.connections import reset
 from transcoder.errors import TranscodeError, status_json
 from transcoder.http.connection import LINGER_S
 from transcoder.http.half_closed import CONTINUE, PROBE_S
-from transcoder.http.server import Handler as Answer
 from transcoder.http.server import Listener
+from transcoder.http.server import RequestHandler as Answer
 from transcoder.options import Limits
 
 PATIENCE_S: Final = 10

@@ -14,7 +14,7 @@ from aiohttp import web
 from transcoder.errors import SchemaError, TranscodeError, status_json
 from transcoder.http.body import head_of, read_body
 from transcoder.http.connection import LINGER_S
-from transcoder.http.server import Handler, Listener
+from transcoder.http.server import Listener, RequestHandler
 from transcoder.options import Limits
 
 LIMITS = Limits(drain_timeout_s=5.0)
@@ -66,7 +66,7 @@ class Client:
 class Server:
     """A listener with a handler of the test's."""
 
-    def __init__(self, handler: Handler, limits: Limits) -> None:
+    def __init__(self, handler: RequestHandler, limits: Limits) -> None:
         self.listener = Listener(handler, refuse, limits=limits)
         self.port = 0
         self._clients: list[Client] = []
@@ -111,7 +111,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(body=body)
 
 
-def echo_with(limits: Limits) -> Handler:
+def echo_with(limits: Limits) -> RequestHandler:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return web.Response(body=await read_body(request, limits, None))
@@ -125,7 +125,7 @@ def echo_with(limits: Limits) -> Handler:
 async def serve() -> AsyncIterator[Serve]:
     servers: list[Server] = []
 
-    async def start(handler: Handler = hello, limits: Limits = LIMITS) -> Server:
+    async def start(handler: RequestHandler = hello, limits: Limits = LIMITS) -> Server:
         server = Server(handler, limits)
         await server.start()
         servers.append(server)
@@ -506,7 +506,7 @@ async def test_large_declared_body_is_refused_before_it_is_sent(serve: Serve) ->
 )
 @pytest.mark.parametrize("handler", [pytest.param(echo, id="read"), pytest.param(hello, id="not")])
 async def test_client_that_goes_on_sending_gets_its_answer_and_is_cut(
-    serve: Serve, headers: bytes, piece: bytes, handler: Handler
+    serve: Serve, headers: bytes, piece: bytes, handler: RequestHandler
 ) -> None:
     client = await (await serve(handler)).connect(
         b"POST / HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n\r\n"

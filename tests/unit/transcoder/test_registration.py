@@ -42,50 +42,56 @@ class Unnamed(grpc.GenericRpcHandler):
     ("register", "complaint"),
     [
         pytest.param(
-            lambda door: door.add_registered_method_handlers("no.Such", {"Get": UNARY}),
+            lambda transcoder: transcoder.add_registered_method_handlers("no.Such", {"Get": UNARY}),
             "service 'no.Such' has no descriptor in the pool: "
             "import its generated _pb2 module before registering it",
             id="no descriptor",
         ),
         pytest.param(
-            lambda door: door.add_registered_method_handlers(SERVICE, {"Nope": UNARY}),
+            lambda transcoder: transcoder.add_registered_method_handlers(SERVICE, {"Nope": UNARY}),
             f"service '{SERVICE}' has no method 'Nope' in its descriptor",
             id="handler of no method",
         ),
         pytest.param(
-            lambda door: door.add_registered_method_handlers(SERVICE, {"GetOperation": STREAM}),
+            lambda transcoder: transcoder.add_registered_method_handlers(
+                SERVICE, {"GetOperation": STREAM}
+            ),
             f"/{SERVICE}/GetOperation: its handler is a stream of responses, "
             "its descriptor says unary",
             id="handler that streams its responses",
         ),
         pytest.param(
-            lambda door: door.add_registered_method_handlers(SERVICE, {"GetOperation": UPLOAD}),
+            lambda transcoder: transcoder.add_registered_method_handlers(
+                SERVICE, {"GetOperation": UPLOAD}
+            ),
             f"/{SERVICE}/GetOperation: its handler is a stream of requests, "
             "its descriptor says unary",
             id="handler that streams its requests",
         ),
         pytest.param(
-            lambda door: [
-                door.at(prefix).add_registered_method_handlers(SERVICE, {"GetOperation": handler})
+            lambda transcoder: [
+                transcoder.at(prefix).add_registered_method_handlers(
+                    SERVICE, {"GetOperation": handler}
+                )
                 for prefix, handler in (("/a", UNARY), ("/b", OTHER))
             ],
             f"/{SERVICE}/GetOperation is registered already, with another handler",
             id="a method twice, with two handlers",
         ),
         pytest.param(
-            lambda door: door.add_generic_rpc_handlers((Unnamed(),)),
+            lambda transcoder: transcoder.add_generic_rpc_handlers((Unnamed(),)),
             "Unnamed: expected a handler with a service_name()",
             id="handler without a service",
         ),
         pytest.param(
-            lambda door: door.at("v1").add_registered_method_handlers(
+            lambda transcoder: transcoder.at("v1").add_registered_method_handlers(
                 SERVICE, {"GetOperation": UNARY}
             ),
             "path template 'v1', column 1: expected \"/\", got 'v'",
             id="prefix without a slash",
         ),
         pytest.param(
-            lambda door: door.at("/{a}").add_registered_method_handlers(
+            lambda transcoder: transcoder.at("/{a}").add_registered_method_handlers(
                 SERVICE, {"GetOperation": UNARY}
             ),
             "prefix '/{a}': expected literal segments only, as in '/management/v1'",

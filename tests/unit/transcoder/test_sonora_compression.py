@@ -1,4 +1,4 @@
-"""Compressed messages through the door as an ASGI server calls it."""
+"""Compressed messages over gRPC-Web as an ASGI server calls it."""
 
 import base64
 import gzip

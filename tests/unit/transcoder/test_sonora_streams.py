@@ -1,4 +1,4 @@
-"""Streams, and text mode, through the door as an ASGI server calls it."""
+"""Streams, and text mode, over gRPC-Web as an ASGI server calls it."""
 
 import asyncio
 

@@ -15,7 +15,7 @@ from transcoder.http import encodings
 from transcoder.http.encodings import GZIP, IDENTITY, TooMuchError, UnreadableError
 
 GRPC_ACCEPT_ENCODING: Final = f"{IDENTITY},{GZIP}"
-"""What grpc-accept-encoding says here."""
+"""The value of grpc-accept-encoding that is sent."""
 
 INFLATE_AT_ONCE_BYTES: Final = 1 << 10
 """This much gives a megabyte at most, as deflate's ratio ends at 1032: 5 ms."""

@@ -1,4 +1,4 @@
-"""gRPC-Web framing: bytes in, messages out; a response message or a failure in, bytes out.
+"""Reads and writes gRPC-Web frames: bytes to messages, messages and failures to bytes.
 
 Follows grpc/doc/PROTOCOL-WEB.md (frames, the trailer frame), grpc/doc/PROTOCOL-HTTP2.md (Timeout,
 Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md, which gives the code for each way a
@@ -43,7 +43,7 @@ _RUN: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 
 class Mode(enum.Enum):
-    """How frames travel in a body.
+    """The form of frames in a body.
 
     Attributes:
         content_type: of an answer; it names the codec, so that a client need not guess it.
@@ -56,7 +56,7 @@ class Mode(enum.Enum):
         self.content_type = content_type
 
     def encoded(self, frame: bytes) -> bytes:
-        """One frame as it is sent; in text mode each is base64 of its own, with its padding."""
+        """Returns a frame as it is sent; in text mode each is base64 of its own, with padding."""
         return frame if self is Mode.BINARY else base64.b64encode(frame)
 
 
@@ -69,7 +69,7 @@ _MODES: Final = {
 
 
 def mode_of(content_type: str | None) -> Mode | None:
-    """The mode that a content type names; None when it is not gRPC-Web with protobuf messages."""
+    """Returns the mode that a content type names; None if it is not gRPC-Web with protobuf."""
     if content_type is None:
         return None
     mode = _MODES.get(content_type)
@@ -79,7 +79,7 @@ def mode_of(content_type: str | None) -> Mode | None:
 
 
 def answer_mode(asked: Mode, accept: str | None) -> Mode:
-    """The mode of an answer: the first that Accept names, else the request's own."""
+    """Returns the mode of an answer: the first that Accept names, else the request's own."""
     if accept is None or accept == "*/*":
         return asked
     named = filter(None, map(mode_of, accept.split(",")))
@@ -100,7 +100,7 @@ class Base64Reader:
         self._is_broken = False
 
     def feed(self, data: bytes) -> bytes:
-        """Give what came whole; nothing any more after something that is not base64."""
+        """Returns the bytes of whole groups; nothing more once the text was not base64."""
         if self._is_broken:
             return b""
         text = self._rest + data if self._rest else data
@@ -118,7 +118,7 @@ class Base64Reader:
         return b"".join(decoded)
 
     def check(self) -> None:
-        """Say whether all that came can be base64.
+        """Checks that all that came can be base64.
 
         Raises:
             TranscodeError: INTERNAL when it cannot.
@@ -128,7 +128,7 @@ class Base64Reader:
             raise _broken(f"expected base64, got {shown(came)}")
 
     def finish(self) -> None:
-        """Say that the body is over.
+        """Ends the body.
 
         Raises:
             TranscodeError: INTERNAL when it ends inside a group of four characters.
@@ -156,7 +156,7 @@ class MessageFrameReader:
     __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
 
     def __init__(self, *, message_max_bytes: int, encoding: str = IDENTITY) -> None:
-        """Expect the first frame.
+        """Expects the first frame.
 
         Args:
             message_max_bytes: a frame that announces more is refused before its payload is read.
@@ -170,14 +170,14 @@ class MessageFrameReader:
 
     @property
     def is_between_frames(self) -> bool:
-        """Whether all that was fed has been taken."""
+        """True if all that was fed has been taken."""
         return self._size is None and not self._buffer
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
     def next_frame(self) -> Frame | None:
-        """The next whole message; None until more has been fed.
+        """Returns the next whole message; None until more has been fed.
 
         Raises:
             TranscodeError: the frame is not one that a client may send.
@@ -202,7 +202,7 @@ class MessageFrameReader:
         return frame
 
     def finish(self) -> None:
-        """Say that the body is over.
+        """Ends the body.
 
         Raises:
             TranscodeError: INTERNAL when it ends inside a frame.
@@ -236,7 +236,7 @@ class UnaryReader:
         self._frame: Frame | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body.
+        """Takes the next piece of the body.
 
         Raises:
             TranscodeError: it cannot become a body of exactly one message.
@@ -252,7 +252,7 @@ class UnaryReader:
             text.check()
 
     def finish(self) -> Frame:
-        """The message, once the body is over.
+        """Ends the body, and returns its message.
 
         Raises:
             TranscodeError: there is none, or not all of it came.
@@ -266,7 +266,7 @@ class UnaryReader:
 
 
 def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
-    """The message of a whole body that is a single frame, as it is; None for any other body.
+    """Returns the message of a whole body that is one plain frame; None for any other body.
 
     So are nearly all unary requests, and none of them needs the readers above.
     """
@@ -299,7 +299,7 @@ def trailer_frame(
     details: bytes = b"",
     metadata: Iterable[tuple[str, str | bytes]] = (),
 ) -> bytes:
-    """The last frame of an answer: how the call ended, and its trailing metadata.
+    """Returns the last frame of an answer: the call's status, and its trailing metadata.
 
     Metadata that gRPC does not allow is left out and logged: a key that is not lower-case ASCII or
     begins with "grpc-", a value that is neither printable ASCII nor under a `-bin` key.

@@ -41,7 +41,7 @@ from transcoder.protocols.grpcweb.framing import (
     trailer_frame,
 )
 from transcoder.protocols.grpcweb.request import RequestReader
-from transcoder.protocols.protocol import Answer
+from transcoder.protocols.protocol import WholeAnswer
 from transcoder.registry import Route
 from transcoder.routing.router import Router
 
@@ -96,7 +96,7 @@ class GrpcWeb:
     def takes(self, content_type: str) -> bool:
         return content_type[: len(CONTENT_TYPE)].lower() == CONTENT_TYPE
 
-    async def answer(self, exchange: Exchange) -> Answer | None:
+    async def answer(self, exchange: Exchange) -> WholeAnswer | None:
         path, override = exchange.path, None
         if self._router is not None and path not in self._methods:
             try:
@@ -144,14 +144,14 @@ class GrpcWeb:
             out += initial_headers(call.initial_metadata)
         return 200, body
 
-    def failure(self, exchange: Exchange, error: TranscodeError) -> Answer:
+    def failure(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
         asked = mode_of(exchange.headers.get("Content-Type")) or Mode.BINARY
         mode = answer_mode(asked, exchange.headers.get("Accept"))
         exchange.answer_headers += (("Content-Type", mode.content_type), *error.headers)
         frame = trailer_frame(error.code, error.message, details=error.details)
         return 200, mode.encoded(frame)
 
-    def refusal(self, exchange: Exchange, error: TranscodeError) -> Answer:
+    def refusal(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
         exchange.answer_headers += (("Content-Type", _PLAIN_TEXT), *error.headers)
         return error.http_status, error.message.encode("utf-8", "replace")
 

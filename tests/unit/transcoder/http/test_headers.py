@@ -84,7 +84,7 @@ def test_headers_become_metadata(
         pytest.param("authorization", "Bearer x", id="header"),
         pytest.param("abc", "1", id="prefixed"),
         pytest.param("x-data-bin", b"\x01", id="binary"),
-        pytest.param("x-request-id", "r1", id="request id is the door's"),
+        pytest.param("x-request-id", "r1", id="request id is the answer's"),
         pytest.param("host", None, id="of the connection"),
         pytest.param("cookie", None, id="cookie"),
         pytest.param("x-hop", None, id="named by Connection"),
@@ -232,8 +232,8 @@ def test_a_garbage_timeout_is_refused_by_name(text: str) -> None:
             [("content-length", "3"), ("date", "x"), ("server", "x")], [], id="HTTP's own"
         ),
         pytest.param([("grpc-status", "0")], [], id="gRPC's own"),
-        pytest.param([("x-http-code", "201")], [], id="for the door alone"),
-        pytest.param([("x-request-id", "2")], [], id="sent by the door"),
+        pytest.param([("x-http-code", "201")], [], id="for the protocol alone"),
+        pytest.param([("x-request-id", "2")], [], id="sent by the dispatcher"),
     ],
 )
 def test_response_metadata_becomes_headers(

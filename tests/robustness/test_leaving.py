@@ -23,7 +23,7 @@ async def test_callers_that_leave_leave_nothing_behind(tmp_path: Path) -> None:
     with RealServer(tmp_path / "data", "--no-access-log", "--script-workers", "2") as server:
         action_id = server.ask("POST", ACTIONS, {"name": "f", "script": SCRIPT})["id"]
         server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
-        await until(lambda: "scripts are run" in server.log())
+        await until(lambda: "script workers are ready" in server.log())
         async with Doors(http=server.http, grpc=server.grpc) as doors:
             assert (await Caller(doors, server.token, "").ask(JSON, _lasting(0))).code == 0
         before = await held_at_rest(server.process)

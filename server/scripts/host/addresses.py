@@ -89,7 +89,7 @@ class Policy:
     """Decides by name and by address."""
 
     def __init__(self, *, deny: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
-        """See `AddressList` for what the lists hold."""
+        """Reads both lists, each in the form of `AddressList`."""
         self._deny = AddressList(deny)
         self._allow = AddressList(allow)
 

@@ -1,8 +1,8 @@
 """Declares the context of each trigger as typed structures: keys, types, and values when missing.
 
-A context is a JSON object. What `ctx` has as a method is data in it: `userMetadata` is what
-`ctx.v1.user.getMetadata()` returns, `idTokenClaims` what `ctx.getClaim()` looks into. Scripts see
-keys in the order of the fields here. docs/contexts.md is made from this module.
+A context is a JSON object. Methods of `ctx` are data in it: `ctx.v1.user.getMetadata()` returns
+`userMetadata`, `ctx.getClaim()` reads `idTokenClaims`. Scripts see keys in the order of the fields
+here. docs/contexts.md is made from this module.
 
 Rule: these structures take only the exact form; `context_forms` rewrites the other accepted forms.
 """

@@ -127,7 +127,7 @@ class Transcoder:
             inline_max_bytes=limits.inline_max_bytes,
             unrouted=self._unrouted.answer,
         )
-        web_protocol = grpc_web(
+        self._grpc_web = grpc_web(
             self._backend,
             self._registry.methods,
             limits=limits,
@@ -138,7 +138,7 @@ class Transcoder:
             compress_min_bytes=compressed_min_bytes,
         )
         self._dispatcher = Dispatcher(
-            [web_protocol],
+            [self._grpc_web],
             rest,
             options=ExchangeOptions(
                 cors=cors,
@@ -242,6 +242,11 @@ class Transcoder:
                 await asked.wait()
         finally:
             await self.stop()
+
+    @property
+    def grpc_web(self) -> GrpcWeb:
+        """The protocol that answers gRPC-Web: of `SonoraGrpcWeb`, an ASGI application."""
+        return self._grpc_web
 
     def app(self) -> web.Application:
         """Returns an aiohttp application, to run or to mount in one's own.

@@ -2,6 +2,7 @@ import asyncio
 import time
 from typing import Any
 
+import grpc
 import pytest
 from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
@@ -25,6 +26,7 @@ from tests.support.asgi import (
     serving,
     with_type,
 )
+from transcoder import Transcoder
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, malformed
 from transcoder.http.cors import Cors
@@ -62,6 +64,32 @@ async def test_how_the_body_is_cut_changes_nothing() -> None:
 
 def test_it_is_sonoras_application() -> None:
     assert issubclass(SonoraGrpcWeb, grpcASGI)
+
+
+async def test_a_transcoder_has_it_as_an_application_of_what_is_registered() -> None:
+    async def check(request: Any, context: Any) -> Any:
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        check,
+        health_pb2.HealthCheckRequest.FromString,
+        health_pb2.HealthCheckResponse.SerializeToString,
+    )
+    transcoder = Transcoder(grpc_web=SonoraGrpcWeb)
+    transcoder.add_registered_method_handlers("grpc.health.v1.Health", {"Check": handler})
+    application: Any = transcoder.grpc_web
+    sent: list[AsgiEvent] = []
+
+    async def receive() -> AsgiEvent:
+        return {"type": "http.request", "body": ASKED, "more_body": False}
+
+    async def send(event: AsgiEvent) -> None:
+        sent.append(event)
+
+    headers = [(b"content-type", b"application/grpc-web")]
+    scope: AsgiScope = {"type": "http", "method": "POST", "path": CHECK, "headers": headers}
+    await application(scope, receive, send)
+    assert sent[1] == {"type": "http.response.body", "body": SERVING + OK, "more_body": False}
 
 
 @pytest.mark.parametrize(

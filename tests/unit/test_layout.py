@@ -1,4 +1,4 @@
-"""The pure files import no aiohttp, no asyncio, no grpc.aio."""
+"""Holds where code and tests stand: the pure files, their imports, tests that mirror the code."""
 
 import ast
 import re
@@ -32,6 +32,39 @@ TRANSCODER = sorted(
 )
 DOMAIN = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "server/domain").glob("*.py"))
 IMPURE = ("aiohttp", "asyncio", "grpc.aio")
+
+# Tests of the script side as one program, as a script sees it.
+OF_ALL_SCRIPT_FILES = {
+    "server/scripts/js/test_members.py",
+    "server/scripts/js/test_replaced.py",
+    "server/scripts/js/test_runtime.py",
+}
+UNIT_TESTS = sorted(
+    path.relative_to(ROOT / "tests/unit").as_posix()
+    for package in ("server", "transcoder")
+    for path in (ROOT / "tests/unit" / package).rglob("test_*.py")
+)
+
+
+def is_module(path: Path) -> bool:
+    """True if the path without an ending is a file, or a package that is one file."""
+    if path.is_dir():
+        return [file.name for file in path.glob("*.py")] == ["__init__.py"]
+    return path.with_suffix(".py").is_file() or path.with_suffix(".js").is_file()
+
+
+def module_of(test: str) -> str | None:
+    """Returns the module that a test's file is named after, None if there is none.
+
+    `test_router_differential.py` is about a subject, differential, of the module `router`.
+    """
+    path = ROOT / test
+    words = path.stem.removeprefix("test_").split("_")
+    for count in range(len(words), 0, -1):
+        module = path.parent / "_".join(words[:count])
+        if is_module(module):
+            return module.relative_to(ROOT).as_posix()
+    return None
 
 
 def imported(source: str) -> set[str]:
@@ -106,3 +139,39 @@ def test_the_map_of_what_tests_share_is_complete() -> None:
     folder = ROOT / "tests" / "support"
     named = re.findall(r"`(\w+\.py)`", (folder / "README.md").read_text("utf-8"))
     assert sorted(named) == sorted(path.name for path in folder.glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        pytest.param("transcoder/codec/test_codec.py", "transcoder/codec/codec", id="module"),
+        pytest.param(
+            "transcoder/codec/test_codec_differential.py",
+            "transcoder/codec/codec",
+            id="module and subject",
+        ),
+        pytest.param(
+            "transcoder/http/test_unix_sockets.py",
+            "transcoder/http/unix_sockets",
+            id="module of two words",
+        ),
+        pytest.param("server/scripts/js/test_dates.py", "server/scripts/js/dates", id="script"),
+        pytest.param("server/test_locale.py", "server/locale", id="package of one file"),
+        pytest.param("transcoder/test_codec.py", None, id="package of several files"),
+        pytest.param("transcoder/http/test_codec.py", None, id="module of another folder"),
+        pytest.param("transcoder/gone/test_codec.py", None, id="folder that does not exist"),
+    ],
+)
+def test_a_test_file_is_matched_with_the_module_it_is_named_after(
+    test: str, expected: str | None
+) -> None:
+    assert module_of(test) == expected
+
+
+@pytest.mark.parametrize("test", sorted({*UNIT_TESTS} - OF_ALL_SCRIPT_FILES))
+def test_a_unit_test_stands_where_its_module_does(test: str) -> None:
+    assert module_of(test), f"{test}: expected test_<module>.py or test_<module>_<subject>.py"
+
+
+def test_tests_of_all_script_files_exist() -> None:
+    assert set(UNIT_TESTS) >= OF_ALL_SCRIPT_FILES

@@ -13,7 +13,7 @@ import structlog
 
 from server.clock import Clock, wall_clock
 from server.domain.refusals import Kind, Refusal
-from server.identity.jwks import Key, KeySet, NoKeys
+from server.identity.jwks import IssuerKey, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
 
 INTERVAL_S: Final = 10
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 class Found(NamedTuple):
     """A key, and until when it may be used without asking again (microseconds, as the clock)."""
 
-    key: Key
+    key: IssuerKey
     until: int
 
 

@@ -52,7 +52,7 @@ class NoKeys(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class IssuerKey:
     """A public key.
 
     Attributes:
@@ -68,8 +68,8 @@ class Key:
 class KeySet:
     """Keys, found as a token names them."""
 
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._by_id: dict[str, list[Key]] = defaultdict(list)
+    def __init__(self, keys: Iterable[IssuerKey]) -> None:
+        self._by_id: dict[str, list[IssuerKey]] = defaultdict(list)
         self._all = tuple(keys)
         for key in self._all:
             self._by_id[key.id].append(key)
@@ -77,9 +77,9 @@ class KeySet:
     def __len__(self) -> int:
         return len(self._all)
 
-    def find(self, key_id: str | None, algorithm: str) -> Key | None:
+    def find(self, key_id: str | None, algorithm: str) -> IssuerKey | None:
         """The key of the id; without an id, the only key that it can be."""
-        named: Sequence[Key] = self._all if key_id is None else self._by_id.get(key_id, ())
+        named: Sequence[IssuerKey] = self._all if key_id is None else self._by_id.get(key_id, ())
         fit = [key for key in named if algorithm in key.algorithms]
         return fit[0] if len(fit) == 1 else None
 
@@ -123,7 +123,7 @@ def read(document: bytes) -> KeySet:
     return keys
 
 
-def _key(raw: msgspec.Raw) -> Key | None:
+def _key(raw: msgspec.Raw) -> IssuerKey | None:
     try:
         jwk = _decode_jwk(raw)
         public, algorithms = _public(jwk)
@@ -133,7 +133,7 @@ def _key(raw: msgspec.Raw) -> Key | None:
         algorithms &= {jwk.alg}
     if jwk.use != "sig" or "verify" not in jwk.key_ops or not algorithms:
         return None
-    return Key(jwk.kid, public, algorithms)
+    return IssuerKey(jwk.kid, public, algorithms)
 
 
 def _public(jwk: _Jwk) -> tuple[PublicKey, frozenset[str]]:

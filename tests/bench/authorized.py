@@ -14,7 +14,7 @@ from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import Found
-from server.identity.jwks import Key
+from server.identity.jwks import IssuerKey
 from server.identity.jwts import Jwts
 from server.identity.tokens import new_secret
 from server.rpc.call_info import CallInfo
@@ -52,7 +52,9 @@ class _Accounts(NamedAnswers):
 
 class _Keys:
     def __init__(self, signer: Signer) -> None:
-        self._key = Key(signer.key_id, signer.private.public_key(), frozenset({signer.algorithm}))
+        self._key = IssuerKey(
+            signer.key_id, signer.private.public_key(), frozenset({signer.algorithm})
+        )
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None:
         return Found(self._key, time.time_ns() // 1000 + 3_600_000_000)

@@ -16,15 +16,15 @@ from server.identity.issuer_keys import (
     Found,
     IssuerKeys,
 )
-from server.identity.jwks import Key, KeySet, NoKeys
+from server.identity.jwks import IssuerKey, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
 from tests.support.issuer import Signer
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 
-OLD = Key("old", Signer("EdDSA", "old").private.public_key(), frozenset({"EdDSA"}))
-NEW = Key("new", Signer("EdDSA", "new").private.public_key(), frozenset({"EdDSA"}))
+OLD = IssuerKey("old", Signer("EdDSA", "old").private.public_key(), frozenset({"EdDSA"}))
+NEW = IssuerKey("new", Signer("EdDSA", "new").private.public_key(), frozenset({"EdDSA"}))
 
 
 class Issuer:

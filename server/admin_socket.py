@@ -1,9 +1,9 @@
-"""AdminService on a unix socket in the data folder: for commands, while a server holds the store.
+"""Serves AdminService on a unix socket in the data folder, for commands on this machine.
 
 Follows grpc/doc/naming.md for the address. `GrpcServer` has the limits and the drain.
 
-Rule: who can open the socket may do everything, without a token; it has mode 0600, in a folder of
-its owner's. What goes wrong in storage is told, as its caller is the operator.
+Rule: a process that can open the socket may do everything, without a token; it has mode 0600, in a
+folder of its owner. Storage errors are answered in full, as the caller is the operator.
 """
 
 import os
@@ -32,10 +32,10 @@ PATH_MAX_BYTES: Final = 100
 """Max bytes of the path: a unix socket may have 108 on Linux, 104 elsewhere, its NUL included."""
 
 CALLS_MAX: Final = 100
-"""Calls in flight; more are refused."""
+"""Max calls in flight; more are refused."""
 
 CONNECTIONS_MAX: Final = 48
-"""Open connections; a command has one."""
+"""Max open connections; a command has one."""
 
 DRAIN_S: Final = 10.0
 """Seconds for calls in flight to end when the server stops."""
@@ -46,10 +46,10 @@ log = structlog.get_logger()
 
 
 class AdminSocket:
-    """The server's end."""
+    """Listens on the socket."""
 
     def __init__(self, folder: Path) -> None:
-        """Choose a path in the data folder, or in a private one where that path is too long."""
+        """Chooses a path in the data folder, or in a private one if that path is too long."""
         self._temporary: SocketFolder | None = None
         path = _path_in(folder.absolute())
         if len(os.fsencode(path)) > PATH_MAX_BYTES:
@@ -61,10 +61,10 @@ class AdminSocket:
     async def start(
         self, service: AdminServiceServicer, *, failures: CallFailures, access_log: bool = True
     ) -> None:
-        """Listen.
+        """Listens.
 
         Raises:
-            UnsafeFile: what is at its path is no socket of ours.
+            UnsafeFile: another file is at its path.
             OSError: it cannot be bound.
         """
         _clear(self.path)
@@ -81,7 +81,7 @@ class AdminSocket:
         await server.start(f"unix:{self.path}", socket_umask=_UMASK)
 
     async def close(self) -> None:
-        """Finish the calls under way, and leave nothing behind."""
+        """Finishes calls in flight, and removes the socket."""
         if self._server is not None:
             server, self._server = self._server, None
             # First, so that commands wait for who has the folder next.
@@ -93,7 +93,7 @@ class AdminSocket:
 
 
 class Operators(Gate):
-    """Lets every call pass, as the operator's."""
+    """Admits every call, with the operator as its caller."""
 
     def admit(self, method: str) -> Admit:
         async def admit(call: CallInfo) -> None:
@@ -103,7 +103,7 @@ class Operators(Gate):
 
 
 class StorageFaults(Interceptor):
-    """Tells the operator what is wrong with the storage."""
+    """Answers storage errors with their text."""
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         async def call(request: object, context: Context) -> object:

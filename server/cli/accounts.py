@@ -1,4 +1,4 @@
-"""user, member, token: accounts, also while the service runs on the same data folder."""
+"""Runs user, member and token: accounts, also while the service runs on the data folder."""
 
 import re
 import time
@@ -14,14 +14,14 @@ from server.cli.performing import JSON, created, ended, listed, perform, show, s
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _US: Final = 1_000_000
 _END_AT: Final = 253_402_300_800 * _US
-"""The year 10000, in UTC: no date from then on can be written."""
+"""Microseconds at the year 10000, UTC; later dates cannot be written."""
 
 _ORG: Final = click.option(
     "--org",
     "org_id",
     default="",
     metavar="ID",
-    help="The organisation; not needed if there is one.",
+    help="Organisation; may be left out if there is only one.",
 )
 _ROLES: Final = """
 \b
@@ -36,17 +36,17 @@ Example: python -m server member add 381029384756019283 ORG_OWNER
 _LANGUAGE: Final = click.option(
     "--language",
     metavar="TAG",
-    help='What it prefers to read, as "de" or "pt-BR"; empty for none.',
+    help='Preferred language, as "de" or "pt-BR"; empty for none.',
 )
 _SUBJECT: Final = click.option(
     "--subject",
     metavar="TEXT",
-    help="What the issuer of JWTs calls it (sub); empty for none.",
+    help="Subject (sub) of the user in JWTs of the issuer; empty for none.",
 )
 
 
 def _expiry(_context: click.Context, _option: click.Parameter, text: str) -> int | None:
-    """A moment, as microseconds since the epoch; from now ("90d") or a date and time."""
+    """Parses an expiry to microseconds since the epoch; "90d" counts from now."""
     if text == "never":
         return None
     at = _moment(text)
@@ -70,12 +70,12 @@ def _moment(text: str) -> int | None:
 
 @click.group()
 def user() -> None:
-    """Users: who may have tokens and memberships."""
+    """Manage users, who have tokens and memberships."""
 
 
 @user.command(
     "create",
-    short_help="Make a user.",
+    short_help="Create a user.",
     epilog="Example: python -m server user create deploy-bot",
 )
 @click.argument("name")
@@ -92,7 +92,7 @@ def create_user(
     as_json: bool,
     **flags: object,
 ) -> None:
-    """Make a user called NAME; it may do nothing until it is made a member."""
+    """Create a user called NAME; it has no permission until it is a member."""
     from actions.v1 import admin_pb2 as pb
 
     request = pb.CreateUserRequest(
@@ -105,7 +105,7 @@ def create_user(
     "update", epilog="Example: python -m server user update 381029384756019283 --language de"
 )
 @click.argument("user_id")
-@click.option("--name", metavar="TEXT", help="Another name.")
+@click.option("--name", metavar="TEXT", help="New name.")
 @_LANGUAGE
 @_SUBJECT
 @JSON
@@ -118,7 +118,7 @@ def update_user(
     as_json: bool,
     **flags: object,
 ) -> None:
-    """Change what is given of USER_ID, and leave the rest."""
+    """Change the given fields of USER_ID; the others stay."""
     from actions.v1 import admin_pb2 as pb
 
     if name is None and language is None and subject is None:
@@ -127,12 +127,12 @@ def update_user(
     created(request, as_json, flags)
 
 
-@user.command("remove", short_help="Take a user away, with its memberships and tokens.")
+@user.command("remove", short_help="Remove a user, with its memberships and tokens.")
 @click.argument("user_id")
 @JSON
 @stored
 def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
-    """Take USER_ID away, with its memberships and tokens; what it wrote stays."""
+    """Remove USER_ID, with its memberships and tokens; its actions and flows stay."""
     from actions.v1 import admin_pb2 as pb
 
     with owner_file.noticed(flags, user_id="USER_ID"):
@@ -154,7 +154,7 @@ def list_users(org_id: str, as_json: bool, **flags: object) -> None:
 
 @click.group()
 def member() -> None:
-    """Members: which user has which roles in an organisation."""
+    """Manage members: users with roles in an organisation."""
 
 
 @member.command("add", epilog=_ROLES)
@@ -166,7 +166,7 @@ def member() -> None:
 def add_member(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
-    """Make USER_ID a member with one or more roles."""
+    """Add USER_ID as a member with one or more roles."""
     from actions.v1 import admin_pb2 as pb
 
     request = pb.AddMemberRequest(org_id=org_id, user_id=user_id, roles=roles)
@@ -175,7 +175,7 @@ def add_member(
 
 @member.command(
     "set-roles",
-    short_help="Give a member other roles.",
+    short_help="Replace the roles of a member.",
     epilog=_ROLES.replace("member add", "member set-roles"),
 )
 @click.argument("user_id")
@@ -186,20 +186,20 @@ def add_member(
 def set_roles(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
-    """Give the member USER_ID these roles, instead of those that it has."""
+    """Replace the roles of the member USER_ID."""
     from actions.v1 import admin_pb2 as pb
 
     request = pb.SetMemberRolesRequest(org_id=org_id, user_id=user_id, roles=roles)
     created(request, as_json, flags)
 
 
-@member.command("remove", short_help="Take a membership away.")
+@member.command("remove", short_help="Remove a member.")
 @click.argument("user_id")
 @_ORG
 @JSON
 @stored
 def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
-    """Take USER_ID's membership away; its tokens stay, without rights here."""
+    """Remove the membership of USER_ID; its tokens stay, without permissions here."""
     from actions.v1 import admin_pb2 as pb
 
     perform(pb.RemoveMemberRequest(org_id=org_id, user_id=user_id), flags)
@@ -212,7 +212,7 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
 @JSON
 @stored
 def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
-    """List the memberships of USER_ID in all organisations, or the members of one."""
+    """List the memberships of USER_ID, or the members of an organisation."""
     from actions.v1 import admin_pb2 as pb
 
     columns = ("org_id", "user_id", "user_name", "roles", "created_at")
@@ -222,26 +222,26 @@ def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> N
 
 @click.group()
 def token() -> None:
-    """Personal access tokens: how callers say who they are."""
+    """Manage personal access tokens, by which users call."""
 
 
 @token.command(
     "create", epilog="Example: python -m server token create 381029384756019283 --expires 90d"
 )
 @click.argument("user_id")
-@click.option("--description", default="", metavar="TEXT", help="What it is for.")
+@click.option("--description", default="", metavar="TEXT", help="Purpose of the token.")
 @click.option(
     "--expires",
     "expires_at",
     callback=_expiry,
     default="never",
     metavar="WHEN",
-    help="From now (12h, 90d), or at a time (2030-01-31T12:00:00Z); never, if not given.",
+    help="Expiry: from now (12h, 90d), or a time (2030-01-31T12:00:00Z); never, if not given.",
 )
 @click.option(
     "--write",
     is_flag=True,
-    help="Write it to owner.token in the data folder, which call reads, instead of showing it.",
+    help="Write the token to owner.token in the data folder, which call reads, and do not show it.",
 )
 @JSON
 @stored
@@ -253,7 +253,7 @@ def create_token(
     as_json: bool,
     **flags: object,
 ) -> None:
-    """Make a token for USER_ID. It is shown now and never again."""
+    """Create a token of USER_ID. It is shown only now."""
     from actions.v1 import admin_pb2 as pb
 
     request = pb.CreateTokenRequest(user_id=user_id, description=description)
@@ -269,7 +269,7 @@ def create_token(
 @JSON
 @stored
 def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
-    """List the tokens of USER_ID, or of an organisation; never what a caller would send."""
+    """List the tokens of USER_ID, or of an organisation, without their secrets."""
     from actions.v1 import admin_pb2 as pb
 
     columns = ("id", "user_id", "description", "expires_at", "created_at")
@@ -277,12 +277,12 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
     listed(request, as_json, flags, *columns)
 
 
-@token.command("revoke", short_help="Refuse a token from now on.")
+@token.command("revoke", short_help="Revoke a token.")
 @click.argument("token_id")
 @JSON
 @stored
 def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
-    """Refuse a token from now on; TOKEN_ID is its id, as token list shows it."""
+    """Revoke the token TOKEN_ID, an id that token list shows."""
     from actions.v1 import admin_pb2 as pb
 
     with owner_file.noticed(flags):

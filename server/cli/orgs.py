@@ -1,4 +1,4 @@
-"""org: who owns actions, also while the service runs on the same data folder."""
+"""Runs org: organisations, also while the service runs on the data folder."""
 
 import click
 
@@ -11,7 +11,7 @@ from server.cli.performing import JSON, created, ended, listed, perform, stored
 
 @click.group()
 def org() -> None:
-    """Organisations: who owns actions."""
+    """Manage organisations, which own actions and flows."""
 
 
 @org.command("create", epilog='Example: python -m server org create "Acme Ltd"')
@@ -19,7 +19,7 @@ def org() -> None:
 @JSON
 @stored
 def create_org(name: str, as_json: bool, **flags: object) -> None:
-    """Make an organisation called NAME."""
+    """Create an organisation called NAME."""
     from actions.v1 import admin_pb2 as pb
 
     created(pb.CreateOrgRequest(name=name), as_json, flags)
@@ -31,7 +31,7 @@ def create_org(name: str, as_json: bool, **flags: object) -> None:
 @JSON
 @stored
 def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
-    """Call the organisation ORG_ID NAME from now on."""
+    """Rename the organisation ORG_ID to NAME."""
     from actions.v1 import admin_pb2 as pb
 
     created(pb.RenameOrgRequest(org_id=org_id, name=name), as_json, flags)
@@ -39,33 +39,33 @@ def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
 
 @org.command(
     "remove",
-    short_help="Take an organisation away, with all that belongs to it.",
+    short_help="Remove an organisation, with all that belongs to it.",
     epilog="Example: python -m server org remove 381029384756019283",
 )
 @click.argument("org_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
 @JSON
 @stored
 def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
-    """Take the organisation ORG_ID away, with all that belongs to it, for good.
+    """Remove the organisation ORG_ID, with all that belongs to it, for good.
 
-    Nobody gets in from the first moment on. If this is stopped before all is cleared away, the same
-    command goes on.
+    Its users are refused at once; its data is deleted in steps. If the command is stopped before
+    all is deleted, run it again.
     """
     from actions.v1 import admin_pb2 as pb
 
     (contents,) = perform(pb.GetOrgContentsRequest(org_id=org_id), flags)
     if not yes:
-        _ask_whether_it_may_go(contents)
+        _confirm_removal(contents)
     with noticed(flags, user_id="USER_ID"):
         perform(pb.RemoveOrgRequest(org_id=org_id), flags)
         total, clearing = _count(contents), pb.ClearOrgRequest(org_id=org_id)
         while (left := _count(*perform(clearing, flags))) > 0:
-            click.echo(f"cleared away {max(total - left, 0)} of {total}", err=True)
+            click.echo(f"deleted {max(total - left, 0)} of {total}", err=True)
         ended("removed organisation", org_id, as_json)
 
 
-def _ask_whether_it_may_go(contents: Row) -> None:
+def _confirm_removal(contents: Row) -> None:
     output.record(contents, err=True)
     try:
         may_go = click.confirm("Remove all of this for good?", err=True)
@@ -86,7 +86,8 @@ def _count(contents: Row) -> int:
 def list_orgs(as_json: bool, **flags: object) -> None:
     """List all organisations, in order of creation.
 
-    One that is removed, but not cleared away, is listed last, as removed: org remove goes on.
+    Organisations whose removal is not finished come last, with the state removed; org remove
+    finishes it.
     """
     from actions.v1 import admin_pb2 as pb
 

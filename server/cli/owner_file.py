@@ -45,7 +45,7 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     """Leaves a notice in the file if its token is gone after the block.
 
     Args:
-        flags: say which data folder is meant.
+        flags: name the data folder.
         user_id: the user who can have another token; empty for the user of the token that is gone.
     """
     before = _held(flags)

@@ -1,4 +1,4 @@
-"""What commands on accounts share: their options, and how they perform and tell what came of it."""
+"""Shares among commands on accounts their options, requests and results."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def stored(command: F) -> F:
-    """Adds the options that say which data folder is meant, and tells what is not UTF-8."""
+    """Adds the options of the data folder, and refuses arguments that are not UTF-8."""
 
     @functools.wraps(command)
     def checked(*args: Any, **named: Any) -> Any:  # noqa: ANN401  whatever the command takes
@@ -34,11 +34,11 @@ def stored(command: F) -> F:
 
 
 def perform(request: "Message", flags: dict[str, object]) -> list[Row]:
-    """Returns rows of what AdminService answers.
+    """Sends a request to AdminService, and returns the answer as rows.
 
     Args:
         request: its type names the method.
-        flags: say which data folder is meant.
+        flags: name the data folder.
     """
     from server.cli import store
     from server.cli.rows import rows_of

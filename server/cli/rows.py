@@ -1,4 +1,4 @@
-"""Answers of AdminService as rows, by the names that commands print.
+"""Turns answers of AdminService into rows, with the names that commands print.
 
 Follows actions/v1/admin.proto.
 """
@@ -16,7 +16,7 @@ _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"
 
 
 def rows_of(answer: Message) -> list[Row]:
-    """Returns what was made or found; empty for what was taken away."""
+    """Returns the rows of what was made or found; none if it was removed."""
     make = _ROWS.get(type(answer))
     return [] if make is None else make(answer)
 

@@ -1,7 +1,7 @@
-"""Administers accounts, wherever the store is: in a free data folder, or held by a running server.
+"""Sends requests to AdminService: to the server that holds the data folder, or in this process.
 
-Only one process may hold a data folder. Where that is a server, it is asked over its socket; else
-the same service answers in this process.
+Only one process may hold a data folder. If that is a server, its socket takes the request; else the
+same service answers in this process.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from server.store.opening import has_database, open_store
 from server.threads import ThreadPool
 
 WAIT_S: Final = 5.0
-"""For whoever holds the folder: another command that ends soon, a server that is still starting."""
+"""Max seconds to wait for the folder: for another command, or a server that is starting."""
 RETRY_S: Final = 0.05
 
 
 def perform(folder: Path, request: Message) -> Message:
-    """Returns what AdminService answers about the accounts in a data folder.
+    """Returns the answer of AdminService about the accounts in a data folder.
 
     Raises:
-        Failed: it refuses the request, or cannot answer.
+        Failed: it refuses the request, or fails.
     """
-    # A folder that was mistyped should not come to be.
+    # A mistyped folder is not created.
     if not isinstance(request, CreateOrgRequest) and not has_database(folder):
-        raise Failed(f"nothing is kept in {folder} yet: serve makes it, or org create")
+        raise Failed(f"{folder} has no database yet; run serve or org create first")
     try:
         return asyncio.run(_perform(folder, request))
     except Refusal as refusal:
@@ -56,7 +56,7 @@ async def _perform(folder: Path, request: Message) -> Message:
                 try:
                     return await ask(in_use.admin, request)
                 except (FileNotFoundError, ConnectionRefusedError):
-                    pass  # Not listening yet, or not any more: see who holds the folder now.
+                    pass  # Not listening yet, or no longer: try the folder again.
                 except OSError as error:
                     message = f"process {in_use.pid}, which holds {folder}, does not answer"
                     raise Failed(message) from error

@@ -245,7 +245,7 @@ def test_an_argument_that_is_not_utf_8_is_one_line(
 def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:
     outcome = run("org", "list", "--data-dir", "typo", folder=tmp_path)
     assert outcome == Outcome(
-        1, "", "error: nothing is kept in typo yet: serve makes it, or org create\n"
+        1, "", "error: typo has no database yet; run serve or org create first\n"
     )
     assert list(tmp_path.iterdir()) == []
 

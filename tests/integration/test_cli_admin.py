@@ -364,7 +364,7 @@ async def test_a_large_organisation_is_removed_while_others_write(tmp_path: Path
             written += 1
         removed = await removal
         assert removed.out == f"removed organisation {org_id}\n"
-        assert removed.err == "cleared away 2048 of 5000\ncleared away 4096 of 5000\n"
+        assert removed.err == "deleted 2048 of 5000\ndeleted 4096 of 5000\n"
         assert written > 100
         assert await orgs(admin_socket) == ["Other"]
         left = await asked(admin_socket, pb.GetOrgContentsRequest(org_id=other_id))

@@ -324,7 +324,7 @@ async def test_a_removal_goes_on_after_kill_9_of_all_that_took_part(tmp_path: Pa
             process.kill()
         server.signal(signal.SIGKILL)
         server.wait()
-    assert told == "cleared away 2048 of 5000\n"
+    assert told == "deleted 2048 of 5000\n"
     assert "Acme" not in run("org", "list", folder=tmp_path).out
     finished = run("org", "remove", "acme", "--yes", folder=tmp_path)
     assert (finished.status, finished.out) == (0, "removed organisation acme\n")

@@ -38,9 +38,10 @@ CONNECTIONS_MAX: Final = 48
 """Max open connections; a command has one."""
 
 DRAIN_S: Final = 10.0
-"""Seconds for calls in flight to end when the server stops."""
+"""Max seconds for calls in flight to end when the server stops."""
 
 _UMASK: Final = 0o177
+"""Umask while the socket is bound: for its owner alone."""
 
 log = structlog.get_logger()
 
@@ -127,7 +128,7 @@ def _path_in(folder: Path) -> str:
 
 
 def _clear(path: str) -> None:
-    """Removes what a process that died has left, and binds once, as grpc does not say why not.
+    """Removes the socket of a dead process, and binds once, as grpc does not say why it cannot.
 
     The data folder is locked by this process, so a socket of ours is of one that died.
     """

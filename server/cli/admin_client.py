@@ -21,9 +21,10 @@ from server.store.files import check
 from zitadel.message_pb2 import ErrorDetail
 
 TIMEOUT_S: Final = 10.0
-"""Seconds for a whole call."""
+"""Max seconds of a call."""
 
 ANSWER_MAX_BYTES: Final = 64 << 20
+"""Max bytes of an answer; a list of 300,000 users."""
 
 _METHODS: Final = {
     method.input_type.full_name: method

@@ -27,6 +27,7 @@ from server.threads import ThreadPool
 WAIT_S: Final = 5.0
 """Max seconds to wait for the folder: for another command, or a server that is starting."""
 RETRY_S: Final = 0.05
+"""Seconds between two attempts to open the store."""
 
 
 def perform(folder: Path, request: Message) -> Message:

@@ -1,4 +1,4 @@
-"""Accounts as messages of AdminService, and its requests as values for texts.
+"""Fills messages of AdminService, and reads its requests.
 
 Follows actions/v1/admin.proto.
 """
@@ -31,7 +31,7 @@ _END_S: Final = 253_402_300_800
 
 @contextlib.contextmanager
 def naming(request: Message) -> Iterator[None]:
-    """Has the text of a refusal name what the request gave."""
+    """Adds the fields of the request to the values of a refusal, for its text."""
     try:
         yield
     except Refusal as refusal:
@@ -43,7 +43,7 @@ def expiry_of(request: pb.CreateTokenRequest) -> int | None:
     """Returns the expiry in microseconds since the epoch; None for never.
 
     Raises:
-        Refusal: it is no time.
+        Refusal: it is outside the years 1 to 9999, or has invalid nanos.
     """
     if not request.HasField("expires_at"):
         return None
@@ -132,7 +132,7 @@ def time_text(at: Timestamp) -> str:
 
 
 def _given(request: Message) -> dict[str, str]:
-    """Returns what the request gave, by the names that texts have for it."""
+    """Returns the fields of the request as texts name them."""
     given = {}
     for field in request.DESCRIPTOR.fields:
         value = getattr(request, field.name)

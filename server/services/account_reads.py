@@ -33,7 +33,7 @@ CLEARED_CHARS_MAX: Final = 512 << 10
 
 
 class AccountReads:
-    """Answers from the event store."""
+    """Reads the store for one servicer."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,10 +1,10 @@
-"""AdminService of actions.v1: organisations, users, members and personal access tokens.
+"""Administers organisations, users, members and personal access tokens: actions.v1.AdminService.
 
-Follows docs/api.md "Accounts", and actions/v1/admin.proto. It answers at every port, to callers who
-have the permission, and on the admin socket to who may open the data folder. Commands that hold the
-folder call it in process.
+Follows docs/api.md "Accounts", and actions/v1/admin.proto. It serves callers with the permission
+on every port, and the operator on the admin socket. A command that holds the data folder itself
+calls it in process.
 
-Rule: the secret of a token is in the answer to CreateToken, and nowhere else.
+Rule: only the answer to CreateToken has the secret of a token.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ from server.store.read_model import (
 from server.threads import ThreadPool
 
 CLEARINGS_MAX: Final = 32
-"""Max commands of one ClearOrg, one after another: it ends in seconds on a slow disk, too."""
+"""Max commands of one ClearOrg, so that it ends in seconds on a slow disk too."""
 
 INLINE_MAX_ROWS: Final = 500
-"""Rows of a list; one of more is put together in a thread, at about 4 µs each."""
+"""Max rows of a list that is made on the loop, at about 4 µs each."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,8 +9,9 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from tests.bench.http2 import framed, header_block
+from tests.bench.http2 import header_block
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT
 from zitadel import management_pb2
 

@@ -58,11 +58,6 @@ def header_block(path: str, metadata: Mapping[str, str] | None = None) -> bytes:
     return b"".join(b"\0" + _string(name) + _string(value) for name, value in headers.items())
 
 
-def framed(message: bytes) -> bytes:
-    """A message with gRPC's length in front of it."""
-    return b"\0" + struct.pack(">L", len(message)) + message
-
-
 def _string(text: str) -> bytes:
     octets = text.encode("ascii")
     if len(octets) < 127:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from tests.proto import awkward_pb2, awkward_pb2_grpc
+from tests.support.grpc_frames import framed
 from transcoder import Transcoder
 
 Awkward: Any = awkward_pb2.Awkward  # in its stub, too, the fields hide the methods
@@ -72,8 +73,7 @@ async def test_path_and_query_fill_their_fields(session: aiohttp.ClientSession) 
 
 
 async def test_grpc_web_carries_it(session: aiohttp.ClientSession) -> None:
-    data = Awkward.SerializeToString(Awkward(ByteSize=7, HasField=""))
-    frame = bytes((0, *len(data).to_bytes(4), *data))
+    frame = framed(Awkward.SerializeToString(Awkward(ByteSize=7, HasField="")))
     post = functools.partial(session.post, "/awkward.v1.Awkwards/Say")
     async with post(data=frame, headers={"Content-Type": "application/grpc-web"}) as answer:
         assert (await answer.read()).startswith(frame)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.proto.echo_pb2 import EchoRequest
 from tests.support.connections import answer_of
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import SAY, Server, serving
 from tests.support.refusals import DEADLINE_S
 from transcoder.options import Limits
@@ -77,8 +78,7 @@ async def test_a_body_above_the_ceiling_is_refused_and_small_ones_are_not(
         async def small_ones_are_answered(_: bytes) -> bool:
             body = b'{"name":"small"}'
             json = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            message = EchoRequest(name="small").SerializeToString()
-            frame = b"\0" + len(message).to_bytes(4) + message
+            frame = framed(EchoRequest(name="small").SerializeToString())
             web = f"Content-Type: application/grpc-web+proto\r\nContent-Length: {len(frame)}\r\n"
             for kind, octets in ((json, body), (web, frame)):
                 connection = await begin(server, kind, octets)

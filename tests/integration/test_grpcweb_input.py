@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.grpc_frames import COMPRESSED, framed, split_frame
 from tests.support.grpcweb_fixture import SAY, Server, serving
 
 WAIT_S = 10
@@ -116,17 +117,17 @@ async def test_only_base64_of_one_message_reaches_a_handler(
 @pytest.mark.parametrize(
     ("flags", "payload", "expected"),
     [
-        pytest.param(b"\x01", gzip.compress(ASKED[5:]), b"grpc-status:0", id="gzip, flagged"),
-        pytest.param(b"\x00", gzip.compress(ASKED[5:]), b"grpc-status:13", id="gzip, not flagged"),
-        pytest.param(b"\x01", ASKED[5:], b"grpc-status:13", id="plain, flagged"),
-        pytest.param(b"\x01", gzip.compress(bytes(8 << 20)), b"grpc-status:8", id="bomb"),
+        pytest.param(1, gzip.compress(ASKED[5:]), b"grpc-status:0", id="gzip, flagged"),
+        pytest.param(0, gzip.compress(ASKED[5:]), b"grpc-status:13", id="gzip, not flagged"),
+        pytest.param(1, ASKED[5:], b"grpc-status:13", id="plain, flagged"),
+        pytest.param(1, gzip.compress(bytes(8 << 20)), b"grpc-status:8", id="bomb"),
     ],
 )
 @pytest.mark.parametrize("size", [100_000, 1], ids=["whole", "byte by byte"])
 async def test_only_a_message_that_says_so_is_inflated(
-    server: Server, flags: bytes, payload: bytes, expected: bytes, size: int
+    server: Server, flags: int, payload: bytes, expected: bytes, size: int
 ) -> None:
-    body = flags + len(payload).to_bytes(4, "big") + payload
+    body = framed(payload, flags=flags)
     headers = head(f"Content-Length: {len(body)}", "grpc-encoding: gzip")
     _, answer = await exchange(server, headers, *cut(body, size))
     trailers = answer.removeprefix(ANSWERED)
@@ -137,8 +138,7 @@ async def test_only_a_message_that_says_so_is_inflated(
 async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) -> None:
     dense = b"".join(sha256(bytes((at,))).digest() for at in range(250))
     message = EchoRequest(name="n", size=100_000, payload=dense).SerializeToString()
-    payload = gzip.compress(message)
-    body = b"\x01" + len(payload).to_bytes(4, "big") + payload
+    body = framed(gzip.compress(message), flags=COMPRESSED)
     headers = {"Content-Type": TYPE} | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
     async with (
         aiohttp.ClientSession() as session,
@@ -147,9 +147,9 @@ async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) 
         assert answer.headers["grpc-encoding"] == "gzip"
         got = await answer.read()
     assert server.servicer.seen[0].payload == dense
-    end = 5 + int.from_bytes(got[1:5], "big")
-    assert (got[0], end < 2000) == (1, True)
-    reply = EchoReply.FromString(gzip.decompress(got[5:end]))
+    flags, payload, _ = split_frame(got)
+    assert (flags, len(payload) < 1995) == (1, True)
+    reply = EchoReply.FromString(gzip.decompress(payload))
     assert reply == EchoReply(name="n", index=1, payload=b"x" * 100_000)
 
 

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Server, serving
 from transcoder import SchemaError, Transcoder
 
@@ -16,9 +17,8 @@ JSON = {"Content-Type": "application/json"}
 WEB = {"Content-Type": "application/grpc-web+proto"}
 
 
-def framed(**fields: Any) -> bytes:
-    payload = EchoRequest(**fields).SerializeToString()
-    return b"\0" + len(payload).to_bytes(4, "big") + payload
+def asking(**fields: Any) -> bytes:
+    return framed(EchoRequest(**fields).SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def framed(**fields: Any) -> bytes:
         pytest.param("GET", "/healthz", {}, None, 200, id="health"),
         pytest.param("HEAD", "/healthz", {}, None, 200, id="HEAD"),
         pytest.param("GET", "/healthz", {"Transfer-Encoding": "x"}, None, 400, id="a bad head"),
-        pytest.param("POST", SAY, WEB, framed(name="a"), 200, id="gRPC-Web"),
-        pytest.param("POST", SAY, WEB, framed(size=1 << 17), 200, id="large gRPC-Web"),
-        pytest.param("POST", REPEAT, WEB, framed(count=3), 200, id="a stream"),
+        pytest.param("POST", SAY, WEB, asking(name="a"), 200, id="gRPC-Web"),
+        pytest.param("POST", SAY, WEB, asking(size=1 << 17), 200, id="large gRPC-Web"),
+        pytest.param("POST", REPEAT, WEB, asking(count=3), 200, id="a stream"),
     ],
 )
 async def test_each_answer_has_them_once(

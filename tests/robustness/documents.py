@@ -15,6 +15,7 @@ from tests.proto.everything_pb2 import Everything, Part
 from tests.robustness.fuzz import everything
 from tests.robustness.raw import Answer, Client, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.grpc_frames import framed
 
 AT_MOST_MS: Final = 50.0
 LEVELS: Final = 2_000
@@ -73,7 +74,7 @@ def nested_binary() -> bytes:
     for _ in range(LEVELS):
         message = _field(Part, "inner", message)
     message = _field(Everything, "part", message)
-    frame = b"\0" + len(message).to_bytes(4, "big") + message
+    frame = framed(message)
     headers = {
         "Content-Type": "application/grpc-web+proto",
         "Content-Length": str(len(frame)),

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 
 import grpc
 
-from tests.bench.http2 import PREFACE, frame, framed, header_block
+from tests.bench.http2 import PREFACE, frame, header_block
+from tests.support.grpc_frames import framed
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceStub
 

@@ -15,6 +15,7 @@ from typing import Final
 from tests.proto.echo_pb2 import CASE_ENDLESS, EchoRequest
 from tests.robustness.raw import exchange, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY
 from tests.support.processes import Process
 
@@ -43,13 +44,8 @@ class Stopped:
     good_answers: set[int]
 
 
-def framed(message: EchoRequest) -> bytes:
-    payload = message.SerializeToString()
-    return b"\x00" + len(payload).to_bytes(4, "big") + payload
-
-
 def call(path: str, message: EchoRequest) -> bytes:
-    body = framed(message)
+    body = framed(message.SerializeToString())
     return request("POST", path, body, headers={**_TYPE, "Content-Length": str(len(body))})
 
 

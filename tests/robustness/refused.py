@@ -18,6 +18,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from actions.v1 import execution_pb2
 from tests.robustness.raw import Client, request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.grpc_frames import COMPRESSED, framed
 from tests.support.real_server import RealServer
 
 GROWN_MAX_MIB: Final = 50.0
@@ -78,8 +79,12 @@ def kinds(token: str, *, many: int = CALLS_MANY, few: int = CALLS_FEW) -> list[R
             octets = request("POST", _path("999"), body, token=secret, headers=headers)
             found.append(Refused(f"{how}, {of}", octets, f"{code}", calls))
         for how, frame, more in (
-            ("gRPC-Web", b"\0" + _sized(message), {}),
-            ("gRPC-Web by gzip", b"\1" + _sized(gzip.compress(message)), {"grpc-encoding": "gzip"}),
+            ("gRPC-Web", framed(message), {}),
+            (
+                "gRPC-Web by gzip",
+                framed(gzip.compress(message), flags=COMPRESSED),
+                {"grpc-encoding": "gzip"},
+            ),
         ):
             web = {"Content-Type": "application/grpc-web+proto", **more}
             octets = request("POST", _METHOD, frame, token=secret, headers=web)
@@ -94,10 +99,6 @@ def kinds(token: str, *, many: int = CALLS_MANY, few: int = CALLS_FEW) -> list[R
 
 def _path(trigger: str) -> str:
     return f"/v1/flows/2/triggers/{trigger}:run"
-
-
-def _sized(payload: bytes) -> bytes:
-    return len(payload).to_bytes(4) + payload
 
 
 def grown_mib(server: RealServer, kind: Refused) -> float:

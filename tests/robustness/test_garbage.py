@@ -20,6 +20,7 @@ from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
 from tests.support.connections import reset
 from tests.support.garbage import garbage_of
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
 from transcoder import Transcoder
 
@@ -37,10 +38,6 @@ def http(path: str, headers: str = "", body: bytes = b"", verb: str = "POST") ->
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body
-
-
-def framed(payload: bytes) -> bytes:
-    return b"\0" + len(payload).to_bytes(4) + payload
 
 
 async def whole_answer(address: str, request: bytes) -> bytes:

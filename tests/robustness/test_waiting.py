@@ -18,6 +18,7 @@ from server.app import Application
 from server.config import Config
 from server.scripts.contract import Effects, PackedContext, RunRequest, RunResult
 from tests.support.doors import DOORS, GRPC, JSON
+from tests.support.grpc_frames import framed
 
 DEADLINE_S: Final = 30
 PATIENCE_S: Final = 2
@@ -98,8 +99,7 @@ async def _ask(door: str, http: str, native: str, headers: dict[str, str]) -> No
             call: Any = channel.unary_unary(_METHOD)
             await call(_message(), metadata=tuple(headers.items()))
         return
-    path, kind, body = _METHOD, "application/grpc-web+proto", _message()
-    body = b"\0" + len(body).to_bytes(4) + body
+    path, kind, body = _METHOD, "application/grpc-web+proto", framed(_message())
     if door == JSON:
         path, kind = "/v1/flows/2/triggers/4:run", "application/json"
         body = b'{"context":{"claims":{"a":[%b{}]}}}' % (b"{}," * LARGE)

@@ -18,6 +18,7 @@ import uvloop
 from actions.v1 import execution_pb2 as run
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.doors import DOORS, GRPC, JSON
+from tests.support.grpc_frames import framed, split_frame
 from tests.support.processes import Process
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -102,7 +103,7 @@ def _body(door: str) -> bytes:
     for _ in range(OBJECTS):
         add().struct_value.SetInParent()
     message = request.SerializeToString()
-    return message if door == GRPC else b"\0" + len(message).to_bytes(4) + message
+    return message if door == GRPC else framed(message)
 
 
 class _Client:
@@ -137,7 +138,7 @@ class _Client:
             if door == JSON:
                 claims = (await answered.json()).get("effects", {}).get("claims", {})
                 return _judged(claims.get("k")) if claims else answer.decode()
-        response = run.RunTriggerResponse.FromString(answer[5 : 5 + int.from_bytes(answer[1:5])])
+        response = run.RunTriggerResponse.FromString(split_frame(answer)[1])
         return _judged(response.effects.claims["k"].number_value)
 
 

@@ -26,6 +26,7 @@ from yarl import URL
 
 from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2
+from tests.support.grpc_frames import TRAILERS, framed, split_frame
 from zitadel import admin_pb2, management_pb2
 from zitadel.message_pb2 import ErrorDetail
 
@@ -50,7 +51,6 @@ METHODS: Final[Mapping[str, MethodDescriptor]] = {
 DEADLINE_S: Final = 30.0
 
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
-_TRAILERS: Final = 0x80
 _WEB_HEADERS: Final = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
 _CODE_OF_HTTP: Final = {
     400: 13,
@@ -187,15 +187,14 @@ class Doors:
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
     ) -> Answer:
         url = URL(f"http://{self.http}{_path(method)}", encoded=True)
-        payload = request.SerializeToString()
-        framed = b"\0" + len(payload).to_bytes(4, "big") + payload
-        async with self.session.post(url, data=framed, headers={**headers, **_WEB_HEADERS}) as got:
+        payload = framed(request.SerializeToString())
+        named = {**headers, **_WEB_HEADERS}
+        async with self.session.post(url, data=payload, headers=named) as got:
             body = rest = await got.read()
         sent, message = _lower(got.headers.items()), b""
         while rest:
-            flag, length = rest[0], int.from_bytes(rest[1:5], "big")
-            frame, rest = rest[5 : 5 + length], rest[5 + length :]
-            if flag & _TRAILERS:
+            flags, frame, rest = split_frame(rest)
+            if flags & TRAILERS:
                 lines = frame.decode("latin-1").split("\r\n")
                 sent |= _lower((name, value.strip()) for name, _, value in map(_split, lines))
             else:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
 from transcoder import Limits, Transcoder
 
@@ -31,9 +32,8 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-def framed(**fields: object) -> bytes:
-    message = EchoRequest(name="n", **fields).SerializeToString()  # type: ignore[arg-type]
-    return b"\x00" + len(message).to_bytes(4, "big") + message
+def asked(**fields: object) -> bytes:
+    return framed(EchoRequest(name="n", **fields).SerializeToString())  # type: ignore[arg-type]
 
 
 async def post(
@@ -84,12 +84,12 @@ async def asking(
 async def test_a_stream_is_its_messages_and_a_trailer_frame(
     server: Server, count: int, expected: bytes
 ) -> None:
-    answer, body = await post(server, framed(count=count))
+    answer, body = await post(server, asked(count=count))
     assert (answer.status, body) == (200, expected)
 
 
 async def test_a_stream_of_thousands_arrives_whole(server: Server) -> None:
-    _, body = await post(server, framed(count=5000, size=100))
+    _, body = await post(server, asked(count=5000, size=100))
     assert body.count(b"x" * 100) == 5000
     assert body.endswith(OK)
 
@@ -97,7 +97,7 @@ async def test_a_stream_of_thousands_arrives_whole(server: Server) -> None:
 async def test_a_stream_has_the_headers_of_every_answer() -> None:
     async with serving(cors_origins=["https://app.example"]) as server:
         answer, _ = await post(
-            server, framed(count=1), X_Request_Id="r1", Origin="https://app.example"
+            server, asked(count=1), X_Request_Id="r1", Origin="https://app.example"
         )
     headers = answer.headers
     assert headers["Content-Type"] == "application/grpc-web+proto"
@@ -109,7 +109,7 @@ async def test_a_stream_has_the_headers_of_every_answer() -> None:
 
 
 async def test_an_error_after_the_third_message_keeps_its_details(server: Server) -> None:
-    _, body = await post(server, framed(count=3, case=echo_pb2.CASE_ERROR))
+    _, body = await post(server, asked(count=3, case=echo_pb2.CASE_ERROR))
     assert body.startswith(FIRST + SECOND + THIRD + b"\x80")
     lines = body[len(FIRST) * 3 + 5 :].split(b"\r\n")
     assert lines[:2] == [b"grpc-status:9", b"grpc-message:zu gro%C3%9F: 100%25"]
@@ -118,7 +118,7 @@ async def test_an_error_after_the_third_message_keeps_its_details(server: Server
 
 
 async def test_an_exception_in_a_stream_is_told_by_the_request_id_only(server: Server) -> None:
-    _, body = await post(server, framed(count=1, case=echo_pb2.CASE_RAISE), X_Request_Id="r1")
+    _, body = await post(server, asked(count=1, case=echo_pb2.CASE_RAISE), X_Request_Id="r1")
     assert body[len(FIRST) + 5 :] == (
         b"grpc-status:13\r\ngrpc-message:internal error (request id r1)\r\n"
     )
@@ -126,7 +126,7 @@ async def test_an_exception_in_a_stream_is_told_by_the_request_id_only(server: S
 
 @pytest.mark.parametrize("path", [SAY, REPEAT])
 async def test_trailers_that_grpc_does_not_allow_are_left_out(server: Server, path: str) -> None:
-    _, body = await post(server, framed(count=1, case=echo_pb2.CASE_BAD_TRAILERS), path)
+    _, body = await post(server, asked(count=1, case=echo_pb2.CASE_BAD_TRAILERS), path)
     assert body == FIRST + b"\x80\x00\x00\x00\x1dgrpc-status:0\r\nx-name:plain\r\n"
 
 
@@ -134,7 +134,7 @@ async def test_trailers_that_grpc_does_not_allow_are_left_out(server: Server, pa
 async def test_a_method_that_streams_its_requests_is_unimplemented(
     server: Server, path: str
 ) -> None:
-    answer, body = await post(server, framed(), path)
+    answer, body = await post(server, asked(), path)
     assert (answer.status, body[:1]) == (200, b"\x80")
     assert body[5:] == (
         b"grpc-status:12\r\n"
@@ -143,7 +143,7 @@ async def test_a_method_that_streams_its_requests_is_unimplemented(
 
 
 async def test_a_deadline_ends_a_stream_after_its_messages(server: Server) -> None:
-    _, body = await post(server, framed(count=1, case=echo_pb2.CASE_WAIT), grpc_timeout="50m")
+    _, body = await post(server, asked(count=1, case=echo_pb2.CASE_WAIT), grpc_timeout="50m")
     assert body == FIRST + (
         b"\x80\x00\x00\x00\x2fgrpc-status:4\r\ngrpc-message:Deadline Exceeded\r\n"
     )
@@ -154,7 +154,7 @@ async def test_a_deadline_ends_a_stream_after_its_messages(server: Server) -> No
 async def test_a_client_that_leaves_a_stream_closes_its_generator(
     server: Server, count: int
 ) -> None:
-    async with asking(server, framed(count=count, case=echo_pb2.CASE_WAIT)) as (reader, writer):
+    async with asking(server, asked(count=count, case=echo_pb2.CASE_WAIT)) as (reader, writer):
         # What was sent so far is here, though the stream goes on.
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"\r\nx-first: 1\r\n" in head
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_a_stream_closes_its_generator(
 async def test_a_reader_that_stops_holds_little_and_is_cut() -> None:
     async with (
         serving(limits=Limits(write_timeout_s=0.5)) as server,
-        asking(server, framed(case=echo_pb2.CASE_ENDLESS, size=10_000)) as (reader, _),
+        asking(server, asked(case=echo_pb2.CASE_ENDLESS, size=10_000)) as (reader, _),
     ):
         await reader.readuntil(b"\r\n\r\n")
         await server.servicer.ended["n"].wait()
@@ -180,7 +180,7 @@ async def test_a_reader_that_stops_holds_little_and_is_cut() -> None:
 async def test_a_stopped_reader_does_not_outlive_its_deadline() -> None:
     async with (
         serving() as server,
-        asking(server, framed(case=echo_pb2.CASE_ENDLESS, size=10_000), "grpc-timeout: 200m") as (
+        asking(server, asked(case=echo_pb2.CASE_ENDLESS, size=10_000), "grpc-timeout: 200m") as (
             reader,
             _,
         ),
@@ -195,20 +195,20 @@ async def test_a_stopped_reader_does_not_outlive_its_deadline() -> None:
 
 
 async def test_an_endless_stream_leaves_time_for_other_calls(server: Server) -> None:
-    async with asking(server, framed(case=echo_pb2.CASE_ENDLESS)) as (reader, _):
+    async with asking(server, asked(case=echo_pb2.CASE_ENDLESS)) as (reader, _):
 
         async def read_all() -> None:
             while await reader.read(65536):
                 pass
 
         reading = asyncio.create_task(read_all())
-        _, body = await post(server, framed(), SAY)
+        _, body = await post(server, asked(), SAY)
         assert body == FIRST + OK
         reading.cancel()
 
 
 async def test_http_1_0_gets_a_stream_that_ends_with_the_connection(server: Server) -> None:
-    async with asking(server, framed(count=1), version="1.0") as (reader, _):
+    async with asking(server, asked(count=1), version="1.0") as (reader, _):
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"chunked" not in head
         assert await reader.read() == FIRST + OK
@@ -218,7 +218,7 @@ async def test_a_connection_serves_more_calls_after_a_stream(server: Server) -> 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
         for path in (REPEAT, SAY, REPEAT):
             url = server.url + path
-            async with session.post(url, data=framed(count=1), headers=BINARY) as answer:
+            async with session.post(url, data=asked(count=1), headers=BINARY) as answer:
                 assert await answer.read() == FIRST + OK
 
 
@@ -236,7 +236,7 @@ async def test_a_mounted_application_streams() -> None:
         headers = BINARY | {"Origin": "https://app.example"}
         async with (
             aiohttp.ClientSession() as session,
-            session.post(url, data=framed(count=2), headers=headers) as answer,
+            session.post(url, data=asked(count=2), headers=headers) as answer,
         ):
             assert await answer.read() == FIRST + SECOND + OK
             assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
@@ -248,14 +248,14 @@ async def test_a_mounted_application_streams() -> None:
 
 
 async def test_text_mode_has_each_frame_padded(server: Server) -> None:
-    body = base64.b64encode(framed(count=2))
+    body = base64.b64encode(asked(count=2))
     answer, got = await post(server, body, **TEXT)
     assert answer.headers["Content-Type"] == "application/grpc-web-text+proto"
     assert got == b"AAAAAAUKAW4QAQ==" + b"AAAAAAUKAW4QAg==" + base64.b64encode(OK)
 
 
 async def test_a_text_body_may_be_padded_anywhere(server: Server) -> None:
-    whole = framed(count=1)
+    whole = asked(count=1)
     body = b"".join(base64.b64encode(whole[at : at + 1]) for at in range(len(whole)))
     _, got = await post(server, body, SAY, **TEXT)
     assert got == b"AAAAAAUKAW4QAQ==" + base64.b64encode(OK)

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from tests.support.asgi import ASKED, OK, SERVING, StandIn, ask, ask_stream, with_type
+from tests.support.grpc_frames import COMPRESSED, framed, split_frame
 from transcoder.call import Call
 
 GZIP = with_type(("grpc-encoding", "gzip"))
@@ -21,8 +22,7 @@ DENSE = b"\x12\xc0\x3e" + b"".join(sha256(bytes((at,))).digest() for at in range
 
 
 def compressed(message: bytes) -> bytes:
-    payload = gzip.compress(message)
-    return b"\x01" + len(payload).to_bytes(4, "big") + payload
+    return framed(gzip.compress(message), flags=COMPRESSED)
 
 
 def answering(payload: bytes) -> StandIn:
@@ -32,12 +32,6 @@ def answering(payload: bytes) -> StandIn:
         await call.send(message)
 
     return StandIn(lambda call, request: message, streaming)
-
-
-def split(body: bytes) -> tuple[int, bytes, bytes]:
-    """The flags and the payload of the first frame, and what follows it."""
-    end = 5 + int.from_bytes(body[1:5], "big")
-    return body[0], body[5:end], body[end:]
 
 
 @pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "byte by byte"])
@@ -72,7 +66,7 @@ async def test_a_compressed_message_that_is_none_never_reaches_a_handler(
     payload: bytes, expected: bytes, is_cut: bool
 ) -> None:
     backend = StandIn()
-    body = b"\x01" + len(payload).to_bytes(4, "big") + payload
+    body = framed(payload, flags=COMPRESSED)
     pieces = [body[at : at + 1] for at in range(len(body))] if is_cut else [body]
     answer = await ask(backend, *pieces, headers=GZIP)
     assert answer.body[5:].startswith(expected)
@@ -83,7 +77,7 @@ async def test_a_compressed_message_that_is_none_never_reaches_a_handler(
 async def test_a_large_answer_is_compressed_for_who_accepts_it(payload: bytes) -> None:
     answer = await ask(answering(payload), ASKED, headers=ACCEPTING)
     assert answer.headers == with_type(("grpc-encoding", "gzip"))
-    flags, compressed_payload, rest = split(answer.body)
+    flags, compressed_payload, rest = split_frame(answer.body)
     assert flags == 1
     assert gzip.decompress(compressed_payload) == payload
     assert rest == OK
@@ -92,7 +86,7 @@ async def test_a_large_answer_is_compressed_for_who_accepts_it(payload: bytes) -
 async def test_a_large_message_of_a_stream_is_compressed_for_who_accepts_it() -> None:
     answer = await ask_stream(answering(LARGE), ASKED, headers=ACCEPTING)
     assert answer.headers == with_type(("grpc-encoding", "gzip"))
-    flags, payload, _ = split(answer.pieces[0])
+    flags, payload, _ = split_frame(answer.pieces[0])
     assert (flags, gzip.decompress(payload)) == (1, LARGE)
     assert answer.pieces[1] == OK
 
@@ -100,7 +94,7 @@ async def test_a_large_message_of_a_stream_is_compressed_for_who_accepts_it() ->
 async def test_nothing_is_compressed_for_who_does_not_say_that_it_may() -> None:
     answer = await ask(answering(LARGE), ASKED)
     assert answer.headers == with_type()
-    assert split(answer.body) == (0, LARGE, OK)
+    assert split_frame(answer.body) == (0, LARGE, OK)
 
 
 async def test_a_small_answer_is_not_compressed() -> None:
@@ -110,7 +104,7 @@ async def test_a_small_answer_is_not_compressed() -> None:
 
 async def test_an_answer_that_does_not_shrink_is_sent_as_it_is() -> None:
     answer = await ask(answering(DENSE), ASKED, headers=ACCEPTING)
-    assert split(answer.body) == (0, DENSE, OK)
+    assert split_frame(answer.body) == (0, DENSE, OK)
 
 
 async def test_the_frame_of_trailers_is_never_compressed() -> None:
@@ -119,4 +113,4 @@ async def test_the_frame_of_trailers_is_never_compressed() -> None:
         return health_pb2.HealthCheckResponse()
 
     answer = await ask(StandIn(behaviour), ASKED, headers=ACCEPTING)
-    assert split(answer.body)[2][:1] == b"\x80"
+    assert split_frame(answer.body)[2][:1] == b"\x80"

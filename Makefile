@@ -97,10 +97,10 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 	echo "make: $(PYTHON) cannot make an environment: install the package python3-venv (or uv, or virtualenv)" >&2; exit 1; }
 	@touch $@
 
-.venv/.stamp-run: .venv/.stamp-venv constraints.txt pyproject.toml
+.venv/.stamp-run: .venv/.stamp-venv constraints.txt pyproject.toml transcoder/pyproject.toml
 	@echo "Fetching what the server needs into .venv"
 	@sed '/^$(DIVIDER)/,$$d' constraints.txt > .venv/run.txt
-	@$(INSTALL) --require-hashes -r .venv/run.txt && $$install --no-deps --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r .venv/run.txt && $$install --no-deps --no-build-isolation -e ./transcoder -e .
 	@touch $@
 
 .venv/.stamp-dev: .venv/.stamp-run
@@ -170,7 +170,7 @@ GENERATE_PAGE = $(WITH_NODE) && PATH="$(CURDIR)/$(BIN):$${node%/node}:$$PATH" &&
 
 # All is resolved at once; then what `make run` needs is written first, what `make test` needs next.
 COMPILE = $$uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate
+	--generate-hashes --no-header --no-annotate --no-emit-package grpc-transcoder
 NAMES = sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p'
 LOCK = $(PICK_UV); if [ -z "$$uv" ]; then uv=$(BIN)/uv; $(INSTALL) uv; uv=$(BIN)/uv; fi; \
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \

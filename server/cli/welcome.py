@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ID: Final = r"""tee /dev/stderr | sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p'"""
 _SERVICE: Final = "zitadel.management.v1.ManagementService"
 _ACTION: Final = '{"name":"hello","script":"function hello(ctx, api) {}"}'
+_PACKAGE: Final = __package__.partition(".")[0]
 _DEFAULT: Final = Config()
 
 
@@ -83,7 +84,7 @@ def _commands(
         if data_dir != _DEFAULT.data_dir:
             options += f" --data-dir {shlex.quote(str(data_dir))}"
         for method in ("DeactivateAction", "ReactivateAction"):
-            yield f'{_python()} -m server call {method} "{{\\"id\\":\\"$ID\\"}}"{options}'
+            yield f'{_python()} -m {_PACKAGE} call {method} "{{\\"id\\":\\"$ID\\"}}"{options}'
     yield ""
     yield "# gRPC, with grpcurl"
     target = grpc if isinstance(grpc, Address) else f"-unix {shlex.quote(grpc.path)}"

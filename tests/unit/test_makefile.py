@@ -11,6 +11,7 @@ NEEDED = (
     "Makefile",
     "constraints.txt",
     "pyproject.toml",
+    "transcoder/pyproject.toml",
     "examples/browser/package-lock.json",
     "examples/browser/page.js",
     "tests/integration/node/package-lock.json",

@@ -10,27 +10,34 @@ Rule 3: a payload is one whole stream. What follows its end is refused, a second
 frame too: each would have the rest copied once more.
 """
 
+import contextlib
 import re
 import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import brotli
-
 from transcoder.errors import malformed, shown, too_large, unsupported_media_type
 
-if sys.version_info >= (3, 14):
-    from compression import zstd as zstd  # tests find it here too
-else:
-    from backports import zstd as zstd
+# Extras of the library: what is not installed is neither offered nor understood.
+with contextlib.suppress(ImportError):
+    import brotli
+with contextlib.suppress(ImportError):
+    if sys.version_info >= (3, 14):
+        from compression import zstd as zstd  # tests find it here too
+    else:
+        from backports import zstd as zstd
 
 GZIP: Final = "gzip"
 BR: Final = "br"
 ZSTD: Final = "zstd"
 IDENTITY: Final = "identity"
 
-CODINGS: Final = (ZSTD, BR, GZIP)
+CODINGS: Final = tuple(
+    coding
+    for coding, module in ((ZSTD, "zstd"), (BR, "brotli"), (GZIP, "zlib"))
+    if module in globals()
+)
 """The best first: of equal preference to a client, zstd costs least and leaves least."""
 ACCEPT_ENCODING: Final = ", ".join(CODINGS)
 CODINGS_MAX: Final = 2
@@ -52,9 +59,7 @@ _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL: Final = 1
 _BR_QUALITY: Final = 4
 _ZSTD_LEVEL: Final = 3
-_ZSTD_OPTIONS: Final[dict[int, int]] = {
-    zstd.DecompressionParameter.window_log_max: 23  # 8 MiB: HTTP has no more (RFC 9659 section 3)
-}
+_ZSTD_WINDOW_LOG_MAX: Final = 23  # 8 MiB: HTTP has no more (RFC 9659 section 3)
 
 
 def codings_of(content_encoding: Sequence[str]) -> list[str]:
@@ -176,7 +181,8 @@ def _unbrotlied(payload: bytes, limit: int) -> tuple[bytes, bool, bytes]:
 
 
 def _unzstded(payload: bytes, limit: int) -> tuple[bytes, bool, bytes]:
-    inflater = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+    window: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG_MAX}
+    inflater = zstd.ZstdDecompressor(options=window)
     try:
         data = inflater.decompress(payload, limit)
     except zstd.ZstdError as exc:

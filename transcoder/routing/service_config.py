@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-import yaml
 from google.api import http_pb2
 from google.protobuf.descriptor_pool import Default
 
@@ -100,13 +99,16 @@ class ServiceConfig:
         except orjson.JSONDecodeError:
             pass
         try:
-            return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
-        except yaml.MarkedYAMLError as exc:
-            mark = exc.problem_mark
-            at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise SchemaError(f"{self._origin}: expected YAML{at}: {exc.problem}") from exc
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as exc:
-            raise SchemaError(f"{self._origin}: expected YAML in UTF-8") from exc
+            from transcoder.routing.yaml_text import InvalidYaml, parse
+        except ImportError:
+            raise SchemaError(
+                f"{self._origin}: expected JSON, as PyYAML is not installed; "
+                "install grpc-transcoder[yaml] to read YAML"
+            ) from None
+        try:
+            return parse(text)
+        except InvalidYaml as fault:
+            raise SchemaError(f"{self._origin}: {fault}") from fault
 
     def _rules_in(self, config: object) -> list[object]:
         if not isinstance(config, dict):
@@ -153,29 +155,6 @@ class ServiceConfig:
 
     def _misshapen(self, expected: str, value: object) -> SchemaError:
         return SchemaError(f"{self._origin}: expected {expected}, got {_kind(value)}")
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only; of two members of one name YAML's last would count, and here neither."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        names: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in names:
-                    problem = f"{shown(key.value)} is given twice"
-                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-                names.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
-        try:
-            return super().construct_object(node, deep=deep)
-        except (AttributeError, KeyError, OverflowError, ValueError) as exc:
-            # A text that is not what its tag or its form says, which PyYAML lets fail somehow:
-            # !!int a, 2024-13-01.
-            problem = f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from exc
 
 
 def _patterns_of(method: str) -> Iterator[str]:

@@ -35,9 +35,10 @@ descriptor for each would cost more."""
 SENT_MAX_BYTES: Final = 8 << 20
 """Max bytes that a worker sends in one action."""
 
+_WORKER: Final = f"{__package__.removesuffix('.host')}.sandbox.worker"
 _BOOT: Final = (
     "import sys; sys.path += sys.argv[1:3]; "
-    "from server.scripts.sandbox.worker import run_worker; run_worker(*sys.argv[3:])"
+    f"from {_WORKER} import run_worker; run_worker(*sys.argv[3:])"
 )
 
 

@@ -44,6 +44,15 @@ class Refused:
         return add
 
 
+def always(request: Message) -> Prepare:
+    """Returns a preparation that does nothing: the request is refused as it is."""
+
+    async def prepare(caller: Caller, stranger: Caller) -> Message:
+        return request
+
+    return prepare
+
+
 async def assert_refused(caller: Caller, stranger: Caller, door: str, row: Row) -> None:
     """Ask, and see that the answer is the row's and that nothing was written."""
     request = await row.prepare(caller, stranger)

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
-from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.api_rows import Refused, Row, always, assert_refused
 from tests.support.doors import DOORS, Caller
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
@@ -165,53 +165,57 @@ async def test_connect_web_reads_a_run_and_its_failure(
 # --- what is refused
 
 
-@refused("RUN-Fm4xk no flow 5", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run_request("5", "9")
-
-
-@refused("RUN-Fm4xk no such name, in an example", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.GetExampleContextRequest(flow_type="FLOW_TYPE_CUSTOMISE_TOKEN", trigger_type="4")
-
-
-@refused("RUN-Fm4xk no flow 5, in a list", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.ListRunsRequest(flow_type="5")
-
-
-@refused("RUN-Tt9wq trigger of another flow", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run_request("2", "1")
-
-
-@refused("RUN-Tt9wq in a test", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.TestActionRequest(id="1", flow_type="2", trigger_type="6")
-
-
-@refused("RUN-Tt9wq no trigger 7, in a list", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.ListRunsRequest(trigger_type="7")
-
-
-@refused(
-    "RUN-Cx5bd wrong kind",
-    3,
-    "Context is invalid: context.user.loginNames[1]: expected a string, got true",
-)
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run_request(user={"loginNames": ["a", True]})
-
-
-@refused("RUN-Cx5bd in a test", 3, "Context is invalid: context.claims: expected an object, got 1")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return a_test("s", context={"claims": 1})
-
-
-@refused("RUN-Na6yh absent", 5, "Action not found")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.TestActionRequest(id="404", flow_type="2", trigger_type="4")
+REFUSED_AS_THEY_ARE: list[tuple[str, int, str, Message]] = [
+    ("RUN-Fm4xk no flow 5", 3, "FlowType missing", run_request("5", "9")),
+    (
+        "RUN-Fm4xk no such name, in an example",
+        3,
+        "FlowType missing",
+        run.GetExampleContextRequest(flow_type="FLOW_TYPE_CUSTOMISE_TOKEN", trigger_type="4"),
+    ),
+    ("RUN-Fm4xk no flow 5, in a list", 3, "FlowType missing", run.ListRunsRequest(flow_type="5")),
+    ("RUN-Tt9wq trigger of another flow", 3, "TriggerType is invalid", run_request("2", "1")),
+    (
+        "RUN-Tt9wq in a test",
+        3,
+        "TriggerType is invalid",
+        run.TestActionRequest(id="1", flow_type="2", trigger_type="6"),
+    ),
+    (
+        "RUN-Tt9wq no trigger 7, in a list",
+        3,
+        "TriggerType is invalid",
+        run.ListRunsRequest(trigger_type="7"),
+    ),
+    (
+        "RUN-Cx5bd wrong kind",
+        3,
+        "Context is invalid: context.user.loginNames[1]: expected a string, got true",
+        run_request(user={"loginNames": ["a", True]}),
+    ),
+    (
+        "RUN-Cx5bd in a test",
+        3,
+        "Context is invalid: context.claims: expected an object, got 1",
+        a_test("s", context={"claims": 1}),
+    ),
+    (
+        "RUN-Na6yh absent",
+        5,
+        "Action not found",
+        run.TestActionRequest(id="404", flow_type="2", trigger_type="4"),
+    ),
+    ("RUN-Lx7ce too many", 3, "Limit exceeded", run.ListRunsRequest(limit=1001)),
+    ("RUN-Pt3gh no token", 3, "Page token is invalid", run.ListRunsRequest(page_token="AAAA")),
+    (
+        "RUN-Pt3gh position 0",
+        3,
+        "Page token is invalid",
+        run.ListRunsRequest(page_token="AAAAAAAAAAA="),
+    ),
+]
+for name, code, text, request in REFUSED_AS_THEY_ARE:
+    refused(name, code, text)(always(request))
 
 
 @refused("RUN-Na6yh removed", 5, "Action not found")
@@ -223,21 +227,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
 @refused("RUN-Na6yh of another organisation", 5, "Action not found")
 async def _(caller: Caller, stranger: Caller) -> Message:
     return run.TestActionRequest(id=await action(stranger), flow_type="2", trigger_type="4")
-
-
-@refused("RUN-Lx7ce too many", 3, "Limit exceeded")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.ListRunsRequest(limit=1001)
-
-
-@refused("RUN-Pt3gh no token", 3, "Page token is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.ListRunsRequest(page_token="AAAA")
-
-
-@refused("RUN-Pt3gh position 0", 3, "Page token is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return run.ListRunsRequest(page_token="AAAAAAAAAAA=")
 
 
 @refused(

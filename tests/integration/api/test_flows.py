@@ -7,7 +7,7 @@ First the rows of its table and those of "Reads and lists", then what it says be
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.api_rows import Refused, Row, always, assert_refused
 from tests.support.doors import DOORS, GRPC, Caller
 from tests.support.prepared import action, inactive_action, removed_action, set_trigger
 from zitadel import action_pb2, object_pb2
@@ -35,19 +35,53 @@ async def ids_of(caller: Caller, type: str = "2") -> dict[str, list[str]]:
     }
 
 
-@refused("COMMAND-Dfhj5 no flow 5, before no such trigger and action", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request("1", flow="5", trigger="9")
-
-
-@refused("COMMAND-Dfhj5 old name of a newer flow", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request(flow="FLOW_TYPE_CUSTOMISE_TOKEN")
-
-
-@refused("COMMAND-Dfhj5 no flow", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request(flow="")
+REFUSED_AS_THEY_ARE: list[tuple[str, int, str, Message]] = [
+    (
+        "COMMAND-Dfhj5 no flow 5, before no such trigger and action",
+        3,
+        "FlowType missing",
+        set_request("1", flow="5", trigger="9"),
+    ),
+    (
+        "COMMAND-Dfhj5 old name of a newer flow",
+        3,
+        "FlowType missing",
+        set_request(flow="FLOW_TYPE_CUSTOMISE_TOKEN"),
+    ),
+    ("COMMAND-Dfhj5 no flow", 3, "FlowType missing", set_request(flow="")),
+    (
+        "COMMAND-Dfgh6 no trigger 7, before no such action",
+        3,
+        "TriggerType is invalid",
+        set_request("1", trigger="7"),
+    ),
+    (
+        "COMMAND-Dfgh6 old name of a newer trigger",
+        3,
+        "TriggerType is invalid",
+        set_request(trigger="TRIGGER_TYPE_PRE_USERINFO_CREATION"),
+    ),
+    ("COMMAND-Dfgh6 no trigger", 3, "TriggerType is invalid", set_request(trigger="")),
+    ("COMMAND-Nfh52 none where none are set", 9, "No Changes", set_request()),
+    ("COMMAND-Dfw2h no flow 0", 3, "FlowType missing", pb.ClearFlowRequest(type="0")),
+    ("COMMAND-Dfw2h no flow", 3, "FlowType missing", pb.ClearFlowRequest()),
+    ("MANAG-P2OBk no flow 5", 5, "Errors.NotFound", pb.ListFlowTriggerTypesRequest(type="5")),
+    ("MANAG-P2OBk no flow", 5, "Errors.NotFound", pb.ListFlowTriggerTypesRequest()),
+    (
+        "QUERY-4M0fs limit 1001",
+        3,
+        "Limit exceeded",
+        pb.ListActionsRequest(query=object_pb2.ListQuery(limit=1001)),
+    ),
+    (
+        "QUERY-4M0fs the largest limit",
+        3,
+        "Limit exceeded",
+        pb.ListActionsRequest(query=object_pb2.ListQuery(limit=2**32 - 1)),
+    ),
+]
+for name, code, text, request in REFUSED_AS_THEY_ARE:
+    refused(name, code, text)(always(request))
 
 
 @refused("COMMAND-Dfgh6 trigger of another flow", 3, "TriggerType is invalid")
@@ -55,31 +89,11 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request(await action(caller), trigger="1")
 
 
-@refused("COMMAND-Dfgh6 no trigger 7, before no such action", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request("1", trigger="7")
-
-
-@refused("COMMAND-Dfgh6 old name of a newer trigger", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request(trigger="TRIGGER_TYPE_PRE_USERINFO_CREATION")
-
-
-@refused("COMMAND-Dfgh6 no trigger", 3, "TriggerType is invalid")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request(trigger="")
-
-
 @refused("COMMAND-Nfh52 the same in the same order", 9, "No Changes")
 async def _(caller: Caller, stranger: Caller) -> Message:
     ids = [await action(caller, "a"), await action(caller, "b")]
     await set_trigger(caller, *ids)
     return set_request(*ids)
-
-
-@refused("COMMAND-Nfh52 none where none are set", 9, "No Changes")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return set_request()
 
 
 @refused("COMMAND-Nfh52 none after a clear", 9, "No Changes")
@@ -141,16 +155,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return set_request("", id + "\0", "\u0661")
 
 
-@refused("COMMAND-Dfw2h no flow 0", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ClearFlowRequest(type="0")
-
-
-@refused("COMMAND-Dfw2h no flow", 3, "FlowType missing")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ClearFlowRequest()
-
-
 @refused("COMMAND-DgGh3 never set", 9, "Flow is already empty")
 async def _(caller: Caller, stranger: Caller) -> Message:
     await set_trigger(stranger, await action(stranger))
@@ -168,26 +172,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     await set_trigger(caller, await action(caller))
     await caller.get(pb.ClearFlowRequest(type="2"))
     return pb.ClearFlowRequest(type="2")
-
-
-@refused("MANAG-P2OBk no flow 5", 5, "Errors.NotFound")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ListFlowTriggerTypesRequest(type="5")
-
-
-@refused("MANAG-P2OBk no flow", 5, "Errors.NotFound")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ListFlowTriggerTypesRequest()
-
-
-@refused("QUERY-4M0fs limit 1001", 3, "Limit exceeded")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ListActionsRequest(query=object_pb2.ListQuery(limit=1001))
-
-
-@refused("QUERY-4M0fs the largest limit", 3, "Limit exceeded")
-async def _(caller: Caller, stranger: Caller) -> Message:
-    return pb.ListActionsRequest(query=object_pb2.ListQuery(limit=2**32 - 1))
 
 
 @pytest.mark.parametrize("door", DOORS)

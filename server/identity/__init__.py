@@ -1,4 +1,4 @@
-"""Who calls: tokens, memberships, roles, permissions.
+"""Identifies and authorizes callers: tokens, memberships, roles, permissions.
 
 Follows docs/api.md "Authorization".
 """

@@ -1,13 +1,13 @@
-"""Whether a caller may do what it asks, from the authorization metadata and the organisation's id.
+"""Decides if a caller may call a method, by its authorization metadata and the organisation's id.
 
-Follows docs/api.md "Authorization": the answers, their ids and their order. They are given before
-texts are looked up in a language, so their keys are what the caller reads.
-A personal access token is looked up by its hash, any other is a JWT, whose subject a user has.
-A membership counts in its own organisation; its IAM_* roles count in every organisation. Neither
-users nor memberships of an organisation that is removed count, cleared away or not yet.
+Follows docs/api.md "Authorization": the refusals, their ids and their order. Refusals
+here are not translated: the caller reads their keys.
+A personal access token is looked up by its hash; any other is a JWT, whose subject is bound to a
+user. A membership counts in its own organisation; its IAM_* roles count in every organisation.
+Users and memberships of a removed organisation do not count, purged or not.
 
-Rule: what is known is kept under a hash, never under the secret; expiry is checked on every use; a
-refusal is never kept. Whatever happens to an organisation, a user, a member or a token forgets all.
+Rule: grants are kept by a hash, never by the secret; expiry is checked on each use; refusals are
+never kept. An event of an organisation, user, member or token forgets all grants.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from server.store.read_model import (
 )
 
 GRANTS_MAX: Final = 10_000
-"""Tokens in use at once, each with the organisations it is used for; about 500 bytes each."""
+"""Max grants that are kept, one for each token and organisation; about 500 bytes each."""
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ _AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
 
 
 class Jwts(Protocol):
-    """What is asked of `server.identity.jwts`."""
+    """Verifies JWTs; implemented by `server.identity.jwts`."""
 
     async def verify(self, token: str) -> Verified: ...
 
@@ -52,10 +52,10 @@ class Jwts(Protocol):
 
 
 class Grant(NamedTuple):
-    """What a token may do in one organisation.
+    """The permissions of a token in one organisation.
 
     Attributes:
-        until: when it has to be looked up again; None if it holds until it is forgotten.
+        until: time of the next look-up; None if the grant holds until it is forgotten.
     """
 
     caller: Caller
@@ -64,7 +64,7 @@ class Grant(NamedTuple):
 
 
 class Authorizer:
-    """Answers from memory where it can, else from the store."""
+    """Authorizes from memory where it can, else from the store."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Authorizer:
         clock: Clock = wall_clock,
         grants_max: int = GRANTS_MAX,
     ) -> None:
-        """Authorize against the accounts; without `jwts`, no JWT is good."""
+        """Takes the accounts to authorize against; without `jwts`, every JWT is invalid."""
         self._accounts = accounts
         self._jwts = jwts
         self._clock = clock
@@ -83,9 +83,9 @@ class Authorizer:
         self._forgotten = 0
 
     def forget(self, events: Iterable[RecordedEvent]) -> None:
-        """Take note of what was committed, before anyone is told that it was.
+        """Forgets all grants if an event may have changed one; runs before callers are answered.
 
-        A flow is part of its organisation, but says nothing of who may do what.
+        Events of flows belong to an organisation, but change no grant.
         """
         if any(
             event.aggregate_type in _AGGREGATES and event.type not in FLOW_EVENTS
@@ -94,29 +94,29 @@ class Authorizer:
             self._forget_grants()
 
     def forget_all(self) -> None:
-        """Forgets all grants and verified JWTs, whose end times are wrong once the clock is set."""
+        """Forgets all grants and verified JWTs: their end times are wrong once the clock is set."""
         self._forget_grants()
         if self._jwts is not None:
             self._jwts.forget_all()
 
     def known(self, authorization: str, org_id: str, permission: str) -> Caller | None:
-        """The caller, if memory says that it may; None says nothing."""
+        """Returns the caller if a kept grant has the permission; else None: ask `authorize`."""
         grant = self._grants.get((_digest(authorization), org_id))
         if grant is None or permission not in grant.permissions or self._is_past(grant.until):
             return None
         return grant.caller
 
     async def authorize(self, authorization: str, org_id: str, permission: str) -> Caller:
-        """Look the caller up.
+        """Looks up the token and returns its caller.
 
         Args:
-            authorization: the metadata's value as it came; empty when there is none.
-            org_id: the organisation asked for; empty for the user's own.
-            permission: what the method asks for.
+            authorization: the metadata's value as it came; empty if absent.
+            org_id: the organisation of the call; empty for the user's own.
+            permission: that the method requires.
 
         Raises:
-            Refusal: the caller may not, or it cannot be known now.
-            StorageError: the store cannot say.
+            Refusal: the permission is missing, or keys to verify the token are unavailable.
+            StorageError: the look-up failed.
         """
         forgotten = self._forgotten
         grant = await self._grant(_bearer(authorization), org_id)
@@ -127,7 +127,7 @@ class Authorizer:
         return grant.caller
 
     async def _grant(self, secret: str, org_id: str) -> Grant:
-        user, until = await self._speaker(secret)
+        user, until = await self._user(secret)
         org = await self._accounts.read(OrgById(org_id or user.org_id))
         if org is None:
             raise Refusal(Kind.PERMISSION_DENIED, "Organisation doesn't exist", "AUTH-Bs7Ds")
@@ -137,7 +137,7 @@ class Authorizer:
         return Grant(Caller(user.id, org.id, user.language), granted_by(roles), until)
 
     async def _roles(self, user_id: str, org_id: str) -> set[str]:
-        """Those of the user that count in an organisation, which lives."""
+        """Returns the user's roles that count in an organisation, which exists."""
         roles: set[str] = set()
         for member in await self._accounts.read(MembershipsOf(user_id)):
             if member.org_id == org_id:
@@ -146,21 +146,21 @@ class Authorizer:
                 roles.update(filter(is_instance_wide, member.roles))
         return roles
 
-    async def _speaker(self, secret: str) -> tuple[User, int | None]:
-        """The user whom the token speaks for, and until when it does."""
-        find = self._speaker_of_pat if secret.startswith(PREFIX) else self._speaker_of_jwt
+    async def _user(self, secret: str) -> tuple[User, int | None]:
+        """Returns the user of a token, and the time until which the token is valid."""
+        find = self._user_of_pat if secret.startswith(PREFIX) else self._user_of_jwt
         user, until = await find(secret)
         if user is None or await self._accounts.read(OrgById(user.org_id)) is None:
             raise _invalid_token()
         return user, until
 
-    async def _speaker_of_pat(self, secret: str) -> tuple[User | None, int | None]:
+    async def _user_of_pat(self, secret: str) -> tuple[User | None, int | None]:
         token = await self._accounts.read(TokenByHash(hash_of(secret)))
         if token is None or self._is_past(token.expires_at):
             raise _invalid_token()
         return await self._accounts.read(UserById(token.user_id)), token.expires_at
 
-    async def _speaker_of_jwt(self, secret: str) -> tuple[User | None, int | None]:
+    async def _user_of_jwt(self, secret: str) -> tuple[User | None, int | None]:
         if self._jwts is None:
             raise _invalid_token()
         try:
@@ -184,7 +184,7 @@ class Authorizer:
 
 
 def _bearer(authorization: str) -> str:
-    """The token; where the scheme stands and what is before it does not matter, as in the API."""
+    """Returns the token behind the scheme; text before the scheme is ignored, as in the API."""
     if not authorization:
         raise Refusal(Kind.UNAUTHENTICATED, "auth header missing")
     parts = authorization.split(_SCHEME)

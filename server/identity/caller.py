@@ -6,11 +6,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is served, and for which organisation.
+    """A user, and the organisation that the call is about.
 
     Attributes:
-        org_id: the organisation that the call is about, not always the user's own.
-        language: that the user prefers, as a tag ("de-CH"); empty when it has not said.
+        org_id: of the call; not always the user's own organisation.
+        language: preferred by the user, as a tag ("de-CH"); empty if unset.
     """
 
     user_id: str
@@ -19,4 +19,4 @@ class Caller:
 
 
 OPERATOR: Final = Caller("", "")
-"""Who calls by command: a user of the system who may open the data folder, and none of ours."""
+"""The caller of commands: a system user who may open the data folder, no user of ours."""

@@ -1,8 +1,7 @@
-"""The keys of the issuer, kept: fetched when they are asked for and old, or lack the one asked for.
+"""Caches the keys of the issuer: fetches them again when they are old or lack a needed key.
 
-One fetch at a time, for all who wait, and none sooner than `INTERVAL_S` after the last, whatever
-tokens come. Old keys serve while they are fetched anew, and as long as that fails.
-Rule: whether there is no such key, or it cannot be known now, are two answers.
+One fetch runs at a time, for all callers that wait, and one in `INTERVAL_S`, whatever tokens come. Old keys stay in use while a fetch runs or fails.
+Rule: "the issuer has no such key" and "the keys are unavailable now" are different answers.
 """
 
 import asyncio
@@ -17,14 +16,14 @@ from server.identity.jwks import IssuerKey, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
 
 INTERVAL_S: Final = 10
-"""Between two fetches: tokens with made-up keys cost the issuer no more than this."""
+"""Min seconds between two fetches, so that tokens with made-up key ids cost the issuer no more."""
 
 AGE_S: Final = 300
-"""How old keys may be before they are fetched anew, if the issuer does not say (max-age)."""
+"""Max age of keys in seconds, if the issuer sends no max-age."""
 
 AGE_MIN_S: Final = 60
 AGE_MAX_S: Final = 3600
-"""What the issuer may say: a key that it withdraws is refused within the hour."""
+"""Bounds of the issuer's max-age: a key that it withdraws is refused within the hour."""
 
 _US: Final = 1_000_000
 
@@ -34,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Found(NamedTuple):
-    """A key, and until when it may be used without asking again (microseconds, as the clock)."""
+    """A key, and the time until which it may be used without a look-up (microseconds)."""
 
     key: IssuerKey
     until: int
@@ -54,7 +53,7 @@ class IssuerKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Fetch the keys before anyone asks; a loop must run."""
+        """Begins to fetch the keys before the first token comes; needs a running loop."""
         self._refresh()
 
     async def close(self) -> None:
@@ -63,10 +62,10 @@ class IssuerKeys:
             await asyncio.wait((self._fetching,))
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None:
-        """The key that a token names; None if the issuer has none such.
+        """Returns the key that a token names; None if the issuer has no such key.
 
         Raises:
-            Refusal: UNAVAILABLE, as the key is not known, and the keys cannot be had now.
+            Refusal: UNAVAILABLE, the key is unknown and the keys cannot be fetched now.
         """
         key = self._keys.find(key_id, algorithm)
         if key is None:
@@ -87,17 +86,17 @@ class IssuerKeys:
     async def _refreshed(self) -> None:
         self._refresh()
         if self._fetching is not None:
-            await asyncio.wait((self._fetching,))  # which goes on when this caller leaves
+            await asyncio.wait((self._fetching,))  # the fetch goes on if this caller leaves
 
     def _refresh(self) -> None:
-        """Fetch, if that was not done just now; where the clock was set back, it was not."""
+        """Begins a fetch unless one was tried lately; a clock set back does not prevent it."""
         now = self._clock()
         if self._fetching is None and not 0 <= now - self._tried_at < INTERVAL_S * _US:
             self._tried_at = now
             self._fetching = asyncio.create_task(self._fetch_once(), name="keys of the JWT issuer")
 
     async def _fetch_once(self) -> None:
-        self._is_failing = True  # until it has not, whatever else may happen
+        self._is_failing = True  # until a fetch succeeds
         try:
             fetched = await self._fetch()
         except NoKeys as error:

@@ -1,9 +1,9 @@
-"""The public keys of an issuer: a JSON Web Key Set, read, and the key for a token.
+"""Parses a JSON Web Key Set, and finds the key that a token names.
 
-Follows RFC 7517 and RFC 7518 section 6. A key that cannot be used (of another type, for encryption,
-too short, malformed) is passed over: issuers publish keys for others, too.
-Rule: only public members of a key are read. A key says itself which algorithms it may verify, so a
-token never chooses one for a key that was not made for it (RFC 8725 section 3.1).
+Follows RFC 7517 and RFC 7518 section 6. A key that cannot verify tokens (another type, for
+encryption, too short, malformed) is skipped: issuers publish keys for other uses, too.
+Rule: only public members of a key are read. The key decides which algorithms it verifies, never the
+token (RFC 8725 section 3.1).
 """
 
 from collections import defaultdict
@@ -22,11 +22,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 KEYS_MAX: Final = 100
-"""Of one issuer; a few are usual."""
+"""Max keys of one issuer; a few are usual."""
 
 RSA_MIN_BITS: Final = 2048
 RSA_MAX_BITS: Final = 8192
-"""Verifying takes a millisecond; of twice as many bits, four."""
+"""Max bits of an RSA key: verifying takes 1 ms; with twice as many bits, 4 ms."""
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
@@ -41,14 +41,14 @@ _BY_CURVE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     }
 )
 ALGORITHMS: Final = _RSA.union(*_BY_CURVE.values())
-"""All that a signature may be made by: none of them takes a shared secret, or nothing at all."""
+"""Algorithms that are accepted: none uses a shared secret, and `none` is not among them."""
 
 _MODULUS_MAX_CHARS: Final = RSA_MAX_BITS // 6 + 2
 _EXPONENT_MAX_CHARS: Final = 11  # 64 bits
 
 
 class NoKeys(Exception):
-    """What came is no key set, or has no key that can be used; the text is for the operator."""
+    """The key set is malformed, or has no usable key; the text is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class IssuerKey:
     """A public key.
 
     Attributes:
-        id: the `kid`; empty if it has none.
-        algorithms: of the signatures that it may verify.
+        id: its `kid`; empty if it has none.
+        algorithms: that it may verify.
     """
 
     id: str
@@ -66,7 +66,7 @@ class IssuerKey:
 
 
 class KeySet:
-    """Keys, found as a token names them."""
+    """Keys, by id and algorithm."""
 
     def __init__(self, keys: Iterable[IssuerKey]) -> None:
         self._by_id: dict[str, list[IssuerKey]] = defaultdict(list)
@@ -78,7 +78,7 @@ class KeySet:
         return len(self._all)
 
     def find(self, key_id: str | None, algorithm: str) -> IssuerKey | None:
-        """The key of the id; without an id, the only key that it can be."""
+        """Returns the key with the id; without an id, the only key for the algorithm."""
         named: Sequence[IssuerKey] = self._all if key_id is None else self._by_id.get(key_id, ())
         fit = [key for key in named if algorithm in key.algorithms]
         return fit[0] if len(fit) == 1 else None
@@ -106,10 +106,10 @@ _decode_jwk: Final = msgspec.json.Decoder(_Jwk).decode
 
 
 def read(document: bytes) -> KeySet:
-    """Read a key set; takes some 50 µs a key.
+    """Parses a key set; takes about 50 µs a key.
 
     Raises:
-        NoKeys: it is none, or has too many keys, or none that can be used.
+        NoKeys: it is malformed, has too many keys, or no usable one.
     """
     try:
         found = _decode_set(document).keys
@@ -137,7 +137,7 @@ def _key(raw: msgspec.Raw) -> IssuerKey | None:
 
 
 def _public(jwk: _Jwk) -> tuple[PublicKey, frozenset[str]]:
-    """The key, and what keys of its kind verify; ValueError if there is none."""
+    """Returns the key and the algorithms of its type; raises ValueError for an unusable key."""
     public: object
     if jwk.kty == "RSA" and len(jwk.n) <= _MODULUS_MAX_CHARS and len(jwk.e) <= _EXPONENT_MAX_CHARS:
         public = RSAAlgorithm.from_jwk({"kty": "RSA", "n": jwk.n, "e": jwk.e})

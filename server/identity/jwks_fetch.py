@@ -1,8 +1,8 @@
-"""Fetch the key set of an issuer, by its URL or as the issuer says itself where it is.
+"""Fetches the key set of an issuer: from its URL, or from that in its discovery document.
 
 Follows OpenID Connect Discovery 1.0 section 4, and RFC 9111 section 5.2.2.1 (max-age).
-Rule: what comes is trusted as far as its URL is (`server.urls`), so no redirect is followed;
-nothing is unpacked, nothing longer than the limit is held. A failure is a line for the operator.
+Rule: an answer is trusted because of its URL (`server.urls`), so no redirect is followed. Nothing
+is inflated, and nothing above the limit is held. A failure is one line in the log.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from server.urls import is_https, may_be_fetched
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 DOCUMENT_MAX_BYTES: Final = 64 << 10
-"""Of a key set or a discovery document: ten times what is usual."""
+"""Max bytes of a key set or a discovery document: ten times the usual size."""
 
 FETCH_TIMEOUT_S: Final = 5.0
-"""For all of it; a call that waits for the keys waits no longer."""
+"""Max seconds of a whole fetch, and so of a call that waits for keys."""
 
 SHOWN_CHARS: Final = 200
 
@@ -36,10 +36,10 @@ _NO_CACHE: Final = re.compile(r"(?:^|[\s,])no-(?:cache|store)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The keys.
+    """A key set.
 
     Attributes:
-        max_age_s: how long they may be kept without asking again; None if that was not said.
+        max_age_s: seconds that it may be kept; None if the answer does not say.
     """
 
     keys: KeySet
@@ -55,15 +55,15 @@ _decode_discovery: Final = msgspec.json.Decoder(_Discovery).decode
 
 
 async def fetch(issuer: str, jwks_url: str, *, threads: ThreadPool) -> Fetched:
-    """Fetch the keys, from the URL, or from where discovery says when there is none.
+    """Fetches the key set.
 
     Args:
-        issuer: whose keys.
-        jwks_url: where they are; empty to ask the issuer.
-        threads: where the key set is parsed, up to 5 ms of CPU.
+        issuer: the issuer of the keys.
+        jwks_url: of the key set; empty to read it from the discovery document.
+        threads: parse the key set, which takes up to 5 ms of CPU.
 
     Raises:
-        NoKeys: there are none to be had; the text says why.
+        NoKeys: the fetch failed; the text says why.
     """
     try:
         async with (
@@ -91,7 +91,7 @@ def _why(error: Exception) -> str:
         return "cannot connect: its certificate is not trusted"
     if isinstance(error, OSError):
         return f"cannot connect: {reason(error)}"
-    return "expected an answer of HTTP, got something else, or a part of one"
+    return "expected an HTTP answer, got something else or part of one"
 
 
 async def _discovered(session: aiohttp.ClientSession, issuer: str) -> str:
@@ -102,10 +102,10 @@ async def _discovered(session: aiohttp.ClientSession, issuer: str) -> str:
 
 
 def jwks_uri_of(document: bytes, issuer: str) -> str:
-    """Where the issuer's discovery document says that its keys are.
+    """Returns the URL of the key set in a discovery document.
 
     Raises:
-        NoKeys: it is none, or another issuer's, or says what anybody could have changed.
+        NoKeys: the document is malformed or of another issuer, or its URL lacks https.
     """
     try:
         said = _decode_discovery(document)
@@ -119,7 +119,7 @@ def jwks_uri_of(document: bytes, issuer: str) -> str:
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> tuple[bytes, str]:
-    """What is there, and its Cache-Control."""
+    """Returns the body of the answer, and its Cache-Control."""
     async with session.get(url, allow_redirects=False) as response:
         if response.status != 200:
             raise NoKeys(f"{url}: expected HTTP status 200, got {response.status}")
@@ -133,7 +133,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> tuple[bytes, str]:
 
 @contextlib.contextmanager
 def _named(url: str) -> Iterator[None]:
-    """Have a failure name what is at fault."""
+    """Adds the URL to the text of a failure."""
     try:
         yield
     except NoKeys as error:

@@ -1,12 +1,12 @@
-"""JWT access tokens: whether one is good, and whom it speaks for.
+"""Verifies JWT access tokens, and returns their subject.
 
-Follows RFC 7519, the advice of RFC 8725, and RFC 9068 section 2.1 (the type). Signatures are
-PyJWT's affair.
-Good is a token that a key of the issuer has signed, that names the issuer and one of our audiences,
-has begun, and ends, later than now. Its subject is the issuer's name for somebody.
+Follows RFC 7519, the advice of RFC 8725, and RFC 9068 section 2.1 (the type). PyJWT
+checks signatures.
+A valid token is signed by a key of the issuer, names the issuer and one of our audiences, has
+begun, has an end, and is not expired.
 
-Rule: what is not a short text of three parts is not looked at; no claim is believed before the
-signature is good; why a token is refused is for the log, the caller learns only that it is.
+Rule: a text that is too long or has not three parts is not parsed; no claim is used before the
+signature is verified; the reason of a refusal goes to the log, never to the caller.
 """
 
 import hashlib
@@ -22,40 +22,39 @@ from server.identity.issuer_keys import Found
 from server.identity.jwks import ALGORITHMS, PublicKey
 
 TOKEN_MAX_CHARS: Final = 8192
-"""As long as a header line may be at the HTTP doors; gRPC lets pass more."""
+"""Max characters of a token: the limit of a header line over HTTP, which gRPC lacks."""
 
 LEEWAY_S: Final = 5
-"""Between the issuer's clock and ours."""
+"""Max seconds between the issuer's clock and ours."""
 
 VERIFIED_MAX: Final = 10_000
-"""Tokens remembered as good; about 300 bytes each."""
+"""Max verified tokens that are kept; about 300 bytes each."""
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-"""RFC 7515 section 7.1. Decoders pass over other characters, so one signature has one
-form here."""
+"""RFC 7515 section 7.1. Decoders ignore other characters; here a signature has one form only."""
 
 _JWS: Final = jwt.PyJWS(algorithms=[*ALGORITHMS])
 _KEY_ID_MAX_CHARS: Final = 256
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-"""Of access tokens; a token that says it is of another kind (a logout token) is for another use."""
+"""Types of access tokens; a token of another type (a logout token) is refused."""
 
 _US: Final = 1_000_000
 _DAY_S: Final = 86_400
 
 
 class BadToken(Exception):
-    """A token that is refused; the text says why, to the operator."""
+    """The token is invalid; the text says why, for the operator."""
 
 
 class Verified(NamedTuple):
-    """Whom a good token speaks for, and until when that is known (microseconds)."""
+    """The subject of a valid token, and the time until which it is valid (microseconds)."""
 
     subject: str
     until: int
 
 
 class Keys(Protocol):
-    """What is asked of `issuer_keys`."""
+    """Finds keys; implemented by `issuer_keys`."""
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None: ...
 
@@ -74,7 +73,7 @@ _decode_claims: Final = msgspec.json.Decoder(_Claims).decode
 
 
 class Jwts:
-    """Verifies tokens of one issuer; what is good is remembered under a hash."""
+    """Verifies tokens of one issuer; valid ones are kept by their hash."""
 
     def __init__(
         self,
@@ -93,11 +92,11 @@ class Jwts:
         self._verified: dict[bytes, Verified] = {}
 
     async def verify(self, token: str) -> Verified:
-        """Whom the token speaks for.
+        """Returns the subject of a token.
 
         Raises:
-            BadToken: nobody.
-            Refusal: UNAVAILABLE, as the issuer's keys cannot be had.
+            BadToken: the token is invalid.
+            Refusal: UNAVAILABLE, the issuer's keys cannot be fetched.
         """
         if len(token) > TOKEN_MAX_CHARS or _COMPACT.fullmatch(token) is None:
             raise BadToken(f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters")
@@ -118,7 +117,7 @@ class Jwts:
         return verified
 
     def forget_all(self) -> None:
-        """Forgets which tokens are good."""
+        """Forgets all verified tokens."""
         self._verified.clear()
 
     def _checked(self, payload: bytes, until: int) -> Verified:
@@ -131,20 +130,20 @@ class Jwts:
         seconds = now / _US
         left_s = claims.exp + LEEWAY_S - seconds
         if claims.iss != self._issuer:
-            raise BadToken("it is of another issuer")
+            raise BadToken("its issuer is another one")
         if not audiences & self._audiences:
-            raise BadToken("it is for another audience")
+            raise BadToken("its audience is another one")
         if left_s <= 0:
             raise BadToken("it is expired")
         if max(claims.nbf, claims.iat) - LEEWAY_S > seconds:
-            raise BadToken("it is of the future")
+            raise BadToken("it is not valid yet")
         if not claims.sub:
-            raise BadToken("it is of nobody")
+            raise BadToken("it has no subject")
         return Verified(claims.sub, min(until, now + int(min(left_s, _DAY_S) * _US)))
 
 
 def _header(token: str) -> tuple[str | None, str]:
-    """The id of the key, which may be absent, and the algorithm."""
+    """Returns the key id, None if absent, and the algorithm."""
     try:
         header = _JWS.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
@@ -158,10 +157,10 @@ def _header(token: str) -> tuple[str | None, str]:
 
 
 def _signed(token: str, public: PublicKey, algorithms: Collection[str]) -> bytes:
-    """What the key has signed."""
+    """Verifies the signature and returns the payload."""
     try:
         signed = _JWS.decode_complete(token, public, algorithms=[*algorithms])
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise BadToken("its signature is not of the issuer's key") from None
+        raise BadToken("its signature does not match the issuer's key") from None
     payload: bytes = signed["payload"]
     return payload

@@ -1,7 +1,7 @@
-"""Which permission a method asks for, and which role grants it.
+"""Defines the permission that each method requires, and the permissions that each role grants.
 
-A method says what it asks for in its `zitadel.v1.auth_option`. One that says nothing is served to
-nobody, unless it is listed here as public.
+A method declares its permission in `zitadel.v1.auth_option`. A method without one is refused to
+everybody, unless it is listed here as public.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "ORG_OWNER": _ALL,
         "IAM_OWNER_VIEWER": _READ | _READ_INSTANCE,
         "ORG_OWNER_VIEWER": _READ,
-        # Not of ZITADEL: an identity provider's, which runs actions and neither sees nor sets them.
+        # Not of ZITADEL: for an identity provider, which runs actions but cannot read or set them.
         "ORG_ACTION_RUNNER": frozenset({"org.action.run"}),
     }
 )
@@ -51,7 +51,7 @@ _NO_PERMISSIONS: Final[frozenset[str]] = frozenset()
 
 
 def is_instance_wide(role: str) -> bool:
-    """Whether the role counts in every organisation, whichever one the membership is in."""
+    """True if the role counts in every organisation, not only in that of the membership."""
     return role.startswith("IAM_")
 
 
@@ -60,7 +60,7 @@ def granted_by(roles: Iterable[str]) -> frozenset[str]:
 
 
 def required_permissions(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
-    """The permission of each method that asks for one, by path ("/package.Service/Method").
+    """Returns the permission of each method that requires one, by path ("/package.Service/Method").
 
     Raises:
         ValueError: a method declares no permission and is not listed as public.

@@ -1,6 +1,6 @@
-"""Personal access tokens: 256 random bits, of which only the SHA-256 is ever stored.
+"""Makes personal access tokens: 256 random bits; only their SHA-256 is stored.
 
-A secret this long needs no salt and no slow hash: there is nothing to guess.
+A secret of this length cannot be guessed, so it needs neither a salt nor a slow hash.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import secrets
 from typing import Final
 
 PREFIX: Final = "act_"
-"""Says what the text is, to people and to scanners for leaked secrets; clients see it as opaque."""
+"""Marks a token for people and for scanners of leaked secrets; clients treat it as opaque."""
 
 _RANDOM_BYTES: Final = 32
 
@@ -18,5 +18,5 @@ def new_secret() -> str:
 
 
 def hash_of(secret: str) -> bytes:
-    """The SHA-256 of any text, also of one that is no valid Unicode."""
+    """Returns the SHA-256 of a text, which may be invalid Unicode."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

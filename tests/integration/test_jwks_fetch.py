@@ -86,7 +86,7 @@ def no_http(request: BaseHTTPRequestHandler) -> None:
 
 
 AT_KEYS = "{url}/keys: "
-NO_ANSWER = AT_KEYS + "expected an answer of HTTP, got something else, or a part of one"
+NO_ANSWER = AT_KEYS + "expected an HTTP answer, got something else or part of one"
 NO_SET = AT_KEYS + 'expected a JSON object with a list "keys"'
 
 

@@ -126,7 +126,7 @@ SHAPE = f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters"
 CLAIMS = "expected the claims iss, sub, aud and exp"
 KIND = "expected the header of an access token"
 UNKNOWN = "the issuer has no such key"
-FORGED = "its signature is not of the issuer's key"
+FORGED = "its signature does not match the issuer's key"
 PARTS = RSA.token(claims()).split(".")
 
 
@@ -233,23 +233,23 @@ PARTS = RSA.token(claims()).split(".")
         # Claims.
         pytest.param(
             RSA.token(claims(iss="https://issuer.example/")),
-            "it is of another issuer",
+            "its issuer is another one",
             id="issuer with a slash more",
         ),
-        pytest.param(RSA.token(claims(iss="x")), "it is of another issuer", id="another issuer"),
-        pytest.param(RSA.token(claims(aud="x")), "it is for another audience", id="audience"),
-        pytest.param(RSA.token(claims(aud=[])), "it is for another audience", id="no audience"),
-        pytest.param(RSA.token(claims(aud="actions ")), "it is for another audience", id="space"),
+        pytest.param(RSA.token(claims(iss="x")), "its issuer is another one", id="another issuer"),
+        pytest.param(RSA.token(claims(aud="x")), "its audience is another one", id="audience"),
+        pytest.param(RSA.token(claims(aud=[])), "its audience is another one", id="no audience"),
+        pytest.param(RSA.token(claims(aud="actions ")), "its audience is another one", id="space"),
         pytest.param(RSA.token(claims(exp=NOW - LEEWAY_S)), "it is expired", id="expired"),
         pytest.param(RSA.token(claims(exp=0)), "it is expired", id="expired in 1970"),
         pytest.param(RSA.token(claims(exp=-1e300)), "it is expired", id="expired long before"),
         pytest.param(
-            RSA.token(claims(nbf=NOW + LEEWAY_S + 1)), "it is of the future", id="not begun"
+            RSA.token(claims(nbf=NOW + LEEWAY_S + 1)), "it is not valid yet", id="not begun"
         ),
         pytest.param(
-            RSA.token(claims(iat=NOW + LEEWAY_S + 1)), "it is of the future", id="issued ahead"
+            RSA.token(claims(iat=NOW + LEEWAY_S + 1)), "it is not valid yet", id="issued ahead"
         ),
-        pytest.param(RSA.token(claims(sub="")), "it is of nobody", id="an empty subject"),
+        pytest.param(RSA.token(claims(sub="")), "it has no subject", id="an empty subject"),
         *(
             pytest.param(signed(HEADER, claims(**{name: None})), CLAIMS, id=f"no {name}")
             for name in ("iss", "sub", "aud", "exp")

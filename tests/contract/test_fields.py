@@ -76,9 +76,7 @@ class FieldsContract(Contract):
         await put(store, key, after, 2)
         assert (await loaded(store, Needs([key], []))).states == {key: after}
 
-    async def test_a_token_that_expires_and_one_that_does_not_are_told_apart(
-        self, store: Store
-    ) -> None:
+    async def test_a_token_that_expires_differs_from_one_that_does_not(self, store: Store) -> None:
         key = ("token", "1")
         before = Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1)
         await put(store, key, before, 1)

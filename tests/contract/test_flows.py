@@ -167,7 +167,7 @@ class FlowsContract(Contract):
         with pytest.raises(Refusal, match="COMMAND-dg422"):
             await commit(store, DeleteAction("org", "2", ""), set_("2"))
 
-    async def test_organisation_of_an_action_is_told(self, store: Store) -> None:
+    async def test_organisation_of_an_action_is_returned(self, store: Store) -> None:
         await commit(store, *(an_action(f"{number:03}") for number in range(100)))
         await commit(store, an_action("elsewhere", org_id="other"), DeleteAction("org", "007", ""))
         ids = [f"{number:03}" for number in range(100)]

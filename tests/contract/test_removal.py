@@ -285,7 +285,7 @@ class RemovalContract(Contract):
                 await commit(store, first, RemoveOrg("acme", bob, ""))
         assert len(await store.read(AllOrgs())) == 2
 
-    async def test_of_two_owners_who_go_at_once_one_stays(self, store: Store) -> None:
+    async def test_one_of_two_owners_removed_at_once_stays(self, store: Store) -> None:
         await filled(store)
         await commit(
             store,

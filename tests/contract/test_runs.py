@@ -132,7 +132,7 @@ class RunsContract:
             assert not await append(store, a_run(str(number)), max_bytes=10 * SIZE)
         assert await all_runs(store) == [str(number) for number in range(29, 19, -1)]
 
-    async def test_who_has_most_gives_way(self, store: RunStore) -> None:
+    async def test_the_organisation_with_most_runs_gives_way(self, store: RunStore) -> None:
         await append(store, *(a_run(str(number), org_id="small") for number in range(3)))
         await append(store, *(a_run(str(number)) for number in range(50)), max_bytes=10 * SIZE)
         assert await all_runs(store, "small") == ["2", "1", "0"]

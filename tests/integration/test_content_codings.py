@@ -105,7 +105,7 @@ async def test_codings_on_one_another_are_undone_in_turn(server: Server) -> None
         ),
     ],
 )
-async def test_a_compressed_body_that_is_none_is_refused(
+async def test_a_body_that_does_not_inflate_is_refused(
     body: bytes, status: int, message: str
 ) -> None:
     async with serving(limits=Limits(body_max_bytes=1000)) as (session, servicer):
@@ -149,7 +149,7 @@ async def test_a_large_answer_is_compressed_as_its_client_prefers(
 
 
 @pytest.mark.parametrize("accepted", [None, "identity", "gzip;q=0", "deflate"])
-async def test_who_accepts_no_coding_gets_none_and_caches_are_told(
+async def test_client_that_accepts_no_coding_gets_none_and_caches_know(
     server: Server, accepted: str | None
 ) -> None:
     session, _ = server

@@ -302,7 +302,7 @@ async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:
         watch.cancel()
 
 
-async def test_address_in_use_is_told_by_its_number() -> None:
+async def test_address_in_use_is_reported_with_its_error_number() -> None:
     async with Running(_raise) as first:
         with pytest.raises(OSError, match="Address already in use") as caught:
             await Running(_raise).server.start(first.address)

@@ -139,7 +139,7 @@ async def test_connect_web_gets_an_error_with_its_details(
     assert outcome["metadata"]["x-left"] == "1"
 
 
-async def test_connect_web_is_told_of_an_exception_by_the_request_id_only(
+async def test_connect_web_shows_the_request_id_only_of_an_exception(
     server: Server, connect_web: ConnectWeb
 ) -> None:
     outcome = await connect_web(
@@ -152,7 +152,7 @@ async def test_connect_web_is_told_of_an_exception_by_the_request_id_only(
     assert (outcome["code"], outcome["error"]) == (13, "internal error (request id r1)")
 
 
-async def test_connect_web_is_told_that_a_method_is_not_served(
+async def test_connect_web_shows_that_a_method_is_not_served(
     server: Server, connect_web: ConnectWeb
 ) -> None:
     outcome = await connect_web(
@@ -344,7 +344,7 @@ async def test_a_page_of_a_listed_origin_may_call_and_read() -> None:
             assert {"grpc-status", "x-request-id", "x-first", "x-first-bin"} <= set(exposed)
 
 
-async def test_a_page_of_another_origin_is_told_nothing() -> None:
+async def test_a_page_of_another_origin_gets_no_cors_headers() -> None:
     async with (
         serving(cors_origins=["https://app.example"]) as server,
         aiohttp.ClientSession() as session,

@@ -82,7 +82,7 @@ def test_write_is_answered_with_the_details(steps: Steps, step: str, sequence: s
 
 
 @pytest.mark.parametrize(("step", "refusal"), REFUSALS.items())
-def test_refusal_is_told_with_its_id(
+def test_refusal_is_answered_with_its_id(
     steps: Steps, step: str, refusal: tuple[int, str, str]
 ) -> None:
     code, text, place = refusal
@@ -93,7 +93,7 @@ def test_refusal_is_told_with_its_id(
     assert (detail.id, detail.message) == (place, text)
 
 
-def test_invalid_request_is_told_its_fault(steps: Steps) -> None:
+def test_invalid_request_is_answered_with_its_fault(steps: Steps) -> None:
     assert steps["update, invalid"] == {
         "code": 3,
         "details": "invalid UpdateActionRequest.Script: value length must be at least 1 runes",

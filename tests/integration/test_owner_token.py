@@ -55,7 +55,7 @@ def test_after_its_token_was_revoked_the_file_says_so_and_so_does_call(server: S
 
 
 @pytest.mark.parametrize("door", ["json", "grpc", "grpc-web"])
-def test_a_token_in_the_file_that_is_refused_is_told_by_call(server: Server, door: str) -> None:
+def test_a_refused_token_of_the_file_is_reported_by_call(server: Server, door: str) -> None:
     token_id, _ = owner_token(server)
     file = server.folder / "data" / "owner.token"
     left = file.read_bytes()

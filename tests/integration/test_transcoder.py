@@ -181,7 +181,7 @@ async def test_every_json_type_is_accepted(server: Server, content_type: str) ->
 
 
 @pytest.mark.parametrize("verb", ["POST", "GET"])
-async def test_a_wrong_type_is_told_what_to_send(server: Server, verb: str) -> None:
+async def test_a_wrong_type_is_refused_with_what_to_send(server: Server, verb: str) -> None:
     session, _ = server
     headers = {"Content-Type": "text/plain"}
     path = CANCEL if verb == "POST" else "/v1/operations/a"
@@ -242,14 +242,16 @@ async def test_rich_errors_reach_the_caller_whatever_their_types(server: Server)
         pytest.param("surrogate", "the error could not be written as JSON", id="none at all"),
     ],
 )
-async def test_an_error_is_told_whatever_it_says(server: Server, case: str, message: str) -> None:
+async def test_an_error_is_answered_whatever_its_text(
+    server: Server, case: str, message: str
+) -> None:
     session, _ = server
     async with session.get(f"/v1/operations/{case}") as answer:
         assert (answer.status, await answer.json()) == (409, {"code": 10, "message": message})
         assert not any(name.startswith("Grpc-") for name in answer.headers)
 
 
-async def test_an_exception_is_told_by_the_request_id_only(server: Server) -> None:
+async def test_an_exception_shows_the_request_id_only(server: Server) -> None:
     session, _ = server
     headers = {"X-Request-Id": "mine"}
     async with session.get("/v1/operations/raises", headers=headers) as answer:

@@ -59,7 +59,7 @@ def test_grpc_web_is_refused_with_the_name_of_the_header(
     assert message.encode() in text
 
 
-def test_who_has_no_token_is_told_that_first(server: RealServer) -> None:
+def test_a_missing_token_is_refused_first(server: RealServer) -> None:
     octets = request("GET", f"{ACTIONS}/1", headers={HEADER: "\u00e9"})
     with Client(server.http) as client:
         client.send(octets)

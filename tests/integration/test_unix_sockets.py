@@ -101,7 +101,7 @@ async def test_a_half_closed_client_gets_its_answer(transcoder: Transcoder, path
     writer.close()
 
 
-async def test_a_client_that_half_closed_is_told_from_one_that_closed(path: str) -> None:
+async def test_a_half_closed_connection_is_distinguished_from_a_closed_one(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()

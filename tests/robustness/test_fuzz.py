@@ -50,7 +50,7 @@ def test_a_request_of_the_corpus_is_answered_as_it_was(service: Service, path: P
 
 
 @pytest.mark.parametrize("name", [*DEEP, *DISPUTED, *NESTED])
-def test_a_document_that_is_none_is_refused(service: Service, name: str) -> None:
+def test_an_invalid_document_is_refused(service: Service, name: str) -> None:
     address, _, _ = service
     with Client(address) as client:
         answer, _ = refused(client, *{**DEEP, **DISPUTED, **NESTED}[name])

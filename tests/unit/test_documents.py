@@ -250,7 +250,7 @@ HERE = ROOT / "docs/api.md"
         pytest.param(machine_path, "POST /v1/work/items", 0, id="path of a route"),
     ],
 )
-def test_a_fault_is_told_with_its_place(
+def test_a_fault_is_reported_with_its_place(
     check: Callable[[Place], Iterator[str]], text: str, count: int
 ) -> None:
     faults = list(check(Place(HERE, 7, text)))

@@ -242,7 +242,7 @@ async def test_roles_are_known_and_not_none(owner: Caller, door: str) -> None:
     assert (answer.code, answer.details[0][0]) == (3, "COMMAND-Mq8re")
 
 
-async def test_a_refusal_is_told_in_the_callers_language(owner: Caller) -> None:
+async def test_a_refusal_is_in_the_callers_language(owner: Caller) -> None:
     request = pb.UpdateUserRequest(user_id="404", name="n")
     answer = await owner.ask(JSON, request, metadata={"accept-language": "de"})
     assert answer.message == "Der Benutzer '404' wurde nicht gefunden (ADMIN-Ui4nf)"

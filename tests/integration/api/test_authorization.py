@@ -267,7 +267,7 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
         pytest.param(nowhere_and_nobody, INVALID, id="the token before the organisation"),
     ],
 )
-async def test_who_may_not_is_refused_at_the_next_call(
+async def test_a_caller_who_lost_access_is_refused_at_the_next_call(
     home: Home, take: Take, expected: tuple[int, str, object], door: str
 ) -> None:
     token, org_id = await take(home)

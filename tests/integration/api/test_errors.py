@@ -154,7 +154,7 @@ INVALID: list[tuple[str, Sequence[str], Message, str]] = [
         for door in doors
     ],
 )
-async def test_invalid_request_is_told_its_first_fault(
+async def test_invalid_request_is_answered_with_its_first_fault(
     caller: Caller, door: str, request_: Message, text: str
 ) -> None:
     answer = await caller.ask(door, request_)

@@ -101,7 +101,7 @@ async def test_timeout_of_the_caller_is_kept(caller: Caller, door: str) -> None:
 
 
 @pytest.mark.parametrize("door", [JSON, WEB])
-async def test_timeout_that_is_none_is_named(caller: Caller, door: str) -> None:
+async def test_invalid_timeout_is_named(caller: Caller, door: str) -> None:
     answer = await caller.ask(door, pb.ListActionsRequest(), metadata={"grpc-timeout": "1h"})
     assert (answer.code, answer.message) == (
         3,

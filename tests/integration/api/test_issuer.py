@@ -119,7 +119,7 @@ def silent(_: BaseHTTPRequestHandler) -> None:
         ),
     ],
 )
-async def test_without_the_issuers_keys_a_jwt_is_told_to_come_later(
+async def test_a_jwt_is_refused_as_unavailable_without_the_issuers_keys(
     tmp_path: Path,
     issuer: Issuer,
     path: str,
@@ -171,7 +171,7 @@ async def test_keys_rotate(
         assert DISCOVERY_PATH not in issuer.asked
 
 
-async def test_a_slow_issuer_delays_nobody_whose_key_is_known(
+async def test_a_slow_issuer_delays_no_caller_whose_key_is_known(
     tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)

@@ -216,7 +216,7 @@ async def test_list_without_a_limit_ends_at_1000(caller: Caller, door: str) -> N
         pytest.param(0, 1, 1, id="the shortest"),
     ],
 )
-async def test_reader_is_told_the_timeout_in_effect(
+async def test_reader_sees_the_timeout_in_effect(
     caller: Caller, door: str, seconds: int, nanos: int, told: int
 ) -> None:
     request = pb.CreateActionRequest(name="n", script="s")

@@ -37,7 +37,7 @@ async def my_org(caller: Caller) -> org_pb2.Org:
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_the_organisation_of_the_call_is_told(caller: Caller, door: str) -> None:
+async def test_the_organisation_of_the_call_is_returned(caller: Caller, door: str) -> None:
     answer = await caller.ask(door, pb.GetMyOrgRequest())
     assert answer.code == 0
     org = answer.response.org

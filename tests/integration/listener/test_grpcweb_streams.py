@@ -117,7 +117,7 @@ async def test_an_error_after_the_third_message_keeps_its_details(server: Server
     assert lines[3:] == [b"x-name:plain", b"x-name-bin:Z3LDtsOfZXI", b""]
 
 
-async def test_an_exception_in_a_stream_is_told_by_the_request_id_only(server: Server) -> None:
+async def test_an_exception_in_a_stream_shows_the_request_id_only(server: Server) -> None:
     _, body = await post(server, asked(count=1, case=echo_pb2.CASE_RAISE), X_Request_Id="r1")
     assert body[len(FIRST) + 5 :] == (
         b"grpc-status:13\r\ngrpc-message:internal error (request id r1)\r\n"

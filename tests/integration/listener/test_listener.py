@@ -437,7 +437,7 @@ async def test_request_without_a_body_has_an_empty_one(serve: Serve) -> None:
     assert (await client.answer()).body == b""
 
 
-async def test_client_that_asks_first_is_told_to_go_on(serve: Serve) -> None:
+async def test_client_that_expects_100_is_told_to_continue(serve: Serve) -> None:
     client = await (await serve(echo)).connect(
         b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
     )
@@ -750,7 +750,7 @@ async def test_stop_lets_a_body_arrive(serve: Serve) -> None:
         await stopped
 
 
-async def test_stop_does_not_wait_for_a_body_that_nobody_wants(serve: Serve) -> None:
+async def test_stop_does_not_wait_for_a_body_that_no_handler_reads(serve: Serve) -> None:
     server = await serve()
     client = await server.connect(CHUNKED)
     assert (await client.answer()).body == b"hello"

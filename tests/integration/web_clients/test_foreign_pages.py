@@ -115,7 +115,7 @@ async def test_json_without_a_type_of_a_foreign_page_makes_no_call(
     assert server.servicer.seen == []
 
 
-async def test_a_text_plain_post_of_the_allowed_page_is_told_what_to_send(
+async def test_a_text_plain_post_of_the_allowed_page_is_refused_with_what_to_send(
     driver: Driver, server: Server
 ) -> None:
     shown = await driver.visit(

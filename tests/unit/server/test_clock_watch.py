@@ -87,7 +87,7 @@ async def test_it_looks_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ("time", "expected"),
     [(0, "1970-01-01T00:00:00+00:00"), (NOON, NOON_TEXT), (10**18, f"{10**18} us")],
 )
-def test_time_is_told_for_people(time: int, expected: str) -> None:
+def test_time_is_written_as_text(time: int, expected: str) -> None:
     assert text_of(time) == expected
 
 

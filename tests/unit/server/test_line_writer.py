@@ -48,7 +48,7 @@ def test_lines_leave_in_their_order() -> None:
     assert output.getvalue() == b"".join(lines)
 
 
-def test_a_stream_that_is_not_read_delays_nobody_and_the_loss_is_told(stuck: Stuck) -> None:
+def test_a_stream_that_is_not_read_delays_no_writer_and_the_loss_is_reported(stuck: Stuck) -> None:
     writer = LineWriter(stuck, dropped=told, waiting_max_bytes=3 * (2 + LINE_BYTES))
     writer.write(b"1\n")
     assert stuck.is_waiting.wait(WAIT_S)
@@ -62,7 +62,7 @@ def test_a_stream_that_is_not_read_delays_nobody_and_the_loss_is_told(stuck: Stu
     assert stuck.getvalue() == b"1\n2\n3\n2 dropped\n6\n"
 
 
-def test_a_loss_is_told_although_no_line_follows(stuck: Stuck) -> None:
+def test_a_loss_is_reported_although_no_line_follows(stuck: Stuck) -> None:
     writer = LineWriter(stuck, dropped=told, waiting_max_bytes=2 + LINE_BYTES)
     writer.write(b"1\n")
     assert stuck.is_waiting.wait(WAIT_S)

@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_written_breaks_nothing() -> None:
         pytest.param("json", b'"level":"warning","event":"log lines were dropped, as ', id="json"),
     ],
 )
-def test_dropped_lines_are_told_in_the_format_of_the_log(
+def test_dropped_lines_are_reported_in_the_format_of_the_log(
     log_format: LogFormat, expected: bytes
 ) -> None:
     output = io.BytesIO()

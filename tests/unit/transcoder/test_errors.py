@@ -31,7 +31,7 @@ def test_the_log_has_no_value_of_a_request(message: str, expected: str) -> None:
     assert without_values(message) == expected
 
 
-def test_a_cross_site_request_without_an_origin_is_told_that_there_was_none() -> None:
+def test_a_cross_site_request_without_an_origin_is_refused_with_that_reason() -> None:
     assert foreign_origin(None).message == (
         "cross-site request without an Origin header: expected one of the allowed origins"
     )

@@ -121,7 +121,7 @@ async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str,
         pytest.param("text/plain", id="what a form can send"),
     ],
 )
-async def test_another_content_type_is_told_what_to_send(content_type: str) -> None:
+async def test_another_content_type_is_refused_with_what_to_send(content_type: str) -> None:
     backend = StandIn()
     answer = await ask(backend, ASKED, headers=[("content-type", content_type)])
     assert answer == Answer(
@@ -134,13 +134,13 @@ async def test_another_content_type_is_told_what_to_send(content_type: str) -> N
     assert backend.calls == []
 
 
-async def test_a_missing_content_type_is_told_what_to_send() -> None:
+async def test_a_missing_content_type_is_refused_with_what_to_send() -> None:
     answer = await ask(StandIn(), ASKED, headers=[])
     assert answer.status == 415
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
-async def test_a_compressed_body_is_told_what_to_send(encoding: str) -> None:
+async def test_a_compressed_body_is_refused_with_what_to_send(encoding: str) -> None:
     backend = StandIn()
     answer = await ask(backend, ASKED, headers=with_type(("content-encoding", encoding)))
     assert answer.status == 415

@@ -62,7 +62,7 @@ async def test_a_compressed_request_in_text_mode_is_inflated() -> None:
     ],
 )
 @pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "byte by byte"])
-async def test_a_compressed_message_that_is_none_never_reaches_a_handler(
+async def test_a_message_that_does_not_inflate_never_reaches_a_handler(
     payload: bytes, expected: bytes, is_cut: bool
 ) -> None:
     backend = StandIn()
@@ -74,7 +74,7 @@ async def test_a_compressed_message_that_is_none_never_reaches_a_handler(
 
 
 @pytest.mark.parametrize("payload", [LARGE, HUGE], ids=["at once", "off the loop"])
-async def test_a_large_answer_is_compressed_for_who_accepts_it(payload: bytes) -> None:
+async def test_a_large_answer_is_compressed_for_a_client_that_accepts_it(payload: bytes) -> None:
     answer = await ask(answering(payload), ASKED, headers=ACCEPTING)
     assert answer.headers == with_type(("grpc-encoding", "gzip"))
     flags, compressed_payload, rest = split_frame(answer.body)
@@ -83,7 +83,7 @@ async def test_a_large_answer_is_compressed_for_who_accepts_it(payload: bytes) -
     assert rest == OK
 
 
-async def test_a_large_message_of_a_stream_is_compressed_for_who_accepts_it() -> None:
+async def test_a_large_message_of_a_stream_is_compressed_for_a_client_that_accepts_it() -> None:
     answer = await ask_stream(answering(LARGE), ASKED, headers=ACCEPTING)
     assert answer.headers == with_type(("grpc-encoding", "gzip"))
     flags, payload, _ = split_frame(answer.pieces[0])
@@ -91,7 +91,7 @@ async def test_a_large_message_of_a_stream_is_compressed_for_who_accepts_it() ->
     assert answer.pieces[1] == OK
 
 
-async def test_nothing_is_compressed_for_who_does_not_say_that_it_may() -> None:
+async def test_nothing_is_compressed_for_a_client_that_accepts_no_coding() -> None:
     answer = await ask(answering(LARGE), ASKED)
     assert answer.headers == with_type()
     assert split_frame(answer.body) == (0, LARGE, OK)

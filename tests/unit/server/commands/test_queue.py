@@ -132,7 +132,9 @@ async def test_command_sees_the_earlier_ones_of_its_batch(store: MemoryStore) ->
     ]
 
 
-async def test_command_that_changes_nothing_is_done_for_who_asks_so(store: MemoryStore) -> None:
+async def test_command_that_changes_nothing_succeeds_where_the_caller_allows_it(
+    store: MemoryStore,
+) -> None:
     async with CommandQueue(store) as queue:
         tasks: list[asyncio.Task[Action]] = [
             asyncio.create_task(queue.execute(command, allow_noop=asked))
@@ -173,7 +175,7 @@ async def test_name_freed_earlier_in_the_batch_can_be_taken(store: MemoryStore) 
     assert store.sizes() == [1, 2]
 
 
-async def test_nobody_is_answered_before_the_commit(store: MemoryStore) -> None:
+async def test_no_caller_is_answered_before_the_commit(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue:
         store.gate.clear()
         task = asyncio.create_task(queue.execute(an_action("1")))
@@ -302,7 +304,7 @@ async def test_caller_that_left_during_its_batch_does_not_disturb_the_others(
     assert tasks[1].result().id == "2"
 
 
-async def test_close_finishes_the_batch_and_refuses_who_waits(store: MemoryStore) -> None:
+async def test_close_finishes_the_batch_and_refuses_waiting_commands(store: MemoryStore) -> None:
     queue = CommandQueue(store)
     await queue.start()
     store.gate.clear()
@@ -409,7 +411,9 @@ def nearly_busy() -> float:
     return queue_module.SPARE_UNTIL + 0.45 * between
 
 
-async def test_many_who_come_one_by_one_share_a_batch(store: MemoryStore, time: HandTime) -> None:
+async def test_commands_that_arrive_one_by_one_share_a_batch(
+    store: MemoryStore, time: HandTime
+) -> None:
     async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
         callers.create_task(queue.execute(an_action("1")))
@@ -438,7 +442,9 @@ async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(
         assert store.sizes() == [20, 10]
 
 
-async def test_a_full_batch_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
+async def test_a_full_batch_does_not_wait_for_more_commands(
+    store: MemoryStore, time: HandTime
+) -> None:
     async with CommandQueue(store, load=saturated) as queue, asyncio.TaskGroup() as callers:
         await crowd(queue)
         for number in range(FULL):
@@ -460,14 +466,16 @@ async def test_gathering_ends_though_more_come(store: MemoryStore, time: HandTim
         assert store.sizes() == [2, 11]
 
 
-async def test_caller_that_is_alone_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
+async def test_a_single_caller_does_not_wait_for_others(store: MemoryStore, time: HandTime) -> None:
     async with CommandQueue(store, load=saturated) as queue:
         for number in "123":
             await queue.execute(an_action(number))
     assert (store.sizes(), time.pauses) == ([1, 1, 1], 0)
 
 
-async def test_the_first_after_a_lull_waits_for_nobody(store: MemoryStore, time: HandTime) -> None:
+async def test_the_first_command_after_a_lull_does_not_wait(
+    store: MemoryStore, time: HandTime
+) -> None:
     async with CommandQueue(store, load=saturated) as queue:
         await crowd(queue)
         await settled()
@@ -476,7 +484,7 @@ async def test_the_first_after_a_lull_waits_for_nobody(store: MemoryStore, time:
     assert (store.sizes(), time.pauses) == ([2, 1], 0)
 
 
-async def test_nobody_waits_while_the_process_has_time_to_spare(
+async def test_no_caller_waits_while_the_process_is_idle(
     store: MemoryStore, time: HandTime
 ) -> None:
     queue = CommandQueue(store, load=with_time_to_spare)

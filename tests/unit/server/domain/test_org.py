@@ -276,6 +276,6 @@ def test_event_changes_the_state(
     assert evolve(before, event) == after
 
 
-def test_event_whose_list_is_none_is_an_error() -> None:
+def test_event_whose_list_is_of_another_type_is_an_error() -> None:
     with pytest.raises(ValueError, match="roles is not a list of strings"):
         evolve(None, happened("member", "o:u", "member.added", {"roles": "ORG_OWNER"}))

@@ -76,7 +76,9 @@ async def unavailable(keys: IssuerKeys, key_id: str) -> bool:
     return caught.value.kind is Kind.UNAVAILABLE
 
 
-async def test_keys_are_fetched_once_for_all_who_wait(issuer: Issuer, keys: IssuerKeys) -> None:
+async def test_keys_are_fetched_once_for_all_waiting_callers(
+    issuer: Issuer, keys: IssuerKeys
+) -> None:
     issuer.gate.clear()
     waiting = [asyncio.create_task(keys.find("old", "EdDSA")) for _ in range(50)]
     await settled()
@@ -152,7 +154,7 @@ async def test_made_up_keys_cost_the_issuer_one_fetch_an_interval(
     assert issuer.fetches == 2
 
 
-async def test_a_made_up_key_delays_nobody_else(issuer: Issuer, keys: IssuerKeys) -> None:
+async def test_a_made_up_key_delays_no_other_caller(issuer: Issuer, keys: IssuerKeys) -> None:
     await keys.find("old", "EdDSA")
     issuer.now += INTERVAL_S * SECOND
     issuer.gate.clear()
@@ -203,7 +205,9 @@ async def test_a_clock_that_was_set_back_does_not_keep_old_keys(
     assert issuer.fetches == 2
 
 
-async def test_a_caller_that_leaves_stops_nobodys_fetch(issuer: Issuer, keys: IssuerKeys) -> None:
+async def test_a_caller_that_leaves_does_not_stop_the_fetch_of_others(
+    issuer: Issuer, keys: IssuerKeys
+) -> None:
     issuer.gate.clear()
     leaves, stays = (asyncio.create_task(keys.find("old", "EdDSA")) for _ in range(2))
     await settled()

@@ -61,7 +61,7 @@ def test_a_key_without_id_is_not_that_of_a_token_that_names_one() -> None:
     assert keys_of(RSA.jwk(kid=None)).find("rsa", "RS256") is None
 
 
-def test_two_keys_of_one_id_are_told_apart_by_algorithm_alone() -> None:
+def test_two_keys_of_one_id_are_distinguished_by_algorithm_alone() -> None:
     keys = keys_of(RSA.jwk(kid="k"), EC.jwk(kid="k"))
     assert keys.find("k", "ES256") is not None
     twice = keys_of(RSA.jwk(kid="k"), Signer("RS256", "two").jwk(kid="k"))
@@ -123,7 +123,7 @@ def test_a_key_that_cannot_be_used_is_passed_over(jwk: object) -> None:
         pytest.param(b'{"keys":[' + b"[" * 20_000 + b"]" * 20_000 + b"]}", id="a deep key"),
     ],
 )
-def test_what_is_no_key_set_is_told_in_a_line(document: bytes) -> None:
+def test_an_invalid_key_set_is_described_in_a_line(document: bytes) -> None:
     with pytest.raises(NoKeys) as caught:
         read(document)
     assert str(caught.value) == 'expected a JSON object with a list "keys"'

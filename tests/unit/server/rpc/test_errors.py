@@ -55,7 +55,7 @@ FAILURES = CallFailures(load_all())
         ),
     ],
 )
-def test_refusal_is_told_by_code_and_text(
+def test_refusal_is_answered_with_code_and_text(
     refusal: Refusal, code: grpc.StatusCode, message: str
 ) -> None:
     failure = FAILURES.of(refusal)

@@ -54,7 +54,7 @@ async def test_what_comes_at_the_rate_never_waits(clock: Clock) -> None:
     assert clock.slept == []
 
 
-async def test_nobody_waits_for_longer_than_the_limit(clock: Clock) -> None:
+async def test_no_call_waits_for_longer_than_the_limit(clock: Clock) -> None:
     pace = Pace(clock=clock)
     for _ in range(20 * RATE):
         await pace.turn()

@@ -174,7 +174,7 @@ async def test_runs_wait_while_storage_fails(log: RunLog, store: Store) -> None:
 
 
 @pytest.mark.parametrize("failure", [StorageError("disk full"), ZeroDivisionError()])
-async def test_a_failure_is_an_error_for_each_who_waits(
+async def test_a_failure_is_an_error_for_each_waiting_caller(
     log: RunLog, store: Store, failure: Exception
 ) -> None:
     store.failure = failure

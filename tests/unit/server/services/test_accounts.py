@@ -271,7 +271,7 @@ async def test_a_token_expires_in_a_time_to_come(
     assert await instance.refusal(request) == text
 
 
-async def test_a_secret_is_told_once_and_found_by_its_hash(instance: Instance) -> None:
+async def test_a_secret_is_shown_once_and_found_by_its_hash(instance: Instance) -> None:
     _, user_id = await an_org(instance)
     expires_at = Timestamp(seconds=4_000_000_000, nanos=1_000)
     made = await instance.ask(

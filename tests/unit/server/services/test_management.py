@@ -114,7 +114,7 @@ async def test_action_reads_as_it_was_created(service: ManagementService) -> Non
         pytest.param(2**63 - 1, 0, (20, 0), id="all of int64"),
     ],
 )
-async def test_reader_is_told_the_timeout_in_effect(
+async def test_reader_sees_the_timeout_in_effect(
     service: ManagementService, seconds: int, nanos: int, told: tuple[int, int]
 ) -> None:
     id = await create(service, timeout=Duration(seconds=seconds, nanos=nanos))

@@ -27,7 +27,7 @@ def taken(metadata: Pairs) -> bool:
         pytest.param((("x-actions-no-change", "ok"),), True, id="ok"),
     ],
 )
-def test_only_who_says_ok_takes_a_write_that_changes_nothing(
+def test_a_write_that_changes_nothing_succeeds_only_if_the_caller_allows_it(
     metadata: Pairs, is_taken: bool
 ) -> None:
     assert taken(metadata) is is_taken

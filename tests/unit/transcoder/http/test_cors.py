@@ -127,7 +127,7 @@ def test_a_preflight_into_a_private_network_is_allowed_with_the_origin() -> None
     assert headers["Access-Control-Allow-Private-Network"] == "true"
 
 
-def test_a_preflight_of_a_foreign_origin_is_told_nothing() -> None:
+def test_a_preflight_of_a_foreign_origin_gets_no_cors_headers() -> None:
     foreign = "https://evil.example"
     asked = {
         "Access_Control_Request_Headers": "authorization",
@@ -138,7 +138,7 @@ def test_a_preflight_of_a_foreign_origin_is_told_nothing() -> None:
     }
 
 
-def test_a_preflight_is_told_nothing_when_no_origin_is_configured() -> None:
+def test_a_preflight_gets_no_cors_headers_when_no_origin_is_configured() -> None:
     assert preflight(Cors([]), APP, "POST") == {}
 
 

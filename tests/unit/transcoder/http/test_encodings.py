@@ -140,7 +140,7 @@ def test_the_codings_of_a_body_are_those_that_its_headers_name(
         pytest.param("identity," * 40 + "gzip", id="an endless list"),
     ],
 )
-def test_an_unknown_coding_is_told_what_is_taken(header: str) -> None:
+def test_an_unknown_coding_is_refused_with_the_supported_ones(header: str) -> None:
     with pytest.raises(TranscodeError) as caught:
         codings_of([header])
     assert caught.value.http_status == 415
@@ -233,5 +233,5 @@ def test_accept_encoding_may_come_twice() -> None:
     assert preferred(["gzip;q=0.5", "br;q=0.1"]) == "gzip"
 
 
-def test_all_that_is_accepted_is_told() -> None:
+def test_accepted_codings_are_listed() -> None:
     assert ACCEPT_ENCODING == "zstd, br, gzip"

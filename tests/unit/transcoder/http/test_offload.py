@@ -37,7 +37,7 @@ async def test_a_failure_is_the_callers() -> None:
     offload.close()
 
 
-async def test_work_that_nobody_waits_for_is_not_begun() -> None:
+async def test_work_without_a_waiting_caller_is_not_begun() -> None:
     offload = Offload()
     begun = threading.Event()
     go_on = threading.Event()

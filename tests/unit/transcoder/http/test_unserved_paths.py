@@ -89,5 +89,7 @@ def test_a_beginning_of_what_is_not_served_starts_with_a_slash() -> None:
         pytest.param("application/json, text/html", False, id="JSON too"),
     ],
 )
-def test_a_page_is_for_those_who_ask_for_html(accept: str | None, expected: bool) -> None:
+def test_a_page_is_sent_only_to_clients_that_ask_for_html(
+    accept: str | None, expected: bool
+) -> None:
     assert asks_for_page(accept) is expected

@@ -185,7 +185,7 @@ def test_most_specific_route_wins(
         pytest.param(("POST /a",), "OPTIONS /a", "POST", id="options"),
     ],
 )
-def test_wrong_method_is_told_what_is_allowed(
+def test_wrong_method_is_refused_with_the_allowed_ones(
     routes: tuple[str, ...], request_line: str, expected: str
 ) -> None:
     verb, raw_path = request_line.split(" ")

@@ -239,7 +239,7 @@ def test_number_of_a_column_has_no_rule() -> None:
     assert fault_of(request) is None
 
 
-def test_first_field_in_the_order_of_the_proto_is_told() -> None:
+def test_first_field_in_the_order_of_the_proto_is_named() -> None:
     assert fault_of(pb.UpdateActionRequest()) == f"invalid UpdateActionRequest.Id: {RUNES_1_200}"
     assert fault_of(pb.UpdateActionRequest(id="1", timeout=Duration(seconds=-1))) == (
         f"invalid UpdateActionRequest.Name: {RUNES_1_200}"

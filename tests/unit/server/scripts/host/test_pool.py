@@ -151,7 +151,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     assert [str(result) for result in refused] == ["1 runs wait already, which is the limit"]
 
 
-async def test_who_waits_too_long_is_refused() -> None:
+async def test_a_run_that_waits_too_long_for_a_process_is_refused() -> None:
     executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
     await executor.start()
     request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))

@@ -124,7 +124,7 @@ async def test_what_a_killed_process_left_is_whole(folder: Path) -> None:
         pytest.param(log_garbled, "ends at position 2", id="with a garbled log"),
     ],
 )
-async def test_damage_is_told_at_the_start(
+async def test_damage_is_reported_at_the_start(
     damage: Callable[[Path], None], text: str, folder: Path
 ) -> None:
     damage(folder)

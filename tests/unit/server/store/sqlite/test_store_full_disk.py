@@ -115,7 +115,7 @@ async def test_database_on_a_read_only_file_system_is_read_if_it_has_all(
         assert access_to(path) is expected
 
 
-def test_folder_is_claimed_on_a_full_disk_and_says_who_has_it(tmp_path: Path) -> None:
+def test_folder_is_claimed_on_a_full_disk_and_names_its_holder(tmp_path: Path) -> None:
     DataFolder.claim(tmp_path, admin="/run/admin.sock").release()
     before = (tmp_path / "lock").stat()
     folder = DataFolder.claim(tmp_path, admin="/run/a.sock")

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,11 +79,33 @@ def test_no_import_of_the_service_leaves_its_package(wheels: Wheels) -> None:
                 assert [line for line in lines if line.strip().startswith(gone)] == []
 
 
-def test_the_library_serves_beside_urllib3_2_installed_by_pip(
-    wheels: Wheels, tmp_path: Path
+def test_the_librarys_source_distribution_has_its_licence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT / LIBRARY, check=True, capture_output=True)
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        (member,) = (found for found in archive if found.name.endswith("/LICENSE"))
+        licence = archive.extractfile(member) if member.isfile() else None
+        assert licence is not None
+        assert licence.read() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("package", [SERVICE, LIBRARY])
+def test_the_page_of_an_index_links_to_no_file(wheels: Wheels, package: str) -> None:
+    wheel = wheels.service if package == SERVICE else wheels.library
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = archive.read(name).decode()
+    assert "pip install" in page
+    assert re.findall(r"\]\((?!https://)", page) == []
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_the_library_serves_beside_urllib3_2(
+    wheels: Wheels, installer: str, tmp_path: Path
 ) -> None:
     python = environment(tmp_path)
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = installing(installer, python)
     of_the_example = ("grpcio-reflection", "grpcio-status")
     done([*install, str(wheels.library), "urllib3>=2", *of_the_example])
     folder = shutil.copytree(ROOT / "examples" / "library", tmp_path / "library")
@@ -92,13 +116,22 @@ def test_the_library_serves_beside_urllib3_2_installed_by_pip(
         (address,) = (line.split()[-1] for line in lines if line.startswith("listening on "))
         ask = f"import urllib3; print(urllib3.request('GET', 'http://{address}/v1/books').json())"
         assert done([python, "-c", ask]) == "{}\n"
+    coding = "from transcoder.http.encodings import ACCEPT_ENCODING; print(ACCEPT_ENCODING)"
+    zstd = "zstd, " if sys.version_info >= (3, 14) else ""
+    assert done([python, "-c", coding]) == f"{zstd}gzip\n"
+    configure = "from transcoder import Transcoder; Transcoder(service_config=b'http: {}')"
+    refused = subprocess.run(
+        [python, "-c", configure], env=clean(), capture_output=True, encoding="utf-8", check=False
+    )
+    assert "install grpc-transcoder[yaml] to read YAML" in refused.stderr
 
 
-def test_the_service_serves_beside_configobj_installed_by_uv(
-    wheels: Wheels, tmp_path: Path
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_the_service_serves_beside_configobj(
+    wheels: Wheels, installer: str, tmp_path: Path
 ) -> None:
     python = environment(tmp_path)
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+    install = installing(installer, python)
     done([*install, str(wheels.service), str(wheels.library), "configobj"])
     done([python, "-c", "from validate import Validator; Validator()"])  # configobj's
     (tmp_path / "server.py").write_text("raise SystemExit('not the service')")
@@ -129,6 +162,13 @@ def environment(folder: Path) -> str:
     """Makes a virtual environment; returns its interpreter."""
     venv.create(folder / "env", with_pip=True)
     return str(folder / "env" / "bin" / "python")
+
+
+def installing(installer: str, python: str) -> list[str]:
+    """Returns the command that installs what follows it into an environment."""
+    if installer == "uv":
+        return [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
 def done(command: Sequence[str], folder: Path | None = None) -> str:

@@ -24,9 +24,9 @@ _FETCHES: Final = 128
 _WORKER: Final = 3
 """Files of a process for scripts: its socket, its memory, its end."""
 _SCRIPTS_SHARE: Final = 3
-"""Of so many files at most one is for scripts; with too few, runs are refused."""
+"""One file in so many is for scripts, at most; with too few, runs are refused."""
 _GRPC_SHARE: Final = 4
-"""Of so many connections one is over gRPC, up to `GRPC_MAX`."""
+"""One connection in so many is over gRPC, up to `GRPC_MAX`."""
 
 
 class Shares(NamedTuple):

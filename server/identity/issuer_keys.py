@@ -1,6 +1,7 @@
 """Caches the keys of the issuer: fetches them again when they are old or lack a needed key.
 
-One fetch runs at a time, for all callers that wait, and one in `INTERVAL_S`, whatever tokens come. Old keys stay in use while a fetch runs or fails.
+One fetch runs at a time, for all callers that wait, and one in `INTERVAL_S`, whatever tokens come.
+Old keys stay in use while a fetch runs or fails.
 Rule: "the issuer has no such key" and "the keys are unavailable now" are different answers.
 """
 

@@ -19,7 +19,7 @@ from typing import Final
 DEFAULT: Final = "en"
 
 WANTED_MAX_CHARS: Final = 256
-"""Of one list of languages; a longer one is no person's, and is not read."""
+"""Max characters of a list of languages; a longer one is not read."""
 
 KNOWN_MAX: Final = 1000
 """Choices that are kept, as clients send the same few lists over and over; 500 bytes each."""
@@ -132,7 +132,7 @@ def _read(file: Traversable) -> Mapping[str, str]:
 
 
 def _names(text: str) -> set[str]:
-    """What a text names in braces."""
+    """Returns the names that a text has in braces."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 

@@ -18,7 +18,7 @@ from server.locale import Locale
 from server.rpc.call_info import current_caller
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
-from server.services.no_change import takes_unchanged
+from server.services.no_change import allow_noop
 from server.store.read_model import (
     NOTHING_SET,
     ActionById,
@@ -137,7 +137,7 @@ class ManagementService(ManagementServiceServicer):
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
             ),
-            allow_noop=takes_unchanged(),
+            allow_noop=allow_noop(),
         )
         response = pb.UpdateActionResponse()
         messages.fill_details(response.details, action)
@@ -149,7 +149,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         action = await self._commands.execute(
             commands.DeactivateAction(caller.org_id, request.id, caller.user_id),
-            allow_noop=takes_unchanged(),
+            allow_noop=allow_noop(),
         )
         response = pb.DeactivateActionResponse()
         messages.fill_details(response.details, action)
@@ -161,7 +161,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         action = await self._commands.execute(
             commands.ReactivateAction(caller.org_id, request.id, caller.user_id),
-            allow_noop=takes_unchanged(),
+            allow_noop=allow_noop(),
         )
         response = pb.ReactivateActionResponse()
         messages.fill_details(response.details, action)
@@ -205,7 +205,7 @@ class ManagementService(ManagementServiceServicer):
         caller = current_caller()
         flow = await self._commands.execute(
             flow_commands.ClearFlow(caller.org_id, flow_type(request.type), caller.user_id),
-            allow_noop=takes_unchanged(),
+            allow_noop=allow_noop(),
         )
         response = pb.ClearFlowResponse()
         messages.fill_flow_details(response.details, flow)
@@ -223,7 +223,7 @@ class ManagementService(ManagementServiceServicer):
                 action_ids=tuple(request.action_ids),
                 editor=caller.user_id,
             ),
-            allow_noop=takes_unchanged(),
+            allow_noop=allow_noop(),
         )
         response = pb.SetTriggerActionsResponse()
         messages.fill_flow_details(response.details, flow)

@@ -1,8 +1,8 @@
-"""What a caller wants of a write that changes nothing: `x-actions-no-change: ok` asks for OK.
+"""Reads how a write that changes nothing is to be answered: `x-actions-no-change: ok` asks for OK.
 
-Without it the answer is the API's own, FAILED_PRECONDITION, which over HTTP is the 400 of a request
-that is wrong, so that who sets things up anew cannot tell the two apart.
-Rule: which refusals are of this kind is the domain's to say, and the batch decides; not this.
+Without it the answer is the API's own, FAILED_PRECONDITION. Over HTTP that is 400, as for a wrong
+request, so a tool that sets things up again cannot tell the two apart.
+Rule: the domain says which refusals are of this kind, and the batch decides.
 """
 
 from typing import Final
@@ -16,11 +16,11 @@ _OK: Final = "ok"
 _SHOWN_CHARS: Final = 40
 
 
-def takes_unchanged() -> bool:
-    """Whether the call under way takes a write that changes nothing as done.
+def allow_noop() -> bool:
+    """True if the current call asks for OK when its write changes nothing.
 
     Raises:
-        Refusal: it says something else than that.
+        Refusal: the header has another value.
     """
     value = metadata_value(current_call().metadata, KEY)
     if value is None or value == _OK:

@@ -1,4 +1,4 @@
-"""What requests ask, in the terms of the domain and of the event store.
+"""Turns requests into the terms of the domain and of the store.
 
 Follows docs/api.md "Enums" and "Reads and lists". A number that an enum does not have is
 refused where it says what to find, and means no sorting where it says how to sort.

@@ -15,7 +15,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a database is opened.
+    """Says how a database is opened.
 
     Attributes:
         checks_whole: looks for damage everywhere, however long it takes.

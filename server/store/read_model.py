@@ -68,7 +68,7 @@ NOTHING_SET: Final = FlowRead(None, {})
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """How much goes with an organisation, or is left of one that is removed.
+    """Counts what an organisation has, or what is left of a removed one.
 
     Attributes:
         members: all memberships in it, and those of its users elsewhere.

@@ -175,3 +175,16 @@ def test_a_unit_test_stands_where_its_module_does(test: str) -> None:
 
 def test_tests_of_all_script_files_exist() -> None:
     assert set(UNIT_TESTS) >= OF_ALL_SCRIPT_FILES
+
+
+@pytest.mark.parametrize("package", ["server", "transcoder"])
+def test_a_docstring_says_what_its_code_does(package: str) -> None:
+    """Forbids "What …", "Whether …", "Of …", which leave the verb to the reader."""
+    vague = re.compile(r'"""(?:What|Whether|Whose|Who|Of|How) ')
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if vague.search(line)
+    ]
+    assert found == []

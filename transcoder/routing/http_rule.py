@@ -29,7 +29,7 @@ class HttpRule:
     """One way to reach a method over HTTP."""
 
     origin: str
-    """Whose rule it is, for errors: the method, behind the configuration that has the rule."""
+    """Names the rule in errors: its configuration, if it has one, and its method."""
     verb: str
     """The HTTP method, as on the request line; "*" for any."""
     template: PathTemplate

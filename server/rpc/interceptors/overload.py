@@ -10,7 +10,7 @@ CALLS_MAX: Final = 1000
 """Max calls in flight, over all protocols together (R27)."""
 
 STREAMS_SHARE: Final = 10
-"""Of so many calls one may be a stream: those that only watch cannot crowd out callers."""
+"""One call in so many may be a stream: those that only watch cannot crowd out callers."""
 
 
 class Overload(Interceptor):

@@ -6,7 +6,7 @@ import pytest
 
 from server.domain.refusals import Kind, Refusal
 from server.rpc.call_info import CALL, CallInfo
-from server.services.no_change import takes_unchanged
+from server.services.no_change import allow_noop
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -14,7 +14,7 @@ Pairs = tuple[tuple[str, str], ...]
 def taken(metadata: Pairs) -> bool:
     def call() -> bool:
         CALL.set(CallInfo(metadata))
-        return takes_unchanged()
+        return allow_noop()
 
     return copy_context().run(call)
 

@@ -1,10 +1,18 @@
 import base64
 import logging
-from dataclasses import dataclass
 
 import pytest
 from grpc import StatusCode
 
+from tests.unit.transcoder.protocols.grpcweb.reading import (
+    LIMIT_BYTES,
+    Read,
+    Refused,
+    cut,
+    malformed,
+    not_one_message,
+    read,
+)
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.framing import (
     Frame,
@@ -17,33 +25,7 @@ from transcoder.protocols.grpcweb.framing import (
     trailer_frame,
 )
 
-LIMIT_BYTES = 1000
 LONG = bytes(range(256)) * 3
-
-
-@dataclass(frozen=True)
-class Refused:
-    """How a body was refused."""
-
-    code: StatusCode
-    message: str
-
-
-Read = bytes | Refused
-
-
-def read_unary(pieces: list[bytes], encoding: str = "identity") -> Read:
-    reader = UnaryReader(message_max_bytes=LIMIT_BYTES, encoding=encoding)
-    try:
-        for piece in pieces:
-            reader.feed(piece)
-        return reader.finish().payload
-    except TranscodeError as error:
-        return Refused(error.code, error.message)
-
-
-def cut(body: bytes) -> list[bytes]:
-    return [body[at : at + 1] for at in range(len(body))]
 
 
 BODIES = [
@@ -53,34 +35,22 @@ BODIES = [
     pytest.param(b"\x00\x00\x00\x03\xe8" + b"x" * 1000, b"x" * 1000, id="as long as the limit"),
     pytest.param(
         b"",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, but the body is empty",
-        ),
+        not_one_message("is empty"),
         id="no body",
     ),
     pytest.param(
         b"\x00\x00\x00",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 3 of a frame header's 5 bytes",
-        ),
+        malformed("the body ends after 3 of a frame header's 5 bytes"),
         id="header cut short",
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x05abc",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 3 of a message's 5 bytes",
-        ),
+        malformed("the body ends after 3 of a message's 5 bytes"),
         id="message cut short",
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x05",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 0 of a message's 5 bytes",
-        ),
+        malformed("the body ends after 0 of a message's 5 bytes"),
         id="header alone",
     ),
     pytest.param(
@@ -101,66 +71,42 @@ BODIES = [
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x01a\x00\x00\x00\x00\x01b",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, "
-            "but the body goes on after its first message",
-        ),
+        not_one_message("goes on after its first message"),
         id="second message",
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x01a\n",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, "
-            "but the body goes on after its first message",
-        ),
+        not_one_message("goes on after its first message"),
         id="garbage after the message",
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, "
-            "but the body goes on after its first message",
-        ),
+        not_one_message("goes on after its first message"),
         id="trailer frame after the message",
     ),
     pytest.param(
         b"\x80\x00\x00\x00\x00",
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x80"
-        ),
+        malformed("frame flags: expected 0x00 or 0x01, got 0x80"),
         id="trailer frame in place of a message",
     ),
     pytest.param(
         b"\x7e\x00\x00\x00\x01a",
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x7e"
-        ),
+        malformed("frame flags: expected 0x00 or 0x01, got 0x7e"),
         id="unknown flags",
     ),
     pytest.param(
         b'{"id":"1"}',
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x7b"
-        ),
+        malformed("frame flags: expected 0x00 or 0x01, got 0x7b"),
         id="JSON",
     ),
     pytest.param(
         base64.b64encode(b"\x00\x00\x00\x00\x01a"),
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x41"
-        ),
+        malformed("frame flags: expected 0x00 or 0x01, got 0x41"),
         id="base64",
     ),
     pytest.param(
         b"\x01\x00\x00\x00\x01a",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: a frame is flagged as compressed, "
-            "but grpc-encoding names no encoding",
-        ),
+        malformed("a frame is flagged as compressed, but grpc-encoding names no encoding"),
         id="compressed, nobody says how",
     ),
 ]
@@ -168,7 +114,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
 def test_a_unary_body_is_exactly_one_message(body: bytes, expected: Read) -> None:
-    assert read_unary([body]) == expected
+    assert read([body]) == expected
 
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
@@ -179,13 +125,12 @@ def test_a_body_of_one_message_needs_no_reader(body: bytes, expected: Read) -> N
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
 def test_how_a_body_is_cut_changes_nothing(body: bytes, expected: Read) -> None:
-    assert read_unary(cut(body)) == expected
+    assert read(cut(body)) == expected
 
 
 def test_a_compressed_message_is_refused_where_no_encoding_is_named() -> None:
-    assert read_unary([b"\x01\x00\x00\x00\x01a"]) == Refused(
-        StatusCode.INTERNAL,
-        "gRPC-Web framing: a frame is flagged as compressed, but grpc-encoding names no encoding",
+    assert read([b"\x01\x00\x00\x00\x01a"]) == malformed(
+        "a frame is flagged as compressed, but grpc-encoding names no encoding"
     )
 
 
@@ -200,7 +145,7 @@ def test_a_reader_says_whether_a_message_is_compressed(flags: int, is_cut: bool)
 
 
 def test_an_encoding_that_is_named_but_not_used_is_no_fault() -> None:
-    assert read_unary([b"\x00\x00\x00\x00\x01a"], "gzip") == b"a"
+    assert read([b"\x00\x00\x00\x00\x01a"], encoding="gzip") == b"a"
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,21 @@
 """Text mode: the same frames in base64, cut and padded wherever whoever sends them likes."""
 
 import base64
-from dataclasses import dataclass
 
 import pytest
 from grpc import StatusCode
 
+from tests.unit.transcoder.protocols.grpcweb.reading import (
+    LIMIT_BYTES,
+    Read,
+    Refused,
+    cut,
+    malformed,
+    not_one_message,
+    read,
+)
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.framing import Mode, UnaryReader, answer_mode
-
-LIMIT_BYTES = 1000
-
-
-@dataclass(frozen=True)
-class Refused:
-    """How a body was refused."""
-
-    code: StatusCode
-    message: str
-
-
-Read = bytes | Refused
-
-
-def read_text(pieces: list[bytes]) -> Read:
-    reader = UnaryReader(Mode.TEXT, message_max_bytes=LIMIT_BYTES)
-    try:
-        for piece in pieces:
-            reader.feed(piece)
-        return reader.finish().payload
-    except TranscodeError as error:
-        return Refused(error.code, error.message)
-
 
 BODIES = [
     pytest.param(b"AAAAAAJhYg==", b"ab", id="one message"),
@@ -43,103 +27,77 @@ BODIES = [
     pytest.param(base64.b64encode(b"\0\0\0\x03\xe8" + b"x" * 1000), b"x" * 1000, id="long"),
     pytest.param(
         b"",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, but the body is empty",
-        ),
+        not_one_message("is empty"),
         id="no body",
     ),
     pytest.param(
         b"\x00\x00\x00\x00\x02ab",
-        Refused(
-            StatusCode.INTERNAL,
-            r"gRPC-Web framing: expected base64, got '\x00\x00\x00\x00'",
-        ),
+        malformed(r"expected base64, got '\x00\x00\x00\x00'"),
         id="binary",
     ),
     pytest.param(
         b"AAAAAAJhYg",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 2 of a base64 group's 4 characters",
-        ),
+        malformed("the body ends after 2 of a base64 group's 4 characters"),
         id="not padded",
     ),
     pytest.param(
         b"AAAAAAJhYg=",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 3 of a base64 group's 4 characters",
-        ),
+        malformed("the body ends after 3 of a base64 group's 4 characters"),
         id="half of its padding",
     ),
     pytest.param(
         b"AAAAAAJhYg==\n",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 1 of a base64 group's 4 characters",
-        ),
+        malformed("the body ends after 1 of a base64 group's 4 characters"),
         id="line break at the end",
     ),
     pytest.param(
         b"AAAA\nAJhYg==",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got '\\nAJh'"),
+        malformed("expected base64, got '\\nAJh'"),
         id="line break inside",
     ),
     pytest.param(
         b"AAAAA-JhYg==",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got 'A-Jh'"),
+        malformed("expected base64, got 'A-Jh'"),
         id="the alphabet for URLs",
     ),
     pytest.param(
         b"AAAAA===",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got 'A==='"),
+        malformed("expected base64, got 'A==='"),
         id="three of padding",
     ),
     pytest.param(
         b"AAAAAA=A",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got 'AA=A'"),
+        malformed("expected base64, got 'AA=A'"),
         id="padding inside a group",
     ),
     pytest.param(
         b"====",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got '===='"),
+        malformed("expected base64, got '===='"),
         id="padding alone",
     ),
     pytest.param(
         b"AAAAAAJh",
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: the body ends after 1 of a message's 2 bytes"
-        ),
+        malformed("the body ends after 1 of a message's 2 bytes"),
         id="message cut short",
     ),
     pytest.param(
         b"AAAA",
-        Refused(
-            StatusCode.INTERNAL,
-            "gRPC-Web framing: the body ends after 3 of a frame header's 5 bytes",
-        ),
+        malformed("the body ends after 3 of a frame header's 5 bytes"),
         id="header cut short",
     ),
     pytest.param(
         b"AAAAAAJhYg==AAAA",
-        Refused(
-            StatusCode.UNIMPLEMENTED,
-            "gRPC-Web framing: expected exactly one message, "
-            "but the body goes on after its first message",
-        ),
+        not_one_message("goes on after its first message"),
         id="something after the message",
     ),
     pytest.param(
         b"AAAAAAJhYg==!!!!",
-        Refused(StatusCode.INTERNAL, "gRPC-Web framing: expected base64, got '!!!!'"),
+        malformed("expected base64, got '!!!!'"),
         id="something that is not base64 after the message",
     ),
     pytest.param(
         b"gAAAAAA=!!!!",
-        Refused(
-            StatusCode.INTERNAL, "gRPC-Web framing: frame flags: expected 0x00 or 0x01, got 0x80"
-        ),
+        malformed("frame flags: expected 0x00 or 0x01, got 0x80"),
         id="another fault before what is not base64",
     ),
     pytest.param(
@@ -155,12 +113,12 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
 def test_a_text_body_is_one_message_in_base64(body: bytes, expected: Read) -> None:
-    assert read_text([body]) == expected
+    assert read([body], Mode.TEXT) == expected
 
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
 def test_how_a_text_body_is_cut_changes_nothing(body: bytes, expected: Read) -> None:
-    assert read_text([body[at : at + 1] for at in range(len(body))]) == expected
+    assert read(cut(body), Mode.TEXT) == expected
 
 
 def test_nothing_is_read_after_what_is_not_base64() -> None:

@@ -1,0 +1,45 @@
+"""Reads a gRPC-Web request's body in pieces, and writes out how one is refused."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from grpc import StatusCode
+
+from transcoder.errors import TranscodeError
+from transcoder.protocols.grpcweb.framing import Mode, UnaryReader
+
+LIMIT_BYTES: Final = 1000
+
+
+@dataclass(frozen=True)
+class Refused:
+    """How a body was refused."""
+
+    code: StatusCode
+    message: str
+
+
+Read: TypeAlias = bytes | Refused
+
+
+def malformed(message: str) -> Refused:
+    return Refused(StatusCode.INTERNAL, f"gRPC-Web framing: {message}")
+
+
+def not_one_message(fault: str) -> Refused:
+    text = f"gRPC-Web framing: expected exactly one message, but the body {fault}"
+    return Refused(StatusCode.UNIMPLEMENTED, text)
+
+
+def cut(body: bytes) -> list[bytes]:
+    return [body[at : at + 1] for at in range(len(body))]
+
+
+def read(pieces: list[bytes], mode: Mode = Mode.BINARY, *, encoding: str = "identity") -> Read:
+    reader = UnaryReader(mode, message_max_bytes=LIMIT_BYTES, encoding=encoding)
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+        return reader.finish().payload
+    except TranscodeError as error:
+        return Refused(error.code, error.message)

@@ -17,7 +17,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE: Final = "actions_service"
 SERVICE: Final = "server"
-COMMAND: Final = ("python -m server", "actions-service")
+COMMANDS: Final = (
+    ("python -m server.", "python -m actions_service."),  # a module's own, before the shorter text
+    ("python -m server", "actions-service"),
+)
 CLASSES_OF: Final = "BuildTopDescriptorsAndMessages(DESCRIPTOR, '"
 
 
@@ -85,7 +88,9 @@ def rewritten(source: str, moved: dict[str, str], *, name: str = "") -> str:
                 start = line.index(node.module, node.col_offset + len("from"))
                 end = start + len(node.module)
                 lines[node.lineno - 1] = line[:start] + moved[top] + dot + rest + line[end:]
-    text = "".join(lines).replace(*COMMAND)
+    text = "".join(lines)
+    for here, installed in COMMANDS:
+        text = text.replace(here, installed)
     for top, new in moved.items():
         text = text.replace(f"{CLASSES_OF}{top}.", f"{CLASSES_OF}{new}.")
     return text

@@ -12,7 +12,7 @@ from server import locale
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.domain.action import Action
-from server.domain.refusals import Kind, Refusal
+from server.domain.refusals import Refusal
 from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
@@ -155,27 +155,6 @@ async def test_deleted_action_is_gone(service: ManagementService) -> None:
     assert (caught.value.key, caught.value.id) == ("Errors.Action.NotFound", "QUERY-GEfnb")
 
 
-@pytest.mark.parametrize(
-    "org_id", [pytest.param(ORG, id="absent"), pytest.param(OTHER, id="of another organisation")]
-)
-async def test_action_that_is_not_there_is_not_found(
-    service: ManagementService, org_id: str
-) -> None:
-    id = await create(service)
-    calling_for(org_id)
-    with pytest.raises(Refusal) as caught:
-        await get(service, id if org_id == OTHER else "1")
-    assert (caught.value.kind, caught.value.id) == (Kind.NOT_FOUND, "QUERY-GEfnb")
-
-
-async def test_change_in_another_organisation_is_not_found(service: ManagementService) -> None:
-    id = await create(service)
-    calling_for(OTHER)
-    with pytest.raises(Refusal) as caught:
-        await service.ReactivateAction(pb.ReactivateActionRequest(id=id), None)
-    assert (caught.value.kind, caught.value.id) == (Kind.NOT_FOUND, "COMMAND-Aa22g")
-
-
 async def test_list_is_in_order_of_creation_and_of_one_organisation(
     service: ManagementService,
 ) -> None:
@@ -208,19 +187,6 @@ async def test_list_has_a_page_and_the_total(
     response = await service.ListActions(pb.ListActionsRequest(query=query), None)
     assert [action.name for action in response.result] == names
     assert response.details.total_result == 3
-
-
-@pytest.mark.parametrize("limit", [1001, 2**32 - 1])
-async def test_list_refuses_a_limit_over_1000(service: ManagementService, limit: int) -> None:
-    query = object_pb2.ListQuery(limit=limit)
-    with pytest.raises(Refusal) as caught:
-        await service.ListActions(pb.ListActionsRequest(query=query), None)
-    refused = caught.value
-    assert (refused.kind, refused.key, refused.id) == (
-        Kind.INVALID_ARGUMENT,
-        "Errors.Query.LimitExceeded",
-        "QUERY-4M0fs",
-    )
 
 
 @pytest.mark.parametrize(

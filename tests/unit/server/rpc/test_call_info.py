@@ -1,6 +1,6 @@
 """What is known of a call is that call's alone."""
 
-from contextvars import copy_context
+from contextvars import Context as Variables
 
 import pytest
 
@@ -15,11 +15,11 @@ def test_a_call_without_a_caller_has_none_to_serve() -> None:
         return current_caller()
 
     with pytest.raises(LookupError, match="expected a call with a caller"):
-        copy_context().run(call)
+        Variables().run(call)
 
 
 def test_outside_of_calls_nothing_is_known() -> None:
-    call = copy_context().run(current_call)
+    call = Variables().run(current_call)
     assert (call.metadata, call.request_id, call.caller) == ((), "", None)
 
 

@@ -11,8 +11,7 @@ MAY_MAKE_THREADS = {
     "server/threads.py",
     "server/line_writer.py",  # one of the log's, to wait for whoever reads it
     "server/store/sqlite/worker.py",  # a commit is one hop there and one back
-    "transcoder/http/offload.py",
-    "transcoder/backends/plain_handlers.py",
+    "transcoder/threads.py",
 }
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()

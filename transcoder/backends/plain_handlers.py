@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError as FutureCancelledError
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc.aio import AbortError, UsageError
@@ -19,7 +18,7 @@ from grpc.aio import AbortError, UsageError
 from transcoder.backends.servicer_context import ServicerContext, StreamContext, SyncContext
 from transcoder.call import Call
 from transcoder.errors import TranscodeError
-from transcoder.threads import run_in
+from transcoder.threads import Threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -39,7 +38,7 @@ class PlainHandlers:
     """Threads for handlers; they start with the first call, and again after `close`."""
 
     def __init__(self) -> None:
-        self._executor: ThreadPoolExecutor | None = None
+        self._threads = Threads("handler", threads_max=THREADS_MAX)
 
     async def unary(
         self, behaviour: Callable[..., Any], request: object, call: Call, context: ServicerContext
@@ -81,14 +80,10 @@ class PlainHandlers:
 
     def close(self) -> None:
         """Ends the threads once they have done what waits; does not wait for them."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False)
+        self._threads.close()
 
     async def _run(self, work: Callable[[], R], call: Call, context: ServicerContext) -> R:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="handler")
-        return await run_in(self._executor, functools.partial(_carried, work, call, context))
+        return await self._threads.run(functools.partial(_carried, work, call, context))
 
 
 def _carried(work: Callable[[], R], call: Call, context: ServicerContext) -> R:

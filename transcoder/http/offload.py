@@ -9,11 +9,10 @@ Rule 3: the thread is its owner's, and nothing here changes the process around i
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 from transcoder.errors import exhausted
-from transcoder.threads import run_in
+from transcoder.threads import Threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,7 +27,7 @@ class Offload:
     def __init__(self, *, waiting_max: int = OFFLOADED_MAX) -> None:
         self._waiting_max = waiting_max
         self._waiting = 0
-        self._executor: ThreadPoolExecutor | None = None
+        self._threads = Threads("transcoder", threads_max=1)
 
     async def request(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Does a part of reading a request.
@@ -44,16 +43,12 @@ class Offload:
 
     async def answer(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Does a part of writing an answer; the calls in flight bound how many wait."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="transcoder")
         self._waiting += 1
         try:
-            return await run_in(self._executor, functools.partial(work, *args, **kwargs))
+            return await self._threads.run(functools.partial(work, *args, **kwargs))
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
         """Ends the thread once it has done what waits; does not wait for it."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False)
+        self._threads.close()

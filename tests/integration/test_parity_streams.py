@@ -132,6 +132,7 @@ class PlainGenerator(health_pb2_grpc.HealthServicer):
         context.set_trailing_metadata((("x-last", "2"),))
 
 
+TRIES = 20
 CASES = [
     name for name in vars(Generating) if not name.startswith("_") and not name.startswith("Watch")
 ]
@@ -144,6 +145,12 @@ async def test_a_stream_is_the_same_in_process_as_natively(
 ) -> None:
     outcome = await in_process_stream(servicer, case)
     expected = await native_stream(servicer, case)
+    if case == "sends_metadata_and_no_message":
+        # Where both come at once, grpc's client at times takes all of it for trailers.
+        for _ in range(TRIES):
+            if expected.initial:
+                break
+            expected = await native_stream(servicer, case)
     if case == "sets_a_code_and_raises":  # grpc.aio tells the client of the exception; we do not
         expected.message = "lost"
     assert outcome == expected

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import pytest
-
 from tests.proto.echo_pb2 import EchoRequest
 from tests.support.connections import answer_of
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import SAY, Server, serving
 from tests.support.refusals import DEADLINE_S
+from tests.support.tables import cases
 from transcoder.options import Limits
 
 PIECE: Final = b"x" * (64 << 10)
@@ -63,12 +62,12 @@ def head_of(headers: str) -> bytes:
     return b"\0" + (999_995).to_bytes(4) if headers == WEB else b""
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        pytest.param(JSON, b"HTTP/1.1 429 ", id="JSON"),
-        pytest.param(WEB, b"HTTP/1.1 200 ", id="gRPC-Web"),
-    ],
+@cases(
+    "headers, status",
+    {
+        "JSON": (JSON, b"HTTP/1.1 429 "),
+        "gRPC-Web": (WEB, b"HTTP/1.1 200 "),
+    },
 )
 async def test_a_body_above_the_ceiling_is_refused_and_small_ones_are_not(
     headers: str, status: bytes

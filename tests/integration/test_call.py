@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -133,10 +134,10 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
     assert outcome == Outcome(2, "", line)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        pytest.param(
+@cases(
+    "arguments, line",
+    {
+        "unknown method": (
             ("Reactivate",),
             "error: unknown method 'Reactivate': expected one of Healthz, GetMyOrg, "
             "GetOrgByDomainGlobal, ListActions, GetAction, CreateAction, UpdateAction, "
@@ -147,75 +148,59 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             "RemoveOrg, ClearOrg, CreateUser, UpdateUser, RemoveUser, ListUsers, AddMember, "
             "SetMemberRoles, RemoveMember, ListMembers, CreateToken, ListTokens, FindToken, "
             "RevokeToken\n",
-            id="unknown method",
         ),
-        pytest.param(
+        "no JSON": (
             ("GetAction", '{"id"'),
             "error: expected a GetActionRequest as JSON: body: expected JSON, got the end of the "
             "text at line 1, column 6\n",
-            id="no JSON",
         ),
-        pytest.param(
+        "an unknown member": (
             ("ListActions", '{"query": {"limitt": 1}}'),
             "error: expected a ListActionsRequest as JSON: query: 'limitt' is no field of "
             "zitadel.v1.ListQuery\n",
-            id="an unknown member",
         ),
-        pytest.param(
+        "a member twice": (
             ("GetAction", '{"id": "1", "id": "2"}'),
             "error: expected a GetActionRequest as JSON: id: given twice\n",
-            id="a member twice",
         ),
-        pytest.param(
+        "NaN in a Struct": (
             ("RunTrigger", '{"context": {"a": NaN}}'),
             "error: expected a RunTriggerRequest as JSON: body: expected JSON, got 'NaN}}' at ",
-            id="NaN in a Struct",
         ),
-        pytest.param(
+        "nested too deep": (
             ("GetAction", '{"id":' * 10_000),
             "error: expected a GetActionRequest as JSON: ",
-            id="nested too deep",
         ),
-        pytest.param(
+        "no object": (
             ("GetAction", "[]"),
             "error: expected a GetActionRequest as JSON: expected an object, got '[]'\n",
-            id="no object",
         ),
-        pytest.param(
+        "nothing": (
             ("GetAction", ""),
             "error: expected a GetActionRequest as JSON: expected an object, got ''\n",
-            id="nothing",
         ),
-        pytest.param(
+        "wrong type": (
             ("GetAction", '{"id": 1}'),
             "error: expected a GetActionRequest as JSON: id: expected string, got 1\n",
-            id="wrong type",
         ),
-        pytest.param(
+        "address": (
             ("GetAction", "--address", "8080"),
             "error: --address: expected host:port or unix:path, got '8080'\n",
-            id="address",
         ),
-        pytest.param(
-            ("GetAction", "--token", "a\nb"),
-            "error: --token: expected printable ASCII\n",
-            id="token",
-        ),
-        pytest.param(
+        "token": (("GetAction", "--token", "a\nb"), "error: --token: expected printable ASCII\n"),
+        "door": (
             ("GetAction", "--door", "soap"),
             "error: Invalid value for '--door': 'soap' is not one of ",
-            id="door",
         ),
-        *(
-            pytest.param(
+        **{
+            f"timeout {text}": (
                 ("GetAction", "--timeout", text),
                 f"error: Invalid value for '--timeout': expected seconds from 0.001 to 86400, "
                 f"got '{text}' (python -m server call --help shows usage)\n",
-                id=f"timeout {text}",
             )
             for text in ("0", "86401", "nan", "soon")
-        ),
-    ],
+        },
+    },
 )
 def test_misuse_is_one_line_and_exit_2(
     arguments: tuple[str, ...], line: str, tmp_path: Path

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.commandline import Outcome, run
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -124,76 +125,51 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
     assert before <= token["expires_at"][:16] <= after
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        pytest.param(
+@cases(
+    "arguments, line",
+    {
+        "name taken": (
             ("org", "create", "ACME"),
             "error: An organisation with the name 'ACME' exists already\n",
-            id="name taken",
         ),
-        pytest.param(
+        "blank name": (
             ("org", "create", " "),
             "error: The name of an organisation is one line of 1 to 200 characters, got ' '\n",
-            id="blank name",
         ),
-        pytest.param(
+        "user's name taken": (
             ("user", "create", "bot"),
             "error: A user with the name 'bot' exists already\n",
-            id="user's name taken",
         ),
-        pytest.param(
-            ("user", "create", "x", "--org", "1"),
-            "error: Organisation '1' not found\n",
-            id="no org",
-        ),
-        pytest.param(
-            ("org", "rename", "1", "x"), "error: Organisation '1' not found\n", id="rename no org"
-        ),
-        pytest.param(
+        "no org": (("user", "create", "x", "--org", "1"), "error: Organisation '1' not found\n"),
+        "rename no org": (("org", "rename", "1", "x"), "error: Organisation '1' not found\n"),
+        "no language": (
             ("user", "create", "x", "--language", "de_DE"),
             "error: Expected a language tag such as de or pt-BR, got 'de_DE'\n",
-            id="no language",
         ),
-        pytest.param(
-            ("user", "update", "1", "--name", "x"),
-            "error: User '1' not found\n",
-            id="update nobody",
-        ),
-        pytest.param(
-            ("user", "update", "USER", "--name", "bot"), "error: No changes\n", id="no change"
-        ),
-        pytest.param(("user", "remove", "1"), "error: User '1' not found\n", id="remove nobody"),
-        pytest.param(
+        "update nobody": (("user", "update", "1", "--name", "x"), "error: User '1' not found\n"),
+        "no change": (("user", "update", "USER", "--name", "bot"), "error: No changes\n"),
+        "remove nobody": (("user", "remove", "1"), "error: User '1' not found\n"),
+        "roles of no member": (
             ("member", "set-roles", "1", "ORG_OWNER"),
             "error: User '1' is not a member\n",
-            id="roles of no member",
         ),
-        pytest.param(
-            ("user", "list", "--org", "1"), "error: Organisation '1' not found\n", id="list"
-        ),
-        pytest.param(
-            ("member", "add", "1", "ORG_OWNER"), "error: User '1' not found\n", id="no user"
-        ),
-        pytest.param(
+        "list": (("user", "list", "--org", "1"), "error: Organisation '1' not found\n"),
+        "no user": (("member", "add", "1", "ORG_OWNER"), "error: User '1' not found\n"),
+        "unknown role": (
             ("member", "add", "USER", "OWNER"),
             "error: Unknown role 'OWNER': expected one of IAM_OWNER, IAM_ORG_MANAGER, "
             "IAM_OWNER_VIEWER, ORG_OWNER, ORG_OWNER_VIEWER, ORG_ACTION_RUNNER\n",
-            id="unknown role",
         ),
-        pytest.param(
-            ("member", "remove", "1"), "error: User '1' is not a member\n", id="no member"
-        ),
-        pytest.param(("member", "list", "1"), "error: User '1' not found\n", id="nobody's roles"),
-        pytest.param(("token", "create", "1"), "error: User '1' not found\n", id="token of nobody"),
-        pytest.param(
+        "no member": (("member", "remove", "1"), "error: User '1' is not a member\n"),
+        "nobody's roles": (("member", "list", "1"), "error: User '1' not found\n"),
+        "token of nobody": (("token", "create", "1"), "error: User '1' not found\n"),
+        "expired": (
             ("token", "create", "USER", "--expires", "2001-01-01T00:00:00Z"),
             "error: A token cannot expire in the past, got 2001-01-01T00:00:00.000000Z\n",
-            id="expired",
         ),
-        pytest.param(("token", "list", "1"), "error: User '1' not found\n", id="tokens of nobody"),
-        pytest.param(("token", "revoke", "1"), "error: Token '1' not found\n", id="no token"),
-    ],
+        "tokens of nobody": (("token", "list", "1"), "error: User '1' not found\n"),
+        "no token": (("token", "revoke", "1"), "error: Token '1' not found\n"),
+    },
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1(
     arguments: tuple[str, ...], line: str, shared_accounts: tuple[Path, str]
@@ -226,14 +202,14 @@ def test_of_two_organisations_one_has_to_be_named(tmp_path: Path) -> None:
     assert made(of_one) == memberships[:1]
 
 
-@pytest.mark.parametrize(
+@cases(
     "arguments",
-    [
-        pytest.param(("org", "create", "\udcffx"), id="name"),
-        pytest.param(("user", "list", "--org", "\udcffx"), id="option"),
-        pytest.param(("member", "add", "1", "\udcffx"), id="role"),
-        pytest.param(("token", "revoke", "\udcffx"), id="id"),
-    ],
+    {
+        "name": ("org", "create", "\udcffx"),
+        "option": ("user", "list", "--org", "\udcffx"),
+        "role": ("member", "add", "1", "\udcffx"),
+        "id": ("token", "revoke", "\udcffx"),
+    },
 )
 def test_an_argument_that_is_not_utf_8_is_one_line(
     arguments: tuple[str, ...], tmp_path: Path

@@ -34,6 +34,7 @@ from server.store.sqlite.folder import DataFolder
 from server.threads import ThreadPool
 from tests.support import placed
 from tests.support.commandline import Outcome, run
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -143,17 +144,17 @@ async def test_a_refused_second_holder_leaves_the_first_ones_socket(tmp_path: Pa
         assert await orgs(admin_socket) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "octets",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"\n", id="an empty line"),
-        pytest.param(b"{\n", id="no HTTP/2"),
-        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="HTTP/1.1"),
-        pytest.param(b'{"type":"org.create","name":"Acme"}\n', id="a command of an older version"),
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100, id="no frames"),
-        pytest.param(b'"' + b"a" * 100_000 + b'"\n', id="long"),
-    ],
+    {
+        "nothing": b"",
+        "an empty line": b"\n",
+        "no HTTP/2": b"{\n",
+        "HTTP/1.1": b"GET / HTTP/1.1\r\n\r\n",
+        "a command of an older version": b'{"type":"org.create","name":"Acme"}\n',
+        "no frames": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
+        "long": b'"' + b"a" * 100_000 + b'"\n',
+    },
 )
 async def test_what_is_no_call_ends_its_connection(octets: bytes, tmp_path: Path) -> None:
     async with held(tmp_path / "data") as admin_socket, asyncio.timeout(20):
@@ -303,13 +304,13 @@ def test_a_folder_that_stays_in_use_is_one_line_that_names_the_process(tmp_path:
     assert outcome == Outcome(1, "", line)
 
 
-@pytest.mark.parametrize(
+@cases(
     "answer",
-    [
-        pytest.param(None, id="nothing"),
-        pytest.param(b"", id="the end"),
-        pytest.param(b'{"error":"of an older version"}\n', id="a line of an older version"),
-    ],
+    {
+        "nothing": None,
+        "the end": b"",
+        "a line of an older version": b'{"error":"of an older version"}\n',
+    },
 )
 async def test_a_holder_without_an_answer_is_one_line_that_names_it(
     answer: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ from server.store.opening import open_store
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.full_disk import full_disk, make_room
 from tests.support.stand_ins import CURL, stand_ins
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -88,13 +89,13 @@ def test_the_first_start_prints_the_owner_token_on_a_terminal(tmp_path: Path) ->
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    ("options", "has_terminal"),
-    [
-        pytest.param((), False, id="pipe"),
-        pytest.param(("--log-format", "json"), False, id="pipe and json"),
-        pytest.param(("--log-format", "json"), True, id="terminal and json"),
-    ],
+@cases(
+    "options, has_terminal",
+    {
+        "pipe": ((), False),
+        "pipe and json": (("--log-format", "json"), False),
+        "terminal and json": (("--log-format", "json"), True),
+    },
 )
 def test_first_start_whose_output_may_be_collected_prints_no_token(
     options: tuple[str, ...], has_terminal: bool, tmp_path: Path

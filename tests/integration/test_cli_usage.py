@@ -9,33 +9,34 @@ from pathlib import Path
 import pytest
 
 from tests.support.commandline import Outcome, run
+from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
 
-@pytest.mark.parametrize(
+@cases(
     "arguments",
-    [
-        pytest.param((), id="all"),
-        pytest.param(("serve",), id="serve"),
-        pytest.param(("call",), id="call"),
-        pytest.param(("org", "create"), id="org create"),
-        pytest.param(("org", "rename"), id="org rename"),
-        pytest.param(("org", "remove"), id="org remove"),
-        pytest.param(("org", "list"), id="org list"),
-        pytest.param(("user", "create"), id="user create"),
-        pytest.param(("user", "update"), id="user update"),
-        pytest.param(("user", "remove"), id="user remove"),
-        pytest.param(("user", "list"), id="user list"),
-        pytest.param(("member", "add"), id="member add"),
-        pytest.param(("member", "set-roles"), id="member set-roles"),
-        pytest.param(("member", "remove"), id="member remove"),
-        pytest.param(("member", "list"), id="member list"),
-        pytest.param(("token", "create"), id="token create"),
-        pytest.param(("token", "list"), id="token list"),
-        pytest.param(("token", "revoke"), id="token revoke"),
-        pytest.param(("rebuild",), id="rebuild"),
-    ],
+    {
+        "all": (),
+        "serve": ("serve",),
+        "call": ("call",),
+        "org create": ("org", "create"),
+        "org rename": ("org", "rename"),
+        "org remove": ("org", "remove"),
+        "org list": ("org", "list"),
+        "user create": ("user", "create"),
+        "user update": ("user", "update"),
+        "user remove": ("user", "remove"),
+        "user list": ("user", "list"),
+        "member add": ("member", "add"),
+        "member set-roles": ("member", "set-roles"),
+        "member remove": ("member", "remove"),
+        "member list": ("member", "list"),
+        "token create": ("token", "create"),
+        "token list": ("token", "list"),
+        "token revoke": ("token", "revoke"),
+        "rebuild": ("rebuild",),
+    },
 )
 def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> None:
     outcome = run(*arguments, "--help", folder=tmp_path)
@@ -84,74 +85,60 @@ def test_version_is_one_line(tmp_path: Path) -> None:
     assert re.fullmatch(r"actions-service,? [^\n]+\n", outcome.out)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "environment", "line"),
-    [
-        pytest.param(
+@cases(
+    "arguments, environment, line",
+    {
+        "flag": (
             ("serve", "--listen", "nowhere"),
             {},
             "error: --listen: expected host:port, [IPv6]:port or unix:path, "
             "with a port from 0 to 65535, got 'nowhere'\n",
-            id="flag",
         ),
-        pytest.param(
+        "environment": (
             ("serve", "--check-config"),
             {"ACTIONS_LOG_FORMAT": "xml"},
             "error: ACTIONS_LOG_FORMAT: expected text or json, got 'xml'\n",
-            id="environment",
         ),
-        pytest.param(
+        "file": (
             ("org", "list", "--config", "absent.toml"),
             {},
             "error: --config: cannot read 'absent.toml': No such file or directory\n",
-            id="file",
         ),
-        pytest.param(
-            ("serve", "--listne", "a:1"),
-            {},
-            "error: No such option '--listne'",
-            id="unknown flag",
-        ),
-        pytest.param(
+        "unknown flag": (("serve", "--listne", "a:1"), {}, "error: No such option '--listne'"),
+        "flag without its value": (
             ("serve", "--listen"),
             {},
             "error: Option '--listen' requires an argument\n",
-            id="flag without its value",
         ),
-        pytest.param(("orgs",), {}, "error: No such command 'orgs'", id="unknown command"),
-        pytest.param(("org", "create"), {}, "error: Missing argument 'NAME'", id="no name"),
-        pytest.param(
+        "unknown command": (("orgs",), {}, "error: No such command 'orgs'"),
+        "no name": (("org", "create"), {}, "error: Missing argument 'NAME'"),
+        "nothing to update": (
             ("user", "update", "1"),
             {},
             "error: expected --name, --language or --subject\n",
-            id="nothing to update",
         ),
-        pytest.param(
+        "bad expiry": (
             ("token", "create", "1", "--expires", "soon"),
             {},
             "error: Invalid value for '--expires': expected never, a time from now (12h, 90d), or "
             "a date and time with its zone (2030-01-31T12:00:00Z), got 'soon'",
-            id="bad expiry",
         ),
-        pytest.param(
+        "expiry without a zone": (
             ("token", "create", "1", "--expires", "2030-01-31T12:00:00"),
             {},
             "error: Invalid value for '--expires'",
-            id="expiry without a zone",
         ),
-        pytest.param(
+        "expiry beyond the calendar": (
             ("token", "create", "1", "--expires", "999999999w"),
             {},
             "error: Invalid value for '--expires'",
-            id="expiry beyond the calendar",
         ),
-        pytest.param(
+        "expiry beyond the calendar in UTC": (
             ("token", "create", "1", "--expires", "9999-12-31T23:59:59-12:00"),
             {},
             "error: Invalid value for '--expires'",
-            id="expiry beyond the calendar in UTC",
         ),
-    ],
+    },
 )
 def test_misuse_is_one_line_and_exit_2(
     arguments: tuple[str, ...], environment: dict[str, str], line: str, tmp_path: Path

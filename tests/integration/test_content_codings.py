@@ -13,6 +13,7 @@ from aiohttp import web
 from google.longrunning import operations_pb2_grpc
 
 from tests.support.operations import Operations, Server, serving
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 from transcoder.http.encodings import zstd
 
@@ -78,32 +79,27 @@ async def test_codings_on_one_another_are_undone_in_turn(server: Server) -> None
         assert await answer.json() == {"name": "operations/a"}
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "message"),
-    [
-        pytest.param(b"{}", 400, "request body, sent as gzip, is not gzip", id="garbage"),
-        pytest.param(
-            gzip.compress(BODY)[:-9], 400, "request body, sent as gzip, ends early", id="truncated"
-        ),
-        pytest.param(
+@cases(
+    "body, status, message",
+    {
+        "garbage": (b"{}", 400, "request body, sent as gzip, is not gzip"),
+        "truncated": (gzip.compress(BODY)[:-9], 400, "request body, sent as gzip, ends early"),
+        "more behind it": (
             gzip.compress(BODY) + b"\n",
             400,
             "request body, sent as gzip, goes on after its end",
-            id="more behind it",
         ),
-        pytest.param(
+        "large inside": (
             gzip.compress(bytes(2000)),
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
-            id="large inside",
         ),
-        pytest.param(
+        "no JSON inside": (
             gzip.compress(b"nil"),
             400,
             "body: expected JSON, got 'nil' at line 1, column 1",
-            id="no JSON inside",
         ),
-    ],
+    },
 )
 async def test_a_body_that_does_not_inflate_is_refused(
     body: bytes, status: int, message: str
@@ -128,12 +124,12 @@ async def test_an_empty_body_is_an_empty_message_whatever_its_headers_say(server
 
 
 @pytest.mark.parametrize("coding", COMPRESS)
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        pytest.param(f"/v1/{LONG}", b'{"name":"%s","done":true}' % LONG.encode(), id="on the loop"),
-        pytest.param("/v1/operations/large", LARGE, id="in a thread"),
-    ],
+@cases(
+    "path, expected",
+    {
+        "on the loop": (f"/v1/{LONG}", b'{"name":"%s","done":true}' % LONG.encode()),
+        "in a thread": ("/v1/operations/large", LARGE),
+    },
 )
 async def test_a_large_answer_is_compressed_as_its_client_prefers(
     server: Server, coding: str, path: str, expected: bytes
@@ -246,15 +242,15 @@ async def application(*, is_mounted: bool) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("is_mounted", [False, True], ids=["run", "mounted in another"])
-@pytest.mark.parametrize(
-    ("body", "coding", "status"),
-    [
-        pytest.param(gzip.compress(BODY), "gzip", 200, id="gzip"),
-        pytest.param(zstd.compress(BODY), "zstd", 200, id="zstd"),
-        pytest.param(gzip.compress(bytes(32 << 20)), "gzip", 413, id="bomb"),
-        pytest.param(b"{}", "gzip", 400, id="garbage"),
-        pytest.param(BODY, "unknown", 415, id="unknown"),
-    ],
+@cases(
+    "body, coding, status",
+    {
+        "gzip": (gzip.compress(BODY), "gzip", 200),
+        "zstd": (zstd.compress(BODY), "zstd", 200),
+        "bomb": (gzip.compress(bytes(32 << 20)), "gzip", 413),
+        "garbage": (b"{}", "gzip", 400),
+        "unknown": (BODY, "unknown", 415),
+    },
 )
 async def test_an_application_takes_the_same_codings(
     is_mounted: bool, body: bytes, coding: str, status: int

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.processes import ROOT, Process
 from tests.support.stand_ins import CURL, stand_ins
+from tests.support.tables import cases
 from tests.support.transcripts import blocks, steps, value_of
 
 EXAMPLES = ROOT / "examples"
@@ -158,17 +159,17 @@ def test_the_mounted_service_answers_what_its_readme_shows(path: str, tmp_path: 
 FREE = "127.0.0.1:0"
 
 
-@pytest.mark.parametrize(
-    ("program", "options"),
-    [
-        pytest.param("library/serve.py", ["--http", "TAKEN", "--grpc", FREE], id="library"),
-        pytest.param("library/serve.py", ["--http", FREE, "--grpc", "TAKEN"], id="library's gRPC"),
-        pytest.param("library/public.py", ["--http", "TAKEN"], id="library with options"),
-        pytest.param("library/public.py", ["--http", "nowhere"], id="no address"),
-        pytest.param("mounted/app.py", ["--port", "PORT"], id="mounted"),
-        pytest.param("mounted/app.py", ["--port", "99999"], id="no port"),
-        pytest.param("browser/serve.py", ["--port", "PORT"], id="browser"),
-    ],
+@cases(
+    "program, options",
+    {
+        "library": ("library/serve.py", ["--http", "TAKEN", "--grpc", FREE]),
+        "library's gRPC": ("library/serve.py", ["--http", FREE, "--grpc", "TAKEN"]),
+        "library with options": ("library/public.py", ["--http", "TAKEN"]),
+        "no address": ("library/public.py", ["--http", "nowhere"]),
+        "mounted": ("mounted/app.py", ["--port", "PORT"]),
+        "no port": ("mounted/app.py", ["--port", "99999"]),
+        "browser": ("browser/serve.py", ["--port", "PORT"]),
+    },
 )
 def test_an_address_that_cannot_be_had_is_one_line(program: str, options: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -12,6 +12,7 @@ from actions.v1 import execution_pb2 as run
 from tests.support.doors import DOORS, Caller, Doors
 from tests.support.processes import is_running
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.tables import cases
 
 RUN = "/v1/flows/2/triggers/4:run"
 
@@ -68,17 +69,16 @@ def test_a_run_under_way_is_answered_and_logged_before_the_server_ends(tmp_path:
     assert (logged["id"], logged["state"]) == (answer["runId"], "RUN_STATE_SUCCEEDED")
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        pytest.param((), "host is denied", id="loopback is denied"),
-        pytest.param(("--script-fetch-allow", "127.0.0.1"), "200", id="unless it is allowed"),
-        pytest.param(
+@cases(
+    "options, expected",
+    {
+        "loopback is denied": ((), "host is denied"),
+        "unless it is allowed": (("--script-fetch-allow", "127.0.0.1"), "200"),
+        "another is allowed": (
             ("--script-fetch-allow", "127.0.0.2", "--script-fetch-deny", "127.0.0.1"),
             "host is denied",
-            id="another is allowed",
         ),
-    ],
+    },
 )
 def test_scripts_reach_the_hosts_that_the_settings_allow(
     options: tuple[str, ...], expected: str, tmp_path: Path

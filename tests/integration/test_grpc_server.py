@@ -17,6 +17,7 @@ from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
 from tests.support.named_answers import NamedAnswers
 from tests.support.refusals import DEADLINE_S, refused
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
     ManagementServiceServicer,
@@ -116,24 +117,19 @@ async def _abort_with_status(context: Any) -> None:
     await context.abort_with_status(Answer())
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "code", "message"),
-    [
-        pytest.param(
-            _raise, grpc.StatusCode.INTERNAL, "internal error (request id abc)", id="raise"
-        ),
-        pytest.param(
+@cases(
+    "behaviour, code, message",
+    {
+        "raise": (_raise, grpc.StatusCode.INTERNAL, "internal error (request id abc)"),
+        "await what was cancelled": (
             _await_what_was_cancelled,
             grpc.StatusCode.INTERNAL,
             "internal error (request id abc)",
-            id="await what was cancelled",
         ),
-        pytest.param(_swallow_an_abort, grpc.StatusCode.ABORTED, "first", id="swallow an abort"),
-        pytest.param(_abort_with_trailers, grpc.StatusCode.ABORTED, "first", id="abort"),
-        pytest.param(
-            _abort_with_status, grpc.StatusCode.ABORTED, "first", id="abort with a status"
-        ),
-    ],
+        "swallow an abort": (_swallow_an_abort, grpc.StatusCode.ABORTED, "first"),
+        "abort": (_abort_with_trailers, grpc.StatusCode.ABORTED, "first"),
+        "abort with a status": (_abort_with_status, grpc.StatusCode.ABORTED, "first"),
+    },
 )
 async def test_failing_servicer_ends_its_call_and_leaks_nothing(
     behaviour: Callable[[Any], Awaitable[None]], code: grpc.StatusCode, message: str

@@ -15,6 +15,7 @@ import pytest
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.grpc_frames import COMPRESSED, framed, split_frame
 from tests.support.grpcweb_fixture import SAY, Server, serving
+from tests.support.tables import cases
 
 WAIT_S = 10
 TYPE = "application/grpc-web+proto"
@@ -59,22 +60,22 @@ def cut(body: bytes, size: int) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        pytest.param(ASKED, b"grpc-status:0", id="one message"),
-        pytest.param(b"", b"grpc-status:12", id="empty"),
-        pytest.param(ASKED[:3], b"grpc-status:13", id="header of three bytes"),
-        pytest.param(ASKED[:-1], b"grpc-status:13", id="message cut short"),
-        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8", id="4 GiB announced"),
-        pytest.param(ASKED + b"\n", b"grpc-status:12", id="trailing garbage"),
-        pytest.param(ASKED + ASKED, b"grpc-status:12", id="second message"),
-        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13", id="flagged as compressed"),
-        pytest.param(b"\x80" + ASKED[1:], b"grpc-status:13", id="flagged as trailers"),
-        pytest.param(b"\x7e" + ASKED[1:], b"grpc-status:13", id="unknown flags"),
-        pytest.param(b"\0\0\0\0\x01\x0a", b"grpc-status:13", id="malformed protobuf"),
-        pytest.param(b'{"name":"operations/a"}', b"grpc-status:13", id="JSON"),
-    ],
+@cases(
+    "body, expected",
+    {
+        "one message": (ASKED, b"grpc-status:0"),
+        "empty": (b"", b"grpc-status:12"),
+        "header of three bytes": (ASKED[:3], b"grpc-status:13"),
+        "message cut short": (ASKED[:-1], b"grpc-status:13"),
+        "4 GiB announced": (b"\x00\xff\xff\xff\xff", b"grpc-status:8"),
+        "trailing garbage": (ASKED + b"\n", b"grpc-status:12"),
+        "second message": (ASKED + ASKED, b"grpc-status:12"),
+        "flagged as compressed": (b"\x01" + ASKED[1:], b"grpc-status:13"),
+        "flagged as trailers": (b"\x80" + ASKED[1:], b"grpc-status:13"),
+        "unknown flags": (b"\x7e" + ASKED[1:], b"grpc-status:13"),
+        "malformed protobuf": (b"\0\0\0\0\x01\x0a", b"grpc-status:13"),
+        "JSON": (b'{"name":"operations/a"}', b"grpc-status:13"),
+    },
 )
 @pytest.mark.parametrize("size", [100, 1], ids=["whole", "byte by byte"])
 async def test_only_frames_of_one_message_reach_a_handler(
@@ -88,17 +89,17 @@ async def test_only_frames_of_one_message_reach_a_handler(
     assert len(server.servicer.seen) == (1 if expected == b"grpc-status:0" else 0)
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ==", b"grpc-status:0", id="one message"),
-        pytest.param(b"AAAAAA4=CgxvcA==ZXJhdGlvbnMvYQ==", b"grpc-status:0", id="padded within"),
-        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ", b"grpc-status:13", id="not padded"),
-        pytest.param(b"AAAAAA4KDG9wZXJhdGlvbnMvYQ=", b"grpc-status:13", id="bad padding"),
-        pytest.param(b"AAAAAA4KDG9wZX*hdGlvbnMvYQ==", b"grpc-status:13", id="bad base64"),
-        pytest.param(ASKED, b"grpc-status:13", id="binary"),
-        pytest.param(b"", b"grpc-status:12", id="empty"),
-    ],
+@cases(
+    "body, expected",
+    {
+        "one message": (b"AAAAAA4KDG9wZXJhdGlvbnMvYQ==", b"grpc-status:0"),
+        "padded within": (b"AAAAAA4=CgxvcA==ZXJhdGlvbnMvYQ==", b"grpc-status:0"),
+        "not padded": (b"AAAAAA4KDG9wZXJhdGlvbnMvYQ", b"grpc-status:13"),
+        "bad padding": (b"AAAAAA4KDG9wZXJhdGlvbnMvYQ=", b"grpc-status:13"),
+        "bad base64": (b"AAAAAA4KDG9wZX*hdGlvbnMvYQ==", b"grpc-status:13"),
+        "binary": (ASKED, b"grpc-status:13"),
+        "empty": (b"", b"grpc-status:12"),
+    },
 )
 @pytest.mark.parametrize("content_type", ["", "+proto", "; charset=utf-8"])
 @pytest.mark.parametrize("size", [100, 3, 1], ids=["whole", "at odd offsets", "byte by byte"])
@@ -114,14 +115,14 @@ async def test_only_base64_of_one_message_reaches_a_handler(
     assert len(server.servicer.seen) == (1 if expected == b"grpc-status:0" else 0)
 
 
-@pytest.mark.parametrize(
-    ("flags", "payload", "expected"),
-    [
-        pytest.param(1, gzip.compress(ASKED[5:]), b"grpc-status:0", id="gzip, flagged"),
-        pytest.param(0, gzip.compress(ASKED[5:]), b"grpc-status:13", id="gzip, not flagged"),
-        pytest.param(1, ASKED[5:], b"grpc-status:13", id="plain, flagged"),
-        pytest.param(1, gzip.compress(bytes(8 << 20)), b"grpc-status:8", id="bomb"),
-    ],
+@cases(
+    "flags, payload, expected",
+    {
+        "gzip, flagged": (1, gzip.compress(ASKED[5:]), b"grpc-status:0"),
+        "gzip, not flagged": (0, gzip.compress(ASKED[5:]), b"grpc-status:13"),
+        "plain, flagged": (1, ASKED[5:], b"grpc-status:13"),
+        "bomb": (1, gzip.compress(bytes(8 << 20)), b"grpc-status:8"),
+    },
 )
 @pytest.mark.parametrize("size", [100_000, 1], ids=["whole", "byte by byte"])
 async def test_only_a_message_that_says_so_is_inflated(
@@ -175,10 +176,10 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
     assert server.servicer.seen == []
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "content_type", "origin", "status", "text"),
-    [
-        pytest.param(
+@cases(
+    "verb, path, content_type, origin, status, text",
+    {
+        "another codec": (
             "POST",
             SAY,
             "application/grpc-web+json",
@@ -186,9 +187,8 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
             415,
             "content type 'application/grpc-web+json': "
             "expected application/grpc-web+proto or application/grpc-web-text+proto",
-            id="another codec",
         ),
-        pytest.param(
+        "another codec in text mode": (
             "POST",
             SAY,
             "application/grpc-web-text+json",
@@ -196,9 +196,8 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
             415,
             "content type 'application/grpc-web-text+json': "
             "expected application/grpc-web+proto or application/grpc-web-text+proto",
-            id="another codec in text mode",
         ),
-        pytest.param(
+        "an unknown subtype": (
             "POST",
             SAY,
             "Application/gRPC-Webbing",
@@ -206,21 +205,19 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
             415,
             "content type 'Application/gRPC-Webbing': "
             "expected application/grpc-web+proto or application/grpc-web-text+proto",
-            id="an unknown subtype",
         ),
-        pytest.param("GET", SAY, TYPE, None, 405, "Method Not Allowed", id="GET"),
-        pytest.param("PUT", SAY, TYPE, None, 405, "Method Not Allowed", id="PUT"),
-        pytest.param("GET", "/none", TYPE, None, 404, "Not Found", id="no such path"),
-        pytest.param(
+        "GET": ("GET", SAY, TYPE, None, 405, "Method Not Allowed"),
+        "PUT": ("PUT", SAY, TYPE, None, 405, "Method Not Allowed"),
+        "no such path": ("GET", "/none", TYPE, None, 404, "Not Found"),
+        "a foreign page": (
             "POST",
             SAY,
             TYPE,
             "https://foreign.example",
             403,
             "origin 'https://foreign.example': not one of the allowed origins",
-            id="a foreign page",
         ),
-    ],
+    },
 )
 async def test_what_is_no_call_is_refused_without_json(
     server: Server,

@@ -22,6 +22,7 @@ from tests.support.issuer import (
     endless,
     key_set,
 )
+from tests.support.tables import cases
 from tests.support.threads import THREADS
 
 SIGNER = Signer("ES256", "key")
@@ -56,16 +57,16 @@ async def test_keys_are_fetched_where_discovery_says(issuer: Issuer, slash: str)
     assert issuer.asked == [DISCOVERY_PATH, KEYS_PATH]
 
 
-@pytest.mark.parametrize(
-    ("cache_control", "max_age_s"),
-    [
-        pytest.param("public, max-age=900, must-revalidate", 900, id="max-age among others"),
-        pytest.param("MAX-AGE=9", 9, id="capitals"),
-        pytest.param("no-store", 0, id="not to be kept"),
-        pytest.param("max-age=900, no-cache", 0, id="not to be used unasked"),
-        pytest.param("s-maxage=9", None, id="for shared caches"),
-        pytest.param("max-age=soon", None, id="no number"),
-    ],
+@cases(
+    "cache_control, max_age_s",
+    {
+        "max-age among others": ("public, max-age=900, must-revalidate", 900),
+        "capitals": ("MAX-AGE=9", 9),
+        "not to be kept": ("no-store", 0),
+        "not to be used unasked": ("max-age=900, no-cache", 0),
+        "for shared caches": ("s-maxage=9", None),
+        "no number": ("max-age=soon", None),
+    },
 )
 async def test_the_issuer_says_how_long_keys_are_kept(
     issuer: Issuer, cache_control: str, max_age_s: int | None
@@ -90,46 +91,36 @@ NO_ANSWER = AT_KEYS + "expected an HTTP answer, got something else or part of on
 NO_SET = AT_KEYS + 'expected a JSON object with a list "keys"'
 
 
-@pytest.mark.parametrize(
-    ("answer", "line"),
-    [
-        pytest.param(
-            answering({}, status=404), AT_KEYS + "expected HTTP status 200, got 404", id="absent"
-        ),
-        pytest.param(
-            answering(KEYS, status=500), AT_KEYS + "expected HTTP status 200, got 500", id="fails"
-        ),
-        pytest.param(
+@cases(
+    "answer, line",
+    {
+        "absent": (answering({}, status=404), AT_KEYS + "expected HTTP status 200, got 404"),
+        "fails": (answering(KEYS, status=500), AT_KEYS + "expected HTTP status 200, got 500"),
+        "a redirect loop": (
             answering(KEYS, status=302, headers=[("Location", KEYS_PATH)]),
             AT_KEYS + "expected HTTP status 200, got 302",
-            id="a redirect loop",
         ),
-        pytest.param(answering(b"<html>"), NO_SET, id="HTML"),
-        pytest.param(answering(b""), NO_SET, id="nothing"),
-        pytest.param(answering([]), NO_SET, id="a list"),
-        pytest.param(
+        "HTML": (answering(b"<html>"), NO_SET),
+        "nothing": (answering(b""), NO_SET),
+        "a list": (answering([]), NO_SET),
+        "no keys": (
             answering({"keys": []}),
             AT_KEYS + "none of its 0 keys can be used to verify tokens",
-            id="no keys",
         ),
-        pytest.param(
+        "compressed, which was not asked for": (
             answering(
                 gzip.compress(json.dumps(KEYS).encode()), headers=[("Content-Encoding", "gzip")]
             ),
             NO_SET,
-            id="compressed, which was not asked for",
         ),
-        pytest.param(
+        "huge": (
             answering(b" " * (DOCUMENT_MAX_BYTES + 1)),
             AT_KEYS + f"expected at most {DOCUMENT_MAX_BYTES} bytes",
-            id="huge",
         ),
-        pytest.param(
-            endless, AT_KEYS + f"expected at most {DOCUMENT_MAX_BYTES} bytes", id="without end"
-        ),
-        pytest.param(cut_off, NO_ANSWER, id="cut off"),
-        pytest.param(no_http, NO_ANSWER, id="no HTTP"),
-    ],
+        "without end": (endless, AT_KEYS + f"expected at most {DOCUMENT_MAX_BYTES} bytes"),
+        "cut off": (cut_off, NO_ANSWER),
+        "no HTTP": (no_http, NO_ANSWER),
+    },
 )
 async def test_keys_that_cannot_be_had_are_a_line_that_names_the_url(
     issuer: Issuer, answer: Answer, line: str
@@ -145,26 +136,22 @@ async def test_a_document_may_be_as_long_as_the_limit(issuer: Issuer) -> None:
     assert len((await fetch("", issuer.keys_url, threads=THREADS)).keys) == 1
 
 
-@pytest.mark.parametrize(
-    ("document", "line"),
-    [
-        pytest.param(
-            b"[]", 'expected a JSON object with "issuer" and "jwks_uri"', id="no discovery document"
-        ),
-        pytest.param(
+@cases(
+    "document, line",
+    {
+        "no discovery document": (b"[]", 'expected a JSON object with "issuer" and "jwks_uri"'),
+        "of another issuer": (
             {"issuer": "http://other", "jwks_uri": "https://a"},
             "expected the issuer {url}, got 'http://other'",
-            id="of another issuer",
         ),
-        *(
-            pytest.param(
+        **{
+            f"keys at {uri}": (
                 {"issuer": "{url}", "jwks_uri": uri},
                 f"expected a jwks_uri with https, got {uri!r}",
-                id=f"keys at {uri}",
             )
             for uri in ("http://10.0.0.1/keys", "file:///etc/passwd", "keys", "")
-        ),
-    ],
+        },
+    },
 )
 async def test_discovery_is_held_to_what_it_may_say(
     issuer: Issuer, document: object, line: str

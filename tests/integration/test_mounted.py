@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2_grpc
 from yarl import URL
 
 from tests.support.operations import Operations
+from tests.support.tables import cases
 from transcoder import Transcoder
 
 
@@ -30,23 +30,23 @@ async def mounted(prefix: str) -> AsyncIterator[aiohttp.ClientSession]:
         await runner.cleanup()
 
 
-@pytest.mark.parametrize(
-    ("prefix", "requested"),
-    [
-        pytest.param("/api", "/api", id="as it is"),
-        pytest.param("/api", "/%61pi", id="escaped without need"),
-        pytest.param("/api", "/%61%70%69", id="all escaped"),
-        pytest.param("/a/c", "/%61/%63", id="two segments"),
-        pytest.param("/a~b", "/a%7eb", id="in lower-case hexadecimal"),
-    ],
+@cases(
+    "prefix, requested",
+    {
+        "as it is": ("/api", "/api"),
+        "escaped without need": ("/api", "/%61pi"),
+        "all escaped": ("/api", "/%61%70%69"),
+        "two segments": ("/a/c", "/%61/%63"),
+        "in lower-case hexadecimal": ("/a~b", "/a%7eb"),
+    },
 )
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        pytest.param("/v1/operations/a", "operations/a", id="a path"),
-        pytest.param("/v1/operations/a?page_size=/x/y", "operations/a", id="a query"),
-        pytest.param("/v1/operations/api%2Fapi", "operations/api%2Fapi", id="an escaped slash"),
-    ],
+@cases(
+    "path, name",
+    {
+        "a path": ("/v1/operations/a", "operations/a"),
+        "a query": ("/v1/operations/a?page_size=/x/y", "operations/a"),
+        "an escaped slash": ("/v1/operations/api%2Fapi", "operations/api%2Fapi"),
+    },
 )
 async def test_a_prefix_is_found_however_a_client_escapes_it(
     prefix: str, requested: str, path: str, name: str

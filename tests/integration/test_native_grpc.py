@@ -17,6 +17,7 @@ from server.app import Application
 from server.config import Config
 from tests.support.accounts import Accounts
 from tests.support.refusals import DEADLINE_S, detail_of, refused
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceStub
 
@@ -130,25 +131,21 @@ async def test_active_action_is_not_reactivated(service: Service, stub: Any) -> 
     )
 
 
-@pytest.mark.parametrize(
-    ("id", "code", "message"),
-    [
-        pytest.param(
+@cases(
+    "id, code, message",
+    {
+        "unknown": (
             "100000000000000009",
             grpc.StatusCode.NOT_FOUND,
             "Action not found (COMMAND-Aa22g)",
-            id="unknown",
         ),
-        pytest.param(
+        "no id at all": (
             "a\0é" * 1000,
             grpc.StatusCode.NOT_FOUND,
             "Action not found (COMMAND-Aa22g)",
-            id="no id at all",
         ),
-        pytest.param(
-            "", grpc.StatusCode.INVALID_ARGUMENT, "ID missing (COMMAND-BNm56)", id="empty"
-        ),
-    ],
+        "empty": ("", grpc.StatusCode.INVALID_ARGUMENT, "ID missing (COMMAND-BNm56)"),
+    },
 )
 async def test_wrong_id_is_refused(
     service: Service, stub: Any, id: str, code: grpc.StatusCode, message: str
@@ -173,20 +170,14 @@ async def test_action_of_another_organisation_is_not_found(service: Service, stu
 # Who calls.
 
 
-@pytest.mark.parametrize(
-    ("metadata", "message"),
-    [
-        pytest.param((), "auth header missing", id="no header"),
-        pytest.param(
-            (("authorization", "Basic eDp5"),),
-            "invalid auth header (AUTH-toLo1)",
-            id="another scheme",
-        ),
-        pytest.param(bearer("garbage"), "Errors.Token.Invalid (AUTH-7fs1e)", id="garbage"),
-        pytest.param(
-            bearer("act_" + "x" * 43), "Errors.Token.Invalid (AUTH-7fs1e)", id="unknown token"
-        ),
-    ],
+@cases(
+    "metadata, message",
+    {
+        "no header": ((), "auth header missing"),
+        "another scheme": ((("authorization", "Basic eDp5"),), "invalid auth header (AUTH-toLo1)"),
+        "garbage": (bearer("garbage"), "Errors.Token.Invalid (AUTH-7fs1e)"),
+        "unknown token": (bearer("act_" + "x" * 43), "Errors.Token.Invalid (AUTH-7fs1e)"),
+    },
 )
 async def test_caller_without_a_token_is_unauthenticated(
     stub: Any, metadata: Metadata, message: str
@@ -264,9 +255,7 @@ async def test_healthz_needs_no_token(stub: Any) -> None:
 # What surrounds a call.
 
 
-@pytest.mark.parametrize(
-    "metadata", [pytest.param(True, id="answered"), pytest.param(False, id="refused")]
-)
+@cases("metadata", {"answered": True, "refused": False})
 async def test_request_id_comes_back(service: Service, stub: Any, metadata: bool) -> None:
     sent = (*(service.owner if metadata else ()), ("x-request-id", "from-the-caller"))
     call = stub.ListActions(pb.ListActionsRequest(), metadata=sent)

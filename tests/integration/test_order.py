@@ -13,6 +13,7 @@ from server.app import Application
 from server.config import Config
 from tests.support.connections import answer_of
 from tests.support.refusals import DEADLINE_S, refused
+from tests.support.tables import cases
 
 METHOD = "/zitadel.management.v1.ManagementService/CreateAction"
 REST = "/management/v1/actions"
@@ -48,14 +49,12 @@ async def answer_to(address: str, request: bytes) -> bytes:
         writer.close()
 
 
-@pytest.mark.parametrize(
-    ("headers", "body"),
-    [
-        pytest.param(
-            "Content-Type: text/plain\r\nContent-Length: 1\r\n", b"a", id="of another type"
-        ),
-        pytest.param("Content-Encoding: x\r\nContent-Length: 1\r\n", b"a", id="of another coding"),
-    ],
+@cases(
+    "headers, body",
+    {
+        "of another type": ("Content-Type: text/plain\r\nContent-Length: 1\r\n", b"a"),
+        "of another coding": ("Content-Encoding: x\r\nContent-Length: 1\r\n", b"a"),
+    },
 )
 async def test_a_body_whose_headers_are_wrong_is_415_for_every_caller(
     service: Any, headers: str, body: bytes
@@ -65,46 +64,38 @@ async def test_a_body_whose_headers_are_wrong_is_415_for_every_caller(
     assert answer.startswith(b"HTTP/1.1 415 ")
 
 
-@pytest.mark.parametrize(
-    ("path", "headers", "body", "expected"),
-    [
-        pytest.param(REST, "Content-Length: 1\r\n", b"{", UNAUTHENTICATED, id="malformed JSON"),
-        pytest.param(REST, "Content-Length: 9\r\n", b"", UNAUTHENTICATED, id="a body to come"),
-        pytest.param(
-            REST, "Transfer-Encoding: chunked\r\n", b"", UNAUTHENTICATED, id="chunks to come"
-        ),
-        pytest.param(
+@cases(
+    "path, headers, body, expected",
+    {
+        "malformed JSON": (REST, "Content-Length: 1\r\n", b"{", UNAUTHENTICATED),
+        "a body to come": (REST, "Content-Length: 9\r\n", b"", UNAUTHENTICATED),
+        "chunks to come": (REST, "Transfer-Encoding: chunked\r\n", b"", UNAUTHENTICATED),
+        "a body that is announced": (
             REST,
             "Content-Length: 9\r\nExpect: 100-continue\r\n",
             b"",
             UNAUTHENTICATED,
-            id="a body that is announced",
         ),
-        pytest.param(
+        "a body that cannot be inflated": (
             REST,
             "Content-Length: 4\r\nContent-Encoding: gzip\r\n",
             b"none",
             UNAUTHENTICATED,
-            id="a body that cannot be inflated",
         ),
-        pytest.param(
-            REST, "Content-Length: 2000000\r\n", b"", UNAUTHENTICATED, id="a body over the limit"
-        ),
-        pytest.param(
+        "a body over the limit": (REST, "Content-Length: 2000000\r\n", b"", UNAUTHENTICATED),
+        "malformed gRPC-Web": (
             METHOD,
             f"{GRPC_WEB}Content-Length: 3\r\n",
             b"\xff\xff\xff",
             b"grpc-status:16\r\n",
-            id="malformed gRPC-Web",
         ),
-        pytest.param(
+        "a gRPC-Web message to come": (
             METHOD,
             f"{GRPC_WEB}Content-Length: 90\r\n",
             b"\x00",
             b"grpc-status:16\r\n",
-            id="a gRPC-Web message to come",
         ),
-    ],
+    },
 )
 async def test_a_call_without_a_token_is_refused_whatever_its_body(
     service: Any, path: str, headers: str, body: bytes, expected: bytes
@@ -131,14 +122,12 @@ async def test_a_body_that_is_announced_is_asked_for_where_the_token_is_good(ser
     writer.close()
 
 
-@pytest.mark.parametrize(
-    ("headers", "framed"),
-    [
-        pytest.param(GRPC_WEB, _FRAME, id="binary"),
-        pytest.param(
-            "Content-Type: application/grpc-web-text\r\n", base64.b64encode(_FRAME), id="text"
-        ),
-    ],
+@cases(
+    "headers, framed",
+    {
+        "binary": (GRPC_WEB, _FRAME),
+        "text": ("Content-Type: application/grpc-web-text\r\n", base64.b64encode(_FRAME)),
+    },
 )
 async def test_a_client_that_sends_the_largest_message_first_gets_its_refusal(
     service: Any, headers: str, framed: bytes

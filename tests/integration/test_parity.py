@@ -15,6 +15,7 @@ from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.parity import Replacing, in_process, native
+from tests.support.tables import cases
 
 SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 RICH = status_pb2.Status(
@@ -216,17 +217,17 @@ def _iterating(handler: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "replace",
-    [
-        pytest.param(_refusing, id="one that refuses without the request"),
-        pytest.param(_reading, id="one that reads the request by itself"),
-        pytest.param(_iterating, id="one that iterates over the request"),
-        pytest.param(_without_serializers, id="bytes in, bytes out"),
-        pytest.param(_with_other_serializers, id="other serializers"),
-        pytest.param(_wrapped, id="the same serializers"),
-        pytest.param(lambda handler: None, id="no handler"),
-    ],
+    {
+        "one that refuses without the request": _refusing,
+        "one that reads the request by itself": _reading,
+        "one that iterates over the request": _iterating,
+        "bytes in, bytes out": _without_serializers,
+        "other serializers": _with_other_serializers,
+        "the same serializers": _wrapped,
+        "no handler": lambda handler: None,
+    },
 )
 async def test_an_interceptor_may_replace_the_handler(replace: Callable[[Any], Any]) -> None:
     chain = [Replacing(replace)]

@@ -14,6 +14,7 @@ from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.parity import Replacing, in_process_stream, native_stream
+from tests.support.tables import cases
 
 RICH = status_pb2.Status(code=9, message="rich").SerializeToString()
 
@@ -197,14 +198,14 @@ def _within_a_coroutine(handler: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "replace",
-    [
-        pytest.param(_without_serializers, id="bytes in, bytes out"),
-        pytest.param(_with_other_serializers, id="other serializers"),
-        pytest.param(_within_a_coroutine, id="a coroutine around the generator"),
-        pytest.param(lambda handler: None, id="no handler"),
-    ],
+    {
+        "bytes in, bytes out": _without_serializers,
+        "other serializers": _with_other_serializers,
+        "a coroutine around the generator": _within_a_coroutine,
+        "no handler": lambda handler: None,
+    },
 )
 async def test_an_interceptor_may_replace_the_handler_of_a_stream(
     replace: Callable[[Any], Any],

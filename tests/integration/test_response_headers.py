@@ -9,6 +9,7 @@ import pytest
 from tests.proto.echo_pb2 import EchoRequest
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Server, serving
+from tests.support.tables import cases
 from transcoder import SchemaError, Transcoder
 
 ALWAYS = {"Cache-Control": "no-store", "X-Api": "1"}
@@ -21,20 +22,20 @@ def asking(**fields: Any) -> bytes:
     return framed(EchoRequest(**fields).SerializeToString())
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "headers", "body", "status"),
-    [
-        pytest.param("POST", SAY, JSON, b"{}", 200, id="JSON"),
-        pytest.param("POST", SAY, JSON, json.dumps({"size": 1 << 17}), 200, id="large JSON"),
-        pytest.param("POST", SAY, JSON, b"[]", 400, id="a refusal"),
-        pytest.param("GET", "/nowhere", {}, None, 404, id="no route"),
-        pytest.param("GET", "/healthz", {}, None, 200, id="health"),
-        pytest.param("HEAD", "/healthz", {}, None, 200, id="HEAD"),
-        pytest.param("GET", "/healthz", {"Transfer-Encoding": "x"}, None, 400, id="a bad head"),
-        pytest.param("POST", SAY, WEB, asking(name="a"), 200, id="gRPC-Web"),
-        pytest.param("POST", SAY, WEB, asking(size=1 << 17), 200, id="large gRPC-Web"),
-        pytest.param("POST", REPEAT, WEB, asking(count=3), 200, id="a stream"),
-    ],
+@cases(
+    "verb, path, headers, body, status",
+    {
+        "JSON": ("POST", SAY, JSON, b"{}", 200),
+        "large JSON": ("POST", SAY, JSON, json.dumps({"size": 1 << 17}), 200),
+        "a refusal": ("POST", SAY, JSON, b"[]", 400),
+        "no route": ("GET", "/nowhere", {}, None, 404),
+        "health": ("GET", "/healthz", {}, None, 200),
+        "HEAD": ("HEAD", "/healthz", {}, None, 200),
+        "a bad head": ("GET", "/healthz", {"Transfer-Encoding": "x"}, None, 400),
+        "gRPC-Web": ("POST", SAY, WEB, asking(name="a"), 200),
+        "large gRPC-Web": ("POST", SAY, WEB, asking(size=1 << 17), 200),
+        "a stream": ("POST", REPEAT, WEB, asking(count=3), 200),
+    },
 )
 async def test_each_answer_has_them_once(
     verb: str, path: str, headers: dict[str, str], body: bytes | str | None, status: int

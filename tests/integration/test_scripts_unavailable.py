@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from unittest import mock
 
-import pytest
 import structlog
 
 from actions.v1 import execution_pb2 as run
@@ -13,17 +12,18 @@ from server.config import Config
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
 from tests.support.doors import GRPC, Caller, Doors
+from tests.support.tables import cases
 
 UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")
 DEADLINE_S = 20
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "event"),
-    [
-        pytest.param(Process, "start", "script worker failed to start", id="a process"),
-        pytest.param(Executor, "start", "scripts cannot be run; report this", id="the executor"),
-    ],
+@cases(
+    "owner, name, event",
+    {
+        "a process": (Process, "start", "script worker failed to start"),
+        "the executor": (Executor, "start", "scripts cannot be run; report this"),
+    },
 )
 async def test_a_start_that_fails_in_any_way_is_logged_with_its_traceback(
     tmp_path: Path, owner: type, name: str, event: str

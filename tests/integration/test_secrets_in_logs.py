@@ -9,6 +9,7 @@ import pytest
 
 from tests.robustness.raw import Client, request
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.tables import cases
 
 SECRET = "5ecret"
 WAIT_S = 10
@@ -36,33 +37,23 @@ def log_of(server: RealServer) -> str:
     return text
 
 
-@pytest.mark.parametrize(
-    ("octets", "status"),
-    [
-        pytest.param(request("GET", f"/x?access_token={SECRET}"), 404, id="query"),
-        pytest.param(request("PATCH", f"{SEARCH}?a={SECRET}"), 405, id="query, wrong method"),
-        pytest.param(request("GET", f"http://u:{SECRET}@h/x"), 404, id="user of a target"),
-        pytest.param(request("GET", f"u:{SECRET}@h"), 400, id="user of another target"),
-        pytest.param(
-            f"GET /x?a={SECRET} HTTP/9.9\r\n\r\n".encode(), 400, id="request line, version"
-        ),
-        pytest.param(f"GET /x?a={SECRET}\r\n\r\n".encode(), 400, id="request line, cut"),
-        pytest.param(
-            f"GET / HTTP/1.1\r\nHost: a\r\nToken {SECRET}\r\n\r\n".encode(), 400, id="head"
-        ),
-        pytest.param(
-            request("GET", "/x", headers={"Token": SECRET + "a" * 9000}), 431, id="long header"
-        ),
-        pytest.param(
-            request("POST", SEARCH, b"{}", headers={"Grpc-Timeout": SECRET}), 400, id="grpc-timeout"
-        ),
-        pytest.param(
-            request("POST", SEARCH, b"{}", headers={"x-a-bin": f"{SECRET}!"}), 400, id="-bin header"
-        ),
-        pytest.param(request("GET", "/x", headers={"Origin": SECRET}), 404, id="origin"),
-        pytest.param(request("GET", f"{ACTIONS}/1", token=SECRET), 401, id="token"),
-        pytest.param(request("GET", f"{ACTIONS}/1", token=f"{SECRET}.a.b"), 401, id="JWT"),
-    ],
+@cases(
+    "octets, status",
+    {
+        "query": (request("GET", f"/x?access_token={SECRET}"), 404),
+        "query, wrong method": (request("PATCH", f"{SEARCH}?a={SECRET}"), 405),
+        "user of a target": (request("GET", f"http://u:{SECRET}@h/x"), 404),
+        "user of another target": (request("GET", f"u:{SECRET}@h"), 400),
+        "request line, version": (f"GET /x?a={SECRET} HTTP/9.9\r\n\r\n".encode(), 400),
+        "request line, cut": (f"GET /x?a={SECRET}\r\n\r\n".encode(), 400),
+        "head": (f"GET / HTTP/1.1\r\nHost: a\r\nToken {SECRET}\r\n\r\n".encode(), 400),
+        "long header": (request("GET", "/x", headers={"Token": SECRET + "a" * 9000}), 431),
+        "grpc-timeout": (request("POST", SEARCH, b"{}", headers={"Grpc-Timeout": SECRET}), 400),
+        "-bin header": (request("POST", SEARCH, b"{}", headers={"x-a-bin": f"{SECRET}!"}), 400),
+        "origin": (request("GET", "/x", headers={"Origin": SECRET}), 404),
+        "token": (request("GET", f"{ACTIONS}/1", token=SECRET), 401),
+        "JWT": (request("GET", f"{ACTIONS}/1", token=f"{SECRET}.a.b"), 401),
+    },
 )
 def test_a_refusal_without_a_token_keeps_the_secret(
     server: RealServer, octets: bytes, status: int
@@ -75,18 +66,16 @@ def test_a_refusal_without_a_token_keeps_the_secret(
     assert SECRET not in log_of(server)
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "body", "headers"),
-    [
-        pytest.param("POST", SEARCH, f'{{"query":{{"offset":"{SECRET}"}}}}', {}, id="field"),
-        pytest.param("POST", SEARCH, f'{{"queries":["{SECRET}', {}, id="JSON, cut"),
-        pytest.param("POST", SEARCH, "{}", {"Content-Type": f"text/{SECRET}"}, id="type"),
-        pytest.param("POST", SEARCH, "{}", {"Content-Encoding": SECRET}, id="coding"),
-        pytest.param("POST", METHOD, SECRET, WEB, id="gRPC-Web"),
-        pytest.param(
-            "POST", METHOD, SECRET, {**WEB, "Grpc-Encoding": SECRET}, id="gRPC-Web, coding"
-        ),
-    ],
+@cases(
+    "verb, path, body, headers",
+    {
+        "field": ("POST", SEARCH, f'{{"query":{{"offset":"{SECRET}"}}}}', {}),
+        "JSON, cut": ("POST", SEARCH, f'{{"queries":["{SECRET}', {}),
+        "type": ("POST", SEARCH, "{}", {"Content-Type": f"text/{SECRET}"}),
+        "coding": ("POST", SEARCH, "{}", {"Content-Encoding": SECRET}),
+        "gRPC-Web": ("POST", METHOD, SECRET, WEB),
+        "gRPC-Web, coding": ("POST", METHOD, SECRET, {**WEB, "Grpc-Encoding": SECRET}),
+    },
 )
 def test_a_refusal_of_a_body_keeps_the_secret(
     server: RealServer, verb: str, path: str, body: str, headers: dict[str, str]

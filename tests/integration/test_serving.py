@@ -18,6 +18,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.robustness.killed_scripts import until
 from tests.support.operations import Operations
+from tests.support.tables import cases
 from transcoder import SchemaError, Transcoder
 
 BIG = b" " * 100_000 + b"{}"
@@ -203,12 +204,12 @@ class Refusing(grpc.aio.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(refuse)
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        pytest.param("", b"HTTP/1.1 401 ", id="without a name"),
-        pytest.param("Authorization: Ada\r\n", b"HTTP/1.1 100 ", id="with a name"),
-    ],
+@cases(
+    "headers, expected",
+    {
+        "without a name": ("", b"HTTP/1.1 401 "),
+        "with a name": ("Authorization: Ada\r\n", b"HTTP/1.1 100 "),
+    },
 )
 async def test_where_it_is_mounted_too_a_body_is_asked_for_once_it_is_known_who_calls(
     headers: str, expected: bytes

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
 from tests.support.operations import Server, serving
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 from transcoder.http.offload import Offload
 
@@ -68,14 +69,12 @@ CANCEL = "/v1/operations/a:cancel"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "headers", "body", "status", "expected"),
-    [
-        pytest.param("GET", "/none", {}, b"", 404, {"code": 5, "message": "Not Found"}, id="404"),
-        pytest.param(
-            "PUT", CANCEL, {}, b"", 405, {"code": 12, "message": "Method Not Allowed"}, id="405"
-        ),
-        pytest.param(
+@cases(
+    "verb, path, headers, body, status, expected",
+    {
+        "404": ("GET", "/none", {}, b"", 404, {"code": 5, "message": "Not Found"}),
+        "405": ("PUT", CANCEL, {}, b"", 405, {"code": 12, "message": "Method Not Allowed"}),
+        "415 form": (
             "POST",
             CANCEL,
             {"Content-Type": "application/x-www-form-urlencoded"},
@@ -86,18 +85,16 @@ JSON_TYPE = {"Content-Type": "application/json"}
                 "message": "content type 'application/x-www-form-urlencoded': "
                 "expected application/json",
             },
-            id="415 form",
         ),
-        pytest.param(
+        "415 gRPC over HTTP/1.1": (
             "POST",
             CANCEL,
             {"Content-Type": "application/grpc"},
             b"\0\0\0\0\0",
             415,
             {"code": 3, "message": "content type 'application/grpc': expected application/json"},
-            id="415 gRPC over HTTP/1.1",
         ),
-        pytest.param(
+        "413": (
             "POST",
             CANCEL,
             JSON_TYPE,
@@ -107,9 +104,8 @@ JSON_TYPE = {"Content-Type": "application/json"}
                 "code": 8,
                 "message": "the request body is larger than the limit of 1048576 bytes",
             },
-            id="413",
         ),
-        pytest.param(
+        "bad escape": (
             "GET",
             "/v1/operations/%zz",
             {},
@@ -119,9 +115,8 @@ JSON_TYPE = {"Content-Type": "application/json"}
                 "code": 3,
                 "message": "path segment '%zz': expected two hex digits after each '%'",
             },
-            id="bad escape",
         ),
-        pytest.param(
+        "bad timeout": (
             "GET",
             "/v1/operations/a",
             {"Grpc-Timeout": "soon"},
@@ -132,18 +127,16 @@ JSON_TYPE = {"Content-Type": "application/json"}
                 "message": "header grpc-timeout: expected 1 to 8 digits and a unit "
                 "(H M S m u n), got 'soon'",
             },
-            id="bad timeout",
         ),
-        pytest.param(
+        "bad binary header": (
             "GET",
             "/v1/operations/a",
             {"X-Data-Bin": "!"},
             b"",
             400,
             {"code": 3, "message": "header x-data-bin: expected base64, got '!'"},
-            id="bad binary header",
         ),
-    ],
+    },
 )
 async def test_what_cannot_be_served_is_answered_with_a_status(
     server: Server,
@@ -235,12 +228,12 @@ async def test_rich_errors_reach_the_caller_whatever_their_types(server: Server)
         }
 
 
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        pytest.param("garbage-details", "b\u00fcsy \U0001f600\0\r\n", id="any character"),
-        pytest.param("surrogate", "the error could not be written as JSON", id="none at all"),
-    ],
+@cases(
+    "case, message",
+    {
+        "any character": ("garbage-details", "b\u00fcsy \U0001f600\0\r\n"),
+        "none at all": ("surrogate", "the error could not be written as JSON"),
+    },
 )
 async def test_an_error_is_answered_whatever_its_text(
     server: Server, case: str, message: str
@@ -338,12 +331,12 @@ async def test_health_is_answered_where_no_service_has_the_path(server: Server) 
             assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize(
-    ("target", "name"),
-    [
-        pytest.param("http://a/v1/operations/a%2Fb", "operations/a%2Fb", id="http"),
-        pytest.param("HTTPS://u@a:1/v1/operations/a?x=//b", "operations/a", id="https"),
-    ],
+@cases(
+    "target, name",
+    {
+        "http": ("http://a/v1/operations/a%2Fb", "operations/a%2Fb"),
+        "https": ("HTTPS://u@a:1/v1/operations/a?x=//b", "operations/a"),
+    },
 )
 async def test_an_absolute_target_is_its_path(server: Server, target: str, name: str) -> None:
     session, servicer = server
@@ -430,14 +423,14 @@ async def test_origins_are_answered_and_others_get_nothing() -> None:
 
 
 @pytest.mark.parametrize("origins", [[], ["https://app.example"]], ids=["none", "another"])
-@pytest.mark.parametrize(
-    ("verb", "headers"),
-    [
-        pytest.param("GET", {}, id="a read"),
-        pytest.param("POST", JSON_TYPE, id="a write"),
-        pytest.param("OPTIONS", {"Access-Control-Request-Method": "POST"}, id="a preflight"),
-        pytest.param("POST", {"Content-Type": "application/grpc-web+proto"}, id="gRPC-Web"),
-    ],
+@cases(
+    "verb, headers",
+    {
+        "a read": ("GET", {}),
+        "a write": ("POST", JSON_TYPE),
+        "a preflight": ("OPTIONS", {"Access-Control-Request-Method": "POST"}),
+        "gRPC-Web": ("POST", {"Content-Type": "application/grpc-web+proto"}),
+    },
 )
 async def test_a_page_that_is_kept_out_leaves_one_line_with_its_origin(
     origins: list[str], verb: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -484,22 +477,20 @@ async def test_a_preflight_is_answered_where_a_route_takes_every_method_too() ->
         assert servicer.seen == operations_pb2.WaitOperationRequest()
 
 
-@pytest.mark.parametrize(
-    ("content_type", "status", "expected"),
-    [
-        pytest.param(
+@cases(
+    "content_type, status, expected",
+    {
+        "JSON": (
             "application/json",
             500,
             b'{"code":13,"message":"internal error (request id mine)"}',
-            id="JSON",
         ),
-        pytest.param(
+        "gRPC-Web": (
             "application/grpc-web+proto",
             200,
             b"\x80\0\0\0\x3fgrpc-status:13\r\ngrpc-message:internal error (request id mine)\r\n",
-            id="gRPC-Web",
         ),
-    ],
+    },
 )
 async def test_a_fault_of_the_door_itself_is_answered_in_the_callers_protocol(
     server: Server,

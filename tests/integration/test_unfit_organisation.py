@@ -8,6 +8,7 @@ import pytest
 
 from tests.robustness.raw import Client, request
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 
 HEADER = "x-zitadel-orgid"
@@ -18,12 +19,12 @@ WEB = {"Content-Type": "application/grpc-web+proto"}
 EMPTY_MESSAGE = b"\0\0\0\0\0"
 WAIT_S = 10
 
-CASES = [
-    pytest.param("1\u00e9", UNFIT, id="other than ASCII"),
-    pytest.param("1\t2", UNFIT, id="control character"),
-    pytest.param("", EMPTY, id="empty"),
-    pytest.param(" \t ", EMPTY, id="blank"),
-]
+CASES = {
+    "other than ASCII": ("1\u00e9", UNFIT),
+    "control character": ("1\t2", UNFIT),
+    "empty": ("", EMPTY),
+    "blank": (" \t ", EMPTY),
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
 
 
 @pytest.mark.parametrize("name", [HEADER, f"Grpc-Metadata-{HEADER}"])
-@pytest.mark.parametrize(("value", "message"), CASES)
+@cases("value, message", CASES)
 def test_json_is_refused_with_the_name_of_the_header(
     server: RealServer, name: str, value: str, message: str
 ) -> None:
@@ -46,7 +47,7 @@ def test_json_is_refused_with_the_name_of_the_header(
     assert (answer.status, answer.json) == (400, {"code": 3, "message": message})
 
 
-@pytest.mark.parametrize(("value", "message"), CASES)
+@cases("value, message", CASES)
 def test_grpc_web_is_refused_with_the_name_of_the_header(
     server: RealServer, value: str, message: str
 ) -> None:

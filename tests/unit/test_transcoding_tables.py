@@ -46,14 +46,16 @@ def test_each_line_has_a_test_of_its_name(name: str) -> None:
     held_by = re.search(r"`(tests/[\w/]+\.py)`", TABLES[name])
     assert held_by
     tree = ast.parse((ROOT / held_by[1]).read_text(encoding="utf-8"))
-    ids = [
-        keyword.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
+    names = [
+        key.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == "ROWS"
+        and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant)
     ]
-    assert ids == [row[0] for row in rows(TABLES[name]) if not row[-1].startswith("not ")]
+    assert names == [row[0] for row in rows(TABLES[name]) if not row[-1].startswith("not ")]
 
 
 @pytest.mark.parametrize(

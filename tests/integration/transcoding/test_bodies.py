@@ -2,9 +2,8 @@
 
 from unittest.mock import ANY
 
-import pytest
-
 from tests.support.everything_fixture import Exchange, Row, refused, run
+from tests.support.tables import cases
 from transcoder import JsonOptions
 
 
@@ -34,97 +33,71 @@ def lists(levels: int) -> str:
 EMPTY_PART = {"first": "", "size": 0, "notes": [], "byKey": {}, "inners": []}
 UNKNOWN_ANY = '{"any": {"@type": "type.googleapis.com/no.Such", "a": 1}}'
 
-ROWS = [
-    pytest.param(
-        (
-            answered("part", '{"part": {"size": 0}}', {}),
-            answered("part", '{"part": {"size": 0}}', EMPTY_PART, emit_defaults=True),
-        ),
-        id="defaults in an answer",
+ROWS = {
+    "defaults in an answer": (
+        answered("part", '{"part": {"size": 0}}', {}),
+        answered("part", '{"part": {"size": 0}}', EMPTY_PART, emit_defaults=True),
     ),
-    pytest.param(
-        (
-            answered("part", '{"part": {"by_key": {"a": {}}}}', {"byKey": {"a": {}}}),
-            answered(
-                "part", '{"part": {"byKey": {"a": {}}}}', {"by_key": {"a": {}}}, proto_names=True
-            ),
-            answered("colors", '{"colors": [1, -2]}', ["COLOR_RED", "COLOR_BLUE"]),
-            answered("colors", '{"colors": ["COLOR_RED"]}', [1], enums_as_ints=True),
-        ),
-        id="proto names, enums as numbers",
+    "proto names, enums as numbers": (
+        answered("part", '{"part": {"by_key": {"a": {}}}}', {"byKey": {"a": {}}}),
+        answered("part", '{"part": {"byKey": {"a": {}}}}', {"by_key": {"a": {}}}, proto_names=True),
+        answered("colors", '{"colors": [1, -2]}', ["COLOR_RED", "COLOR_BLUE"]),
+        answered("colors", '{"colors": ["COLOR_RED"]}', [1], enums_as_ints=True),
     ),
-    pytest.param(
-        (
-            write('{"nope": [{}], "name": "a"}', {"name": "a"}),
-            bad('{"nope": 1}', "body: 'nope' is no field of everything.v1.Everything", strict=True),
-        ),
-        id="an unknown member",
+    "an unknown member": (
+        write('{"nope": [{}], "name": "a"}', {"name": "a"}),
+        bad('{"nope": 1}', "body: 'nope' is no field of everything.v1.Everything", strict=True),
     ),
-    pytest.param(
-        (
-            bad('{"name": "a", "name": "a"}', "name: given twice"),
-            bad('{"struct": {"a": 1, "\\u0061": 2}}', "struct.a: given twice"),
-        ),
-        id="a member twice",
+    "a member twice": (
+        bad('{"name": "a", "name": "a"}', "name: given twice"),
+        bad('{"struct": {"a": 1, "\\u0061": 2}}', "struct.a: given twice"),
     ),
-    pytest.param(
-        (
-            write(
-                '{"anInt64": 9007199254740993, "aUint64": "18446744073709551615"}',
-                {"anInt64": "9007199254740993", "aUint64": "18446744073709551615"},
-            ),
-            write(
-                '{"aDouble": "NaN", "aFloat": "-Infinity"}',
-                {"aDouble": "NaN", "aFloat": "-Infinity"},
-            ),
-            write('{"someBytes": "-_8"}', {"someBytes": "+/8="}),
-            bad('{"aDouble": NaN}', "body: expected JSON, got 'NaN}' at line 1, column 13"),
+    "64 bits, NaN, bytes": (
+        write(
+            '{"anInt64": 9007199254740993, "aUint64": "18446744073709551615"}',
+            {"anInt64": "9007199254740993", "aUint64": "18446744073709551615"},
         ),
-        id="64 bits, NaN, bytes",
-    ),
-    pytest.param(
-        (
-            bad(UNKNOWN_ANY, "any: expected a type that this server knows, got 'no.Such'"),
-            write(
-                '{"any": {"@type": "a/everything.v1.Part", "size": 2}}',
-                {"any": {"@type": "a/everything.v1.Part", "size": 2}},
-            ),
+        write(
+            '{"aDouble": "NaN", "aFloat": "-Infinity"}',
+            {"aDouble": "NaN", "aFloat": "-Infinity"},
         ),
-        id="an Any of an unknown type",
+        write('{"someBytes": "-_8"}', {"someBytes": "+/8="}),
+        bad('{"aDouble": NaN}', "body: expected JSON, got 'NaN}' at line 1, column 13"),
     ),
-    pytest.param(
-        (
-            Exchange("POST /v1/write", ANY, body=lists(49)),
-            bad(lists(50), "value: nested too deeply"),
+    "an Any of an unknown type": (
+        bad(UNKNOWN_ANY, "any: expected a type that this server knows, got 'no.Such'"),
+        write(
+            '{"any": {"@type": "a/everything.v1.Part", "size": 2}}',
+            {"any": {"@type": "a/everything.v1.Part", "size": 2}},
         ),
-        id="depth",
     ),
-    pytest.param(
-        (
-            patch("", '{"first": "a", "size": 0}', "first,size", {"first": "a"}),
-            patch("?updateMask=", '{"first": null}', "first", {}),
-            patch(
-                "",
-                '{"inner": {"inner": {"first": "a"}}, "notes": ["b"], "byKey": {"c": {"size": 1}}}',
-                "inner.inner.first,notes,byKey",
-                {"inner": {"inner": {"first": "a"}}, "notes": ["b"], "byKey": {"c": {"size": 1}}},
-            ),
-            patch("?update_mask=size", '{"first": "a"}', "size", {"first": "a"}),
-            patch("", '{"nope": 1, "size": 2}', "size", {"size": 2}),
-            patch("", "{}", None, {}),
-            Exchange("PUT /v1/part/x", {"name": "x", "part": {"size": 2}}, body='{"size": 2}'),
-            refused(
-                "PATCH /v1/part/x",
-                "part: 'nope' is no field of everything.v1.Part",
-                body='{"nope": 1, "size": 2}',
-                strict=True,
-            ),
+    "depth": (
+        Exchange("POST /v1/write", ANY, body=lists(49)),
+        bad(lists(50), "value: nested too deeply"),
+    ),
+    "the mask of a PATCH": (
+        patch("", '{"first": "a", "size": 0}', "first,size", {"first": "a"}),
+        patch("?updateMask=", '{"first": null}', "first", {}),
+        patch(
+            "",
+            '{"inner": {"inner": {"first": "a"}}, "notes": ["b"], "byKey": {"c": {"size": 1}}}',
+            "inner.inner.first,notes,byKey",
+            {"inner": {"inner": {"first": "a"}}, "notes": ["b"], "byKey": {"c": {"size": 1}}},
         ),
-        id="the mask of a PATCH",
+        patch("?update_mask=size", '{"first": "a"}', "size", {"first": "a"}),
+        patch("", '{"nope": 1, "size": 2}', "size", {"size": 2}),
+        patch("", "{}", None, {}),
+        Exchange("PUT /v1/part/x", {"name": "x", "part": {"size": 2}}, body='{"size": 2}'),
+        refused(
+            "PATCH /v1/part/x",
+            "part: 'nope' is no field of everything.v1.Part",
+            body='{"nope": 1, "size": 2}',
+            strict=True,
+        ),
     ),
-]
+}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@cases("row", ROWS)
 async def test_bodies(row: Row) -> None:
     await run(row)

@@ -6,12 +6,12 @@ from typing import Any
 
 import aiohttp
 import grpc
-import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.support.everything_fixture import Row, run
 from tests.support.operations import Asked, Operations
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 
 GET = "GET /v1/operations/a"
@@ -113,188 +113,146 @@ async def own_middleware() -> None:
         assert answer.headers["X-Tag"] == "mine"
 
 
-ROWS = [
-    pytest.param(tuple(code(*pair) for pair in STATUSES.items()), id="codes"),
-    pytest.param(
-        (
-            Asked(
-                "GET /v1/operations/code-5",
-                status=404,
-                answer={"code": 5, "message": "so it is"},
-                said={"Content-Type": "application/json", "Grpc-Status": None},
-            ),
+ROWS = {
+    "codes": tuple(code(*pair) for pair in STATUSES.items()),
+    "the body of an error": (
+        Asked(
+            "GET /v1/operations/code-5",
+            status=404,
+            answer={"code": 5, "message": "so it is"},
+            said={"Content-Type": "application/json", "Grpc-Status": None},
         ),
-        id="the body of an error",
     ),
-    pytest.param(
-        (
-            refused(
-                CANCEL,
-                400,
-                3,
-                "body: expected JSON, got 'nil' at line 1, column 1",
-                body="nil",
-            ),
-            refused(
-                "GET /v1/operations?page_size=a",
-                400,
-                3,
-                "query parameter 'page_size': expected int32, got 'a'",
-            ),
+    "errors of the transcoder's own": (
+        refused(
+            CANCEL,
+            400,
+            3,
+            "body: expected JSON, got 'nil' at line 1, column 1",
+            body="nil",
         ),
-        id="errors of the transcoder's own",
-    ),
-    pytest.param(
-        (
-            Asked(
-                "GET /v1/operations/rich",
-                status=400,
-                answer={
-                    "code": 9,
-                    "message": "busy",
-                    "details": [
-                        {"@type": RETRY, "retryDelay": "3s"},
-                        {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
-                        {"@type": RETRY, "value": "/w=="},
-                    ],
-                },
-                said={
-                    "Grpc-Status-Details-Bin": None,
-                    "Grpc-Trailer-Grpc-Status-Details-Bin": None,
-                },
-            ),
-            Asked(
-                "GET /v1/operations/metadata",
-                [("Grpc-Status-Details-Bin", "!")],
-            ),
+        refused(
+            "GET /v1/operations?page_size=a",
+            400,
+            3,
+            "query parameter 'page_size': expected int32, got 'a'",
         ),
-        id="details",
     ),
-    pytest.param(
-        (
-            Asked(
-                "GET /v1/operations/garbage-details",
-                status=409,
-                answer={"code": 10, "message": "b\u00fcsy \U0001f600\0\r\n"},
-            ),
-            Asked(
-                "GET /v1/operations/surrogate",
-                status=409,
-                answer={"code": 10, "message": "the error could not be written as JSON"},
-            ),
+    "details": (
+        Asked(
+            "GET /v1/operations/rich",
+            status=400,
+            answer={
+                "code": 9,
+                "message": "busy",
+                "details": [
+                    {"@type": RETRY, "retryDelay": "3s"},
+                    {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
+                    {"@type": RETRY, "value": "/w=="},
+                ],
+            },
+            said={
+                "Grpc-Status-Details-Bin": None,
+                "Grpc-Trailer-Grpc-Status-Details-Bin": None,
+            },
         ),
-        id="any character in a message",
-    ),
-    pytest.param((refused("GET /none", 404, 5, "Not Found"),), id="an unknown path"),
-    pytest.param(
-        (
-            refused(
-                "PUT /v1/operations/a",
-                405,
-                12,
-                "Method Not Allowed",
-                said={"Allow": "DELETE, GET, HEAD"},
-            ),
+        Asked(
+            "GET /v1/operations/metadata",
+            [("Grpc-Status-Details-Bin", "!")],
         ),
-        id="a wrong method",
     ),
-    pytest.param(
-        (
-            refused(
-                CANCEL,
-                415,
-                3,
-                "content type 'text/xml': expected application/json",
-                ("Content-Type", "text/xml"),
-                body="<a/>",
-                said={"Accept": "application/json"},
-            ),
-            Asked(CANCEL, [("Content-Type", "text/xml")]),
+    "any character in a message": (
+        Asked(
+            "GET /v1/operations/garbage-details",
+            status=409,
+            answer={"code": 10, "message": "b\u00fcsy \U0001f600\0\r\n"},
         ),
-        id="a wrong content type",
-    ),
-    pytest.param(
-        (
-            refused(
-                CANCEL,
-                415,
-                3,
-                "content encoding 'deflate': expected at most 2 of zstd, br, gzip",
-                ("Content-Encoding", "deflate"),
-                body="{}",
-                said={"Accept-Encoding": "zstd, br, gzip"},
-            ),
+        Asked(
+            "GET /v1/operations/surrogate",
+            status=409,
+            answer={"code": 10, "message": "the error could not be written as JSON"},
         ),
-        id="an unknown content encoding",
     ),
-    pytest.param(
-        (
-            Asked(
-                "POST /v1/operations/a",
-                [("X-HTTP-Method-Override", "DELETE"), *FORM],
-                status=405,
-            ),
+    "an unknown path": (refused("GET /none", 404, 5, "Not Found"),),
+    "a wrong method": (
+        refused(
+            "PUT /v1/operations/a",
+            405,
+            12,
+            "Method Not Allowed",
+            said={"Allow": "DELETE, GET, HEAD"},
         ),
-        id="X-HTTP-Method-Override",
     ),
-    pytest.param(
-        (refused("POST /v1/operations", 405, 12, "Method Not Allowed", *FORM, body="page_size=1"),),
-        id="a form as GET",
-    ),
-    pytest.param(
-        (
-            refused(
-                CANCEL,
-                413,
-                8,
-                "the request body is larger than the limit of 10 bytes",
-                body='{"name": "aaa"}',
-                limits=Limits(body_max_bytes=10),
-            ),
+    "a wrong content type": (
+        refused(
+            CANCEL,
+            415,
+            3,
+            "content type 'text/xml': expected application/json",
+            ("Content-Type", "text/xml"),
+            body="<a/>",
+            said={"Accept": "application/json"},
         ),
-        id="the size of a body",
+        Asked(CANCEL, [("Content-Type", "text/xml")]),
     ),
-    pytest.param(
-        (
-            Asked(
-                "GET /v1/operations/large",
-                [("Accept-Encoding", "gzip, br;q=0.5")],
-                said={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
-            ),
-            Asked(GET, [("Accept-Encoding", "gzip")], said={"Content-Encoding": None}),
+    "an unknown content encoding": (
+        refused(
+            CANCEL,
+            415,
+            3,
+            "content encoding 'deflate': expected at most 2 of zstd, br, gzip",
+            ("Content-Encoding", "deflate"),
+            body="{}",
+            said={"Accept-Encoding": "zstd, br, gzip"},
         ),
-        id="compression",
     ),
-    pytest.param(
-        (
-            Asked(
-                GET, [("Origin", "https://a.example")], said={"Access-Control-Allow-Origin": None}
-            ),
-            Asked(
-                GET,
-                [("Origin", "https://a.example")],
-                said={"Access-Control-Allow-Origin": "https://a.example"},
-                options={"cors_origins": ["https://a.example"]},
-            ),
+    "X-HTTP-Method-Override": (
+        Asked(
+            "POST /v1/operations/a",
+            [("X-HTTP-Method-Override", "DELETE"), *FORM],
+            status=405,
         ),
-        id="CORS",
     ),
-    pytest.param(
-        (
-            Asked("GET /healthz", answer={"status": "SERVING"}),
-            Asked("GET /readyz", answer={"status": "SERVING"}),
+    "a form as GET": (
+        refused("POST /v1/operations", 405, 12, "Method Not Allowed", *FORM, body="page_size=1"),
+    ),
+    "the size of a body": (
+        refused(
+            CANCEL,
+            413,
+            8,
+            "the request body is larger than the limit of 10 bytes",
+            body='{"name": "aaa"}',
+            limits=Limits(body_max_bytes=10),
         ),
-        id="health",
     ),
-    pytest.param((own_route,), id="routes of one's own"),
-    pytest.param((own_middleware,), id="middleware of one's own"),
-    pytest.param(
-        (Asked(GET, answer={"name": "stamped"}, options={"interceptors": [Stamp()]}),),
-        id="interceptors",
+    "compression": (
+        Asked(
+            "GET /v1/operations/large",
+            [("Accept-Encoding", "gzip, br;q=0.5")],
+            said={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
+        ),
+        Asked(GET, [("Accept-Encoding", "gzip")], said={"Content-Encoding": None}),
     ),
-]
+    "CORS": (
+        Asked(GET, [("Origin", "https://a.example")], said={"Access-Control-Allow-Origin": None}),
+        Asked(
+            GET,
+            [("Origin", "https://a.example")],
+            said={"Access-Control-Allow-Origin": "https://a.example"},
+            options={"cors_origins": ["https://a.example"]},
+        ),
+    ),
+    "health": (
+        Asked("GET /healthz", answer={"status": "SERVING"}),
+        Asked("GET /readyz", answer={"status": "SERVING"}),
+    ),
+    "routes of one's own": (own_route,),
+    "middleware of one's own": (own_middleware,),
+    "interceptors": (Asked(GET, answer={"name": "stamped"}, options={"interceptors": [Stamp()]}),),
+}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@cases("row", ROWS)
 async def test_errors(row: Row) -> None:
     await run(row)

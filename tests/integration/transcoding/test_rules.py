@@ -3,11 +3,11 @@
 from typing import Any
 
 import grpc
-import pytest
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from tests.support.everything_fixture import Exchange, Refusal, Row, refused, run, serving
+from tests.support.tables import cases
 from transcoder import Transcoder
 
 PART = '{"first": "a", "size": 3}'
@@ -60,253 +60,198 @@ def response(kind: str, sent: str, answer: object) -> Exchange:
     return Exchange(f"POST /v1/response/{kind}", answer, body=sent)
 
 
-ROWS = [
-    pytest.param(
-        (
-            Exchange("GET /v1/verbs", {}, by="Verbs"),
-            Exchange("PUT /v1/verbs", {}, by="Verbs"),
-            Exchange("POST /v1/verbs", {}, by="Verbs"),
-            Exchange("DELETE /v1/verbs", {}, by="Verbs"),
-            Exchange("PATCH /v1/verbs", {}, by="Verbs"),
-            refused(
-                "LOCK /v1/verbs",
-                "Method Not Allowed",
-                status=405,
-                allow="DELETE, GET, HEAD, PATCH, POST, PUT",
-            ),
+ROWS = {
+    "get, put, post, delete, patch": (
+        Exchange("GET /v1/verbs", {}, by="Verbs"),
+        Exchange("PUT /v1/verbs", {}, by="Verbs"),
+        Exchange("POST /v1/verbs", {}, by="Verbs"),
+        Exchange("DELETE /v1/verbs", {}, by="Verbs"),
+        Exchange("PATCH /v1/verbs", {}, by="Verbs"),
+        refused(
+            "LOCK /v1/verbs",
+            "Method Not Allowed",
+            status=405,
+            allow="DELETE, GET, HEAD, PATCH, POST, PUT",
         ),
-        id="get, put, post, delete, patch",
     ),
-    pytest.param(
-        (
-            Exchange("LOCK /v1/custom", {}, by="CustomVerbs"),
-            Exchange("TRACE /v1/custom", {}, by="CustomVerbs"),
-            Exchange("OPTIONS /v1/custom", {}, by="CustomVerbs"),
-            Exchange("HEAD /v1/custom", None),
-            refused(
-                "GET /v1/custom",
-                "Method Not Allowed",
-                status=405,
-                allow="HEAD, LOCK, OPTIONS, TRACE",
-            ),
-            Refusal("custom: {path: /a}", "{rule}: expected an HTTP method as custom kind, got ''"),
+    "custom kind": (
+        Exchange("LOCK /v1/custom", {}, by="CustomVerbs"),
+        Exchange("TRACE /v1/custom", {}, by="CustomVerbs"),
+        Exchange("OPTIONS /v1/custom", {}, by="CustomVerbs"),
+        Exchange("HEAD /v1/custom", None),
+        refused(
+            "GET /v1/custom",
+            "Method Not Allowed",
+            status=405,
+            allow="HEAD, LOCK, OPTIONS, TRACE",
         ),
-        id="custom kind",
+        Refusal("custom: {path: /a}", "{rule}: expected an HTTP method as custom kind, got ''"),
     ),
-    pytest.param(
-        (
-            Exchange("POST /v1/any/x", {"name": "x"}, by="AnyVerb"),
-            Exchange("LOCK /v1/any/x", {"name": "x"}, by="AnyVerb"),
-            Exchange("OPTIONS /v1/any/x", {"name": "x"}, by="AnyVerb"),
-            Exchange("GET /v1/any/x", {"name": "x"}, by="AnyButGet"),
+    "custom kind *": (
+        Exchange("POST /v1/any/x", {"name": "x"}, by="AnyVerb"),
+        Exchange("LOCK /v1/any/x", {"name": "x"}, by="AnyVerb"),
+        Exchange("OPTIONS /v1/any/x", {"name": "x"}, by="AnyVerb"),
+        Exchange("GET /v1/any/x", {"name": "x"}, by="AnyButGet"),
+    ),
+    "HEAD from GET": (
+        Exchange("HEAD /v1/read/x", None),
+        refused("POST /v1/read", "Method Not Allowed", status=405, allow="GET, HEAD"),
+    ),
+    "additional_bindings": (
+        Exchange("GET /v1/read/x", {"name": "x"}, by="Read"),
+        Exchange("GET /v1/read", {}, by="Read"),
+        Refusal(
+            "get: /a, additional_bindings: [{get: /b, additional_bindings: [{get: /c}]}]",
+            "{rule}: additional_bindings within additional_bindings",
         ),
-        id="custom kind *",
     ),
-    pytest.param(
-        (
-            Exchange("HEAD /v1/read/x", None),
-            refused("POST /v1/read", "Method Not Allowed", status=405, allow="GET, HEAD"),
+    'body "*"': (
+        Exchange("POST /v1/write", {"name": "x"}, body='{"name": "x"}', by="Write"),
+        Exchange("PUT /v1/write/x", {"name": "x", "part": {"size": 1}}, body='{"part":{"size":1}}'),
+        refused("POST /v1/write", "body: expected an object, got an array", body="[]"),
+    ),
+    'body "*" beside a query': (
+        Exchange("POST /v1/write?an_int32=5&%zz", {}, body="{}"),
+        refused(
+            "POST /v1/write?an_int32=5",
+            "query: expected none, as the body is the whole request",
+            body="{}",
+            strict=True,
         ),
-        id="HEAD from GET",
     ),
-    pytest.param(
-        (
-            Exchange("GET /v1/read/x", {"name": "x"}, by="Read"),
-            Exchange("GET /v1/read", {}, by="Read"),
-            Refusal(
-                "get: /a, additional_bindings: [{get: /b, additional_bindings: [{get: /c}]}]",
-                "{rule}: additional_bindings within additional_bindings",
-            ),
+    "body: a message": (
+        Exchange(
+            "PUT /v1/part/x?an_int32=5",
+            {"name": "x", "anInt32": 5, "part": {"first": "a", "size": 3}},
+            body=PART,
+            by="WritePart",
         ),
-        id="additional_bindings",
-    ),
-    pytest.param(
-        (
-            Exchange("POST /v1/write", {"name": "x"}, body='{"name": "x"}', by="Write"),
-            Exchange(
-                "PUT /v1/write/x", {"name": "x", "part": {"size": 1}}, body='{"part":{"size":1}}'
-            ),
-            refused("POST /v1/write", "body: expected an object, got an array", body="[]"),
+        Exchange(
+            "PUT /v1/part/x/first/b",
+            {"name": "x", "part": {"first": "b", "size": 3}},
+            body=PART,
         ),
-        id='body "*"',
-    ),
-    pytest.param(
-        (
-            Exchange("POST /v1/write?an_int32=5&%zz", {}, body="{}"),
-            refused(
-                "POST /v1/write?an_int32=5",
-                "query: expected none, as the body is the whole request",
-                body="{}",
-                strict=True,
-            ),
+        refused("PUT /v1/part/x", "part.size: expected int32, got 'a'", body='{"size": "a"}'),
+        Refusal(
+            "put: '/a/{name}', body: name",
+            "{rule}: PUT /a/{name}: 'name' is both the body and a variable",
         ),
-        id='body "*" beside a query',
     ),
-    pytest.param(
-        (
-            Exchange(
-                "PUT /v1/part/x?an_int32=5",
-                {"name": "x", "anInt32": 5, "part": {"first": "a", "size": 3}},
-                body=PART,
-                by="WritePart",
-            ),
-            Exchange(
-                "PUT /v1/part/x/first/b",
-                {"name": "x", "part": {"first": "b", "size": 3}},
-                body=PART,
-            ),
-            refused("PUT /v1/part/x", "part.size: expected int32, got 'a'", body='{"size": "a"}'),
-            Refusal(
-                "put: '/a/{name}', body: name",
-                "{rule}: PUT /a/{name}: 'name' is both the body and a variable",
-            ),
+    "body: a field of a field": (
+        Refusal(
+            "put: /a, body: part.inner",
+            "{rule}: PUT /a: body 'part.inner' is not a field of everything.v1.Everything",
         ),
-        id="body: a message",
     ),
-    pytest.param(
-        (
-            Refusal(
-                "put: /a, body: part.inner",
-                "{rule}: PUT /a: body 'part.inner' is not a field of everything.v1.Everything",
-            ),
+    "body: a scalar, a list, a map, a well-known type": (
+        body("text", '"a"', {"text": "a"}),
+        body("int64", '"9007199254740993"', {"anInt64": "9007199254740993"}),
+        body("double", "-0.5", {"aDouble": -0.5}),
+        body("bool", "true", {"aBool": True}),
+        body("bytes", '"_-8"', {"someBytes": "/+8="}),
+        body("color", '"COLOR_RED"', {"color": "COLOR_RED"}),
+        body("color", "-2", {"color": "COLOR_BLUE"}),
+        body("maybe", "0", {"maybeInt32": 0}),
+        body("tags", '["a", "b"]', {"tags": ["a", "b"]}),
+        body("colors", '["COLOR_RED", 1]', {"colors": ["COLOR_RED", "COLOR_RED"]}),
+        body("parts", '[{"size": 1}, {}]', {"parts": [{"size": 1}, {}]}),
+        body("labels", '{"a": "b"}', {"labels": {"a": "b"}}),
+        body("by_key", '{"a": {"size": 1}}', {"partsByKey": {"a": {"size": 1}}}),
+        body("timestamp", '"1970-01-01T00:00:00Z"', {"timestamp": "1970-01-01T00:00:00Z"}),
+        body("struct", '{"a": [1]}', {"struct": {"a": [1]}}),
+        body("value", "null", {"value": None}),
+        body("value", '"a"', {"value": "a"}),
+        body("list", "[1, {}]", {"list": [1, {}]}),
+        body(
+            "any",
+            '{"@type": "type.googleapis.com/everything.v1.Part", "size": 1}',
+            {"any": {"@type": "type.googleapis.com/everything.v1.Part", "size": 1}},
         ),
-        id="body: a field of a field",
-    ),
-    pytest.param(
-        (
-            body("text", '"a"', {"text": "a"}),
-            body("int64", '"9007199254740993"', {"anInt64": "9007199254740993"}),
-            body("double", "-0.5", {"aDouble": -0.5}),
-            body("bool", "true", {"aBool": True}),
-            body("bytes", '"_-8"', {"someBytes": "/+8="}),
-            body("color", '"COLOR_RED"', {"color": "COLOR_RED"}),
-            body("color", "-2", {"color": "COLOR_BLUE"}),
-            body("maybe", "0", {"maybeInt32": 0}),
-            body("tags", '["a", "b"]', {"tags": ["a", "b"]}),
-            body("colors", '["COLOR_RED", 1]', {"colors": ["COLOR_RED", "COLOR_RED"]}),
-            body("parts", '[{"size": 1}, {}]', {"parts": [{"size": 1}, {}]}),
-            body("labels", '{"a": "b"}', {"labels": {"a": "b"}}),
-            body("by_key", '{"a": {"size": 1}}', {"partsByKey": {"a": {"size": 1}}}),
-            body("timestamp", '"1970-01-01T00:00:00Z"', {"timestamp": "1970-01-01T00:00:00Z"}),
-            body("struct", '{"a": [1]}', {"struct": {"a": [1]}}),
-            body("value", "null", {"value": None}),
-            body("value", '"a"', {"value": "a"}),
-            body("list", "[1, {}]", {"list": [1, {}]}),
-            body(
-                "any",
-                '{"@type": "type.googleapis.com/everything.v1.Part", "size": 1}',
-                {"any": {"@type": "type.googleapis.com/everything.v1.Part", "size": 1}},
-            ),
-            body("wrapped", '"0"', {"wrappedInt64": "0"}),
-            body("empty", "{}", {"empty": {}}),
-            refused("POST /v1/body/int64", "anInt64: expected int64, got true", body="true"),
-            refused(
-                "POST /v1/body/parts",
-                "parts[1]: expected an object, got 1",
-                body="[{}, 1]",
-            ),
+        body("wrapped", '"0"', {"wrappedInt64": "0"}),
+        body("empty", "{}", {"empty": {}}),
+        refused("POST /v1/body/int64", "anInt64: expected int64, got true", body="true"),
+        refused(
+            "POST /v1/body/parts",
+            "parts[1]: expected an object, got 1",
+            body="[{}, 1]",
         ),
-        id="body: a scalar, a list, a map, a well-known type",
     ),
-    pytest.param(
-        (
-            Exchange("POST /v1/read/x", {"name": "x"}, body='{"anInt32": 5}'),
-            Exchange("POST /v1/read/x", {"name": "x"}, body="no JSON", content_type="text/plain"),
+    "a body that no rule reads": (
+        Exchange("POST /v1/read/x", {"name": "x"}, body='{"anInt32": 5}'),
+        Exchange("POST /v1/read/x", {"name": "x"}, body="no JSON", content_type="text/plain"),
+    ),
+    "GET and DELETE with a body": (
+        Exchange("GET /v1/write", {"anInt32": 5}, body='{"anInt32": 5}', by="Write"),
+        Exchange("DELETE /v1/write/x", {"name": "x", "part": {"size": 3}}, body='{"size": 3}'),
+    ),
+    "an empty body": (
+        Exchange("POST /v1/write", {}),
+        Exchange("PUT /v1/part/x", {"name": "x"}),
+        Exchange("POST /v1/body/tags", {}),
+    ),
+    "more behind the JSON of a body": (
+        refused(
+            "POST /v1/write",
+            "body: expected JSON, got '.' at line 1, column 3",
+            body="{}.",
         ),
-        id="a body that no rule reads",
-    ),
-    pytest.param(
-        (
-            Exchange("GET /v1/write", {"anInt32": 5}, body='{"anInt32": 5}', by="Write"),
-            Exchange("DELETE /v1/write/x", {"name": "x", "part": {"size": 3}}, body='{"size": 3}'),
+        refused(
+            "POST /v1/write",
+            "body: expected JSON, got '{}' at line 1, column 4",
+            body="{} {}",
         ),
-        id="GET and DELETE with a body",
     ),
-    pytest.param(
-        (
-            Exchange("POST /v1/write", {}),
-            Exchange("PUT /v1/part/x", {"name": "x"}),
-            Exchange("POST /v1/body/tags", {}),
+    "response_body": (
+        response("text", '{"text": "a"}', "a"),
+        response("text", "{}", ""),
+        response("int64", '{"anInt64": 5}', "5"),
+        response("double", '{"aDouble": 0.5}', 0.5),
+        response("bool", "{}", False),
+        response("bytes", '{"someBytes": "_-8"}', "/+8="),
+        response("color", '{"color": 1}', "COLOR_RED"),
+        response("color", '{"color": 7}', 7),
+        response("maybe", '{"maybeInt32": 5}', 5),
+        response("tags", '{"tags": ["a"]}', ["a"]),
+        response("tags", "{}", []),
+        response("colors", '{"colors": [0, 1]}', ["COLOR_UNSPECIFIED", "COLOR_RED"]),
+        response("part", '{"part": {"size": 1}}', {"size": 1}),
+        response("part", "{}", {}),
+        response("parts", '{"parts": [{"size": 1}]}', [{"size": 1}]),
+        response("labels", '{"labels": {"a": "b"}}', {"a": "b"}),
+        response("by_key", '{"partsByKey": {"a": {"size": 1}}}', {"a": {"size": 1}}),
+        response("timestamp", '{"timestamp": "1970-01-01T00:00:00Z"}', "1970-01-01T00:00:00Z"),
+        response("struct", '{"struct": {"a": 1}}', {"a": 1}),
+        response("value", '{"value": [1]}', [1]),
+        response("list", '{"list": [1]}', [1]),
+        response("any", "{}", None),
+        response("wrapped", '{"wrappedInt64": 5}', "5"),
+        response("wrapped", "{}", None),
+        response("empty", '{"empty": {}}', {}),
+        Refusal(
+            "get: /a, response_body: nope",
+            "{rule}: GET /a: response_body 'nope' is not a field of everything.v1.Everything",
         ),
-        id="an empty body",
     ),
-    pytest.param(
-        (
-            refused(
-                "POST /v1/write",
-                "body: expected JSON, got '.' at line 1, column 3",
-                body="{}.",
-            ),
-            refused(
-                "POST /v1/write",
-                "body: expected JSON, got '{}' at line 1, column 4",
-                body="{} {}",
-            ),
+    "rules from YAML": (
+        Exchange("GET /v2/none/x", {"name": "x"}, by="NoRule", config=CONFIG),
+        Exchange("POST /v2/none", {"size": 3}, body='{"size": 3}', config=CONFIG),
+        Exchange("GET /v2/verbs", {}, by="Verbs", config=CONFIG),
+        refused("GET /v1/verbs", "Not Found", status=404, config=CONFIG),
+        Exchange("GET /v1/read", {}, by="Read", config=CONFIG),
+    ),
+    "a method without a rule": (
+        Exchange("POST /everything.v1.Everythings/NoRule", {"anInt32": 5}, body='{"anInt32": 5}'),
+        refused(
+            "GET /everything.v1.Everythings/NoRule",
+            "Method Not Allowed",
+            status=405,
+            allow="POST",
         ),
-        id="more behind the JSON of a body",
     ),
-    pytest.param(
-        (
-            response("text", '{"text": "a"}', "a"),
-            response("text", "{}", ""),
-            response("int64", '{"anInt64": 5}', "5"),
-            response("double", '{"aDouble": 0.5}', 0.5),
-            response("bool", "{}", False),
-            response("bytes", '{"someBytes": "_-8"}', "/+8="),
-            response("color", '{"color": 1}', "COLOR_RED"),
-            response("color", '{"color": 7}', 7),
-            response("maybe", '{"maybeInt32": 5}', 5),
-            response("tags", '{"tags": ["a"]}', ["a"]),
-            response("tags", "{}", []),
-            response("colors", '{"colors": [0, 1]}', ["COLOR_UNSPECIFIED", "COLOR_RED"]),
-            response("part", '{"part": {"size": 1}}', {"size": 1}),
-            response("part", "{}", {}),
-            response("parts", '{"parts": [{"size": 1}]}', [{"size": 1}]),
-            response("labels", '{"labels": {"a": "b"}}', {"a": "b"}),
-            response("by_key", '{"partsByKey": {"a": {"size": 1}}}', {"a": {"size": 1}}),
-            response("timestamp", '{"timestamp": "1970-01-01T00:00:00Z"}', "1970-01-01T00:00:00Z"),
-            response("struct", '{"struct": {"a": 1}}', {"a": 1}),
-            response("value", '{"value": [1]}', [1]),
-            response("list", '{"list": [1]}', [1]),
-            response("any", "{}", None),
-            response("wrapped", '{"wrappedInt64": 5}', "5"),
-            response("wrapped", "{}", None),
-            response("empty", '{"empty": {}}', {}),
-            Refusal(
-                "get: /a, response_body: nope",
-                "{rule}: GET /a: response_body 'nope' is not a field of everything.v1.Everything",
-            ),
-        ),
-        id="response_body",
-    ),
-    pytest.param(
-        (
-            Exchange("GET /v2/none/x", {"name": "x"}, by="NoRule", config=CONFIG),
-            Exchange("POST /v2/none", {"size": 3}, body='{"size": 3}', config=CONFIG),
-            Exchange("GET /v2/verbs", {}, by="Verbs", config=CONFIG),
-            refused("GET /v1/verbs", "Not Found", status=404, config=CONFIG),
-            Exchange("GET /v1/read", {}, by="Read", config=CONFIG),
-        ),
-        id="rules from YAML",
-    ),
-    pytest.param(
-        (
-            Exchange(
-                "POST /everything.v1.Everythings/NoRule", {"anInt32": 5}, body='{"anInt32": 5}'
-            ),
-            refused(
-                "GET /everything.v1.Everythings/NoRule",
-                "Method Not Allowed",
-                status=405,
-                allow="POST",
-            ),
-        ),
-        id="a method without a rule",
-    ),
-    pytest.param((descriptors_alone,), id="descriptors without generated code"),
-]
+    "descriptors without generated code": (descriptors_alone,),
+}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@cases("row", ROWS)
 async def test_rules(row: Row) -> None:
     await run(row)

@@ -17,6 +17,7 @@ from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ENDLESS, CASE_ERROR, CA
 from tests.support import grpcweb_fixture
 from tests.support.client_table import CASES, CLIENTS, PROPERTY
 from tests.support.grpcweb_fixture import ERROR_MESSAGE, REPEAT, SAY, Server, serving
+from tests.support.tables import cases
 from tests.support.web_clients import BufCurl, Client, Driver, JavaScript, decoded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,9 +145,9 @@ async def test_non_ascii_trailers_arrive_as_bytes_or_not_at_all(client: Client, 
 
 
 @pytest.mark.case("cancel")
-@pytest.mark.parametrize(
-    ("path", "case"),
-    [pytest.param(SAY, CASE_WAIT, id="unary"), pytest.param(REPEAT, CASE_ENDLESS, id="stream")],
+@cases(
+    "path, case",
+    {"unary": (SAY, CASE_WAIT), "stream": (REPEAT, CASE_ENDLESS)},
 )
 async def test_the_server_sees_that_a_client_cancels(
     client: Client, name: str, server: Server, path: str, case: int

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.support.client_table import BROWSER_CLIENTS
 from tests.support.grpcweb_fixture import FILES, SAY, Server, serving
+from tests.support.tables import cases
 from tests.support.web_clients import Driver, JavaScript
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,13 +39,13 @@ async def test_no_client_on_a_foreign_page_gets_through(
     assert server.servicer.seen == []
 
 
-@pytest.mark.parametrize(
-    ("enctype", "status"),
-    [
-        pytest.param("text/plain", 403, id="text/plain"),
-        pytest.param("application/x-www-form-urlencoded", 403, id="urlencoded"),
-        pytest.param("multipart/form-data", 403, id="multipart"),
-    ],
+@cases(
+    "enctype, status",
+    {
+        "text/plain": ("text/plain", 403),
+        "urlencoded": ("application/x-www-form-urlencoded", 403),
+        "multipart": ("multipart/form-data", 403),
+    },
 )
 async def test_a_form_of_a_foreign_page_makes_no_call(
     driver: Driver, server: Server, enctype: str, status: int
@@ -62,12 +63,12 @@ async def test_a_form_of_a_foreign_page_makes_no_call(
     assert server.servicer.seen == []
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        pytest.param("cors", {"error": "TypeError"}, id="to read"),
-        pytest.param("no-cors", {"status": 0, "type": "opaque", "body": ""}, id="to write"),
-    ],
+@cases(
+    "mode, expected",
+    {
+        "to read": ("cors", {"error": "TypeError"}),
+        "to write": ("no-cors", {"status": 0, "type": "opaque", "body": ""}),
+    },
 )
 async def test_a_text_plain_post_of_a_foreign_page_makes_no_call(
     driver: Driver, server: Server, mode: str, expected: object

@@ -11,6 +11,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2
 
 from tests.support.everything_fixture import serving
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 from transcoder.errors import SchemaError
 
@@ -38,37 +39,33 @@ class Unnamed(grpc.GenericRpcHandler):
         return UNARY
 
 
-@pytest.mark.parametrize(
-    ("register", "complaint"),
-    [
-        pytest.param(
+@cases(
+    "register, complaint",
+    {
+        "no descriptor": (
             lambda transcoder: transcoder.add_registered_method_handlers("no.Such", {"Get": UNARY}),
             "service 'no.Such' has no descriptor in the pool: "
             "import its generated _pb2 module before registering it",
-            id="no descriptor",
         ),
-        pytest.param(
+        "handler of no method": (
             lambda transcoder: transcoder.add_registered_method_handlers(SERVICE, {"Nope": UNARY}),
             f"service '{SERVICE}' has no method 'Nope' in its descriptor",
-            id="handler of no method",
         ),
-        pytest.param(
+        "handler that streams its responses": (
             lambda transcoder: transcoder.add_registered_method_handlers(
                 SERVICE, {"GetOperation": STREAM}
             ),
             f"/{SERVICE}/GetOperation: its handler is a stream of responses, "
             "its descriptor says unary",
-            id="handler that streams its responses",
         ),
-        pytest.param(
+        "handler that streams its requests": (
             lambda transcoder: transcoder.add_registered_method_handlers(
                 SERVICE, {"GetOperation": UPLOAD}
             ),
             f"/{SERVICE}/GetOperation: its handler is a stream of requests, "
             "its descriptor says unary",
-            id="handler that streams its requests",
         ),
-        pytest.param(
+        "a method twice, with two handlers": (
             lambda transcoder: [
                 transcoder.at(prefix).add_registered_method_handlers(
                     SERVICE, {"GetOperation": handler}
@@ -76,28 +73,24 @@ class Unnamed(grpc.GenericRpcHandler):
                 for prefix, handler in (("/a", UNARY), ("/b", OTHER))
             ],
             f"/{SERVICE}/GetOperation is registered already, with another handler",
-            id="a method twice, with two handlers",
         ),
-        pytest.param(
+        "handler without a service": (
             lambda transcoder: transcoder.add_generic_rpc_handlers((Unnamed(),)),
             "Unnamed: expected a handler with a service_name()",
-            id="handler without a service",
         ),
-        pytest.param(
+        "prefix without a slash": (
             lambda transcoder: transcoder.at("v1").add_registered_method_handlers(
                 SERVICE, {"GetOperation": UNARY}
             ),
             "path template 'v1', column 1: expected \"/\", got 'v'",
-            id="prefix without a slash",
         ),
-        pytest.param(
+        "prefix with a variable": (
             lambda transcoder: transcoder.at("/{a}").add_registered_method_handlers(
                 SERVICE, {"GetOperation": UNARY}
             ),
             "prefix '/{a}': expected literal segments only, as in '/management/v1'",
-            id="prefix with a variable",
         ),
-    ],
+    },
 )
 def test_what_cannot_be_served_is_refused_at_once(
     register: Callable[[Transcoder], object], complaint: str

@@ -4,6 +4,7 @@ import pytest
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.registry import methods_of
 
@@ -29,14 +30,14 @@ def test_method_has_the_generated_message_classes() -> None:
     assert method.descriptor.full_name == "google.longrunning.Operations.DeleteOperation"
 
 
-@pytest.mark.parametrize(
-    ("client_streaming", "server_streaming", "is_unary"),
-    [
-        pytest.param(False, False, True, id="unary"),
-        pytest.param(True, False, False, id="client stream"),
-        pytest.param(False, True, False, id="server stream"),
-        pytest.param(True, True, False, id="both"),
-    ],
+@cases(
+    "client_streaming, server_streaming, is_unary",
+    {
+        "unary": (False, False, True),
+        "client stream": (True, False, False),
+        "server stream": (False, True, False),
+        "both": (True, True, False),
+    },
 )
 def test_method_of_another_pool_says_what_it_streams(
     client_streaming: bool, server_streaming: bool, is_unary: bool

@@ -26,6 +26,7 @@ from tests.support.asgi import (
     serving,
     with_type,
 )
+from tests.support.tables import cases
 from transcoder import Transcoder
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, malformed
@@ -92,18 +93,17 @@ async def test_a_transcoder_has_it_as_an_application_of_what_is_registered() -> 
     assert sent[1] == {"type": "http.response.body", "body": SERVING + OK, "more_body": False}
 
 
-@pytest.mark.parametrize(
+@cases(
     "headers",
-    [
-        pytest.param([("content-type", "application/grpc-web")], id="without a codec"),
-        pytest.param([("content-type", "APPLICATION/GRPC-WEB+PROTO; a=b")], id="parameter, case"),
-        pytest.param(with_type(("accept", "text/html")), id="accept HTML"),
-        pytest.param(with_type(("accept", "*/*")), id="accept anything"),
-        pytest.param(
-            with_type(("accept", "text/html, application/grpc-web, application/grpc-web-text")),
-            id="accept both modes",
+    {
+        "without a codec": [("content-type", "application/grpc-web")],
+        "parameter, case": [("content-type", "APPLICATION/GRPC-WEB+PROTO; a=b")],
+        "accept HTML": with_type(("accept", "text/html")),
+        "accept anything": with_type(("accept", "*/*")),
+        "accept both modes": with_type(
+            ("accept", "text/html, application/grpc-web, application/grpc-web-text")
         ),
-    ],
+    },
 )
 async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str, str]]) -> None:
     answer = await ask(StandIn(), ASKED, headers=headers)
@@ -111,15 +111,15 @@ async def test_the_answers_content_type_names_its_codec(headers: list[tuple[str,
     assert answer.body == SERVING + OK
 
 
-@pytest.mark.parametrize(
+@cases(
     "content_type",
-    [
-        pytest.param("application/grpc-web+json", id="JSON messages"),
-        pytest.param("application/grpc-web-text+json", id="JSON messages in text mode"),
-        pytest.param("application/grpc-web-texts", id="something after it"),
-        pytest.param("application/grpc", id="gRPC"),
-        pytest.param("text/plain", id="what a form can send"),
-    ],
+    {
+        "JSON messages": "application/grpc-web+json",
+        "JSON messages in text mode": "application/grpc-web-text+json",
+        "something after it": "application/grpc-web-texts",
+        "gRPC": "application/grpc",
+        "what a form can send": "text/plain",
+    },
 )
 async def test_another_content_type_is_refused_with_what_to_send(content_type: str) -> None:
     backend = StandIn()
@@ -149,12 +149,12 @@ async def test_a_compressed_body_is_refused_with_what_to_send(encoding: str) -> 
     assert backend.calls == []
 
 
-@pytest.mark.parametrize(
-    ("verb", "path", "router"),
-    [
-        pytest.param("PUT", CHECK, None, id="at the method's own path"),
-        pytest.param("HEAD", ROUTED, router_of(lambda message: None), id="HEAD, without a body"),
-    ],
+@cases(
+    "verb, path, router",
+    {
+        "at the method's own path": ("PUT", CHECK, None),
+        "HEAD, without a body": ("HEAD", ROUTED, router_of(lambda message: None)),
+    },
 )
 async def test_another_http_method_is_refused_with_allow(
     verb: str, path: str, router: Router[Route] | None
@@ -168,17 +168,16 @@ async def test_another_http_method_is_refused_with_allow(
     assert backend.calls == []
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        pytest.param(
+@cases(
+    "path, expected",
+    {
+        "unknown method": (
             "/grpc.health.v1.Health/Chekc",
             b"unknown method '/grpc.health.v1.Health/Chekc'",
-            id="unknown method",
         ),
-        pytest.param("/no.Service/Check", b"unknown method '/no.Service/Check'", id="service"),
-        pytest.param("/", b"unknown method '/'", id="root"),
-    ],
+        "service": ("/no.Service/Check", b"unknown method '/no.Service/Check'"),
+        "root": ("/", b"unknown method '/'"),
+    },
 )
 async def test_a_method_that_is_not_served_is_unimplemented(path: str, expected: bytes) -> None:
     backend = StandIn()
@@ -191,22 +190,22 @@ async def test_a_method_that_is_not_served_is_unimplemented(path: str, expected:
     assert backend.calls == []
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        pytest.param(b"", b"grpc-status:12", id="empty"),
-        pytest.param(ASKED[:3], b"grpc-status:13", id="header cut short"),
-        pytest.param(ASKED[:-1], b"grpc-status:13", id="message cut short"),
-        pytest.param(ASKED + b"\n", b"grpc-status:12", id="garbage after it"),
-        pytest.param(ASKED + ASKED, b"grpc-status:12", id="second message"),
-        pytest.param(b"\x01" + ASKED[1:], b"grpc-status:13", id="flagged as compressed"),
-        pytest.param(b"\x80" + ASKED[1:], b"grpc-status:13", id="flagged as trailers"),
-        pytest.param(b"\x7e" + ASKED[1:], b"grpc-status:13", id="unknown flags"),
-        pytest.param(b"\x00\xff\xff\xff\xff", b"grpc-status:8", id="4 GiB announced"),
-        pytest.param(b'{"service":"a"}', b"grpc-status:13", id="JSON"),
-        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x05a", b"grpc-status:13", id="broken protobuf"),
-        pytest.param(b"\x00\x00\x00\x00\x03\x0a\x01\xff", b"grpc-status:13", id="invalid UTF-8"),
-    ],
+@cases(
+    "body, expected",
+    {
+        "empty": (b"", b"grpc-status:12"),
+        "header cut short": (ASKED[:3], b"grpc-status:13"),
+        "message cut short": (ASKED[:-1], b"grpc-status:13"),
+        "garbage after it": (ASKED + b"\n", b"grpc-status:12"),
+        "second message": (ASKED + ASKED, b"grpc-status:12"),
+        "flagged as compressed": (b"\x01" + ASKED[1:], b"grpc-status:13"),
+        "flagged as trailers": (b"\x80" + ASKED[1:], b"grpc-status:13"),
+        "unknown flags": (b"\x7e" + ASKED[1:], b"grpc-status:13"),
+        "4 GiB announced": (b"\x00\xff\xff\xff\xff", b"grpc-status:8"),
+        "JSON": (b'{"service":"a"}', b"grpc-status:13"),
+        "broken protobuf": (b"\x00\x00\x00\x00\x03\x0a\x05a", b"grpc-status:13"),
+        "invalid UTF-8": (b"\x00\x00\x00\x00\x03\x0a\x01\xff", b"grpc-status:13"),
+    },
 )
 async def test_a_broken_body_never_reaches_a_handler(body: bytes, expected: bytes) -> None:
     backend = StandIn()

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 
 from tests.support.asgi import ASKED, OK, SERVING, StandIn, ask, ask_stream, with_type
 from tests.support.grpc_frames import COMPRESSED, framed, split_frame
+from tests.support.tables import cases
 from transcoder.call import Call
 
 GZIP = with_type(("grpc-encoding", "gzip"))
@@ -50,16 +51,16 @@ async def test_a_compressed_request_in_text_mode_is_inflated() -> None:
     assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
 
 
-@pytest.mark.parametrize(
-    ("payload", "expected"),
-    [
-        pytest.param(b"plain", b"grpc-status:13", id="plain bytes"),
-        pytest.param(gzip.compress(REQUEST)[:-1], b"grpc-status:13", id="cut short"),
-        pytest.param(gzip.compress(REQUEST) + b"x", b"grpc-status:13", id="garbage after it"),
-        pytest.param(gzip.compress(b"x" * 1001), b"grpc-status:8", id="inflates over the limit"),
-        pytest.param(gzip.compress(bytes(64 << 20), 9)[:900], b"grpc-status:8", id="bomb"),
-        pytest.param(gzip.compress(b"\x0a\x05a"), b"grpc-status:13", id="broken protobuf"),
-    ],
+@cases(
+    "payload, expected",
+    {
+        "plain bytes": (b"plain", b"grpc-status:13"),
+        "cut short": (gzip.compress(REQUEST)[:-1], b"grpc-status:13"),
+        "garbage after it": (gzip.compress(REQUEST) + b"x", b"grpc-status:13"),
+        "inflates over the limit": (gzip.compress(b"x" * 1001), b"grpc-status:8"),
+        "bomb": (gzip.compress(bytes(64 << 20), 9)[:900], b"grpc-status:8"),
+        "broken protobuf": (gzip.compress(b"\x0a\x05a"), b"grpc-status:13"),
+    },
 )
 @pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "byte by byte"])
 async def test_a_message_that_does_not_inflate_never_reaches_a_handler(

@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 
 from tests.support.parity import GivenCall
+from tests.support.tables import cases
 from transcoder.backends.inprocess import InProcess
 from transcoder.backends.servicer_context import ServicerContext
 from transcoder.errors import TranscodeError
@@ -66,18 +67,15 @@ async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
     assert "r1" in caplog.text
 
 
-@pytest.mark.parametrize(
+@cases(
     "exc",
-    [
-        pytest.param(TimeoutError("secret"), id="a timeout, which is not the call's deadline"),
-        pytest.param(
-            grpc.aio.AioRpcError(
-                grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), "secret"
-            ),
-            id="what another call ended with",
+    {
+        "a timeout, which is not the call's deadline": TimeoutError("secret"),
+        "what another call ended with": grpc.aio.AioRpcError(
+            grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), "secret"
         ),
-        pytest.param(NotImplementedError(), id="not implemented"),
-    ],
+        "not implemented": NotImplementedError(),
+    },
 )
 async def test_an_exception_that_looks_like_a_status_gives_internal(exc: Exception) -> None:
     async def behaviour(request: Any, context: Any) -> Any:
@@ -97,19 +95,18 @@ def of_another_pool() -> object:
     )()
 
 
-@pytest.mark.parametrize(
-    ("response", "returned"),
-    [
-        pytest.param(None, "NoneType", id="nothing"),
-        pytest.param(b"bytes", "bytes", id="bytes"),
-        pytest.param(health_pb2.HealthCheckRequest(), f"{REQUEST}, ", id="another message"),
-        pytest.param(health_pb2.HealthCheckResponse, "MessageMeta", id="the class of a message"),
-        pytest.param(
+@cases(
+    "response, returned",
+    {
+        "nothing": (None, "NoneType"),
+        "bytes": (b"bytes", "bytes"),
+        "another message": (health_pb2.HealthCheckRequest(), f"{REQUEST}, "),
+        "the class of a message": (health_pb2.HealthCheckResponse, "MessageMeta"),
+        "the same message of another pool": (
             of_another_pool(),
             "grpc.health.v1.HealthCheckResponse of another descriptor pool",
-            id="the same message of another pool",
         ),
-    ],
+    },
 )
 async def test_an_answer_of_another_type_gives_internal(
     response: object, returned: str, caplog: pytest.LogCaptureFixture
@@ -159,40 +156,34 @@ async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call
     assert "CancelledError" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("misuse", "complaint"),
-    [
-        pytest.param(
+@cases(
+    "misuse, complaint",
+    {
+        "details of an abort": (
             lambda context: context.end(grpc.StatusCode.ABORTED, 5, ()),
             "details: expected a str, got int",
-            id="details of an abort",
         ),
-        pytest.param(
+        "details": (
             lambda context: context.set_details(b"gone"),
             "details: expected a str, got bytes",
-            id="details",
         ),
-        pytest.param(
+        "trailing metadata": (
             lambda context: context.set_trailing_metadata((("x-cost", 7),)),
             "metadata: expected a str and a str or bytes, got ('x-cost', 7)",
-            id="trailing metadata",
         ),
-        pytest.param(
+        "metadata that is a dict": (
             lambda context: context.set_trailing_metadata({"ab": "c"}),
             "metadata: expected pairs of a key and a value, got a dict",
-            id="metadata that is a dict",
         ),
-        pytest.param(
+        "initial metadata": (
             lambda context: context.hold_initial_metadata(((b"x-cost", "7"),)),
             "metadata: expected a str and a str or bytes, got (b'x-cost', '7')",
-            id="initial metadata",
         ),
-        pytest.param(
+        "metadata of an abort": (
             lambda context: context.end(grpc.StatusCode.ABORTED, "gone", (("x-cost", None),)),
             "metadata: expected a str and a str or bytes, got ('x-cost', None)",
-            id="metadata of an abort",
         ),
-    ],
+    },
 )
 async def test_what_a_context_cannot_send_fails_where_it_is_set(
     misuse: Callable[[Any], None], complaint: str, caplog: pytest.LogCaptureFixture
@@ -224,14 +215,12 @@ async def test_a_callback_that_fails_leaves_answer_and_other_callbacks_alone(
     assert f"a done callback of {CHECK} failed" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("code", "raised", "is_logged"),
-    [
-        pytest.param(grpc.StatusCode.NOT_FOUND, ValueError("bug"), True, id="a bug"),
-        pytest.param(
-            grpc.StatusCode.UNIMPLEMENTED, NotImplementedError(), False, id="generated code"
-        ),
-    ],
+@cases(
+    "code, raised, is_logged",
+    {
+        "a bug": (grpc.StatusCode.NOT_FOUND, ValueError("bug"), True),
+        "generated code": (grpc.StatusCode.UNIMPLEMENTED, NotImplementedError(), False),
+    },
 )
 async def test_what_is_raised_behind_a_status_is_logged(
     code: grpc.StatusCode, raised: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture
@@ -419,14 +408,14 @@ async def test_reading_and_writing_are_for_streams() -> None:
     assert await run(behaviour) is ANSWER
 
 
-@pytest.mark.parametrize(
-    ("peername", "expected"),
-    [
-        pytest.param(("127.0.0.1", 5000), "ipv4:127.0.0.1:5000", id="IPv4"),
-        pytest.param(("::1", 5000, 0, 0), "ipv6:[::1]:5000", id="IPv6"),
-        pytest.param("/run/s", "unix:/run/s", id="unix socket"),
-        pytest.param(None, "unix:", id="unknown"),
-    ],
+@cases(
+    "peername, expected",
+    {
+        "IPv4": (("127.0.0.1", 5000), "ipv4:127.0.0.1:5000"),
+        "IPv6": (("::1", 5000, 0, 0), "ipv6:[::1]:5000"),
+        "unix socket": ("/run/s", "unix:/run/s"),
+        "unknown": (None, "unix:"),
+    },
 )
 def test_the_peer_is_written_as_grpc_writes_it(peername: object, expected: str) -> None:
     call = GivenCall(CHECK, health_pb2.HealthCheckRequest())

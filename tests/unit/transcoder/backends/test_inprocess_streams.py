@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from tests.support.parity import GivenCall
+from tests.support.tables import cases
 from transcoder.backends.inprocess import InProcess
 from transcoder.errors import TranscodeError
 
@@ -122,15 +123,13 @@ async def test_an_exception_gives_internal_and_its_text_stays_in_the_log(
     assert sink.came == [1]
 
 
-@pytest.mark.parametrize(
-    ("response", "wrote"),
-    [
-        pytest.param(None, "NoneType", id="nothing"),
-        pytest.param(b"bytes", "bytes", id="bytes"),
-        pytest.param(
-            health_pb2.HealthCheckRequest(), "grpc.health.v1.HealthCheckRequest", id="a message"
-        ),
-    ],
+@cases(
+    "response, wrote",
+    {
+        "nothing": (None, "NoneType"),
+        "bytes": (b"bytes", "bytes"),
+        "a message": (health_pb2.HealthCheckRequest(), "grpc.health.v1.HealthCheckRequest"),
+    },
 )
 async def test_a_message_of_another_type_gives_internal(
     response: object, wrote: str, caplog: pytest.LogCaptureFixture

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
+from tests.support.tables import cases
 from transcoder.binding.binder import Binder
 from transcoder.binding.fields import Fields
 from transcoder.codec.codec import Codec
@@ -15,37 +16,34 @@ from transcoder.routing.http_rule import HttpRule
 from transcoder.routing.template import PathTemplate
 
 
-@pytest.mark.parametrize(
-    ("template", "variables", "message"),
-    [
-        pytest.param("/{id}", ["a b/c"], 'id: "a b/c"', id="string"),
-        pytest.param("/{count}", ["-5"], "count: -5", id="int64"),
-        pytest.param("/{color}", ["GREEN"], "color: GREEN", id="enum by name"),
-        pytest.param("/{color}", ["1"], "color: GREEN", id="enum by number"),
-        pytest.param("/{color}", ["7"], "color: 7", id="enum by unknown number"),
-        pytest.param("/{is_gift}", ["false"], "is_gift: false", id="optional bool"),
-        pytest.param("/{price}", ["1e-3"], "price: 0.001", id="double"),
-        pytest.param("/{price}", ["-Infinity"], "price: -inf", id="infinity"),
-        pytest.param("/{blob}", ["_-8"], 'blob: "\\377\\357"', id="bytes, URL-safe and unpadded"),
-        pytest.param("/{size.width}", ["3"], "size { width: 3 }", id="nested"),
-        pytest.param("/{size.width}", ["0"], "size {}", id="nested default"),
-        pytest.param("/{size.inner.inner.width}", ["1"], "size{inner{inner{width:1}}}", id="deep"),
-        pytest.param("/{rank}", ["0"], "rank {}", id="wrapper of a default"),
-        pytest.param(
-            "/{made_at}", ["1970-01-01T00:00:01Z"], "made_at { seconds: 1 }", id="Timestamp"
-        ),
-        pytest.param("/{update_mask}", ["a,bC"], "update_mask{paths:['a','b_c']}", id="FieldMask"),
-        pytest.param("/{update_mask}", ["b_c"], "update_mask{paths:'b_c'}", id="as in the .proto"),
-        pytest.param("/{anything}", ["null"], "anything { null_value: 0 }", id="Value"),
-        pytest.param(
+@cases(
+    "template, variables, message",
+    {
+        "string": ("/{id}", ["a b/c"], 'id: "a b/c"'),
+        "int64": ("/{count}", ["-5"], "count: -5"),
+        "enum by name": ("/{color}", ["GREEN"], "color: GREEN"),
+        "enum by number": ("/{color}", ["1"], "color: GREEN"),
+        "enum by unknown number": ("/{color}", ["7"], "color: 7"),
+        "optional bool": ("/{is_gift}", ["false"], "is_gift: false"),
+        "double": ("/{price}", ["1e-3"], "price: 0.001"),
+        "infinity": ("/{price}", ["-Infinity"], "price: -inf"),
+        "bytes, URL-safe and unpadded": ("/{blob}", ["_-8"], 'blob: "\\377\\357"'),
+        "nested": ("/{size.width}", ["3"], "size { width: 3 }"),
+        "nested default": ("/{size.width}", ["0"], "size {}"),
+        "deep": ("/{size.inner.inner.width}", ["1"], "size{inner{inner{width:1}}}"),
+        "wrapper of a default": ("/{rank}", ["0"], "rank {}"),
+        "Timestamp": ("/{made_at}", ["1970-01-01T00:00:01Z"], "made_at { seconds: 1 }"),
+        "FieldMask": ("/{update_mask}", ["a,bC"], "update_mask{paths:['a','b_c']}"),
+        "as in the .proto": ("/{update_mask}", ["b_c"], "update_mask{paths:'b_c'}"),
+        "Value": ("/{anything}", ["null"], "anything { null_value: 0 }"),
+        "Value that is an object": (
             "/{anything}",
             ['{"a":[1]}'],
             "anything{struct_value{fields{key:'a' value{list_value{values{number_value:1}}}}}}",
-            id="Value that is an object",
         ),
-        pytest.param("/{barter.width}", ["1"], "barter { width: 1 }", id="member of a oneof"),
-        pytest.param("/{id}/{count}", ["a", "1"], 'id: "a" count: 1', id="two variables"),
-    ],
+        "member of a oneof": ("/{barter.width}", ["1"], "barter { width: 1 }"),
+        "two variables": ("/{id}/{count}", ["a", "1"], 'id: "a" count: 1'),
+    },
 )
 def test_a_path_variable_of_every_kind_is_read(
     binder: Callable[..., Binder],
@@ -57,54 +55,40 @@ def test_a_path_variable_of_every_kind_is_read(
     assert binder(template).bind(variables, "", b"") == order(message)
 
 
-@pytest.mark.parametrize(
-    ("template", "variable", "problem"),
-    [
-        pytest.param(
-            "/{count}", "x", "path variable 'count': expected int64, got 'x'", id="integer"
-        ),
-        pytest.param(
+@cases(
+    "template, variable, problem",
+    {
+        "integer": ("/{count}", "x", "path variable 'count': expected int64, got 'x'"),
+        "out of range": (
             "/{count}",
             "9223372036854775808",
             "path variable 'count': expected int64, got '9223372036854775808', "
             "which is out of range",
-            id="out of range",
         ),
-        pytest.param(
-            "/{is_gift}", "1", "path variable 'is_gift': expected bool, got '1'", id="bool"
-        ),
-        pytest.param(
+        "bool": ("/{is_gift}", "1", "path variable 'is_gift': expected bool, got '1'"),
+        "enum": (
             "/{color}",
             "PINK",
             "path variable 'color': expected a value of test.Color, got 'PINK'",
-            id="enum",
         ),
-        pytest.param(
+        "enum number out of range": (
             "/{color}",
             "99999999999",
             "path variable 'color': expected a value of test.Color, got '99999999999'",
-            id="enum number out of range",
         ),
-        pytest.param(
-            "/{size.width}",
-            "1.5",
-            "path variable 'size.width': expected int32, got '1.5'",
-            id="nested",
-        ),
-        pytest.param(
+        "nested": ("/{size.width}", "1.5", "path variable 'size.width': expected int32, got '1.5'"),
+        "Timestamp": (
             "/{made_at}",
             "now",
             "path variable 'made_at': expected an RFC 3339 timestamp, got 'now'",
-            id="Timestamp",
         ),
-        pytest.param("/{rank}", "x", "path variable 'rank': expected int32, got 'x'", id="wrapper"),
-        pytest.param(
+        "wrapper": ("/{rank}", "x", "path variable 'rank': expected int32, got 'x'"),
+        "Value": (
             "/{anything}",
             "{x",
             "path variable 'anything': expected JSON, got 'x' at line 1, column 2",
-            id="Value",
         ),
-    ],
+    },
 )
 def test_a_bad_path_variable_is_refused_by_name(
     binder: Callable[..., Binder], template: str, variable: str, problem: str
@@ -114,25 +98,25 @@ def test_a_bad_path_variable_is_refused_by_name(
     assert (caught.value.http_status, caught.value.message) == (400, problem)
 
 
-@pytest.mark.parametrize(
-    ("body", "sent", "message"),
-    [
-        pytest.param("*", '{"count":"5","id":"x"}', 'id: "x" count: 5', id="whole message"),
-        pytest.param("*", "", "", id="empty body"),
-        pytest.param("*", "{}", "", id="empty object"),
-        pytest.param("size", '{"width":1}', "size { width: 1 }", id="message"),
-        pytest.param("size", "{}", "size {}", id="empty message"),
-        pytest.param("size", "null", "", id="null"),
-        pytest.param("size", "", "", id="empty body for a field"),
-        pytest.param("tags", '["a"]', "tags: 'a'", id="list"),
-        pytest.param("sizes", '[{"width":1}]', "sizes { width: 1 }", id="list of messages"),
-        pytest.param("labels", '{"a":"b"}', "labels { key: 'a' value: 'b' }", id="map"),
-        pytest.param("count", '"7"', "count: 7", id="scalar"),
-        pytest.param("color", '"GREEN"', "color: GREEN", id="enum"),
-        pytest.param("anything", "null", "anything { null_value: 0 }", id="null Value"),
-        pytest.param("price", "-0", "price: -0.0", id="minus zero"),
-        pytest.param("", '{"id":"x"}', "", id="no body in the rule"),
-    ],
+@cases(
+    "body, sent, message",
+    {
+        "whole message": ("*", '{"count":"5","id":"x"}', 'id: "x" count: 5'),
+        "empty body": ("*", "", ""),
+        "empty object": ("*", "{}", ""),
+        "message": ("size", '{"width":1}', "size { width: 1 }"),
+        "empty message": ("size", "{}", "size {}"),
+        "null": ("size", "null", ""),
+        "empty body for a field": ("size", "", ""),
+        "list": ("tags", '["a"]', "tags: 'a'"),
+        "list of messages": ("sizes", '[{"width":1}]', "sizes { width: 1 }"),
+        "map": ("labels", '{"a":"b"}', "labels { key: 'a' value: 'b' }"),
+        "scalar": ("count", '"7"', "count: 7"),
+        "enum": ("color", '"GREEN"', "color: GREEN"),
+        "null Value": ("anything", "null", "anything { null_value: 0 }"),
+        "minus zero": ("price", "-0", "price: -0.0"),
+        "no body in the rule": ("", '{"id":"x"}', ""),
+    },
 )
 def test_a_body_fills_what_the_rule_says(
     binder: Callable[..., Binder],
@@ -147,28 +131,21 @@ def test_a_body_fills_what_the_rule_says(
     assert bound.SerializeToString() == order(message).SerializeToString()
 
 
-@pytest.mark.parametrize(
-    ("body", "sent", "problem"),
-    [
-        pytest.param("*", "[]", "body: expected an object, got an array", id="whole message"),
-        pytest.param(
-            "*", '{"size":{"width":"x"}}', "size.width: expected int32, got 'x'", id="nested"
-        ),
-        pytest.param("size", "[]", "size: expected an object, got an array", id="field"),
-        pytest.param(
-            "sizes", '[{"width":true}]', "sizes[0].width: expected int32, got true", id="in a list"
-        ),
-        pytest.param(
+@cases(
+    "body, sent, problem",
+    {
+        "whole message": ("*", "[]", "body: expected an object, got an array"),
+        "nested": ("*", '{"size":{"width":"x"}}', "size.width: expected int32, got 'x'"),
+        "field": ("size", "[]", "size: expected an object, got an array"),
+        "in a list": ("sizes", '[{"width":true}]', "sizes[0].width: expected int32, got true"),
+        "no JSON": (
             "size",
             "{",
             "body: expected JSON, got the end of the text at line 1, column 2",
-            id="no JSON",
         ),
-        pytest.param("*", " ", "body: expected JSON, got ' ' at line 1, column 1", id="blank"),
-        pytest.param(
-            "color", '"PINK"', "color: expected a value of test.Color, got 'PINK'", id="enum"
-        ),
-    ],
+        "blank": ("*", " ", "body: expected JSON, got ' ' at line 1, column 1"),
+        "enum": ("color", '"PINK"', "color: expected a value of test.Color, got 'PINK'"),
+    },
 )
 def test_a_bad_body_is_refused_by_field(
     binder: Callable[..., Binder], body: str, sent: str, problem: str
@@ -178,21 +155,20 @@ def test_a_bad_body_is_refused_by_field(
     assert (caught.value.http_status, caught.value.message) == (400, problem)
 
 
-@pytest.mark.parametrize(
-    ("template", "body", "query", "sent", "message"),
-    [
-        pytest.param("/{id}", "*", "", '{"id":"body"}', 'id: "path"', id="body"),
-        pytest.param("/{id}", "", "id=query", "", 'id: "path"', id="query"),
-        pytest.param(
+@cases(
+    "template, body, query, sent, message",
+    {
+        "body": ("/{id}", "*", "", '{"id":"body"}', 'id: "path"'),
+        "query": ("/{id}", "", "id=query", "", 'id: "path"'),
+        "query beside a body": (
             "/{id}",
             "size",
             "id=query",
             '{"width":1}',
             'id: "path" size { width: 1 }',
-            id="query beside a body",
         ),
-        pytest.param("/{card}", "*", "", '{"coins":5}', 'card: "path"', id="oneof"),
-    ],
+        "oneof": ("/{card}", "*", "", '{"coins":5}', 'card: "path"'),
+    },
 )
 def test_a_field_bound_by_the_path_wins(
     binder: Callable[..., Binder],
@@ -219,13 +195,13 @@ rpc Put(Old) returns (Old);
 """
 
 
-@pytest.mark.parametrize(
-    ("body", "missing"),
-    [
-        pytest.param("", "id", id="no body"),
-        pytest.param("{}", "id", id="empty body"),
-        pytest.param('{"id":"a","parts":[{"id":"b"},{}]}', "parts[1].id", id="in a list"),
-    ],
+@cases(
+    "body, missing",
+    {
+        "no body": ("", "id"),
+        "empty body": ("{}", "id"),
+        "in a list": ('{"id":"a","parts":[{"id":"b"},{}]}', "parts[1].id"),
+    },
 )
 def test_a_required_field_that_is_missing_is_named(
     compile_proto: Callable[[str], DescriptorPool], body: str, missing: str
@@ -287,38 +263,26 @@ def test_bind_path_sets_the_fields_of_a_message_that_came_otherwise(
     assert message == order('id: "path" count: 3')
 
 
-@pytest.mark.parametrize(
-    ("body", "query", "sent", "problem"),
-    [
-        pytest.param("", "nope=1", "", "query parameter 'nope': no such field", id="unknown"),
-        pytest.param(
-            "",
-            "id=x",
-            "",
-            "query parameter 'id': bound by the path or the body",
-            id="path in query",
-        ),
-        pytest.param(
+@cases(
+    "body, query, sent, problem",
+    {
+        "unknown": ("", "nope=1", "", "query parameter 'nope': no such field"),
+        "path in query": ("", "id=x", "", "query parameter 'id': bound by the path or the body"),
+        "body in query": (
             "size",
             "size.width=1",
             "{}",
             "query parameter 'size.width': bound by the path or the body",
-            id="body in query",
         ),
-        pytest.param(
+        "query beside the whole body": (
             "*",
             "count=1",
             "{}",
             "query: expected none, as the body is the whole request",
-            id="query beside the whole body",
         ),
-        pytest.param(
-            "*", "", '{"id":"x"}', "id: given in the path and outside of it", id="path in body"
-        ),
-        pytest.param(
-            "*", "", '{"nope":1}', "body: 'nope' is no field of test.Order", id="unknown in body"
-        ),
-    ],
+        "path in body": ("*", "", '{"id":"x"}', "id: given in the path and outside of it"),
+        "unknown in body": ("*", "", '{"nope":1}', "body: 'nope' is no field of test.Order"),
+    },
 )
 def test_strict_refuses_what_would_have_no_effect(
     binder: Callable[..., Binder], body: str, query: str, sent: str, problem: str
@@ -328,23 +292,21 @@ def test_strict_refuses_what_would_have_no_effect(
     assert (caught.value.http_status, caught.value.message) == (400, problem)
 
 
-@pytest.mark.parametrize(
-    ("template", "query", "problem"),
-    [
-        pytest.param("/{card}", "coins=1", "card: excludes coins, which is given too", id="member"),
-        pytest.param(
+@cases(
+    "template, query, problem",
+    {
+        "member": ("/{card}", "coins=1", "card: excludes coins, which is given too"),
+        "field of a member": (
             "/{barter.width}",
             "card=a",
             "barter.width: excludes card, which is given too",
-            id="field of a member",
         ),
-        pytest.param(
+        "member beside a field of another": (
             "/{card}",
             "barter.width=1",
             "card: excludes barter, which is given too",
-            id="member beside a field of another",
         ),
-    ],
+    },
 )
 def test_strict_refuses_another_member_of_a_oneof_that_the_path_binds(
     binder: Callable[..., Binder], template: str, query: str, problem: str
@@ -363,80 +325,55 @@ def test_strict_finds_a_nested_optional_field_of_the_path_in_the_body(
         made.bind(["1", "true"], "", b'{"isGift":false}')
 
 
-@pytest.mark.parametrize(
-    ("template", "body", "problem"),
-    [
-        pytest.param(
-            "/{nope}",
-            "",
-            "variable 'nope' at column 2: 'nope' is not a field of test.Order",
-            id="no",
-        ),
-        pytest.param(
+@cases(
+    "template, body, problem",
+    {
+        "no": ("/{nope}", "", "variable 'nope' at column 2: 'nope' is not a field of test.Order"),
+        "in": (
             "/{size.nope}",
             "",
             "variable 'size.nope' at column 2: 'nope' is not a field of test.Size",
-            id="in",
         ),
-        pytest.param(
-            "/{id.x}",
-            "",
-            "variable 'id.x' at column 2: 'id' is not a message",
-            id="through a string",
-        ),
-        pytest.param(
+        "through a string": ("/{id.x}", "", "variable 'id.x' at column 2: 'id' is not a message"),
+        "repeated": (
             "/{tags}",
             "",
             "variable 'tags' at column 2: 'tags' holds several values, a path holds one",
-            id="repeated",
         ),
-        pytest.param(
+        "map": (
             "/{labels}",
             "",
             "variable 'labels' at column 2: 'labels' holds several values, a path holds one",
-            id="map",
         ),
-        pytest.param(
+        "through a list": (
             "/{sizes.width}",
             "",
             "variable 'sizes.width' at column 2: 'sizes' holds several values, a path holds one",
-            id="through a list",
         ),
-        pytest.param(
+        "message": (
             "/{size}",
             "",
             "variable 'size' at column 2: its type is a message that has no form as text",
-            id="message",
         ),
-        pytest.param(
+        "JSON name": (
             "/{isGift}",
             "",
             "variable 'isGift' at column 2: 'isGift' is not a field of test.Order",
-            id="JSON name",
         ),
-        pytest.param(
+        "two members of a oneof": (
             "/{card}/{coins}",
             "",
             "variable 'card' and variable 'coins' are members of one oneof",
-            id="two members of a oneof",
         ),
-        pytest.param(
+        "two members of a oneof, path and body": (
             "/{barter.width}",
             "card",
             "variable 'barter.width' and body 'card' are members of one oneof",
-            id="two members of a oneof, path and body",
         ),
-        pytest.param(
-            "/{id}", "id", "'id' is both the body and a variable", id="one field by path and body"
-        ),
-        pytest.param("/orders", "nope", "body 'nope' is not a field of test.Order", id="body"),
-        pytest.param(
-            "/orders",
-            "size.width",
-            "body 'size.width' is not a field of test.Order",
-            id="nested body",
-        ),
-    ],
+        "one field by path and body": ("/{id}", "id", "'id' is both the body and a variable"),
+        "body": ("/orders", "nope", "body 'nope' is not a field of test.Order"),
+        "nested body": ("/orders", "size.width", "body 'size.width' is not a field of test.Order"),
+    },
 )
 def test_a_rule_that_cannot_be_bound_is_refused_at_once(
     binder: Callable[..., Binder], template: str, body: str, problem: str

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from tests.support.tables import cases
 from transcoder.binding.binder import Binder
 from transcoder.binding.fields import Fields
 from transcoder.codec.codec import Codec
@@ -69,36 +70,33 @@ def patch(compile_proto: Callable[[str], DescriptorPool]) -> Callable[..., Binde
     return make
 
 
-@pytest.mark.parametrize(
-    ("body", "paths"),
-    [
-        pytest.param('{"firstName":"x"}', ["first_name"], id="JSON name"),
-        pytest.param('{"first_name":"x"}', ["first_name"], id="proto name"),
-        pytest.param('{"howMany":1}', ["count"], id="JSON name of one's own"),
-        pytest.param('{"count":0,"firstName":""}', ["count", "first_name"], id="defaults"),
-        pytest.param('{"firstName":null}', ["first_name"], id="null clears"),
-        pytest.param('{"innerPart":null}', ["inner_part"], id="null clears a message"),
-        pytest.param('{"innerPart":{}}', ["inner_part"], id="empty message"),
-        pytest.param(
+@cases(
+    "body, paths",
+    {
+        "JSON name": ('{"firstName":"x"}', ["first_name"]),
+        "proto name": ('{"first_name":"x"}', ["first_name"]),
+        "JSON name of one's own": ('{"howMany":1}', ["count"]),
+        "defaults": ('{"count":0,"firstName":""}', ["count", "first_name"]),
+        "null clears": ('{"firstName":null}', ["first_name"]),
+        "null clears a message": ('{"innerPart":null}', ["inner_part"]),
+        "empty message": ('{"innerPart":{}}', ["inner_part"]),
+        "nested": (
             '{"innerPart":{"firstName":"x","innerPart":{"color":"RED"}}}',
             ["inner_part.first_name", "inner_part.inner_part.color"],
-            id="nested",
         ),
-        pytest.param('{"manyParts":[{"firstName":"x"}]}', ["many_parts"], id="list"),
-        pytest.param('{"byKey":{"a":{"firstName":"x"}}}', ["by_key"], id="map"),
-        pytest.param('{"byKey":{}}', ["by_key"], id="empty map"),
-        pytest.param(
-            '{"packed":{"@type":"type.googleapis.com/test.Part","color":0}}', ["packed"], id="Any"
-        ),
-        pytest.param('{"freeForm":{"firstName":{"a":1}}}', ["free_form"], id="Struct"),
-        pytest.param('{"anyValue":{"firstName":{"a":1}}}', ["any_value"], id="Value"),
-        pytest.param('{"madeAt":"1970-01-01T00:00:00Z"}', ["made_at"], id="Timestamp"),
-        pytest.param('{"wrapped":"x"}', ["wrapped"], id="wrapper"),
-        pytest.param('{"nope":1,"color":0,"innerPart":{"no":1}}', ["color"], id="unknown members"),
-        pytest.param("{}", [], id="nothing"),
-        pytest.param("null", [], id="null"),
-        pytest.param("", [], id="no body"),
-    ],
+        "list": ('{"manyParts":[{"firstName":"x"}]}', ["many_parts"]),
+        "map": ('{"byKey":{"a":{"firstName":"x"}}}', ["by_key"]),
+        "empty map": ('{"byKey":{}}', ["by_key"]),
+        "Any": ('{"packed":{"@type":"type.googleapis.com/test.Part","color":0}}', ["packed"]),
+        "Struct": ('{"freeForm":{"firstName":{"a":1}}}', ["free_form"]),
+        "Value": ('{"anyValue":{"firstName":{"a":1}}}', ["any_value"]),
+        "Timestamp": ('{"madeAt":"1970-01-01T00:00:00Z"}', ["made_at"]),
+        "wrapper": ('{"wrapped":"x"}', ["wrapped"]),
+        "unknown members": ('{"nope":1,"color":0,"innerPart":{"no":1}}', ["color"]),
+        "nothing": ("{}", []),
+        "null": ("null", []),
+        "no body": ("", []),
+    },
 )
 def test_an_empty_mask_is_filled_from_the_members_of_the_body(
     patch: Callable[..., Binder], body: str, paths: Sequence[str]
@@ -114,18 +112,18 @@ def test_a_mask_that_is_given_stays(patch: Callable[..., Binder]) -> None:
     assert list(message.the_mask.paths) == ["first_name"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "verb", "sent"),
-    [
-        pytest.param("One", "part", "PUT", '{"color":0}', id="another verb"),
-        pytest.param("One", "*", "PATCH", '{"part":{"color":0}}', id="whole body"),
-        pytest.param("One", "name", "PATCH", '"x"', id="scalar"),
-        pytest.param("One", "parts", "PATCH", '[{"color":0}]', id="list"),
-        pytest.param("One", "by_key", "PATCH", '{"a":{"color":0}}', id="map"),
-        pytest.param("One", "free_form", "PATCH", '{"color":0}', id="Struct"),
-        pytest.param("Two", "part", "PATCH", '{"color":0}', id="two masks"),
-        pytest.param("Many", "part", "PATCH", '{"color":0}', id="list of masks"),
-    ],
+@cases(
+    "method, body, verb, sent",
+    {
+        "another verb": ("One", "part", "PUT", '{"color":0}'),
+        "whole body": ("One", "*", "PATCH", '{"part":{"color":0}}'),
+        "scalar": ("One", "name", "PATCH", '"x"'),
+        "list": ("One", "parts", "PATCH", '[{"color":0}]'),
+        "map": ("One", "by_key", "PATCH", '{"a":{"color":0}}'),
+        "Struct": ("One", "free_form", "PATCH", '{"color":0}'),
+        "two masks": ("Two", "part", "PATCH", '{"color":0}'),
+        "list of masks": ("Many", "part", "PATCH", '{"color":0}'),
+    },
 )
 def test_no_mask_is_filled_where_none_is_meant(
     patch: Callable[..., Binder], method: str, body: str, verb: str, sent: str

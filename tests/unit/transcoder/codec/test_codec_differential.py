@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.conformance.fuzz import with_named_nulls, with_nulls
 from tests.conformance.messages import Maker
+from tests.support.tables import cases
 from transcoder.codec.codec import Codec
 from transcoder.codec.decoder import descriptor_of
 from transcoder.errors import TranscodeError
@@ -176,21 +177,16 @@ def test_generated_messages_are_written_as_json_format_writes_them(
     check()
 
 
-@pytest.mark.parametrize(
-    ("options", "theirs"),
-    [
-        pytest.param(
+@cases(
+    "options, theirs",
+    {
+        "emit_defaults": (
             JsonOptions(emit_defaults=True),
             {"always_print_fields_with_no_presence": True},
-            id="emit_defaults",
         ),
-        pytest.param(
-            JsonOptions(proto_names=True), {"preserving_proto_field_name": True}, id="proto_names"
-        ),
-        pytest.param(
-            JsonOptions(enums_as_ints=True), {"use_integers_for_enums": True}, id="enums_as_ints"
-        ),
-    ],
+        "proto_names": (JsonOptions(proto_names=True), {"preserving_proto_field_name": True}),
+        "enums_as_ints": (JsonOptions(enums_as_ints=True), {"use_integers_for_enums": True}),
+    },
 )
 def test_options_change_generated_messages_as_those_of_json_format(
     pool: DescriptorPool, kinds: type[Message], options: JsonOptions, theirs: dict[str, bool]

@@ -3,23 +3,24 @@
 import pytest
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
+from tests.support.tables import cases
 from transcoder.codec import structs
 from transcoder.codec.scalars import Fault
 
 
-@pytest.mark.parametrize(
-    ("value", "json"),
-    [
-        pytest.param(Value(), None, id="without a kind"),
-        pytest.param(Value(null_value=0), None, id="null"),  # type: ignore[arg-type]  # an int is one
-        pytest.param(Value(bool_value=False), False, id="bool"),
-        pytest.param(Value(string_value=""), "", id="string"),
-        pytest.param(Value(number_value=1), 1, id="integral number, as JavaScript writes it"),
-        pytest.param(Value(number_value=1e300), 1e300, id="great number"),
-        pytest.param(Value(number_value=0.5), 0.5, id="fraction"),
-        pytest.param(Value(list_value=ListValue()), [], id="list"),
-        pytest.param(Value(struct_value=Struct()), {}, id="struct"),
-    ],
+@cases(
+    "value, json",
+    {
+        "without a kind": (Value(), None),
+        "null": (Value(null_value=0), None),  # type: ignore[arg-type]  # an int is one
+        "bool": (Value(bool_value=False), False),
+        "string": (Value(string_value=""), ""),
+        "integral number, as JavaScript writes it": (Value(number_value=1), 1),
+        "great number": (Value(number_value=1e300), 1e300),
+        "fraction": (Value(number_value=0.5), 0.5),
+        "list": (Value(list_value=ListValue()), []),
+        "struct": (Value(struct_value=Struct()), {}),
+    },
 )
 def test_a_value_is_written_as_the_json_that_it_stands_for(value: Value, json: object) -> None:
     written = structs.value_json(value)
@@ -43,11 +44,11 @@ def test_minus_zero_in_a_value_keeps_its_sign() -> None:
     assert str(structs.value_json(Value(number_value=-0.0))) == "-0.0"
 
 
-@pytest.mark.parametrize(
-    ("json", "struct"),
-    [
-        pytest.param({}, Struct(), id="nothing"),
-        pytest.param(
+@cases(
+    "json, struct",
+    {
+        "nothing": ({}, Struct()),
+        "null, bools, an empty string": (
             {"a": None, "b": True, "c": False, "d": ""},
             Struct(
                 fields={
@@ -57,9 +58,8 @@ def test_minus_zero_in_a_value_keeps_its_sign() -> None:
                     "d": Value(string_value=""),
                 }
             ),
-            id="null, bools, an empty string",
         ),
-        pytest.param(
+        "text of 128 bytes, empty name, nesting, numbers": (
             {"é": "ü" * 64, "": [[], {}, -0.5, 2**63]},
             Struct(
                 fields={
@@ -76,14 +76,12 @@ def test_minus_zero_in_a_value_keeps_its_sign() -> None:
                     ),
                 }
             ),
-            id="text of 128 bytes, empty name, nesting, numbers",
         ),
-        pytest.param(
+        "lengths of two and three bytes": (
             {"k" * 200: "x" * 100_000},
             Struct(fields={"k" * 200: Value(string_value="x" * 100_000)}),
-            id="lengths of two and three bytes",
         ),
-    ],
+    },
 )
 def test_json_is_read_as_the_struct_that_stands_for_it(
     json: dict[str, object], struct: Struct

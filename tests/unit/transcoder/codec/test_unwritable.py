@@ -8,6 +8,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.support.tables import cases
 from transcoder.codec.codec import Codec
 from transcoder.codec.scalars import Fault
 
@@ -17,57 +18,47 @@ UNKNOWN = "{ type_url: 'a/no.Such' value: 'x' }"
 UNKNOWN_TYPE = "an Any of a type that is not known: no.Such"
 
 
-@pytest.mark.parametrize(
-    ("message", "fault"),
-    [
-        pytest.param(f"one_timestamp {YEAR_10000}", f"oneTimestamp: {LATE}", id="field"),
-        pytest.param(
+@cases(
+    "message, fault",
+    {
+        "field": (f"one_timestamp {YEAR_10000}", f"oneTimestamp: {LATE}"),
+        "element of a list": (
             f"one_timestamp {{}} many_timestamp {{}} many_timestamp {YEAR_10000}",
             f"manyTimestamp[1]: {LATE}",
-            id="element of a list",
         ),
-        pytest.param(
+        "value of a map": (
             f"map_timestamp {{ key: 'a b' value {YEAR_10000} }}",
             f"mapTimestamp['a b']: {LATE}",
-            id="value of a map",
         ),
-        pytest.param(
+        "far within": (
             f"many_kinds {{}} many_kinds {{ map_kinds {{ key: 'k' value {{ "
             f"choose_timestamp {YEAR_10000} }} }} }}",
             f"manyKinds[1].mapKinds['k'].chooseTimestamp: {LATE}",
-            id="far within",
         ),
-        pytest.param(f"one_any {UNKNOWN}", f"oneAny: {UNKNOWN_TYPE}", id="Any of an unknown type"),
-        pytest.param(
+        "Any of an unknown type": (f"one_any {UNKNOWN}", f"oneAny: {UNKNOWN_TYPE}"),
+        "Any of another type": (
             "one_any { type_url: 'a/test.Kinds' value: '\\xff' }",
             "oneAny: an Any whose value is no test.Kinds",
-            id="Any of another type",
         ),
-        pytest.param(
+        "within an Any": (
             f"one_any {{ [type.googleapis.com/test.Kinds] {{ many_any {UNKNOWN} }} }}",
             f"oneAny.manyAny[0]: {UNKNOWN_TYPE}",
-            id="within an Any",
         ),
-        pytest.param(
-            "one_value { number_value: nan }", "oneValue: a Value that holds nan", id="NaN, Value"
-        ),
-        pytest.param(
+        "NaN, Value": ("one_value { number_value: nan }", "oneValue: a Value that holds nan"),
+        "infinity in a Struct": (
             "one_struct { fields { key: 'a' value { list_value { values {} "
             "values { number_value: inf } } } } }",
             "oneStruct['a'][1]: a Value that holds inf",
-            id="infinity in a Struct",
         ),
-        pytest.param(
+        "Duration": (
             "one_duration { seconds: 315576000001 }",
             "oneDuration: a Duration outside of its range",
-            id="Duration",
         ),
-        pytest.param(
+        "FieldMask": (
             "one_fieldmask { paths: 'fooBar' }",
             "oneFieldmask: a FieldMask path that does not read back the same",
-            id="FieldMask",
         ),
-    ],
+    },
 )
 def test_a_fault_names_the_path_and_the_reason(
     pool: DescriptorPool, kinds: type[Message], message: str, fault: str

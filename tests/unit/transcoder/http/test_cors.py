@@ -1,6 +1,7 @@
 import pytest
 from multidict import CIMultiDict
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.http.cors import Cors
 
@@ -14,10 +15,10 @@ def preflight(cors: Cors, origin: str, method: str, **more: str) -> dict[str, st
     return dict(cors.preflight_headers(headers))
 
 
-@pytest.mark.parametrize(
-    ("origins", "origin", "expected"),
-    [
-        pytest.param(
+@cases(
+    "origins, origin, expected",
+    {
+        "listed": (
             [APP, "http://localhost:5173"],
             "http://localhost:5173",
             {
@@ -26,15 +27,14 @@ def preflight(cors: Cors, origin: str, method: str, **more: str) -> dict[str, st
                 "Access-Control-Expose-Headers": FIXED,
                 "Access-Control-Allow-Credentials": "true",
             },
-            id="listed",
         ),
-        pytest.param([APP], "https://evil.example", {"Vary": "Origin"}, id="not listed"),
-        pytest.param([APP], "https://app.example.evil", {"Vary": "Origin"}, id="listed and more"),
-        pytest.param([APP], "http://app.example", {"Vary": "Origin"}, id="other scheme"),
-        pytest.param([APP], "https://app.example:8443", {"Vary": "Origin"}, id="other port"),
-        pytest.param([APP], "null", {"Vary": "Origin"}, id="opaque"),
-        pytest.param([APP], None, {"Vary": "Origin"}, id="no origin"),
-        pytest.param(
+        "not listed": ([APP], "https://evil.example", {"Vary": "Origin"}),
+        "listed and more": ([APP], "https://app.example.evil", {"Vary": "Origin"}),
+        "other scheme": ([APP], "http://app.example", {"Vary": "Origin"}),
+        "other port": ([APP], "https://app.example:8443", {"Vary": "Origin"}),
+        "opaque": ([APP], "null", {"Vary": "Origin"}),
+        "no origin": ([APP], None, {"Vary": "Origin"}),
+        "any origin is echoed, without credentials": (
             ["*"],
             "https://any.example",
             {
@@ -42,9 +42,8 @@ def preflight(cors: Cors, origin: str, method: str, **more: str) -> dict[str, st
                 "Access-Control-Allow-Origin": "https://any.example",
                 "Access-Control-Expose-Headers": FIXED,
             },
-            id="any origin is echoed, without credentials",
         ),
-        pytest.param(
+        "any, opaque": (
             ["*"],
             "null",
             {
@@ -52,13 +51,12 @@ def preflight(cors: Cors, origin: str, method: str, **more: str) -> dict[str, st
                 "Access-Control-Allow-Origin": "null",
                 "Access-Control-Expose-Headers": FIXED,
             },
-            id="any, opaque",
         ),
-        pytest.param(["*"], "<script>", {"Vary": "Origin"}, id="any, not an origin"),
-        pytest.param(["*"], None, {"Vary": "Origin"}, id="any, no origin"),
-        pytest.param([], APP, {}, id="none configured"),
-        pytest.param([], None, {}, id="none configured, no origin"),
-    ],
+        "any, not an origin": (["*"], "<script>", {"Vary": "Origin"}),
+        "any, no origin": (["*"], None, {"Vary": "Origin"}),
+        "none configured": ([], APP, {}),
+        "none configured, no origin": ([], None, {}),
+    },
 )
 def test_an_answer_names_an_origin_only_when_it_is_allowed(
     origins: list[str], origin: str | None, expected: dict[str, str]
@@ -93,15 +91,15 @@ def test_a_preflight_of_a_grpc_web_client_is_allowed() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        pytest.param("x-a, x-b", "x-a, x-b", id="names"),
-        pytest.param("x-a,,\tx-b , ", "x-a, x-b", id="empty names"),
-        pytest.param("x a, x-b, <c>, d(e)", "x-b", id="not names"),
-        pytest.param("x-ä", None, id="not ASCII"),
-        pytest.param("", None, id="none"),
-    ],
+@cases(
+    "asked, expected",
+    {
+        "names": ("x-a, x-b", "x-a, x-b"),
+        "empty names": ("x-a,,\tx-b , ", "x-a, x-b"),
+        "not names": ("x a, x-b, <c>, d(e)", "x-b"),
+        "not ASCII": ("x-ä", None),
+        "none": ("", None),
+    },
 )
 def test_a_preflight_allows_the_headers_asked_that_are_names(
     asked: str, expected: str | None
@@ -110,13 +108,13 @@ def test_a_preflight_allows_the_headers_asked_that_are_names(
     assert headers.get("Access-Control-Allow-Headers") == expected
 
 
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [
-        pytest.param("DELETE", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", id="usual"),
-        pytest.param("LOCK", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, LOCK", id="custom"),
-        pytest.param("A B", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", id="not a method"),
-    ],
+@cases(
+    "method, expected",
+    {
+        "usual": ("DELETE", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        "custom": ("LOCK", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, LOCK"),
+        "not a method": ("A B", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    },
 )
 def test_a_preflight_allows_the_methods_of_http_rules(method: str, expected: str) -> None:
     assert preflight(Cors([APP]), APP, method)["Access-Control-Allow-Methods"] == expected
@@ -147,17 +145,17 @@ def test_how_long_a_preflight_is_remembered_can_be_chosen() -> None:
     assert preflight(cors, APP, "POST")["Access-Control-Max-Age"] == "60"
 
 
-@pytest.mark.parametrize(
+@cases(
     "origin",
-    [
-        pytest.param("https://app.example", id="host"),
-        pytest.param("http://localhost:5173", id="port"),
-        pytest.param("http://[::1]:8080", id="IPv6"),
-        pytest.param("http://192.168.1.2", id="IPv4"),
-        pytest.param("https://xn--bcher-kva.example", id="punycode"),
-        pytest.param("chrome-extension://abcdefgh", id="extension"),
-        pytest.param("https://app.example:80", id="the other scheme's port"),
-    ],
+    {
+        "host": "https://app.example",
+        "port": "http://localhost:5173",
+        "IPv6": "http://[::1]:8080",
+        "IPv4": "http://192.168.1.2",
+        "punycode": "https://xn--bcher-kva.example",
+        "extension": "chrome-extension://abcdefgh",
+        "the other scheme's port": "https://app.example:80",
+    },
 )
 def test_an_origin_as_a_browser_sends_it_is_accepted(origin: str) -> None:
     headers = dict(Cors([origin]).response_headers(origin, []))
@@ -170,32 +168,30 @@ SHAPE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("origins", "expected"),
-    [
-        pytest.param([APP, "https://b.example/"], f"{SHAPE}'https://b.example/'", id="final slash"),
-        pytest.param(["https://b.example/x"], f"{SHAPE}'https://b.example/x'", id="path"),
-        pytest.param(["app.example"], f"{SHAPE}'app.example'", id="no scheme"),
-        pytest.param(["https://App.example"], f"{SHAPE}'https://App.example'", id="upper case"),
-        pytest.param(["https://u:p@b.example"], f"{SHAPE}'https://u:p@b.example'", id="password"),
-        pytest.param(["https://*.example"], f"{SHAPE}'https://*.example'", id="pattern"),
-        pytest.param(["https://bücher.example"], f"{SHAPE}'https://bücher.example'", id="unicode"),
-        pytest.param(["https://"], f"{SHAPE}'https://'", id="no host"),
-        pytest.param(["https://b.example\n"], f"{SHAPE}'https://b.example\\n'", id="line break"),
-        pytest.param(["null"], f"{SHAPE}'null'", id="opaque, which any page can be"),
-        pytest.param([""], f"{SHAPE}''", id="empty"),
-        pytest.param(
+@cases(
+    "origins, expected",
+    {
+        "final slash": ([APP, "https://b.example/"], f"{SHAPE}'https://b.example/'"),
+        "path": (["https://b.example/x"], f"{SHAPE}'https://b.example/x'"),
+        "no scheme": (["app.example"], f"{SHAPE}'app.example'"),
+        "upper case": (["https://App.example"], f"{SHAPE}'https://App.example'"),
+        "password": (["https://u:p@b.example"], f"{SHAPE}'https://u:p@b.example'"),
+        "pattern": (["https://*.example"], f"{SHAPE}'https://*.example'"),
+        "unicode": (["https://bücher.example"], f"{SHAPE}'https://bücher.example'"),
+        "no host": (["https://"], f"{SHAPE}'https://'"),
+        "line break": (["https://b.example\n"], f"{SHAPE}'https://b.example\\n'"),
+        "opaque, which any page can be": (["null"], f"{SHAPE}'null'"),
+        "empty": ([""], f"{SHAPE}''"),
+        "default port": (
             ["https://b.example:443"],
             "CORS origin 'https://b.example:443': browsers leave out port 443 of https, "
             "so it would never match",
-            id="default port",
         ),
-        pytest.param(
+        "any, and one more": (
             ["*", APP],
             "CORS origins: '*' allows any and stands alone, got 2 origins",
-            id="any, and one more",
         ),
-    ],
+    },
 )
 def test_an_origin_that_no_browser_sends_is_refused_by_name(
     origins: list[str], expected: str
@@ -216,23 +212,23 @@ FOREIGN = {"Origin": "https://evil.example", "Host": "api.example"}
 OWN = {"Origin": "https://api.example", "Host": "api.example"}
 
 
-@pytest.mark.parametrize(
-    ("verb", "headers", "refused"),
-    [
-        pytest.param("POST", {"Host": "api.example"}, False, id="not a browser"),
-        pytest.param("POST", LISTED, False, id="listed"),
-        pytest.param("POST", FOREIGN, True, id="foreign"),
-        pytest.param("POST", FOREIGN | {"Origin": "null"}, True, id="opaque"),
-        pytest.param("GET", FOREIGN, False, id="safe method"),
-        pytest.param("OPTIONS", FOREIGN, False, id="preflight"),
-        pytest.param("LOCK", FOREIGN, True, id="custom method"),
-        pytest.param("POST", OWN, False, id="our own page"),
-        pytest.param("POST", LISTED | {"Sec-Fetch-Site": "cross-site"}, False, id="listed, says"),
-        pytest.param("POST", OWN | {"Sec-Fetch-Site": "same-site"}, True, id="another subdomain"),
-        pytest.param("POST", FOREIGN | {"Sec-Fetch-Site": "same-origin"}, False, id="proxied"),
-        pytest.param("POST", {"Sec-Fetch-Site": "none"}, False, id="the user alone"),
-        pytest.param("POST", {"Sec-Fetch-Site": "cross-site"}, True, id="without an origin"),
-    ],
+@cases(
+    "verb, headers, refused",
+    {
+        "not a browser": ("POST", {"Host": "api.example"}, False),
+        "listed": ("POST", LISTED, False),
+        "foreign": ("POST", FOREIGN, True),
+        "opaque": ("POST", FOREIGN | {"Origin": "null"}, True),
+        "safe method": ("GET", FOREIGN, False),
+        "preflight": ("OPTIONS", FOREIGN, False),
+        "custom method": ("LOCK", FOREIGN, True),
+        "our own page": ("POST", OWN, False),
+        "listed, says": ("POST", LISTED | {"Sec-Fetch-Site": "cross-site"}, False),
+        "another subdomain": ("POST", OWN | {"Sec-Fetch-Site": "same-site"}, True),
+        "proxied": ("POST", FOREIGN | {"Sec-Fetch-Site": "same-origin"}, False),
+        "the user alone": ("POST", {"Sec-Fetch-Site": "none"}, False),
+        "without an origin": ("POST", {"Sec-Fetch-Site": "cross-site"}, True),
+    },
 )
 def test_a_foreign_page_may_not_change_anything(
     verb: str, headers: dict[str, str], refused: bool
@@ -248,17 +244,17 @@ def test_without_origins_every_other_site_is_foreign() -> None:
     assert Cors([]).refuses("POST", LISTED.get("Origin"), LISTED) is True
 
 
-@pytest.mark.parametrize(
-    ("origin", "is_kept_out"),
-    [
-        pytest.param("https://page.example", True, id="a page"),
-        pytest.param("http://[::1]:3000", True, id="an address"),
-        pytest.param("null", True, id="a page without an origin"),
-        pytest.param("https://app.example", False, id="one of ours"),
-        pytest.param("https://a.example\nb", False, id="a line break"),
-        pytest.param("secret", False, id="no origin"),
-        pytest.param("", False, id="nothing"),
-    ],
+@cases(
+    "origin, is_kept_out",
+    {
+        "a page": ("https://page.example", True),
+        "an address": ("http://[::1]:3000", True),
+        "a page without an origin": ("null", True),
+        "one of ours": ("https://app.example", False),
+        "a line break": ("https://a.example\nb", False),
+        "no origin": ("secret", False),
+        "nothing": ("", False),
+    },
 )
 def test_a_page_is_kept_out_by_an_origin_as_browsers_send_it(
     origin: str, is_kept_out: bool

@@ -5,6 +5,7 @@ import zlib
 import brotli
 import pytest
 
+from tests.support.tables import cases
 from transcoder.errors import TranscodeError
 from transcoder.http.encodings import (
     ACCEPT_ENCODING,
@@ -46,35 +47,30 @@ def test_what_is_deflated_is_inflated_again(coding: str, data: bytes) -> None:
     assert inflate(deflate(data, coding), coding, max_bytes=LIMIT_BYTES) == data
 
 
-@pytest.mark.parametrize(
-    ("coding", "payload", "expected"),
-    [
-        pytest.param("gzip", b"hello", "is not gzip", id="gzip: plain"),
-        pytest.param("gzip", zlib.compress(b"hello"), "is not gzip", id="gzip: zlib"),
-        pytest.param("gzip", b"", "ends early", id="gzip: nothing"),
-        pytest.param("gzip", HELLO["gzip"][:-1], "ends early", id="gzip: cut short"),
-        pytest.param("gzip", HELLO["gzip"] + b"x", "goes on after its end", id="gzip: more"),
-        pytest.param("gzip", HELLO["gzip"] * 2, "goes on after its end", id="gzip: second member"),
-        pytest.param(
+@cases(
+    "coding, payload, expected",
+    {
+        "gzip: plain": ("gzip", b"hello", "is not gzip"),
+        "gzip: zlib": ("gzip", zlib.compress(b"hello"), "is not gzip"),
+        "gzip: nothing": ("gzip", b"", "ends early"),
+        "gzip: cut short": ("gzip", HELLO["gzip"][:-1], "ends early"),
+        "gzip: more": ("gzip", HELLO["gzip"] + b"x", "goes on after its end"),
+        "gzip: second member": ("gzip", HELLO["gzip"] * 2, "goes on after its end"),
+        "gzip: bad checksum": (
             "gzip",
             HELLO["gzip"][:-8] + bytes(4) + HELLO["gzip"][-4:],
             "is not gzip",
-            id="gzip: bad checksum",
         ),
-        pytest.param("br", b"\xff" * 9, "is not br", id="br: garbage"),
-        pytest.param("br", b"", "ends early", id="br: nothing"),
-        pytest.param("br", HELLO["br"][:-1], "ends early", id="br: cut short"),
-        pytest.param("br", HELLO["br"] + b"x", "is not br", id="br: more"),
-        pytest.param(
-            "zstd", b"hello", "is not zstd with a window of 8 MiB at most", id="zstd: plain"
-        ),
-        pytest.param("zstd", b"", "ends early", id="zstd: nothing"),
-        pytest.param("zstd", HELLO["zstd"][:-1], "ends early", id="zstd: cut short"),
-        pytest.param("zstd", HELLO["zstd"] * 2, "goes on after its end", id="zstd: second frame"),
-        pytest.param(
-            "zstd", WIDE, "is not zstd with a window of 8 MiB at most", id="zstd: wide window"
-        ),
-    ],
+        "br: garbage": ("br", b"\xff" * 9, "is not br"),
+        "br: nothing": ("br", b"", "ends early"),
+        "br: cut short": ("br", HELLO["br"][:-1], "ends early"),
+        "br: more": ("br", HELLO["br"] + b"x", "is not br"),
+        "zstd: plain": ("zstd", b"hello", "is not zstd with a window of 8 MiB at most"),
+        "zstd: nothing": ("zstd", b"", "ends early"),
+        "zstd: cut short": ("zstd", HELLO["zstd"][:-1], "ends early"),
+        "zstd: second frame": ("zstd", HELLO["zstd"] * 2, "goes on after its end"),
+        "zstd: wide window": ("zstd", WIDE, "is not zstd with a window of 8 MiB at most"),
+    },
 )
 def test_what_is_not_one_whole_stream_is_refused(
     coding: str, payload: bytes, expected: str
@@ -90,13 +86,13 @@ def test_one_byte_over_the_limit_is_too_much(coding: str) -> None:
         inflate(deflate(b"x" * (LIMIT_BYTES + 1), coding), coding, max_bytes=LIMIT_BYTES)
 
 
-@pytest.mark.parametrize(
+@cases(
     "bomb",
-    [
-        pytest.param(("gzip", gzip.compress(bytes(BOMB_BYTES))), id="gzip"),
-        pytest.param(("br", brotli.compress(bytes(BOMB_BYTES), quality=1)), id="br"),
-        pytest.param(("zstd", zstd.compress(bytes(BOMB_BYTES))), id="zstd"),
-    ],
+    {
+        "gzip": ("gzip", gzip.compress(bytes(BOMB_BYTES))),
+        "br": ("br", brotli.compress(bytes(BOMB_BYTES), quality=1)),
+        "zstd": ("zstd", zstd.compress(bytes(BOMB_BYTES))),
+    },
 )
 def test_a_bomb_never_exists_in_memory(bomb: tuple[str, bytes]) -> None:
     coding, payload = bomb
@@ -110,19 +106,19 @@ def test_a_bomb_never_exists_in_memory(bomb: tuple[str, bytes]) -> None:
     assert peak_bytes < 6 << 20
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        pytest.param([], [], id="none"),
-        pytest.param([""], [], id="empty"),
-        pytest.param(["identity"], [], id="identity"),
-        pytest.param(["gzip"], ["gzip"], id="one"),
-        pytest.param([" ZStd "], ["zstd"], id="any case"),
-        pytest.param(["x-gzip"], ["gzip"], id="old name"),
-        pytest.param(["gzip, br"], ["gzip", "br"], id="two, in order"),
-        pytest.param(["gzip", "br"], ["gzip", "br"], id="two headers"),
-        pytest.param(["identity,, br,"], ["br"], id="nothing among them"),
-    ],
+@cases(
+    "headers, expected",
+    {
+        "none": ([], []),
+        "empty": ([""], []),
+        "identity": (["identity"], []),
+        "one": (["gzip"], ["gzip"]),
+        "any case": ([" ZStd "], ["zstd"]),
+        "old name": (["x-gzip"], ["gzip"]),
+        "two, in order": (["gzip, br"], ["gzip", "br"]),
+        "two headers": (["gzip", "br"], ["gzip", "br"]),
+        "nothing among them": (["identity,, br,"], ["br"]),
+    },
 )
 def test_the_codings_of_a_body_are_those_that_its_headers_name(
     headers: list[str], expected: list[str]
@@ -130,15 +126,15 @@ def test_the_codings_of_a_body_are_those_that_its_headers_name(
     assert codings_of(headers) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
-    [
-        pytest.param("deflate", id="deflate, which nobody writes alike"),
-        pytest.param("gzip, aes128gcm", id="one of them unknown"),
-        pytest.param("gzip, gzip, gzip", id="too many"),
-        pytest.param("gzip;q=1", id="with a weight"),
-        pytest.param("identity," * 40 + "gzip", id="an endless list"),
-    ],
+    {
+        "deflate, which nobody writes alike": "deflate",
+        "one of them unknown": "gzip, aes128gcm",
+        "too many": "gzip, gzip, gzip",
+        "with a weight": "gzip;q=1",
+        "an endless list": "identity," * 40 + "gzip",
+    },
 )
 def test_an_unknown_coding_is_refused_with_the_supported_ones(header: str) -> None:
     with pytest.raises(TranscodeError) as caught:
@@ -153,37 +149,30 @@ def test_codings_are_undone_from_the_last_to_the_first() -> None:
     assert decode_body(body, ["gzip", "br"], max_bytes=LIMIT_BYTES) == b"hello"
 
 
-@pytest.mark.parametrize(
-    ("body", "codings", "status", "message"),
-    [
-        pytest.param(
-            b"hello", ["gzip"], 400, "request body, sent as gzip, is not gzip", id="garbage"
-        ),
-        pytest.param(
-            HELLO["br"][:-1], ["br"], 400, "request body, sent as br, ends early", id="cut short"
-        ),
-        pytest.param(
+@cases(
+    "body, codings, status, message",
+    {
+        "garbage": (b"hello", ["gzip"], 400, "request body, sent as gzip, is not gzip"),
+        "cut short": (HELLO["br"][:-1], ["br"], 400, "request body, sent as br, ends early"),
+        "too large": (
             deflate(b"x" * 2000, "zstd"),
             ["zstd"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
-            id="too large",
         ),
-        pytest.param(
+        "too large at last": (
             deflate(deflate(b"x" * 2000, "zstd")),
             ["zstd", "gzip"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
-            id="too large at last",
         ),
-        pytest.param(
+        "too large in between": (
             deflate(gzip.compress(bytes(5 << 20), 1)),
             ["gzip", "gzip"],
             413,
             "the request body, inflated, is larger than the limit of 1000 bytes",
-            id="too large in between",
         ),
-    ],
+    },
 )
 def test_a_body_that_is_not_what_its_header_says_is_refused(
     body: bytes, codings: list[str], status: int, message: str
@@ -193,37 +182,37 @@ def test_a_body_that_is_not_what_its_header_says_is_refused(
     assert (caught.value.http_status, caught.value.message) == (status, message)
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        pytest.param("", "identity", id="nothing"),
-        pytest.param("identity", "identity", id="identity"),
-        pytest.param("gzip", "gzip", id="gzip"),
-        pytest.param("GZip", "gzip", id="any case"),
-        pytest.param("x-gzip", "gzip", id="old name"),
-        pytest.param("br", "br", id="br"),
-        pytest.param("gzip, deflate, br, zstd", "zstd", id="browsers: the best of equals"),
-        pytest.param("gzip, deflate, br", "br", id="the next best"),
-        pytest.param("deflate, compress", "identity", id="none of ours"),
-        pytest.param("gzip;q=0.9, br;q=0.8, zstd;q=0.1", "gzip", id="the client's favourite"),
-        pytest.param("gzip ; Q=0.500,br;q=0.5", "br", id="equal weights"),
-        pytest.param("gzip;q=0", "identity", id="refused"),
-        pytest.param("gzip;q=0.000, br;q=0", "identity", id="all refused"),
-        pytest.param("*", "zstd", id="anything"),
-        pytest.param("*;q=0", "identity", id="nothing at all"),
-        pytest.param("zstd;q=0, *", "br", id="anything else"),
-        pytest.param("gzip, *;q=0", "gzip", id="nothing else"),
-        pytest.param("gzip;q=0.5, *;q=0.8", "zstd", id="others rather"),
-        pytest.param("identity;q=0", "identity", id="not identity, and nothing else"),
-        pytest.param("identity;q=0, gzip;q=0.1", "gzip", id="not identity"),
-        pytest.param("identity;q=1, gzip;q=0.5", "identity", id="identity rather"),
-        pytest.param("identity, gzip", "gzip", id="identity as well"),
-        pytest.param("gzip;q=2, br;q=x, zstd;level=1", "identity", id="weights that are none"),
-        pytest.param("gzip;q=2, br", "br", id="one of them wrong"),
-        pytest.param("gzip;q=0, gzip", "identity", id="twice: the first counts"),
-        pytest.param("gz ip, ;q=1, \u00e9", "identity", id="no codings"),
-        pytest.param("a," * 4000 + "gzip", "identity", id="an endless list"),
-    ],
+@cases(
+    "header, expected",
+    {
+        "nothing": ("", "identity"),
+        "identity": ("identity", "identity"),
+        "gzip": ("gzip", "gzip"),
+        "any case": ("GZip", "gzip"),
+        "old name": ("x-gzip", "gzip"),
+        "br": ("br", "br"),
+        "browsers: the best of equals": ("gzip, deflate, br, zstd", "zstd"),
+        "the next best": ("gzip, deflate, br", "br"),
+        "none of ours": ("deflate, compress", "identity"),
+        "the client's favourite": ("gzip;q=0.9, br;q=0.8, zstd;q=0.1", "gzip"),
+        "equal weights": ("gzip ; Q=0.500,br;q=0.5", "br"),
+        "refused": ("gzip;q=0", "identity"),
+        "all refused": ("gzip;q=0.000, br;q=0", "identity"),
+        "anything": ("*", "zstd"),
+        "nothing at all": ("*;q=0", "identity"),
+        "anything else": ("zstd;q=0, *", "br"),
+        "nothing else": ("gzip, *;q=0", "gzip"),
+        "others rather": ("gzip;q=0.5, *;q=0.8", "zstd"),
+        "not identity, and nothing else": ("identity;q=0", "identity"),
+        "not identity": ("identity;q=0, gzip;q=0.1", "gzip"),
+        "identity rather": ("identity;q=1, gzip;q=0.5", "identity"),
+        "identity as well": ("identity, gzip", "gzip"),
+        "weights that are none": ("gzip;q=2, br;q=x, zstd;level=1", "identity"),
+        "one of them wrong": ("gzip;q=2, br", "br"),
+        "twice: the first counts": ("gzip;q=0, gzip", "identity"),
+        "no codings": ("gz ip, ;q=1, \u00e9", "identity"),
+        "an endless list": ("a," * 4000 + "gzip", "identity"),
+    },
 )
 def test_an_answer_gets_the_coding_that_its_client_prefers(header: str, expected: str) -> None:
     assert preferred([header]) == expected

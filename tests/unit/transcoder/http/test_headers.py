@@ -4,6 +4,7 @@ import grpc
 import pytest
 from multidict import CIMultiDict
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.http.headers import (
     HttpMetadata,
@@ -19,58 +20,40 @@ def metadata(*headers: tuple[str, str], forward_cookies: bool = False) -> HttpMe
     return HttpMetadata(CIMultiDict(headers), request_id="r1", forward_cookies=forward_cookies)
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        pytest.param(
-            [("Authorization", "Bearer x")], [("authorization", "Bearer x")], id="own name"
-        ),
-        pytest.param([("X-A", "1"), ("X-A", "2")], [("x-a", "1"), ("x-a", "2")], id="repeated"),
-        pytest.param([("Grpc-Metadata-Abc", "1")], [("abc", "1")], id="prefix is taken off"),
-        pytest.param(
-            [("Grpc-Metadata-Abc", "1"), ("Abc", "2")], [("abc", "2")], id="header beats prefix"
-        ),
-        pytest.param([("Grpc-Metadata-Host", "h")], [], id="prefix cannot bring in host"),
-        pytest.param([("Grpc-Metadata-Cookie", "a=b")], [], id="prefix cannot bring in cookies"),
-        pytest.param([("Grpc-Metadata-Grpc-Status", "0")], [], id="prefix cannot bring in grpc-"),
-        pytest.param(
-            [("Grpc-Metadata-X-Request-Id", "z")], [], id="prefix cannot name the request"
-        ),
-        pytest.param([("Grpc-Timeout", "1S"), ("Grpc-Encoding", "gzip")], [], id="grpc- stays out"),
-        pytest.param(
-            [("Content-Type", "a/b"), ("Content-Length", "3")], [], id="content- stays out"
-        ),
-        pytest.param(
-            [("Host", "h"), ("TE", "trailers"), ("Expect", "x")], [], id="of the connection"
-        ),
-        pytest.param(
+@cases(
+    "headers, expected",
+    {
+        "own name": ([("Authorization", "Bearer x")], [("authorization", "Bearer x")]),
+        "repeated": ([("X-A", "1"), ("X-A", "2")], [("x-a", "1"), ("x-a", "2")]),
+        "prefix is taken off": ([("Grpc-Metadata-Abc", "1")], [("abc", "1")]),
+        "header beats prefix": ([("Grpc-Metadata-Abc", "1"), ("Abc", "2")], [("abc", "2")]),
+        "prefix cannot bring in host": ([("Grpc-Metadata-Host", "h")], []),
+        "prefix cannot bring in cookies": ([("Grpc-Metadata-Cookie", "a=b")], []),
+        "prefix cannot bring in grpc-": ([("Grpc-Metadata-Grpc-Status", "0")], []),
+        "prefix cannot name the request": ([("Grpc-Metadata-X-Request-Id", "z")], []),
+        "grpc- stays out": ([("Grpc-Timeout", "1S"), ("Grpc-Encoding", "gzip")], []),
+        "content- stays out": ([("Content-Type", "a/b"), ("Content-Length", "3")], []),
+        "of the connection": ([("Host", "h"), ("TE", "trailers"), ("Expect", "x")], []),
+        "named by Connection": (
             [("Connection", "close, X-Hop"), ("X-Hop", "1"), ("X-End", "2")],
             [("x-end", "2")],
-            id="named by Connection",
         ),
-        pytest.param(
+        "named by a second Connection": (
             [("Connection", "close"), ("Connection", "X-Hop,X-Hip"), ("X-Hop", "1"), ("X-Hip", "")],
             [],
-            id="named by a second Connection",
         ),
-        pytest.param([("Grpc-Status-Details-Bin", "!")], [], id="grpc- stays out unread"),
-        pytest.param(
-            [("Accept", "*/*"), ("Accept-Encoding", "br")], [("accept", "*/*")], id="accept"
-        ),
-        pytest.param([("Grpc-Metadata-", "1")], [], id="prefix of nothing"),
-        pytest.param(
-            [("Grpc-Metadata-X-Bin", "AQI")], [("x-bin", b"\x01\x02")], id="binary, prefixed"
-        ),
-        pytest.param([("X-A", "")], [("x-a", "")], id="empty"),
-        pytest.param([("Cookie", "a=b")], [], id="cookies stay out"),
-        pytest.param([("X-A", "caf\u00e9")], [], id="value not ASCII"),
-        pytest.param([("X!A", "1")], [], id="name not a metadata key"),
-        pytest.param([("X-Bin-Bin", "AQI=")], [("x-bin-bin", b"\x01\x02")], id="binary, padded"),
-        pytest.param([("X-Bin", "AQI")], [("x-bin", b"\x01\x02")], id="binary, unpadded"),
-        pytest.param(
-            [("X-bIN", "AQ==,Ag==")], [("x-bin", b"\x01"), ("x-bin", b"\x02")], id="binary, joined"
-        ),
-    ],
+        "grpc- stays out unread": ([("Grpc-Status-Details-Bin", "!")], []),
+        "accept": ([("Accept", "*/*"), ("Accept-Encoding", "br")], [("accept", "*/*")]),
+        "prefix of nothing": ([("Grpc-Metadata-", "1")], []),
+        "binary, prefixed": ([("Grpc-Metadata-X-Bin", "AQI")], [("x-bin", b"\x01\x02")]),
+        "empty": ([("X-A", "")], [("x-a", "")]),
+        "cookies stay out": ([("Cookie", "a=b")], []),
+        "value not ASCII": ([("X-A", "caf\u00e9")], []),
+        "name not a metadata key": ([("X!A", "1")], []),
+        "binary, padded": ([("X-Bin-Bin", "AQI=")], [("x-bin-bin", b"\x01\x02")]),
+        "binary, unpadded": ([("X-Bin", "AQI")], [("x-bin", b"\x01\x02")]),
+        "binary, joined": ([("X-bIN", "AQ==,Ag==")], [("x-bin", b"\x01"), ("x-bin", b"\x02")]),
+    },
 )
 def test_headers_become_metadata(
     headers: list[tuple[str, str]], expected: list[tuple[str, str | bytes]]
@@ -78,18 +61,18 @@ def test_headers_become_metadata(
     assert [*metadata(*headers)] == [*expected, ("x-request-id", "r1")]
 
 
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        pytest.param("authorization", "Bearer x", id="header"),
-        pytest.param("abc", "1", id="prefixed"),
-        pytest.param("x-data-bin", b"\x01", id="binary"),
-        pytest.param("x-request-id", "r1", id="request id is the answer's"),
-        pytest.param("host", None, id="of the connection"),
-        pytest.param("cookie", None, id="cookie"),
-        pytest.param("x-hop", None, id="named by Connection"),
-        pytest.param("x-none", None, id="absent"),
-    ],
+@cases(
+    "key, expected",
+    {
+        "header": ("authorization", "Bearer x"),
+        "prefixed": ("abc", "1"),
+        "binary": ("x-data-bin", b"\x01"),
+        "request id is the answer's": ("x-request-id", "r1"),
+        "of the connection": ("host", None),
+        "cookie": ("cookie", None),
+        "named by Connection": ("x-hop", None),
+        "absent": ("x-none", None),
+    },
 )
 @pytest.mark.parametrize("is_built", [False, True])
 def test_a_look_up_says_what_iteration_says(
@@ -183,17 +166,17 @@ def test_a_binary_header_that_is_not_base64_is_refused_by_name(value: str) -> No
     assert caught.value.message == f"header x-data-bin: expected base64, got {value!r}"
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        pytest.param("2H", 7200, id="hours"),
-        pytest.param("3M", 180, id="minutes"),
-        pytest.param("4S", 4, id="seconds"),
-        pytest.param("5000m", 5, id="milliseconds"),
-        pytest.param("6000000u", 6, id="microseconds"),
-        pytest.param("99999999n", 0.099999999, id="nanoseconds"),
-        pytest.param("0S", 0, id="none left"),
-    ],
+@cases(
+    "text, seconds",
+    {
+        "hours": ("2H", 7200),
+        "minutes": ("3M", 180),
+        "seconds": ("4S", 4),
+        "milliseconds": ("5000m", 5),
+        "microseconds": ("6000000u", 6),
+        "nanoseconds": ("99999999n", 0.099999999),
+        "none left": ("0S", 0),
+    },
 )
 def test_a_timeout_sets_the_deadline(text: str, seconds: float) -> None:
     before = time.monotonic()
@@ -216,25 +199,23 @@ def test_a_garbage_timeout_is_refused_by_name(text: str) -> None:
     assert caught.value.message.startswith("header grpc-timeout: expected 1 to 8 digits and a unit")
 
 
-@pytest.mark.parametrize(
-    ("sent", "expected"),
-    [
-        pytest.param([("x-a", "1"), ("x-a", "2")], [("x-a", "1"), ("x-a", "2")], id="as they are"),
-        pytest.param([("x-bin", b"\x01\x02")], [("x-bin", "AQI")], id="binary, unpadded"),
-        pytest.param([("x-bin", "\x01\x02")], [("x-bin", "AQI")], id="text under a binary key"),
-        pytest.param([("x-bin", "\ud800")], [("x-bin", "Pw")], id="lone surrogate, binary key"),
-        pytest.param([("x-a", b"text")], [("x-a", "text")], id="bytes under a text key"),
-        pytest.param([("x-a", "1\r\nx-b: 2")], [], id="no line breaks"),
-        pytest.param([("x-a", "caf\u00e9")], [], id="ASCII only"),
-        pytest.param([("X-A", "1")], [], id="lower case only"),
-        pytest.param([("connection", "close"), ("te", "x")], [], id="hop by hop"),
-        pytest.param(
-            [("content-length", "3"), ("date", "x"), ("server", "x")], [], id="HTTP's own"
-        ),
-        pytest.param([("grpc-status", "0")], [], id="gRPC's own"),
-        pytest.param([("x-http-code", "201")], [], id="for the protocol alone"),
-        pytest.param([("x-request-id", "2")], [], id="sent by the dispatcher"),
-    ],
+@cases(
+    "sent, expected",
+    {
+        "as they are": ([("x-a", "1"), ("x-a", "2")], [("x-a", "1"), ("x-a", "2")]),
+        "binary, unpadded": ([("x-bin", b"\x01\x02")], [("x-bin", "AQI")]),
+        "text under a binary key": ([("x-bin", "\x01\x02")], [("x-bin", "AQI")]),
+        "lone surrogate, binary key": ([("x-bin", "\ud800")], [("x-bin", "Pw")]),
+        "bytes under a text key": ([("x-a", b"text")], [("x-a", "text")]),
+        "no line breaks": ([("x-a", "1\r\nx-b: 2")], []),
+        "ASCII only": ([("x-a", "caf\u00e9")], []),
+        "lower case only": ([("X-A", "1")], []),
+        "hop by hop": ([("connection", "close"), ("te", "x")], []),
+        "HTTP's own": ([("content-length", "3"), ("date", "x"), ("server", "x")], []),
+        "gRPC's own": ([("grpc-status", "0")], []),
+        "for the protocol alone": ([("x-http-code", "201")], []),
+        "sent by the dispatcher": ([("x-request-id", "2")], []),
+    },
 )
 def test_response_metadata_becomes_headers(
     sent: list[tuple[str, str | bytes]], expected: list[tuple[str, str]]
@@ -243,15 +224,15 @@ def test_response_metadata_becomes_headers(
     assert [*trailer_headers(sent)] == [("grpc-trailer-" + key, text) for key, text in expected]
 
 
-@pytest.mark.parametrize(
-    ("sent", "expected"),
-    [
-        pytest.param([], 200, id="by default"),
-        pytest.param([("x-http-code", "201")], 201, id="created"),
-        pytest.param([("x-http-code", "302")], 302, id="redirect"),
-        pytest.param([("x-http-code", "404")], 200, id="an error is not an answer"),
-        pytest.param([("x-http-code", "2xx")], 200, id="garbage"),
-    ],
+@cases(
+    "sent, expected",
+    {
+        "by default": ([], 200),
+        "created": ([("x-http-code", "201")], 201),
+        "redirect": ([("x-http-code", "302")], 302),
+        "an error is not an answer": ([("x-http-code", "404")], 200),
+        "garbage": ([("x-http-code", "2xx")], 200),
+    },
 )
 def test_initial_metadata_may_set_the_status(
     sent: list[tuple[str, str | bytes]], expected: int

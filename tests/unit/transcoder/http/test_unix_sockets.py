@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.http.unix_sockets import SocketFile, cleared, listening_socket, socket_path_of
 
@@ -23,30 +24,30 @@ def left(path: str) -> None:
         made.bind(path)
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        pytest.param("unix:/run/a.sock", "/run/a.sock", id="absolute"),
-        pytest.param("unix:///run/a.sock", "/run/a.sock", id="as a URL"),
-        pytest.param("unix:a.sock", "a.sock", id="relative"),
-        pytest.param("unix:" + "a" * 107, "a" * 107, id="as long as can be"),
-        pytest.param("127.0.0.1:80", None, id="a port"),
-        pytest.param("unix-abstract:a", None, id="abstract"),
-    ],
+@cases(
+    "address, expected",
+    {
+        "absolute": ("unix:/run/a.sock", "/run/a.sock"),
+        "as a URL": ("unix:///run/a.sock", "/run/a.sock"),
+        "relative": ("unix:a.sock", "a.sock"),
+        "as long as can be": ("unix:" + "a" * 107, "a" * 107),
+        "a port": ("127.0.0.1:80", None),
+        "abstract": ("unix-abstract:a", None),
+    },
 )
 def test_an_address_names_a_path(address: str, expected: str | None) -> None:
     assert socket_path_of(address) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     "address",
-    [
-        pytest.param("unix:", id="no path"),
-        pytest.param("unix://", id="nor in a URL"),
-        pytest.param("unix://host/a", id="a host"),
-        pytest.param("unix:a\0b", id="NUL"),
-        pytest.param("unix:" + "a" * 108, id="too long"),
-    ],
+    {
+        "no path": "unix:",
+        "nor in a URL": "unix://",
+        "a host": "unix://host/a",
+        "NUL": "unix:a\0b",
+        "too long": "unix:" + "a" * 108,
+    },
 )
 def test_what_is_no_path_is_refused(address: str) -> None:
     with pytest.raises(SchemaError, match=r"^address 'unix:"):

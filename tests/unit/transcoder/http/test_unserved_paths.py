@@ -3,6 +3,7 @@
 import grpc
 import pytest
 
+from tests.support.tables import cases
 from transcoder import SchemaError
 from transcoder.http.unserved_paths import UnservedPaths, asks_for_page
 from transcoder.routing.template import PathTemplate
@@ -80,14 +81,14 @@ def test_a_beginning_of_what_is_not_served_starts_with_a_slash() -> None:
         UnservedPaths("", {"acme/": "no shop"})
 
 
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        pytest.param("text/html,application/xhtml+xml,*/*;q=0.8", True, id="a browser"),
-        pytest.param("*/*", False, id="curl"),
-        pytest.param(None, False, id="none"),
-        pytest.param("application/json, text/html", False, id="JSON too"),
-    ],
+@cases(
+    "accept, expected",
+    {
+        "a browser": ("text/html,application/xhtml+xml,*/*;q=0.8", True),
+        "curl": ("*/*", False),
+        "none": (None, False),
+        "JSON too": ("application/json, text/html", False),
+    },
 )
 def test_a_page_is_sent_only_to_clients_that_ask_for_html(
     accept: str | None, expected: bool

@@ -8,6 +8,7 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.routing.http_rule import rules_of
 from transcoder.routing.service_config import ServiceConfig
@@ -38,42 +39,34 @@ def _read(rule: http_pb2.HttpRule | None) -> list[tuple[str, str, str, str, bool
     ]
 
 
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        pytest.param(HttpRule(get="/a"), ("GET", "/a", "", "", False), id="get"),
-        pytest.param(HttpRule(put="/a"), ("PUT", "/a", "", "", False), id="put"),
-        pytest.param(HttpRule(post="/a"), ("POST", "/a", "", "", False), id="post"),
-        pytest.param(HttpRule(delete="/a"), ("DELETE", "/a", "", "", False), id="delete"),
-        pytest.param(HttpRule(patch="/a"), ("PATCH", "/a", "", "", False), id="patch"),
-        pytest.param(
+@cases(
+    "rule, expected",
+    {
+        "get": (HttpRule(get="/a"), ("GET", "/a", "", "", False)),
+        "put": (HttpRule(put="/a"), ("PUT", "/a", "", "", False)),
+        "post": (HttpRule(post="/a"), ("POST", "/a", "", "", False)),
+        "delete": (HttpRule(delete="/a"), ("DELETE", "/a", "", "", False)),
+        "patch": (HttpRule(patch="/a"), ("PATCH", "/a", "", "", False)),
+        "custom kind of HTTP": (
             HttpRule(custom=Custom(kind="HEAD", path="/a")),
             ("HEAD", "/a", "", "", False),
-            id="custom kind of HTTP",
         ),
-        pytest.param(
+        "custom kind of one's own": (
             HttpRule(custom=Custom(kind="LOCK", path="/a")),
             ("LOCK", "/a", "", "", False),
-            id="custom kind of one's own",
         ),
-        pytest.param(
-            HttpRule(custom=Custom(kind="*", path="/a")), ("*", "/a", "", "", False), id="any kind"
-        ),
-        pytest.param(
-            HttpRule(post="/a", body="*"), ("POST", "/a", "*", "", False), id="whole body"
-        ),
-        pytest.param(
+        "any kind": (HttpRule(custom=Custom(kind="*", path="/a")), ("*", "/a", "", "", False)),
+        "whole body": (HttpRule(post="/a", body="*"), ("POST", "/a", "*", "", False)),
+        "body of a field, with any verb": (
             HttpRule(delete="/a", body="title"),
             ("DELETE", "/a", "title", "", False),
-            id="body of a field, with any verb",
         ),
-        pytest.param(
+        "response of a field": (
             HttpRule(get="/a", response_body="title"),
             ("GET", "/a", "", "title", False),
-            id="response of a field",
         ),
-        pytest.param(None, ("POST", "/shop.Books/Get", "*", "", True), id="no annotation"),
-    ],
+        "no annotation": (None, ("POST", "/shop.Books/Get", "*", "", True)),
+    },
 )
 def test_rule_is_read(
     rule: http_pb2.HttpRule | None, expected: tuple[str, str, str, str, bool]
@@ -97,49 +90,42 @@ def test_additional_bindings_follow_the_rule() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("rule", "complaint"),
-    [
-        pytest.param(
+@cases(
+    "rule, complaint",
+    {
+        "no pattern": (
             HttpRule(body="*"),
             "shop.Books.Get: its google.api.http rule has no method and path",
-            id="no pattern",
         ),
-        pytest.param(
+        "additional binding without a pattern": (
             HttpRule(get="/a", additional_bindings=[HttpRule()]),
             "shop.Books.Get: its google.api.http rule has no method and path",
-            id="additional binding without a pattern",
         ),
-        pytest.param(
+        "nested additional bindings": (
             HttpRule(
                 get="/a",
                 additional_bindings=[HttpRule(get="/b", additional_bindings=[HttpRule(get="/c")])],
             ),
             "shop.Books.Get: additional_bindings within additional_bindings",
-            id="nested additional bindings",
         ),
-        pytest.param(
+        "no custom kind": (
             HttpRule(custom=Custom(path="/a")),
             "shop.Books.Get: expected an HTTP method as custom kind, got ''",
-            id="no custom kind",
         ),
-        pytest.param(
+        "custom kind that is no token": (
             HttpRule(custom=Custom(kind="NO WAY", path="/a")),
             "shop.Books.Get: expected an HTTP method as custom kind, got 'NO WAY'",
-            id="custom kind that is no token",
         ),
-        pytest.param(
+        "bad template": (
             HttpRule(get="/a/{title"),
             "shop.Books.Get: GET path template '/a/{title', column 10: "
             'expected ".", "=" or "}" of the variable in column 4, got the end',
-            id="bad template",
         ),
-        pytest.param(
+        "unknown response field": (
             HttpRule(get="/a", response_body="author"),
             "shop.Books.Get: GET /a: response_body 'author' is not a field of shop.Book",
-            id="unknown response field",
         ),
-    ],
+    },
 )
 def test_bad_rule_is_refused_with_its_method(rule: http_pb2.HttpRule, complaint: str) -> None:
     with pytest.raises(SchemaError) as caught:
@@ -164,14 +150,12 @@ def test_annotation_of_a_pool_with_its_own_annotations_is_read() -> None:
     assert [(rule.verb, rule.template.text) for rule in rules] == [("GET", "/a")]
 
 
-@pytest.mark.parametrize(
-    ("annotation", "said"),
-    [
-        pytest.param("82d3e493020412022f61", "GET /a", id="whole"),
-        pytest.param(
-            "82d3e4930204127f2f61", "shop.Books.Get: its options cannot be parsed", id="broken"
-        ),
-    ],
+@cases(
+    "annotation, said",
+    {
+        "whole": ("82d3e493020412022f61", "GET /a"),
+        "broken": ("82d3e4930204127f2f61", "shop.Books.Get: its options cannot be parsed"),
+    },
 )
 def test_annotation_read_before_its_extension_was_known_is_found(
     annotation: str, said: str
@@ -224,27 +208,24 @@ def test_a_method_that_no_selector_selects_keeps_its_annotation() -> None:
     assert rule.is_default
 
 
-@pytest.mark.parametrize(
-    ("rule", "complaint"),
-    [
-        pytest.param("get: '/a/{'", "GET path template '/a/{', column 5: ", id="template"),
-        pytest.param("body: x", "its google.api.http rule has no method and path", id="no path"),
-        pytest.param(
+@cases(
+    "rule, complaint",
+    {
+        "template": ("get: '/a/{'", "GET path template '/a/{', column 5: "),
+        "no path": ("body: x", "its google.api.http rule has no method and path"),
+        "response_body": (
             "get: /a, response_body: x",
             "GET /a: response_body 'x' is not a field of shop.Book",
-            id="response_body",
         ),
-        pytest.param(
+        "custom kind": (
             "custom: {kind: 'A B', path: /a}",
             "expected an HTTP method as custom kind, got 'A B'",
-            id="custom kind",
         ),
-        pytest.param(
+        "nested additional bindings": (
             "get: /a, additional_bindings: [{get: /b, additional_bindings: [{get: /c}]}]",
             "additional_bindings within additional_bindings",
-            id="nested additional bindings",
         ),
-    ],
+    },
 )
 def test_bad_configured_rule_is_refused_with_its_place(rule: str, complaint: str) -> None:
     config = ServiceConfig(f"http: {{rules: [{{selector: shop.Books.Get, {rule}}}]}}".encode())

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 from grpc import StatusCode
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.routing.router import Router
 from transcoder.routing.template import PathTemplate
@@ -26,144 +27,118 @@ def _refusal(router: Router[str], verb: str, raw_path: str) -> TranscodeError:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("route", "raw_path", "variables"),
-    [
-        pytest.param("GET /", "/", (), id="root"),
-        pytest.param("GET /a/b", "/a/b", (), id="literals"),
-        pytest.param("GET /a/*", "/a/x", (), id="single wildcard binds nothing"),
-        pytest.param("GET /a/{id}", "/a/x", ("x",), id="variable"),
-        pytest.param("GET /a/{id}/b/{n}", "/a/1/b/2", ("1", "2"), id="two variables"),
-        pytest.param("GET /a/{n=b/*}", "/a/b/c", ("b/c",), id="variable with a template"),
-        pytest.param("GET /a/{n=b/*}/{i}", "/a/b/c/d", ("b/c", "d"), id="multi, then single"),
-        pytest.param("GET /a/{n=fixed}", "/a/fixed", ("fixed",), id="variable of one literal"),
-        pytest.param("GET /a/{n=**}", "/a/b/c", ("b/c",), id="many"),
-        pytest.param("GET /a/{n=**}", "/a", ("",), id="many, none there"),
-        pytest.param("GET /a/{n=**}", "/a/", ("",), id="many, one empty"),
-        pytest.param("GET /a/{n=**}", "/a//b", ("/b",), id="many, empty first"),
-        pytest.param("GET /{n=**}", "/", ("",), id="many at the root"),
-        pytest.param("GET /a/{n=x/**}", "/a/x/y/z", ("x/y/z",), id="literal and many"),
-        pytest.param("GET /a/{n=**}/end", "/a/b/c/end", ("b/c",), id="many before a literal"),
-        pytest.param("GET /a/{n=**}/end", "/a/end", ("",), id="none before a literal"),
-        pytest.param("GET /a/{n=**/end}", "/a/b/end", ("b/end",), id="many with its tail"),
-        pytest.param("GET /{n=**}/a/{k=b}", "/x/a/b", ("x", "b"), id="variable after many"),
-        pytest.param("GET /{n=**}/{k=a/b}/c", "/x/a/b/c", ("x", "a/b"), id="multi after many"),
-        pytest.param("GET /a/{n=**}/{k}", "/a/b/c/d", ("b/c", "d"), id="single after many"),
-        pytest.param("GET /a/{n=**}/{k}", "/a/d", ("", "d"), id="single after none"),
-        pytest.param(
-            "GET /{n=a/*/**}/*/{k}:act", "/a/1/x/y:act", ("a/1", "y"), id="two after none"
-        ),
-        pytest.param(
-            "GET /{n=**}/{k=a/*}/{i}", "/x/y/a/1/2", ("x/y", "a/1", "2"), id="tail of two"
-        ),
-        pytest.param("GET /{i}/{n=**}", "/1/2/3", ("1", "2/3"), id="single before many"),
-        pytest.param("GET /{i}/**/e", "/1/2/3/e", ("1",), id="single before unbound many"),
-        pytest.param("GET /a:act", "/a:act", (), id="verb of a literal"),
-        pytest.param("GET /a:b:c", "/a:b:c", (), id="verb with a colon"),
-        pytest.param("GET /{id}:act", "/x:act", ("x",), id="verb of a variable"),
-        pytest.param("GET /{id}:act", "/x:y:act", ("x:y",), id="verb of an id with a colon"),
-        pytest.param("GET /{id}:b:c", "/x:b:c", ("x",), id="verb with a colon of a variable"),
-        pytest.param("GET /{id}:act", "/x:%61ct", ("x",), id="escaped letter in a verb"),
-        pytest.param("GET /{n=**}:act", "/a/b:act", ("a/b",), id="verb of many"),
-        pytest.param("GET /a/{n=**}:act", "/a:act", ("",), id="verb of none"),
-        pytest.param("GET /{n=**}/e:act", "/a/e:act", ("a",), id="verb after a literal after many"),
-        pytest.param("GET /{id}", "/x:act", ("x:act",), id="colon id"),
-        pytest.param("GET /a:b/{id}", "/a:b/c", ("c",), id="colon in a literal"),
-        pytest.param("GET /{id}", "/a+b", ("a+b",), id="plus is plus"),
-        pytest.param("GET /{id}", "/a%2Fb%20c", ("a/b c",), id="single is decoded whole"),
-        pytest.param("GET /{id}", "/%252F", ("%2F",), id="decoded once"),
-        pytest.param("GET /{id}", "/gr%C3%BCn", ("grün",), id="escaped utf-8"),
-        pytest.param("GET /{id}", "/grün", ("grün",), id="raw utf-8"),
-        pytest.param("GET /{id}", "/..", ("..",), id="dots are data"),
-        pytest.param("GET /{n=a/*}", "/a/x%2Fy%2fz%3A", ("a/x%2Fy%2fz:",), id="multi keeps %2F"),
-        pytest.param("GET /{n=**}", "/a%20b/%2f", ("a b/%2f",), id="many keeps %2F"),
-        pytest.param("GET /{n=**}", "/%252F", ("%2F",), id="many is decoded once"),
-        pytest.param("GET /abc/{id}", "/%61bc/x", ("x",), id="escaped letter in a literal"),
-        pytest.param("GET /a%20b", "/a%20b", (), id="escaped literal"),
-        pytest.param("GET /a%2Fb", "/a%2fb", (), id="slash in a literal"),
-        pytest.param("GET /{i}/grün", "/x/gr%C3%BCn", ("x",), id="literal beyond ascii"),
-    ],
+@cases(
+    "route, raw_path, variables",
+    {
+        "root": ("GET /", "/", ()),
+        "literals": ("GET /a/b", "/a/b", ()),
+        "single wildcard binds nothing": ("GET /a/*", "/a/x", ()),
+        "variable": ("GET /a/{id}", "/a/x", ("x",)),
+        "two variables": ("GET /a/{id}/b/{n}", "/a/1/b/2", ("1", "2")),
+        "variable with a template": ("GET /a/{n=b/*}", "/a/b/c", ("b/c",)),
+        "multi, then single": ("GET /a/{n=b/*}/{i}", "/a/b/c/d", ("b/c", "d")),
+        "variable of one literal": ("GET /a/{n=fixed}", "/a/fixed", ("fixed",)),
+        "many": ("GET /a/{n=**}", "/a/b/c", ("b/c",)),
+        "many, none there": ("GET /a/{n=**}", "/a", ("",)),
+        "many, one empty": ("GET /a/{n=**}", "/a/", ("",)),
+        "many, empty first": ("GET /a/{n=**}", "/a//b", ("/b",)),
+        "many at the root": ("GET /{n=**}", "/", ("",)),
+        "literal and many": ("GET /a/{n=x/**}", "/a/x/y/z", ("x/y/z",)),
+        "many before a literal": ("GET /a/{n=**}/end", "/a/b/c/end", ("b/c",)),
+        "none before a literal": ("GET /a/{n=**}/end", "/a/end", ("",)),
+        "many with its tail": ("GET /a/{n=**/end}", "/a/b/end", ("b/end",)),
+        "variable after many": ("GET /{n=**}/a/{k=b}", "/x/a/b", ("x", "b")),
+        "multi after many": ("GET /{n=**}/{k=a/b}/c", "/x/a/b/c", ("x", "a/b")),
+        "single after many": ("GET /a/{n=**}/{k}", "/a/b/c/d", ("b/c", "d")),
+        "single after none": ("GET /a/{n=**}/{k}", "/a/d", ("", "d")),
+        "two after none": ("GET /{n=a/*/**}/*/{k}:act", "/a/1/x/y:act", ("a/1", "y")),
+        "tail of two": ("GET /{n=**}/{k=a/*}/{i}", "/x/y/a/1/2", ("x/y", "a/1", "2")),
+        "single before many": ("GET /{i}/{n=**}", "/1/2/3", ("1", "2/3")),
+        "single before unbound many": ("GET /{i}/**/e", "/1/2/3/e", ("1",)),
+        "verb of a literal": ("GET /a:act", "/a:act", ()),
+        "verb with a colon": ("GET /a:b:c", "/a:b:c", ()),
+        "verb of a variable": ("GET /{id}:act", "/x:act", ("x",)),
+        "verb of an id with a colon": ("GET /{id}:act", "/x:y:act", ("x:y",)),
+        "verb with a colon of a variable": ("GET /{id}:b:c", "/x:b:c", ("x",)),
+        "escaped letter in a verb": ("GET /{id}:act", "/x:%61ct", ("x",)),
+        "verb of many": ("GET /{n=**}:act", "/a/b:act", ("a/b",)),
+        "verb of none": ("GET /a/{n=**}:act", "/a:act", ("",)),
+        "verb after a literal after many": ("GET /{n=**}/e:act", "/a/e:act", ("a",)),
+        "colon id": ("GET /{id}", "/x:act", ("x:act",)),
+        "colon in a literal": ("GET /a:b/{id}", "/a:b/c", ("c",)),
+        "plus is plus": ("GET /{id}", "/a+b", ("a+b",)),
+        "single is decoded whole": ("GET /{id}", "/a%2Fb%20c", ("a/b c",)),
+        "decoded once": ("GET /{id}", "/%252F", ("%2F",)),
+        "escaped utf-8": ("GET /{id}", "/gr%C3%BCn", ("grün",)),
+        "raw utf-8": ("GET /{id}", "/grün", ("grün",)),
+        "dots are data": ("GET /{id}", "/..", ("..",)),
+        "multi keeps %2F": ("GET /{n=a/*}", "/a/x%2Fy%2fz%3A", ("a/x%2Fy%2fz:",)),
+        "many keeps %2F": ("GET /{n=**}", "/a%20b/%2f", ("a b/%2f",)),
+        "many is decoded once": ("GET /{n=**}", "/%252F", ("%2F",)),
+        "escaped letter in a literal": ("GET /abc/{id}", "/%61bc/x", ("x",)),
+        "escaped literal": ("GET /a%20b", "/a%20b", ()),
+        "slash in a literal": ("GET /a%2Fb", "/a%2fb", ()),
+        "literal beyond ascii": ("GET /{i}/grün", "/x/gr%C3%BCn", ("x",)),
+    },
 )
 def test_path_matches(route: str, raw_path: str, variables: tuple[str, ...]) -> None:
     assert _router(route, "GET /other:act").match("GET", raw_path) == (route, variables)
 
 
-@pytest.mark.parametrize(
-    ("route", "raw_path"),
-    [
-        pytest.param("GET /a", "/", id="root"),
-        pytest.param("GET /a", "/b", id="another literal"),
-        pytest.param("GET /a", "/A", id="another case"),
-        pytest.param("GET /a", "/a/", id="trailing slash after a literal"),
-        pytest.param("GET /a", "/a/b", id="longer"),
-        pytest.param("GET /a/b", "/a", id="shorter"),
-        pytest.param("GET /a/b", "/a//b", id="double slash"),
-        pytest.param("GET /a/{id}", "/a/", id="empty segment for a variable"),
-        pytest.param("GET /a/{id}", "/a/x/", id="trailing slash after a variable"),
-        pytest.param("GET /a/{id}/b", "/a//b", id="empty segment within"),
-        pytest.param("GET /a/*", "/a/", id="empty segment for a wildcard"),
-        pytest.param("GET /{id}:act", "/:act", id="empty segment before a verb"),
-        pytest.param("GET /{id}:act", "/x", id="verb not there"),
-        pytest.param("GET /{id}:act", "/x%3Aact", id="escaped colon is no verb"),
-        pytest.param("GET /a:act", "/a:other", id="another verb"),
-        pytest.param("GET /a/{n=b/*}", "/a/b%2Fc", id="escaped slash does not split"),
-        pytest.param("GET /a%2Fb", "/a/b", id="slash is not an escaped slash"),
-        pytest.param("GET /a/**/end", "/a/b", id="no tail after many"),
-        pytest.param("GET /a/**/x/y", "/a/y", id="tail longer than the rest"),
-    ],
+@cases(
+    "route, raw_path",
+    {
+        "root": ("GET /a", "/"),
+        "another literal": ("GET /a", "/b"),
+        "another case": ("GET /a", "/A"),
+        "trailing slash after a literal": ("GET /a", "/a/"),
+        "longer": ("GET /a", "/a/b"),
+        "shorter": ("GET /a/b", "/a"),
+        "double slash": ("GET /a/b", "/a//b"),
+        "empty segment for a variable": ("GET /a/{id}", "/a/"),
+        "trailing slash after a variable": ("GET /a/{id}", "/a/x/"),
+        "empty segment within": ("GET /a/{id}/b", "/a//b"),
+        "empty segment for a wildcard": ("GET /a/*", "/a/"),
+        "empty segment before a verb": ("GET /{id}:act", "/:act"),
+        "verb not there": ("GET /{id}:act", "/x"),
+        "escaped colon is no verb": ("GET /{id}:act", "/x%3Aact"),
+        "another verb": ("GET /a:act", "/a:other"),
+        "escaped slash does not split": ("GET /a/{n=b/*}", "/a/b%2Fc"),
+        "slash is not an escaped slash": ("GET /a%2Fb", "/a/b"),
+        "no tail after many": ("GET /a/**/end", "/a/b"),
+        "tail longer than the rest": ("GET /a/**/x/y", "/a/y"),
+    },
 )
 def test_path_of_no_route_is_not_found(route: str, raw_path: str) -> None:
     refusal = _refusal(_router(route), "GET", raw_path)
     assert (refusal.code, refusal.http_status) == (StatusCode.NOT_FOUND, 404)
 
 
-@pytest.mark.parametrize(
-    ("routes", "request_line", "expected"),
-    [
-        pytest.param(("GET /a/{id}", "GET /a/b"), "GET /a/b", "GET /a/b", id="literal over *"),
-        pytest.param(("GET /a/**", "GET /a/*"), "GET /a/b", "GET /a/*", id="* over **"),
-        pytest.param(("GET /**", "GET /a/b"), "GET /a/b", "GET /a/b", id="literal over **"),
-        pytest.param(
-            ("GET /a/b/c", "GET /a/*/d"), "GET /a/b/d", "GET /a/*/d", id="back from a literal"
-        ),
-        pytest.param(
-            ("GET /a/*/c", "GET /a/**"), "GET /a/b/d", "GET /a/**", id="back from a wildcard"
-        ),
-        pytest.param(
-            ("GET /a/b/c", "GET /a/*/d", "GET /**"), "GET /a/b/e", "GET /**", id="back twice"
-        ),
-        pytest.param(
-            ("GET /a/**", "GET /a/**/z"), "GET /a/b/z", "GET /a/**/z", id="longer tail first"
-        ),
-        pytest.param(
-            ("GET /**/z", "GET /a/**/y"), "GET /a/b/z", "GET /**/z", id="back from a tail"
-        ),
-        pytest.param(
-            ("POST /a/b", "GET /a/{id}"), "GET /a/b", "GET /a/{id}", id="back across methods"
-        ),
-        pytest.param(
-            ("POST /a/**/z", "GET /a/**"), "GET /a/z", "GET /a/**", id="tails across methods"
-        ),
-        pytest.param(
-            ("GET /{id}", "GET /{id}:act"), "GET /x:act", "GET /{id}:act", id="verb over data"
-        ),
-        pytest.param(
-            ("GET /{id}", "POST /{id}:act"), "GET /x:act", "GET /{id}", id="verbs across methods"
-        ),
-        pytest.param(
-            ("GET /{id}:c", "GET /a:b:c"), "GET /%61:b:c", "GET /a:b:c", id="longest verb first"
-        ),
-        pytest.param(
-            ("GET /{id}:c", "GET /*/x:b:c"), "GET /a:b:c", "GET /{id}:c", id="next verb then"
-        ),
-        pytest.param(("* /a", "GET /a"), "GET /a", "GET /a", id="method over any"),
-        pytest.param(("* /a", "GET /a"), "PUT /a", "* /a", id="any method"),
-        pytest.param(("* /a/*", "GET /a/b"), "PUT /a/b", "* /a/*", id="any method, further back"),
-        pytest.param(("GET /a", "POST /b"), "HEAD /a", "GET /a", id="head of get"),
-        pytest.param(("GET /a", "HEAD /a"), "HEAD /a", "HEAD /a", id="head of its own"),
-        pytest.param(("GET /a", "* /a"), "HEAD /a", "GET /a", id="head of get over any"),
-        pytest.param(("LOCK /a", "GET /a"), "LOCK /a", "LOCK /a", id="custom method"),
-    ],
+@cases(
+    "routes, request_line, expected",
+    {
+        "literal over *": (("GET /a/{id}", "GET /a/b"), "GET /a/b", "GET /a/b"),
+        "* over **": (("GET /a/**", "GET /a/*"), "GET /a/b", "GET /a/*"),
+        "literal over **": (("GET /**", "GET /a/b"), "GET /a/b", "GET /a/b"),
+        "back from a literal": (("GET /a/b/c", "GET /a/*/d"), "GET /a/b/d", "GET /a/*/d"),
+        "back from a wildcard": (("GET /a/*/c", "GET /a/**"), "GET /a/b/d", "GET /a/**"),
+        "back twice": (("GET /a/b/c", "GET /a/*/d", "GET /**"), "GET /a/b/e", "GET /**"),
+        "longer tail first": (("GET /a/**", "GET /a/**/z"), "GET /a/b/z", "GET /a/**/z"),
+        "back from a tail": (("GET /**/z", "GET /a/**/y"), "GET /a/b/z", "GET /**/z"),
+        "back across methods": (("POST /a/b", "GET /a/{id}"), "GET /a/b", "GET /a/{id}"),
+        "tails across methods": (("POST /a/**/z", "GET /a/**"), "GET /a/z", "GET /a/**"),
+        "verb over data": (("GET /{id}", "GET /{id}:act"), "GET /x:act", "GET /{id}:act"),
+        "verbs across methods": (("GET /{id}", "POST /{id}:act"), "GET /x:act", "GET /{id}"),
+        "longest verb first": (("GET /{id}:c", "GET /a:b:c"), "GET /%61:b:c", "GET /a:b:c"),
+        "next verb then": (("GET /{id}:c", "GET /*/x:b:c"), "GET /a:b:c", "GET /{id}:c"),
+        "method over any": (("* /a", "GET /a"), "GET /a", "GET /a"),
+        "any method": (("* /a", "GET /a"), "PUT /a", "* /a"),
+        "any method, further back": (("* /a/*", "GET /a/b"), "PUT /a/b", "* /a/*"),
+        "head of get": (("GET /a", "POST /b"), "HEAD /a", "GET /a"),
+        "head of its own": (("GET /a", "HEAD /a"), "HEAD /a", "HEAD /a"),
+        "head of get over any": (("GET /a", "* /a"), "HEAD /a", "GET /a"),
+        "custom method": (("LOCK /a", "GET /a"), "LOCK /a", "LOCK /a"),
+    },
 )
 def test_most_specific_route_wins(
     routes: tuple[str, ...], request_line: str, expected: str
@@ -172,18 +147,16 @@ def test_most_specific_route_wins(
     assert _router(*routes).match(verb, raw_path).target == expected
 
 
-@pytest.mark.parametrize(
-    ("routes", "request_line", "expected"),
-    [
-        pytest.param(("POST /a",), "GET /a", "POST", id="static"),
-        pytest.param(("GET /a",), "POST /a", "GET, HEAD", id="get allows head"),
-        pytest.param(("PUT /{id}", "DELETE /{id}"), "GET /x", "DELETE, PUT", id="variable"),
-        pytest.param(
-            ("PUT /a", "DELETE /*", "PATCH /**"), "GET /a", "DELETE, PATCH, PUT", id="all"
-        ),
-        pytest.param(("PUT /{id}", "POST /{id}:act"), "GET /x:act", "POST, PUT", id="verb"),
-        pytest.param(("POST /a",), "OPTIONS /a", "POST", id="options"),
-    ],
+@cases(
+    "routes, request_line, expected",
+    {
+        "static": (("POST /a",), "GET /a", "POST"),
+        "get allows head": (("GET /a",), "POST /a", "GET, HEAD"),
+        "variable": (("PUT /{id}", "DELETE /{id}"), "GET /x", "DELETE, PUT"),
+        "all": (("PUT /a", "DELETE /*", "PATCH /**"), "GET /a", "DELETE, PATCH, PUT"),
+        "verb": (("PUT /{id}", "POST /{id}:act"), "GET /x:act", "POST, PUT"),
+        "options": (("POST /a",), "OPTIONS /a", "POST"),
+    },
 )
 def test_wrong_method_is_refused_with_the_allowed_ones(
     routes: tuple[str, ...], request_line: str, expected: str
@@ -194,22 +167,18 @@ def test_wrong_method_is_refused_with_the_allowed_ones(
     assert refusal.headers == (("Allow", expected),)
 
 
-@pytest.mark.parametrize(
-    ("raw_path", "message"),
-    [
-        pytest.param("", "path: expected \"/\" first, got ''", id="empty"),
-        pytest.param("a/b", "path: expected \"/\" first, got 'a/b'", id="no slash first"),
-        pytest.param("*", "path: expected \"/\" first, got '*'", id="asterisk"),
-        pytest.param(
-            "/%zz", "path segment '%zz': expected two hex digits after each '%'", id="not hex"
-        ),
-        pytest.param(
-            "/x/a%2", "path segment 'a%2': expected two hex digits after each '%'", id="cut short"
-        ),
-        pytest.param("/%ff", "path segment '%ff': expected UTF-8", id="not utf-8"),
-        pytest.param("/%ED%A0%80", "path segment '%ED%A0%80': expected UTF-8", id="surrogate"),
-        pytest.param("/a\udcff", "path segment 'a\\\\udcff': expected UTF-8", id="raw byte"),
-    ],
+@cases(
+    "raw_path, message",
+    {
+        "empty": ("", "path: expected \"/\" first, got ''"),
+        "no slash first": ("a/b", "path: expected \"/\" first, got 'a/b'"),
+        "asterisk": ("*", "path: expected \"/\" first, got '*'"),
+        "not hex": ("/%zz", "path segment '%zz': expected two hex digits after each '%'"),
+        "cut short": ("/x/a%2", "path segment 'a%2': expected two hex digits after each '%'"),
+        "not utf-8": ("/%ff", "path segment '%ff': expected UTF-8"),
+        "surrogate": ("/%ED%A0%80", "path segment '%ED%A0%80': expected UTF-8"),
+        "raw byte": ("/a\udcff", "path segment 'a\\\\udcff': expected UTF-8"),
+    },
 )
 def test_path_that_cannot_be_decoded_is_malformed(raw_path: str, message: str) -> None:
     refusal = _refusal(_router("GET /{id}", "GET /{id}/{name=**}", "GET /x:act"), "GET", raw_path)
@@ -224,14 +193,14 @@ def test_prefix_stands_before_the_template() -> None:
     assert _refusal(router, "GET", "/b").http_status == 404
 
 
-@pytest.mark.parametrize(
+@cases(
     "prefix",
-    [
-        pytest.param("/", id="root"),
-        pytest.param("/a/*", id="wildcard"),
-        pytest.param("/{a=b}", id="variable"),
-        pytest.param("/a:b", id="verb"),
-    ],
+    {
+        "root": "/",
+        "wildcard": "/a/*",
+        "variable": "/{a=b}",
+        "verb": "/a:b",
+    },
 )
 def test_prefix_that_is_not_literal_is_refused(prefix: str) -> None:
     with pytest.raises(SchemaError) as caught:
@@ -241,15 +210,15 @@ def test_prefix_that_is_not_literal_is_refused(prefix: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        pytest.param("/a", "/a", id="literal"),
-        pytest.param("/{a}", "/{b}", id="other variable"),
-        pytest.param("/{a=x/*}", "/x/{b}", id="other variables, same segments"),
-        pytest.param("/{a=**}/z", "/**/z", id="many"),
-        pytest.param("/{a}:act", "/*:act", id="verb"),
-    ],
+@cases(
+    "first, second",
+    {
+        "literal": ("/a", "/a"),
+        "other variable": ("/{a}", "/{b}"),
+        "other variables, same segments": ("/{a=x/*}", "/x/{b}"),
+        "many": ("/{a=**}/z", "/**/z"),
+        "verb": ("/{a}:act", "/*:act"),
+    },
 )
 def test_same_route_twice_is_refused_naming_both(first: str, second: str) -> None:
     router: Router[str] = Router()

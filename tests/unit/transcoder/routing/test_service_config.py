@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from google.api import http_pb2
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.routing.service_config import ServiceConfig
 
@@ -50,15 +51,13 @@ def test_the_rules_of_a_real_configuration_are_read() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [
-        pytest.param(b'{"http":{"rules":[{"selector":"a.B.C","responseBody":"x"}]}}', id="JSON"),
-        pytest.param(
-            b'{\n\t"http": {"rules": [{"selector": "a.B.C", "responseBody": "x"}]}}', id="tabs"
-        ),
-        pytest.param(b"http:\n  rules:\n  - {selector: a.B.C, response_body: x}\n", id="YAML"),
-    ],
+    {
+        "JSON": b'{"http":{"rules":[{"selector":"a.B.C","responseBody":"x"}]}}',
+        "tabs": b'{\n\t"http": {"rules": [{"selector": "a.B.C", "responseBody": "x"}]}}',
+        "YAML": b"http:\n  rules:\n  - {selector: a.B.C, response_body: x}\n",
+    },
 )
 def test_a_configuration_is_json_or_yaml(text: bytes) -> None:
     configured = ServiceConfig(text).rule_of("a.B.C")
@@ -80,22 +79,22 @@ def _config(*selectors: str) -> ServiceConfig:
     return ServiceConfig(f"http: {{rules: [{', '.join(rules)}]}}".encode())
 
 
-@pytest.mark.parametrize(
-    ("selectors", "method", "path"),
-    [
-        pytest.param(["a.B.C"], "a.B.C", "/0", id="whole name"),
-        pytest.param(["a.B.C"], "a.B.Cc", None, id="longer name"),
-        pytest.param(["a.B.C"], "a.B", None, id="shorter name"),
-        pytest.param(["a.B.*"], "a.B.C", "/0", id="all of a service"),
-        pytest.param(["a.*"], "a.B.C", "/0", id="all of a package"),
-        pytest.param(["a.B.*"], "a.Bb.C", None, id="wildcard of whole components"),
-        pytest.param(["*"], "a.B.C", "/0", id="everything"),
-        pytest.param(["x.Y.Z, a.B.C"], "a.B.C", "/0", id="one of several"),
-        pytest.param(["a.B.C", "*"], "a.B.C", "/1", id="the last of two, which is wider"),
-        pytest.param(["*", "a.B.C"], "a.B.C", "/1", id="the last of two, which is narrower"),
-        pytest.param(["a.B.C", "a.B.C"], "a.B.C", "/1", id="the last of two that are the same"),
-        pytest.param([], "a.B.C", None, id="no rules"),
-    ],
+@cases(
+    "selectors, method, path",
+    {
+        "whole name": (["a.B.C"], "a.B.C", "/0"),
+        "longer name": (["a.B.C"], "a.B.Cc", None),
+        "shorter name": (["a.B.C"], "a.B", None),
+        "all of a service": (["a.B.*"], "a.B.C", "/0"),
+        "all of a package": (["a.*"], "a.B.C", "/0"),
+        "wildcard of whole components": (["a.B.*"], "a.Bb.C", None),
+        "everything": (["*"], "a.B.C", "/0"),
+        "one of several": (["x.Y.Z, a.B.C"], "a.B.C", "/0"),
+        "the last of two, which is wider": (["a.B.C", "*"], "a.B.C", "/1"),
+        "the last of two, which is narrower": (["*", "a.B.C"], "a.B.C", "/1"),
+        "the last of two that are the same": (["a.B.C", "a.B.C"], "a.B.C", "/1"),
+        "no rules": ([], "a.B.C", None),
+    },
 )
 def test_a_selector_selects_as_documented(
     selectors: Sequence[str], method: str, path: str | None
@@ -104,13 +103,13 @@ def test_a_selector_selects_as_documented(
     assert (configured.rule.get if configured else None) == path
 
 
-@pytest.mark.parametrize(
-    ("selector", "complaint"),
-    [
-        pytest.param("a.B.Nope", "'a.B.Nope' selects", id="no such method"),
-        pytest.param("x.*", "'x.*' selects", id="no such package"),
-        pytest.param("a.B.C, a.B.D", "'a.B.D' selects", id="one of two"),
-    ],
+@cases(
+    "selector, complaint",
+    {
+        "no such method": ("a.B.Nope", "'a.B.Nope' selects"),
+        "no such package": ("x.*", "'x.*' selects"),
+        "one of two": ("a.B.C, a.B.D", "'a.B.D' selects"),
+    },
 )
 def test_a_selector_must_select_something(selector: str, complaint: str) -> None:
     with pytest.raises(SchemaError) as caught:
@@ -122,40 +121,32 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
     _config("*", "a.*", "a.B.*", "a.B.C").require_methods(["a.B.C"])
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        pytest.param(b"", "expected a mapping with http.rules in it, got nothing", id="empty"),
-        pytest.param(
-            b"[]", "expected a mapping with http.rules in it, got a list", id="list at the top"
-        ),
-        pytest.param(
-            b"http", "expected a mapping with http.rules in it, got 'http'", id="word at the top"
-        ),
-        pytest.param(
+@cases(
+    "text, complaint",
+    {
+        "empty": (b"", "expected a mapping with http.rules in it, got nothing"),
+        "list at the top": (b"[]", "expected a mapping with http.rules in it, got a list"),
+        "word at the top": (b"http", "expected a mapping with http.rules in it, got 'http'"),
+        "not YAML": (
             b"a: b: c",
             "expected YAML at line 1, column 5: mapping values are not allowed here",
-            id="not YAML",
         ),
-        pytest.param(
+        "JSON that ends early": (
             b'{"http": {"rules": [',
             "expected YAML at line 1, column 21: expected the node content, "
             "but found '<stream end>'",
-            id="JSON that ends early",
         ),
-        pytest.param(b"\xff\xfe\x00", "expected YAML in UTF-8", id="not text"),
-        pytest.param(b"[" * 100_000, "expected YAML in UTF-8", id="nested beyond any reader"),
-        pytest.param(
+        "not text": (b"\xff\xfe\x00", "expected YAML in UTF-8"),
+        "nested beyond any reader": (b"[" * 100_000, "expected YAML in UTF-8"),
+        "a tag that makes objects": (
             b"http: !!python/name:os.system {}",
             "expected YAML at line 1, column 7: could not determine a constructor for the tag "
             "'tag:yaml.org,2002:python/name:os.system'",
-            id="a tag that makes objects",
         ),
-        *(
-            pytest.param(
+        **{
+            value: (
                 b"http: %s" % value.encode(),
                 f"expected YAML at line 1, column 7: {value.rpartition(' ')[2]!r} is no {kind}",
-                id=value,
             )
             for value, kind in (
                 ("!!int a", "int"),
@@ -164,87 +155,71 @@ def test_a_selector_must_select_something(selector: str, complaint: str) -> None
                 ("!!timestamp a", "timestamp"),
                 ("2024-13-01", "timestamp"),
             )
-        ),
-        pytest.param(
+        },
+        "a name twice": (
             b"http: {}\nhttp: {}\n",
             "expected YAML at line 2, column 1: 'http' is given twice",
-            id="a name twice",
         ),
-        pytest.param(
+        "a name that is a list": (
             b"? [http]\n: {}",
             "expected YAML at line 1, column 3: found unhashable key",
-            id="a name that is a list",
         ),
-        pytest.param(
+        "another type": (
             b"type: google.api.Servcie\nhttp: {}",
             "expected 'google.api.Service' as its type, got 'google.api.Servcie'",
-            id="another type",
         ),
-        pytest.param(b"htpp: {}", "expected a mapping as http, got nothing", id="no http"),
-        pytest.param(b"http: []", "expected a mapping as http, got a list", id="http is a list"),
-        pytest.param(b"http: {rule: []}", "http has no member 'rule'", id="unknown member"),
-        pytest.param(
-            b"http: {rules: {}}", "expected a list as http.rules, got a mapping", id="rules"
-        ),
-        pytest.param(
+        "no http": (b"htpp: {}", "expected a mapping as http, got nothing"),
+        "http is a list": (b"http: []", "expected a mapping as http, got a list"),
+        "unknown member": (b"http: {rule: []}", "http has no member 'rule'"),
+        "rules": (b"http: {rules: {}}", "expected a list as http.rules, got a mapping"),
+        "flag that is no bool": (
             b"http: {fully_decode_reserved_expansion: maybe}",
             "expected true or false as http.fully_decode_reserved_expansion, got 'maybe'",
-            id="flag that is no bool",
         ),
-        pytest.param(
+        "rule is text": (
             b"http: {rules: [a.B.C]}",
             "http.rules[0]: expected a mapping with a selector, got 'a.B.C'",
-            id="rule is text",
         ),
-        pytest.param(
+        "no selector": (
             b"http: {rules: [{selector: a.B.C, get: /a}, {get: /a}]}",
             "http.rules[1]: expected a text as its selector, got nothing",
-            id="no selector",
         ),
-        pytest.param(
+        "wildcard within a component": (
             b"http: {rules: [{selector: a.B*}]}",
             "http.rules[0] (a.B*): expected the name of a method, or one that ends in '.*', "
             "got 'a.B*'",
-            id="wildcard within a component",
         ),
-        pytest.param(
+        "wildcard in the middle": (
             b"http: {rules: [{selector: 'a.*.C'}]}",
             "http.rules[0] (a.*.C): expected the name of a method, or one that ends in '.*', "
             "got 'a.*.C'",
-            id="wildcard in the middle",
         ),
-        pytest.param(
+        "comma at the end": (
             b"http: {rules: [{selector: 'a.B.C,'}]}",
             "http.rules[0] (a.B.C,): expected the name of a method, or one that ends in '.*', "
             "got ''",
-            id="comma at the end",
         ),
-        pytest.param(
+        "unknown member of a rule": (
             b"http: {rules: [{selector: a.B.C, gett: /a}]}",
             "http.rules[0] (a.B.C): rule: 'gett' is no field of google.api.HttpRule",
-            id="unknown member of a rule",
         ),
-        pytest.param(
+        "number as a path": (
             b"http: {rules: [{selector: a.B.C, get: 5}]}",
             "http.rules[0] (a.B.C): get: expected string, got 5",
-            id="number as a path",
         ),
-        pytest.param(
+        "two patterns": (
             b"http: {rules: [{selector: a.B.C, get: /a, post: /a}]}",
             "http.rules[0] (a.B.C): rule: expected one of get, post, got 2",
-            id="two patterns",
         ),
-        pytest.param(
+        "additional_bindings is a mapping": (
             b"http: {rules: [{selector: a.B.C, additional_bindings: {get: /a}}]}",
             "http.rules[0] (a.B.C): additional_bindings: expected an array, got an object",
-            id="additional_bindings is a mapping",
         ),
-        pytest.param(
+        "selector of an additional binding": (
             b"http: {rules: [{selector: a.B.C, additional_bindings: [{selector: a.B.D}]}]}",
             "http.rules[0] (a.B.C): a selector within additional_bindings",
-            id="selector of an additional binding",
         ),
-    ],
+    },
 )
 def test_a_bad_configuration_is_refused_with_its_place(text: bytes, complaint: str) -> None:
     with pytest.raises(SchemaError) as caught:

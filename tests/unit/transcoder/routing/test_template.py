@@ -2,63 +2,56 @@
 
 import pytest
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, Single, Variable
 
 
-@pytest.mark.parametrize(
-    ("text", "segments", "variables", "verb"),
-    [
-        pytest.param("/", (Literal(""),), (), "", id="root"),
-        pytest.param("/v1", (Literal("v1"),), (), "", id="one literal"),
-        pytest.param("/v1/*", (Literal("v1"), Single()), (), "", id="single wildcard"),
-        pytest.param("/v1/**", (Literal("v1"), Multi()), (), "", id="multi wildcard"),
-        pytest.param(
-            "/v1/**/end", (Literal("v1"), Multi(), Literal("end")), (), "", id="multi, then literal"
-        ),
-        pytest.param(
+@cases(
+    "text, segments, variables, verb",
+    {
+        "root": ("/", (Literal(""),), (), ""),
+        "one literal": ("/v1", (Literal("v1"),), (), ""),
+        "single wildcard": ("/v1/*", (Literal("v1"), Single()), (), ""),
+        "multi wildcard": ("/v1/**", (Literal("v1"), Multi()), (), ""),
+        "multi, then literal": ("/v1/**/end", (Literal("v1"), Multi(), Literal("end")), (), ""),
+        "variable": (
             "/v1/{id}",
             (Literal("v1"), Single()),
             (Variable(("id",), 1, 2, is_multi=False, column=5),),
             "",
-            id="variable",
         ),
-        pytest.param(
+        "variable of one wildcard": (
             "/v1/{id=*}",
             (Literal("v1"), Single()),
             (Variable(("id",), 1, 2, is_multi=False, column=5),),
             "",
-            id="variable of one wildcard",
         ),
-        pytest.param(
+        "variable with a template": (
             "/v1/{name=shelves/*}",
             (Literal("v1"), Literal("shelves"), Single()),
             (Variable(("name",), 1, 3, is_multi=True, column=5),),
             "",
-            id="variable with a template",
         ),
-        pytest.param(
+        "colon within a variable is no verb": (
             "/v1/{name=a/b:c}",
             (Literal("v1"), Literal("a"), Literal("b:c")),
             (Variable(("name",), 1, 3, is_multi=True, column=5),),
             "",
-            id="colon within a variable is no verb",
         ),
-        pytest.param(
+        "variable of one literal": (
             "/{name=fixed}",
             (Literal("fixed"),),
             (Variable(("name",), 0, 1, is_multi=False, column=2),),
             "",
-            id="variable of one literal",
         ),
-        pytest.param(
+        "variable of many": (
             "/{rest=**}",
             (Multi(),),
             (Variable(("rest",), 0, 1, is_multi=True, column=2),),
             "",
-            id="variable of many",
         ),
-        pytest.param(
+        "literals after many": (
             "/{rest=**}/tail/{kind=x}",
             (Multi(), Literal("tail"), Literal("x")),
             (
@@ -66,9 +59,8 @@ from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, S
                 Variable(("kind",), 2, 3, is_multi=False, column=17),
             ),
             "",
-            id="literals after many",
         ),
-        pytest.param(
+        "wildcard and variable after many": (
             "/{rest=x/**}/*/{kind}:act",
             (Literal("x"), Multi(), Single(), Single()),
             (
@@ -76,9 +68,8 @@ from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, S
                 Variable(("kind",), 3, 4, is_multi=False, column=16),
             ),
             "act",
-            id="wildcard and variable after many",
         ),
-        pytest.param(
+        "nested fields": (
             "/{a.b_2.c}/{a.b}",
             (Single(), Single()),
             (
@@ -86,28 +77,24 @@ from transcoder.routing.template import Literal, Multi, PathTemplate, Segment, S
                 Variable(("a", "b"), 1, 2, is_multi=False, column=12),
             ),
             "",
-            id="nested fields",
         ),
-        pytest.param("/v1/a:act", (Literal("v1"), Literal("a")), (), "act", id="verb of a literal"),
-        pytest.param(
+        "verb of a literal": ("/v1/a:act", (Literal("v1"), Literal("a")), (), "act"),
+        "verb of a variable": (
             "/{id}:act",
             (Single(),),
             (Variable(("id",), 0, 1, is_multi=False, column=2),),
             "act",
-            id="verb of a variable",
         ),
-        pytest.param("/*:act", (Single(),), (), "act", id="verb of a wildcard"),
-        pytest.param("/**:act", (Multi(),), (), "act", id="verb of many"),
-        pytest.param("/a:b:c", (Literal("a"),), (), "b:c", id="verb with a colon"),
-        pytest.param(
-            "/a:b/c", (Literal("a:b"), Literal("c")), (), "", id="colon before the last segment"
-        ),
-        pytest.param("/a%20b", (Literal("a b"),), (), "", id="escaped literal"),
-        pytest.param("/gr%C3%BCn", (Literal("grün"),), (), "", id="escaped beyond ascii"),
-        pytest.param("/grün", (Literal("grün"),), (), "", id="beyond ascii"),
-        pytest.param("/a:%61ct", (Literal("a"),), (), "act", id="escaped verb"),
-        pytest.param("/$a;b=c,d@e!", (Literal("$a;b=c,d@e!"),), (), "", id="reserved characters"),
-    ],
+        "verb of a wildcard": ("/*:act", (Single(),), (), "act"),
+        "verb of many": ("/**:act", (Multi(),), (), "act"),
+        "verb with a colon": ("/a:b:c", (Literal("a"),), (), "b:c"),
+        "colon before the last segment": ("/a:b/c", (Literal("a:b"), Literal("c")), (), ""),
+        "escaped literal": ("/a%20b", (Literal("a b"),), (), ""),
+        "escaped beyond ascii": ("/gr%C3%BCn", (Literal("grün"),), (), ""),
+        "beyond ascii": ("/grün", (Literal("grün"),), (), ""),
+        "escaped verb": ("/a:%61ct", (Literal("a"),), (), "act"),
+        "reserved characters": ("/$a;b=c,d@e!", (Literal("$a;b=c,d@e!"),), (), ""),
+    },
 )
 def test_template_parses(
     text: str, segments: tuple[Segment, ...], variables: tuple[Variable, ...], verb: str
@@ -116,77 +103,61 @@ def test_template_parses(
     assert template == PathTemplate(text, segments, variables, verb)
 
 
-@pytest.mark.parametrize(
-    ("text", "column", "complaint"),
-    [
-        pytest.param("", 1, 'expected "/", got the end', id="empty"),
-        pytest.param("v1", 1, "expected \"/\", got 'v'", id="no leading slash"),
-        pytest.param("//", 2, "expected a segment, got '/'", id="empty segment"),
-        pytest.param("/v1/", 5, "expected a segment, got the end", id="trailing slash"),
-        pytest.param("/:act", 2, "expected a segment, got ':'", id="verb without a segment"),
-        pytest.param("/a:", 4, "expected a verb, got the end", id="empty verb of a literal"),
-        pytest.param("/a::b", 4, "expected a verb, got ':'", id="two colons"),
-        pytest.param("/{a}::b", 6, "expected a verb, got ':'", id="two colons after a variable"),
-        pytest.param("/{a}:", 6, "expected a verb, got the end", id="empty verb of a variable"),
-        pytest.param(
-            "/{a}:b/c", 7, "expected \"/\", a verb or the end, got '/'", id="segment after a verb"
-        ),
-        pytest.param(
-            "/{a}b", 5, "expected \"/\", a verb or the end, got 'b'", id="text after a variable"
-        ),
-        pytest.param("/a{b}", 3, "a variable begins a segment", id="variable after text"),
-        pytest.param(
-            "/a*", 3, "expected \"/\", a verb or the end, got '*'", id="wildcard after text"
-        ),
-        pytest.param("/***", 4, "expected \"/\", a verb or the end, got '*'", id="three asterisks"),
-        pytest.param("/a?b=c", 3, "expected \"/\", a verb or the end, got '?'", id="query"),
-        pytest.param("/a b", 3, "expected \"/\", a verb or the end, got ' '", id="space"),
-        pytest.param("/%2", 2, "expected a segment, got '%'", id="cut escape"),
-        pytest.param("/a%zz", 3, "expected \"/\", a verb or the end, got '%'", id="bad escape"),
-        pytest.param("/{}", 3, "expected a field name, got '}'", id="no field"),
-        pytest.param("/{1a}", 3, "expected a field name, got '1'", id="field that is no name"),
-        pytest.param("/{a.}", 5, "expected a field name, got '}'", id="field path cut"),
-        pytest.param(
+@cases(
+    "text, column, complaint",
+    {
+        "empty": ("", 1, 'expected "/", got the end'),
+        "no leading slash": ("v1", 1, "expected \"/\", got 'v'"),
+        "empty segment": ("//", 2, "expected a segment, got '/'"),
+        "trailing slash": ("/v1/", 5, "expected a segment, got the end"),
+        "verb without a segment": ("/:act", 2, "expected a segment, got ':'"),
+        "empty verb of a literal": ("/a:", 4, "expected a verb, got the end"),
+        "two colons": ("/a::b", 4, "expected a verb, got ':'"),
+        "two colons after a variable": ("/{a}::b", 6, "expected a verb, got ':'"),
+        "empty verb of a variable": ("/{a}:", 6, "expected a verb, got the end"),
+        "segment after a verb": ("/{a}:b/c", 7, "expected \"/\", a verb or the end, got '/'"),
+        "text after a variable": ("/{a}b", 5, "expected \"/\", a verb or the end, got 'b'"),
+        "variable after text": ("/a{b}", 3, "a variable begins a segment"),
+        "wildcard after text": ("/a*", 3, "expected \"/\", a verb or the end, got '*'"),
+        "three asterisks": ("/***", 4, "expected \"/\", a verb or the end, got '*'"),
+        "query": ("/a?b=c", 3, "expected \"/\", a verb or the end, got '?'"),
+        "space": ("/a b", 3, "expected \"/\", a verb or the end, got ' '"),
+        "cut escape": ("/%2", 2, "expected a segment, got '%'"),
+        "bad escape": ("/a%zz", 3, "expected \"/\", a verb or the end, got '%'"),
+        "no field": ("/{}", 3, "expected a field name, got '}'"),
+        "field that is no name": ("/{1a}", 3, "expected a field name, got '1'"),
+        "field path cut": ("/{a.}", 5, "expected a field name, got '}'"),
+        "variable not closed": (
             "/v1/{a",
             7,
             'expected ".", "=" or "}" of the variable in column 5, got the end',
-            id="variable not closed",
         ),
-        pytest.param(
+        "variable not closed before a segment": (
             "/{a/{b}",
             4,
             'expected ".", "=" or "}" of the variable in column 2, got \'/\'',
-            id="variable not closed before a segment",
         ),
-        pytest.param(
+        "sub-template not closed": (
             "/{a=b",
             6,
             'expected "/" or "}" of the variable in column 2, got the end',
-            id="sub-template not closed",
         ),
-        pytest.param(
+        "sub-template not closed before another variable": (
             "/{a=b/*/{c}",
             9,
             'another variable before the "}" of the variable in column 2',
-            id="sub-template not closed before another variable",
         ),
-        pytest.param("/{a=}", 5, "expected a segment, got '}'", id="empty sub-template"),
-        pytest.param(
+        "empty sub-template": ("/{a=}", 5, "expected a segment, got '}'"),
+        "nested variable": (
             "/{a={b}}",
             5,
             'another variable before the "}" of the variable in column 2',
-            id="nested variable",
         ),
-        pytest.param(
-            "/{a.b}/{a.b}",
-            8,
-            "expected variable 'a.b' once",
-            id="same variable twice",
-        ),
-        pytest.param("/**/**", 5, 'expected "**" once', id="many twice"),
-        pytest.param("/{a=**}/{b=x/**}", 14, 'expected "**" once', id="many twice in variables"),
-        pytest.param("/}", 2, "expected a segment, got '}'", id="stray brace"),
-    ],
+        "same variable twice": ("/{a.b}/{a.b}", 8, "expected variable 'a.b' once"),
+        "many twice": ("/**/**", 5, 'expected "**" once'),
+        "many twice in variables": ("/{a=**}/{b=x/**}", 14, 'expected "**" once'),
+        "stray brace": ("/}", 2, "expected a segment, got '}'"),
+    },
 )
 def test_bad_template_is_refused_with_its_column(text: str, column: int, complaint: str) -> None:
     with pytest.raises(SchemaError) as caught:

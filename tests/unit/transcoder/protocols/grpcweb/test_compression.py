@@ -5,6 +5,7 @@ import zlib
 import pytest
 from grpc import StatusCode
 
+from tests.support.tables import cases
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.compression import accepts_gzip, inflate_message, known_encoding
 
@@ -13,30 +14,30 @@ LIMIT_BYTES = 1000
 HELLO = bytes.fromhex("1f8b0800000000000003cb48cdc9c9070086a6103605000000")
 
 
-@pytest.mark.parametrize(
-    ("payload", "expected"),
-    [
-        pytest.param(HELLO, b"hello", id="by another gzip"),
-        pytest.param(gzip.compress(b""), b"", id="of nothing"),
-        pytest.param(gzip.compress(b"x" * 1000), b"x" * 1000, id="as long as the limit"),
-    ],
+@cases(
+    "payload, expected",
+    {
+        "by another gzip": (HELLO, b"hello"),
+        "of nothing": (gzip.compress(b""), b""),
+        "as long as the limit": (gzip.compress(b"x" * 1000), b"x" * 1000),
+    },
 )
 def test_a_message_is_inflated(payload: bytes, expected: bytes) -> None:
     assert inflate_message(payload, max_bytes=LIMIT_BYTES) == expected
 
 
-@pytest.mark.parametrize(
-    ("payload", "message"),
-    [
-        pytest.param(b"hello", "is not gzip", id="plain"),
-        pytest.param(b"", "ends early", id="nothing"),
-        pytest.param(zlib.compress(b"hello"), "is not gzip", id="zlib"),
-        pytest.param(HELLO[:-1], "ends early", id="cut short"),
-        pytest.param(HELLO[:9], "ends early", id="header cut short"),
-        pytest.param(HELLO + b"x", "goes on after its end", id="garbage after it"),
-        pytest.param(HELLO + HELLO, "goes on after its end", id="second member"),
-        pytest.param(HELLO[:-8] + bytes(4) + HELLO[-4:], "is not gzip", id="bad checksum"),
-    ],
+@cases(
+    "payload, message",
+    {
+        "plain": (b"hello", "is not gzip"),
+        "nothing": (b"", "ends early"),
+        "zlib": (zlib.compress(b"hello"), "is not gzip"),
+        "cut short": (HELLO[:-1], "ends early"),
+        "header cut short": (HELLO[:9], "ends early"),
+        "garbage after it": (HELLO + b"x", "goes on after its end"),
+        "second member": (HELLO + HELLO, "goes on after its end"),
+        "bad checksum": (HELLO[:-8] + bytes(4) + HELLO[-4:], "is not gzip"),
+    },
 )
 def test_what_is_not_one_gzip_member_is_refused(payload: bytes, message: str) -> None:
     with pytest.raises(TranscodeError) as caught:
@@ -64,29 +65,29 @@ def test_a_bomb_never_exists_in_memory() -> None:
     assert peak_bytes < 4 << 20
 
 
-@pytest.mark.parametrize(
-    ("accepted", "expected"),
-    [
-        pytest.param(None, False, id="nothing said"),
-        pytest.param("", False, id="nothing"),
-        pytest.param("identity", False, id="identity"),
-        pytest.param("gzip", True, id="gzip"),
-        pytest.param("identity, deflate, gzip", True, id="among others"),
-        pytest.param("x-gzip,gzipped", False, id="names that hold it"),
-    ],
+@cases(
+    "accepted, expected",
+    {
+        "nothing said": (None, False),
+        "nothing": ("", False),
+        "identity": ("identity", False),
+        "gzip": ("gzip", True),
+        "among others": ("identity, deflate, gzip", True),
+        "names that hold it": ("x-gzip,gzipped", False),
+    },
 )
 def test_accept_encoding_names_gzip(accepted: str | None, expected: bool) -> None:
     assert accepts_gzip(accepted) is expected
 
 
-@pytest.mark.parametrize(
-    ("header", "encoding"),
-    [
-        pytest.param(None, "identity", id="no header"),
-        pytest.param("", "identity", id="an empty one"),
-        pytest.param("identity", "identity", id="identity"),
-        pytest.param("gzip", "gzip", id="gzip"),
-    ],
+@cases(
+    "header, encoding",
+    {
+        "no header": (None, "identity"),
+        "an empty one": ("", "identity"),
+        "identity": ("identity", "identity"),
+        "gzip": ("gzip", "gzip"),
+    },
 )
 def test_an_encoding_is_known(header: str | None, encoding: str) -> None:
     assert known_encoding(header) == encoding

@@ -5,6 +5,7 @@ import base64
 import pytest
 from grpc import StatusCode
 
+from tests.support.tables import cases
 from tests.unit.transcoder.protocols.grpcweb.reading import (
     LIMIT_BYTES,
     Read,
@@ -17,106 +18,63 @@ from tests.unit.transcoder.protocols.grpcweb.reading import (
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.framing import Mode, UnaryReader, answer_mode
 
-BODIES = [
-    pytest.param(b"AAAAAAJhYg==", b"ab", id="one message"),
-    pytest.param(b"AAAAAAA=", b"", id="one message of no bytes"),
-    pytest.param(b"AAAAAAEr", b"+", id="no padding"),
-    pytest.param(b"AAAAAAT7//4+", b"\xfb\xff\xfe>", id="the whole alphabet"),
-    pytest.param(b"AA==AA==AA==AA==Ag==YQ==Yg==", b"ab", id="each byte padded"),
-    pytest.param(b"AAAAAAI=YWI=", b"ab", id="header and message padded"),
-    pytest.param(base64.b64encode(b"\0\0\0\x03\xe8" + b"x" * 1000), b"x" * 1000, id="long"),
-    pytest.param(
-        b"",
-        not_one_message("is empty"),
-        id="no body",
-    ),
-    pytest.param(
-        b"\x00\x00\x00\x00\x02ab",
-        malformed(r"expected base64, got '\x00\x00\x00\x00'"),
-        id="binary",
-    ),
-    pytest.param(
+BODIES = {
+    "one message": (b"AAAAAAJhYg==", b"ab"),
+    "one message of no bytes": (b"AAAAAAA=", b""),
+    "no padding": (b"AAAAAAEr", b"+"),
+    "the whole alphabet": (b"AAAAAAT7//4+", b"\xfb\xff\xfe>"),
+    "each byte padded": (b"AA==AA==AA==AA==Ag==YQ==Yg==", b"ab"),
+    "header and message padded": (b"AAAAAAI=YWI=", b"ab"),
+    "long": (base64.b64encode(b"\0\0\0\x03\xe8" + b"x" * 1000), b"x" * 1000),
+    "no body": (b"", not_one_message("is empty")),
+    "binary": (b"\x00\x00\x00\x00\x02ab", malformed(r"expected base64, got '\x00\x00\x00\x00'")),
+    "not padded": (
         b"AAAAAAJhYg",
         malformed("the body ends after 2 of a base64 group's 4 characters"),
-        id="not padded",
     ),
-    pytest.param(
+    "half of its padding": (
         b"AAAAAAJhYg=",
         malformed("the body ends after 3 of a base64 group's 4 characters"),
-        id="half of its padding",
     ),
-    pytest.param(
+    "line break at the end": (
         b"AAAAAAJhYg==\n",
         malformed("the body ends after 1 of a base64 group's 4 characters"),
-        id="line break at the end",
     ),
-    pytest.param(
-        b"AAAA\nAJhYg==",
-        malformed("expected base64, got '\\nAJh'"),
-        id="line break inside",
-    ),
-    pytest.param(
-        b"AAAAA-JhYg==",
-        malformed("expected base64, got 'A-Jh'"),
-        id="the alphabet for URLs",
-    ),
-    pytest.param(
-        b"AAAAA===",
-        malformed("expected base64, got 'A==='"),
-        id="three of padding",
-    ),
-    pytest.param(
-        b"AAAAAA=A",
-        malformed("expected base64, got 'AA=A'"),
-        id="padding inside a group",
-    ),
-    pytest.param(
-        b"====",
-        malformed("expected base64, got '===='"),
-        id="padding alone",
-    ),
-    pytest.param(
-        b"AAAAAAJh",
-        malformed("the body ends after 1 of a message's 2 bytes"),
-        id="message cut short",
-    ),
-    pytest.param(
-        b"AAAA",
-        malformed("the body ends after 3 of a frame header's 5 bytes"),
-        id="header cut short",
-    ),
-    pytest.param(
+    "line break inside": (b"AAAA\nAJhYg==", malformed("expected base64, got '\\nAJh'")),
+    "the alphabet for URLs": (b"AAAAA-JhYg==", malformed("expected base64, got 'A-Jh'")),
+    "three of padding": (b"AAAAA===", malformed("expected base64, got 'A==='")),
+    "padding inside a group": (b"AAAAAA=A", malformed("expected base64, got 'AA=A'")),
+    "padding alone": (b"====", malformed("expected base64, got '===='")),
+    "message cut short": (b"AAAAAAJh", malformed("the body ends after 1 of a message's 2 bytes")),
+    "header cut short": (b"AAAA", malformed("the body ends after 3 of a frame header's 5 bytes")),
+    "something after the message": (
         b"AAAAAAJhYg==AAAA",
         not_one_message("goes on after its first message"),
-        id="something after the message",
     ),
-    pytest.param(
+    "something that is not base64 after the message": (
         b"AAAAAAJhYg==!!!!",
         malformed("expected base64, got '!!!!'"),
-        id="something that is not base64 after the message",
     ),
-    pytest.param(
+    "another fault before what is not base64": (
         b"gAAAAAA=!!!!",
         malformed("frame flags: expected 0x00 or 0x01, got 0x80"),
-        id="another fault before what is not base64",
     ),
-    pytest.param(
+    "length of 4 GiB": (
         b"AP////8=",
         Refused(
             StatusCode.RESOURCE_EXHAUSTED,
             "a message of 4294967295 bytes is larger than the limit of 1000 bytes",
         ),
-        id="length of 4 GiB",
     ),
-]
+}
 
 
-@pytest.mark.parametrize(("body", "expected"), BODIES)
+@cases("body, expected", BODIES)
 def test_a_text_body_is_one_message_in_base64(body: bytes, expected: Read) -> None:
     assert read([body], Mode.TEXT) == expected
 
 
-@pytest.mark.parametrize(("body", "expected"), BODIES)
+@cases("body, expected", BODIES)
 def test_how_a_text_body_is_cut_changes_nothing(body: bytes, expected: Read) -> None:
     assert read(cut(body), Mode.TEXT) == expected
 
@@ -135,22 +93,21 @@ def test_each_frame_of_an_answer_is_encoded_alone() -> None:
     assert Mode.BINARY.encoded(b"\x00\x00\x00\x00\x02ab") == b"\x00\x00\x00\x00\x02ab"
 
 
-@pytest.mark.parametrize(
-    ("asked", "accept", "expected"),
-    [
-        pytest.param(Mode.BINARY, None, Mode.BINARY, id="nothing said"),
-        pytest.param(Mode.TEXT, None, Mode.TEXT, id="nothing said, text"),
-        pytest.param(Mode.TEXT, "*/*", Mode.TEXT, id="anything"),
-        pytest.param(Mode.TEXT, "text/html, */*;q=0.8", Mode.TEXT, id="a browser's form"),
-        pytest.param(Mode.BINARY, "application/grpc-web-text", Mode.TEXT, id="text"),
-        pytest.param(Mode.TEXT, "application/grpc-web+proto", Mode.BINARY, id="binary"),
-        pytest.param(
+@cases(
+    "asked, accept, expected",
+    {
+        "nothing said": (Mode.BINARY, None, Mode.BINARY),
+        "nothing said, text": (Mode.TEXT, None, Mode.TEXT),
+        "anything": (Mode.TEXT, "*/*", Mode.TEXT),
+        "a browser's form": (Mode.TEXT, "text/html, */*;q=0.8", Mode.TEXT),
+        "text": (Mode.BINARY, "application/grpc-web-text", Mode.TEXT),
+        "binary": (Mode.TEXT, "application/grpc-web+proto", Mode.BINARY),
+        "the first that is gRPC-Web": (
             Mode.BINARY,
             "text/plain, Application/grpc-web-text+proto;q=1, application/grpc-web",
             Mode.TEXT,
-            id="the first that is gRPC-Web",
         ),
-    ],
+    },
 )
 def test_accept_names_the_mode_of_the_answer(
     asked: Mode, accept: str | None, expected: Mode

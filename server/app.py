@@ -166,11 +166,11 @@ class Application:
         management = ManagementService(store, queue, ids, texts, threads=self._work)
         executor = self._executor()
         execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
-        for door in (native, transcoder.at(REST_PREFIX)):
-            add_ManagementServiceServicer_to_server(management, door)  # type: ignore[arg-type]  # kin
+        for server in (native, transcoder.at(REST_PREFIX)):
+            add_ManagementServiceServicer_to_server(management, server)  # type: ignore[arg-type]  # kin
         organisations = AdminService(store, threads=self._work)
-        for door in (native, transcoder.at(ADMIN_REST_PREFIX)):
-            add_AdminServiceServicer_to_server(organisations, door)  # type: ignore[arg-type]  # kin
+        for server in (native, transcoder.at(ADMIN_REST_PREFIX)):
+            add_AdminServiceServicer_to_server(organisations, server)  # type: ignore[arg-type]  # kin
         accounts = AccountsService(store, queue, ids, threads=self._work)
         for front in (native, transcoder):
             add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin

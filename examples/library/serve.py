@@ -137,8 +137,8 @@ async def serve(http: str, native: str, key: str) -> None:
     transcoder = Transcoder(interceptors=interceptors)
     # Without the option a second server would start, and share the port.
     server = grpc.aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
-    for door in (transcoder.at("/v1"), server):
-        add_LibraryServicer_to_server(library, door)
+    for each in (transcoder.at("/v1"), server):
+        add_LibraryServicer_to_server(library, each)
 
     reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server)
     port = server.add_insecure_port(native)

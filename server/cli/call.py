@@ -26,7 +26,7 @@ _EPILOG: Final = """
 \b
 Examples:
   python -m server call ListActions
-  python -m server call ReactivateAction '{"id":"381029384756019283"}' --door grpc-web
+  python -m server call ReactivateAction '{"id":"381029384756019283"}' --protocol grpc-web
   python -m server call RunTrigger '{"flowType":"2","triggerType":"4","context":{}}'
 """
 
@@ -45,7 +45,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
 @click.argument("method")
 @click.argument("message", default="{}", metavar="[JSON]")
 @click.option(
-    "--door",
+    "--protocol",
     type=click.Choice(PROTOCOL_NAMES),
     default="json",
     show_default=True,
@@ -74,7 +74,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
 def call(
     method: str,
     message: str,
-    door: str,
+    protocol: str,
     address: str | None,
     token: str | None,
     org: str | None,
@@ -92,14 +92,14 @@ def call(
 
     config = settings(flags).config
     descriptor = _method(method)
-    at = _address(address, config, door)
+    at = _address(address, config, protocol)
     file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
     sent = _owner_token(file) if file is not None else token or ""
     request = client.ClientCall(
         at, descriptor, _message(descriptor, message), _headers(sent, org), timeout_s
     )
     try:
-        output.as_json(client.PROTOCOLS[door](request))
+        output.as_json(client.PROTOCOLS[protocol](request))
     except client.CallFailed as failed:
         output.as_json(failed.status)
         if file is not None and sent and failed.is_unauthenticated:
@@ -109,7 +109,7 @@ def call(
     except OSError as error:
         raise Failed(f"{at}: {error.strerror or error}") from error
     except (ValueError, DecodeError) as error:
-        raise Failed(f"{at}: expected an answer over {door}, got something else") from error
+        raise Failed(f"{at}: expected an answer over {protocol}, got something else") from error
 
 
 def _method(name: str) -> "MethodDescriptor":
@@ -156,9 +156,9 @@ def _parsed_as_the_service_does(message_type: "type[Message]", text: str) -> "Me
         raise ValueError(error.message) from error
 
 
-def _address(given: str | None, config: Config, door: str) -> Address | SocketPath:
+def _address(given: str | None, config: Config, protocol: str) -> Address | SocketPath:
     try:
-        configured = config.grpc_listen if door == "grpc" else config.listen
+        configured = config.grpc_listen if protocol == "grpc" else config.listen
         return listening(configured if given is None else given).reachable
     except ValueError:
         raise Misused(f"--address: expected host:port or unix:path, got {given!r}") from None

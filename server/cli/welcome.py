@@ -73,12 +73,12 @@ def _commands(
         yield f"curl -sS -w '\\n' -X POST {bearer_http} {actions}/$ID/{verb}"
     yield ""
     yield "# The same from the command line, over JSON, gRPC and gRPC-Web"
-    for door, address, default in (
+    for protocol, address, default in (
         ("json", http, _DEFAULT.listen),
         ("grpc", grpc, _DEFAULT.grpc_listen),
         ("grpc-web", http, _DEFAULT.listen),
     ):
-        options = f" --door {door}"
+        options = f" --protocol {protocol}"
         if str(address) != default:
             options += f" --address {shlex.quote(str(address))}"
         if data_dir != _DEFAULT.data_dir:

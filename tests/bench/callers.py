@@ -53,7 +53,7 @@ def constant_message() -> management_pb2.ReactivateActionResponse:
 def http_request(
     path: str, *, token: str, body: bytes = b"{}", verb: str = "POST", headers: str = ""
 ) -> bytes:
-    """A request to the JSON door, as a client would send it."""
+    """A JSON request, as a client would send it."""
     headers = f"Content-Type: application/json\r\n{headers}" if body else headers
     return _request(path, headers, token=token, body=body, verb=verb)
 

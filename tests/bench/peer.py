@@ -60,12 +60,12 @@ def _add_imports_first(file: FileDescriptor, files: dict[str, FileDescriptor]) -
 
 
 def start(
-    door: JSON, upstream: str, *, folder: Path, cores: Cores, stack: ExitStack
+    http_filter: JSON, upstream: str, *, folder: Path, cores: Cores, stack: ExitStack
 ) -> tuple[Process, str]:
     """Start Envoy, and wait until it accepts connections.
 
     Args:
-        door: the filter that makes gRPC of what comes in.
+        http_filter: the filter that makes gRPC of what comes in.
         upstream: the gRPC server's "host:port".
         folder: for its configuration and its log; there already.
         cores: where it stays.
@@ -83,7 +83,7 @@ def start(
     reserved.bind((_HOST, 0))
     port = reserved.getsockname()[1]
     file, log = folder / "envoy.json", folder / "envoy.log"
-    file.write_text(json.dumps(_configuration(door, port, upstream)), encoding="utf-8")
+    file.write_text(json.dumps(_configuration(http_filter, port, upstream)), encoding="utf-8")
     options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn")
     with log.open("wb") as errors:
         process = Process(
@@ -109,7 +109,7 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _configuration(door: JSON, port: int, upstream: str) -> JSON:
+def _configuration(http_filter: JSON, port: int, upstream: str) -> JSON:
     host, _, upstream_port = upstream.rpartition(":")
     router: JSON = {
         "name": "envoy.filters.http.router",
@@ -124,7 +124,7 @@ def _configuration(door: JSON, port: int, upstream: str) -> JSON:
             "route_config": {
                 "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
             },
-            "http_filters": [door, router],
+            "http_filters": [http_filter, router],
         },
     }
     http2: JSON = {

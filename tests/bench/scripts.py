@@ -1,4 +1,4 @@
-"""Runs of actions by the executor itself, without a door in front: `python tests/bench/scripts.py`.
+"""Measures runs of actions by the executor, without gRPC or HTTP: `python tests/bench/scripts.py`.
 
 Prints the table of `make bench`; nothing is pinned, as nothing is in the service.
 

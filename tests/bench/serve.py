@@ -85,9 +85,9 @@ def _stream_beside() -> Iterator[None]:
     """Have the composition register echo.v1.Echo too, whose stream asks for a permission."""
     add = management_pb2_grpc.add_ManagementServiceServicer_to_server
 
-    def add_both(servicer: Constant, door: grpc.aio.Server) -> None:
-        add(servicer, door)
-        add_EchoServicer_to_server(Echo(), door)
+    def add_both(servicer: Constant, server: grpc.aio.Server) -> None:
+        add(servicer, server)
+        add_EchoServicer_to_server(Echo(), server)
 
     def both(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
         return {**required_permissions(services), REPEAT: "org.action.read"}

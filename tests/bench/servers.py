@@ -23,7 +23,7 @@ READY_MAX_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server that answers; an address is empty where it has no such door.
+    """A server that answers; an address is empty where it does not listen.
 
     Attributes:
         processes: all that have a part in an answer.
@@ -120,12 +120,12 @@ class Servers:
                 return self.scripts()
         return self.filled().server
 
-    def _behind_envoy(self, name: str, door: JSON) -> Target:
+    def _behind_envoy(self, name: str, http_filter: JSON) -> Target:
         native = self.target("native")
         folder = self._folder / name
         folder.mkdir()
         process, address = peer.start(
-            door, native.grpc, folder=folder, cores=self._cores, stack=self._stack
+            http_filter, native.grpc, folder=folder, cores=self._cores, stack=self._stack
         )
         return Target((process, *native.processes), address)
 

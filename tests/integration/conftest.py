@@ -1,4 +1,4 @@
-"""Clients that tests of the doors share."""
+"""Clients that tests of all protocols share."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`call`: the three doors of a real server give the same answers, and a failure is one line."""
+"""`call`: the three protocols of a real server give the same answers, and a failure is one line."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
-DOORS = [pytest.param(door, id=door) for door in ("json", "grpc", "grpc-web")]
+PROTOCOLS = [pytest.param(protocol, id=protocol) for protocol in ("json", "grpc", "grpc-web")]
 SCRIPT = "function hello(ctx, api) {}"
 
 
@@ -40,19 +40,21 @@ def status(outcome: Outcome) -> Any:
     return json.loads(outcome.out)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_deactivated_action_is_reactivated_once(door: str, server: Server) -> None:
-    created = answer(server.call("CreateAction", {"name": f"a {door}", "script": SCRIPT}, door))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_deactivated_action_is_reactivated_once(protocol: str, server: Server) -> None:
+    created = answer(
+        server.call("CreateAction", {"name": f"a {protocol}", "script": SCRIPT}, protocol)
+    )
     action = {"id": created["id"]}
-    answer(server.call("DeactivateAction", action, door))
-    details = answer(server.call("ReactivateAction", action, door))["details"]
+    answer(server.call("DeactivateAction", action, protocol))
+    details = answer(server.call("ReactivateAction", action, protocol))["details"]
     assert details == {
         "sequence": "3",
         "creationDate": created["details"]["creationDate"],
         "changeDate": details["changeDate"],
         "resourceOwner": created["details"]["resourceOwner"],
     }
-    assert status(server.call("ReactivateAction", action, door)) == {
+    assert status(server.call("ReactivateAction", action, protocol)) == {
         "code": 9,
         "message": "Action is not inactive (COMMAND-J53zh)",
         "details": [
@@ -65,54 +67,54 @@ def test_a_deactivated_action_is_reactivated_once(door: str, server: Server) -> 
     }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_actions_are_run_and_runs_are_listed(door: str, server: Server) -> None:
-    name = door.replace("-", "_")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_actions_are_run_and_runs_are_listed(protocol: str, server: Server) -> None:
+    name = protocol.replace("-", "_")
     script = f"function {name}(ctx, api) {{ if (ctx.v1.claims.sub) throw new Error('no') }}"
-    id = answer(server.call("CreateAction", {"name": name, "script": script}, door))["id"]
+    id = answer(server.call("CreateAction", {"name": name, "script": script}, protocol))["id"]
     trigger = {"flowType": "2", "triggerType": "4"}
-    answer(server.call("SetTriggerActions", {**trigger, "actionIds": [id]}, door))
-    ran = answer(server.call("RunTrigger", {**trigger, "context": {"claims": {"a": 1}}}, door))
+    answer(server.call("SetTriggerActions", {**trigger, "actionIds": [id]}, protocol))
+    ran = answer(server.call("RunTrigger", {**trigger, "context": {"claims": {"a": 1}}}, protocol))
     assert ran["actions"][0]["state"] == "ACTION_STATE_SUCCEEDED"
-    failed = server.call("RunTrigger", {**trigger, "context": {"claims": {"sub": "1"}}}, door)
+    failed = server.call("RunTrigger", {**trigger, "context": {"claims": {"sub": "1"}}}, protocol)
     text, detail = status(failed)["details"]
     assert text["message"].startswith(f"Action {name} failed: Error: no at {name} (<eval>:1:")
     assert detail["@type"] == "type.googleapis.com/actions.v1.RunFailure"
     only_failed = {"actionId": id, "onlyFailed": True}
-    (logged,) = answer(server.call("ListRuns", only_failed, door))["runs"]
+    (logged,) = answer(server.call("ListRuns", only_failed, protocol))["runs"]
     assert logged["id"] == detail["runId"]
-    assert answer(server.call("GetExampleContext", trigger, door))["context"]["claims"]
+    assert answer(server.call("GetExampleContext", trigger, protocol))["context"]["claims"]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_each_kind_of_rule_is_called(door: str, server: Server) -> None:
-    answer(server.call("Healthz", {}, door))
-    message = {"name": f"é {door}", "script": SCRIPT, "timeout": "10s", "allowedToFail": True}
-    action_id = answer(server.call("CreateAction", message, door))["id"]
-    answer(server.call("UpdateAction", {**message, "id": action_id, "timeout": "5s"}, door))
-    action = answer(server.call("GetAction", {"id": action_id}, door))["action"]
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_each_kind_of_rule_is_called(protocol: str, server: Server) -> None:
+    answer(server.call("Healthz", {}, protocol))
+    message = {"name": f"é {protocol}", "script": SCRIPT, "timeout": "10s", "allowedToFail": True}
+    action_id = answer(server.call("CreateAction", message, protocol))["id"]
+    answer(server.call("UpdateAction", {**message, "id": action_id, "timeout": "5s"}, protocol))
+    action = answer(server.call("GetAction", {"id": action_id}, protocol))["action"]
     assert action == {
         "id": action_id,
         "details": action["details"],
         "state": "ACTION_STATE_ACTIVE",
-        "name": f"é {door}",
+        "name": f"é {protocol}",
         "script": SCRIPT,
         "timeout": "5s",
         "allowedToFail": True,
     }
-    listed = answer(server.call("ListActions", {"query": {"limit": 1000}}, door))["result"]
+    listed = answer(server.call("ListActions", {"query": {"limit": 1000}}, protocol))["result"]
     assert action in listed
-    assert answer(server.call("DeleteAction", {"id": action_id}, door)) == {}
-    assert status(server.call("GetAction", {"id": action_id}, door))["code"] == 5
+    assert answer(server.call("DeleteAction", {"id": action_id}, protocol)) == {}
+    assert status(server.call("GetAction", {"id": action_id}, protocol))["code"] == 5
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_who_calls_may_be_said(door: str, server: Server) -> None:
-    nobody = server.call("ListActions", {}, door, "--token", "")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_who_calls_may_be_said(protocol: str, server: Server) -> None:
+    nobody = server.call("ListActions", {}, protocol, "--token", "")
     assert status(nobody) == {"code": 16, "message": "auth header missing"}
-    stranger = server.call("ListActions", {}, door, "--token", "garbage")
+    stranger = server.call("ListActions", {}, protocol, "--token", "garbage")
     assert status(stranger)["message"] == "Errors.Token.Invalid (AUTH-7fs1e)"
-    elsewhere = server.call("ListActions", {}, door, "--org", "1")
+    elsewhere = server.call("ListActions", {}, protocol, "--org", "1")
     assert status(elsewhere)["message"] == "Organisation doesn't exist (AUTH-Bs7Ds)"
 
 
@@ -188,9 +190,9 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
             "error: --address: expected host:port or unix:path, got '8080'\n",
         ),
         "token": (("GetAction", "--token", "a\nb"), "error: --token: expected printable ASCII\n"),
-        "door": (
-            ("GetAction", "--door", "soap"),
-            "error: Invalid value for '--door': 'soap' is not one of ",
+        "protocol": (
+            ("GetAction", "--protocol", "soap"),
+            "error: Invalid value for '--protocol': 'soap' is not one of ",
         ),
         **{
             f"timeout {text}": (
@@ -219,9 +221,11 @@ def closed_port() -> Iterator[str]:
         yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_refused_connection_is_one_line(door: str, closed_port: str, tmp_path: Path) -> None:
-    outcome = run("call", "Healthz", "--door", door, "--address", closed_port, folder=tmp_path)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_refused_connection_is_one_line(protocol: str, closed_port: str, tmp_path: Path) -> None:
+    outcome = run(
+        "call", "Healthz", "--protocol", protocol, "--address", closed_port, folder=tmp_path
+    )
     assert outcome == Outcome(1, "", f"error: {closed_port}: Connection refused\n")
 
 
@@ -245,7 +249,7 @@ WEB_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
 
 
 @pytest.mark.parametrize(
-    ("door", "answering", "code"),
+    ("protocol", "answering", "code"),
     [
         pytest.param("json", b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 12, id="HTML, 404"),
         pytest.param("json", b"HTTP/1.1 502 No\r\nContent-Length: 2\r\n\r\nno", 14, id="HTML, 502"),
@@ -262,14 +266,16 @@ WEB_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
     indirect=["answering"],
 )
 def test_an_answer_without_a_status_is_given_one(
-    door: str, answering: str, code: int, tmp_path: Path
+    protocol: str, answering: str, code: int, tmp_path: Path
 ) -> None:
-    outcome = run("call", "Healthz", "--door", door, "--address", answering, folder=tmp_path)
+    outcome = run(
+        "call", "Healthz", "--protocol", protocol, "--address", answering, folder=tmp_path
+    )
     assert status(outcome)["code"] == code
 
 
 @pytest.mark.parametrize(
-    ("door", "answering", "why"),
+    ("protocol", "answering", "why"),
     [
         pytest.param(
             "json", b"SSH-2.0-x\r\n", "expected an HTTP answer, got something else", id="no HTTP"
@@ -290,26 +296,32 @@ def test_an_answer_without_a_status_is_given_one(
     ],
     indirect=["answering"],
 )
-def test_what_is_no_door_is_one_line(door: str, answering: str, why: str, tmp_path: Path) -> None:
-    outcome = run("call", "Healthz", "--door", door, "--address", answering, folder=tmp_path)
+def test_a_server_of_another_protocol_is_one_line(
+    protocol: str, answering: str, why: str, tmp_path: Path
+) -> None:
+    outcome = run(
+        "call", "Healthz", "--protocol", protocol, "--address", answering, folder=tmp_path
+    )
     assert outcome == Outcome(1, "", f"error: {answering}: {why}\n")
 
 
-def test_the_port_of_another_door_is_one_line(server: Server, tmp_path: Path) -> None:
-    for door, address, why in (
+def test_the_port_of_another_protocol_is_one_line(server: Server, tmp_path: Path) -> None:
+    for protocol, address, why in (
         ("grpc", server.listen, "expected a gRPC answer, got none"),
         ("json", server.grpc_listen, "expected an HTTP answer, got something else"),
         ("grpc-web", server.grpc_listen, "expected an HTTP answer, got something else"),
     ):
-        outcome = run("call", "Healthz", "--door", door, "--address", address, folder=tmp_path)
+        outcome = run(
+            "call", "Healthz", "--protocol", protocol, "--address", address, folder=tmp_path
+        )
         assert outcome == Outcome(1, "", f"error: {address}: {why}\n")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_server_that_never_answers_is_deadline_exceeded(door: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_server_that_never_answers_is_deadline_exceeded(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        options = ("--door", door, "--address", address, "--timeout", "0.2")
+        options = ("--protocol", protocol, "--address", address, "--timeout", "0.2")
         assert status(run("call", "Healthz", *options, folder=tmp_path))["code"] == 4
 
 
@@ -340,11 +352,11 @@ def test_an_owner_token_that_cannot_be_read_is_one_line(server: Server, tmp_path
         assert outcome == Outcome(1, "", f"error: {said}\n")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_ctrl_c_ends_a_call_quietly(door: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_ctrl_c_ends_a_call_quietly(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        options = ("--door", door, "--address", address, "--timeout", "60")
+        options = ("--protocol", protocol, "--address", address, "--timeout", "60")
         command = [sys.executable, "-m", "server", "call", "Healthz", *options]
         pipe = subprocess.PIPE
         with (
@@ -353,7 +365,7 @@ def test_ctrl_c_ends_a_call_quietly(door: str, tmp_path: Path) -> None:
         ):
             left.callback(process.kill)
             left.enter_context(silent.accept()[0])
-            if door == "grpc":  # the first only looks whether anyone listens
+            if protocol == "grpc":  # the first only looks whether anyone listens
                 left.enter_context(silent.accept()[0])
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=TIMEOUT_S)

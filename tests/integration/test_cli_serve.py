@@ -37,7 +37,7 @@ service, _, name = method.rpartition("/")
 assert service == "zitadel.management.v1.ManagementService"
 token = bearer.removeprefix("Authorization: Bearer ")
 sys.exit(subprocess.call([sys.executable, "-m", "server", "call", name, message,
-    "--door", "grpc", "--address", address, "--token", token]))
+    "--protocol", "grpc", "--address", address, "--token", token]))
 """,
 }
 

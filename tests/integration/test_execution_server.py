@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actions.v1 import execution_pb2 as run
-from tests.support.doors import DOORS, Caller, Doors
+from tests.support.api_client import PROTOCOLS, ApiClient, Caller
 from tests.support.processes import is_running
 from tests.support.real_server import ACTIONS, RealServer
 from tests.support.tables import cases
@@ -96,15 +96,15 @@ def test_scripts_reach_the_hosts_that_the_settings_allow(
 
 
 # A server for each: callers leave by their own clocks, and their runs end a little later.
-@pytest.mark.parametrize("door", DOORS)
-async def test_more_runs_than_may_wait_are_refused(door: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_more_runs_than_may_wait_are_refused(protocol: str, tmp_path: Path) -> None:
     few = ("--script-workers", "1", "--script-queue", "1")
     with RealServer(tmp_path / "data", *few) as server:
         set_action(server, "for (;;) {}")
         request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
-        async with Doors(http=server.http, grpc=server.grpc) as doors:
-            caller = Caller(doors, server.token, "")
-            asked = (caller.ask(door, request, deadline_s=1) for _ in range(4))
+        async with ApiClient(http=server.http, grpc=server.grpc) as api:
+            caller = Caller(api, server.token, "")
+            asked = (caller.ask(protocol, request, deadline_s=1) for _ in range(4))
             answers = await asyncio.gather(*asked)
     assert sorted(answer.code for answer in answers) == [4, 4, 8, 8]
     text = "Too many runs are waiting, try again"

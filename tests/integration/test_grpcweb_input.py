@@ -299,7 +299,7 @@ async def test_a_client_that_leaves_within_its_body_reaches_no_handler(server: S
     assert len(server.servicer.seen) == 1
 
 
-async def test_interceptors_stand_before_this_door_too() -> None:
+async def test_interceptors_run_over_grpc_web_too() -> None:
     class Refusing(grpc.aio.ServerInterceptor):
         async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
             async def refuse(request: Any, context: Any) -> Any:

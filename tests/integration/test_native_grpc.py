@@ -1,4 +1,4 @@
-"""The gRPC door of the service, by grpc.aio's own client over a real socket."""
+"""The gRPC listener of the service, by grpc.aio's own client over a real socket."""
 
 import asyncio
 import time

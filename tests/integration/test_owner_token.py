@@ -54,19 +54,19 @@ def test_after_its_token_was_revoked_the_file_says_so_and_so_does_call(server: S
     assert server.call("ListActions", {}, "json").status == 0
 
 
-@pytest.mark.parametrize("door", ["json", "grpc", "grpc-web"])
-def test_a_refused_token_of_the_file_is_reported_by_call(server: Server, door: str) -> None:
+@pytest.mark.parametrize("protocol", ["json", "grpc", "grpc-web"])
+def test_a_refused_token_of_the_file_is_reported_by_call(server: Server, protocol: str) -> None:
     token_id, _ = owner_token(server)
     file = server.folder / "data" / "owner.token"
     left = file.read_bytes()
     asked(server, "token", "revoke", token_id)
     file.write_bytes(left)  # as an older version left it
-    called = server.call("ListActions", {}, door)
+    called = server.call("ListActions", {}, protocol)
     assert (called.status, json.loads(called.out)["code"]) == (1, 16)
     remedy = REMEDY.format("USER_ID")
     said = f"the token in data/owner.token was revoked or has expired: {remedy}\n"
     assert called.err == said
-    given = server.call("ListActions", {}, door, "--token", left.decode().strip())
+    given = server.call("ListActions", {}, protocol, "--token", left.decode().strip())
     assert (given.status, given.err) == (1, "")
 
 

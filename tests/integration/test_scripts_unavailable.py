@@ -11,7 +11,7 @@ from server.app import Application
 from server.config import Config
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
-from tests.support.doors import GRPC, Caller, Doors
+from tests.support.api_client import GRPC, ApiClient, Caller
 from tests.support.tables import cases
 
 UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")
@@ -53,12 +53,12 @@ async def test_a_run_without_processes_is_unavailable_and_tried_again(tmp_path: 
         with mock.patch.object(Process, "start", side_effect=RuntimeError("no")):
             started = await application.start()
             assert started.owner is not None
-            async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
-                caller = Caller(doors, started.owner.token, "")
+            async with ApiClient(http=started.listen, grpc=started.grpc_listen) as api:
+                caller = Caller(api, started.owner.token, "")
                 answer = await caller.ask(GRPC, request)
                 assert (answer.code, answer.message) == UNAVAILABLE
-        async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
-            caller = Caller(doors, started.owner.token, "")
+        async with ApiClient(http=started.listen, grpc=started.grpc_listen) as api:
+            caller = Caller(api, started.owner.token, "")
             assert (await caller.ask(GRPC, request)).code == 0
     finally:
         await application.stop()

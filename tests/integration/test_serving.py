@@ -175,7 +175,7 @@ async def mounted(transcoder: Transcoder) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_the_doors_mount_in_an_application_of_ones_own() -> None:
+async def test_a_transcoder_mounts_in_an_application_of_ones_own() -> None:
     transcoder: Any = Transcoder()
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
     async with (

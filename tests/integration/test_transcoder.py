@@ -492,7 +492,7 @@ async def test_a_preflight_is_answered_where_a_route_takes_every_method_too() ->
         ),
     },
 )
-async def test_a_fault_of_the_door_itself_is_answered_in_the_callers_protocol(
+async def test_a_fault_of_the_protocol_itself_is_answered_in_the_callers_protocol(
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     content_type: str,

@@ -1,4 +1,4 @@
-"""Every door on a unix socket: the library's and the service's."""
+"""Every protocol on a unix socket: the library's and the service's."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ class Named(Operations):
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
-    return "doors.sock"
+    return "http.sock"
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_a_second_transcoder_does_not_take_the_path(
 
 @pytest.fixture
 def config(path: str) -> Config:
-    return Config(listen="unix:doors.sock", grpc_listen="unix:grpc.sock", data_dir=Path("data"))
+    return Config(listen="unix:http.sock", grpc_listen="unix:grpc.sock", data_dir=Path("data"))
 
 
 async def health(path: str) -> int:
@@ -143,10 +143,10 @@ async def test_the_service_answers_at_two_paths(config: Config) -> None:
     application = Application(config)
     try:
         started = await application.start()
-        assert (started.listen, started.grpc_listen) == ("unix:doors.sock", "unix:grpc.sock")
-        modes = [stat.S_IMODE(os.lstat(name).st_mode) for name in ("doors.sock", "grpc.sock")]
+        assert (started.listen, started.grpc_listen) == ("unix:http.sock", "unix:grpc.sock")
+        modes = [stat.S_IMODE(os.lstat(name).st_mode) for name in ("http.sock", "grpc.sock")]
         assert modes == [0o660, 0o660]
-        assert await got("doors.sock", "/readyz") == {"status": "SERVING"}
+        assert await got("http.sock", "/readyz") == {"status": "SERVING"}
         assert await health("grpc.sock") == health_pb2.HealthCheckResponse.SERVING
     finally:
         await application.stop()
@@ -154,19 +154,19 @@ async def test_the_service_answers_at_two_paths(config: Config) -> None:
 
 
 async def test_the_service_replaces_sockets_that_were_left(config: Config) -> None:
-    for name in ("doors.sock", "grpc.sock"):
+    for name in ("http.sock", "grpc.sock"):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(name)
     application = Application(config)
     try:
         await application.start()
-        assert await got("doors.sock", "/readyz") == {"status": "SERVING"}
+        assert await got("http.sock", "/readyz") == {"status": "SERVING"}
         assert await health("grpc.sock") == health_pb2.HealthCheckResponse.SERVING
     finally:
         await application.stop()
 
 
-@pytest.mark.parametrize("name", ["doors.sock", "grpc.sock"])
+@pytest.mark.parametrize("name", ["http.sock", "grpc.sock"])
 async def test_the_service_takes_no_path_that_somebody_listens_on(
     config: Config, name: str
 ) -> None:
@@ -183,15 +183,15 @@ async def test_the_service_takes_no_path_that_somebody_listens_on(
             client.connect(name)
 
 
-@pytest.mark.parametrize("door", ["json", "grpc", "grpc-web"])
-async def test_the_command_line_calls_at_a_path(config: Config, door: str) -> None:
+@pytest.mark.parametrize("protocol", ["json", "grpc", "grpc-web"])
+async def test_the_command_line_calls_at_a_path(config: Config, protocol: str) -> None:
     application = Application(config)
     try:
         await application.start()
-        address = "unix:grpc.sock" if door == "grpc" else "unix:doors.sock"
+        address = "unix:grpc.sock" if protocol == "grpc" else "unix:http.sock"
         called = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", "call", "ListFlowTypes"),
-            *("--door", door, "--address", address),
+            *("--protocol", protocol, "--address", address),
             stdout=subprocess.PIPE,
         )
         output, _ = await called.communicate()

@@ -140,8 +140,8 @@ def test_the_service_serves_beside_configobj(
         assert process.stdout is not None
         address = process.stdout.readline().rpartition("http://")[2].strip()
 
-        def call(method: str, message: object, door: str = "json") -> dict[str, object]:
-            options = ["--door", door, "--address", address]
+        def call(method: str, message: object, protocol: str = "json") -> dict[str, object]:
+            options = ["--protocol", protocol, "--address", address]
             printed = done([command, "call", method, json.dumps(message), *options], tmp_path)
             answer: dict[str, object] = json.loads(printed)
             return answer

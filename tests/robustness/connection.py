@@ -1,4 +1,4 @@
-"""A caller's connection to the JSON door: one request after the other, each with its answer."""
+"""A caller's connection for JSON: one request after the other, each with its answer."""
 
 import asyncio
 import json

@@ -27,7 +27,7 @@ SLACK_S: Final = 1.0
 IN_FLIGHT_S: Final = 30.0
 STREAMS: Final = 50  # calls in flight on one gRPC connection; the server takes 100
 
-Door: TypeAlias = Literal["http", "grpc"]
+Listener: TypeAlias = Literal["http", "grpc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ async def _over_grpc(address: str, token: str, calls: int) -> int:
     return answered
 
 
-async def _drain(process: Process, door: Door, calls: int) -> Drained:
+async def _drain(process: Process, listener: Listener, calls: int) -> Drained:
     given = json.loads(process.line())
-    over = _over_http if door == "http" else _over_grpc
-    answers = asyncio.create_task(over(given[door], given["token"], calls))
+    over = _over_http if listener == "http" else _over_grpc
+    answers = asyncio.create_task(over(given[listener], given["token"], calls))
     line = asyncio.create_task(asyncio.to_thread(process.line))
     await asyncio.wait({answers, line}, timeout=IN_FLIGHT_S, return_when=asyncio.FIRST_COMPLETED)
     if not line.done():
@@ -104,20 +104,20 @@ async def _drain(process: Process, door: Door, calls: int) -> Drained:
     return Drained(await answers, status, seconds)
 
 
-def drain(folder: Path, door: Door, *, calls: int, call_s: float) -> Drained:
+def drain(folder: Path, listener: Listener, *, calls: int, call_s: float) -> Drained:
     """Signal the service while it answers as many calls."""
     arguments = ["-m", "tests.robustness.slow_service", str(folder), str(calls), str(call_s)]
     log = folder.with_name(f"{folder.name}.log")
     with log.open("wb") as errors, Process(arguments, errors=errors) as process:
-        return uvloop.run(_drain(process, door, calls))
+        return uvloop.run(_drain(process, listener, calls))
 
 
 def sigterm(folder: Path) -> Iterator[Outcome]:
-    doors: tuple[Door, Door] = ("http", "grpc")
-    for door in doors:
-        drained = drain(folder / door, door, calls=CALLS, call_s=CALL_S)
+    listeners: tuple[Listener, Listener] = ("http", "grpc")
+    for listener in listeners:
+        drained = drain(folder / listener, listener, calls=CALLS, call_s=CALL_S)
         yield Outcome(
-            f"{CALLS} calls of {CALL_S:g} s over {door}, SIGTERM",
+            f"{CALLS} calls of {CALL_S:g} s over {listener}, SIGTERM",
             f"{CALLS} answered, exit 0, ≤ {CALL_S + SLACK_S:g} s after it",
             f"{drained.answered} answered, exit {drained.status}, {drained.seconds:.1f} s after it",
             drained.answered == CALLS

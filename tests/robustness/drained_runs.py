@@ -1,7 +1,7 @@
 """SIGTERM with runs under way: S4 of docs/robustness.md.
 
-At each door one run that is done while the service drains, and one that is not. The log of runs is
-asked afterwards, of a service that is started anew on the same folder.
+Over each protocol one run ends while the service drains, and one does not. The log of runs is
+read afterwards, from a service that is started anew on the same folder.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import uvloop
 from actions.v1 import execution_pb2 as run
 from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.doors import DOORS, Answer, Doors
+from tests.support.api_client import PROTOCOLS, Answer, ApiClient
 from tests.support.processes import is_running
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -52,13 +52,13 @@ class Drained:
 async def drain(server: RealServer) -> Drained:
     action_id = server.ask("POST", ACTIONS, {"name": "f", "script": _SCRIPT})["id"]
     server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
-    async with Doors(http=server.http, grpc=server.grpc) as doors:
+    async with ApiClient(http=server.http, grpc=server.grpc) as api:
 
         def asked(milliseconds: int) -> list[asyncio.Task[Answer]]:
             request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
             claims = request.context.fields["claims"].struct_value
             claims.fields["given"].number_value = milliseconds
-            calls = (doors.call(door, request, token=server.token) for door in DOORS)
+            calls = (api.call(protocol, request, token=server.token) for protocol in PROTOCOLS)
             return [asyncio.create_task(call) for call in calls]
 
         long, short = asked(LONG_MS), asked(SHORT_MS)
@@ -81,7 +81,7 @@ def run_drained(folder: Path) -> Iterator[Outcome]:
     short = [answer.code for answer in drained.short]
     long = [answer.code for answer in drained.long]
     yield Outcome(
-        f"runs of {SHORT_MS / 1000:g} s and of {LONG_MS / 1000:g} s at each door, SIGTERM: codes",
+        f"runs of {SHORT_MS / 1000:g} s and of {LONG_MS / 1000:g} s a protocol, SIGTERM: codes",
         "0; 14",
         f"{', '.join(map(str, short))}; {', '.join(map(str, long))}",
         set(short) == {0} and set(long) == {14},

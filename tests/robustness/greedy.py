@@ -18,7 +18,7 @@ import uvloop
 from actions.v1 import execution_pb2 as run
 from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.doors import DOORS, GRPC, JSON, WEB, Answer, Caller, Doors
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Answer, ApiClient, Caller
 from tests.support.real_server import ACTIONS, RealServer
 
 GREEDY: Final = 400
@@ -44,7 +44,7 @@ class Seen:
 
     Attributes:
         wrong: answers that are none of those that there may be.
-        full: greedy calls that were refused, at each door.
+        full: greedy calls that were refused, over each protocol.
         quick_s: how long each of the others took.
     """
 
@@ -66,19 +66,19 @@ async def attack(server: RealServer, *, greedy: int = GREEDY, seconds: float = S
     seen = Seen()
     async with contextlib.AsyncExitStack() as stack:
 
-        async def doors() -> Doors:
-            return await stack.enter_async_context(Doors(http=server.http, grpc=server.grpc))
+        async def api() -> ApiClient:
+            return await stack.enter_async_context(ApiClient(http=server.http, grpc=server.grpc))
 
-        quick = Caller(await doors(), server.token, other)
+        quick = Caller(await api(), server.token, other)
         for _ in range(50):
             _judge_quick(await quick.ask(JSON, _REQUEST), seen)
         seen.before_mib = server.process.memory_mib()
         tasks = []
         for number in range(greedy):
             if number % CALLERS_OF_A_CLIENT == 0:
-                caller = Caller(await doors(), server.token, "")
-            tasks.append(asyncio.create_task(_greedy(caller, DOORS[number % 3], seen)))
-        await until(lambda: len(seen.full) == len(DOORS))
+                caller = Caller(await api(), server.token, "")
+            tasks.append(asyncio.create_task(_greedy(caller, PROTOCOLS[number % 3], seen)))
+        await until(lambda: len(seen.full) == len(PROTOCOLS))
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             began = time.monotonic()
@@ -103,12 +103,12 @@ async def _attack_and_settle(server: RealServer) -> Seen:
     return seen
 
 
-async def _greedy(caller: Caller, door: str, seen: Seen) -> None:
+async def _greedy(caller: Caller, protocol: str, seen: Seen) -> None:
     while True:
-        answer = await caller.ask(door, _REQUEST)
+        answer = await caller.ask(protocol, _REQUEST)
         if (answer.code, answer.message) == (8, _FULL):
-            is_told = answer.http_status == {JSON: 429, GRPC: 0, WEB: 200}[door]
-            seen.full[door if is_told else f"{door}, status {answer.http_status}"] += 1
+            is_told = answer.http_status == {JSON: 429, GRPC: 0, WEB: 200}[protocol]
+            seen.full[protocol if is_told else f"{protocol}, status {answer.http_status}"] += 1
             await asyncio.sleep(0.5)  # as one does who is told to try again
         elif (answer.code, answer.message) != (9, _ENDED):
             seen.wrong.append(f"greedy: {answer}")
@@ -130,10 +130,10 @@ def run_greedy(folder: Path) -> Iterator[Outcome]:
         not seen.wrong,
     )
     yield Outcome(
-        "loops that are refused as too many, by door",
-        f"each of {', '.join(DOORS)}",
-        ", ".join(f"{count} {door}" for door, count in sorted(seen.full.items())),
-        set(seen.full) == set(DOORS),
+        "loops that are refused as too many, by protocol",
+        f"each of {', '.join(PROTOCOLS)}",
+        ", ".join(f"{count} {protocol}" for protocol, count in sorted(seen.full.items())),
+        set(seen.full) == set(PROTOCOLS),
     )
     yield Outcome(
         "the other's runs, p50 (p99) and worst",

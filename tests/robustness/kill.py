@@ -1,4 +1,4 @@
-"""kill -9 under writers: R1 of docs/robustness.md, through the JSON door of the real server.
+"""kill -9 under writers: R1 of docs/robustness.md, over JSON, against the real server.
 
 Each writer makes an action and turns it off and on; what was answered goes to a log, and the log is
 compared with the store once all kills are done. A write without an answer may be stored or not.

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from actions.v1 import execution_pb2 as run
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.doors import JSON, Caller, Doors
+from tests.support.api_client import JSON, ApiClient, Caller
 from tests.support.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer, answering, key_set
 from tests.support.name_servers import NameServer, name_server
 from tests.support.real_server import ACTIONS, RealServer
@@ -69,16 +69,16 @@ async def attack(data: Path, *, seconds: float = SECONDS, with_new_key: bool = T
         port = await stack.enter_async_context(_web_server())
         issuer = stack.enter_context(Issuer(_FIRST))
         server = stack.enter_context(RealServer(data, *_options(names, issuer)))
-        doors = await stack.enter_async_context(Doors(http=server.http, grpc=server.grpc))
+        api = await stack.enter_async_context(ApiClient(http=server.http, grpc=server.grpc))
         other = await asyncio.to_thread(_set_up, server)
         slow = [
-            asyncio.create_task(_ask_slowly(Caller(doors, server.token, ""), number))
+            asyncio.create_task(_ask_slowly(Caller(api, server.token, ""), number))
             for number in range(SLOW_RUNS)
         ]
-        await _fetch_quickly(Caller(doors, server.token, other), port, seconds, seen)
+        await _fetch_quickly(Caller(api, server.token, other), port, seconds, seen)
         if with_new_key:
             issuer.answers[KEYS_PATH] = answering(key_set(_SECOND))
-            await _call_by_new_key(doors, issuer, seen)
+            await _call_by_new_key(api, issuer, seen)
         signalled_at = time.monotonic()
         server.process.signal(signal.SIGTERM)
         seen.status = await asyncio.to_thread(server.process.wait)
@@ -153,11 +153,11 @@ async def _fetch_quickly(caller: Caller, port: int, seconds: float, seen: Seen) 
         await asyncio.sleep(0.05)
 
 
-async def _call_by_new_key(doors: Doors, issuer: Issuer, seen: Seen) -> None:
+async def _call_by_new_key(api: ApiClient, issuer: Issuer, seen: Seen) -> None:
     asked = len(issuer.asked)
     token = _SECOND.token(issuer.claims("nobody"))
     began = time.monotonic()
-    answer = await doors.call(JSON, _request("none"), token=token)
+    answer = await api.call(JSON, _request("none"), token=token)
     if len(issuer.asked) > asked:
         seen.key_s = time.monotonic() - began
     if answer.code != 16:  # the key is known, its subject is not

@@ -1,4 +1,4 @@
-"""A failed call leaves nothing that waits for the collector, at any door, however it fails."""
+"""A failed call leaves nothing to the garbage collector, over any protocol, however it fails."""
 
 import asyncio
 import functools
@@ -165,7 +165,7 @@ async def test_a_call_whose_client_leaves_leaves_no_cycle(
         assert await garbage_of(leave) == {}
 
 
-# The service, at its three doors.
+# The service, over its three protocols.
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Callers that leave in the middle of their runs, or before, at each door."""
+"""Callers that leave in the middle of their runs, or before, over each protocol."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from typing import Final
 
 from actions.v1 import execution_pb2 as run
 from tests.robustness.killed_scripts import held, held_at_rest, until
-from tests.support.doors import DOORS, JSON, Caller, Doors
+from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
 from tests.support.real_server import ACTIONS, RealServer
 
 CALLS: Final = 90
@@ -24,15 +24,15 @@ async def test_callers_that_leave_leave_nothing_behind(tmp_path: Path) -> None:
         action_id = server.ask("POST", ACTIONS, {"name": "f", "script": SCRIPT})["id"]
         server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
         await until(lambda: "script workers are ready" in server.log())
-        async with Doors(http=server.http, grpc=server.grpc) as doors:
-            assert (await Caller(doors, server.token, "").ask(JSON, _lasting(0))).code == 0
+        async with ApiClient(http=server.http, grpc=server.grpc) as api:
+            assert (await Caller(api, server.token, "").ask(JSON, _lasting(0))).code == 0
         before = await held_at_rest(server.process)
         chance = random.Random(7)  # noqa: S311  a choice that can be made again
-        async with Doors(http=server.http, grpc=server.grpc) as doors:
-            caller = Caller(doors, server.token, "")
+        async with ApiClient(http=server.http, grpc=server.grpc) as api:
+            caller = Caller(api, server.token, "")
             for number in range(CALLS):
                 request = _lasting(chance.choice((0, 20, 20_000)))
-                call = asyncio.ensure_future(caller.ask(DOORS[number % 3], request))
+                call = asyncio.ensure_future(caller.ask(PROTOCOLS[number % 3], request))
                 await asyncio.wait([call], timeout=chance.choice((0, 0.001, 0.03, 0.1)))
                 call.cancel()
                 await asyncio.wait([call])

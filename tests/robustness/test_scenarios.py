@@ -6,7 +6,7 @@ import pytest
 import uvloop
 
 from tests.robustness.bodies import head, send_at_once
-from tests.robustness.drain import Door, drain
+from tests.robustness.drain import Listener, drain
 from tests.robustness.first_start import kill_first_starts
 from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
@@ -27,9 +27,9 @@ from tests.support.hostile_scripts import HOSTILE
 from tests.support.real_server import ACTIONS, RealServer
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
-def test_sigterm_finishes_calls_in_flight(tmp_path: Path, door: Door) -> None:
-    drained = drain(tmp_path / "data", door, calls=60, call_s=0.3)
+@pytest.mark.parametrize("listener", ["http", "grpc"])
+def test_sigterm_finishes_calls_in_flight(tmp_path: Path, listener: Listener) -> None:
+    drained = drain(tmp_path / "data", listener, calls=60, call_s=0.3)
     assert (drained.answered, drained.status) == (60, 0)
 
 

@@ -1,4 +1,4 @@
-"""A run that waits for a process keeps its context in one compact form, at any door."""
+"""A run that waits for a process keeps its context in one compact form, over any protocol."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from actions.v1 import execution_pb2 as run
 from server.app import Application
 from server.config import Config
 from server.scripts.contract import Effects, PackedContext, RunRequest, RunResult
-from tests.support.doors import DOORS, GRPC, JSON
+from tests.support.api_client import GRPC, JSON, PROTOCOLS
 from tests.support.grpc_frames import framed
 
 DEADLINE_S: Final = 30
@@ -73,8 +73,8 @@ def _name(holder: object) -> str:
     return f"{type(holder).__module__}.{type(holder).__qualname__}"
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_run_that_waits_lets_its_request_go(tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_run_that_waits_lets_its_request_go(tmp_path: Path, protocol: str) -> None:
     engine = Engine()
     config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
     application = Application(config)
@@ -82,7 +82,7 @@ async def test_a_run_that_waits_lets_its_request_go(tmp_path: Path, door: str) -
         started = await application.start()
     assert started.owner is not None
     headers = {"authorization": f"Bearer {started.owner.token}"}
-    answering = asyncio.create_task(_ask(door, started.listen, started.grpc_listen, headers))
+    answering = asyncio.create_task(_ask(protocol, started.listen, started.grpc_listen, headers))
     try:
         async with asyncio.timeout(DEADLINE_S):
             await engine.has_begun.wait()
@@ -93,14 +93,14 @@ async def test_a_run_that_waits_lets_its_request_go(tmp_path: Path, door: str) -
         await application.stop()
 
 
-async def _ask(door: str, http: str, native: str, headers: dict[str, str]) -> None:
-    if door == GRPC:
+async def _ask(protocol: str, http: str, native: str, headers: dict[str, str]) -> None:
+    if protocol == GRPC:
         async with grpc.aio.insecure_channel(native) as channel:
             call: Any = channel.unary_unary(_METHOD)
             await call(_message(), metadata=tuple(headers.items()))
         return
     path, kind, body = _METHOD, "application/grpc-web+proto", framed(_message())
-    if door == JSON:
+    if protocol == JSON:
         path, kind = "/v1/flows/2/triggers/4:run", "application/json"
         body = b'{"context":{"claims":{"a":[%b{}]}}}' % (b"{}," * LARGE)
     headers["content-type"] = kind

@@ -17,7 +17,7 @@ import uvloop
 
 from actions.v1 import execution_pb2 as run
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.doors import DOORS, GRPC, JSON
+from tests.support.api_client import GRPC, JSON, PROTOCOLS
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.processes import Process
 from tests.support.real_server import ACTIONS, RealServer
@@ -40,7 +40,7 @@ _METHOD: Final = "/actions.v1.ExecutionService/RunTrigger"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there was to see at one door.
+    """Measurements over one protocol.
 
     Attributes:
         more_mib: memory of the service while the runs waited, above that before.
@@ -51,31 +51,31 @@ class Seen:
     answers: list[str]
 
 
-def wait_at(door: str, folder: Path, *, waiting: int = WAITING) -> Seen:
+def wait_at(protocol: str, folder: Path, *, waiting: int = WAITING) -> Seen:
     """Have runs wait, and see what they hold meanwhile."""
     one_worker = ("--no-access-log", "--script-workers", "1")
-    with RealServer(folder / door, *one_worker) as server:
-        return uvloop.run(_wait(server, door, waiting))
+    with RealServer(folder / protocol, *one_worker) as server:
+        return uvloop.run(_wait(server, protocol, waiting))
 
 
-async def _wait(server: RealServer, door: str, waiting: int) -> Seen:
+async def _wait(server: RealServer, protocol: str, waiting: int) -> Seen:
     other = str(server.command("org", "create", "Other")["id"])
     for org_id, script in (("", _QUICK), (other, _LOOP)):
         fields = {"name": "f", "script": script, "timeout": f"{LOOP_S}s"}
         id = server.ask("POST", ACTIONS, fields, org_id=org_id)["id"]
         flow = "/management/v1/flows/2/trigger/4"
         server.ask("POST", flow, {"actionIds": [id]}, org_id=org_id)
-    body = _body(door)
+    body = _body(protocol)
     async with (
         aiohttp.ClientSession() as session,
         grpc.aio.insecure_channel(server.grpc) as channel,
     ):
         client = _Client(server, session, channel)
-        answers = [await client.ask(door, body)]  # what is made once, is made now
+        answers = [await client.ask(protocol, body)]  # what is made once, is made now
         await _quiet(server.process)
         looping = asyncio.create_task(client.ask(JSON, b"{}", org_id=other))
         before_mib = server.process.resident_mib()
-        tasks = [asyncio.create_task(client.ask(door, body)) for _ in range(waiting)]
+        tasks = [asyncio.create_task(client.ask(protocol, body)) for _ in range(waiting)]
         await asyncio.sleep(0)
         await _quiet(server.process)
         more_mib = server.process.resident_mib() - before_mib
@@ -95,15 +95,15 @@ async def _quiet(process: Process) -> None:
             at, spent_s = time.monotonic(), process.cpu_seconds()
 
 
-def _body(door: str) -> bytes:
-    if door == JSON:
+def _body(protocol: str) -> bytes:
+    if protocol == JSON:
         return b'{"context":{"claims":{"a":[%b]}}}' % b",".join([b"{}"] * OBJECTS)
     request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
     add = request.context.fields["claims"].struct_value.fields["a"].list_value.values.add
     for _ in range(OBJECTS):
         add().struct_value.SetInParent()
     message = request.SerializeToString()
-    return message if door == GRPC else framed(message)
+    return message if protocol == GRPC else framed(message)
 
 
 class _Client:
@@ -116,12 +116,12 @@ class _Client:
         self._session = session
         self._run: Any = channel.unary_unary(_METHOD)
 
-    async def ask(self, door: str, body: bytes, *, org_id: str = "") -> str:
+    async def ask(self, protocol: str, body: bytes, *, org_id: str = "") -> str:
         """Returns "ok" if all of the context arrived in the action."""
         headers = {"authorization": f"Bearer {self._server.token}"}
         if org_id:
             headers["x-zitadel-orgid"] = org_id
-        if door == GRPC:
+        if protocol == GRPC:
             try:
                 answer = await self._run(body, metadata=tuple(headers.items()))
             except grpc.aio.AioRpcError as error:
@@ -129,13 +129,13 @@ class _Client:
             response = run.RunTriggerResponse.FromString(answer)
             return _judged(response.effects.claims["k"].number_value)
         path, content_type = _METHOD, "application/grpc-web+proto"
-        if door == JSON:
+        if protocol == JSON:
             path, content_type = _RUN, "application/json"
         headers["content-type"] = content_type
         url = f"http://{self._server.http}{path}"
         async with self._session.post(url, data=body, headers=headers) as answered:
             answer = await answered.read()
-            if door == JSON:
+            if protocol == JSON:
                 claims = (await answered.json()).get("effects", {}).get("claims", {})
                 return _judged(claims.get("k")) if claims else answer.decode()
         response = run.RunTriggerResponse.FromString(split_frame(answer)[1])
@@ -147,11 +147,11 @@ def _judged(count: float) -> str:
 
 
 def run_waiting(folder: Path) -> Iterator[Outcome]:
-    for door in DOORS:
-        seen = wait_at(door, folder)
+    for protocol in PROTOCOLS:
+        seen = wait_at(protocol, folder)
         wrong = [answer for answer in seen.answers if answer != "ok"]
         yield Outcome(
-            f"memory of {WAITING} runs that wait with a context of 1 MiB, at {door}",
+            f"memory of {WAITING} runs that wait with a context of 1 MiB, over {protocol}",
             f"+{MORE_MAX_MIB:.0f} MiB",
             f"+{seen.more_mib:.0f} MiB",
             seen.more_mib <= MORE_MAX_MIB,

@@ -16,7 +16,7 @@ import uvloop
 
 from actions.v1 import execution_pb2 as run
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.doors import JSON, Answer, Caller, Doors
+from tests.support.api_client import JSON, Answer, ApiClient, Caller
 from tests.support.hostile_sites import DRIPS, FLOODS
 from tests.support.processes import Process
 from tests.support.real_server import ACTIONS, RealServer
@@ -62,21 +62,21 @@ async def attack(
         fields = {"name": "f", "script": _SCRIPT, "timeout": f"{timeout_s:g}s"}
         id = server.ask("POST", ACTIONS, fields)["id"]
         server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
-        async with Doors(http=server.http, grpc=server.grpc) as doors:
+        async with ApiClient(http=server.http, grpc=server.grpc) as api:
             for kind in kinds:
-                await _attack_with(kind, f"{url}/{kind}", doors, server, timeout_s, seen)
+                await _attack_with(kind, f"{url}/{kind}", api, server, timeout_s, seen)
     return seen
 
 
 async def _attack_with(
-    kind: str, url: str, doors: Doors, server: RealServer, timeout_s: float, seen: Seen
+    kind: str, url: str, api: ApiClient, server: RealServer, timeout_s: float, seen: Seen
 ) -> None:
     request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
     request.context.fields["claims"].struct_value.fields["url"].string_value = url
     health_s = seen.health_s[kind] = []
-    probing = asyncio.create_task(_probe(doors, health_s))
+    probing = asyncio.create_task(_probe(api, health_s))
 
-    caller = Caller(doors, server.token, "")
+    caller = Caller(api, server.token, "")
     ended = await asyncio.gather(*(caller.ask(JSON, request) for _ in range(RUNS)))
     probing.cancel()
     await asyncio.gather(probing, return_exceptions=True)
@@ -91,10 +91,10 @@ def _took_s(answer: Answer) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
-async def _probe(doors: Doors, health_s: list[float]) -> None:
+async def _probe(api: ApiClient, health_s: list[float]) -> None:
     while True:
         began = time.monotonic()
-        async with doors.session.get(f"http://{doors.http}/healthz") as answer:
+        async with api.session.get(f"http://{api.http}/healthz") as answer:
             await answer.read()
         health_s.append(time.monotonic() - began)
         await asyncio.sleep(PROBE_EVERY_S)

@@ -1,4 +1,4 @@
-"""Rows of the API's table of refusals, and how one is asked at a door.
+"""Rows of the API's table of refusals; asks one over a protocol.
 
 A row is named by the id that refuses, and prepared over gRPC in an organisation of its own.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.doors import JSON, Caller, path_fields
+from tests.support.api_client import JSON, Caller, path_fields
 from tests.support.prepared import last_event_at
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def always(request: Message) -> Prepare:
     return prepare
 
 
-async def assert_refused(caller: Caller, stranger: Caller, door: str, row: Row) -> None:
+async def assert_refused(caller: Caller, stranger: Caller, protocol: str, row: Row) -> None:
     """Ask, and see that the answer is the row's and that nothing was written."""
     request = await row.prepare(caller, stranger)
     before = await last_event_at(caller)
-    answer = await caller.ask(door, request)
-    if door == JSON and has_empty_segment(request):
+    answer = await caller.ask(protocol, request)
+    if protocol == JSON and has_empty_segment(request):
         assert (answer.http_status, answer.refusal) == (404, (5, "Not Found", ()))
     else:
         details = ((row.place, row.text),)

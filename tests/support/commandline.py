@@ -136,10 +136,10 @@ class Server:
         """
         return self._popen.wait(timeout_s)
 
-    def call(self, method: str, message: object, door: str, *arguments: str) -> Outcome:
-        """Call a method of it through a door, as the owner unless the arguments say otherwise."""
-        address = self.grpc_listen if door == "grpc" else self.listen
-        options = ("--door", door, "--address", address, *arguments)
+    def call(self, method: str, message: object, protocol: str, *arguments: str) -> Outcome:
+        """Calls a method over a protocol, as the owner unless the arguments say otherwise."""
+        address = self.grpc_listen if protocol == "grpc" else self.listen
+        options = ("--protocol", protocol, "--address", address, *arguments)
         return run("call", method, json.dumps(message), *options, folder=self.folder)
 
 

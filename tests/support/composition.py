@@ -1,4 +1,4 @@
-"""The real composition over another servicer: its store, tokens, interceptors, doors and drain."""
+"""The real application with another servicer: its store, tokens, interceptors, protocols, drain."""
 
 import asyncio
 import json

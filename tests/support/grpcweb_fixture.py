@@ -1,6 +1,6 @@
 """echo.v1.Echo: a service with every kind of call, and every way that one ends.
 
-Knows what tests/proto/echo.proto says of each case; nothing of who calls it, or through which door.
+Knows what tests/proto/echo.proto says of each case; knows neither callers nor protocols.
 
 Rule: no case waits for time to pass. What must be waited for is an event, under the call's name.
 """

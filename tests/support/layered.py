@@ -88,7 +88,7 @@ class Context:
         self.written.append(message)
 
 
-class Door:
+class Intercepted:
     """Handlers behind the interceptors, as a server would have them."""
 
     def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:

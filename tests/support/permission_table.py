@@ -6,7 +6,7 @@ Knows the rows, the columns, and how a table is printed. A test prints the table
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tests.support import doors
+from tests.support.api_client import METHODS
 
 PROPERTY: Final = "permissions"
 """The name of the property by which a test says what it saw: the lines of a table."""
@@ -22,7 +22,7 @@ ROLES: Final = (
 NO_MEMBER: Final = "no membership"
 ANONYMOUS: Final = "no token"
 CALLERS: Final = (*ROLES, NO_MEMBER, ANONYMOUS)
-METHODS: Final = tuple(doors.METHODS)
+METHOD_NAMES: Final = tuple(METHODS)
 
 Cells = Mapping[tuple[str, str], str]
 """What is answered, by (method, caller)."""
@@ -30,7 +30,7 @@ Cells = Mapping[tuple[str, str], str]
 
 def table(cells: Cells) -> list[str]:
     """Its lines; a row for each method that was asked."""
-    methods = [method for method in METHODS if any(row == method for row, _ in cells)]
+    methods = [method for method in METHOD_NAMES if any(row == method for row, _ in cells)]
     lines = [["method", *CALLERS]]
     lines += [[method, *(cells[method, caller] for caller in CALLERS)] for method in methods]
     lines.insert(1, ["---"] * len(lines[0]))

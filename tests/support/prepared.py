@@ -1,6 +1,6 @@
 """What a test of the API finds there, made by a caller over gRPC."""
 
-from tests.support.doors import Caller
+from tests.support.api_client import Caller
 from zitadel import management_pb2 as pb
 
 

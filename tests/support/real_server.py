@@ -16,8 +16,8 @@ from tests.support.processes import ROOT, Cores, Process
 
 COMMAND_S: Final = 30.0
 ACTIONS: Final = "/management/v1/actions"
-_JSON_DOOR: Final = "JSON and gRPC-Web  http://"
-_GRPC_DOOR: Final = "gRPC               "
+_JSON_LINE: Final = "JSON and gRPC-Web  http://"
+_GRPC_LINE: Final = "gRPC               "
 
 
 class RealServer:
@@ -56,8 +56,8 @@ class RealServer:
                 cores=cores,
                 errors=errors or log,
             )
-        self.http = self._printed_after(_JSON_DOOR)
-        self.grpc = self._printed_after(_GRPC_DOOR)
+        self.http = self._printed_after(_JSON_LINE)
+        self.grpc = self._printed_after(_GRPC_LINE)
         self.token = (data / "owner.token").read_text(encoding="ascii").strip()
 
     def __enter__(self) -> "RealServer":

@@ -3,7 +3,7 @@
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from tests.support.doors import Caller
+from tests.support.api_client import Caller
 from tests.support.prepared import action
 
 # What was there before an action, by the claims that it finds.

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from tests.support.api_table import PROPERTY, counts_of, lines_of
 
 
-def report(subject: str, door: str, when: str = "call") -> SimpleNamespace:
-    properties = [("another", 1), (PROPERTY, [subject, door])]
+def report(subject: str, protocol: str, when: str = "call") -> SimpleNamespace:
+    properties = [("another", 1), (PROPERTY, [subject, protocol])]
     return SimpleNamespace(when=when, user_properties=properties)
 
 
-def test_rows_are_counted_by_subject_and_door() -> None:
+def test_rows_are_counted_by_subject_and_protocol() -> None:
     reports = {
         "passed": [report("Errors", "json"), report("Errors", "json"), report("Lists", "grpc")],
         "failed": [report("Errors", "json")],

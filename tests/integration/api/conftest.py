@@ -1,7 +1,7 @@
 """A real server for all tests of the API, and for each test an organisation of its own in it.
 
-`SUBJECT` of a module is a heading of docs/api.md. A test of it with a parameter `door` counts as a
-row of that subject.
+`SUBJECT` of a module is a heading of docs/api.md. A test of it with a parameter `protocol` counts
+as a row of that subject.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import api_table
 from tests.support.accounts import Accounts
-from tests.support.doors import Caller, Doors
+from tests.support.api_client import ApiClient, Caller
 from tests.support.issuer import AUDIENCE, Issuer, Signer
 from tests.support.real_server import RealServer
 
@@ -36,30 +36,30 @@ def accounts(server: RealServer) -> Accounts:
 
 
 @pytest.fixture
-async def doors(server: RealServer) -> AsyncIterator[Doors]:
-    async with Doors(http=server.http, grpc=server.grpc) as client:
+async def api(server: RealServer) -> AsyncIterator[ApiClient]:
+    async with ApiClient(http=server.http, grpc=server.grpc) as client:
         yield client
 
 
 @pytest.fixture
-async def caller(doors: Doors, accounts: Accounts) -> Caller:
+async def caller(api: ApiClient, accounts: Accounts) -> Caller:
     """The owner of a new organisation."""
     org_id = await accounts.org()
     _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
-    return Caller(doors, token, org_id)
+    return Caller(api, token, org_id)
 
 
 @pytest.fixture
-async def stranger(doors: Doors, accounts: Accounts) -> Caller:
+async def stranger(api: ApiClient, accounts: Accounts) -> Caller:
     """The owner of another organisation."""
     org_id = await accounts.org()
     _, token = await accounts.token(await accounts.user(org_id, "ORG_OWNER"))
-    return Caller(doors, token, org_id)
+    return Caller(api, token, org_id)
 
 
 @pytest.fixture(autouse=True)
 def counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     subject = getattr(request.module, "SUBJECT", None)
-    if subject is not None and "door" in request.fixturenames:
-        door = request.node.callspec.params["door"]
-        record_property(api_table.PROPERTY, [subject, door])
+    if subject is not None and "protocol" in request.fixturenames:
+        protocol = request.node.callspec.params["protocol"]
+        record_property(api_table.PROPERTY, [subject, protocol])

@@ -1,4 +1,4 @@
-"""docs/api.md "Accounts", at each door, for who has IAM_OWNER."""
+"""docs/api.md "Accounts", over each protocol, for who has IAM_OWNER."""
 
 import itertools
 from pathlib import Path
@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, JSON, Caller, Doors
+from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
 from zitadel.management_pb2 import GetMyOrgRequest
 
 SUBJECT = "Accounts"
@@ -21,65 +21,67 @@ _EXPIRY: Final = Timestamp(seconds=4_000_000_000, nanos=1_000)
 
 
 @pytest.fixture
-async def owner(doors: Doors, accounts: Accounts, caller: Caller) -> Caller:
+async def owner(api: ApiClient, accounts: Accounts, caller: Caller) -> Caller:
     """Someone in the caller's organisation who may administer the whole instance."""
     _, token = await accounts.token(await accounts.user(caller.org_id, "IAM_OWNER"))
-    return Caller(doors, token, caller.org_id)
+    return Caller(api, token, caller.org_id)
 
 
-async def told(owner: Caller, door: str, request: Message) -> Any:
-    answer = await owner.ask(door, request)
+async def told(owner: Caller, protocol: str, request: Message) -> Any:
+    answer = await owner.ask(protocol, request)
     assert answer.code == 0, answer
     return answer.response
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_organisation_is_made_renamed_removed_and_cleared_away(
-    owner: Caller, door: str
+    owner: Caller, protocol: str
 ) -> None:
     name, other = next(_NAMES), next(_NAMES)
-    org = (await told(owner, door, pb.CreateOrgRequest(name=name))).org
+    org = (await told(owner, protocol, pb.CreateOrgRequest(name=name))).org
     assert (org.name, org.state) == (name, pb.ORG_STATE_ACTIVE)
-    renamed = (await told(owner, door, pb.RenameOrgRequest(org_id=org.id, name=other))).org
+    renamed = (await told(owner, protocol, pb.RenameOrgRequest(org_id=org.id, name=other))).org
     assert renamed == pb.Org(
         id=org.id, name=other, state=pb.ORG_STATE_ACTIVE, created_at=org.created_at
     )
-    assert renamed in (await told(owner, door, pb.ListAllOrgsRequest())).orgs
-    await told(owner, door, pb.CreateUserRequest(org_id=org.id, name="Ada"))
-    contents = await told(owner, door, pb.GetOrgContentsRequest(org_id=org.id))
+    assert renamed in (await told(owner, protocol, pb.ListAllOrgsRequest())).orgs
+    await told(owner, protocol, pb.CreateUserRequest(org_id=org.id, name="Ada"))
+    contents = await told(owner, protocol, pb.GetOrgContentsRequest(org_id=org.id))
     assert contents == pb.GetOrgContentsResponse(
         org_id=org.id, name=other, contents=pb.OrgContents(users=1)
     )
-    await told(owner, door, pb.RemoveOrgRequest(org_id=org.id))
+    await told(owner, protocol, pb.RemoveOrgRequest(org_id=org.id))
     removed = pb.Org(id=org.id, state=pb.ORG_STATE_REMOVED, created_at=org.created_at)
-    assert (await told(owner, door, pb.ListAllOrgsRequest())).orgs[-1] == removed
-    cleared = await told(owner, door, pb.ClearOrgRequest(org_id=org.id))
+    assert (await told(owner, protocol, pb.ListAllOrgsRequest())).orgs[-1] == removed
+    cleared = await told(owner, protocol, pb.ClearOrgRequest(org_id=org.id))
     assert cleared == pb.ClearOrgResponse(contents=pb.OrgContents())
-    orgs = (await told(owner, door, pb.ListAllOrgsRequest())).orgs
+    orgs = (await told(owner, protocol, pb.ListAllOrgsRequest())).orgs
     assert org.id not in [found.id for found in orgs]
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_user_is_made_changed_and_removed(owner: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_user_is_made_changed_and_removed(owner: Caller, protocol: str) -> None:
     name, subject = next(_NAMES), next(_NAMES)
-    user = (await told(owner, door, pb.CreateUserRequest(name=name, language="de"))).user
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=name, language="de"))).user
     assert (user.org_id, user.name, user.language, user.subject) == (owner.org_id, name, "de", "")
     request = pb.UpdateUserRequest(user_id=user.id, language="", subject=subject)
-    updated = (await told(owner, door, request)).user
+    updated = (await told(owner, protocol, request)).user
     assert updated == pb.User(
         id=user.id, org_id=owner.org_id, name=name, subject=subject, created_at=user.created_at
     )
-    assert updated in (await told(owner, door, pb.ListUsersRequest())).users
-    await told(owner, door, pb.RemoveUserRequest(user_id=user.id))
-    assert updated not in (await told(owner, door, pb.ListUsersRequest())).users
+    assert updated in (await told(owner, protocol, pb.ListUsersRequest())).users
+    await told(owner, protocol, pb.RemoveUserRequest(user_id=user.id))
+    assert updated not in (await told(owner, protocol, pb.ListUsersRequest())).users
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_user_is_made_a_member_with_other_roles_and_none(owner: Caller, door: str) -> None:
-    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_user_is_made_a_member_with_other_roles_and_none(
+    owner: Caller, protocol: str
+) -> None:
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
     roles = ["ORG_OWNER_VIEWER", "ORG_ACTION_RUNNER"]
     request = pb.AddMemberRequest(user_id=user.id, roles=roles)
-    member = (await told(owner, door, request)).member
+    member = (await told(owner, protocol, request)).member
     assert member == pb.Member(
         org_id=owner.org_id,
         user_id=user.id,
@@ -88,54 +90,60 @@ async def test_a_user_is_made_a_member_with_other_roles_and_none(owner: Caller, 
         created_at=member.created_at,
     )
     changing = pb.SetMemberRolesRequest(user_id=user.id, roles=["ORG_OWNER"])
-    changed = (await told(owner, door, changing)).member
+    changed = (await told(owner, protocol, changing)).member
     assert (changed.user_name, changed.roles) == (user.name, ["ORG_OWNER"])
-    assert changed in (await told(owner, door, pb.ListMembersRequest())).members
+    assert changed in (await told(owner, protocol, pb.ListMembersRequest())).members
     of_user = pb.ListMembersRequest(user_id=user.id)
-    assert (await told(owner, door, of_user)).members == [changed]
-    await told(owner, door, pb.RemoveMemberRequest(user_id=user.id))
-    assert (await told(owner, door, of_user)).members == []
+    assert (await told(owner, protocol, of_user)).members == [changed]
+    await told(owner, protocol, pb.RemoveMemberRequest(user_id=user.id))
+    assert (await told(owner, protocol, of_user)).members == []
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_token_speaks_for_its_user_until_it_is_revoked(owner: Caller, door: str) -> None:
-    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
-    await told(owner, door, pb.AddMemberRequest(user_id=user.id, roles=["ORG_OWNER"]))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_token_speaks_for_its_user_until_it_is_revoked(
+    owner: Caller, protocol: str
+) -> None:
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
+    await told(owner, protocol, pb.AddMemberRequest(user_id=user.id, roles=["ORG_OWNER"]))
     made = await told(
-        owner, door, pb.CreateTokenRequest(user_id=user.id, description="CI", expires_at=_EXPIRY)
+        owner,
+        protocol,
+        pb.CreateTokenRequest(user_id=user.id, description="CI", expires_at=_EXPIRY),
     )
     token = made.token
     assert (token.user_id, token.description, token.expires_at) == (user.id, "CI", _EXPIRY)
-    user_caller = Caller(owner.doors, made.secret, owner.org_id)
-    assert (await user_caller.ask(door, GetMyOrgRequest())).code == 0
-    assert (await told(owner, door, pb.ListTokensRequest(user_id=user.id))).tokens == [token]
-    assert token in (await told(owner, door, pb.ListTokensRequest())).tokens
-    await told(owner, door, pb.RevokeTokenRequest(token_id=token.id))
-    assert (await user_caller.ask(door, GetMyOrgRequest())).code == 16
-    assert (await told(owner, door, pb.ListTokensRequest(user_id=user.id))).tokens == []
+    user_caller = Caller(owner.api, made.secret, owner.org_id)
+    assert (await user_caller.ask(protocol, GetMyOrgRequest())).code == 0
+    assert (await told(owner, protocol, pb.ListTokensRequest(user_id=user.id))).tokens == [token]
+    assert token in (await told(owner, protocol, pb.ListTokensRequest())).tokens
+    await told(owner, protocol, pb.RevokeTokenRequest(token_id=token.id))
+    assert (await user_caller.ask(protocol, GetMyOrgRequest())).code == 16
+    assert (await told(owner, protocol, pb.ListTokensRequest(user_id=user.id))).tokens == []
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_the_answer_with_a_secret_is_not_stored_on_the_way(owner: Caller, door: str) -> None:
-    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
-    answer = await owner.ask(door, pb.CreateTokenRequest(user_id=user.id))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_the_answer_with_a_secret_is_not_stored_on_the_way(
+    owner: Caller, protocol: str
+) -> None:
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
+    answer = await owner.ask(protocol, pb.CreateTokenRequest(user_id=user.id))
     assert answer.response.secret.startswith("act_")
     assert answer.metadata["cache-control"] == "no-store"
     assert answer.metadata["pragma"] == "no-cache"
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
-    doors: Doors, owner: Caller, stranger: Caller, door: str
+    api: ApiClient, owner: Caller, stranger: Caller, protocol: str
 ) -> None:
-    elsewhere = Caller(doors, owner.token, stranger.org_id)
-    user = (await told(elsewhere, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+    elsewhere = Caller(api, owner.token, stranger.org_id)
+    user = (await told(elsewhere, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
     assert user.org_id == stranger.org_id
     named = pb.CreateUserRequest(org_id=owner.org_id, name=next(_NAMES))
-    assert (await told(elsewhere, door, named)).user.org_id == owner.org_id
+    assert (await told(elsewhere, protocol, named)).user.org_id == owner.org_id
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("request_message", "code", "text", "id"),
     [
@@ -219,26 +227,26 @@ async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
     ],
 )
 async def test_a_refusal_names_what_was_given(
-    owner: Caller, door: str, request_message: Message, code: int, text: str, id: str
+    owner: Caller, protocol: str, request_message: Message, code: int, text: str, id: str
 ) -> None:
-    answer = await owner.ask(door, request_message)
+    answer = await owner.ask(protocol, request_message)
     assert answer.refusal == (code, f"{text} ({id})", ((id, text),))
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_rules_of_the_proto_come_first(owner: Caller, door: str) -> None:
-    answer = await owner.ask(door, pb.CreateOrgRequest(name="n" * 201))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_rules_of_the_proto_come_first(owner: Caller, protocol: str) -> None:
+    answer = await owner.ask(protocol, pb.CreateOrgRequest(name="n" * 201))
     text = "value length must be between 1 and 200 runes, inclusive"
     assert answer.refusal == (3, f"invalid CreateOrgRequest.Name: {text}", ())
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_roles_are_known_and_not_none(owner: Caller, door: str) -> None:
-    user = (await told(owner, door, pb.CreateUserRequest(name=next(_NAMES)))).user
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_roles_are_known_and_not_none(owner: Caller, protocol: str) -> None:
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
     unknown = pb.AddMemberRequest(user_id=user.id, roles=["KING"])
-    answer = await owner.ask(door, unknown)
+    answer = await owner.ask(protocol, unknown)
     assert answer.message.startswith("Unknown role 'KING': expected one of IAM_OWNER, ")
-    answer = await owner.ask(door, pb.AddMemberRequest(user_id=user.id))
+    answer = await owner.ask(protocol, pb.AddMemberRequest(user_id=user.id))
     assert (answer.code, answer.details[0][0]) == (3, "COMMAND-Mq8re")
 
 

@@ -1,4 +1,4 @@
-"""docs/api.md "Authorization", at each door: who is refused, by which words.
+"""docs/api.md "Authorization", over each protocol: which callers are refused, and the texts.
 
 A call that is refused writes nothing.
 """
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
 from tests.support.issuer import Issuer, Signer
 from zitadel import management_pb2 as pb
 
@@ -53,7 +53,7 @@ HTTP_STATUS: Final = {16: 401, 7: 403, 5: 404}
 class Home:
     """An organisation and its owner, who has a token, and a subject of the issuer's."""
 
-    doors: Doors
+    api: ApiClient
     accounts: Accounts
     issuer: Issuer
     org_id: str
@@ -67,32 +67,32 @@ class Home:
 
 
 @pytest.fixture
-async def home(doors: Doors, accounts: Accounts, issuer: Issuer) -> Home:
+async def home(api: ApiClient, accounts: Accounts, issuer: Issuer) -> Home:
     org_id, subject = await accounts.org(), next(_SUBJECTS)
     user_id = await accounts.user(org_id, "ORG_OWNER", subject=subject)
     token_id, token = await accounts.token(user_id)
-    return Home(doors, accounts, issuer, org_id, user_id, subject, token_id, token)
+    return Home(api, accounts, issuer, org_id, user_id, subject, token_id, token)
 
 
 async def is_untouched(home: Home) -> bool:
     """Whether the organisation has no action, as its owner sees it."""
-    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=home.token)
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=home.token)
     return answer.code == 0 and answer.response.details.total_result == 0
 
 
 WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
 
 
-def is_told(answer: Answer, door: str, expected: tuple[int, str, object]) -> bool:
+def is_told(answer: Answer, protocol: str, expected: tuple[int, str, object]) -> bool:
     """Whether the caller is told that, in the status of HTTP as well where there is one."""
     challenged = answer.metadata.get("www-authenticate") == "Bearer"
     return answer.refusal == expected and (
-        door != JSON
+        protocol != JSON
         or (answer.http_status == HTTP_STATUS[expected[0]] and challenged == (expected[0] == 16))
     )
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -110,11 +110,11 @@ def is_told(answer: Answer, door: str, expected: tuple[int, str, object]) -> boo
     ],
 )
 async def test_what_is_no_token_is_refused(
-    home: Home, header: str | None, expected: tuple[int, str, object], door: str
+    home: Home, header: str | None, expected: tuple[int, str, object], protocol: str
 ) -> None:
     metadata = {} if header is None else {"authorization": header.format(token=home.token)}
-    answer = await home.doors.call(door, WRITE, metadata=metadata)
-    assert is_told(answer, door, expected)
+    answer = await home.api.call(protocol, WRITE, metadata=metadata)
+    assert is_told(answer, protocol, expected)
     assert await is_untouched(home)
 
 
@@ -124,7 +124,7 @@ Take: TypeAlias = Callable[[Home], Awaitable[tuple[str, str]]]
 
 async def revoked(home: Home) -> tuple[str, str]:
     token_id, token = await home.accounts.token(home.user_id)
-    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     await home.accounts.revoke(token_id)
     return token, ""
 
@@ -132,7 +132,7 @@ async def revoked(home: Home) -> tuple[str, str]:
 async def removed(home: Home) -> tuple[str, str]:
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
     _, token = await home.accounts.token(user_id)
-    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     await home.accounts.remove_user(user_id)
     return token, ""
 
@@ -141,7 +141,7 @@ async def removed_by_jwt(home: Home) -> tuple[str, str]:
     subject = next(_SUBJECTS)
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
     token = Signer().token(home.issuer.claims(subject))
-    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     assert answer.code == 0
     await home.accounts.remove_user(user_id)
     return token, ""
@@ -151,7 +151,7 @@ async def without_its_subject(home: Home) -> tuple[str, str]:
     subject = next(_SUBJECTS)
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
     token = Signer().token(home.issuer.claims(subject))
-    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     assert answer.code == 0
     await home.accounts.set_subject(user_id, "")
     return token, ""
@@ -160,7 +160,7 @@ async def without_its_subject(home: Home) -> tuple[str, str]:
 async def no_member_any_more(home: Home) -> tuple[str, str]:
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
     _, token = await home.accounts.token(user_id)
-    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     await home.accounts.remove_member(home.org_id, user_id)
     return token, ""
 
@@ -173,7 +173,7 @@ async def never_a_member(home: Home) -> tuple[str, str]:
 async def a_viewer_by_now(home: Home) -> tuple[str, str]:
     user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
     _, token = await home.accounts.token(user_id)
-    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     await home.accounts.set_roles(home.org_id, user_id, "ORG_OWNER_VIEWER")
     return token, ""
 
@@ -197,7 +197,7 @@ async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
 async def of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
     org_id = await home.accounts.org()
     _, token = await home.accounts.token(await home.accounts.user(org_id, "IAM_OWNER"))
-    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
     assert answer.code == 0
     await home.accounts.end_org(org_id)
     return token, home.org_id
@@ -206,7 +206,7 @@ async def of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
 async def of_an_organisation_cleared_away(home: Home) -> tuple[str, str]:
     org_id = await home.accounts.org()
     _, token = await home.accounts.token(await home.accounts.user(org_id, "ORG_OWNER"))
-    await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)
+    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
     await home.accounts.end_org(org_id)
     await home.accounts.clear_org(org_id)
     return token, ""
@@ -216,7 +216,7 @@ async def by_jwt_of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
     org_id, subject = await home.accounts.org(), next(_SUBJECTS)
     await home.accounts.user(org_id, "ORG_OWNER", subject=subject)
     token = Signer().token(home.issuer.claims(subject))
-    assert (await home.doors.call(GRPC, pb.ListActionsRequest(), token=token)).code == 0
+    assert (await home.api.call(GRPC, pb.ListActionsRequest(), token=token)).code == 0
     await home.accounts.end_org(org_id)
     return token, ""
 
@@ -224,7 +224,7 @@ async def by_jwt_of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
 async def into_an_organisation_that_ended(home: Home) -> tuple[str, str]:
     org_id = await home.accounts.org()
     await home.accounts.member(org_id, home.user_id, "ORG_OWNER")
-    answer = await home.doors.call(GRPC, WRITE, token=home.token, org_id=org_id)
+    answer = await home.api.call(GRPC, WRITE, token=home.token, org_id=org_id)
     assert answer.code == 0
     await home.accounts.end_org(org_id)
     return home.token, org_id
@@ -235,13 +235,13 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
     user_id = await home.accounts.user(await home.accounts.org())
     await home.accounts.member(org_id, user_id, "IAM_OWNER")
     _, token = await home.accounts.token(user_id)
-    answer = await home.doors.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
     assert answer.code == 0
     await home.accounts.end_org(org_id)
     return token, home.org_id
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("take", "expected"),
     [
@@ -268,28 +268,28 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
     ],
 )
 async def test_a_caller_who_lost_access_is_refused_at_the_next_call(
-    home: Home, take: Take, expected: tuple[int, str, object], door: str
+    home: Home, take: Take, expected: tuple[int, str, object], protocol: str
 ) -> None:
     token, org_id = await take(home)
-    answer = await home.doors.call(door, WRITE, token=token, org_id=org_id)
-    assert is_told(answer, door, expected)
+    answer = await home.api.call(protocol, WRITE, token=token, org_id=org_id)
+    assert is_told(answer, protocol, expected)
     assert await is_untouched(home)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_token_is_refused_once_it_expires(home: Home, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_token_is_refused_once_it_expires(home: Home, protocol: str) -> None:
     expires_at = time.time_ns() // 1000 + 300_000
     _, token = await home.accounts.token(home.user_id, expires_at=expires_at)
-    answer = await home.doors.call(door, pb.ListActionsRequest(), token=token)
+    answer = await home.api.call(protocol, pb.ListActionsRequest(), token=token)
     while answer.code == 0:
-        answer = await home.doors.call(door, pb.ListActionsRequest(), token=token)
+        answer = await home.api.call(protocol, pb.ListActionsRequest(), token=token)
     assert time.time_ns() // 1000 >= expires_at
-    assert is_told(answer, door, INVALID)
+    assert is_told(answer, protocol, INVALID)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_jwt_of_the_issuer_speaks_for_its_user(home: Home, door: str) -> None:
-    answer = await home.doors.call(door, WRITE, token=home.jwt())
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_jwt_of_the_issuer_speaks_for_its_user(home: Home, protocol: str) -> None:
+    answer = await home.api.call(protocol, WRITE, token=home.jwt())
     assert answer.code == 0
     assert answer.response.details.resource_owner == home.org_id
 
@@ -311,7 +311,7 @@ def by_stranger(home: Home, **header: object) -> str:
 Forge: TypeAlias = Callable[[Home], str]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "forge",
     [
@@ -339,21 +339,21 @@ Forge: TypeAlias = Callable[[Home], str]
         pytest.param(lambda home: home.jwt(more="x" * 3800) + "x", id="long and forged"),
     ],
 )
-async def test_a_jwt_that_is_not_good_is_refused(home: Home, forge: Forge, door: str) -> None:
-    answer = await home.doors.call(door, WRITE, token=forge(home))
-    assert is_told(answer, door, INVALID)
+async def test_a_jwt_that_is_not_good_is_refused(home: Home, forge: Forge, protocol: str) -> None:
+    answer = await home.api.call(protocol, WRITE, token=forge(home))
+    assert is_told(answer, protocol, INVALID)
     assert await is_untouched(home)
 
 
 async def test_a_jwt_longer_than_any_header_is_refused_where_headers_may_be_longer(
     home: Home,
 ) -> None:
-    answer = await home.doors.call(GRPC, WRITE, token=home.jwt(more="x" * 7000))
+    answer = await home.api.call(GRPC, WRITE, token=home.jwt(more="x" * 7000))
     assert is_told(answer, GRPC, INVALID)
     assert await is_untouched(home)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_call_that_needs_no_token_asks_for_none(home: Home, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_call_that_needs_no_token_asks_for_none(home: Home, protocol: str) -> None:
     metadata = {"authorization": "Bearer garbage", "x-zitadel-orgid": "nowhere"}
-    assert (await home.doors.call(door, pb.HealthzRequest(), metadata=metadata)).code == 0
+    assert (await home.api.call(protocol, pb.HealthzRequest(), metadata=metadata)).code == 0

@@ -1,6 +1,6 @@
-"""docs/api.md "Errors", "Order of checks" and "Languages", at each door.
+"""docs/api.md "Errors", "Order of checks" and "Languages", over each protocol.
 
-Which lengths and numbers are valid is tested without a door: tests/unit/server.
+Which lengths and numbers are valid is tested without a protocol: tests/unit/server.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
 from tests.support.prepared import action
 from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
@@ -44,34 +44,34 @@ def listed(**fields: Any) -> Message:
 
 
 INVALID: list[tuple[str, Sequence[str], Message, str]] = [
-    ("create, no name", DOORS, created(name=""), f"CreateActionRequest.Name: {RUNES_1_200}"),
+    ("create, no name", PROTOCOLS, created(name=""), f"CreateActionRequest.Name: {RUNES_1_200}"),
     (
         "create, 201 runes",
-        DOORS,
+        PROTOCOLS,
         created(name=EMOJI * 201),
         f"CreateActionRequest.Name: {RUNES_1_200}",
     ),
     (
         "create, no script",
-        DOORS,
+        PROTOCOLS,
         created(script=""),
         "CreateActionRequest.Script: value length must be at least 1 runes",
     ),
     (
         "create, 40,001 bytes",
-        DOORS,
+        PROTOCOLS,
         created(script=EMOJI * 10_000 + "a"),
         "CreateActionRequest.Script: value length must be at most 40000 bytes",
     ),
     (
         "create, a timeout over 20 s",
-        DOORS,
+        PROTOCOLS,
         created(timeout=Duration(seconds=20, nanos=1)),
         f"CreateActionRequest.Timeout: {OUTSIDE}",
     ),
     (
         "create, a timeout below 0 s",
-        DOORS,
+        PROTOCOLS,
         created(timeout=Duration(nanos=-1)),
         f"CreateActionRequest.Timeout: {OUTSIDE}",
     ),
@@ -84,7 +84,7 @@ INVALID: list[tuple[str, Sequence[str], Message, str]] = [
     ),
     (
         "set trigger, 1,001 actions",
-        DOORS,
+        PROTOCOLS,
         pb.SetTriggerActionsRequest(
             flow_type="2", trigger_type="4", action_ids=map(str, range(1001))
         ),
@@ -92,53 +92,53 @@ INVALID: list[tuple[str, Sequence[str], Message, str]] = [
     ),
     (
         "create, the first of three faults",
-        DOORS,
+        PROTOCOLS,
         created(name="", script="", timeout=Duration(seconds=-1)),
         f"CreateActionRequest.Name: {RUNES_1_200}",
     ),
     ("update, no id", BINARY, updated(id=""), f"UpdateActionRequest.Id: {RUNES_1_200}"),
     (
         "update, an id of 201 runes",
-        DOORS,
+        PROTOCOLS,
         updated(id="1" * 201),
         f"UpdateActionRequest.Id: {RUNES_1_200}",
     ),
-    ("update, no name", DOORS, updated(name=""), f"UpdateActionRequest.Name: {RUNES_1_200}"),
+    ("update, no name", PROTOCOLS, updated(name=""), f"UpdateActionRequest.Name: {RUNES_1_200}"),
     (
         "update, no script",
-        DOORS,
+        PROTOCOLS,
         updated(script=""),
         "UpdateActionRequest.Script: value length must be at least 1 runes",
     ),
     (
         "update, a timeout over 20 s",
-        DOORS,
+        PROTOCOLS,
         updated(timeout=Duration(seconds=21)),
         f"UpdateActionRequest.Timeout: {OUTSIDE}",
     ),
-    ("list, an empty query", DOORS, listed(), f"{QUERY}.Query: value is required"),
+    ("list, an empty query", PROTOCOLS, listed(), f"{QUERY}.Query: value is required"),
     (
         "list, an id of 201 runes",
-        DOORS,
+        PROTOCOLS,
         listed(action_id_query=ActionIDQuery(id="1" * 201)),
         f"{QUERY}.ActionIdQuery: {NESTED} ActionIDQuery.Id: {RUNES_200}",
     ),
     (
         "list, a name of 201 runes",
-        DOORS,
+        PROTOCOLS,
         listed(action_name_query=ActionNameQuery(name="\u00e9" * 201)),
         f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Name: {RUNES_200}",
     ),
     (
         "list, a method that there is not",
-        DOORS,
+        PROTOCOLS,
         listed(action_name_query=ActionNameQuery(method=8)),  # type: ignore[arg-type]
         f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Method: "
         "value must be one of the defined enum values",
     ),
     (
         "list, a state that there is not",
-        DOORS,
+        PROTOCOLS,
         listed(action_state_query=ActionStateQuery(state=-1)),  # type: ignore[arg-type]
         f"{QUERY}.ActionStateQuery: {NESTED} ActionStateQuery.State: "
         "value must be one of the defined enum values",
@@ -147,47 +147,47 @@ INVALID: list[tuple[str, Sequence[str], Message, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("door", "request_", "text"),
+    ("protocol", "request_", "text"),
     [
-        pytest.param(door, request, text, id=f"{name}-{door}")
-        for name, doors, request, text in INVALID
-        for door in doors
+        pytest.param(protocol, request, text, id=f"{name}-{protocol}")
+        for name, protocols, request, text in INVALID
+        for protocol in protocols
     ],
 )
 async def test_invalid_request_is_answered_with_its_first_fault(
-    caller: Caller, door: str, request_: Message, text: str
+    caller: Caller, protocol: str, request_: Message, text: str
 ) -> None:
-    answer = await caller.ask(door, request_)
+    answer = await caller.ask(protocol, request_)
     assert answer.refusal == (3, f"invalid {text}", ())
-    assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[door]
+    assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[protocol]
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_token_is_looked_at_before_the_request(caller: Caller, door: str) -> None:
-    answer = await caller.doors.call(door, pb.CreateActionRequest(), token="nonsense")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_token_is_looked_at_before_the_request(caller: Caller, protocol: str) -> None:
+    answer = await caller.api.call(protocol, pb.CreateActionRequest(), token="nonsense")
     assert answer.refusal[:2] == (16, "Errors.Token.Invalid (AUTH-7fs1e)")
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_permission_is_looked_at_before_the_request(
-    caller: Caller, accounts: Accounts, door: str
+    caller: Caller, accounts: Accounts, protocol: str
 ) -> None:
     _, token = await accounts.token(await accounts.user(caller.org_id, "ORG_OWNER_VIEWER"))
     viewer = dataclasses.replace(caller, token=token)
-    answer = await viewer.ask(door, pb.CreateActionRequest())
+    answer = await viewer.ask(protocol, pb.CreateActionRequest())
     assert answer.refusal[:2] == (7, "No matching permissions found (AUTH-5mWD2)")
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_request_is_looked_at_before_the_command(caller: Caller, door: str) -> None:
-    answer = await caller.ask(door, updated(id="404", name=""))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_request_is_looked_at_before_the_command(caller: Caller, protocol: str) -> None:
+    answer = await caller.ask(protocol, updated(id="404", name=""))
     assert answer.refusal == (3, f"invalid UpdateActionRequest.Name: {RUNES_1_200}", ())
 
 
 # Codes over HTTP.
 
 
-@pytest.mark.parametrize("door", [JSON])
+@pytest.mark.parametrize("protocol", [JSON])
 @pytest.mark.parametrize(
     ("request_", "token", "status", "code"),
     [
@@ -201,17 +201,17 @@ async def test_request_is_looked_at_before_the_command(caller: Caller, door: str
     ],
 )
 async def test_code_has_its_http_status(
-    caller: Caller, door: str, request_: Any, token: str | None, status: int, code: int
+    caller: Caller, protocol: str, request_: Any, token: str | None, status: int, code: int
 ) -> None:
     taken = await action(caller, "taken")
     if "id" in request_.DESCRIPTOR.fields_by_name:
         request_.id = request_.id.format(taken=taken)
     asking = caller if token is None else dataclasses.replace(caller, token=token)
-    answer = await asking.ask(door, request_)
+    answer = await asking.ask(protocol, request_)
     assert (answer.http_status, answer.code) == (status, code)
 
 
-@pytest.mark.parametrize("door", [JSON])
+@pytest.mark.parametrize("protocol", [JSON])
 @pytest.mark.parametrize(
     ("verb", "path", "status", "body"),
     [
@@ -231,14 +231,14 @@ async def test_code_has_its_http_status(
 async def test_what_has_no_route_is_a_status_too(
     caller: Caller,
     server: RealServer,
-    door: str,
+    protocol: str,
     verb: str,
     path: str,
     status: int,
     body: dict[str, object],
 ) -> None:
     url = f"http://{server.http}/management/v1{path}"
-    async with caller.doors.session.request(verb, url) as got:
+    async with caller.api.session.request(verb, url) as got:
         assert (got.status, await got.json()) == (status, body)
         assert got.headers.get("Allow") == ("DELETE, GET, HEAD, PUT" if status == 405 else None)
 
@@ -260,7 +260,7 @@ async def test_status_in_json_is_as_documented(caller: Caller) -> None:
 
 
 async def test_plain_status_has_no_details(caller: Caller) -> None:
-    answer = await caller.doors.call(JSON, pb.ListActionsRequest())
+    answer = await caller.api.call(JSON, pb.ListActionsRequest())
     assert json.loads(answer.body) == {"code": 16, "message": "auth header missing"}
 
 
@@ -279,24 +279,24 @@ LANGUAGES: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("metadata", "text"), LANGUAGES)
 async def test_text_is_in_the_language_of_the_call(
-    caller: Caller, door: str, metadata: dict[str, str], text: str
+    caller: Caller, protocol: str, metadata: dict[str, str], text: str
 ) -> None:
-    answer = await caller.ask(door, pb.GetActionRequest(id="1"), metadata=metadata)
+    answer = await caller.ask(protocol, pb.GetActionRequest(id="1"), metadata=metadata)
     assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_text_may_be_more_than_ascii(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_text_may_be_more_than_ascii(caller: Caller, protocol: str) -> None:
     request = updated(id=await action(caller, "a"))
-    answer = await caller.ask(door, request, metadata={"accept-language": "de"})
+    answer = await caller.ask(protocol, request, metadata={"accept-language": "de"})
     text = "Keine \u00c4nderungen"
     assert answer.refusal == (9, f"{text} (ACTION-dg4t2)", (("ACTION-dg4t2", text),))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("language", "wanted", "text"),
     [
@@ -305,28 +305,28 @@ async def test_text_may_be_more_than_ascii(caller: Caller, door: str) -> None:
     ],
 )
 async def test_language_of_the_user_comes_first(
-    caller: Caller, accounts: Accounts, door: str, language: str, wanted: str, text: str
+    caller: Caller, accounts: Accounts, protocol: str, language: str, wanted: str, text: str
 ) -> None:
     user_id = await accounts.user(caller.org_id, "ORG_OWNER", language=language)
     _, token = await accounts.token(user_id)
     user = dataclasses.replace(caller, token=token)
     metadata = {"accept-language": wanted}
-    answer = await user.ask(door, pb.GetActionRequest(id="1"), metadata=metadata)
+    answer = await user.ask(protocol, pb.GetActionRequest(id="1"), metadata=metadata)
     assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_key_without_a_text_is_sent_in_each_language(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_key_without_a_text_is_sent_in_each_language(caller: Caller, protocol: str) -> None:
     await action(caller, "taken")
     metadata = {"accept-language": "de"}
-    answer = await caller.ask(door, created(name="TAKEN"), metadata=metadata)
+    answer = await caller.ask(protocol, created(name="TAKEN"), metadata=metadata)
     assert answer.refusal[:2] == (6, "Errors.Action.AlreadyExists (V3-DKcYh)")
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_answer_to_a_bad_token_has_no_language(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_answer_to_a_bad_token_has_no_language(caller: Caller, protocol: str) -> None:
     stranger = dataclasses.replace(caller, token="act_guessed")
     metadata = {"accept-language": "de"}
-    answer = await stranger.ask(door, pb.ListActionsRequest(), metadata=metadata)
+    answer = await stranger.ask(protocol, pb.ListActionsRequest(), metadata=metadata)
     said = "Errors.Token.Invalid"
     assert answer.refusal == (16, f"{said} (AUTH-7fs1e)", (("AUTH-7fs1e", said),))

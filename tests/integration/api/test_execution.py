@@ -1,4 +1,4 @@
-"""Running actions at each door, by the real engine: what they do, what goes wrong, what is told."""
+"""Runs actions over each protocol, by the real engine: effects, failures, answers."""
 
 import asyncio
 from typing import Any
@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
+from tests.support.api_client import PROTOCOLS, Caller
 from tests.support.api_rows import Refused, Row, always, assert_refused
-from tests.support.doors import DOORS, Caller
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
@@ -21,15 +21,15 @@ from zitadel import message_pb2
 refused = Refused()
 
 
-async def done(caller: Caller, door: str, request: Message) -> object:
-    answer = await caller.ask(door, request)
+async def done(caller: Caller, protocol: str, request: Message) -> object:
+    answer = await caller.ask(protocol, request)
     assert answer.code == 0, answer
     return answer.response
 
 
-async def claims(caller: Caller, door: str) -> dict[str, Any]:
+async def claims(caller: Caller, protocol: str) -> dict[str, Any]:
     """What a run sets; also that its actions are told in the order of the claims that they saw."""
-    answer = await caller.ask(door, run_request())
+    answer = await caller.ask(protocol, run_request())
     assert answer.code == 0, answer
     set_ = answer.response.effects.claims
     found: dict[str, Any] = {key: json_format.MessageToDict(value) for key, value in set_.items()}
@@ -38,26 +38,26 @@ async def claims(caller: Caller, door: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_deactivated_action_is_skipped_and_a_reactivated_one_runs_again_in_its_place(
-    door: str, caller: Caller
+    protocol: str, caller: Caller
 ) -> None:
     ids = [await noting(caller, name) for name in ("first", "second", "third")]
     set_ = pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=ids)
-    await done(caller, door, set_)
+    await done(caller, protocol, set_)
     everyone = {"first": [], "second": ["first"], "third": ["first", "second"]}
-    assert await claims(caller, door) == everyone
-    await done(caller, door, pb.DeactivateActionRequest(id=ids[1]))
-    assert await claims(caller, door) == {"first": [], "third": ["first"]}
-    await done(caller, door, pb.ReactivateActionRequest(id=ids[1]))
-    assert await claims(caller, door) == everyone
+    assert await claims(caller, protocol) == everyone
+    await done(caller, protocol, pb.DeactivateActionRequest(id=ids[1]))
+    assert await claims(caller, protocol) == {"first": [], "third": ["first"]}
+    await done(caller, protocol, pb.ReactivateActionRequest(id=ids[1]))
+    assert await claims(caller, protocol) == everyone
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_trigger_without_actions_does_nothing_and_is_not_logged(
-    door: str, caller: Caller
+    protocol: str, caller: Caller
 ) -> None:
-    answer = await caller.ask(door, run_request())
+    answer = await caller.ask(protocol, run_request())
     assert (answer.response.run_id, len(answer.response.actions)) == ("", 0)
     assert not (await caller.get(run.ListRunsRequest())).runs
 
@@ -104,21 +104,21 @@ EFFECTS = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("trigger", "body", "expected"), EFFECTS)
 async def test_effects_of_actions_are_answered_by_kind(
-    door: str, trigger: tuple[str, str], body: str, expected: object, caller: Caller
+    protocol: str, trigger: tuple[str, str], body: str, expected: object, caller: Caller
 ) -> None:
     flow, number = trigger
     id = await action(caller, "f", script=f"function f(ctx, api) {{ {body} }}")
     await set_trigger(caller, id, flow=flow, trigger=number)
-    answer = await caller.ask(door, run_request(flow, number))
+    answer = await caller.ask(protocol, run_request(flow, number))
     assert answer.code == 0, answer
     assert json_format.MessageToDict(answer.response.effects) == expected
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_the_context_reaches_the_script(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_the_context_reaches_the_script(protocol: str, caller: Caller) -> None:
     id = await action(
         caller,
         "f",
@@ -127,7 +127,7 @@ async def test_the_context_reaches_the_script(door: str, caller: Caller) -> None
     )
     await set_trigger(caller, id)
     request = run_request(user={"username": "ada", "sequence": 7}, claims={"n": 0.5})
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     found: Any = json_format.MessageToDict(answer.response.effects.claims["c"])
     assert found == ["ada", 7, 0.5]
 
@@ -137,7 +137,7 @@ async def test_connect_web_reads_a_run_and_its_failure(
 ) -> None:
     async def ran(context: dict[str, Any]) -> dict[str, Any]:
         return await connect_web(
-            caller.doors.http,
+            caller.api.http,
             "/actions.v1.ExecutionService/RunTrigger",
             {"flowType": "2", "triggerType": "4", "context": context},
             files=[run.DESCRIPTOR, message_pb2.DESCRIPTOR],
@@ -241,33 +241,33 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     )
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("row", refused.rows)
 async def test_an_invalid_run_is_refused(
-    door: str, row: Row, caller: Caller, stranger: Caller
+    protocol: str, row: Row, caller: Caller, stranger: Caller
 ) -> None:
-    await assert_refused(caller, stranger, door, row)
+    await assert_refused(caller, stranger, protocol, row)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_old_names_of_flow_and_trigger_are_taken(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_old_names_of_flow_and_trigger_are_taken(protocol: str, caller: Caller) -> None:
     request = run_request("FLOW_TYPE_EXTERNAL_AUTHENTICATION", "TRIGGER_TYPE_PRE_CREATION")
-    assert (await caller.ask(door, request)).code == 0
+    assert (await caller.ask(protocol, request)).code == 0
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_test_names_what_it_tests(door: str, caller: Caller) -> None:
-    answer = await caller.ask(door, run.TestActionRequest(flow_type="2", trigger_type="4"))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_test_names_what_it_tests(protocol: str, caller: Caller) -> None:
+    answer = await caller.ask(protocol, run.TestActionRequest(flow_type="2", trigger_type="4"))
     assert answer.refusal == (3, "invalid TestActionRequest.Action: value is required", ())
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_claim_of_thirty_levels_is_answered(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_claim_of_thirty_levels_is_answered(protocol: str, caller: Caller) -> None:
     request = a_test(
         "function f(ctx, api) { let c = {}; for (let i = 1; i < 30; i++) c = {c};"
         " api.v1.claims.setClaim('c', c) }"
     )
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     assert answer.code == 0, answer
     depth, value = 0, answer.response.effects.claims["c"]
     while value is not None:
@@ -278,8 +278,8 @@ async def test_a_claim_of_thirty_levels_is_answered(door: str, caller: Caller) -
 # --- runs that fail
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_an_action_that_may_not_fail_ends_the_run(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_an_action_that_may_not_fail_ends_the_run(protocol: str, caller: Caller) -> None:
     ids = [
         await noting(caller, "before"),
         await action(caller, "may", script=THROWS.format("may"), allowed_to_fail=True),
@@ -287,7 +287,7 @@ async def test_an_action_that_may_not_fail_ends_the_run(door: str, caller: Calle
         await noting(caller, "after"),
     ]
     await set_trigger(caller, *ids)
-    answer = await caller.ask(door, run_request())
+    answer = await caller.ask(protocol, run_request())
     text = "Action boom failed: Error: no at boom (<eval>:2:13)"
     assert answer.refusal == (9, f"{text} (RUN-Af1ld)", (("RUN-Af1ld", text),))
     assert answer.run is not None
@@ -303,8 +303,8 @@ async def test_an_action_that_may_not_fail_ends_the_run(door: str, caller: Calle
     assert logged.actions[3].state == run.ACTION_STATE_SKIPPED
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_failure_that_says_a_lot_fits_a_status(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_failure_that_says_a_lot_fits_a_status(protocol: str, caller: Caller) -> None:
     ids = []
     for name in ("one", "two"):
         body = "for (let i = 0; i < 300; i++) require('zitadel/log').info('é'.repeat(1000))"
@@ -312,7 +312,7 @@ async def test_a_failure_that_says_a_lot_fits_a_status(door: str, caller: Caller
     body = "throw new Error('€'.repeat(100000))"
     ids.append(await action(caller, "boom", script=f"function boom() {{ {body} }}"))
     await set_trigger(caller, *ids)
-    answer = await caller.ask(door, run_request())
+    answer = await caller.ask(protocol, run_request())
     assert (answer.code, answer.details[0][0]) == (9, "RUN-Af1ld")
     assert answer.message.startswith("Action boom failed: Error: €€")
     assert answer.run is not None
@@ -323,14 +323,14 @@ async def test_a_failure_that_says_a_lot_fits_a_status(door: str, caller: Caller
     assert [result.name for result in logged.actions] == ["one", "two", "boom"]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_action_that_does_not_end_is_ended_at_its_timeout(
-    door: str, caller: Caller
+    protocol: str, caller: Caller
 ) -> None:
     timeout = {"nanos": 100_000_000}
     id = await action(caller, "spin", script=LOOPS.format("spin"), timeout=timeout)
     await set_trigger(caller, id)
-    answer = await caller.ask(door, run_request())
+    answer = await caller.ask(protocol, run_request())
     text = "Action spin failed: interrupt: the action was not done within 0.1 s"
     assert answer.refusal == (9, f"{text} (RUN-Af1ld)", (("RUN-Af1ld", text),))
     (counted,) = (await caller.get(run.ListActionMetricsRequest())).actions
@@ -338,12 +338,12 @@ async def test_an_action_that_does_not_end_is_ended_at_its_timeout(
     assert (counted.failures, counted.timeouts, counted.kills) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_run_whose_caller_has_a_deadline_is_ended_with_it(
-    door: str, caller: Caller, server: RealServer
+    protocol: str, caller: Caller, server: RealServer
 ) -> None:
     await set_trigger(caller, await action(caller, "spin", script=LOOPS.format("spin")))
-    answer = await caller.ask(door, run_request(), deadline_s=0.3)
+    answer = await caller.ask(protocol, run_request(), deadline_s=0.3)
     assert answer.code == 4
     runs = await runs_of(caller, 1)
     assert [(of.state, of.actions[0].state) for of in runs] == [
@@ -352,13 +352,13 @@ async def test_a_run_whose_caller_has_a_deadline_is_ended_with_it(
     await spinning(server, is_expected=False)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_run_whose_caller_leaves_is_ended(
-    door: str, caller: Caller, server: RealServer
+    protocol: str, caller: Caller, server: RealServer
 ) -> None:
     await set_trigger(caller, await action(caller, "spin", script=LOOPS.format("spin")))
     await spinning(server, is_expected=False)
-    asking = asyncio.ensure_future(caller.ask(door, run_request()))
+    asking = asyncio.ensure_future(caller.ask(protocol, run_request()))
     await spinning(server, is_expected=True)
     asking.cancel()
     await asyncio.wait([asking])

@@ -1,21 +1,21 @@
-"""Tests and checks of scripts at each door, and the contexts to try them with."""
+"""Tests and checks of scripts over each protocol, and the contexts to try them with."""
 
 import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.scripts.triggers import ALL_TRIGGERS
-from tests.support.doors import DOORS, Caller
+from tests.support.api_client import PROTOCOLS, Caller
 from tests.support.runs import a_test, noting
 from zitadel import management_pb2 as pb
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_test_keeps_nothing(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_test_keeps_nothing(protocol: str, caller: Caller) -> None:
     id = await noting(caller, "stored")
     await caller.get(pb.DeactivateActionRequest(id=id))
     stored = run.TestActionRequest(id=id, flow_type="2", trigger_type="4")
-    answer = await caller.ask(door, stored)
+    answer = await caller.ask(protocol, stored)
     assert answer.code == 0, answer
     assert answer.response.action.state == run.ACTION_STATE_SUCCEEDED
     assert list(answer.response.effects.claims) == ["stored"]
@@ -41,16 +41,16 @@ TESTS = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
 async def test_the_result_of_a_tested_script_is_the_answer(
-    door: str,
+    protocol: str,
     script: str,
     failure: tuple[str, int, int] | None,
     claims: dict[str, object],
     caller: Caller,
 ) -> None:
-    answer = await caller.ask(door, a_test(script))
+    answer = await caller.ask(protocol, a_test(script))
     assert answer.code == 0, answer
     told = answer.response.action.failure
     if failure is None:
@@ -71,12 +71,12 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("name", "script", "expected"), CHECKS)
 async def test_a_script_is_checked(
-    door: str, name: str, script: str, expected: tuple[bool, bool, str], caller: Caller
+    protocol: str, name: str, script: str, expected: tuple[bool, bool, str], caller: Caller
 ) -> None:
-    answer = await caller.ask(door, run.CheckScriptRequest(name=name, script=script))
+    answer = await caller.ask(protocol, run.CheckScriptRequest(name=name, script=script))
     assert answer.code == 0, answer
     parses, has_function, text = expected
     assert (answer.response.parses, answer.response.has_function) == (parses, has_function)
@@ -84,13 +84,13 @@ async def test_a_script_is_checked(
     assert answer.response.failure.text.startswith(text)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in ALL_TRIGGERS])
 async def test_the_example_of_a_trigger_is_a_context_of_it(
-    door: str, flow: str, trigger: str, caller: Caller
+    protocol: str, flow: str, trigger: str, caller: Caller
 ) -> None:
     asked = run.GetExampleContextRequest(flow_type=flow, trigger_type=trigger)
-    answer = await caller.ask(door, asked)
+    answer = await caller.ask(protocol, asked)
     assert answer.code == 0, answer
     request = run.TestActionRequest(
         flow_type=flow, trigger_type=trigger, context=answer.response.context

@@ -1,4 +1,4 @@
-"""What no client should send, at each door of the service that runs actions: one clear refusal."""
+"""Hostile and invalid input to ExecutionService, over each protocol, gets one clear refusal."""
 
 import json
 from itertools import islice
@@ -9,18 +9,18 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from tests.support.api_client import GRPC, PROTOCOLS, WEB, Caller
 from tests.support.contexts_by_kind import READS_ALL, variants
-from tests.support.doors import DOORS, GRPC, WEB, Caller
 from tests.support.runs import a_test, run_request
 
 EVERY = 97
 """Of the contexts of a trigger, as there are some thousands: every so manieth."""
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 async def test_a_context_is_read_or_its_path_is_named(
-    door: str, trigger: Trigger, caller: Caller
+    protocol: str, trigger: Trigger, caller: Caller
 ) -> None:
     flow, number = map(str, trigger)
     for path, context in islice(variants(trigger), 0, None, EVERY):
@@ -29,24 +29,24 @@ async def test_a_context_is_read_or_its_path_is_named(
         test = run.TestActionRequest(flow_type=flow, trigger_type=number)
         test.script.name, test.script.script = "f", READS_ALL
         json_format.ParseDict(context, test.context)
-        tested = await caller.ask(door, test)
+        tested = await caller.ask(protocol, test)
         if tested.code == 0:
             assert not tested.response.action.HasField("failure"), path
             continue
-        ran = await caller.ask(door, run_request(flow, number, **context))
+        ran = await caller.ask(protocol, run_request(flow, number, **context))
         assert (tested.code, ran.refusal) == (3, tested.refusal), path
         assert tested.message.startswith(f"Context is invalid: {path}"), path
 
 
-@pytest.mark.parametrize("door", [GRPC, WEB])
+@pytest.mark.parametrize("protocol", [GRPC, WEB])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e308])
 async def test_a_number_that_json_has_not_is_no_integer(
-    door: str, number: float, caller: Caller
+    protocol: str, number: float, caller: Caller
 ) -> None:
     request = run_request()
     user = request.context.fields["user"].struct_value
     user.fields["sequence"].number_value = number
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     assert answer.code == 3
     assert answer.message == (
         "Context is invalid: context.user.sequence: expected an integer from 0 to"
@@ -54,11 +54,11 @@ async def test_a_number_that_json_has_not_is_no_integer(
     )
 
 
-@pytest.mark.parametrize("door", [GRPC, WEB])
-async def test_a_value_without_a_kind_is_null(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", [GRPC, WEB])
+async def test_a_value_without_a_kind_is_null(protocol: str, caller: Caller) -> None:
     request = a_test("function f(ctx, api) { api.v1.claims.setClaim('c', ctx.v1.claims.none) }")
     request.context.fields["claims"].struct_value.fields["none"].SetInParent()
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     assert json_format.MessageToDict(answer.response.effects) == {"claims": {"c": None}}
 
 
@@ -141,8 +141,8 @@ async def test_json_that_is_none_of_the_service_is_refused(
     path: str, body: dict[str, Any], text: str, caller: Caller
 ) -> None:
     trigger = {} if ":run" in path or ":check" in path else {"flowType": "2", "triggerType": "4"}
-    answer = await caller.doors.session.post(
-        f"http://{caller.doors.http}{path}",
+    answer = await caller.api.session.post(
+        f"http://{caller.api.http}{path}",
         data=json.dumps({**trigger, **body}),
         headers={
             "authorization": f"Bearer {caller.token}",
@@ -154,7 +154,7 @@ async def test_json_that_is_none_of_the_service_is_refused(
     assert (answer.status, told["code"], told["message"]) == (400, 3, text)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -168,10 +168,10 @@ async def test_json_that_is_none_of_the_service_is_refused(
     ],
 )
 async def test_a_name_is_a_name_and_no_code(
-    door: str, name: str, text: str, caller: Caller
+    protocol: str, name: str, text: str, caller: Caller
 ) -> None:
     request = a_test("function f() {}")
     request.script.name = name
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     assert answer.code == 0
     assert answer.response.action.failure.text.startswith(text)

@@ -1,8 +1,8 @@
-"""The tables of docs/api.md "Flow types and triggers", at each door."""
+"""The tables of docs/api.md "Flow types and triggers", over each protocol."""
 
 import pytest
 
-from tests.support.doors import DOORS, Caller
+from tests.support.api_client import PROTOCOLS, Caller
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Flow types and triggers"
@@ -29,32 +29,36 @@ TRIGGERS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_flow_types_are_those_of_the_table_in_its_order(caller: Caller, door: str) -> None:
-    answer = await caller.ask(door, pb.ListFlowTypesRequest())
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_flow_types_are_those_of_the_table_in_its_order(
+    caller: Caller, protocol: str
+) -> None:
+    answer = await caller.ask(protocol, pb.ListFlowTypesRequest())
     assert [
         (type.id, type.name.key, type.name.localized_message) for type in answer.response.result
     ] == FLOWS
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("flow", TRIGGERS)
 async def test_triggers_of_a_flow_are_those_of_the_table_in_its_order(
-    caller: Caller, door: str, flow: str
+    caller: Caller, protocol: str, flow: str
 ) -> None:
-    answer = await caller.ask(door, pb.ListFlowTriggerTypesRequest(type=flow))
+    answer = await caller.ask(protocol, pb.ListFlowTriggerTypesRequest(type=flow))
     assert [
         (type.id, type.name.key, type.name.localized_message) for type in answer.response.result
     ] == TRIGGERS[flow]
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_names_are_in_the_language_of_the_caller(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_names_are_in_the_language_of_the_caller(caller: Caller, protocol: str) -> None:
     metadata = {"accept-language": "de-CH, en;q=0.5"}
-    flows = await caller.ask(door, pb.ListFlowTypesRequest(), metadata=metadata)
+    flows = await caller.ask(protocol, pb.ListFlowTypesRequest(), metadata=metadata)
     assert flows.response.result[1].name.localized_message == "Token ergänzen"
-    triggers = await caller.ask(door, pb.ListFlowTriggerTypesRequest(type="4"), metadata=metadata)
+    triggers = await caller.ask(
+        protocol, pb.ListFlowTriggerTypesRequest(type="4"), metadata=metadata
+    )
     told = triggers.response.result[0].name.localized_message
     assert told == "Vor der Erstellung der SAML-Antwort"
-    flow = await caller.ask(door, pb.GetFlowRequest(type="1"), metadata=metadata)
+    flow = await caller.ask(protocol, pb.GetFlowRequest(type="1"), metadata=metadata)
     assert flow.response.flow.type.name.localized_message == "Externe Authentifizierung"

@@ -1,10 +1,10 @@
-"""docs/api.md "Headers", at each door."""
+"""docs/api.md "Headers", over each protocol."""
 
 import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
 from tests.support.prepared import action
 from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
@@ -18,7 +18,7 @@ REST = "/management/v1"
 # Headers out.
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
@@ -29,33 +29,35 @@ REST = "/management/v1"
     ],
 )
 async def test_no_answer_is_to_be_cached(
-    caller: Caller, door: str, request_: Message, code: int
+    caller: Caller, protocol: str, request_: Message, code: int
 ) -> None:
-    answer = await caller.ask(door, request_)
+    answer = await caller.ask(protocol, request_)
     assert answer.code == code
     assert answer.metadata.items() >= NO_CACHE.items()
     assert answer.metadata["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
-    assert (answer.metadata.get("x-robots-tag") == "none") == (door != GRPC)
+    assert (answer.metadata.get("x-robots-tag") == "none") == (protocol != GRPC)
     assert [name for name in answer.metadata if name.startswith("grpcgateway-")] == []
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_refused_token_is_not_to_be_cached(caller: Caller, door: str) -> None:
-    answer = await caller.doors.call(door, pb.ListActionsRequest())
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_refused_token_is_not_to_be_cached(caller: Caller, protocol: str) -> None:
+    answer = await caller.api.call(protocol, pb.ListActionsRequest())
     assert answer.refusal == (16, "auth header missing", ())
     assert answer.metadata.items() >= NO_CACHE.items()
-    assert answer.metadata.get("www-authenticate") == ("Bearer" if door == JSON else None)
+    assert answer.metadata.get("www-authenticate") == ("Bearer" if protocol == JSON else None)
 
 
-@pytest.mark.parametrize("door", [JSON, WEB])
+@pytest.mark.parametrize("protocol", [JSON, WEB])
 @pytest.mark.parametrize(
     "path", ["/nowhere", f"{REST}/actions/1/_nowhere", "/healthz", f"{REST}/actions"]
 )
-async def test_headers_come_once(caller: Caller, server: RealServer, door: str, path: str) -> None:
-    content_type = {JSON: "application/json", WEB: "application/grpc-web+proto"}[door]
+async def test_headers_come_once(
+    caller: Caller, server: RealServer, protocol: str, path: str
+) -> None:
+    content_type = {JSON: "application/json", WEB: "application/grpc-web+proto"}[protocol]
     headers = {"Content-Type": content_type}
     url = f"http://{server.http}{path}"
-    async with caller.doors.session.post(url, data=b"", headers=headers) as got:
+    async with caller.api.session.post(url, data=b"", headers=headers) as got:
         for name in ("Cache-Control", "Expires", "Pragma", "X-Robots-Tag", "X-Request-Id"):
             assert len(got.headers.getall(name)) == 1
 
@@ -70,39 +72,39 @@ async def test_refused_head_has_them_too(server: RealServer) -> None:
 # Headers in.
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_organisation_is_that_of_the_header(
-    caller: Caller, stranger: Caller, server: RealServer, door: str
+    caller: Caller, stranger: Caller, server: RealServer, protocol: str
 ) -> None:
     await action(stranger)
     request = pb.ListActionsRequest()
-    own = await caller.doors.call(door, request, token=server.token)
-    theirs = await caller.doors.call(door, request, token=server.token, org_id=stranger.org_id)
+    own = await caller.api.call(protocol, request, token=server.token)
+    theirs = await caller.api.call(protocol, request, token=server.token, org_id=stranger.org_id)
     assert (len(own.response.result), len(theirs.response.result)) == (0, 1)
 
 
-@pytest.mark.parametrize("door", [JSON, WEB])
+@pytest.mark.parametrize("protocol", [JSON, WEB])
 async def test_metadata_may_be_prefixed_as_for_grpc_gateway(
-    caller: Caller, stranger: Caller, server: RealServer, door: str
+    caller: Caller, stranger: Caller, server: RealServer, protocol: str
 ) -> None:
     await action(stranger)
     metadata = {
         "Grpc-Metadata-Authorization": f"Bearer {server.token}",
         "Grpc-Metadata-x-zitadel-orgid": stranger.org_id,
     }
-    answer = await caller.doors.call(door, pb.ListActionsRequest(), metadata=metadata)
+    answer = await caller.api.call(protocol, pb.ListActionsRequest(), metadata=metadata)
     assert len(answer.response.result) == 1
 
 
-@pytest.mark.parametrize("door", [JSON, WEB])
-async def test_timeout_of_the_caller_is_kept(caller: Caller, door: str) -> None:
-    answer = await caller.ask(door, pb.ListActionsRequest(), metadata={"grpc-timeout": "0n"})
+@pytest.mark.parametrize("protocol", [JSON, WEB])
+async def test_timeout_of_the_caller_is_kept(caller: Caller, protocol: str) -> None:
+    answer = await caller.ask(protocol, pb.ListActionsRequest(), metadata={"grpc-timeout": "0n"})
     assert answer.code == 4
 
 
-@pytest.mark.parametrize("door", [JSON, WEB])
-async def test_invalid_timeout_is_named(caller: Caller, door: str) -> None:
-    answer = await caller.ask(door, pb.ListActionsRequest(), metadata={"grpc-timeout": "1h"})
+@pytest.mark.parametrize("protocol", [JSON, WEB])
+async def test_invalid_timeout_is_named(caller: Caller, protocol: str) -> None:
+    answer = await caller.ask(protocol, pb.ListActionsRequest(), metadata={"grpc-timeout": "1h"})
     assert (answer.code, answer.message) == (
         3,
         "header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), got '1h'",

@@ -1,4 +1,4 @@
-"""JWTs while their issuer is down, slow or wrong, and while it changes its keys; at each door.
+"""JWTs while their issuer is down, slow, wrong or changes its keys, over each protocol.
 
 The service in this process, so that it does not wait as long as it does in earnest.
 """
@@ -17,7 +17,7 @@ from server.app import Application
 from server.config import Config
 from server.identity import issuer_keys, jwks_fetch
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, GRPC, JSON, Answer, Doors
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
 from tests.support.issuer import (
     AUDIENCE,
     DISCOVERY_PATH,
@@ -56,17 +56,17 @@ def issuer() -> Iterator[Issuer]:
 class Service:
     """The service, an owner with a token, and a user with a subject of the issuer's."""
 
-    def __init__(self, doors: Doors, owner: str, issuer: Issuer) -> None:
-        self.doors = doors
+    def __init__(self, api: ApiClient, owner: str, issuer: Issuer) -> None:
+        self.api = api
         self.owner = owner
         self.issuer = issuer
 
-    async def create(self, door: str, signer: Signer) -> Answer:
+    async def create(self, protocol: str, signer: Signer) -> Answer:
         token = signer.token(self.issuer.claims(SUBJECT))
-        return await self.doors.call(door, WRITE, token=token)
+        return await self.api.call(protocol, WRITE, token=token)
 
     async def total(self) -> int:
-        answer = await self.doors.call(GRPC, pb.ListActionsRequest(), token=self.owner)
+        answer = await self.api.call(GRPC, pb.ListActionsRequest(), token=self.owner)
         return int(answer.response.details.total_result)
 
 
@@ -87,8 +87,8 @@ async def serving(data: Path, issuer: Issuer, *, jwks_url: str = "") -> AsyncIte
         started = await application.start()
         assert started.owner is not None
         await Accounts(data).user(started.owner.org_id, "ORG_OWNER", subject=SUBJECT)
-        async with Doors(http=started.listen, grpc=started.grpc_listen) as doors:
-            yield Service(doors, started.owner.token, issuer)
+        async with ApiClient(http=started.listen, grpc=started.grpc_listen) as api:
+            yield Service(api, started.owner.token, issuer)
     finally:
         await application.stop()
 
@@ -131,10 +131,10 @@ async def test_a_jwt_is_refused_as_unavailable_without_the_issuers_keys(
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 600)
     issuer.answers[path] = behaviour
     async with serving(tmp_path / "data", issuer) as service:
-        for door in DOORS:
-            answer = await service.create(door, FIRST)
+        for protocol in PROTOCOLS:
+            answer = await service.create(protocol, FIRST)
             assert answer.refusal == LATER
-            assert answer.http_status == (503 if door == JSON else answer.http_status)
+            assert answer.http_status == (503 if protocol == JSON else answer.http_status)
         assert await service.total() == 0
         assert issuer.asked.count(path) == 1
 
@@ -150,24 +150,24 @@ async def test_a_jwt_is_good_again_once_its_issuer_is(
         assert (await service.create(GRPC, FIRST)).code == 0
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_keys_rotate(
-    tmp_path: Path, issuer: Issuer, door: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, issuer: Issuer, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)
     read = pb.ListActionsRequest()
     async with serving(tmp_path / "data", issuer, jwks_url=issuer.keys_url) as service:
         first, second = (s.token(issuer.claims(SUBJECT)) for s in (FIRST, SECOND))
-        assert (await service.doors.call(door, read, token=first)).code == 0
-        assert (await service.doors.call(door, read, token=second)).refusal == INVALID
+        assert (await service.api.call(protocol, read, token=first)).code == 0
+        assert (await service.api.call(protocol, read, token=second)).refusal == INVALID
         issuer.answers[KEYS_PATH] = answering(key_set(SECOND))
-        assert (await service.doors.call(door, read, token=second)).code == 0
+        assert (await service.api.call(protocol, read, token=second)).code == 0
         again = FIRST.token(issuer.claims(SUBJECT, jti="another"))
-        assert (await service.doors.call(door, read, token=again)).refusal == INVALID
+        assert (await service.api.call(protocol, read, token=again)).refusal == INVALID
         issuer.answers[KEYS_PATH] = answering({}, status=503)
         once_more = SECOND.token(issuer.claims(SUBJECT, jti="another"))
-        assert (await service.doors.call(door, read, token=once_more)).code == 0
-        assert (await service.doors.call(door, read, token=again)).refusal == LATER
+        assert (await service.api.call(protocol, read, token=once_more)).code == 0
+        assert (await service.api.call(protocol, read, token=again)).refusal == LATER
         assert DISCOVERY_PATH not in issuer.asked
 
 
@@ -193,8 +193,8 @@ async def test_a_slow_issuer_delays_no_caller_whose_key_is_known(
         assert await asyncio.to_thread(asked.wait, 30)
         known = FIRST.token(issuer.claims(SUBJECT, jti="another"))
         read = pb.ListActionsRequest()
-        assert (await service.doors.call(GRPC, read, token=known)).code == 0
-        assert (await service.doors.call(GRPC, read, token=service.owner)).code == 0
+        assert (await service.api.call(GRPC, read, token=known)).code == 0
+        assert (await service.api.call(GRPC, read, token=service.owner)).code == 0
         assert not late.done()
         released.set()
         assert (await late).refusal[0] == 6  # its name is taken by the action of the first

@@ -1,6 +1,6 @@
-"""docs/api.md "Reads and lists", at each door.
+"""docs/api.md "Reads and lists", over each protocol.
 
-What each text method finds is tested without a door: tests/contract/test_action_lists.py.
+What each text method finds is tested without a protocol: tests/contract/test_action_lists.py.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.doors import DOORS, REST_PREFIX, Caller
+from tests.support.api_client import PROTOCOLS, REST_PREFIX, Caller
 from tests.support.prepared import action
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
@@ -61,16 +61,16 @@ async def ids(caller: Caller, stranger: Caller) -> dict[str, str]:
     return made
 
 
-async def listed(caller: Caller, door: str, request: pb.ListActionsRequest) -> list[str]:
+async def listed(caller: Caller, protocol: str, request: pb.ListActionsRequest) -> list[str]:
     """The names that are answered, which are all that the total tells of."""
-    answer = await caller.ask(door, request)
+    answer = await caller.ask(protocol, request)
     assert answer.code == 0, answer
     names = [action.name for action in answer.response.result]
     assert answer.response.details.total_result == len(names)
     return names
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("method", "text", "expected"),
     [
@@ -85,12 +85,12 @@ async def listed(caller: Caller, door: str, request: pb.ListActionsRequest) -> l
     ],
 )
 async def test_every_text_method_is_served(
-    caller: Caller, ids: dict[str, str], door: str, method: str, text: str, expected: list[str]
+    caller: Caller, ids: dict[str, str], protocol: str, method: str, text: str, expected: list[str]
 ) -> None:
-    assert await listed(caller, door, asked(named(text, method))) == expected
+    assert await listed(caller, protocol, asked(named(text, method))) == expected
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("queries", "expected"),
     [
@@ -119,22 +119,22 @@ async def test_every_text_method_is_served(
 async def test_all_filters_have_to_match(
     caller: Caller,
     ids: dict[str, str],
-    door: str,
+    protocol: str,
     queries: Sequence[pb.ActionQuery],
     expected: list[str],
 ) -> None:
-    assert await listed(caller, door, asked(*queries)) == expected
+    assert await listed(caller, protocol, asked(*queries)) == expected
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_id_filter_finds_one_of_this_organisation_alone(
-    caller: Caller, stranger: Caller, ids: dict[str, str], door: str
+    caller: Caller, stranger: Caller, ids: dict[str, str], protocol: str
 ) -> None:
-    assert await listed(caller, door, asked(with_id(ids["gr%t"]))) == ["gr%t"]
-    assert await listed(stranger, door, asked(with_id(ids["gr%t"]))) == []
+    assert await listed(caller, protocol, asked(with_id(ids["gr%t"]))) == ["gr%t"]
+    assert await listed(stranger, protocol, asked(with_id(ids["gr%t"]))) == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("column", "asc", "expected"),
     [
@@ -151,14 +151,14 @@ async def test_id_filter_finds_one_of_this_organisation_alone(
     ],
 )
 async def test_list_is_sorted_and_says_by_what(
-    caller: Caller, ids: dict[str, str], door: str, column: int, asc: bool, expected: list[str]
+    caller: Caller, ids: dict[str, str], protocol: str, column: int, asc: bool, expected: list[str]
 ) -> None:
-    answer = await caller.ask(door, asked(column=column, asc=asc))
+    answer = await caller.ask(protocol, asked(column=column, asc=asc))
     assert [action.name for action in answer.response.result] == expected
     assert answer.response.sorting_column == (column if column in (NAME, ID, STATE) else NONE)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("offset", "limit", "expected"),
     [
@@ -180,33 +180,33 @@ async def test_list_is_sorted_and_says_by_what(
 async def test_page_has_the_total_of_all_matches(
     caller: Caller,
     ids: dict[str, str],
-    door: str,
+    protocol: str,
     queries: Sequence[pb.ActionQuery],
     offset: int,
     limit: int,
     expected: list[str],
 ) -> None:
-    answer = await caller.ask(door, asked(*queries, offset=offset, limit=limit))
+    answer = await caller.ask(protocol, asked(*queries, offset=offset, limit=limit))
     assert [action.name for action in answer.response.result] == expected
     details = answer.response.details
     assert (details.total_result, details.processed_sequence) == (5, 0)
     assert details.view_timestamp.ToNanoseconds() > 0
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_list_without_a_limit_ends_at_1000(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_list_without_a_limit_ends_at_1000(caller: Caller, protocol: str) -> None:
     """The answer is put together beside the loop: it is many actions."""
     # A new gRPC connection does not know yet how many calls it may have in flight.
     await caller.get(asked())
     for first in range(0, 1001, 91):
         names = [f"{number:04}" for number in range(first, first + 91)]
         await asyncio.gather(*(action(caller, name) for name in names))
-    answer = await caller.ask(door, asked())
+    answer = await caller.ask(protocol, asked())
     assert len({action.id for action in answer.response.result}) == 1000
     assert answer.response.details.total_result == 1001
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("seconds", "nanos", "told"),
     [
@@ -217,22 +217,22 @@ async def test_list_without_a_limit_ends_at_1000(caller: Caller, door: str) -> N
     ],
 )
 async def test_reader_sees_the_timeout_in_effect(
-    caller: Caller, door: str, seconds: int, nanos: int, told: int
+    caller: Caller, protocol: str, seconds: int, nanos: int, told: int
 ) -> None:
     request = pb.CreateActionRequest(name="n", script="s")
     request.timeout.seconds, request.timeout.nanos = seconds, nanos
     id = (await caller.get(request)).id
-    answer = await caller.ask(door, pb.GetActionRequest(id=id))
+    answer = await caller.ask(protocol, pb.GetActionRequest(id=id))
     assert answer.response.action.timeout.ToNanoseconds() == told
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_removed_action_is_gone_from_all_reads(
-    caller: Caller, ids: dict[str, str], door: str
+    caller: Caller, ids: dict[str, str], protocol: str
 ) -> None:
-    await caller.ask(door, pb.DeleteActionRequest(id=ids["greet"]))
-    assert await listed(caller, door, asked()) == NAMES[1:]
-    assert (await caller.ask(door, pb.GetActionRequest(id=ids["greet"]))).code == 5
+    await caller.ask(protocol, pb.DeleteActionRequest(id=ids["greet"]))
+    assert await listed(caller, protocol, asked()) == NAMES[1:]
+    assert (await caller.ask(protocol, pb.GetActionRequest(id=ids["greet"]))).code == 5
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ async def test_removed_action_is_gone_from_all_reads(
 )
 async def test_number_that_no_message_holds_is_refused_by_name(caller: Caller, body: str) -> None:
     headers = {"authorization": f"Bearer {caller.token}", "content-type": "application/json"}
-    url = f"http://{caller.doors.http}{REST_PREFIX}/actions/_search"
-    async with caller.doors.session.post(url, data=body, headers=headers) as answer:
+    url = f"http://{caller.api.http}{REST_PREFIX}/actions/_search"
+    async with caller.api.session.post(url, data=body, headers=headers) as answer:
         status = await answer.json()
     assert (answer.status, status["code"]) == (400, 3)
     assert status["message"].startswith(f"query.{'offset' if 'offset' in body else 'limit'}")

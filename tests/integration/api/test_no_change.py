@@ -1,4 +1,4 @@
-"""`x-actions-no-change: ok`, at each door: what changes nothing is OK, and writes nothing."""
+"""`x-actions-no-change: ok`, over each protocol: what changes nothing is OK, and writes nothing."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.doors import DOORS, GRPC, JSON, WEB, Caller
+from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
 from tests.support.prepared import action, inactive_action, last_event_at, set_trigger
 from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
@@ -50,14 +50,14 @@ UNCHANGED = (
 )
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
 async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
-    caller: Caller, door: str, prepare: Prepare
+    caller: Caller, protocol: str, prepare: Prepare
 ) -> None:
     request, sequence = await prepare(caller)
     before = await last_event_at(caller)
-    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    answer = await caller.ask(protocol, request, metadata={KEY: "ok"})
     assert (answer.code, answer.response.details.sequence) == (0, sequence)
     details = answer.response.details
     assert details.resource_owner == caller.org_id
@@ -65,7 +65,7 @@ async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
     assert await last_event_at(caller) == before
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "request_",
     [
@@ -74,43 +74,45 @@ async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
     ],
 )
 async def test_flow_that_was_never_set_has_empty_details(
-    caller: Caller, door: str, request_: Message
+    caller: Caller, protocol: str, request_: Message
 ) -> None:
-    answer = await caller.ask(door, request_, metadata={KEY: "ok"})
+    answer = await caller.ask(protocol, request_, metadata={KEY: "ok"})
     details = answer.response.details
     assert (answer.response.HasField("details"), details.ListFields()) == (True, [])
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
 async def test_without_it_the_answer_is_the_api_s(
-    caller: Caller, door: str, prepare: Prepare
+    caller: Caller, protocol: str, prepare: Prepare
 ) -> None:
     request, _ = await prepare(caller)
-    assert (await caller.ask(door, request)).code == 9
+    assert (await caller.ask(protocol, request)).code == 9
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_with_it_a_write_that_changes_something_is_done(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_with_it_a_write_that_changes_something_is_done(
+    caller: Caller, protocol: str
+) -> None:
     request = pb.ReactivateActionRequest(id=await inactive_action(caller))
-    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    answer = await caller.ask(protocol, request, metadata={KEY: "ok"})
     assert (answer.code, answer.response.details.sequence) == (0, 3)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_with_it_other_refusals_stay(caller: Caller, door: str) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_with_it_other_refusals_stay(caller: Caller, protocol: str) -> None:
     request = pb.ReactivateActionRequest(id="404")
-    answer = await caller.ask(door, request, metadata={KEY: "ok"})
+    answer = await caller.ask(protocol, request, metadata={KEY: "ok"})
     assert answer.refusal[:2] == (5, "Action not found (COMMAND-Aa22g)")
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
-async def test_any_other_value_is_named(caller: Caller, door: str, prepare: Prepare) -> None:
+async def test_any_other_value_is_named(caller: Caller, protocol: str, prepare: Prepare) -> None:
     request, _ = await prepare(caller)
-    answer = await caller.ask(door, request, metadata={KEY: "yes"})
+    answer = await caller.ask(protocol, request, metadata={KEY: "yes"})
     assert answer.refusal == (3, "x-actions-no-change: expected 'ok', got 'yes'", ())
-    assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[door]
+    assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[protocol]
 
 
 async def test_page_of_an_allowed_origin_may_send_it(tmp_path: Path) -> None:

@@ -16,8 +16,15 @@ from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2 as run
 from tests.support import permission_table
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, GRPC, Answer, Caller, Doors
-from tests.support.permission_table import ANONYMOUS, CALLERS, METHODS, NO_MEMBER, PROPERTY, ROLES
+from tests.support.api_client import GRPC, PROTOCOLS, Answer, ApiClient, Caller
+from tests.support.permission_table import (
+    ANONYMOUS,
+    CALLERS,
+    METHOD_NAMES,
+    NO_MEMBER,
+    PROPERTY,
+    ROLES,
+)
 from zitadel import admin_pb2
 from zitadel import management_pb2 as pb
 
@@ -149,30 +156,30 @@ class Organisation:
 
 
 @pytest.fixture
-async def organisations(doors: Doors, accounts: Accounts) -> tuple[Organisation, Organisation]:
+async def organisations(api: ApiClient, accounts: Accounts) -> tuple[Organisation, Organisation]:
     async def made() -> Organisation:
         org_id = await accounts.org()
         tokens = {ANONYMOUS: ""}
         for column in (*ROLES, NO_MEMBER):
             roles = () if column == NO_MEMBER else (column,)
             _, tokens[column] = await accounts.token(await accounts.user(org_id, *roles))
-        return Organisation(Caller(doors, tokens["ORG_OWNER"], org_id), tokens, accounts)
+        return Organisation(Caller(api, tokens["ORG_OWNER"], org_id), tokens, accounts)
 
     return await made(), await made()
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_filter_by_an_id_of_the_other_organisation_finds_nothing(
-    organisations: tuple[Organisation, Organisation], door: str
+    organisations: tuple[Organisation, Organisation], protocol: str
 ) -> None:
     home, other = organisations
     id = await other.action("GetAction")
     filtered = pb.ListActionsRequest()
     filtered.queries.add().action_id_query.id = id
-    answer = await home.owner.ask(door, filtered)
+    answer = await home.owner.ask(protocol, filtered)
     assert answer.code == 0
     assert (answer.response.details.total_result, len(answer.response.result)) == (0, 0)
-    assert (await other.owner.ask(door, filtered)).response.details.total_result == 1
+    assert (await other.owner.ask(protocol, filtered)).response.details.total_result == 1
 
 
 def told(answer: Answer) -> str:
@@ -190,26 +197,26 @@ def documented(title: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("first", "door"),
-    [*((0, door) for door in DOORS), pytest.param(1, GRPC, id="the other way round")],
+    ("first", "protocol"),
+    [*((0, protocol) for protocol in PROTOCOLS), pytest.param(1, GRPC, id="the other way round")],
 )
 @pytest.mark.parametrize(
     ("title", "methods", "about", "ids_of"),
     [
-        pytest.param("In its own organisation", METHODS, 0, 0, id="own"),
-        pytest.param("In the other organisation", METHODS, 1, 1, id="other"),
+        pytest.param("In its own organisation", METHOD_NAMES, 0, 0, id="own"),
+        pytest.param("In the other organisation", METHOD_NAMES, 1, 1, id="other"),
         pytest.param("With ids of the other organisation, in its own", BY_ID, 0, 1, id="ids"),
     ],
 )
 async def test_each_method_answers_each_role_as_documented(
-    doors: Doors,
+    api: ApiClient,
     organisations: tuple[Organisation, Organisation],
     title: str,
     methods: tuple[str, ...],
     about: int,
     ids_of: int,
     first: int,
-    door: str,
+    protocol: str,
     record_property: Callable[[str, object], None],
 ) -> None:
     both = organisations[first], organisations[1 - first]
@@ -219,7 +226,7 @@ async def test_each_method_answers_each_role_as_documented(
     for method, column in itertools.product(methods, CALLERS):
         request = REQUESTS[method](await owning.subject(method))
         before = await asked.state(method), await unasked.state(method)
-        answer = await doors.call(door, request, token=home.tokens[column], org_id=org_id)
+        answer = await api.call(protocol, request, token=home.tokens[column], org_id=org_id)
         after = await asked.state(method), await unasked.state(method)
         assert after[1] == before[1], (method, column)
         assert answer.code == 0 or after[0] == before[0], (method, column)

@@ -1,4 +1,4 @@
-"""The log of runs at each door, and who may have actions run."""
+"""The log of runs over each protocol, and who may have actions run."""
 
 from dataclasses import replace
 
@@ -6,21 +6,21 @@ import pytest
 
 from actions.v1 import execution_pb2 as run
 from tests.support.accounts import Accounts
-from tests.support.doors import DOORS, Caller
+from tests.support.api_client import PROTOCOLS, Caller
 from tests.support.prepared import action, set_trigger
 from tests.support.runs import THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_runs_are_listed_newest_first_page_by_page(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_runs_are_listed_newest_first_page_by_page(protocol: str, caller: Caller) -> None:
     id = await noting(caller, "f")
     await set_trigger(caller, id)
     ids = [(await caller.get(run_request())).run_id for _ in range(5)]
     for request in (run.ListRunsRequest(limit=2), run.ListRunsRequest(limit=2, action_id=id)):
         pages = []
         while True:
-            answer = await caller.ask(door, request)
+            answer = await caller.ask(protocol, request)
             pages.append([logged.id for logged in answer.response.runs])
             request.page_token = answer.response.next_page_token
             if not request.page_token:
@@ -28,13 +28,15 @@ async def test_runs_are_listed_newest_first_page_by_page(door: str, caller: Call
         assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_logged_run_says_who_ran_what(door: str, caller: Caller, stranger: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_logged_run_says_who_ran_what(
+    protocol: str, caller: Caller, stranger: Caller
+) -> None:
     script = "function f(ctx, api) { require('zitadel/log').warn('said %d', 5) }"
     id = await action(caller, "f", script=script)
     await set_trigger(caller, id, flow="3", trigger="1")
-    answer = await caller.ask(door, run_request("3", "1"))
-    (logged,) = (await caller.ask(door, run.ListRunsRequest())).response.runs
+    answer = await caller.ask(protocol, run_request("3", "1"))
+    (logged,) = (await caller.ask(protocol, run.ListRunsRequest())).response.runs
     assert (logged.id, logged.state) == (answer.response.run_id, run.RUN_STATE_SUCCEEDED)
     assert (logged.flow_type, logged.trigger_type) == ("3", "1")
     assert logged.actions == answer.response.actions
@@ -44,12 +46,12 @@ async def test_a_logged_run_says_who_ran_what(door: str, caller: Caller, strange
     me = await caller.get(pb.GetActionRequest(id=id))
     assert logged.user_id.isdigit()
     assert logged.started_at.ToNanoseconds() > me.action.details.creation_date.ToNanoseconds()
-    assert not (await stranger.ask(door, run.ListRunsRequest())).response.runs
-    assert not (await stranger.ask(door, run.ListRunsRequest(action_id=id))).response.runs
+    assert not (await stranger.ask(protocol, run.ListRunsRequest())).response.runs
+    assert not (await stranger.ask(protocol, run.ListRunsRequest(action_id=id))).response.runs
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_runs_are_found_by_their_attributes(door: str, caller: Caller) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_runs_are_found_by_their_attributes(protocol: str, caller: Caller) -> None:
     good = await noting(caller, "good")
     bad = await action(caller, "bad", script=THROWS.format("bad"), allowed_to_fail=True)
     await set_trigger(caller, good, flow="2", trigger="5")
@@ -66,7 +68,7 @@ async def test_runs_are_found_by_their_attributes(door: str, caller: Caller) -> 
         (run.ListRunsRequest(only_failed=True), [second]),
         (run.ListRunsRequest(only_failed=True, action_id=good), []),
     ):
-        answer = await caller.ask(door, request)
+        answer = await caller.ask(protocol, request)
         assert [logged.id for logged in answer.response.runs] == expected, request
 
 
@@ -74,21 +76,21 @@ async def test_runs_of_an_action_have_a_path_of_their_own(caller: Caller) -> Non
     id = await noting(caller, "f")
     await set_trigger(caller, id)
     run_id = (await caller.get(run_request())).run_id
-    url = f"http://{caller.doors.http}/v1/actions/{id}/runs?limit=1"
+    url = f"http://{caller.api.http}/v1/actions/{id}/runs?limit=1"
     headers = {"authorization": f"Bearer {caller.token}", "x-zitadel-orgid": caller.org_id}
-    async with caller.doors.session.get(url, headers=headers) as got:
+    async with caller.api.session.get(url, headers=headers) as got:
         assert [logged["id"] for logged in (await got.json())["runs"]] == [run_id]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_runner_runs_and_does_nothing_else(
-    door: str, caller: Caller, accounts: Accounts
+    protocol: str, caller: Caller, accounts: Accounts
 ) -> None:
     await set_trigger(caller, await noting(caller, "f"))
     user = await accounts.user(caller.org_id, "ORG_ACTION_RUNNER")
     runner = replace(caller, token=(await accounts.token(user))[1])
-    assert (await runner.ask(door, run_request())).code == 0
+    assert (await runner.ask(protocol, run_request())).code == 0
     (logged,) = (await caller.get(run.ListRunsRequest())).runs
     assert logged.user_id == user
     for request in (run.ListRunsRequest(), a_test("s"), pb.ListActionsRequest()):
-        assert (await runner.ask(door, request)).code == 7
+        assert (await runner.ask(protocol, request)).code == 7

@@ -85,9 +85,7 @@ def test_a_line_of_json_keeps_the_value(value: object) -> None:
         pytest.param(False, ["failed"], id="without"),
     ],
 )
-def test_without_access_log_doors_tell_only_what_is_worth_a_warning(
-    access_log: bool, events: list[str]
-) -> None:
+def test_without_access_log_only_warnings_are_logged(access_log: bool, events: list[str]) -> None:
     output = io.BytesIO()
     writer = logs.set_up("json", access_log=access_log, output=output)
     logging.getLogger("transcoder.http.connection").info("refused")

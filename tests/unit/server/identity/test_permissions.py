@@ -118,10 +118,10 @@ def test_permissions_to_run_are_those_of_the_proto() -> None:
 def test_method_without_permission_that_is_not_public_is_a_fault_of_the_proto() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="open", syntax="proto3")
     file.message_type.add(name="Nothing")
-    file.service.add(name="Door").method.add(
+    file.service.add(name="Gate").method.add(
         name="Enter", input_type=".open.Nothing", output_type=".open.Nothing"
     )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    with pytest.raises(ValueError, match=r"^/open.Door/Enter: expected auth_option"):
-        required_permissions([pool.FindServiceByName("open.Door")])
+    with pytest.raises(ValueError, match=r"^/open.Gate/Enter: expected auth_option"):
+        required_permissions([pool.FindServiceByName("open.Gate")])

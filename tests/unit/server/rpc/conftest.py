@@ -1,10 +1,10 @@
-"""A door whose handlers stand behind the service's interceptors."""
+"""Calls handlers through the interceptors of the service."""
 
 import pytest
 
-from tests.support.layered import Door
+from tests.support.layered import Intercepted
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def intercepted() -> Intercepted:
+    return Intercepted()

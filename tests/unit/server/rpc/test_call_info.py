@@ -6,7 +6,7 @@ import pytest
 
 from server.identity.caller import Caller
 from server.rpc.call_info import CALL, CallInfo, current_call, current_caller
-from tests.support.layered import GUARDED, TOKEN, Context, Door
+from tests.support.layered import GUARDED, TOKEN, Context, Intercepted
 
 
 def test_a_call_without_a_caller_has_none_to_serve() -> None:
@@ -23,9 +23,11 @@ def test_outside_of_calls_nothing_is_known() -> None:
     assert (call.metadata, call.request_id, call.caller) == ((), "", None)
 
 
-async def test_a_call_does_not_see_the_caller_of_the_call_before_it(door: Door) -> None:
+async def test_a_call_does_not_see_the_caller_of_the_call_before_it(
+    intercepted: Intercepted,
+) -> None:
     async def caller_seen(_request: object, _context: object) -> Caller | None:
         return CALL.get().caller
 
-    assert await door.call(caller_seen, Context((TOKEN,)), method=GUARDED) is not None
-    assert await door.call(caller_seen, Context()) is None
+    assert await intercepted.call(caller_seen, Context((TOKEN,)), method=GUARDED) is not None
+    assert await intercepted.call(caller_seen, Context()) is None

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.domain.refusals import Kind, Refusal
-from tests.support.layered import GUARDED, TOKEN, Context, Door, answer, raising
+from tests.support.layered import GUARDED, TOKEN, Context, Intercepted, answer, raising
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ from tests.support.layered import GUARDED, TOKEN, Context, Door, answer, raising
 async def test_access_log_has_one_line_a_call(
     handler: Callable[[object, object], Any], code: str
 ) -> None:
-    door = Door(access_log=True)
+    intercepted = Intercepted(access_log=True)
     with capture_logs() as lines:
         await asyncio.gather(
-            door.call(handler, Context((TOKEN,)), method=GUARDED), return_exceptions=True
+            intercepted.call(handler, Context((TOKEN,)), method=GUARDED), return_exceptions=True
         )
     (line,) = lines
     assert isinstance(line.pop("ms"), float)
@@ -44,7 +44,7 @@ async def test_access_log_knows_a_code_that_was_set_as_a_number() -> None:
         context.set_code(5)
 
     with capture_logs() as lines:
-        await Door(access_log=True).call(handler, Context())
+        await Intercepted(access_log=True).call(handler, Context())
     assert lines[0]["code"] == "NOT_FOUND"
 
 
@@ -56,14 +56,14 @@ async def test_access_log_says_when_the_caller_left() -> None:
         await asyncio.Event().wait()
 
     with capture_logs() as lines:
-        task = asyncio.create_task(Door(access_log=True).call(handler, Context()))
+        task = asyncio.create_task(Intercepted(access_log=True).call(handler, Context()))
         await started.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert [line["code"] for line in lines] == ["CANCELLED"]
 
 
-async def test_access_log_can_be_left_out(door: Door) -> None:
+async def test_access_log_can_be_left_out(intercepted: Intercepted) -> None:
     with capture_logs() as lines:
-        await door.call(answer, Context())
+        await intercepted.call(answer, Context())
     assert lines == []

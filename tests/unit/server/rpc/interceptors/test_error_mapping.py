@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
 from server.threads import TooManyWaiting
-from tests.support.layered import OPEN, Context, Door, raising
+from tests.support.layered import OPEN, Context, Intercepted, raising
 
 
 @pytest.mark.parametrize(
@@ -52,45 +52,47 @@ from tests.support.layered import OPEN, Context, Door, raising
     ],
 )
 async def test_exception_ends_the_call_with_a_status(
-    door: Door, error: BaseException, code: grpc.StatusCode, message: str
+    intercepted: Intercepted, error: BaseException, code: grpc.StatusCode, message: str
 ) -> None:
     context = Context((("x-request-id", "abc"),))
     with capture_logs(), pytest.raises(AbortError):
-        await door.call(raising(error), context)
+        await intercepted.call(raising(error), context)
     assert (context.code(), context.message) == (code, message)
 
 
-async def test_text_of_an_exception_is_for_the_log(door: Door) -> None:
+async def test_text_of_an_exception_is_for_the_log(intercepted: Intercepted) -> None:
     error = ValueError("secret")
     with capture_logs() as lines, pytest.raises(AbortError):
-        await door.call(raising(error), Context())
+        await intercepted.call(raising(error), Context())
     assert lines == [
         {"event": "call failed", "log_level": "error", "method": OPEN, "exc_info": error}
     ]
 
 
-async def test_operator_reads_why_storage_failed(door: Door) -> None:
+async def test_operator_reads_why_storage_failed(intercepted: Intercepted) -> None:
     with capture_logs() as lines, pytest.raises(AbortError):
-        await door.call(raising(StorageError("disk full")), Context())
+        await intercepted.call(raising(StorageError("disk full")), Context())
     assert lines == [
         {"event": "storage failed", "log_level": "error", "method": OPEN, "reason": "disk full"}
     ]
 
 
-async def test_refusal_is_no_line_in_the_log(door: Door) -> None:
+async def test_refusal_is_no_line_in_the_log(intercepted: Intercepted) -> None:
     with capture_logs() as lines, pytest.raises(AbortError):
-        await door.call(raising(Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "X")), Context())
+        await intercepted.call(
+            raising(Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "X")), Context()
+        )
     assert lines == []
 
 
-async def test_abort_of_a_servicer_passes_untouched(door: Door) -> None:
+async def test_abort_of_a_servicer_passes_untouched(intercepted: Intercepted) -> None:
     error = AbortError("Locally aborted.")
     with pytest.raises(AbortError) as caught:
-        await door.call(raising(error), Context())
+        await intercepted.call(raising(error), Context())
     assert caught.value is error
 
 
-async def test_cancellation_of_the_call_passes(door: Door) -> None:
+async def test_cancellation_of_the_call_passes(intercepted: Intercepted) -> None:
     started = asyncio.Event()
 
     async def handler(_request: object, _context: object) -> None:
@@ -98,7 +100,7 @@ async def test_cancellation_of_the_call_passes(door: Door) -> None:
         await asyncio.Event().wait()
 
     context = Context()
-    task = asyncio.create_task(door.call(handler, context))
+    task = asyncio.create_task(intercepted.call(handler, context))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -106,13 +108,15 @@ async def test_cancellation_of_the_call_passes(door: Door) -> None:
     assert context.code() is None
 
 
-async def test_method_that_the_servicer_leaves_out_is_unimplemented(door: Door) -> None:
+async def test_method_that_the_servicer_leaves_out_is_unimplemented(
+    intercepted: Intercepted,
+) -> None:
     def generated(_request: object, context: Context) -> Never:
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         raise NotImplementedError("Method not implemented!")
 
     context = Context()
     with pytest.raises(AbortError):
-        await door.call(generated, context)
+        await intercepted.call(generated, context)
     assert context.code() is grpc.StatusCode.UNIMPLEMENTED
     assert context.message == "Check is not implemented"

@@ -6,7 +6,7 @@ from grpc.aio import AbortError
 
 from server.rpc.call_info import CALL
 from server.rpc.metadata import Metadata, Pairs
-from tests.support.layered import Context, Door, Indexed, answer
+from tests.support.layered import Context, Indexed, Intercepted, answer
 
 ALWAYS = (
     ("x-request-id", "abc"),
@@ -27,8 +27,10 @@ async def request_id_seen(_request: object, _context: object) -> str:
         pytest.param(Indexed({"x-request-id": "from-caller"}), id="in process"),
     ],
 )
-async def test_request_id_of_the_caller_is_kept(door: Door, metadata: Metadata) -> None:
-    assert await door.call(request_id_seen, Context(metadata)) == "from-caller"
+async def test_request_id_of_the_caller_is_kept(
+    intercepted: Intercepted, metadata: Metadata
+) -> None:
+    assert await intercepted.call(request_id_seen, Context(metadata)) == "from-caller"
 
 
 @pytest.mark.parametrize(
@@ -42,29 +44,33 @@ async def test_request_id_of_the_caller_is_kept(door: Door, metadata: Metadata) 
         pytest.param(b"bytes", id="bytes"),
     ],
 )
-async def test_unfit_request_id_is_replaced(door: Door, given: str | bytes) -> None:
-    seen = await door.call(request_id_seen, Context((("x-request-id", given),)))
+async def test_unfit_request_id_is_replaced(intercepted: Intercepted, given: str | bytes) -> None:
+    seen = await intercepted.call(request_id_seen, Context((("x-request-id", given),)))
     assert isinstance(seen, str)
     assert len(seen) == 20
 
 
-async def test_longest_request_id_is_kept(door: Door) -> None:
+async def test_longest_request_id_is_kept(intercepted: Intercepted) -> None:
     longest = "x" * 128
-    assert await door.call(request_id_seen, Context((("x-request-id", longest),))) == longest
+    assert await intercepted.call(request_id_seen, Context((("x-request-id", longest),))) == longest
 
 
-async def test_native_caller_gets_what_every_answer_says_in_the_trailers(door: Door) -> None:
+async def test_native_caller_gets_what_every_answer_says_in_the_trailers(
+    intercepted: Intercepted,
+) -> None:
     context = Context((("x-request-id", "abc"),))
-    await door.call(answer, context)
+    await intercepted.call(answer, context)
     assert context.trailing == ALWAYS
 
 
-async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door: Door) -> None:
+async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(
+    intercepted: Intercepted,
+) -> None:
     async def handler(_request: object, context: Context) -> None:
         context.set_trailing_metadata((("a", "b"),))
 
     context = Context((("x-request-id", "abc"),))
-    await door.call(handler, context)
+    await intercepted.call(handler, context)
     assert context.trailing == (("a", "b"), *ALWAYS)
 
 
@@ -76,18 +82,18 @@ async def test_trailers_of_a_servicer_do_not_replace_what_every_answer_says(door
     ],
 )
 async def test_abort_does_not_replace_what_every_answer_says(
-    door: Door, given: Pairs, sent: Pairs
+    intercepted: Intercepted, given: Pairs, sent: Pairs
 ) -> None:
     async def handler(_request: object, context: Context) -> None:
         await context.abort(grpc.StatusCode.ABORTED, "no", given)
 
     context = Context((("x-request-id", "abc"),))
     with pytest.raises(AbortError):
-        await door.call(handler, context)
+        await intercepted.call(handler, context)
     assert (context.code(), context.trailing) == (grpc.StatusCode.ABORTED, sent)
 
 
-async def test_transcoder_returns_the_request_id_itself(door: Door) -> None:
+async def test_transcoder_returns_the_request_id_itself(intercepted: Intercepted) -> None:
     context = Context(Indexed({"x-request-id": "abc"}))
-    await door.call(answer, context)
+    await intercepted.call(answer, context)
     assert context.trailing == ()

@@ -1,4 +1,4 @@
-"""One client of the three doors: a request message in, the answer in one form out.
+"""Calls the API over each protocol: a request message in, the answer in one form out.
 
 JSON by the method's HTTP rule and protobuf's own json_format, gRPC by grpc.aio, gRPC-Web framed by
 hand, after google/api/http.proto and grpc/doc/PROTOCOL-WEB.md.
@@ -33,7 +33,7 @@ from zitadel.message_pb2 import ErrorDetail
 JSON: Final = "json"
 GRPC: Final = "grpc"
 WEB: Final = "grpc-web"
-DOORS: Final = (JSON, GRPC, WEB)
+PROTOCOLS: Final = (JSON, GRPC, WEB)
 
 REST_PREFIX: Final = "/management/v1"
 _REST_PREFIXES: Final = {
@@ -65,7 +65,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller is told.
+    """An answer, in the same form for each protocol.
 
     Attributes:
         code: the gRPC status, 0 for OK.
@@ -89,12 +89,12 @@ class Answer:
 
     @property
     def refusal(self) -> tuple[int, str, tuple[tuple[str, str], ...]]:
-        """All that a refused caller is told, at every door the same."""
+        """Code, message and details of a refusal: the same over every protocol."""
         return self.code, self.message, self.details
 
 
-class Doors:
-    """The client; open within its block."""
+class ApiClient:
+    """Calls methods over JSON, gRPC and gRPC-Web; open within its block."""
 
     def __init__(self, *, http: str, grpc: str) -> None:
         """Connect to nothing yet.
@@ -126,7 +126,7 @@ class Doors:
 
     async def call(
         self,
-        door: str,
+        protocol: str,
         request: Message,
         *,
         token: str = "",
@@ -137,7 +137,7 @@ class Doors:
         """Call the method whose request this is.
 
         Args:
-            door: one of `DOORS`.
+            protocol: one of `PROTOCOLS`.
             request: the message; its type names the method.
             token: a bearer token; empty for none.
             org_id: the organisation that the call is about; empty for the caller's own.
@@ -150,11 +150,11 @@ class Doors:
             **({"x-zitadel-orgid": org_id} if org_id else {}),
             **metadata,
         }
-        if door == GRPC:
+        if protocol == GRPC:
             return await self._native(method, request, headers, deadline_s or DEADLINE_S)
         if deadline_s is not None:
             headers["grpc-timeout"] = f"{int(deadline_s * 1000)}m"
-        if door == JSON:
+        if protocol == JSON:
             return await self._json(method, request, headers)
         return await self._web(method, request, headers)
 
@@ -238,20 +238,20 @@ class Doors:
 class Caller:
     """Someone with a token, at work in one organisation."""
 
-    doors: Doors
+    api: ApiClient
     token: str
     org_id: str
 
     async def ask(
         self,
-        door: str,
+        protocol: str,
         request: Message,
         *,
         metadata: Mapping[str, str] = _NOTHING,
         deadline_s: float | None = None,
     ) -> Answer:
-        return await self.doors.call(
-            door,
+        return await self.api.call(
+            protocol,
             request,
             token=self.token,
             org_id=self.org_id,

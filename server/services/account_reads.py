@@ -13,13 +13,14 @@ from server.domain.refusals import Kind, Refusal, not_found
 from server.domain.user import Token, User
 from server.rpc.call_info import current_caller
 from server.store.engine import Store
+from server.store.org_lists import OrgsQuery
 from server.store.read_model import (
-    AllOrgs,
     InstanceOwners,
     MembershipsOf,
     MembersOf,
     OrgById,
     OrgRemains,
+    Orgs,
     TokensOf,
     UserById,
     UsersOf,
@@ -55,13 +56,13 @@ class AccountReads:
         of_call = current_caller().org_id
         if of_call:
             return of_call
-        found = await self._store.read(AllOrgs())
-        if not found:
+        found = await self._store.read(Orgs(OrgsQuery(limit=1)))
+        if not found.items:
             raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Org.NoneYet")
-        if len(found) > 1:
-            count = {"count": str(len(found))}
+        if found.total > 1:
+            count = {"count": str(found.total)}
             raise Refusal(Kind.FAILED_PRECONDITION, "Errors.Org.Ambiguous", values=count)
-        return found[0].id
+        return found.items[0].id
 
     async def user(self, user_id: str) -> User:
         """Returns the user.

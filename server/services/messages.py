@@ -43,7 +43,7 @@ _TRIGGER_NAMES: Final = {
 
 
 def list_actions(
-    page: Page, sorting_column: action_pb2.ActionFieldName.ValueType
+    page: Page[Action], sorting_column: action_pb2.ActionFieldName.ValueType
 ) -> pb.ListActionsResponse:
     response = pb.ListActionsResponse(sorting_column=sorting_column)
     response.details.total_result = page.total

@@ -16,6 +16,7 @@ from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.action_lists import EVERY_ACTION, ActionsQuery
+from server.store.org_lists import EVERY_ORG, OrgsQuery
 
 T = TypeVar("T")
 A = TypeVar("A", covariant=True)
@@ -37,15 +38,15 @@ class ReadModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some of an organisation's actions, in the order that was asked for.
+class Page(Generic[T]):
+    """One page of a list, in the order that was asked for.
 
     Attributes:
         total: how many match, whatever the offset and the limit.
         viewed_at: the time of the last event stored; 0 before the first.
     """
 
-    items: Sequence[Action]
+    items: Sequence[T]
     total: int
     viewed_at: int
 
@@ -99,7 +100,7 @@ class ActionById(Query[Action | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ActionsOf(Query[Page]):
+class ActionsOf(Query[Page[Action]]):
     org_id: str
     query: ActionsQuery = EVERY_ACTION
 
@@ -139,6 +140,13 @@ class FirstOrg(Query[Org | None]):
 @dataclass(frozen=True, slots=True)
 class AllOrgs(Query[Sequence[Org]]):
     """All that live, in order of creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orgs(Query[Page[Org]]):
+    """A page of those that live."""
+
+    query: OrgsQuery = EVERY_ORG
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +232,3 @@ class TokensOf(Query[Sequence[Token]]):
     """The tokens of a user, in order of creation."""
 
     user_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ViewedAt(Query[int]):
-    """The time of the last event stored; 0 before the first."""

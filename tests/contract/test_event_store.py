@@ -42,7 +42,6 @@ from server.store.read_model import (
     UserById,
     UserBySubject,
     UsersOf,
-    ViewedAt,
 )
 from tests.contract.stores import (
     Contract,
@@ -274,8 +273,9 @@ class EventStoreContract(Contract):
         action = await store.read(ActionById("org", "1"))
         assert action is not None
         assert (action.created_at, action.changed_at) == (NOON + 10 * YEAR, NOON)
-        assert [item.id for item in (await store.read(ActionsOf("org"))).items] == ["1", "2"]
-        assert await store.read(ViewedAt()) == NOON
+        page = await store.read(ActionsOf("org"))
+        assert [item.id for item in page.items] == ["1", "2"]
+        assert page.viewed_at == NOON
 
     async def test_loaded_says_what_lives_and_what_once_lived(self, store: Store) -> None:
         await commit(store, an_action("lives"), an_action("gone"))

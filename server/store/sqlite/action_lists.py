@@ -1,14 +1,11 @@
 """Makes the SQL of a list of actions: the statement for a page, and the one that counts.
 
-SQLite's own LIKE, lower() and length() fold ASCII only, know wildcards, or end a text at its first
-NUL character; what is used here compares whole texts, byte by byte.
-Rule: each list names its index here; SQLite, which knows no sizes, would guess.
+Rule: each list names its index here. SQLite would guess, as it does not know how many rows match.
 """
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from server.domain.action import Action
-from server.domain.names import fold
 from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
@@ -19,8 +16,7 @@ from server.store.action_lists import (
     StateFilter,
 )
 from server.store.sqlite.tables import select
-
-SqlValue: TypeAlias = str | int | bytes
+from server.store.sqlite.text_conditions import Condition, SqlValue, name_condition
 
 _INT64_MAX: Final = 2**63 - 1
 
@@ -49,7 +45,6 @@ def page(org_id: str, query: ActionsQuery) -> Statement:
     index, order = _ORDERS[query.order]
     if query.order is Order.CREATION and not _has(query, NameFilter) and _has(query, StateFilter):
         index = _BY_STATE
-    window = (query.limit + 1 if query.limit else -1, min(query.offset, _INT64_MAX))
     condition, values = _condition(org_id, query)
     order = order.format("DESC" if query.is_descending else "ASC")
     sql = select(
@@ -57,7 +52,7 @@ def page(org_id: str, query: ActionsQuery) -> Statement:
         Action,
         f"{condition} ORDER BY {order} LIMIT ? OFFSET ?",
     )
-    return Statement(sql, (*values, *window))
+    return Statement(sql, (*values, *window(query.limit, query.offset)))
 
 
 def total(org_id: str, query: ActionsQuery) -> Statement:
@@ -68,6 +63,11 @@ def total(org_id: str, query: ActionsQuery) -> Statement:
     condition, values = _condition(org_id, query)
     table = f"actions {_index_of_one(query) or index}"
     return Statement(f"SELECT count(*) FROM {table} WHERE {condition}", values)  # noqa: S608 - ours
+
+
+def window(limit: int, offset: int) -> tuple[int, int]:
+    """Returns the values of LIMIT and OFFSET, for one row more than the limit; 0 is no limit."""
+    return (limit + 1 if limit else -1, min(offset, _INT64_MAX))
 
 
 def _has(query: ActionsQuery, kind: type[ActionFilter]) -> bool:
@@ -94,21 +94,11 @@ def _condition(org_id: str, query: ActionsQuery) -> tuple[str, tuple[SqlValue, .
     return " AND ".join(conditions), tuple(values)
 
 
-def _condition_of(each: ActionFilter) -> tuple[str, *tuple[SqlValue, ...]]:
+def _condition_of(each: ActionFilter) -> Condition:
     match each:
         case IdFilter(id):
             return "id = ?", id
         case StateFilter(state):
             return "state = ?", state
-        case NameFilter(text, Match.WHOLE, ignores_case):
-            # An organisation has a folded name once, so its index finds the name in any case.
-            folded = ("folded_name = ?", fold(text))
-            return folded if ignores_case else ("folded_name = ? AND name = ?", fold(text), text)
-        case NameFilter(text, where, ignores_case):
-            column, text = ("folded_name", fold(text)) if ignores_case else ("name", text)
-            if where is Match.END:
-                # Of a text, substr() knows the end only where there is no NUL character.
-                octets = text.encode()
-                end = f"substr(CAST({column} AS BLOB), ?, ?)"
-                return f"{end} = ?", -len(octets), len(octets), octets
-            return f"instr({column}, ?) {'= 1' if where is Match.START else '> 0'}", text
+        case NameFilter():
+            return name_condition(each, name="name", folded="folded_name")

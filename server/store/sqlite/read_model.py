@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, State, org_name
@@ -17,10 +17,15 @@ from server.domain.flow import Flow, flow_id
 from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
 from server.store import read_model as queries
+from server.store.action_lists import ActionsQuery
+from server.store.org_lists import OrgsQuery
 from server.store.read_model import EndedOrg, FlowRead, Footprint, Page, Query
-from server.store.sqlite import action_lists, rows, tables
+from server.store.sqlite import action_lists, org_lists, rows, tables
+from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.rows import Row
 from server.store.sqlite.tables import select
+
+S = TypeVar("S", bound=State)
 
 QueryAnswer: TypeAlias = Callable[[sqlite3.Connection, Any], Any]
 """Takes the query that it answers; returns what the query says, or `NOT_QUICK`."""
@@ -43,18 +48,16 @@ def _action(connection: sqlite3.Connection, query: queries.ActionById) -> Action
     return None if row is None else rows.action(row)
 
 
-def _actions(connection: sqlite3.Connection, query: queries.ActionsOf) -> Page:
+def _actions(connection: sqlite3.Connection, query: queries.ActionsOf) -> Page[Action]:
     org_id, asked = query.org_id, query.query
-    with _at_one_moment(connection):
-        found = connection.execute(*action_lists.page(org_id, asked)).fetchall()
-        items = found[: asked.limit or None]
-        is_last_page = len(items) == len(found) and (found or not asked.offset)
-        if asked.filters and is_last_page:
-            total = asked.offset + len(items)
-        else:
-            (total,) = connection.execute(*action_lists.total(org_id, asked)).fetchone() or (0,)
-        viewed_at = _viewed_at(connection, None)
-    return Page([rows.action(row) for row in items], total, viewed_at)
+    page, total = action_lists.page(org_id, asked), action_lists.total(org_id, asked)
+    return _page(connection, asked, rows.action, page=page, total=total)
+
+
+def _orgs(connection: sqlite3.Connection, query: queries.Orgs) -> Page[Org]:
+    asked = query.query
+    page, total = org_lists.page(asked), org_lists.total(asked)
+    return _page(connection, asked, rows.org, page=page, total=total)
 
 
 def _flow(connection: sqlite3.Connection, query: queries.FlowOf) -> FlowRead:
@@ -108,11 +111,6 @@ def _org_remains(connection: sqlite3.Connection, query: queries.OrgRemains) -> S
     return ()
 
 
-def _viewed_at(connection: sqlite3.Connection, _: queries.ViewedAt | None) -> int:
-    (at,) = connection.execute(_VIEWED_AT).fetchone() or (0,)
-    return int(at)
-
-
 def _one(
     kind: type[State],
     condition: str,
@@ -160,7 +158,6 @@ QUICK: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.MembershipsOf: _all(Member, "user_id = ?", lambda query: (query.user_id,)),
     queries.TokenById: _one(Token, "id = ?", lambda query: (query.token_id,)),
     queries.TokenByHash: _one(Token, "secret_hash = ?", lambda query: (query.secret_hash,)),
-    queries.ViewedAt: _viewed_at,
 }
 """Answers that take microseconds, or are `NOT_QUICK`."""
 
@@ -170,6 +167,7 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.FlowOf: _flow,
     queries.ActiveActions: _active_actions,
     queries.AllOrgs: _all(Org, "true"),
+    queries.Orgs: _orgs,
     queries.EndedOrgs: _ended_orgs,
     queries.OrgFootprint: _org_footprint,
     queries.OrgRemains: _org_remains,
@@ -179,6 +177,27 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.TokensOf: _all(Token, "user_id = ?", lambda query: (query.user_id,)),
 }
 """All answers, by type of query."""
+
+
+def _page(
+    connection: sqlite3.Connection,
+    asked: ActionsQuery | OrgsQuery,
+    to_state: Callable[[Row], S],
+    *,
+    page: Statement,
+    total: Statement,
+) -> Page[S]:
+    """Reads a page with one row more than it has, and counts the matches unless it is the last."""
+    with _at_one_moment(connection):
+        found = connection.execute(*page).fetchall()
+        items = found[: asked.limit or None]
+        is_last_page = len(items) == len(found) and (found or not asked.offset)
+        if asked.filters and is_last_page:
+            count = asked.offset + len(items)
+        else:
+            (count,) = connection.execute(*total).fetchone() or (0,)
+        (viewed_at,) = connection.execute(_VIEWED_AT).fetchone() or (0,)
+    return Page([to_state(row) for row in items], count, viewed_at)
 
 
 @contextlib.contextmanager

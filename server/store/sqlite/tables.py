@@ -35,8 +35,16 @@ Values: TypeAlias = Callable[[State], tuple[Any, ...]]
 """Gets values of a state, by `operator.attrgetter` with two attributes or more."""
 
 
-def select(name: str, kind: type[State], condition: str) -> str:
-    columns = ", ".join(field.name for field in fields(kind))
+def select(name: str, kind: type[State], condition: str, *, of: str = "") -> str:
+    """Returns a statement for rows of a state.
+
+    Args:
+        name: the table, or a join of tables.
+        kind: of the states.
+        condition: and what may follow it.
+        of: the table of the states, if others are joined.
+    """
+    columns = ", ".join(f"{of}.{field.name}" if of else field.name for field in fields(kind))
     return f"SELECT {columns} FROM {name} WHERE {condition}"  # noqa: S608 - names of ours
 
 

@@ -188,5 +188,4 @@ def test_only_the_quick_answers_are_on_the_loop() -> None:
         "TokenById",
         "UserById",
         "UserBySubject",
-        "ViewedAt",
     }

@@ -1,7 +1,8 @@
 """Whatever comes in: the input is named or the connection ends, and nothing else happens."""
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import pytest
 
@@ -9,29 +10,25 @@ from tests.robustness.heads import BAD_HEADS
 from tests.robustness.raw import Client, request
 from tests.robustness.sites import Site
 from tests.support.real_server import ACTIONS
+from tests.support.tables import by_outcome
 
 Make = Callable[[Site], bytes]
 
-NOT_FOUND = (
-    '{"code":5,"message":"Action not found (COMMAND-Aa22g)","details":[{"@type":'
-    '"type.googleapis.com/zitadel.v1.ErrorDetail","id":"COMMAND-Aa22g","message":"Action not found"'
-    "}]}"
-)
-BAD_TOKEN = (
-    '{"code":16,"message":"Errors.Token.Invalid (AUTH-7fs1e)","details":[{"@type":'
-    '"type.googleapis.com/zitadel.v1.ErrorDetail","id":"AUTH-7fs1e","message":'
-    '"Errors.Token.Invalid"}]}'
-)
-BAD_HEADER = (
-    '{"code":16,"message":"invalid auth header (AUTH-toLo1)","details":[{"@type":'
-    '"type.googleapis.com/zitadel.v1.ErrorDetail","id":"AUTH-toLo1","message":'
-    '"invalid auth header"}]}'
-)
-NO_ORG = (
-    '{"code":7,"message":"Organisation doesn\'t exist (AUTH-Bs7Ds)","details":[{"@type":'
-    '"type.googleapis.com/zitadel.v1.ErrorDetail","id":"AUTH-Bs7Ds","message":'
-    '"Organisation doesn\'t exist"}]}'
-)
+Expected: TypeAlias = tuple[int, str]
+"""The status of HTTP, and the body."""
+
+
+def plain(status: int, code: int, message: str) -> Expected:
+    return status, f'{{"code":{code},"message":{json.dumps(message, ensure_ascii=False)}}}'
+
+
+def invalid(message: str) -> Expected:
+    return plain(400, 3, message)
+
+
+def detailed(status: int, code: int, text: str, id: str) -> Expected:
+    detail = f'"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","id":"{id}","message":"{text}"'
+    return status, f'{{"code":{code},"message":"{text} ({id})","details":[{{{detail}}}]}}'
 
 
 def create(body: bytes, **headers: str) -> Make:
@@ -59,178 +56,104 @@ def authorized_by(value: str) -> Make:
     )
 
 
-@pytest.mark.parametrize(
-    ("make", "status", "body"),
-    [
-        pytest.param(reactivate("999999999999999999"), 404, NOT_FOUND, id="unknown id"),
-        pytest.param(
-            lambda site: reactivate(site.foreign_action)(site),
-            404,
-            NOT_FOUND,
-            id="another organisation's id",
-        ),
-        pytest.param(
-            lambda site: request("POST", f"{ACTIONS}//_reactivate", b"{}", token=site.server.token),
-            404,
-            '{"code":5,"message":"Not Found"}',
-            id="empty segment",
-        ),
-        pytest.param(
-            create(b'{"name":"n","script":"' + b"s" * (2**20 + 1 - 24) + b'"}'),
-            413,
-            '{"code":8,"message":"the request body is larger than the limit of 1048576 bytes"}',
-            id="1 MiB + 1",
-        ),
-        pytest.param(
-            create(b"[" * 100_000),
-            400,
-            '{"code":3,"message":"body: expected JSON, got '
-            "'[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…' at line 1, column 1026\"}",
-            id="100,000 arrays",
-        ),
-        pytest.param(
-            create(b'{"name":"\xff"}'),
-            400,
-            '{"code":3,"message":"body: expected UTF-8, got 0xff at byte 9"}',
-            id="invalid UTF-8",
-        ),
-        pytest.param(
-            create(b'{"name":"\\ud800"}'),
-            400,
-            '{"code":3,"message":"body: expected JSON, got \'\\\\\\\\ud800\\"}\' at line 1, '
-            'column 10"}',
-            id="lone surrogate",
-        ),
-        pytest.param(
-            create(b"[]"),
-            400,
-            '{"code":3,"message":"body: expected an object, got an array"}',
-            id="an array for the message",
-        ),
-        pytest.param(
-            create(b'{"name":5}'),
-            400,
-            '{"code":3,"message":"name: expected string, got 5"}',
-            id="a number for a string",
-        ),
-        pytest.param(
-            create(b'{"name":"n","allowedToFail":"yes"}'),
-            400,
-            '{"code":3,"message":"allowedToFail: expected bool, got \'yes\'"}',
-            id="a string for a bool",
-        ),
-        pytest.param(
-            create(b'{"name":"n","timeout":"10"}'),
-            400,
-            '{"code":3,"message":"timeout: expected a duration in seconds, got \'10\'"}',
-            id="a duration without its unit",
-        ),
-        pytest.param(
-            search(b'{"query":{"limit":-1}}'),
-            400,
-            '{"code":3,"message":"query.limit: expected uint32, got -1, which is out of range"}',
-            id="a negative limit",
-        ),
-        pytest.param(
-            search(b'{"sortingColumn":1.5}'),
-            400,
-            '{"code":3,"message":"sortingColumn: expected a value of '
-            'zitadel.action.v1.ActionFieldName, got 1.5"}',
-            id="a fraction for an enum",
-        ),
-        pytest.param(
-            search(b'{"query":{"limit":NaN}}'),
-            400,
-            '{"code":3,"message":"body: expected JSON, got \'NaN}}\' at line 1, column 19"}',
-            id="NaN",
-        ),
-        pytest.param(
-            search(b'{"query":{"limit":' + b"1" * 5000 + b"}}"),
-            400,
-            '{"code":3,"message":"body: expected a number that a double holds, got '
+@by_outcome(
+    "make, expected",
+    {
+        detailed(404, 5, "Action not found", "COMMAND-Aa22g"): {
+            "unknown id": reactivate("999999999999999999"),
+            "another organisation's id": lambda site: reactivate(site.foreign_action)(site),
+        },
+        plain(404, 5, "Not Found"): {
+            "empty segment": lambda site: request(
+                "POST", f"{ACTIONS}//_reactivate", b"{}", token=site.server.token
+            )
+        },
+        plain(413, 8, "the request body is larger than the limit of 1048576 bytes"): {
+            "1 MiB + 1": create(b'{"name":"n","script":"' + b"s" * (2**20 + 1 - 24) + b'"}')
+        },
+        invalid(
+            "body: expected JSON, got "
+            "'[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…' at line 1, column 1026"
+        ): {"100,000 arrays": create(b"[" * 100_000)},
+        invalid("body: expected UTF-8, got 0xff at byte 9"): {
+            "invalid UTF-8": create(b'{"name":"\xff"}')
+        },
+        invalid("body: expected JSON, got '\\\\ud800\"}' at line 1, column 10"): {
+            "lone surrogate": create(b'{"name":"\\ud800"}')
+        },
+        invalid("body: expected an object, got an array"): {
+            "an array for the message": create(b"[]")
+        },
+        invalid("name: expected string, got 5"): {"a number for a string": create(b'{"name":5}')},
+        invalid("allowedToFail: expected bool, got 'yes'"): {
+            "a string for a bool": create(b'{"name":"n","allowedToFail":"yes"}')
+        },
+        invalid("timeout: expected a duration in seconds, got '10'"): {
+            "a duration without its unit": create(b'{"name":"n","timeout":"10"}')
+        },
+        invalid("query.limit: expected uint32, got -1, which is out of range"): {
+            "a negative limit": search(b'{"query":{"limit":-1}}')
+        },
+        invalid("sortingColumn: expected a value of zitadel.action.v1.ActionFieldName, got 1.5"): {
+            "a fraction for an enum": search(b'{"sortingColumn":1.5}')
+        },
+        invalid("body: expected JSON, got 'NaN}}' at line 1, column 19"): {
+            "NaN": search(b'{"query":{"limit":NaN}}')
+        },
+        invalid(
+            "body: expected a number that a double holds, got "
             "'1111111111111111111111111111111111111111…' at line 1, column 19, "
-            'which is out of range"}',
-            id="5,000 digits",
-        ),
-        pytest.param(
-            create(b'{"name":"a","name":"b"}'),
-            400,
-            '{"code":3,"message":"name: given twice"}',
-            id="duplicate name",
-        ),
-        pytest.param(
-            create(b'{"name":"a","allowedToFail":true,"allowed_to_fail":false}'),
-            400,
-            '{"code":3,"message":"body: allowed_to_fail and allowedToFail are one field, '
-            'given twice"}',
-            id="a field under both its names",
-        ),
-        pytest.param(
-            create(b'{"name":"n"'),
-            400,
-            '{"code":3,"message":"body: expected JSON, got the end of the text at line 1, '
-            'column 12"}',
-            id="cut off",
-        ),
-        pytest.param(
-            reactivate("%zz"),
-            400,
-            '{"code":3,"message":"path segment \'%zz\': expected two hex digits after each \'%\'"}',
-            id="percent-escape without hex digits",
-        ),
-        pytest.param(
-            reactivate("%ff"),
-            400,
-            '{"code":3,"message":"path segment \'%ff\': expected UTF-8"}',
-            id="percent-escape of no character",
-        ),
-        pytest.param(
-            create(b"name=n", **{"Content-Type": "application/x-www-form-urlencoded"}),
-            415,
-            '{"code":3,"message":"content type \'application/x-www-form-urlencoded\': expected '
-            'application/json"}',
-            id="wrong content type",
-        ),
-        pytest.param(
-            create(b"{}", **{"Content-Encoding": "deflate"}),
-            415,
-            '{"code":3,"message":"content encoding \'deflate\': expected at most 2 of zstd, br, '
-            'gzip"}',
-            id="unknown content encoding",
-        ),
-        pytest.param(
-            create(b"{}", **{"Content-Encoding": "gzip"}),
-            400,
-            '{"code":3,"message":"request body, sent as gzip, is not gzip"}',
-            id="plain text that claims to be gzip",
-        ),
-        pytest.param(authorized_by("Bearer garbage"), 401, BAD_TOKEN, id="garbage token"),
-        pytest.param(authorized_by("Basic Zm9vOmJhcg=="), 401, BAD_HEADER, id="not a bearer"),
-        pytest.param(authorized_by("Bearer a Bearer b"), 401, BAD_HEADER, id="two bearers"),
-        pytest.param(
-            authorized_by("Bearer \xe4\xff"),
-            401,
-            '{"code":16,"message":"auth header missing"}',
-            id="a token that cannot be metadata",
-        ),
-        pytest.param(
-            reactivate(**{"x-zitadel-orgid": "garbage"}), 403, NO_ORG, id="unknown organisation"
-        ),
-        pytest.param(
-            reactivate(**{"grpc-timeout": "soon"}),
-            400,
-            '{"code":3,"message":"header grpc-timeout: expected 1 to 8 digits and a unit '
-            "(H M S m u n), got 'soon'\"}",
-            id="garbage grpc-timeout",
-        ),
-        pytest.param(
-            reactivate(**{"x-thing-bin": "%%%"}),
-            400,
-            '{"code":3,"message":"header x-thing-bin: expected base64, got \'%%%\'"}',
-            id="binary metadata that is not base64",
-        ),
-        pytest.param(
-            lambda site: (
+            "which is out of range"
+        ): {"5,000 digits": search(b'{"query":{"limit":' + b"1" * 5000 + b"}}")},
+        invalid("name: given twice"): {"duplicate name": create(b'{"name":"a","name":"b"}')},
+        invalid("body: allowed_to_fail and allowedToFail are one field, given twice"): {
+            "a field under both its names": create(
+                b'{"name":"a","allowedToFail":true,"allowed_to_fail":false}'
+            )
+        },
+        invalid("body: expected JSON, got the end of the text at line 1, column 12"): {
+            "cut off": create(b'{"name":"n"')
+        },
+        invalid("path segment '%zz': expected two hex digits after each '%'"): {
+            "percent-escape without hex digits": reactivate("%zz")
+        },
+        invalid("path segment '%ff': expected UTF-8"): {
+            "percent-escape of no character": reactivate("%ff")
+        },
+        plain(
+            415, 3, "content type 'application/x-www-form-urlencoded': expected application/json"
+        ): {
+            "wrong content type": create(
+                b"name=n", **{"Content-Type": "application/x-www-form-urlencoded"}
+            )
+        },
+        plain(415, 3, "content encoding 'deflate': expected at most 2 of zstd, br, gzip"): {
+            "unknown content encoding": create(b"{}", **{"Content-Encoding": "deflate"})
+        },
+        invalid("request body, sent as gzip, is not gzip"): {
+            "plain text that claims to be gzip": create(b"{}", **{"Content-Encoding": "gzip"})
+        },
+        detailed(401, 16, "Errors.Token.Invalid", "AUTH-7fs1e"): {
+            "garbage token": authorized_by("Bearer garbage")
+        },
+        detailed(401, 16, "invalid auth header", "AUTH-toLo1"): {
+            "not a bearer": authorized_by("Basic Zm9vOmJhcg=="),
+            "two bearers": authorized_by("Bearer a Bearer b"),
+        },
+        plain(401, 16, "auth header missing"): {
+            "a token that cannot be metadata": authorized_by("Bearer \xe4\xff")
+        },
+        detailed(403, 7, "Organisation doesn't exist", "AUTH-Bs7Ds"): {
+            "unknown organisation": reactivate(**{"x-zitadel-orgid": "garbage"})
+        },
+        invalid(
+            "header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), got 'soon'"
+        ): {"garbage grpc-timeout": reactivate(**{"grpc-timeout": "soon"})},
+        invalid("header x-thing-bin: expected base64, got '%%%'"): {
+            "binary metadata that is not base64": reactivate(**{"x-thing-bin": "%%%"})
+        },
+        invalid("request body: its chunks are malformed"): {
+            "malformed chunk": lambda site: (
                 request(
                     "POST",
                     ACTIONS,
@@ -238,60 +161,34 @@ def authorized_by(value: str) -> Make:
                     headers={"Content-Type": "application/json", "Transfer-Encoding": "chunked"},
                 )
                 + b"zz\r\n{}\r\n0\r\n\r\n"
-            ),
-            400,
-            '{"code":3,"message":"request body: its chunks are malformed"}',
-            id="malformed chunk",
-        ),
-    ],
+            )
+        },
+    },
 )
-def test_bad_input_is_named_and_changes_nothing(
-    site: Site, make: Make, status: int, body: str
-) -> None:
+def test_bad_input_is_named_and_changes_nothing(site: Site, make: Make, expected: Expected) -> None:
     stored = site.events()
     answer = site.send(make(site))
     assert answer is not None
-    assert (answer.status, answer.body.decode()) == (status, body)
+    assert (answer.status, answer.body.decode()) == expected
     assert answer.headers["content-type"] == "application/json"
     assert site.events() == stored
     assert site.good_answer() == 200
 
 
-HEAD_ANSWERS: dict[str, Any] = {
-    "10 KB header": (431, '{"code":8,"message":"request line or header: longer than 8190 bytes"}'),
-    "1,000 headers": (431, '{"code":8,"message":"headers: more than 128"}'),
-    "20 KB path": (431, '{"code":8,"message":"request line or header: longer than 8190 bytes"}'),
-    "CL with TE": (
-        400,
-        '{"code":3,"message":"headers: expected Content-Length or Transfer-Encoding, got both"}',
-    ),
-    "two Content-Length": (
-        400,
-        '{"code":3,"message":"header Content-Length: expected one whole number"}',
-    ),
-    "two Host": (400, '{"code":3,"message":"header Host: expected one"}'),
-    "bare LF": (
-        400,
-        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
-    ),
-    "no version": (
-        400,
-        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
-    ),
-    "HTTP/0.9": (
-        400,
-        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
-    ),
-    "HTTP/2.0": (
-        400,
-        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
-    ),
-    "HTTP/9.9": (
-        400,
-        '{"code":3,"message":"request line: expected a method, a path and HTTP/1.1"}',
-    ),
-    "HTTP/2 preface": (400, '{"code":3,"message":"request: expected HTTP/1.1, got HTTP/2"}'),
-    "TLS hello": (400, '{"code":3,"message":"request: expected HTTP/1.1, got TLS"}'),
+HEAD_ANSWERS: dict[str, Expected] = {
+    "10 KB header": plain(431, 8, "request line or header: longer than 8190 bytes"),
+    "1,000 headers": plain(431, 8, "headers: more than 128"),
+    "20 KB path": plain(431, 8, "request line or header: longer than 8190 bytes"),
+    "CL with TE": invalid("headers: expected Content-Length or Transfer-Encoding, got both"),
+    "two Content-Length": invalid("header Content-Length: expected one whole number"),
+    "two Host": invalid("header Host: expected one"),
+    "bare LF": invalid("request line: expected a method, a path and HTTP/1.1"),
+    "no version": invalid("request line: expected a method, a path and HTTP/1.1"),
+    "HTTP/0.9": invalid("request line: expected a method, a path and HTTP/1.1"),
+    "HTTP/2.0": invalid("request line: expected a method, a path and HTTP/1.1"),
+    "HTTP/9.9": invalid("request line: expected a method, a path and HTTP/1.1"),
+    "HTTP/2 preface": invalid("request: expected HTTP/1.1, got HTTP/2"),
+    "TLS hello": invalid("request: expected HTTP/1.1, got TLS"),
 }
 
 

@@ -21,3 +21,18 @@ def cases(names: str, table: Mapping[str, Any]) -> pytest.MarkDecorator:
         pytest.param(*(values if several else (values,)), id=name) for name, values in table.items()
     ]
     return pytest.mark.parametrize(names, rows)
+
+
+def by_outcome(names: str, table: Mapping[Any, Mapping[str, Any]]) -> pytest.MarkDecorator:
+    """Runs a test once for each case of a table, in which cases stand below their outcome.
+
+    Args:
+        names: of the test's two arguments: what is given, and its outcome.
+        table: by outcome, what is given by the name of a case.
+    """
+    rows = [
+        pytest.param(given, outcome, id=name)
+        for outcome, given_by_name in table.items()
+        for name, given in given_by_name.items()
+    ]
+    return pytest.mark.parametrize(names, rows)

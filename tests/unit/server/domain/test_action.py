@@ -10,7 +10,8 @@ from server.domain import action as actions
 from server.domain.action import Action, ActionState
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Org
-from server.domain.refusals import Kind, Refusal
+from tests.support.events import refusal_of
+from tests.support.tables import by_outcome, cases
 
 ORG = Org("org", "Acme", 1, 100, 100, 1)
 ACTIVE = Action(
@@ -124,182 +125,68 @@ def removed(action: Action | None, action_id: str = "1", org_id: str = "org") ->
     return actions.remove(action, action_id=action_id, org_id=org_id)
 
 
-@pytest.mark.parametrize(
-    ("decide", "kind", "key", "place"),
-    [
-        pytest.param(
-            lambda: created(name="", name_owner="2"),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Action.Invalid",
-            "COMMAND-eg2gf",
-            id="create: empty name, before taken name",
-        ),
-        pytest.param(
-            lambda: created(org=None, name_owner="2"),
-            Kind.NOT_FOUND,
-            "Errors.Org.NotFound",
-            "COMMAND-Ac4no",
-            id="create: no organisation, before taken name",
-        ),
-        pytest.param(
-            lambda: created(name_owner="2"),
-            Kind.ALREADY_EXISTS,
-            "Errors.Action.AlreadyExists",
-            "V3-DKcYh",
-            id="create: taken name",
-        ),
-        pytest.param(
-            lambda: updated(None, name=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Action.Invalid",
-            "COMMAND-Df2f3",
-            id="update: empty name, before absent",
-        ),
-        pytest.param(
-            lambda: updated(None, action_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Action.Invalid",
-            "COMMAND-Df2f3",
-            id="update: empty id, before absent",
-        ),
-        pytest.param(
-            lambda: updated(None),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Sfg2t",
-            id="update: absent",
-        ),
-        pytest.param(
-            lambda: updated(org_id="other"),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Sfg2t",
-            id="update: other org, before no changes",
-        ),
-        pytest.param(
-            updated,
-            Kind.FAILED_PRECONDITION,
-            "Errors.NoChangesFound",
-            "ACTION-dg4t2",
-            id="update: no changes",
-        ),
-        pytest.param(
-            lambda: updated(name="Wave", name_owner="2"),
-            Kind.ALREADY_EXISTS,
-            "Errors.Action.AlreadyExists",
-            "V3-DKcYh",
-            id="update: taken name",
-        ),
-        pytest.param(
-            lambda: deactivated(None, action_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-DAhk5",
-            id="deactivate: empty id, before absent",
-        ),
-        pytest.param(
-            lambda: deactivated(ACTIVE, org_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-DAhk5",
-            id="deactivate: empty org",
-        ),
-        pytest.param(
-            lambda: deactivated(None),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-NRmhu",
-            id="deactivate: absent",
-        ),
-        pytest.param(
-            lambda: deactivated(INACTIVE, org_id="other"),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-NRmhu",
-            id="deactivate: other org, before its state",
-        ),
-        pytest.param(
-            lambda: deactivated(INACTIVE),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Action.NotActive",
-            "COMMAND-Dgj92",
-            id="deactivate: inactive",
-        ),
-        pytest.param(
-            lambda: reactivated(None, action_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-BNm56",
-            id="reactivate: empty id, before absent",
-        ),
-        pytest.param(
-            lambda: reactivated(INACTIVE, org_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-BNm56",
-            id="reactivate: empty org",
-        ),
-        pytest.param(
-            lambda: reactivated(None),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Aa22g",
-            id="reactivate: absent",
-        ),
-        pytest.param(
-            lambda: reactivated(ACTIVE, org_id="other"),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Aa22g",
-            id="reactivate: other org, before its state",
-        ),
-        pytest.param(
-            lambda: reactivated(ACTIVE),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Action.NotInactive",
-            "COMMAND-J53zh",
-            id="reactivate: active",
-        ),
-        pytest.param(
-            lambda: removed(None, action_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-Gfg3g",
-            id="delete: empty id, before absent",
-        ),
-        pytest.param(
-            lambda: removed(ACTIVE, org_id=""),
-            Kind.INVALID_ARGUMENT,
-            "Errors.IDMissing",
-            "COMMAND-Gfg3g",
-            id="delete: empty org",
-        ),
-        pytest.param(
-            lambda: removed(None),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Dgh4h",
-            id="delete: absent",
-        ),
-        pytest.param(
-            lambda: removed(ACTIVE, org_id="other"),
-            Kind.NOT_FOUND,
-            "Errors.Action.NotFound",
-            "COMMAND-Dgh4h",
-            id="delete: other org",
-        ),
-    ],
-)
-def test_command_is_refused(decide: Callable[[], Event], kind: Kind, key: str, place: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        decide()
-    assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
+REFUSED: dict[str, dict[str, Callable[[], object]]] = {
+    "INVALID_ARGUMENT Errors.Action.Invalid COMMAND-eg2gf": {
+        "create: empty name, before taken name": lambda: created(name="", name_owner="2")
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Ac4no": {
+        "create: no organisation, before taken name": lambda: created(org=None, name_owner="2")
+    },
+    "ALREADY_EXISTS Errors.Action.AlreadyExists V3-DKcYh": {
+        "create: taken name": lambda: created(name_owner="2"),
+        "update: taken name": lambda: updated(name="Wave", name_owner="2"),
+    },
+    "INVALID_ARGUMENT Errors.Action.Invalid COMMAND-Df2f3": {
+        "update: empty name, before absent": lambda: updated(None, name=""),
+        "update: empty id, before absent": lambda: updated(None, action_id=""),
+    },
+    "NOT_FOUND Errors.Action.NotFound COMMAND-Sfg2t": {
+        "update: absent": lambda: updated(None),
+        "update: other org, before no changes": lambda: updated(org_id="other"),
+    },
+    "FAILED_PRECONDITION Errors.NoChangesFound ACTION-dg4t2": {"update: no changes": updated},
+    "INVALID_ARGUMENT Errors.IDMissing COMMAND-DAhk5": {
+        "deactivate: empty id, before absent": lambda: deactivated(None, action_id=""),
+        "deactivate: empty org": lambda: deactivated(ACTIVE, org_id=""),
+    },
+    "NOT_FOUND Errors.Action.NotFound COMMAND-NRmhu": {
+        "deactivate: absent": lambda: deactivated(None),
+        "deactivate: other org, before its state": lambda: deactivated(INACTIVE, org_id="other"),
+    },
+    "FAILED_PRECONDITION Errors.Action.NotActive COMMAND-Dgj92": {
+        "deactivate: inactive": lambda: deactivated(INACTIVE)
+    },
+    "INVALID_ARGUMENT Errors.IDMissing COMMAND-BNm56": {
+        "reactivate: empty id, before absent": lambda: reactivated(None, action_id=""),
+        "reactivate: empty org": lambda: reactivated(INACTIVE, org_id=""),
+    },
+    "NOT_FOUND Errors.Action.NotFound COMMAND-Aa22g": {
+        "reactivate: absent": lambda: reactivated(None),
+        "reactivate: other org, before its state": lambda: reactivated(ACTIVE, org_id="other"),
+    },
+    "FAILED_PRECONDITION Errors.Action.NotInactive COMMAND-J53zh": {
+        "reactivate: active": lambda: reactivated(ACTIVE)
+    },
+    "INVALID_ARGUMENT Errors.IDMissing COMMAND-Gfg3g": {
+        "delete: empty id, before absent": lambda: removed(None, action_id=""),
+        "delete: empty org": lambda: removed(ACTIVE, org_id=""),
+    },
+    "NOT_FOUND Errors.Action.NotFound COMMAND-Dgh4h": {
+        "delete: absent": lambda: removed(None),
+        "delete: other org": lambda: removed(ACTIVE, org_id="other"),
+    },
+}
 
 
-@pytest.mark.parametrize(
-    ("decide", "type_", "payload"),
-    [
-        pytest.param(
+@by_outcome("decide, refusal", REFUSED)
+def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
+    assert refusal_of(decide) == refusal
+
+
+@cases(
+    "decide, type_, payload",
+    {
+        "create": (
             lambda: created(timeout_ns=10_000_000_000, allowed_to_fail=True),
             "action.added",
             {
@@ -308,55 +195,47 @@ def test_command_is_refused(decide: Callable[[], Event], kind: Kind, key: str, p
                 "timeout": 10_000_000_000,
                 "allowedToFail": True,
             },
-            id="create",
         ),
-        pytest.param(
+        "create: what is not given is left out": (
             lambda: created(script="", timeout_ns=0),
             "action.added",
             {"name": "Greet", "allowedToFail": False},
-            id="create: what is not given is left out",
         ),
-        pytest.param(
+        "create: a timeout past 64 bits is saturated": (
             lambda: created(timeout_ns=2**63, script=""),
             "action.added",
             {"name": "Greet", "timeout": 9_223_372_036_854_775_807, "allowedToFail": False},
-            id="create: a timeout past 64 bits is saturated",
         ),
-        pytest.param(
+        "update: name": (
             lambda: updated(name="Wave", name_owner=None),
             "action.changed",
             {"name": "Wave"},
-            id="update: name",
         ),
-        pytest.param(
+        "update: only the case of the name": (
             lambda: updated(name="GREET"),
             "action.changed",
             {"name": "GREET"},
-            id="update: only the case of the name",
         ),
-        pytest.param(
+        "update: all but the name": (
             lambda: updated(script="", timeout_ns=0, allowed_to_fail=True),
             "action.changed",
             {"script": "", "timeout": 0, "allowedToFail": True},
-            id="update: all but the name",
         ),
-        pytest.param(
+        "update: an inactive one": (
             lambda: updated(INACTIVE, timeout_ns=20_000_000_000),
             "action.changed",
             {"timeout": 20_000_000_000},
-            id="update: an inactive one",
         ),
-        pytest.param(
+        "update: the timeout that readers were told is a change": (
             lambda: updated(replace(ACTIVE, timeout_ns=0), timeout_ns=20_000_000_000),
             "action.changed",
             {"timeout": 20_000_000_000},
-            id="update: the timeout that readers were told is a change",
         ),
-        pytest.param(lambda: deactivated(ACTIVE), "action.deactivated", {}, id="deactivate"),
-        pytest.param(lambda: reactivated(INACTIVE), "action.reactivated", {}, id="reactivate"),
-        pytest.param(lambda: removed(ACTIVE), "action.removed", {}, id="delete active"),
-        pytest.param(lambda: removed(INACTIVE), "action.removed", {}, id="delete inactive"),
-    ],
+        "deactivate": (lambda: deactivated(ACTIVE), "action.deactivated", {}),
+        "reactivate": (lambda: reactivated(INACTIVE), "action.reactivated", {}),
+        "delete active": (lambda: removed(ACTIVE), "action.removed", {}),
+        "delete inactive": (lambda: removed(INACTIVE), "action.removed", {}),
+    },
 )
 def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
     assert decide() == Event(type_, payload)

@@ -9,7 +9,8 @@ from server.domain import flow as flows
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.flow import Flow, FlowType, TriggerType
 from server.domain.org import Org
-from server.domain.refusals import Kind, Refusal
+from tests.support.events import refusal_of
+from tests.support.tables import by_outcome
 
 ORG = Org("org", "Acme", 9, 100, 100, 1)
 TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
@@ -49,134 +50,58 @@ def set_(
     )
 
 
-@pytest.mark.parametrize(
-    ("decide", "kind", "key", "place"),
-    [
-        pytest.param(
-            lambda: set_("nowhere", type=None, trigger=None),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.FlowTypeMissing",
-            "COMMAND-Dfhj5",
-            id="COMMAND-Dfhj5 unknown flow, before unknown trigger",
+REFUSED: dict[str, dict[str, Callable[[], object]]] = {
+    "INVALID_ARGUMENT Errors.Flow.FlowTypeMissing COMMAND-Dfhj5": {
+        "COMMAND-Dfhj5 unknown flow, before unknown trigger": lambda: set_(
+            "nowhere", type=None, trigger=None
         ),
-        pytest.param(
-            lambda: set_("a", org_id="", org=None),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.FlowTypeMissing",
-            "COMMAND-Dfhj5",
-            id="COMMAND-Dfhj5 no organisation",
+        "COMMAND-Dfhj5 no organisation": lambda: set_("a", org_id="", org=None),
+    },
+    "INVALID_ARGUMENT Errors.Flow.WrongTriggerType COMMAND-Dfgh6": {
+        "COMMAND-Dfgh6 unknown trigger, before unknown actions": lambda: set_(
+            "nowhere", trigger=None
         ),
-        pytest.param(
-            lambda: set_("nowhere", trigger=None),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.WrongTriggerType",
-            "COMMAND-Dfgh6",
-            id="COMMAND-Dfgh6 unknown trigger, before unknown actions",
+        "COMMAND-Dfgh6 trigger of another flow": lambda: set_(
+            "a", "b", trigger=TriggerType.POST_CREATION
         ),
-        pytest.param(
-            lambda: set_("a", "b", trigger=TriggerType.POST_CREATION),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.WrongTriggerType",
-            "COMMAND-Dfgh6",
-            id="COMMAND-Dfgh6 trigger of another flow",
+    },
+    "FAILED_PRECONDITION Errors.Flow.NoChanges COMMAND-Nfh52": {
+        "COMMAND-Nfh52 the same in the same order": lambda: set_("a", "b", org=None),
+        "COMMAND-Nfh52 before actions that do not exist": lambda: set_(
+            "gone", flow=a_flow({4: ["gone"]})
         ),
-        pytest.param(
-            lambda: set_("a", "b", org=None),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.NoChanges",
-            "COMMAND-Nfh52",
-            id="COMMAND-Nfh52 the same in the same order",
+        "COMMAND-Nfh52 what was last set, with an action that was removed since": lambda: set_(
+            "a", "b", flow=after_removal_of_a("a", "b")
         ),
-        pytest.param(
-            lambda: set_("gone", flow=a_flow({4: ["gone"]})),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.NoChanges",
-            "COMMAND-Nfh52",
-            id="COMMAND-Nfh52 before actions that do not exist",
+        "COMMAND-Nfh52 nothing where nothing was set": lambda: set_(flow=None),
+        "COMMAND-Nfh52 nothing where only another trigger was set": lambda: set_(
+            flow=a_flow({5: ["a"]})
         ),
-        pytest.param(
-            lambda: set_("a", "b", flow=after_removal_of_a("a", "b")),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.NoChanges",
-            "COMMAND-Nfh52",
-            id="COMMAND-Nfh52 what was last set, with an action that was removed since",
+    },
+    "FAILED_PRECONDITION Errors.Flow.ActionIDsNotExist COMMAND-dg422": {
+        "COMMAND-dg422 one that does not exist": lambda: set_("a", "nowhere"),
+        "COMMAND-dg422 of another organisation": lambda: set_("foreign"),
+        "COMMAND-dg422 one twice, before a missing organisation": lambda: set_("a", "a", org=None),
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Fs4nf": {
+        "organisation that is gone": lambda: set_("b", org=None)
+    },
+    "INVALID_ARGUMENT Errors.Flow.FlowTypeMissing COMMAND-Dfw2h": {
+        "COMMAND-Dfw2h unknown flow": lambda: flows.clear(STORED, org_id="org", type=None),
+        "COMMAND-Dfw2h no organisation": lambda: flows.clear(STORED, org_id="", type=TOKEN),
+    },
+    "FAILED_PRECONDITION Errors.Flow.Empty COMMAND-DgGh3": {
+        "COMMAND-DgGh3 never set": lambda: flows.clear(None, org_id="org", type=TOKEN),
+        "COMMAND-DgGh3 not set since it was clear": lambda: flows.clear(
+            a_flow({}), org_id="org", type=TOKEN
         ),
-        pytest.param(
-            lambda: set_(flow=None),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.NoChanges",
-            "COMMAND-Nfh52",
-            id="COMMAND-Nfh52 nothing where nothing was set",
-        ),
-        pytest.param(
-            lambda: set_(flow=a_flow({5: ["a"]})),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.NoChanges",
-            "COMMAND-Nfh52",
-            id="COMMAND-Nfh52 nothing where only another trigger was set",
-        ),
-        pytest.param(
-            lambda: set_("a", "nowhere"),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.ActionIDsNotExist",
-            "COMMAND-dg422",
-            id="COMMAND-dg422 one that does not exist",
-        ),
-        pytest.param(
-            lambda: set_("foreign"),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.ActionIDsNotExist",
-            "COMMAND-dg422",
-            id="COMMAND-dg422 of another organisation",
-        ),
-        pytest.param(
-            lambda: set_("a", "a", org=None),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.ActionIDsNotExist",
-            "COMMAND-dg422",
-            id="COMMAND-dg422 one twice, before a missing organisation",
-        ),
-        pytest.param(
-            lambda: set_("b", org=None),
-            Kind.NOT_FOUND,
-            "Errors.Org.NotFound",
-            "COMMAND-Fs4nf",
-            id="organisation that is gone",
-        ),
-        pytest.param(
-            lambda: flows.clear(STORED, org_id="org", type=None),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.FlowTypeMissing",
-            "COMMAND-Dfw2h",
-            id="COMMAND-Dfw2h unknown flow",
-        ),
-        pytest.param(
-            lambda: flows.clear(STORED, org_id="", type=TOKEN),
-            Kind.INVALID_ARGUMENT,
-            "Errors.Flow.FlowTypeMissing",
-            "COMMAND-Dfw2h",
-            id="COMMAND-Dfw2h no organisation",
-        ),
-        pytest.param(
-            lambda: flows.clear(None, org_id="org", type=TOKEN),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.Empty",
-            "COMMAND-DgGh3",
-            id="COMMAND-DgGh3 never set",
-        ),
-        pytest.param(
-            lambda: flows.clear(a_flow({}), org_id="org", type=TOKEN),
-            Kind.FAILED_PRECONDITION,
-            "Errors.Flow.Empty",
-            "COMMAND-DgGh3",
-            id="COMMAND-DgGh3 not set since it was clear",
-        ),
-    ],
-)
-def test_decision_is_refused(decide: Callable[[], Event], kind: Kind, key: str, place: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        decide()
-    assert (refused.value.kind, refused.value.key, refused.value.id) == (kind, key, place)
+    },
+}
+
+
+@by_outcome("decide, refusal", REFUSED)
+def test_decision_is_refused(decide: Callable[[], object], refusal: str) -> None:
+    assert refusal_of(decide) == refusal
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from server.domain.aggregates import evolve
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
-from tests.support.events import happened
+from tests.support.events import happened, refusal_of
+from tests.support.tables import by_outcome, cases
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 MEMBER = Member("o:u", "o", "u", ("ORG_OWNER",), 1, 100, 100, 2)
@@ -39,126 +40,73 @@ def roles_set(member: Member | None, *roles: str, is_owned_otherwise: bool = Fal
     return orgs.set_roles(member, roles=roles, is_owned_otherwise=is_owned_otherwise)
 
 
-@pytest.mark.parametrize(
-    ("decide", "refusal"),
-    [
-        pytest.param(
-            lambda: orgs.create(name=" ", name_owner=None),
-            "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wd3rv",
-            id="org: blank name",
+REFUSED: dict[str, dict[str, Callable[[], object]]] = {
+    "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wd3rv": {
+        "org: blank name": lambda: orgs.create(name=" ", name_owner=None),
+        "org: long name": lambda: orgs.create(name="x" * 201, name_owner=None),
+        "org: a name that is not text": lambda: orgs.create(name="a\udcff", name_owner=None),
+    },
+    "ALREADY_EXISTS Errors.Org.AlreadyExists V3-DKcYh": {
+        "org: taken name": lambda: orgs.create(name="Acme", name_owner="o"),
+        "org renamed: taken name": lambda: renamed("Other", ORG, "p"),
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Wx4nf": {
+        "org removed: absent": lambda: orgs.remove(None, is_owned_elsewhere=False)
+    },
+    "FAILED_PRECONDITION Errors.Org.LastOwner COMMAND-Wx6lo": {
+        "org removed: the last owner": lambda: orgs.remove(ORG, is_owned_elsewhere=False)
+    },
+    "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wr2iv": {
+        "org renamed: empty name": lambda: renamed("")
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Wr5nf": {
+        "org renamed: absent": lambda: renamed("Other", None)
+    },
+    "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Wr7nc": {
+        "org renamed: the same name": lambda: renamed("Acme", ORG, "o")
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Mz5bo": {
+        "member: absent org, before absent user": lambda: added(org=None, user_id=None)
+    },
+    "NOT_FOUND Errors.User.NotFound COMMAND-Mk2tu": {
+        "member: absent user, before no role": lambda: added(user_id=None, roles=())
+    },
+    "INVALID_ARGUMENT Errors.Member.RolesMissing COMMAND-Mq8re": {
+        "member: no role": lambda: added(roles=()),
+        "roles: none": lambda: roles_set(MEMBER),
+    },
+    "INVALID_ARGUMENT Errors.Member.RoleUnknown COMMAND-Mr4uk": {
+        "member: unknown role, before already a member": lambda: added(
+            MEMBER, roles=("ORG_OWNER", "org_owner")
         ),
-        pytest.param(
-            lambda: orgs.create(name="x" * 201, name_owner=None),
-            "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wd3rv",
-            id="org: long name",
-        ),
-        pytest.param(
-            lambda: orgs.create(name="a\udcff", name_owner=None),
-            "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wd3rv",
-            id="org: a name that is not text",
-        ),
-        pytest.param(
-            lambda: orgs.create(name="Acme", name_owner="o"),
-            "ALREADY_EXISTS Errors.Org.AlreadyExists V3-DKcYh",
-            id="org: taken name",
-        ),
-        pytest.param(
-            lambda: orgs.remove(None, is_owned_elsewhere=False),
-            "NOT_FOUND Errors.Org.NotFound COMMAND-Wx4nf",
-            id="org removed: absent",
-        ),
-        pytest.param(
-            lambda: orgs.remove(ORG, is_owned_elsewhere=False),
-            "FAILED_PRECONDITION Errors.Org.LastOwner COMMAND-Wx6lo",
-            id="org removed: the last owner",
-        ),
-        pytest.param(
-            lambda: renamed(""),
-            "INVALID_ARGUMENT Errors.Org.Invalid COMMAND-Wr2iv",
-            id="org renamed: empty name",
-        ),
-        pytest.param(
-            lambda: renamed("Other", None),
-            "NOT_FOUND Errors.Org.NotFound COMMAND-Wr5nf",
-            id="org renamed: absent",
-        ),
-        pytest.param(
-            lambda: renamed("Acme", ORG, "o"),
-            "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Wr7nc",
-            id="org renamed: the same name",
-        ),
-        pytest.param(
-            lambda: renamed("Other", ORG, "p"),
-            "ALREADY_EXISTS Errors.Org.AlreadyExists V3-DKcYh",
-            id="org renamed: taken name",
-        ),
-        pytest.param(
-            lambda: added(org=None, user_id=None),
-            "NOT_FOUND Errors.Org.NotFound COMMAND-Mz5bo",
-            id="member: absent org, before absent user",
-        ),
-        pytest.param(
-            lambda: added(user_id=None, roles=()),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Mk2tu",
-            id="member: absent user, before no role",
-        ),
-        pytest.param(
-            lambda: added(roles=()),
-            "INVALID_ARGUMENT Errors.Member.RolesMissing COMMAND-Mq8re",
-            id="member: no role",
-        ),
-        pytest.param(
-            lambda: added(MEMBER, roles=("ORG_OWNER", "org_owner")),
-            "INVALID_ARGUMENT Errors.Member.RoleUnknown COMMAND-Mr4uk",
-            id="member: unknown role, before already a member",
-        ),
-        pytest.param(
-            lambda: added(MEMBER),
-            "ALREADY_EXISTS Errors.Member.AlreadyExists COMMAND-Ma6ex",
-            id="member: already one",
-        ),
-        pytest.param(
-            lambda: roles_set(None),
-            "NOT_FOUND Errors.Member.NotFound COMMAND-Ms3nf",
-            id="roles: no member, before no role",
-        ),
-        pytest.param(
-            lambda: roles_set(MEMBER),
-            "INVALID_ARGUMENT Errors.Member.RolesMissing COMMAND-Mq8re",
-            id="roles: none",
-        ),
-        pytest.param(
-            lambda: roles_set(OWNER, "OWNER"),
-            "INVALID_ARGUMENT Errors.Member.RoleUnknown COMMAND-Mr4uk",
-            id="roles: unknown, before the last owner",
-        ),
-        pytest.param(
-            lambda: roles_set(MEMBER, "ORG_OWNER", "ORG_OWNER"),
-            "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Ms6nc",
-            id="roles: those that it has",
-        ),
-        pytest.param(
-            lambda: roles_set(OWNER, "IAM_ORG_MANAGER"),
-            "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Ms8lo",
-            id="roles: the last owner",
-        ),
-        pytest.param(
-            lambda: orgs.remove_member(None, is_owned_otherwise=False),
-            "NOT_FOUND Errors.Member.NotFound COMMAND-Mn7nf",
-            id="member: none to remove",
-        ),
-        pytest.param(
-            lambda: orgs.remove_member(OWNER, is_owned_otherwise=False),
-            "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Mn8lo",
-            id="member removed: the last owner",
-        ),
-    ],
-)
+        "roles: unknown, before the last owner": lambda: roles_set(OWNER, "OWNER"),
+    },
+    "ALREADY_EXISTS Errors.Member.AlreadyExists COMMAND-Ma6ex": {
+        "member: already one": lambda: added(MEMBER)
+    },
+    "NOT_FOUND Errors.Member.NotFound COMMAND-Ms3nf": {
+        "roles: no member, before no role": lambda: roles_set(None)
+    },
+    "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Ms6nc": {
+        "roles: those that it has": lambda: roles_set(MEMBER, "ORG_OWNER", "ORG_OWNER")
+    },
+    "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Ms8lo": {
+        "roles: the last owner": lambda: roles_set(OWNER, "IAM_ORG_MANAGER")
+    },
+    "NOT_FOUND Errors.Member.NotFound COMMAND-Mn7nf": {
+        "member: none to remove": lambda: orgs.remove_member(None, is_owned_otherwise=False)
+    },
+    "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Mn8lo": {
+        "member removed: the last owner": lambda: orgs.remove_member(
+            OWNER, is_owned_otherwise=False
+        )
+    },
+}
+
+
+@by_outcome("decide, refusal", REFUSED)
 def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
-    with pytest.raises(Refusal) as caught:
-        decide()
-    refused = caught.value
-    assert f"{refused.kind.name} {refused.key} {refused.id}" == refusal
+    assert refusal_of(decide) == refusal
 
 
 def test_unknown_role_is_named_with_the_known_ones() -> None:
@@ -167,56 +115,43 @@ def test_unknown_role_is_named_with_the_known_ones() -> None:
     assert refused.value.values == {"role": "'OWNER\\n'", "known": ALL_ROLES}
 
 
-@pytest.mark.parametrize(
-    ("decide", "type_", "payload"),
-    [
-        pytest.param(
-            lambda: orgs.create(name="Acme", name_owner=None),
-            "org.added",
-            {"name": "Acme"},
-            id="org",
-        ),
-        pytest.param(
+@cases(
+    "decide, type_, payload",
+    {
+        "org": (lambda: orgs.create(name="Acme", name_owner=None), "org.added", {"name": "Acme"}),
+        "member: a role given twice counts once": (
             lambda: added(roles=("ORG_OWNER", "IAM_OWNER", "ORG_OWNER")),
             "member.added",
             {"orgId": "o", "userId": "u", "roles": ["ORG_OWNER", "IAM_OWNER"]},
-            id="member: a role given twice counts once",
         ),
-        pytest.param(
-            lambda: orgs.remove(ORG, is_owned_elsewhere=True), "org.removed", {}, id="org removed"
-        ),
-        pytest.param(lambda: renamed("ACME"), "org.changed", {"name": "ACME"}, id="org renamed"),
-        pytest.param(
+        "org removed": (lambda: orgs.remove(ORG, is_owned_elsewhere=True), "org.removed", {}),
+        "org renamed": (lambda: renamed("ACME"), "org.changed", {"name": "ACME"}),
+        "member: other roles": (
             lambda: roles_set(MEMBER, "IAM_OWNER", "IAM_OWNER"),
             "member.changed",
             {"roles": ["IAM_OWNER"]},
-            id="member: other roles",
         ),
-        pytest.param(
+        "member: the last owner, who stays one": (
             lambda: roles_set(OWNER, "ORG_OWNER", "IAM_OWNER"),
             "member.changed",
             {"roles": ["ORG_OWNER", "IAM_OWNER"]},
-            id="member: the last owner, who stays one",
         ),
-        pytest.param(
+        "member: one of many owners, no owner any more": (
             lambda: roles_set(OWNER, "ORG_OWNER", is_owned_otherwise=True),
             "member.changed",
             {"roles": ["ORG_OWNER"]},
-            id="member: one of many owners, no owner any more",
         ),
-        pytest.param(
+        "member removed: no owner": (
             lambda: orgs.remove_member(MEMBER, is_owned_otherwise=False),
             "member.removed",
             {},
-            id="member removed: no owner",
         ),
-        pytest.param(
+        "member removed: one of many owners": (
             lambda: orgs.remove_member(OWNER, is_owned_otherwise=True),
             "member.removed",
             {},
-            id="member removed: one of many owners",
         ),
-    ],
+    },
 )
 def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
     assert decide() == Event(type_, payload)

@@ -12,7 +12,8 @@ from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal
 from server.domain.user import Token, User
-from tests.support.events import happened
+from tests.support.events import happened, refusal_of
+from tests.support.tables import by_outcome, cases
 
 ORG = Org("o", "Acme", 1, 100, 100, 1)
 USER = User("u", "o", "Ada", "de", "ada@issuer", 1, 100, 100, 2)
@@ -68,154 +69,83 @@ def token_made(
     return event
 
 
-@pytest.mark.parametrize(
-    ("decide", "refusal"),
-    [
-        pytest.param(
-            lambda: made("a\nb", org=None),
-            "INVALID_ARGUMENT Errors.User.Invalid COMMAND-Uf4nv",
-            id="user: a name of two lines, before absent org",
-        ),
-        pytest.param(
-            lambda: made(org=None),
-            "NOT_FOUND Errors.Org.NotFound COMMAND-Uc2no",
-            id="user: absent org",
-        ),
-        pytest.param(
-            lambda: made(name_owner="u"),
-            "ALREADY_EXISTS Errors.User.AlreadyExists V3-DKcYh",
-            id="user: taken name",
-        ),
-        pytest.param(
-            lambda: made(language="d", org=None),
-            "INVALID_ARGUMENT Errors.User.LanguageInvalid COMMAND-Ul3nv",
-            id="user: a language that is no tag, before absent org",
-        ),
-        pytest.param(
-            lambda: made(subject="x" * 256),
-            "INVALID_ARGUMENT Errors.User.SubjectInvalid COMMAND-Us5nv",
-            id="user: long subject",
-        ),
-        pytest.param(
-            lambda: made(subject="a\0b"),
-            "INVALID_ARGUMENT Errors.User.SubjectInvalid COMMAND-Us5nv",
-            id="user: a subject that does not print",
-        ),
-        pytest.param(
-            lambda: made(subject="s", subject_owner="u"),
-            "ALREADY_EXISTS Errors.User.SubjectTaken V3-DKcYh",
-            id="user: taken subject",
-        ),
-        pytest.param(
-            lambda: updated(None, name=""),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Uu2nf",
-            id="user changed: absent, before empty name",
-        ),
-        pytest.param(
-            lambda: updated(org=None, name=""),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Uu2nf",
-            id="user changed: of no organisation any more",
-        ),
-        pytest.param(
-            lambda: updated(name=""),
-            "INVALID_ARGUMENT Errors.User.Invalid COMMAND-Uf4nv",
-            id="user changed: empty name",
-        ),
-        pytest.param(
-            lambda: updated(language="de_DE"),
-            "INVALID_ARGUMENT Errors.User.LanguageInvalid COMMAND-Ul3nv",
-            id="user changed: a language that is no tag",
-        ),
-        pytest.param(
-            lambda: updated(name="Ada", language="de", name_owner="u"),
-            "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Uu6nc",
-            id="user changed: to what it is",
-        ),
-        pytest.param(
-            lambda: updated(name="Bob", name_owner="v"),
-            "ALREADY_EXISTS Errors.User.AlreadyExists V3-DKcYh",
-            id="user changed: taken name",
-        ),
-        pytest.param(
-            lambda: updated(subject="s", subject_owner="v"),
-            "ALREADY_EXISTS Errors.User.SubjectTaken V3-DKcYh",
-            id="user changed: taken subject",
-        ),
-        pytest.param(
-            lambda: user_removed(None),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Ur8nf",
-            id="user removed: absent",
-        ),
-        pytest.param(
-            lambda: user_removed(USER, MEMBER, OWNER),
-            "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Ur9lo",
-            id="user removed: the last owner",
-        ),
-        pytest.param(
-            lambda: token_made(None, expires_at=1),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Tu3nf",
-            id="token: absent user, before past expiry",
-        ),
-        pytest.param(
-            lambda: token_made(org=None, expires_at=1),
-            "NOT_FOUND Errors.User.NotFound COMMAND-Tu3nf",
-            id="token: of a user of no organisation any more",
-        ),
-        pytest.param(
-            lambda: token_made(description="a\0b"),
-            "INVALID_ARGUMENT Errors.Token.DescriptionInvalid COMMAND-Td5nv",
-            id="token: a description that does not print",
-        ),
-        pytest.param(
-            lambda: token_made(expires_at=500),
-            "INVALID_ARGUMENT Errors.Token.ExpiryPast COMMAND-Te7ps",
-            id="token: expires now",
-        ),
-        pytest.param(
-            lambda: users.revoke_token(None),
-            "NOT_FOUND Errors.Token.NotFound COMMAND-Tr9nf",
-            id="token: none to revoke",
-        ),
-    ],
-)
+REFUSED: dict[str, dict[str, Callable[[], object]]] = {
+    "INVALID_ARGUMENT Errors.User.Invalid COMMAND-Uf4nv": {
+        "user: a name of two lines, before absent org": lambda: made("a\nb", org=None),
+        "user changed: empty name": lambda: updated(name=""),
+    },
+    "NOT_FOUND Errors.Org.NotFound COMMAND-Uc2no": {"user: absent org": lambda: made(org=None)},
+    "ALREADY_EXISTS Errors.User.AlreadyExists V3-DKcYh": {
+        "user: taken name": lambda: made(name_owner="u"),
+        "user changed: taken name": lambda: updated(name="Bob", name_owner="v"),
+    },
+    "INVALID_ARGUMENT Errors.User.LanguageInvalid COMMAND-Ul3nv": {
+        "user: a language that is no tag, before absent org": lambda: made(language="d", org=None),
+        "user changed: a language that is no tag": lambda: updated(language="de_DE"),
+    },
+    "INVALID_ARGUMENT Errors.User.SubjectInvalid COMMAND-Us5nv": {
+        "user: long subject": lambda: made(subject="x" * 256),
+        "user: a subject that does not print": lambda: made(subject="a\0b"),
+    },
+    "ALREADY_EXISTS Errors.User.SubjectTaken V3-DKcYh": {
+        "user: taken subject": lambda: made(subject="s", subject_owner="u"),
+        "user changed: taken subject": lambda: updated(subject="s", subject_owner="v"),
+    },
+    "NOT_FOUND Errors.User.NotFound COMMAND-Uu2nf": {
+        "user changed: absent, before empty name": lambda: updated(None, name=""),
+        "user changed: of no organisation any more": lambda: updated(org=None, name=""),
+    },
+    "FAILED_PRECONDITION Errors.NoChangesFound COMMAND-Uu6nc": {
+        "user changed: to what it is": lambda: updated(name="Ada", language="de", name_owner="u")
+    },
+    "NOT_FOUND Errors.User.NotFound COMMAND-Ur8nf": {
+        "user removed: absent": lambda: user_removed(None)
+    },
+    "FAILED_PRECONDITION Errors.Member.LastOwner COMMAND-Ur9lo": {
+        "user removed: the last owner": lambda: user_removed(USER, MEMBER, OWNER)
+    },
+    "NOT_FOUND Errors.User.NotFound COMMAND-Tu3nf": {
+        "token: absent user, before past expiry": lambda: token_made(None, expires_at=1),
+        "token: of a user of no organisation any more": lambda: token_made(org=None, expires_at=1),
+    },
+    "INVALID_ARGUMENT Errors.Token.DescriptionInvalid COMMAND-Td5nv": {
+        "token: a description that does not print": lambda: token_made(description="a\0b")
+    },
+    "INVALID_ARGUMENT Errors.Token.ExpiryPast COMMAND-Te7ps": {
+        "token: expires now": lambda: token_made(expires_at=500)
+    },
+    "NOT_FOUND Errors.Token.NotFound COMMAND-Tr9nf": {
+        "token: none to revoke": lambda: users.revoke_token(None)
+    },
+}
+
+
+@by_outcome("decide, refusal", REFUSED)
 def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
-    with pytest.raises(Refusal) as caught:
-        decide()
-    refused = caught.value
-    assert f"{refused.kind.name} {refused.key} {refused.id}" == refusal
+    assert refusal_of(decide) == refusal
 
 
-@pytest.mark.parametrize(
-    ("decide", "type_", "payload"),
-    [
-        pytest.param(
-            lambda: made(),
-            "user.added",
-            {"name": "Ada"},
-            id="user",
-        ),
-        pytest.param(
+@cases(
+    "decide, type_, payload",
+    {
+        "user": (lambda: made(), "user.added", {"name": "Ada"}),
+        "user with a language and a subject": (
             lambda: made(language="pt-BR", subject="42"),
             "user.added",
             {"name": "Ada", "language": "pt-BR", "subject": "42"},
-            id="user with a language and a subject",
         ),
-        pytest.param(
+        "user: only what changes": (
             lambda: updated(name="ADA", name_owner="u", language="", subject="ada@issuer"),
             "user.changed",
             {"name": "ADA", "language": ""},
-            id="user: only what changes",
         ),
-        pytest.param(
-            lambda: user_removed(USER, MEMBER), "user.removed", {}, id="user removed: no owner"
-        ),
-        pytest.param(
+        "user removed: no owner": (lambda: user_removed(USER, MEMBER), "user.removed", {}),
+        "user removed: one of many owners": (
             lambda: user_removed(USER, OWNER, is_owned_otherwise=True),
             "user.removed",
             {},
-            id="user removed: one of many owners",
         ),
-        pytest.param(
+        "token": (
             lambda: token_made(expires_at=501, description="laptop"),
             "token.added",
             {
@@ -224,16 +154,14 @@ def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
                 "description": "laptop",
                 "expiresAt": 501,
             },
-            id="token",
         ),
-        pytest.param(
+        "token that never expires": (
             token_made,
             "token.added",
             {"userId": "u", "secretHash": "01" * 32, "description": ""},
-            id="token that never expires",
         ),
-        pytest.param(lambda: users.revoke_token(TOKEN)[1], "token.removed", {}, id="token revoked"),
-    ],
+        "token revoked": (lambda: users.revoke_token(TOKEN)[1], "token.removed", {}),
+    },
 )
 def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
     assert decide() == Event(type_, payload)

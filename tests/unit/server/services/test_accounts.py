@@ -24,6 +24,7 @@ from server.services.accounts import AccountsService
 from server.store.engine import Store
 from server.store.opening import open_store
 from server.threads import ThreadPool
+from tests.support.tables import by_outcome
 
 TEXTS: Final = locale.load("en")
 
@@ -233,36 +234,26 @@ async def test_what_a_caller_writes_is_about_its_organisation_and_bears_its_id(
     assert added.editor == "ada"
 
 
-@pytest.mark.parametrize(
-    ("expires_at", "text"),
-    [
-        pytest.param(
-            Timestamp(seconds=1, nanos=2001),
-            "A token cannot expire in the past, got 1970-01-01T00:00:01.000002Z",
-            id="past",
-        ),
-        pytest.param(
-            Timestamp(seconds=1 << 62),
-            f"Expected a time from the year 1 to 9999, got {1 << 62} s",
-            id="beyond all years",
-        ),
-        pytest.param(
-            Timestamp(seconds=-(1 << 62)),
-            f"Expected a time from the year 1 to 9999, got {-(1 << 62)} s",
-            id="before all years",
-        ),
-        pytest.param(
-            Timestamp(seconds=253_402_300_800),
-            "Expected a time from the year 1 to 9999, got 253402300800 s",
-            id="year 10000",
-        ),
-        pytest.param(
-            Timestamp(seconds=4_000_000_000, nanos=1_000_000_000),
-            "Expected a time from the year 1 to 9999, got 2096-10-02T07:06:41.000000Z",
-            id="more than a second of nanos",
-        ),
-    ],
-)
+EXPIRIES: dict[str, dict[str, Timestamp]] = {
+    "A token cannot expire in the past, got 1970-01-01T00:00:01.000002Z": {
+        "past": Timestamp(seconds=1, nanos=2001)
+    },
+    f"Expected a time from the year 1 to 9999, got {1 << 62} s": {
+        "beyond all years": Timestamp(seconds=1 << 62)
+    },
+    f"Expected a time from the year 1 to 9999, got {-(1 << 62)} s": {
+        "before all years": Timestamp(seconds=-(1 << 62))
+    },
+    "Expected a time from the year 1 to 9999, got 253402300800 s": {
+        "year 10000": Timestamp(seconds=253_402_300_800)
+    },
+    "Expected a time from the year 1 to 9999, got 2096-10-02T07:06:41.000000Z": {
+        "more than a second of nanos": Timestamp(seconds=4_000_000_000, nanos=1_000_000_000)
+    },
+}
+
+
+@by_outcome("expires_at, text", EXPIRIES)
 async def test_a_token_expires_in_a_time_to_come(
     instance: Instance, expires_at: Timestamp, text: str
 ) -> None:

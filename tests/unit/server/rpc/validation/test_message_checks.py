@@ -14,6 +14,7 @@ from server.rpc.interceptors.overload import Overload
 from server.rpc.open_calls import Places, Receiving
 from server.rpc.validation.interceptor import Validation
 from server.rpc.validation.message_checks import checks_of
+from tests.support.tables import by_outcome
 from zitadel import action_pb2
 from zitadel import management_pb2 as pb
 
@@ -51,38 +52,24 @@ RUNES_200 = "value length must be at most 200 runes"
 NESTED = "invalid ListActionsRequest.Queries[0]: embedded message failed validation | caused by: "
 
 
-@pytest.mark.parametrize(
-    ("make", "fault"),
-    [
-        pytest.param(
-            lambda text: created(name=text),
-            f"invalid CreateActionRequest.Name: {RUNES_1_200}",
-            id="CreateActionRequest.name",
-        ),
-        pytest.param(
-            lambda text: updated(name=text),
-            f"invalid UpdateActionRequest.Name: {RUNES_1_200}",
-            id="UpdateActionRequest.name",
-        ),
-        pytest.param(
-            lambda text: updated(id=text),
-            f"invalid UpdateActionRequest.Id: {RUNES_1_200}",
-            id="UpdateActionRequest.id",
-        ),
-        pytest.param(
-            by_id,
-            f"{NESTED}invalid ActionQuery.ActionIdQuery: embedded message failed validation"
-            f" | caused by: invalid ActionIDQuery.Id: {RUNES_200}",
-            id="ActionIDQuery.id",
-        ),
-        pytest.param(
-            by_name,
-            f"{NESTED}invalid ActionQuery.ActionNameQuery: embedded message failed validation"
-            f" | caused by: invalid ActionNameQuery.Name: {RUNES_200}",
-            id="ActionNameQuery.name",
-        ),
-    ],
-)
+TEXTS: dict[str, dict[str, Callable[[str], Message]]] = {
+    f"invalid CreateActionRequest.Name: {RUNES_1_200}": {
+        "CreateActionRequest.name": lambda text: created(name=text)
+    },
+    f"invalid UpdateActionRequest.Name: {RUNES_1_200}": {
+        "UpdateActionRequest.name": lambda text: updated(name=text)
+    },
+    f"invalid UpdateActionRequest.Id: {RUNES_1_200}": {
+        "UpdateActionRequest.id": lambda text: updated(id=text)
+    },
+    f"{NESTED}invalid ActionQuery.ActionIdQuery: embedded message failed validation"
+    f" | caused by: invalid ActionIDQuery.Id: {RUNES_200}": {"ActionIDQuery.id": by_id},
+    f"{NESTED}invalid ActionQuery.ActionNameQuery: embedded message failed validation"
+    f" | caused by: invalid ActionNameQuery.Name: {RUNES_200}": {"ActionNameQuery.name": by_name},
+}
+
+
+@by_outcome("make, fault", TEXTS)
 @pytest.mark.parametrize(
     ("text", "is_right"),
     [
@@ -187,33 +174,26 @@ def compared_by(number: Any) -> pb.ActionQuery:
     return pb.ActionQuery(action_name_query=action_pb2.ActionNameQuery(method=number))
 
 
-@pytest.mark.parametrize(
-    ("query", "fault"),
-    [
-        pytest.param(in_state(0), None, id="state 0"),
-        pytest.param(in_state(2), None, id="state 2"),
-        pytest.param(
-            in_state(3),
-            "invalid ActionQuery.ActionStateQuery: embedded message failed validation | caused by: "
-            "invalid ActionStateQuery.State: value must be one of the defined enum values",
-            id="state 3",
-        ),
-        pytest.param(
-            in_state(-1),
-            "invalid ActionQuery.ActionStateQuery: embedded message failed validation | caused by: "
-            "invalid ActionStateQuery.State: value must be one of the defined enum values",
-            id="state -1",
-        ),
-        pytest.param(compared_by(7), None, id="method 7"),
-        pytest.param(
-            compared_by(8),
-            "invalid ActionQuery.ActionNameQuery: embedded message failed validation | caused by: "
-            "invalid ActionNameQuery.Method: value must be one of the defined enum values",
-            id="method 8",
-        ),
-        pytest.param(pb.ActionQuery(), "invalid ActionQuery.Query: value is required", id="none"),
-    ],
-)
+QUERIES: dict[str | None, dict[str, object]] = {
+    None: {
+        "state 0": in_state(0),
+        "state 2": in_state(2),
+        "method 7": compared_by(7),
+    },
+    "invalid ActionQuery.ActionStateQuery: embedded message failed validation | caused by: "
+    "invalid ActionStateQuery.State: value must be one of the defined enum values": {
+        "state 3": in_state(3),
+        "state -1": in_state(-1),
+    },
+    "invalid ActionQuery.ActionNameQuery: embedded message failed validation | caused by: "
+    "invalid ActionNameQuery.Method: value must be one of the defined enum values": {
+        "method 8": compared_by(8)
+    },
+    "invalid ActionQuery.Query: value is required": {"none": pb.ActionQuery()},
+}
+
+
+@by_outcome("query, fault", QUERIES)
 def test_query_is_one_that_there_is(query: pb.ActionQuery, fault: str | None) -> None:
     assert fault_of(listed(query)) == (fault and NESTED + fault)
 

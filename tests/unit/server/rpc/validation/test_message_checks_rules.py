@@ -9,6 +9,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from server.rpc.validation.message_checks import checks_of
+from tests.support.tables import cases
 from validate import validate_pb2
 
 IMPORTED: Sequence[FileDescriptor] = (
@@ -95,69 +96,60 @@ def fault_of(service: ServiceDescriptor, request: str) -> str | None:
     return checks_of([service])["/t.S/Call"](json_format.Parse(request, message))
 
 
-@pytest.mark.parametrize(
-    ("message", "request_json", "fault"),
-    [
-        pytest.param(
+@cases(
+    "message, request_json, fault",
+    {
+        "exactly": (
             of_text("min_len: 2 max_len: 2"),
             '{"aText": "a"}',
             "invalid M.AText: value length must be 2 runes",
-            id="exactly",
         ),
-        pytest.param(of_text("max_bytes: 0"), "{}", None, id="nothing, where nothing may be"),
-        pytest.param(
+        "nothing, where nothing may be": (of_text("max_bytes: 0"), "{}", None),
+        "something, where nothing may be": (
             of_text("max_bytes: 0"),
             '{"aText": "a"}',
             "invalid M.AText: value length must be at most 0 bytes",
-            id="something, where nothing may be",
         ),
-        pytest.param(
+        "no longer than": (
             of_time("lte: {seconds: 3}"),
             '{"aTime": "3.000000001s"}',
             "invalid M.ATime: value must be less than or equal to 3s",
-            id="no longer than",
         ),
-        pytest.param(of_time("lte: {seconds: 3}"), '{"aTime": "-9s"}', None, id="shorter"),
-        pytest.param(
+        "shorter": (of_time("lte: {seconds: 3}"), '{"aTime": "-9s"}', None),
+        "no shorter than": (
             of_time("gte: {seconds: 3}"),
             '{"aTime": "2s"}',
             "invalid M.ATime: value must be greater than or equal to 3s",
-            id="no shorter than",
         ),
-        pytest.param(of_time("gte: {seconds: 3}"), '{"aTime": "3000000s"}', None, id="longer"),
-        pytest.param(
+        "longer": (of_time("gte: {seconds: 3}"), '{"aTime": "3000000s"}', None),
+        "a field of a oneof that is not set": (
             RULED + of_one("string { min_len: 1 }"),
             '{"a": "a"}',
             None,
-            id="a field of a oneof that is not set",
         ),
-        pytest.param(
+        "a field of a oneof that is set": (
             RULED + of_one("string { min_len: 1 }"),
             '{"a": "a", "oneA": ""}',
             "invalid M.OneA: value length must be at least 1 runes",
-            id="a field of a oneof that is set",
         ),
-        pytest.param(
+        "any number of an enum": (
             RULED + field("b", "ENUM", "enum { defined_only: false }", 'type_name: ".t.E"'),
             '{"a": "a", "b": 7}',
             None,
-            id="any number of an enum",
         ),
-        pytest.param(
+        "a message within itself": (
             field("b", ".t.M") + RULED,
             '{"a": "a", "b": {"a": "a", "b": {}}}',
             "invalid M.B: embedded message failed validation | caused by: "
             "invalid M.B: embedded message failed validation | caused by: "
             "invalid M.A: value length must be at least 1 runes",
-            id="a message within itself",
         ),
-        pytest.param(
+        "fields of a oneof last": (
             of_one("string { max_len: 1 }") + RULED,
             '{"oneA": "aa"}',
             "invalid M.A: value length must be at least 1 runes",
-            id="fields of a oneof last",
         ),
-    ],
+    },
 )
 def test_rule_means_what_it_does_in_go(message: str, request_json: str, fault: str | None) -> None:
     assert fault_of(service_of(message), request_json) == fault
@@ -175,64 +167,55 @@ def test_field_is_named_within_its_outer_messages() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("message", "unknown", "said"),
-    [
-        pytest.param(
+@cases(
+    "message, unknown, said",
+    {
+        "rules of a kind that ours leaves out": (
             TEXT,
             {0: b"\x12\x09\x11\x00\x00\x00\x00\x00\x00\x00\x00"},
             "t.M.a_text: rule 2 is not known here",
-            id="rules of a kind that ours leaves out",
         ),
-        pytest.param(
+        "a rule that ours leaves out": (
             TEXT,
             {1: b"\x3a\x01a"},
             "t.M.a_text: rule 7 of string is not known here",
-            id="a rule that ours leaves out",
         ),
-        pytest.param(
+        "an option of the message": (
             RULED,
             {2: b"\xf8\x42\x01"},
             "t.M: option validate.disabled is not known here",
-            id="an option of the message",
         ),
-        pytest.param(
+        "rules for another type": (
             field("n", "INT32", "string { min_len: 1 }"),
             {},
             "t.M.n: rules for string, which the field is not",
-            id="rules for another type",
         ),
-        pytest.param(
+        "rules for a list, of one text": (
             field("a_text", "STRING", "repeated { max_items: 1 }"),
             {},
             "t.M.a_text: rules for repeated, which the field is not",
-            id="rules for a list, of one text",
         ),
-        pytest.param(
+        "rules for a text, of a list": (
             field("a_text", "STRING", "string { min_len: 1 }", "label: LABEL_REPEATED"),
             {},
             "t.M.a_text: rules for string, but the field is repeated",
-            id="rules for a text, of a list",
         ),
-        pytest.param(
+        "bounds that leave nothing": (
             of_time("gte: {seconds: 3} lte: {seconds: 3}"),
             {},
             "t.M.a_time: expected gte to be less than lte",
-            id="bounds that leave nothing",
         ),
-        pytest.param(
+        "a bound that Go writes in minutes": (
             of_time("lte: {seconds: 60}"),
             {},
             "t.M.a_time: expected a bound of whole seconds below 60, got 60s",
-            id="a bound that Go writes in minutes",
         ),
-        pytest.param(
+        "a bound that Go writes in nanoseconds": (
             of_time("lte: {nanos: 1}"),
             {},
             "t.M.a_time: expected a bound of whole seconds below 60, got 0.000000001s",
-            id="a bound that Go writes in nanoseconds",
         ),
-        pytest.param(
+        "a map of messages with rules": (
             RULED
             + field("all", ".t.M.AllEntry", more="label: LABEL_REPEATED")
             + 'nested_type { name: "AllEntry" options { map_entry: true } '
@@ -241,9 +224,8 @@ def test_field_is_named_within_its_outer_messages() -> None:
             'type_name: ".t.M" } }',
             {},
             "t.M.all: a map whose values have rules is not checked",
-            id="a map of messages with rules",
         ),
-    ],
+    },
 )
 def test_rule_that_cannot_be_kept_is_named_at_the_start(
     message: str, unknown: dict[int, bytes], said: str

@@ -5,6 +5,7 @@ from server.scripts.host import contexts
 from server.scripts.host.context_schema import TokenCreation
 from server.scripts.triggers import ALL_TRIGGERS, Trigger
 from tests.support.contexts_by_kind import read_as_json
+from tests.support.tables import by_outcome
 
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
@@ -30,89 +31,53 @@ def test_reading_changes_nothing_that_was_given() -> None:
     assert claims == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("trigger", "context", "text"),
-    [
-        pytest.param((2, 4), [], "context: expected an object, got an array", id="array"),
-        pytest.param((2, 4), "x", "context: expected an object, got 'x'", id="text"),
-        pytest.param(
-            (2, 4),
-            {"user": {"id": True}},
-            "context.user.id: expected a string, got true",
-            id="bool",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"sequence": "x"}},
-            "context.user.sequence: expected an integer from 0 to 9223372036854775807, got 'x'",
-            id="integer",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"sequence": 1.5}},
-            "context.user.sequence: expected an integer from 0 to 9223372036854775807, got 1.5",
-            id="fraction",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"sequence": "\u0663"}},
-            "context.user.sequence: expected an integer from 0 to 9223372036854775807, got ",
-            id="digit of another script",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"changeDate": "2025-03-04T05:06:07.\uff11Z"}},
-            "context.user.changeDate: expected a date as in 2025-03-04T05:06:07Z, got ",
-            id="date with a digit of another script",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"changeDate": "2025-03-04T05:06:07+01:99"}},
-            "context.user.changeDate: expected a date as in 2025-03-04T05:06:07Z, got ",
-            id="date of no zone",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"human": {"gender": 4}}},
-            "context.user.human.gender: expected an integer from 0 to 3, got 4",
-            id="enumeration",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"creationDate": "2025-13-04T05:06:07Z"}},
-            "context.user.creationDate: expected a date as in 2025-03-04T05:06:07Z,"
-            " got '2025-13-04T05:06:07Z'",
-            id="date",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"human": {}, "machine": {}}},
-            "context.user: expected one of human and machine, got both",
-            id="both kinds of user",
-        ),
-        pytest.param(
-            (2, 4),
-            {"userGrants": {"grants": [{}, {"roles": [5]}]}},
-            "context.userGrants.grants[1].roles[0]: expected a string, got 5",
-            id="inside lists",
-        ),
-        pytest.param(
-            (1, 1),
-            {"httpRequest": {"headers": {"A": "x"}}},
-            "context.httpRequest.headers.A: expected an array, got 'x'",
-            id="inside maps",
-        ),
-        pytest.param(
-            (2, 4),
-            {"user": {"human": {"isEmailVerified": "true"}}},
-            "context.user.human.isEmailVerified: expected true or false, got 'true'",
-            id="flag",
-        ),
-    ],
-)
-def test_an_error_names_the_path(trigger: Trigger, context: JsonValue, text: str) -> None:
+INVALID: dict[str, dict[str, JsonValue]] = {
+    "context: expected an object, got an array": {"array": []},
+    "context: expected an object, got 'x'": {"text": "x"},
+    "context.user.id: expected a string, got true": {"bool": {"user": {"id": True}}},
+    "context.user.sequence: expected an integer from 0 to 9223372036854775807, got 'x'": {
+        "integer": {"user": {"sequence": "x"}}
+    },
+    "context.user.sequence: expected an integer from 0 to 9223372036854775807, got 1.5": {
+        "fraction": {"user": {"sequence": 1.5}}
+    },
+    "context.user.sequence: expected an integer from 0 to 9223372036854775807, got ": {
+        "digit of another script": {"user": {"sequence": "\u0663"}}
+    },
+    "context.user.changeDate: expected a date as in 2025-03-04T05:06:07Z, got ": {
+        "date with a digit of another script": {
+            "user": {"changeDate": "2025-03-04T05:06:07.\uff11Z"}
+        },
+        "date of no zone": {"user": {"changeDate": "2025-03-04T05:06:07+01:99"}},
+    },
+    "context.user.human.gender: expected an integer from 0 to 3, got 4": {
+        "enumeration": {"user": {"human": {"gender": 4}}}
+    },
+    "context.user.creationDate: expected a date as in 2025-03-04T05:06:07Z,"
+    " got '2025-13-04T05:06:07Z'": {"date": {"user": {"creationDate": "2025-13-04T05:06:07Z"}}},
+    "context.user: expected one of human and machine, got both": {
+        "both kinds of user": {"user": {"human": {}, "machine": {}}}
+    },
+    "context.userGrants.grants[1].roles[0]: expected a string, got 5": {
+        "inside lists": {"userGrants": {"grants": [{}, {"roles": [5]}]}}
+    },
+    "context.user.human.isEmailVerified: expected true or false, got 'true'": {
+        "flag": {"user": {"human": {"isEmailVerified": "true"}}}
+    },
+}
+
+
+@by_outcome("context, text", INVALID)
+def test_an_error_names_the_path(context: JsonValue, text: str) -> None:
     with pytest.raises(BadContext) as raised:
-        contexts.read_context(*trigger, context)
+        contexts.read_context(2, 4, context)
+    assert str(raised.value).startswith(text)
+
+
+def test_an_error_inside_maps_names_the_path() -> None:
+    with pytest.raises(BadContext) as raised:
+        contexts.read_context(1, 1, {"httpRequest": {"headers": {"A": "x"}}})
+    text = "context.httpRequest.headers.A: expected an array, got 'x'"
     assert str(raised.value).startswith(text)
 
 

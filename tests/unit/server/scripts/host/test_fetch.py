@@ -17,6 +17,7 @@ from server.scripts.host.fetch import IDLE_CLIENTS_MAX, Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_request import is_same_origin, url_of
 from tests.support.processes import open_descriptors
+from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import LOCAL, Runner, action, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,111 +145,57 @@ async def test_an_answer_is_inflated(runner: Runner, site: str) -> None:
     assert await fetched(runner, f"fetch('{site}/zipped')") == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        pytest.param(
-            "fetch('http://169.254.169.254/latest/meta-data')",
-            "host is denied (ACTIO-N72d0)",
-            id="metadata address",
-        ),
-        pytest.param(
-            "fetch('http://[::ffff:a9fe:a9fe]/')",
-            "host is denied (ACTIO-N72d0)",
-            id="metadata address in IPv6",
-        ),
-        pytest.param(
-            "fetch('http://2852039166/')",
-            "host is denied (ACTIO-N72d0)",
-            id="metadata address as a number",
-        ),
-        pytest.param(
-            "fetch('http://[fe80::1%25eth0]/')",
-            "host is denied (ACTIO-N72d0)",
-            id="address with a zone",
-        ),
-        pytest.param(
-            "fetch('SITE/redirect?to=http://169.254.169.254/')",
-            "host is denied (ACTIO-N72d0)",
-            id="redirect to it",
-        ),
-        pytest.param(
-            "fetch('SITE/redirect?to=file:///etc/passwd')",
-            "url: expected one of http or https, got 'file:///etc/passwd'",
-            id="redirect to a file",
-        ),
-        pytest.param(
-            "fetch('http://host.invalid/')",
-            "lookup of host.invalid failed (ACTIO-4m9s2)",
-            id="unknown name",
-        ),
-        pytest.param(
-            "fetch('file:///etc/passwd')",
-            "url: expected one of http or https, got 'file:///etc/passwd'",
-            id="file",
-        ),
-        pytest.param(
-            "fetch('http://')", "url: expected one of http or https, got 'http://'", id="no host"
-        ),
-        pytest.param(
-            "fetch('http://1.2.3.4:99999/')",
-            "url: expected one of http or https, got 'http://1.2.3.4:99999/'",
-            id="port",
-        ),
-        pytest.param("fetch(5)", "TypeError: url: expected a string, got number", id="no text"),
-        pytest.param("fetch()", "no url provided", id="nothing"),
-        pytest.param("fetch('SITE/echo', {}, 1)", "too many args", id="too many"),
-        pytest.param(
-            "fetch('SITE/echo', {mode: 1})",
-            "key is invalid: mode (ACTIO-OfUeA)",
-            id="unknown option",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {method: 'A B'})",
-            "method and names of headers: expected tokens of HTTP",
-            id="method",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {headers: {'A\\n': 'b'}})",
-            "method and names of headers: expected tokens of HTTP",
-            id="name of a header",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {headers: {a: 'b\\r\\nc: d'}})",
-            "header a: a line break in its value",
-            id="value of a header",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {headers: {Host: 'x'}})",
-            "header Host: it is not a script's to set",
-            id="host",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {method: 'POST', body: undefined})",
-            "TypeError: body: undefined has no form in JSON",
-            id="body of nothing",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {headers: {a: [5]}})",
-            "TypeError: header a: expected strings, got number",
-            id="list of numbers",
-        ),
-        pytest.param(
-            "fetch('SITE/echo', {method: 'POST', body: 'x'.repeat(2 << 20)})",
-            "a request of 2097",
-            id="large body",
-        ),
-        pytest.param(
-            "fetch('SITE/endless')", "an answer of more than 1048576 bytes", id="endless answer"
-        ),
-        pytest.param(
-            "fetch('SITE/bomb')", "an answer of more than 1048576 bytes", id="inflated answer"
-        ),
-        pytest.param(
-            "fetch('http://127.0.0.1:1/')", "no connection to 127.0.0.1", id="nobody there"
-        ),
-    ],
-)
+FAILED: dict[str, dict[str, str]] = {
+    "host is denied (ACTIO-N72d0)": {
+        "metadata address": "fetch('http://169.254.169.254/latest/meta-data')",
+        "metadata address in IPv6": "fetch('http://[::ffff:a9fe:a9fe]/')",
+        "metadata address as a number": "fetch('http://2852039166/')",
+        "address with a zone": "fetch('http://[fe80::1%25eth0]/')",
+        "redirect to it": "fetch('SITE/redirect?to=http://169.254.169.254/')",
+    },
+    "url: expected one of http or https, got 'file:///etc/passwd'": {
+        "redirect to a file": "fetch('SITE/redirect?to=file:///etc/passwd')",
+        "file": "fetch('file:///etc/passwd')",
+    },
+    "lookup of host.invalid failed (ACTIO-4m9s2)": {
+        "unknown name": "fetch('http://host.invalid/')"
+    },
+    "url: expected one of http or https, got 'http://'": {"no host": "fetch('http://')"},
+    "url: expected one of http or https, got 'http://1.2.3.4:99999/'": {
+        "port": "fetch('http://1.2.3.4:99999/')"
+    },
+    "TypeError: url: expected a string, got number": {"no text": "fetch(5)"},
+    "no url provided": {"nothing": "fetch()"},
+    "too many args": {"too many": "fetch('SITE/echo', {}, 1)"},
+    "key is invalid: mode (ACTIO-OfUeA)": {"unknown option": "fetch('SITE/echo', {mode: 1})"},
+    "method and names of headers: expected tokens of HTTP": {
+        "method": "fetch('SITE/echo', {method: 'A B'})",
+        "name of a header": "fetch('SITE/echo', {headers: {'A\\n': 'b'}})",
+    },
+    "header a: a line break in its value": {
+        "value of a header": "fetch('SITE/echo', {headers: {a: 'b\\r\\nc: d'}})"
+    },
+    "header Host: it is not a script's to set": {
+        "host": "fetch('SITE/echo', {headers: {Host: 'x'}})"
+    },
+    "TypeError: body: undefined has no form in JSON": {
+        "body of nothing": "fetch('SITE/echo', {method: 'POST', body: undefined})"
+    },
+    "TypeError: header a: expected strings, got number": {
+        "list of numbers": "fetch('SITE/echo', {headers: {a: [5]}})"
+    },
+    "a request of 2097": {
+        "large body": "fetch('SITE/echo', {method: 'POST', body: 'x'.repeat(2 << 20)})"
+    },
+    "an answer of more than 1048576 bytes": {
+        "endless answer": "fetch('SITE/endless')",
+        "inflated answer": "fetch('SITE/bomb')",
+    },
+    "no connection to 127.0.0.1": {"nobody there": "fetch('http://127.0.0.1:1/')"},
+}
+
+
+@by_outcome("call, text", FAILED)
 async def test_a_failed_fetch_has_its_reason(
     runner: Runner, site: str, call: str, text: str
 ) -> None:

@@ -17,6 +17,7 @@ from server.scripts.host.fetch import Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_connection import DIRECT_BYTES, RATE_MAX
 from tests.support.hostile_sites import DRIPS, FLOODS, hostile_sites
+from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import LOCAL, Runner
 
 TOO_MUCH = f"an answer of more than {RESPONSE_MAX_BYTES} bytes"
@@ -158,32 +159,25 @@ async def test_all_members_of_a_gzip_body_are_inflated() -> None:
         assert (await fetched(fetcher, url))["body"] == "[1,2]"
 
 
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+ODD: dict[str, dict[str, bytes]] = {
+    "an answer with other than UTF-8 in header X-Name": {
+        "header in Latin-1": b"HTTP/1.1 200 OK\r\nX-Name: Jos\xe9\r\nContent-Length: 0\r\n\r\n"
+    },
+    "url: expected one of http or https, got 'http://xn--/'": {
+        "redirect to no name": REDIRECT % b"http://xn--/"
+    },
+    "url: expected one of http or https, got ": {
+        "redirect in Latin-1": REDIRECT % b"http://a\xe9/"
+    },
+    "url: expected one of http or https, got 'http://[::1'": {
+        "redirect to no address": REDIRECT % b"http://[::1"
+    },
+}
+
+
 @on_the_loop_of_the_runner
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nX-Name: Jos\xe9\r\nContent-Length: 0\r\n\r\n",
-            "an answer with other than UTF-8 in header X-Name",
-            id="header in Latin-1",
-        ),
-        pytest.param(
-            b"HTTP/1.1 302 Found\r\nLocation: http://xn--/\r\nContent-Length: 0\r\n\r\n",
-            "url: expected one of http or https, got 'http://xn--/'",
-            id="redirect to no name",
-        ),
-        pytest.param(
-            b"HTTP/1.1 302 Found\r\nLocation: http://a\xe9/\r\nContent-Length: 0\r\n\r\n",
-            "url: expected one of http or https, got ",
-            id="redirect in Latin-1",
-        ),
-        pytest.param(
-            b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
-            "url: expected one of http or https, got 'http://[::1'",
-            id="redirect to no address",
-        ),
-    ],
-)
+@by_outcome("answer, error", ODD)
 async def test_an_odd_answer_is_an_error_that_a_script_can_catch(
     runner: Runner, answer: bytes, error: str
 ) -> None:

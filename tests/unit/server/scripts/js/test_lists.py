@@ -3,42 +3,33 @@
 import pytest
 
 from server.scripts.triggers import Trigger
+from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import LOG, Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        pytest.param("api.v1.appendUserGrant()", "exactly one argument expected", id="none"),
-        pytest.param("api.v1.appendUserGrant({roles: []})", "projectId not set", id="no project"),
-        pytest.param("api.userGrants.push({})", "projectID not set", id="nothing in the list"),
-        pytest.param(
-            "api.userGrants.push({ProjectID: 'p', Roles: []})",
-            "projectID not set",
-            id="other names in the list",
-        ),
-        pytest.param(
-            "api.userGrants.push({projectID: ''})", "projectID not set", id="empty in the list"
-        ),
-        pytest.param(
-            "api.userGrants.push({projectID: 5})",
-            "TypeError: userGrants: expected projectID and projectGrantID as strings",
-            id="project of another type",
-        ),
-        pytest.param(
-            "api.userGrants.push('x')",
-            "TypeError: userGrants: expected an object, got string",
-            id="no object",
-        ),
-        pytest.param(
-            "api.userGrants[5] = {projectID: 'p'}",
-            "RangeError: userGrants[5]: expected an index of at most 0",
-            id="hole",
-        ),
-    ],
-)
+INVALID_GRANTS: dict[str, dict[str, str]] = {
+    "exactly one argument expected": {"none": "api.v1.appendUserGrant()"},
+    "projectId not set": {"no project": "api.v1.appendUserGrant({roles: []})"},
+    "projectID not set": {
+        "nothing in the list": "api.userGrants.push({})",
+        "other names in the list": "api.userGrants.push({ProjectID: 'p', Roles: []})",
+        "empty in the list": "api.userGrants.push({projectID: ''})",
+    },
+    "TypeError: userGrants: expected projectID and projectGrantID as strings": {
+        "project of another type": "api.userGrants.push({projectID: 5})"
+    },
+    "TypeError: userGrants: expected an object, got string": {
+        "no object": "api.userGrants.push('x')"
+    },
+    "RangeError: userGrants[5]: expected an index of at most 0": {
+        "hole": "api.userGrants[5] = {projectID: 'p'}"
+    },
+}
+
+
+@by_outcome("source, text", INVALID_GRANTS)
 async def test_an_invalid_grant_is_refused(runner: Runner, source: str, text: str) -> None:
     failure = await runner.failure(f"function f(ctx, api) {{ {source} }}", trigger=(1, 3))
     assert failure.text.startswith(f"{text} at f (<eval>:1:")
@@ -54,26 +45,19 @@ async def test_a_grant_that_is_refused_is_not_added(runner: Runner) -> None:
     assert [grant.project_id for grant in result.effects.grants] == ["p"]
 
 
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        pytest.param(
-            "api.metadata.length = 3",
-            "RangeError: metadata.length: expected at most 1, got 3",
-            id="longer",
-        ),
-        pytest.param(
-            "api.metadata[1] = { get key() { api.metadata.pop(); return 'b' } }",
-            "RangeError: metadata[1]: expected an index of at most 0",
-            id="shorter while an entry is read",
-        ),
-        pytest.param(
-            "api.metadata.length = { valueOf() { throw new Error('own') } }",
-            "Error: own",
-            id="a length that throws",
-        ),
-    ],
-)
+HOLES: dict[str, dict[str, str]] = {
+    "RangeError: metadata.length: expected at most 1, got 3": {"longer": "api.metadata.length = 3"},
+    "RangeError: metadata[1]: expected an index of at most 0": {
+        "shorter while an entry is read": "api.metadata[1] = { get key() { api.metadata.pop();"
+        " return 'b' } }"
+    },
+    "Error: own": {
+        "a length that throws": "api.metadata.length = { valueOf() { throw new Error('own') } }"
+    },
+}
+
+
+@by_outcome("source, text", HOLES)
 async def test_a_list_has_no_holes(runner: Runner, source: str, text: str) -> None:
     push = "api.metadata.push({ key: 'a', value: [1] })"
     failure = await runner.failure(f"function f(ctx, api) {{ {push}; {source} }}", trigger=(1, 1))

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from server.scripts.triggers import Trigger
+from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -201,33 +202,21 @@ async def test_a_value_that_answers_by_code_is_a_claim(
     assert (await runner.effects(source, trigger=(2, 4))).claims == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        pytest.param("{ get a() { throw new TypeError('own') } }", "TypeError: own", id="getter"),
-        pytest.param(
-            "{ get a() { try { api.v1.claims.setClaim('x', NaN) } catch {}"
-            " throw new Error('own') } }",
-            "Error: own",
-            id="getter after a refusal",
-        ),
-        pytest.param(
-            "new Proxy({}, { getPrototypeOf() { throw new Error('own') } })",
-            "Error: own",
-            id="prototype of a proxy",
-        ),
-        pytest.param(
-            "new Proxy([], { get: (_, key) => (key === 'length' ? 1e9 : 1) })",
-            "RangeError: a value of more than 262144 characters",
-            id="proxy without end",
-        ),
-        pytest.param(
-            "new Array(4294967295)",
-            "RangeError: a value of more than 262144 characters",
-            id="array of holes",
-        ),
-    ],
-)
+FAILING: dict[str, dict[str, str]] = {
+    "TypeError: own": {"getter": "{ get a() { throw new TypeError('own') } }"},
+    "Error: own": {
+        "getter after a refusal": "{ get a() { try { api.v1.claims.setClaim('x', NaN) } catch {}"
+        " throw new Error('own') } }",
+        "prototype of a proxy": "new Proxy({}, { getPrototypeOf() { throw new Error('own') } })",
+    },
+    "RangeError: a value of more than 262144 characters": {
+        "proxy without end": "new Proxy([], { get: (_, key) => (key === 'length' ? 1e9 : 1) })",
+        "array of holes": "new Array(4294967295)",
+    },
+}
+
+
+@by_outcome("value, text", FAILING)
 async def test_an_error_of_a_value_is_reported(runner: Runner, value: str, text: str) -> None:
     failure = await runner.failure(
         f"function f(ctx, api) {{ api.v1.claims.setClaim('k', {value}) }}"

@@ -7,6 +7,7 @@ import pytest
 
 from server.scripts.contract import JsonValue, Script
 from server.scripts.protocol import SHIM_LINE
+from tests.support.tables import cases
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -209,75 +210,63 @@ async def test_a_long_script_has_its_places(
     assert failure.line == line
 
 
-@pytest.mark.parametrize(
-    ("source", "text", "line", "column"),
-    [
-        pytest.param(
+@cases(
+    "source, text, line, column",
+    {
+        "Error": (
             "function f() {\n  throw new Error('no')\n}",
             "Error: no at f (<eval>:2:13)",
             2,
             13,
-            id="Error",
         ),
-        pytest.param(
-            "function f() {\n  throw 'some error'\n}", "some error at <eval>:2:3", 2, 3, id="text"
-        ),
-        pytest.param(
+        "text": ("function f() {\n  throw 'some error'\n}", "some error at <eval>:2:3", 2, 3),
+        "one of two texts": (
             "function f() {\n  if (0) throw 'one';\n  throw 'two'\n}",
             "two at <eval>:3:3",
             3,
             3,
-            id="one of two texts",
         ),
-        pytest.param(
+        "in a function that is called": (
             "function f() { g() }\nfunction g() { null.x }",
             "TypeError: cannot read property 'x' of null at g (<eval>:2:16)",
             2,
             16,
-            id="in a function that is called",
         ),
-        pytest.param(
+        "undefined name": (
             "function f() {\n missing() }",
             "ReferenceError: missing is not defined at f (<eval>:2:2)",
             2,
             2,
-            id="undefined name",
         ),
-        pytest.param(
+        "syntax": (
             "let a =\n  ;",
             "SyntaxError: unexpected token in expression: ';' at <eval>:2:3",
             2,
             3,
-            id="syntax",
         ),
-        pytest.param(
+        "while evaluated": (
             "1;\nnull.x",
             "TypeError: cannot read property 'x' of null at <eval>:2:1",
             2,
             1,
-            id="while evaluated",
         ),
-        pytest.param(
-            "function f() { return true }", "could not convert true to error", 0, 0, id="result"
-        ),
-        pytest.param(
+        "result": ("function f() { return true }", "could not convert true to error", 0, 0),
+        "no function": (
             "function g() {}",
             'function not found: expected "f", the script has "g"',
             0,
             0,
-            id="no function",
         ),
-        pytest.param("var f = 5", "could not convert 5 to a function", 0, 0, id="not a function"),
-        pytest.param("function f() { throw null }", "null at <eval>:1:16", 1, 16, id="null"),
-        pytest.param(
+        "not a function": ("var f = 5", "could not convert 5 to a function", 0, 0),
+        "null": ("function f() { throw null }", "null at <eval>:1:16", 1, 16),
+        "a text that does not parse": (
             "function f() { JSON.parse('{') }",
             "SyntaxError: Expected property name or '}' in JSON at position 1 (line 1 column 2)"
             " at f (<eval>:1:20)",
             1,
             20,
-            id="a text that does not parse",
         ),
-    ],
+    },
 )
 async def test_a_failure_has_its_reason_and_place(
     runner: Runner, source: str, text: str, line: int, column: int

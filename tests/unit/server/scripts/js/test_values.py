@@ -6,6 +6,7 @@ import pytest
 
 from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
+from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import LOG as USE_LOG
 from tests.unit.server.scripts.runner import Runner
 
@@ -63,43 +64,28 @@ async def test_a_claim_has_the_value_that_the_old_engine_gave(
     assert found.claims["k"] == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        pytest.param("() => 1", "TypeError: a function has no form in JSON", id="function"),
-        pytest.param("{ a: [Math.max] }", "TypeError: a function has no form in JSON", id="inside"),
-        pytest.param("NaN", "TypeError: NaN has no form in JSON", id="NaN"),
-        pytest.param(
-            "10n ** 400n", "RangeError: a BigInt too large for JSON's numbers", id="large BigInt"
-        ),
-        pytest.param("-Infinity", "TypeError: -Infinity has no form in JSON", id="Infinity"),
-        pytest.param(
-            "(() => { const a = []; a.push(a); return a })()",
-            "RangeError: a value that is nested more than 100 deep, or in itself",
-            id="in itself",
-        ),
-        pytest.param(
-            "'x'.repeat(300000)",
-            "RangeError: a value of more than 262144 characters",
-            id="too long",
-        ),
-        pytest.param(
-            "(() => { let v = []; for (let i = 0; i < 60; i++) v = [v, v]; return v })()",
-            "RangeError: a value of more than 262144 characters",
-            id="in itself twice, as arrays",
-        ),
-        pytest.param(
-            "(() => { let v = {}; for (let i = 0; i < 60; i++) v = { a: v, b: v }; return v })()",
-            "RangeError: a value of more than 262144 characters",
-            id="in itself twice, as objects",
-        ),
-        pytest.param(
-            "(() => { let m = 1; for (let i = 0; i < 40; i++) m = new Map([[m, m]]); return m })()",
-            "RangeError: a value of more than 262144 characters",
-            id="in itself twice, as maps",
-        ),
-    ],
-)
+TWICE = "(() => {{ let v = {}; for (let i = 0; i < {}; i++) v = {}; return v }})()"
+NOT_CLAIMS: dict[str, dict[str, str]] = {
+    "TypeError: a function has no form in JSON": {
+        "function": "() => 1",
+        "inside": "{ a: [Math.max] }",
+    },
+    "TypeError: NaN has no form in JSON": {"NaN": "NaN"},
+    "RangeError: a BigInt too large for JSON's numbers": {"large BigInt": "10n ** 400n"},
+    "TypeError: -Infinity has no form in JSON": {"Infinity": "-Infinity"},
+    "RangeError: a value that is nested more than 100 deep, or in itself": {
+        "in itself": "(() => { const a = []; a.push(a); return a })()"
+    },
+    "RangeError: a value of more than 262144 characters": {
+        "too long": "'x'.repeat(300000)",
+        "in itself twice, as arrays": TWICE.format("[]", 60, "[v, v]"),
+        "in itself twice, as objects": TWICE.format("{}", 60, "{ a: v, b: v }"),
+        "in itself twice, as maps": TWICE.format("1", 40, "new Map([[v, v]])"),
+    },
+}
+
+
+@by_outcome("value, text", NOT_CLAIMS)
 async def test_a_claim_that_no_token_can_hold_is_refused_where_it_is_set(
     runner: Runner, value: str, text: str
 ) -> None:

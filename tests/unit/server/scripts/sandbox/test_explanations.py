@@ -3,6 +3,7 @@
 import pytest
 
 from server.scripts.triggers import Trigger
+from tests.support.tables import cases
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,60 +38,52 @@ async def test_a_function_that_is_missing_is_named_with_those_there_are(
     assert (failure.text, failure.line) == (expected, 0)
 
 
-@pytest.mark.parametrize(
-    ("trigger", "source", "text"),
-    [
-        pytest.param(
+@cases(
+    "trigger, source, text",
+    {
+        "member": (
             (1, 1),
             "function f(ctx, api) { api.v1.user.appendMetadatRaw('a', 1) }",
             "api.v1.user.appendMetadatRaw is not a function",
-            id="member",
         ),
-        pytest.param(
+        "a name in the arguments": (
             (1, 1),
             "function f(ctx, api) { api.v1.user.appendMetadatRaw('k', ctx.v1.externalUser.human) }",
             "api.v1.user.appendMetadatRaw is not a function",
-            id="a name in the arguments",
         ),
-        pytest.param(
+        "calls in the arguments": (
             (1, 1),
             "function f(ctx, api) { api.setFirstNam(String(ctx.getClaim('x'))) }",
             "api.setFirstNam is not a function",
-            id="calls in the arguments",
         ),
-        pytest.param(
+        "parameters of other names, over lines": (
             (1, 1),
             "const f = (context, a) => {\n  a\n    .v1.user\n    .append('k', context.idToken)\n}",
             "a.v1.user.append is not a function",
-            id="parameters of other names, over lines",
         ),
-        pytest.param(
+        "member of a variable": (
             (2, 4),
             "function f(ctx, api) { const m = ctx.v1.org.getMetadata(); m.metadata.eac((x) => x) }",
             "m.metadata.eac is not a function",
-            id="member of a variable",
         ),
-        pytest.param(
+        "member of a module": (
             (2, 4),
             "function f() { require('zitadel/log').trace('é', 1) }",
             "require('zitadel/log').trace is not a function",
-            id="member of a module",
         ),
-        pytest.param((2, 4), "let x = 1; x(); function f() {}", "x is not a function", id="top"),
-        pytest.param(
+        "top": ((2, 4), "let x = 1; x(); function f() {}", "x is not a function"),
+        "either of two": (
             (2, 4),
             "function f() { const a = {}, b = {}; a.x(b.y(1)) }",
             "b.y or a.x is not a function",
-            id="either of two",
         ),
-        pytest.param((2, 4), "function f() { [1].map(5) }", "not a function", id="of the engine"),
-        pytest.param(
+        "of the engine": ((2, 4), "function f() { [1].map(5) }", "not a function"),
+        "of the script": (
             (2, 4),
             "function f() { throw new TypeError('not a function') }",
             "not a function",
-            id="of the script",
         ),
-    ],
+    },
 )
 async def test_a_callee_that_is_not_a_function_is_named(
     runner: Runner, trigger: Trigger, source: str, text: str

@@ -21,6 +21,7 @@ from server.store.read_model import ActionsOf, Query
 from server.store.sqlite import SqliteEventStore, action_lists, schema, tables
 from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.read_model import ANSWERS, QUICK
+from tests.support.tables import cases
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
 PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)
@@ -45,40 +46,26 @@ def plan(database: sqlite3.Connection, statement: Statement) -> list[str]:
 OF_AN_ORG = "SEARCH actions USING {}INDEX actions_of_an_org (org_id=?)"
 
 
-@pytest.mark.parametrize(
-    ("filters", "order", "expected"),
-    [
-        pytest.param((), Order.CREATION, OF_AN_ORG.format(""), id="creation"),
-        pytest.param((PART,), Order.CREATION, OF_AN_ORG.format(""), id="part of the name"),
-        pytest.param((PART, ACTIVE), Order.CREATION, OF_AN_ORG.format(""), id="name and state"),
-        pytest.param(
-            (),
-            Order.NAME,
-            "SEARCH actions USING INDEX actions_by_name (org_id=?)",
-            id="name",
-        ),
-        pytest.param(
+@cases(
+    "filters, order, expected",
+    {
+        "creation": ((), Order.CREATION, OF_AN_ORG.format("")),
+        "part of the name": ((PART,), Order.CREATION, OF_AN_ORG.format("")),
+        "name and state": ((PART, ACTIVE), Order.CREATION, OF_AN_ORG.format("")),
+        "name": ((), Order.NAME, "SEARCH actions USING INDEX actions_by_name (org_id=?)"),
+        "filtered, by name": (
             (PART, ACTIVE),
             Order.NAME,
             "SEARCH actions USING INDEX actions_by_name (org_id=?)",
-            id="filtered, by name",
         ),
-        pytest.param(
-            (), Order.ID, "SEARCH actions USING INDEX actions_by_id (org_id=?)", id="by id"
-        ),
-        pytest.param(
-            (),
-            Order.STATE,
-            "SEARCH actions USING INDEX actions_by_state (org_id=?)",
-            id="by state",
-        ),
-        pytest.param(
+        "by id": ((), Order.ID, "SEARCH actions USING INDEX actions_by_id (org_id=?)"),
+        "by state": ((), Order.STATE, "SEARCH actions USING INDEX actions_by_state (org_id=?)"),
+        "state": (
             (ACTIVE,),
             Order.CREATION,
             "SEARCH actions USING INDEX actions_by_state (org_id=? AND state=?)",
-            id="state",
         ),
-    ],
+    },
 )
 def test_page_is_read_from_its_index_and_nothing_is_sorted(
     database: sqlite3.Connection, filters: tuple[ActionFilter, ...], order: Order, expected: str

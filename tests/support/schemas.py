@@ -9,10 +9,13 @@ from google.protobuf import (
     empty_pb2,
     field_mask_pb2,
     struct_pb2,
+    text_format,
     timestamp_pb2,
     wrappers_pb2,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 WELL_KNOWN = (
     any_pb2,
@@ -153,6 +156,10 @@ def compiled(text: str) -> DescriptorPool:
     return pool
 
 
+def message_type(pool: DescriptorPool, name: str) -> type[Message]:
+    return GetMessageClass(pool.FindMessageTypeByName(name))
+
+
 def add_schema(pool: DescriptorPool, text: str) -> None:
     """Adds a schema, and the well-known types that the pool does not have."""
     for module in WELL_KNOWN:
@@ -187,3 +194,12 @@ def every_kind() -> str:
         lines.append(f"{kind} choose_{kind.rpartition('.')[2].lower()} = {next(numbers)};")
     lines += ["}", "}"]
     return "\n".join(lines)
+
+
+KINDS_POOL = compiled(every_kind())
+KINDS = message_type(KINDS_POOL, "test.Kinds")
+
+
+def kinds(text: str) -> Message:
+    """Makes a `test.Kinds` from text format."""
+    return text_format.Parse(text, KINDS(), descriptor_pool=KINDS_POOL)

@@ -1,13 +1,8 @@
 """Fields from the query of a request target, over a schema made at run time."""
 
-from collections.abc import Callable
-
-import pytest
-from google.protobuf.message import Message
-
+from tests.support.raised import malformed
+from tests.support.shop import binder, order
 from tests.support.tables import cases
-from transcoder.binding.binder import Binder
-from transcoder.errors import TranscodeError
 
 
 @cases(
@@ -85,133 +80,131 @@ from transcoder.errors import TranscodeError
         ),
     },
 )
-def test_a_query_fills_fields(
-    binder: Callable[..., Binder], order: Callable[[str], Message], query: str, message: str
-) -> None:
+def test_a_query_fills_fields(query: str, message: str) -> None:
     assert binder("/orders").bind([], query, b"") == order(message)
+
+
+@cases(
+    "query, name, problem",
+    {
+        "not an integer": ("count=x", "count", "expected int64, got 'x'"),
+        "comma list": ("count=1,2", "count", "expected int64, got '1,2'"),
+        "nested": ("size.width=x", "size.width", "expected int32, got 'x'"),
+        "twice": ("count=1&count=1", "count", "expected one value, got two"),
+        "both names": ("isGift=true&is_gift=true", "is_gift", "expected one value, got two"),
+        "nested twice": ("size.width=1&size.width=2", "size.width", "expected one value, got two"),
+        "two members of a oneof": ("card=a&coins=1", "coins", "excludes card, which is given too"),
+        "member of a oneof and a field of another": (
+            "card=a&barter.width=1",
+            "barter.width",
+            "excludes card, which is given too",
+        ),
+        "message": ("size=x", "size", "size is a message, expected size.field"),
+        "Any": ("packed=x", "packed", "packed is a message, not a value"),
+        "map without a key": ("labels=x", "labels", "labels is a map, expected labels[key]"),
+        "key of a map as its field": (
+            "labels.k=x",
+            "labels.k",
+            "labels is a map, expected labels[key]",
+        ),
+        "map of messages without a field": (
+            "boxes[k]=x",
+            "boxes[k]",
+            "boxes is a map, expected boxes[key].field",
+        ),
+        "open bracket": ("labels[k=x", "labels[k", "expected ']' behind the key"),
+        "text behind a key": ("labels[k]x=v", "labels[k]x", "expected ']' behind the key"),
+        "field behind a key without a dot": (
+            "boxes[k]width=1",
+            "boxes[k]width",
+            "expected ']' behind the key",
+        ),
+        "key twice": ("labels[k]=a&labels[k]=b", "labels[k]", "expected one value, got two"),
+        "key twice, spelled differently": (
+            "ranks[1]=GREEN&ranks[1e0]=RED",
+            "ranks[1e0]",
+            "expected one value, got two",
+        ),
+        "bad key": ("ranks[x]=GREEN", "ranks[x]", "key: expected int32, got 'x'"),
+        "bad value in a map": (
+            "ranks[1]=PINK",
+            "ranks[1]",
+            "expected a value of test.Color, got 'PINK'",
+        ),
+        "list": ("sizes=x", "sizes", "sizes is a list of messages, expected sizes[0].field"),
+        "element of a list of messages": (
+            "sizes[0]=x",
+            "sizes[0]",
+            "sizes is a list of messages, expected sizes[0].field",
+        ),
+        "field of a list twice": (
+            "sizes.width=1&sizes.width=2",
+            "sizes.width",
+            "expected one value, got two",
+        ),
+        "field of the first element twice": (
+            "sizes.width=1&sizes[0].width=2",
+            "sizes[0].width",
+            "expected one value, got two",
+        ),
+        "index that is no number": (
+            "sizes[x].width=1",
+            "sizes[x].width",
+            "expected an index from 0, got 'x'",
+        ),
+        "index of two zeros": (
+            "sizes[00].width=1",
+            "sizes[00].width",
+            "expected an index from 0, got '00'",
+        ),
+        "index beyond any list": (
+            "sizes[9999999].width=1",
+            "sizes[9999999].width",
+            "expected an index from 0, got '9999999'",
+        ),
+        "open bracket of an index": (
+            "sizes[0.width=1",
+            "sizes[0.width",
+            "expected ']' behind the key",
+        ),
+        "two members of a oneof within a list": (
+            "sizes[0].ways.left=1&sizes[0].ways.right=2",
+            "sizes[0].ways.right",
+            "excludes left, which is given too",
+        ),
+        "too deep": (
+            "size" + ".inner" * 100 + ".width=1",
+            "size.inner.inner.inner.inner.inner.inner…",
+            "nested too deeply",
+        ),
+        "too deep through maps, whose entries are messages": (
+            "boxes[k].boxes[k]" + ".boxes[k]" * 48 + ".width=1",
+            "boxes[k].boxes[k].boxes[k].boxes[k].boxe…",
+            "nested too deeply",
+        ),
+        "too deep together with a Struct": (
+            "size." + "inner." * 95 + "extra=" + '{"a":{"a":1}}',
+            "size.inner.inner.inner.inner.inner.inner…",
+            "nested too deeply",
+        ),
+        "a name twice in JSON": ("anything=%7B%22a%22:1,%22a%22:2%7D", "anything", "given twice"),
+    },
+)
+def test_a_bad_query_is_refused_by_parameter(query: str, name: str, problem: str) -> None:
+    with malformed(f"query parameter {name!r}: {problem}"):
+        binder("/orders").bind([], query, b"")
 
 
 @cases(
     "query, problem",
     {
-        "not an integer": ("count=x", "query parameter 'count': expected int64, got 'x'"),
-        "comma list": ("count=1,2", "query parameter 'count': expected int64, got '1,2'"),
-        "nested": ("size.width=x", "query parameter 'size.width': expected int32, got 'x'"),
-        "twice": ("count=1&count=1", "query parameter 'count': expected one value, got two"),
-        "both names": (
-            "isGift=true&is_gift=true",
-            "query parameter 'is_gift': expected one value, got two",
-        ),
-        "nested twice": (
-            "size.width=1&size.width=2",
-            "query parameter 'size.width': expected one value, got two",
-        ),
-        "two members of a oneof": (
-            "card=a&coins=1",
-            "query parameter 'coins': excludes card, which is given too",
-        ),
-        "member of a oneof and a field of another": (
-            "card=a&barter.width=1",
-            "query parameter 'barter.width': excludes card, which is given too",
-        ),
-        "message": ("size=x", "query parameter 'size': size is a message, expected size.field"),
-        "Any": ("packed=x", "query parameter 'packed': packed is a message, not a value"),
-        "map without a key": (
-            "labels=x",
-            "query parameter 'labels': labels is a map, expected labels[key]",
-        ),
-        "key of a map as its field": (
-            "labels.k=x",
-            "query parameter 'labels.k': labels is a map, expected labels[key]",
-        ),
-        "map of messages without a field": (
-            "boxes[k]=x",
-            "query parameter 'boxes[k]': boxes is a map, expected boxes[key].field",
-        ),
-        "open bracket": ("labels[k=x", "query parameter 'labels[k': expected ']' behind the key"),
-        "text behind a key": (
-            "labels[k]x=v",
-            "query parameter 'labels[k]x': expected ']' behind the key",
-        ),
-        "field behind a key without a dot": (
-            "boxes[k]width=1",
-            "query parameter 'boxes[k]width': expected ']' behind the key",
-        ),
-        "key twice": (
-            "labels[k]=a&labels[k]=b",
-            "query parameter 'labels[k]': expected one value, got two",
-        ),
-        "key twice, spelled differently": (
-            "ranks[1]=GREEN&ranks[1e0]=RED",
-            "query parameter 'ranks[1e0]': expected one value, got two",
-        ),
-        "bad key": ("ranks[x]=GREEN", "query parameter 'ranks[x]': key: expected int32, got 'x'"),
-        "bad value in a map": (
-            "ranks[1]=PINK",
-            "query parameter 'ranks[1]': expected a value of test.Color, got 'PINK'",
-        ),
-        "list": (
-            "sizes=x",
-            "query parameter 'sizes': sizes is a list of messages, expected sizes[0].field",
-        ),
-        "element of a list of messages": (
-            "sizes[0]=x",
-            "query parameter 'sizes[0]': sizes is a list of messages, expected sizes[0].field",
-        ),
-        "field of a list twice": (
-            "sizes.width=1&sizes.width=2",
-            "query parameter 'sizes.width': expected one value, got two",
-        ),
-        "field of the first element twice": (
-            "sizes.width=1&sizes[0].width=2",
-            "query parameter 'sizes[0].width': expected one value, got two",
-        ),
-        "element left out": ("sizes[0].width=1&sizes[2].width=2", "query: sizes[1] is left out"),
-        "index that is no number": (
-            "sizes[x].width=1",
-            "query parameter 'sizes[x].width': expected an index from 0, got 'x'",
-        ),
-        "index of two zeros": (
-            "sizes[00].width=1",
-            "query parameter 'sizes[00].width': expected an index from 0, got '00'",
-        ),
-        "index beyond any list": (
-            "sizes[9999999].width=1",
-            "query parameter 'sizes[9999999].width': expected an index from 0, got '9999999'",
-        ),
-        "open bracket of an index": (
-            "sizes[0.width=1",
-            "query parameter 'sizes[0.width': expected ']' behind the key",
-        ),
-        "two members of a oneof within a list": (
-            "sizes[0].ways.left=1&sizes[0].ways.right=2",
-            "query parameter 'sizes[0].ways.right': excludes left, which is given too",
-        ),
-        "bad escape": ("id=%zz", "query: expected percent-encoded UTF-8, got '%zz'"),
-        "half escape": ("id=%4", "query: expected percent-encoded UTF-8, got '%4'"),
-        "not UTF-8": ("%ff=1", "query: expected percent-encoded UTF-8, got '%ff'"),
-        "raw": ("id=\udcff", "query: expected percent-encoded UTF-8, got '\\udcff'"),
-        "too deep": (
-            "size" + ".inner" * 100 + ".width=1",
-            "query parameter 'size.inner.inner.inner.inner.inner.inner…': nested too deeply",
-        ),
-        "too deep through maps, whose entries are messages": (
-            "boxes[k].boxes[k]" + ".boxes[k]" * 48 + ".width=1",
-            "query parameter 'boxes[k].boxes[k].boxes[k].boxes[k].boxe…': nested too deeply",
-        ),
-        "too deep together with a Struct": (
-            "size." + "inner." * 95 + "extra=" + '{"a":{"a":1}}',
-            "query parameter 'size.inner.inner.inner.inner.inner.inner…': nested too deeply",
-        ),
-        "a name twice in JSON": (
-            "anything=%7B%22a%22:1,%22a%22:2%7D",
-            "query parameter 'anything': given twice",
-        ),
+        "element left out": ("sizes[0].width=1&sizes[2].width=2", "sizes[1] is left out"),
+        "bad escape": ("id=%zz", "expected percent-encoded UTF-8, got '%zz'"),
+        "half escape": ("id=%4", "expected percent-encoded UTF-8, got '%4'"),
+        "not UTF-8": ("%ff=1", "expected percent-encoded UTF-8, got '%ff'"),
+        "raw": ("id=\udcff", "expected percent-encoded UTF-8, got '\\udcff'"),
     },
 )
-def test_a_bad_query_is_refused_by_parameter(
-    binder: Callable[..., Binder], query: str, problem: str
-) -> None:
-    with pytest.raises(TranscodeError) as caught:
+def test_a_query_that_cannot_be_read_is_refused(query: str, problem: str) -> None:
+    with malformed(f"query: {problem}"):
         binder("/orders").bind([], query, b"")
-    assert (caught.value.http_status, caught.value.message) == (400, problem)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.fuzz import with_named_nulls, with_nulls
 from tests.conformance.messages import Maker
+from tests.support.schemas import KINDS, KINDS_POOL
 from tests.support.tables import cases
 from transcoder.codec.codec import Codec
 from transcoder.codec.decoder import descriptor_of
@@ -163,16 +163,14 @@ def _both_forms_of_writers(request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("_both_forms_of_writers")
-def test_generated_messages_are_written_as_json_format_writes_them(
-    pool: DescriptorPool, kinds: type[Message]
-) -> None:
-    codec = Codec(pool=pool)
+def test_generated_messages_are_written_as_json_format_writes_them() -> None:
+    codec = Codec(pool=KINDS_POOL)
 
     @QUICK
-    @given(messages(kinds))
+    @given(messages(KINDS))
     def check(message: Message) -> None:
         ours = json.loads(codec.encode(message))
-        assert ours == json_format.MessageToDict(message, descriptor_pool=pool)
+        assert ours == json_format.MessageToDict(message, descriptor_pool=KINDS_POOL)
 
     check()
 
@@ -189,14 +187,14 @@ def test_generated_messages_are_written_as_json_format_writes_them(
     },
 )
 def test_options_change_generated_messages_as_those_of_json_format(
-    pool: DescriptorPool, kinds: type[Message], options: JsonOptions, theirs: dict[str, bool]
+    options: JsonOptions, theirs: dict[str, bool]
 ) -> None:
-    codec = Codec(options, pool=pool)
+    codec = Codec(options, pool=KINDS_POOL)
 
     @settings(QUICK, max_examples=20)
-    @given(messages(kinds, 1))
+    @given(messages(KINDS, 1))
     def check(message: Message) -> None:
-        expected = json_format.MessageToDict(message, descriptor_pool=pool, **theirs)
+        expected = json_format.MessageToDict(message, descriptor_pool=KINDS_POOL, **theirs)
         if options.enums_as_ints:
             expected = with_nulls(expected)
         assert json.loads(codec.encode(message)) == expected
@@ -204,40 +202,36 @@ def test_options_change_generated_messages_as_those_of_json_format(
     check()
 
 
-def test_generated_messages_survive_the_way_to_json_and_back(
-    pool: DescriptorPool, kinds: type[Message]
-) -> None:
-    codec = Codec(pool=pool)
+def test_generated_messages_survive_the_way_to_json_and_back() -> None:
+    codec = Codec(pool=KINDS_POOL)
 
     @QUICK
-    @given(messages(kinds))
+    @given(messages(KINDS))
     def check(message: Message) -> None:
         text = codec.encode(message)
-        assert wire(codec.decode(kinds, text)) == wire(message)
+        assert wire(codec.decode(KINDS, text)) == wire(message)
         # As JSON again: json_format packs an Any with its maps in any order.
         named = with_named_nulls(json.loads(text))
-        theirs = json_format.ParseDict(named, kinds(), descriptor_pool=pool)
+        theirs = json_format.ParseDict(named, KINDS(), descriptor_pool=KINDS_POOL)
         assert json.loads(codec.encode(theirs)) == json.loads(text)
 
     check()
 
 
 @pytest.mark.usefixtures("_both_forms_of_writers")
-def test_each_kind_of_field_is_written_and_read_as_json_format_does(
-    pool: DescriptorPool, kinds: type[Message]
-) -> None:
-    codec = Codec(pool=pool, strict=True)
-    any_type = sibling(kinds, "google.protobuf.Any")
-    for field in descriptor_of(kinds).fields:
-        write_field = codec.encoder(kinds, field.name)  # as response_body has it
+def test_each_kind_of_field_is_written_and_read_as_json_format_does() -> None:
+    codec = Codec(pool=KINDS_POOL, strict=True)
+    any_type = sibling(KINDS, "google.protobuf.Any")
+    for field in descriptor_of(KINDS).fields:
+        write_field = codec.encoder(KINDS, field.name)  # as response_body has it
         for seed in range(4):
-            maker = Maker(Random(seed), packed=[kinds])  # noqa: S311  no secret
-            message = kinds()
+            maker = Maker(Random(seed), packed=[KINDS])  # noqa: S311  no secret
+            message = KINDS()
             maker.fill(message, field, 2)
-            expected = json_format.MessageToDict(message, descriptor_pool=pool)
+            expected = json_format.MessageToDict(message, descriptor_pool=KINDS_POOL)
             text = codec.encode(message)
             assert json.loads(text) == expected, field.name
-            assert wire(codec.decode(kinds, text)) == wire(message), field.name
+            assert wire(codec.decode(KINDS, text)) == wire(message), field.name
             if field.json_name in expected:
                 assert json.loads(write_field(message)) == expected[field.json_name]
             url = "type.googleapis.com/test.Kinds"
@@ -275,20 +269,18 @@ def json_values(names: list[str]) -> st.SearchStrategy[Any]:
     )
 
 
-def test_nothing_is_read_that_json_format_refuses_or_reads_otherwise(
-    pool: DescriptorPool, kinds: type[Message]
-) -> None:
-    codec = Codec(pool=pool, strict=True)
-    names = [field.json_name for field in kinds.DESCRIPTOR.fields]
+def test_nothing_is_read_that_json_format_refuses_or_reads_otherwise() -> None:
+    codec = Codec(pool=KINDS_POOL, strict=True)
+    names = [field.json_name for field in KINDS.DESCRIPTOR.fields]
 
     @settings(QUICK, max_examples=500)
     @given(st.sampled_from(names), json_values(names))
     def check(name: str, value: object) -> None:
         text = json.dumps({name: value})
         with contextlib.suppress(TranscodeError):
-            ours = codec.decode(kinds, text.encode())
+            ours = codec.decode(KINDS, text.encode())
             named = json.dumps(with_named_nulls({name: value}))
-            theirs = json_format.Parse(named, kinds(), descriptor_pool=pool)
+            theirs = json_format.Parse(named, KINDS(), descriptor_pool=KINDS_POOL)
             assert wire(ours) == wire(theirs)
 
     check()

@@ -1,21 +1,28 @@
 """What is said of a message that has no JSON form: where in it, and why."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from google.protobuf import text_format
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.support.schemas import KINDS, KINDS_POOL, kinds
 from tests.support.tables import cases
 from transcoder.codec.codec import Codec
 from transcoder.codec.scalars import Fault
+
+CODEC = Codec(pool=KINDS_POOL)
 
 YEAR_10000 = "{ seconds: 253402300800 }"
 LATE = "a Timestamp outside of the years 1 to 9999"
 UNKNOWN = "{ type_url: 'a/no.Such' value: 'x' }"
 UNKNOWN_TYPE = "an Any of a type that is not known: no.Such"
+
+
+def fault_of(write: Callable[[], object]) -> str:
+    with pytest.raises(Fault) as caught:
+        write()
+    return caught.value.text("the message")
 
 
 @cases(
@@ -45,6 +52,19 @@ UNKNOWN_TYPE = "an Any of a type that is not known: no.Such"
             f"oneAny.manyAny[0]: {UNKNOWN_TYPE}",
         ),
         "NaN, Value": ("one_value { number_value: nan }", "oneValue: a Value that holds nan"),
+        "NaN in a Struct": (
+            "one_struct { fields { key: 'a' value { number_value: nan } } }",
+            "oneStruct['a']: a Value that holds nan",
+        ),
+        "Timestamp with negative nanos": ("one_timestamp { nanos: -1 }", f"oneTimestamp: {LATE}"),
+        "Duration of two signs": (
+            "one_duration { seconds: 1 nanos: -1 }",
+            "oneDuration: a Duration outside of its range",
+        ),
+        "FieldMask with a digit behind _": (
+            "one_fieldmask { paths: 'foo_3' }",
+            "oneFieldmask: a FieldMask path that does not read back the same",
+        ),
         "infinity in a Struct": (
             "one_struct { fields { key: 'a' value { list_value { values {} "
             "values { number_value: inf } } } } }",
@@ -60,38 +80,28 @@ UNKNOWN_TYPE = "an Any of a type that is not known: no.Such"
         ),
     },
 )
-def test_a_fault_names_the_path_and_the_reason(
-    pool: DescriptorPool, kinds: type[Message], message: str, fault: str
-) -> None:
-    made = text_format.Parse(message, kinds(), descriptor_pool=pool)
-    with pytest.raises(Fault) as caught:
-        Codec(pool=pool).encode(made)
-    assert caught.value.text("the message") == fault
+def test_a_fault_names_the_path_and_the_reason(message: str, fault: str) -> None:
+    made = kinds(message)
+    assert fault_of(lambda: CODEC.encode(made)) == fault
     # The same of one field, as response_body has it: the last one that is set.
-    field = kinds.ListFields(made)[-1][0]
-    with pytest.raises(Fault) as caught:
-        Codec(pool=pool).encoder(kinds, field.name)(made)
-    assert caught.value.text("the message") == fault
+    field = KINDS.ListFields(made)[-1][0]
+    assert fault_of(lambda: CODEC.encoder(KINDS, field.name)(made)) == fault
 
 
 @pytest.mark.parametrize(
     "levels", [300, 5000], ids=["more than orjson has", "more than Python has"]
 )
-def test_a_message_that_is_too_deep_is_said_to_be_so(
-    pool: DescriptorPool, kinds: type[Message], levels: int
-) -> None:
-    made: Any = kinds()
+def test_a_message_that_is_too_deep_is_said_to_be_so(levels: int) -> None:
+    made: Any = KINDS()
     held = made
     for _ in range(levels):
         held = held.one_kinds
     held.SetInParent()
-    with pytest.raises(Fault) as caught:
-        Codec(pool=pool).encode(made)
-    text = caught.value.text("the message")
-    assert text.endswith("oneKinds.oneKinds: nested in more than 254 levels")
+    assert fault_of(lambda: CODEC.encode(made)).endswith(
+        "oneKinds.oneKinds: nested in more than 254 levels"
+    )
 
 
 def test_a_whole_message_that_fails_is_its_own_place() -> None:
-    with pytest.raises(Fault) as caught:
-        Codec().encode(Timestamp(seconds=253402300800))
-    assert caught.value.text("the message") == f"the message: {LATE}"
+    late = Timestamp(seconds=253402300800)
+    assert fault_of(lambda: Codec().encode(late)) == f"the message: {LATE}"

@@ -1,0 +1,22 @@
+"""What the library raises for a malformed request and for a wrong schema, word for word."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from transcoder.errors import SchemaError, TranscodeError
+
+
+@contextmanager
+def malformed(message: str) -> Iterator[None]:
+    with pytest.raises(TranscodeError) as caught:
+        yield
+    assert (caught.value.http_status, caught.value.message) == (400, message)
+
+
+@contextmanager
+def misconfigured(message: str) -> Iterator[None]:
+    with pytest.raises(SchemaError) as caught:
+        yield
+    assert str(caught.value) == message

@@ -55,6 +55,7 @@ _ORIGIN: Final = re.compile(
     r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_DNS_PORT: Final = 53
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _YES: Final = frozenset({"true", "yes", "on", "1"})
 _NO: Final = frozenset({"false", "no", "off", "0"})
@@ -178,14 +179,18 @@ def _name_server(text: str) -> str:
         ValueError: it is neither an address nor one with a port.
     """
     with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
-        return f"[{address}]:53" if address.version == 6 else f"{address}:53"
+        return _with_port(ipaddress.ip_address(text), _DNS_PORT)
+    text = f"{text}:{_DNS_PORT}" if text.endswith("]") else text
     host, _, port = text.rpartition(":")
     is_v6 = host.startswith("[") and host.endswith("]")
     address = ipaddress.ip_address(host[1:-1] if is_v6 else host)
     if (address.version == 6) != is_v6 or not _DIGITS.fullmatch(port) or not 0 < int(port) <= 65535:
         raise ValueError(text)
-    return f"[{address}]:{int(port)}" if is_v6 else f"{address}:{int(port)}"
+    return _with_port(address, int(port))
+
+
+def _with_port(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
 ADDRESS: Final = ValueKind(

@@ -209,7 +209,17 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
                 f"without, separated by commas, got {wrong!r}",
                 id=f"name server {wrong}",
             )
-            for wrong in ("dns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:", "[::1]:x")
+            for wrong in (
+                "dns.example",
+                "192.0.2.1:0",
+                "192.0.2.1:65536",
+                "192.0.2.1:",
+                "[::1]:x",
+                "[::1",
+                "::1]",
+                "[192.0.2.1]",
+                "[]",
+            )
         ),
         pytest.param({"listen": ":80"}, {}, f"--listen: {ADDRESS} ':80'", id="empty host"),
         pytest.param({"listen": "a:"}, {}, f"--listen: {ADDRESS} 'a:'", id="empty port"),

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from server import tasks
 from server.clock import Clock, elapsed_clock, text_of, wall_clock
 
 STEP_MIN_S: Final = 3.0
@@ -52,9 +53,7 @@ class ClockWatch:
         self._task = asyncio.get_running_loop().create_task(self._look_forever())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        await tasks.end(self._task)
 
     def compare(self, last_event_at: int) -> None:
         """Warns if the clock is before the time of the last event that is stored."""

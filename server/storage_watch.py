@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from server import tasks
 from server.store.errors import StorageError
 
 CHECK_S: Final = 1.0
@@ -38,9 +39,7 @@ class StorageWatch:
         self._task = asyncio.create_task(self._run(), name="storage watch")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        await tasks.end(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
+from server import tasks
 from server.clock import Clock, wall_clock
 from server.domain.refusals import Kind, Refusal
 from server.identity.jwks import IssuerKey, KeySet, NoKeys
@@ -58,9 +59,7 @@ class IssuerKeys:
         self._refresh()
 
     async def close(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.wait((self._fetching,))
+        await tasks.end(self._fetching)
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None:
         """Returns the key that a token names; None if the issuer has no such key.

@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+from server import tasks
 from server.clock import Clock, text_of, wall_clock
 from server.store.errors import StorageError
 from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
@@ -85,9 +86,7 @@ class RunLog:
 
     async def close(self) -> None:
         """Writes the runs that wait, if storage can be written."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        await tasks.end(self._task)
         try:
             await self._flush()
         except StorageError as error:

@@ -16,9 +16,10 @@ from server.domain.aggregates import (
     flow_keys,
     org_key,
 )
-from server.domain.flow import Flow, FlowType
+from server.domain.flow import Flow
 from server.domain.flow import remove_action as remove_from_flow
 from server.domain.org import Org
+from server.triggers import FlowType
 
 FLOWS_COST_CHARS: Final = 64 << 10
 """Cost of reading all flows of an organisation at their largest, as characters to write."""

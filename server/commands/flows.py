@@ -7,8 +7,9 @@ from typing import Final
 from server.commands.base import Change, Command, Facts
 from server.domain import flow as domain
 from server.domain.aggregates import Key, flow_key, org_key
-from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.flow import Flow
 from server.domain.org import Org
+from server.triggers import FlowType, TriggerType
 
 ACTION_COST_CHARS: Final = 256
 """Cost of looking up the organisation of an action, as characters to write."""

@@ -12,6 +12,7 @@ from server.domain.flow import Flow, flow_id
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
+from server.triggers import FlowType
 
 State: TypeAlias = Org | Member | User | Token | Action | Flow
 
@@ -35,7 +36,7 @@ def flow_key(org_id: str, type: int) -> Key:
 
 
 def flow_keys(org_id: str) -> tuple[Key, ...]:
-    return tuple(flow_key(org_id, type) for type in flows.FlowType)
+    return tuple(flow_key(org_id, type) for type in FlowType)
 
 
 def member_key(member_id: str) -> Key:

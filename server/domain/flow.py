@@ -9,67 +9,30 @@ A removal changes what a trigger runs, not what a client last set: a write is co
 latter, so that a client that deletes an action and then sets the rest makes a change.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Final, TypeAlias
 
 from server.domain.events import Event, RecordedEvent
 from server.domain.org import REMOVED as ORG_REMOVED
 from server.domain.org import Org
 from server.domain.refusals import failed_precondition, invalid, not_found, unchanged
+from server.triggers import TRIGGERS, FlowType, TriggerType
 
 SET: Final = "org.flow.trigger_actions.set"
 CASCADE_REMOVED: Final = "org.flow.trigger_actions.cascade.removed"
 CLEARED: Final = "org.flow.cleared"
 EVENT_TYPES: Final = frozenset({SET, CASCADE_REMOVED, CLEARED})
 
-
-class FlowType(IntEnum):
-    """Numbers of the API."""
-
-    EXTERNAL_AUTHENTICATION = 1
-    CUSTOMISE_TOKEN = 2
-    INTERNAL_AUTHENTICATION = 3
-    CUSTOMISE_SAML_RESPONSE = 4
-
-
-class TriggerType(IntEnum):
-    """Numbers of the API."""
-
-    POST_AUTHENTICATION = 1
-    PRE_CREATION = 2
-    POST_CREATION = 3
-    PRE_USERINFO_CREATION = 4
-    PRE_ACCESS_TOKEN_CREATION = 5
-    PRE_SAML_RESPONSE_CREATION = 6
-
-
-_LOGIN: Final = (
-    TriggerType.POST_AUTHENTICATION,
-    TriggerType.PRE_CREATION,
-    TriggerType.POST_CREATION,
-)
-
-TRIGGERS: Final[Mapping[FlowType, tuple[TriggerType, ...]]] = {
-    FlowType.EXTERNAL_AUTHENTICATION: _LOGIN,
-    FlowType.CUSTOMISE_TOKEN: (
-        TriggerType.PRE_USERINFO_CREATION,
-        TriggerType.PRE_ACCESS_TOKEN_CREATION,
-    ),
-    FlowType.INTERNAL_AUTHENTICATION: _LOGIN,
-    FlowType.CUSTOMISE_SAML_RESPONSE: (TriggerType.PRE_SAML_RESPONSE_CREATION,),
-}
-"""The triggers of each flow, in the order in which lists have them."""
-
-# An id is a number; of the names that the API had before, only these are still taken.
+# A request names a flow or a trigger by its number; of the older names, only these are valid.
+_NAMED_FLOW: Final = FlowType.EXTERNAL_AUTHENTICATION
 _FLOW_TYPES: Final = {
     **{str(flow.value): flow for flow in FlowType},
-    "FLOW_TYPE_EXTERNAL_AUTHENTICATION": FlowType.EXTERNAL_AUTHENTICATION,
+    f"FLOW_TYPE_{_NAMED_FLOW.name}": _NAMED_FLOW,
 }
 _TRIGGER_TYPES: Final = {
     **{str(trigger.value): trigger for trigger in TriggerType},
-    **{f"TRIGGER_TYPE_{trigger.name}": trigger for trigger in _LOGIN},
+    **{f"TRIGGER_TYPE_{trigger.name}": trigger for trigger in TRIGGERS[_NAMED_FLOW]},
 }
 
 ActionIds: TypeAlias = tuple[str, ...]

@@ -4,6 +4,6 @@
 `sandbox` runs in the worker processes and calls the engine with the files of `js`. The two share
 only `protocol`, the frames between them.
 
-Rule: this package imports nothing of ours but itself and `server.resolver`. This file imports
-nothing: workers load it, and must start fast.
+Rule: this package imports nothing of ours but itself, `server.resolver` and `server.triggers`.
+This file imports nothing: workers load it, and must start fast.
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
-from server.scripts.triggers import PRE_USERINFO, Trigger
+from server.triggers import PRE_USERINFO, Trigger
 
 HEAD: Final = struct.Struct(">IB")
 

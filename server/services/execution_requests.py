@@ -10,10 +10,11 @@ from typing import Final
 
 from actions.v1 import execution_pb2 as pb
 from server.domain.action import Action
-from server.domain.flow import TRIGGERS, FlowType, TriggerType, flow_type, trigger_type
+from server.domain.flow import flow_type, trigger_type
 from server.domain.refusals import invalid
 from server.scripts.contract import Script
 from server.store.runs import RunsQuery
+from server.triggers import TRIGGERS, FlowType, TriggerType
 
 RUNS_MAX: Final = 1000
 RUNS: Final = 100

@@ -10,7 +10,7 @@ from server.commands import actions as commands
 from server.commands import flows as flow_commands
 from server.commands.base import Command, R
 from server.domain.action import Action
-from server.domain.flow import TRIGGERS, flow_type, trigger_type
+from server.domain.flow import flow_type, trigger_type
 from server.domain.org import Org
 from server.domain.refusals import not_found
 from server.ids import IdGenerator
@@ -29,6 +29,7 @@ from server.store.read_model import (
     ReadModel,
 )
 from server.threads import ThreadPool
+from server.triggers import TRIGGERS
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from server.domain.action import Action, ActionState
-from server.domain.flow import TRIGGERS, Flow, FlowType, TriggerType
+from server.domain.flow import Flow
 from server.domain.org import Org
 from server.locale import Texts
 from server.scripts.contract import effective_timeout_ns
 from server.store.read_model import FlowRead, Page
 from server.timestamps import set_time
+from server.triggers import TRIGGERS, FlowType, TriggerType
 from zitadel import action_pb2, message_pb2, object_pb2
 from zitadel import management_pb2 as pb
 

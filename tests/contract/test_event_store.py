@@ -19,7 +19,6 @@ from server.domain.aggregates import (
     user_name,
 )
 from server.domain.events import RecordedEvent
-from server.domain.flow import FlowType, TriggerType
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
@@ -43,6 +42,7 @@ from server.store.read_model import (
     UserBySubject,
     UsersOf,
 )
+from server.triggers import FlowType, TriggerType
 from tests.contract.stores import (
     Contract,
     OnSqlite,

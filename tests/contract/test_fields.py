@@ -9,11 +9,12 @@ import pytest
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, State
 from server.domain.events import RecordedEvent
-from server.domain.flow import Flow, FlowType
+from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
+from server.triggers import FlowType
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
 
 STATES: dict[str, State] = {

@@ -7,11 +7,12 @@ from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.aggregates import org_key
 from server.domain.events import JSON, RecordedEvent
-from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.flow import Flow
 from server.domain.refusals import Refusal
 from server.store.engine import Store
 from server.store.log import Needs
 from server.store.read_model import ActiveActions, FlowOf, OrgById
+from server.triggers import FlowType, TriggerType
 from tests.contract.stores import (
     Contract,
     OnSqlite,

@@ -20,7 +20,6 @@ from server.domain.aggregates import (
     user_key,
     user_name,
 )
-from server.domain.flow import FlowType, TriggerType
 from server.domain.refusals import Refusal
 from server.store.engine import Store
 from server.store.log import Needs
@@ -44,6 +43,7 @@ from server.store.read_model import (
     TokensOf,
     UsersOf,
 )
+from server.triggers import FlowType, TriggerType
 from tests.contract.stores import (
     Contract,
     OnSqlite,

@@ -9,7 +9,7 @@ import msgspec
 
 from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 Path: TypeAlias = tuple[str | int, ...]
 

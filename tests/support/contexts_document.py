@@ -11,10 +11,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from server.domain.flow import FlowType, TriggerType
 from server.scripts.host import contexts
 from server.scripts.host.context_schema import CONTEXTS, INTEGER_MAX
-from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from server.triggers import ALL_TRIGGERS, FlowType, Trigger, TriggerType
 
 _Schema: TypeAlias = Mapping[str, Any]
 

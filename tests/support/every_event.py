@@ -16,9 +16,9 @@ from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.removal import RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
-from server.domain.flow import FlowType, TriggerType
 from server.store.opening import open_store
 from server.store.runs import LoggedRun
+from server.triggers import FlowType, TriggerType
 from tests.contract.stores import commit
 from tests.support.clocks import NOON, SECOND, HandClock
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from server.scripts import triggers
+from server import triggers
 from server.scripts.host.context_schema import (
     ApplicationData,
     AuthRequest,
@@ -25,7 +25,7 @@ from server.scripts.host.context_schema import (
     UserGrant,
     UserGrantList,
 )
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 _USER_ID: Final = "318838604669387137"
 _ORG_ID: Final = "318838541687652737"

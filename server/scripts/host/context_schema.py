@@ -17,8 +17,8 @@ import msgspec
 import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from server.scripts import triggers
-from server.scripts.triggers import Trigger
+from server import triggers
+from server.triggers import Trigger
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 INTEGER_MAX: Final = 2**63 - 1

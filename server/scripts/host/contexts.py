@@ -15,7 +15,7 @@ from server.scripts.contract import BadContext, JsonValue, PackedContext, Unknow
 from server.scripts.host.context_examples import EXAMPLES
 from server.scripts.host.context_forms import exact
 from server.scripts.host.context_schema import CONTEXTS, MetadataEntry, Part
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 CONTEXT_MAX_BYTES: Final = 1 << 20
 """Max bytes of a context as JSON; larger is refused."""

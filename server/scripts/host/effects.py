@@ -13,7 +13,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 import msgspec
 import orjson
 
-from server.scripts import triggers
+from server import triggers
 from server.scripts.contract import (
     AttributeEffect,
     Effects,
@@ -24,7 +24,7 @@ from server.scripts.contract import (
 )
 from server.scripts.host import contexts
 from server.scripts.host.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
 """Max bytes of effects of a run; an action gets an error beyond 1 MiB of characters."""

@@ -30,7 +30,7 @@ from server.scripts.host.failures import failure_of, is_syntax_error
 from server.scripts.host.fetch import Fetcher
 from server.scripts.host.pool import Pool
 from server.scripts.protocol import FIRST_TRIGGER, join
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 SOURCE_MAX_BYTES: Final = 2 << 20
 

@@ -18,7 +18,7 @@ from server.scripts.contract import Options, Unavailable
 from server.scripts.host.process import EndedAtStart, Process
 from server.scripts.host.turns import Turns
 from server.scripts.protocol import CPU_MAX_S
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
 """Resident memory at which a process is replaced after a run: three times that at its start."""

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 
 import _quickjs  # not `quickjs`, which starts a thread
 
-from server.scripts import triggers
+from server import triggers
 from server.scripts.protocol import (
     FIRST_TRIGGER,
     RUN_MAX_BYTES,
@@ -34,7 +34,7 @@ from server.scripts.protocol import (
 )
 from server.scripts.sandbox import explanations
 from server.scripts.sandbox.confine import confine
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 STACK_MAX_BYTES: Final = 1 << 20
 """Max bytes of the engine's stack."""

@@ -11,10 +11,11 @@ import orjson
 
 from server.domain.action import Action, ActionState
 from server.domain.events import RecordedEvent
-from server.domain.flow import ActionsByTrigger, Flow, FlowType
+from server.domain.flow import ActionsByTrigger, Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.errors import StorageError
+from server.triggers import FlowType
 
 Row: TypeAlias = Sequence[Any]
 """A row, as sqlite3 types it."""

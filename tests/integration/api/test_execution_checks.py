@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.scripts.triggers import ALL_TRIGGERS
+from server.triggers import ALL_TRIGGERS
 from tests.support.api_client import PROTOCOLS, Caller
 from tests.support.runs import a_test, noting
 from zitadel import management_pb2 as pb

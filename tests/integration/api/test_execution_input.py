@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
-from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.api_client import GRPC, PROTOCOLS, WEB, Caller
 from tests.support.contexts_by_kind import READS_ALL, variants
 from tests.support.runs import a_test, run_request

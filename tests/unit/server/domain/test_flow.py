@@ -7,8 +7,9 @@ import pytest
 
 from server.domain import flow as flows
 from server.domain.events import JSON, Event, RecordedEvent
-from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.flow import Flow
 from server.domain.org import Org
+from server.triggers import TRIGGERS, FlowType, TriggerType
 from tests.support.events import refusal_of
 from tests.support.tables import by_outcome
 
@@ -210,7 +211,7 @@ def test_trigger_type_is_known_by_its_number_and_three_old_names(
     ],
 )
 def test_triggers_of_a_flow(type: FlowType, triggers: list[int]) -> None:
-    assert [*flows.TRIGGERS[type]] == triggers
+    assert [*TRIGGERS[type]] == triggers
 
 
 def happened(type: str, payload: Mapping[str, JSON], *, at: int, sequence: int) -> RecordedEvent:

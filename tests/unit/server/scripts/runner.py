@@ -13,7 +13,7 @@ from server.scripts.contract import (
 )
 from server.scripts.host import contexts
 from server.scripts.host.executor import Executor
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 LOCAL = ("127.0.0.0/8",)
 """What the tests' own servers listen on; never reachable otherwise."""

@@ -7,8 +7,8 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as pb
 from server.scripts.contract import Effects, JsonValue, LogLine, Script
-from server.scripts.triggers import Trigger
 from server.services.execution_messages import fill_effects
+from server.triggers import Trigger
 from tests.unit.server.scripts.runner import Runner
 
 asynchronous = pytest.mark.asyncio(loop_scope="module")

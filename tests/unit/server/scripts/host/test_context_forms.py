@@ -6,7 +6,7 @@ from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
 from server.scripts.host.context_forms import exact
 from server.scripts.host.context_schema import CONTEXTS
-from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.contexts_by_kind import read_as_json
 
 FREE = ("claims", "idTokenClaims", "providerInfo", "actor")

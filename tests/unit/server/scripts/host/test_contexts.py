@@ -3,7 +3,7 @@ import pytest
 from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
 from server.scripts.host.context_schema import TokenCreation
-from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.contexts_by_kind import read_as_json
 from tests.support.tables import by_outcome
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
-from server.scripts.triggers import ALL_TRIGGERS, Trigger
+from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.contexts_by_kind import READS_ALL, read_as_json, variants
 from tests.unit.server.scripts.runner import Runner
 

@@ -6,7 +6,7 @@ import pytest
 
 from server.scripts.host import contexts
 from server.scripts.host.effects import EFFECTS_MAX_BYTES, Collector, EffectError, TooMuch
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 
 
 def collector(trigger: Trigger) -> Collector:

@@ -13,7 +13,7 @@ from server.scripts.contract import (
     UnknownTrigger,
 )
 from server.scripts.host.executor import SOURCE_MAX_BYTES
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 from tests.unit.server.scripts.runner import LOG, Runner, action
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

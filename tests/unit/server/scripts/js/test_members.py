@@ -8,7 +8,7 @@ import json
 import pytest
 
 from server.scripts.contract import AttributeEffect, Effects, GrantEffect, JsonValue, MetadataEffect
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 from tests.support.tables import by_outcome
 from tests.unit.server.scripts.runner import Runner
 

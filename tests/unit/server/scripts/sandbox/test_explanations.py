@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.scripts.triggers import Trigger
+from server.triggers import Trigger
 from tests.support.tables import cases
 from tests.unit.server.scripts.runner import Runner
 

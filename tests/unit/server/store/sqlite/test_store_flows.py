@@ -7,9 +7,10 @@ from pathlib import Path
 from server.commands.actions import DeleteAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
-from server.domain.flow import Flow, FlowType, TriggerType
+from server.domain.flow import Flow
 from server.store.read_model import FlowOf
 from server.store.sqlite import SqliteEventStore, schema
+from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit
 
 _LAST_SET = 6

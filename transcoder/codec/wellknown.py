@@ -49,10 +49,12 @@ _MILLIS = [f".{digits}" for digits in _THREE_DIGITS]
 _SECOND = {text: second for second, text in enumerate(_SECONDS)}
 # Each character can be matched in one way only: no text costs more than its length. (Possessive
 # repetitions would say so, but Python takes some wrongly before 3.11.5.)
-_MASK_WRITTEN = re.compile(r"(?:[a-z0-9.]|_[a-z])+(?:,(?:[a-z0-9.]|_[a-z])+)*")
-_MASK_READ = re.compile(r"[a-zA-Z0-9.]+(?:,[a-zA-Z0-9.]+)*")
-_MASK_READ_TEXT = re.compile(r"[a-zA-Z0-9_.]+(?:,[a-zA-Z0-9_.]+)*")
-_MASK_CAPITAL = re.compile(r"[A-Z]")
+_MASK_WRITTEN = re.compile(r"(?:[^A-Z_`,]|_[a-z]|`[^`,]*`)+(?:,(?:[^A-Z_`,]|_[a-z]|`[^`,]*`)+)*")
+_MASK_READ = re.compile(r"(?:[a-zA-Z0-9.*]|`[^`,]*`)+(?:,(?:[a-zA-Z0-9.*]|`[^`,]*`)+)*")
+_MASK_READ_TEXT = re.compile(r"(?:[\w.*]|`[^`,]*`)+(?:,(?:[\w.*]|`[^`,]*`)+)*", re.ASCII)
+# Keys of maps stand in backticks (AIP-161), and are no names that have two forms.
+_MASK_HUMP = re.compile(r"_([a-z])|`[^`]*`")
+_MASK_CAPITAL = re.compile(r"([A-Z])|`[^`]*`")
 
 
 # --- Timestamp ---
@@ -166,10 +168,7 @@ def field_mask_json(message: FieldMask) -> str:
     text = ",".join(paths)
     if not _MASK_WRITTEN.fullmatch(text) or text.count(",") >= len(paths):
         raise Fault("a FieldMask path that does not read back the same")
-    if "_" not in text:
-        return text
-    first, *others = text.split("_")
-    return first + "".join(map(str.capitalize, others))
+    return _MASK_HUMP.sub(_in_camel_case, text) if "_" in text else text
 
 
 def read_field_mask(value: object, _: int) -> dict[str, list[str]]:
@@ -189,8 +188,16 @@ def _mask_of(value: str, form: re.Pattern[str]) -> dict[str, list[str]]:
     if not form.fullmatch(value):
         raise expected("a field mask", value)
     if not value.islower():
-        value = _MASK_CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", value)
+        value = _MASK_CAPITAL.sub(_in_snake_case, value)
     return {"paths": value.split(",")}
+
+
+def _in_camel_case(hump: re.Match[str]) -> str:
+    return hump[1].upper() if hump[1] else hump[0]
+
+
+def _in_snake_case(hump: re.Match[str]) -> str:
+    return f"_{hump[1].lower()}" if hump[1] else hump[0]
 
 
 TEXTUAL: Final[Mapping[str, ValueReader]] = {

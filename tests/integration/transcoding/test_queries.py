@@ -115,6 +115,8 @@ ROWS = {
         ),
         read("updateMask=an_int32,part.first_name", {"updateMask": "anInt32,part.firstName"}),
         read("update_mask=", {"updateMask": ""}),
+        read("updateMask=*", {"updateMask": "*"}),
+        read("updateMask=part.*,labels.`X-y`", {"updateMask": "part.*,labels.`X-y`"}),
         bad_value("updateMask", "a-b", "expected a field mask"),
     ),
     "wrappers": (

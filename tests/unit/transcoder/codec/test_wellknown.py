@@ -140,12 +140,20 @@ def test_other_text_is_no_duration(text: object) -> None:
         "one": (["a"], "a"),
         "several": (["foo_bar", "b.c_d"], "fooBar,b.cD"),
         "digits": (["a1_b2"], "a1B2"),
+        "all fields": (["*"], "*"),
+        "all fields of a message": (["a_b.*", "c"], "aB.*,c"),
+        "key of a map": (["a_b.`x-y`"], "aB.`x-y`"),
+        "key of a map, kept as it is": (["a_b.`X_y Z`.c_d"], "aB.`X_y Z`.cD"),
     },
 )
 def test_a_field_mask_and_its_text_are_read_as_each_other(paths: list[str], text: str) -> None:
     mask = FieldMask(paths=paths)
     assert wellknown.field_mask_json(mask) == text
     assert FieldMask(paths=wellknown.read_field_mask(text, 1)["paths"]) == mask
+
+
+def test_a_path_that_json_does_not_read_is_written_as_it_is() -> None:
+    assert wellknown.field_mask_json(FieldMask(paths=["a b", "ä_b/c"])) == "a b,äB/c"
 
 
 @cases(
@@ -157,6 +165,8 @@ def test_a_field_mask_and_its_text_are_read_as_each_other(paths: list[str], text
         "underscore at the end": "foo_",
         "empty": "",
         "comma": "a,b",
+        "comma in a key": "a.`b,c`",
+        "key without an end": "a.`b",
     },
 )
 def test_a_mask_that_would_read_back_otherwise_is_not_written(path: str) -> None:
@@ -170,6 +180,7 @@ def test_a_mask_that_would_read_back_otherwise_is_not_written(path: str) -> None
         "underscore": "foo_bar",
         "empty path": "a,,b",
         "space": "a b",
+        "key without an end": "a.`b",
         "number": 5,
     },
 )

@@ -3,7 +3,8 @@
 Follows google/api/http.proto, "Path template syntax". Literal beats `*` beats `**` at each
 segment, and what fails further on is tried again with the next best, across HTTP methods: a path
 that some template serves with the method asked for is always found. A trailing slash is a segment,
-and it is empty: another path.
+and it is empty: another path. Where nothing matches, "%2F" is tried as a slash within variables of
+several segments, as clients generated from OpenAPI escape the slashes of their values.
 
 Rule 1: the raw path is split first and percent-decoded once, here and nowhere else.
 Rule 2: the cost of a match depends on the path, never on the number of routes.
@@ -33,6 +34,7 @@ _Key = tuple[tuple[Segment, ...], str, str]
 
 _ANY: Final = "*"
 _SLASH: Final = re.compile(r"(%2[Ff])")
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class RouteMatch(NamedTuple, Generic[T]):
@@ -72,6 +74,18 @@ class _Route(Generic[T]):
     spans: tuple[_Span, ...]
     singles: tuple[int, ...] | None
     """Where each variable stands when each is one segment: the usual case."""
+
+    def joins(self, escaped: frozenset[int], count: int) -> bool:
+        """True if each escaped slash stands within a variable.
+
+        Args:
+            escaped: the segments that "%2F" stands behind.
+            count: of the path's segments.
+        """
+        within: set[int] = set()
+        for span in self.spans:
+            within.update(range(count)[span.where][:-1])
+        return escaped <= within
 
 
 _Leaves = dict[str, dict[str, _Route[T]]]
@@ -166,20 +180,43 @@ class Router(Generic[T]):
         is_plain = raw_path.isascii() and "%" not in raw_path
         segments = raw if is_plain else [_decode_segment(segment) for segment in raw]
         allowed: set[str] = set()
+        found = self._match_segments(verb, raw, segments, allowed)
+        if found is None and not is_plain:
+            raw, escaped = _split_escaped(raw)
+            if escaped:
+                segments = [_decode_segment(segment) for segment in raw]
+                found = self._match_segments(verb, raw, segments, allowed, escaped)
+        if found is None:
+            raise _no_route(allowed)
+        return found
+
+    def _match_segments(
+        self,
+        verb: str,
+        raw: list[str],
+        segments: list[str],
+        allowed: set[str],
+        escaped: frozenset[int] = _NONE,
+    ) -> RouteMatch[T] | None:
         if self._verbs and ":" in raw[-1]:
-            found = self._match_verb(verb, raw, segments, allowed)
+            found = self._match_verb(verb, raw, segments, allowed, escaped)
             if found is not None:
                 return found
-        route = self._find(verb, segments, "", allowed)
+        route = self._find(verb, segments, "", allowed, escaped)
         if route is None:
-            raise _no_route(allowed)
+            return None
         singles = route.singles
         if singles is not None:
             return RouteMatch(route.target, tuple([segments[index] for index in singles]))
         return RouteMatch(route.target, _values(route, raw, segments))
 
     def _match_verb(
-        self, verb: str, raw: list[str], segments: list[str], allowed: set[str]
+        self,
+        verb: str,
+        raw: list[str],
+        segments: list[str],
+        allowed: set[str],
+        escaped: frozenset[int],
     ) -> RouteMatch[T] | None:
         """Reads the end of the path as a verb, for each colon with a verb of some route behind it.
 
@@ -193,16 +230,24 @@ class Router(Generic[T]):
                 head = last[:position]
                 raw_head = [*raw[:-1], head]
                 decoded = [*segments[:-1], _decode_segment(head)]
-                route = self._find(verb, decoded, suffix, allowed)
+                route = self._find(verb, decoded, suffix, allowed, escaped)
                 if route is not None:
                     return RouteMatch(route.target, _values(route, raw_head, decoded))
             position = last.find(":", position + 1)
         return None
 
     def _find(
-        self, verb: str, segments: Sequence[str], suffix: str, allowed: set[str]
+        self,
+        verb: str,
+        segments: Sequence[str],
+        suffix: str,
+        allowed: set[str],
+        escaped: frozenset[int],
     ) -> _Route[T] | None:
-        """Returns the most specific route for the method; `allowed` gathers other methods."""
+        """Returns the most specific route for the method; `allowed` gathers other methods.
+
+        Passes over routes that have an escaped slash outside of their variables.
+        """
         count = len(segments)
         node = self._root
         depth = 1
@@ -226,7 +271,8 @@ class Router(Generic[T]):
                     depth += 1
                     continue
             else:
-                route = _pick(node.leaves, suffix, verb, allowed)
+                leaves = _joining(node.leaves, escaped, count) if escaped else node.leaves
+                route = _pick(leaves, suffix, verb, allowed)
                 if route is not None:
                     return route
             if not pending:
@@ -289,6 +335,14 @@ def _pick(leaves: _Leaves[T], suffix: str, verb: str, allowed: set[str]) -> _Rou
     return route
 
 
+def _joining(leaves: _Leaves[T], escaped: frozenset[int], count: int) -> _Leaves[T]:
+    """Returns the routes that have each escaped slash within a variable."""
+    return {
+        suffix: {verb: route for verb, route in methods.items() if route.joins(escaped, count)}
+        for suffix, methods in leaves.items()
+    }
+
+
 def _no_route(allowed: set[str]) -> TranscodeError:
     if not allowed:
         return route_not_found()
@@ -304,6 +358,17 @@ def _values(route: _Route[T], raw: list[str], segments: list[str]) -> tuple[str,
         else segments[span.where.start]
         for span in route.spans
     )
+
+
+def _split_escaped(raw: list[str]) -> tuple[list[str], frozenset[int]]:
+    """Splits segments at "%2F" too; returns those that it stands behind, besides."""
+    parts: list[str] = []
+    escaped: set[int] = set()
+    for segment in raw:
+        within = _SLASH.split(segment)[::2]
+        escaped.update(range(len(parts), len(parts) + len(within) - 1))
+        parts += within
+    return parts, frozenset(escaped)
 
 
 def _decode_but_slash(segment: str) -> str:

@@ -159,6 +159,15 @@ ROWS = {
         Exchange("GET /v1/many/a%2Fb/c%20d", {"name": "a%2Fb/c d"}),
         Exchange("GET /v1/many/a%2fb/%3A%25/", {"name": "a%2fb/:%/"}),
     ),
+    "%2F where a template has a slash": (
+        Exchange(
+            "GET /v1/nested/shelves%2Fa/books/3",
+            {"part": {"first": "shelves/a", "inner": {"size": 3}}},
+            by="Nested",
+        ),
+        refused("GET /v1/nested/shelves/a%2Fbooks/3", MISS, status=404),
+        refused("GET /v1%2Fnested/shelves/a/books/3", MISS, status=404),
+    ),
     "a broken escape": (
         refused(
             "GET /v1/read/%zz",

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -63,6 +63,7 @@ class Transcoder:
         service_config: str | os.PathLike[str] | bytes | None = None,
         json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
         strict: bool = False,
+        ignored_query_parameters: Collection[str] = (),
         forward_cookies: bool = False,
         cors_origins: Sequence[str] = (),
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
@@ -79,9 +80,11 @@ class Transcoder:
             service_config: a google.api.Service in YAML or JSON, the path of the file or, as bytes,
                 its text; its `http.rules` stand instead of the annotations of the methods that they
                 select, and each must select one that is registered when serving starts.
-            json: how messages are written.
+            json: how messages and errors are written.
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
+            ignored_query_parameters: names that `strict` passes over ("$alt", "key"), as tools add
+                them to every request.
             forward_cookies: let the Cookie header through as metadata.
             cors_origins: exact origins ("https://app.example"), or "*" for any of them; pages of
                 others get nothing of what is not a GET.
@@ -108,7 +111,9 @@ class Transcoder:
         self._limits = limits
         codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
-        self._registry = Registry(codec, config=config, strict=strict)
+        self._registry = Registry(
+            codec, config=config, strict=strict, ignored_parameters=ignored_query_parameters
+        )
         self._offload = Offload()
         self._tasks = Tasks()
         self._backend = InProcess(interceptors, tasks=self._tasks)
@@ -125,6 +130,7 @@ class Transcoder:
             cors=cors,
             offload=self._offload,
             inline_max_bytes=limits.inline_max_bytes,
+            has_error_envelope=json.error_envelope,
             unrouted=self._unrouted.answer,
         )
         self._grpc_web = grpc_web(

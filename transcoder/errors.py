@@ -184,20 +184,30 @@ def without_values(message: str) -> str:
     return _QUOTED_VALUE.sub("'…'", message)
 
 
-def status_json(error: TranscodeError, details: Sequence[object] = ()) -> bytes:
-    """google.rpc.Status as JSON.
+def status_json(
+    error: TranscodeError, details: Sequence[object] = (), *, has_envelope: bool = False
+) -> bytes:
+    """Writes an error as google.rpc.Status in JSON, or in the envelope of AIP-193.
 
     Args:
         error: the failure.
         details: what the codec made of the status's Any details; left out when there are none.
+        has_envelope: True writes `{"error": …}` with the HTTP status and the name of the code.
     """
-    number = CODE_NUMBER[error.code]
-    body: dict[str, object] = {"code": number, "message": error.message}
-    if details:
-        body["details"] = details
+    rest: dict[str, object] = {"details": details} if details else {}
+    write = _envelope if has_envelope else _status
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(write(error, error.message, rest))
     except (TypeError, ValueError):
         # A message with a lone surrogate, or details nested beyond what orjson writes: the code is
         # what a caller cannot do without, and an error renderer must not fail (CVE-2024-34363).
-        return b'{"code":%d,"message":"the error could not be written as JSON"}' % number
+        return orjson.dumps(write(error, "the error could not be written as JSON", {}))
+
+
+def _status(error: TranscodeError, message: str, rest: dict[str, object]) -> dict[str, object]:
+    return {"code": CODE_NUMBER[error.code], "message": message, **rest}
+
+
+def _envelope(error: TranscodeError, message: str, rest: dict[str, object]) -> dict[str, object]:
+    status = error.code.name
+    return {"error": {"code": error.http_status, "message": message, "status": status, **rest}}

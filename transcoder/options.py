@@ -32,6 +32,9 @@ class JsonOptions:
     """Write `resource_owner` instead of `resourceOwner`. Both are always read."""
     enums_as_ints: bool = False
     """Write 2 instead of "ACTION_STATE_ACTIVE". Both are always read."""
+    error_envelope: bool = False
+    """Write errors as Google's clients read them (AIP-193): `{"error": {"code": 404, "message": …,
+    "status": "NOT_FOUND", "details": […]}}` instead of google.rpc.Status alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Descriptors come from generated code, which adds itself to the default pool when
 Rule: this file knows neither handlers nor protocols; what is registered can be read by both.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,13 +42,21 @@ class Registry:
         router: finds the route of a request.
     """
 
-    def __init__(self, codec: Codec, *, config: ServiceConfig | None, strict: bool) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        *,
+        config: ServiceConfig | None,
+        strict: bool,
+        ignored_parameters: Collection[str] = (),
+    ) -> None:
         """Starts empty.
 
         Args:
             codec: reads requests and writes answers.
             config: its rules replace the annotations of the methods that they select.
             strict: refuse what would be ignored, or overridden by the path.
+            ignored_parameters: names of query parameters that `strict` passes over.
         """
         self.methods: Final[dict[str, Method]] = {}
         self.router: Final[Router[Route]] = Router()
@@ -56,6 +64,7 @@ class Registry:
         self._fields = Fields(codec)
         self._config = config
         self._strict = strict
+        self._ignored_parameters = frozenset(ignored_parameters)
 
     def add(self, methods: Mapping[str, Method], *, prefix: str) -> list[NewRoute[Route]]:
         """Adds methods by path: all of them, or none.
@@ -87,7 +96,13 @@ class Registry:
                 rule.template,
                 Route(
                     method,
-                    Binder(method, rule, self._fields, strict=self._strict),
+                    Binder(
+                        method,
+                        rule,
+                        self._fields,
+                        strict=self._strict,
+                        ignored_parameters=self._ignored_parameters,
+                    ),
                     self._codec.encoder(method.response_type, rule.response_body),
                     method.response_type.ByteSize,
                 ),

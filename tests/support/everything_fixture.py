@@ -67,8 +67,11 @@ def registered(
     strict: bool = False,
     service_config: bytes | None = None,
     json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
+    ignored: tuple[str, ...] = (),
 ) -> Transcoder:
-    transcoder = Transcoder(strict=strict, service_config=service_config, json=json)
+    transcoder = Transcoder(
+        strict=strict, service_config=service_config, json=json, ignored_query_parameters=ignored
+    )
     transcoder.add_registered_method_handlers(SERVICE, handlers())
     return transcoder
 
@@ -100,11 +103,18 @@ class Exchange:
     json: JsonOptions = JsonOptions()  # noqa: RUF009  frozen
     content_type: str | None = "application/json"
     allow: str | None = None
+    ignored: tuple[str, ...] = ()
+    """Query parameters that `strict` passes over."""
 
     async def __call__(self) -> None:
         verb, _, target = self.request.partition(" ")
         headers = {"Content-Type": self.content_type} if self.body and self.content_type else {}
-        transcoder = registered(strict=self.strict, service_config=self.config, json=self.json)
+        transcoder = registered(
+            strict=self.strict,
+            service_config=self.config,
+            json=self.json,
+            ignored=self.ignored,
+        )
         async with (
             serving(transcoder) as session,
             session.request(
@@ -118,7 +128,7 @@ class Exchange:
             text = await answer.text()
             parsed = json.loads(text) if text else None
             by = parsed.pop("servedBy", "") if isinstance(parsed, dict) else ""
-            assert (answer.status, parsed) == (self.status, self.answer), self.request
+            assert (answer.status, parsed) == (self.status, self.answer), (self.request, parsed)
             assert by == self.by or not self.by, self.request
             assert answer.headers.get("Allow") == self.allow
 

@@ -6,7 +6,7 @@ Rule 1: a rule that no request could be bound by is a SchemaError, when the Bind
 Rule 2: path variables come unescaped, the query does not (query.py).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -32,8 +32,23 @@ class Binder:
         reads_body: whether the rule takes anything from the body; if not, it may be left unread.
     """
 
-    def __init__(self, method: Method, rule: HttpRule, fields: Fields, *, strict: bool) -> None:
+    def __init__(
+        self,
+        method: Method,
+        rule: HttpRule,
+        fields: Fields,
+        *,
+        strict: bool,
+        ignored_parameters: Collection[str] = (),
+    ) -> None:
         """Compiles the rule.
+
+        Args:
+            method: its requests are bound.
+            rule: of the method.
+            fields: of all requests.
+            strict: refuse what would be ignored, or overridden by the path.
+            ignored_parameters: names of query parameters that `strict` passes over.
 
         Raises:
             SchemaError: names the method, the rule and the field that cannot be bound.
@@ -73,6 +88,7 @@ class Binder:
             bound=[variable.path for variable in self._variables],
             body=rule.body,
             strict=strict,
+            ignored=ignored_parameters,
         )
 
     def bind(self, variables: Sequence[str], query: str, body: bytes) -> Message:
@@ -87,7 +103,7 @@ class Binder:
             TranscodeError: INVALID_ARGUMENT, naming what cannot be bound.
         """
         if self._decode is not None:
-            if query and self._is_strict:
+            if query and self._is_strict and not self._query.is_ignored(query):
                 raise malformed("query: expected none, as the body is the whole request")
             message = self._decode(body) if body else self._message_type()
         else:

@@ -57,6 +57,7 @@ class QueryReader:
         bound: Collection[tuple[str, ...]],
         body: str,
         strict: bool,
+        ignored: Collection[str] = (),
     ) -> None:
         """Makes a reader.
 
@@ -66,6 +67,7 @@ class QueryReader:
             bound: the fields that the path binds, each as its names from the top.
             body: the field that the body binds, or empty.
             strict: refuse parameters that would have no effect.
+            ignored: names of parameters that `strict` passes over.
         """
         self._fields = fields
         self._nesting_max = nesting_max
@@ -73,6 +75,7 @@ class QueryReader:
         self._bound_tops = frozenset(names[0] for names in self._bound)
         self._body = body
         self._is_strict = strict
+        self._ignored = ignored
 
     def read(self, query: str) -> FieldValues:
         """Reads a query.
@@ -90,10 +93,15 @@ class QueryReader:
             elements.put_in_order()
         return values
 
+    def is_ignored(self, query: str) -> bool:
+        """True if `strict` passes over all parameters of a query."""
+        names = (parameter.partition("=")[0] for parameter in query.split("&") if parameter)
+        return all(_unescaped(name) in self._ignored for name in names)
+
     def _bind(self, values: FieldValues, name: str, text: str, lists: "list[_Elements]") -> None:
         target = self._resolve(name)
         if target is None:
-            if self._is_strict:
+            if self._is_strict and name not in self._ignored:
                 raise malformed(f"query parameter {shown(name)}: no such field")
             return
         steps = target.steps

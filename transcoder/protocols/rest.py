@@ -98,6 +98,7 @@ class Rest:
         cors: Cors,
         offload: Offload,
         inline_max_bytes: int,
+        has_error_envelope: bool,
         unrouted: AnswerUnrouted,
     ) -> None:
         """Serves what is registered; what is added later is served too.
@@ -110,6 +111,7 @@ class Rest:
             cors: answers preflights.
             offload: encodes large answers.
             inline_max_bytes: of a message that is encoded at once.
+            has_error_envelope: True writes errors in the envelope of AIP-193.
             unrouted: answers what no route serves.
         """
         self._router = registry.router
@@ -119,6 +121,7 @@ class Rest:
         self._cors = cors
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
+        self._has_error_envelope = has_error_envelope
         self._unrouted = unrouted
 
     def takes(self, content_type: str) -> bool:
@@ -183,12 +186,13 @@ class Rest:
         return self.error_answer(error, exchange.answer_headers)
 
     def error_answer(self, error: TranscodeError, out: HeaderList) -> WholeAnswer:
-        """Makes a google.rpc.Status of an error, and adds its headers to the answer's."""
+        """Makes the JSON of an error, and adds its headers to the answer's."""
         out += error.headers
         out.append(("Content-Type", JSON_TYPE))
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
             out.append(("WWW-Authenticate", "Bearer"))
-        return error.http_status, status_json(error, self._details(error))
+        body = status_json(error, self._details(error), has_envelope=self._has_error_envelope)
+        return error.http_status, body
 
     def _details(self, error: TranscodeError) -> list[object]:
         if not error.details:

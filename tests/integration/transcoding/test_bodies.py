@@ -48,6 +48,17 @@ ROWS = {
         write('{"nope": [{}], "name": "a"}', {"name": "a"}),
         bad('{"nope": 1}', "body: 'nope' is no field of everything.v1.Everything", strict=True),
     ),
+    "an unknown name of an enum": (
+        write(
+            '{"colors": ["COLOR_RED", "NO_COLOR"], "name": "a"}',
+            {"colors": ["COLOR_RED"], "name": "a"},
+        ),
+        bad(
+            '{"colors": ["NO_COLOR"]}',
+            "colors[0]: expected a value of everything.v1.Color, got 'NO_COLOR'",
+            strict=True,
+        ),
+    ),
     "a member twice": (
         bad('{"name": "a", "name": "a"}', "name: given twice"),
         bad('{"struct": {"a": 1, "\\u0061": 2}}', "struct.a: given twice"),

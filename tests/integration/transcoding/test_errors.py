@@ -1,18 +1,21 @@
 """docs/transcoding.md, "Errors": a test for each of its lines, over a real Transcoder."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import grpc
+import requests
 from aiohttp import web
+from google.api_core.exceptions import NotFound, from_http_response
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.support.everything_fixture import Row, run
-from tests.support.operations import Asked, Operations
+from tests.support.operations import Asked, Operations, serving
 from tests.support.tables import cases
-from transcoder import Limits, Transcoder
+from transcoder import JsonOptions, Limits, Transcoder
 
 GET = "GET /v1/operations/a"
 CANCEL = "POST /v1/operations/a:cancel"
@@ -35,6 +38,7 @@ STATUSES = {
     16: 401,
 }
 RETRY = "type.googleapis.com/google.rpc.RetryInfo"
+ENVELOPE = {"json": JsonOptions(error_envelope=True)}
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
 
@@ -113,6 +117,28 @@ async def own_middleware() -> None:
         assert answer.headers["X-Tag"] == "mine"
 
 
+def in_envelope(code: int, message: str, status: str) -> object:
+    return {"error": {"code": code, "message": message, "status": status}}
+
+
+async def googles_client() -> None:
+    """Reads errors as the clients of Google's APIs do."""
+    async with serving(**ENVELOPE) as (session, _):
+        async with session.get("/healthz") as health:
+            origin = health.url.origin()
+
+        def ask(path: str) -> Any:
+            read: Any = from_http_response  # which has no types
+            return read(requests.get(f"{origin}{path}", timeout=10))
+
+        missing = await asyncio.to_thread(ask, "/v1/operations/code-5")
+        assert isinstance(missing, NotFound)
+        assert missing.message == f"GET {origin}/v1/operations/code-5: so it is"
+        rich = await asyncio.to_thread(ask, "/v1/operations/rich")
+        assert rich.response.json()["error"]["status"] == "FAILED_PRECONDITION"
+        assert rich.details[0] == {"@type": RETRY, "retryDelay": "3s"}
+
+
 ROWS = {
     "codes": tuple(code(*pair) for pair in STATUSES.items()),
     "the body of an error": (
@@ -122,6 +148,39 @@ ROWS = {
             answer={"code": 5, "message": "so it is"},
             said={"Content-Type": "application/json", "Grpc-Status": None},
         ),
+    ),
+    "the envelope of an error": (
+        Asked(
+            "GET /v1/operations/rich",
+            status=400,
+            answer={
+                "error": {
+                    "code": 400,
+                    "message": "busy",
+                    "status": "FAILED_PRECONDITION",
+                    "details": [
+                        {"@type": RETRY, "retryDelay": "3s"},
+                        {"@type": "type.googleapis.com/no.Such", "value": "AQ=="},
+                        {"@type": RETRY, "value": "/w=="},
+                    ],
+                }
+            },
+            options=ENVELOPE,
+        ),
+        Asked(
+            "PUT /v1/operations/a",
+            status=405,
+            answer=in_envelope(405, "Method Not Allowed", "UNIMPLEMENTED"),
+            said={"Allow": "DELETE, GET, HEAD", "Content-Type": "application/json"},
+            options=ENVELOPE,
+        ),
+        Asked(
+            "GET /v1/operations/surrogate",
+            status=409,
+            answer=in_envelope(409, "the error could not be written as JSON", "ABORTED"),
+            options=ENVELOPE,
+        ),
+        googles_client,
     ),
     "errors of the transcoder's own": (
         refused(

@@ -296,6 +296,19 @@ ROWS = {
     "system parameters": (
         *no_effect("$alt=json", "'$alt': no such field"),
         *no_effect("key=a", "'key': no such field"),
+        Exchange(
+            "GET /v1/read?%24alt=json&key=a&anInt32=1",
+            {"anInt32": 1},
+            strict=True,
+            ignored=("$alt", "key"),
+        ),
+        Exchange("POST /v1/write?key=a", {}, strict=True, ignored=("$alt", "key")),
+        refused(
+            "POST /v1/write?key=a&k=a",
+            "query: expected none, as the body is the whole request",
+            strict=True,
+            ignored=("$alt", "key"),
+        ),
     ),
 }
 

@@ -1,8 +1,7 @@
-import pytest
 from multidict import CIMultiDict
 
+from tests.support.raised import misconfigured
 from tests.support.tables import cases
-from transcoder.errors import SchemaError
 from transcoder.http.cors import Cors
 
 APP = "https://app.example"
@@ -196,15 +195,13 @@ SHAPE = (
 def test_an_origin_that_no_browser_sends_is_refused_by_name(
     origins: list[str], expected: str
 ) -> None:
-    with pytest.raises(SchemaError) as caught:
+    with misconfigured(expected):
         Cors(origins)
-    assert str(caught.value) == expected
 
 
 def test_a_text_is_no_list_of_origins() -> None:
-    with pytest.raises(SchemaError) as caught:
+    with misconfigured(f"CORS origins: expected a list of them, got '{APP}'"):
         Cors(APP)
-    assert str(caught.value) == f"CORS origins: expected a list of them, got '{APP}'"
 
 
 LISTED = {"Origin": "https://app.example", "Host": "api.example"}

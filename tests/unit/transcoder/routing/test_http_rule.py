@@ -8,6 +8,7 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 
+from tests.support.raised import misconfigured
 from tests.support.tables import cases
 from transcoder.errors import SchemaError
 from transcoder.routing.http_rule import rules_of
@@ -39,39 +40,36 @@ def _read(rule: http_pb2.HttpRule | None) -> list[tuple[str, str, str, str, bool
     ]
 
 
+LOCK = Custom(kind="LOCK", path="/a")
+
+
 @cases(
-    "rule, expected",
+    "rule, verb, body, response_body",
     {
-        "get": (HttpRule(get="/a"), ("GET", "/a", "", "", False)),
-        "put": (HttpRule(put="/a"), ("PUT", "/a", "", "", False)),
-        "post": (HttpRule(post="/a"), ("POST", "/a", "", "", False)),
-        "delete": (HttpRule(delete="/a"), ("DELETE", "/a", "", "", False)),
-        "patch": (HttpRule(patch="/a"), ("PATCH", "/a", "", "", False)),
-        "custom kind of HTTP": (
-            HttpRule(custom=Custom(kind="HEAD", path="/a")),
-            ("HEAD", "/a", "", "", False),
-        ),
-        "custom kind of one's own": (
-            HttpRule(custom=Custom(kind="LOCK", path="/a")),
-            ("LOCK", "/a", "", "", False),
-        ),
-        "any kind": (HttpRule(custom=Custom(kind="*", path="/a")), ("*", "/a", "", "", False)),
-        "whole body": (HttpRule(post="/a", body="*"), ("POST", "/a", "*", "", False)),
+        "get": (HttpRule(get="/a"), "GET", "", ""),
+        "put": (HttpRule(put="/a"), "PUT", "", ""),
+        "post": (HttpRule(post="/a"), "POST", "", ""),
+        "delete": (HttpRule(delete="/a"), "DELETE", "", ""),
+        "patch": (HttpRule(patch="/a"), "PATCH", "", ""),
+        "custom kind of HTTP": (HttpRule(custom=Custom(kind="HEAD", path="/a")), "HEAD", "", ""),
+        "custom kind of one's own": (HttpRule(custom=LOCK), "LOCK", "", ""),
+        "any kind": (HttpRule(custom=Custom(kind="*", path="/a")), "*", "", ""),
+        "whole body": (HttpRule(post="/a", body="*"), "POST", "*", ""),
         "body of a field, with any verb": (
             HttpRule(delete="/a", body="title"),
-            ("DELETE", "/a", "title", "", False),
+            "DELETE",
+            "title",
+            "",
         ),
-        "response of a field": (
-            HttpRule(get="/a", response_body="title"),
-            ("GET", "/a", "", "title", False),
-        ),
-        "no annotation": (None, ("POST", "/shop.Books/Get", "*", "", True)),
+        "response of a field": (HttpRule(get="/a", response_body="title"), "GET", "", "title"),
     },
 )
-def test_rule_is_read(
-    rule: http_pb2.HttpRule | None, expected: tuple[str, str, str, str, bool]
-) -> None:
-    assert _read(rule) == [expected]
+def test_rule_is_read(rule: http_pb2.HttpRule, verb: str, body: str, response_body: str) -> None:
+    assert _read(rule) == [(verb, "/a", body, response_body, False)]
+
+
+def test_a_method_without_an_annotation_is_posted_to_its_name() -> None:
+    assert _read(None) == [("POST", "/shop.Books/Get", "*", "", True)]
 
 
 def test_additional_bindings_follow_the_rule() -> None:
@@ -93,44 +91,40 @@ def test_additional_bindings_follow_the_rule() -> None:
 @cases(
     "rule, complaint",
     {
-        "no pattern": (
-            HttpRule(body="*"),
-            "shop.Books.Get: its google.api.http rule has no method and path",
-        ),
+        "no pattern": (HttpRule(body="*"), "its google.api.http rule has no method and path"),
         "additional binding without a pattern": (
             HttpRule(get="/a", additional_bindings=[HttpRule()]),
-            "shop.Books.Get: its google.api.http rule has no method and path",
+            "its google.api.http rule has no method and path",
         ),
         "nested additional bindings": (
             HttpRule(
                 get="/a",
                 additional_bindings=[HttpRule(get="/b", additional_bindings=[HttpRule(get="/c")])],
             ),
-            "shop.Books.Get: additional_bindings within additional_bindings",
+            "additional_bindings within additional_bindings",
         ),
         "no custom kind": (
             HttpRule(custom=Custom(path="/a")),
-            "shop.Books.Get: expected an HTTP method as custom kind, got ''",
+            "expected an HTTP method as custom kind, got ''",
         ),
         "custom kind that is no token": (
             HttpRule(custom=Custom(kind="NO WAY", path="/a")),
-            "shop.Books.Get: expected an HTTP method as custom kind, got 'NO WAY'",
+            "expected an HTTP method as custom kind, got 'NO WAY'",
         ),
         "bad template": (
             HttpRule(get="/a/{title"),
-            "shop.Books.Get: GET path template '/a/{title', column 10: "
+            "GET path template '/a/{title', column 10: "
             'expected ".", "=" or "}" of the variable in column 4, got the end',
         ),
         "unknown response field": (
             HttpRule(get="/a", response_body="author"),
-            "shop.Books.Get: GET /a: response_body 'author' is not a field of shop.Book",
+            "GET /a: response_body 'author' is not a field of shop.Book",
         ),
     },
 )
 def test_bad_rule_is_refused_with_its_method(rule: http_pb2.HttpRule, complaint: str) -> None:
-    with pytest.raises(SchemaError) as caught:
+    with misconfigured(f"shop.Books.Get: {complaint}"):
         rules_of(_method(rule))
-    assert str(caught.value) == complaint
 
 
 def test_annotation_of_a_pool_with_its_own_annotations_is_read() -> None:
@@ -192,9 +186,8 @@ def test_a_configured_rule_stands_instead_of_the_annotation() -> None:
         b"http: {rules: [{selector: shop.*, put: /a, body: title,"
         b" additional_bindings: [{custom: {kind: '*', path: /b}}]}]}"
     )
-    assert [
-        (rule.verb, rule.template.text, rule.body) for rule in rules_of(_method(annotated), config)
-    ] == [
+    rules = rules_of(_method(annotated), config)
+    assert [(rule.verb, rule.template.text, rule.body) for rule in rules] == [
         ("PUT", "/a", "title"),
         ("*", "/b", ""),
     ]

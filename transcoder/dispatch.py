@@ -22,13 +22,12 @@ from transcoder.errors import (
     malformed,
     without_values,
 )
-from transcoder.http.body import JSON_TYPE
 from transcoder.http.connection import end_call, with_connection_close
 from transcoder.http.exchange import ExchangeOptions, HttpExchange
 from transcoder.http.offload import Offload
 from transcoder.http.refused_pages import RefusedPages
 from transcoder.http.response import HeaderList, compressed
-from transcoder.protocols.protocol import WireProtocol
+from transcoder.protocols.protocol import SelectiveProtocol, WireProtocol
 from transcoder.protocols.rest import Rest
 from transcoder.tasks import Tasks
 
@@ -38,7 +37,11 @@ _VALID_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _OLD_OR_NEW: Final = "request line: expected a method, a path and HTTP/1.1"
 
+CONTENT_TYPES_MAX: Final = 64
+"""Max content types whose readers are remembered: clients choose them."""
+
 Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
+Readers = Callable[[str], Sequence[SelectiveProtocol[HttpExchange]]]
 
 
 class Dispatcher:
@@ -46,7 +49,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        protocols: Sequence[WireProtocol[HttpExchange]],
+        protocols: Sequence[SelectiveProtocol[HttpExchange]],
         rest: Rest,
         *,
         options: ExchangeOptions,
@@ -57,14 +60,14 @@ class Dispatcher:
         """Takes what it dispatches to.
 
         Args:
-            protocols: asked in their order for each request.
-            rest: answers the requests that are in none of them.
+            protocols: the first that takes a request answers it.
+            rest: answers the requests that none takes.
             options: of all exchanges.
             compress_min_bytes: answers from this size on are compressed for clients that accept it.
             offload: compresses large answers.
             tasks: runs the requests of an application that is mounted.
         """
-        self._protocols = tuple(protocols)
+        self._readers = _readers_of(tuple(protocols))
         self._rest = rest
         self._options = options
         self._cors = options.cors
@@ -111,10 +114,8 @@ class Dispatcher:
         if request_id is None or not _VALID_REQUEST_ID.fullmatch(request_id):
             request_id = self._new_id()
         exchange = HttpExchange(request, target, request_id, self._options)
-        protocol: WireProtocol[HttpExchange] = self._rest
-        content_type = headers.get("Content-Type", JSON_TYPE)
-        if content_type != JSON_TYPE:
-            protocol = self._protocol_of(content_type)
+        readers = self._readers(headers.get("Content-Type", ""))
+        protocol = self._protocol_of(exchange, readers) if readers else self._rest
         origin = headers.get("Origin")
         if origin is not None and self._cors.keeps_out(origin, headers):
             self._refused_pages.add(origin)
@@ -145,14 +146,26 @@ class Dispatcher:
             out += self._cors.response_headers(origin, out)
         return respond(status, out, body)
 
-    def _protocol_of(self, content_type: str) -> WireProtocol[HttpExchange]:
-        for protocol in self._protocols:
-            if protocol.takes(content_type):
+    def _protocol_of(
+        self, exchange: HttpExchange, readers: Sequence[SelectiveProtocol[HttpExchange]]
+    ) -> WireProtocol[HttpExchange]:
+        for protocol in readers:
+            if protocol.takes(exchange):
                 return protocol
         return self._rest
 
     def _new_id(self) -> str:
         return f"{self._id_prefix}{next(self._id_counter):08x}"
+
+
+def _readers_of(protocols: Sequence[SelectiveProtocol[HttpExchange]]) -> Readers:
+    """Returns a function from a Content-Type to the protocols that read it, in their order."""
+
+    @functools.lru_cache(maxsize=CONTENT_TYPES_MAX)
+    def readers(content_type: str) -> Sequence[SelectiveProtocol[HttpExchange]]:
+        return tuple(protocol for protocol in protocols if protocol.reads(content_type))
+
+    return readers
 
 
 def _without_segments(target: str, number: int) -> str:

@@ -39,6 +39,13 @@ OF_ALL_SCRIPT_FILES = {
     "server/scripts/js/test_replaced.py",
     "server/scripts/js/test_runtime.py",
 }
+# What users run or import, what make runs, what the pool of scripts starts.
+STARTED_OR_PUBLIC = {
+    "server.__main__",
+    "server.config.reference",
+    "server.scripts.sandbox.worker",
+    "transcoder.sonora",
+}
 UNIT_TESTS = sorted(
     path.relative_to(ROOT / "tests/unit").as_posix()
     for package in ("server", "transcoder")
@@ -175,6 +182,16 @@ def test_a_unit_test_stands_where_its_module_does(test: str) -> None:
 
 def test_tests_of_all_script_files_exist() -> None:
     assert set(UNIT_TESTS) >= OF_ALL_SCRIPT_FILES
+
+
+@pytest.mark.parametrize("package", ["server", "transcoder"])
+def test_every_module_is_imported_by_another(package: str) -> None:
+    """A protocol that no Transcoder asks, or a store that nothing opens, is such a module."""
+    paths = [path for path in (ROOT / package).rglob("*.py") if path.stem != "__init__"]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    sources = [path.read_text("utf-8") for path in (ROOT / package).rglob("*.py")]
+    unused = modules.difference(*map(imported, sources))
+    assert unused == {name for name in STARTED_OR_PUBLIC if name.startswith(f"{package}.")}
 
 
 @pytest.mark.parametrize("package", ["server", "transcoder"])

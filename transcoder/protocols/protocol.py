@@ -1,7 +1,10 @@
 """Declares the seam between HTTP and the protocols that calls arrive in.
 
 A protocol turns an `Exchange` into a `Call`, has the backend run it, and makes the answer. The
-dispatcher asks each whether a request is in it; all else of HTTP is the dispatcher's.
+dispatcher finds the protocol of a request; all else of HTTP is the dispatcher's.
+
+Rule: protocols may share a Content-Type. JSON is REST's, and may be another's that knows its own
+requests by a header, the path or the query.
 """
 
 from typing import Protocol, TypeAlias, TypeVar
@@ -16,7 +19,7 @@ ExchangeT = TypeVar("ExchangeT", bound=Exchange, contravariant=True)
 
 
 class WireProtocol(Protocol[ExchangeT]):
-    """Answers the requests of one protocol.
+    """Answers requests.
 
     Attributes:
         has_content_coding: True if bodies of its answers may be compressed as a whole.
@@ -24,10 +27,6 @@ class WireProtocol(Protocol[ExchangeT]):
 
     @property
     def has_content_coding(self) -> bool: ...
-
-    def takes(self, content_type: str) -> bool:
-        """True if a request with this Content-Type is in the protocol."""
-        ...
 
     async def answer(self, exchange: ExchangeT) -> WholeAnswer | None:
         """Answers a request; None if the answer was written in pieces.
@@ -43,4 +42,19 @@ class WireProtocol(Protocol[ExchangeT]):
 
     def failure(self, exchange: ExchangeT, error: TranscodeError) -> WholeAnswer:
         """Makes the answer to a request that failed through a fault of ours."""
+        ...
+
+
+class SelectiveProtocol(WireProtocol[ExchangeT], Protocol[ExchangeT]):
+    """Answers the requests that it takes."""
+
+    def reads(self, content_type: str) -> bool:
+        """True if a request with this Content-Type may be in the protocol; "" is one without.
+
+        The answer must not change: it is remembered for each Content-Type.
+        """
+        ...
+
+    def takes(self, exchange: ExchangeT) -> bool:
+        """True if a request whose Content-Type it reads is in the protocol; must not raise."""
         ...

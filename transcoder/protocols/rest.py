@@ -84,7 +84,7 @@ class RestCall(HttpCall):
 
 
 class Rest:
-    """Serves unary methods as JSON."""
+    """Serves unary methods as JSON, and answers every request that is in no other protocol."""
 
     has_content_coding: Final = True
 
@@ -123,9 +123,6 @@ class Rest:
         self._inline_max_bytes = inline_max_bytes
         self._has_error_envelope = has_error_envelope
         self._unrouted = unrouted
-
-    def takes(self, content_type: str) -> bool:
-        return True
 
     async def answer(self, exchange: HttpExchange) -> WholeAnswer:
         if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):

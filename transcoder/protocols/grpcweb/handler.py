@@ -93,8 +93,11 @@ class GrpcWeb:
         self._requests = RequestReader(limits, offload, ceiling)
         self._compress_min_bytes = compress_min_bytes
 
-    def takes(self, content_type: str) -> bool:
+    def reads(self, content_type: str) -> bool:
         return content_type[: len(CONTENT_TYPE)].lower() == CONTENT_TYPE
+
+    def takes(self, exchange: Exchange) -> bool:
+        return True
 
     async def answer(self, exchange: Exchange) -> WholeAnswer | None:
         path, override = exchange.path, None

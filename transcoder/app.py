@@ -24,7 +24,7 @@ from transcoder.dispatch import Dispatcher
 from transcoder.errors import SchemaError
 from transcoder.http.body import BodyReader
 from transcoder.http.ceiling import Ceiling
-from transcoder.http.connection import LINGER_S
+from transcoder.http.connections import LINGER_S
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import ExchangeOptions
 from transcoder.http.headers import fixed_headers
@@ -120,6 +120,7 @@ class Transcoder:
         unserved = UnservedPaths(docs, not_served)
         self._unrouted = Unrouted(self._registry.methods, unserved)
         cors = Cors(cors_origins, always=response_headers)
+        self._responses = Responses(fixed_headers(response_headers))
         ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
         compressed_min_bytes = sys.maxsize if compress_min_bytes is None else compress_min_bytes
         rest = Rest(
@@ -148,7 +149,7 @@ class Transcoder:
             rest,
             options=ExchangeOptions(
                 cors=cors,
-                responses=Responses(fixed_headers(response_headers)),
+                responses=self._responses,
                 forward_cookies=forward_cookies,
                 body_timeout_s=limits.body_timeout_s,
             ),
@@ -218,7 +219,11 @@ class Transcoder:
         """
         self._registry.require_selected()
         listener = Listener(
-            self._dispatcher.answer, self._dispatcher.refuse, limits=self._limits, tasks=self._tasks
+            self._dispatcher.answer,
+            self._dispatcher.refuse,
+            limits=self._limits,
+            responses=self._responses,
+            tasks=self._tasks,
         )
         bound = await listener.start(address)
         self._listeners.append(listener)

@@ -22,11 +22,12 @@ from transcoder.errors import (
     malformed,
     without_values,
 )
-from transcoder.http.connection import end_call, with_connection_close
+from transcoder.http.aiohttp_request import AiohttpRequest
 from transcoder.http.exchange import ExchangeOptions, HttpExchange
 from transcoder.http.offload import Offload
 from transcoder.http.refused_pages import RefusedPages
-from transcoder.http.response import HeaderList, compressed
+from transcoder.http.request import Request
+from transcoder.http.response import Answer, HeaderList, compressed, with_connection_close
 from transcoder.protocols.protocol import SelectiveProtocol, WireProtocol
 from transcoder.protocols.rest import Rest
 from transcoder.tasks import Tasks
@@ -40,7 +41,6 @@ _OLD_OR_NEW: Final = "request line: expected a method, a path and HTTP/1.1"
 CONTENT_TYPES_MAX: Final = 64
 """Max content types whose readers are remembered: clients choose them."""
 
-Respond = Callable[[int, HeaderList, bytes], web.StreamResponse]
 Readers = Callable[[str], Sequence[SelectiveProtocol[HttpExchange]]]
 
 
@@ -80,42 +80,50 @@ class Dispatcher:
         self._id_prefix = os.urandom(6).hex()
         self._id_counter = itertools.count()
 
-    def answer(self, request: web.BaseRequest) -> Coroutine[Any, Any, web.StreamResponse]:
-        """Answers a request of our own listener."""
-        return self._respond(request, _target(request), self._responses.one_piece)
+    def answer(self, request: Request) -> Coroutine[Any, Any, Answer | None]:
+        """Answers a request of our own listener; None if the answer was written in pieces."""
+        return self._answer(request, _target(request))
 
-    async def answer_mounted(self, request: web.Request) -> web.StreamResponse:
+    async def answer_mounted(self, mounted: web.Request) -> web.StreamResponse:
         """Answers a request of an aiohttp application."""
         # As a sub-application the route is "/mounted/at/{path}", and the target begins with as many
         # segments. aiohttp has found them alike; how the client escaped them is its own affair.
-        resource = request.match_info.route.resource
+        resource = mounted.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
+        request = AiohttpRequest(mounted)
         target = _without_segments(_target(request), mounted_at.count("/"))
         # aiohttp cancels as often as it finds a reason to.
-        return await self._tasks.run(
-            self._respond(request, target, self._responses.buffered),
-            on_cancel=functools.partial(end_call, request),
-        )
+        answer = await self._tasks.run(self._answer(request, target), on_cancel=request.end_call)
+        if answer is None:
+            return request.begun
+        return self._responses.buffered(answer)
 
-    def refuse(self, error: TranscodeError) -> web.StreamResponse:
-        """Makes the answer to what the listener refuses before it is a request."""
-        request_id = self._new_id()
+    def refuse(self, error: TranscodeError, request: Request | None) -> Answer:
+        """Makes the answer to what the listener refuses or ends, in the protocol it is in.
+
+        Args:
+            error: why.
+            request: None of what is not even a request.
+        """
+        if request is None:
+            request_id = self._new_id()
+            out: HeaderList = [("X-Request-Id", request_id)]
+            status, body = self._rest.error_answer(error, out)
+        else:
+            request_id = self._id_of(request)
+            exchange = HttpExchange(request, _target(request), request_id, self._options)
+            status, body = self._protocol_of(exchange).failure(exchange, error)
+            out = exchange.answer_headers
+            out += self._cors.response_headers(request.headers.get("Origin"), out)
         reason = without_values(error.message)
         logger.info("refused a request: %s, request id %s", reason, request_id)
-        out: HeaderList = [("X-Request-Id", request_id)]
-        status, body = self._rest.error_answer(error, out)
-        return self._responses.one_piece(status, out, body)
+        return Answer(status, out, body)
 
-    async def _respond(
-        self, request: web.BaseRequest, target: str, respond: Respond
-    ) -> web.StreamResponse:
+    async def _answer(self, request: Request, target: str) -> Answer | None:
         headers = request.headers
-        request_id = headers.get(REQUEST_ID_KEY)
-        if request_id is None or not _VALID_REQUEST_ID.fullmatch(request_id):
-            request_id = self._new_id()
+        request_id = self._id_of(request)
         exchange = HttpExchange(request, target, request_id, self._options)
-        readers = self._readers(headers.get("Content-Type", ""))
-        protocol = self._protocol_of(exchange, readers) if readers else self._rest
+        protocol = self._protocol_of(exchange)
         origin = headers.get("Origin")
         if origin is not None and self._cors.keeps_out(origin, headers):
             self._refused_pages.add(origin)
@@ -126,7 +134,7 @@ class Dispatcher:
                 raise foreign_origin(origin)
             answer = await protocol.answer(exchange)
             if answer is None:
-                return exchange.begun
+                return None
             status, body = answer
             if protocol.has_content_coding and len(body) >= self._compress_min_bytes:
                 body = await compressed(body, headers, exchange.answer_headers, self._offload)
@@ -135,24 +143,33 @@ class Dispatcher:
             status, body = protocol.refusal(exchange, error.released())
         except Exception:
             logger.exception("answering %s failed, request id %s", exchange.for_log(), request_id)
-            if request.writer.output_size > 0:
+            if request.is_begun:
                 raise ConnectionAbortedError("part of the answer is written already") from None
             del exchange.answer_headers[1:]  # what the answer would have said
             status, body = protocol.failure(exchange, internal_error(request_id))
         finally:
-            exchange.release()
+            request.call = None  # which refers to the exchange: no cycle outlasts the answer
         out = exchange.answer_headers
         if self._cors.is_enabled:
             out += self._cors.response_headers(origin, out)
-        return respond(status, out, body)
+        return Answer(status, out, body)
 
-    def _protocol_of(
-        self, exchange: HttpExchange, readers: Sequence[SelectiveProtocol[HttpExchange]]
-    ) -> WireProtocol[HttpExchange]:
-        for protocol in readers:
+    def _protocol_of(self, exchange: HttpExchange) -> WireProtocol[HttpExchange]:
+        for protocol in self._readers(exchange.headers.get("Content-Type", "")):
             if protocol.takes(exchange):
                 return protocol
         return self._rest
+
+    def _id_of(self, request: Request) -> str:
+        """Returns the id of a request: that of its call, of its headers, or a new one."""
+        given: object
+        if request.call is not None:
+            given = request.call.metadata.get(REQUEST_ID_KEY)
+        else:
+            given = request.headers.get(REQUEST_ID_KEY)
+        if isinstance(given, str) and _VALID_REQUEST_ID.fullmatch(given):
+            return given
+        return self._new_id()
 
     def _new_id(self) -> str:
         return f"{self._id_prefix}{next(self._id_counter):08x}"
@@ -176,9 +193,9 @@ def _without_segments(target: str, number: int) -> str:
     return target[start:]
 
 
-def _target(request: web.BaseRequest) -> str:
+def _target(request: Request) -> str:
     """Returns the request's target without an authority (RFC 9112 section 3.2.2)."""
-    target = request.raw_path
+    target = request.target
     if target.startswith("/"):
         return target
     absolute = _ABSOLUTE.match(target)

@@ -148,6 +148,11 @@ def foreign_origin(origin: str | None) -> TranscodeError:
     return TranscodeError(StatusCode.PERMISSION_DENIED, problem)
 
 
+def client_left() -> TranscodeError:
+    message = "the client left before its request was whole"
+    return TranscodeError(StatusCode.CANCELLED, message)
+
+
 def unimplemented(message: str) -> TranscodeError:
     return TranscodeError(StatusCode.UNIMPLEMENTED, message)
 

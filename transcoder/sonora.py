@@ -18,9 +18,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from sonora.asgi import grpcASGI
 
 from transcoder.call import Backend, Call, Method
-from transcoder.errors import TranscodeError
+from transcoder.errors import TranscodeError, client_left
 from transcoder.http.ceiling import Ceiling
-from transcoder.http.exchange import Exchange, client_left
+from transcoder.http.exchange import Exchange
 from transcoder.http.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
 from transcoder.protocols.grpcweb.handler import GrpcWeb

@@ -1,7 +1,6 @@
 """Reads the JSON bodies of requests: receives, decodes content codings, makes messages.
 
-Follows RFC 9110 sections 8.3 (Content-Type), 8.4 (Content-Encoding) and 10.1.1 (Expect), and
-RFC 9112 section 6.
+Follows RFC 9110 sections 8.3 (Content-Type) and 8.4 (Content-Encoding), and RFC 9112 section 6.
 Rule: a body that has arrived whole is read without a timer.
 """
 
@@ -10,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs
 from google.protobuf.message import Message
 
 from transcoder.errors import (
@@ -22,10 +21,10 @@ from transcoder.errors import (
     unsupported_media_type,
 )
 from transcoder.http.ceiling import Ceiling, Held
-from transcoder.http.connection import with_connection_close
 from transcoder.http.encodings import codings_of, decode_body
-from transcoder.http.half_closed import CONTINUE
 from transcoder.http.offload import Offload
+from transcoder.http.request import Request
+from transcoder.http.response import with_connection_close
 from transcoder.options import Limits
 
 JSON_TYPE: Final = "application/json"
@@ -34,7 +33,6 @@ _JSON_MIME_TYPE: Final = re.compile(
     r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
     re.ASCII | re.IGNORECASE,
 )
-_BAD_CHUNKS: Final = "its chunks are malformed"
 
 
 def is_json_type(content_type: str) -> bool:
@@ -60,7 +58,7 @@ class BodyHead(NamedTuple):
 _PLAIN_JSON: Final = BodyHead(is_json=True, codings=())
 
 
-def head_of(request: web.BaseRequest) -> BodyHead:
+def head_of(request: Request) -> BodyHead:
     """Reads what the headers say of a body that is to be JSON; there is one.
 
     Raises:
@@ -82,7 +80,7 @@ class BodyReader:
         self._offload = offload
         self._ceiling = ceiling
 
-    def received(self, request: web.BaseRequest, head: BodyHead) -> bytes | None:
+    def received(self, request: Request, head: BodyHead) -> bytes | None:
         """Returns the body, if it is plain JSON, small, and has arrived whole.
 
         It need not be counted, as it is used at once.
@@ -90,14 +88,14 @@ class BodyReader:
         Raises:
             TranscodeError: it is malformed.
         """
-        content, limits = request.content, self._limits
-        is_small = content.total_bytes <= limits.inline_max_bytes
-        if head is _PLAIN_JSON and is_small and content.is_eof():
+        limits = self._limits
+        is_small = request.arrived_bytes <= limits.inline_max_bytes
+        if head is _PLAIN_JSON and is_small and request.has_arrived:
             return _received(request, limits)
         return None
 
     async def read(
-        self, request: web.BaseRequest, head: BodyHead, bind: Callable[[bytes], Message]
+        self, request: Request, head: BodyHead, bind: Callable[[bytes], Message]
     ) -> Message:
         """Makes a message of the body of a request.
 
@@ -133,7 +131,7 @@ def _bind_decoded(
     return bind(decode_body(body, codings, max_bytes=max_bytes))
 
 
-async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
+async def read_body(request: Request, limits: Limits, held: Held | None) -> bytes:
     """Returns the whole body of a request, in its content codings.
 
     Args:
@@ -141,37 +139,47 @@ async def read_body(request: web.BaseRequest, limits: Limits, held: Held | None)
         limits: of one body.
         held: counts what is received; None of a body that is not counted.
     """
-    if request.content.is_eof():
+    if request.has_arrived:
         body = _received(request, limits)
         if held is not None:
             held.take(len(body))
         return body
     _check_transfer_coding(request)
+    if (request.content_length or 0) > limits.body_max_bytes:
+        raise _body_too_large(limits)
+    return await _read_slowly(request, limits, held)
+
+
+async def next_piece(request: Request, *, until: float, timeout_s: float) -> bytes:
+    """Waits for the next piece of a body, as long as all of it may take.
+
+    Args:
+        request: whose body nobody else reads.
+        until: the time of the loop at which the whole body must be there.
+        timeout_s: seconds that led to `until`, for the error's text.
+
+    Raises:
+        TranscodeError: it did not come in time (408), is malformed, or the client left.
+    """
     try:
-        return await _read_slowly(request, limits, held)
-    except web.RequestPayloadError as exc:
-        raise _unreadable(request) from exc
+        async with asyncio.timeout_at(until):
+            return await request.piece()
     except TimeoutError as exc:
-        request.protocol.close()
-        raise with_connection_close(
-            too_slow("the request body", limit_s=limits.body_timeout_s)
-        ) from exc
+        request.stop_reading()
+        raise with_connection_close(too_slow("the request body", limit_s=timeout_s)) from exc
 
 
-def _received(request: web.BaseRequest, limits: Limits) -> bytes:
+def _received(request: Request, limits: Limits) -> bytes:
     """Returns a body that has arrived whole."""
     if hdrs.TRANSFER_ENCODING in request.headers:
         _check_transfer_coding(request)
-    try:
-        body = request.content.read_nowait()
-    except web.RequestPayloadError as exc:
-        raise _unreadable(request) from exc
+    body = request.arrived()
     if len(body) > limits.body_max_bytes:
         raise _body_too_large(limits)
     return body
 
 
-def _check_transfer_coding(request: web.BaseRequest) -> None:
+def _check_transfer_coding(request: Request) -> None:
     # aiohttp's parser wants chunked last, and does not mind what stands before it.
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and coding.strip().lower() != "chunked":
@@ -179,46 +187,25 @@ def _check_transfer_coding(request: web.BaseRequest) -> None:
         raise with_connection_close(malformed(problem))
 
 
-def _unreadable(request: web.BaseRequest) -> TranscodeError:
-    is_inflated = request.content.total_compressed_bytes is not None
-    what = "it is not what its Content-Encoding says" if is_inflated else _BAD_CHUNKS
-    return with_connection_close(malformed(f"request body: {what}"))
-
-
-def _codings(request: web.BaseRequest) -> Sequence[str]:
-    if request.content.total_compressed_bytes is not None:
-        return ()  # an application's aiohttp undoes codings itself, unless it is told not to
+def _codings(request: Request) -> Sequence[str]:
+    if request.is_inflated:
+        return ()
     return codings_of(request.headers.getall(hdrs.CONTENT_ENCODING))
 
 
-async def _read_slowly(request: web.BaseRequest, limits: Limits, held: Held | None) -> bytes:
-    if (request.content_length or 0) > limits.body_max_bytes:
-        raise _body_too_large(limits)
-    invite(request)
+async def _read_slowly(request: Request, limits: Limits, held: Held | None) -> bytes:
+    timeout_s = limits.body_timeout_s
+    until = asyncio.get_running_loop().time() + timeout_s
     chunks = []
     left = limits.body_max_bytes
-    async with asyncio.timeout(limits.body_timeout_s):
-        while chunk := await request.content.readany():
-            left -= len(chunk)
-            if left < 0:
-                raise _body_too_large(limits)
-            if held is not None:
-                held.take(len(chunk))
-            chunks.append(chunk)
+    while chunk := await next_piece(request, until=until, timeout_s=timeout_s):
+        left -= len(chunk)
+        if left < 0:
+            raise _body_too_large(limits)
+        if held is not None:
+            held.take(len(chunk))
+        chunks.append(chunk)
     return b"".join(chunks)
-
-
-def invite(request: web.BaseRequest) -> None:
-    """Asks for the body that a client announces."""
-    expected = request.headers.get(hdrs.EXPECT)
-    transport = request.transport
-    if (
-        expected is not None
-        and expected.lower() == "100-continue"
-        and request.version >= HttpVersion11
-        and transport is not None
-    ):
-        transport.write(CONTINUE)
 
 
 def _body_too_large(limits: Limits) -> TranscodeError:

@@ -13,9 +13,7 @@ them.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -23,33 +21,21 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
-from grpc import StatusCode
 
-from transcoder.call import Call
-from transcoder.errors import (
-    TranscodeError,
-    deadline_exceeded,
-    unavailable,
-    without_values,
-)
-from transcoder.http.half_closed import CONTINUE, LOOKS_PER_PROBE, PROBE_S, is_open, may_probe
+from transcoder.errors import deadline_exceeded, unavailable, without_values
+from transcoder.http.aiohttp_request import AiohttpRequest
+from transcoder.http.connections import LINGER_S, HttpConnections, unhandled
+from transcoder.http.half_closed import Probe
 from transcoder.http.parser_errors import unparsed
+from transcoder.http.request import AnswerRequest, declared_bytes
+from transcoder.http.response import Responses, with_connection_close, write_whole
+from transcoder.http.slow_readers import SlowReader
 from transcoder.http.upgrade import is_deaf
-from transcoder.options import Limits
-from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-Refuse = Callable[[TranscodeError], web.StreamResponse]
-"""Makes the answer to a request that no handler sees, or sees no more."""
-
-_CALL_KEY: Final = web.RequestKey("call", Call)
-LINGER_S: Final = 1.0
-"""Seconds for a client that sends an unwanted body to read its answer (RFC 9112 section 9.6)."""
 _READ_BUFFER_BYTES: Final = 64 << 10
 """aiohttp stops reading a body at twice this, until the handler takes some."""
-_PROGRESS_BYTES: Final = 64 << 10
-"""Min bytes that a reader takes of a waiting answer per `Limits.write_timeout_s`."""
 _FRAMING_BYTES: Final = 512 << 10
 """Max bytes of a body's framing (sizes and extensions of chunks, trailers); more is 400. Twice what
 may lie here unparsed after one read of the socket, as that is counted, too."""
@@ -57,86 +43,26 @@ _FRAMING_PER_OCTET: Final = 8
 """Framing bytes allowed for each byte of the body: a chunk of one byte needs five."""
 
 
-class HttpConnections:
-    """The open connections of a listener, and what they share."""
-
-    def __init__(self, refuse: Refuse, *, limits: Limits, tasks: Tasks) -> None:
-        self.refuse = refuse
-        self.limits = limits
-        self.maximum = limits.connections_max
-        self.is_draining = False
-        self.tasks = tasks
-        self._open: set[HttpConnection] = set()
-        self._emptied: asyncio.Future[None] | None = None
-
-    def admit(self, connection: "HttpConnection") -> bool:
-        if self.is_draining or len(self._open) >= self.maximum:
-            return False
-        self._open.add(connection)
-        return True
-
-    def lost(self, connection: "HttpConnection") -> None:
-        self._open.discard(connection)
-        if self._emptied is not None and not self._open and not self._emptied.done():
-            self._emptied.set_result(None)
-
-    async def drain(self) -> None:
-        """Admits no more, closes idle ones, and lets requests in flight end.
-
-        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE;
-        it then has `LINGER_S` to clean up, as have calls whose clients have left.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.limits.drain_timeout_s
-        self.is_draining = True
-        for connection in list(self._open):
-            connection.drain()
-        if self._open:
-            self._emptied = loop.create_future()
-            await asyncio.wait([self._emptied], timeout=self.limits.drain_timeout_s)
-        ended = [await connection.end() for connection in list(self._open)]
-        if any(ended):
-            logger.warning("stopped with %d requests in flight", sum(ended))
-        await self.tasks.ended(max(until - loop.time(), 0) + LINGER_S)
-        for connection in list(self._open):
-            connection.abort()
-
-
 class HttpRequest(web.BaseRequest):
-    """A request of our own listener.
-
-    Attributes:
-        call: what it makes; an item, as other requests have it, costs 0.3 µs more.
-    """
-
-    call: Call | None = None
+    """A request of our own listener, as aiohttp makes it."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         # aiohttp tells everybody its name, Python's, and their versions.
         response.headers.popall(hdrs.SERVER, None)
 
 
-def hold_call(request: web.BaseRequest, call: Call) -> None:
-    """Notes the call that a request makes, for `end_call`."""
-    if isinstance(request, HttpRequest):
-        request.call = call
-    else:
-        request[_CALL_KEY] = call
+def aiohttp_server(answer: AnswerRequest, responses: Responses) -> web.Server:
+    """Makes the server of all connections of a listener, which has aiohttp answer them."""
 
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        served = AiohttpRequest(request)
+        connection = request.protocol
+        if isinstance(connection, HttpConnection):
+            connection.serving = served
+        answered = await answer(served)
+        return served.begun if answered is None else responses.one_piece(answered)
 
-def drop_call(request: web.BaseRequest) -> None:
-    """Lets go of the call of a request that is answered."""
-    if isinstance(request, HttpRequest):
-        request.call = None
-    else:
-        request.pop(_CALL_KEY, None)
-
-
-def end_call(request: web.BaseRequest) -> None:
-    """Notes in the call of a request, if it has one, that it is about to be cancelled."""
-    call = request.call if isinstance(request, HttpRequest) else request.get(_CALL_KEY)
-    if call is not None:
-        call.end(StatusCode.CANCELLED)
+    return web.Server(handler, request_factory=make_request)
 
 
 def make_request(
@@ -156,7 +82,11 @@ def make_request(
 
 
 class HttpConnection(web.RequestHandler):
-    """A connection, from its first moment to its last."""
+    """A connection whose requests aiohttp reads.
+
+    Attributes:
+        serving: the request in flight, as its handler sees it.
+    """
 
     __slots__ = (
         "_connections",
@@ -165,15 +95,12 @@ class HttpConnection(web.RequestHandler):
         "_header_timer",
         "_is_cut",
         "_is_deaf",
-        "_is_half_closed",
-        "_looks",
-        "_probe_timer",
+        "_probe",
         "_request",
-        "_sent_bytes",
+        "_slow_reader",
         "_task",
-        "_unsent_bytes",
         "_wire",
-        "_write_timer",
+        "serving",
     )
 
     def __init__(self, connections: HttpConnections, server: web.Server) -> None:
@@ -192,6 +119,7 @@ class HttpConnection(web.RequestHandler):
             read_bufsize=_READ_BUFFER_BYTES,
         )
         self._connections = connections
+        self.serving: AiohttpRequest | None = None
         # Stays when aiohttp lets go of `transport`: it may still have something to send.
         self._wire: asyncio.Transport | None = None
         # Being answered; or, while `_discard_left` is set, answered with its body still coming in.
@@ -201,15 +129,11 @@ class HttpConnection(web.RequestHandler):
         # What runs the requests of the connection, until it is cancelled.
         self._task: asyncio.Task[None] | None = None
         self._is_cut = False
-        self._is_half_closed = False
         self._is_deaf = False
-        # Since the client's input ended: how often was looked for it, and what had been sent then.
-        self._looks = 0
-        self._sent_bytes = 0
-        self._probe_timer: asyncio.TimerHandle | None = None
+        # Since the client's input has ended.
+        self._probe: Probe | None = None
+        self._slow_reader: SlowReader | None = None
         self._header_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
-        self._unsent_bytes = 0
 
     def begin(self, request: web.BaseRequest) -> None:
         """Notes that the headers are complete and the answer is under way."""
@@ -234,23 +158,17 @@ class HttpConnection(web.RequestHandler):
         if not is_answering and not self._messages:
             self.force_close()
 
-    async def end(self) -> bool:
-        """Answers the request in flight with UNAVAILABLE, cancels it, and closes the connection.
-
-        Returns:
-            True if there was a request in flight.
-        """
+    def end(self) -> bool:
         request = self._request
         if request is None or self._discard_left is not None:
             self.force_close()
             return False
-        if request.writer.output_size == 0 and not self.writing_paused:
-            response = self._connections.refuse(
-                with_connection_close(unavailable("the server is stopping"))
-            )
-            with contextlib.suppress(ConnectionError):
-                await response.prepare(request)
-                await response.write_eof()
+        if request.writer.output_size == 0 and not self.writing_paused and self._wire is not None:
+            connections = self._connections
+            stopping = with_connection_close(unavailable("the server is stopping"))
+            refused = connections.refuse(stopping, self.serving)
+            body = b"" if request.method == "HEAD" else refused.body
+            write_whole(self._wire, connections.responses.head(refused), body)
         self._cancel()
         self.force_close()
         return True
@@ -272,14 +190,19 @@ class HttpConnection(web.RequestHandler):
             self._wire.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        for timer in (self._header_timer, self._write_timer, self._probe_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+        if self._slow_reader is not None:
+            self._slow_reader.stop()
+        if self._probe is not None:
+            self._probe.stop()
         self._wire = None
         self._connections.lost(self)
         super().connection_lost(exc)
         self._cancel()
-        self._request = self._task = None  # which refer to the connection
+        self._request = self._task = self.serving = self._probe = (
+            None  # which refer to the connection
+        )
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocols may say so
         """Returns True, which keeps the connection open, if a whole request is not answered yet."""
@@ -288,10 +211,8 @@ class HttpConnection(web.RequestHandler):
             is_waiting = bool(self._messages)
         else:
             is_waiting = request.content.is_eof()
-            self._sent_bytes = request.writer.output_size
-        if is_waiting and not self._is_half_closed:
-            self._is_half_closed = True
-            self._probe_later()
+        if is_waiting and self._probe is None and self._wire is not None:
+            self._probe = Probe(self, self._wire)
         return is_waiting
 
     def data_received(self, data: bytes) -> None:
@@ -329,13 +250,32 @@ class HttpConnection(web.RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_reader()
+        if self._wire is not None:
+            timeout_s = self._connections.limits.write_timeout_s
+            self._slow_reader = SlowReader(self._wire, timeout_s=timeout_s)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        if self._slow_reader is not None:
+            self._slow_reader.stop()
+            self._slow_reader = None
+
+    # Called by `Probe`.
+
+    def may_probe(self) -> bool:
+        request = self._request
+        # HTTP/1.0 has no interim responses.
+        return (
+            request is not None
+            and request.version >= HttpVersion11
+            and request.writer.output_size == 0
+        )
+
+    def progress(self) -> int | None:
+        request = self._request
+        if self.writing_paused:
+            return None
+        return 0 if request is None else request.writer.output_size
 
     # Called by aiohttp.
 
@@ -348,12 +288,13 @@ class HttpConnection(web.RequestHandler):
         self, request: web.BaseRequest, response: web.StreamResponse, time: float | None
     ) -> None:
         """Notes that an answer is written, which is when aiohttp calls this."""
+        self.serving = None
         if request.content.is_eof():
             self._request = None
         else:
             self._discard_left = self._connections.limits.discard_max_bytes
             self._cut_if_endless(request, self._discard_left)
-        is_last = self._is_half_closed or self._is_deaf
+        is_last = self._probe is not None or self._is_deaf
         if self._connections.is_draining or (is_last and not self._messages):
             self.close()
 
@@ -373,12 +314,13 @@ class HttpConnection(web.RequestHandler):
         elif status == HTTPStatus.GATEWAY_TIMEOUT:
             error = deadline_exceeded()
         else:
-            logger.error("answering a request failed", exc_info=exc)
-            error = TranscodeError(StatusCode.INTERNAL, "internal error")
+            error = unhandled(exc)
         if request.writer.output_size > 0:
             raise ConnectionAbortedError("part of another answer is written already")
         self.close()
-        return self._connections.refuse(with_connection_close(error))
+        connections = self._connections
+        refused = connections.refuse(with_connection_close(error), None)
+        return connections.responses.one_piece(refused)
 
     # Deadlines.
 
@@ -389,53 +331,16 @@ class HttpConnection(web.RequestHandler):
             self._connections.limits.header_timeout_s, self.abort
         )
 
-    def _await_reader(self) -> None:
-        if self._wire is not None:
-            self._unsent_bytes = self._wire.get_write_buffer_size()
-            self._write_timer = asyncio.get_running_loop().call_later(
-                self._connections.limits.write_timeout_s, self._check_reader
-            )
-
-    def _check_reader(self) -> None:
-        if self._wire is not None:
-            if self._unsent_bytes - self._wire.get_write_buffer_size() < _PROGRESS_BYTES:
-                self._wire.abort()
-            else:
-                self._await_reader()
-
     def _is_framing_endless(self, request: web.BaseRequest) -> bool:
         allowed = _FRAMING_BYTES + _FRAMING_PER_OCTET * request.content.total_bytes
         return self._framing_bytes > allowed
-
-    def _probe_later(self) -> None:
-        self._probe_timer = asyncio.get_running_loop().call_later(PROBE_S, self._probe)
-
-    def _probe(self) -> None:
-        """Aborts the connection if the client, whose input has ended, no longer reads."""
-        wire, request = self._wire, self._request
-        if wire is None or request is None:
-            return
-        sent_bytes, self._sent_bytes = self._sent_bytes, request.writer.output_size
-        if not is_open(wire):
-            wire.abort()
-            return
-        # A reader that stops is `_check_reader`'s; an answer in one piece does not count as output.
-        is_answering = self.writing_paused or self._sent_bytes != sent_bytes
-        if not is_answering:
-            if not may_probe(request):
-                wire.abort()
-                return
-            if self._looks % LOOKS_PER_PROBE == 0:
-                wire.write(CONTINUE)
-            self._looks += 1
-        self._probe_later()
 
     def _cancel(self) -> None:
         """Cancels the task that runs the requests, once; the drain waits for it."""
         task, self._task = self._task, None
         if task is not None:
-            if self._request is not None:
-                end_call(self._request)
+            if self.serving is not None:
+                self.serving.end_call()
             self._connections.tasks.keep(task)
             task.cancel()
 
@@ -448,12 +353,7 @@ class HttpConnection(web.RequestHandler):
         content = request.content
         if self._is_cut or content.is_eof():
             return
-        if left < 0 or (request.content_length or 0) - content.total_bytes > left:
+        declared = declared_bytes(request.headers.get(hdrs.CONTENT_LENGTH)) or 0
+        if left < 0 or declared - content.total_bytes > left:
             self._is_cut = True
             self.pause_reading()
-
-
-def with_connection_close(error: TranscodeError) -> TranscodeError:
-    """Returns the same error, whose answer closes the connection."""
-    error.headers = (*error.headers, ("Connection", "close"))
-    return error

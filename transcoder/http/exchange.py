@@ -1,7 +1,7 @@
 """Carries one HTTP request and its answer the whole way through a protocol.
 
-A protocol reads an `Exchange` and fills in its answer; where the request came from, aiohttp or an
-ASGI server, is the affair of its subclass.
+A protocol reads an `Exchange` and fills in its answer; where the request came from, HTTP or an ASGI
+server, is the affair of its subclass.
 
 Rule 1: every call that HTTP makes is made here (`HttpCall`), so that all protocols read metadata,
 deadline and peer alike.
@@ -15,16 +15,14 @@ import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from aiohttp import web
-from grpc import StatusCode
 from multidict import CIMultiDictProxy
 
 from transcoder.call import Call, Method
-from transcoder.errors import TranscodeError, malformed, shown, too_slow, without_values
-from transcoder.http.body import invite
-from transcoder.http.connection import HttpRequest, drop_call, hold_call, with_connection_close
+from transcoder.errors import TranscodeError, shown, without_values
+from transcoder.http.body import next_piece
 from transcoder.http.cors import Cors
 from transcoder.http.headers import HttpMetadata, deadline_of
+from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, Responses
 
 logger = logging.getLogger(__name__)
@@ -126,10 +124,6 @@ class HttpCall(Call):
         exchange.hold(self)
 
 
-def client_left() -> TranscodeError:
-    return TranscodeError(StatusCode.CANCELLED, "the client left before its request was whole")
-
-
 @dataclass(frozen=True, slots=True)
 class ExchangeOptions:
     """Settings that all exchanges of a `Transcoder` share."""
@@ -141,77 +135,49 @@ class ExchangeOptions:
 
 
 class HttpExchange(Exchange):
-    """An exchange with a client of aiohttp's server.
+    """An exchange with a client of HTTP.
 
     Attributes:
-        request: aiohttp's.
-        begun: aiohttp's answer, where it is written in pieces; there once it begins.
+        request: whichever way it arrived.
     """
 
-    __slots__ = ("_options", "_own", "_read_until", "begun", "request")
-
-    begun: web.StreamResponse
+    __slots__ = ("_options", "_read_until", "request")
 
     def __init__(
-        self, request: web.BaseRequest, target: str, request_id: str, options: ExchangeOptions
+        self, request: Request, target: str, request_id: str, options: ExchangeOptions
     ) -> None:
         self.request = request
         self.verb = request.method
         self.path, _, self.query = target.partition("?")
         self.headers = request.headers
         self.request_id = request_id
-        self.peername = request.protocol.peername
+        self.peername = request.peername
         self.forward_cookies = options.forward_cookies
         self.answer_headers = [("X-Request-Id", request_id)]
-        self._own = request if isinstance(request, HttpRequest) else None
         self._options = options
         self._read_until: float | None = None
 
     def hold(self, call: Call) -> None:
-        if self._own is not None:
-            self._own.call = call
-        else:
-            hold_call(self.request, call)
-
-    def release(self) -> None:
-        """Lets go of the call, which refers to the exchange: no cycle outlasts the answer."""
-        if self._own is not None:
-            self._own.call = None
-        else:
-            drop_call(self.request)
+        self.request.call = call
 
     async def read(self) -> tuple[bytes, bool]:
-        content = self.request.content
-        try:
-            if content.is_eof():
-                # All of it is here, as it is with most calls: no timer, no wait.
-                piece = content.read_nowait()
-            else:
-                if self._read_until is None:
-                    now = asyncio.get_running_loop().time()
-                    self._read_until = now + self._options.body_timeout_s
-                    invite(self.request)
-                async with asyncio.timeout_at(self._read_until):
-                    piece = await content.readany()
-        except TimeoutError as exc:
-            self.request.protocol.close()
-            limit_s = self._options.body_timeout_s
-            raise with_connection_close(too_slow("the request body", limit_s=limit_s)) from exc
-        except web.RequestPayloadError as exc:
-            error = malformed("request body: its chunks are malformed")
-            raise with_connection_close(error) from exc
-        except ConnectionError as exc:
-            raise client_left() from exc
-        return piece, not content.at_eof()
+        request = self.request
+        if request.has_arrived:
+            # All of it is here, as it is with most calls: no timer, no wait.
+            return request.arrived(), False
+        timeout_s = self._options.body_timeout_s
+        if self._read_until is None:
+            self._read_until = asyncio.get_running_loop().time() + timeout_s
+        piece = await next_piece(request, until=self._read_until, timeout_s=timeout_s)
+        return piece, not request.is_read
 
     async def begin(self, status: int) -> None:
         options, out = self._options, self.answer_headers
         out += options.cors.response_headers(self.headers.get("Origin"), out)
-        self.begun = options.responses.begun(status, out)
-        await self.begun.prepare(self.request)
+        await self.request.begin(status, [*out, *options.responses.always])
 
     async def write(self, piece: bytes) -> None:
-        await self.begun.write(piece)
+        await self.request.write(piece)
 
     async def finish(self, piece: bytes) -> None:
-        await self.begun.write_eof(piece)
+        await self.request.finish(piece)

@@ -13,9 +13,7 @@ interim responses, and an answer that has begun and pauses.
 import asyncio
 import select
 import socket
-from typing import Final
-
-from aiohttp import HttpVersion11, web
+from typing import Final, Protocol
 
 PROBE_S: Final = 0.25
 """Seconds from the end of a client's input to the interim response, and between looks after it."""
@@ -43,6 +41,48 @@ def is_open(wire: asyncio.Transport) -> bool:
     return state[0] != _TCP_CLOSE
 
 
-def may_probe(request: web.BaseRequest) -> bool:
-    """Returns True if an interim response may be sent now."""
-    return request.version >= HttpVersion11 and request.writer.output_size == 0
+class AnsweringConnection(Protocol):
+    """A connection with a request that is not answered yet."""
+
+    def may_probe(self) -> bool:
+        """True if an interim response may be sent now."""
+
+    def progress(self) -> int | None:
+        """Returns the bytes of the answer sent so far; None while its reader has it wait."""
+
+
+class Probe:
+    """Aborts a half-closed connection once its client no longer reads."""
+
+    __slots__ = ("_connection", "_looks", "_sent_bytes", "_timer", "_wire")
+
+    def __init__(self, connection: AnsweringConnection, wire: asyncio.Transport) -> None:
+        """Begins to look, when the client's input has ended."""
+        self._connection = connection
+        self._wire = wire
+        self._looks = 0
+        self._sent_bytes = connection.progress()
+        self._look_later()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(PROBE_S, self._look)
+
+    def _look(self) -> None:
+        wire, connection = self._wire, self._connection
+        sent_bytes, self._sent_bytes = self._sent_bytes, connection.progress()
+        if not is_open(wire):
+            wire.abort()
+            return
+        # A reader that stops is `SlowReader`'s; an answer in one piece does not count as output.
+        is_answering = self._sent_bytes is None or self._sent_bytes != sent_bytes
+        if not is_answering:
+            if not connection.may_probe():
+                wire.abort()
+                return
+            if self._looks % LOOKS_PER_PROBE == 0:
+                wire.write(CONTINUE)
+            self._looks += 1
+        self._look_later()

@@ -1,26 +1,29 @@
-"""Writes HTTP answers: compressed if large, in one piece if small.
+"""Writes HTTP answers: compressed if large, in one piece.
 
 `aiohttp.web.Response` spends a third of a short request on choices that a JSON answer does not
-have: compression, chunking, cookies, payload objects. This one knows its body, so headers and body
-leave in one write. Bodies that should wait for a slow reader are left to `web.Response`.
+have: compression, chunking, cookies, payload objects. An `Answer` knows its body, so headers and
+body leave together, by the same bytes whichever way its request arrived.
 
 Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections 9.3.2 (HEAD) and
 12.5.5 (Vary).
 """
 
+import asyncio
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDictProxy
 
+from transcoder.errors import TranscodeError
 from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, IDENTITY, deflate, preferred
 from transcoder.http.offload import Offload
 
-ONE_PIECE_MAX_BYTES: Final = 64 << 10
-"""Above this a write may fill the socket's buffer, and the reader's pace counts."""
+_JOINED_MAX_BYTES: Final = 64 << 10
+"""Max bytes of a body that is copied behind its head; one more packet costs less than a copy of a
+larger one."""
 
 NO_CONTENT: Final = frozenset({204, 205, 304})
 """Statuses without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
@@ -61,26 +64,65 @@ async def compressed(
     return smaller
 
 
+def with_connection_close(error: TranscodeError) -> TranscodeError:
+    """Returns the same error, whose answer closes the connection."""
+    error.headers = (*error.headers, CLOSE)
+    return error
+
+
+class Answer(NamedTuple):
+    """An answer in one piece.
+
+    Attributes:
+        headers: all but those that every answer has, and those that its connection needs.
+    """
+
+    status: int
+    headers: HeaderList
+    body: bytes
+
+    @property
+    def closes(self) -> bool:
+        """True if no request may follow."""
+        return CLOSE in self.headers
+
+
 class Responses:
-    """Makes answers, all with the same headers besides their own, which are written once."""
+    """Writes answers, all with the same headers besides their own, which are written once.
+
+    Attributes:
+        always: the headers that all answers have.
+    """
 
     def __init__(self, always: HeaderList) -> None:
-        self._always = always
+        self.always = always
         self._always_text = "".join(f"{name}: {value}\r\n" for name, value in always)
 
-    def one_piece(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
-        """Makes an answer for our own listener."""
-        if len(body) > ONE_PIECE_MAX_BYTES:
-            return self.buffered(status, headers, body)
-        return OnePiece(status, headers, body, self._always_text)
+    def head(self, answer: Answer, connection: str = "") -> bytes:
+        """Writes the status line and the headers of an answer.
 
-    def buffered(self, status: int, headers: HeaderList, body: bytes) -> web.StreamResponse:
+        Args:
+            answer: the answer.
+            connection: a line about its connection, with its end.
+        """
+        status, headers, body = answer
+        text = _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
+        for name, value in headers:
+            text += f"{name}: {value}\r\n"
+        if status not in _NO_LENGTH:
+            text += f"Content-Length: {len(body)}\r\n"
+        date = rfc822_formatted_time()
+        text += f"{connection}{self._always_text}Date: {date}\r\n\r\n"
+        return text.encode("latin-1")
+
+    def one_piece(self, answer: Answer) -> web.StreamResponse:
+        """Makes an answer for aiohttp's part of our own listener."""
+        return OnePiece(answer, self)
+
+    def buffered(self, answer: Answer) -> web.StreamResponse:
         """Makes an answer for an application with signals and middlewares of its own."""
-        return web.Response(status=status, headers=[*headers, *self._always], body=body)
-
-    def begun(self, status: int, headers: HeaderList) -> web.StreamResponse:
-        """Makes an answer whose body is written as it comes."""
-        return web.StreamResponse(status=status, headers=[*headers, *self._always])
+        status, headers, body = answer
+        return web.Response(status=status, headers=[*headers, *self.always], body=body)
 
 
 class OnePiece(web.StreamResponse):
@@ -89,35 +131,37 @@ class OnePiece(web.StreamResponse):
     Its headers are a plain list, in the order given; nothing may add to them once it is made.
     """
 
-    def __init__(self, status: int, headers: HeaderList, body: bytes, more: str) -> None:
-        """Takes what is written; `more` are further lines of the head."""
-        super().__init__(status=status)
-        self._header_list = headers
-        self._more = more
-        self._content = body
+    def __init__(self, answer: Answer, responses: Responses) -> None:
+        super().__init__(status=answer.status)
+        self._answer = answer
+        self._responses = responses
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
-        closes = CLOSE in self._header_list
+        answer = self._answer
+        closes = answer.closes
         self._keep_alive = keep_alive = request.keep_alive and not closes
-        status, body = self._status, self._content
-        lines = [f"{name}: {value}\r\n" for name, value in self._header_list]
-        if status not in _NO_LENGTH:
-            lines.append(f"Content-Length: {len(body)}\r\n")
+        connection = ""
         if not (keep_alive or closes) and request.version == HttpVersion11:
-            lines.append("Connection: close\r\n")
+            connection = "Connection: close\r\n"
         elif keep_alive and request.version == HttpVersion10:
-            lines.append("Connection: keep-alive\r\n")
-        status_line = _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
-        date = rfc822_formatted_time()
-        text = f"{status_line}{''.join(lines)}{self._more}Date: {date}\r\n\r\n"
-        head = text.encode("latin-1")
-        transport.write(head if request.method == "HEAD" else head + body)
+            connection = "Connection: keep-alive\r\n"
+        head = self._responses.head(answer, connection)
+        write_whole(transport, head, b"" if request.method == "HEAD" else answer.body)
         if request.protocol.writing_paused:
             await request.writer.drain()
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Does nothing: all is written."""
+
+
+def write_whole(transport: asyncio.WriteTransport, head: bytes, body: bytes) -> None:
+    """Writes an answer, in one piece as long as that needs no large copy."""
+    if len(body) <= _JOINED_MAX_BYTES:
+        transport.write(head + body)
+    else:
+        transport.write(head)
+        transport.write(body)

@@ -6,21 +6,19 @@ What happens on a connection is connection.py's.
 import logging
 import re
 import resource
-from collections.abc import Awaitable, Callable
 from typing import Final
-
-from aiohttp import web
 
 from transcoder.errors import SchemaError
 from transcoder.http.accepting import Acceptor, bind
-from transcoder.http.connection import HttpConnection, HttpConnections, Refuse, make_request
+from transcoder.http.connection import HttpConnection, aiohttp_server
+from transcoder.http.connections import HttpConnections
+from transcoder.http.request import AnswerRequest, Refuse
+from transcoder.http.response import Responses
 from transcoder.http.unix_sockets import SCHEME, SocketFile, listening_socket, socket_path_of
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
 
 logger = logging.getLogger(__name__)
-
-RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SPARE_DESCRIPTORS: Final = 128
 """File descriptors left for all but connections: listeners, the store, logs."""
@@ -34,19 +32,28 @@ class Listener:
     """One address, and the connections that came in through it."""
 
     def __init__(
-        self, handler: RequestHandler, refuse: Refuse, *, limits: Limits, tasks: Tasks | None = None
+        self,
+        answer: AnswerRequest,
+        refuse: Refuse,
+        *,
+        limits: Limits,
+        responses: Responses | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         """Prepares to listen.
 
         Args:
-            handler: answers a request; it is cancelled when its client leaves.
-            refuse: makes the answer to what never reaches the handler, or outlasts it.
+            answer: answers a request; it is cancelled when its client leaves.
+            refuse: makes the answer to what is never asked of `answer`, or outlasts it.
             limits: what a client may make the server hold, and for how long.
+            responses: writes answers; without it they have their own headers alone.
             tasks: waits for requests that are cancelled.
         """
-        self._handler = handler
+        self._answer = answer
         self._limits = limits
-        self._connections = HttpConnections(refuse, limits=limits, tasks=tasks or Tasks())
+        self._connections = HttpConnections(
+            refuse, responses=responses or Responses([]), limits=limits, tasks=tasks or Tasks()
+        )
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
@@ -68,7 +75,7 @@ class Listener:
         host, port = _parse(address) if path is None else ("", 0)
         # With asyncio's 100, a burst makes callers wait a second for their second SYN (R19).
         backlog = self._connections.maximum = _room_for(self._limits.connections_max)
-        server = web.Server(self._handler, request_factory=make_request)
+        server = aiohttp_server(self._answer, self._connections.responses)
         if path is not None:
             sockets = [listening_socket(path, backlog=backlog)]
             self._socket_file = SocketFile(path)

@@ -57,7 +57,7 @@ class RestCall(HttpCall):
         """
         route, request = match.target, exchange.request
         self._head: BodyHead | None = None
-        if route.binder.reads_body and request.body_exists:
+        if route.binder.reads_body and request.has_body:
             self._head = head_of(request)
         super().__init__(route.method, exchange)
         self._http = exchange

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
-from aiohttp import web
 
 from tests.support.connections import reset
 from transcoder.errors import TranscodeError, status_json
-from transcoder.http.connection import LINGER_S
+from transcoder.http.connections import LINGER_S
 from transcoder.http.half_closed import CONTINUE, PROBE_S
+from transcoder.http.request import AnswerRequest, Request
+from transcoder.http.response import Answer
 from transcoder.http.server import Listener
-from transcoder.http.server import RequestHandler as Answer
 from transcoder.options import Limits
 
 PATIENCE_S: Final = 10
@@ -34,26 +34,25 @@ class Handler:
         self.cancelled = asyncio.Event()
         self.is_streaming = False
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def __call__(self, request: Request) -> Answer | None:
         self.begun.set()
-        response = web.StreamResponse()
         if self.is_streaming:
-            await response.prepare(request)
+            await request.begin(200, [])
         try:
             await self.may_answer.wait()
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        return web.Response(body=b"hello")
+        return Answer(200, [], b"hello")
 
 
-def refuse(error: TranscodeError) -> web.StreamResponse:
-    return web.Response(status=error.http_status, body=status_json(error))
+def refuse(error: TranscodeError, request: Request | None) -> Answer:
+    return Answer(error.http_status, [*error.headers], status_json(error))
 
 
 @asynccontextmanager
 async def connected(
-    handler: Answer, request: bytes
+    handler: AnswerRequest, request: bytes
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listener = Listener(handler, refuse, limits=Limits(drain_timeout_s=0.1))
     host, _, port = (await listener.start("127.0.0.1:0")).rpartition(":")
@@ -158,7 +157,7 @@ async def test_what_cannot_be_told_apart_counts_as_closed(
 async def test_a_close_some_time_after_a_half_close_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("transcoder.http.connection.LOOKS_PER_PROBE", 2)
+    monkeypatch.setattr("transcoder.http.half_closed.LOOKS_PER_PROBE", 2)
     handler = Handler()
     async with connected(handler, GET) as (reader, writer):
         await handler.begun.wait()
@@ -172,8 +171,8 @@ async def test_a_close_some_time_after_a_half_close_is_noticed(
 async def test_a_slow_reader_gets_a_large_answer_whole() -> None:
     body = b"x" * (16 << 20)
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=body)
+    async def answer(request: Request) -> Answer | None:
+        return Answer(200, [], body)
 
     async with connected(answer, GET) as (reader, writer):
         writer.write_eof()
@@ -183,13 +182,13 @@ async def test_a_slow_reader_gets_a_large_answer_whole() -> None:
 
 
 async def test_a_stream_that_goes_on_is_read_after_a_half_close() -> None:
-    async def count(request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
+    async def count(request: Request) -> Answer | None:
+        await request.begin(200, [])
         for _ in range(6):
-            await response.write(b"x")
+            await request.write(b"x")
             await passed(PROBE_S / 2)
-        return response
+        await request.finish(b"")
+        return None
 
     async with connected(count, GET) as (reader, writer):
         writer.write_eof()

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
-from aiohttp import web
 
 from transcoder.errors import SchemaError, TranscodeError, status_json
 from transcoder.http.body import head_of, read_body
-from transcoder.http.connection import LINGER_S
-from transcoder.http.server import Listener, RequestHandler
+from transcoder.http.connections import LINGER_S
+from transcoder.http.request import AnswerRequest, Request
+from transcoder.http.response import Answer as Reply
+from transcoder.http.server import Listener
 from transcoder.options import Limits
 
 LIMITS = Limits(drain_timeout_s=5.0)
@@ -66,7 +67,7 @@ class Client:
 class Server:
     """A listener with a handler of the test's."""
 
-    def __init__(self, handler: RequestHandler, limits: Limits) -> None:
+    def __init__(self, handler: AnswerRequest, limits: Limits) -> None:
         self.listener = Listener(handler, refuse, limits=limits)
         self.port = 0
         self._clients: list[Client] = []
@@ -90,31 +91,28 @@ class Server:
 Serve = Callable[..., Awaitable[Server]]
 
 
-def refuse(error: TranscodeError) -> web.StreamResponse:
-    return web.Response(
-        status=error.http_status,
-        headers=[("Content-Type", "application/json"), *error.headers],
-        body=status_json(error),
-    )
+def refuse(error: TranscodeError, request: Request | None = None) -> Reply:
+    headers = [("Content-Type", "application/json"), *error.headers]
+    return Reply(error.http_status, headers, status_json(error))
 
 
-async def hello(request: web.BaseRequest) -> web.StreamResponse:
-    return web.Response(text="hello")
+async def hello(request: Request) -> Reply:
+    return Reply(200, [], b"hello")
 
 
-async def echo(request: web.BaseRequest) -> web.StreamResponse:
+async def echo(request: Request) -> Reply:
     try:
         head_of(request)
         body = await read_body(request, LIMITS, None)
     except TranscodeError as error:
         return refuse(error)
-    return web.Response(body=body)
+    return Reply(200, [], body)
 
 
-def echo_with(limits: Limits) -> RequestHandler:
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+def echo_with(limits: Limits) -> AnswerRequest:
+    async def handler(request: Request) -> Reply:
         try:
-            return web.Response(body=await read_body(request, limits, None))
+            return Reply(200, [], await read_body(request, limits, None))
         except TranscodeError as error:
             return refuse(error)
 
@@ -125,7 +123,7 @@ def echo_with(limits: Limits) -> RequestHandler:
 async def serve() -> AsyncIterator[Serve]:
     servers: list[Server] = []
 
-    async def start(handler: RequestHandler = hello, limits: Limits = LIMITS) -> Server:
+    async def start(handler: AnswerRequest = hello, limits: Limits = LIMITS) -> Server:
         server = Server(handler, limits)
         await server.start()
         servers.append(server)
@@ -365,9 +363,9 @@ async def test_request_in_time_takes_the_header_deadline_away(serve: Serve) -> N
     limits = replace(LIMITS, header_timeout_s=0.2)
     released = asyncio.Event()
 
-    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+    async def wait(request: Request) -> Reply:
         await released.wait()
-        return web.Response(text="hello")
+        return Reply(200, [], b"hello")
 
     client = await (await serve(wait, limits)).connect(HELLO)
     asyncio.get_running_loop().call_later(0.4, released.set)
@@ -506,7 +504,7 @@ async def test_large_declared_body_is_refused_before_it_is_sent(serve: Serve) ->
 )
 @pytest.mark.parametrize("handler", [pytest.param(echo, id="read"), pytest.param(hello, id="not")])
 async def test_client_that_goes_on_sending_gets_its_answer_and_is_cut(
-    serve: Serve, headers: bytes, piece: bytes, handler: RequestHandler
+    serve: Serve, headers: bytes, piece: bytes, handler: AnswerRequest
 ) -> None:
     client = await (await serve(handler)).connect(
         b"POST / HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n\r\n"
@@ -553,7 +551,7 @@ async def test_chunk_that_goes_wrong_later_ends_the_connection_after_one_answer(
 ) -> None:
     begun = asyncio.Event()
 
-    async def read(request: web.BaseRequest) -> web.StreamResponse:
+    async def read(request: Request) -> Reply:
         begun.set()
         return await echo(request)
 
@@ -613,7 +611,7 @@ async def test_chunk_that_goes_wrong_after_the_answer_ends_the_connection(
 async def test_client_that_leaves_cancels_its_request(serve: Serve) -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+    async def wait(request: Request) -> Reply:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -639,7 +637,7 @@ async def test_client_that_leaves_cancels_its_request(serve: Serve) -> None:
 async def test_handler_that_fails_is_answered_without_its_words(
     serve: Serve, failure: Exception, status: int, words: str
 ) -> None:
-    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+    async def fail(request: Request) -> Reply:
         raise failure
 
     client = await (await serve(fail)).connect(HELLO)
@@ -648,7 +646,7 @@ async def test_handler_that_fails_is_answered_without_its_words(
 
 
 async def test_handler_that_fails_is_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+    async def fail(request: Request) -> Reply:
         raise ValueError("secret")
 
     client = await (await serve(fail)).connect(HELLO)
@@ -658,21 +656,20 @@ async def test_handler_that_fails_is_logged(serve: Serve, caplog: pytest.LogCapt
 
 
 async def test_handler_that_fails_within_its_answer_ends_the_connection(serve: Serve) -> None:
-    async def fail(request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "10"})
-        await response.prepare(request)
-        await response.write(b"hello")
+    async def fail(request: Request) -> Reply:
+        await request.begin(200, [])
+        await request.write(b"hello")
         raise ValueError
 
     client = await (await serve(fail)).connect(HELLO)
-    assert (await client.end()).endswith(b"\r\n\r\nhello")
+    assert (await client.end()).endswith(b"\r\n\r\n5\r\nhello\r\n")
 
 
 async def test_large_answer_waits_for_its_reader(serve: Serve) -> None:
     body = b"x" * (16 << 20)
 
-    async def large(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=body)
+    async def large(request: Request) -> Reply:
+        return Reply(200, [], body)
 
     client = await (await serve(large, replace(LIMITS, write_timeout_s=0.2))).connect(HELLO)
     head = await client.reader.readuntil(b"\r\n\r\n")
@@ -687,12 +684,11 @@ async def test_large_answer_waits_for_its_reader(serve: Serve) -> None:
 async def test_reader_that_stops_is_cut(serve: Serve) -> None:
     ended = asyncio.Event()
 
-    async def flood(request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
+    async def flood(request: Request) -> Reply:
+        await request.begin(200, [])
         try:
             while True:
-                await response.write(b"x" * 65536)
+                await request.write(b"x" * 65536)
         finally:
             ended.set()
 
@@ -707,11 +703,11 @@ async def test_reader_that_stops_is_cut(serve: Serve) -> None:
 async def test_stop_answers_requests_in_flight_and_closes_idle_connections(serve: Serve) -> None:
     begun, released = asyncio.Event(), asyncio.Event()
 
-    async def wait(request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path == "/wait":
+    async def wait(request: Request) -> Reply:
+        if request.target == "/wait":
             begun.set()
             await released.wait()
-        return web.Response(text="hello")
+        return Reply(200, [], b"hello")
 
     server = await serve(wait)
     idle = await server.connect(HELLO)
@@ -735,7 +731,7 @@ async def test_stop_answers_requests_in_flight_and_closes_idle_connections(serve
 async def test_stop_lets_a_body_arrive(serve: Serve) -> None:
     begun = asyncio.Event()
 
-    async def read(request: web.BaseRequest) -> web.StreamResponse:
+    async def read(request: Request) -> Reply:
         begun.set()
         return await echo(request)
 
@@ -763,7 +759,7 @@ async def test_stop_tells_requests_that_take_too_long(
 ) -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+    async def wait(request: Request) -> Reply:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -787,10 +783,10 @@ async def test_stop_tells_requests_that_take_too_long(
 async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None:
     begun, released = asyncio.Semaphore(0), asyncio.Event()
 
-    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+    async def wait(request: Request) -> Reply:
         begun.release()
         await released.wait()
-        return web.Response(text="hello")
+        return Reply(200, [], b"hello")
 
     server = await serve(wait)
     clients = [await server.connect(HELLO) for _ in range(100)]

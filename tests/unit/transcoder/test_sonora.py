@@ -30,6 +30,7 @@ from tests.support.tables import cases
 from transcoder import Transcoder
 from transcoder.call import Call
 from transcoder.errors import TranscodeError, malformed
+from transcoder.http.aiohttp_request import AiohttpRequest
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import ExchangeOptions, HttpExchange
 from transcoder.http.response import Responses
@@ -397,7 +398,7 @@ def exchange_of(content_type: str, payload: StreamReader | None = None) -> HttpE
     given: Any = payload
     request = make_mocked_request("POST", CHECK, headers, payload=given)
     options = ExchangeOptions(Cors(()), Responses([]), forward_cookies=False, body_timeout_s=10)
-    return HttpExchange(request, CHECK, "r1", options)
+    return HttpExchange(AiohttpRequest(request), CHECK, "r1", options)
 
 
 async def test_an_aiohttp_request_is_answered() -> None:

@@ -1,0 +1,61 @@
+"""Calls that outlast the drain are answered in the protocol of their client."""
+
+import asyncio
+from typing import Any, Final
+
+import pytest
+
+from tests.proto import echo_pb2_grpc
+from tests.proto.echo_pb2 import CASE_WAIT, EchoRequest
+from tests.support.grpc_frames import framed
+from tests.support.grpcweb_fixture import SAY, Echo
+from transcoder import Limits, Transcoder
+
+PATIENCE_S: Final = 10
+TRAILERS: Final = b"grpc-status:14\r\ngrpc-message:the server is stopping\r\n"
+
+
+def request(content_type: str, body: bytes) -> bytes:
+    head = (
+        f"POST {SAY} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\n"
+        f"X-Request-Id: r1\r\nOrigin: https://app.example\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+JSON: Final = request("application/json", b'{"name":"n","case":"CASE_WAIT"}')
+WEB: Final = request(
+    "application/grpc-web", framed(EchoRequest(name="n", case=CASE_WAIT).SerializeToString())
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body"),
+    [
+        pytest.param(JSON, b"503", b'{"code":14,"message":"the server is stopping"}', id="JSON"),
+        pytest.param(WEB, b"200", b"\x80\x00\x00\x00%c" % len(TRAILERS) + TRAILERS, id="gRPC-Web"),
+    ],
+)
+async def test_a_call_that_outlasts_the_drain_is_unavailable(
+    asked: bytes, status: bytes, body: bytes
+) -> None:
+    transcoder: Any = Transcoder(
+        limits=Limits(drain_timeout_s=0.1), cors_origins=["https://app.example"]
+    )
+    servicer = Echo()
+    echo_pb2_grpc.add_EchoServicer_to_server(servicer, transcoder)
+    host, _, port = (await transcoder.start("127.0.0.1:0")).rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    async with asyncio.timeout(PATIENCE_S):
+        writer.write(asked)
+        await servicer.started["n"].wait()
+        await transcoder.stop()
+        answer = await reader.read()
+    writer.close()
+    head, _, answered = answer.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert (lines[0].split()[1], answered) == (status, body)
+    assert b"X-Request-Id: r1" in lines
+    assert b"Connection: close" in lines
+    assert b"Access-Control-Allow-Origin: https://app.example" in lines
+    assert servicer.cancelled["n"].is_set()

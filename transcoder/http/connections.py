@@ -1,0 +1,100 @@
+"""Counts the open connections of a listener, and drains them.
+
+Knows neither of the two ways that requests are read; each makes connections of its own.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from grpc import StatusCode
+
+from transcoder.errors import TranscodeError
+from transcoder.http.request import Refuse
+from transcoder.http.response import Responses
+from transcoder.options import Limits
+from transcoder.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+LINGER_S = 1.0
+"""Seconds for a client that sends an unwanted body to read its answer (RFC 9112 section 9.6)."""
+
+
+class Connection(Protocol):
+    """One connection, as its listener sees it."""
+
+    def drain(self) -> None:
+        """Closes the connection, now or after the answer in flight."""
+
+    def end(self) -> bool:
+        """Answers the request in flight with UNAVAILABLE, cancels it, and closes the connection.
+
+        Returns:
+            True if there was a request in flight.
+        """
+
+    def abort(self) -> None:
+        """Closes the connection without sending what is left."""
+
+
+class HttpConnections:
+    """The open connections of a listener, and what they share."""
+
+    def __init__(
+        self, refuse: Refuse, *, responses: Responses, limits: Limits, tasks: Tasks
+    ) -> None:
+        self.refuse = refuse
+        self.responses = responses
+        self.limits = limits
+        self.maximum = limits.connections_max
+        self.is_draining = False
+        self.tasks = tasks
+        self._open: set[Connection] = set()
+        self._emptied: asyncio.Future[None] | None = None
+
+    def admit(self, connection: Connection) -> bool:
+        """True if the connection may stay."""
+        if connection in self._open:
+            return True
+        if self.is_draining or len(self._open) >= self.maximum:
+            return False
+        self._open.add(connection)
+        return True
+
+    def replace(self, connection: Connection, successor: Connection) -> None:
+        """Gives the place of a connection to the one that goes on with its socket."""
+        self._open.discard(connection)
+        self._open.add(successor)
+
+    def lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if self._emptied is not None and not self._open and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def drain(self) -> None:
+        """Admits no more, closes idle ones, and lets requests in flight end.
+
+        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE;
+        it then has `LINGER_S` to clean up, as have calls whose clients have left.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.limits.drain_timeout_s
+        self.is_draining = True
+        for connection in list(self._open):
+            connection.drain()
+        if self._open:
+            self._emptied = loop.create_future()
+            await asyncio.wait([self._emptied], timeout=self.limits.drain_timeout_s)
+        ended = [connection.end() for connection in list(self._open)]
+        if any(ended):
+            logger.warning("stopped with %d requests in flight", sum(ended))
+        await self.tasks.ended(max(until - loop.time(), 0) + LINGER_S)
+        for connection in list(self._open):
+            connection.abort()
+
+
+def unhandled(exc: BaseException | None) -> TranscodeError:
+    """Logs an exception that a handler does not catch; returns what its client is told."""
+    logger.error("answering a request failed", exc_info=exc)
+    return TranscodeError(StatusCode.INTERNAL, "internal error")

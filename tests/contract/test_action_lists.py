@@ -20,6 +20,7 @@ from server.store.read_model import ActionsOf
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
 from tests.support.clocks import NOON, SECOND, HandClock
 from tests.support.orgless import CreateOrglessAction
+from tests.support.tables import cases
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END
 ACTIVE, INACTIVE = StateFilter(2), StateFilter(1)
@@ -142,34 +143,31 @@ class ActionListsContract(Contract):
         assert [action.id for action in page.items] == [*expected]
         assert page.total == len(expected)
 
-    @pytest.mark.parametrize(
-        ("filters", "expected"),
-        [
-            pytest.param([IdFilter("9")], "9", id="id"),
-            pytest.param([IdFilter("0")], "", id="id of another organisation"),
-            pytest.param([IdFilter("9\0")], "", id="id and NUL"),
-            pytest.param([IdFilter("")], "", id="no id"),
-            pytest.param([INACTIVE], "12", id="inactive"),
-            pytest.param([ACTIVE], "73958", id="active"),
-            pytest.param([StateFilter(0)], "", id="unspecified state"),
-            pytest.param([StateFilter(77)], "", id="state that there is not"),
-            pytest.param([StateFilter(-(2**31))], "", id="least number of an enum"),
-            pytest.param([ACTIVE, INACTIVE], "", id="two states"),
-            pytest.param([IdFilter("9"), IdFilter("3")], "", id="two ids"),
-            pytest.param([IdFilter("9"), IdFilter("9")], "9", id="one id twice"),
-            pytest.param([IdFilter("1"), ACTIVE], "", id="id and another state"),
-            pytest.param([IdFilter("1"), INACTIVE], "1", id="id and its state"),
-            pytest.param([NameFilter("gre", ANYWHERE, True), INACTIVE], "1", id="name and state"),
-            pytest.param(
+    @cases(
+        "filters, expected",
+        {
+            "id": ([IdFilter("9")], "9"),
+            "id of another organisation": ([IdFilter("0")], ""),
+            "id and NUL": ([IdFilter("9\0")], ""),
+            "no id": ([IdFilter("")], ""),
+            "inactive": ([INACTIVE], "12"),
+            "active": ([ACTIVE], "73958"),
+            "unspecified state": ([StateFilter(0)], ""),
+            "state that there is not": ([StateFilter(77)], ""),
+            "least number of an enum": ([StateFilter(-(2**31))], ""),
+            "two states": ([ACTIVE, INACTIVE], ""),
+            "two ids": ([IdFilter("9"), IdFilter("3")], ""),
+            "one id twice": ([IdFilter("9"), IdFilter("9")], "9"),
+            "id and another state": ([IdFilter("1"), ACTIVE], ""),
+            "id and its state": ([IdFilter("1"), INACTIVE], "1"),
+            "name and state": ([NameFilter("gre", ANYWHERE, True), INACTIVE], "1"),
+            "two names": (
                 [NameFilter("gre", ANYWHERE, True), NameFilter("_", ANYWHERE, False)],
                 "9",
-                id="two names",
             ),
-            pytest.param(
-                [NameFilter("greet", WHOLE, True), IdFilter("7"), ACTIVE], "7", id="all three"
-            ),
-            pytest.param([ACTIVE] * 3000, "73958", id="the same very often"),
-        ],
+            "all three": ([NameFilter("greet", WHOLE, True), IdFilter("7"), ACTIVE], "7"),
+            "the same very often": ([ACTIVE] * 3000, "73958"),
+        },
     )
     async def test_all_filters_have_to_match(
         self, store: Store, filters: Sequence[ActionFilter], expected: str

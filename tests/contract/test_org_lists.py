@@ -12,6 +12,7 @@ from server.store.org_lists import ActiveFilter, DomainFilter, OrgFilter, OrgsQu
 from server.store.read_model import Orgs
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
 from tests.support.clocks import NOON, SECOND, HandClock
+from tests.support.tables import cases
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END
 
@@ -108,28 +109,22 @@ class OrgListsContract(Contract):
             assert [org.id for org in page.items] == [*expected]
             assert page.total == len(expected)
 
-    @pytest.mark.parametrize(
-        ("filters", "expected"),
-        [
-            pytest.param([ActiveFilter(is_active=True)], "73915", id="active"),
-            pytest.param([ActiveFilter(is_active=False)], "", id="not active"),
-            pytest.param(
+    @cases(
+        "filters, expected",
+        {
+            "active": ([ActiveFilter(is_active=True)], "73915"),
+            "not active": ([ActiveFilter(is_active=False)], ""),
+            "name, and not active": (
                 [NameFilter("acm", START, True), ActiveFilter(is_active=False)],
                 "",
-                id="name, and not active",
             ),
-            pytest.param(
+            "name and domain": (
                 [NameFilter("A", START, False), DomainFilter("acme", START, False)],
                 "7",
-                id="name and domain",
             ),
-            pytest.param(
-                [NameFilter("Acme", WHOLE, False), NameFilter("Zoo", WHOLE, False)],
-                "",
-                id="two names",
-            ),
-            pytest.param([NameFilter("acm", START, True)] * 3000, "73", id="the same very often"),
-        ],
+            "two names": ([NameFilter("Acme", WHOLE, False), NameFilter("Zoo", WHOLE, False)], ""),
+            "the same very often": ([NameFilter("acm", START, True)] * 3000, "73"),
+        },
     )
     async def test_all_filters_have_to_match(
         self, store: Store, filters: Sequence[OrgFilter], expected: str

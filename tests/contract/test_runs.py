@@ -1,10 +1,9 @@
 """What every event store keeps of runs, and what it lets go of."""
 
-import pytest
-
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
 from tests.contract.stores import OnSqlite
 from tests.support.clocks import NOON, SECOND, YEAR
+from tests.support.tables import cases
 
 ALL = 1 << 30
 SIZE = RUN_BYTES + 100
@@ -72,21 +71,19 @@ class RunsContract:
         assert names(rest) == ["2"]
         assert rest.next
 
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            pytest.param(RunsQuery(action_id="2"), ["d", "b"], id="an action"),
-            pytest.param(RunsQuery(action_id="9"), [], id="an action that never ran"),
-            pytest.param(RunsQuery(flow_type=2), ["d", "b", "a"], id="a flow"),
-            pytest.param(RunsQuery(trigger_type=4), ["b", "a"], id="a trigger"),
-            pytest.param(RunsQuery(flow_type=3, trigger_type=4), [], id="flow and trigger"),
-            pytest.param(RunsQuery(only_failed=True), ["d", "b"], id="failed"),
-            pytest.param(RunsQuery(only_failed=True, action_id="2"), ["b"], id="it failed"),
-            pytest.param(RunsQuery(since=NOON + 1), ["d", "c"], id="since"),
-            pytest.param(
-                RunsQuery(action_id="1", since=NOON + 1, trigger_type=5), ["d"], id="all of that"
-            ),
-        ],
+    @cases(
+        "query, expected",
+        {
+            "an action": (RunsQuery(action_id="2"), ["d", "b"]),
+            "an action that never ran": (RunsQuery(action_id="9"), []),
+            "a flow": (RunsQuery(flow_type=2), ["d", "b", "a"]),
+            "a trigger": (RunsQuery(trigger_type=4), ["b", "a"]),
+            "flow and trigger": (RunsQuery(flow_type=3, trigger_type=4), []),
+            "failed": (RunsQuery(only_failed=True), ["d", "b"]),
+            "it failed": (RunsQuery(only_failed=True, action_id="2"), ["b"]),
+            "since": (RunsQuery(since=NOON + 1), ["d", "c"]),
+            "all of that": (RunsQuery(action_id="1", since=NOON + 1, trigger_type=5), ["d"]),
+        },
     )
     async def test_runs_are_found_by_their_attributes(
         self, store: RunStore, query: RunsQuery, expected: list[str]

@@ -16,6 +16,7 @@ from tests.robustness.fuzz import everything, requests_to_everything, saved
 from tests.robustness.generate import Generator, bindings_of
 from tests.robustness.raw import Client, exchange, request
 from tests.support.processes import Process
+from tests.support.tables import cases
 
 Service = tuple[str, Process, Path]
 SERVICE = everything_pb2.DESCRIPTOR.services_by_name["Everythings"]
@@ -110,20 +111,19 @@ HEAD = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n
 
 
 @pytest.mark.parametrize("is_raw", [False, True], ids=["structured", "raw"])
-@pytest.mark.parametrize(
-    ("answer", "fault"),
-    [
-        pytest.param(HEAD % (b"500 Oops", 10, b'{"code":2}'), "status 500", id="5xx"),
-        pytest.param(HEAD % (b"400 Bad", 2, b"[]"), "400 in other words: b'[]'", id="other words"),
-        pytest.param(HEAD % (b"400 Bad", 2, b"x\n"), "400 in other words: b'x\\n'", id="no JSON"),
-        pytest.param(
+@cases(
+    "answer, fault",
+    {
+        "5xx": (HEAD % (b"500 Oops", 10, b'{"code":2}'), "status 500"),
+        "other words": (HEAD % (b"400 Bad", 2, b"[]"), "400 in other words: b'[]'"),
+        "no JSON": (HEAD % (b"400 Bad", 2, b"x\n"), "400 in other words: b'x\\n'"),
+        "no HTTP/1.1": (
             b"HTTP/1.0 200 OK\r\n\r\n",
             "no HTTP answer: b'HTTP/1.0 200 OK\\r\\n\\r\\n'",
-            id="no HTTP/1.1",
         ),
-        pytest.param(b"HTTP/1.1 200", "ends within a head: b'HTTP/1.1 200'", id="cut short"),
-        pytest.param(None, "nothing within 0.2 s", id="silence"),
-    ],
+        "cut short": (b"HTTP/1.1 200", "ends within a head: b'HTTP/1.1 200'"),
+        "silence": (None, "nothing within 0.2 s"),
+    },
 )
 async def test_the_judge_sees_every_fault(
     monkeypatch: pytest.MonkeyPatch, is_raw: bool, answer: bytes | None, fault: str

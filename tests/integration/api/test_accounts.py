@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from actions.v1 import admin_pb2 as pb
 from tests.support.accounts import Accounts
 from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
+from tests.support.tables import cases
 from zitadel.management_pb2 import GetMyOrgRequest
 
 SUBJECT = "Accounts"
@@ -144,87 +145,76 @@ async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("request_message", "code", "text", "id"),
-    [
-        pytest.param(
+@cases(
+    "request_message, code, text, id",
+    {
+        "name of an organisation": (
             pb.CreateOrgRequest(name="two\nlines"),
             3,
             "The name of an organisation is one line of 1 to 200 characters, got 'two\\nlines'",
             "COMMAND-Wd3rv",
-            id="name of an organisation",
         ),
-        pytest.param(
+        "name that is taken": (
             pb.CreateOrgRequest(name="default"),
             6,
             "An organisation with the name 'default' exists already",
             "V3-DKcYh",
-            id="name that is taken",
         ),
-        pytest.param(
+        "organisation to rename": (
             pb.RenameOrgRequest(org_id="404", name="n"),
             5,
             "Organisation '404' not found",
             "COMMAND-Wr5nf",
-            id="organisation to rename",
         ),
-        pytest.param(
+        "organisation to count": (
             pb.GetOrgContentsRequest(org_id="404"),
             5,
             "Organisation '404' not found",
             "ADMIN-Oc4nf",
-            id="organisation to count",
         ),
-        pytest.param(
+        "organisation to remove": (
             pb.RemoveOrgRequest(org_id="404"),
             5,
             "Organisation '404' not found",
             "ADMIN-Or4nf",
-            id="organisation to remove",
         ),
-        pytest.param(
+        "organisation of a user": (
             pb.CreateUserRequest(org_id="404", name="n"),
             5,
             "Organisation '404' not found",
             "ADMIN-Oi4nf",
-            id="organisation of a user",
         ),
-        pytest.param(
+        "language": (
             pb.CreateUserRequest(name="n", language="?"),
             3,
             "Expected a language tag such as de or pt-BR, got '?'",
             "COMMAND-Ul3nv",
-            id="language",
         ),
-        pytest.param(
+        "user": (
             pb.UpdateUserRequest(user_id="404", name="n"),
             5,
             "User '404' not found",
             "ADMIN-Ui4nf",
-            id="user",
         ),
-        pytest.param(
+        "user to remove": (
             pb.RemoveUserRequest(user_id="404"),
             5,
             "User '404' not found",
             "COMMAND-Ur8nf",
-            id="user to remove",
         ),
-        pytest.param(
+        "member": (
             pb.SetMemberRolesRequest(user_id="404", roles=["ORG_OWNER"]),
             5,
             "User '404' is not a member",
             "COMMAND-Ms3nf",
-            id="member",
         ),
-        pytest.param(
+        "token": (
             pb.RevokeTokenRequest(token_id="404"),
             5,
             "Token '404' not found",
             "COMMAND-Tr9nf",
-            id="token",
         ),
-    ],
+    },
 )
 async def test_a_refusal_names_what_was_given(
     owner: Caller, protocol: str, request_message: Message, code: int, text: str, id: str

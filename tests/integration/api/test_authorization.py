@@ -18,6 +18,7 @@ import pytest
 from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
 from tests.support.issuer import Issuer, Signer
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Authorization"
@@ -242,30 +243,26 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("take", "expected"),
-    [
-        pytest.param(revoked, INVALID, id="revoked token"),
-        pytest.param(removed, INVALID, id="token of a user removed"),
-        pytest.param(removed_by_jwt, INVALID, id="JWT of a user removed"),
-        pytest.param(without_its_subject, INVALID, id="JWT of a subject taken away"),
-        pytest.param(no_member_any_more, NO_MEMBER, id="membership removed"),
-        pytest.param(never_a_member, NO_MEMBER, id="never a member"),
-        pytest.param(a_viewer_by_now, NO_PERMISSION, id="roles taken away"),
-        pytest.param(elsewhere, NO_MEMBER, id="another organisation"),
-        pytest.param(elsewhere_by_jwt, NO_MEMBER, id="another organisation, by JWT"),
-        pytest.param(nowhere, NO_ORG, id="no organisation"),
-        pytest.param(of_an_organisation_that_ended, INVALID, id="organisation ended"),
-        pytest.param(of_an_organisation_cleared_away, INVALID, id="organisation cleared away"),
-        pytest.param(
-            by_jwt_of_an_organisation_that_ended, INVALID, id="JWT of an organisation ended"
-        ),
-        pytest.param(into_an_organisation_that_ended, NO_ORG, id="into an organisation ended"),
-        pytest.param(
-            by_a_role_of_an_organisation_that_ended, NO_MEMBER, id="role of an organisation ended"
-        ),
-        pytest.param(nowhere_and_nobody, INVALID, id="the token before the organisation"),
-    ],
+@cases(
+    "take, expected",
+    {
+        "revoked token": (revoked, INVALID),
+        "token of a user removed": (removed, INVALID),
+        "JWT of a user removed": (removed_by_jwt, INVALID),
+        "JWT of a subject taken away": (without_its_subject, INVALID),
+        "membership removed": (no_member_any_more, NO_MEMBER),
+        "never a member": (never_a_member, NO_MEMBER),
+        "roles taken away": (a_viewer_by_now, NO_PERMISSION),
+        "another organisation": (elsewhere, NO_MEMBER),
+        "another organisation, by JWT": (elsewhere_by_jwt, NO_MEMBER),
+        "no organisation": (nowhere, NO_ORG),
+        "organisation ended": (of_an_organisation_that_ended, INVALID),
+        "organisation cleared away": (of_an_organisation_cleared_away, INVALID),
+        "JWT of an organisation ended": (by_jwt_of_an_organisation_that_ended, INVALID),
+        "into an organisation ended": (into_an_organisation_that_ended, NO_ORG),
+        "role of an organisation ended": (by_a_role_of_an_organisation_that_ended, NO_MEMBER),
+        "the token before the organisation": (nowhere_and_nobody, INVALID),
+    },
 )
 async def test_a_caller_who_lost_access_is_refused_at_the_next_call(
     home: Home, take: Take, expected: tuple[int, str, object], protocol: str
@@ -312,32 +309,31 @@ Forge: TypeAlias = Callable[[Home], str]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
+@cases(
     "forge",
-    [
-        pytest.param(lambda home: home.jwt(exp=int(time.time()) - 60), id="expired"),
-        pytest.param(lambda home: home.jwt(exp=None), id="without end"),
-        pytest.param(lambda home: home.jwt(nbf=int(time.time()) + 600), id="not begun"),
-        pytest.param(lambda home: home.jwt(iat=int(time.time()) + 600), id="of the future"),
-        pytest.param(lambda home: home.jwt(aud="else"), id="for another audience"),
-        pytest.param(lambda home: home.jwt(aud=None), id="for no audience"),
-        pytest.param(lambda home: home.jwt(iss="https://else"), id="of another issuer"),
-        pytest.param(lambda home: home.jwt(sub="nobody"), id="of a subject that no user has"),
-        pytest.param(lambda home: home.jwt(sub=home.user_id), id="of a user's id"),
-        pytest.param(lambda home: unsigned(home, "none"), id="alg none"),
-        pytest.param(
-            lambda home: unsigned(home, "HS256", json.dumps(Signer().jwk()).encode()),
-            id="HS256 with the public key",
+    {
+        "expired": lambda home: home.jwt(exp=int(time.time()) - 60),
+        "without end": lambda home: home.jwt(exp=None),
+        "not begun": lambda home: home.jwt(nbf=int(time.time()) + 600),
+        "of the future": lambda home: home.jwt(iat=int(time.time()) + 600),
+        "for another audience": lambda home: home.jwt(aud="else"),
+        "for no audience": lambda home: home.jwt(aud=None),
+        "of another issuer": lambda home: home.jwt(iss="https://else"),
+        "of a subject that no user has": lambda home: home.jwt(sub="nobody"),
+        "of a user's id": lambda home: home.jwt(sub=home.user_id),
+        "alg none": lambda home: unsigned(home, "none"),
+        "HS256 with the public key": lambda home: unsigned(
+            home, "HS256", json.dumps(Signer().jwk()).encode()
         ),
-        pytest.param(lambda home: by_stranger(home), id="a foreign key"),
-        pytest.param(lambda home: by_stranger(home, kid="one"), id="a foreign key, our key id"),
-        pytest.param(lambda home: by_stranger(home, kid=None), id="a foreign key, no key id"),
-        pytest.param(lambda home: by_stranger(home, kid="../keys"), id="a path for a key id"),
-        pytest.param(lambda home: by_stranger(home, kid="k" * 3000), id="a huge key id"),
-        pytest.param(lambda home: home.jwt()[:-2], id="cut off"),
-        pytest.param(lambda home: home.jwt().replace(".", "..", 1), id="four parts"),
-        pytest.param(lambda home: home.jwt(more="x" * 3800) + "x", id="long and forged"),
-    ],
+        "a foreign key": lambda home: by_stranger(home),
+        "a foreign key, our key id": lambda home: by_stranger(home, kid="one"),
+        "a foreign key, no key id": lambda home: by_stranger(home, kid=None),
+        "a path for a key id": lambda home: by_stranger(home, kid="../keys"),
+        "a huge key id": lambda home: by_stranger(home, kid="k" * 3000),
+        "cut off": lambda home: home.jwt()[:-2],
+        "four parts": lambda home: home.jwt().replace(".", "..", 1),
+        "long and forged": lambda home: home.jwt(more="x" * 3800) + "x",
+    },
 )
 async def test_a_jwt_that_is_not_good_is_refused(home: Home, forge: Forge, protocol: str) -> None:
     answer = await home.api.call(protocol, WRITE, token=forge(home))

@@ -16,6 +16,7 @@ from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
 from tests.support.prepared import action
 from tests.support.real_server import RealServer
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 from zitadel.action_pb2 import ActionIDQuery, ActionNameQuery, ActionStateQuery
 
@@ -188,17 +189,15 @@ async def test_request_is_looked_at_before_the_command(caller: Caller, protocol:
 
 
 @pytest.mark.parametrize("protocol", [JSON])
-@pytest.mark.parametrize(
-    ("request_", "token", "status", "code"),
-    [
-        pytest.param(pb.CreateActionRequest(), None, 400, 3, id="INVALID_ARGUMENT"),
-        pytest.param(pb.GetActionRequest(id="1"), None, 404, 5, id="NOT_FOUND"),
-        pytest.param(created(name="taken"), None, 409, 6, id="ALREADY_EXISTS"),
-        pytest.param(
-            updated(id="{taken}", name="taken"), None, 400, 9, id="FAILED_PRECONDITION, not 412"
-        ),
-        pytest.param(pb.ListActionsRequest(), "act_guessed", 401, 16, id="UNAUTHENTICATED"),
-    ],
+@cases(
+    "request_, token, status, code",
+    {
+        "INVALID_ARGUMENT": (pb.CreateActionRequest(), None, 400, 3),
+        "NOT_FOUND": (pb.GetActionRequest(id="1"), None, 404, 5),
+        "ALREADY_EXISTS": (created(name="taken"), None, 409, 6),
+        "FAILED_PRECONDITION, not 412": (updated(id="{taken}", name="taken"), None, 400, 9),
+        "UNAUTHENTICATED": (pb.ListActionsRequest(), "act_guessed", 401, 16),
+    },
 )
 async def test_code_has_its_http_status(
     caller: Caller, protocol: str, request_: Any, token: str | None, status: int, code: int
@@ -212,21 +211,18 @@ async def test_code_has_its_http_status(
 
 
 @pytest.mark.parametrize("protocol", [JSON])
-@pytest.mark.parametrize(
-    ("verb", "path", "status", "body"),
-    [
-        pytest.param("GET", "/nowhere", 404, {"code": 5, "message": "Not Found"}, id="no route"),
-        pytest.param(
+@cases(
+    "verb, path, status, body",
+    {
+        "no route": ("GET", "/nowhere", 404, {"code": 5, "message": "Not Found"}),
+        "another method": (
             "PATCH",
             "/actions/1",
             405,
             {"code": 12, "message": "Method Not Allowed"},
-            id="another method",
         ),
-        pytest.param(
-            "GET", "/actions/", 404, {"code": 5, "message": "Not Found"}, id="an empty segment"
-        ),
-    ],
+        "an empty segment": ("GET", "/actions/", 404, {"code": 5, "message": "Not Found"}),
+    },
 )
 async def test_what_has_no_route_is_a_status_too(
     caller: Caller,

@@ -12,6 +12,7 @@ from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.api_client import GRPC, PROTOCOLS, WEB, Caller
 from tests.support.contexts_by_kind import READS_ALL, variants
 from tests.support.runs import a_test, run_request
+from tests.support.tables import cases
 
 EVERY = 97
 """Of the contexts of a trigger, as there are some thousands: every so manieth."""
@@ -66,15 +67,14 @@ SCRIPT = {"name": "f", "script": "function f() {}"}
 NAME_LENGTH = "value length must be between 1 and 200 runes, inclusive"
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "text"),
-    [
-        *(
-            pytest.param(
+@cases(
+    "path, body, text",
+    {
+        **{
+            f"timeout {said}": (
                 "/v1/actions:test",
                 {"script": {**SCRIPT, "timeout": timeout}},
                 f"script.timeout: expected a duration in seconds, got {said}",
-                id=f"timeout {said}",
             )
             for timeout, said in (
                 ("x", "'x'"),
@@ -85,57 +85,47 @@ NAME_LENGTH = "value length must be between 1 and 200 runes, inclusive"
                 ("1.0000000001s", "'1.0000000001s'"),
                 ("\u0661s", "'\u0661s'"),
             )
-        ),
-        *(
-            pytest.param(
+        },
+        **{
+            f"timeout of {timeout}": (
                 "/v1/actions:test",
                 {"script": {**SCRIPT, "timeout": timeout}},
                 "invalid TestActionRequest.Script: embedded message failed validation | caused by:"
                 " invalid Script.Timeout: value must be inside range [0s, 20s]",
-                id=f"timeout of {timeout}",
             )
             for timeout in ("-1s", "20.000000001s", "315576000000s")
-        ),
-        *(
-            pytest.param(
+        },
+        **{
+            f"name of {len(name)}": (
                 "/v1/actions:check",
                 {**SCRIPT, "name": name},
                 f"invalid CheckScriptRequest.Name: {NAME_LENGTH}",
-                id=f"name of {len(name)}",
             )
             for name in ("", "\U0001f600" * 201)
-        ),
-        pytest.param(
+        },
+        "long script": (
             "/v1/actions:check",
             {**SCRIPT, "script": "é" * 20_001},
             "invalid CheckScriptRequest.Script: value length must be at most 40000 bytes",
-            id="long script",
         ),
-        pytest.param(
+        "two actions": (
             "/v1/actions:test",
             {"id": "1", "script": SCRIPT},
             "body: expected one of id, script, got 2",
-            id="two actions",
         ),
-        pytest.param(
+        "array for a context": (
             "/v1/flows/2/triggers/4:run",
             {"context": []},
             "context: expected an object, got an array",
-            id="array for a context",
         ),
-        pytest.param(
+        "deep context": (
             "/v1/flows/2/triggers/4:run",
             {"context": {"claims": json.loads("[" * 200 + "]" * 200)}},
             "context: nested too deeply",
-            id="deep context",
         ),
-        pytest.param(
-            "/v1/flows/%FF/triggers/4:run", {}, "path segment '%FF': expected UTF-8", id="no UTF-8"
-        ),
-        pytest.param(
-            "/v1/flows/02/triggers/4:run", {}, "FlowType missing (RUN-Fm4xk)", id="another number"
-        ),
-    ],
+        "no UTF-8": ("/v1/flows/%FF/triggers/4:run", {}, "path segment '%FF': expected UTF-8"),
+        "another number": ("/v1/flows/02/triggers/4:run", {}, "FlowType missing (RUN-Fm4xk)"),
+    },
 )
 async def test_json_that_is_none_of_the_service_is_refused(
     path: str, body: dict[str, Any], text: str, caller: Caller

@@ -29,6 +29,7 @@ from tests.support.issuer import (
     key_set,
 )
 from tests.support.issuer import Answer as Behaviour
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 
 WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
@@ -97,27 +98,25 @@ def silent(_: BaseHTTPRequestHandler) -> None:
     threading.Event().wait(3)
 
 
-@pytest.mark.parametrize(
-    ("path", "behaviour"),
-    [
-        pytest.param(KEYS_PATH, answering({}, status=503), id="down"),
-        pytest.param(KEYS_PATH, silent, id="slow"),
-        pytest.param(KEYS_PATH, endless, id="huge"),
-        pytest.param(KEYS_PATH, answering(b"<html>"), id="not JSON"),
-        pytest.param(KEYS_PATH, answering({"keys": []}), id="no keys"),
-        pytest.param(KEYS_PATH, answering({"keys": [{"kty": "oct", "k": "AA"}]}), id="wrong keys"),
-        pytest.param(
+@cases(
+    "path, behaviour",
+    {
+        "down": (KEYS_PATH, answering({}, status=503)),
+        "slow": (KEYS_PATH, silent),
+        "huge": (KEYS_PATH, endless),
+        "not JSON": (KEYS_PATH, answering(b"<html>")),
+        "no keys": (KEYS_PATH, answering({"keys": []})),
+        "wrong keys": (KEYS_PATH, answering({"keys": [{"kty": "oct", "k": "AA"}]})),
+        "a redirect loop": (
             KEYS_PATH,
             answering(key_set(FIRST), status=302, headers=[("Location", KEYS_PATH)]),
-            id="a redirect loop",
         ),
-        pytest.param(DISCOVERY_PATH, answering({}, status=404), id="discovery absent"),
-        pytest.param(
+        "discovery absent": (DISCOVERY_PATH, answering({}, status=404)),
+        "discovery of another issuer": (
             DISCOVERY_PATH,
             answering({"issuer": "http://else", "jwks_uri": "https://else"}),
-            id="discovery of another issuer",
         ),
-    ],
+    },
 )
 async def test_a_jwt_is_refused_as_unavailable_without_the_issuers_keys(
     tmp_path: Path,

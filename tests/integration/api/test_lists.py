@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.api_client import PROTOCOLS, REST_PREFIX, Caller
 from tests.support.prepared import action
+from tests.support.tables import cases
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 
@@ -91,30 +92,28 @@ async def test_every_text_method_is_served(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("queries", "expected"),
-    [
-        pytest.param([named("%", "CONTAINS")], ["gr%t"], id="wildcard"),
-        pytest.param([named("gr_t", "CONTAINS")], [], id="another wildcard"),
-        pytest.param([named("\0", "CONTAINS")], ["a\0b"], id="NUL"),
-        pytest.param([named("a\0c")], [], id="differs behind a NUL"),
-        pytest.param([named("A\u0308greet", "EQUALS_IGNORE_CASE")], [], id="another normal form"),
-        pytest.param([named("", "CONTAINS")], NAMES, id="no text"),
-        pytest.param([in_state(action_pb2.ACTION_STATE_INACTIVE)], ["a\0b"], id="inactive"),
-        pytest.param([in_state(action_pb2.ACTION_STATE_ACTIVE)], NAMES[:4], id="active"),
-        pytest.param([in_state(action_pb2.ACTION_STATE_UNSPECIFIED)], [], id="unspecified state"),
-        pytest.param([with_id("")], [], id="no id"),
-        pytest.param(
+@cases(
+    "queries, expected",
+    {
+        "wildcard": ([named("%", "CONTAINS")], ["gr%t"]),
+        "another wildcard": ([named("gr_t", "CONTAINS")], []),
+        "NUL": ([named("\0", "CONTAINS")], ["a\0b"]),
+        "differs behind a NUL": ([named("a\0c")], []),
+        "another normal form": ([named("A\u0308greet", "EQUALS_IGNORE_CASE")], []),
+        "no text": ([named("", "CONTAINS")], NAMES),
+        "inactive": ([in_state(action_pb2.ACTION_STATE_INACTIVE)], ["a\0b"]),
+        "active": ([in_state(action_pb2.ACTION_STATE_ACTIVE)], NAMES[:4]),
+        "unspecified state": ([in_state(action_pb2.ACTION_STATE_UNSPECIFIED)], []),
+        "no id": ([with_id("")], []),
+        "two filters": (
             [named("g", "STARTS_WITH"), in_state(action_pb2.ACTION_STATE_ACTIVE)],
             ["greet", "gr%t"],
-            id="two filters",
         ),
-        pytest.param(
+        "two filters that nothing passes": (
             [named("g", "STARTS_WITH"), in_state(action_pb2.ACTION_STATE_INACTIVE)],
             [],
-            id="two filters that nothing passes",
         ),
-    ],
+    },
 )
 async def test_all_filters_have_to_match(
     caller: Caller,

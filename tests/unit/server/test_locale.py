@@ -9,6 +9,7 @@ from server.identity.caller import Caller
 from server.locale import WANTED_MAX_CHARS, Locale, Texts, load, load_all
 from server.rpc.call_info import CALL, CallInfo
 from server.rpc.language import texts_of_call
+from tests.support.tables import cases
 
 EN, DE, PT_BR = Texts({}), Texts({}), Texts({})
 LOCALE = Locale({"en": EN, "de": DE, "pt-BR": PT_BR})
@@ -57,21 +58,20 @@ def test_list_is_parsed_once() -> None:
     assert locale.parsed == 1
 
 
-@pytest.mark.parametrize(
-    ("language", "metadata", "texts"),
-    [
-        pytest.param("", (), EN, id="nobody says"),
-        pytest.param("de", (("accept-language", "pt-BR"),), DE, id="the user before the header"),
-        pytest.param("fr", (("accept-language", "de"),), DE, id="a user's that there is not"),
-        pytest.param("", (("accept-language", "de-AT"),), DE, id="the header"),
-        pytest.param(
+@cases(
+    "language, metadata, texts",
+    {
+        "nobody says": ("", (), EN),
+        "the user before the header": ("de", (("accept-language", "pt-BR"),), DE),
+        "a user's that there is not": ("fr", (("accept-language", "de"),), DE),
+        "the header": ("", (("accept-language", "de-AT"),), DE),
+        "the header before its twin": (
             "",
             (("grpcgateway-accept-language", "pt-BR"), ("accept-language", "de")),
             DE,
-            id="the header before its twin",
         ),
-        pytest.param("", (("grpcgateway-accept-language", "de"),), DE, id="the twin"),
-    ],
+        "the twin": ("", (("grpcgateway-accept-language", "de"),), DE),
+    },
 )
 def test_user_then_header_then_default(
     language: str, metadata: tuple[tuple[str, str], ...], texts: Texts

@@ -3,26 +3,23 @@
 import errno
 import socket
 
-import pytest
-
 from server.system_errors import reason
+from tests.support.tables import cases
 
 
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        pytest.param(
+@cases(
+    "error, text",
+    {
+        "asyncio's words": (
             OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"),
             "Connection refused",
-            id="asyncio's words",
         ),
-        pytest.param(
+        "a resolver's number": (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
             "Name or service not known",
-            id="a resolver's number",
         ),
-        pytest.param(ConnectionResetError(), "ConnectionResetError", id="no words at all"),
-    ],
+        "no words at all": (ConnectionResetError(), "ConnectionResetError"),
+    },
 )
 def test_the_reason_is_one_of_the_system(error: OSError, text: str) -> None:
     assert reason(error) == text

@@ -245,42 +245,37 @@ def happened(type_: str, payload: dict[str, JSON] | None = None) -> RecordedEven
     return RecordedEvent(9, "org", "action", "1", 4, type_, payload or {}, "ada", 300)
 
 
-@pytest.mark.parametrize(
-    ("before", "event", "after"),
-    [
-        pytest.param(
+@cases(
+    "before, event, after",
+    {
+        "added": (
             None,
             happened("action.added", {"name": "Greet", "allowedToFail": True}),
             Action("1", "org", ActionState.ACTIVE, "Greet", "", 0, True, 4, 300, 300, 9),
-            id="added",
         ),
-        pytest.param(
+        "changed": (
             INACTIVE,
             happened("action.changed", {"script": "x", "timeout": 0}),
             replace(INACTIVE, script="x", timeout_ns=0, sequence=4, changed_at=300),
-            id="changed",
         ),
-        pytest.param(
+        "renamed": (
             ACTIVE,
             happened("action.changed", {"name": "Wave", "allowedToFail": True}),
             replace(ACTIVE, name="Wave", allowed_to_fail=True, sequence=4, changed_at=300),
-            id="renamed",
         ),
-        pytest.param(
+        "deactivated": (
             ACTIVE,
             happened("action.deactivated"),
             replace(INACTIVE, sequence=4, changed_at=300),
-            id="deactivated",
         ),
-        pytest.param(
+        "reactivated": (
             INACTIVE,
             happened("action.reactivated"),
             replace(ACTIVE, sequence=4, changed_at=300),
-            id="reactivated",
         ),
-        pytest.param(ACTIVE, happened("action.removed"), None, id="removed"),
-        pytest.param(None, happened("action.changed", {"name": "x"}), None, id="absent"),
-    ],
+        "removed": (ACTIVE, happened("action.removed"), None),
+        "absent": (None, happened("action.changed", {"name": "x"}), None),
+    },
 )
 def test_event_changes_the_action(
     before: Action | None, event: RecordedEvent, after: Action | None

@@ -157,53 +157,45 @@ def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[
     assert decide() == Event(type_, payload)
 
 
-@pytest.mark.parametrize(
-    ("before", "event", "after"),
-    [
-        pytest.param(
+@cases(
+    "before, event, after",
+    {
+        "org added": (
             None,
             happened("org", "o", "org.added", {"name": "Acme"}),
             Org("o", "Acme", 2, 300, 300, 9),
-            id="org added",
         ),
-        pytest.param(
+        "org: any other event counts": (
             ORG,
             happened("org", "o", "org.of.a.later.version", {}),
             Org("o", "Acme", 2, 100, 300, 1),
-            id="org: any other event counts",
         ),
-        pytest.param(None, happened("org", "o", "org.other", {}), None, id="no org"),
-        pytest.param(ORG, happened("org", "o", "org.removed", {}), None, id="org removed"),
-        pytest.param(
+        "no org": (None, happened("org", "o", "org.other", {}), None),
+        "org removed": (ORG, happened("org", "o", "org.removed", {}), None),
+        "org renamed": (
             ORG,
             happened("org", "o", "org.changed", {"name": "Other"}),
             Org("o", "Other", 2, 100, 300, 1),
-            id="org renamed",
         ),
-        pytest.param(
+        "member changed": (
             MEMBER,
             happened("member", "o:u", "member.changed", {"roles": ["A"]}),
             Member("o:u", "o", "u", ("A",), 2, 100, 300, 2),
-            id="member changed",
         ),
-        pytest.param(
+        "member added": (
             None,
             happened(
                 "member", "o:u", "member.added", {"orgId": "o", "userId": "u", "roles": ["A", "B"]}
             ),
             Member("o:u", "o", "u", ("A", "B"), 2, 300, 300, 9),
-            id="member added",
         ),
-        pytest.param(
+        "member: any other event counts": (
             MEMBER,
             happened("member", "o:u", "member.of.a.later.version", {}),
             Member("o:u", "o", "u", ("ORG_OWNER",), 2, 100, 300, 2),
-            id="member: any other event counts",
         ),
-        pytest.param(
-            MEMBER, happened("member", "o:u", "member.removed", {}), None, id="member removed"
-        ),
-    ],
+        "member removed": (MEMBER, happened("member", "o:u", "member.removed", {}), None),
+    },
 )
 def test_event_changes_the_state(
     before: Org | Member | None, event: RecordedEvent, after: Org | Member | None

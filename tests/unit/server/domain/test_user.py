@@ -167,36 +167,32 @@ def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[
     assert decide() == Event(type_, payload)
 
 
-@pytest.mark.parametrize(
-    ("before", "event", "after"),
-    [
-        pytest.param(
+@cases(
+    "before, event, after",
+    {
+        "user added": (
             None,
             happened("user", "u", "user.added", {"name": "Ada"}),
             User("u", "o", "Ada", "", "", 2, 300, 300, 9),
-            id="user added",
         ),
-        pytest.param(
+        "user: any other event counts": (
             USER,
             happened("user", "u", "user.of.a.later.version", {}),
             User("u", "o", "Ada", "de", "ada@issuer", 2, 100, 300, 2),
-            id="user: any other event counts",
         ),
-        pytest.param(None, happened("user", "u", "user.other", {}), None, id="no user"),
-        pytest.param(
+        "no user": (None, happened("user", "u", "user.other", {}), None),
+        "user added with a language and a subject": (
             None,
             happened("user", "u", "user.added", {"name": "A", "language": "de", "subject": "s"}),
             User("u", "o", "A", "de", "s", 2, 300, 300, 9),
-            id="user added with a language and a subject",
         ),
-        pytest.param(
+        "user changed": (
             USER,
             happened("user", "u", "user.changed", {"name": "Bob", "subject": ""}),
             User("u", "o", "Bob", "de", "", 2, 100, 300, 2),
-            id="user changed",
         ),
-        pytest.param(USER, happened("user", "u", "user.removed", {}), None, id="user removed"),
-        pytest.param(
+        "user removed": (USER, happened("user", "u", "user.removed", {}), None),
+        "token added": (
             None,
             happened(
                 "token",
@@ -205,16 +201,14 @@ def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[
                 {"userId": "u", "secretHash": "0a" * 32, "description": "d", "expiresAt": 7},
             ),
             Token("t", "o", "u", b"\n" * 32, "d", 7, 2, 300, 300, 9),
-            id="token added",
         ),
-        pytest.param(
+        "token: any other event counts": (
             TOKEN,
             happened("token", "t", "token.of.a.later.version", {}),
             Token("t", "o", "u", b"\x01" * 32, "laptop", None, 2, 100, 300, 4),
-            id="token: any other event counts",
         ),
-        pytest.param(TOKEN, happened("token", "t", "token.removed", {}), None, id="token revoked"),
-    ],
+        "token revoked": (TOKEN, happened("token", "t", "token.removed", {}), None),
+    },
 )
 def test_event_changes_the_state(
     before: User | Token | None, event: RecordedEvent, after: User | Token | None

@@ -16,6 +16,7 @@ from server.identity.tokens import hash_of
 from server.store.errors import StorageError
 from tests.support.clocks import HandClock
 from tests.support.named_answers import NamedAnswers
+from tests.support.tables import cases
 
 HOME, OTHER, THIRD = "100000000000000001", "100000000000000002", "100000000000000003"
 SECRET = "act_" + "s" * 43
@@ -109,21 +110,18 @@ async def test_header_picks_another_organisation(
     assert caller == Caller("200000000000000001", OTHER)
 
 
-@pytest.mark.parametrize(
-    ("header", "org_id", "permission", "kind", "key", "id"),
-    [
-        pytest.param(
-            "", "", WRITE, Kind.UNAUTHENTICATED, "auth header missing", "", id="no header"
-        ),
-        *(
-            pytest.param(
+@cases(
+    "header, org_id, permission, kind, key, id",
+    {
+        "no header": ("", "", WRITE, Kind.UNAUTHENTICATED, "auth header missing", ""),
+        **{
+            f"header {header[:20]!r}": (
                 header,
                 "",
                 WRITE,
                 Kind.UNAUTHENTICATED,
                 "invalid auth header",
                 "AUTH-toLo1",
-                id=f"header {header[:20]!r}",
             )
             for header in (
                 SECRET,
@@ -132,17 +130,9 @@ async def test_header_picks_another_organisation(
                 "Bearer Bearer x",
                 "Basic eA",
             )
-        ),
-        *(
-            pytest.param(
-                header,
-                "",
-                WRITE,
-                Kind.UNAUTHENTICATED,
-                "Errors.Token.Invalid",
-                "AUTH-7fs1e",
-                id=name,
-            )
+        },
+        **{
+            name: (header, "", WRITE, Kind.UNAUTHENTICATED, "Errors.Token.Invalid", "AUTH-7fs1e")
             for name, header in (
                 ("garbage token", "Bearer \x00\udc80garbage"),
                 ("empty token", "Bearer "),
@@ -150,44 +140,40 @@ async def test_header_picks_another_organisation(
                 ("token and more", f"{HEADER} "),
                 ("token in other letters", f"Bearer {SECRET.swapcase()}"),
             )
-        ),
-        pytest.param(
+        },
+        "unknown organisation": (
             HEADER,
             THIRD,
             WRITE,
             Kind.PERMISSION_DENIED,
             "Organisation doesn't exist",
             "AUTH-Bs7Ds",
-            id="unknown organisation",
         ),
-        pytest.param(
+        "no membership there": (
             HEADER,
             OTHER,
             WRITE,
             Kind.NOT_FOUND,
             "membership not found",
             "AUTHZ-cdgFk",
-            id="no membership there",
         ),
-        pytest.param(
+        "no role that grants it": (
             HEADER,
             "",
             "org.project.write",
             Kind.PERMISSION_DENIED,
             "No matching permissions found",
             "AUTH-5mWD2",
-            id="no role that grants it",
         ),
-        pytest.param(
+        "the token is judged before the organisation": (
             "Bearer act_" + "x" * 43,
             THIRD,
             WRITE,
             Kind.UNAUTHENTICATED,
             "Errors.Token.Invalid",
             "AUTH-7fs1e",
-            id="the token is judged before the organisation",
         ),
-    ],
+    },
 )
 async def test_refusal_names_what_is_wrong(
     authorizer: Authorizer,

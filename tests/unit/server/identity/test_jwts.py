@@ -17,6 +17,7 @@ from server.identity.issuer_keys import Found
 from server.identity.jwks import read
 from server.identity.jwts import LEEWAY_S, TOKEN_MAX_CHARS, BadToken, Jwts
 from tests.support.issuer import ALGORITHMS, Signer, key_set
+from tests.support.tables import by_outcome
 
 ISSUER = "https://issuer.example"
 SECOND = 1_000_000
@@ -130,132 +131,94 @@ FORGED = "its signature does not match the issuer's key"
 PARTS = RSA.token(claims()).split(".")
 
 
-@pytest.mark.parametrize(
-    ("token", "reason"),
-    [
-        # Garbage.
-        pytest.param("", SHAPE, id="nothing"),
-        pytest.param("garbage", SHAPE, id="one part"),
-        pytest.param("a.b", SHAPE, id="two parts"),
-        pytest.param("a.b.c.d", SHAPE, id="four parts"),
-        pytest.param("a.b.c.d.e", SHAPE, id="encrypted"),
-        pytest.param("..", SHAPE, id="three empty parts"),
-        pytest.param("a.b.c\n", SHAPE, id="a line break"),
-        pytest.param("é.b.c", SHAPE, id="no ASCII"),
-        pytest.param("\udc80.b.c", SHAPE, id="no text"),
-        pytest.param("a." + "b" * TOKEN_MAX_CHARS + ".c", SHAPE, id="oversized"),
-        pytest.param("!!.b.c", SHAPE, id="no base64"),
-        pytest.param("a.b.c", "it cannot be decoded", id="three letters"),
-        pytest.param(f"{'.'.join(PARTS)}=", SHAPE, id="padding"),
-        pytest.param(f"{'.'.join(PARTS[:2])}.!{PARTS[2]}", SHAPE, id="what decoders pass over"),
-        pytest.param(signed([], claims()), "it cannot be decoded", id="a list for a header"),
-        pytest.param(
-            signed(b"[" * 5000, {}), "it cannot be decoded", id="a header nested too deep"
+REFUSED: dict[str, dict[str, str]] = {
+    SHAPE: {
+        "nothing": "",
+        "one part": "garbage",
+        "two parts": "a.b",
+        "four parts": "a.b.c.d",
+        "encrypted": "a.b.c.d.e",
+        "three empty parts": "..",
+        "a line break": "a.b.c\n",
+        "no ASCII": "é.b.c",
+        "no text": "\udc80.b.c",
+        "oversized": "a." + "b" * TOKEN_MAX_CHARS + ".c",
+        "no base64": "!!.b.c",
+        "padding": f"{'.'.join(PARTS)}=",
+        "what decoders pass over": f"{'.'.join(PARTS[:2])}.!{PARTS[2]}",
+        "no signature": ".".join((*PARTS[:2], "")),
+        "alg none": f"{part({'alg': 'none'})}.{part(claims())}.",
+        "detached payload": signed({**HEADER, "b64": False, "crit": ["b64"]}, b""),
+    },
+    "it cannot be decoded": {
+        "three letters": "a.b.c",
+        "a list for a header": signed([], claims()),
+        "a header nested too deep": signed(b"[" * 5000, {}),
+        "an id that is no text": signed({"alg": "RS256", "kid": 1}, claims()),
+        "critical and unknown": signed({**HEADER, "crit": ["x"], "x": 1}, claims()),
+    },
+    KIND: {
+        "an empty header": signed({}, claims()),
+        "alg that is no text": signed({**HEADER, "alg": 1}, claims()),
+        "a logout token": RSA.token(claims(), header={"typ": "logout+jwt"}),
+        "a list for a type": signed({**HEADER, "typ": ["JWT"]}, claims()),
+    },
+    FORGED: {
+        "a header that was not signed": ".".join((part(HEADER), *PARTS[1:])),
+        "another subject": ".".join((PARTS[0], part(claims(sub="eve")), PARTS[2])),
+        "a signature of zeros": ".".join((*PARTS[:2], part(b"\0" * 256))),
+        "HMAC with the public key, said to be RS256": hmac_signed(
+            {"alg": "RS256", "kid": "rsa"}, public_pem()
         ),
-        pytest.param(signed({}, claims()), KIND, id="an empty header"),
-        pytest.param(
-            ".".join((part(HEADER), *PARTS[1:])), FORGED, id="a header that was not signed"
+        "said to be PS256": signed({**HEADER, "alg": "PS256"}, claims()),
+        "a stranger's, our key id": STRANGER.token(claims(), header={"kid": "rsa"}),
+        "a key that the token brings": STRANGER.token(
+            claims(), header={"kid": "rsa", "jwk": STRANGER.jwk()}
         ),
-        pytest.param(
-            ".".join((PARTS[0], part(claims(sub="eve")), PARTS[2])), FORGED, id="another subject"
+        "a key that the token says where to find": STRANGER.token(
+            claims(), header={"kid": "rsa", "jku": "http://127.0.0.1:1/", "x5u": "http://x/"}
         ),
-        pytest.param(".".join((*PARTS[:2], "")), SHAPE, id="no signature"),
-        pytest.param(".".join((*PARTS[:2], part(b"\0" * 256))), FORGED, id="a signature of zeros"),
-        # Algorithms.
-        pytest.param(f"{part({'alg': 'none'})}.{part(claims())}.", SHAPE, id="alg none"),
-        pytest.param(
-            f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.AAAA",
-            UNKNOWN,
-            id="alg none, kid",
-        ),
-        pytest.param(
-            f"{part({'alg': 'NonE', 'kid': 'rsa'})}.{part(claims())}.AAAA", UNKNOWN, id="alg NonE"
-        ),
-        pytest.param(
-            hmac_signed({"alg": "HS256", "kid": "rsa"}, public_pem()),
-            UNKNOWN,
-            id="HS256 with the public key",
-        ),
-        pytest.param(
-            hmac_signed({"alg": "RS256", "kid": "rsa"}, public_pem()),
-            FORGED,
-            id="HMAC with the public key, said to be RS256",
-        ),
-        pytest.param(hmac_signed({"alg": "HS256"}, b""), UNKNOWN, id="HS256 with an empty secret"),
-        pytest.param(signed({**HEADER, "alg": "ES256"}, claims()), UNKNOWN, id="of another key"),
-        pytest.param(signed({**HEADER, "alg": 1}, claims()), KIND, id="alg that is no text"),
-        pytest.param(signed({**HEADER, "alg": "PS256"}, claims()), FORGED, id="said to be PS256"),
-        # Keys.
-        pytest.param(STRANGER.token(claims()), UNKNOWN, id="a stranger's key"),
-        pytest.param(
-            STRANGER.token(claims(), header={"kid": "rsa"}), FORGED, id="a stranger's, our key id"
-        ),
-        pytest.param(
-            STRANGER.token(claims(), header={"kid": "rsa", "jwk": STRANGER.jwk()}),
-            FORGED,
-            id="a key that the token brings",
-        ),
-        pytest.param(
-            STRANGER.token(
-                claims(), header={"kid": "rsa", "jku": "http://127.0.0.1:1/", "x5u": "http://x/"}
-            ),
-            FORGED,
-            id="a key that the token says where to find",
-        ),
-        pytest.param(
-            RSA.token(claims(), header={"kid": "../../dev/null"}), UNKNOWN, id="a path for an id"
-        ),
-        pytest.param(
-            RSA.token(claims(), header={"kid": "' OR 1=1"}), UNKNOWN, id="a condition for an id"
-        ),
-        pytest.param(RSA.token(claims(), header={"kid": ""}), UNKNOWN, id="an empty id"),
-        pytest.param(
-            RSA.token(claims(), header={"kid": "k" * 257}),
-            "expected a key id of at most 256 characters",
-            id="a huge id",
-        ),
-        pytest.param(
-            signed({"alg": "RS256", "kid": 1}, claims()),
-            "it cannot be decoded",
-            id="an id that is no text",
-        ),
-        # Other kinds of tokens, and headers that have to be understood.
-        pytest.param(RSA.token(claims(), header={"typ": "logout+jwt"}), KIND, id="a logout token"),
-        pytest.param(signed({**HEADER, "typ": ["JWT"]}, claims()), KIND, id="a list for a type"),
-        pytest.param(
-            signed({**HEADER, "crit": ["x"], "x": 1}, claims()),
-            "it cannot be decoded",
-            id="critical and unknown",
-        ),
-        pytest.param(
-            signed({**HEADER, "b64": False, "crit": ["b64"]}, b""), SHAPE, id="detached payload"
-        ),
-        # Claims.
-        pytest.param(
-            RSA.token(claims(iss="https://issuer.example/")),
-            "its issuer is another one",
-            id="issuer with a slash more",
-        ),
-        pytest.param(RSA.token(claims(iss="x")), "its issuer is another one", id="another issuer"),
-        pytest.param(RSA.token(claims(aud="x")), "its audience is another one", id="audience"),
-        pytest.param(RSA.token(claims(aud=[])), "its audience is another one", id="no audience"),
-        pytest.param(RSA.token(claims(aud="actions ")), "its audience is another one", id="space"),
-        pytest.param(RSA.token(claims(exp=NOW - LEEWAY_S)), "it is expired", id="expired"),
-        pytest.param(RSA.token(claims(exp=0)), "it is expired", id="expired in 1970"),
-        pytest.param(RSA.token(claims(exp=-1e300)), "it is expired", id="expired long before"),
-        pytest.param(
-            RSA.token(claims(nbf=NOW + LEEWAY_S + 1)), "it is not valid yet", id="not begun"
-        ),
-        pytest.param(
-            RSA.token(claims(iat=NOW + LEEWAY_S + 1)), "it is not valid yet", id="issued ahead"
-        ),
-        pytest.param(RSA.token(claims(sub="")), "it has no subject", id="an empty subject"),
-        *(
-            pytest.param(signed(HEADER, claims(**{name: None})), CLAIMS, id=f"no {name}")
+    },
+    UNKNOWN: {
+        "alg none, kid": f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.AAAA",
+        "alg NonE": f"{part({'alg': 'NonE', 'kid': 'rsa'})}.{part(claims())}.AAAA",
+        "HS256 with the public key": hmac_signed({"alg": "HS256", "kid": "rsa"}, public_pem()),
+        "HS256 with an empty secret": hmac_signed({"alg": "HS256"}, b""),
+        "of another key": signed({**HEADER, "alg": "ES256"}, claims()),
+        "a stranger's key": STRANGER.token(claims()),
+        "a path for an id": RSA.token(claims(), header={"kid": "../../dev/null"}),
+        "a condition for an id": RSA.token(claims(), header={"kid": "' OR 1=1"}),
+        "an empty id": RSA.token(claims(), header={"kid": ""}),
+    },
+    "expected a key id of at most 256 characters": {
+        "a huge id": RSA.token(claims(), header={"kid": "k" * 257})
+    },
+    "its issuer is another one": {
+        "issuer with a slash more": RSA.token(claims(iss="https://issuer.example/")),
+        "another issuer": RSA.token(claims(iss="x")),
+    },
+    "its audience is another one": {
+        "audience": RSA.token(claims(aud="x")),
+        "no audience": RSA.token(claims(aud=[])),
+        "space": RSA.token(claims(aud="actions ")),
+    },
+    "it is expired": {
+        "expired": RSA.token(claims(exp=NOW - LEEWAY_S)),
+        "expired in 1970": RSA.token(claims(exp=0)),
+        "expired long before": RSA.token(claims(exp=-1e300)),
+    },
+    "it is not valid yet": {
+        "not begun": RSA.token(claims(nbf=NOW + LEEWAY_S + 1)),
+        "issued ahead": RSA.token(claims(iat=NOW + LEEWAY_S + 1)),
+    },
+    "it has no subject": {"an empty subject": RSA.token(claims(sub=""))},
+    CLAIMS: {
+        **{
+            f"no {name}": signed(HEADER, claims(**{name: None}))
             for name in ("iss", "sub", "aud", "exp")
-        ),
-        *(
-            pytest.param(signed(HEADER, {**claims(), name: value}), CLAIMS, id=f"{name} {value!r}")
+        },
+        **{
+            f"{name} {value!r}": signed(HEADER, {**claims(), name: value})
             for name, values in {
                 "iss": ([ISSUER], 1, None),
                 "sub": (1, None, ["ada"]),
@@ -265,23 +228,22 @@ PARTS = RSA.token(claims()).split(".")
                 "iat": ("0", False),
             }.items()
             for value in values
+        },
+        "exp that is no number of JSON's": signed(
+            HEADER, json.dumps(claims()).replace(str(NOW + 600), "1e999").encode()
         ),
-        pytest.param(
-            signed(HEADER, json.dumps(claims()).replace(str(NOW + 600), "1e999").encode()),
-            CLAIMS,
-            id="exp that is no number of JSON's",
+        "exp Infinity": signed(
+            HEADER, json.dumps(claims()).replace(str(NOW + 600), "Infinity").encode()
         ),
-        pytest.param(
-            signed(HEADER, json.dumps(claims()).replace(str(NOW + 600), "Infinity").encode()),
-            CLAIMS,
-            id="exp Infinity",
-        ),
-        pytest.param(signed(HEADER, []), CLAIMS, id="a list for claims"),
-        pytest.param(signed(HEADER, b"text"), CLAIMS, id="no JSON"),
-        pytest.param(signed(HEADER, b"\xff"), CLAIMS, id="no UTF-8"),
-        pytest.param(signed(HEADER, b'{"x":' + b"[" * 5000), CLAIMS, id="claims nested too deep"),
-    ],
-)
+        "a list for claims": signed(HEADER, []),
+        "no JSON": signed(HEADER, b"text"),
+        "no UTF-8": signed(HEADER, b"\xff"),
+        "claims nested too deep": signed(HEADER, b'{"x":' + b"[" * 5000),
+    },
+}
+
+
+@by_outcome("token, reason", REFUSED)
 async def test_a_token_is_refused(jwts: Jwts, token: str, reason: str) -> None:
     with pytest.raises(BadToken) as caught:
         await jwts.verify(token)

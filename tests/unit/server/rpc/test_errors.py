@@ -10,39 +10,36 @@ from server.domain.refusals import Kind, Refusal
 from server.locale import Locale, Texts, load_all
 from server.rpc.call_info import CALL, CallInfo
 from server.rpc.errors import CallFailures
+from tests.support.tables import cases
 from zitadel.message_pb2 import ErrorDetail
 
 FAILURES = CallFailures(load_all())
 
 
-@pytest.mark.parametrize(
-    ("refusal", "code", "message"),
-    [
-        pytest.param(
+@cases(
+    "refusal, code, message",
+    {
+        "a text": (
             Refusal(Kind.FAILED_PRECONDITION, "Errors.Action.NotInactive", "COMMAND-J53zh"),
             grpc.StatusCode.FAILED_PRECONDITION,
             "Action is not inactive (COMMAND-J53zh)",
-            id="a text",
         ),
-        pytest.param(
+        "a key without a text": (
             Refusal(Kind.ALREADY_EXISTS, "Errors.Action.AlreadyExists", "V3-DKcYh"),
             grpc.StatusCode.ALREADY_EXISTS,
             "Errors.Action.AlreadyExists (V3-DKcYh)",
-            id="a key without a text",
         ),
-        pytest.param(
+        "an answer given before texts are looked up": (
             Refusal(Kind.UNAUTHENTICATED, "Errors.Token.Invalid", "AUTH-7fs1e"),
             grpc.StatusCode.UNAUTHENTICATED,
             "Errors.Token.Invalid (AUTH-7fs1e)",
-            id="an answer given before texts are looked up",
         ),
-        pytest.param(
+        "no id": (
             Refusal(Kind.UNAUTHENTICATED, "auth header missing"),
             grpc.StatusCode.UNAUTHENTICATED,
             "auth header missing",
-            id="no id",
         ),
-        pytest.param(
+        "a text with values": (
             Refusal(
                 Kind.INVALID_ARGUMENT,
                 "Errors.Member.RoleUnknown",
@@ -51,9 +48,8 @@ FAILURES = CallFailures(load_all())
             ),
             grpc.StatusCode.INVALID_ARGUMENT,
             "Unknown role 'BOSS{x}': expected one of A, B (COMMAND-Mr4uk)",
-            id="a text with values",
         ),
-    ],
+    },
 )
 def test_refusal_is_answered_with_code_and_text(
     refusal: Refusal, code: grpc.StatusCode, message: str

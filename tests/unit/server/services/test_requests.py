@@ -12,6 +12,7 @@ from server.store.action_lists import (
     Order,
     StateFilter,
 )
+from tests.support.tables import cases
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 
@@ -54,17 +55,14 @@ def test_filters_are_read_in_their_order() -> None:
     assert actions_query(request).filters == (StateFilter(2), IdFilter("7"))
 
 
-@pytest.mark.parametrize(
+@cases(
     "request_",
-    [
-        pytest.param(pb.ListActionsRequest(queries=[pb.ActionQuery()]), id="a filter of nothing"),
-        pytest.param(
-            pb.ListActionsRequest(queries=[named(EQUALS), pb.ActionQuery()]),
-            id="the second of nothing",
-        ),
-        pytest.param(pb.ListActionsRequest(queries=[named(8)]), id="a method that there is not"),
-        pytest.param(pb.ListActionsRequest(queries=[named(-1)]), id="a method below all"),
-    ],
+    {
+        "a filter of nothing": pb.ListActionsRequest(queries=[pb.ActionQuery()]),
+        "the second of nothing": pb.ListActionsRequest(queries=[named(EQUALS), pb.ActionQuery()]),
+        "a method that there is not": pb.ListActionsRequest(queries=[named(8)]),
+        "a method below all": pb.ListActionsRequest(queries=[named(-1)]),
+    },
 )
 def test_mgmt_dsg3z_filter_that_says_nothing_known_is_refused(
     request_: pb.ListActionsRequest,

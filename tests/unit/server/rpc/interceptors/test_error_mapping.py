@@ -12,35 +12,32 @@ from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
 from server.threads import TooManyWaiting
 from tests.support.layered import OPEN, Context, Intercepted, raising
+from tests.support.tables import cases
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        pytest.param(
+@cases(
+    "error, code, message",
+    {
+        "refusal": (
             Refusal(Kind.NOT_FOUND, "Errors.Action.NotFound", "COMMAND-Aa22g"),
             grpc.StatusCode.NOT_FOUND,
             "Action not found (COMMAND-Aa22g)",
-            id="refusal",
         ),
-        pytest.param(
+        "storage": (
             StorageError("disk full"),
             grpc.StatusCode.UNAVAILABLE,
             "storage is unavailable, try again",
-            id="storage",
         ),
-        pytest.param(
+        "no place in a pool of threads": (
             TooManyWaiting("callers' work: 512 calls wait already"),
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             "too many calls of this size are waiting, try again later",
-            id="no place in a pool of threads",
         ),
-        *(
-            pytest.param(
+        **{
+            type(error).__name__: (
                 error,
                 grpc.StatusCode.INTERNAL,
                 "internal error (request id abc)",
-                id=type(error).__name__,
             )
             for error in (
                 ValueError("secret"),
@@ -48,8 +45,8 @@ from tests.support.layered import OPEN, Context, Intercepted, raising
                 NotImplementedError("secret"),
                 asyncio.CancelledError("secret"),
             )
-        ),
-    ],
+        },
+    },
 )
 async def test_exception_ends_the_call_with_a_status(
     intercepted: Intercepted, error: BaseException, code: grpc.StatusCode, message: str

@@ -14,7 +14,7 @@ from server.rpc.interceptors.overload import Overload
 from server.rpc.open_calls import Places, Receiving
 from server.rpc.validation.interceptor import Validation
 from server.rpc.validation.message_checks import checks_of
-from tests.support.tables import by_outcome
+from tests.support.tables import by_outcome, cases
 from zitadel import action_pb2
 from zitadel import management_pb2 as pb
 
@@ -96,27 +96,21 @@ def test_text_is_counted_in_runes(
 
 
 @pytest.mark.parametrize("make", [created, updated])
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        pytest.param("", "value length must be at least 1 runes", id="nothing"),
-        pytest.param("a", None, id="1 byte"),
-        pytest.param("a" * 39_999, None, id="39,999 bytes"),
-        pytest.param("a" * 40_000, None, id="40,000 bytes"),
-        pytest.param("a" * 40_001, "value length must be at most 40000 bytes", id="40,001 bytes"),
-        pytest.param("\u00e9" * 20_000, None, id="40,000 bytes of 2 a rune"),
-        pytest.param(
-            "\u00e9" * 20_000 + "a", "value length must be at most 40000 bytes", id="one byte more"
-        ),
-        pytest.param(ASTRAL * 10_000, None, id="40,000 bytes of 4 a rune"),
-        pytest.param(
-            ASTRAL * 10_000 + "a", "value length must be at most 40000 bytes", id="one more of them"
-        ),
-        pytest.param(COMBINING * 13_333 + "a", None, id="40,000 bytes of combined characters"),
-        pytest.param(
-            COMBINING * 13_334, "value length must be at most 40000 bytes", id="40,002 of them"
-        ),
-    ],
+@cases(
+    "script, reason",
+    {
+        "nothing": ("", "value length must be at least 1 runes"),
+        "1 byte": ("a", None),
+        "39,999 bytes": ("a" * 39_999, None),
+        "40,000 bytes": ("a" * 40_000, None),
+        "40,001 bytes": ("a" * 40_001, "value length must be at most 40000 bytes"),
+        "40,000 bytes of 2 a rune": ("\u00e9" * 20_000, None),
+        "one byte more": ("\u00e9" * 20_000 + "a", "value length must be at most 40000 bytes"),
+        "40,000 bytes of 4 a rune": (ASTRAL * 10_000, None),
+        "one more of them": (ASTRAL * 10_000 + "a", "value length must be at most 40000 bytes"),
+        "40,000 bytes of combined characters": (COMBINING * 13_333 + "a", None),
+        "40,002 of them": (COMBINING * 13_334, "value length must be at most 40000 bytes"),
+    },
 )
 def test_script_is_counted_in_bytes(
     make: Callable[..., Message], script: str, reason: str | None

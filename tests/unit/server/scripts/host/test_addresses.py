@@ -1,6 +1,7 @@
 import pytest
 
 from server.scripts.host.addresses import Policy
+from tests.support.tables import cases
 
 
 @pytest.mark.parametrize(
@@ -54,23 +55,21 @@ def test_a_public_address_is_not_denied(address: str) -> None:
     assert not Policy().denies_address(address)
 
 
-@pytest.mark.parametrize(
-    ("deny", "allow", "host", "addresses", "expected"),
-    [
-        pytest.param([], [], "a.example", ["1.1.1.1"], False, id="public"),
-        pytest.param([], [], "a.example", ["1.1.1.1", "127.0.0.1"], True, id="one of two"),
-        pytest.param(["1.1.1.0/24"], [], "a.example", ["1.1.1.1"], True, id="denied network"),
-        pytest.param(["1.1.1.1"], [], "a.example", ["1.1.1.1"], True, id="denied address"),
-        pytest.param(["1.1.1.1"], [], "a.example", ["::ffff:1.1.1.1"], True, id="in another form"),
-        pytest.param(["a.example"], [], "A.example.", ["1.1.1.1"], True, id="denied name"),
-        pytest.param(["a.example"], [], "b.a.example", ["1.1.1.1"], False, id="exact name only"),
-        pytest.param([], ["10.0.0.0/8"], "a.example", ["10.0.0.1"], False, id="allowed network"),
-        pytest.param([], ["a.example"], "a.example", ["10.0.0.1"], False, id="allowed name"),
-        pytest.param(["a.example"], ["a.example"], "a.example", [], False, id="allowed wins"),
-        pytest.param(
-            ["::/0"], ["10.0.0.1"], "a", ["10.0.0.1", "10.0.0.2"], True, id="one of two allowed"
-        ),
-    ],
+@cases(
+    "deny, allow, host, addresses, expected",
+    {
+        "public": ([], [], "a.example", ["1.1.1.1"], False),
+        "one of two": ([], [], "a.example", ["1.1.1.1", "127.0.0.1"], True),
+        "denied network": (["1.1.1.0/24"], [], "a.example", ["1.1.1.1"], True),
+        "denied address": (["1.1.1.1"], [], "a.example", ["1.1.1.1"], True),
+        "in another form": (["1.1.1.1"], [], "a.example", ["::ffff:1.1.1.1"], True),
+        "denied name": (["a.example"], [], "A.example.", ["1.1.1.1"], True),
+        "exact name only": (["a.example"], [], "b.a.example", ["1.1.1.1"], False),
+        "allowed network": ([], ["10.0.0.0/8"], "a.example", ["10.0.0.1"], False),
+        "allowed name": ([], ["a.example"], "a.example", ["10.0.0.1"], False),
+        "allowed wins": (["a.example"], ["a.example"], "a.example", [], False),
+        "one of two allowed": (["::/0"], ["10.0.0.1"], "a", ["10.0.0.1", "10.0.0.2"], True),
+    },
 )
 def test_lists_are_kept(
     deny: list[str], allow: list[str], host: str, addresses: list[str], expected: bool

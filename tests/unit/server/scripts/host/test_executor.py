@@ -14,6 +14,7 @@ from server.scripts.contract import (
 )
 from server.scripts.host.executor import SOURCE_MAX_BYTES
 from server.triggers import Trigger
+from tests.support.tables import cases
 from tests.unit.server.scripts.runner import LOG, Runner, action
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -158,36 +159,33 @@ async def test_a_script_that_is_too_large_is_refused(runner: Runner) -> None:
     assert failure.text == "the script has 2097153 bytes, expected at most 2097152"
 
 
-@pytest.mark.parametrize(
-    ("source", "parses", "has_function", "text"),
-    [
-        pytest.param(FAST, True, True, "", id="good"),
-        pytest.param("let f = () => 1", True, True, "", id="let"),
-        pytest.param("function g() {}", True, False, "", id="another name"),
-        pytest.param(
+@cases(
+    "source, parses, has_function, text",
+    {
+        "good": (FAST, True, True, ""),
+        "let": ("let f = () => 1", True, True, ""),
+        "another name": ("function g() {}", True, False, ""),
+        "does not parse": (
             "function f() {\n  return (\n}",
             False,
             False,
             "SyntaxError: unexpected token in expression: '}' at <eval>:3:1",
-            id="does not parse",
         ),
-        pytest.param(
+        "parses, and parses what does not": (
             "JSON.parse('{')",
             True,
             False,
             "SyntaxError: Expected property name or '}' in JSON at position 1 (line 1 column 2)"
             " at <eval>:1:5",
-            id="parses, and parses what does not",
         ),
-        pytest.param(
+        "network": (
             "require('zitadel/http').fetch('http://example.com')",
             True,
             False,
             "fetch: a script that is only checked has no network at <eval>:1:24",
-            id="network",
         ),
-        pytest.param("", True, False, "", id="empty"),
-    ],
+        "empty": ("", True, False, ""),
+    },
 )
 async def test_a_check_reports_if_a_script_would_run(
     runner: Runner, source: str, parses: bool, has_function: bool, text: str

@@ -6,6 +6,7 @@ from server.scripts.contract import Failure
 from server.scripts.host.failures import failure_of
 from server.scripts.host.process import ActionEnd, EndKind, WorkerReport
 from server.scripts.protocol import SHIM_LINE
+from tests.support.tables import cases
 
 
 def located(text: str, source: str = "", *, stack: str = "") -> Failure | None:
@@ -83,24 +84,22 @@ def test_a_column_is_counted_in_characters(source: str, column: int, expected: i
     assert (failure.text, failure.column) == (f"x at f (<eval>:{line}:{expected})", expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        pytest.param("x\nundefined", "x", id="no Error"),
-        pytest.param("a\nb\n    at f (<input>:3:4)\n", "a\nb at f (<eval>:3:4)", id="two lines"),
-        pytest.param("    at f (<input>:3:4)\n", "    at f (<input>:3:4)", id="only a frame"),
-        pytest.param(
+@cases(
+    "text, told",
+    {
+        "no Error": ("x\nundefined", "x"),
+        "two lines": ("a\nb\n    at f (<input>:3:4)\n", "a\nb at f (<eval>:3:4)"),
+        "only a frame": ("    at f (<input>:3:4)\n", "    at f (<input>:3:4)"),
+        "ours first": (
             f"Error: x\n    at g (<input>:{SHIM_LINE}:4)\n    at f (<input>:1:2)\n",
             "Error: x at f (<eval>:1:2)",
-            id="ours first",
         ),
-        pytest.param(
+        "field of a class": (
             "Error: x\n    at <anonymous> (<input>:0:1)\n    at A (<input>:1:2)\n",
             "Error: x at A (<eval>:1:2)",
-            id="field of a class",
         ),
-        pytest.param("x" * 9000, "x" * 4096, id="long"),
-    ],
+        "long": ("x" * 9000, "x" * 4096),
+    },
 )
 def test_a_raised_error_is_split_into_text_and_place(text: str, told: str) -> None:
     failure = raised(text)

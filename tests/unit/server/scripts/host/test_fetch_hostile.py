@@ -17,7 +17,7 @@ from server.scripts.host.fetch import Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_connection import DIRECT_BYTES, RATE_MAX
 from tests.support.hostile_sites import DRIPS, FLOODS, hostile_sites
-from tests.support.tables import by_outcome
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import LOCAL, Runner
 
 TOO_MUCH = f"an answer of more than {RESPONSE_MAX_BYTES} bytes"
@@ -121,21 +121,20 @@ async def test_a_few_informational_answers_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-@pytest.mark.parametrize(
-    ("head", "body", "closes"),
-    [
-        pytest.param(b"Content-Length: %d" % len(BODY), BODY, False, id="of a length"),
-        pytest.param(b"Connection: close", BODY, True, id="to the end of the connection"),
-        pytest.param(
+@cases(
+    "head, body, closes",
+    {
+        "of a length": (b"Content-Length: %d" % len(BODY), BODY, False),
+        "to the end of the connection": (b"Connection: close", BODY, True),
+        "in chunks": (
             b"Transfer-Encoding: chunked",
             b"".join(
                 b"1f4\r\n%s\r\n" % BODY[at : at + 500].ljust(500) for at in range(0, len(BODY), 500)
             )
             + b"0\r\n\r\n",
             False,
-            id="in chunks",
         ),
-    ],
+    },
 )
 def test_a_large_answer_arrives_whole_and_is_not_read_faster_than_the_limit(
     run: Any, head: bytes, body: bytes, closes: bool

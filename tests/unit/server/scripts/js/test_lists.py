@@ -3,7 +3,7 @@
 import pytest
 
 from server.triggers import Trigger
-from tests.support.tables import by_outcome
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import LOG, Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -130,31 +130,23 @@ async def test_raw_metadata_is_stored_as_it_is(
     assert [entry.value for entry in found.metadata] == [stored]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        pytest.param("", "exactly 2 (key, value) arguments expected", id="none"),
-        pytest.param("'k'", "exactly 2 (key, value) arguments expected", id="one"),
-        pytest.param("'k', 'x', 1", "exactly 2 (key, value) arguments expected", id="three"),
-        pytest.param("'k', ''", "value must not be empty", id="no text"),
-        pytest.param("'k', []", "value must not be empty", id="no octets"),
-        pytest.param("'k', new Uint8Array()", "value must not be empty", id="empty Uint8Array"),
-        pytest.param("'k', null", "value must be a string or byte array", id="null"),
-        pytest.param("'k', { 0: 1, length: 1 }", "value must be a string or byte array", id="like"),
-        pytest.param("'k', new Int8Array(1)", "value must be a string or byte array", id="Int8"),
-        pytest.param(
-            "'k', [256]", "array value must only contain integers between 0 and 255", id="256"
-        ),
-        pytest.param(
-            "'k', [1.5]", "array value must only contain integers between 0 and 255", id="1.5"
-        ),
-        pytest.param(
-            "'k', ['1']",
-            "array value must only contain integers between 0 and 255",
-            id="text in it",
-        ),
-        pytest.param("5, 'x'", "TypeError: metadata key: expected a string, got number", id="key"),
-    ],
+@cases(
+    "arguments, text",
+    {
+        "none": ("", "exactly 2 (key, value) arguments expected"),
+        "one": ("'k'", "exactly 2 (key, value) arguments expected"),
+        "three": ("'k', 'x', 1", "exactly 2 (key, value) arguments expected"),
+        "no text": ("'k', ''", "value must not be empty"),
+        "no octets": ("'k', []", "value must not be empty"),
+        "empty Uint8Array": ("'k', new Uint8Array()", "value must not be empty"),
+        "null": ("'k', null", "value must be a string or byte array"),
+        "like": ("'k', { 0: 1, length: 1 }", "value must be a string or byte array"),
+        "Int8": ("'k', new Int8Array(1)", "value must be a string or byte array"),
+        "256": ("'k', [256]", "array value must only contain integers between 0 and 255"),
+        "1.5": ("'k', [1.5]", "array value must only contain integers between 0 and 255"),
+        "text in it": ("'k', ['1']", "array value must only contain integers between 0 and 255"),
+        "key": ("5, 'x'", "TypeError: metadata key: expected a string, got number"),
+    },
 )
 async def test_invalid_raw_metadata_is_refused(runner: Runner, arguments: str, text: str) -> None:
     source = f"function f(ctx, api) {{ api.v1.user.appendMetadataRaw({arguments}) }}"

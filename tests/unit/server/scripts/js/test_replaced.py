@@ -9,7 +9,7 @@ import json
 import pytest
 
 from server.triggers import Trigger
-from tests.support.tables import by_outcome
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,25 +44,23 @@ MADE = """var made = {
 };"""
 
 
-@pytest.mark.parametrize(
+@cases(
     "replaced",
-    [
-        pytest.param("", id="nothing"),
-        pytest.param(ALL_GONE, id="all gone"),
-        pytest.param(SHORT_DATES, id="dates without a fraction"),
-        pytest.param(BROKEN_ITERATOR, id="iterator of arrays"),
-        pytest.param(NUMBERED_SETTER, id="setter of an index"),
-        pytest.param(FROZEN, id="frozen prototypes"),
-        pytest.param(TO_JSON, id="toJSON of all objects"),
-        pytest.param("Array.isArray = () => false;", id="isArray"),
-        pytest.param("eval = () => { throw new Error('eval') };", id="eval"),
-        pytest.param("Array.prototype.join = Array.prototype.sort = () => 'own';", id="methods"),
-        pytest.param("Function.prototype.call = Function.prototype.apply = null;", id="apply"),
-        pytest.param(
-            "Object.prototype.get = Object.prototype.value = Object.prototype.writable = 1;",
-            id="names of descriptors",
-        ),
-    ],
+    {
+        "nothing": "",
+        "all gone": ALL_GONE,
+        "dates without a fraction": SHORT_DATES,
+        "iterator of arrays": BROKEN_ITERATOR,
+        "setter of an index": NUMBERED_SETTER,
+        "frozen prototypes": FROZEN,
+        "toJSON of all objects": TO_JSON,
+        "isArray": "Array.isArray = () => false;",
+        "eval": "eval = () => { throw new Error('eval') };",
+        "methods": "Array.prototype.join = Array.prototype.sort = () => 'own';",
+        "apply": "Function.prototype.call = Function.prototype.apply = null;",
+        "names of descriptors": "Object.prototype.get = Object.prototype.value ="
+        " Object.prototype.writable = 1;",
+    },
 )
 async def test_values_are_what_they_are_whatever_is_replaced(runner: Runner, replaced: str) -> None:
     found = await runner.effects(f"{MADE} {replaced} {VALUES}", trigger=(2, 4))
@@ -89,21 +87,19 @@ MODULES = """function f(ctx) {
 }"""
 
 
-@pytest.mark.parametrize(
+@cases(
     "replaced",
-    [
-        pytest.param("", id="nothing"),
-        pytest.param(ALL_GONE, id="all gone"),
-        pytest.param(OWN_CLASSES, id="classes of these names"),
-        pytest.param(BROKEN_ITERATOR, id="iterator of arrays"),
-        pytest.param(FROZEN, id="frozen prototypes"),
-        pytest.param("String.prototype.split = String.prototype.replace = () => '';", id="split"),
-        pytest.param("String.prototype.padStart = function () { return this };", id="padStart"),
-        pytest.param(
-            "Object.defineProperty(Object.prototype, 'log', { set() { throw 1 } });", id="setter"
-        ),
-        pytest.param("var tell = 1, text = 2, names = 3, host = 4, apply = 5;", id="our names"),
-    ],
+    {
+        "nothing": "",
+        "all gone": ALL_GONE,
+        "classes of these names": OWN_CLASSES,
+        "iterator of arrays": BROKEN_ITERATOR,
+        "frozen prototypes": FROZEN,
+        "split": "String.prototype.split = String.prototype.replace = () => '';",
+        "padStart": "String.prototype.padStart = function () { return this };",
+        "setter": "Object.defineProperty(Object.prototype, 'log', { set() { throw 1 } });",
+        "our names": "var tell = 1, text = 2, names = 3, host = 4, apply = 5;",
+    },
 )
 async def test_modules_do_what_they_do_whatever_is_replaced(runner: Runner, replaced: str) -> None:
     result = await runner.one(f"{replaced} {MODULES}")
@@ -116,37 +112,33 @@ async def test_modules_do_what_they_do_whatever_is_replaced(runner: Runner, repl
     ]
 
 
-@pytest.mark.parametrize(
-    ("trigger", "source", "asked"),
-    [
-        pytest.param(
+@cases(
+    "trigger, source, asked",
+    {
+        "1/1": (
             (1, 1),
             """api.setEmail('a@b'); api.metadata.push({ key: 'k', value: [1] });
             api.v1.user.appendMetadata('m', { a: 1 }); ctx.v1.providerInfo.getEmail()""",
             {"fields": {"email": "a@b"}, "metadata": ["k", "m"]},
-            id="1/1",
         ),
-        pytest.param(
+        "3/2": (
             (3, 2),
             "api.setGender(1); api.v1.user.appendMetadata('m', 1); ctx.v1.org.getMetadata()",
             {"fields": {"gender": 1}, "metadata": ["m"]},
-            id="3/2",
         ),
-        pytest.param(
+        "3/3": (
             (3, 3),
             "api.userGrants.push({ projectID: 'p', roles: ['r'] });"
             "api.v1.appendUserGrant({ projectId: 'q', roles: ['s', 1] })",
             {"grants": [["p", ["r"]], ["q", ["s"]]]},
-            id="3/3",
         ),
-        pytest.param(
+        "4/6": (
             (4, 6),
             "api.v1.attributes.setCustomAttribute('n', 'f', 1, [2]);"
             "api.v1.user.setMetadata('m', 1)",
             {"attributes": [["n", ["1", "2"]]], "metadata": ["m"]},
-            id="4/6",
         ),
-    ],
+    },
 )
 @pytest.mark.parametrize("replaced", [BROKEN_ITERATOR, NUMBERED_SETTER, FROZEN, ALL_GONE])
 async def test_every_trigger_gets_the_effects_of_a_script_whatever_it_replaces(
@@ -162,38 +154,33 @@ async def test_every_trigger_gets_the_effects_of_a_script_whatever_it_replaces(
     assert {name: value for name, value in told.items() if value} == asked
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param(
+@cases(
+    "value, expected",
+    {
+        "a claim within a claim": (
             "{ get a() { api.v1.claims.setClaim('inner', { b: 1 }); return 2 }, c: 3 }",
             {"inner": {"b": 1}, "k": {"a": 2, "c": 3}},
-            id="a claim within a claim",
         ),
-        pytest.param(
+        "a refusal within a claim": (
             "{ get a() { try { api.v1.claims.setClaim('x', NaN) }"
             " catch (e) { return e.message } } }",
             {"k": {"a": "NaN has no form in JSON"}},
-            id="a refusal within a claim",
         ),
-        pytest.param("new Proxy([1, 2], {})", {"k": [1, 2]}, id="proxy of an array"),
-        pytest.param(
+        "proxy of an array": ("new Proxy([1, 2], {})", {"k": [1, 2]}),
+        "proxy that answers for itself": (
             "new Proxy({}, { ownKeys: () => ['b', 'a'], get: (_, k) => k, "
             "getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }) })",
             {"k": {"a": "a", "b": "b"}},
-            id="proxy that answers for itself",
         ),
-        pytest.param(
+        "key of a prototype": (
             'JSON.parse(\'{"__proto__": {"a": 1}, "b": 2}\')',
             {"k": {"__proto__": {"a": 1}, "b": 2}},
-            id="key of a prototype",
         ),
-        pytest.param(
+        "shared": (
             "(() => { const a = { x: 1 }; return [a, { a }] })()",
             {"k": [{"x": 1}, {"a": {"x": 1}}]},
-            id="shared",
         ),
-    ],
+    },
 )
 async def test_a_value_that_answers_by_code_is_a_claim(
     runner: Runner, value: str, expected: dict[str, object]
@@ -231,31 +218,21 @@ async def test_a_member_of_a_prototype_is_not_a_claim(runner: Runner) -> None:
     assert json.loads(said) == [None, None, "ext-1"]
 
 
-@pytest.mark.parametrize(
-    ("trigger", "call"),
-    [
-        pytest.param((2, 4), "api.v1.claims.setClaim('k', { get a() { look() } })", id="claim"),
-        pytest.param((2, 4), "api.v1.claims.setClaim({ toString: look }, 1)", id="key"),
-        pytest.param((2, 4), "api.v1.claims.appendLogIntoClaims({ toString: look })", id="log"),
-        pytest.param(
-            (2, 4), "api.v1.user.setMetadata('k', [{ get a() { look() } }])", id="metadata"
-        ),
-        pytest.param((2, 4), "require({ toString: look })", id="module"),
-        pytest.param((2, 4), "require('util').format('%j', { toJSON: look })", id="format"),
-        pytest.param(
-            (2, 4),
-            "require('zitadel/http').fetch('x:', { get method() { look() } })",
-            id="fetch",
-        ),
-        pytest.param((1, 2), "api.setFirstName({ toString: look })", id="field"),
-        pytest.param((1, 2), "api.metadata.push({ get key() { look() } })", id="list"),
-        pytest.param((1, 3), "api.v1.appendUserGrant({ get roles() { look() } })", id="grant"),
-        pytest.param(
-            (4, 6),
-            "api.v1.attributes.setCustomAttribute('n', 'f', { toString: look })",
-            id="attribute",
-        ),
-    ],
+@cases(
+    "trigger, call",
+    {
+        "claim": ((2, 4), "api.v1.claims.setClaim('k', { get a() { look() } })"),
+        "key": ((2, 4), "api.v1.claims.setClaim({ toString: look }, 1)"),
+        "log": ((2, 4), "api.v1.claims.appendLogIntoClaims({ toString: look })"),
+        "metadata": ((2, 4), "api.v1.user.setMetadata('k', [{ get a() { look() } }])"),
+        "module": ((2, 4), "require({ toString: look })"),
+        "format": ((2, 4), "require('util').format('%j', { toJSON: look })"),
+        "fetch": ((2, 4), "require('zitadel/http').fetch('x:', { get method() { look() } })"),
+        "field": ((1, 2), "api.setFirstName({ toString: look })"),
+        "list": ((1, 2), "api.metadata.push({ get key() { look() } })"),
+        "grant": ((1, 3), "api.v1.appendUserGrant({ get roles() { look() } })"),
+        "attribute": ((4, 6), "api.v1.attributes.setCustomAttribute('n', 'f', { toString: look })"),
+    },
 )
 async def test_nothing_that_calls_the_host_is_on_the_stack_of_a_script(
     runner: Runner, trigger: Trigger, call: str

@@ -16,23 +16,21 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # --- 1. errors of the host
 
 
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        pytest.param(
+@cases(
+    "call, text",
+    {
+        "count of arguments": (
             "api.v1.user.setMetadata('k')",
             "exactly 2 (key, value) arguments expected",
-            id="count of arguments",
         ),
-        pytest.param(
+        "denied host": (
             "require('zitadel/http').fetch('http://10.0.0.1/')",
             "host is denied (ACTIO-N72d0)",
-            id="denied host",
         ),
-        pytest.param("require('zitadel/http').fetch()", "no url provided", id="no url"),
-        pytest.param("require('nothing')", "Invalid module", id="unknown module"),
-        pytest.param("require('zitadel/uuid').v4(1)", "invalid arg count", id="uuid"),
-    ],
+        "no url": ("require('zitadel/http').fetch()", "no url provided"),
+        "unknown module": ("require('nothing')", "Invalid module"),
+        "uuid": ("require('zitadel/uuid').v4(1)", "invalid arg count"),
+    },
 )
 async def test_an_error_of_the_host_ends_the_action_with_the_bare_text(
     runner: Runner, call: str, text: str
@@ -96,21 +94,20 @@ async def test_there_are_no_timers(runner: Runner, name: str) -> None:
 # --- 3. enumerations and texts are primitives
 
 
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        pytest.param("ctx.v1.getUser().state == 1", "true", id="loosely equal"),
-        pytest.param("ctx.v1.getUser().state === 1", "true", id="strictly equal"),
-        pytest.param("typeof ctx.v1.getUser().human.email", "string", id="type of a text"),
-        pytest.param("typeof ctx.v1.getUser().human.gender", "number", id="type of a number"),
-        pytest.param("ctx.v1.getUser().human.email.length", "15", id="length"),
-        pytest.param("[1, 2].includes(ctx.v1.getUser().state)", "true", id="includes"),
-        pytest.param(
+@cases(
+    "expression, expected",
+    {
+        "loosely equal": ("ctx.v1.getUser().state == 1", "true"),
+        "strictly equal": ("ctx.v1.getUser().state === 1", "true"),
+        "type of a text": ("typeof ctx.v1.getUser().human.email", "string"),
+        "type of a number": ("typeof ctx.v1.getUser().human.gender", "number"),
+        "length": ("ctx.v1.getUser().human.email.length", "15"),
+        "includes": ("[1, 2].includes(ctx.v1.getUser().state)", "true"),
+        "switch": (
             "(() => { switch (ctx.v1.getUser().state) { case 1: return 'active' } })()",
             "active",
-            id="switch",
         ),
-    ],
+    },
 )
 async def test_a_value_that_zitadel_wraps_is_a_primitive(
     runner: Runner, expression: str, expected: str
@@ -180,27 +177,23 @@ async def test_two_reads_give_two_objects(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("line", [SHIM_LINE - 1, SHIM_LINE + 1, 25_000])
-@pytest.mark.parametrize(
-    ("before", "source", "place"),
-    [
-        pytest.param(
-            "", "function f() { throw new Error('x') }", "f (<eval>:{}:26)", id="function"
-        ),
-        pytest.param(
+@cases(
+    "before, source, place",
+    {
+        "function": ("", "function f() { throw new Error('x') }", "f (<eval>:{}:26)"),
+        "function that is called": (
             "function f() { g() }",
             "function g() { null.x }",
             "g (<eval>:{}:16)",
-            id="function that is called",
         ),
-        pytest.param(
+        "value that is refused": (
             "",
             "function f(ctx, api) { api.v1.claims.setClaim('k', NaN) }",
             "f (<eval>:{}:52)",
-            id="value that is refused",
         ),
-        pytest.param("", "null.x", "<eval>:{}:1", id="script"),
-        pytest.param("", "function f( {", "<eval>:{}:14", id="syntax"),
-    ],
+        "script": ("", "null.x", "<eval>:{}:1"),
+        "syntax": ("", "function f( {", "<eval>:{}:14"),
+    },
 )
 async def test_a_long_script_has_its_places(
     runner: Runner, line: int, before: str, source: str, place: str

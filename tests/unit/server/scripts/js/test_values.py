@@ -6,7 +6,7 @@ import pytest
 
 from server.scripts.contract import JsonValue
 from server.scripts.host import contexts
-from tests.support.tables import by_outcome
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import LOG as USE_LOG
 from tests.unit.server.scripts.runner import Runner
 
@@ -15,34 +15,32 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LOG = "urn:zitadel:iam:action:f:log"
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param("undefined", None, id="undefined"),
-        pytest.param("[1, , undefined]", [1, None, None], id="holes"),
-        pytest.param("{ a: undefined }", {"a": None}, id="undefined property"),
-        pytest.param(
-            "Object.assign(Object.create(null), { a: null })", {"a": None}, id="bare object"
-        ),
-        pytest.param("new (class { a = [true] })()", {"a": [True]}, id="object of a class"),
-        pytest.param("new Date(1741064767120)", "2025-03-04T05:06:07.12Z", id="Date"),
-        pytest.param("new Date(0)", "1970-01-01T00:00:00Z", id="Date without a fraction"),
-        pytest.param("ctx.v1.getUser().creationDate", "2025-03-04T05:06:07.123456789Z", id="time"),
-        pytest.param("new Uint8Array([104, 105])", "aGk=", id="octets"),
-        pytest.param("new Int16Array([1, -1])", [1, -1], id="typed array"),
-        pytest.param("new Map([['a', 1]])", [["a", 1]], id="Map"),
-        pytest.param("new Set([1, 2])", [1, 2], id="Set"),
-        pytest.param("/x/", {}, id="RegExp"),
-        pytest.param("new Error('x')", {}, id="Error"),
-        pytest.param("Promise.resolve(1)", {}, id="Promise"),
-        pytest.param("new String('x')", "x", id="boxed text"),
-        pytest.param("[new Number(0), new Boolean(false)]", [0, False], id="boxed"),
-        pytest.param("12345678901234567890n", 12345678901234567890, id="BigInt"),
-        pytest.param("1e21", 1e21, id="large number"),
-        pytest.param("-0", 0, id="negative zero"),
-        pytest.param("'\\ud800<\\u2028'", "\ufffd<\u2028", id="text"),
-        pytest.param("{ toJSON() { return 1 } }.constructor.prototype", {}, id="prototype"),
-        pytest.param(
+@cases(
+    "value, expected",
+    {
+        "undefined": ("undefined", None),
+        "holes": ("[1, , undefined]", [1, None, None]),
+        "undefined property": ("{ a: undefined }", {"a": None}),
+        "bare object": ("Object.assign(Object.create(null), { a: null })", {"a": None}),
+        "object of a class": ("new (class { a = [true] })()", {"a": [True]}),
+        "Date": ("new Date(1741064767120)", "2025-03-04T05:06:07.12Z"),
+        "Date without a fraction": ("new Date(0)", "1970-01-01T00:00:00Z"),
+        "time": ("ctx.v1.getUser().creationDate", "2025-03-04T05:06:07.123456789Z"),
+        "octets": ("new Uint8Array([104, 105])", "aGk="),
+        "typed array": ("new Int16Array([1, -1])", [1, -1]),
+        "Map": ("new Map([['a', 1]])", [["a", 1]]),
+        "Set": ("new Set([1, 2])", [1, 2]),
+        "RegExp": ("/x/", {}),
+        "Error": ("new Error('x')", {}),
+        "Promise": ("Promise.resolve(1)", {}),
+        "boxed text": ("new String('x')", "x"),
+        "boxed": ("[new Number(0), new Boolean(false)]", [0, False]),
+        "BigInt": ("12345678901234567890n", 12345678901234567890),
+        "large number": ("1e21", 1e21),
+        "negative zero": ("-0", 0),
+        "text": ("'\\ud800<\\u2028'", "\ufffd<\u2028"),
+        "prototype": ("{ toJSON() { return 1 } }.constructor.prototype", {}),
+        "typed object": (
             "ctx.v1.user.getMetadata().metadata[0]",
             {
                 "CreationDate": "2025-03-04T05:06:07.123456789Z",
@@ -52,9 +50,8 @@ LOG = "urn:zitadel:iam:action:f:log"
                 "Key": "department",
                 "Value": "engineering",
             },
-            id="typed object",
         ),
-    ],
+    },
 )
 async def test_a_claim_has_the_value_that_the_old_engine_gave(
     runner: Runner, value: str, expected: object
@@ -239,17 +236,16 @@ async def test_later_actions_see_what_earlier_ones_set(runner: Runner) -> None:
     assert result.actions[1].logs[0].text == "new@example.com new"
 
 
-@pytest.mark.parametrize(
-    ("calls", "expected"),
-    [
-        pytest.param("api.setEmailVerified(true)", {}, id="without an address"),
-        pytest.param(
+@cases(
+    "calls, expected",
+    {
+        "without an address": ("api.setEmailVerified(true)", {}),
+        "after the address": (
             "api.setEmail('a@b'); api.setEmailVerified(true)",
             {"email": "a@b", "isEmailVerified": True},
-            id="after the address",
         ),
-        pytest.param("api.setPhoneVerified(true)", {}, id="without a number"),
-    ],
+        "without a number": ("api.setPhoneVerified(true)", {}),
+    },
 )
 async def test_nothing_is_verified_that_is_not_there(
     runner: Runner, calls: str, expected: dict[str, object]
@@ -258,18 +254,16 @@ async def test_nothing_is_verified_that_is_not_there(
     assert (await runner.effects(source, trigger=(3, 2), context={})).fields == expected
 
 
-@pytest.mark.parametrize(
-    ("calls", "expected"),
-    [
-        pytest.param(
-            "set('a', 1); set('a', 2)", {"a": 1, LOG: ['key "a" already exists']}, id="twice"
-        ),
-        pytest.param("set('a', null); set('a', 2)", {"a": 2}, id="null is overwritten"),
-        pytest.param("set('urn:zitadel:iam:org', 1)", {}, id="reserved"),
-        pytest.param("set('email', 'x')", {}, id="filled by a scope"),
-        pytest.param("set('nickname', 'x')", {"nickname": "x"}, id="standard, not filled"),
-        pytest.param("set('there', 1)", {LOG: ['key "there" already exists']}, id="there already"),
-    ],
+@cases(
+    "calls, expected",
+    {
+        "twice": ("set('a', 1); set('a', 2)", {"a": 1, LOG: ['key "a" already exists']}),
+        "null is overwritten": ("set('a', null); set('a', 2)", {"a": 2}),
+        "reserved": ("set('urn:zitadel:iam:org', 1)", {}),
+        "filled by a scope": ("set('email', 'x')", {}),
+        "standard, not filled": ("set('nickname', 'x')", {"nickname": "x"}),
+        "there already": ("set('there', 1)", {LOG: ['key "there" already exists']}),
+    },
 )
 async def test_a_claim_that_is_there_stays(
     runner: Runner, calls: str, expected: dict[str, object]

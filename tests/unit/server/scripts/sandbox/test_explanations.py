@@ -9,26 +9,24 @@ from tests.unit.server.scripts.runner import Runner
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        pytest.param("", "the script has no function", id="nothing"),
-        pytest.param("let x = 5; if (0) { throw x }", "the script has no function", id="a value"),
-        pytest.param("function g() {}", 'the script has "g"', id="function"),
-        pytest.param("var g = () => 1; const h = () => 2", 'the script has "g", "h"', id="arrows"),
-        pytest.param("const F = () => 1", 'the script has "F"', id="another case"),
-        pytest.param(
+@cases(
+    "source, found",
+    {
+        "nothing": ("", "the script has no function"),
+        "a value": ("let x = 5; if (0) { throw x }", "the script has no function"),
+        "function": ("function g() {}", 'the script has "g"'),
+        "arrows": ("var g = () => 1; const h = () => 2", 'the script has "g", "h"'),
+        "another case": ("const F = () => 1", 'the script has "F"'),
+        "many": (
             "".join(f"function g{n}() {{}}" for n in range(7)),
             'the script has "g0", "g1", "g2", "g3", "g4" and 2 more',
-            id="many",
         ),
-        pytest.param("globalThis['a\\nb'] = () => 1", 'the script has "a\\nb"', id="odd name"),
-        pytest.param(
+        "odd name": ("globalThis['a\\nb'] = () => 1", 'the script has "a\\nb"'),
+        "getter that throws": (
             "Object.defineProperty(this, 'g', { enumerable: true, get() { throw 1 } })",
             "",
-            id="getter that throws",
         ),
-    ],
+    },
 )
 async def test_a_function_that_is_missing_is_named_with_those_there_are(
     runner: Runner, source: str, found: str

@@ -76,20 +76,18 @@ def test_page_is_read_from_its_index_and_nothing_is_sorted(
 
 
 @pytest.mark.parametrize("order", Order)
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        pytest.param(
+@cases(
+    "filters, expected",
+    {
+        "id": (
             (PART, IdFilter("1")),
             "SEARCH actions USING INDEX actions_by_id (org_id=? AND id=?)",
-            id="id",
         ),
-        pytest.param(
+        "whole name": (
             (ACTIVE, WHOLE),
             "SEARCH actions USING INDEX actions_by_name (org_id=? AND folded_name=? AND name=?)",
-            id="whole name",
         ),
-    ],
+    },
 )
 def test_filter_that_finds_one_is_what_is_looked_up(
     database: sqlite3.Connection,
@@ -101,26 +99,22 @@ def test_filter_that_finds_one_is_what_is_looked_up(
     assert plan(database, action_lists.page("org", query))[0] == expected
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        pytest.param((PART,), OF_AN_ORG.format("COVERING "), id="part of the name"),
-        pytest.param((END,), OF_AN_ORG.format("COVERING "), id="end of the name"),
-        pytest.param(
+@cases(
+    "filters, expected",
+    {
+        "part of the name": ((PART,), OF_AN_ORG.format("COVERING ")),
+        "end of the name": ((END,), OF_AN_ORG.format("COVERING ")),
+        "state": (
             (ACTIVE,),
             "SEARCH actions USING COVERING INDEX actions_by_state (org_id=? AND state=?)",
-            id="state",
         ),
-        pytest.param(
+        "whole name": (
             (WHOLE,),
             "SEARCH actions USING COVERING INDEX actions_by_name "
             "(org_id=? AND folded_name=? AND name=?)",
-            id="whole name",
         ),
-        pytest.param(
-            (), "SEARCH action_totals USING PRIMARY KEY (org_id=?)", id="no filter, a kept number"
-        ),
-    ],
+        "no filter, a kept number": ((), "SEARCH action_totals USING PRIMARY KEY (org_id=?)"),
+    },
 )
 def test_matches_are_counted_without_a_look_at_their_rows(
     database: sqlite3.Connection, filters: tuple[ActionFilter, ...], expected: str

@@ -13,6 +13,7 @@ from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import rebuild
 from tests.support import every_event
 from tests.support.every_event import rows
+from tests.support.tables import cases
 
 STATE_TABLES = ("actions", "flows", "orgs", "members", "users", "tokens", "names", "removed")
 
@@ -87,30 +88,26 @@ async def test_progress_begins_at_none_and_ends_at_all(
     assert seen == [*((applied, total) for applied in range(0, total, 10)), (total, total)]
 
 
-@pytest.mark.parametrize(
-    ("event", "problem"),
-    [
-        pytest.param(
+@cases(
+    "event, problem",
+    {
+        "unknown aggregate": (
             "'robot', 'r', 1, 'robot.added', '{}'",
             "(robot.added of robot r) cannot be applied: event 1000: unknown aggregate type",
-            id="unknown aggregate",
         ),
-        pytest.param(
+        "payload of another form": (
             "'org', 'z', 1, 'org.added', '{\"name\": 7}'",
             "(org.added of org z) cannot be applied: event 1000 (org.added): name is not a string",
-            id="payload of another form",
         ),
-        pytest.param(
+        "payload that is no JSON": (
             "'org', 'z', 1, 'org.added', 'no JSON'",
             "table events: the row 1000 cannot be read",
-            id="payload that is no JSON",
         ),
-        pytest.param(
+        "name that is taken": (
             "'action', '1', 99, 'action.changed', '{\"name\": \"greet\\u00004\"}'",
             r"(action.changed of action 1) cannot be applied: name 'greet\x004' belongs to 4",
-            id="name that is taken",
         ),
-    ],
+    },
 )
 async def test_an_event_that_cannot_be_applied_leaves_all_as_it_was(
     tmp_path: Path, event: str, problem: str

@@ -41,16 +41,16 @@ DRAIN_S: Final = 10.0
 """Max seconds for calls in flight to end when the server stops."""
 
 _UMASK: Final = 0o177
-"""Umask while the socket is bound: for its owner alone."""
+"""Umask while the socket is bound: only its owner may connect."""
 
 log = structlog.get_logger()
 
 
 class AdminSocket:
-    """Listens on the socket."""
+    """Serves on the socket until `close`."""
 
     def __init__(self, folder: Path) -> None:
-        """Chooses a path in the data folder, or in a private one if that path is too long."""
+        """Chooses a path in the data folder, or in a private folder if that path is too long."""
         self._temporary: SocketFolder | None = None
         path = _path_in(folder.absolute())
         if len(os.fsencode(path)) > PATH_MAX_BYTES:
@@ -66,7 +66,7 @@ class AdminSocket:
 
         Raises:
             UnsafeFile: another file is at its path.
-            OSError: it cannot be bound.
+            OSError: the socket cannot be bound.
         """
         _clear(self.path)
         chain = Chain(
@@ -78,14 +78,14 @@ class AdminSocket:
         )
         server = GrpcServer(chain=chain, calls_max=CALLS_MAX, connections_max=CONNECTIONS_MAX)
         self._server = server
-        add_AdminServiceServicer_to_server(service, server)  # type: ignore[arg-type]  # is one in kind
+        add_AdminServiceServicer_to_server(service, server)  # type: ignore[arg-type]  # registers as a server does
         await server.start(f"unix:{self.path}", socket_umask=_UMASK)
 
     async def close(self) -> None:
         """Finishes calls in flight, and removes the socket."""
         if self._server is not None:
             server, self._server = self._server, None
-            # First, so that commands wait for who has the folder next.
+            # First: a command that finds no socket waits for the next process with the folder.
             _unlink(self.path)
             await server.stop(DRAIN_S)
         if self._temporary is not None:
@@ -124,13 +124,13 @@ def _unlink(path: str) -> None:
 
 def _path_in(folder: Path) -> str:
     path = str(folder / SOCKET_FILE)
-    return f"/{path.lstrip('/')}"  # a path may begin with two slashes, which grpc takes for a host
+    return f"/{path.lstrip('/')}"  # grpc reads two slashes at the beginning as a host
 
 
 def _clear(path: str) -> None:
-    """Removes the socket of a dead process, and binds once, as grpc does not say why it cannot.
+    """Removes the socket of a dead process, and binds once: grpc does not say why it cannot.
 
-    The data folder is locked by this process, so a socket of ours is of one that died.
+    This process has the lock of the data folder, so a socket there is of a process that died.
     """
     check(Path(path), is_socket=True)
     _unlink(path)

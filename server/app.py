@@ -78,8 +78,8 @@ OWN_THREADS: Final = 2
 """Threads for the service's own files and keys; no organisation's work delays them."""
 
 _YOUNG_MAX: Final = 10_000
-"""Max objects made and not freed before the collector runs; Python's own is 700. A call by
-gRPC leaves six of grpc.aio's, with its metadata of 16 KiB at most: 26 MiB."""
+"""Max objects made and not freed before the collector runs; Python's default is 700. Each call
+over gRPC leaves six objects of grpc.aio for it, with at most 16 KiB of metadata: 26 MiB in all."""
 
 _RESPONSE_HEADERS: Final = {name.title(): value for name, value in NO_CACHE} | {
     "X-Robots-Tag": "none"
@@ -144,70 +144,87 @@ class Application:
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
-        store = await open_store(config.data_dir, admin=socket.path, opening=self._opening)
-        running.push_async_callback(store.close)
-        for risk in await self._own.run("", risks_of, config.data_dir):
-            log.warning("other users can replace the data", folder=config.data_dir, reason=risk)
-        for warning in store.warnings:
-            log.warning(warning)
+        store = await self._open_store(admin=socket.path)
         ids = IdGenerator(await _machine_id(store))
         authorizer = Authorizer(store, jwts=self._jwts())
-        clocks = ClockWatch(authorizer.forget_all)
-        clocks.compare((await store.last_event()).created_at)
-        clocks.start()
-        running.push_async_callback(clocks.close)
+        await self._watch_clock(store, authorizer)
         queue = CommandQueue(store, on_commit=authorizer.forget)
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
 
-        native, transcoder = self._servers(texts, authorizer, connections)
-        management = ManagementService(store, queue, ids, texts, threads=self._work)
+        grpc_server, transcoder = self._servers(texts, authorizer, connections)
         executor = self._executor()
-        execution = ExecutionService(store, executor, self._records(store), ids, threads=self._work)
-        for server in (native, transcoder.at(REST_PREFIX)):
-            add_ManagementServiceServicer_to_server(management, server)  # type: ignore[arg-type]  # kin
-        organisations = AdminService(store, threads=self._work)
-        for server in (native, transcoder.at(ADMIN_REST_PREFIX)):
-            add_AdminServiceServicer_to_server(organisations, server)  # type: ignore[arg-type]  # kin
         accounts = AccountsService(store, queue, ids, threads=self._work)
-        for front in (native, transcoder):
-            add_ExecutionServiceServicer_to_server(execution, front)  # type: ignore[arg-type]  # kin
-            add_accounts_to_server(accounts, front)  # type: ignore[arg-type]  # kin
+        _register(
+            grpc_server,
+            transcoder,
+            management=ManagementService(store, queue, ids, texts, threads=self._work),
+            admin=AdminService(store, threads=self._work),
+            execution=ExecutionService(
+                store, executor, self._recorder(store), ids, threads=self._work
+            ),
+            accounts=accounts,
+        )
+        grpc_listen, listen = await self._listen(grpc_server, transcoder)
+        running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
+        running.push_async_callback(_drain, grpc_server, transcoder)
+        # After the addresses are bound, as a first start shows the token once. Nobody has a token
+        # yet who may call meanwhile, and no command finds the store without its owner.
+        token_file = config.data_dir / OWNER_TOKEN_FILE
+        owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
+        await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
+        _relax_collector()
+        # After the owner's token works.
+        set_ready = partial(_set_ready, grpc_server, transcoder)
+        await set_ready(True)
+        watch = StorageWatch(store.check, set_ready)
+        watch.start()
+        running.push_async_callback(watch.close)
+        self._log_serving(store, listen=listen, grpc_listen=grpc_listen)
+        refused = await is_refused(store, token_file=token_file, threads=self._own)
+        return Started(listen, grpc_listen, owner, refused)
 
-        running.push_async_callback(native.stop, 0)
+    async def _open_store(self, *, admin: str) -> Store:
+        """Opens the store, and logs what the operator must know of its files."""
+        folder = self._config.data_dir
+        store = await open_store(folder, admin=admin, opening=self._opening)
+        self._running.push_async_callback(store.close)
+        for risk in await self._own.run("", risks_of, folder):
+            log.warning("other users can replace the data", folder=folder, reason=risk)
+        for warning in store.warnings:
+            log.warning(warning)
+        return store
+
+    async def _watch_clock(self, store: Store, authorizer: Authorizer) -> None:
+        clocks = ClockWatch(authorizer.forget_all)
+        clocks.compare((await store.last_event()).created_at)
+        clocks.start()
+        self._running.push_async_callback(clocks.close)
+
+    async def _listen(self, grpc_server: GrpcServer, transcoder: Transcoder) -> tuple[str, str]:
+        """Starts both servers, which are not ready yet; returns their addresses as bound."""
+        config = self._config
+        self._running.push_async_callback(grpc_server.stop, 0)
         grpc_listen = await _listening(
-            native,
+            grpc_server,
             config.grpc_listen,
             "--grpc-listen, ACTIONS_GRPC_LISTEN",
             clear=socket_path_of(config.grpc_listen),
         )
         listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
-        running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
-        running.push_async_callback(_drain, native, transcoder)
-        # Not before the addresses are bound: a first start shows the token once. Nobody has a
-        # token yet who may call meanwhile, and no command finds the store without its owner.
-        token_file = config.data_dir / OWNER_TOKEN_FILE
-        owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
-        await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
-        _calm_collector()
-        # Not before the owner's token works.
-        tell = partial(_set_ready, native, transcoder)
-        await tell(True)
-        watch = StorageWatch(store.check, tell)
-        watch.start()
-        running.push_async_callback(watch.close)
+        return grpc_listen, listen
+
+    def _log_serving(self, store: Store, *, listen: str, grpc_listen: str) -> None:
         log.info(
             "serving",
             version=installed_version() or "not installed",
             listen=listen,
             grpc_listen=grpc_listen,
-            data_dir=str(config.data_dir.absolute()),
+            data_dir=str(self._config.data_dir.absolute()),
             migrations=",".join(store.migrations) or "none",
         )
-        refused = await is_refused(store, token_file=token_file, threads=self._own)
-        return Started(listen, grpc_listen, owner, refused)
 
     def _connections(self) -> Shares:
         """Returns how many connections there may be, and warns if they are few."""
@@ -261,7 +278,8 @@ class Application:
         self._running.push_async_callback(executor.close)
         return executor
 
-    def _records(self, store: Store) -> RunRecorder:
+    def _recorder(self, store: Store) -> RunRecorder:
+        """Returns the recorder of runs; their log is written in the background."""
         config = self._config
         runs = RunLog(
             store, keep_s=config.runs_keep_days * _DAY_S, max_bytes=config.runs_max_mib * _MIB
@@ -285,11 +303,30 @@ class Application:
         await self._running.aclose()
 
 
-def _calm_collector() -> None:
+def _register(
+    grpc_server: GrpcServer,
+    transcoder: Transcoder,
+    *,
+    management: ManagementService,
+    admin: AdminService,
+    execution: ExecutionService,
+    accounts: AccountsService,
+) -> None:
+    """Registers each service at both servers."""
+    for server in (grpc_server, transcoder.at(REST_PREFIX)):
+        add_ManagementServiceServicer_to_server(management, server)  # type: ignore[arg-type]
+    for server in (grpc_server, transcoder.at(ADMIN_REST_PREFIX)):
+        add_AdminServiceServicer_to_server(admin, server)  # type: ignore[arg-type]
+    for server in (grpc_server, transcoder.at("")):
+        add_ExecutionServiceServicer_to_server(execution, server)  # type: ignore[arg-type]
+        add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
+
+
+def _relax_collector() -> None:
     """Makes the garbage collector run less often: it took a tenth of a durable request.
 
-    What the start allocated stays, so it is not traversed again; a request leaves no cycles, so
-    calls in flight need no traversal every dozen requests.
+    The objects of the start are never traversed again: they stay. Calls in flight are traversed
+    seldom: they leave no cycles.
     """
     gc.collect()
     gc.freeze()
@@ -299,7 +336,14 @@ def _calm_collector() -> None:
 async def _listening(
     server: GrpcServer | Transcoder, address: str, set_by: str, *, clear: str | None = None
 ) -> str:
-    """Starts a server; `clear` is the path of a unix socket that grpc would take from another."""
+    """Starts a server.
+
+    Args:
+        server: listens, and is not ready yet.
+        address: to listen on.
+        set_by: names the setting in an error.
+        clear: the path of a unix socket that another process may listen on; grpc would take it.
+    """
     try:
         with nullcontext() if clear is None else cleared(clear):
             return await server.start(address, is_ready=False)
@@ -313,17 +357,17 @@ async def _start(executor: Executor) -> None:
         await executor.start()
     except Unavailable as error:
         log.error("scripts cannot be run", reason=str(error))
-    except Exception:  # nobody else awaits this task, so nobody else would tell
+    except Exception:  # nothing awaits this task, so the error would be lost
         log.exception("scripts cannot be run; report this, and restart the service")
 
 
-async def _set_ready(native: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:
+async def _set_ready(grpc_server: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:
     transcoder.set_ready(is_ready)
-    await native.set_ready(is_ready)
+    await grpc_server.set_ready(is_ready)
 
 
 async def _machine_id(store: Store) -> int:
-    """Claims a machine id; takes a spare one where nothing can be written."""
+    """Claims a machine id; takes a spare one if nothing can be written."""
     try:
         return await store.claim_machine_id()
     except StorageError as error:
@@ -334,7 +378,7 @@ async def _machine_id(store: Store) -> int:
 async def _start_admin(
     socket: AdminSocket, accounts: AccountsService, failures: CallFailures, *, access_log: bool
 ) -> None:
-    """Listens for commands; where no socket can be made, all else goes on."""
+    """Listens for commands; serves without the socket if the disk has no room for it."""
     try:
         await socket.start(accounts, failures=failures, access_log=access_log)
     except OSError as error:
@@ -343,9 +387,9 @@ async def _start_admin(
         log.error("commands on accounts do not reach this process", reason=reason(error))
 
 
-async def _drain(native: GrpcServer, transcoder: Transcoder) -> None:
+async def _drain(grpc_server: GrpcServer, transcoder: Transcoder) -> None:
     log.info("draining", seconds=DRAIN_S)
     transcoder.set_ready(False)
-    await native.set_not_ready()
+    await grpc_server.set_not_ready()
     await asyncio.sleep(NOTICE_S)
-    await asyncio.gather(transcoder.stop(), native.stop(DRAIN_S))
+    await asyncio.gather(transcoder.stop(), grpc_server.stop(DRAIN_S))

@@ -1,8 +1,7 @@
 """Reads the time of the service: integer microseconds since the epoch, UTC.
 
-The wall clock may be wrong, and be set while the service runs. So a time is a statement about an
-event, and never its order: positions are. What has to pass whatever the clock is set to is measured
-by `elapsed_clock`.
+The wall clock may be wrong, and may be set while the service runs. So times never order events:
+positions do. A duration that must not depend on the wall clock is measured by `elapsed_clock`.
 """
 
 import time
@@ -14,7 +13,7 @@ Clock: TypeAlias = Callable[[], int]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ELAPSED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Clock that also counts suspended time, on Linux, as the wall clock does."""
+"""On Linux a clock that counts suspended time, as the wall clock does."""
 
 
 def wall_clock() -> int:
@@ -22,12 +21,12 @@ def wall_clock() -> int:
 
 
 def elapsed_clock() -> int:
-    """Returns microseconds since some moment; nobody can set it."""
+    """Returns microseconds since an unknown moment; this clock cannot be set."""
     return time.clock_gettime_ns(_ELAPSED) // 1000
 
 
 def text_of(time: int) -> str:
-    """Returns the time for people; in microseconds if it is in no year that has four digits."""
+    """Returns a time in ISO 8601; in microseconds if its year has not four digits."""
     try:
         return (_EPOCH + timedelta(microseconds=time)).isoformat(timespec="seconds")
     except OverflowError:

@@ -1,9 +1,9 @@
-"""Reports in the log when the wall clock is set, or was wrong when the service last ran.
+"""Logs when the wall clock is set, or was wrong when the service last ran.
 
-Compares it to the clock that nobody can set. What the service keeps until some time is forgotten
-then, as that time may be years away.
+Compares it to the clock that cannot be set (`elapsed_clock`). After each step it calls `on_step`,
+which drops what is cached until a time of the wall clock.
 
-Rule: this changes no time. Events get the time that the wall clock tells.
+Rule: this changes no time. Events get the time of the wall clock.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ STEP_MIN_S: Final = 3.0
 """Min seconds of a reported step; time synchronisation makes smaller ones."""
 
 LOOK_S: Final = 5.0
-"""Seconds between two looks at the clocks."""
+"""Seconds between two comparisons of the clocks."""
 
 _US: Final = 10**6
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class ClockWatch:
-    """Checks the clocks until `close`."""
+    """Compares the clocks from `start` to `close`."""
 
     def __init__(
         self,
@@ -36,12 +36,12 @@ class ClockWatch:
         clock: Clock = wall_clock,
         elapsed: Clock = elapsed_clock,
     ) -> None:
-        """Takes the clock as it is.
+        """Notes the time now; a later step is measured from it.
 
         Args:
             on_step: called after each step.
             clock: the wall clock.
-            elapsed: the clock that nobody can set.
+            elapsed: the clock that cannot be set.
         """
         self._on_step = on_step
         self._clock = clock
@@ -66,7 +66,7 @@ class ClockWatch:
             )
 
     def look(self) -> None:
-        """Reports a step since the last look."""
+        """Logs a step since the last call."""
         now = self._clock()
         ahead = now - self._elapsed()
         step_s = (ahead - self._ahead) / _US

@@ -1,8 +1,7 @@
-"""Divides the file descriptors of this process among its users.
+"""Divides the file descriptors of this process between connections, scripts and the store.
 
-Knows the limit of the process, getrlimit(2), and what each part of the service opens. Connections
-get what the others leave, so that none of them takes the files of the store, of scripts, or of
-each other.
+Follows getrlimit(2). The store and scripts have a fixed share; connections get the rest, each
+protocol its own part. So no part of the service uses up the descriptors of another.
 """
 
 import resource
@@ -18,15 +17,15 @@ GRPC_MAX: Final = 1000
 """Max connections over gRPC."""
 
 _OWN: Final = 96
-"""Files of the store, the admin socket and its callers, the log, the loop, and grpc: 30 if idle."""
+"""Files of the store, the admin socket and its callers, the log, the loop, grpc; 30 when idle."""
 _FETCHES: Final = 128
 """Files of scripts' connections and look-ups of names."""
 _WORKER: Final = 3
-"""Files of a process for scripts: its socket, its memory, its end."""
+"""Files of a worker process: its socket, its statm, one more while it starts."""
 _SCRIPTS_SHARE: Final = 3
-"""One file in so many is for scripts, at most; with too few, runs are refused."""
+"""At most one file in three is for scripts; if they need more, runs are refused."""
 _GRPC_SHARE: Final = 4
-"""One connection in so many is over gRPC, up to `GRPC_MAX`."""
+"""One connection in four is over gRPC, up to `GRPC_MAX`."""
 
 
 class Shares(NamedTuple):
@@ -37,7 +36,7 @@ class Shares(NamedTuple):
 
 
 def raise_limit() -> int:
-    """Raises the soft limit of this process to `FILES_MAX`, or as far as the hard limit lets it.
+    """Raises the soft limit of this process to `FILES_MAX`, or to the hard limit if that is less.
 
     Returns:
         How many files may be open now.

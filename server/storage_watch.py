@@ -1,6 +1,6 @@
 """Checks every second if the store can be used, and reports changes.
 
-Knows nothing of stores and of readiness; both are functions that it is given.
+Knows nothing of stores or of readiness: it gets a function for each.
 """
 
 import asyncio
@@ -13,24 +13,27 @@ from server import tasks
 from server.store.errors import StorageError
 
 CHECK_S: Final = 1.0
+"""Seconds between two checks."""
 
-PATIENCE_S: Final = 5.0
-"""Max seconds that a check may take; a store that needs longer is unavailable."""
+CHECK_MAX_S: Final = 5.0
+"""Max seconds of a check; a store that needs longer is unavailable."""
 
 Check: TypeAlias = Callable[[], Awaitable[None]]
 """Returns if the store can be used; raises StorageError if not."""
 
-Tell: TypeAlias = Callable[[bool], Awaitable[None]]
+OnChange: TypeAlias = Callable[[bool], Awaitable[None]]
 """Called when the store becomes available (True) or unavailable (False)."""
 
 log = structlog.get_logger()
 
 
 class StorageWatch:
-    def __init__(self, check: Check, tell: Tell, *, interval_s: float = CHECK_S) -> None:
+    """Checks the store from `start` to `close`."""
+
+    def __init__(self, check: Check, on_change: OnChange, *, interval_s: float = CHECK_S) -> None:
         """Starts nothing; the store counts as available until `start`."""
         self._check = check
-        self._tell = tell
+        self._on_change = on_change
         self._interval_s = interval_s
         self._is_available = True
         self._task: asyncio.Task[None] | None = None
@@ -52,15 +55,15 @@ class StorageWatch:
                 log.error("storage is unavailable", reason=problem)
             else:
                 log.info("storage is available again")
-            await self._tell(self._is_available)
+            await self._on_change(self._is_available)
 
     async def _problem(self) -> str:
         """Returns why the store cannot be used; empty if it can."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(CHECK_MAX_S):
                 await self._check()
         except StorageError as error:
             return str(error)
         except TimeoutError:
-            return f"it did not answer within {PATIENCE_S:g} s"
+            return f"it did not answer within {CHECK_MAX_S:g} s"
         return ""

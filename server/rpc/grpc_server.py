@@ -153,7 +153,7 @@ class GrpcServer:
             raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
         finally:
             os.umask(mask)
-        add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # is one in kind
+        add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # registers as a server does
         await self.set_ready(is_ready)
         self._add_reflection()
         await self._server.start()

@@ -25,7 +25,7 @@ async def test_a_disk_that_hangs_in_a_write_makes_storage_unavailable_until_it_e
         assert may_end.wait(WAIT_S)
 
     monkeypatch.setattr(writer_module.Writer, "commit", hang)
-    monkeypatch.setattr(storage_watch, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(storage_watch, "CHECK_MAX_S", 0.05)
     told: asyncio.Queue[bool] = asyncio.Queue()
     store = await SqliteEventStore.open(tmp_path)
     writing = asyncio.create_task(store.commit(Needs([], []), lambda _: Writes([], {}, [], {})))

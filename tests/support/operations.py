@@ -4,6 +4,7 @@ And a step of a table of what to ask it, as `everything_fixture` has.
 """
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -150,7 +151,7 @@ class Asked:
             session.request(
                 verb,
                 target,
-                data=None if self.body is None else self.body.encode(),
+                data=None if self.body is None else io.BytesIO(self.body.encode()),
                 headers=CIMultiDict([*types, *self.headers]),
                 allow_redirects=False,
             ) as answer,

@@ -69,8 +69,7 @@ ROWS = {
             {"anInt64": "9007199254740993", "aUint64": "18446744073709551615"},
         ),
         write(
-            '{"aDouble": "NaN", "aFloat": "-Infinity"}',
-            {"aDouble": "NaN", "aFloat": "-Infinity"},
+            '{"aDouble": "NaN", "aFloat": "-Infinity"}', {"aDouble": "NaN", "aFloat": "-Infinity"}
         ),
         write('{"someBytes": "-_8"}', {"someBytes": "+/8="}),
         bad('{"aDouble": NaN}', "body: expected JSON, got 'NaN}' at line 1, column 13"),

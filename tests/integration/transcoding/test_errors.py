@@ -37,6 +37,7 @@ STATUSES = {
     15: 500,
     16: 401,
 }
+NO_DETAILS = {"Grpc-Status-Details-Bin": None, "Grpc-Trailer-Grpc-Status-Details-Bin": None}
 RETRY = "type.googleapis.com/google.rpc.RetryInfo"
 ENVELOPE = {"json": JsonOptions(error_envelope=True)}
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
@@ -140,7 +141,12 @@ async def googles_client() -> None:
 
 
 ROWS = {
-    "codes": tuple(code(*pair) for pair in STATUSES.items()),
+    "codes": (
+        *(code(*pair) for pair in STATUSES.items()),
+        Asked(
+            "GET /v1/operations/unauthenticated", status=401, said={"WWW-Authenticate": "Bearer"}
+        ),
+    ),
     "the body of an error": (
         Asked(
             "GET /v1/operations/code-5",
@@ -183,13 +189,7 @@ ROWS = {
         googles_client,
     ),
     "errors of the transcoder's own": (
-        refused(
-            CANCEL,
-            400,
-            3,
-            "body: expected JSON, got 'nil' at line 1, column 1",
-            body="nil",
-        ),
+        refused(CANCEL, 400, 3, "body: expected JSON, got 'nil' at line 1, column 1", body="nil"),
         refused(
             "GET /v1/operations?page_size=a",
             400,
@@ -210,21 +210,16 @@ ROWS = {
                     {"@type": RETRY, "value": "/w=="},
                 ],
             },
-            said={
-                "Grpc-Status-Details-Bin": None,
-                "Grpc-Trailer-Grpc-Status-Details-Bin": None,
-            },
+            said=NO_DETAILS,
         ),
-        Asked(
-            "GET /v1/operations/metadata",
-            [("Grpc-Status-Details-Bin", "!")],
-        ),
+        Asked("GET /v1/operations/metadata", [("Grpc-Status-Details-Bin", "!")]),
     ),
     "any character in a message": (
         Asked(
             "GET /v1/operations/garbage-details",
             status=409,
             answer={"code": 10, "message": "b\u00fcsy \U0001f600\0\r\n"},
+            said=NO_DETAILS,
         ),
         Asked(
             "GET /v1/operations/surrogate",
@@ -241,6 +236,8 @@ ROWS = {
             "Method Not Allowed",
             said={"Allow": "DELETE, GET, HEAD"},
         ),
+        Asked("OPTIONS /v1/operations/a", status=204, said={"Allow": "DELETE, GET, HEAD"}),
+        refused("OPTIONS /none", 404, 5, "Not Found"),
     ),
     "a wrong content type": (
         refused(
@@ -251,6 +248,14 @@ ROWS = {
             ("Content-Type", "text/xml"),
             body="<a/>",
             said={"Accept": "application/json"},
+        ),
+        refused(
+            CANCEL,
+            415,
+            3,
+            "content type 'application/grpc': expected application/json",
+            ("Content-Type", "application/grpc"),
+            body="\0\0\0\0\0",
         ),
         Asked(CANCEL, [("Content-Type", "text/xml")]),
     ),
@@ -266,11 +271,7 @@ ROWS = {
         ),
     ),
     "X-HTTP-Method-Override": (
-        Asked(
-            "POST /v1/operations/a",
-            [("X-HTTP-Method-Override", "DELETE"), *FORM],
-            status=405,
-        ),
+        Asked("POST /v1/operations/a", [("X-HTTP-Method-Override", "DELETE"), *FORM], status=405),
     ),
     "a form as GET": (
         refused("POST /v1/operations", 405, 12, "Method Not Allowed", *FORM, body="page_size=1"),
@@ -283,6 +284,13 @@ ROWS = {
             "the request body is larger than the limit of 10 bytes",
             body='{"name": "aaa"}',
             limits=Limits(body_max_bytes=10),
+        ),
+        refused(
+            CANCEL,
+            413,
+            8,
+            "the request body is larger than the limit of 1048576 bytes",
+            body=" " * ((1 << 20) + 1),
         ),
     ),
     "compression": (
@@ -305,6 +313,8 @@ ROWS = {
     "health": (
         Asked("GET /healthz", answer={"status": "SERVING"}),
         Asked("GET /readyz", answer={"status": "SERVING"}),
+        Asked("POST /healthz", status=405, said={"Allow": "GET, HEAD"}),
+        Asked("POST /readyz", status=405, said={"Allow": "GET, HEAD"}),
     ),
     "routes of one's own": (own_route,),
     "middleware of one's own": (own_middleware,),

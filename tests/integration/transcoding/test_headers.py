@@ -44,10 +44,7 @@ ROWS = {
     "-bin": (
         Told([("X-Data-Bin", "AQI=")], [("x-data-bin", "b'\\x01\\x02'")]),
         Told([("X-Data-Bin", "AQI")], [("x-data-bin", "b'\\x01\\x02'")]),
-        Told(
-            [("X-Data-Bin", "AQ==,Ag")],
-            [("x-data-bin", "b'\\x01'"), ("x-data-bin", "b'\\x02'")],
-        ),
+        Told([("X-Data-Bin", "AQ==,Ag")], [("x-data-bin", "b'\\x01'"), ("x-data-bin", "b'\\x02'")]),
         bad_binary("x-data-bin", "!"),
         bad_binary("x-data-bin", "A"),
     ),
@@ -77,7 +74,7 @@ ROWS = {
         Asked(
             "GET /v1/operations/created",
             status=201,
-            said={"Location": "/v1/here", "X-Http-Code": None},
+            said={"Location": "/v1/here", "X-Http-Code": None, "Grpc-Trailer-X-Cost": "7"},
         ),
         Asked("GET /v1/operations/303", status=303),
         Asked("GET /v1/operations/204", status=204, answer=None, said={"Content-Type": None}),
@@ -102,6 +99,7 @@ ROWS = {
         bad_timeout("1"),
         bad_timeout("-1S"),
         bad_timeout("1.5S"),
+        bad_timeout("soon"),
     ),
 }
 

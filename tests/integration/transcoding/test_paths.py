@@ -169,10 +169,7 @@ ROWS = {
         refused("GET /v1%2Fnested/shelves/a/books/3", MISS, status=404),
     ),
     "a broken escape": (
-        refused(
-            "GET /v1/read/%zz",
-            "path segment '%zz': expected two hex digits after each '%'",
-        ),
+        refused("GET /v1/read/%zz", "path segment '%zz': expected two hex digits after each '%'"),
         refused("GET /v1/many/a/%4", "path segment '%4': expected two hex digits after each '%'"),
     ),
     "escapes that are not UTF-8": (

@@ -65,13 +65,9 @@ ROWS = {
             {"parts": [{"size": 1}, {"size": 2, "inners": [{"first": "a"}]}]},
         ),
         bad(
-            "parts.size=1&parts.size=2",
-            "query parameter 'parts.size': expected one value, got two",
+            "parts.size=1&parts.size=2", "query parameter 'parts.size': expected one value, got two"
         ),
-        bad(
-            "parts[1].size=1",
-            "query: parts[0] is left out",
-        ),
+        bad("parts[1].size=1", "query: parts[0] is left out"),
         bad(
             "parts=x",
             "query parameter 'parts': parts is a list of messages, expected parts[0].field",
@@ -80,10 +76,7 @@ ROWS = {
     "two values for one field": (
         bad("an_int32=1&an_int32=1", "query parameter 'an_int32': expected one value, got two"),
         bad("anInt32=1&an_int32=2", "query parameter 'an_int32': expected one value, got two"),
-        bad(
-            "part.size=1&part.size=2",
-            "query parameter 'part.size': expected one value, got two",
-        ),
+        bad("part.size=1&part.size=2", "query parameter 'part.size': expected one value, got two"),
     ),
     "an enum": (
         read("color=COLOR_RED", {"color": "COLOR_RED"}),
@@ -110,8 +103,7 @@ ROWS = {
     ),
     "FieldMask": (
         read(
-            "updateMask=name,anInt32,part.firstName",
-            {"updateMask": "name,anInt32,part.firstName"},
+            "updateMask=name,anInt32,part.firstName", {"updateMask": "name,anInt32,part.firstName"}
         ),
         read("updateMask=an_int32,part.first_name", {"updateMask": "anInt32,part.firstName"}),
         read("update_mask=", {"updateMask": ""}),
@@ -134,10 +126,7 @@ ROWS = {
     "Struct": (
         read("struct=%7B%22a%22:[1,null]%7D", {"struct": {"a": [1, None]}}),
         bad("struct=[]", "query parameter 'struct': expected an object, got an array"),
-        bad(
-            "struct=a",
-            "query parameter 'struct': expected JSON, got 'a' at line 1, column 1",
-        ),
+        bad("struct=a", "query parameter 'struct': expected JSON, got 'a' at line 1, column 1"),
     ),
     "Value and ListValue": (
         read("value=5", {"value": 5}),
@@ -164,16 +153,10 @@ ROWS = {
             "partsByKey[a].size=1&partsByKey[a].inner.size=2&partsByKey[b].size=3",
             {"partsByKey": {"a": {"size": 1, "inner": {"size": 2}}, "b": {"size": 3}}},
         ),
-        read(
-            "times_by_key[a]=1970-01-01T00:00:00Z",
-            {"timesByKey": {"a": "1970-01-01T00:00:00Z"}},
-        ),
+        read("times_by_key[a]=1970-01-01T00:00:00Z", {"timesByKey": {"a": "1970-01-01T00:00:00Z"}}),
         read("values_by_key[a]=null", {"valuesByKey": {"a": None}}),
         bad("labels=a", "query parameter 'labels': labels is a map, expected labels[key]"),
-        bad(
-            "labels[a]=1&labels[a]=2",
-            "query parameter 'labels[a]': expected one value, got two",
-        ),
+        bad("labels[a]=1&labels[a]=2", "query parameter 'labels[a]': expected one value, got two"),
         bad("by_bool[1]=a", "query parameter 'by_bool[1]': key: expected bool, got '1'"),
         bad("labels[a=1", "query parameter 'labels[a': expected ']' behind the key"),
     ),
@@ -188,9 +171,7 @@ ROWS = {
         ),
         Exchange("GET /v1/kind/choice/5?text=a", {"number": "5"}),
         refused(
-            "GET /v1/kind/choice/5?text=a",
-            "number: excludes text, which is given too",
-            strict=True,
+            "GET /v1/kind/choice/5?text=a", "number: excludes text, which is given too", strict=True
         ),
     ),
     "an optional field's default": (
@@ -234,10 +215,7 @@ ROWS = {
         bad_value("an_int32", "1.5", "expected int32"),
         bad_value("an_int32", "", "expected int32"),
     ),
-    "+ is a space": (
-        read("name=a+b", {"name": "a b"}),
-        read("name=a%2Bb", {"name": "a+b"}),
-    ),
+    "+ is a space": (read("name=a+b", {"name": "a b"}), read("name=a%2Bb", {"name": "a+b"})),
     "escapes in names": (
         read("%6eame=a", {"name": "a"}),
         read("part%2Esize=1", {"part": {"size": 1}}),
@@ -256,8 +234,7 @@ ROWS = {
             "waits[0]=1s", "'waits[0]': waits is a list, expected waits=value for each value"
         ),
         *misformed(
-            "part.notes[]=a",
-            "'part.notes[]': notes is a list, expected notes=value for each value",
+            "part.notes[]=a", "'part.notes[]': notes is a list, expected notes=value for each value"
         ),
         *misformed("name.x=1", "'name.x': name is one value, expected name=value"),
         *misformed("an_int32[0]=1", "'an_int32[0]': anInt32 is one value, expected anInt32=value"),

@@ -80,10 +80,7 @@ ROWS = {
         Exchange("OPTIONS /v1/custom", {}, by="CustomVerbs"),
         Exchange("HEAD /v1/custom", None),
         refused(
-            "GET /v1/custom",
-            "Method Not Allowed",
-            status=405,
-            allow="HEAD, LOCK, OPTIONS, TRACE",
+            "GET /v1/custom", "Method Not Allowed", status=405, allow="HEAD, LOCK, OPTIONS, TRACE"
         ),
         Refusal("custom: {path: /a}", "{rule}: expected an HTTP method as custom kind, got ''"),
     ),
@@ -127,9 +124,7 @@ ROWS = {
             by="WritePart",
         ),
         Exchange(
-            "PUT /v1/part/x/first/b",
-            {"name": "x", "part": {"first": "b", "size": 3}},
-            body=PART,
+            "PUT /v1/part/x/first/b", {"name": "x", "part": {"first": "b", "size": 3}}, body=PART
         ),
         refused("PUT /v1/part/x", "part.size: expected int32, got 'a'", body='{"size": "a"}'),
         Refusal(
@@ -170,11 +165,7 @@ ROWS = {
         body("wrapped", '"0"', {"wrappedInt64": "0"}),
         body("empty", "{}", {"empty": {}}),
         refused("POST /v1/body/int64", "anInt64: expected int64, got true", body="true"),
-        refused(
-            "POST /v1/body/parts",
-            "parts[1]: expected an object, got 1",
-            body="[{}, 1]",
-        ),
+        refused("POST /v1/body/parts", "parts[1]: expected an object, got 1", body="[{}, 1]"),
     ),
     "a body that no rule reads": (
         Exchange("POST /v1/read/x", {"name": "x"}, body='{"anInt32": 5}'),
@@ -190,15 +181,9 @@ ROWS = {
         Exchange("POST /v1/body/tags", {}),
     ),
     "more behind the JSON of a body": (
+        refused("POST /v1/write", "body: expected JSON, got '.' at line 1, column 3", body="{}."),
         refused(
-            "POST /v1/write",
-            "body: expected JSON, got '.' at line 1, column 3",
-            body="{}.",
-        ),
-        refused(
-            "POST /v1/write",
-            "body: expected JSON, got '{}' at line 1, column 4",
-            body="{} {}",
+            "POST /v1/write", "body: expected JSON, got '{}' at line 1, column 4", body="{} {}"
         ),
     ),
     "response_body": (
@@ -242,10 +227,7 @@ ROWS = {
     "a method without a rule": (
         Exchange("POST /everything.v1.Everythings/NoRule", {"anInt32": 5}, body='{"anInt32": 5}'),
         refused(
-            "GET /everything.v1.Everythings/NoRule",
-            "Method Not Allowed",
-            status=405,
-            allow="POST",
+            "GET /everything.v1.Everythings/NoRule", "Method Not Allowed", status=405, allow="POST"
         ),
     ),
     "descriptors without generated code": (descriptors_alone,),

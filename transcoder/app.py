@@ -1,7 +1,7 @@
 """Registers services, serves them, and drains: the public API.
 
-Everything that descriptors decide is decided when a service is registered; what is wrong with a
-service or its rules is raised there (`SchemaError`), and no request ever finds it.
+Descriptors and HTTP rules are read when a service is registered. What cannot be served raises
+`SchemaError` there, never during a request.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ from transcoder.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 _STREAMING_KINDS: Final = {
-    (False, False): "unary",
+    (False, False): "one request and one response",
     (False, True): "a stream of responses",
     (True, False): "a stream of requests",
-    (True, True): "a stream of both",
+    (True, True): "streams of both",
 }
 
 
@@ -77,37 +77,36 @@ class Transcoder:
 
         Args:
             interceptors: run around every call, outermost first, as under `grpc.aio.server`.
-            service_config: a google.api.Service in YAML or JSON, the path of the file or, as bytes,
-                its text; its `http.rules` stand instead of the annotations of the methods that they
-                select, and each must select one that is registered when serving starts.
+            service_config: a google.api.Service in YAML or JSON: the path of the file or, as bytes,
+                its text. Its `http.rules` replace the annotations of the methods that they select;
+                `start` refuses a rule that selects no registered method.
             json: how messages and errors are written.
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
-            ignored_query_parameters: names that `strict` passes over ("$alt", "key"), as tools add
-                them to every request.
+            ignored_query_parameters: names that `strict` accepts and ignores ("$alt", "key"), as
+                tools add them to every request.
             forward_cookies: let the Cookie header through as metadata.
-            cors_origins: exact origins ("https://app.example"), or "*" for any of them; pages of
-                others get nothing of what is not a GET.
-            compress_min_bytes: answers from this size on are compressed for clients that accept it;
-                None for never, as where a secret and what a stranger sends meet in one answer.
-            response_headers: what every answer has besides, refusals and health included
+            cors_origins: exact origins ("https://app.example") whose pages may call, or "*" for
+                any. Other pages cannot read answers, and only their safe requests (GET) are served.
+            compress_min_bytes: answers from this size on are compressed for clients that accept it.
+                None never compresses: for answers that hold both a secret and text of an attacker.
+            response_headers: added to every answer, errors and health included
                 ({"Cache-Control": "no-store"}).
-            docs: where the services are documented; a 404 outside of every prefix names it.
+            docs: where the services are documented; the 404 of a path outside of all prefixes
+                names it.
             not_served: texts by the beginning of a path ("/acme." or "/acme/v1/"), for APIs that
-                clients may expect here; a path that no route or method serves is answered
-                UNIMPLEMENTED with the text instead of 404.
-            grpc_web: answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` does it as an ASGI
-                application of sonora's.
-            limits: what a client may make the server hold.
+                clients may expect here. A path without a route is then answered UNIMPLEMENTED with
+                the text, instead of 404.
+            grpc_web: the class that answers gRPC-Web; `transcoder.sonora.SonoraGrpcWeb` is also an
+                ASGI application of sonora's.
+            limits: of sizes, times and connections.
 
         Raises:
-            SchemaError: an origin or an interceptor is not one, the service configuration cannot be
-                read, `compress_min_bytes` is negative, a response header is not one or not to be
-                set here, or a beginning in `not_served` does not start with "/".
+            SchemaError: an origin or an interceptor is invalid, the service configuration cannot be
+                read, `compress_min_bytes` is negative, a response header is invalid or not the same
+                for every answer, or a beginning in `not_served` does not start with "/".
         """
-        if compress_min_bytes is not None and compress_min_bytes < 0:
-            message = f"compress_min_bytes: expected 0 or more, or None, got {compress_min_bytes}"
-            raise SchemaError(message)
+        compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
         codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
@@ -122,7 +121,6 @@ class Transcoder:
         cors = Cors(cors_origins, always=response_headers)
         self._responses = Responses(fixed_headers(response_headers))
         ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
-        compressed_min_bytes = sys.maxsize if compress_min_bytes is None else compress_min_bytes
         rest = Rest(
             self._registry,
             self._backend,
@@ -195,8 +193,8 @@ class Transcoder:
         by_path = {path: handlers[path.rpartition("/")[2]] for path in served}
         for path, method in served.items():
             _require_kind(by_path[path], method)
-        self._backend.refuse_others(by_path)
-        # What can fail is done: the registry refuses all routes, or takes all.
+        self._backend.refuse_duplicates(by_path)
+        # Nothing is added yet. From here only the registry can fail, and then it adds no route.
         for route in self._registry.add(served, prefix=prefix):
             self._unrouted.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
@@ -208,7 +206,7 @@ class Transcoder:
 
         Args:
             address: "host:port", where port 0 takes a free one; or "unix:path", as grpc takes it.
-            is_ready: what /readyz says until `set_ready` says otherwise.
+            is_ready: True answers /readyz with 200, False with 503, until `set_ready` is called.
 
         Returns:
             The address bound.
@@ -231,7 +229,7 @@ class Transcoder:
         return bound
 
     def set_ready(self, is_ready: bool) -> None:
-        """Sets the answer of /readyz: 200, or 503, so that a balancer sends no more."""
+        """Sets the answer of /readyz: 200, or 503, so that a load balancer sends no requests."""
         self._unrouted.is_ready = is_ready
 
     async def stop(self) -> None:
@@ -245,7 +243,8 @@ class Transcoder:
     async def serve(self, address: str) -> None:
         """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
 
-        A second signal does what it did before: by default it ends the process where it stands.
+        The drain restores the handlers of both signals: by default a second signal ends the process
+        at once.
         """
         try:
             with _signals() as asked:
@@ -256,13 +255,13 @@ class Transcoder:
 
     @property
     def grpc_web(self) -> GrpcWeb:
-        """The protocol that answers gRPC-Web: of `SonoraGrpcWeb`, an ASGI application."""
+        """Returns the protocol that answers gRPC-Web; a `SonoraGrpcWeb` is an ASGI application."""
         return self._grpc_web
 
     def app(self) -> web.Application:
-        """Returns an aiohttp application, to run or to mount in one's own.
+        """Returns an aiohttp application, to run or to mount in another one.
 
-        What `start` refuses is refused when the application starts.
+        Its start raises `SchemaError` where `start` does.
         """
 
         async def require_selected(_: web.Application) -> None:
@@ -274,7 +273,7 @@ class Transcoder:
             self._backend.close()
 
         async def expect_nothing(_: web.Request) -> None:
-            """Does not ask for a body yet: `read_body` does, once it is known who calls."""
+            """Sends no 100 Continue: `read_body` does, once interceptors have accepted the call."""
 
         application = web.Application(
             handler_args={"auto_decompress": False, "handler_cancellation": True}
@@ -286,6 +285,15 @@ class Transcoder:
         application.on_cleanup.append(close)
         self.set_ready(True)
         return application
+
+
+def _compressed_min_bytes(given: int | None) -> int:
+    """Returns the min bytes of an answer that is compressed: for None more than any answer has."""
+    if given is None:
+        return sys.maxsize
+    if given < 0:
+        raise SchemaError(f"compress_min_bytes: expected 0 or more, or None, got {given}")
+    return given
 
 
 @contextlib.contextmanager
@@ -301,7 +309,7 @@ def _signals() -> Iterator[asyncio.Event]:
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            if handler is not None:  # None is one that was not set from Python
+            if handler is not None:  # None: it was set outside of Python
                 signal.signal(number, handler)
 
 
@@ -310,7 +318,7 @@ def _require_kind(handler: Handler, method: Method) -> None:
     described = (method.client_streaming, method.server_streaming)
     if made != described:
         got, expected = _STREAMING_KINDS[made], _STREAMING_KINDS[described]
-        raise SchemaError(f"{method.path}: its handler is {got}, its descriptor says {expected}")
+        raise SchemaError(f"{method.path}: expected a handler of {expected}, got {got}")
 
 
 class Mount:

@@ -1,8 +1,8 @@
 """Describes a call, for every protocol and every backend.
 
-A protocol (JSON, gRPC-Web) makes one `Call` a request and gives it to the backend. The backend
-receives its requests, and sets its response or sends each of several, or raises `TranscodeError`;
-in any case the call then holds the metadata that goes back.
+A protocol (JSON, gRPC-Web) makes one `Call` per HTTP request and gives it to the backend. The
+backend receives the messages of the request, then sets the one response or sends each of several,
+or raises `TranscodeError`. The call then holds the metadata of the answer.
 
 Rule: this file knows neither HTTP nor how a handler is found.
 """
@@ -33,10 +33,10 @@ class Metadatum(NamedTuple):
 
 
 class CallMetadata(Sequence[Metadatum]):
-    """Request metadata in the order received, with a look-up by name that needs no scan.
+    """Request metadata in the order received, with a look-up by name.
 
-    What servicers and interceptors get from `invocation_metadata()`. It does what the tuple does
-    that grpc.aio gives; `get` is what `grpc.aio.Metadata` has too.
+    Servicers and interceptors get it from `invocation_metadata()`. It behaves as the tuple that
+    grpc.aio gives; `get` is that of `grpc.aio.Metadata`.
     """
 
     __slots__ = ("_items",)
@@ -92,17 +92,17 @@ class Method:
 
 
 class Call(ABC):
-    """One RPC under way, with its messages both ways, as its protocol carries them.
+    """One RPC under way; each protocol has a subclass that carries its messages.
 
     Attributes:
-        method: what is called.
+        method: the method that is called.
         metadata: as received.
-        deadline: `time.monotonic()` at which the caller stops waiting; None when it did not say.
+        deadline: `time.monotonic()` at which the caller stops waiting; None without a deadline.
         peername: the client's address as a socket gives it.
-        response: of a call that does not stream its responses; there once it has ended OK.
-        initial_metadata: what the handler sends back first; there once `start` is called, or the
-            call has ended.
-        trailing_metadata: what the handler sends back last; there once the call has ended.
+        response: of a call that does not stream its responses; set once it has ended OK.
+        initial_metadata: sent before the first response; set when `start` is called, or the call
+            has ended.
+        trailing_metadata: sent after the last response; set when the call has ended.
         ending: why the call ended before its handler did: CANCELLED (the client left, the server
             stops) or DEADLINE_EXCEEDED; None if it did not.
     """
@@ -133,28 +133,28 @@ class Call(ABC):
 
     @abstractmethod
     async def receive(self) -> Message | None:
-        """Returns the next request; None after the last, which is the first if none is a stream.
+        """Returns the next request; None after the last. A call without a stream has one request.
 
         Raises:
-            TranscodeError: it is malformed, too large or too slow, or its client left.
+            TranscodeError: the request is malformed, too large or too slow, or the client left.
         """
 
     async def start(self) -> None:
-        """Sends the initial metadata of a stream of responses; the first message does it too."""
+        """Sends the initial metadata of a stream of responses; the first `send` does it too."""
         raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
 
     async def send(self, message: Message) -> None:
-        """Encodes a response of a stream, sends it, and waits while the reader is slow.
+        """Encodes a response of a stream, sends it, and waits while the client reads slowly.
 
-        It is encoded before anything is waited for, since servicers reuse messages.
+        It is encoded before the first wait, since servicers reuse messages.
 
         Raises:
-            TranscodeError: CANCELLED, the reader has gone.
+            TranscodeError: CANCELLED, the client left.
         """
         raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
 
     def end(self, code: grpc.StatusCode) -> None:
-        """Notes why the call ends, before its handler is cancelled; the first reason stays."""
+        """Sets `ending` before the handler is cancelled; the first reason stays."""
         if self.ending is None:
             self.ending = code
 
@@ -168,18 +168,18 @@ class Call(ABC):
         return f"unix:{peername or ''}"
 
     def time_remaining(self) -> float | None:
-        """Seconds until the deadline, never below 0; None without one."""
+        """Returns the seconds until the deadline, 0 or more; None without a deadline."""
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
 
 class Backend(Protocol):
-    """Runs calls: by handlers in this process, or a server elsewhere.
+    """Runs calls: by handlers in this process, or on another server.
 
-    A backend receives requests only once the headers of the call are found to be good.
+    A backend receives requests only after interceptors have accepted the headers of the call.
     """
 
     def run(self, call: Call) -> Awaitable[None]:
-        """Runs a call to its end: sets its response, or sends each of its stream.
+        """Runs a call to its end: sets its response, or sends each response of its stream.
 
         Raises:
             TranscodeError: the call ended with a status other than OK.

@@ -1,7 +1,8 @@
 """Dispatches requests to protocols, and adds what every answer carries.
 
 Rule 1: this is the only place that turns a failure outside of a call into an HTTP answer.
-Rule 2: what is refused before it is a call, which interceptors would log, is logged here, as INFO.
+Rule 2: a request that is refused before it becomes a call, which interceptors log, is logged here
+at INFO.
 """
 
 import functools
@@ -35,11 +36,11 @@ from transcoder.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 _VALID_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_OLD_OR_NEW: Final = "request line: expected a method, a path and HTTP/1.1"
+_SCHEME_AND_AUTHORITY: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_EXPECTED_VERSION: Final = "request line: expected a method, a path and HTTP/1.1"
 
 CONTENT_TYPES_MAX: Final = 64
-"""Max content types whose readers are remembered: clients choose them."""
+"""Max content types whose protocols are cached: clients choose them."""
 
 Readers = Callable[[str], Sequence[SelectiveProtocol[HttpExchange]]]
 
@@ -65,7 +66,7 @@ class Dispatcher:
             options: of all exchanges.
             compress_min_bytes: answers from this size on are compressed for clients that accept it.
             offload: compresses large answers.
-            tasks: runs the requests of an application that is mounted.
+            tasks: runs the requests of a mounted application.
         """
         self._readers = _readers_of(tuple(protocols))
         self._rest = rest
@@ -76,7 +77,7 @@ class Dispatcher:
         self._compress_min_bytes = compress_min_bytes
         self._offload = offload
         self._tasks = tasks
-        # Unique without asking the system for randomness on each request.
+        # Unique, without random bytes from the system for each request.
         self._id_prefix = os.urandom(6).hex()
         self._id_counter = itertools.count()
 
@@ -86,13 +87,13 @@ class Dispatcher:
 
     async def answer_mounted(self, mounted: web.Request) -> web.StreamResponse:
         """Answers a request of an aiohttp application."""
-        # As a sub-application the route is "/mounted/at/{path}", and the target begins with as many
-        # segments. aiohttp has found them alike; how the client escaped them is its own affair.
+        # The route of a sub-application is "/mounted/at/{path}". The target begins with the same
+        # number of segments; their text may differ, as clients escape it in several ways.
         resource = mounted.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
         request = AiohttpRequest(mounted)
         target = _without_segments(_target(request), mounted_at.count("/"))
-        # aiohttp cancels as often as it finds a reason to.
+        # aiohttp may cancel a request several times; `Tasks` cancels the call once.
         answer = await self._tasks.run(self._answer(request, target), on_cancel=request.end_call)
         if answer is None:
             return request.begun
@@ -128,8 +129,8 @@ class Dispatcher:
         if origin is not None and self._cors.keeps_out(origin, headers):
             self._refused_pages.add(origin)
         try:
-            if request.version.major != 1:  # aiohttp's parser takes HTTP/0.9 and HTTP/2.0 too
-                raise with_connection_close(malformed(_OLD_OR_NEW))
+            if request.version.major != 1:  # aiohttp's parser accepts HTTP/0.9 and HTTP/2.0 too
+                raise with_connection_close(malformed(_EXPECTED_VERSION))
             if self._cors.refuses(exchange.verb, origin, headers):
                 raise foreign_origin(origin)
             answer = await protocol.answer(exchange)
@@ -145,7 +146,7 @@ class Dispatcher:
             logger.exception("answering %s failed, request id %s", exchange.for_log(), request_id)
             if request.is_begun:
                 raise ConnectionAbortedError("part of the answer is written already") from None
-            del exchange.answer_headers[1:]  # what the answer would have said
+            del exchange.answer_headers[1:]  # those of the answer that failed
             status, body = protocol.failure(exchange, internal_error(request_id))
         finally:
             request.call = None  # which refers to the exchange: no cycle outlasts the answer
@@ -186,7 +187,7 @@ def _readers_of(protocols: Sequence[SelectiveProtocol[HttpExchange]]) -> Readers
 
 
 def _without_segments(target: str, number: int) -> str:
-    """Returns what follows the first segments of a target, which has at least so many."""
+    """Returns a target without its first `number` segments, which it has."""
     start = 0
     for _ in range(number):
         start = target.find("/", start + 1)
@@ -198,7 +199,7 @@ def _target(request: Request) -> str:
     target = request.target
     if target.startswith("/"):
         return target
-    absolute = _ABSOLUTE.match(target)
+    absolute = _SCHEME_AND_AUTHORITY.match(target)
     if absolute is None:
         return target
     rest = target[absolute.end() :]

@@ -1,12 +1,12 @@
-"""Names the reasons that a request fails for, and its caller's HTTP answer.
+"""Defines the two errors of the library, and the gRPC code and HTTP status of each failure.
 
-Two errors, for two faults. `TranscodeError` is the request's: it carries a gRPC status and becomes
-one answer. `SchemaError` is the configuration's: it is raised while a service is registered, names
-the method and the rule, and no request ever sees it.
+`TranscodeError` is a fault of a request: it has a gRPC status and becomes one answer. `SchemaError`
+is a fault of the configuration: it is raised while a service is registered, and names the method
+and the rule.
 
 Follows google/rpc/code.proto (the HTTP mapping in its comments) and google/rpc/status.proto.
-Rule: a message names the input, what was expected and what came (cut to `SHOWN_MAX_CHARS`); it
-never holds the text of a foreign exception.
+Rule: a message has the input, the expected and the given value (cut to `SHOWN_MAX_CHARS`), and
+never the text of an exception of another library.
 """
 
 import re
@@ -17,11 +17,13 @@ import orjson
 from grpc import StatusCode
 
 SHOWN_MAX_CHARS: Final = 40
+"""Max characters of a value in an error message."""
 
 _QUOTED_VALUE: Final = re.compile(r"""(?<!\w)(['"])(?:\\.|(?!\1)[^\\])*(?:\1|\\?\Z)""", re.DOTALL)
-"""Matches what `repr` makes of a text, in linear time: each character matches one alternative.
+"""Matches a quoted text as `repr` writes it.
 
-An apostrophe within a word opens nothing; a text without an end takes the rest.
+Takes linear time: each character matches one alternative. An apostrophe inside of a word opens no
+quote; a quote that is not closed reaches to the end.
 """
 
 HTTP_STATUS: Final[dict[StatusCode, int]] = {
@@ -59,8 +61,8 @@ class TranscodeError(Exception):
         code: the gRPC status code.
         message: for the caller; may be empty.
         details: a serialized google.rpc.Status (`grpc-status-details-bin`), or empty.
-        http_status: the HTTP status; by default the one that google/rpc/code.proto gives `code`.
-        headers: HTTP headers that the answer needs besides (`Allow` with a 405).
+        http_status: the HTTP status; by default the one of `code` in google/rpc/code.proto.
+        headers: HTTP headers that are added to the answer (`Allow` with a 405).
     """
 
     def __init__(
@@ -82,17 +84,17 @@ class TranscodeError(Exception):
     def released(self) -> Self:
         """Returns the error without its traceback and its causes.
 
-        Their frames keep the request and its message alive, and refer to the error: a cycle that
-        stays until the collector finds it. The code that answers with an error releases it.
+        Their frames keep the request and its message alive and refer to the error: a cycle that
+        only the garbage collector frees. The code that answers with an error calls this.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
 
 class InvalidHeader(TranscodeError, ValueError):
-    """A header with a value that metadata cannot have, when a service asks for it by its name.
+    """A header whose value is not valid as metadata; raised when a service reads it by name.
 
-    A ValueError too, for code between that knows nothing of this library.
+    It is a ValueError too, for interceptors that do not know this library.
     """
 
     def __init__(self, key: str) -> None:
@@ -110,7 +112,7 @@ def route_not_found(message: str = "Not Found") -> TranscodeError:
 
 
 def wrong_method(allowed: Sequence[str]) -> TranscodeError:
-    """Returns 405 with Allow (RFC 9110 section 15.5.6): only the method has no route."""
+    """Returns 405 with Allow (RFC 9110 section 15.5.6): the path has routes of other methods."""
     return TranscodeError(
         StatusCode.UNIMPLEMENTED,
         "Method Not Allowed",
@@ -171,20 +173,20 @@ def unavailable(message: str) -> TranscodeError:
 
 
 def internal_error(request_id: object) -> TranscodeError:
-    """Returns the one answer to a fault of ours; the log has its cause under the request id."""
+    """Returns INTERNAL for a fault of the server; the log has the cause under the request id."""
     return TranscodeError(StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 
 def shown(value: object) -> str:
-    """Returns a value as an error message quotes it: its repr, cut to `SHOWN_MAX_CHARS`."""
+    """Returns the repr of a value for an error message, cut to `SHOWN_MAX_CHARS`."""
     text = value if isinstance(value, str) else repr(value)
     return repr(text[:SHOWN_MAX_CHARS] + "…" if len(text) > SHOWN_MAX_CHARS else text)
 
 
 def without_values(message: str) -> str:
-    """Returns a message as the log may have it.
+    """Returns a message for the log, without the values that it quotes.
 
-    What a message quotes came with the request, and may be a secret: only the caller reads it.
+    They come from the request and may be secrets: only the caller reads them.
     """
     return _QUOTED_VALUE.sub("'…'", message)
 
@@ -196,7 +198,7 @@ def status_json(
 
     Args:
         error: the failure.
-        details: what the codec made of the status's Any details; left out when there are none.
+        details: the status's Any details as JSON values; left out when there are none.
         has_envelope: True writes `{"error": …}` with the HTTP status and the name of the code.
     """
     rest: dict[str, object] = {"details": details} if details else {}
@@ -204,8 +206,8 @@ def status_json(
     try:
         return orjson.dumps(write(error, error.message, rest))
     except (TypeError, ValueError):
-        # A message with a lone surrogate, or details nested beyond what orjson writes: the code is
-        # what a caller cannot do without, and an error renderer must not fail (CVE-2024-34363).
+        # The message has a lone surrogate, or the details nest deeper than orjson writes. The
+        # caller needs the code, and writing an error must not fail (CVE-2024-34363).
         return orjson.dumps(write(error, "the error could not be written as JSON", {}))
 
 

@@ -10,11 +10,11 @@ from typing import Final
 from transcoder.errors import SchemaError
 
 COMPRESS_MIN_BYTES: Final = 4 << 10
-"""A smaller answer is sent as it is: compressing it saves less than a packet or two, and costs a
-third of what the whole call does."""
+"""Min bytes of an answer that is compressed: a smaller one would save two packets at most, for a
+third of the CPU of its call."""
 
 _RESERVED_SHARE: Final = 4
-"""One byte in so many of `Limits.bodies_max_bytes` is for small bodies alone."""
+"""The part of `Limits.bodies_max_bytes` that is reserved for small bodies: one fourth."""
 
 
 def large_share(bodies_max_bytes: int) -> int:
@@ -39,19 +39,19 @@ class JsonOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of what a client may make the server hold, and for how long."""
+    """Limits of the memory, the time and the connections that clients may take."""
 
     body_max_bytes: int = 1 << 20
-    """A JSON body: 1 MiB of dense JSON already costs half a second of CPU (R16, R18)."""
+    """Max bytes of a JSON body: 1 MiB of dense JSON costs half a second of CPU (R16, R18)."""
     message_max_bytes: int = 4 << 20
-    """A gRPC-Web message, as grpc-go's and grpcio's own default for gRPC (R26)."""
+    """Max bytes of a gRPC-Web message: the default of grpc-go and grpcio for gRPC (R26)."""
     bodies_max_bytes: int = 64 << 20
-    """The bodies of all connections together, while they are received and read. A quarter is for
-    those of `inline_max_bytes` at most."""
+    """Max bytes of the bodies of all connections together, while they are received and read. A
+    quarter is reserved for bodies of at most `inline_max_bytes`."""
     inline_max_bytes: int = 32 << 10
-    """A larger JSON body is decoded in a thread, so that the loop stays free (R18)."""
+    """Max bytes of JSON that is read or written on the event loop; more is for a thread (R18)."""
     nesting_max: int = 100
-    """Messages within messages, as protobuf's own parsers count them (R12, R14)."""
+    """Max levels of messages within messages, as protobuf's parsers count them (R12, R14)."""
     line_max_bytes: int = 8190
     """Max bytes of the request line (R15)."""
     header_max_bytes: int = 8190
@@ -73,9 +73,9 @@ class Limits:
 
     @property
     def discard_max_bytes(self) -> int:
-        """Returns max bytes of a body read after its answer, so that its client sees the answer.
+        """Returns max bytes of a body that are read after its answer, before the connection is cut.
 
-        The largest body of either kind, in base64 as gRPC-Web has it in text mode.
+        As many as the largest body has, of JSON or, in the base64 of text mode, of gRPC-Web.
         """
         return max(self.body_max_bytes, self.message_max_bytes * 4 // 3 + 8)
 

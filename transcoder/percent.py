@@ -1,6 +1,7 @@
 """Decodes percent-encoded text.
 
-Follows RFC 3986 section 2.1, strictly: `urllib.parse` passes over a "%" without two hex digits.
+Follows RFC 3986 section 2.1 strictly: a "%" without two hex digits, which `urllib.parse` would
+keep, is an error.
 """
 
 import re

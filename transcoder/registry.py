@@ -1,7 +1,7 @@
 """Turns descriptors into methods, and the HTTP rules of methods into routes.
 
 Descriptors come from generated code, which adds itself to the default pool when it is imported.
-Rule: this file knows neither handlers nor protocols; what is registered can be read by both.
+Rule: this file knows neither handlers nor protocols; both read the registry.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,13 +25,13 @@ from transcoder.routing.service_config import ServiceConfig
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The target of a matched path; all of it made at registration."""
+    """The target of a matched path, made when its service is registered."""
 
     method: Method
     binder: Binder
     encode: Callable[[Message], bytes]
     size: Callable[[Message], int]
-    """The class's ByteSize: a field may have that name."""
+    """Returns a response's bytes; the ByteSize of its class, as a field may have that name."""
 
 
 class Registry:
@@ -55,8 +55,8 @@ class Registry:
         Args:
             codec: reads requests and writes answers.
             config: its rules replace the annotations of the methods that they select.
-            strict: refuse what would be ignored, or overridden by the path.
-            ignored_parameters: names of query parameters that `strict` passes over.
+            strict: refuse values that would be ignored, or overridden by the path.
+            ignored_parameters: names of query parameters that `strict` ignores.
         """
         self.methods: Final[dict[str, Method]] = {}
         self.router: Final[Router[Route]] = Router()
@@ -70,7 +70,7 @@ class Registry:
         """Adds methods by path: all of them, or none.
 
         Returns:
-            The routes added, but for the default ones: those by HTTP rules.
+            The added routes of HTTP rules, without the default routes.
 
         Raises:
             SchemaError: a rule cannot be served, or another method has the same route.
@@ -90,7 +90,7 @@ class Registry:
         is_registered = method.path in self.methods
         for rule in rules_of(method.descriptor, self._config):
             if rule.is_default and is_registered:
-                continue  # the service is at another prefix too, which this path has not
+                continue  # added with another prefix of the service; this path has none
             yield NewRoute(
                 rule.verb,
                 rule.template,
@@ -116,7 +116,7 @@ def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Me
 
     Args:
         service: its full name, "package.Service".
-        pool: where its descriptor is; by default the pool that generated code fills.
+        pool: the pool with its descriptor; by default the one that generated code fills.
 
     Raises:
         SchemaError: the pool does not know the service.

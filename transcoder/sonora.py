@@ -1,10 +1,9 @@
 """Serves gRPC-Web through sonora's ASGI application class.
 
-`SonoraGrpcWeb` is a subclass of `sonora.asgi.grpcASGI` on top of the library's own gRPC-Web: to
-mount in an ASGI application, or as the class that a `Transcoder` serves gRPC-Web through. Of sonora
-stays what is sound: the application class, and the registration of services with its look-up by
-path. All else is overridden, because each step of sonora's own answers some client wrong
-(docs/grpc-web.md lists them).
+`SonoraGrpcWeb` is a subclass of `sonora.asgi.grpcASGI` on top of the library's own gRPC-Web. It can
+be mounted in an ASGI application, and given to a `Transcoder` as its class for gRPC-Web. It keeps
+sonora's application class, registration of services and look-up by path. It overrides all else,
+because each other step of sonora answers some client wrong (docs/grpc-web.md lists them).
 
 Follows the ASGI specification, "HTTP & WebSocket ASGI Message Format".
 Rule: nothing else of the library imports sonora, which is an extra.
@@ -73,7 +72,7 @@ class AsgiExchange(Exchange):
         self._send = send
 
     def hold(self, call: Call) -> None:
-        """Does nothing: an ASGI server cancels without a reason."""
+        """Does nothing: an ASGI server does not say why it cancels."""
 
     async def read(self) -> tuple[bytes, bool]:
         event = await self._receive()
@@ -96,12 +95,12 @@ class AsgiExchange(Exchange):
 
 
 class ServedMethods(grpc.GenericRpcHandler):
-    """Methods as sonora registers them."""
+    """Gives sonora the methods that it looks up by path."""
 
     def __init__(self, methods: Mapping[str, Method]) -> None:
         self._methods = methods
 
-    # sonora only hands on what it looks up; a method, since the backend has the handlers.
+    # sonora passes the result on as it is: a method, not a handler, which the backend has.
     def service(  # type: ignore[override]
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> Method | None:

@@ -1,8 +1,8 @@
-"""Tasks of calls: each is cancelled once, and waited for at the end.
+"""Runs calls in tasks, cancels each at most once, and waits for all of them when serving stops.
 
-A client leaves, a deadline passes, the server stops: a call may meet all three, in any order. The
-first cancels it. A second cancellation would cut the cleanup that the handler does after the first.
-So only the owner of a task cancels it, once.
+A call ends early if its client leaves, its deadline passes or the server stops; all three may
+happen to one call. A second cancellation would interrupt the cleanup of its handler, so only the
+first one cancels the task.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ R = TypeVar("R")
 
 
 class Tasks:
-    """Tasks that may outlive their callers."""
+    """The tasks that have not ended; they may outlive the code that started them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
-        """Waits for the task at the end, if it has not ended by then."""
+        """Remembers the task for `ended`, until it ends."""
         if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._done)
@@ -32,19 +32,19 @@ class Tasks:
         on_timeout: Callable[[], None] = lambda: None,
         on_cancel: Callable[[], None] = lambda: None,
     ) -> R:
-        """Runs the work in a task of its own.
+        """Runs the work in a task of its own, and returns its result.
 
-        The task is cancelled when the time is over or the caller is cancelled, whichever is first,
-        and is not waited for then: it ends by itself.
+        The task is cancelled at the timeout, or when the caller is cancelled. Then this does not
+        wait for it: it does its cleanup alone.
 
         Args:
-            work: what is done.
-            timeout_s: None for as long as it takes.
-            on_timeout: called before the task is cancelled because the time is over.
+            work: the coroutine to run.
+            timeout_s: max seconds; None for no limit.
+            on_timeout: called before the task is cancelled at the timeout.
             on_cancel: called before the task is cancelled because the caller is.
 
         Raises:
-            TimeoutError: the time is over.
+            TimeoutError: the work takes longer than `timeout_s`.
         """
         task = asyncio.get_running_loop().create_task(work)
         self.keep(task)
@@ -61,11 +61,11 @@ class Tasks:
         raise TimeoutError
 
     async def ended(self, within_s: float) -> None:
-        """Waits until all have ended, or the time is over."""
+        """Waits until all tasks have ended, `within_s` seconds at most."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # retrieved, so that asyncio does not log it; the caller has it
+            task.exception()  # retrieved, so that asyncio does not log it; the caller gets it

@@ -1,7 +1,7 @@
-"""Runs work in threads, and keeps nothing of it once nobody waits for it.
+"""Runs work in threads, and frees it at once when its caller is cancelled.
 
-Rule: an executor keeps what it was given until a thread takes it up, also when it was cancelled. So
-it is given a place that can be emptied, and not the work itself, which may hold a large request.
+Rule: an executor keeps a queued item until a thread takes it, even if it was cancelled. So it gets
+a list that can be emptied, and not the work itself, which may hold a large request.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class Threads:
-    """Threads of one owner; they start with the first work, and again after `close`."""
+    """A thread pool of one owner; it starts with the first work, and again after `close`."""
 
     def __init__(self, name: str, *, threads_max: int) -> None:
         self._name = name
@@ -21,22 +21,22 @@ class Threads:
         self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, work: Callable[[], R]) -> R:
-        """Returns the result; work that has not begun when it is cancelled is not done."""
+        """Runs the work and returns its result; cancelled before it begins, it does not run."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads_max, thread_name_prefix=self._name)
-        place = [work]
+        slot = [work]
         del work
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, _take, place)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, _take, slot)
         finally:
-            place.clear()
+            slot.clear()
 
     def close(self) -> None:
-        """Ends the threads once they have done what waits; does not wait for them."""
+        """Has the threads end after the queued work; does not wait for them."""
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False)
 
 
-def _take(place: list[Callable[[], R]]) -> R:
-    return place.pop()()
+def _take(slot: list[Callable[[], R]]) -> R:
+    return slot.pop()()

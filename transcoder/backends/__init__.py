@@ -1,1 +1,1 @@
-"""Runs calls: by handlers in this process."""
+"""Runs calls by handlers in this process."""

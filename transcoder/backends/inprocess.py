@@ -1,9 +1,9 @@
 """Runs registered handlers in this process, behind the interceptors.
 
-Dispatch is what grpc.aio does for a call, less the wire: the interceptors are asked for a handler,
-the handler runs, its context says how the call ended. A message passes by reference as long as the
-handler that the interceptors give has the serializers it was registered with; otherwise it goes
-through them, as it would under grpc.aio.
+A call takes the steps that it takes in grpc.aio, without the wire: the interceptors return a
+handler, the handler runs, its context has the status. Messages pass by reference while the handler
+has the serializers that it was registered with. If an interceptor replaces them, messages pass
+through the new ones, as in grpc.aio.
 
 Rule: the chain of interceptors is built once; a timer is armed only for a call with a deadline.
 """
@@ -66,7 +66,7 @@ class InProcess:
             tasks: runs calls that have a deadline.
 
         Raises:
-            SchemaError: they are no list, or one of them is no interceptor.
+            SchemaError: `interceptors` is not a list of interceptors.
         """
         self._handlers: dict[str, Handler] = {}
         self._tasks = tasks or Tasks()
@@ -87,17 +87,17 @@ class InProcess:
         Raises:
             SchemaError: a method has another handler already.
         """
-        self.refuse_others(handlers)
+        self.refuse_duplicates(handlers)
         self._handlers.update(handlers)
 
-    def refuse_others(self, handlers: Mapping[str, Handler]) -> None:
-        """Checks what `register` checks, and adds nothing."""
+    def refuse_duplicates(self, handlers: Mapping[str, Handler]) -> None:
+        """Raises SchemaError where `register` does; adds nothing."""
         for path, handler in handlers.items():
             if self._handlers.get(path, handler) != handler:
                 raise SchemaError(f"{path} is registered already, with another handler")
 
     def close(self) -> None:
-        """Ends the threads of plain handlers once they have done what waits; waits for nothing."""
+        """Has the threads of plain handlers end after the queued calls; does not wait for them."""
         self._plain.close()
 
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
@@ -113,7 +113,7 @@ class InProcess:
     async def _run(
         self, call: Call, context: ServicerContext, stream: StreamContext | None
     ) -> None:
-        """Runs a call; `stream` is its context again if it streams its responses."""
+        """Runs a call; `stream` is its context, if it streams its responses, else None."""
         method = call.method
         response: object = None
         try:
@@ -121,19 +121,21 @@ class InProcess:
             if handler is None or bool(handler.response_streaming) is not method.server_streaming:
                 raise unimplemented("Method not found!")
             registered = self._handlers[method.path]
-            # An interceptor may give a handler that streams its requests for a method that does
-            # not, as one that refuses without the request does: it receives by itself.
+            # An interceptor may return a handler that streams its requests for a method that does
+            # not, for example to refuse a call without reading its request.
             function: Any
             argument: object
             if handler.request_streaming:
                 function = handler.stream_stream or handler.stream_unary
-                convert = functools.partial(_as_asked, handler=handler, registered=registered)
+                convert = functools.partial(
+                    _as_deserialized, handler=handler, registered=registered
+                )
                 argument = context.requests = Requests(call, convert)
             else:
                 function = handler.unary_stream or handler.unary_unary
                 argument = await call.receive()
                 if handler.request_deserializer != registered.request_deserializer:
-                    argument = _as_asked(argument, handler, registered)
+                    argument = _as_deserialized(argument, handler, registered)
             is_converted = handler.response_serializer != registered.response_serializer
             if stream is not None:
                 if is_converted:
@@ -141,7 +143,7 @@ class InProcess:
                 await self._stream(function, argument, call, stream)
             elif _is_coroutine_function(function):
                 answering = function(argument, context)
-                del argument  # a handler that is done with it frees its memory
+                del argument  # so that the handler can free its memory
                 response = await answering
             else:
                 response = await self._plain.unary(function, argument, call, context)
@@ -153,10 +155,10 @@ class InProcess:
         except (TranscodeError, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:
-            if isinstance(exc, asyncio.CancelledError) and _is_told_to_end():
+            if isinstance(exc, asyncio.CancelledError) and _is_cancelled():
                 context.cancel()
                 raise
-            raise _ending(call, context, exc) from exc
+            raise _error_of(call, context, exc) from exc
         finally:
             context.finish()
         if isinstance(response, method.response_type):
@@ -170,7 +172,7 @@ class InProcess:
     async def _stream(
         self, function: Callable[..., Any], argument: object, call: Call, context: StreamContext
     ) -> None:
-        """Runs a handler that streams its responses, which may be written in one of four ways."""
+        """Runs a handler that streams its responses: a generator or function, async or plain."""
         if inspect.isasyncgenfunction(function):
             async with contextlib.aclosing(function(argument, context)) as responses:
                 async for response in responses:
@@ -185,7 +187,7 @@ class InProcess:
     ) -> None:
         """Runs a call in a task of its own.
 
-        So the caller gets its error at the deadline, and not after the cleanup of the handler.
+        So the caller gets its error at the deadline, before the cleanup of the handler ends.
         """
         remaining_s = call.time_remaining()
         if not remaining_s:
@@ -206,8 +208,8 @@ def _not_an_interceptor(given: object) -> SchemaError:
     return SchemaError(f"interceptors: expected a list of grpc.aio.ServerInterceptors, got {kind}")
 
 
-def _as_asked(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401
-    """Returns a request in the form that a handler takes, which may have its own deserializer."""
+def _as_deserialized(request: Any, handler: Handler, registered: Handler) -> object:  # noqa: ANN401
+    """Returns a request as the handler's deserializer makes it, if that is not the registered."""
     if handler.request_deserializer == registered.request_deserializer:
         return request
     data = type(request).SerializeToString(request)  # of the class: a field may have that name
@@ -215,27 +217,27 @@ def _as_asked(request: Any, handler: Handler, registered: Handler) -> object:  #
 
 
 def _as_message(handler: Handler, method: Method, response: Any) -> Message:  # noqa: ANN401
-    """Returns the message of a response that another serializer, or none, is for."""
+    """Returns the message of a response that a handler's own serializer writes."""
     serialize = handler.response_serializer
     return method.response_type.FromString(response if serialize is None else serialize(response))
 
 
-def _is_told_to_end() -> bool:
-    """True if the call is cancelled from outside; a handler may raise CancelledError by itself."""
+def _is_cancelled() -> bool:
+    """True if the call was cancelled; a handler may also raise CancelledError by itself."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
-def _ending(call: Call, context: ServicerContext, exc: BaseException) -> TranscodeError:
-    """Returns the error that ends a call whose handler raised: the status it had set, or INTERNAL.
+def _error_of(call: Call, context: ServicerContext, exc: BaseException) -> TranscodeError:
+    """Returns the error of a call whose handler raised: the status that it had set, or INTERNAL.
 
-    Logs what was raised, unless a servicer raises it to set a status.
+    Logs the exception, unless it is how servicers end a call with a status.
     """
     failure = context.failure()
     request_id = call.metadata.get(REQUEST_ID_KEY)
     if call.ending is not None and _is_abort(exc):  # a write in the cleanup
         return TranscodeError(call.ending, "")
-    if failure is None or not (_is_abort(exc) or _is_unwritten(failure, exc)):
+    if failure is None or not (_is_abort(exc) or _is_not_overridden(failure, exc)):
         logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
     return internal_error(request_id) if failure is None else failure
 
@@ -247,8 +249,8 @@ def _is_abort(exc: BaseException) -> bool:
     return isinstance(exc, AbortError)
 
 
-def _is_unwritten(failure: TranscodeError, exc: BaseException) -> bool:
-    """True if it is what a generated servicer raises for a method that is not overridden."""
+def _is_not_overridden(failure: TranscodeError, exc: BaseException) -> bool:
+    """True if a generated servicer raised it for a method that its subclass does not override."""
     return failure.code is grpc.StatusCode.UNIMPLEMENTED and isinstance(exc, NotImplementedError)
 
 

@@ -1,7 +1,7 @@
-"""Runs plain functions and generators as handlers: in threads, as grpc.aio does.
+"""Runs plain functions and generators as handlers, in threads, as grpc.aio does.
 
-Rule: the threads are their owner's. The default executor of the loop is the host's, where name
-look-ups and files of others wait as well.
+Rule: handlers have a pool of their own. In the default executor of the loop they would wait behind
+name look-ups and file access of the application.
 """
 
 import asyncio
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 THREADS_MAX: Final = min(32, (os.cpu_count() or 1) + 4)
-"""Max threads: as many as the default executor has, where grpc.aio runs plain handlers."""
+"""Max threads: those of the default executor, in which grpc.aio runs plain handlers."""
 
-_ENDINGS: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
-"""Exceptions that end a thread at its next step once its call is over."""
+_EXPECTED_AFTER_END: Final = (AbortError, UsageError, TranscodeError, FutureCancelledError)
+"""Exceptions that a plain handler meets in its context once its call has ended."""
 
 R = TypeVar("R")
 
 
 class PlainHandlers:
-    """Threads for handlers; they start with the first call, and again after `close`."""
+    """Runs plain handlers in threads, which start with the first call, and again after `close`."""
 
     def __init__(self) -> None:
         self._threads = Threads("handler", threads_max=THREADS_MAX)
 
     async def unary(
-        self, behaviour: Callable[..., Any], request: object, call: Call, context: ServicerContext
+        self, handler: Callable[..., Any], request: object, call: Call, context: ServicerContext
     ) -> Any:  # noqa: ANN401
-        """Runs a plain function, with our context variables."""
+        """Runs a plain function with the caller's context variables."""
         run = contextvars.copy_context().run
-        work = functools.partial(run, behaviour, request, SyncContext(context))
+        work = functools.partial(run, handler, request, SyncContext(context))
         return await self._run(work, call, context)
 
     async def stream(
-        self, behaviour: Callable[..., Any], request: object, call: Call, context: StreamContext
+        self, handler: Callable[..., Any], request: object, call: Call, context: StreamContext
     ) -> None:
         """Runs a plain generator in one thread, which waits for each write."""
         loop = asyncio.get_running_loop()
@@ -58,11 +58,11 @@ class PlainHandlers:
 
         def run() -> None:
             nonlocal writing
-            responses = behaviour(request, SyncContext(context))
+            responses = handler(request, SyncContext(context))
             try:
                 for response in responses:
                     writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
-                    if is_over:  # the loop may have been done before it could see this write
+                    if is_over:  # the call ended before it could see this write
                         writing.cancel()
                     writing.result()
             finally:
@@ -73,30 +73,30 @@ class PlainHandlers:
             work = functools.partial(contextvars.copy_context().run, run)
             await self._run(work, call, context)
         finally:
-            # Cancelled here, the thread goes on to its next write, which fails as the call is over.
+            # The thread goes on to its next write, which fails because the call is over.
             is_over = True
             if writing is not None:
                 writing.cancel()
 
     def close(self) -> None:
-        """Ends the threads once they have done what waits; does not wait for them."""
+        """Has the threads end after the queued calls; does not wait for them."""
         self._threads.close()
 
     async def _run(self, work: Callable[[], R], call: Call, context: ServicerContext) -> R:
-        return await self._threads.run(functools.partial(_carried, work, call, context))
+        return await self._threads.run(functools.partial(_in_thread, work, call, context))
 
 
-def _carried(work: Callable[[], R], call: Call, context: ServicerContext) -> R:
-    """Does a thread's work; raises RuntimeError in place of what a Future must not carry.
+def _in_thread(work: Callable[[], R], call: Call, context: ServicerContext) -> R:
+    """Does the work of a thread; raises RuntimeError for exceptions that a Future must not hold.
 
-    A Future cannot carry StopIteration; SystemExit would end the loop, CancelledError the call.
-    After the end of a call a failure is logged here, as no caller gets it.
+    A Future refuses StopIteration; SystemExit would end the loop, CancelledError the call. A
+    failure after the end of the call is logged here, as no caller gets it.
     """
     try:
         return work()
     except BaseException as exc:
         is_over = context.done() or context.cancelled()
-        if is_over and not isinstance(exc, _ENDINGS):
+        if is_over and not isinstance(exc, _EXPECTED_AFTER_END):
             logger.exception("%s failed after its end", call.method.path)
         if isinstance(exc, Exception) and not isinstance(exc, StopIteration | FutureCancelledError):
             raise

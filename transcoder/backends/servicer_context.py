@@ -1,10 +1,8 @@
-"""Gives a servicer the context of a `Call`.
+"""Implements grpc.aio.ServicerContext for handlers that run in this process.
 
-What grpc.aio.ServicerContext promises, kept for handlers that run in this process: a servicer
-written for grpc.aio runs here unchanged, and so do interceptors.
-
-Where grpc.aio's own context decides: an abort is final whatever the servicer does next; codes may
-be given as numbers; `code()` is None and `details()` empty until they are set.
+Servicers and interceptors that are written for grpc.aio run here unchanged. As in grpc.aio, an
+abort is final whatever the servicer does next; codes may be numbers; `code()` is None and
+`details()` empty until they are set.
 """
 
 import asyncio
@@ -22,9 +20,9 @@ from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 logger = logging.getLogger(__name__)
 
 CANCEL_WAIT_S: Final = 0.25
-"""Seconds from a write that finds its reader gone to the cancellation by the owner of the call. A
-host that cancels no handlers (handler_cancellation=False of aiohttp) lets the time pass: then the
-write fails.
+"""Max seconds that a write, whose client left, waits for the call to be cancelled. In an
+application that does not cancel handlers (handler_cancellation=False of aiohttp) the write then
+fails.
 """
 
 MetadataPairs = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
@@ -32,11 +30,12 @@ DoneCallback = Callable[["ServicerContext"], None]
 
 
 class Requests:
-    """The requests of a call, as a handler that streams its requests takes them."""
+    """Gives the requests of a call to a handler that streams its requests."""
 
-    def __init__(self, call: Call, as_asked: Callable[[Message], object]) -> None:
+    def __init__(self, call: Call, convert: Callable[[Message], object]) -> None:
+        """Reads requests from a call; `convert` makes them what the handler takes."""
         self._call = call
-        self._as_asked = as_asked
+        self._convert = convert
 
     def __aiter__(self) -> Self:
         return self
@@ -50,19 +49,19 @@ class Requests:
     async def read(self) -> object:
         """Returns the next request, and `grpc.aio.EOF` after the last."""
         request = await self._call.receive()
-        return grpc.aio.EOF if request is None else self._as_asked(request)
+        return grpc.aio.EOF if request is None else self._convert(request)
 
 
 class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     """The context of one call.
 
     Attributes:
-        requests: what `read` reads, for a handler that streams its requests.
+        requests: set for a handler that streams its requests; `read` reads from it.
     """
 
     requests: Requests | None = None
 
-    # Of the class until a handler sets them, as few do: a context is made for each call.
+    # Defaults of the class: a context is made for each call, and few handlers set these.
     _code: grpc.StatusCode | None = None
     _details = ""
     _is_aborted = False
@@ -73,7 +72,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    # What the handler reads.
+    # Read by the handler.
 
     def invocation_metadata(self) -> CallMetadata:  # type: ignore[override]  # it too gives pairs
         return self._call.metadata
@@ -108,7 +107,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     def done(self) -> bool:
         return self._is_done
 
-    # What the handler sets.
+    # Set by the handler.
 
     def set_code(self, code: grpc.StatusCode | int) -> None:
         if not self._is_aborted:
@@ -124,7 +123,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         self.hold_initial_metadata(initial_metadata)
 
     def hold_initial_metadata(self, initial_metadata: MetadataPairs) -> None:
-        """Keeps the metadata for the answer's headers; a unary answer is sent in one piece."""
+        """Keeps the metadata for the head of the answer, which is sent with its first message."""
         if self._initial_sent:
             raise UsageError("Send initial metadata failed: already sent")
         self._call.initial_metadata = _pairs(initial_metadata)
@@ -167,7 +166,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     def add_done_callback(self, callback: DoneCallback) -> None:
         self._callbacks += (callback,)
 
-    # A unary call has one message each way, which most handlers take and return.
+    # Messages of streams; those of a unary call are the handler's argument and result.
 
     async def read(self) -> Any:  # noqa: ANN401  a message, or `grpc.aio.EOF`
         if self.requests is None:
@@ -177,17 +176,17 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     async def write(self, message: Message) -> None:
         raise UsageError("write() is for methods that stream their responses")
 
-    # What the backend asks and tells.
+    # Called by the backend.
 
     def expire(self) -> None:
-        """Notes that the deadline has passed; what the handler sets after this has no effect."""
+        """Ends the call with DEADLINE_EXCEEDED; a status that the handler sets later is ignored."""
         self.set_code(grpc.StatusCode.DEADLINE_EXCEEDED)
         self.set_details("Deadline Exceeded")
         self._is_aborted = True
         self._call.end(grpc.StatusCode.DEADLINE_EXCEEDED)
 
     def cancel(self) -> None:
-        """Notes that the client has left."""
+        """Ends the call with CANCELLED: its client left."""
         self._call.end(grpc.StatusCode.CANCELLED)
 
     def finish(self) -> None:
@@ -195,7 +194,7 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         for callback in self._callbacks:
             try:
                 callback(self)
-            except Exception:  # the call has its answer, and the others are to run too
+            except Exception:  # the call has ended, and the other callbacks are to run too
                 logger.exception("a done callback of %s failed", self._call.method.path)
 
     def failure(self) -> TranscodeError | None:
@@ -204,9 +203,8 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         if code is None or code is grpc.StatusCode.OK:
             if not self._is_aborted:
                 return None
-            code = (
-                grpc.StatusCode.UNKNOWN
-            )  # abort(OK) is a contradiction, as grpc's sync server says
+            # As grpc's sync server answers abort(OK).
+            code = grpc.StatusCode.UNKNOWN
         details = b""
         trailing = self._call.trailing_metadata
         for key, value in trailing:
@@ -220,11 +218,11 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
 
 
 class StreamContext(ServicerContext):
-    """The same for a call that streams its responses.
+    """The context of a call that streams its responses.
 
     Attributes:
-        as_message: makes a message of what is written, when that is none yet: for a handler with
-            serializers of its own.
+        as_message: makes messages of what a handler with its own serializer writes; None for
+            handlers that write messages.
     """
 
     as_message: Callable[[Any], Message] | None = None
@@ -248,7 +246,8 @@ class StreamContext(ServicerContext):
             await self._call.send(message)
         except TranscodeError:
             self.cancel()
-            # The lost connection cancels the handler, here: later, it would cut its cleanup.
+            # The lost connection cancels the handler. Wait for it here: later, the cancellation
+            # would interrupt the handler's cleanup.
             await asyncio.sleep(CANCEL_WAIT_S)
             raise
 
@@ -294,7 +293,7 @@ def _status_code(code: grpc.StatusCode | int) -> grpc.StatusCode:
 
 
 def _pairs(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[tuple[str, str | bytes], ...]:
-    """Returns metadata as pairs; fails here, where the servicer that sets it sees why.
+    """Returns metadata as pairs; fails in the servicer that sets invalid ones.
 
     Raises:
         TypeError: it is not pairs of a str and a str or bytes.

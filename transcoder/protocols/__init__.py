@@ -1,1 +1,1 @@
-"""Speaks the protocols that calls arrive in, one module or folder each."""
+"""Implements the protocols of calls, one module or package each."""

@@ -1,9 +1,9 @@
-"""Declares the seam between HTTP and the protocols that calls arrive in.
+"""Declares the interface between HTTP and the protocols of calls.
 
-A protocol turns an `Exchange` into a `Call`, has the backend run it, and makes the answer. The
-dispatcher finds the protocol of a request; all else of HTTP is the dispatcher's.
+A protocol makes a `Call` of an `Exchange`, has the backend run it, and makes the answer. The
+dispatcher finds the protocol of a request, and adds what all answers share.
 
-Rule: protocols may share a Content-Type. JSON is REST's, and may be another's that knows its own
+Rule: protocols may share a Content-Type: another protocol than REST may use JSON, and recognize its
 requests by a header, the path or the query.
 """
 
@@ -32,16 +32,16 @@ class WireProtocol(Protocol[ExchangeT]):
         """Answers a request; None if the answer was written in pieces.
 
         Raises:
-            TranscodeError: the request is no call; `refusal` makes its answer.
+            TranscodeError: the request cannot become a call; `refusal` makes its answer.
         """
         ...
 
     def refusal(self, exchange: ExchangeT, error: TranscodeError) -> WholeAnswer:
-        """Makes the answer to a request that is no call."""
+        """Makes the answer to a request that cannot become a call."""
         ...
 
     def failure(self, exchange: ExchangeT, error: TranscodeError) -> WholeAnswer:
-        """Makes the answer to a request that failed through a fault of ours."""
+        """Makes the answer to a request that failed by a fault of the server."""
         ...
 
 
@@ -49,9 +49,9 @@ class SelectiveProtocol(WireProtocol[ExchangeT], Protocol[ExchangeT]):
     """Answers the requests that it takes."""
 
     def reads(self, content_type: str) -> bool:
-        """True if a request with this Content-Type may be in the protocol; "" is one without.
+        """True if a request with this Content-Type may be in the protocol; "" stands for none.
 
-        The answer must not change: it is remembered for each Content-Type.
+        The result must not change: the dispatcher caches it for each Content-Type.
         """
         ...
 

@@ -1,10 +1,10 @@
-"""Speaks JSON over the routes of HTTP rules.
+"""Serves JSON at the routes of HTTP rules.
 
-A request goes one way: route, call, binding, backend, codec, answer. Everything that descriptors
-decide was decided when the service was registered (registry.py).
+A request takes these steps: route, call, binding, backend, codec, answer. registry.py has made all
+that depends on descriptors when the service was registered.
 
 Follows google/api/http.proto, "gRPC Transcoding", and google/rpc/code.proto.
-Rule: an answer that cannot be written as JSON is INTERNAL, and only the log says why.
+Rule: a response that cannot be written as JSON is answered INTERNAL; only the log has the reason.
 """
 
 import functools
@@ -53,7 +53,7 @@ class RestCall(HttpCall):
         """Prepares a call.
 
         Raises:
-            TranscodeError: its headers say that it cannot be one.
+            TranscodeError: a header is malformed, or the body is announced as no JSON.
         """
         route, request = match.target, exchange.request
         self._head: BodyHead | None = None
@@ -101,7 +101,7 @@ class Rest:
         has_error_envelope: bool,
         unrouted: AnswerUnrouted,
     ) -> None:
-        """Serves what is registered; what is added later is served too.
+        """Serves the methods of the registry, also those that are added later.
 
         Args:
             registry: the routes.
@@ -110,9 +110,9 @@ class Rest:
             bodies: reads bodies.
             cors: answers preflights.
             offload: encodes large answers.
-            inline_max_bytes: of a message that is encoded at once.
+            inline_max_bytes: max bytes of a message that is encoded on the event loop.
             has_error_envelope: True writes errors in the envelope of AIP-193.
-            unrouted: answers what no route serves.
+            unrouted: answers requests that no route serves.
         """
         self._router = registry.router
         self._backend = backend
@@ -126,7 +126,7 @@ class Rest:
 
     async def answer(self, exchange: HttpExchange) -> WholeAnswer:
         if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):
-            # Also where a route takes every method: it is not the service that a browser asks.
+            # Before the routes: a preflight is not for the service, even if a route takes OPTIONS.
             exchange.answer_headers += self._cors.preflight_headers(exchange.headers)
             return 204, b""
         try:
@@ -156,7 +156,7 @@ class Rest:
             if route.size(call.response) <= self._inline_max_bytes:
                 body = route.encode(call.response)
             else:
-                body = await self._encode_aside(route, call.response)
+                body = await self._encode_in_thread(route, call.response)
         except Fault as fault:
             reason = without_values(fault.text("the message"))
             logger.error(
@@ -165,13 +165,13 @@ class Rest:
                 reason,
                 exchange.request_id,
             )
-            del out[1:]  # what the answer would have said
+            del out[1:]  # the headers of the answer that failed
             return self.failure(exchange, internal_error(exchange.request_id))
         out.append(("Content-Type", JSON_TYPE))
         return status, body
 
-    async def _encode_aside(self, route: Route, response: Message) -> bytes:
-        # A copy: what a servicer returns may be its own state, which its next call changes.
+    async def _encode_in_thread(self, route: Route, response: Message) -> bytes:
+        # A copy: a servicer may return a message that its next call changes.
         copy = route.method.response_type()
         type(copy).CopyFrom(copy, response)
         return await self._offload.answer(route.encode, copy)

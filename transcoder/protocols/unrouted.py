@@ -1,7 +1,8 @@
-"""Answers requests that no route serves: health, OPTIONS, and paths that lead nowhere.
+"""Answers requests that no route serves: health, OPTIONS, and paths that are not served.
 
-Follows RFC 9110 sections 9.3.7 (OPTIONS) and 15.5.5 (404). Health is JSON as grpc.health.v1 names
-it. Rule: routes of services come first; what is answered here is asked for only when none matches.
+Follows RFC 9110 sections 9.3.7 (OPTIONS) and 15.5.5 (404). Health is JSON with the words of
+grpc.health.v1.
+Rule: routes of services come first; this module is called only when no route matches.
 """
 
 from collections.abc import Container
@@ -28,30 +29,30 @@ _PAGE_HEADERS: Final = (
 
 
 class Unrouted:
-    """Answers what no route serves.
+    """Answers requests that no route serves.
 
     Attributes:
-        is_ready: what /readyz says.
-        unserved: texts for paths that lead nowhere.
+        is_ready: True answers /readyz with 200, False with 503.
+        unserved: texts for paths that are not served.
     """
 
     def __init__(self, methods: Container[str], unserved: UnservedPaths) -> None:
-        """Begins unready.
+        """Starts not ready.
 
         Args:
-            methods: the paths that gRPC calls methods by.
-            unserved: texts for paths that lead nowhere.
+            methods: the paths by which gRPC calls methods.
+            unserved: texts for paths that are not served.
         """
         self.is_ready = False
         self.unserved: Final = unserved
         self._methods = methods
 
     def answer(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
-        """Answers a request, or raises why it cannot be.
+        """Answers a request, or raises its error.
 
         Args:
             exchange: the request.
-            error: why no route serves it.
+            error: the router's.
 
         Raises:
             TranscodeError: 404, 405, 415 or UNIMPLEMENTED.
@@ -68,7 +69,7 @@ class Unrouted:
             is_unready = path == _READINESS and not self.is_ready
             return (503, _NOT_SERVING) if is_unready else (200, _SERVING)
         if path in self._methods and verb == "POST":
-            # A method with a rule answers JSON there, and only gRPC-Web at its own path.
+            # A method with an HTTP rule answers JSON at its route, and gRPC-Web alone at this path.
             content_type = shown(exchange.headers.get("Content-Type"))
             raise unsupported_media_type(
                 f"content type {content_type}: expected application/grpc-web+proto"

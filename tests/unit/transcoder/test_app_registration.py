@@ -56,15 +56,15 @@ class Unnamed(grpc.GenericRpcHandler):
             lambda transcoder: transcoder.add_registered_method_handlers(
                 SERVICE, {"GetOperation": STREAM}
             ),
-            f"/{SERVICE}/GetOperation: its handler is a stream of responses, "
-            "its descriptor says unary",
+            f"/{SERVICE}/GetOperation: expected a handler of one request and one response, "
+            "got a stream of responses",
         ),
         "handler that streams its requests": (
             lambda transcoder: transcoder.add_registered_method_handlers(
                 SERVICE, {"GetOperation": UPLOAD}
             ),
-            f"/{SERVICE}/GetOperation: its handler is a stream of requests, "
-            "its descriptor says unary",
+            f"/{SERVICE}/GetOperation: expected a handler of one request and one response, "
+            "got a stream of requests",
         ),
         "a method twice, with two handlers": (
             lambda transcoder: [

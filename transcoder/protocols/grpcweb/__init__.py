@@ -1,1 +1,1 @@
-"""Speaks gRPC-Web: frames in the bodies of an HTTP request and its answer."""
+"""Serves gRPC-Web: frames in the bodies of HTTP requests and answers."""

@@ -1,9 +1,9 @@
-"""Messages compressed one by one, as gRPC's frames have them: by gzip, or not at all.
+"""Negotiates the compression of gRPC-Web messages, which is gzip or none, and inflates them.
 
-Follows grpc/doc/compression.md; the coding itself is http/encodings.py's.
+Follows grpc/doc/compression.md; http/encodings.py does gzip itself.
 
 Rule 1: no I/O.
-Rule 2: of a message that inflates beyond the limit no more than the limit ever exists.
+Rule 2: inflating a message stops at the limit.
 """
 
 from typing import Final
@@ -15,10 +15,11 @@ from transcoder.http import encodings
 from transcoder.http.encodings import GZIP, IDENTITY, TooMuchError, UnreadableError
 
 GRPC_ACCEPT_ENCODING: Final = f"{IDENTITY},{GZIP}"
-"""The value of grpc-accept-encoding that is sent."""
+"""The header grpc-accept-encoding of answers."""
 
 INFLATE_AT_ONCE_BYTES: Final = 1 << 10
-"""This much gives a megabyte at most, as deflate's ratio ends at 1032: 5 ms."""
+"""Max bytes of a payload that is inflated on the event loop: deflate's ratio is 1032 at most, so
+this gives a megabyte, which takes 5 ms."""
 
 
 def accepts_gzip(accepted: str | None) -> bool:
@@ -30,7 +31,7 @@ def known_encoding(encoding: str | None) -> str:
     """Returns the encoding that a request's grpc-encoding names; without the header, identity.
 
     Raises:
-        TranscodeError: UNIMPLEMENTED with grpc-accept-encoding when it is another than ours.
+        TranscodeError: UNIMPLEMENTED with grpc-accept-encoding, for any other encoding.
     """
     if not encoding or encoding == IDENTITY:
         return IDENTITY
@@ -47,8 +48,8 @@ def inflate_message(payload: bytes, *, max_bytes: int) -> bytes:
     """Returns the message that a gzip payload holds.
 
     Raises:
-        TranscodeError: RESOURCE_EXHAUSTED when there is more than `max_bytes`, INTERNAL when it is
-            not one whole gzip member.
+        TranscodeError: RESOURCE_EXHAUSTED if the message has more than `max_bytes`, INTERNAL if the
+            payload is not one whole gzip member.
     """
     try:
         return encodings.inflate(payload, GZIP, max_bytes=max_bytes)

@@ -1,13 +1,12 @@
 """Reads and writes gRPC-Web frames: bytes to messages, messages and failures to bytes.
 
-Follows grpc/doc/PROTOCOL-WEB.md (frames, the trailer frame), grpc/doc/PROTOCOL-HTTP2.md (Timeout,
-Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md, which gives the code for each way a
-body can be wrong.
+Follows grpc/doc/PROTOCOL-WEB.md (frames, the trailer frame), grpc/doc/PROTOCOL-HTTP2.md
+(Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md (the code of each framing error).
 
-Rule 1: no I/O. What comes in may be cut anywhere; how it is cut changes no result.
-Rule 2: the status goes into a trailer frame of the body, always, and never into HTTP headers: that
-is the one form that every client reads, whatever CORS lets it see.
-Rule 3: no message, key or value can break out of its line of the trailer frame.
+Rule 1: no I/O. A body may come in pieces of any size; the result is the same.
+Rule 2: the status always goes into a trailer frame of the body, never into HTTP headers: every
+client can read it there, whatever CORS exposes.
+Rule 3: no message, key or value can end its line of the trailer frame.
 """
 
 import base64
@@ -24,6 +23,7 @@ from transcoder.http.encodings import IDENTITY
 from transcoder.http.headers import base64_text, log_dropped, wire_value
 
 HEADER_BYTES: Final = 5
+"""Bytes of a frame's header: one of flags, four of the payload's size."""
 
 _COMPRESSED: Final = 0x01
 _TRAILERS: Final = 0x80
@@ -46,7 +46,7 @@ class Mode(enum.Enum):
     """The form of frames in a body.
 
     Attributes:
-        content_type: of an answer; it names the codec, so that a client need not guess it.
+        content_type: of an answer; it names the codec (`+proto`).
     """
 
     BINARY = "application/grpc-web+proto"
@@ -56,7 +56,7 @@ class Mode(enum.Enum):
         self.content_type = content_type
 
     def encoded(self, frame: bytes) -> bytes:
-        """Returns a frame as it is sent; in text mode each is base64 of its own, with padding."""
+        """Returns a frame as it is sent; text mode encodes each frame as padded base64."""
         return frame if self is Mode.BINARY else base64.b64encode(frame)
 
 
@@ -87,10 +87,10 @@ def answer_mode(asked: Mode, accept: str | None) -> Mode:
 
 
 class Base64Reader:
-    """The bytes of a base64 body, which is fed as it comes.
+    """Decodes a base64 body piece by piece.
 
-    Whoever encodes a body in pieces pads each of them, so padding may stand after any group of four
-    characters.
+    A client that encodes a body in pieces pads each of them, so padding may stand after any group
+    of four characters.
     """
 
     __slots__ = ("_is_broken", "_rest")
@@ -100,7 +100,7 @@ class Base64Reader:
         self._is_broken = False
 
     def feed(self, data: bytes) -> bytes:
-        """Returns the bytes of whole groups; nothing more once the text was not base64."""
+        """Returns the bytes of whole groups; none after text that is not base64."""
         if self._is_broken:
             return b""
         text = self._rest + data if self._rest else data
@@ -118,10 +118,10 @@ class Base64Reader:
         return b"".join(decoded)
 
     def check(self) -> None:
-        """Checks that all that came can be base64.
+        """Checks that all text fed so far is base64.
 
         Raises:
-            TranscodeError: INTERNAL when it cannot.
+            TranscodeError: INTERNAL, it is not.
         """
         if self._is_broken:
             came = self._rest[:_GROUP_CHARS].decode("latin-1")
@@ -141,16 +141,16 @@ class Base64Reader:
 
 
 class Frame(NamedTuple):
-    """A message as it travels."""
+    """The payload of one frame: a message, compressed or not."""
 
     payload: bytes
     is_compressed: bool
 
 
 class MessageFrameReader:
-    """The messages of a request body, which is fed as it comes.
+    """Reads the messages of a request body piece by piece.
 
-    `feed` what has come, take `next_frame` until there is none; `finish` when the body is over.
+    Call `feed` with each piece, then `next_frame` until it returns None; `finish` after the last.
     """
 
     __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
@@ -160,17 +160,17 @@ class MessageFrameReader:
 
         Args:
             message_max_bytes: a frame that announces more is refused before its payload is read.
-            encoding: of the messages that are flagged as compressed.
+            encoding: of messages that are flagged as compressed.
         """
         self._message_max_bytes = message_max_bytes
         self._encoding = encoding
         self._buffer = bytearray()
-        # Of the payload under way; None while its header has not come.
+        # Bytes of the payload that is being read; None while its header is incomplete.
         self._size: int | None = None
 
     @property
     def is_between_frames(self) -> bool:
-        """True if all that was fed has been taken."""
+        """True if every byte fed belongs to a frame that was returned."""
         return self._size is None and not self._buffer
 
     def feed(self, data: bytes) -> None:
@@ -180,7 +180,8 @@ class MessageFrameReader:
         """Returns the next whole message; None until more has been fed.
 
         Raises:
-            TranscodeError: the frame is not one that a client may send.
+            TranscodeError: INTERNAL for invalid flags; RESOURCE_EXHAUSTED for a message that is
+                too large.
         """
         buffer = self._buffer
         if self._size is None:
@@ -224,7 +225,7 @@ class MessageFrameReader:
 
 
 class UnaryReader:
-    """The one message of a unary request's body."""
+    """Reads the one message of a unary request's body, piece by piece."""
 
     __slots__ = ("_frame", "_frames", "_text")
 
@@ -239,7 +240,7 @@ class UnaryReader:
         """Takes the next piece of the body.
 
         Raises:
-            TranscodeError: it cannot become a body of exactly one message.
+            TranscodeError: the body does not hold exactly one message.
         """
         frames = self._frames
         text = self._text
@@ -247,7 +248,7 @@ class UnaryReader:
         if self._frame is None:
             self._frame = frames.next_frame()
         if self._frame is not None and not frames.is_between_frames:
-            raise _not_one("the body goes on after its first message")
+            raise _not_one_message("the body goes on after its first message")
         if text is not None:
             text.check()
 
@@ -255,20 +256,20 @@ class UnaryReader:
         """Ends the body, and returns its message.
 
         Raises:
-            TranscodeError: there is none, or not all of it came.
+            TranscodeError: the body has no message, or an incomplete one.
         """
         if self._text is not None:
             self._text.finish()
         self._frames.finish()
         if self._frame is None:
-            raise _not_one("the body is empty")
+            raise _not_one_message("the body is empty")
         return self._frame
 
 
 def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
     """Returns the message of a whole body that is one plain frame; None for any other body.
 
-    So are nearly all unary requests, and none of them needs the readers above.
+    Nearly all unary requests have such a body, and need none of the readers above.
     """
     size = len(body) - HEADER_BYTES
     if 0 <= size <= max_bytes and body[0] == 0 and int.from_bytes(body[1:HEADER_BYTES]) == size:
@@ -280,7 +281,7 @@ def _broken(what: str) -> TranscodeError:
     return TranscodeError(StatusCode.INTERNAL, f"gRPC-Web framing: {what}")
 
 
-def _not_one(what: str) -> TranscodeError:
+def _not_one_message(what: str) -> TranscodeError:
     # grpc/doc/statuscodes.md: "Request cardinality violation".
     return TranscodeError(
         StatusCode.UNIMPLEMENTED, f"gRPC-Web framing: expected exactly one message, but {what}"
@@ -308,7 +309,7 @@ def trailer_frame(
         code: the status.
         message: for the caller; may be empty.
         details: a serialized google.rpc.Status, or empty.
-        metadata: what the handler sends besides.
+        metadata: the handler's trailing metadata.
     """
     lines = [f"grpc-status:{CODE_NUMBER[code]}\r\n"]
     if message:
@@ -329,5 +330,5 @@ def _percent_encoded(message: str) -> str:
     if _UNESCAPED.fullmatch(message) and message == message.strip(" "):
         return message
     text = "".join([_PERCENT_ENCODED[byte] for byte in message.encode("utf-8", "replace")])
-    # Clients trim a line's value, so a blank at either end would not arrive as it is.
+    # Clients trim the value of a line, so blanks at its ends are escaped.
     return _EDGES.sub(lambda blanks: "%20" * len(blanks[0]), text)

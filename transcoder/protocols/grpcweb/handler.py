@@ -1,11 +1,11 @@
-"""Speaks gRPC-Web: requests become calls, their answers frames.
+"""Serves gRPC-Web: makes calls of requests, and frames of their responses.
 
 Follows grpc/doc/PROTOCOL-WEB.md.
-Rule 1: a request that is gRPC-Web is answered in gRPC-Web, HTTP 200 and a trailer frame, however
-its call ends. Only one that is not gets another HTTP status, with a text: clients take JSON for
-the Connect protocol.
-Rule 2: framing is framing.py's, metadata and deadline are read by `HttpCall`, the call is run by
-the backend.
+Rule 1: a gRPC-Web request gets HTTP 200 and a trailer frame, however its call ends. Only a request
+that is not gRPC-Web gets another HTTP status, with plain text: clients take JSON for the Connect
+protocol.
+Rule 2: framing.py reads and writes frames, `HttpCall` reads metadata and deadline, the backend runs
+the call.
 """
 
 import asyncio
@@ -50,10 +50,10 @@ CONTENT_TYPE: Final = "application/grpc-web"
 
 _PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 _TURN_S: Final = 0.002
-"""Seconds that a stream may go on before others have their turn."""
+"""Max seconds that a stream holds the event loop before it lets other tasks run."""
 
 Override = Callable[[Message], None]
-"""Sets in a parsed message what a REST path binds: the path wins."""
+"""Sets the fields of a parsed message that a REST path binds: the path wins."""
 
 
 class GrpcWeb:
@@ -73,15 +73,15 @@ class GrpcWeb:
         router: Router[Route] | None = None,
         compress_min_bytes: int = COMPRESS_MIN_BYTES,
     ) -> None:
-        """Serves methods, by path; what is added to them later is served too.
+        """Serves the methods of a mapping, also those that are added later.
 
         Args:
             backend: runs the calls.
             methods: by the path that gRPC calls them.
             limits: of messages.
-            offload: inflates, deflates and parses what is large.
-            ceiling: counts the bodies that are read.
-            unknown_method: returns the error for a path that leads to no method.
+            offload: inflates, deflates and parses large messages.
+            ceiling: counts the bytes of bodies.
+            unknown_method: returns the error for a path without a method.
             router: finds the method of a REST path; None serves methods at their own paths only.
             compress_min_bytes: messages from this size on are compressed where clients accept it.
         """
@@ -141,7 +141,7 @@ class GrpcWeb:
             )
         if call is not None:
             if call.is_started:
-                with contextlib.suppress(OSError):  # a client that has gone has no end of a body
+                with contextlib.suppress(OSError):  # the client left before the end of the body
                     await exchange.finish(body)
                 return None
             out += initial_headers(call.initial_metadata)
@@ -163,10 +163,10 @@ class GrpcWeb:
         return self._methods.get(path)
 
     def _routed(self, router: Router[Route], exchange: Exchange) -> tuple[str, Override | None]:
-        """Returns the path of the method that a REST path leads to, and what that binds.
+        """Returns the path of the method at a REST path, and the override of its fields.
 
         Raises:
-            TranscodeError: it leads to none by this HTTP method, or cannot be decoded.
+            TranscodeError: no method has this route, or the path cannot be decoded.
         """
         try:
             route, variables = router.match(exchange.verb, exchange.path)
@@ -217,7 +217,7 @@ class GrpcWebCall(HttpCall):
         """Prepares a call.
 
         Raises:
-            TranscodeError: its headers say that it cannot be one.
+            TranscodeError: a header is malformed.
         """
         super().__init__(method, exchange)
         self._requests = requests
@@ -243,7 +243,7 @@ class GrpcWebCall(HttpCall):
     async def send(self, message: Message) -> None:
         await self._write(await self.frames.message(message))
         if time.monotonic() - self._turn_began > _TURN_S:
-            # A handler that never waits, and a reader that keeps up, would hold the loop.
+            # A handler that never waits, for a client that reads fast, would hold the loop.
             await asyncio.sleep(0)
             self._turn_began = time.monotonic()
 
@@ -260,7 +260,7 @@ class GrpcWebCall(HttpCall):
 
 
 class _FrameWriter:
-    """Writes the messages of one answer as frames, compressed where its client accepts it."""
+    """Makes frames of the messages of one answer, compressed if the client accepts it."""
 
     __slots__ = ("_gzip_min_bytes", "_mode", "_offload")
 
@@ -270,7 +270,7 @@ class _FrameWriter:
         self._gzip_min_bytes = gzip_min_bytes
 
     async def message(self, message: Message) -> bytes:
-        """Returns a message's frame; the message is encoded before anything is waited for."""
+        """Returns a message's frame; the message is encoded before the first wait."""
         payload = type(message).SerializeToString(message)
         is_compressed = False
         if self._gzip_min_bytes is not None and len(payload) >= self._gzip_min_bytes:
@@ -287,7 +287,7 @@ def _mode(exchange: Exchange, *, is_routed: bool) -> Mode:
     """Returns the mode of a request.
 
     Raises:
-        TranscodeError: 415 or 405, it is not gRPC-Web.
+        TranscodeError: 415 or 405, the request is not gRPC-Web.
     """
     headers = exchange.headers
     content_type = headers.get("Content-Type")
@@ -296,7 +296,7 @@ def _mode(exchange: Exchange, *, is_routed: bool) -> Mode:
         expected = " or ".join(known.content_type for known in Mode)
         raise unsupported_media_type(f"content type {shown(content_type)}: expected {expected}")
     encoding = headers.get("Content-Encoding", IDENTITY)
-    if encoding.lower() != IDENTITY:  # frames may be compressed, the body around them not
+    if encoding.lower() != IDENTITY:  # only messages may be compressed, not the whole body
         message = f"content encoding {shown(encoding)}: expected none"
         raise unsupported_media_type(message, ("Accept-Encoding", IDENTITY))
     if exchange.verb == "HEAD" or (exchange.verb != "POST" and not is_routed):

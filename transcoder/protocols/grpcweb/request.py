@@ -1,7 +1,7 @@
 """Reads the one message of a gRPC-Web request: receives, inflates, parses it.
 
 Follows grpc/doc/PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
-Rule: framing is framing.py's; where the body comes from is the exchange's affair.
+Rule: framing.py reads the frames; only the exchange knows where the body comes from.
 """
 
 from typing import Final
@@ -28,11 +28,11 @@ from transcoder.protocols.grpcweb.framing import (
 )
 
 _TEXT_CHARS: Final = 4
-"""A byte of a body in text mode takes this many at most: when each is encoded alone."""
+"""Max characters of a byte in text mode: a client may encode each byte as a group of its own."""
 
 
 class RequestReader:
-    """Reads requests, and has them read beside the loop if they are large."""
+    """Reads requests; inflates and parses large ones in a thread."""
 
     def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
         self._limits = limits
@@ -40,11 +40,11 @@ class RequestReader:
         self._ceiling = ceiling
 
     async def read(self, request_type: type[Message], exchange: Exchange, mode: Mode) -> Message:
-        """Makes a message of the body of a request.
+        """Returns the message in the body of a request.
 
         Raises:
-            TranscodeError: the body is not exactly one message of the type; it is too large, or
-                the bodies of all connections together are.
+            TranscodeError: the body is not exactly one message of the type; the body, or the bodies
+                of all connections together, are too large.
         """
         limits = self._limits
         with Held(self._ceiling) as held:
@@ -52,7 +52,7 @@ class RequestReader:
             if is_compressed:
                 max_bytes = limits.message_max_bytes
                 if len(payload) > INFLATE_AT_ONCE_BYTES:
-                    # In one turn: of messages that are inflated there is one at a time.
+                    # As one item, so that only one inflated message exists at a time.
                     return await self._offload.request(
                         _inflated_and_parsed, request_type, payload, max_bytes
                     )
@@ -87,7 +87,7 @@ class RequestReader:
 def _parse_message(request_type: type[Message], payload: bytes) -> Message:
     message = request_type()
     try:
-        request_type.ParseFromString(message, payload)  # of the class: a field may be named so
+        request_type.ParseFromString(message, payload)  # of the class: a field may have this name
     except DecodeError as exc:
         # grpc/doc/statuscodes.md: "Error parsing request proto".
         raise TranscodeError(
@@ -102,7 +102,7 @@ def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes:
 
 
 async def _next_piece(exchange: Exchange, held: Held) -> tuple[bytes, bool]:
-    """Returns the next piece of the body, which is counted, and True if more follows."""
+    """Returns the next piece of the body, and True if more follows; counts its bytes."""
     piece, goes_on = await exchange.read()
     held.take(len(piece))
     return piece, goes_on

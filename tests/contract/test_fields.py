@@ -1,8 +1,6 @@
 """What every event store writes of a state: each field of it, if that alone changes."""
 
-from dataclasses import fields, replace
-from enum import IntEnum
-from typing import Any
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
@@ -17,33 +15,37 @@ from server.store.log import LoadedFacts, Needs, Writes
 from server.triggers import FlowType
 from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
 
-STATES: dict[str, State] = {
-    "action": Action("1", "org", ActionState.ACTIVE, "Greet", "x", 7, False, 1, 10, 11, 1),
-    "flow": Flow("1", "org", FlowType(2), ((4, ("a",)),), ((4, ("a", "b")),), 1, 10, 11, 1),
-    "org": Org("1", "Acme", 1, 10, 11, 1),
-    "member": Member("1", "org", "ada", ("ORG_OWNER",), 1, 10, 11, 1),
-    "user": User("1", "org", "Ada", "de", "ada@issuer", 1, 10, 11, 1),
-    "token": Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1),
+STATES: dict[str, tuple[State, State]] = {
+    "action": (
+        Action("1", "org", ActionState.ACTIVE, "Greet", "x", 7, False, 1, 10, 11, 1),
+        Action("1", "other", ActionState.INACTIVE, "Wave", "y", 8, True, 2, 20, 21, 2),
+    ),
+    "flow": (
+        Flow("1", "org", FlowType(2), ((4, ("a",)),), ((4, ("a", "b")),), 1, 10, 11, 1),
+        Flow("1", "other", FlowType(1), ((5, ("b",)),), ((5, ("b", "c")),), 2, 20, 21, 2),
+    ),
+    "org": (Org("1", "Acme", 1, 10, 11, 1), Org("1", "Other", 2, 20, 21, 2)),
+    "member": (
+        Member("1", "org", "ada", ("ORG_OWNER",), 1, 10, 11, 1),
+        Member("1", "other", "bob", ("IAM_OWNER", "ORG_OWNER"), 2, 20, 21, 2),
+    ),
+    "user": (
+        User("1", "org", "Ada", "de", "ada@issuer", 1, 10, 11, 1),
+        User("1", "other", "Bob", "en", "bob@issuer", 2, 20, 21, 2),
+    ),
+    "token": (
+        Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1),
+        Token("1", "other", "bob", bytes(32), "phone", 100, 2, 20, 21, 2),
+    ),
 }
-"""By type of aggregate. The id is a state's key, so it is no field that changes."""
+"""By type of aggregate: two states that differ in every field but the id, which is their key."""
 
-
-def other(value: Any) -> Any:
-    """Returns another value of the same type."""
-    match value:
-        case bool():
-            return not value
-        case IntEnum():
-            return type(value)(1)
-        case int():
-            return value + 1
-        case str():
-            return f"another {value}"
-        case bytes():
-            return bytes(len(value))
-        case tuple():
-            return tuple(map(other, value))
-    raise TypeError(type(value))
+FIELDS = [
+    pytest.param(kind, field.name, id=f"{kind} {field.name}")
+    for kind, (state, _) in STATES.items()
+    for field in fields(state)
+    if field.name != "id"
+]
 
 
 async def put(store: Store, key: Key, state: State, sequence: int) -> None:
@@ -58,24 +60,18 @@ async def put(store: Store, key: Key, state: State, sequence: int) -> None:
 
 
 class FieldsContract(Contract):
-    @pytest.mark.parametrize(
-        ("kind", "field"),
-        [
-            pytest.param(kind, field.name, id=f"{kind} {field.name}")
-            for kind, state in STATES.items()
-            for field in fields(state)
-            if field.name != "id"
-        ],
-    )
+    @pytest.mark.parametrize(("kind", "field"), FIELDS)
     async def test_a_field_that_alone_changes_is_read_back(
         self, store: Store, kind: str, field: str
     ) -> None:
-        key, before = (kind, "1"), STATES[kind]
-        after = replace(before, **{field: other(getattr(before, field))})
-        assert after != before
+        before, other = STATES[kind]
+        assert getattr(before, field) != getattr(other, field)
+        key, after = (kind, "1"), replace(before, **{field: getattr(other, field)})
         await put(store, key, before, 1)
         await put(store, key, after, 2)
-        assert (await loaded(store, Needs([key], []))).states == {key: after}
+        (read,) = (await loaded(store, Needs([key], []))).states.values()
+        assert read == after
+        assert type(getattr(read, field)) is type(getattr(after, field))
 
     async def test_a_token_that_expires_differs_from_one_that_does_not(self, store: Store) -> None:
         key = ("token", "1")
@@ -85,9 +81,16 @@ class FieldsContract(Contract):
         (after,) = (await loaded(store, Needs([key], []))).states.values()
         assert after == replace(before, expires_at=None)
 
-    async def test_every_kind_of_aggregate_has_its_fields_tested(self) -> None:
-        kinds: tuple[type[State], ...] = State.__args__
-        assert {type(state) for state in STATES.values()} == {*kinds}
+
+def test_every_kind_of_aggregate_has_its_fields_tested() -> None:
+    kinds: tuple[type[State], ...] = State.__args__
+    assert {type(state) for state, _ in STATES.values()} == {*kinds}
+
+
+@pytest.mark.parametrize(("kind", "field"), FIELDS)
+def test_no_field_has_a_default_so_mypy_finds_where_it_is_left_out(kind: str, field: str) -> None:
+    (found,) = (each for each in fields(STATES[kind][0]) if each.name == field)
+    assert (found.default, found.default_factory) == (MISSING, MISSING)
 
 
 class TestSqlite(OnSqlite, FieldsContract):

@@ -1,15 +1,19 @@
-"""Makes states and events of rows, and rows of events.
+"""Makes states and events of rows, and rows of events; says how SQLite holds each type.
 
 Knows the order of fields, which is that of columns, and no SQL.
+Rule: a field is read and written by its type. A field of a type that is not in `FORMS` is refused
+when the program starts.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 import orjson
 
 from server.domain.action import Action, ActionState
+from server.domain.aggregates import State
 from server.domain.events import RecordedEvent
 from server.domain.flow import ActionsByTrigger, Flow
 from server.domain.org import Member, Org
@@ -20,47 +24,113 @@ from server.triggers import FlowType
 Row: TypeAlias = Sequence[Any]
 """A row, as sqlite3 types it."""
 
+StateT = TypeVar("StateT", bound=State)
+
 _STATES: Final = {state.value: state for state in ActionState}
 _NO_PAYLOAD: Final = "{}"
 
 
-def action(row: Row) -> Action:
-    id_, org_id, state, name, script, timeout_ns, allowed_to_fail, *rest = row
-    known = _STATES.get(state, ActionState.UNSPECIFIED)
-    return Action(id_, org_id, known, name, script, timeout_ns, allowed_to_fail == 1, *rest)
+def json_text(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
-def flow(row: Row) -> Flow:
-    id_, org_id, type_, triggers, last_set, *rest = row
-    with _readable("flows", id_):
-        runs = _by_trigger(triggers)
-        # Mostly the same, and then the same object: each list of ids is held once.
-        was_set = runs if last_set == triggers else _by_trigger(last_set)
-        return Flow(id_, org_id, FlowType(type_), runs, was_set, *rest)
+def _action_state(number: int) -> ActionState:
+    return _STATES.get(number, ActionState.UNSPECIFIED)
 
 
-def org(row: Row) -> Org:
-    return Org(*row)
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(orjson.loads(text))
 
 
-def member(row: Row) -> Member:
-    id_, org_id, user_id, roles, *rest = row
-    with _readable("members", id_):
-        return Member(id_, org_id, user_id, tuple(orjson.loads(roles)), *rest)
+# What a flow runs is mostly what was last set, and then the same object: its ids are held once.
+@lru_cache(maxsize=1)
+def _by_trigger(text: str) -> ActionsByTrigger:
+    return tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(text))
 
 
-def user(row: Row) -> User:
-    return User(*row)
+class Form(NamedTuple):
+    """How SQLite holds the values of a type.
+
+    Attributes:
+        decode: makes a value of what SQLite holds; None where that is the value.
+        encode: makes what SQLite holds of a value; None where it is the value.
+        attribute: of a value, that is encoded instead of it; empty for none.
+    """
+
+    decode: Callable[[Any], object] | None = None
+    encode: Callable[[Any], object] | None = None
+    attribute: str = ""
 
 
-def token(row: Row) -> Token:
-    return Token(*row)
+_AS_IS: Final = Form()
+FORMS: Final[Mapping[object, Form]] = {
+    str: _AS_IS,
+    int: _AS_IS,
+    bytes: _AS_IS,
+    int | None: _AS_IS,
+    bool: Form(bool, int),
+    ActionState: Form(_action_state, attribute="value"),
+    FlowType: Form(FlowType, attribute="value"),
+    tuple[str, ...]: Form(_texts, json_text),
+    ActionsByTrigger: Form(_by_trigger, json_text),
+}
+"""By type of a field."""
+
+
+def forms_of(kind: type[StateT]) -> Mapping[str, Form]:
+    """Returns the form of each field, in their order.
+
+    Raises:
+        TypeError: the type of a field has none.
+    """
+    forms = {}
+    types = get_type_hints(kind)
+    for field in fields(kind):
+        type_ = types[field.name]
+        if type_ not in FORMS:
+            name = f"{kind.__name__}.{field.name}"
+            raise TypeError(f"{name}: expected a type in FORMS of {__name__}, got {type_}; add it")
+        forms[field.name] = FORMS[type_]
+    return forms
+
+
+def _decoder(kind: type[StateT], *, table: str) -> Callable[[Row], StateT]:
+    """Returns a function that makes a state of a row; it raises StorageError."""
+    decoders = [
+        (index, form.decode)
+        for index, form in enumerate(forms_of(kind).values())
+        if form.decode is not None
+    ]
+
+    if not decoders:
+        return lambda row: kind(*row)
+
+    def decoded(row: Row) -> StateT:
+        values = [*row]
+        try:
+            for index, decode in decoders:
+                values[index] = decode(values[index])
+        except (TypeError, ValueError) as error:
+            raise _unreadable(table, row[0]) from error
+        return kind(*values)
+
+    return decoded
+
+
+action: Final = _decoder(Action, table="actions")
+flow: Final = _decoder(Flow, table="flows")
+org: Final = _decoder(Org, table="orgs")
+member: Final = _decoder(Member, table="members")
+user: Final = _decoder(User, table="users")
+token: Final = _decoder(Token, table="tokens")
 
 
 def event(row: Row) -> RecordedEvent:
     position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = row
-    with _readable("events", position):
+    try:
         body = orjson.loads(payload)
+    except (TypeError, ValueError) as error:
+        raise _unreadable("events", position) from error
     return RecordedEvent(
         position, org_id, kind, aggregate_id, sequence, type_, body, editor, created_at
     )
@@ -72,18 +142,6 @@ def event_row(event: RecordedEvent) -> Row:
     return (position, org_id, kind, aggregate_id, sequence, type_, text, editor, created_at)
 
 
-def json_text(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _by_trigger(text: str) -> ActionsByTrigger:
-    return tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(text))
-
-
-@contextlib.contextmanager
-def _readable(table: str, key: object) -> Iterator[None]:
-    """Raises StorageError, which names the row, if it is not as this program writes rows."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise StorageError(f"table {table}: the row {key!r} cannot be read") from error
+def _unreadable(table: str, key: object) -> StorageError:
+    """Returns the error for a row that is not as this program writes rows."""
+    return StorageError(f"table {table}: the row {key!r} cannot be read")

@@ -1,7 +1,7 @@
 """Describes the tables of current states, one for each kind of aggregate, and makes their SQL.
 
 The columns of a table are the fields of its state, by the same names; that of actions has one
-more, the folded name. A new field needs a column, and an encoder if SQLite does not have its type.
+more, the folded name. A new field needs a column, by its name.
 Rule: a row that exists is changed by the columns that differ, so no field can be left out.
 """
 
@@ -100,8 +100,7 @@ class Table:
         kind: type[State],
         to_state: Callable[[Row], State],
         *,
-        sources: Mapping[str, str] | None = None,
-        encoders: Mapping[str, Encoder] | None = None,
+        computed: Mapping[str, tuple[str, Encoder]] | None = None,
     ) -> None:
         """Makes the statements.
 
@@ -109,10 +108,14 @@ class Table:
             name: in SQL.
             kind: of its states.
             to_state: makes a state of a row of the fields.
-            sources: for columns that are not a field, the attribute that they are made of.
-            encoders: for columns of a type that SQLite does not have.
+            computed: columns that are no field, by name: the field that each is made of, and how.
         """
-        names = {field.name: field.name for field in fields(kind)}
+        forms, computed = rows.forms_of(kind), computed or {}
+        sources = {
+            name: f"{name}.{form.attribute}" if form.attribute else name
+            for name, form in forms.items()
+        }
+        encoders = {name: form.encode for name, form in forms.items() if form.encode is not None}
         self.name = name
         self.kind = kind
         self.to_state = to_state
@@ -120,8 +123,8 @@ class Table:
             length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
         }
         self.delete = f"DELETE FROM {name} WHERE id = ?"  # noqa: S608 - names of ours
-        self._sources = {**names, **(sources or {})}
-        self._encoders = encoders or {}
+        self._sources = sources | {name: source for name, (source, _) in computed.items()}
+        self._encoders = encoders | {name: encode for name, (_, encode) in computed.items()}
         self.inserts = inserts(name, [*self._sources])
         self._values = _getter(self._sources.values())
         self._row_encoders = self._encoders_of([*self._sources])
@@ -181,22 +184,10 @@ def _encoded(values: Row, encoders: Sequence[tuple[int, Encoder]]) -> Row:
 
 
 TABLES: Final[Mapping[str, Table]] = {
-    "action": Table(
-        "actions",
-        Action,
-        rows.action,
-        sources={"state": "state.value", "folded_name": "name"},
-        encoders={"allowed_to_fail": int, "folded_name": fold},
-    ),
-    "flow": Table(
-        "flows",
-        Flow,
-        rows.flow,
-        sources={"type": "type.value"},
-        encoders={"triggers": rows.json_text, "last_set": rows.json_text},
-    ),
+    "action": Table("actions", Action, rows.action, computed={"folded_name": ("name", fold)}),
+    "flow": Table("flows", Flow, rows.flow),
     "org": Table("orgs", Org, rows.org),
-    "member": Table("members", Member, rows.member, encoders={"roles": rows.json_text}),
+    "member": Table("members", Member, rows.member),
     "user": Table("users", User, rows.user),
     "token": Table("tokens", Token, rows.token),
 }

@@ -1,0 +1,36 @@
+"""How SQLite holds the fields of states."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from server.domain.action import ActionState
+from server.store.sqlite import rows
+
+
+def test_a_field_of_a_type_without_a_form_is_refused() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Weighed:
+        id: str
+        weight: float
+
+    kind: Any = Weighed
+    expected = (
+        "Weighed.weight: expected a type in FORMS of server.store.sqlite.rows, "
+        "got <class 'float'>; add it"
+    )
+    with pytest.raises(TypeError) as refused:
+        rows.forms_of(kind)
+    assert str(refused.value) == expected
+
+
+def test_a_state_that_is_unknown_here_is_read_as_unspecified() -> None:
+    action = rows.action(("1", "org", 7, "Greet", "x", 5, 1, 1, 10, 11, 1))
+    assert action.state is ActionState.UNSPECIFIED
+
+
+def test_what_a_flow_runs_as_it_was_last_set_is_one_object() -> None:
+    ids = '[[4,["a","b"]]]'
+    flow = rows.flow(("1", "org", 2, ids, ids, 1, 10, 11, 1))
+    assert flow.triggers is flow.last_set

@@ -79,7 +79,8 @@ class Transcoder:
             interceptors: run around every call, outermost first, as under `grpc.aio.server`.
             service_config: a google.api.Service in YAML or JSON: the path of the file or, as bytes,
                 its text. Its `http.rules` replace the annotations of the methods that they select;
-                `start` refuses a rule that selects no registered method.
+                `start` refuses a rule of a method that a registered service does not have, and logs
+                those of other services.
             json: how messages and errors are written.
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
@@ -213,7 +214,7 @@ class Transcoder:
 
         Raises:
             OSError: the address cannot be bound.
-            SchemaError: the service configuration selects a method that is not registered.
+            SchemaError: the service configuration selects a method that its service does not have.
         """
         self._registry.require_selected()
         listener = Listener(

@@ -7,6 +7,7 @@ last counts.
 Rule: what stands under `http` is google.api.Http in ProtoJSON, and is read as strictly as that.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +24,12 @@ from transcoder.codec.scalars import Fault, ValueReader
 from transcoder.codec.wellknown import message_of
 from transcoder.errors import SchemaError, shown
 
+logger = logging.getLogger(__name__)
+
 _SELECTOR_PATTERN: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*(?:[A-Za-z_]\w*|\*)", re.ASCII)
 _NESTING_MAX: Final = 10
+_NAMED_MAX: Final = 5
+"""Selectors that one line of the log names."""
 _TYPE: Final = "google.api.Service"
 _HTTP_MEMBERS: Final = frozenset(
     {"rules", "fully_decode_reserved_expansion", "fullyDecodeReservedExpansion"}
@@ -79,18 +84,36 @@ class ServiceConfig:
         return self._rules[last] if last >= 0 else None
 
     def require_methods(self, methods: Iterable[str]) -> None:
-        """Raises SchemaError if a selector selects none of the methods.
+        """Raises SchemaError if a selector names a method that its service does not have.
+
+        Selectors of other services are logged: a configuration may be for several servers.
 
         Raises:
             SchemaError: names the rule and what it selects.
         """
-        known = {pattern for method in methods for pattern in _patterns_of(method)}
+        known: set[str] = set()
+        services: set[str] = set()
+        for method in methods:
+            known.update(_patterns_of(method))
+            services.add(method.rpartition(".")[0])
+        unused = []
         for configured in self._rules:
             for pattern in configured.patterns:
-                if pattern not in known:
+                if pattern in known:
+                    continue
+                if pattern.rpartition(".")[0] in services:
                     raise SchemaError(
                         f"{configured.origin}: {pattern!r} selects no method that is registered"
                     )
+                unused.append(pattern)
+        if unused:
+            named = f"{', '.join(unused[:_NAMED_MAX])}{', …' if unused[_NAMED_MAX:] else ''}"
+            logger.warning(
+                "%s: %d selectors of services that are not registered: %s",
+                self._origin,
+                len(unused),
+                named,
+            )
 
     def _parsed(self, text: bytes) -> object:
         try:
@@ -116,7 +139,9 @@ class ServiceConfig:
         kind = config.get("type", _TYPE)
         if kind != _TYPE:
             raise self._misshapen(f"{_TYPE!r} as its type", kind)
-        http = config.get("http")
+        # Most published configurations have the type, and many have no rules.
+        without = {} if "type" in config else None
+        http = config.get("http", without)
         if not isinstance(http, dict):
             raise self._misshapen("a mapping as http", http)
         for name, value in http.items():

@@ -178,6 +178,8 @@ async def test_a_service_of_two_thousand_types_in_a_chain_is_served() -> None:
 async def test_a_selector_of_nothing_is_refused_when_serving_starts() -> None:
     config = b"http: {rules: [{selector: google.longrunning.Operations.GetOperation, get: /a}]}"
     transcoder = Transcoder(service_config=config)
+    await transcoder.start("127.0.0.1:0")  # which logs that the service is not there
+    transcoder.at("/x").add_registered_method_handlers(SERVICE, {"ListOperations": UNARY})
     application = transcoder.app()
     complaint = r"http\.rules\[0\] .* selects no method that is registered"
     with pytest.raises(SchemaError, match=complaint):

@@ -66,6 +66,11 @@ def test_a_configuration_is_json_or_yaml(text: bytes) -> None:
     assert configured.rule.response_body == "x"
 
 
+def test_a_published_configuration_may_have_no_rules() -> None:
+    text = b"type: google.api.Service\nname: books.example.com\napis: [{name: shop.Books}]\n"
+    assert ServiceConfig(text).rule_of("shop.Books.Get") is None
+
+
 def test_a_str_is_the_path_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "api.yaml"
     path.write_text("http: {rules: [{selector: a.B.C, get: /x}]}", encoding="utf-8")
@@ -108,15 +113,27 @@ def test_a_selector_selects_as_documented(
     "selector, complaint",
     {
         "no such method": ("a.B.Nope", "'a.B.Nope' selects"),
-        "no such package": ("x.*", "'x.*' selects"),
         "one of two": ("a.B.C, a.B.D", "'a.B.D' selects"),
+        "beside one of another service": ("x.Y.Z, a.B.D", "'a.B.D' selects"),
     },
 )
-def test_a_selector_must_select_something(selector: str, complaint: str) -> None:
+def test_a_selector_must_select_a_method_that_its_service_has(
+    selector: str, complaint: str
+) -> None:
     place = f"service configuration: http.rules[1] ({selector})"
     with misconfigured(f"{place}: {complaint} no method that is registered"):
         _config("*", selector).require_methods(["a.B.C"])
     _config("*", "a.*", "a.B.*", "a.B.C").require_methods(["a.B.C"])
+
+
+def test_selectors_of_services_that_are_not_registered_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _config("x.*", "a.B.C", "a.Bb.C, C", "x.D", "x.E", "x.F").require_methods(["a.B.C"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "service configuration: 6 selectors of services that are not registered: "
+        "x.*, a.Bb.C, C, x.D, x.E, …"
+    ]
 
 
 @cases(

@@ -64,6 +64,7 @@ class Transcoder:
         json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
         strict: bool = False,
         ignored_query_parameters: Collection[str] = (),
+        without_json: Collection[str] = (),
         forward_cookies: bool = False,
         cors_origins: Sequence[str] = (),
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
@@ -86,6 +87,9 @@ class Transcoder:
                 overrides, instead of ignoring them.
             ignored_query_parameters: names that `strict` accepts and ignores ("$alt", "key"), as
                 tools add them to every request.
+            without_json: methods that get no JSON route ("library.v1.Library.Search", or all of
+                "library.v1.*"), or single bindings of them ("library.v1.Library.Search GET
+                /v1/{name=**}"). gRPC-Web serves them all the same.
             forward_cookies: let the Cookie header through as metadata.
             cors_origins: exact origins ("https://app.example") whose pages may call, or "*" for
                 any. Other pages cannot read answers, and only their safe requests (GET) are served.
@@ -112,7 +116,11 @@ class Transcoder:
         codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
         self._registry = Registry(
-            codec, config=config, strict=strict, ignored_parameters=ignored_query_parameters
+            codec,
+            config=config,
+            strict=strict,
+            ignored_parameters=ignored_query_parameters,
+            without_json=without_json,
         )
         self._offload = Offload()
         self._tasks = Tasks()
@@ -179,8 +187,8 @@ class Transcoder:
         """Serves a service's handlers, given by method name: all of them, or none.
 
         Raises:
-            SchemaError: the service has no descriptor, a rule of it cannot be served, or a method
-                of it has another handler already.
+            SchemaError: the service has no descriptor, rules of it cannot be served (it tells all
+                of them), or a method of it has another handler already.
         """
         methods = methods_of(service)
         for name in handlers:
@@ -214,7 +222,8 @@ class Transcoder:
 
         Raises:
             OSError: the address cannot be bound.
-            SchemaError: the service configuration selects a method that its service does not have.
+            SchemaError: the service configuration selects a method that its service does not have,
+                or `without_json` names what is not registered.
         """
         self._registry.require_selected()
         listener = Listener(

@@ -9,8 +9,9 @@ Rule: a message has the input, the expected and the given value (cut to `SHOWN_M
 never the text of an exception of another library.
 """
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 import orjson
@@ -52,6 +53,32 @@ CODE_BY_NUMBER: Final[dict[int, StatusCode]] = {code.value[0]: code for code in 
 
 class SchemaError(ValueError):
     """A service, a rule or an option that cannot be served; raised before serving starts."""
+
+
+class SchemaFaults:
+    """Gathers faults of a service, so that one error tells all of them."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        self._texts.append(text)
+
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Takes a SchemaError that is raised within."""
+        try:
+            yield
+        except SchemaError as fault:
+            self._texts.append(str(fault))
+
+    def raise_all(self) -> None:
+        """Raises SchemaError if there are faults: the text of one, or a list of several."""
+        if len(self._texts) > 1:
+            faults = "".join(f"\n- {text}" for text in self._texts)
+            raise SchemaError(f"{len(self._texts)} faults:{faults}")
+        for text in self._texts:
+            raise SchemaError(text)
 
 
 class TranscodeError(Exception):

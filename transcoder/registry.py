@@ -17,10 +17,10 @@ from transcoder.binding.fields import Fields
 from transcoder.call import Method
 from transcoder.codec.codec import Codec
 from transcoder.codec.message_types import message_class
-from transcoder.errors import SchemaError
-from transcoder.routing.http_rule import rules_of
+from transcoder.errors import SchemaError, SchemaFaults
+from transcoder.routing.http_rule import Binding, HttpRule, bindings_of
 from transcoder.routing.router import NewRoute, Router
-from transcoder.routing.service_config import ServiceConfig
+from transcoder.routing.service_config import ServiceConfig, patterns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Registry:
         config: ServiceConfig | None,
         strict: bool,
         ignored_parameters: Collection[str] = (),
+        without_json: Collection[str] = (),
     ) -> None:
         """Starts empty.
 
@@ -57,6 +58,7 @@ class Registry:
             config: its rules replace the annotations of the methods that they select.
             strict: refuse values that would be ignored, or overridden by the path.
             ignored_parameters: names of query parameters that `strict` ignores.
+            without_json: methods and bindings that get no route, as `Transcoder` takes them.
         """
         self.methods: Final[dict[str, Method]] = {}
         self.router: Final[Router[Route]] = Router()
@@ -65,6 +67,8 @@ class Registry:
         self._config = config
         self._strict = strict
         self._ignored_parameters = frozenset(ignored_parameters)
+        self._without_json = frozenset(without_json)
+        self._left_out: set[str] = set()
 
     def add(self, methods: Mapping[str, Method], *, prefix: str) -> list[NewRoute[Route]]:
         """Adds methods by path: all of them, or none.
@@ -73,42 +77,57 @@ class Registry:
             The added routes of HTTP rules, without the default routes.
 
         Raises:
-            SchemaError: a rule cannot be served, or another method has the same route.
+            SchemaError: rules cannot be served, or other methods have the same routes; it tells
+                all of them.
         """
-        routes = [route for method in methods.values() for route in self._routes(method, prefix)]
-        self.router.add_all(routes)
+        faults = SchemaFaults()
+        routes: list[NewRoute[Route]] = []
+        for method in methods.values():
+            with faults.gathered():
+                for binding in self._bindings(method):
+                    with faults.gathered():
+                        routes.append(self._route(method, binding.parse(), prefix))
+        self.router.add_all(routes, faults)
         self.methods.update(methods)
         return [route for route in routes if route.template.text not in methods]
 
     def require_selected(self) -> None:
-        """Raises SchemaError if the service configuration selects a method that is not here."""
+        """Raises SchemaError if an option names a method that is not here."""
         if self._config is not None:
             methods = self.methods.values()
             self._config.require_methods(method.descriptor.full_name for method in methods)
+        for name in sorted(self._without_json - self._left_out):
+            raise SchemaError(f"without_json: {name!r} is no method or binding that is registered")
 
-    def _routes(self, method: Method, prefix: str) -> Iterator[NewRoute[Route]]:
+    def _bindings(self, method: Method) -> Iterator[Binding]:
+        name = method.descriptor.full_name
         is_registered = method.path in self.methods
-        for rule in rules_of(method.descriptor, self._config):
-            if rule.is_default and is_registered:
-                continue  # added with another prefix of the service; this path has none
-            yield NewRoute(
-                rule.verb,
-                rule.template,
-                Route(
+        for binding in bindings_of(method.descriptor, self._config):
+            names = self._without_json.intersection((*patterns_of(name), f"{name} {binding.name}"))
+            self._left_out |= names
+            # A default binding has no prefix: it is added with the first one of the service.
+            if not names and not (binding.is_default and is_registered):
+                yield binding
+
+    def _route(self, method: Method, rule: HttpRule, prefix: str) -> NewRoute[Route]:
+        return NewRoute(
+            rule.verb,
+            rule.template,
+            Route(
+                method,
+                Binder(
                     method,
-                    Binder(
-                        method,
-                        rule,
-                        self._fields,
-                        strict=self._strict,
-                        ignored_parameters=self._ignored_parameters,
-                    ),
-                    self._codec.encoder(method.response_type, rule.response_body),
-                    method.response_type.ByteSize,
+                    rule,
+                    self._fields,
+                    strict=self._strict,
+                    ignored_parameters=self._ignored_parameters,
                 ),
-                prefix="" if rule.is_default else prefix,
-                origin=rule.origin,
-            )
+                self._codec.encoder(method.response_type, rule.response_body),
+                method.response_type.ByteSize,
+            ),
+            prefix="" if rule.is_default else prefix,
+            origin=rule.origin,
+        )
 
 
 def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Method]:

@@ -6,7 +6,7 @@ stands instead of its annotation (service_config.py); a method without either is
 Rule: templates are parsed here; what a rule says of the request's fields is checked by the binding.
 """
 
-from collections.abc import Iterator
+import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,9 @@ from google.protobuf.message import DecodeError
 
 from transcoder.errors import SchemaError
 from transcoder.routing.service_config import ServiceConfig
-from transcoder.routing.template import PathTemplate
+from transcoder.routing.template import Literal, PathTemplate
+
+logger = logging.getLogger(__name__)
 
 _VERB_CHARS: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -46,11 +48,58 @@ class HttpRule:
         return f"{self.origin}: {self.verb} {self.template.text}"
 
 
-def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> tuple[HttpRule, ...]:
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An HTTP method and a path of a method, as they are written: not checked yet."""
+
+    method: MethodDescriptor
+    origin: str
+    """Names the rule in errors."""
+    rule: http_pb2.HttpRule
+    is_additional: bool = False
+    is_default: bool = False
+
+    @property
+    def name(self) -> str:
+        """Returns the binding as it is named: "GET /v1/{name=shelves/*}"."""
+        return " ".join(_pattern_of(self.rule))
+
+    def parse(self) -> HttpRule:
+        """Reads the binding.
+
+        Raises:
+            SchemaError: names the method and what is wrong with its rule.
+        """
+        rule, output = self.rule, self.method.output_type
+        if self.is_additional and rule.additional_bindings:
+            raise SchemaError(f"{self.origin}: additional_bindings within additional_bindings")
+        if rule.WhichOneof("pattern") is None:
+            raise SchemaError(f"{self.origin}: its google.api.http rule has no method and path")
+        verb, path = _pattern_of(rule)
+        if not verb or not _VERB_CHARS.issuperset(verb):
+            raise SchemaError(
+                f"{self.origin}: expected an HTTP method as custom kind, got {verb!r}"
+            )
+        try:
+            template = PathTemplate.parse(path)
+        except SchemaError as exc:
+            raise SchemaError(f"{self.origin}: {verb} {exc}") from exc
+        _warn_of_verbs(template, f"{self.origin}: {verb} {path}")
+        if rule.response_body and rule.response_body not in output.fields_by_name:
+            raise SchemaError(
+                f"{self.origin}: {verb} {path}: response_body {rule.response_body!r} "
+                f"is not a field of {output.full_name}"
+            )
+        return HttpRule(
+            self.origin, verb, template, rule.body, rule.response_body, is_default=self.is_default
+        )
+
+
+def bindings_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> list[Binding]:
     """Returns the rule of a method and its additional bindings, or the default one.
 
     Raises:
-        SchemaError: names the method and what is wrong with its rule.
+        SchemaError: the options of the method cannot be read.
     """
     name = method.full_name
     configured = config.rule_of(name) if config is not None else None
@@ -60,9 +109,16 @@ def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> t
         options = _options_of(method)
         if not options.HasExtension(annotations_pb2.http):
             path = f"/{method.containing_service.full_name}/{method.name}"
-            return (HttpRule(name, "POST", PathTemplate.parse(path), "*", "", is_default=True),)
+            rule = http_pb2.HttpRule(post=path, body="*")
+            return [Binding(method, name, rule, is_default=True)]
         origin, rule = name, options.Extensions[annotations_pb2.http]
-    return tuple(_parse_binding(binding, method, origin) for binding in _bindings(rule, origin))
+    return [
+        Binding(method, origin, rule),
+        *(
+            Binding(method, origin, binding, is_additional=True)
+            for binding in rule.additional_bindings
+        ),
+    ]
 
 
 def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
@@ -73,31 +129,22 @@ def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
         raise SchemaError(f"{method.full_name}: its options cannot be parsed") from exc
 
 
-def _bindings(rule: http_pb2.HttpRule, origin: str) -> Iterator[http_pb2.HttpRule]:
-    yield rule
-    for binding in rule.additional_bindings:
-        if binding.additional_bindings:
-            raise SchemaError(f"{origin}: additional_bindings within additional_bindings")
-        yield binding
+def _warn_of_verbs(template: PathTemplate, where: str) -> None:
+    """Logs a verb that stands within a variable, "{name=a:b}", where it is part of the value."""
+    for variable in template.variables:
+        for segment in template.segments[variable.start : variable.end]:
+            if isinstance(segment, Literal) and ":" in segment.text:
+                name = ".".join(variable.field_path)
+                logger.warning(
+                    "%s: ':' is part of variable %r, no verb: a verb follows '}'", where, name
+                )
 
 
-def _parse_binding(rule: http_pb2.HttpRule, method: MethodDescriptor, origin: str) -> HttpRule:
+def _pattern_of(rule: http_pb2.HttpRule) -> tuple[str, str]:
+    """Returns the HTTP method and the path of a rule."""
     pattern = rule.WhichOneof("pattern")
     if pattern is None:
-        raise SchemaError(f"{origin}: its google.api.http rule has no method and path")
+        return "", ""
     if pattern == "custom":
-        verb, path = rule.custom.kind, rule.custom.path
-    else:
-        verb, path = pattern.upper(), getattr(rule, pattern)
-    if not verb or not _VERB_CHARS.issuperset(verb):
-        raise SchemaError(f"{origin}: expected an HTTP method as custom kind, got {verb!r}")
-    try:
-        template = PathTemplate.parse(path)
-    except SchemaError as exc:
-        raise SchemaError(f"{origin}: {verb} {exc}") from exc
-    if rule.response_body and rule.response_body not in method.output_type.fields_by_name:
-        raise SchemaError(
-            f"{origin}: {verb} {path}: response_body {rule.response_body!r} "
-            f"is not a field of {method.output_type.full_name}"
-        )
-    return HttpRule(origin, verb, template, rule.body, rule.response_body)
+        return rule.custom.kind, rule.custom.path
+    return pattern.upper(), getattr(rule, pattern)

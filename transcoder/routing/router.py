@@ -18,6 +18,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from transcoder.errors import (
     SchemaError,
+    SchemaFaults,
     TranscodeError,
     malformed,
     route_not_found,
@@ -127,12 +128,17 @@ class Router(Generic[T]):
         """Adds one route; see `add_all`."""
         self.add_all([NewRoute(verb, template, target, prefix=prefix, origin=origin)])
 
-    def add_all(self, routes: Iterable["NewRoute[T]"]) -> None:
+    def add_all(self, routes: Iterable["NewRoute[T]"], faults: SchemaFaults | None = None) -> None:
         """Adds routes: all of them, or none.
 
+        Args:
+            routes: all are tried, so that the error tells each that another origin has.
+            faults: found before; with any, nothing is added.
+
         Raises:
-            SchemaError: a prefix is not one, or another origin has the same route.
+            SchemaError: a prefix is not one, another origin has the same route, or the faults.
         """
+        faults = faults or SchemaFaults()
         origins: dict[_Key, str] = {}
         added: list[tuple[NewRoute[T], tuple[Segment, ...]]] = []
         for new in routes:
@@ -141,9 +147,10 @@ class Router(Generic[T]):
             key = segments, new.template.verb, new.verb
             other = self._origins.get(key) or origins.get(key)
             if other is not None:
-                raise SchemaError(f"{origin} is the same route as {other}")
+                faults.add(f"{origin} is the same route as {other}")
             origins[key] = origin
             added.append((new, segments))
+        faults.raise_all()
         self._origins.update(origins)
         for new, segments in added:
             self._put(new, segments)

@@ -80,7 +80,7 @@ class ServiceConfig:
 
     def rule_of(self, method: str) -> ConfiguredRule | None:
         """Returns the rule for a method, given by its full name."""
-        last = max(self._last.get(pattern, -1) for pattern in _patterns_of(method))
+        last = max(self._last.get(pattern, -1) for pattern in patterns_of(method))
         return self._rules[last] if last >= 0 else None
 
     def require_methods(self, methods: Iterable[str]) -> None:
@@ -94,7 +94,7 @@ class ServiceConfig:
         known: set[str] = set()
         services: set[str] = set()
         for method in methods:
-            known.update(_patterns_of(method))
+            known.update(patterns_of(method))
             services.add(method.rpartition(".")[0])
         unused = []
         for configured in self._rules:
@@ -140,8 +140,7 @@ class ServiceConfig:
         if kind != _TYPE:
             raise self._misshapen(f"{_TYPE!r} as its type", kind)
         # Most published configurations have the type, and many have no rules.
-        without = {} if "type" in config else None
-        http = config.get("http", without)
+        http = config.get("http", {} if "type" in config else None)
         if not isinstance(http, dict):
             raise self._misshapen("a mapping as http", http)
         for name, value in http.items():
@@ -182,7 +181,7 @@ class ServiceConfig:
         return SchemaError(f"{self._origin}: expected {expected}, got {_kind(value)}")
 
 
-def _patterns_of(method: str) -> Iterator[str]:
+def patterns_of(method: str) -> Iterator[str]:
     """Returns the patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
     yield method
     dot = method.rfind(".")

@@ -118,6 +118,80 @@ def test_a_route_may_be_had_once_across_services_and_prefixes() -> None:
     )
 
 
+def test_all_faults_of_a_service_are_told_at_once() -> None:
+    rules = {
+        "GetOperation": "get: '/a/{nope}', additional_bindings: [{get: '/a/{'}, {get: /b}]",
+        "ListOperations": "get: /b",
+        "DeleteOperation": "delete: /c, response_body: nope",
+        "CancelOperation": "post: /d",
+    }
+    configured = ", ".join(
+        f"{{selector: {SERVICE}.{name}, {rule}}}" for name, rule in rules.items()
+    )
+    transcoder = Transcoder(service_config=f"http: {{rules: [{configured}]}}".encode())
+    with pytest.raises(SchemaError) as caught:
+        transcoder.add_registered_method_handlers(SERVICE, dict.fromkeys(rules, UNARY))
+    head, *faults = str(caught.value).split("\n- ")
+    assert head == "4 faults:"
+    for fault, problem in zip(
+        faults,
+        (
+            "'nope' is not a field of",
+            "path template '/a/{'",
+            "'nope' is not a field of",
+            "/b is the same route as",
+        ),
+        strict=True,
+    ):
+        assert problem in fault
+    # Nothing was added: neither the routes that are sound nor the handlers.
+    transcoder.at("/v2").add_registered_method_handlers(SERVICE, {"CancelOperation": OTHER})
+
+
+LEFT_OUT = b"""
+http:
+  rules:
+  - selector: google.longrunning.Operations.GetOperation
+    get: /a/{name}
+    additional_bindings: [{get: '/{broken'}, {get: '/b/{name}'}]
+  - selector: google.longrunning.Operations.ListOperations
+    get: /c/{nope}
+"""
+
+
+async def test_methods_and_bindings_that_are_left_out_have_no_route() -> None:
+    transcoder = Transcoder(
+        service_config=LEFT_OUT,
+        without_json=[f"{SERVICE}.GetOperation GET /{{broken", f"{SERVICE}.ListOperations"],
+    )
+    handlers = {"GetOperation": UNARY, "ListOperations": UNARY}
+    transcoder.add_registered_method_handlers(SERVICE, handlers)
+    async with serving(transcoder) as session:
+        for path, status in (("/a/x", 200), ("/b/x", 200), ("/c/x", 404)):
+            async with session.get(path) as answer:
+                assert answer.status == status, path
+        # gRPC-Web serves it; JSON has not even the path of a method without a rule.
+        async with session.post(f"/{SERVICE}/ListOperations", json={}) as answer:
+            assert answer.status == 415
+        headers = {"Content-Type": "application/grpc-web+proto"}
+        frame = bytes(5)
+        async with session.post(
+            f"/{SERVICE}/ListOperations", data=frame, headers=headers
+        ) as answer:
+            assert (answer.status, b"grpc-status" in await answer.read()) == (200, True)
+
+
+@pytest.mark.parametrize("name", [f"{SERVICE}.Nope", "x.*", f"{SERVICE}.GetOperation GET /nope"])
+async def test_what_is_left_out_must_be_there(name: str) -> None:
+    transcoder = Transcoder(without_json=[name])
+    transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    with pytest.raises(SchemaError) as caught:
+        await transcoder.start("127.0.0.1:0")
+    assert str(caught.value) == (
+        f"without_json: {name!r} is no method or binding that is registered"
+    )
+
+
 def test_a_service_that_is_refused_leaves_nothing_behind() -> None:
     config = (
         b"http: {rules: ["

@@ -16,7 +16,7 @@ from transcoder.binding.fields import Fields
 from transcoder.codec.codec import Codec
 from transcoder.errors import TranscodeError
 from transcoder.registry import methods_of
-from transcoder.routing.http_rule import rules_of
+from transcoder.routing.http_rule import bindings_of
 
 QUICK = settings(
     max_examples=150,
@@ -147,7 +147,8 @@ def value_of(
 
 def reader(*, strict: bool) -> Binder:
     method = methods_of("everything.v1.Everythings")["/everything.v1.Everythings/Read"]
-    rule = next(rule for rule in rules_of(method.descriptor) if not rule.template.variables)
+    rules = [binding.parse() for binding in bindings_of(method.descriptor)]
+    rule = next(rule for rule in rules if not rule.template.variables)
     return Binder(method, rule, Fields(Codec(strict=strict)), strict=strict)
 
 

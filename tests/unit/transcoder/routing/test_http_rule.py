@@ -11,7 +11,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from tests.support.raised import misconfigured
 from tests.support.tables import cases
 from transcoder.errors import SchemaError
-from transcoder.routing.http_rule import rules_of
+from transcoder.routing.http_rule import HttpRule as Rule
+from transcoder.routing.http_rule import bindings_of
 from transcoder.routing.service_config import ServiceConfig
 
 HttpRule = http_pb2.HttpRule
@@ -31,6 +32,10 @@ def _method(rule: http_pb2.HttpRule | None) -> MethodDescriptor:
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return pool.FindServiceByName("shop.Books").methods_by_name["Get"]
+
+
+def rules_of(method: MethodDescriptor, config: ServiceConfig | None = None) -> list[Rule]:
+    return [binding.parse() for binding in bindings_of(method, config)]
 
 
 def _read(rule: http_pb2.HttpRule | None) -> list[tuple[str, str, str, str, bool]]:
@@ -127,6 +132,27 @@ def test_bad_rule_is_refused_with_its_method(rule: http_pb2.HttpRule, complaint:
         rules_of(_method(rule))
 
 
+@cases(
+    "path, warnings",
+    {
+        "a verb within a variable": (
+            "/a/{title=var:verb}",
+            [
+                "shop.Books.Get: GET /a/{title=var:verb}: ':' is part of variable 'title', "
+                "no verb: a verb follows '}'"
+            ],
+        ),
+        "a verb behind it": ("/a/{title=var}:verb", []),
+        "a literal outside of it": ("/a:b/{title}", []),
+    },
+)
+def test_a_verb_that_is_no_verb_is_logged(
+    path: str, warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rules_of(_method(HttpRule(get=path)))
+    assert [record.getMessage() for record in caplog.records] == warnings
+
+
 def test_annotation_of_a_pool_with_its_own_annotations_is_read() -> None:
     pool = descriptor_pool.DescriptorPool()
     for dependency in (descriptor_pb2, http_pb2, annotations_pb2):
@@ -167,9 +193,9 @@ pool = descriptor_pool.DescriptorPool()
 pool.AddSerializedFile(file.SerializeToString())
 found = pool.FindServiceByName("shop.Books").methods_by_name["Get"]
 found.GetOptions()
-from transcoder.routing.http_rule import rules_of
+from transcoder.routing.http_rule import bindings_of
 try:
-    [rule] = rules_of(found)
+    [rule] = [binding.parse() for binding in bindings_of(found)]
     print(rule.verb, rule.template.text)
 except ValueError as error:
     print(error)

@@ -53,10 +53,10 @@ def test_a_wounded_configuration_is_one_clear_error() -> None:
             transcoder.add_registered_method_handlers(SERVICE, served)
         except SchemaError as error:
             outcomes["refused"] += 1
-            message = str(error)
-            assert message.startswith("service configuration: "), text
-            assert message.isprintable(), text
-            assert len(message) < 400, text
+            for fault in str(error).split("\n- ")[1:] or [str(error)]:
+                assert fault.startswith("service configuration: "), text
+                assert fault.isprintable(), text
+                assert len(fault) < 400, text
         else:
             outcomes["served"] += 1
     assert outcomes["refused"] > TEXTS / 2

@@ -2,6 +2,7 @@
 
 The batch is the unit of commit: each command is decided in order, sees the earlier ones, and is
 answered once the batch is durable. A refusal fails one command, a storage failure fails the batch.
+A batch begins once a turn of the loop brings nobody: what the loop has at hand is done first.
 Where callers come one by one but many at a time, as grpc.aio delivers them, a transaction each
 would cost more than all the rest. So a batch is gathered as long as more come, but only while the
 process has no CPU time to spare: with time to spare, a transaction each costs nobody anything.
@@ -40,8 +41,8 @@ PAUSE_S: Final = 0.001
 GATHER_MAX_S: Final = 0.010
 """Max seconds that the first of a batch waits for others, in a process without time to spare."""
 
-SPARE_UNTIL: Final = 0.80
-SATURATED: Final = 0.92
+SPARE_UNTIL: Final = 0.94
+SATURATED: Final = 0.99
 """Shares of a core that the process uses: up to the first nobody waits, from the second on for
 `GATHER_MAX_S`, and in between for a part of it (docs/decisions/0020)."""
 
@@ -144,6 +145,7 @@ class CommandQueue:
                     if loop.time() - since >= GATHER_MAX_S:
                         last = 0
                     continue
+                await self._take_turns()
                 if last:
                     await self._gather(last)
                 callers = self._take()
@@ -154,6 +156,17 @@ class CommandQueue:
             for caller in self._waiting:
                 caller.fail(_closed())
             self._waiting.clear()
+
+    async def _take_turns(self) -> None:
+        """Lets the loop do what it has at hand, as long as each turn brings a caller.
+
+        Answers to the last batch are on their way before the next one begins, and callers who ask
+        at once are in it.
+        """
+        seen = 0
+        while seen < len(self._waiting) < FULL:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _gather(self, last: int) -> None:
         """Waits as long as more come, and until half as many wait as were in the last batch.

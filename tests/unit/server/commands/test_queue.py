@@ -442,6 +442,37 @@ async def test_a_batch_waits_for_half_as_many_as_were_in_the_last(
         assert store.sizes() == [20, 10]
 
 
+async def test_callers_of_turns_that_follow_each_other_share_a_batch(
+    store: MemoryStore, time: HandTime
+) -> None:
+    async with CommandQueue(store, load=with_time_to_spare) as queue:
+
+        async def execute_later(turns: int) -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await queue.execute(an_action(str(turns)))
+
+        await asyncio.gather(*(execute_later(turns) for turns in (0, 1, 2, 3, 10)))
+    assert (store.sizes(), time.pauses) == ([4, 1], 0)
+
+
+async def test_answers_leave_before_the_next_batch_begins(store: MemoryStore) -> None:
+    begun_at_answer: list[int] = []
+
+    async def execute(number: str) -> None:
+        await queue.execute(an_action(number))
+        begun_at_answer.append(len(store.batches))
+
+    async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
+        store.gate.clear()
+        callers.create_task(execute("1"))
+        await store.entered.wait()
+        callers.create_task(execute("2"))
+        await settled()
+        store.gate.set()
+    assert begun_at_answer == [1, 2]
+
+
 async def test_a_full_batch_does_not_wait_for_more_commands(
     store: MemoryStore, time: HandTime
 ) -> None:

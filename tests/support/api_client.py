@@ -181,7 +181,9 @@ class ApiClient:
         status = json.loads(text)
         packed = json_format.Parse(text, Status()).SerializeToString()
         code, said = status["code"], status.get("message", "")
-        return Answer(code, said, _details(packed), None, sent, got.status, text, _run(packed))
+        return Answer(
+            code, said, _details(packed, code, said), None, sent, got.status, text, _run(packed)
+        )
 
     async def _web(
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
@@ -208,7 +210,9 @@ class ApiClient:
         encoded = sent.get("grpc-status-details-bin", "")
         packed = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
         code = int(sent["grpc-status"])
-        return Answer(code, said, _details(packed), None, sent, got.status, body, _run(packed))
+        return Answer(
+            code, said, _details(packed, code, said), None, sent, got.status, body, _run(packed)
+        )
 
     async def _native(
         self,
@@ -229,7 +233,7 @@ class ApiClient:
             packed = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
             sent = _lower((*error.initial_metadata(), *error.trailing_metadata()))
             code, said = error.code().value[0], error.details() or ""
-            return Answer(code, said, _details(packed), None, sent, run=_run(packed))
+            return Answer(code, said, _details(packed, code, said), None, sent, run=_run(packed))
         sent = _lower((*await call.initial_metadata(), *await call.trailing_metadata()))
         return Answer(0, "", (), response, sent)
 
@@ -299,10 +303,13 @@ def _response(method: MethodDescriptor) -> Message:
     return GetMessageClass(method.output_type)()
 
 
-def _details(packed: bytes) -> tuple[tuple[str, str], ...]:
+def _details(packed: bytes, code: int, said: str) -> tuple[tuple[str, str], ...]:
+    """Returns the details of a status that repeats the code and the message, if there is one."""
     detail = ErrorDetail()
     found = []
-    for any_ in Status.FromString(packed).details:
+    status = Status.FromString(packed)
+    assert not packed or (status.code, status.message) == (code, said), status
+    for any_ in status.details:
         if not any_.Is(execution_pb2.RunFailure.DESCRIPTOR):
             assert any_.Unpack(detail), any_.type_url
             found.append((detail.id, detail.message))

@@ -3,7 +3,7 @@
 A row is named by the id that refuses, and prepared over gRPC in an organisation of its own.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,6 +28,11 @@ class Row:
     place: str
 
 
+def refusal(code: int, text: str, place: str) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+    """Returns `Answer.refusal` of a call that is refused so."""
+    return code, f"{text} ({place})", ((place, text),)
+
+
 class Refused:
     """The rows of a module; a decorator, which adds one."""
 
@@ -43,10 +48,18 @@ class Refused:
 
         return add
 
+    def as_they_are(self, table: Mapping[tuple[int, str], Mapping[str, Message]]) -> None:
+        """Add rows of requests that nothing comes before.
 
-def always(request: Message) -> Prepare:
-    """Returns a preparation that does nothing: the request is refused as it is."""
+        Args:
+            table: by code and text, the requests by the name of their row.
+        """
+        for (code, text), requests in table.items():
+            for name, request in requests.items():
+                self(name, code, text)(_always(request))
 
+
+def _always(request: Message) -> Prepare:
     async def prepare(caller: Caller, stranger: Caller) -> Message:
         return request
 
@@ -61,8 +74,7 @@ async def assert_refused(caller: Caller, stranger: Caller, protocol: str, row: R
     if protocol == JSON and has_empty_segment(request):
         assert (answer.http_status, answer.refusal) == (404, (5, "Not Found", ()))
     else:
-        details = ((row.place, row.text),)
-        assert answer.refusal == (row.code, f"{row.text} ({row.place})", details)
+        assert answer.refusal == refusal(row.code, row.text, row.place)
     assert await last_event_at(caller) == before
 
 

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from actions.v1 import admin_pb2 as pb
 from tests.support.accounts import Accounts
 from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
-from tests.support.tables import cases
+from tests.support.api_rows import Refused, Row, assert_refused
 from zitadel.management_pb2 import GetMyOrgRequest
 
 SUBJECT = "Accounts"
@@ -144,83 +144,44 @@ async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
     assert (await told(elsewhere, protocol, named)).user.org_id == owner.org_id
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@cases(
-    "request_message, code, text, id",
+refused = Refused()
+refused.as_they_are(
     {
-        "name of an organisation": (
-            pb.CreateOrgRequest(name="two\nlines"),
-            3,
-            "The name of an organisation is one line of 1 to 200 characters, got 'two\\nlines'",
-            "COMMAND-Wd3rv",
-        ),
-        "name that is taken": (
-            pb.CreateOrgRequest(name="default"),
-            6,
-            "An organisation with the name 'default' exists already",
-            "V3-DKcYh",
-        ),
-        "organisation to rename": (
-            pb.RenameOrgRequest(org_id="404", name="n"),
-            5,
-            "Organisation '404' not found",
-            "COMMAND-Wr5nf",
-        ),
-        "organisation to count": (
-            pb.GetOrgContentsRequest(org_id="404"),
-            5,
-            "Organisation '404' not found",
-            "ADMIN-Oc4nf",
-        ),
-        "organisation to remove": (
-            pb.RemoveOrgRequest(org_id="404"),
-            5,
-            "Organisation '404' not found",
-            "ADMIN-Or4nf",
-        ),
-        "organisation of a user": (
-            pb.CreateUserRequest(org_id="404", name="n"),
-            5,
-            "Organisation '404' not found",
-            "ADMIN-Oi4nf",
-        ),
-        "language": (
-            pb.CreateUserRequest(name="n", language="?"),
-            3,
-            "Expected a language tag such as de or pt-BR, got '?'",
-            "COMMAND-Ul3nv",
-        ),
-        "user": (
-            pb.UpdateUserRequest(user_id="404", name="n"),
-            5,
-            "User '404' not found",
-            "ADMIN-Ui4nf",
-        ),
-        "user to remove": (
-            pb.RemoveUserRequest(user_id="404"),
-            5,
-            "User '404' not found",
-            "COMMAND-Ur8nf",
-        ),
-        "member": (
-            pb.SetMemberRolesRequest(user_id="404", roles=["ORG_OWNER"]),
-            5,
-            "User '404' is not a member",
-            "COMMAND-Ms3nf",
-        ),
-        "token": (
-            pb.RevokeTokenRequest(token_id="404"),
-            5,
-            "Token '404' not found",
-            "COMMAND-Tr9nf",
-        ),
-    },
+        (3, "The name of an organisation is one line of 1 to 200 characters, got 'two\\nlines'"): {
+            "COMMAND-Wd3rv name of an organisation": pb.CreateOrgRequest(name="two\nlines")
+        },
+        (6, "An organisation with the name 'default' exists already"): {
+            "V3-DKcYh name that is taken": pb.CreateOrgRequest(name="default")
+        },
+        (5, "Organisation '404' not found"): {
+            "COMMAND-Wr5nf organisation to rename": pb.RenameOrgRequest(org_id="404", name="n"),
+            "ADMIN-Oc4nf organisation to count": pb.GetOrgContentsRequest(org_id="404"),
+            "ADMIN-Or4nf organisation to remove": pb.RemoveOrgRequest(org_id="404"),
+            "ADMIN-Oi4nf organisation of a user": pb.CreateUserRequest(org_id="404", name="n"),
+        },
+        (3, "Expected a language tag such as de or pt-BR, got '?'"): {
+            "COMMAND-Ul3nv language": pb.CreateUserRequest(name="n", language="?")
+        },
+        (5, "User '404' not found"): {
+            "ADMIN-Ui4nf user": pb.UpdateUserRequest(user_id="404", name="n"),
+            "COMMAND-Ur8nf user to remove": pb.RemoveUserRequest(user_id="404"),
+        },
+        (5, "User '404' is not a member"): {
+            "COMMAND-Ms3nf member": pb.SetMemberRolesRequest(user_id="404", roles=["ORG_OWNER"])
+        },
+        (5, "Token '404' not found"): {
+            "COMMAND-Tr9nf token": pb.RevokeTokenRequest(token_id="404")
+        },
+    }
 )
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("row", refused.rows)
 async def test_a_refusal_names_what_was_given(
-    owner: Caller, protocol: str, request_message: Message, code: int, text: str, id: str
+    owner: Caller, stranger: Caller, protocol: str, row: Row
 ) -> None:
-    answer = await owner.ask(protocol, request_message)
-    assert answer.refusal == (code, f"{text} ({id})", ((id, text),))
+    await assert_refused(owner, stranger, protocol, row)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

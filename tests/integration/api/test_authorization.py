@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
+from tests.support.api_rows import refusal
 from tests.support.issuer import Issuer, Signer
 from tests.support.tables import cases
 from zitadel import management_pb2 as pb
@@ -25,28 +26,12 @@ SUBJECT = "Authorization"
 
 _SUBJECTS: Final = map("subject {}".format, itertools.count())
 
-INVALID: Final = (
-    16,
-    "Errors.Token.Invalid (AUTH-7fs1e)",
-    (("AUTH-7fs1e", "Errors.Token.Invalid"),),
-)
-HEADER: Final = (16, "invalid auth header (AUTH-toLo1)", (("AUTH-toLo1", "invalid auth header"),))
+INVALID: Final = refusal(16, "Errors.Token.Invalid", "AUTH-7fs1e")
+HEADER: Final = refusal(16, "invalid auth header", "AUTH-toLo1")
 NO_HEADER: Final = (16, "auth header missing", ())
-NO_ORG: Final = (
-    7,
-    "Organisation doesn't exist (AUTH-Bs7Ds)",
-    (("AUTH-Bs7Ds", "Organisation doesn't exist"),),
-)
-NO_MEMBER: Final = (
-    5,
-    "membership not found (AUTHZ-cdgFk)",
-    (("AUTHZ-cdgFk", "membership not found"),),
-)
-NO_PERMISSION: Final = (
-    7,
-    "No matching permissions found (AUTH-5mWD2)",
-    (("AUTH-5mWD2", "No matching permissions found"),),
-)
+NO_ORG: Final = refusal(7, "Organisation doesn't exist", "AUTH-Bs7Ds")
+NO_MEMBER: Final = refusal(5, "membership not found", "AUTHZ-cdgFk")
+NO_PERMISSION: Final = refusal(7, "No matching permissions found", "AUTH-5mWD2")
 HTTP_STATUS: Final = {16: 401, 7: 403, 5: 404}
 
 
@@ -123,45 +108,53 @@ Take: TypeAlias = Callable[[Home], Awaitable[tuple[str, str]]]
 """Takes a right away, or never gives it: the token, and the organisation that the call is about."""
 
 
+async def used(home: Home, token: str, org_id: str = "") -> str:
+    """Returns the token, after a call that was not refused."""
+    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token, org_id=org_id)
+    assert answer.code == 0
+    return token
+
+
+async def owner_with_token(home: Home) -> tuple[str, str]:
+    """Returns the id of another owner of the organisation, and a token that was used."""
+    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
+    return user_id, await used(home, (await home.accounts.token(user_id))[1])
+
+
+async def owner_with_jwt(home: Home, org_id: str = "") -> tuple[str, str]:
+    """Returns the id of another owner of the organisation, and a JWT that was used."""
+    subject = next(_SUBJECTS)
+    user_id = await home.accounts.user(org_id or home.org_id, "ORG_OWNER", subject=subject)
+    return user_id, await used(home, Signer().token(home.issuer.claims(subject)))
+
+
 async def revoked(home: Home) -> tuple[str, str]:
     token_id, token = await home.accounts.token(home.user_id)
-    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
+    await used(home, token)
     await home.accounts.revoke(token_id)
     return token, ""
 
 
 async def removed(home: Home) -> tuple[str, str]:
-    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
-    _, token = await home.accounts.token(user_id)
-    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
+    user_id, token = await owner_with_token(home)
     await home.accounts.remove_user(user_id)
     return token, ""
 
 
 async def removed_by_jwt(home: Home) -> tuple[str, str]:
-    subject = next(_SUBJECTS)
-    user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
-    token = Signer().token(home.issuer.claims(subject))
-    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
-    assert answer.code == 0
+    user_id, token = await owner_with_jwt(home)
     await home.accounts.remove_user(user_id)
     return token, ""
 
 
 async def without_its_subject(home: Home) -> tuple[str, str]:
-    subject = next(_SUBJECTS)
-    user_id = await home.accounts.user(home.org_id, "ORG_OWNER", subject=subject)
-    token = Signer().token(home.issuer.claims(subject))
-    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
-    assert answer.code == 0
+    user_id, token = await owner_with_jwt(home)
     await home.accounts.set_subject(user_id, "")
     return token, ""
 
 
 async def no_member_any_more(home: Home) -> tuple[str, str]:
-    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
-    _, token = await home.accounts.token(user_id)
-    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
+    user_id, token = await owner_with_token(home)
     await home.accounts.remove_member(home.org_id, user_id)
     return token, ""
 
@@ -171,10 +164,12 @@ async def never_a_member(home: Home) -> tuple[str, str]:
     return token, ""
 
 
+async def never_a_member_elsewhere(home: Home) -> tuple[str, str]:
+    return (await never_a_member(home))[0], await home.accounts.org()
+
+
 async def a_viewer_by_now(home: Home) -> tuple[str, str]:
-    user_id = await home.accounts.user(home.org_id, "ORG_OWNER")
-    _, token = await home.accounts.token(user_id)
-    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
+    user_id, token = await owner_with_token(home)
     await home.accounts.set_roles(home.org_id, user_id, "ORG_OWNER_VIEWER")
     return token, ""
 
@@ -198,8 +193,7 @@ async def nowhere_and_nobody(home: Home) -> tuple[str, str]:
 async def of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
     org_id = await home.accounts.org()
     _, token = await home.accounts.token(await home.accounts.user(org_id, "IAM_OWNER"))
-    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
-    assert answer.code == 0
+    await used(home, token, home.org_id)
     await home.accounts.end_org(org_id)
     return token, home.org_id
 
@@ -207,17 +201,15 @@ async def of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
 async def of_an_organisation_cleared_away(home: Home) -> tuple[str, str]:
     org_id = await home.accounts.org()
     _, token = await home.accounts.token(await home.accounts.user(org_id, "ORG_OWNER"))
-    await home.api.call(GRPC, pb.ListActionsRequest(), token=token)
+    await used(home, token)
     await home.accounts.end_org(org_id)
     await home.accounts.clear_org(org_id)
     return token, ""
 
 
 async def by_jwt_of_an_organisation_that_ended(home: Home) -> tuple[str, str]:
-    org_id, subject = await home.accounts.org(), next(_SUBJECTS)
-    await home.accounts.user(org_id, "ORG_OWNER", subject=subject)
-    token = Signer().token(home.issuer.claims(subject))
-    assert (await home.api.call(GRPC, pb.ListActionsRequest(), token=token)).code == 0
+    org_id = await home.accounts.org()
+    _, token = await owner_with_jwt(home, org_id)
     await home.accounts.end_org(org_id)
     return token, ""
 
@@ -236,8 +228,7 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
     user_id = await home.accounts.user(await home.accounts.org())
     await home.accounts.member(org_id, user_id, "IAM_OWNER")
     _, token = await home.accounts.token(user_id)
-    answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=token, org_id=home.org_id)
-    assert answer.code == 0
+    await used(home, token, home.org_id)
     await home.accounts.end_org(org_id)
     return token, home.org_id
 
@@ -252,6 +243,7 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
         "JWT of a subject taken away": (without_its_subject, INVALID),
         "membership removed": (no_member_any_more, NO_MEMBER),
         "never a member": (never_a_member, NO_MEMBER),
+        "never a member, in another organisation": (never_a_member_elsewhere, NO_MEMBER),
         "roles taken away": (a_viewer_by_now, NO_PERMISSION),
         "another organisation": (elsewhere, NO_MEMBER),
         "another organisation, by JWT": (elsewhere_by_jwt, NO_MEMBER),

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
 from tests.support.api_client import PROTOCOLS, Caller
-from tests.support.api_rows import Refused, Row, always, assert_refused
+from tests.support.api_rows import Refused, Row, assert_refused
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
@@ -165,57 +165,36 @@ async def test_connect_web_reads_a_run_and_its_failure(
 # --- what is refused
 
 
-REFUSED_AS_THEY_ARE: list[tuple[str, int, str, Message]] = [
-    ("RUN-Fm4xk no flow 5", 3, "FlowType missing", run_request("5", "9")),
-    (
-        "RUN-Fm4xk no such name, in an example",
-        3,
-        "FlowType missing",
-        run.GetExampleContextRequest(flow_type="FLOW_TYPE_CUSTOMISE_TOKEN", trigger_type="4"),
-    ),
-    ("RUN-Fm4xk no flow 5, in a list", 3, "FlowType missing", run.ListRunsRequest(flow_type="5")),
-    ("RUN-Tt9wq trigger of another flow", 3, "TriggerType is invalid", run_request("2", "1")),
-    (
-        "RUN-Tt9wq in a test",
-        3,
-        "TriggerType is invalid",
-        run.TestActionRequest(id="1", flow_type="2", trigger_type="6"),
-    ),
-    (
-        "RUN-Tt9wq no trigger 7, in a list",
-        3,
-        "TriggerType is invalid",
-        run.ListRunsRequest(trigger_type="7"),
-    ),
-    (
-        "RUN-Cx5bd wrong kind",
-        3,
-        "Context is invalid: context.user.loginNames[1]: expected a string, got true",
-        run_request(user={"loginNames": ["a", True]}),
-    ),
-    (
-        "RUN-Cx5bd in a test",
-        3,
-        "Context is invalid: context.claims: expected an object, got 1",
-        a_test("s", context={"claims": 1}),
-    ),
-    (
-        "RUN-Na6yh absent",
-        5,
-        "Action not found",
-        run.TestActionRequest(id="404", flow_type="2", trigger_type="4"),
-    ),
-    ("RUN-Lx7ce too many", 3, "Limit exceeded", run.ListRunsRequest(limit=1001)),
-    ("RUN-Pt3gh no token", 3, "Page token is invalid", run.ListRunsRequest(page_token="AAAA")),
-    (
-        "RUN-Pt3gh position 0",
-        3,
-        "Page token is invalid",
-        run.ListRunsRequest(page_token="AAAAAAAAAAA="),
-    ),
-]
-for name, code, text, request in REFUSED_AS_THEY_ARE:
-    refused(name, code, text)(always(request))
+refused.as_they_are(
+    {
+        (3, "FlowType missing"): {
+            "RUN-Fm4xk no flow 5": run_request("5", "9"),
+            "RUN-Fm4xk no such name, in an example": run.GetExampleContextRequest(
+                flow_type="FLOW_TYPE_CUSTOMISE_TOKEN", trigger_type="4"
+            ),
+            "RUN-Fm4xk no flow 5, in a list": run.ListRunsRequest(flow_type="5"),
+        },
+        (3, "TriggerType is invalid"): {
+            "RUN-Tt9wq trigger of another flow": run_request("2", "1"),
+            "RUN-Tt9wq in a test": run.TestActionRequest(id="1", flow_type="2", trigger_type="6"),
+            "RUN-Tt9wq no trigger 7, in a list": run.ListRunsRequest(trigger_type="7"),
+        },
+        (3, "Context is invalid: context.user.loginNames[1]: expected a string, got true"): {
+            "RUN-Cx5bd wrong kind": run_request(user={"loginNames": ["a", True]})
+        },
+        (3, "Context is invalid: context.claims: expected an object, got 1"): {
+            "RUN-Cx5bd in a test": a_test("s", context={"claims": 1})
+        },
+        (5, "Action not found"): {
+            "RUN-Na6yh absent": run.TestActionRequest(id="404", flow_type="2", trigger_type="4")
+        },
+        (3, "Limit exceeded"): {"RUN-Lx7ce too many": run.ListRunsRequest(limit=1001)},
+        (3, "Page token is invalid"): {
+            "RUN-Pt3gh no token": run.ListRunsRequest(page_token="AAAA"),
+            "RUN-Pt3gh position 0": run.ListRunsRequest(page_token="AAAAAAAAAAA="),
+        },
+    }
+)
 
 
 @refused("RUN-Na6yh removed", 5, "Action not found")

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.support.api_client import GRPC, PROTOCOLS, Caller
-from tests.support.api_rows import Refused, Row, always, assert_refused
+from tests.support.api_rows import Refused, Row, assert_refused
 from tests.support.prepared import action, inactive_action, removed_action, set_trigger
 from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
@@ -35,53 +35,37 @@ async def ids_of(caller: Caller, type: str = "2") -> dict[str, list[str]]:
     }
 
 
-REFUSED_AS_THEY_ARE: list[tuple[str, int, str, Message]] = [
-    (
-        "COMMAND-Dfhj5 no flow 5, before no such trigger and action",
-        3,
-        "FlowType missing",
-        set_request("1", flow="5", trigger="9"),
-    ),
-    (
-        "COMMAND-Dfhj5 old name of a newer flow",
-        3,
-        "FlowType missing",
-        set_request(flow="FLOW_TYPE_CUSTOMISE_TOKEN"),
-    ),
-    ("COMMAND-Dfhj5 no flow", 3, "FlowType missing", set_request(flow="")),
-    (
-        "COMMAND-Dfgh6 no trigger 7, before no such action",
-        3,
-        "TriggerType is invalid",
-        set_request("1", trigger="7"),
-    ),
-    (
-        "COMMAND-Dfgh6 old name of a newer trigger",
-        3,
-        "TriggerType is invalid",
-        set_request(trigger="TRIGGER_TYPE_PRE_USERINFO_CREATION"),
-    ),
-    ("COMMAND-Dfgh6 no trigger", 3, "TriggerType is invalid", set_request(trigger="")),
-    ("COMMAND-Nfh52 none where none are set", 9, "No Changes", set_request()),
-    ("COMMAND-Dfw2h no flow 0", 3, "FlowType missing", pb.ClearFlowRequest(type="0")),
-    ("COMMAND-Dfw2h no flow", 3, "FlowType missing", pb.ClearFlowRequest()),
-    ("MANAG-P2OBk no flow 5", 5, "Errors.NotFound", pb.ListFlowTriggerTypesRequest(type="5")),
-    ("MANAG-P2OBk no flow", 5, "Errors.NotFound", pb.ListFlowTriggerTypesRequest()),
-    (
-        "QUERY-4M0fs limit 1001",
-        3,
-        "Limit exceeded",
-        pb.ListActionsRequest(query=object_pb2.ListQuery(limit=1001)),
-    ),
-    (
-        "QUERY-4M0fs the largest limit",
-        3,
-        "Limit exceeded",
-        pb.ListActionsRequest(query=object_pb2.ListQuery(limit=2**32 - 1)),
-    ),
-]
-for name, code, text, request in REFUSED_AS_THEY_ARE:
-    refused(name, code, text)(always(request))
+refused.as_they_are(
+    {
+        (3, "FlowType missing"): {
+            "COMMAND-Dfhj5 no flow 5, before no such trigger and action": set_request(
+                "1", flow="5", trigger="9"
+            ),
+            "COMMAND-Dfhj5 old name of a newer flow": set_request(flow="FLOW_TYPE_CUSTOMISE_TOKEN"),
+            "COMMAND-Dfhj5 no flow": set_request(flow=""),
+            "COMMAND-Dfw2h no flow 0": pb.ClearFlowRequest(type="0"),
+            "COMMAND-Dfw2h no flow": pb.ClearFlowRequest(),
+        },
+        (3, "TriggerType is invalid"): {
+            "COMMAND-Dfgh6 no trigger 7, before no such action": set_request("1", trigger="7"),
+            "COMMAND-Dfgh6 old name of a newer trigger": set_request(
+                trigger="TRIGGER_TYPE_PRE_USERINFO_CREATION"
+            ),
+            "COMMAND-Dfgh6 no trigger": set_request(trigger=""),
+        },
+        (9, "No Changes"): {"COMMAND-Nfh52 none where none are set": set_request()},
+        (5, "Errors.NotFound"): {
+            "MANAG-P2OBk no flow 5": pb.ListFlowTriggerTypesRequest(type="5"),
+            "MANAG-P2OBk no flow": pb.ListFlowTriggerTypesRequest(),
+        },
+        (3, "Limit exceeded"): {
+            "QUERY-4M0fs limit 1001": pb.ListActionsRequest(query=object_pb2.ListQuery(limit=1001)),
+            "QUERY-4M0fs the largest limit": pb.ListActionsRequest(
+                query=object_pb2.ListQuery(limit=2**32 - 1)
+            ),
+        },
+    }
+)
 
 
 @refused("COMMAND-Dfgh6 trigger of another flow", 3, "TriggerType is invalid")

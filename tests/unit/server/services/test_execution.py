@@ -191,14 +191,6 @@ async def test_a_run_is_logged_with_who_and_what(
     assert told.actions[1].logs[0] == pb.LogLine(level=pb.LOG_LEVEL_WARN, text="hm")
 
 
-async def test_a_trigger_without_actions_is_not_logged(
-    service: ExecutionService, engine: Engine, log: Log
-) -> None:
-    response = await service.RunTrigger(run_request("5"), None)
-    assert (response.run_id, len(response.actions), log.runs) == ("", 0, [])
-    assert engine.requests[0].scripts == ()
-
-
 async def test_a_run_that_fails_is_refused_with_what_ran(
     service: ExecutionService, engine: Engine, log: Log
 ) -> None:
@@ -213,18 +205,6 @@ async def test_a_run_that_fails_is_refused_with_what_ran(
     assert (detail.run_id, detail.is_shortened) == (told.id, False)
     assert [one.action_id for one in detail.actions] == ["1", "2", "3"]
     assert told.state == pb.RUN_STATE_FAILED
-
-
-async def test_actions_behind_the_one_that_failed_are_logged_as_skipped(
-    service: ExecutionService, engine: Engine, log: Log
-) -> None:
-    engine.fails = {"1"}
-    await refusal(service, run_request())
-    assert [(one.action_id, one.name, one.state) for one in log.told()[0].actions] == [
-        ("1", "name1", pb.ACTION_STATE_FAILED),
-        ("2", "name2", pb.ACTION_STATE_SKIPPED),
-        ("3", "name3", pb.ACTION_STATE_SKIPPED),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -260,20 +240,6 @@ async def test_a_run_that_cannot_go_on_is_logged_as_abandoned(
     refused = await refusal(service, run_request())
     assert (refused.kind, refused.id) == (Kind.UNAVAILABLE, "RUN-Ua9kt")
     assert log.told()[0].state == pb.RUN_STATE_ABANDONED
-
-
-async def test_a_run_whose_caller_leaves_is_logged_as_abandoned(
-    service: ExecutionService, engine: Engine, log: Log
-) -> None:
-    engine.may_end.clear()
-    running = asyncio.ensure_future(service.RunTrigger(run_request(), None))
-    await engine.has_begun.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    (told,) = log.told()
-    assert told.state == pb.RUN_STATE_ABANDONED
-    assert {one.state for one in told.actions} == {pb.ACTION_STATE_ABANDONED}
 
 
 async def test_a_run_whose_caller_is_cancelled_while_the_answer_is_made_is_logged(
@@ -418,13 +384,6 @@ async def test_many_log_lines_are_shortened(service: ExecutionService, engine: E
     assert response.is_shortened
     assert response.ByteSize() <= execution.RESULTS_MAX_BYTES + 100
     assert len(response.actions[2].logs) == 1000
-
-
-async def test_runs_are_listed_as_they_were_logged(service: ExecutionService, log: Log) -> None:
-    ids = [(await service.RunTrigger(run_request(), None)).run_id for _ in range(3)]
-    response = await service.ListRuns(pb.ListRunsRequest(), None)
-    assert [one.id for one in response.runs] == ids
-    assert response.next_page_token == "AAAAAAAAAAU="
 
 
 @pytest.mark.parametrize(("lines", "expected"), [(True, ["run"]), (False, [])])

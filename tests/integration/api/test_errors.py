@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
+from tests.support.api_rows import refusal
 from tests.support.prepared import action
 from tests.support.real_server import RealServer
 from tests.support.tables import cases
@@ -44,114 +45,69 @@ def listed(**fields: Any) -> Message:
     return pb.ListActionsRequest(queries=[pb.ActionQuery(**fields)])
 
 
-INVALID: list[tuple[str, Sequence[str], Message, str]] = [
-    ("create, no name", PROTOCOLS, created(name=""), f"CreateActionRequest.Name: {RUNES_1_200}"),
-    (
-        "create, 201 runes",
-        PROTOCOLS,
-        created(name=EMOJI * 201),
-        f"CreateActionRequest.Name: {RUNES_1_200}",
-    ),
-    (
-        "create, no script",
-        PROTOCOLS,
-        created(script=""),
-        "CreateActionRequest.Script: value length must be at least 1 runes",
-    ),
-    (
-        "create, 40,001 bytes",
-        PROTOCOLS,
-        created(script=EMOJI * 10_000 + "a"),
-        "CreateActionRequest.Script: value length must be at most 40000 bytes",
-    ),
-    (
-        "create, a timeout over 20 s",
-        PROTOCOLS,
-        created(timeout=Duration(seconds=20, nanos=1)),
-        f"CreateActionRequest.Timeout: {OUTSIDE}",
-    ),
-    (
-        "create, a timeout below 0 s",
-        PROTOCOLS,
-        created(timeout=Duration(nanos=-1)),
-        f"CreateActionRequest.Timeout: {OUTSIDE}",
-    ),
-    (
-        "create, a timeout that is no Duration",
-        BINARY,
-        created(timeout=Duration(seconds=1, nanos=-1)),
-        f"CreateActionRequest.Timeout: {INVALID_DURATION} (seconds:1 nanos:-1) "
-        "has seconds and nanos with different signs",
-    ),
-    (
-        "set trigger, 1,001 actions",
-        PROTOCOLS,
-        pb.SetTriggerActionsRequest(
-            flow_type="2", trigger_type="4", action_ids=map(str, range(1001))
+INVALID: dict[str, dict[str, Message]] = {
+    f"CreateActionRequest.Name: {RUNES_1_200}": {
+        "create, no name": created(name=""),
+        "create, 201 runes": created(name=EMOJI * 201),
+        "create, the first of three faults": created(
+            name="", script="", timeout=Duration(seconds=-1)
         ),
-        "SetTriggerActionsRequest.ActionIds: value must contain no more than 1000 item(s)",
-    ),
-    (
-        "create, the first of three faults",
-        PROTOCOLS,
-        created(name="", script="", timeout=Duration(seconds=-1)),
-        f"CreateActionRequest.Name: {RUNES_1_200}",
-    ),
-    ("update, no id", BINARY, updated(id=""), f"UpdateActionRequest.Id: {RUNES_1_200}"),
-    (
-        "update, an id of 201 runes",
-        PROTOCOLS,
-        updated(id="1" * 201),
-        f"UpdateActionRequest.Id: {RUNES_1_200}",
-    ),
-    ("update, no name", PROTOCOLS, updated(name=""), f"UpdateActionRequest.Name: {RUNES_1_200}"),
-    (
-        "update, no script",
-        PROTOCOLS,
-        updated(script=""),
-        "UpdateActionRequest.Script: value length must be at least 1 runes",
-    ),
-    (
-        "update, a timeout over 20 s",
-        PROTOCOLS,
-        updated(timeout=Duration(seconds=21)),
-        f"UpdateActionRequest.Timeout: {OUTSIDE}",
-    ),
-    ("list, an empty query", PROTOCOLS, listed(), f"{QUERY}.Query: value is required"),
-    (
-        "list, an id of 201 runes",
-        PROTOCOLS,
-        listed(action_id_query=ActionIDQuery(id="1" * 201)),
-        f"{QUERY}.ActionIdQuery: {NESTED} ActionIDQuery.Id: {RUNES_200}",
-    ),
-    (
-        "list, a name of 201 runes",
-        PROTOCOLS,
-        listed(action_name_query=ActionNameQuery(name="\u00e9" * 201)),
-        f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Name: {RUNES_200}",
-    ),
-    (
-        "list, a method that there is not",
-        PROTOCOLS,
-        listed(action_name_query=ActionNameQuery(method=8)),  # type: ignore[arg-type]
-        f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Method: "
-        "value must be one of the defined enum values",
-    ),
-    (
-        "list, a state that there is not",
-        PROTOCOLS,
-        listed(action_state_query=ActionStateQuery(state=-1)),  # type: ignore[arg-type]
-        f"{QUERY}.ActionStateQuery: {NESTED} ActionStateQuery.State: "
-        "value must be one of the defined enum values",
-    ),
-]
+    },
+    "CreateActionRequest.Script: value length must be at least 1 runes": {
+        "create, no script": created(script="")
+    },
+    "CreateActionRequest.Script: value length must be at most 40000 bytes": {
+        "create, 40,001 bytes": created(script=EMOJI * 10_000 + "a")
+    },
+    f"CreateActionRequest.Timeout: {OUTSIDE}": {
+        "create, a timeout over 20 s": created(timeout=Duration(seconds=20, nanos=1)),
+        "create, a timeout below 0 s": created(timeout=Duration(nanos=-1)),
+    },
+    "SetTriggerActionsRequest.ActionIds: value must contain no more than 1000 item(s)": {
+        "set trigger, 1,001 actions": pb.SetTriggerActionsRequest(
+            flow_type="2", trigger_type="4", action_ids=map(str, range(1001))
+        )
+    },
+    f"UpdateActionRequest.Id: {RUNES_1_200}": {"update, an id of 201 runes": updated(id="1" * 201)},
+    f"UpdateActionRequest.Name: {RUNES_1_200}": {"update, no name": updated(name="")},
+    "UpdateActionRequest.Script: value length must be at least 1 runes": {
+        "update, no script": updated(script="")
+    },
+    f"UpdateActionRequest.Timeout: {OUTSIDE}": {
+        "update, a timeout over 20 s": updated(timeout=Duration(seconds=21))
+    },
+    f"{QUERY}.Query: value is required": {"list, an empty query": listed()},
+    f"{QUERY}.ActionIdQuery: {NESTED} ActionIDQuery.Id: {RUNES_200}": {
+        "list, an id of 201 runes": listed(action_id_query=ActionIDQuery(id="1" * 201))
+    },
+    f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Name: {RUNES_200}": {
+        "list, a name of 201 runes": listed(action_name_query=ActionNameQuery(name="\u00e9" * 201))
+    },
+    f"{QUERY}.ActionNameQuery: {NESTED} ActionNameQuery.Method: "
+    "value must be one of the defined enum values": {
+        "list, a method that there is not": listed(action_name_query=ActionNameQuery(method=8)),  # type: ignore[arg-type]
+    },
+    f"{QUERY}.ActionStateQuery: {NESTED} ActionStateQuery.State: "
+    "value must be one of the defined enum values": {
+        "list, a state that there is not": listed(action_state_query=ActionStateQuery(state=-1)),  # type: ignore[arg-type]
+    },
+}
+INVALID_IN_BINARY: dict[str, dict[str, Message]] = {
+    f"CreateActionRequest.Timeout: {INVALID_DURATION} (seconds:1 nanos:-1) "
+    "has seconds and nanos with different signs": {
+        "create, a timeout that is no Duration": created(timeout=Duration(seconds=1, nanos=-1))
+    },
+    f"UpdateActionRequest.Id: {RUNES_1_200}": {"update, no id": updated(id="")},
+}
 
 
 @pytest.mark.parametrize(
     ("protocol", "request_", "text"),
     [
         pytest.param(protocol, request, text, id=f"{name}-{protocol}")
-        for name, protocols, request, text in INVALID
+        for table, protocols in ((INVALID, PROTOCOLS), (INVALID_IN_BINARY, BINARY))
+        for text, requests in table.items()
+        for name, request in requests.items()
         for protocol in protocols
     ],
 )
@@ -281,7 +237,7 @@ async def test_text_is_in_the_language_of_the_call(
     caller: Caller, protocol: str, metadata: dict[str, str], text: str
 ) -> None:
     answer = await caller.ask(protocol, pb.GetActionRequest(id="1"), metadata=metadata)
-    assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
+    assert answer.refusal == refusal(5, text, "QUERY-GEfnb")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -289,7 +245,7 @@ async def test_text_may_be_more_than_ascii(caller: Caller, protocol: str) -> Non
     request = updated(id=await action(caller, "a"))
     answer = await caller.ask(protocol, request, metadata={"accept-language": "de"})
     text = "Keine \u00c4nderungen"
-    assert answer.refusal == (9, f"{text} (ACTION-dg4t2)", (("ACTION-dg4t2", text),))
+    assert answer.refusal == refusal(9, text, "ACTION-dg4t2")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -308,7 +264,7 @@ async def test_language_of_the_user_comes_first(
     user = dataclasses.replace(caller, token=token)
     metadata = {"accept-language": wanted}
     answer = await user.ask(protocol, pb.GetActionRequest(id="1"), metadata=metadata)
-    assert answer.refusal == (5, f"{text} (QUERY-GEfnb)", (("QUERY-GEfnb", text),))
+    assert answer.refusal == refusal(5, text, "QUERY-GEfnb")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -324,5 +280,4 @@ async def test_answer_to_a_bad_token_has_no_language(caller: Caller, protocol: s
     stranger = dataclasses.replace(caller, token="act_guessed")
     metadata = {"accept-language": "de"}
     answer = await stranger.ask(protocol, pb.ListActionsRequest(), metadata=metadata)
-    said = "Errors.Token.Invalid"
-    assert answer.refusal == (16, f"{said} (AUTH-7fs1e)", (("AUTH-7fs1e", said),))
+    assert answer.refusal == refusal(16, "Errors.Token.Invalid", "AUTH-7fs1e")

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
 from tests.support.api_client import PROTOCOLS, Caller
-from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.api_rows import Refused, Row, assert_refused, refusal
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
@@ -268,7 +268,7 @@ async def test_an_action_that_may_not_fail_ends_the_run(protocol: str, caller: C
     await set_trigger(caller, *ids)
     answer = await caller.ask(protocol, run_request())
     text = "Action boom failed: Error: no at boom (<eval>:2:13)"
-    assert answer.refusal == (9, f"{text} (RUN-Af1ld)", (("RUN-Af1ld", text),))
+    assert answer.refusal == refusal(9, text, "RUN-Af1ld")
     assert answer.run is not None
     assert [(ran.name, ran.state) for ran in answer.run.actions] == [
         ("before", run.ACTION_STATE_SUCCEEDED),
@@ -311,7 +311,7 @@ async def test_an_action_that_does_not_end_is_ended_at_its_timeout(
     await set_trigger(caller, id)
     answer = await caller.ask(protocol, run_request())
     text = "Action spin failed: interrupt: the action was not done within 0.1 s"
-    assert answer.refusal == (9, f"{text} (RUN-Af1ld)", (("RUN-Af1ld", text),))
+    assert answer.refusal == refusal(9, text, "RUN-Af1ld")
     (counted,) = (await caller.get(run.ListActionMetricsRequest())).actions
     assert (counted.action_id, counted.name, counted.runs) == (id, "spin", 1)
     assert (counted.failures, counted.timeouts, counted.kills) == (1, 1, 1)

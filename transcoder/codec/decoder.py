@@ -100,14 +100,14 @@ class DecoderCompiler:
     def _special(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader | None:
         name = descriptor.full_name
         if name in wellknown.TEXTUAL:
-            return wellknown.TEXTUAL[name]
+            return wellknown.TEXTUAL[name].read
         if name in wellknown.WRAPPERS:
             _, _, read_held, _ = self._field(descriptor.fields_by_name["value"], batch)
             return lambda value, depth: {"value": read_held(value, depth)}
         if name == wellknown.ANY:
             return wellknown.any_reader(self._resolve)
-        if name in structs.READERS:
-            return structs.READERS[name](message_class(descriptor))
+        if name in structs.FORMS:
+            return structs.FORMS[name].reader(message_class(descriptor))
         return None
 
     def _resolve(self, url: str) -> Resolved[ValueReader]:

@@ -43,11 +43,9 @@ from transcoder.codec.scalars import Fault
 from transcoder.codec.wellknown import Resolved, ValueWriter
 from transcoder.options import JsonOptions
 
-_SPECIAL: Final[Mapping[str, Callable[..., object]]] = {
-    wellknown.TIMESTAMP: wellknown.timestamp_json,
-    wellknown.DURATION: wellknown.duration_json,
-    wellknown.FIELD_MASK: wellknown.field_mask_json,
-    **structs.WRITERS,
+_WRITERS: Final[Mapping[str, Callable[..., object]]] = {
+    **{name: form.write for name, form in wellknown.TEXTUAL.items()},
+    **{name: form.write for name, form in structs.FORMS.items()},
 }
 
 
@@ -162,7 +160,7 @@ class EncoderCompiler:
     def _special(self, descriptor: Descriptor) -> Callable[..., object] | None:
         if descriptor.full_name == wellknown.ANY:
             return wellknown.any_writer(self.resolve)
-        return _SPECIAL.get(descriptor.full_name)
+        return _WRITERS.get(descriptor.full_name)
 
     def resolve(self, url: str) -> Resolved[ValueWriter]:
         """Returns the type that a type URL names; raises Fault if it is unknown."""

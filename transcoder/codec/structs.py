@@ -9,7 +9,7 @@ Struct is three (itself, the entry of its map, the Value in it), a ListValue two
 import math
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -100,15 +100,22 @@ def value_reader(message_type: type[Message]) -> ValueReader:
     return read
 
 
-READERS: Final[Mapping[str, Callable[[type[Message]], ValueReader]]] = {
-    STRUCT: struct_reader,
-    VALUE: value_reader,
-    LIST_VALUE: list_value_reader,
-}
-WRITERS: Final[Mapping[str, Callable[..., object]]] = {
-    STRUCT: struct_json,
-    VALUE: value_json,
-    LIST_VALUE: list_value_json,
+class StructForm(NamedTuple):
+    """How one of the three types is read and written.
+
+    Attributes:
+        reader: returns a reader that makes messages of a class.
+        write: writes a message; raises Fault.
+    """
+
+    reader: Callable[[type[Message]], ValueReader]
+    write: Callable[..., object]
+
+
+FORMS: Final[Mapping[str, StructForm]] = {
+    STRUCT: StructForm(struct_reader, struct_json),
+    VALUE: StructForm(value_reader, value_json),
+    LIST_VALUE: StructForm(list_value_reader, list_value_json),
 }
 
 

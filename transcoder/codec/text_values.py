@@ -36,14 +36,12 @@ def text_reader(field: FieldDescriptor, decoders: DecoderCompiler) -> TextReader
 
 def _message_text_reader(descriptor: Descriptor, decoders: DecoderCompiler) -> TextReader | None:
     name = descriptor.full_name
-    if name == wellknown.FIELD_MASK:
-        return wellknown.read_field_mask_text
     if name in wellknown.TEXTUAL:
-        return wellknown.TEXTUAL[name]
+        return wellknown.TEXTUAL[name].read_text
     if name in wellknown.WRAPPERS:
         held = text_reader(descriptor.fields_by_name["value"], decoders)
         return None if held is None else lambda text, depth: {"value": held(text, depth)}
-    if name in structs.READERS:
+    if name in structs.FORMS:
         read = decoders.message(descriptor)
         return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
     return None

@@ -31,8 +31,6 @@ WRAPPERS: Final = frozenset(
         *("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"),
     )
 )
-SPECIAL: Final = WRAPPERS | structs.READERS.keys() | {ANY, TIMESTAMP, DURATION, FIELD_MASK}
-"""Types whose JSON is not an object of their fields; an Any holds it under "value"."""
 
 _SECOND_MIN, _SECOND_MAX = -62135596800, 253402300799  # 0001-01-01T00:00:00Z, 9999-12-31T23:59:59Z
 _DURATION_MAX_S = 315_576_000_000
@@ -200,12 +198,32 @@ def _in_snake_case(hump: re.Match[str]) -> str:
     return f"_{hump[1].lower()}" if hump[1] else hump[0]
 
 
-TEXTUAL: Final[Mapping[str, ValueReader]] = {
-    TIMESTAMP: read_timestamp,
-    DURATION: read_duration,
-    FIELD_MASK: read_field_mask,
+# --- Types with a form of their own ---
+
+
+class TextForm(NamedTuple):
+    """The form of a type whose JSON is a string.
+
+    Attributes:
+        read: reads a JSON value.
+        write: writes a message; raises Fault.
+        read_text: reads the text of a path or a query.
+    """
+
+    read: ValueReader
+    write: Callable[..., str]
+    read_text: Callable[[str, int], object]
+
+
+TEXTUAL: Final[Mapping[str, TextForm]] = {
+    TIMESTAMP: TextForm(read_timestamp, timestamp_json, read_timestamp),
+    DURATION: TextForm(read_duration, duration_json, read_duration),
+    FIELD_MASK: TextForm(read_field_mask, field_mask_json, read_field_mask_text),
 }
 """Types whose JSON is a string."""
+
+SPECIAL: Final = WRAPPERS | structs.FORMS.keys() | TEXTUAL.keys() | {ANY}
+"""Types whose JSON is not an object of their fields; an Any holds it under "value"."""
 
 
 # --- Any ---

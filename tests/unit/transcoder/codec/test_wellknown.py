@@ -5,6 +5,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.support.schemas import KINDS
 from tests.support.tables import cases
 from transcoder.codec import wellknown
 from transcoder.codec.scalars import Fault
@@ -187,3 +188,8 @@ def test_a_mask_that_would_read_back_otherwise_is_not_written(path: str) -> None
 def test_other_text_is_no_field_mask(text: object) -> None:
     with pytest.raises(Fault, match="expected a field mask"):
         wellknown.read_field_mask(text, 1)
+
+
+def test_the_schema_of_every_kind_has_every_type_with_a_form_of_its_own() -> None:
+    held = {field.message_type.full_name for field in KINDS.DESCRIPTOR.fields if field.message_type}
+    assert held >= wellknown.SPECIAL

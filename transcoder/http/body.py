@@ -28,9 +28,9 @@ from transcoder.http.response import with_connection_close
 from transcoder.options import Limits
 
 JSON_TYPE: Final = "application/json"
-# What WHATWG's MIME sniffing standard calls a JSON MIME type.
+# What WHATWG's MIME sniffing standard calls a JSON MIME type; Connect's streams are in frames.
 _JSON_MIME_TYPE: Final = re.compile(
-    r"(?:application|text)/json|[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
+    r"(?:application|text)/json|(?!application/connect\+)[\w!#$%&'*.^`|~+-]+/[\w!#$%&'*.^`|~+-]+\+json",
     re.ASCII | re.IGNORECASE,
 )
 

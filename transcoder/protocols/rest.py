@@ -32,6 +32,7 @@ from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT, HeaderList
+from transcoder.protocols import plain_text
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.registry import Registry, Route
 from transcoder.routing.router import RouteMatch
@@ -177,6 +178,8 @@ class Rest:
         return await self._offload.answer(route.encode, copy)
 
     def refusal(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
+        if plain_text.is_connect(exchange):
+            return plain_text.refuse(error, exchange.answer_headers)
         return self.error_answer(error, exchange.answer_headers)
 
     def failure(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:

@@ -39,6 +39,7 @@ STATUSES = {
 }
 NO_DETAILS = {"Grpc-Status-Details-Bin": None, "Grpc-Trailer-Grpc-Status-Details-Bin": None}
 RETRY = "type.googleapis.com/google.rpc.RetryInfo"
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 ENVELOPE = {"json": JsonOptions(error_envelope=True)}
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
@@ -238,6 +239,17 @@ ROWS = {
         ),
         Asked("OPTIONS /v1/operations/a", status=204, said={"Allow": "DELETE, GET, HEAD"}),
         refused("OPTIONS /none", 404, 5, "Not Found"),
+    ),
+    "a request in Connect's protocol": (
+        Asked(CANCEL, [("Content-Type", "application/proto")], "a", 415, said=PLAIN),
+        Asked(CANCEL, [("Content-Type", "application/connect+json")], "a", 415, said=PLAIN),
+        Asked("POST /no.Such/Method", [("Connect-Protocol-Version", "1")], "{}", 404, said=PLAIN),
+        Asked("GET /no.Such/Method?connect=v1&encoding=json&message=e30", status=404, said=PLAIN),
+        Asked(
+            "GET /v1/operations/a",
+            [("Connect-Protocol-Version", "1")],
+            answer={"name": "operations/a", "done": True},
+        ),
     ),
     "a wrong content type": (
         refused(

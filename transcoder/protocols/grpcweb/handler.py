@@ -32,6 +32,7 @@ from transcoder.http.exchange import Exchange, HttpCall
 from transcoder.http.headers import initial_headers
 from transcoder.http.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
+from transcoder.protocols import plain_text
 from transcoder.protocols.grpcweb.compression import accepts_gzip
 from transcoder.protocols.grpcweb.framing import (
     Mode,
@@ -48,7 +49,6 @@ from transcoder.routing.router import Router
 CONTENT_TYPE: Final = "application/grpc-web"
 """The beginning of every Content-Type of the protocol, in lower case."""
 
-_PLAIN_TEXT: Final = "text/plain; charset=utf-8"
 _TURN_S: Final = 0.002
 """Max seconds that a stream holds the event loop before it lets other tasks run."""
 
@@ -155,8 +155,7 @@ class GrpcWeb:
         return 200, mode.encoded(frame)
 
     def refusal(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
-        exchange.answer_headers += (("Content-Type", _PLAIN_TEXT), *error.headers)
-        return error.http_status, error.message.encode("utf-8", "replace")
+        return plain_text.refuse(error, exchange.answer_headers)
 
     def method_at(self, path: str) -> Method | None:
         """Returns the method that gRPC calls by a path."""

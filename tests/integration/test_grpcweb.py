@@ -1,91 +1,34 @@
 """gRPC-Web over real sockets: by connect-web, and by bytes that no client would send."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import grpc
 import pytest
-from google.longrunning import operations_pb2, operations_pb2_grpc
-from google.protobuf import any_pb2, empty_pb2
-from google.rpc import error_details_pb2, status_pb2
+from google.longrunning import operations_pb2
 
-from transcoder import Limits, Transcoder
+from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ERROR, CASE_RAISE, CASE_WAIT
+from tests.support import operations
+from tests.support.grpcweb_by_hand import (
+    ANSWERED,
+    ASKED,
+    OK,
+    TYPE,
+    WAIT_S,
+    asked,
+    connected,
+    exchange,
+    head,
+    post,
+)
+from tests.support.grpcweb_fixture import ERROR_MESSAGE, FILES, SAY, Server, serving
+from tests.support.tables import cases
+from transcoder import Limits
 
 ConnectWeb = Callable[..., Awaitable[dict[str, Any]]]
 
-GET = "/google.longrunning.Operations/GetOperation"
-FILES = [operations_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR]
-TYPE = {"Content-Type": "application/grpc-web+proto"}
-WAIT_S = 10
-# GetOperationRequest(name="operations/a"), framed; the answer repeats the name and says done.
-ASKED = b"\x00\x00\x00\x00\x0e\x0a\x0coperations/a"
-ANSWERED = b"\x00\x00\x00\x00\x10\x0a\x0coperations/a\x18\x01"
-OK = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
-
-
-class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]  # untyped
-    """google.longrunning.Operations; the last segment of a name says what happens."""
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-        self.started = asyncio.Event()
-        self.cancelled = asyncio.Event()
-
-    async def GetOperation(self, request: Any, context: Any) -> Any:
-        self.seen.append(request)
-        case = request.name.rpartition("/")[2]
-        if case == "rich":
-            detail = any_pb2.Any()
-            detail.Pack(error_details_pb2.ErrorInfo(reason="BUSY", domain="größer"))
-            status = status_pb2.Status(code=9, message="zu groß: 100%", details=[detail])
-            await context.abort(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                "zu groß: 100%",
-                (("grpc-status-details-bin", status.SerializeToString()), ("x-left", "1")),
-            )
-        if case == "raises":
-            raise ValueError("secret")
-        if case == "waits":
-            self.started.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
-        if case == "metadata":
-            await context.send_initial_metadata((("x-first", "1"), ("x-first-bin", b"\x00\xff")))
-            context.set_trailing_metadata((("x-last", "2"), ("x-bad", "a\r\ngrpc-status: 13")))
-        return operations_pb2.Operation(name=request.name, done=True)
-
-    async def CancelOperation(self, request: Any, context: Any) -> Any:
-        self.seen.append(request)
-        return empty_pb2.Empty()
-
-
-@dataclass
-class Server:
-    address: str
-    servicer: Operations
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
-
-
-@asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Server]:
-    transcoder: Any = Transcoder(**options)
-    servicer = Operations()
-    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
-    try:
-        yield Server(await transcoder.start("127.0.0.1:0"), servicer)
-    finally:
-        await transcoder.stop()
+DETAIL = {"type": "google.rpc.ErrorInfo", "value": {"reason": "BUSY", "domain": "größer"}}
 
 
 @pytest.fixture
@@ -94,211 +37,189 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-async def post(
-    server: Server, body: bytes, path: str = GET, **headers: str
-) -> tuple[int, str | None, bytes]:
-    named = TYPE | {name.replace("_", "-"): value for name, value in headers.items()}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(server.url + path, data=body, headers=named) as answer,
-    ):
-        return answer.status, answer.headers.get("Content-Type"), await answer.read()
-
-
 # connect-web
 
 
-async def test_connect_web_gets_the_message(server: Server, connect_web: ConnectWeb) -> None:
-    outcome = await connect_web(server.address, GET, {"name": "operations/größer"}, files=FILES)
-    assert outcome["message"] == {"name": "operations/größer", "done": True}
-    assert outcome["trailers"] == {"grpc-status": "0"}
-
-
-async def test_connect_web_gets_metadata(server: Server, connect_web: ConnectWeb) -> None:
-    outcome = await connect_web(
-        server.address,
-        GET,
-        {"name": "operations/metadata"},
-        files=FILES,
-        headers={"X-Request-Id": "r1"},
-    )
-    assert outcome["headers"]["x-first"] == "1"
-    assert outcome["headers"]["x-first-bin"] == "AP8"
-    assert outcome["headers"]["x-request-id"] == "r1"
-    assert outcome["trailers"] == {"grpc-status": "0", "x-last": "2"}
-
-
-async def test_connect_web_gets_an_error_with_its_details(
-    server: Server, connect_web: ConnectWeb
+@cases(
+    "request_, expected",
+    {
+        "a message and its metadata": (
+            {"name": "größer"},
+            {
+                "message": {"name": "größer", "index": 1},
+                "trailers": {"grpc-status": "0", "x-name": "plain", "x-name-bin": "Z3LDtsOfZXI"},
+            },
+        ),
+        "metadata that is not allowed": (
+            {"case": CASE_BAD_TRAILERS},
+            {"message": {"index": 1}, "trailers": {"grpc-status": "0", "x-name": "plain"}},
+        ),
+        "an error with its details": (
+            {"case": CASE_ERROR},
+            {
+                "code": 9,
+                "error": ERROR_MESSAGE,
+                "x-name": "plain",
+                "details": [DETAIL],
+            },
+        ),
+        "an exception, of which it has the request id only": (
+            {"case": CASE_RAISE},
+            {"code": 13, "error": "internal error (request id r1)"},
+        ),
+    },
+)
+async def test_connect_web_gets_what_is_answered(
+    server: Server, connect_web: ConnectWeb, request_: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    outcome = await connect_web(server.address, GET, {"name": "operations/rich"}, files=FILES)
-    assert (outcome["code"], outcome["error"]) == (9, "zu groß: 100%")
-    assert outcome["details"] == [
-        {"type": "google.rpc.ErrorInfo", "value": {"reason": "BUSY", "domain": "größer"}}
-    ]
-    assert outcome["metadata"]["x-left"] == "1"
+    headers = {"X-Request-Id": "r1"}
+    outcome = await connect_web(server.address, SAY, request_, files=FILES, headers=headers)
+    told = outcome | (outcome.get("metadata") or outcome["headers"])
+    assert {name: told[name] for name in expected} == expected
+    assert (told["x-first"], told["x-first-bin"], told["x-request-id"]) == ("1", "AP8", "r1")
 
 
-async def test_connect_web_shows_the_request_id_only_of_an_exception(
-    server: Server, connect_web: ConnectWeb
-) -> None:
-    outcome = await connect_web(
-        server.address,
-        GET,
-        {"name": "operations/raises"},
-        files=FILES,
-        headers={"X-Request-Id": "r1"},
-    )
-    assert (outcome["code"], outcome["error"]) == (13, "internal error (request id r1)")
-
-
-async def test_connect_web_shows_that_a_method_is_not_served(
-    server: Server, connect_web: ConnectWeb
-) -> None:
-    outcome = await connect_web(
-        server.address,
-        "/google.longrunning.Operations/WaitOperation",
-        {"name": "operations/a"},
-        files=FILES,
-    )
+async def test_connect_web_shows_that_a_method_is_not_served(connect_web: ConnectWeb) -> None:
+    async with operations.serving() as (session, _), session.get("/healthz") as answer:
+        outcome = await connect_web(answer.url.authority, SAY, {}, files=FILES)
     assert outcome["code"] == 12
 
 
 async def test_a_deadline_of_connect_web_cancels_the_call(
     server: Server, connect_web: ConnectWeb
 ) -> None:
-    outcome = await connect_web(
-        server.address, GET, {"name": "operations/waits"}, files=FILES, timeout_ms=200
-    )
+    waiting = {"name": "late", "case": CASE_WAIT}
+    outcome = await connect_web(server.address, SAY, waiting, files=FILES, timeout_ms=200)
     assert outcome["code"] == 4
     async with asyncio.timeout(WAIT_S):
-        await server.servicer.cancelled.wait()
+        await server.servicer.cancelled["late"].wait()
 
 
 # Bytes
 
 
 async def test_an_answer_is_a_message_and_a_trailer_frame(server: Server) -> None:
-    assert await post(server, ASKED) == (200, "application/grpc-web+proto", ANSWERED + OK)
+    answer, body = await post(server, ASKED)
+    assert (answer.status, answer.headers["Content-Type"], body) == (200, TYPE, ANSWERED + OK)
 
 
-async def test_a_rest_path_takes_grpc_web_and_wins_over_the_message(server: Server) -> None:
+@cases(
+    "path, status, content_type, body",
+    {
+        "wins over the message": (
+            "/v1/operations/a:cancel",
+            200,
+            TYPE,
+            b"\x00\x00\x00\x00\x00\x80\x00\x00\x00\x0fgrpc-status:0\r\n",
+        ),
+        "has another HTTP method": (
+            "/v1/operations/a",
+            405,
+            "text/plain; charset=utf-8",
+            b"Method Not Allowed",
+        ),
+    },
+)
+async def test_a_rest_path_takes_grpc_web(
+    path: str, status: int, content_type: str, body: bytes
+) -> None:
     # CancelOperationRequest(name="overridden")
-    body = b"\x00\x00\x00\x00\x0c\x0a\x0aoverridden"
-    answer = await post(server, body, "/v1/operations/a:cancel")
-    assert answer == (200, "application/grpc-web+proto", b"\x00\x00\x00\x00\x00" + OK)
-    assert server.servicer.seen == [operations_pb2.CancelOperationRequest(name="operations/a")]
-
-
-async def test_a_rest_path_with_another_method_is_405(server: Server) -> None:
-    status, content_type, _ = await post(server, ASKED, "/v1/operations/a")
-    assert (status, content_type) == (405, "text/plain; charset=utf-8")
+    data = b"\x00\x00\x00\x00\x0c\x0a\x0aoverridden"
+    async with (
+        operations.serving() as (session, servicer),
+        session.post(path, data=data, headers={"Content-Type": TYPE}) as answer,
+    ):
+        assert (answer.status, answer.headers["Content-Type"]) == (status, content_type)
+        assert await answer.read() == body
+    bound = operations_pb2.CancelOperationRequest(name="operations/a")
+    assert servicer.seen == (bound if status == 200 else None)
 
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "application/json", "text/plain"])
 async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
-    server: Server, content_type: str
+    content_type: str,
 ) -> None:
-    status, answered, body = await post(server, ASKED, Content_Type=content_type)
-    assert (status, answered) == (415, "application/json")
-    assert body == (
-        b'{"code":3,"message":"content type \'%s\': expected application/grpc-web+proto"}'
-        % content_type.encode()
-    )
-    assert server.servicer.seen == []
+    path = "/google.longrunning.Operations/GetOperation"
+    async with operations.serving() as (session, servicer):
+        headers = {"Content-Type": content_type}
+        async with session.post(path, data=ASKED, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (
+                415,
+                {"code": 3, "message": f"content type '{content_type}': expected {TYPE}"},
+            )
+    assert servicer.seen is None
 
 
-async def test_an_unknown_method_is_unimplemented(server: Server) -> None:
-    status, content_type, body = await post(server, ASKED, "/no.Service/Method")
-    assert (status, content_type) == (200, "application/grpc-web+proto")
-    assert body[5:] == b"grpc-status:12\r\ngrpc-message:unknown method '/no.Service/Method'\r\n"
-
-
-async def test_a_garbage_timeout_is_named(server: Server) -> None:
-    _, _, body = await post(server, ASKED, grpc_timeout="1_0S")
-    assert body[5:] == (
-        b"grpc-status:3\r\ngrpc-message:header grpc-timeout: expected 1 to 8 digits and a unit "
-        b"(H M S m u n), got '1_0S'\r\n"
-    )
+@cases(
+    "path, deadline, expected",
+    {
+        "an unknown method": (
+            "/no.Service/Method",
+            "1S",
+            b"grpc-status:12\r\ngrpc-message:unknown method '/no.Service/Method'\r\n",
+        ),
+        "a timeout that is none": (
+            SAY,
+            "1_0S",
+            b"grpc-status:3\r\ngrpc-message:header grpc-timeout: expected 1 to 8 digits and a unit "
+            b"(H M S m u n), got '1_0S'\r\n",
+        ),
+    },
+)
+async def test_what_is_no_call_is_a_trailer_frame_that_says_why(
+    server: Server, path: str, deadline: str, expected: bytes
+) -> None:
+    answer, body = await post(server, ASKED, path, grpc_timeout=deadline)
+    assert (answer.status, answer.headers["Content-Type"], body[5:]) == (200, TYPE, expected)
 
 
 async def test_a_deadline_ends_the_call(server: Server) -> None:
-    body = b"\x00\x00\x00\x00\x12\x0a\x10operations/waits"
-    answer = await post(server, body, grpc_timeout="50m")
-    assert answer[2][5:] == b"grpc-status:4\r\ngrpc-message:Deadline Exceeded\r\n"
-    assert server.servicer.cancelled.is_set()
+    _, body = await post(server, asked(name="late", case=CASE_WAIT), grpc_timeout="50m")
+    assert body[5:] == b"grpc-status:4\r\ngrpc-message:Deadline Exceeded\r\n"
+    assert server.servicer.cancelled["late"].is_set()
 
 
-async def exchange(server: Server, *pieces: bytes) -> tuple[int, bytes]:
-    """Write the pieces, each as a packet of its own, and give the answer's status and body."""
-    host, _, port = server.address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-        async with asyncio.timeout(WAIT_S):
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = dict(line.lower().split(": ", 1) for line in lines[1:-2])
-            body = await reader.readexactly(int(headers["content-length"]))
-            return int(lines[0].split(" ")[1]), body
-    finally:
-        writer.close()
-
-
-def head(*headers: str) -> bytes:
-    lines = [f"POST {GET} HTTP/1.1", "Host: x", f"Content-Type: {TYPE['Content-Type']}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def message(answer: tuple[int, bytes]) -> bytes:
-    """What an answer that is a trailer frame alone says."""
-    status, body = answer
-    assert (status, body[:1]) == (200, b"\x80")
-    return body[5:]
-
-
-async def test_a_declared_length_over_the_limit_is_refused_before_the_body_comes() -> None:
-    async with serving(limits=Limits(message_max_bytes=1000)) as server:
-        answer = await exchange(server, head("Content-Length: 1006"))
-        assert message(answer) == (
-            b"grpc-status:8\r\n"
-            b"grpc-message:the request body is larger than the limit of 1005 bytes\r\n"
-        )
-        assert server.servicer.seen == []
-
-
-async def test_a_chunked_body_is_refused_where_it_passes_the_limit() -> None:
-    async with serving(limits=Limits(message_max_bytes=1000)) as server:
-        chunk = b"5\r\n\x00\x00\x00\x03\xe9\r\n"
-        answer = await exchange(server, head("Transfer-Encoding: chunked"), chunk)
-        assert message(answer) == (
-            b"grpc-status:8\r\n"
-            b"grpc-message:a message of 1001 bytes is larger than the limit of 1000 bytes\r\n"
-        )
-        assert server.servicer.seen == []
-
-
-async def test_a_body_that_does_not_come_ends_in_time() -> None:
-    async with serving(limits=Limits(body_timeout_s=0.1)) as server:
-        answer = await exchange(server, head("Content-Length: 19"), ASKED[:6])
-        assert message(answer) == (
-            b"grpc-status:4\r\ngrpc-message:the request body did not arrive within 0.1 s\r\n"
-        )
+@cases(
+    "limits, headers, pieces, expected",
+    {
+        "a declared length over the limit, before the body comes": (
+            Limits(message_max_bytes=1000),
+            "Content-Length: 1006",
+            (),
+            b"8\r\ngrpc-message:the request body is larger than the limit of 1005 bytes\r\n",
+        ),
+        "a chunked body where it passes the limit": (
+            Limits(message_max_bytes=1000),
+            "Transfer-Encoding: chunked",
+            (b"5\r\n\x00\x00\x00\x03\xe9\r\n",),
+            b"8\r\ngrpc-message:a message of 1001 bytes is larger than the limit of 1000 bytes\r\n",
+        ),
+        "a body that does not come in time": (
+            Limits(body_timeout_s=0.1),
+            "Content-Length: 19",
+            (ASKED[:6],),
+            b"4\r\ngrpc-message:the request body did not arrive within 0.1 s\r\n",
+        ),
+    },
+)
+async def test_a_body_beyond_a_limit_is_refused(
+    limits: Limits, headers: str, pieces: tuple[bytes, ...], expected: bytes
+) -> None:
+    async with serving(limits=limits) as server:
+        start, body = await exchange(server, head(headers), *pieces)
+        assert start.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert (body[:1], body[5:]) == (b"\x80", b"grpc-status:" + expected)
         assert server.servicer.seen == []
 
 
 async def test_a_chunk_that_is_not_one_reaches_no_handler(server: Server) -> None:
-    status, _ = await exchange(server, head("Transfer-Encoding: chunked") + b"zz\r\n\x00\r\n")
-    assert status == 400
+    start, _ = await exchange(server, head("Transfer-Encoding: chunked") + b"zz\r\n\x00\r\n")
+    assert start.startswith(b"HTTP/1.1 400 ")
     assert server.servicer.seen == []
 
 
 async def test_a_client_that_asks_before_it_sends_is_invited(server: Server) -> None:
-    host, _, port = server.address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await connected(server)
     length = f"Content-Length: {len(ASKED)}"
     writer.write(head("Expect: 100-continue", length, "Connection: close"))
     async with asyncio.timeout(WAIT_S):
@@ -310,14 +231,13 @@ async def test_a_client_that_asks_before_it_sends_is_invited(server: Server) -> 
 
 
 async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
-    body = b"\x00\x00\x00\x00\x12\x0a\x10operations/waits"
-    host, _, port = server.address.rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    body = asked(name="left", case=CASE_WAIT)
+    _, writer = await connected(server)
     writer.write(head(f"Content-Length: {len(body)}") + body)
     async with asyncio.timeout(WAIT_S):
-        await server.servicer.started.wait()
+        await server.servicer.started["left"].wait()
         writer.transport.abort()
-        await server.servicer.cancelled.wait()
+        await server.servicer.cancelled["left"].wait()
 
 
 # Browsers
@@ -326,22 +246,20 @@ async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
 async def test_a_page_of_a_listed_origin_may_call_and_read() -> None:
     origin = "http://localhost:5173"
     async with serving(cors_origins=[origin]) as server, aiohttp.ClientSession() as session:
-        asked = {
+        preflight = {
             "Origin": origin,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type,x-grpc-web",
         }
-        async with session.options(server.url + GET, headers=asked) as answer:
+        async with session.options(server.url + SAY, headers=preflight) as answer:
             assert answer.status == 204
             assert answer.headers.getall("Access-Control-Allow-Origin") == [origin]
             allowed = answer.headers["Access-Control-Allow-Headers"]
             assert allowed == "authorization, content-type, x-grpc-web"
-        body = b"\x00\x00\x00\x00\x15\x0a\x13operations/metadata"
-        headers = TYPE | {"Origin": origin}
-        async with session.post(server.url + GET, data=body, headers=headers) as answer:
-            assert answer.headers.getall("Access-Control-Allow-Origin") == [origin]
-            exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
-            assert {"grpc-status", "x-request-id", "x-first", "x-first-bin"} <= set(exposed)
+        answer, _ = await post(server, ASKED, Origin=origin)
+        assert answer.headers.getall("Access-Control-Allow-Origin") == [origin]
+        exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"grpc-status", "x-request-id", "x-first", "x-first-bin"} <= set(exposed)
 
 
 async def test_a_page_of_another_origin_gets_no_cors_headers() -> None:
@@ -349,11 +267,11 @@ async def test_a_page_of_another_origin_gets_no_cors_headers() -> None:
         serving(cors_origins=["https://app.example"]) as server,
         aiohttp.ClientSession() as session,
     ):
-        asked = {
+        preflight = {
             "Origin": "https://evil.example",
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type",
         }
-        async with session.options(server.url + GET, headers=asked) as answer:
+        async with session.options(server.url + SAY, headers=preflight) as answer:
             names = [name for name in answer.headers if name.startswith("Access-Control-")]
             assert names == []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import json
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -14,14 +15,19 @@ import pytest
 
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.grpc_frames import COMPRESSED, framed, split_frame
+from tests.support.grpcweb_by_hand import (
+    ANSWERED,
+    ASKED,
+    TYPE,
+    WAIT_S,
+    connected,
+    exchange,
+    head,
+    post,
+)
 from tests.support.grpcweb_fixture import SAY, Server, serving
 from tests.support.tables import cases
 
-WAIT_S = 10
-TYPE = "application/grpc-web+proto"
-# EchoRequest(name="operations/a"), framed, and its answer in both modes.
-ASKED = b"\x00\x00\x00\x00\x0e\x0a\x0coperations/a"
-ANSWERED = b"\x00\x00\x00\x00\x10\x0a\x0coperations/a\x10\x01"
 TEXT_ANSWERED = b"AAAAABAKDG9wZXJhdGlvbnMvYRAB"
 
 
@@ -29,31 +35,6 @@ TEXT_ANSWERED = b"AAAAABAKDG9wZXJhdGlvbnMvYRAB"
 async def server() -> AsyncIterator[Server]:
     async with serving() as running:
         yield running
-
-
-def head(*headers: str, content_type: str = "application/grpc-web+proto") -> bytes:
-    lines = [f"POST {SAY} HTTP/1.1", "Host: x", f"Content-Type: {content_type}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-async def connect(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, _, port = server.address.rpartition(":")
-    return await asyncio.open_connection(host, int(port))
-
-
-async def exchange(server: Server, *pieces: bytes) -> tuple[bytes, bytes]:
-    """Write the pieces, each as a packet of its own; give the answer's head and body."""
-    reader, writer = await connect(server)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(0)
-        async with asyncio.timeout(WAIT_S):
-            start = await reader.readuntil(b"\r\n\r\n")
-            length = start.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            return start, await reader.readexactly(int(length))
-    finally:
-        writer.close()
 
 
 def cut(body: bytes, size: int) -> list[bytes]:
@@ -140,13 +121,8 @@ async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) 
     dense = b"".join(sha256(bytes((at,))).digest() for at in range(250))
     message = EchoRequest(name="n", size=100_000, payload=dense).SerializeToString()
     body = framed(gzip.compress(message), flags=COMPRESSED)
-    headers = {"Content-Type": TYPE} | {"grpc-encoding": "gzip", "grpc-accept-encoding": "gzip"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(server.url + SAY, data=body, headers=headers) as answer,
-    ):
-        assert answer.headers["grpc-encoding"] == "gzip"
-        got = await answer.read()
+    answer, got = await post(server, body, grpc_encoding="gzip", grpc_accept_encoding="gzip")
+    assert answer.headers["grpc-encoding"] == "gzip"
     assert server.servicer.seen[0].payload == dense
     flags, payload, _ = split_frame(got)
     assert (flags, len(payload) < 1995) == (1, True)
@@ -166,75 +142,63 @@ async def test_a_large_compressed_message_is_inflated_both_ways(server: Server) 
     ],
 )
 async def test_another_content_type_is_415(server: Server, content_type: str) -> None:
-    headers = {"Content-Type": content_type}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(server.url + SAY, data=ASKED, headers=headers) as answer,
-    ):
-        assert (answer.status, answer.headers["Content-Type"]) == (415, "application/json")
-        assert (await answer.json())["message"].startswith("content type")
+    answer, body = await post(server, ASKED, Content_Type=content_type)
+    assert (answer.status, answer.headers["Content-Type"]) == (415, "application/json")
+    assert json.loads(body)["message"].startswith("content type")
     assert server.servicer.seen == []
 
 
 @cases(
-    "verb, path, content_type, origin, status, text",
+    "headers, status, text",
     {
-        "another codec": (
-            "POST",
-            SAY,
-            "application/grpc-web+json",
-            None,
-            415,
-            "content type 'application/grpc-web+json': "
-            "expected application/grpc-web+proto or application/grpc-web-text+proto",
-        ),
-        "another codec in text mode": (
-            "POST",
-            SAY,
-            "application/grpc-web-text+json",
-            None,
-            415,
-            "content type 'application/grpc-web-text+json': "
-            "expected application/grpc-web+proto or application/grpc-web-text+proto",
-        ),
-        "an unknown subtype": (
-            "POST",
-            SAY,
-            "Application/gRPC-Webbing",
-            None,
-            415,
-            "content type 'Application/gRPC-Webbing': "
-            "expected application/grpc-web+proto or application/grpc-web-text+proto",
-        ),
-        "GET": ("GET", SAY, TYPE, None, 405, "Method Not Allowed"),
-        "PUT": ("PUT", SAY, TYPE, None, 405, "Method Not Allowed"),
-        "no such path": ("GET", "/none", TYPE, None, 404, "Not Found"),
+        **{
+            content_type: (
+                {"Content_Type": content_type},
+                415,
+                f"content type '{content_type}': "
+                "expected application/grpc-web+proto or application/grpc-web-text+proto",
+            )
+            for content_type in (
+                "application/grpc-web+json",
+                "application/grpc-web-text+json",
+                "Application/gRPC-Webbing",
+            )
+        },
         "a foreign page": (
-            "POST",
-            SAY,
-            TYPE,
-            "https://foreign.example",
+            {"Origin": "https://foreign.example"},
             403,
             "origin 'https://foreign.example': not one of the allowed origins",
         ),
     },
 )
 async def test_what_is_no_call_is_refused_without_json(
-    server: Server,
-    verb: str,
-    path: str,
-    content_type: str,
-    origin: str | None,
-    status: int,
-    text: str,
+    server: Server, headers: dict[str, str], status: int, text: str
 ) -> None:
-    headers = {"Content-Type": content_type} | ({"Origin": origin} if origin else {})
+    answer, body = await post(server, ASKED, **headers)
+    assert (answer.status, body.decode()) == (status, text)
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert server.servicer.seen == []
+
+
+@cases(
+    "verb, path, status, text",
+    {
+        "GET": ("GET", SAY, 405, "Method Not Allowed"),
+        "PUT": ("PUT", SAY, 405, "Method Not Allowed"),
+        "no such path": ("GET", "/none", 404, "Not Found"),
+    },
+)
+async def test_another_http_method_is_405_without_json(
+    server: Server, verb: str, path: str, status: int, text: str
+) -> None:
+    headers = {"Content-Type": TYPE}
     async with (
         aiohttp.ClientSession() as session,
         session.request(verb, server.url + path, data=ASKED, headers=headers) as answer,
     ):
-        answered = (answer.status, answer.headers["Content-Type"], await answer.text())
-    assert answered == (status, "text/plain; charset=utf-8", text)
+        assert (answer.status, await answer.text()) == (status, text)
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
     assert server.servicer.seen == []
 
 
@@ -253,27 +217,12 @@ async def test_an_unknown_encoding_is_refused_whatever_its_frames_say(
 
 
 async def test_json_is_json_at_the_same_path(server: Server) -> None:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(server.url + SAY, json={"name": "n"}) as answer,
-    ):
-        assert await answer.json() == {"name": "n", "index": 1}
-
-
-@pytest.mark.parametrize("verb", ["GET", "PUT"])
-async def test_another_http_method_is_405(server: Server, verb: str) -> None:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(
-            verb, server.url + SAY, data=ASKED, headers={"Content-Type": TYPE}
-        ) as answer,
-    ):
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-    assert server.servicer.seen == []
+    _, body = await post(server, b'{"name":"n"}', Content_Type="application/json")
+    assert json.loads(body) == {"name": "n", "index": 1}
 
 
 async def test_an_endless_body_after_4_gib_announced_is_read_no_further(server: Server) -> None:
-    reader, writer = await connect(server)
+    reader, writer = await connected(server)
     writer.write(head("Transfer-Encoding: chunked") + b"5\r\n\x00\xff\xff\xff\xff\r\n")
     sent_bytes = 0
     async with asyncio.timeout(WAIT_S):
@@ -290,7 +239,7 @@ async def test_an_endless_body_after_4_gib_announced_is_read_no_further(server: 
 
 
 async def test_a_client_that_leaves_within_its_body_reaches_no_handler(server: Server) -> None:
-    _, writer = await connect(server)
+    _, writer = await connected(server)
     writer.write(head(f"Content-Length: {len(ASKED)}") + ASKED[:10])
     await writer.drain()
     writer.transport.abort()

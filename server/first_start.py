@@ -1,11 +1,11 @@
 """Fills an empty store: an organisation, a user who owns everything, and a token of that user.
 
-The token is written to a file `owner.token.new` before it is stored, and that file becomes
-`owner.token` after: there is never an owner whose token nobody has, and `owner.token` never has a
-token that is not stored. The next start ends what a crash has left half done. All is stored in one
-transaction, or nothing.
+The token is written to `owner.token.new`, then stored, then the file is renamed to `owner.token`.
+So every stored owner has its token in a file, and `owner.token` has only stored tokens. After a
+crash the next start renames the new file if its token is stored, and removes it otherwise.
+Organisation, user, membership and token are stored in one transaction.
 
-Rule: no file that is there is written to. Somebody else may have placed it to read the token.
+Rule: an existing file is never written to: another user may have placed it to read the token.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ USER_NAME: Final = "owner"
 ROLE: Final = "IAM_OWNER"
 
 _EDITOR: Final = ""
+"""The editor of the events: nobody called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,15 @@ async def make_owner(
 
     Raises:
         OSError: the token's file cannot be written.
-        StorageError: the store fails, or there is a token's file already.
+        StorageError: the store fails, or `owner.token` exists.
     """
     new_file = token_file.with_name(f"{token_file.name}.new")
     if (left := await threads.run("", owner_token.read, new_file)) is not None:
         is_stored = await store.read(TokenByHash(hash_of(left))) is not None
-        end = partial(owner_token.publish, new_file, token_file) if is_stored else new_file.unlink
-        await threads.run("", end)
+        finish = (
+            partial(owner_token.publish, new_file, token_file) if is_stored else new_file.unlink
+        )
+        await threads.run("", finish)
     if await store.last_event() != NO_EVENT:
         return None
     await threads.run("", _refuse_if_there, token_file)
@@ -83,8 +86,8 @@ async def make_owner(
         editor=_EDITOR,
     )
     await threads.run("", owner_token.prepare, new_file, secret)
-    # What waits together is committed together, in this order. The new file stays if this fails,
-    # as storage may fail after the commit.
+    # Commands that are queued together are committed together, in this order. If that fails, the
+    # new file stays: storage may have failed after the commit.
     await asyncio.gather(
         queue.execute(CreateOrg(owner.org_id, ORG_NAME, _EDITOR)),
         queue.execute(CreateUser(owner.org_id, owner.user_id, USER_NAME, _EDITOR)),
@@ -100,7 +103,7 @@ async def is_refused(store: Store, *, token_file: Path, threads: ThreadPool) -> 
     try:
         text = await threads.run("", owner_token.read, token_file)
     except (OSError, StorageError):
-        return False  # it cannot be read, which its readers will be told
+        return False  # commands that read it report that
     if not text or not owner_token.is_personal(text):
         return False
     token = await store.read(TokenByHash(hash_of(text)))

@@ -1,9 +1,9 @@
 """Makes ids: 18 digits, in order of time, unique across processes.
 
 Follows docs/api.md "Ids": 39 bits of 10 ms units since 2019-04-29T00:00:00Z, 8 bits of counter,
-16 bits of machine id, printed as a decimal string (18 digits until 2038). A process claims its
-machine id in the store, another one each time it starts, so what an earlier process made ahead of
-the clock cannot come again.
+16 bits of machine id, printed as a decimal string (18 digits until 2038). A process claims a new
+machine id in the store at each start, so it never repeats ids that an earlier process made ahead of
+the clock.
 """
 
 from typing import Final
@@ -15,6 +15,7 @@ EPOCH_US: Final = 1_556_496_000_000_000
 """2019-04-29T00:00:00Z"""
 
 UNIT_US: Final = 10_000
+"""Microseconds of one unit."""
 COUNTER_BITS: Final = 8
 MACHINE_BITS: Final = 16
 
@@ -25,8 +26,8 @@ LEAD_MAX_UNITS: Final = 6_000
 class IdGenerator:
     """Makes ids that increase within a process, also when the clock steps back.
 
-    Time then goes on from where it was, at the pace of the clock that nobody can set. More than 256
-    ids in 10 ms take the units of time to come, rather than block.
+    If the clock is set back, time goes on from the latest one, at the pace of `elapsed_clock`. Ids
+    beyond 256 in 10 ms use the next units of time, and do not wait for them.
     """
 
     def __init__(

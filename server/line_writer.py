@@ -1,7 +1,7 @@
-"""Writes lines to a stream from a thread, so that nobody waits for whoever reads the stream.
+"""Writes lines to a stream from a thread, so that callers never wait for the stream's reader.
 
-What waits to be written is bounded in bytes. What does not fit is dropped and counted; the count is
-written where the lines are missing, once the stream takes lines again.
+Lines that wait are bounded in bytes. Others are dropped and counted; the count is written in their
+place, once the stream takes lines again.
 
 Rule 1: `write` never waits for the stream. It may be called from any thread, and while another
 `write` of the same thread is under way: the collector may run a finalizer that logs.
@@ -20,18 +20,21 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 WAITING_MAX_BYTES: Final = 1 << 20
-"""Max lines in memory, those of a busy second; more are dropped."""
+"""Max bytes of lines in memory, as many as a busy second makes; more are dropped."""
 
 LINE_BYTES: Final = 64
-"""Bytes of memory of a line besides its text, about."""
+"""Approximate bytes of memory that a line takes besides its text."""
 
 GATHER_S: Final = 0.01
 """Seconds between batches, as each batch costs a switch of threads."""
 
 FLUSH_STEP_S: Final = 0.002
+"""Seconds between two checks of `flush`."""
 
 
 class LineWriter:
+    """Queues lines, and writes them in a thread of its own."""
+
     def __init__(
         self,
         stream: io.RawIOBase | io.BytesIO,
@@ -42,21 +45,21 @@ class LineWriter:
         """Starts the thread, which lasts as long as the process.
 
         Args:
-            stream: unbuffered: a lock of a buffer that is stuck would stop the interpreter's exit.
-            dropped: makes the line that tells how many lines were dropped.
-            waiting_max_bytes: lines in memory; more are dropped.
+            stream: unbuffered: a stuck buffer would hold a lock that the interpreter needs to exit.
+            dropped: makes the line for a number of dropped lines.
+            waiting_max_bytes: max bytes of lines in memory; more are dropped.
         """
         self._stream = stream
         self._dropped_line = dropped
         self._waiting_max_bytes = waiting_max_bytes
         self._lock = threading.RLock()  # see rule 1
         self._lines: deque[bytes] = deque()
-        self._waiting_bytes = 0  # those that are being written, too
-        self._dropped = 0  # lines that came after those that wait
-        self._missing = 0  # lines that came before those that wait
+        self._waiting_bytes = 0  # includes lines that are being written
+        self._dropped = 0  # lines that came after the waiting ones
+        self._missing = 0  # lines that came before the waiting ones
         self._is_asleep = True
         self._has_failed = False
-        self._end = b""  # ends a line of which a part was written
+        self._end = b""  # line feed after a line that was written in part
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="line writer", daemon=True).start()
 
@@ -77,7 +80,7 @@ class LineWriter:
                 self._wakes.put(None)
 
     def flush(self, timeout_s: float) -> bool:
-        """Waits until all is written; False if it was not in time. Not for the event loop."""
+        """Waits until all is written; returns False if that takes too long. Blocks its thread."""
         until = time.monotonic() + timeout_s
         while not self._is_asleep:
             if time.monotonic() >= until:
@@ -93,7 +96,7 @@ class LineWriter:
                 time.sleep(GATHER_S)
 
     def _take(self) -> "_Batch | None":
-        """Returns what to write next; None if there is nothing: the next line wakes the writer."""
+        """Returns the lines to write next; None if there are none, and the writer sleeps."""
         with self._lock:
             if self._missing and (self._lines or not self._has_failed):
                 batch = _Batch((self._dropped_line(self._missing),), self._missing)
@@ -126,7 +129,7 @@ class LineWriter:
             self._waiting_bytes -= batch.size
 
     def _give_up(self, batch: "_Batch", written: bytes, end: bytes) -> None:
-        """Counts what is not written of the batch, and all that waits until the next line comes."""
+        """Counts as missing what was not written of the batch, and all lines that wait."""
         self._has_failed = True
         if written:
             end = b"" if written.endswith(b"\n") else b"\n"
@@ -142,7 +145,7 @@ class _Batch(NamedTuple):
     """Lines to write.
 
     Attributes:
-        total: how many they are; or how many the only one says are missing.
+        total: number of lines; for a line that reports missing lines, the number that it reports.
     """
 
     lines: Collection[bytes]
@@ -153,7 +156,7 @@ class _Batch(NamedTuple):
         return _size(self.lines)
 
     def lost(self, written: int) -> int:
-        """Returns how many lines are missing if no more than so many bytes are written."""
+        """Returns how many lines are missing if only the first bytes were written."""
         whole = sum(end <= written for end in itertools.accumulate(map(len, self.lines)))
         return 0 if whole == len(self.lines) else self.total - whole
 

@@ -1,10 +1,10 @@
 """Writes log lines: one event a line on standard error, as text or as JSON.
 
-structlog's loggers and those of the standard library end in the same lines, with the request id
-while a call lasts.
+Loggers of structlog and of the standard library write the same lines; during a call they have its
+request id.
 
-Rule: a value never breaks a line. A log that fails, or that nobody reads, neither breaks nor delays
-a call (`server.line_writer`).
+Rule: a value never breaks a line. A call neither fails nor waits because of the log
+(`server.line_writer`).
 """
 
 import io
@@ -27,7 +27,7 @@ _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _GRPC: Final = "grpc._cython.cygrpc"
-_CLIENT_LEFT: Final = "ExecuteBatchError raised in core"
+_CLIENT_LEFT_TEXT: Final = "ExecuteBatchError raised in core"
 
 
 def set_up(
@@ -59,7 +59,7 @@ def set_up(
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     handler = _ToStructlog()
-    handler.addFilter(_is_news)
+    handler.addFilter(_is_wanted)
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("transcoder").setLevel(logging.NOTSET if access_log else logging.WARNING)
@@ -67,19 +67,19 @@ def set_up(
 
 
 class _Lines:
-    """Hands lines over; its methods have the names of levels, as structlog calls them."""
+    """Passes lines to the writer; structlog calls the method of a line's level."""
 
     def __init__(self, writer: LineWriter) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """True unless grpc reports, with a traceback, that a client left before its answer."""
-    return not (record.name == _GRPC and record.getMessage().startswith(_CLIENT_LEFT))
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """False for the traceback by which grpc reports that a client left before its answer."""
+    return not (record.name == _GRPC and record.getMessage().startswith(_CLIENT_LEFT_TEXT))
 
 
 class _ToStructlog(logging.Handler):
-    """Hands the standard library's records on."""
+    """Passes records of the standard library to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -1,7 +1,7 @@
 """Reads and writes `owner.token` in the data folder, a token for commands on this machine.
 
-It is never written over in place, so that a reader finds all of a text: a new file gets its name.
-A notice instead of a token, which has blanks, says why there is none.
+A new text is a new file that replaces the old one, so that a reader never finds a part of it.
+A notice in place of the token says why there is none; it has blanks, a token has not.
 """
 
 import os
@@ -16,7 +16,7 @@ _READ_MAX_BYTES: Final = 4096
 
 
 def read(path: Path) -> str | None:
-    """Returns what the file has, without a line break; None if there is no such file.
+    """Returns the text of the file, stripped; None if there is no such file.
 
     Raises:
         UnsafeFile: another user may have placed it.
@@ -29,6 +29,7 @@ def read(path: Path) -> str | None:
 
 
 def is_notice(text: str) -> bool:
+    """True if the text has more than one word."""
     return len(text.split()) > 1
 
 
@@ -38,10 +39,10 @@ def is_personal(text: str) -> bool:
 
 
 def prepare(new_file: Path, text: str) -> None:
-    """Writes a file beside the one that it becomes, and waits until it is on the disk.
+    """Writes a new file, which `publish` renames, and waits until it is on the disk.
 
     Raises:
-        FileExistsError: there is such a file.
+        FileExistsError: the new file exists.
         OSError: it cannot be written.
     """
     with os.fdopen(make(new_file, os.O_WRONLY), "w", encoding="ascii") as file:
@@ -53,15 +54,15 @@ def prepare(new_file: Path, text: str) -> None:
 
 def publish(new_file: Path, path: Path) -> None:
     """Gives a prepared file its name."""
-    new_file.replace(path)  # a link that somebody has put there meanwhile is replaced
+    new_file.replace(path)  # replaces also a link that somebody placed meanwhile
     sync_folder(path.parent)
 
 
 def replace(path: Path, text: str) -> None:
-    """Writes the file anew, whatever it had.
+    """Replaces the text of the file.
 
     Raises:
-        UnsafeFile: another user may have placed what is there.
+        UnsafeFile: another user may have placed the file.
         OSError: it cannot be written.
     """
     check(path)

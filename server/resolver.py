@@ -4,8 +4,8 @@ Follows getaddrinfo(3) as far as c-ares does: /etc/hosts, search domains and opt
 /etc/resolv.conf, RFC 6761 for localhost, RFC 6724 for the order of addresses.
 `loop.getaddrinfo` is not used: its threads are shared, and a look-up in them cannot be cancelled.
 
-Rule 1: each look-up has its own channel of c-ares. Closing it ends no other look-up, and a changed
-/etc/resolv.conf counts at once.
+Rule 1: each look-up has its own channel of c-ares. Closing it ends no other look-up, and each reads
+/etc/resolv.conf anew.
 Rule 2: nothing is cached. This module knows nothing of the service, and checks no address.
 """
 
@@ -18,7 +18,7 @@ import pycares
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 LOOKUP_MAX_S: Final = 5.0
-"""Seconds for one look-up, whatever /etc/resolv.conf says; longer fails."""
+"""Max seconds of one look-up, whatever /etc/resolv.conf says."""
 
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 _NAME_UNKNOWN: Final = frozenset((pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA))
@@ -26,8 +26,10 @@ _NO_ANSWER: Final = frozenset((pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_E
 
 
 class Resolver(AbstractResolver):
+    """Resolves names for aiohttp's client."""
+
     def __init__(self, *, servers: Sequence[str] = ()) -> None:
-        """Starts no look-up yet.
+        """Takes the name servers.
 
         Args:
             servers: name servers as "address:port" or "[IPv6]:port"; empty for the system's.
@@ -72,7 +74,7 @@ class _LookUp:
         self._timer: asyncio.TimerHandle | None = None
         try:
             self._channel = pycares.Channel(servers=servers, sock_state_cb=self._watch)
-        except pycares.AresError:  # /etc/resolv.conf cannot be read, say
+        except pycares.AresError:  # for instance, /etc/resolv.conf cannot be read
             raise _failure(pycares.errno.ARES_EFILE) from None
 
     async def addresses(
@@ -82,7 +84,7 @@ class _LookUp:
             self._channel.getaddrinfo(
                 host, port, family=family, type=socket.SOCK_STREAM, callback=self._done
             )
-            self._wait()
+            self._set_timer()
             return await self._found
         except pycares.AresError:
             raise _failure(pycares.errno.ARES_EBADNAME) from None
@@ -110,10 +112,10 @@ class _LookUp:
 
     def _process(self, readable: int, writable: int) -> None:
         self._channel.process_fd(readable, writable)
-        self._wait()
+        self._set_timer()
 
-    def _wait(self) -> None:
-        """Calls c-ares when a query is to be sent again."""
+    def _set_timer(self) -> None:
+        """Sets the timer at which c-ares sends a query again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -131,7 +133,7 @@ class _LookUp:
 
 
 def _failure(error: int | None) -> socket.gaierror:
-    """Returns a new error of getaddrinfo for one of c-ares."""
+    """Returns the error of getaddrinfo(3) for an error of c-ares."""
     if error is None or error in _NAME_UNKNOWN:
         return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     if error in _NO_ANSWER:

@@ -1,10 +1,11 @@
 """Makes private folders for an admin socket whose path in the data folder would be too long.
 
-A unix socket's path is bounded, so that such a socket is in `<temporary folder>/actions-XXXXXXXX`.
-Its process holds a flock(2) on that folder, which ends with the process, however that ends: a
-folder that can be locked is left by a process that was killed, and is removed at the next start.
+The path of a unix socket has a max length. A longer one is replaced by a socket in
+`<temporary folder>/actions-XXXXXXXX`. The process has a flock(2) on that folder, which the system
+releases when the process ends. So a folder that can be locked was left by a process that was
+killed; the next start removes it.
 
-Rule: nothing is removed but a socket of ours, alone in a folder of ours with such a name.
+Rule: removes only a socket of this user that is alone in a folder of this user with such a name.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ _NAME: Final = re.compile(_PREFIX + r"[a-z0-9_]{8}")  # as tempfile.mkdtemp make
 
 
 class SocketFolder:
-    """Holds a new folder until it is removed or the process ends.
+    """Makes a folder and locks it until it is removed or the process ends.
 
     Attributes:
         path: the folder.
@@ -34,7 +35,7 @@ class SocketFolder:
 
     def __init__(self) -> None:
         self.path: Final = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = _locked(self.path)  # at once, as nobody locks a folder without a socket
+        self._lock = _locked(self.path)  # before it has a socket: other processes leave it alone
 
     def remove(self) -> None:
         """Removes the folder with its socket; called once."""
@@ -60,8 +61,8 @@ def _remove_if_left(path: Path) -> bool:
     check(socket_file, is_socket=True)
     lock = _locked(path)
     try:
-        # An earlier version of the service held no lock.
-        if _is_answered(socket_file):
+        # An earlier version of the service did not lock the folder.
+        if _is_listening(socket_file):
             return False
         _remove(path)
     finally:
@@ -70,10 +71,10 @@ def _remove_if_left(path: Path) -> bool:
 
 
 def _locked(path: Path) -> int:
-    """Returns a descriptor that holds the folder.
+    """Locks the folder, and returns the descriptor that has the lock.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process has locked it.
     """
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -84,7 +85,7 @@ def _locked(path: Path) -> int:
     return lock
 
 
-def _is_answered(path: Path) -> bool:
+def _is_listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as asking:
         asking.setblocking(False)
         try:
@@ -92,7 +93,7 @@ def _is_answered(path: Path) -> bool:
         except ConnectionRefusedError:
             return False
         except BlockingIOError:
-            return True  # more wait to be answered than there is room for
+            return True  # a process listens; its queue of connections is full
     return True
 
 

@@ -1,11 +1,11 @@
 """Runs work off the event loop, in bounded pools of threads, one for each purpose.
 
-`asyncio.to_thread` and the loop's default executor are not used (lint and tests forbid them): they
-mix all purposes, and whoever fills them stops the others. The composition root makes the pools and
-passes them down. This module knows nothing of the service.
+`asyncio.to_thread` and the loop's default executor are forbidden (lint and tests check it): all
+purposes share them, so one that fills them stops the others. The composition root makes the pools
+and passes them down. This module knows nothing of the service.
 
-Rule 1: the owners of waiting work take turns, so that nobody waits for all the work of another.
-Rule 2: waiting is bounded, and one owner takes at most half of the places. The excess is refused.
+Rule 1: the owners of waiting calls take turns, so that no owner waits for all calls of another.
+Rule 2: waiting calls are bounded, and one owner has at most half of them. More are refused.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 WAITING_MAX: Final = 512
-"""Calls that wait for a thread of a pool; more are refused."""
+"""Max calls that wait for a thread of a pool; more are refused."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,8 +36,8 @@ class ThreadPool:
 
         Args:
             purpose: the prefix of the threads' names.
-            threads_max: more threads do not make CPU work faster, as Python runs one at a time.
-            waiting_max: calls that may wait for a thread.
+            threads_max: max threads; for CPU work one, as Python runs one at a time.
+            waiting_max: max calls that wait for a thread.
         """
         self._purpose = purpose
         self._executor = ThreadPoolExecutor(threads_max, thread_name_prefix=purpose)
@@ -90,10 +90,10 @@ class ThreadPool:
             raise TooManyWaiting(f"{self._purpose}: closed")
 
     def _begin(self, work: Callable[[], R]) -> "Future[R]":
-        """Hands over to a free thread.
+        """Starts the work in a free thread.
 
-        A function of its own: a frame of `run` that held the future would make a cycle with what
-        the work raises.
+        A function of its own: if a frame of `run` held the future, the frame, the future and the
+        error of the work would be a cycle.
         """
         loop = asyncio.get_running_loop()
 
@@ -123,7 +123,7 @@ class ThreadPool:
             if turn.cancelled():
                 self._forget(owner, turn)
             elif turn.exception() is None:
-                self._release()  # it came in the same moment
+                self._release()  # the turn came at the same moment
             raise
 
     def _forget(self, owner: str, turn: "asyncio.Future[None]") -> None:
@@ -136,7 +136,7 @@ class ThreadPool:
             del self._waiting[owner]
 
     def _release(self) -> None:
-        """Gives a thread to the call that has the next turn; its owner then has the last one."""
+        """Gives the thread to the next owner's oldest call; that owner is then the last in turn."""
         while self._waiting:
             owner = next(iter(self._waiting))
             turns = self._waiting.pop(owner)

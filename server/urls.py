@@ -1,14 +1,15 @@
-"""Tells which URLs this service fetches: https, or http on this machine."""
+"""Decides which URLs this service fetches: https, or http on this machine."""
 
 import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
 URL_MAX_CHARS: Final = 2048
+"""Max characters of a URL; a longer one is not fetched."""
 
 
 def may_be_fetched(url: str) -> bool:
-    """True if the URL is fetched, as nobody on the way can change the answer."""
+    """True if nobody between here and the host can change the answer."""
     return is_https(url) or _is_of_this_machine(url)
 
 
@@ -27,12 +28,12 @@ def _is_of_this_machine(url: str) -> bool:
 
 
 def _host_of(url: str, scheme: str) -> str | None:
-    """Returns the host of a plain URL of the scheme; None for any other, or with credentials."""
+    """Returns the host of a URL of the scheme; None if it is another URL or has credentials."""
     if len(url) > URL_MAX_CHARS or not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:
         parts = urlsplit(url)
-        _ = parts.port  # which is checked where it is asked for
+        _ = parts.port  # raises ValueError if it is invalid
     except ValueError:
         return None
     if parts.scheme != scheme or "@" in parts.netloc or parts.fragment:

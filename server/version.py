@@ -7,7 +7,7 @@ DISTRIBUTION: Final = "actions-service"
 
 
 def installed_version() -> str | None:
-    """Returns None if the service runs from a folder, without being installed."""
+    """Returns the version; None if the service runs from its folder without being installed."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:

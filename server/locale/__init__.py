@@ -1,10 +1,10 @@
-"""Texts for people, by language, as data files: `<language>.toml` beside this file.
+"""Reads texts for people from a file for each language, `<language>.toml`, beside this one.
 
-A text is found by its key. What it names stands in braces ("{role}"); two braces are one.
-A key without a text in a language is its own text there, as in the API that this one follows.
-One file more is one language more: "pt-BR.toml" holds the texts for who wants pt-BR.
+A text is found by its key. It has placeholders in braces ("{role}"); two braces stand for one.
+If a language has no text for a key, the text is the key, as in ZITADEL. A new file is a new
+language: "pt-BR.toml" has the texts for pt-BR.
 
-Follows RFC 9110 section 12.5.4 (Accept-Language) and RFC 4647 section 3.4 (lookup: de-CH is de).
+Follows RFC 9110 section 12.5.4 (Accept-Language) and RFC 4647 section 3.4 (de-CH falls back to de).
 """
 
 import functools
@@ -17,12 +17,13 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 DEFAULT: Final = "en"
+"""Language of a caller who wants none of the others."""
 
 WANTED_MAX_CHARS: Final = 256
 """Max characters of a list of languages; a longer one is not read."""
 
 KNOWN_MAX: Final = 1000
-"""Choices that are kept, as clients send the same few lists over and over; 500 bytes each."""
+"""Max lists of languages whose choice is cached, about 500 bytes each."""
 
 _TAG: Final = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*", re.IGNORECASE)
 _RANGE: Final = re.compile(
@@ -32,7 +33,7 @@ _RANGE: Final = re.compile(
 
 
 class Texts:
-    """The texts of one language."""
+    """Holds the texts of one language."""
 
     def __init__(self, by_key: Mapping[str, str]) -> None:
         self._by_key = by_key
@@ -45,27 +46,27 @@ class Texts:
 
 
 class Locale:
-    """The texts of all languages."""
+    """Chooses the texts of one of all languages."""
 
     def __init__(self, by_language: Mapping[str, Texts]) -> None:
-        """Take the texts by language tag; `DEFAULT` is one of them."""
+        """Takes the texts by language tag; `DEFAULT` is one of them."""
         self._by_language = {tag.lower(): texts for tag, texts in by_language.items()}
         self._default = by_language[DEFAULT]
-        # What one look costs, parsing, is paid once for each combination that clients send.
+        # Clients send the same few lists again and again, so each is parsed once.
         self._best = functools.lru_cache(KNOWN_MAX)(self._look)
 
     def best(self, *wanted: str) -> Texts:
-        """The texts that fit best, the default's where none do.
+        """Returns the texts that fit best, or those of `DEFAULT` if none fit.
 
         Args:
-            wanted: lists of languages, each as Accept-Language has it; the first that names a
-                language that there is decides.
+            wanted: lists of languages in the form of Accept-Language; the first list with a
+                language that has texts decides.
         """
         return self._best(tuple(text for text in wanted if 0 < len(text) <= WANTED_MAX_CHARS))
 
     @property
     def parsed(self) -> int:
-        """Combinations that were looked at, less those found again."""
+        """Number of choices that were not found in the cache."""
         return self._best.cache_info().misses
 
     def _look(self, wanted: tuple[str, ...]) -> Texts:
@@ -83,21 +84,21 @@ class Locale:
 
 
 def load(language: str) -> Texts:
-    """Read the texts of a language, "en" for instance.
+    """Reads the texts of a language, "en" for instance.
 
     Raises:
         FileNotFoundError: there is no such language.
-        ValueError: its file is no table of texts.
+        ValueError: its file is not a table of texts.
     """
     return Texts(_read(files(__name__).joinpath(f"{language}.toml")))
 
 
 def load_all(directory: Traversable | None = None) -> Locale:
-    """Read every language that there is a file of.
+    """Reads the files of all languages.
 
     Raises:
-        ValueError: a file is not named after a language, is no table of texts, or has a text that
-            names what the default's does not.
+        ValueError: a file is not named after a language, is not a table of texts, or has a
+            placeholder that the text of `DEFAULT` has not.
     """
     by_language: dict[str, Mapping[str, str]] = {}
     for file in (directory or files(__name__)).iterdir():
@@ -109,7 +110,7 @@ def load_all(directory: Traversable | None = None) -> Locale:
     default = by_language[DEFAULT]
     for tag, by_key in by_language.items():
         for key, text in by_key.items():
-            unknown = _names(text) - _names(default.get(key, ""))
+            unknown = _placeholders(text) - _placeholders(default.get(key, ""))
             if unknown:
                 raise ValueError(f"{tag}.toml: {key!r} names {sorted(unknown)}, which has no value")
     return Locale({tag: Texts(by_key) for tag, by_key in by_language.items()})
@@ -125,21 +126,21 @@ def _read(file: Traversable) -> Mapping[str, str]:
             kind = type(text).__name__
             raise ValueError(f"{file.name}: expected a text for {key!r} (in quotes), got a {kind}")
         try:
-            _names(text)
+            _placeholders(text)
         except ValueError as error:
             raise ValueError(f"{file.name}: {key!r}: {error}") from error
     return by_key
 
 
-def _names(text: str) -> set[str]:
-    """Returns the names that a text has in braces."""
+def _placeholders(text: str) -> set[str]:
+    """Returns the placeholders of a text."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 def _by_preference(wanted: str) -> Iterable[str]:
-    """The tags of an Accept-Language list in lower case, best first; what is no range is left out.
+    """Returns the tags of an Accept-Language list in lower case, best first.
 
-    A range of quality 0 is one that the client does not take.
+    Invalid ranges and those of quality 0, which the client refuses, are left out.
     """
     ranked: list[tuple[float, str]] = []
     for item in wanted.split(","):

@@ -1,9 +1,8 @@
 """Holds what is known of the current call.
 
 The chain makes one `CallInfo` when the headers of a call arrive; interceptors fill it in, and
-whatever serves the call may read it.
-Rule: it travels in one context variable, as grpc.aio refuses another HandlerCallDetails than its
-own.
+the service reads it.
+Rule: it is passed in one context variable, as grpc.aio refuses any HandlerCallDetails but its own.
 """
 
 from contextvars import ContextVar
@@ -14,10 +13,10 @@ from server.rpc.metadata import Metadata
 
 
 class CallInfo:
-    """One call.
+    """Holds what is known of one call.
 
     Attributes:
-        metadata: of the request; grpc.aio builds it anew each time that it is asked.
+        metadata: of the request; kept, as grpc.aio builds it anew on each access.
         request_id: empty until `RequestIds` has set it.
         caller: None until `Authorization` has set it, and in public methods.
         refusal: the error by which the gate refuses the call.

@@ -1,11 +1,11 @@
 """Puts interceptors around the handlers of methods, as one grpc.aio.ServerInterceptor.
 
-An interceptor wraps a method's handler once, so that a call costs it one coroutine. grpc.aio spends
-some microseconds more on each of its own interceptors, so the whole chain is one.
+An interceptor wraps the handler of each method once, so it costs a call one coroutine. The chain is
+one interceptor of grpc.aio, which spends some microseconds on each of its own.
 
 Rule: a decision that needs only headers is made before the request is read. grpc.aio asks for a
-handler when only the headers have arrived; a call that the gate refuses gets a handler that answers
-without the request.
+handler once the headers have arrived; for a call that the gate refuses, it gets a handler that
+answers without reading the request.
 """
 
 from abc import ABC, abstractmethod
@@ -25,10 +25,10 @@ from server.rpc.handlers import (
 )
 
 WRAPPED_MAX: Final = 10_000
-"""Max wrapped methods that are kept; more means that a handler is made for each call."""
+"""Max wrapped methods that are kept; then all are wrapped anew."""
 
 Admit: TypeAlias = Callable[[CallInfo], Awaitable[None]]
-"""Returns if a call may go on, raises if not; may set its caller."""
+"""Returns if a call may go on, else raises; may set the caller."""
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -43,23 +43,24 @@ class Interceptor(ABC):
     """Wraps the handler of each method.
 
     Attributes:
-        reads_request: True if it takes the request from the context, undecoded, instead of grpc.
+        reads_request: True if it reads the request from the context, undecoded, in place of grpc.
     """
 
     reads_request = False
 
     @abstractmethod
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
-        """Returns the handler that runs instead; a coroutine function, if it is the outermost.
+        """Returns the handler that replaces it; of the outermost interceptor, a coroutine function.
 
         Args:
             method: its path.
-            method_handler: tells if the method streams.
+            method_handler: says if the method streams.
             handler: the method's own, wrapped by the inner interceptors.
         """
 
 
 FindOther: TypeAlias = Callable[[str], MethodHandler | None]
+"""Returns the handler of a method that is not registered, by its path; None if it has none."""
 
 
 class Gate(ABC):
@@ -75,7 +76,7 @@ class _Wrapped:
     """A method, wrapped by all interceptors.
 
     Attributes:
-        original: kept, so that no other object gets its id.
+        original: kept, so that its id, which is a key, is not used again.
         admitted: answers calls that may go on.
         refused: answers the others.
         admit: tells them apart; None if all may go on.
@@ -103,7 +104,7 @@ class Chain(grpc.aio.ServerInterceptor):
             outer: interceptors of every call, the refused ones included.
             gate: decides which calls go on.
             inner: interceptors of those that do; they may read the request.
-            find_other: returns what answers a method that is not registered; it is not wrapped.
+            find_other: finds handlers of methods that are not registered; they are not wrapped.
         """
         self.outer: Final = outer
         self.gate: Final = gate
@@ -112,12 +113,12 @@ class Chain(grpc.aio.ServerInterceptor):
         self._wrapped: dict[tuple[int, str], _Wrapped] = {}
 
     def with_inner(self, *interceptors: Interceptor) -> "Chain":
-        """Returns the same with more interceptors, outside of all others behind the gate."""
+        """Returns this chain with more interceptors, the first behind the gate."""
         inner = (*interceptors, *self.inner)
         return Chain(*self.outer, gate=self.gate, inner=inner, find_other=self.find_other)
 
     def with_outer(self, *interceptors: Interceptor) -> "Chain":
-        """Returns the same with more interceptors, outside of all others."""
+        """Returns this chain with more interceptors, outside of all others."""
         outer = (*interceptors, *self.outer)
         return Chain(*outer, gate=self.gate, inner=self.inner, find_other=self.find_other)
 
@@ -171,5 +172,5 @@ def _wrapped_by(
 
 
 async def _refuse(_request: object, _context: object) -> Never:
-    # No local variable, as the traceback would refer to it: a cycle.
+    # No local variable: the error has the traceback, and that the variable, which is a cycle.
     raise CALL.get().refusal or LookupError("the gate has admitted the call")

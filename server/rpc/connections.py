@@ -1,9 +1,10 @@
-"""Ends connections of grpc, which has no API to end one.
+"""Ends connections of grpc, which has no API for that.
 
-Knows sockets by their peer, as grpc names it, and nothing of their use.
+Finds their sockets among the descriptors of this process, by the peer as grpc names it.
 
-Follows proc(5), "/proc/pid/fd"; shutdown(2), which ends a connection that other code also holds.
-Rule: a descriptor is inspected as a copy, as its number may mean another file a moment later.
+Follows proc(5), "/proc/pid/fd", and shutdown(2), which ends a connection that grpc holds.
+Rule: only a duplicate of a descriptor is used: grpc may close it at any time, and its number may
+then be another file's.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class ConnectionEnder:
     """Ends connections to an address, in batches.
 
     Attributes:
-        at: a port of this process, or the path of a unix socket; 0 until one listens.
+        at: the port that grpc listens on, or the path of its unix socket; 0 until it listens.
     """
 
     def __init__(self) -> None:
@@ -59,13 +60,13 @@ class ConnectionEnder:
 
 
 def end_connections(at: int | str, peers: Collection[str]) -> int:
-    """Shuts down the connections of peers to an address of this process; may take milliseconds.
+    """Shuts down the connections of peers; may take milliseconds.
 
-    All peers of a unix socket have one name: there it ends connections with unread bytes. A client
-    that reads, and opens no window of HTTP/2, stays until the connection is too old.
+    All peers of a unix socket have the same name. There it ends the connections whose client has
+    unread bytes; one that reads them but never opens a window of HTTP/2 stays until its max age.
 
     Args:
-        at: a port of this process, or the path of a unix socket.
+        at: as `ConnectionEnder.at`.
         peers: as a grpc.aio context names them: "ipv4:127.0.0.1:40001", "ipv6:%5B::1%5D:40001".
 
     Returns:
@@ -73,12 +74,12 @@ def end_connections(at: int | str, peers: Collection[str]) -> int:
     """
     wanted = {_address(peer) for peer in peers}
     found = 0
-    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  of numbers, nothing is to be opened
+    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  names are enough
         try:
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 found += _end(int(name), at, wanted)
         except OSError:
-            continue  # it is closed, or not connected
+            continue  # closed meanwhile, or not connected
     return found
 
 
@@ -98,16 +99,16 @@ def _is_of(connection: socket.socket, port: int, peers: Collection[tuple[str, in
 
 
 def _is_stuck(connection: socket.socket, path: str) -> bool:
-    """Returns True if the other end of a connection to the path has octets left to read."""
+    """True if it is a connection to the path whose client has unread octets."""
     if connection.family != socket.AF_UNIX or connection.getsockname() != path:
         return False
-    connection.getpeername()  # fails for what listens
+    connection.getpeername()  # raises OSError for a socket that listens
     unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
     return int.from_bytes(unread, sys.byteorder) > 0
 
 
 def _address(peer: str) -> tuple[str, int]:
-    """Returns the host without brackets and the port of a peer; of another kind, no address."""
+    """Returns host and port of a peer; (peer, -1), which matches nothing, if it has none."""
     host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
     if not port.isdigit():
         return peer, -1

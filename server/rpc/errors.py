@@ -1,9 +1,9 @@
 """Maps a refusal to the gRPC status and ErrorDetail that a caller reads.
 
-Follows docs/api.md "Errors": the message is `<text> (<id>)`, and the first detail
-is zitadel.v1.ErrorDetail with the id and the text; a refusal without an id is a plain status, and
-one with details of its own has them behind that.
-Rule: the text of any other exception never reaches a caller; it belongs to the log.
+Follows docs/api.md "Errors": the message is `<text> (<id>)`, and the first detail is
+zitadel.v1.ErrorDetail with the id and the text; details of the refusal follow it. A refusal without
+an id is a status without details.
+Rule: the text of another exception never reaches a caller, only the log.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
 class CallFailure(NamedTuple):
-    """The status of a call that failed; the fields are arguments of `ServicerContext.abort`.
+    """Holds the status of a failed call: the arguments of `ServicerContext.abort`.
 
     Attributes:
         trailing_metadata: the google.rpc.Status with the detail; empty for a plain status.
@@ -48,7 +48,7 @@ class DetailedRefusal(Refusal):
     """A refusal with details besides its text.
 
     Attributes:
-        details: of the status, behind the ErrorDetail; small, as a status is metadata.
+        details: of the status, after the ErrorDetail; must be small, as they are sent as metadata.
     """
 
     def __init__(self, refusal: Refusal, *details: Message) -> None:
@@ -66,7 +66,7 @@ TOO_MUCH_WAITS: Final = CallFailure(
 
 
 def internal(request_id: str) -> CallFailure:
-    """Returns the answer to a fault of the service; the log has its cause under the request id."""
+    """Returns the answer to a fault of the service; the log has its cause, with the request id."""
     return CallFailure(grpc.StatusCode.INTERNAL, f"internal error (request id {request_id})")
 
 

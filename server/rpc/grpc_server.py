@@ -30,41 +30,42 @@ MESSAGE_MAX_BYTES: Final = 4 << 20
 """Max bytes of a message from a client (R26)."""
 
 METADATA_MAX_BYTES: Final = 16 << 10
-"""Max bytes of a call's metadata; both limits of grpc, as it refuses at random between (R26)."""
+"""Max bytes of a call's metadata (R26); for both limits of grpc, which between them refuses at
+random."""
 
 STREAMS_MAX: Final = 100
-"""Max calls of one connection; without it a rapid reset blocks the server for seconds (R24)."""
+"""Max open calls of a connection; without it a rapid reset blocks the server for seconds (R24)."""
 
 HANDSHAKE_TIMEOUT_S: Final = 5
-"""Max seconds to the HTTP/2 settings of a connection, as for headers of HTTP/1.1 (R19)."""
+"""Max seconds until a connection has sent its HTTP/2 settings, as for headers of HTTP/1.1 (R19)."""
 
 IDLE_S: Final = 60
-"""Max seconds of a connection without a call; clients reconnect when they need to."""
+"""Max seconds of a connection without a call; clients reconnect at their next call."""
 
 CONNECTION_AGE_S: Final = 15 * 60
-"""Max seconds of a connection; it then gets a GOAWAY, and no new calls."""
+"""Max age of a connection in seconds; it then gets a GOAWAY, so its client opens another."""
 
 AGE_GRACE_S: Final = 60
 """Max seconds for the calls of a connection after its GOAWAY; then they end with it."""
 
 KEEPALIVE_S: Final = 30
-"""Seconds without a frame of the client after which it is sent a ping."""
+"""Seconds without a frame from the client after which the server sends it a ping."""
 
 KEEPALIVE_TIMEOUT_S: Final = 20
 """Max seconds for the client to answer the ping, and to acknowledge what was sent."""
 
 PING_MIN_S: Final = 10
-"""Min seconds between pings of a client; more frequent pings end the connection. The default of
-grpc, 300 s, ends connections of clients that follow grpc's own guide to keepalive."""
+"""Min seconds between pings of a client; more frequent ones end the connection. The default, 300 s,
+ends connections of clients that follow grpc's own guide to keepalive."""
 
 SOCKET_UMASK: Final = 0o117
-"""Umask while a unix socket is bound: for owner and group, as the transcoder's."""
+"""Umask while a unix socket is bound: owner and group may connect, as for the transcoder's."""
 
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
 
 LEAVE_S: Final = 0.2
-"""Seconds for clients to read the last answers: closing on unread frames resets a connection."""
+"""Seconds for clients to read the last answers; closing earlier would reset their connections."""
 
 
 class GrpcServer:
@@ -81,13 +82,14 @@ class GrpcServer:
 
         Args:
             chain: the interceptors of each call.
-            calls_max: calls that are open at once, those included whose message has yet to arrive
-                and those whose answer is not taken. A part of them may be streams.
-            connections_max: connections that are open at once.
+            calls_max: max open calls, from their headers until the client has taken the answer. A
+                part of them may be streams.
+            connections_max: max open connections.
         """
         chain = chain or Chain()
         self._connections = ConnectionEnder()
-        # Fewer than `Overload` admits over all protocols, so that streams are ended here first.
+        # Fewer than `Overload` admits over all protocols: this limit, which ends idle streams, is
+        # reached first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)
         chain = chain.with_inner(Receiving(places))
@@ -95,7 +97,10 @@ class GrpcServer:
         self._server = grpc.aio.server(
             interceptors=(chain,),
             options=[
-                ("grpc.so_reuseport", 0),  # by default a second server starts, and shares the port
+                (
+                    "grpc.so_reuseport",
+                    0,
+                ),  # by default a second server could listen on the same port
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
                 ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
                 ("grpc.max_metadata_size", METADATA_MAX_BYTES),
@@ -125,17 +130,17 @@ class GrpcServer:
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
-        """Does nothing: generated code adds the same handlers as generic ones too."""
+        """Does nothing: generated code also adds these handlers as generic ones."""
 
     async def start(
         self, address: str, *, is_ready: bool = True, socket_umask: int = SOCKET_UMASK
     ) -> str:
-        """Listens and answers; port 0 takes a free port.
+        """Binds the address and serves; port 0 takes a free port.
 
         Args:
-            address: "host:port", or "unix:path" for a path that is free.
+            address: "host:port", or "unix:path" with nothing at the path.
             is_ready: what health checks answer until `set_ready` says otherwise.
-            socket_umask: while a unix socket is bound.
+            socket_umask: umask while a unix socket is bound.
 
         Returns:
             The address bound.
@@ -178,9 +183,9 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_s: float) -> None:
-        """Refuses new calls, and ends calls that still run after the grace.
+        """Refuses new calls, waits for open ones, and ends those left after the grace.
 
-        Watchers of the health are notified and not waited for: such a call ends with its caller.
+        Does not wait for calls that watch the health: they end only when their caller leaves.
         """
         await self.set_not_ready()
         loop = asyncio.get_running_loop()
@@ -192,7 +197,7 @@ class GrpcServer:
         self._connections.close()
 
     def _add_reflection(self) -> None:
-        # Of what is listed, clients ask for the descriptor: grpc has one of v1alpha alone.
+        # v1 is not listed: clients ask for each name's descriptor, and grpc has only v1alpha's.
         servicer = reflection.aio.ReflectionServicer((*self._services, reflection.SERVICE_NAME))
         method_handler: MethodHandler = grpc.stream_stream_rpc_method_handler(
             servicer.ServerReflectionInfo,
@@ -207,14 +212,14 @@ class GrpcServer:
 
 
 def _target(address: Address | SocketPath) -> str:
-    """Returns the address as grpc takes it, which decodes what is percent-encoded."""
+    """Returns the address in the form of grpc, which percent-decodes it."""
     if isinstance(address, SocketPath):
         return f"unix:{quote(os.fsencode(address.path))}"
     return str(address)
 
 
 def _bind_once(address: Address) -> None:
-    """Binds once, so that a failure raises: grpc only writes it to standard error."""
+    """Binds the address once, as grpc reports a failure only on standard error."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Gives all handlers of methods one form, whichever of grpc.aio's they were written in.
+"""Gives the handlers of all methods one form.
 
 grpc.aio takes coroutines, asynchronous generators and plain functions, for four kinds of methods.
 Here a handler is `async (request or requests, context) -> response`; a method that streams its
@@ -22,7 +22,7 @@ else:
 
 
 class Context(Protocol):
-    """The part of a grpc.aio.ServicerContext that interceptors use."""
+    """Declares what interceptors use of a grpc.aio.ServicerContext."""
 
     async def abort(
         self, code: grpc.StatusCode, details: str = ..., trailing_metadata: Pairs = ...
@@ -46,7 +46,7 @@ def handler_of(method_handler: MethodHandler) -> Handler:
     """Returns the handler of a registered method, as a coroutine function.
 
     Raises:
-        TypeError: a plain function streams its responses; such a servicer needs `async`.
+        TypeError: the method streams, and its servicer is a plain function.
     """
     written: Any = (
         method_handler.unary_unary
@@ -80,7 +80,7 @@ def with_handler(
 
 
 def without_request(method_handler: MethodHandler, handler: Handler) -> MethodHandler:
-    """Returns a method with another handler, which runs before the request is read.
+    """Returns the method with another handler, which runs before the request is read.
 
     grpc.aio reads the request of a unary method before it calls the handler. A method that streams
     its requests is called at once, and need not read any.
@@ -108,10 +108,10 @@ def _writing(written: Callable[[object, Context], AsyncGenerator[object]]) -> Ha
 
 
 def _threaded(written: Callable[[object, Context], object]) -> Handler:
-    """Keeps a plain function off the loop; of its context it may use only what does not wait.
+    """Runs a plain function in a thread; of its context it may call only what does not wait.
 
-    It runs in the loop's default executor, as under grpc.aio. The service's own methods are all
-    coroutines; only generated placeholders of missing methods are plain.
+    The thread is of the loop's default executor, as under grpc.aio. Only the generated placeholders
+    of missing methods are plain functions; the service's own methods are coroutines.
     """
 
     async def call(request: object, context: Context) -> object:

@@ -1,7 +1,7 @@
 """Chooses the language of the current call's answer.
 
-Follows docs/api.md "Languages": the language that the caller's user prefers, then
-`accept-language`, then the same as grpc-gateway forwards it, then the default.
+Follows docs/api.md "Languages": the user's preferred language, then `accept-language`,
+then `grpcgateway-accept-language`, then the default.
 """
 
 from server.locale import Locale, Texts

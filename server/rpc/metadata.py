@@ -6,10 +6,10 @@ Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
 class Indexed(Protocol):
-    """Metadata that finds an entry without a scan; a tuple of pairs does not."""
+    """Declares metadata that finds an entry by its key; a tuple of pairs has to be scanned."""
 
     def get(self, key: str) -> str | bytes | None:
-        """Raises ValueError for a value that is invalid in metadata."""
+        """Returns the first value under the key; raises ValueError if it is invalid in metadata."""
 
 
 Metadata: TypeAlias = Pairs | Indexed
@@ -20,7 +20,7 @@ class InvalidMetadata(Exception):
 
 
 def metadata_text(metadata: Metadata, key: str) -> str:
-    """Returns the first text under the key; empty if there is none, or an invalid one."""
+    """Returns the first text under the key; empty if it is missing or invalid."""
     try:
         value = metadata_value(metadata, key)
     except InvalidMetadata:

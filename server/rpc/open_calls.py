@@ -1,15 +1,14 @@
-"""Limits the open calls of the gRPC port, from their headers until their answer is taken.
+"""Limits the open calls of the gRPC port, from their headers until the client has taken the answer.
 
-A call holds a place while its message is awaited, while it runs, and while its answer waits for
-the client. A client that sends no message, or takes no answer, holds idle places. These are taken
-back: after a time, and at once when another call needs one. The connection with most idle places
-loses its oldest, so that a quick caller always finds a place.
+A call holds a place while its message is awaited, while it runs, and while its answer is sent. A
+place is idle if it waits for the client: for a message, or for the client to take an answer. Idle
+places are taken back after a time, and at once if another call needs a place. The connection with
+most idle places loses its oldest ones, so a quick caller always gets a place.
 
 Follows grpc/doc/statuscodes.md for a request without a message.
-Rule 1: a call that is read and answered at once costs one entry in a dictionary; one timer serves
-all calls.
-Rule 2: a task that waits for grpc is not cancelled here: grpc would write to memory that it freed.
-An abort from outside ends the wait.
+Rule 1: a quick call costs one entry in a dictionary; one timer serves all calls.
+Rule 2: a task that waits for grpc is never cancelled here: grpc would write to freed memory. Such a
+call is ended by aborting its context from another task.
 """
 
 import asyncio
@@ -34,21 +33,23 @@ from server.rpc.handlers import (
 )
 
 MESSAGE_TIMEOUT_S: Final = 10
-"""Max seconds from the headers of a call to the end of its message, as `body_timeout_s` of HTTP."""
+"""Max seconds from the headers of a call to the end of its message; `body_timeout_s` over HTTP."""
 
 ANSWER_TIMEOUT_S: Final = 30
-"""Max seconds for a client to take 64 KiB of an answer, or its rest; `write_timeout_s` of HTTP."""
+"""Max seconds for a client to take 64 KiB of an answer, as `write_timeout_s` over HTTP."""
 
 _DRAIN_LOOK_S: Final = 0.02
 """Seconds between checks for calls in flight while the server stops."""
 _PROGRESS_BYTES: Final = 64 << 10
+"""Bytes of an answer that a client must take within `ANSWER_TIMEOUT_S`."""
 _TICK_S: Final = 1.0
+"""Seconds between two checks of idle places; times of places are counted in them."""
 _ABORT_S: Final = 2
 """Max seconds for an abort to be sent; then the connection is ended."""
 _UNIX: Final = "unix:"
-"""Prefix of a unix socket's peer; all its callers are one peer, so the oldest calls make room."""
-_SHARE: Final = 10
-"""One of so many places is taken back at a time, as that costs little more than taking one."""
+"""Prefix of the peer of a unix socket; all its callers have one name, so its oldest calls end."""
+_TAKEN_BACK_SHARE: Final = 10
+"""One place in ten is taken back at a time: taking many costs little more than taking one."""
 
 _AWAITED: Final = 0
 _RUNNING: Final = 1
@@ -61,15 +62,15 @@ log = structlog.get_logger()
 
 
 class OpenCall:
-    """One open call, which holds a place.
+    """Holds a place for one open call.
 
     Attributes:
-        context: None once the call has ended, so that nothing refers to itself.
+        context: None once the call has ended, so that no cycle of references is left.
         is_service: False for health and reflection.
         task: runs the call.
         state: one of `_AWAITED`, `_RUNNING`, `_STREAMING`, `_ANSWERED`.
         since: the tick at which the state began.
-        answer: the message that the client has to take.
+        answer: the message that the client has yet to take.
     """
 
     __slots__ = ("_peer", "answer", "context", "is_service", "places", "since", "state", "task")
@@ -110,7 +111,7 @@ _CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")
 
 
 class Places(Interceptor):
-    """Gives each call a place until it ends; the outermost interceptor."""
+    """Gives each call a place until it ends. Must be the outermost interceptor."""
 
     def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
         """Sets the limits.
@@ -168,7 +169,7 @@ class Places(Interceptor):
                 await _refuse(context)
             place = OpenCall(context, calls, self._tick, is_service=is_service)
             calls[place] = None
-            # A cycle would stay of `context.add_done_callback`, of the context and its callbacks.
+            # Not `context.add_done_callback`: the context and its callbacks would be a cycle.
             task = place.task = asyncio.current_task()
             if task is not None:
                 task.add_done_callback(place.end)
@@ -179,8 +180,8 @@ class Places(Interceptor):
                 place.answer = answer = await handler(request, context)
             except BaseException as error:
                 place.answered(self._tick)
-                # grpc.aio keeps the exception of an abort in the state of the call. The exception
-                # keeps the frames it passed, and their contexts refer to the state: a cycle.
+                # The state of the call has the exception of an abort; the exception has the frames
+                # it passed; their contexts have the state: a cycle, which this breaks.
                 del request, context, place, task
                 if isinstance(error, AbortError):
                     error.__traceback__ = error.__cause__ = error.__context__ = None
@@ -196,7 +197,7 @@ class Places(Interceptor):
         if len(streams) >= self._streams_max and not self._take_back(streams, context):
             await _refuse(context)
         place = _CALL.get()
-        place.places.pop(place, None)  # it may have been taken back in the same moment
+        place.places.pop(place, None)  # it may have been taken back at the same moment
         place.places = streams
         streams[place] = None
         place.context = context
@@ -207,9 +208,10 @@ class Places(Interceptor):
             self._timer.cancel()
 
     def _take_back(self, calls: dict[OpenCall, None], newcomer: Context) -> bool:
-        """Takes idle places back from the peers with most of them, unless the newcomer has as many.
+        """Ends calls with idle places, of the peers with most of them, oldest first.
 
-        A peer keeps at least half of the largest number of idle places.
+        Ends none if the newcomer's peer has most. Each peer keeps half as many as the peer with
+        most had.
 
         Returns:
             True if there is a place now.
@@ -227,7 +229,7 @@ class Places(Interceptor):
             for places in of_peer.values()
             for index, place in enumerate(places[: max(len(places) - most // 2, 0)])
         )
-        wanted = max(len(calls) // _SHARE, 1)
+        wanted = max(len(calls) // _TAKEN_BACK_SHARE, 1)
         taken = [place for _, place in heapq.nlargest(wanted, ranked, key=itemgetter(0))]
         if self._logged_at != self._tick:
             self._logged_at = self._tick
@@ -275,11 +277,11 @@ class Places(Interceptor):
         aborting = asyncio.create_task(_abort(place, code, text))
         done, _ = await asyncio.wait((aborting,), timeout=_ABORT_S)
         if not done:
-            # The client does not take what comes before the status.
+            # The status waits behind an answer that the client does not take.
             self._end_connections((peer,))
             await aborting
         if place.task is not None and place.state == _STREAMING:
-            place.task.cancel()  # it may wait for anything
+            place.task.cancel()  # its handler may wait for something else than the client
 
 
 class Receiving(Interceptor):
@@ -303,7 +305,7 @@ class Receiving(Interceptor):
 
         async def call(_requests: object, context: Context) -> object:
             place = _CALL.get()
-            place.context = context  # adds the headers of every answer, as the outer one does not
+            place.context = context  # this one adds the headers that every answer has
             octets = await context.read()
             place.state = _RUNNING
             if octets is EOF:
@@ -348,7 +350,7 @@ async def _refuse(context: Context) -> Never:
 async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
     """Aborts a call from outside, unless it has ended."""
     if place.context is None:
-        return  # grpc.aio would use what it has freed
+        return  # grpc.aio has freed its memory
     try:
         await place.context.abort(code, text)
     except AbortError as error:
@@ -358,7 +360,7 @@ async def _abort(place: OpenCall, code: grpc.StatusCode, text: str) -> None:
 
 
 def _type_of(decode: object) -> str:
-    """Returns the message type of a generated deserializer, `Message.FromString`, in words."""
+    """Returns the message type of a deserializer in words, for an error."""
     kind = getattr(decode, "__self__", None)
     if isinstance(kind, type) and issubclass(kind, Message):
         return f"a {kind.DESCRIPTOR.full_name}"

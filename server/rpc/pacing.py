@@ -1,7 +1,7 @@
-"""Spaces out refusals of callers without a good token, so that they cost the others little.
+"""Spaces out refusals of callers without a valid token, so that they take little CPU from others.
 
-Follows the generic cell rate algorithm (ITU-T I.371, annex A): one time is kept, at
-which the next turn comes.
+Follows the generic cell rate algorithm (ITU-T I.371, annex A), which keeps one time: that of the
+next turn.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 RATE: Final = 200
-"""Turns per second; more wait."""
+"""Turns per second; callers beyond it wait."""
 
 BURST: Final = 200
 """Max turns at once, after a pause."""
@@ -19,17 +19,19 @@ WAIT_MAX_S: Final = 1.0
 """Max seconds of a wait."""
 
 CALLERS_WAITING_MAX: Final = 1_000
-"""Max callers that wait at a time; others take their turn at once, as each that waits is held."""
+"""Max callers that wait; beyond it turns come at once, as each waiting call takes memory."""
 
 
 class Pace:
+    """Gives turns at `RATE`."""
+
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._next_at = clock()
         self._waiting = 0
 
     async def turn(self) -> None:
-        """Returns when it is the caller's turn."""
+        """Waits for the caller's turn, at most `WAIT_MAX_S`."""
         delay_s = self._delay_s()
         if delay_s <= 0 or self._waiting >= CALLERS_WAITING_MAX:
             return

@@ -1,12 +1,12 @@
 """Builds the chain that every call passes, over every protocol.
 
 Outermost first: request ids and the access log, error mapping, authorization, overload, validation.
-So a client sees 16 first, then 7 or 5, then 8, then 3, then the service's own errors. Authorization
-is a gate: it reads only headers, before the request has arrived.
+So the first error of a call is UNAUTHENTICATED, then PERMISSION_DENIED or NOT_FOUND, then
+RESOURCE_EXHAUSTED, then INVALID_ARGUMENT, then one of the service. Authorization is a gate: it
+reads only headers, before the request has arrived.
 
 The chain runs unchanged in front of grpc.aio's handlers and of the transcoder's.
-Rule: an interceptor adds to a call by context variables. grpc.aio refuses another
-HandlerCallDetails than its own.
+Rule: an interceptor adds to a call by `CallInfo` alone.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def service_chain(
         checks: the check of each method's request, by path.
         calls_max: max calls in flight.
         access_log: True logs each call.
-        find_other: returns what answers a method over gRPC that is not registered.
+        find_other: finds handlers of gRPC methods that are not registered.
     """
     return Chain(
         RequestIds(),

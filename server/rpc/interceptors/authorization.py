@@ -21,8 +21,7 @@ ORG_ID_KEY: Final = "x-zitadel-orgid"
 class Authorization(Gate):
     """Admits public methods, and callers with a permission, whom it adds to `CallInfo`.
 
-    Refusals of callers without a valid token are spaced out, as such calls cost their caller
-    nothing.
+    Refusals of callers without a valid token are spaced out (`pacing`).
     """
 
     def __init__(self, authorizer: Authorizer, permissions: Mapping[str, str]) -> None:
@@ -43,7 +42,9 @@ class Authorization(Gate):
                 try:
                     org_id = _org_id(metadata)
                 except InvalidMetadata:
-                    await authorizer.authorize(authorization, "", permission)  # 16 and 7 come first
+                    await authorizer.authorize(
+                        authorization, "", permission
+                    )  # their errors come first
                     raise
                 caller = authorizer.known(authorization, org_id, permission)
                 if caller is None:

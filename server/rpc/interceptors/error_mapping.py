@@ -45,13 +45,13 @@ class ErrorMapping(Interceptor):
             except asyncio.CancelledError as error:
                 if _is_cancelled():
                     raise
-                # Something within was cancelled, not this call: grpc.aio would send no status.
+                # A task within was cancelled, and not this call: grpc.aio would send no status.
                 failure = _fault(method, error)
             except NotImplementedError as error:
                 failure = _unimplemented(method, context) or _fault(method, error)
             except BaseError as error:
                 if not isinstance(error, UsageError):
-                    raise  # an abort, or a connection that is gone: grpc.aio knows what to do
+                    raise  # an abort or a lost connection, which grpc.aio handles
                 failure = _fault(method, error)
             except Refusal as refusal:
                 failure = failures.of(refusal)
@@ -75,7 +75,7 @@ def _fault(method: str, error: BaseException) -> CallFailure:
 
 
 def _unimplemented(method: str, context: Context) -> CallFailure | None:
-    """Returns the failure of a servicer's generated base class: it sets the code, then raises."""
+    """Returns the failure of a missing method: generated code sets UNIMPLEMENTED, then raises."""
     if code_name(context.code()) != grpc.StatusCode.UNIMPLEMENTED.name:
         return None
     text = f"{method.rpartition('/')[2]} is not implemented"

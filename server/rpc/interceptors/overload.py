@@ -10,11 +10,11 @@ CALLS_MAX: Final = 1000
 """Max calls in flight, over all protocols together (R27)."""
 
 STREAMS_SHARE: Final = 10
-"""One call in so many may be a stream: those that only watch cannot crowd out callers."""
+"""One call in ten may be a stream, so that watchers leave room for other calls."""
 
 
 class Overload(Interceptor):
-    """Refuses a call at once if too many are in flight."""
+    """Counts calls in flight, and refuses those beyond the limit at once."""
 
     def __init__(self, calls_max: int) -> None:
         self._calls = _InFlight(calls_max)

@@ -1,4 +1,4 @@
-"""Gives each call a request id, and native callers the headers of every answer."""
+"""Gives each call a request id, and answers over gRPC the headers of every answer."""
 
 import itertools
 import os
@@ -28,7 +28,7 @@ class RequestIds(Interceptor):
     """Sets the request id of the call; it is the caller's, if that is valid."""
 
     def __init__(self) -> None:
-        # Unique without asking the system for randomness in each call.
+        # A counter behind a random prefix: no system call for each id.
         self._prefix = os.urandom(6).hex()
         self._counter = itertools.count()
 
@@ -45,7 +45,7 @@ class RequestIds(Interceptor):
                 request_id = _valid(metadata_text(metadata, REQUEST_ID_KEY)) or new_id()
                 context = _Identified(context, request_id)
             else:
-                # The transcoder has chosen one, and writes it into its answer itself.
+                # The transcoder has chosen one, and adds it to its answer.
                 request_id = metadata_text(metadata, REQUEST_ID_KEY) or new_id()
             info.request_id = request_id
             answering = handler(request, context)
@@ -56,10 +56,10 @@ class RequestIds(Interceptor):
 
 
 class _Identified:
-    """A grpc.aio context that adds the headers of every answer to all trailers.
+    """Wraps a grpc.aio context, and adds the headers of every answer to all trailers.
 
-    Trailers, because initial metadata is a batch of its own: 45 µs on top of 260 with 32 calls in
-    flight, where trailers cost nothing that can be measured.
+    Not to the initial metadata, which grpc sends as a batch of its own: 45 µs on top of 260 with 32
+    calls in flight. Trailers cost nothing that can be measured.
     """
 
     __slots__ = ("_context", "_pairs")

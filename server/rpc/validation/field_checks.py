@@ -1,7 +1,7 @@
 """Compiles the rules of one field to a function that checks its value.
 
 Follows validate/validate.proto; the texts are those of the Go code that protoc-gen-validate
-generates, and of Go's durationpb for an invalid Duration.
+generates; for an invalid Duration, of Go's durationpb.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ _DURATION_MAX_S: Final = 315_576_000_000
 """Max seconds of a Duration: 10,000 years, as google/protobuf/duration.proto says."""
 
 _NO_LIMIT: Final = 1 << 63
+"""Larger than every length and every number of seconds."""
 _UTF8_MAX_BYTES: Final = 4
 """Max bytes of one code point."""
 
@@ -133,7 +134,7 @@ def _duration_fault(seconds: int, nanos: int) -> str | None:
 
 
 def _go_text(duration: Duration) -> str:
-    """Returns a bound as Go writes it; below a second or from a minute on Go uses other units."""
+    """Returns a bound as Go writes it, in seconds; Go has other units below 1 s and from 60 s."""
     if duration.nanos or not 0 <= duration.seconds < 60:
         raise ValueError(
             f"expected a bound of whole seconds below 60, got {duration.ToJsonString()}"

@@ -1,8 +1,8 @@
-"""Compiles the rules of each request's .proto to one function a message type.
+"""Compiles the rules of a message type in its .proto to one function.
 
-Follows validate/validate.proto, and in its texts and their order the Go code that
-protoc-gen-validate generates from such rules, as clients of the API know them. The first field that
-fails is named, in the order of the .proto; fields of a oneof come last.
+Follows validate/validate.proto. Texts and their order are those of the Go code that
+protoc-gen-validate generates, which clients of the API know. The text names the first field that
+fails, in the order of the .proto; fields of a oneof come last.
 Rule: an invalid or unsupported rule raises when it is compiled, at start, and names the field; it
 is never skipped.
 """
@@ -23,7 +23,7 @@ MessageCheck: TypeAlias = Callable[[Any], str | None]
 """Returns what is wrong with a message, as a text; None if it is valid."""
 
 _MESSAGE_OPTIONS: Final = {1071: "disabled", 1072: "ignored"}
-"""Options of protoc-gen-validate that are not supported, by number; validate.proto lacks them."""
+"""Unsupported options of protoc-gen-validate, by number; our validate.proto lacks them."""
 
 
 def checks_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, MessageCheck]:
@@ -57,7 +57,7 @@ class _Compiler:
         return self._message_check(message) if _reaches_rules(message, set()) else None
 
     def _message_check(self, message: Descriptor) -> FieldCheck:
-        """Returns the check of a message; that of a recursive type is still being compiled."""
+        """Returns the check of a message; of a recursive type, a check that is compiled later."""
         known = self._checks.get(message.full_name)
         if known is not None:
             return known
@@ -166,10 +166,10 @@ def _one_of(
 def _rules_of(field: FieldDescriptor) -> FieldRules:
     of_field = field.GetOptions().Extensions[rules]
     for number in _unknown(of_field):
-        raise ValueError(f"{field.full_name}: rule {number} is not known here")
+        raise ValueError(f"{field.full_name}: rule {number} is not supported")
     kind = of_field.WhichOneof("type")
     for number in () if kind is None else _unknown(getattr(of_field, kind)):
-        raise ValueError(f"{field.full_name}: rule {number} of {kind} is not known here")
+        raise ValueError(f"{field.full_name}: rule {number} of {kind} is not supported")
     return of_field
 
 
@@ -177,7 +177,7 @@ def _refuse_message_options(message: Descriptor) -> None:
     for number in _unknown(message.GetOptions()):
         if number in _MESSAGE_OPTIONS:
             name = _MESSAGE_OPTIONS[number]
-            raise ValueError(f"{message.full_name}: option validate.{name} is not known here")
+            raise ValueError(f"{message.full_name}: option validate.{name} is not supported")
 
 
 def _unknown(message: Message) -> list[int]:

@@ -173,17 +173,17 @@ def test_field_is_named_within_its_outer_messages() -> None:
         "rules of a kind that ours leaves out": (
             TEXT,
             {0: b"\x12\x09\x11\x00\x00\x00\x00\x00\x00\x00\x00"},
-            "t.M.a_text: rule 2 is not known here",
+            "t.M.a_text: rule 2 is not supported",
         ),
         "a rule that ours leaves out": (
             TEXT,
             {1: b"\x3a\x01a"},
-            "t.M.a_text: rule 7 of string is not known here",
+            "t.M.a_text: rule 7 of string is not supported",
         ),
         "an option of the message": (
             RULED,
             {2: b"\xf8\x42\x01"},
-            "t.M: option validate.disabled is not known here",
+            "t.M: option validate.disabled is not supported",
         ),
         "rules for another type": (
             field("n", "INT32", "string { min_len: 1 }"),

@@ -1,4 +1,4 @@
-"""Decides commands in batches and commits them: commands, their facts, the queue.
+"""Decides commands in batches and commits them.
 
-Rule: no rule of the domain is here, and no SQL.
+Rule: no rules of the domain, which are in `server.domain`, and no SQL.
 """

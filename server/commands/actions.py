@@ -1,4 +1,4 @@
-"""Commands on actions; each but the last returns the action after it."""
+"""Defines the commands on actions; all but DeleteAction return the action after the change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ from server.domain.org import Org
 from server.triggers import FlowType
 
 FLOWS_COST_CHARS: Final = 64 << 10
-"""Cost of reading all flows of an organisation at their largest, as characters to write."""
+"""Cost of reading all flows of an organisation at their max size, in written characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ActionCommand(Command[R]):
-    """A command on one action of an organisation.
+    """Shares the key among commands on one action of an organisation.
 
     Attributes:
         key: of the action.
@@ -47,7 +47,7 @@ class _ActionCommand(Command[R]):
 
 @dataclass(frozen=True, slots=True)
 class _ReturnsAction(_ActionCommand[Action]):
-    """A command that leaves the action alive and returns it."""
+    """Shares the outcome among commands that return the action."""
 
     def outcome(self, facts: Facts) -> Action:
         return facts.require(Action, self.key)
@@ -55,7 +55,7 @@ class _ReturnsAction(_ActionCommand[Action]):
 
 @dataclass(frozen=True, slots=True)
 class _WritesAction(_ReturnsAction):
-    """A command that gives the action its name and its script."""
+    """Shares the fields of commands that set name and script of the action."""
 
     name: str
     script: str
@@ -129,7 +129,7 @@ class ReactivateAction(_ReturnsAction):
 
 @dataclass(frozen=True, slots=True)
 class DeleteAction(_ActionCommand[None]):
-    """Removes the action, also from its flows; returns nothing."""
+    """Removes the action, also from flows."""
 
     editor: str
 

@@ -1,4 +1,4 @@
-"""Commands on flows; each returns the flow after it, None if it was never set."""
+"""Defines the commands on flows; each returns the flow after it, None if it was never set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from server.domain.org import Org
 from server.triggers import FlowType, TriggerType
 
 ACTION_COST_CHARS: Final = 256
-"""Cost of looking up the organisation of an action, as characters to write."""
+"""Cost of looking up the organisation of an action, in written characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class _FlowCommand(Command[Flow | None]):
-    """A command on a flow.
+    """Shares the flow among commands on it.
 
     Attributes:
-        type: None if the request names no type that exists.
+        type: None if the request names an unknown flow.
     """
 
     org_id: str
@@ -28,7 +28,7 @@ class _FlowCommand(Command[Flow | None]):
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
-        """The flow, and the organisation in whose sequence it counts."""
+        """Returns the organisation, whose sequence counts, and the flow."""
         org = org_key(self.org_id)
         return (org,) if self.type is None else (org, flow_key(self.org_id, self.type))
 
@@ -44,7 +44,7 @@ class SetTriggerActions(_FlowCommand):
     """Sets the actions of a trigger.
 
     Attributes:
-        trigger: None if the request names no trigger that exists.
+        trigger: None if the request names an unknown trigger.
     """
 
     trigger: TriggerType | None

@@ -1,4 +1,4 @@
-"""Commands on organisations and their members."""
+"""Defines the commands on organisations and their members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from server.domain.user import User
 
 @dataclass(frozen=True, slots=True)
 class _NamesOrg(Command[Org]):
-    """A command that gives the organisation its name and returns it."""
+    """Shares the name among commands that set it; they return the organisation."""
 
     org_id: str
     name: str
@@ -49,7 +49,7 @@ class RenameOrg(_NamesOrg):
 
 @dataclass(frozen=True, slots=True)
 class _MemberCommand(Command[R]):
-    """A command on one user's membership in an organisation.
+    """Shares the key among commands on one membership.
 
     Attributes:
         key: of the membership.

@@ -1,8 +1,8 @@
-"""Keeps an owner of the instance, once there is one.
+"""Ensures that the instance keeps an owner, once it has one.
 
-An owner is a member with the role IAM_OWNER whose organisation lives, and that of its user, too.
-Rule: a command that removes what an owner needs names another owner, who does not need it; the
-transaction that removes it checks that this one still is an owner.
+An owner is a member with the role IAM_OWNER; its organisation and that of its user exist.
+Rule: a command that may remove an owner names another one, who remains. The transaction of the
+command checks that this one is still an owner.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from server.domain.org import Member, is_owner
 
 @dataclass(frozen=True, slots=True)
 class RemainingOwner:
-    """A member who owned the instance when the command was made.
+    """Names a member who owned the instance when the command was made.
 
     Attributes:
-        home: the id of its user's own organisation.
+        home: the id of the organisation of its user.
     """
 
     member: Member
@@ -25,7 +25,7 @@ class RemainingOwner:
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        """Aggregates that must live for it to be an owner."""
+        """Returns the aggregates that must exist for it to be an owner."""
         member = self.member
         own = (member_key(member.id), user_key(member.user_id))
         return (*own, org_key(member.org_id), org_key(self.home))
@@ -39,10 +39,10 @@ def is_owned_without(going: Key, owner: RemainingOwner | None, facts: Facts) -> 
     """True if the instance has an owner once the aggregate is removed.
 
     Args:
-        going: of an organisation, a user or a member.
-        owner: one who stays, as far as the caller knows; None where the instance has no owner, so
-            that none can be lost.
-        facts: with what `owner` needs.
+        going: the key of an organisation, a user or a member that is removed.
+        owner: an owner who remains, as far as the caller knows; None if the instance has no owner,
+            and so cannot lose one.
+        facts: have the aggregates of `owner.needs`.
     """
     if owner is None:
         return True

@@ -1,8 +1,8 @@
-"""Removes an organisation: one small write ends it, then as many as it takes purge what it had.
+"""Removes an organisation: one small write ends it, then further ones purge what it had.
 
-After the first it is gone for every caller: none is let in, nothing is created in it, its flows are
-gone. What else it had is purged in parts, so that neither the loop nor other callers wait long; a
-purge that was interrupted goes on with what is left.
+The first write ends it for every caller: its users are refused, nothing is created in it, its flows
+end. The rest is purged in parts, so that neither the loop nor other callers wait long. An
+interrupted purge can be continued.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
 REMOVAL_COST_CHARS: Final = 8 << 10
-"""Cost of removing an aggregate from its table and all indexes, as characters to write."""
+"""Cost of removing an aggregate from its table and all indexes, in written characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class RemoveOrg(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class PurgeOrg(Command[None]):
-    """Removes some of what belonged to an organisation that is removed.
+    """Purges some aggregates of a removed organisation.
 
     Attributes:
-        keys: of what is left of it (`read_model.OrgRemains`); those that are gone are passed over.
+        keys: of these aggregates (`read_model.OrgRemains`); absent ones are skipped.
     """
 
     org_id: str
@@ -97,9 +97,9 @@ class PurgeOrg(Command[None]):
 
 
 def removal_of(state: State) -> Change:
-    """Returns the removal of an aggregate that goes with another.
+    """Returns the removal of an aggregate that ends with another.
 
-    That the instance keeps an owner was checked when the other was removed.
+    The removal of the other has checked that the instance keeps an owner.
     """
     if isinstance(state, Token):
         _, revoked = users.revoke_token(state)
@@ -113,5 +113,5 @@ def removal_of(state: State) -> Change:
     if isinstance(state, Action):
         deleted = actions.remove(state, action_id=state.id, org_id=state.org_id)
         return Change(action_key(state.id), state.org_id, deleted)
-    message = f"expected a state that goes with another, got {type(state).__name__} {state.id}"
+    message = f"expected a state that ends with another, got {type(state).__name__} {state.id}"
     raise TypeError(message)

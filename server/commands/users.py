@@ -1,4 +1,4 @@
-"""Commands on users and their personal access tokens."""
+"""Defines the commands on users and their personal access tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from server.domain.user import Token, User
 
 @dataclass(frozen=True, slots=True)
 class _ReturnsUser(Command[User]):
-    """A command that leaves the user alive and returns it."""
+    """Shares the outcome among commands that return the user."""
 
     org_id: str
     user_id: str
@@ -60,10 +60,10 @@ class CreateUser(_ReturnsUser):
 
 @dataclass(frozen=True, slots=True)
 class UpdateUser(_ReturnsUser):
-    """Changes what is not None.
+    """Changes the fields that are not None.
 
     Attributes:
-        org_id: of the user; the name is unique there.
+        org_id: of the user.
     """
 
     name: str | None

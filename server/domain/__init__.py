@@ -1,5 +1,5 @@
 """Holds the rules of the service: commands to events, events to state.
 
-Rule: pure. No I/O, no clock, no random, and no import but of the standard library's types.
-All that a decision depends on is passed to it, the time included.
+Rule: pure. No I/O, no clock, no random. Imports only types of the standard library and
+`server.triggers`. A decision gets everything it depends on as arguments, the time too.
 """

@@ -1,8 +1,8 @@
 """Decides what happens to an action: a script with a name, active or not, until it is removed.
 
-Follows docs/api.md "Writes of actions": the checks of a decision run in the order of that table,
-and the first that fails wins. Event types and payloads are those of docs/api.md "Events".
-An action of another organisation is invisible, as if absent.
+Follows docs/api.md "Writes of actions": a decision makes its checks in the order of that table, and
+the first that fails is the refusal. Event types and payloads are those of docs/api.md "Events".
+An action of another organisation counts as absent.
 """
 
 from dataclasses import dataclass, replace
@@ -34,24 +34,24 @@ _REMOVED: Final = Event(REMOVED)
 
 
 class ActionState(IntEnum):
-    """Numbers of the API. A removed action is absent and has no state."""
+    """Numbers states as the API does. A removed action is absent and has no state."""
 
     UNSPECIFIED = 0
-    """A stored state that is unknown here; the action neither runs nor changes its state."""
+    """An unknown stored state; the action neither runs nor changes its state."""
     INACTIVE = 1
     ACTIVE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One row of `actions`.
+    """Holds one row of `actions`.
 
     Attributes:
-        timeout_ns: as the client gave it, 0 if it did not; a response may have another.
+        timeout_ns: as the client set it, 0 if it did not; a response has the effective one.
         sequence: of its last event.
         created_at: when it was made.
         changed_at: when its last event happened.
-        position: of the event that made it; the order of lists.
+        position: of the event that made it; lists are in this order.
     """
 
     id: str
@@ -103,7 +103,7 @@ def update(
     allowed_to_fail: bool,
     name_owner: str | None,
 ) -> Event:
-    """Returns the change of what differs from what is stored."""
+    """Returns the change of the fields that differ from the stored ones."""
     if not name or not action_id:
         raise invalid("Errors.Action.Invalid", "COMMAND-Df2f3")
     if action is None or action.org_id != org_id:
@@ -210,7 +210,7 @@ def _changed(action: Action, event: RecordedEvent) -> Action:
 
 
 def _storable(timeout_ns: int) -> int:
-    """Returns the timeout cut to 64 bits, as Go's Duration is: any that arrives can be stored."""
+    """Returns the timeout within 64 bits, as Go's Duration is, so that each can be stored."""
     return max(TIMEOUT_NS_MIN, min(timeout_ns, TIMEOUT_NS_MAX))
 
 

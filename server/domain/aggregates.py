@@ -1,4 +1,4 @@
-"""Names the types of aggregates, their keys and unique names, and evolves any of them."""
+"""Makes the keys and unique names of all aggregates, and evolves any of them."""
 
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from server.triggers import FlowType
 State: TypeAlias = Org | Member | User | Token | Action | Flow
 
 Key: TypeAlias = tuple[str, str]
-"""(aggregate type, aggregate id); a flow, which is part of its organisation, has one of its own."""
+"""(aggregate type, aggregate id). A flow has its own, though its events are its organisation's."""
 
 Name: TypeAlias = tuple[str, str, str]
 """(scope, organisation id or "" for the whole instance, folded name)"""
@@ -64,12 +64,12 @@ def user_name(org_id: str, name: str) -> Name:
 
 
 def subject_name(subject: str) -> Name:
-    """Returns a name that is not folded: an issuer may tell two users apart by case."""
+    """Returns a name that is not folded: two users of an issuer may differ in case alone."""
     return ("subject", "", subject)
 
 
 def unique_names(state: State) -> tuple[Name, ...]:
-    """Returns the names that no other aggregate may have while this one lives."""
+    """Returns the names that no other aggregate may have while this one exists."""
     if isinstance(state, Action):
         return (action_name(state.org_id, state.name),)
     if isinstance(state, Org):
@@ -86,7 +86,7 @@ def is_dependant(state: State, key: Key) -> bool:
 
 
 def flows_of(event: RecordedEvent) -> tuple[Key, ...]:
-    """Returns the keys of the flows that an event of an organisation changes; all at its end."""
+    """Returns the keys of the flows that an organisation's event changes; its end changes all."""
     if event.type == orgs.REMOVED:
         return flow_keys(event.org_id)
     if event.type not in flows.EVENT_TYPES:

@@ -1,4 +1,4 @@
-"""Defines events: as a decision returns them, and as they are stored.
+"""Defines events, as a decision returns them and as they are stored.
 
 Times are integer microseconds since the epoch, UTC.
 """
@@ -18,13 +18,13 @@ class Event:
 
 
 class RecordedEvent(NamedTuple):
-    """A stored event; the fields are the columns of the events table, in their order.
+    """Holds a stored event; the fields are the columns of the events table, in their order.
 
     Attributes:
-        position: its place among all events, in commit order, from 1.
+        position: number of the event among all, in commit order, from 1.
         org_id: the organisation that owns the aggregate.
-        sequence: its place among the events of its aggregate, from 1.
-        editor: the id of the user who asked for it; empty when it was the command line.
+        sequence: number of the event among those of its aggregate, from 1.
+        editor: the id of the user who called; empty for the command line.
     """
 
     position: int

@@ -1,12 +1,13 @@
 """Decides what happens to a flow: which actions an organisation runs at which moment of a login.
 
-Follows docs/api.md "Writes of flows" and "Flow types and triggers": the checks of a decision run in
-the order of that table, and the first that fails wins. The events are events of the
-organisation, so a flow counts in its sequence.
-An action that is removed leaves every flow it is in, with an event for each trigger; an
-organisation that is removed takes its flows along, without any.
-A removal changes what a trigger runs, not what a client last set: a write is compared with the
-latter, so that a client that deletes an action and then sets the rest makes a change.
+Follows docs/api.md "Writes of flows" and "Flow types and triggers": a decision makes its checks in
+the order of that table, and the first that fails is the refusal. The events belong to the
+organisation, so they count in its sequence.
+A removed action is taken out of every flow, with an event for each trigger. A removed organisation
+ends its flows, without such events.
+A flow has two lists for each trigger: the actions that run, and the ids that a client last set. The
+removal of an action changes only the first; a write is compared with the second. So a client that
+deletes an action and then sets the others makes a change.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,16 +42,17 @@ ActionsByTrigger: TypeAlias = tuple[tuple[int, ActionIds], ...]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One row of `flows`: the actions of a flow that its organisation set at some time.
+    """Holds one row of `flows`: a flow that its organisation has set at least once.
 
     Attributes:
         id: `flow_id(org_id, type)`.
-        triggers: each that was set since the flow was last clear, with its actions in the order in
-            which they run, or none; by the triggers' numbers.
-        last_set: the same triggers, with the ids that a client last set, removed actions included.
-        sequence: the organisation's, at the last event about the flow.
-        created_at: when the flow was first set since it was last clear.
-        changed_at: when the last event about it happened.
+        triggers: triggers that were set since the flow was last cleared, by number; each with its
+            actions in the order in which they run, maybe none.
+        last_set: the same triggers, each with the ids that a client last set, also of actions that
+            are removed since.
+        sequence: of the organisation, at the last event of the flow.
+        created_at: when the flow was first set since it was last cleared.
+        changed_at: when its last event happened.
         position: of the event that first set it.
     """
 
@@ -72,7 +74,7 @@ class Flow:
 
     @property
     def action_ids(self) -> frozenset[str]:
-        """Ids of the actions of all triggers."""
+        """Returns the ids of the actions of all triggers."""
         return frozenset(id for _, ids in self.triggers for id in ids)
 
 
@@ -81,7 +83,7 @@ def flow_id(org_id: str, type: int) -> str:
 
 
 def flow_type(text: str) -> FlowType | None:
-    """Returns the type that a request names; None if it is unknown."""
+    """Returns the flow that a request names; None if it is unknown."""
     return _FLOW_TYPES.get(text)
 
 
@@ -102,8 +104,8 @@ def set_trigger_actions(
 ) -> Event:
     """Returns the event that sets the actions of a trigger, in this order.
 
-    Inactive actions may be set, too. `org_of` returns the organisation of an action, None where
-    there is no such action.
+    Inactive actions may be set, too. `org_of` returns the organisation of an action; None if there
+    is no such action.
     """
     if type is None or not org_id:
         raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfhj5")
@@ -145,7 +147,7 @@ def remove_action(flow: Flow | None, *, action_id: str) -> list[Event]:
 
 
 def evolve(flow: Flow | None, event: RecordedEvent) -> Flow | None:
-    """Returns the flow after an event; None before it is set, and after its organisation ends."""
+    """Returns the flow after an event; None before it is set and after its organisation ends."""
     if event.type == SET:
         return _set(flow, event)
     if flow is None or event.type == ORG_REMOVED:

@@ -1,6 +1,6 @@
-"""Checks names of organisations and users, and folds them to compare them.
+"""Checks names of organisations and users, and folds them for comparison.
 
-Checks a user's language (BCP 47) and subject (OpenID Connect Core, section 2), too.
+Also checks a user's language (BCP 47) and subject (OpenID Connect Core, section 2).
 """
 
 import re
@@ -8,12 +8,13 @@ from typing import Final
 
 NAME_MAX_CHARS: Final = 200
 SUBJECT_MAX_CHARS: Final = 255
+"""Max characters of a subject, as OpenID Connect Core, section 2, has it."""
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 
 def fold(name: str) -> str:
-    """Returns what unique names are compared by; computed here, as databases fold differently."""
+    """Returns the form by which unique names are compared; databases fold in different ways."""
     return name.lower()
 
 
@@ -22,12 +23,12 @@ def is_name(text: str) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """True if printable, so without control characters and lone surrogates; may be empty."""
+    """True for printable text: no control characters, no lone surrogates; may be empty."""
     return len(text) <= NAME_MAX_CHARS and text.isprintable()
 
 
 def is_language(text: str) -> bool:
-    """True for the form of a language tag ("de", "pt-BR"), known here or not; or empty."""
+    """True for an empty text or a well-formed language tag ("de", "pt-BR"), served or not."""
     return not text or _LANGUAGE.fullmatch(text) is not None
 
 

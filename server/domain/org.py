@@ -31,7 +31,7 @@ _MEMBER_REMOVED: Final = Event(MEMBER_REMOVED)
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """One row of `orgs`; `sequence`, the times and `position` as an action's."""
+    """Holds one row of `orgs`; `sequence`, times and `position` are as in `Action`."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class Org:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One row of `members`; its id is `member_id(org_id, user_id)`."""
+    """Holds one row of `members`; its id is `member_id(org_id, user_id)`."""
 
     id: str
     org_id: str
@@ -69,7 +69,7 @@ def create(*, name: str, name_owner: str | None) -> Event:
 
 
 def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
-    """Returns the event that renames it; the new name may differ in case alone."""
+    """Returns the event that renames an organisation; the new name may differ in case alone."""
     if not is_name(name):
         raise invalid("Errors.Org.Invalid", "COMMAND-Wr2iv")
     if org is None:
@@ -82,10 +82,10 @@ def rename(org: Org | None, *, name: str, name_owner: str | None) -> Event:
 
 
 def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
-    """Returns the event that ends it and its flows; what else it has is purged later.
+    """Returns the event that ends an organisation and its flows; the rest is purged later.
 
     Args:
-        org: None when there is none.
+        org: None if there is none.
         is_owned_elsewhere: True if the instance has an owner who stays.
     """
     if org is None:
@@ -96,7 +96,7 @@ def remove(org: Org | None, *, is_owned_elsewhere: bool) -> Event:
 
 
 def check_is_removed(org: Org | None) -> None:
-    """Returns if the organisation is removed, so that what it had may be purged."""
+    """Raises Refusal unless the organisation is removed: only then may its data be purged."""
     if org is not None:
         raise failed_precondition("Errors.Org.NotRemoved", "COMMAND-Wx8nr")
 
@@ -142,8 +142,8 @@ def set_roles(member: Member | None, *, roles: Sequence[str], is_owned_otherwise
     """Returns the event that sets the roles of a member; their order does not matter.
 
     Args:
-        member: None when there is none.
-        roles: any of `ROLES`, and one at least.
+        member: None if there is none.
+        roles: one or more of `ROLES`.
         is_owned_otherwise: True if the instance has an owner without this membership.
     """
     if member is None:
@@ -166,7 +166,7 @@ def remove_member(member: Member | None, *, is_owned_otherwise: bool) -> Event:
 
 
 def is_owner(member: Member) -> bool:
-    """True if the member owns the instance, while its organisation and its user's live."""
+    """True if the member owns the instance, as long as its organisation and its user's exist."""
     return IAM_OWNER in member.roles
 
 
@@ -196,7 +196,7 @@ def _checked(roles: Sequence[str]) -> list[JSON]:
     """Returns the roles, each once.
 
     Raises:
-        Refusal: there is none, or one is unknown.
+        Refusal: there are no roles, or one is unknown.
     """
     known = {"known": ", ".join(ROLES)}
     if not roles:

@@ -1,7 +1,7 @@
 """Computes what events change: states, and the owners of unique names.
 
-Events are the truth, and states follow from them. A batch of commands and a rebuild both project
-events here, so both come to the same states.
+Events are the truth; states are computed from them. A batch of commands and a rebuild both do it
+here, so both get the same states.
 
 Rule: the result does not depend on how events are divided into batches.
 """
@@ -13,14 +13,14 @@ from server.domain.events import RecordedEvent
 
 
 class Projection:
-    """The states after some events.
+    """Holds states, and applies events to them.
 
     Attributes:
-        states: of each known aggregate, None where it does not live.
-        changed: those that the events changed.
-        ended: the sequence of the last event that ended an aggregate, which may live again.
-        released: the names that their owners gave up, claimed again or not.
-        claimed: the owner of each name that was claimed, and not released since.
+        states: of each known aggregate; None if it does not exist.
+        changed: states that the events changed.
+        ended: for each aggregate that ended, the sequence of that event; it may exist again.
+        released: names whose owners gave them up; another may have claimed them since.
+        claimed: the owner of each name that was claimed and not released since.
     """
 
     __slots__ = ("changed", "claimed", "ended", "released", "states")
@@ -44,7 +44,7 @@ class Projection:
         self.states[key] = self.changed[key] = after
         if after is None:
             self.ended[key] = event.sequence
-        if event.payload or after is None:  # without a payload, no event changes a name
+        if event.payload or after is None:  # an event without a payload changes no name
             self._rename(before, after)
         if key[0] == "org":
             for flow in flows_of(event):

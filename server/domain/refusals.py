@@ -1,6 +1,6 @@
-"""Defines refusals: a rule forbids a command or a query.
+"""Defines refusals: errors by which a rule forbids a command or a query.
 
-The texts themselves belong to the locale; a refusal carries the key of its text.
+A refusal has the key of its text; the locale has the text.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ class Kind(Enum):
 
 
 class Refusal(Exception):
-    """A rule forbids what one caller asks.
+    """Says that a rule forbids what one caller asks.
 
     Attributes:
         key: the key of the text ("Errors.Action.NotInactive").
-        id: the id of the place that refused ("COMMAND-J53zh"); empty for a plain status, which
-            has neither an ErrorDetail nor the id in its message.
-        values: what the text names, by placeholder.
+        id: the id of the error ("COMMAND-J53zh"); if it is empty, the status has no ErrorDetail
+            and no id in its message.
+        values: of the text's placeholders, by name.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ _TOKEN_REMOVED: Final = Event(TOKEN_REMOVED)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One row of `users`.
+    """Holds one row of `users`.
 
     Attributes:
         language: the tag of the preferred language; empty for none.
@@ -44,12 +44,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One row of `tokens`; absent once it is revoked.
+    """Holds one row of `tokens`; a revoked token is absent.
 
     Attributes:
         org_id: the organisation of its user.
-        secret_hash: the SHA-256 of the secret, 32 bytes; the secret itself is stored nowhere.
-        expires_at: the first moment at which it is refused; None if it never expires.
+        secret_hash: the SHA-256 of the secret, 32 bytes; the secret is not stored.
+        expires_at: time from which on it is refused; None if it never expires.
     """
 
     id: str
@@ -75,7 +75,7 @@ def create(
 ) -> Event:
     """Returns the event that creates a user.
 
-    Its name is unique in the organisation, its subject in the instance.
+    The name is unique in the organisation, the subject in the instance.
     """
     _check(name, language, subject)
     if org is None:
@@ -95,11 +95,10 @@ def update(
     name_owner: str | None,
     subject_owner: str | None,
 ) -> tuple[User, Event]:
-    """Returns the change of what is given.
+    """Returns the user, which exists, and the change of the given fields.
 
-    None leaves a value as it is; an empty language or subject clears it.
-
-    A user is absent once its organisation is removed, purged or not yet.
+    None leaves a field as it is; an empty language or subject clears it. A user counts as absent
+    once its organisation is removed, also before it is purged.
     """
     if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Uu2nf")
@@ -116,11 +115,11 @@ def update(
 def remove(
     user: User | None, *, memberships: Iterable[Member], is_owned_otherwise: bool
 ) -> tuple[User, Event]:
-    """Returns the user, known to exist, and the event that ends it.
+    """Returns the user, which exists, and the event that ends it.
 
     Args:
-        user: None when there is none.
-        memberships: the user's, which go with it.
+        user: None if there is none.
+        memberships: of the user; they end with it.
         is_owned_otherwise: True if the instance has an owner without this user.
     """
     if user is None:
@@ -164,10 +163,7 @@ def create_token(
     expires_at: int | None,
     now: int,
 ) -> tuple[User, Event]:
-    """Returns the user, known to exist, and the event that creates a token for it.
-
-    Its organisation exists, too.
-    """
+    """Returns the user, which exists as its organisation does, and the event of a new token."""
     if user is None or org is None:
         raise not_found("Errors.User.NotFound", "COMMAND-Tu3nf")
     if not is_label(description):

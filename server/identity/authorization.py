@@ -1,13 +1,13 @@
 """Decides if a caller may call a method, by its authorization metadata and the organisation's id.
 
-Follows docs/api.md "Authorization": the refusals, their ids and their order. Refusals
-here are not translated: the caller reads their keys.
+Follows docs/api.md "Authorization": refusals, their ids and their order. The texts of these
+refusals are not translated.
 A personal access token is looked up by its hash; any other is a JWT, whose subject is bound to a
-user. A membership counts in its own organisation; its IAM_* roles count in every organisation.
-Users and memberships of a removed organisation do not count, purged or not.
+user. The roles of a membership count in its organisation; IAM_* roles count in every one. Users and
+memberships of a removed organisation do not count, also before they are purged.
 
-Rule: grants are kept by a hash, never by the secret; expiry is checked on each use; refusals are
-never kept. An event of an organisation, user, member or token forgets all grants.
+Rule: grants are cached by a hash of the token, never by the token; expiry is checked on each use;
+refusals are not cached. An event of an organisation, user, member or token clears the cache.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from server.store.read_model import (
 )
 
 GRANTS_MAX: Final = 10_000
-"""Max grants that are kept, one for each token and organisation; about 500 bytes each."""
+"""Max cached grants, one for each token and organisation; about 500 bytes each."""
 
 log = structlog.get_logger()
 
@@ -43,8 +43,8 @@ _SCHEME: Final = "Bearer "
 _AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
 
 
-class Jwts(Protocol):
-    """Verifies JWTs; implemented by `server.identity.jwts`."""
+class JwtVerifier(Protocol):
+    """Verifies JWTs; `server.identity.jwts.Jwts` does."""
 
     async def verify(self, token: str) -> Verified: ...
 
@@ -52,10 +52,10 @@ class Jwts(Protocol):
 
 
 class Grant(NamedTuple):
-    """The permissions of a token in one organisation.
+    """Holds the permissions of a token in one organisation.
 
     Attributes:
-        until: time of the next look-up; None if the grant holds until it is forgotten.
+        until: time at which the token must be looked up again; None if there is no such time.
     """
 
     caller: Caller
@@ -64,17 +64,17 @@ class Grant(NamedTuple):
 
 
 class Authorizer:
-    """Authorizes from memory where it can, else from the store."""
+    """Authorizes from cached grants, else from the store."""
 
     def __init__(
         self,
         accounts: ReadModel,
         *,
-        jwts: Jwts | None = None,
+        jwts: JwtVerifier | None = None,
         clock: Clock = wall_clock,
         grants_max: int = GRANTS_MAX,
     ) -> None:
-        """Takes the accounts to authorize against; without `jwts`, every JWT is invalid."""
+        """Takes the accounts, and a verifier of JWTs: without it every JWT is invalid."""
         self._accounts = accounts
         self._jwts = jwts
         self._clock = clock
@@ -83,7 +83,7 @@ class Authorizer:
         self._forgotten = 0
 
     def forget(self, events: Iterable[RecordedEvent]) -> None:
-        """Forgets all grants if an event may have changed one; runs before callers are answered.
+        """Clears the cache if an event may change a grant; called before its callers are answered.
 
         Events of flows belong to an organisation, but change no grant.
         """
@@ -94,13 +94,13 @@ class Authorizer:
             self._forget_grants()
 
     def forget_all(self) -> None:
-        """Forgets all grants and verified JWTs: their end times are wrong once the clock is set."""
+        """Clears the caches of grants and of verified JWTs; needed once the clock is set."""
         self._forget_grants()
         if self._jwts is not None:
             self._jwts.forget_all()
 
     def known(self, authorization: str, org_id: str, permission: str) -> Caller | None:
-        """Returns the caller if a kept grant has the permission; else None: ask `authorize`."""
+        """Returns the caller if a cached grant has the permission; if None, `authorize` decides."""
         grant = self._grants.get((_digest(authorization), org_id))
         if grant is None or permission not in grant.permissions or self._is_past(grant.until):
             return None
@@ -112,7 +112,7 @@ class Authorizer:
         Args:
             authorization: the metadata's value as it came; empty if absent.
             org_id: the organisation of the call; empty for the user's own.
-            permission: that the method requires.
+            permission: required by the method.
 
         Raises:
             Refusal: the permission is missing, or keys to verify the token are unavailable.
@@ -137,7 +137,7 @@ class Authorizer:
         return Grant(Caller(user.id, org.id, user.language), granted_by(roles), until)
 
     async def _roles(self, user_id: str, org_id: str) -> set[str]:
-        """Returns the user's roles that count in an organisation, which exists."""
+        """Returns the roles of the user that count in an organisation, which exists."""
         roles: set[str] = set()
         for member in await self._accounts.read(MembershipsOf(user_id)):
             if member.org_id == org_id:
@@ -184,7 +184,7 @@ class Authorizer:
 
 
 def _bearer(authorization: str) -> str:
-    """Returns the token behind the scheme; text before the scheme is ignored, as in the API."""
+    """Returns the token after "Bearer "; text before that is ignored, as in ZITADEL."""
     if not authorization:
         raise Refusal(Kind.UNAUTHENTICATED, "auth header missing")
     parts = authorization.split(_SCHEME)

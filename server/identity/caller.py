@@ -1,4 +1,4 @@
-"""Names the caller of a call."""
+"""Defines the caller of a call."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user, and the organisation that the call is about.
+    """Names the user who calls, and the organisation of the call.
 
     Attributes:
-        org_id: of the call; not always the user's own organisation.
-        language: preferred by the user, as a tag ("de-CH"); empty if unset.
+        org_id: may be another than the user's own organisation.
+        language: preferred language of the user, as a tag ("de-CH"); empty if unset.
     """
 
     user_id: str
@@ -19,4 +19,4 @@ class Caller:
 
 
 OPERATOR: Final = Caller("", "")
-"""The caller of commands: a system user who may open the data folder, no user of ours."""
+"""The caller of commands: the person at the command line, who is not a stored user."""

@@ -1,7 +1,7 @@
-"""Caches the keys of the issuer: fetches them again when they are old or lack a needed key.
+"""Caches the keys of the issuer, and fetches them again when they are old or a key is missing.
 
-One fetch runs at a time, for all callers that wait, and one in `INTERVAL_S`, whatever tokens come.
-Old keys stay in use while a fetch runs or fails.
+All callers wait for the same fetch, and fetches are at least `INTERVAL_S` apart, whatever tokens
+come. Old keys stay in use while a fetch runs or fails.
 Rule: "the issuer has no such key" and "the keys are unavailable now" are different answers.
 """
 
@@ -18,14 +18,14 @@ from server.identity.jwks import IssuerKey, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
 
 INTERVAL_S: Final = 10
-"""Min seconds between two fetches, so that tokens with made-up key ids cost the issuer no more."""
+"""Min seconds between two fetches, so that tokens with invented key ids do not cause more."""
 
 AGE_S: Final = 300
 """Max age of keys in seconds, if the issuer sends no max-age."""
 
 AGE_MIN_S: Final = 60
 AGE_MAX_S: Final = 3600
-"""Bounds of the issuer's max-age: a key that it withdraws is refused within the hour."""
+"""Bounds of the issuer's max-age: a withdrawn key is refused within an hour."""
 
 _US: Final = 1_000_000
 
@@ -35,14 +35,14 @@ log = structlog.get_logger()
 
 
 class Found(NamedTuple):
-    """A key, and the time until which it may be used without a look-up (microseconds)."""
+    """Holds a key, and the time until which tokens verified by it may be cached (microseconds)."""
 
     key: IssuerKey
     until: int
 
 
 class IssuerKeys:
-    """Keys by id and algorithm; `close` it."""
+    """Finds keys by id and algorithm, from `start` to `close`."""
 
     def __init__(self, fetch: Fetch, *, clock: Clock = wall_clock) -> None:
         self._fetch = fetch
@@ -86,10 +86,12 @@ class IssuerKeys:
     async def _refreshed(self) -> None:
         self._refresh()
         if self._fetching is not None:
-            await asyncio.wait((self._fetching,))  # the fetch goes on if this caller leaves
+            await asyncio.wait(
+                (self._fetching,)
+            )  # not `await`: a caller that is cancelled does not end the fetch
 
     def _refresh(self) -> None:
-        """Begins a fetch unless one was tried lately; a clock set back does not prevent it."""
+        """Begins a fetch unless one began within `INTERVAL_S`; a clock set back delays none."""
         now = self._clock()
         if self._fetching is None and not 0 <= now - self._tried_at < INTERVAL_S * _US:
             self._tried_at = now
@@ -100,9 +102,9 @@ class IssuerKeys:
         try:
             fetched = await self._fetch()
         except NoKeys as error:
-            log.warning("the keys of the JWT issuer cannot be had", reason=str(error))
+            log.warning("the keys of the JWT issuer cannot be fetched", reason=str(error))
         except Exception:
-            log.exception("the keys of the JWT issuer cannot be had")
+            log.exception("the keys of the JWT issuer cannot be fetched")
         else:
             self._is_failing = False
             self._keys = fetched.keys

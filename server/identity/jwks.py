@@ -1,9 +1,9 @@
 """Parses a JSON Web Key Set, and finds the key that a token names.
 
-Follows RFC 7517 and RFC 7518 section 6. A key that cannot verify tokens (another type, for
-encryption, too short, malformed) is skipped: issuers publish keys for other uses, too.
-Rule: only public members of a key are read. The key decides which algorithms it verifies, never the
-token (RFC 8725 section 3.1).
+Follows RFC 7517 and RFC 7518 section 6. A key that cannot verify tokens (of another
+type, for encryption, too short, malformed) is skipped: issuers also publish keys for other uses.
+Rule: only public members of a key are read. The algorithm is chosen by the key, never by the token
+(RFC 8725 section 3.1).
 """
 
 from collections import defaultdict
@@ -22,11 +22,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 KEYS_MAX: Final = 100
-"""Max keys of one issuer; a few are usual."""
+"""Max keys of one issuer; most have a few."""
 
 RSA_MIN_BITS: Final = 2048
 RSA_MAX_BITS: Final = 8192
-"""Max bits of an RSA key: verifying takes 1 ms; with twice as many bits, 4 ms."""
+"""Max bits of an RSA key: it verifies in 1 ms, one of twice the bits in 4 ms."""
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
@@ -41,7 +41,7 @@ _BY_CURVE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     }
 )
 ALGORITHMS: Final = _RSA.union(*_BY_CURVE.values())
-"""Algorithms that are accepted: none uses a shared secret, and `none` is not among them."""
+"""Accepted algorithms: all use a public key; `none` is not accepted."""
 
 _MODULUS_MAX_CHARS: Final = RSA_MAX_BITS // 6 + 2
 _EXPONENT_MAX_CHARS: Final = 11  # 64 bits
@@ -53,11 +53,11 @@ class NoKeys(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IssuerKey:
-    """A public key.
+    """Holds a public key.
 
     Attributes:
         id: its `kid`; empty if it has none.
-        algorithms: that it may verify.
+        algorithms: by which it may verify.
     """
 
     id: str
@@ -66,7 +66,7 @@ class IssuerKey:
 
 
 class KeySet:
-    """Keys, by id and algorithm."""
+    """Finds keys by id and algorithm."""
 
     def __init__(self, keys: Iterable[IssuerKey]) -> None:
         self._by_id: dict[str, list[IssuerKey]] = defaultdict(list)
@@ -109,7 +109,7 @@ def read(document: bytes) -> KeySet:
     """Parses a key set; takes about 50 µs a key.
 
     Raises:
-        NoKeys: it is malformed, has too many keys, or no usable one.
+        NoKeys: it is malformed, has too many keys, or has no usable one.
     """
     try:
         found = _decode_set(document).keys

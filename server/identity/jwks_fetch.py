@@ -1,8 +1,8 @@
-"""Fetches the key set of an issuer: from its URL, or from that in its discovery document.
+"""Fetches the key set of an issuer, from a given URL or the one in its discovery document.
 
 Follows OpenID Connect Discovery 1.0 section 4, and RFC 9111 section 5.2.2.1 (max-age).
-Rule: an answer is trusted because of its URL (`server.urls`), so no redirect is followed. Nothing
-is inflated, and nothing above the limit is held. A failure is one line in the log.
+Rule: an answer is trusted because of its URL (`server.urls`), so redirects are not followed. An
+answer is not inflated, and not held beyond the limit. A failure is one line of text.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ FETCH_TIMEOUT_S: Final = 5.0
 """Max seconds of a whole fetch, and so of a call that waits for keys."""
 
 SHOWN_CHARS: Final = 200
+"""Max characters of a foreign value in an error."""
 
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 _NO_CACHE: Final = re.compile(r"(?:^|[\s,])no-(?:cache|store)\b", re.IGNORECASE)
@@ -36,10 +37,10 @@ _NO_CACHE: Final = re.compile(r"(?:^|[\s,])no-(?:cache|store)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A key set.
+    """Holds a fetched key set.
 
     Attributes:
-        max_age_s: seconds that it may be kept; None if the answer does not say.
+        max_age_s: seconds for which it may be cached; None if the answer does not say.
     """
 
     keys: KeySet

@@ -2,11 +2,11 @@
 
 Follows RFC 7519, the advice of RFC 8725, and RFC 9068 section 2.1 (the type). PyJWT
 checks signatures.
-A valid token is signed by a key of the issuer, names the issuer and one of our audiences, has
-begun, has an end, and is not expired.
+A valid token is signed by a key of the issuer, names the issuer and one of the configured
+audiences, has an expiry, and is valid now.
 
-Rule: a text that is too long or has not three parts is not parsed; no claim is used before the
-signature is verified; the reason of a refusal goes to the log, never to the caller.
+Rule: a text that is too long or does not have three parts is not parsed; no claim is used before
+the signature is verified; the reason of a refusal goes to the log, never to the caller.
 """
 
 import hashlib
@@ -22,16 +22,16 @@ from server.identity.issuer_keys import Found
 from server.identity.jwks import ALGORITHMS, PublicKey
 
 TOKEN_MAX_CHARS: Final = 8192
-"""Max characters of a token: the limit of a header line over HTTP, which gRPC lacks."""
+"""Max characters of a token: as many as a header line over HTTP; gRPC has no such limit."""
 
 LEEWAY_S: Final = 5
-"""Max seconds between the issuer's clock and ours."""
+"""Max seconds by which the issuer's clock may differ from ours."""
 
 VERIFIED_MAX: Final = 10_000
-"""Max verified tokens that are kept; about 300 bytes each."""
+"""Max cached tokens that were verified; about 300 bytes each."""
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-"""RFC 7515 section 7.1. Decoders ignore other characters; here a signature has one form only."""
+"""RFC 7515 section 7.1. Decoders skip other characters, so that a token would have many forms."""
 
 _JWS: Final = jwt.PyJWS(algorithms=[*ALGORITHMS])
 _KEY_ID_MAX_CHARS: Final = 256
@@ -47,14 +47,14 @@ class BadToken(Exception):
 
 
 class Verified(NamedTuple):
-    """The subject of a valid token, and the time until which it is valid (microseconds)."""
+    """Holds the subject of a valid token, and the time until which it is valid (microseconds)."""
 
     subject: str
     until: int
 
 
 class Keys(Protocol):
-    """Finds keys; implemented by `issuer_keys`."""
+    """Finds keys; `issuer_keys.IssuerKeys` does."""
 
     async def find(self, key_id: str | None, algorithm: str) -> Found | None: ...
 
@@ -63,7 +63,7 @@ class _Claims(msgspec.Struct):
     iss: str
     sub: str
     aud: str | list[str]
-    # Never an int, which would have no bounds: a number that no float holds is malformed.
+    # A float and not an int, which is unbounded: a number beyond floats is malformed.
     exp: float
     nbf: float = 0
     iat: float = 0
@@ -73,7 +73,7 @@ _decode_claims: Final = msgspec.json.Decoder(_Claims).decode
 
 
 class Jwts:
-    """Verifies tokens of one issuer; valid ones are kept by their hash."""
+    """Verifies tokens of one issuer; caches valid ones by their hash."""
 
     def __init__(
         self,

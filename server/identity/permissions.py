@@ -1,7 +1,7 @@
 """Defines the permission that each method requires, and the permissions that each role grants.
 
-A method declares its permission in `zitadel.v1.auth_option`. A method without one is refused to
-everybody, unless it is listed here as public.
+A method declares its permission in `zitadel.v1.auth_option`. The service does not start if a method
+declares none and is not listed here as public.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "ORG_OWNER": _ALL,
         "IAM_OWNER_VIEWER": _READ | _READ_INSTANCE,
         "ORG_OWNER_VIEWER": _READ,
-        # Not of ZITADEL: for an identity provider, which runs actions but cannot read or set them.
+        # Not a role of ZITADEL: it is for an identity provider, which only runs actions.
         "ORG_ACTION_RUNNER": frozenset({"org.action.run"}),
     }
 )

@@ -174,7 +174,7 @@ async def test_without_keys_nothing_is_known(issuer: Issuer, failure: Exception)
         assert await unavailable(keys, "old")
         assert await unavailable(keys, "old")
     assert issuer.fetches == 1
-    assert [line["event"] for line in lines] == ["the keys of the JWT issuer cannot be had"]
+    assert [line["event"] for line in lines] == ["the keys of the JWT issuer cannot be fetched"]
     issuer.failure = None
     issuer.now += INTERVAL_S * SECOND
     assert id_of(await keys.find("old", "EdDSA")) == "old"

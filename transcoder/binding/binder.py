@@ -1,9 +1,9 @@
 """Makes the request message of a call from its path, its query and its body.
 
-Follows google/api/http.proto, "gRPC Transcoding"; where that is silent: a field that the path binds
-has the path's value, whatever query and body say, and with body "*" the query is not read.
-Rule 1: a rule that no request could be bound by is a SchemaError, when the Binder is made.
-Rule 2: path variables come unescaped, the query does not (query.py).
+Follows google/api/http.proto, "gRPC Transcoding". Where that is silent: the path's value of a field
+overrides the query's and the body's, and with body "*" the query is not read.
+Rule 1: a rule that can bind no request raises SchemaError when its Binder is made.
+Rule 2: values of path variables are unescaped; query.py unescapes the query.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from transcoder.binding.field_mask import MaskFiller
 from transcoder.binding.fields import Field, Fields
-from transcoder.binding.query import QueryReader, claim
+from transcoder.binding.query import QueryReader, refuse_rivals
 from transcoder.call import Method
 from transcoder.codec.decoder import descriptor_of, reaches_required
 from transcoder.codec.message_types import message_class
@@ -29,7 +29,7 @@ class Binder:
     """Binds requests by one rule of one method.
 
     Attributes:
-        reads_body: whether the rule takes anything from the body; if not, it may be left unread.
+        reads_body: True if the rule binds something from the body; else the body is not read.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Binder:
             body: as received; empty stands for an empty message.
 
         Raises:
-            TranscodeError: INVALID_ARGUMENT, naming what cannot be bound.
+            TranscodeError: INVALID_ARGUMENT, naming the field that cannot be bound.
         """
         if self._decode is not None:
             if query and self._is_strict and not self._query.is_ignored(query):
@@ -109,7 +109,7 @@ class Binder:
         else:
             values = self._query.read(query) if query else {}
             if body and self._body is not None:
-                claim(values, self._body, "body")
+                refuse_rivals(values, self._body, "body")
                 values[self._body.name] = self._read_body(body)
             message = self._message_type(**values)
         if self._is_strict:
@@ -125,7 +125,7 @@ class Binder:
         return message
 
     def bind_path(self, variables: Sequence[str], message: Message) -> None:
-        """Sets the fields that the path binds, whatever the message holds in them."""
+        """Sets the fields that the path binds; overrides the values that they have."""
         for set_field, text in zip(self._setters, variables, strict=True):
             set_field(message, text)
 
@@ -171,7 +171,7 @@ class _Variable:
         self._message_type.SetInParent(held)
 
     def refuse_overridden(self, message: Message) -> None:
-        """Raises if the message has a value for the field, or for another member of its oneof."""
+        """Raises TranscodeError if the message has the field, or another member of its oneof."""
         owner = message
         for field in self.fields:
             if field.containing_oneof is not None:

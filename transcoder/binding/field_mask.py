@@ -1,9 +1,9 @@
 """Fills the update mask of a PATCH from the members of its body.
 
-Follows what AIP-134 asks of clients, for those that do not send one: a mask that is empty gets the
-paths of the fields that the body names, down to those that are no message: lists, maps, Any, Struct
-and the like are replaced whole. A member that is null is in the mask: it is how a field is cleared.
-Rule: only what the body's own reader took is seen here, so that names and nesting are known good.
+Follows AIP-134, for clients that send no mask. An empty mask gets the paths of the fields in the
+body, down to fields that are not ordinary messages: lists, maps, Any, Struct and the like are
+replaced whole. A null member is in the mask: it clears its field.
+Rule: the body was read without error before, so its names and nesting are valid.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ class MaskFiller:
 
         Args:
             mask: the name of the request's field.
-            fields: those of the message that the body is.
+            fields: the fields of the body's message.
         """
         self._mask = mask
         self._fields = fields
 
     @classmethod
     def of(cls, request: Descriptor, body: Field) -> Self | None:
-        """Returns the filler for a rule; None if no mask, or more than one, could be meant."""
+        """Returns the filler for a rule; None if the request has no mask field, or several."""
         masks = [
             field.name
             for field in request.fields
@@ -55,7 +55,7 @@ class MaskFiller:
         if not held:
             members: object = orjson.loads(body)
             paths = [*_paths(members, self._fields, "")] if isinstance(members, dict) else ()
-            if paths:  # to extend by nothing would set the mask, empty
+            if paths:  # extending by nothing would set an empty mask
                 held.extend(paths)
 
 

@@ -1,6 +1,6 @@
 """Compiles the fields of a message type, by the names that paths, queries and bodies use.
 
-Rule: all is made when a service is registered, so that a request only looks names up.
+Rule: all fields are compiled when a service is registered; a request only looks up names.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from transcoder.codec.wellknown import SPECIAL
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field; where it is a map, or repeated, `read` and `fields` are those of one value."""
+    """A field; for a map or a repeated field, `read` and `fields` are those of one value."""
 
     name: str
     json_name: str
@@ -26,14 +26,14 @@ class Field:
     read: TextReader | None
     """None where values have no text form."""
     fields: "FieldsByName | None"
-    """The fields of its message; None where it has none, or another JSON form than an object."""
+    """The fields of its message; None if it is no message, or its JSON is not an object."""
     rivals: "tuple[FieldName, ...]"
     """The other members of its oneof."""
     is_map: bool
     is_message_list: bool
-    """A list whose elements have fields that can be named one by one."""
+    """True for a list of messages, whose fields a parameter can name."""
     levels: int
-    """Levels of messages that a value adds to its message; an entry of a map is one."""
+    """Levels of messages that a value adds: 1, or 2 in a map, whose entries are messages."""
 
 
 class FieldName(NamedTuple):
@@ -51,7 +51,7 @@ class FieldsByName(dict[str, Field]):
 
 
 class _FieldBatch(NamedTuple):
-    """Types that are compiled together; published whole, or dropped."""
+    """Types that are compiled together; all are published at once, or none."""
 
     types: dict[Descriptor, FieldsByName]
     waiting: list[tuple[Descriptor, FieldsByName]]

@@ -1,12 +1,12 @@
-"""Fields of a request from the query of its target: "?page.size=5&tag=a&tag=b".
+"""Reads fields of a request from its query: "?page.size=5&tag=a&tag=b".
 
-Follows google/api/http.proto, "gRPC Transcoding": a parameter is a field, or a field of a field; a
-repeated one may come several times. Names are JSON names or proto names; "+" is a space.
-Where the document is silent: an entry of a map is `map[key]=value`, and `map[key].field=value`
-where values are messages; an element of a list of messages is `list[0].field=value`, and
-`list.field=value` is the first one. A singular field with two values is refused, and so are two
-members of one oneof; parameters that are no field, or are bound by path or body, count only when
-strict.
+Follows google/api/http.proto, "gRPC Transcoding": a parameter names a field, or a field of a field;
+repeated fields may come several times. Names are JSON names or proto names; "+" is a space.
+Where the document is silent: an entry of a map is `map[key]=value`, or `map[key].field=value` if
+its values are messages. An element of a list of messages is `list[0].field=value`; without an
+index, `list.field=value` is the first element. A singular field with two values is refused, and so
+are two members of one oneof. Parameters that are no field, or that path or body bind, are ignored;
+strict refuses them.
 Rule: the query is unescaped here, once.
 """
 
@@ -29,21 +29,21 @@ _Container = dict[object, object]
 
 
 class _Step(NamedTuple):
-    """A field on the way that a parameter names, and what stands in brackets behind it."""
+    """A field in the name of a parameter, and the text in brackets behind it."""
 
     field: Field
     selector: str | None
 
 
 class _Target(NamedTuple):
-    """The field that a parameter names, and the way to it."""
+    """The field that a parameter names, and the steps to it."""
 
     steps: list[_Step]
     """From the top."""
     levels: int
-    """Levels of messages that the value itself may have."""
-    is_misformed: bool = False
-    """True if the last field does not have the form in which the parameter names it."""
+    """Max levels of messages in the value."""
+    has_wrong_form: bool = False
+    """True if the name does not fit the kind of its last field: a key for a scalar, or none."""
 
 
 class QueryReader:
@@ -62,9 +62,9 @@ class QueryReader:
         """Makes a reader.
 
         Args:
-            fields: those of the request.
-            nesting_max: levels of messages that a parameter may name.
-            bound: the fields that the path binds, each as its names from the top.
+            fields: the fields of the request.
+            nesting_max: max levels of messages that a parameter may name.
+            bound: the fields that the path binds, each as a tuple of names from the top.
             body: the field that the body binds, or empty.
             strict: refuse parameters that would have no effect.
             ignored: names of parameters that `strict` passes over.
@@ -111,7 +111,7 @@ class QueryReader:
             return
         leaf = steps[-1].field
         is_whole_map = leaf.is_map and steps[-1].selector is None
-        if target.is_misformed or leaf.read is None or is_whole_map:
+        if target.has_wrong_form or leaf.read is None or is_whole_map:
             raise _wrong_form(name, leaf)
         container, key = _place(values, steps, name, lists)
         try:
@@ -153,7 +153,7 @@ class QueryReader:
                 return _Target(steps, levels)
             is_whole_map = field.is_map and selector is None
             if name[end] == "[" or field.fields is None or is_whole_map:
-                return _Target(steps, levels, is_misformed=True)
+                return _Target(steps, levels, has_wrong_form=True)
             if levels < 1:
                 raise malformed(f"query parameter {shown(name)}: nested too deeply")
             fields = field.fields
@@ -175,8 +175,8 @@ class _Elements(NamedTuple):
         self.owner[self.field.name] = [self.by_index[index] for index in indices]
 
 
-def claim(values: FieldValues, field: Field, name: str) -> None:
-    """Raises if another member of the field's oneof is set.
+def refuse_rivals(values: FieldValues, field: Field, name: str) -> None:
+    """Checks that no other member of the field's oneof is set.
 
     Raises:
         TranscodeError: INVALID_ARGUMENT, naming `name` and the other member.
@@ -189,7 +189,7 @@ def claim(values: FieldValues, field: Field, name: str) -> None:
 def _place(
     values: FieldValues, steps: Sequence[_Step], name: str, lists: list[_Elements]
 ) -> tuple[_Container, object]:
-    """Returns the container of a parameter's value; makes those around it."""
+    """Returns the container of a parameter's value and its key there; makes missing containers."""
     owner = values
     container: _Container = {}
     key: object = None
@@ -197,7 +197,7 @@ def _place(
         if key is not None:
             owner = container.setdefault(key, {})  # type: ignore[assignment]  # made here
         if field.rivals:
-            claim(owner, field, f"query parameter {shown(name)}")
+            refuse_rivals(owner, field, f"query parameter {shown(name)}")
         if field.read_key is not None:
             container = owner.setdefault(field.name, {})  # type: ignore[assignment]  # made here
             try:
@@ -235,7 +235,7 @@ def _end_of_name(fields: FieldsByName, name: str, start: int) -> int:
 
 
 def _closing(name: str, opened_at: int, field: Field) -> int:
-    """Returns where the bracket closes; a map's scalar key may hold "].", and ends the name."""
+    """Returns the index of the closing bracket: the last one behind a key with a scalar value."""
     if field.fields is not None:
         closed_at = name.find("].", opened_at)
         if closed_at > 0:
@@ -252,7 +252,7 @@ def _wrong_form(name: str, field: Field) -> TranscodeError:
 
 
 def _form(field: Field) -> tuple[str, str]:
-    """Returns the kind of a field, and its form in a query; empty if it has none."""
+    """Returns the kind of a field in words, and its form in a query; "" if it has none."""
     inner = ".field" if field.fields else ""
     if field.is_map:
         return "a map", f"[key]{inner}"

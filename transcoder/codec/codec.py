@@ -1,8 +1,9 @@
-"""Messages as JSON and JSON as messages: ProtoJSON over orjson, compiled once per message type.
+"""Reads and writes messages as ProtoJSON, by orjson and functions compiled per message type.
 
-What is compiled: decoder.py (JSON to message), encoder.py (message to JSON). Here both meet text.
-Follows protobuf.dev, "ProtoJSON Format". What a client sent and is wrong is `malformed`, with the
-path of the field; a message that has no JSON form is the server's fault: a `Fault`, not an answer.
+decoder.py and encoder.py compile the functions, between messages and JSON values; this file adds
+the JSON text. Follows protobuf.dev, "ProtoJSON Format".
+Rule: invalid JSON is the client's fault: `malformed`, with the path of the field. A message without
+a JSON form is the server's fault: `Fault`.
 """
 
 import base64
@@ -18,7 +19,7 @@ from google.protobuf.message import Message
 from transcoder.codec import scalars, wellknown
 from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_floats
 from transcoder.codec.encoder import EncoderCompiler
-from transcoder.codec.json_text import parse, parse_exactly
+from transcoder.codec.json_text import parse_json, parse_json_exactly
 from transcoder.codec.scalars import Fault, InexactNumber, ValueReader
 from transcoder.codec.text_values import TextReader, text_reader
 from transcoder.codec.unwritable import fault_of, parts_of
@@ -39,12 +40,12 @@ class Codec:
 
     Args:
         options: how messages are written.
-        pool: where the types inside of Any are found; protobuf's default pool when None.
-        nesting_max: levels of messages that are read, counted as protobuf's parsers count them.
-        strict: refuse JSON members that are no fields, instead of passing over them.
+        pool: the pool with the types inside of Any; None for protobuf's default pool.
+        nesting_max: max levels of messages that are read, counted as protobuf's parsers do.
+        strict: refuse JSON members that are no fields, instead of ignoring them.
 
     Raises:
-        SchemaError: more levels than protobuf's own parsers read.
+        SchemaError: `nesting_max` is more than protobuf's parsers read.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Codec:
         """Writes a message.
 
         Raises:
-            Fault: the message has no JSON form; with the path of what has none.
+            Fault: a part of the message has no JSON form; has the path of the part.
         """
         return self.encoder(type(message))(message)
 
@@ -99,7 +100,7 @@ class Codec:
         """Returns `encode` for one type, compiled now.
 
         Args:
-            message_type: what the encoder will be given.
+            message_type: the type that the encoder writes.
             field: the one field to write instead of the message (`response_body`); unset, a message
                 is `{}`, or null where its JSON is no object, and a scalar its default.
         """
@@ -121,7 +122,7 @@ class Codec:
         """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
         _, _, read, takes_null = self._decoders.field(field)
         if field.enum_type is not None and not field.is_repeated:
-            # A name that it has not is passed over as a member is; here it is all there is.
+            # An unknown name, which is ignored in an object, is an error as the whole body.
             read = scalars.enum_reader(field.enum_type)
 
         def read_or_null(value: object, depth: int) -> object:
@@ -151,7 +152,7 @@ class Codec:
         return encode
 
     def _explained(self, parts: Iterable[tuple[str, Message]], error: Exception) -> Exception:
-        """Returns the fault, with its path; the error itself where each part can be written."""
+        """Returns a Fault with the path of the failing part; `error` itself if no part fails."""
         return fault_of(parts, self._encoders) or error
 
     def text_reader(self, field: FieldDescriptor) -> TextReader | None:
@@ -167,15 +168,15 @@ class Codec:
             return {"@type": packed.type_url, "value": value}
 
     def _json_reader(self, read: ValueReader, *, has_floats: bool) -> Callable[[bytes], object]:
-        """Returns a parser of JSON for a reader; it parses again if that needs more digits."""
+        """Returns a parser of JSON text for a reader; it parses again if a number lost digits."""
         depth = self.nesting_max
 
         def read_json(text: bytes) -> object:
             try:
                 try:
-                    return read(parse(text, has_floats=has_floats), depth)
+                    return read(parse_json(text, has_floats=has_floats), depth)
                 except InexactNumber:
-                    return read(parse_exactly(text), depth)
+                    return read(parse_json_exactly(text), depth)
             except Fault as fault:
                 raise malformed(fault.text("body")) from None
 

@@ -1,11 +1,11 @@
-"""Turns parsed JSON into arguments of a message's constructor, a function per message type.
+"""Compiles readers of JSON values per message type, which return arguments of its constructor.
 
-The constructors of protobuf's C implementation take a whole tree of dicts and lists, skip None, and
-are several times faster than setting field by field: so a reader makes that tree, and the message
-is made once, from the top; of objects, by message.py, of lists and maps, by repeated.py. Follows
-protobuf.dev, "ProtoJSON Format".
-Rule 1: every value is checked here: a constructor sees none that it would refuse or convert.
-Rule 2: what is compiled is published whole and never changes after.
+The constructors of protobuf's C implementation take a whole tree of dicts and lists, and are much
+faster than setting field by field. So readers make that tree (message.py for objects,
+repeated.py for lists and maps), and one constructor call makes the message. Follows protobuf.dev,
+"ProtoJSON Format".
+Rule 1: readers check every value; a constructor gets none that it would refuse or convert.
+Rule 2: compiled readers are published complete, and never change.
 """
 
 import threading
@@ -33,11 +33,11 @@ SIMPLE: Mapping[int, ValueReader] = {
 
 
 class _DecoderBatch(NamedTuple):
-    """Readers compiled under one lock; published whole, or dropped."""
+    """Readers that are compiled together; all are published at once, or none."""
 
     readers: dict[Descriptor, ValueReader]
     waiting: list[tuple[Descriptor, ObjectReader, dict[str, FieldReader]]]
-    """Types whose fields have no readers yet: those go into the dict."""
+    """Types whose fields have no readers yet; the dict receives them."""
 
 
 class DecoderCompiler:
@@ -69,7 +69,7 @@ class DecoderCompiler:
         return reader
 
     def _publish(self, batch: "_DecoderBatch") -> None:
-        """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
+        """Compiles the waiting types and those that they reach; a loop, as types nest deeply."""
         while batch.waiting:
             descriptor, reader, fields = batch.waiting.pop()
             readers = [(field, self._field(field, batch)) for field in descriptor.fields]
@@ -134,7 +134,7 @@ class DecoderCompiler:
             read = self._reader(field.message_type, batch)
             takes_null = field.message_type.full_name == structs.VALUE
         elif field.enum_type is not None:
-            read = scalars.enum_reader(field.enum_type, passes_over=not self._strict)
+            read = scalars.enum_reader(field.enum_type, ignores_unknown=not self._strict)
             takes_null = field.enum_type.full_name == scalars.NULL_VALUE
         else:
             read = SIMPLE[field.type]
@@ -155,7 +155,7 @@ def map_entry(field: FieldDescriptor) -> Descriptor | None:
 
 
 def reaches_floats(descriptor: Descriptor) -> bool:
-    """True if JSON for this type may hold a float field, for which -0 is not 0."""
+    """True if JSON of this type may have a float field, for which -0 is not 0."""
     return any(
         held.full_name == wellknown.ANY
         or held.is_extendable

@@ -15,10 +15,10 @@ string `id`, an int64 `count` and a message `details` the source is
             out['details'] = write_1(v)
         return out
 
-A message type with many fields is a loop over those that are set: to ask for each of the others
-would cost more than all of the rest.
-Only names from descriptors get into it, and only as literals or behind `getattr`. Methods are asked
-of the class: a field may have the name of one.
+For a type with many fields the source is a loop over the fields that are set: asking for each unset
+field would cost more than all else.
+Only names from descriptors are in the source, as attributes or literals. Methods are looked up on
+the class: a field may have the same name.
 Follows protobuf.dev, "ProtoJSON Format"; fields stand in the order of their numbers.
 """
 
@@ -75,7 +75,7 @@ _SCALAR: Final[Mapping[int, _Source]] = {
     FieldDescriptor.TYPE_FLOAT: _call("shortest_float"),
 }
 WIDE_MIN: Final = 48
-"""From this cost of unset fields on, a writer asks which fields are set (50 ns a unit)."""
+"""Min cost of asking all fields of a type, in units of 50 ns, for a loop over its set fields."""
 _KEY_SOURCE: Final[Mapping[int, str]] = {
     FieldDescriptor.TYPE_STRING: "k",
     FieldDescriptor.TYPE_BOOL: "'true' if k else 'false'",
@@ -84,7 +84,7 @@ _KEY_SOURCE: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _EncoderBatch:
-    """Writers compiled under one lock; published whole, or dropped."""
+    """Writers that are compiled together; all are published at once, or none."""
 
     names: dict[Descriptor | EnumDescriptor, str] = a_field(default_factory=dict)
     namespace: dict[str, object] = a_field(default_factory=dict)
@@ -136,7 +136,7 @@ class EncoderCompiler:
         return write
 
     def _publish(self, batch: "_EncoderBatch") -> None:
-        """Compiles what waits, and what that leads to: a loop, as types nest without limit."""
+        """Compiles the waiting types and those that they reach; a loop, as types nest deeply."""
         while batch.waiting:
             descriptor, name = batch.waiting.pop()
             write = self._special(descriptor)
@@ -144,13 +144,13 @@ class EncoderCompiler:
                 body = self._body(descriptor, name, batch)
                 write = self._function("m", descriptor.full_name, *body)
             batch.namespace[name] = batch.writers[descriptor] = write
-        # Only now: another thread must not meet a writer whose callees are not all there.
+        # Only now: another thread must not get a writer whose callees are missing.
         self._names.update(batch.names)
         self._namespace.update(batch.namespace)
         self._done.update(batch.writers)
 
     def _name_of(self, descriptor: Descriptor, batch: "_EncoderBatch") -> str:
-        """Returns the name that a type's writer has, or will have, in the sources of others."""
+        """Returns the name of a type's writer in generated source; queues a new type."""
         name = self._names.get(descriptor) or batch.names.get(descriptor)
         if name is None:
             name = batch.names[descriptor] = f"write_{next(self._numbers)}"
@@ -241,17 +241,17 @@ class EncoderCompiler:
             key = _KEY_SOURCE.get(entry.fields_by_name["key"].type, "f'{k}'")
             one = self._one(entry.fields_by_name["value"], batch)
             name = f"write_map_{next(self._numbers)}"
-            # A function made once, and not by each message, as that of a comprehension is.
+            # A function that is made once; a comprehension would make one per message.
             body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one.text}")
             batch.namespace[name] = self._function("held", field.full_name, *body, "return out")
             return f"{name}(held)"
         one = self._one(field, batch)
         if not field.is_repeated:
             return one.text
-        # A slice makes a list of all elements at once, in C; iteration asks for one at a time.
+        # A slice copies all elements at once, in C, which is faster than iterating.
         if one is _AS_IS:
             return "v[:]"
-        # A call an element takes no frame of its own where there is a function for it.
+        # `map` over a function takes no Python frame per element.
         return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
 
     def _one(self, field: FieldDescriptor, batch: "_EncoderBatch") -> _Source:
@@ -296,7 +296,7 @@ def _cost_unset(descriptor: Descriptor) -> int:
 
 
 def _variable(field: FieldDescriptor) -> str:
-    """Returns the variable of a field's value; not `v` for a map, whose values are in that."""
+    """Returns the variable of a field's value; not `v` for a map, whose entries' values use it."""
     return "held" if map_entry(field) is not None else "v"
 
 

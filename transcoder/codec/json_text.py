@@ -1,11 +1,10 @@
-"""Parses JSON text whole, or refuses it.
+"""Parses JSON text, more strictly than orjson.
 
-Follows RFC 8259, by orjson, which refuses what it must: lone surrogates, NaN, a byte order mark,
-control characters, text after the document, invalid UTF-8, numbers beyond a double, deep nesting.
-Two things it lets pass, and this file does not: of two members of one name orjson keeps the last
-(RFC 8259 section 4 leaves it open; ProtoJSON refuses), and digits that a double cannot hold are
-rounded.
-Rule: nothing is known here of messages; a value's meaning is for decoder.py.
+Follows RFC 8259. orjson refuses lone surrogates, NaN, a byte order mark, control characters, text
+after the document, invalid UTF-8, numbers beyond a double and deep nesting. It accepts two things
+that this file refuses or corrects: of two members of one name it keeps the last (RFC 8259 section 4
+leaves it open; ProtoJSON refuses), and it rounds digits that a double cannot hold.
+Rule: this file knows no messages; decoder.py reads the values.
 """
 
 import json
@@ -16,23 +15,23 @@ from typing import Final
 import orjson
 
 from transcoder.codec.scalars import NUMBER, ExactFloat, Fault
-from transcoder.errors import shown
+from transcoder.errors import SHOWN_MAX_CHARS, shown
 
-# The literal first, so that it is looked for at the speed of memory; nothing stands beside it but
-# what may stand beside a number.
+# The literal comes first, so that `re` searches for it fast; the look-arounds allow only characters
+# that may stand beside a number.
 _MINUS_ZERO: Final = re.compile(rb"-0(?<![^\[:,\s]-0)(?![^\],}\s])")
 _JSON_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]')
 
 
-def parse(text: bytes, *, has_floats: bool) -> object:
+def parse_json(text: bytes, *, has_floats: bool) -> object:
     """Returns the document as dicts, lists and scalars.
 
     Args:
         text: as received.
-        has_floats: that a float field may be read from it, for which -0 is not 0.
+        has_floats: True if a float field may be read from it, for which -0 is not 0.
 
     Raises:
-        Fault: not one JSON document in UTF-8, or a name twice in one object.
+        Fault: the text is not one JSON document in UTF-8, or an object has a name twice.
     """
     try:
         tree: object = orjson.loads(text)
@@ -43,16 +42,16 @@ def parse(text: bytes, *, has_floats: bool) -> object:
     except orjson.JSONEncodeError:
         written = b""  # orjson reads deeper than it writes
     if written == text:
-        return tree  # no name was dropped, and no sign
+        return tree  # orjson dropped no member and no sign
     _refuse_duplicates(text, written)
-    # One byte is found much faster than two.
+    # Searching for one byte first is much faster.
     if has_floats and b"-" in text and _MINUS_ZERO.search(text):
-        return parse_exactly(text)
+        return parse_json_exactly(text)
     return tree
 
 
-def parse_exactly(text: bytes) -> object:
-    """Returns a document that `parse` accepted, each float and each -0 with its text."""
+def parse_json_exactly(text: bytes) -> object:
+    """Returns a document that `parse_json` accepted; each float and each -0 keeps its text."""
     try:
         tree: object = json.loads(text, parse_float=ExactFloat, parse_int=_exact_int)
     except RecursionError:
@@ -79,11 +78,11 @@ def _syntax_error(text: bytes, exc: orjson.JSONDecodeError) -> Fault:
 
 
 def _refuse_duplicates(text: bytes, written: bytes) -> None:
-    """Compares the members in the text with those that orjson kept, and wrote again.
+    """Raises Fault if orjson dropped a member, which it does for a name given twice.
 
-    Every member has one colon outside strings, and strings have the same colons before and after;
-    so fewer colons in what was written is a member dropped. Only a colon that the text spells as an
-    escape is missing in this sum: such a text is read token by token.
+    Each member has one colon outside of strings, and strings keep their colons. So if the text has
+    more colons than orjson wrote, a member was dropped. A colon that the text writes as an escape
+    would be counted in one of them only: such a text is read token by token.
     """
     if written and written.count(b":") == text.count(b":") and b"\\u003" not in text:
         return
@@ -95,7 +94,7 @@ def _refuse_duplicates(text: bytes, written: bytes) -> None:
 
 
 def _first_duplicate(text: bytes) -> list[str]:
-    """Returns the path of the first name that its object has already; empty if there is none."""
+    """Returns the path of the first duplicate name; empty if there is none."""
     objects: list[set[str]] = []
     path: list[str] = []
     string = b""
@@ -109,7 +108,7 @@ def _first_duplicate(text: bytes) -> list[str]:
             path.pop()
         elif token == b":":
             name: str = orjson.loads(string)
-            path[-1] = name if len(name) <= 40 else name[:40] + "…"
+            path[-1] = name if len(name) <= SHOWN_MAX_CHARS else name[:SHOWN_MAX_CHARS] + "…"
             if name in objects[-1]:
                 return path
             objects[-1].add(name)

@@ -1,10 +1,10 @@
 """Reads JSON objects as arguments of the constructors of ordinary messages.
 
-An object that has most of its type's fields is read by generated source, a line a field, with the
-checks of numbers in it: the loop over members takes half as long again. What that leaves, and all
-of an object that has few of many fields, the loop reads.
-Rule: a member is read once, whatever else its object holds: reading an object again would read what
-it holds again at every level, and so take as long as two to the power of their number.
+Generated source, with a line per field that also checks numbers, reads an object that has many of
+its type's fields. A loop over the members, which takes half as long again, reads all other objects,
+and the members that the generated source leaves.
+Rule: each member is read once. If each object read its members twice, the innermost would be read
+2 ** levels times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,17 +20,17 @@ from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
 FieldReader = tuple[str, type | None, ValueReader, bool]
-"""The reading of one field: its name in the proto; the class whose instances are values already,
-None where all are to be read; the reader of all other values; and whether null is read, and not
-taken as the field's absence. So it is for a list of Values too, which then refuses it, as
-protobuf's own parsers do. A plain tuple: a named one takes three times as long to unpack.
+"""How one field is read: its name in the proto; the class whose instances are used as they are, or
+None; the reader of all other values; True if null goes to the reader, and is not taken as the
+field's absence. It is True for a list of Values too: its reader refuses null, as protobuf's parsers
+do. A plain tuple: a named one takes three times as long to unpack.
 """
 
 _Get = Callable[[str], object]
 _ReadKnown = Callable[[_Get, dict[str, object], int], None]
 
-_FEWER: Final = 3
-"""One in so many fields given is enough to ask for each of them."""
+_FIELDS_PER_MEMBER: Final = 3
+"""Generated source reads an object with more than a third of its type's fields."""
 
 
 class ObjectReader:
@@ -39,30 +39,30 @@ class ObjectReader:
     def __init__(
         self, descriptor: Descriptor, fields: Mapping[str, FieldReader], *, is_strict: bool
     ) -> None:
-        """Takes the readers of its fields, by both names; they may be filled in later.
+        """Makes a reader; the readers of its fields may be added until `compile`.
 
         Args:
             descriptor: the message type.
-            fields: how each field is read.
+            fields: how each field is read, by both of its names.
             is_strict: refuse members that are no fields.
         """
         self._descriptor = descriptor
         self._message_type = message_class(descriptor)
         self._fields = fields
         self._is_strict = is_strict
-        # Of two fields with one JSON name, which proto2 allows, the last is the one that has it.
+        # Of two fields with one JSON name, which proto2 allows, the last one is read by it.
         self._by_json_name = {field.json_name: field for field in descriptor.fields}
         self._aliases = {
             field.name: field.json_name
             for field in descriptor.fields
-            if field.name not in self._by_json_name  # where it is one, it is that field's
+            if field.name not in self._by_json_name  # it would be another field's JSON name
         }
         self._oneofs = [
             frozenset(field.name for field in oneof.fields)
             for oneof in descriptor.oneofs
             if len(oneof.fields) > 1  # the one behind an `optional` field holds that field alone
         ]
-        self._known_min = len(descriptor.fields) // _FEWER + 1
+        self._known_min = len(descriptor.fields) // _FIELDS_PER_MEMBER + 1
         self._read_known: _ReadKnown = _read_none
 
     def compile(self) -> None:
@@ -78,7 +78,7 @@ class ObjectReader:
             ]
         lines.append("    return")
         source = "\n".join(lines)
-        # Only names from the descriptor get into the text, as literals.
+        # The source has names from the descriptor only, as literals.
         exec(compile(source, f"<reader of {self._descriptor.full_name}>", "exec"), readers)  # noqa: S102
         self._read_known = readers["read_known"]  # type: ignore[assignment]  # made by the line before
 
@@ -106,7 +106,7 @@ class ObjectReader:
     def _read_rest(
         self, members: Mapping[str, object], values: dict[str, object], depth: int
     ) -> None:
-        """Reads the rest: all, or nulls, proto names and extensions; finds unknown members."""
+        """Reads the members that are left: nulls, proto names, extensions, unknown ones, or all."""
         fields = self._fields
         name = ""
         unknown: str | None = None
@@ -130,7 +130,7 @@ class ObjectReader:
             _refuse_two_names(self._aliases, members)
 
     def _first_unread(self, members: Mapping[str, object], values: Mapping[str, object]) -> str:
-        """Returns the member at fault: they are read in the order of the fields."""
+        """Returns the member whose reader failed: members are read in the order of the fields."""
         return next(
             name
             for name, field in self._by_json_name.items()
@@ -139,11 +139,11 @@ class ObjectReader:
 
 
 def _read_none(get: _Get, values: dict[str, object], below: int) -> None:
-    """Stands in until the reader is compiled."""
+    """Reads nothing; replaced when the reader is compiled."""
 
 
 def _expression(field: FieldDescriptor) -> str:
-    """Returns source that reads a field's value `v`, which is not null."""
+    """Returns source that reads the value `v` of a field; `v` is not None."""
     read = f"read_{field.number}(v, below)"
     if field.is_repeated:
         return read

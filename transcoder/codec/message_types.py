@@ -1,6 +1,6 @@
-"""Finds the message types that a type reaches, without recursion, and their classes.
+"""Finds the message types that a type reaches, and the class of a type.
 
-Rule: types nest without limit, so nothing here recurses by them.
+Rule: types nest without limit, so nothing here is recursive.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from google.protobuf.reflection import GeneratedProtocolMessageType
 
 
 def reached(descriptor: Descriptor) -> Iterator[Descriptor]:
-    """Yields the type itself, and each that a message of it may hold in a field."""
+    """Yields the type itself, and each type that its messages may contain at any depth."""
     seen = {descriptor}
     waiting = [descriptor]
     while waiting:
@@ -24,12 +24,12 @@ def reached(descriptor: Descriptor) -> Iterator[Descriptor]:
 
 
 def message_class(descriptor: Descriptor) -> type[Message]:
-    """Returns the class of a type; makes it where there is none yet.
+    """Returns the class of a type; makes it if there is none yet.
 
-    `message_factory.GetMessageClass` makes the classes of all that the type reaches, within one
-    another: it fails for a chain of some 500 types. protobuf makes those when they are needed.
+    `message_factory.GetMessageClass` would make the classes of all types that the type reaches, by
+    recursion: it fails for a chain of some 500 types. protobuf makes them when they are needed.
     """
-    # The stub does not say that what this metaclass makes is a class of messages.
+    # The stub does not say that this metaclass makes classes of messages.
     return GeneratedProtocolMessageType(  # type: ignore[return-value]
         descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None}
     )

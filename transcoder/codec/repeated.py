@@ -1,7 +1,7 @@
-"""Lists and maps: JSON arrays and objects as the constructors of messages take them.
+"""Reads JSON arrays and objects as lists and maps, for the constructors of messages.
 
-Rule: a long one must not cost a call an element (R18). What is all of one type, as ProtoJSON writes
-it, is read at once; only where that fails is it read one by one, which finds the element at fault.
+Rule: a long list must not cost a function call per element (R18). Elements of one type are read all
+at once. If that fails they are read one by one, which finds the invalid element.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,16 +18,16 @@ NATIVE: Final[Mapping[int, type]] = {
     FieldDescriptor.TYPE_BOOL: bool,
     FieldDescriptor.TYPE_DOUBLE: float,
 }
-"""Kinds of fields, and the class whose instances are values as they are."""
+"""The class whose JSON values are used as they are, by type of field."""
 
 _MANY: Final = 8
-"""From so many entries on, a map is read at once, and integers are checked at once."""
+"""Min entries of a map that is read at once, and of integers that are checked at once."""
 
 _STRINGS: Final = {str}
 _INTEGERS: Final = {int}
 
 _AtOnce = Callable[[list[object]], list[object] | None]
-"""All elements → their values; None when they are to be read one by one."""
+"""All elements → their values; None if they have to be read one by one."""
 
 
 def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
@@ -41,7 +41,7 @@ def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
             at_once = read_at_once(value)
             if at_once is not None:
                 return at_once
-        items: list[object] = []  # as many as were read: the index of the one at fault
+        items: list[object] = []  # its length is the index of an invalid element
         append = items.append
         try:
             for item in value:
@@ -49,7 +49,7 @@ def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
         except Fault as fault:
             fault.path.append(f"[{len(items)}]")
             raise
-        # None is a name that was passed over.
+        # None stands for an unknown name, which is ignored.
         return [item for item in items if item is not None] if is_enum else items
 
     return read_list
@@ -70,7 +70,7 @@ def map_reader(entry: Descriptor, read_key: ValueReader, read: ValueReader) -> V
             items = read_each(value, depth - 1)  # an entry is a message too, for protobuf's parsers
         if len(items) < len(value):
             raise Fault("a key is given twice")
-        # None is a name that was passed over.
+        # None stands for an unknown name, which is ignored.
         return {k: item for k, item in items.items() if item is not None} if is_enum else items
 
     def at_once(members: dict[str, object]) -> dict[object, object] | None:

@@ -19,7 +19,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from transcoder.errors import shown
 
 ValueReader = Callable[[object, int], object]
-"""JSON value, levels of messages left → what a message's constructor takes; raises Fault."""
+"""JSON value, levels of messages left → an argument of a message's constructor; raises Fault."""
 
 PATH_SHOWN_CHARS: Final = 200
 """Max characters of a path in an error; more only where its last step is longer."""
@@ -68,12 +68,12 @@ class Fault(Exception):
         self.path: list[str] = []
 
     def text(self, root: str) -> str:
-        """Returns the problem behind its path; behind `root` if it is the whole value's."""
+        """Returns "path: problem"; `root` stands for the path of the whole value."""
         steps: list[str] = []
         left = PATH_SHOWN_CHARS
         for step in self.path:
             left -= len(step) + 1
-            if left < 0 and steps:  # whole steps: half a quoted key would quote what follows it
+            if left < 0 and steps:  # whole steps only: a cut quote would quote the text behind it
                 steps.append("…")
                 break
             steps.append(step)
@@ -82,7 +82,7 @@ class Fault(Exception):
 
 
 class InexactNumber(Exception):
-    """A number that lost digits on its way into a float: the document must be parsed exactly."""
+    """A number that lost digits as a float: the document has to be parsed exactly."""
 
 
 class ExactFloat(float):
@@ -254,12 +254,12 @@ def enum_numbers(enum: EnumDescriptor) -> dict[str, int]:
     return {value.name: value.number for value in enum.values}
 
 
-def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> ValueReader:
+def enum_reader(enum: EnumDescriptor, *, ignores_unknown: bool = False) -> ValueReader:
     """Returns a reader by name or number; an open enum takes any number, NullValue null too.
 
     Args:
-        enum: whose values are read.
-        passes_over: read a name that is none of them as None, as if the value were not there.
+        enum: the type of the values.
+        ignores_unknown: read an unknown name as None, as if the value were absent.
     """
     numbers = enum_numbers(enum)
     known = frozenset(numbers.values()) if enum.is_closed else None
@@ -274,7 +274,7 @@ def enum_reader(enum: EnumDescriptor, *, passes_over: bool = False) -> ValueRead
                 return number
             if NUMBER.fullmatch(value):
                 number = _integer_of(value, *_ENUM_RANGE)
-            elif passes_over:
+            elif ignores_unknown:
                 return None
         elif value is None:
             if is_null:
@@ -302,7 +302,7 @@ def is_minus_zero(number: float) -> bool:
 def shortest_float(number: float) -> object:
     """Returns a 32-bit float with the fewest digits that read back as the same 32 bits."""
     if abs(number) < 10_000 and (number * 4).is_integer():
-        return number  # six digits at most, and 32 bits tell all of those apart
+        return number  # it has six digits at most, which 32 bits can tell apart
     if not math.isfinite(number):
         return float_word(number)
     for digits in range(6, 9):

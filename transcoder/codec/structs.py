@@ -1,9 +1,9 @@
 """Reads and writes Struct, Value and ListValue: JSON of any shape, as messages.
 
-Follows google/protobuf/struct.proto. They are read into protobuf's binary form, which its parser
-makes a message of: filling the messages one by one takes nearly twice as long.
-Rule: levels are counted as protobuf's parsers count them, who must read again what is made here: a
-Struct is three (itself, the entry of its map, the Value in it), a ListValue two.
+Follows google/protobuf/struct.proto. JSON is written in protobuf's binary form, which protobuf then
+parses: filling the messages one by one takes nearly twice as long.
+Rule: levels are counted as protobuf's parsers count them, since they parse the result: a Struct has
+three (itself, the entry of its map, the Value in it), a ListValue two.
 """
 
 import math

@@ -1,10 +1,10 @@
 """Reads one value of a field from text, as a path or a query has it.
 
-The text is what ProtoJSON writes between the quotes, or without them: digits, `true` and `false`,
-base64, an enum's name or number, a Timestamp, a Duration, a FieldMask, whose names may also be
-those of the .proto; wrappers as what they hold;
-Struct, Value and ListValue as JSON. google/api/http.proto leaves the forms open.
-Rule: an unescaped str comes in; where it stood is for binding/binder.py.
+The text is the value's ProtoJSON without quotes: digits, `true` and `false`, base64, an enum's name
+or number, a Timestamp, a Duration, a FieldMask, whose names may also be those of the .proto; a
+wrapper's text is that of its value; Struct, Value and ListValue are JSON. google/api/http.proto
+leaves the forms open.
+Rule: texts are unescaped; binding/ knows which field each is for.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from transcoder.codec import scalars, structs, wellknown
 from transcoder.codec.decoder import SIMPLE, DecoderCompiler
-from transcoder.codec.json_text import parse
+from transcoder.codec.json_text import parse_json
 
 TextReader = Callable[[str, int], object]
 """Text, levels of messages left → what the constructor of its message takes; raises Fault."""
@@ -43,5 +43,5 @@ def _message_text_reader(descriptor: Descriptor, decoders: DecoderCompiler) -> T
         return None if held is None else lambda text, depth: {"value": held(text, depth)}
     if name in structs.FORMS:
         read = decoders.message(descriptor)
-        return lambda text, depth: read(parse(text.encode(), has_floats=True), depth)
+        return lambda text, depth: read(parse_json(text.encode(), has_floats=True), depth)
     return None

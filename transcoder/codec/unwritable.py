@@ -1,8 +1,8 @@
-"""Finds the part of a message that has no JSON form, once writing it has failed.
+"""Finds the part of a message that has no JSON form, after writing the message has failed.
 
-Writers do not know where in a message they are, as that would slow down each of them. Here the
-parts of a message are written one by one, and the first one that fails is looked into.
-Rule: ends after `_STEPS_MAX` steps, however deep a message is: each step writes what is below it.
+Writers do not keep the path to the part that they write: it would slow them down. This file writes
+the parts of the message one by one, and descends into the first part that fails.
+Rule: it stops after `_STEPS_MAX` levels, since each step writes all levels below it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,13 +22,14 @@ WRITTEN_LEVELS_MAX: Final = 254
 """Max levels of JSON that orjson writes; an answer with more is 500."""
 
 _STEPS_MAX: Final = 50
+"""Max levels of a path that are looked for; a deeper fault is named at this level."""
 
 _Part = tuple[str, Message]
 """A message within another, and the step that leads to it; empty where JSON has none."""
 
 
 def fault_of(parts: Iterable[_Part], encoders: EncoderCompiler) -> Fault | None:
-    """Returns the reason and the path of the first part that fails; None where none does."""
+    """Returns the reason and the path of the first part that fails; None if no part fails."""
     problem = None
     path: list[str] = []
     for _ in range(_STEPS_MAX):
@@ -46,7 +47,7 @@ def fault_of(parts: Iterable[_Part], encoders: EncoderCompiler) -> Fault | None:
 
 
 def parts_of(field: FieldDescriptor, value: Any) -> Iterator[_Part]:  # noqa: ANN401  of any field
-    """Yields the messages that a field's value is, or holds."""
+    """Yields the messages in a field's value, each with the step that leads to it."""
     name = f"[{field.full_name}]" if field.is_extension else field.json_name
     if field.message_type is None:
         return
@@ -85,13 +86,13 @@ def _problem(message: Message, write: Callable[[Message], object]) -> str | None
         return too_deep
     try:
         orjson.dumps(written)
-    except TypeError:  # what orjson raises for levels; it writes all else that encoders make
+    except TypeError:  # too many levels; orjson writes all other results of encoders
         return too_deep
     return None
 
 
 def _parts(message: Any, encoders: EncoderCompiler) -> Iterator[_Part]:  # noqa: ANN401  of any type
-    """Yields the messages that a message holds, as far as its JSON shows them."""
+    """Yields the messages inside of a message that its JSON contains."""
     name = message.DESCRIPTOR.full_name
     if name == wellknown.ANY:
         try:

@@ -1,9 +1,9 @@
 """Finds the HTTP rules of a method.
 
 Follows google/api/http.proto, "gRPC Transcoding". A service configuration's rule for a method
-stands instead of its annotation (service_config.py); a method without either is served at
+replaces its annotation (service_config.py); a method without either is served at
 `POST /package.Service/Method` with the whole message as its body.
-Rule: templates are parsed here; what a rule says of the request's fields is checked by the binding.
+Rule: templates are parsed here; the binding checks the fields of the request that a rule names.
 """
 
 import logging
@@ -31,7 +31,7 @@ class HttpRule:
     """One way to reach a method over HTTP."""
 
     origin: str
-    """Names the rule in errors: its configuration, if it has one, and its method."""
+    """The source of the rule, for errors: the configuration, if there is one, and the method."""
     verb: str
     """The HTTP method, as on the request line; "*" for any."""
     template: PathTemplate
@@ -40,7 +40,7 @@ class HttpRule:
     response_body: str
     """"" for the whole message, or a field of the response."""
     is_default: bool = False
-    """Made for a method that has no rule: a prefix does not apply to it."""
+    """True for the rule of a method that has none; a prefix does not apply to it."""
 
     @property
     def where(self) -> str:
@@ -122,7 +122,7 @@ def bindings_of(method: MethodDescriptor, config: ServiceConfig | None = None) -
 
 
 def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:
-    """Parses options again: read before annotations_pb2 was imported, they miss the annotation."""
+    """Parses the options again: parsed before annotations_pb2 was imported, they lack the rule."""
     try:
         return descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
     except DecodeError as exc:

@@ -1,10 +1,10 @@
 """Matches a request's method and path against path templates.
 
 Follows google/api/http.proto, "Path template syntax". Literal beats `*` beats `**` at each
-segment, and what fails further on is tried again with the next best, across HTTP methods: a path
-that some template serves with the method asked for is always found. A trailing slash is a segment,
-and it is empty: another path. Where nothing matches, "%2F" is tried as a slash within variables of
-several segments, as clients generated from OpenAPI escape the slashes of their values.
+segment. If a choice fails at a later segment, the next best is tried, across HTTP methods: a route
+is always found if any template serves the path with the method asked for. A trailing slash adds an
+empty segment: it is another path. If nothing matches, "%2F" is tried as a slash within variables
+of several segments, as clients generated from OpenAPI escape the slashes of their values.
 
 Rule 1: the raw path is split first and percent-decoded once, here and nowhere else.
 Rule 2: the cost of a match depends on the path, never on the number of routes.
@@ -63,7 +63,7 @@ class NewRoute(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The segments of a path that fill a variable; counted from its end behind a `**`."""
+    """The segments of a path that fill a variable; behind a `**` counted from the path's end."""
 
     where: slice
     is_multi: bool
@@ -74,7 +74,7 @@ class _Route(Generic[T]):
     target: T
     spans: tuple[_Span, ...]
     singles: tuple[int, ...] | None
-    """Where each variable stands when each is one segment: the usual case."""
+    """The index of each variable's segment; None if a variable has several segments."""
 
     def joins(self, escaped: frozenset[int], count: int) -> bool:
         """True if each escaped slash stands within a variable.
@@ -100,11 +100,11 @@ class _Node(Generic[T]):
         self.literals: dict[str, _Node[T]] = {}
         self.single: _Node[T] | None = None
         self.tails: list[tuple[int, _Node[T]]] = []
-        """Nodes behind a `**` here, by the number of segments after it; the shortest first."""
+        """Nodes behind a `**`, by the number of segments that follow it, in ascending order."""
         self.leaves: _Leaves[T] = {}
 
     def tail(self, length: int) -> "_Node[T]":
-        """Returns the node behind a `**` that so many segments follow."""
+        """Returns the node behind a `**` that `length` segments follow."""
         for known, node in self.tails:
             if known == length:
                 return node
@@ -132,11 +132,11 @@ class Router(Generic[T]):
         """Adds routes: all of them, or none.
 
         Args:
-            routes: all are tried, so that the error tells each that another origin has.
-            faults: found before; with any, nothing is added.
+            routes: all are checked, so that the error lists every route that exists already.
+            faults: faults found before; if there is one, nothing is added.
 
         Raises:
-            SchemaError: a prefix is not one, another origin has the same route, or the faults.
+            SchemaError: a prefix is invalid, another origin has the same route, or `faults`.
         """
         faults = faults or SchemaFaults()
         origins: dict[_Key, str] = {}
@@ -175,8 +175,8 @@ class Router(Generic[T]):
             raw_path: without the query, as received: still percent-encoded.
 
         Raises:
-            TranscodeError: NOT_FOUND; UNIMPLEMENTED with Allow (405) when only the method has no
-                route; INVALID_ARGUMENT when the path cannot be decoded.
+            TranscodeError: NOT_FOUND; UNIMPLEMENTED with Allow (405) if the path has only routes of
+                other methods; INVALID_ARGUMENT if it cannot be decoded.
         """
         static = self._static.get(raw_path)
         if static is not None and verb in static:
@@ -225,9 +225,10 @@ class Router(Generic[T]):
         allowed: set[str],
         escaped: frozenset[int],
     ) -> RouteMatch[T] | None:
-        """Reads the end of the path as a verb, for each colon with a verb of some route behind it.
+        """Returns the match of a path that ends in the verb of a template; None without one.
 
-        The last segment is data otherwise: an id may hold a colon, and "%3A" never begins a verb.
+        Tries each colon of the last segment that a known verb follows. Other colons are data, as in
+        an id, and "%3A" never begins a verb.
         """
         last = raw[-1]
         position = last.find(":")
@@ -258,7 +259,7 @@ class Router(Generic[T]):
         count = len(segments)
         node = self._root
         depth = 1
-        # Less specific ways, the next best last. A node has one depth, so none is met twice.
+        # Less specific choices, the next best last. A node has one depth, so none is met twice.
         pending: list[tuple[_Node[T], int]] = []
         while True:
             if node.tails:
@@ -314,14 +315,14 @@ def _literals(prefix: str) -> tuple[Literal, ...]:
 
 def _route(template: PathTemplate, target: T, *, offset: int) -> _Route[T]:
     count = len(template.segments)
-    many_at = count
+    multi_at = count
     for index, segment in enumerate(template.segments):
         if isinstance(segment, Multi):
-            many_at = index
+            multi_at = index
     spans = []
     for variable in template.variables:
-        start = variable.start + (offset if variable.start <= many_at else -count)
-        end: int | None = variable.end + (offset if variable.end <= many_at else -count)
+        start = variable.start + (offset if variable.start <= multi_at else -count)
+        end: int | None = variable.end + (offset if variable.end <= multi_at else -count)
         spans.append(_Span(slice(start, end or None), variable.is_multi))
     has_multi = any(span.is_multi for span in spans)
     singles = None if has_multi else tuple(span.where.start for span in spans)

@@ -1,10 +1,9 @@
 """Reads HTTP rules from a service configuration: YAML or JSON, beside the descriptors.
 
-Follows google/api/service.proto (of which `http` is read here and all else is passed over),
-google/api/http.proto, and google/api/documentation.proto for the syntax of a selector: names
-divided by commas, each whole or ending in ".*"; "*" selects all. Of two rules for one method the
-last counts.
-Rule: what stands under `http` is google.api.Http in ProtoJSON, and is read as strictly as that.
+Follows google/api/service.proto (only `http` is read), google/api/http.proto, and
+google/api/documentation.proto for the syntax of a selector: names separated by commas, each whole
+or ending in ".*"; "*" selects all. Of two rules for one method the last applies.
+Rule: the value of `http` is google.api.Http in ProtoJSON; unknown members are errors.
 """
 
 import logging
@@ -43,7 +42,7 @@ class ConfiguredRule:
     origin: str
     """The file, the rule and its selector, for errors."""
     patterns: tuple[str, ...]
-    """The patterns of its selector."""
+    """The names and wildcards of its selector."""
     rule: http_pb2.HttpRule
 
 
@@ -73,7 +72,7 @@ class ServiceConfig:
         self._rules: list[ConfiguredRule] = [
             self._rule(index, rule, read) for index, rule in enumerate(rules)
         ]
-        # Of two rules with one pattern the last counts.
+        # Of two rules with one pattern the last applies.
         self._last = {
             pattern: index for index, rule in enumerate(self._rules) for pattern in rule.patterns
         }
@@ -84,12 +83,12 @@ class ServiceConfig:
         return self._rules[last] if last >= 0 else None
 
     def require_methods(self, methods: Iterable[str]) -> None:
-        """Raises SchemaError if a selector names a method that its service does not have.
+        """Checks that each selector of a registered service selects a method.
 
         Selectors of other services are logged: a configuration may be for several servers.
 
         Raises:
-            SchemaError: names the rule and what it selects.
+            SchemaError: a service lacks the method of a selector; names the rule and the selector.
         """
         known: set[str] = set()
         services: set[str] = set()
@@ -117,41 +116,41 @@ class ServiceConfig:
 
     def _parsed(self, text: bytes) -> object:
         try:
-            # PyYAML refuses tabs, which JSON may be indented by.
+            # JSON first: PyYAML refuses JSON that is indented by tabs.
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             pass
         try:
-            from transcoder.routing.yaml_text import InvalidYaml, parse
+            from transcoder.routing.yaml_text import InvalidYaml, parse_yaml
         except ImportError:
             raise SchemaError(
                 f"{self._origin}: expected JSON, as PyYAML is not installed; "
                 "install grpc-transcoder[yaml] to read YAML"
             ) from None
         try:
-            return parse(text)
+            return parse_yaml(text)
         except InvalidYaml as fault:
             raise SchemaError(f"{self._origin}: {fault}") from fault
 
     def _rules_in(self, config: object) -> list[object]:
         if not isinstance(config, dict):
-            raise self._misshapen("a mapping with http.rules in it", config)
+            raise self._unexpected("a mapping with http.rules in it", config)
         kind = config.get("type", _TYPE)
         if kind != _TYPE:
-            raise self._misshapen(f"{_TYPE!r} as its type", kind)
+            raise self._unexpected(f"{_TYPE!r} as its type", kind)
         # Most published configurations have the type, and many have no rules.
         http = config.get("http", {} if "type" in config else None)
         if not isinstance(http, dict):
-            raise self._misshapen("a mapping as http", http)
+            raise self._unexpected("a mapping as http", http)
         for name, value in http.items():
             if name not in _HTTP_MEMBERS:
                 raise SchemaError(f"{self._origin}: http has no member {shown(name)}")
-            # Either way all but "%2F" is decoded, so that its value changes nothing.
+            # fully_decode_reserved_expansion has no effect: all but "%2F" is always decoded.
             if name != "rules" and not isinstance(value, bool):
-                raise self._misshapen(f"true or false as http.{name}", value)
+                raise self._unexpected(f"true or false as http.{name}", value)
         rules = http.get("rules", [])
         if not isinstance(rules, list):
-            raise self._misshapen("a list as http.rules", rules)
+            raise self._unexpected("a list as http.rules", rules)
         return rules
 
     def _rule(self, index: int, value: object, read: ValueReader) -> ConfiguredRule:
@@ -177,12 +176,12 @@ class ServiceConfig:
             raise SchemaError(f"{origin}: a selector within additional_bindings")
         return ConfiguredRule(origin, patterns, rule)
 
-    def _misshapen(self, expected: str, value: object) -> SchemaError:
+    def _unexpected(self, expected: str, value: object) -> SchemaError:
         return SchemaError(f"{self._origin}: expected {expected}, got {_kind(value)}")
 
 
 def patterns_of(method: str) -> Iterator[str]:
-    """Returns the patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
+    """Yields the patterns that select a method: "a.B.C", "a.B.*", "a.*", "*"."""
     yield method
     dot = method.rfind(".")
     while dot >= 0:

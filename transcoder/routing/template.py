@@ -1,9 +1,9 @@
 """Reads path templates: "/v1/{name=shelves/*}/books:search".
 
-Follows google/api/http.proto, "Path template syntax". Wider than its grammar in three places, each
-as grpc-gateway reads it: "/" alone is a template, single segments may follow `**`, and a verb may
-hold colons (it begins at the first one of the last segment).
-Rule: whether a variable names a field is for whoever knows the message.
+Follows google/api/http.proto, "Path template syntax". Accepts three forms more, as grpc-gateway
+does: "/" alone is a template, single segments may follow `**`, and a verb may contain colons (it
+begins at the first colon of the last segment).
+Rule: this file knows no messages; the binding checks that a variable names a field.
 """
 
 import re
@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from transcoder.errors import SchemaError
 
 _IDENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What a path can hold without ending or escaping it (RFC 3986 section 3.3), and letters beyond
-# ASCII, which a request must send percent-encoded and a template need not.
+# The characters of a path segment (RFC 3986 section 3.3), escapes, and letters beyond ASCII, which
+# only a request has to percent-encode.
 _LITERAL: Final = re.compile(r"(?:[^/{}*?#%\x00-\x20\x7f]|%[0-9A-Fa-f]{2})+")
 
 
@@ -50,7 +50,7 @@ class Variable:
     is_multi: bool
     """More than one segment, or `**`: its value keeps "%2F" as it was sent."""
     column: int
-    """Where it opens in the template, counted from 1."""
+    """The column of its "{" in the template, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class PathTemplate:
         """Parses a template.
 
         Raises:
-            SchemaError: with the template and the column, counted from 1, where it goes wrong.
+            SchemaError: names the template and the column of the fault, counted from 1.
         """
         if text == "/":
             return cls(text, (Literal(""),), (), "")
@@ -85,7 +85,7 @@ class _Parser:
         self._position = 0
 
     def read_template(self) -> str:
-        """Reads to the end, and returns the verb."""
+        """Reads the whole template, and returns its verb."""
         self._expect("/", '"/"')
         self._read_segment()
         while self._take("/"):

@@ -1,6 +1,6 @@
-"""Parses YAML strictly: plain data, and no member twice.
+"""Parses YAML strictly: plain data only, without duplicate members.
 
-Needs PyYAML, an extra of the library.
+Needs PyYAML, which is an extra of the library.
 """
 
 import yaml
@@ -9,14 +9,14 @@ from transcoder.errors import shown
 
 
 class InvalidYaml(ValueError):
-    """The text is not YAML; its text says what was expected, and where."""
+    """A text that is not YAML; the message says what was expected, and where."""
 
 
-def parse(text: bytes) -> object:
+def parse_yaml(text: bytes) -> object:
     """Parses one document.
 
     Raises:
-        InvalidYaml: it is malformed, not UTF-8, or nested beyond any reader.
+        InvalidYaml: the text is malformed, not UTF-8, or nested too deeply for PyYAML.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
@@ -29,7 +29,7 @@ def parse(text: bytes) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only; of two members of one name YAML's last would count, and here neither."""
+    """Loads plain data only, and refuses two members of one name; PyYAML takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         names: set[str] = set()
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep=deep)
         except (AttributeError, KeyError, OverflowError, ValueError) as exc:
-            # A text that is not what its tag or its form says, which PyYAML lets fail somehow:
+            # PyYAML raises any of these for a text that does not fit its tag or its form:
             # !!int a, 2024-13-01.
             problem = f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from exc

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.support.tables import cases
-from transcoder.codec.json_text import parse, parse_exactly
+from transcoder.codec.json_text import parse_json, parse_json_exactly
 from transcoder.codec.scalars import ExactFloat, Fault
 
 
 def problem_of(text: bytes) -> str:
     with pytest.raises(Fault) as caught:
-        parse(text, has_floats=True)
+        parse_json(text, has_floats=True)
     return caught.value.text("body")
 
 
@@ -109,7 +109,7 @@ def test_a_name_twice_in_one_object_is_refused(text: bytes, problem: str) -> Non
     },
 )
 def test_names_of_different_objects_are_no_duplicates(text: bytes) -> None:
-    assert isinstance(parse(text, has_floats=True), dict | list)
+    assert isinstance(parse_json(text, has_floats=True), dict | list)
 
 
 @cases(
@@ -122,7 +122,7 @@ def test_names_of_different_objects_are_no_duplicates(text: bytes) -> None:
     },
 )
 def test_minus_zero_keeps_its_sign_where_floats_are_read(text: bytes, sign: int) -> None:
-    tree = parse(text, has_floats=True)
+    tree = parse_json(text, has_floats=True)
     [value] = (
         tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else [tree]
     )
@@ -130,13 +130,12 @@ def test_minus_zero_keeps_its_sign_where_floats_are_read(text: bytes, sign: int)
 
 
 def test_minus_zero_is_an_integer_where_no_floats_are_read() -> None:
-    assert (
-        str(parse(b'{"a":-0,"b":"2024-01-01"}', has_floats=False)) == "{'a': 0, 'b': '2024-01-01'}"
-    )
+    tree = parse_json(b'{"a":-0,"b":"2024-01-01"}', has_floats=False)
+    assert str(tree) == "{'a': 0, 'b': '2024-01-01'}"
 
 
 def test_an_exact_document_keeps_the_text_of_its_floats() -> None:
-    tree = parse_exactly(b'{"a":9007199254740993.0,"b":[12345678901234567890123],"c":1}')
+    tree = parse_json_exactly(b'{"a":9007199254740993.0,"b":[12345678901234567890123],"c":1}')
     assert isinstance(tree, dict)
     assert isinstance(tree["a"], ExactFloat)
     assert tree["a"].text == "9007199254740993.0"
@@ -154,4 +153,4 @@ def test_an_exact_document_deeper_than_the_stack_is_refused(
 
     monkeypatch.setattr("transcoder.codec.json_text.json.loads", exhausted)
     with pytest.raises(Fault, match="nested too deeply"):
-        parse_exactly(b"[9007199254740993.0]")
+        parse_json_exactly(b"[9007199254740993.0]")

@@ -3,7 +3,7 @@
 `table.Config` declares each setting once. Flags, variables, keys of the file, `--help` and
 docs/settings.md are made from it.
 
-Rule: only the configuration file is read; nothing listens and nothing is written.
+Rule: reads only the configuration file; listens to nothing and writes nothing.
 """
 
 from server.config.address import Address, SocketPath, listening

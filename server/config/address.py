@@ -1,6 +1,6 @@
-"""Parses what a listener listens on: "host:port" or "unix:path".
+"""Parses the address of a listener: "host:port" or "unix:path".
 
-Rule: nothing is resolved; a host name is taken as it is.
+Rule: host names are not resolved.
 """
 
 import ipaddress
@@ -9,16 +9,17 @@ import re
 from typing import Final, NamedTuple
 
 SOCKET_PATH_MAX_BYTES: Final = 107
+"""Max bytes of a socket's path: unix(7) has 108, the NUL at its end included."""
 
 _ADDRESS: Final = re.compile(
     r"(?:(?P<host>(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
 )
 _SOCKET: Final = re.compile(r"unix:(?://(?=/))?(?P<path>(?!//)[^\0]+)")
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound, replaced
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  replaced, not bound
 
 
 class Address(NamedTuple):
-    """A host and a port; an IPv6 host is without its brackets."""
+    """Holds a host and a port; an IPv6 host has no brackets."""
 
     host: str
     port: int
@@ -40,7 +41,7 @@ class Address(NamedTuple):
 
     @property
     def reachable(self) -> "Address":
-        """Returns the address at which a client on this machine reaches the listener."""
+        """Returns the address by which a client on this machine connects to the listener."""
         return self._replace(host=_LOOPBACK.get(self.host, self.host))
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ class Address(NamedTuple):
 
 
 class SocketPath(NamedTuple):
-    """The path of a unix socket."""
+    """Holds the path of a unix socket."""
 
     path: str
 
@@ -66,7 +67,7 @@ class SocketPath(NamedTuple):
 
     @property
     def reachable(self) -> "SocketPath":
-        """Returns itself; a client reaches the listener at the same path."""
+        """Returns itself: clients connect by the same path."""
         return self
 
     def __str__(self) -> str:
@@ -74,7 +75,7 @@ class SocketPath(NamedTuple):
 
 
 def listening(text: str) -> Address | SocketPath:
-    """Parses what a listener listens on.
+    """Parses the address of a listener.
 
     Raises:
         ValueError: it is neither an address nor the path of a unix socket.

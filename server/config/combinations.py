@@ -13,14 +13,14 @@ _FREE_PORT: Final = ":0"
 
 
 def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
-    """Checks settings that are valid one by one.
+    """Checks settings that are each valid alone.
 
     Args:
         config: the settings.
-        origins: by name, where each came from.
+        origins: where each setting came from, by its name.
 
     Raises:
-        ConfigError: two settings do not go together.
+        ConfigError: two settings contradict each other.
     """
     _check_jwt(config, origins)
     if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):

@@ -11,18 +11,19 @@ from server.config.table import SETTINGS
 from server.config.toml_form import cut
 
 FILE_MAX_BYTES: Final = 1 << 20
+"""Max bytes of the file; a larger one is refused."""
 
 _NAMES: Final = tuple(setting.name for setting in SETTINGS)
 
 
 def read_file(file: Given) -> dict[str, Given]:
-    """Returns by name what the file gives; its values are not checked yet.
+    """Returns the values in the file by the names of their settings; they are not checked yet.
 
     Args:
-        file: the path, and where that came from.
+        file: the path, and where it came from.
 
     Raises:
-        ConfigError: the file is unreadable, not TOML, or has a key that is no setting.
+        ConfigError: the file is unreadable, not TOML, or has an unknown key.
     """
     values: dict[str, Given] = {}
     for key, value in _parsed(file).items():
@@ -49,7 +50,7 @@ def _parsed(file: Given) -> Mapping[str, object]:
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{file.value}: expected TOML: {exc}") from exc
     except ValueError as exc:
-        # Python refuses to read such a decimal number, which is no error to tomllib.
+        # Python raises it for a decimal number of more than 4300 digits; tomllib does not.
         raise ConfigError(f"{file.value}: expected TOML, got a number of too many digits") from exc
     except RecursionError as exc:
         raise ConfigError(f"{file.value}: expected TOML, got values nested too deep") from exc

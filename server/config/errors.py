@@ -1,4 +1,4 @@
-"""Errors of settings."""
+"""Defines the errors of settings."""
 
 
 class ConfigError(Exception):
@@ -6,4 +6,4 @@ class ConfigError(Exception):
 
 
 class InvalidSetting(Exception):
-    """A value is invalid for its setting; the text says what is expected."""
+    """A value is invalid for its setting; the text names the valid values."""

@@ -1,10 +1,10 @@
-"""Holds a value of a setting as it was given, before it is parsed."""
+"""Defines a value of a setting before it is parsed."""
 
 from typing import NamedTuple
 
 
 class Given(NamedTuple):
-    """A value, and where it came from ("--listen", "ACTIONS_LISTEN", "file.toml: listen")."""
+    """Holds a value and its origin ("--listen", "ACTIONS_LISTEN", "file.toml: listen")."""
 
     value: object
     origin: str

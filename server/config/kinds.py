@@ -1,8 +1,8 @@
 """Defines the kinds of values that a setting can have.
 
-A kind parses what a flag, a variable or a file gives: a text, or a type of TOML.
+A kind parses a value from a flag, a variable or a file: a text, or a type of TOML.
 
-Rule: an error says what is expected; the caller adds where the value came from.
+Rule: an error names the valid values; the caller adds where the value came from.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ LogFormat: TypeAlias = Literal["text", "json"]
 
 @dataclass(frozen=True, slots=True)
 class ValueKind(Generic[T_co]):
-    """A kind of values.
+    """Describes a kind of values, and parses them.
 
     Attributes:
         metavar: stands for the value in `--help`.
         expected: names the valid values, in errors and in docs/settings.md.
-        parse: returns the value; raises ValueError, or InvalidSetting with a closer text.
+        parse: returns the value; raises ValueError, or InvalidSetting with a more precise text.
     """
 
     metavar: str
@@ -76,7 +76,7 @@ def _folder(value: object) -> Path:
     if not path or "\0" in path:
         raise ValueError(path)
     try:
-        str(Path(path).absolute()).encode()  # the lock names it, in JSON
+        str(Path(path).absolute()).encode()  # must be UTF-8: the lock file names the path in JSON
         mode = Path(path).stat().st_mode
     except UnicodeEncodeError:
         raise InvalidSetting("the path of a folder, in UTF-8") from None
@@ -127,10 +127,10 @@ def _origins(value: object) -> tuple[str, ...]:
 
 
 def _origin(value: object) -> str:
-    """Returns the origin as browsers send it.
+    """Returns an origin in the form in which browsers send it.
 
     Raises:
-        ValueError: no browser sends such an origin.
+        ValueError: it is not an origin.
     """
     if value == "*":
         return "*"
@@ -176,7 +176,7 @@ def _name_server(text: str) -> str:
     """Returns "address:port" or "[IPv6]:port"; the port is 53 if none is given.
 
     Raises:
-        ValueError: it is neither an address nor one with a port.
+        ValueError: it is not an address, with or without a port.
     """
     with contextlib.suppress(ValueError):
         return _with_port(ipaddress.ip_address(text), _DNS_PORT)
@@ -220,7 +220,7 @@ def number(least: int, most: int, *, metavar: str = "NUMBER") -> ValueKind[int]:
     def parse(value: object) -> int:
         if isinstance(value, str) and _DIGITS.fullmatch(value):
             value = int(value)
-        # A bool is an int to Python, and TOML has it.
+        # Not isinstance: TOML has booleans, which are integers in Python.
         if type(value) is int and least <= value <= most:
             return value
         raise ValueError(value)

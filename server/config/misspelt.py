@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 _PREFIX: Final = re.compile(r"ACTIONS?_*", re.IGNORECASE)
-_LEAST_LIKENESS: Final = 0.7
-"""Least ratio of difflib for two names without the prefix; LISTN and LISTEN have 0.9."""
+_RATIO_MIN: Final = 0.7
+"""Min ratio of difflib for two names without the prefix; LISTN and LISTEN have 0.9."""
 
 
 def nearest_settings(environ: Collection[str], settings: Collection[str]) -> Mapping[str, str]:
-    """Returns the setting that was probably meant, by misspelt variable.
+    """Returns the nearest setting of each misspelt variable.
 
     Args:
         environ: the names of all variables.
@@ -26,7 +26,7 @@ def nearest_settings(environ: Collection[str], settings: Collection[str]) -> Map
     for variable in sorted(environ):
         if variable in settings or not _PREFIX.match(variable):
             continue
-        for end in difflib.get_close_matches(_end(variable), by_end, 1, _LEAST_LIKENESS):
+        for end in difflib.get_close_matches(_end(variable), by_end, 1, _RATIO_MIN):
             nearest[variable] = by_end[end]
     return nearest
 

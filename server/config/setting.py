@@ -12,13 +12,13 @@ from server.config.toml_form import cut, toml
 
 T = TypeVar("T")
 
-SECRET: Final = "(secret)"  # noqa: S105  what is shown instead of one
+SECRET: Final = "(secret)"  # noqa: S105  printed in place of a secret
 _DECLARED: Final = "setting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting.
+    """Declares one setting.
 
     Attributes:
         default_text: the default in words, as `--help` and docs/settings.md show it.
@@ -35,7 +35,7 @@ class Setting:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Returns the flag, and for a boolean the flag that switches it off."""
+        """Returns its flag; of a boolean, also the flag for false."""
         dashed = self.name.replace("_", "-")
         return (f"--{dashed}", f"--no-{dashed}") if self.kind is SWITCH else (f"--{dashed}",)
 
@@ -48,7 +48,7 @@ class Setting:
         return SECRET if self.is_secret else cut(value)
 
     def written(self, value: object) -> str:
-        """Returns a value as a TOML file has it; a secret one as `SECRET`."""
+        """Returns a value in the form of TOML; a secret one as `SECRET`."""
         return toml(SECRET if self.is_secret else value)
 
 
@@ -61,7 +61,7 @@ def setting(
         default: the value if none is given.
         kind: parses the value.
         meaning: see `Setting`.
-        default_text: see `Setting`; empty shows the default itself, or "none".
+        default_text: see `Setting`; if it is empty, the default itself, or "none".
         is_secret: see `Setting`.
     """
     declared = Setting(
@@ -79,7 +79,7 @@ def settings_of(table: type) -> tuple[Setting, ...]:
     """Returns the settings that a dataclass declares, in order.
 
     Raises:
-        TypeError: a field is no setting.
+        TypeError: a field is not a setting.
     """
     return tuple(map(_named, fields(table)))
 
@@ -87,7 +87,7 @@ def settings_of(table: type) -> tuple[Setting, ...]:
 def _named(declared: Field[Any]) -> Setting:
     found = declared.metadata.get(_DECLARED)
     if not isinstance(found, Setting):
-        raise TypeError(f"{declared.name}: expected a field made by setting(), got another")
+        raise TypeError(f"{declared.name}: expected a field that setting() makes, got another")
     return replace(found, name=declared.name)
 
 

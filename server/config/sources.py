@@ -1,6 +1,6 @@
-"""Puts the settings together: flags win over the environment, and that over a TOML file.
+"""Loads the settings: a flag wins over a variable, a variable over a key of the TOML file.
 
-A wrong value is one line: where it came from, what was expected, what came.
+An error is one line: where the value came from, what was expected, what came.
 """
 
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ from server.config.setting import Setting
 from server.config.table import CONFIG_FILE, SETTINGS, Config
 
 DEFAULT_ORIGIN: Final = "default"
-"""Where a value came from that was not given."""
+"""Origin of a value that was not given."""
 
 
 class LoadedConfig(NamedTuple):
-    """The settings, and by name where each came from ("--listen", "default")."""
+    """Holds the settings, and the origin of each by its name ("--listen", "default")."""
 
     config: Config
     origins: Mapping[str, str]
 
 
 def load_config(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedConfig:
-    """Puts the settings together.
+    """Loads the settings.
 
     Args:
-        flags: by name as in `Config`, and `config`, the file; None where a flag is not given.
+        flags: by name as in `Config`, and `config`, the file; None for a flag that is not given.
         environ: the environment; only the variables of settings are read.
 
     Raises:
-        ConfigError: a value is invalid, or two do not go together.
+        ConfigError: a value is invalid, or two contradict each other.
     """
     given = {
         setting.name: found
@@ -56,7 +56,7 @@ def load_config(flags: Mapping[str, object], environ: Mapping[str, str]) -> Load
 
 
 def as_toml(loaded: LoadedConfig) -> str:
-    """Returns the settings as a configuration file, each with where it came from."""
+    """Returns the settings as a configuration file, each with its origin."""
     return "\n".join(
         f"{setting.name} = {setting.written(getattr(loaded.config, setting.name))}"
         f"  # {loaded.origins[setting.name]}"

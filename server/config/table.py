@@ -1,4 +1,4 @@
-"""The settings of the service, each declared once.
+"""Declares the settings of the service, each once.
 
 Flags, variables, keys of the TOML file, `--help` and docs/settings.md are made from this table.
 """
@@ -12,12 +12,12 @@ from server.config.kinds import LogFormat
 from server.config.setting import Setting, setting, settings_of
 
 OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
-"""In the data folder: the token that the first start made, mode 0600."""
+"""Name of the file in the data folder that has a token for commands; mode 0600."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings and their defaults."""
+    """Holds the settings, and declares their defaults."""
 
     listen: str = setting(
         "127.0.0.1:8080",
@@ -123,7 +123,7 @@ TOKEN: Final = Setting(
     meaning="Token of the caller.",
     is_secret=True,
 )
-"""Only `call` takes it."""
+"""The token of the caller, which only `call` takes."""
 
 VARIABLES: Final = tuple(setting.variable for setting in (*SETTINGS, CONFIG_FILE, TOKEN))
-"""Names of all variables that are read."""
+"""Names of all environment variables that are read."""

@@ -1,4 +1,4 @@
-"""Writes a value as a TOML file has it: a setting that is printed, or one that is invalid.
+"""Writes a value in the form of TOML, to print a setting or an invalid value.
 
 Follows TOML 1.0.0, for the types that tomllib returns.
 """
@@ -16,7 +16,7 @@ CUT_CHARS: Final = 40
 
 
 def cut(value: object) -> str:
-    """Returns a value for an error: a text in quotes, any other as TOML; cut."""
+    """Returns a value for an error, cut to `CUT_CHARS`: a text in quotes, any other as TOML."""
     text = value if isinstance(value, str) else toml(value)
     shown = text[:CUT_CHARS] + "…" if len(text) > CUT_CHARS else text
     return repr(shown) if isinstance(value, str) else shown

@@ -1,5 +1,5 @@
-"""Servicers: a message to a command or a query, and what that gives to a message.
+"""Implements the services: message to command or query, result to message.
 
-Rule: no SQL, and no rule of the domain. Who calls stands in `server.identity.caller`; a refusal is
-raised, and made a status around the service.
+Rule: no SQL, and no rules of the domain. `server.rpc` knows the caller, and makes statuses of the
+refusals that are raised here.
 """

@@ -19,19 +19,19 @@ from server.store.read_model import EndedOrg, Footprint
 from server.timestamps import set_time
 
 SHOWN_CHARS: Final = 40
-"""Max characters of a value in a text."""
+"""Max characters of a request's field in the text of a refusal."""
 
 _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_S: Final = -62_135_596_800
-_END_S: Final = 253_402_300_800
-"""The years 1 to 9999 in UTC, as google/protobuf/timestamp.proto bounds a time."""
+_TIME_MIN_S: Final = -62_135_596_800
+_TIME_END_S: Final = 253_402_300_800
+"""Seconds at the years 1 and 10000 in UTC, the bounds of google/protobuf/timestamp.proto."""
 
 
 @contextlib.contextmanager
 def naming(request: Message) -> Iterator[None]:
-    """Adds the fields of the request to the values of a refusal, for its text."""
+    """Adds the fields of the request to a refusal inside, as values for its text."""
     try:
         yield
     except Refusal as refusal:
@@ -48,7 +48,7 @@ def expiry_of(request: pb.CreateTokenRequest) -> int | None:
     if not request.HasField("expires_at"):
         return None
     at = request.expires_at
-    if not (_FIRST_S <= at.seconds < _END_S and 0 <= at.nanos < _NS):
+    if not (_TIME_MIN_S <= at.seconds < _TIME_END_S and 0 <= at.nanos < _NS):
         raise invalid("Errors.Token.ExpiryInvalid", "ADMIN-Te4nv")
     return _microseconds(at)
 
@@ -126,13 +126,13 @@ def tokens_of(tokens: Sequence[Token]) -> pb.ListTokensResponse:
 
 
 def time_text(at: Timestamp) -> str:
-    """Returns a time as the command line shows it, to the microsecond."""
+    """Returns a time in ISO 8601 with microseconds, as the command line prints it."""
     moment = _EPOCH + timedelta(microseconds=_microseconds(at))
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _given(request: Message) -> dict[str, str]:
-    """Returns the fields of the request as texts name them."""
+    """Returns the fields of the request as values of a text."""
     given = {}
     for field in request.DESCRIPTOR.fields:
         value = getattr(request, field.name)

@@ -1,6 +1,6 @@
-"""Reads accounts for AdminService: which organisation, user or owner a request is about.
+"""Reads accounts for AdminService: the organisation, the user or the owner of a request.
 
-Rule: an organisation that is removed is gone at once, and its users with it, cleared away or not.
+Rule: a removed organisation and its users are absent at once, also before they are purged.
 """
 
 from collections.abc import Sequence
@@ -26,25 +26,25 @@ from server.store.read_model import (
     UsersOf,
 )
 
-CLEARED_AT_ONCE: Final = 64
-"""Max aggregates of a removed organisation that one command clears away: about 2 ms of the loop."""
+PURGED_AT_ONCE: Final = 64
+"""Max aggregates of a removed organisation that one command purges; takes 2 ms of the loop."""
 
-CLEARED_CHARS_MAX: Final = 512 << 10
-"""Max characters of scripts among them, whose pages are read and freed: about 4 ms of the loop."""
+PURGED_CHARS_MAX: Final = 512 << 10
+"""Max characters of their scripts; reading and freeing their pages takes 4 ms of the loop."""
 
 
 class AccountReads:
-    """Reads the store for one servicer."""
+    """Reads accounts from the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def org_id(self, given: str) -> str:
-        """Returns the id of the organisation that a request is about.
+        """Returns the id of the organisation of a request.
 
         Args:
-            given: as the request has it; empty for the organisation of the call or, if the operator
-                calls, for the only one that there is.
+            given: the id in the request; empty for the organisation of the call, or for the only
+                one that exists if the operator calls.
 
         Raises:
             Refusal: there is no such organisation, or more than one.
@@ -90,7 +90,7 @@ class AccountReads:
         return [(member, await self.user_name(member.user_id)) for member in members]
 
     async def user_name(self, user_id: str) -> str:
-        """Returns the name of a user; empty if there is no such user any more."""
+        """Returns the name of a user; empty if the user does not exist any more."""
         user = await self._store.read(UserById(user_id))
         return "" if user is None else user.name
 
@@ -105,7 +105,7 @@ class AccountReads:
         ]
 
     async def owner_without(self, going: Key) -> RemainingOwner | None:
-        """Returns an owner who stays when the aggregate goes, else one who does not.
+        """Returns an owner who remains when the aggregate is removed; else any other owner.
 
         Returns:
             None if the instance has no owner.
@@ -120,10 +120,10 @@ class AccountReads:
                 break
         return owner
 
-    async def left(self, org_id: str) -> Sequence[Key]:
-        """Returns as much of what a removed organisation left as one command clears away."""
+    async def remains(self, org_id: str) -> Sequence[Key]:
+        """Returns keys of a removed organisation to purge, as many as one command takes."""
         return await self._store.read(
-            OrgRemains(org_id, limit=CLEARED_AT_ONCE, chars_max=CLEARED_CHARS_MAX)
+            OrgRemains(org_id, limit=PURGED_AT_ONCE, chars_max=PURGED_CHARS_MAX)
         )
 
     async def _is_gone(self, *org_ids: str) -> bool:

@@ -1,8 +1,8 @@
 """Administers organisations, users, members and personal access tokens: actions.v1.AdminService.
 
-Follows docs/api.md "Accounts", and actions/v1/admin.proto. It serves callers with the permission
-on every port, and the operator on the admin socket. A command that holds the data folder itself
-calls it in process.
+Follows docs/api.md "Accounts", and actions/v1/admin.proto. It is served to callers with the
+permission over every protocol, and to the operator on the admin socket. A command that has locked
+the data folder calls it in its own process.
 
 Rule: only the answer to CreateToken has the secret of a token.
 """
@@ -34,11 +34,11 @@ from server.store.read_model import (
 )
 from server.threads import ThreadPool
 
-CLEARINGS_MAX: Final = 32
-"""Max commands of one ClearOrg, so that it ends in seconds on a slow disk too."""
+PURGES_MAX: Final = 32
+"""Max commands of one ClearOrg, so that it ends within seconds on a slow disk."""
 
 INLINE_MAX_ROWS: Final = 500
-"""Max rows of a list that is made on the loop, at about 4 µs each."""
+"""Max rows of a list that is made on the loop, at about 4 µs each; more take a thread."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,15 +99,15 @@ class AccountsService(AdminServiceServicer):
             if await self._store.read(OrgById(org_id)) is not None:
                 owner = await self._reads.owner_without(org_key(org_id))
                 await self._queue.execute(removal.RemoveOrg(org_id, owner, _editor()))
-            elif not await self._reads.left(org_id):
+            elif not await self._reads.remains(org_id):
                 raise org_not_found("ADMIN-Or4nf")
             return pb.RemoveOrgResponse()
 
     async def ClearOrg(self, request: pb.ClearOrgRequest, context: object) -> pb.ClearOrgResponse:
         with naming(request):
             org_id = request.org_id
-            for _ in range(CLEARINGS_MAX):
-                keys = await self._reads.left(org_id)
+            for _ in range(PURGES_MAX):
+                keys = await self._reads.remains(org_id)
                 if not keys:
                     break
                 await self._queue.execute(removal.PurgeOrg(org_id, tuple(keys), _editor()))

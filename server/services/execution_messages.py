@@ -11,7 +11,7 @@ from server.store.runs import RunsPage
 from server.timestamps import set_duration
 
 LARGE_COUNT: Final = 1000
-"""Number of claim values, log lines or actions from which making messages takes milliseconds."""
+"""Max claim values, log lines or actions of which messages are made on the loop; more take ms."""
 
 _INT32: Final = 2**32
 
@@ -49,7 +49,7 @@ def fill_effects(message: pb.Effects, effects: Effects) -> None:
             message.overridable_claims.append(key)
     for name, value in effects.fields.items():
         if name == "gender":
-            # An int32, as in ZITADEL: a script may give any number.
+            # Wrapped to an int32, as in ZITADEL: a script may set any number.
             value = (int(value) + _INT32 // 2) % _INT32 - _INT32 // 2
         setattr(message.user, _PROTO_FIELDS[name], value)
     for entry in effects.metadata:

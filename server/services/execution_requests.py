@@ -1,6 +1,6 @@
 """Converts requests of ExecutionService into queries and scripts.
 
-Flows and triggers have the names of the Management API, and errors have its texts.
+Flows and triggers have the names, and errors the texts, of the Management API.
 """
 
 import base64
@@ -16,9 +16,11 @@ from server.scripts.contract import Script
 from server.store.runs import RunsQuery
 from server.triggers import TRIGGERS, FlowType, TriggerType
 
-RUNS_MAX: Final = 1000
-RUNS: Final = 100
-"""Runs on a page: at most, and if the request sets no limit."""
+PAGE_MAX: Final = 1000
+"""Max runs on a page; a larger limit is refused."""
+
+PAGE: Final = 100
+"""Max runs on a page if the request sets no limit."""
 
 _POSITION: Final = struct.Struct(">Q")
 
@@ -62,9 +64,9 @@ def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
     """Returns the query of a request.
 
     Raises:
-        Refusal: an unknown flow or trigger, a limit that is too large, or an invalid token.
+        Refusal: the flow or the trigger is unknown, the limit too large, or the token invalid.
     """
-    if request.limit > RUNS_MAX:
+    if request.limit > PAGE_MAX:
         raise invalid("Errors.Query.LimitExceeded", "RUN-Lx7ce")
     of_flow, of_trigger = 0, 0
     if request.flow_type and request.trigger_type:
@@ -83,7 +85,7 @@ def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
         trigger_type=of_trigger,
         only_failed=request.only_failed,
         before=_position(request.page_token) if request.page_token else 0,
-        limit=request.limit or RUNS,
+        limit=request.limit or PAGE,
     )
 
 

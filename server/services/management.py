@@ -1,4 +1,4 @@
-"""ManagementService: actions and flows, and the organisation of the call.
+"""Serves ManagementService: actions and flows, and the organisation of the call.
 
 Follows docs/api.md "ManagementService", "Actions", "Flows" and "Reads and lists".
 """
@@ -34,14 +34,14 @@ from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceServicer
 
 INLINE_MAX_CHARS: Final = 256 << 10
-"""An answer with more text than this is put together in a thread (R18)."""
+"""Max characters of scripts in an answer that is made on the loop; more take a thread (R18)."""
 
 INLINE_MAX_ACTIONS: Final = 200
-"""The same, by the number of its actions: each takes about 4 µs."""
+"""Max actions in such an answer, at about 4 µs each."""
 
 
 class Commands(Protocol):
-    """Where commands go."""
+    """Executes commands; `CommandQueue` does."""
 
     async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R: ...
 
@@ -91,7 +91,7 @@ class ManagementService(ManagementServiceServicer):
         org_id = current_caller().org_id
         page = await self._reads.read(ActionsOf(org_id, query))
         sorting_column = requests.sorted_by(request)
-        if _is_much(page.items):
+        if _is_large(page.items):
             return await self._threads.run(org_id, messages.list_actions, page, sorting_column)
         return messages.list_actions(page, sorting_column)
 
@@ -196,7 +196,7 @@ class ManagementService(ManagementServiceServicer):
             return messages.get_flow(None, NOTHING_SET, texts)
         org_id = current_caller().org_id
         read = await self._reads.read(FlowOf(org_id, type))
-        if _is_much(read.actions.values()):
+        if _is_large(read.actions.values()):
             return await self._threads.run(org_id, messages.get_flow, type, read, texts)
         return messages.get_flow(type, read, texts)
 
@@ -231,7 +231,7 @@ class ManagementService(ManagementServiceServicer):
         return response
 
 
-def _is_much(actions: Collection[Action]) -> bool:
+def _is_large(actions: Collection[Action]) -> bool:
     return (
         len(actions) > INLINE_MAX_ACTIONS
         or sum(len(action.script) for action in actions) > INLINE_MAX_CHARS

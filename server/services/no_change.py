@@ -1,8 +1,8 @@
-"""Reads how a write that changes nothing is to be answered: `x-actions-no-change: ok` asks for OK.
+"""Reads the header `x-actions-no-change`, by which a write that changes nothing is answered OK.
 
-Without it the answer is the API's own, FAILED_PRECONDITION. Over HTTP that is 400, as for a wrong
-request, so a tool that sets things up again cannot tell the two apart.
-Rule: the domain says which refusals are of this kind, and the batch decides.
+Without it the answer is FAILED_PRECONDITION, as in ZITADEL. Over HTTP that is 400, as is an invalid
+request: a tool that repeats its set-up could not tell the two apart.
+Rule: the domain marks such refusals as `Unchanged`; the batch decides if one is an error.
 """
 
 from typing import Final

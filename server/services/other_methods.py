@@ -1,10 +1,10 @@
-"""Methods and REST paths of ZITADEL that are not served: the text that refuses them.
+"""Refuses methods and REST paths of ZITADEL that are not served, with a text that says so.
 
-Follows docs/api.md "Other methods", and grpc/doc/statuscodes.md: a method that a server
-does not have is UNIMPLEMENTED.
-Over REST a path cannot name its method. What ZITADEL has below a prefix is known by its first
-segments, from the annotations of its .proto files; any other path there is a wrong one.
-Rule: one handler for all of them, whatever a client names, so that nothing is kept for a name.
+Follows docs/api.md "Other methods", and grpc/doc/statuscodes.md: a method that a server does not
+have is UNIMPLEMENTED.
+A REST path does not name its method. So paths of ZITADEL are recognised by their first segments, as
+its .proto files have them; any other path below a prefix is NOT_FOUND.
+Rule: one handler answers all of them, so nothing is cached for a name that a client invents.
 """
 
 from typing import Any, Final
@@ -19,7 +19,7 @@ NOT_SERVED: Final = (
     "and looks organisations up"
 )
 
-# Without "actions", "flows" and "healthz", which are served whole: other paths below are wrong.
+# "actions", "flows" and "healthz" are served completely, so other paths below them are NOT_FOUND.
 _MANAGEMENT: Final = (
     "global granted_projects iam idps languages metadata orgs policies projectgrants "
     "projects text user_grants users zitadel"
@@ -40,22 +40,22 @@ NOT_SERVED_BELOW: Final = dict.fromkeys(
     ),
     NOT_SERVED,
 )
-"""The text by the beginning of a path of REST or gRPC-Web."""
+"""Texts of refusals, by the beginning of a path of REST or gRPC-Web."""
 
 
 def other_method(method: str) -> MethodHandler | None:
-    """Returns what answers a method of ZITADEL; None for a method of anybody else."""
+    """Returns the handler that refuses a method of ZITADEL; None for another method."""
     return _REFUSED if method.startswith(_ZITADEL) else None
 
 
 async def _refuse(requests: object, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
     refusing = context.abort(grpc.StatusCode.UNIMPLEMENTED, NOT_SERVED)
-    del requests, context  # grpc keeps the error, and with it this frame: a cycle otherwise
+    del requests, context  # grpc keeps the error, which has this frame: they would be a cycle
     try:
         await refusing
     finally:
         del refusing
 
 
-# A stream of requests, as the call is then refused before its first message.
+# A method with a stream of requests is called, and refuses, before the first message arrives.
 _REFUSED: Final[MethodHandler] = grpc.stream_unary_rpc_method_handler(_refuse)

@@ -1,7 +1,7 @@
-"""Turns requests into the terms of the domain and of the store.
+"""Converts requests of the Management API into queries.
 
-Follows docs/api.md "Enums" and "Reads and lists". A number that an enum does not have is
-refused where it says what to find, and means no sorting where it says how to sort.
+Follows docs/api.md "Enums" and "Reads and lists". An unknown number of an enum is refused in a
+filter, and means the order of creation as a sorting column.
 """
 
 from typing import Final
@@ -20,8 +20,7 @@ from zitadel import action_pb2, object_pb2
 from zitadel import management_pb2 as pb
 
 LIMIT_MAX: Final = 1000
-"""Actions in one list, and how many it has when no limit is given."""
-
+"""Max entries of one page, also if the request sets no limit; a larger limit is refused."""
 
 _ORDERS: Final = {
     action_pb2.ACTION_FIELD_NAME_NAME: Order.NAME,
@@ -42,10 +41,10 @@ TEXT_METHODS: Final = {
 
 
 def actions_query(request: pb.ListActionsRequest) -> ActionsQuery:
-    """Read what a list is asked.
+    """Returns the query of a request.
 
     Raises:
-        Refusal: the limit is too large, or a filter says nothing, or nothing that is known.
+        Refusal: the limit is too large, or a filter is empty or unknown.
     """
     if request.query.limit > LIMIT_MAX:
         raise invalid("Errors.Query.LimitExceeded", "QUERY-4M0fs")
@@ -61,7 +60,7 @@ def actions_query(request: pb.ListActionsRequest) -> ActionsQuery:
 
 
 def sorted_by(request: pb.ListActionsRequest) -> action_pb2.ActionFieldName.ValueType:
-    """The column that the list is sorted by; unspecified where that is none."""
+    """Returns the column that a list is sorted by; unspecified for the order of creation."""
     column = request.sorting_column
     return column if column in _ORDERS else action_pb2.ACTION_FIELD_NAME_UNSPECIFIED
 

@@ -11,10 +11,10 @@ from google.protobuf.struct_pb2 import Struct, Value
 from server.scripts.contract import JsonValue
 
 LEVELS_MAX: Final = 30
-"""Max depth of objects and arrays: each level takes three messages, and parsers allow 100."""
+"""Max depth of objects and arrays: a level is three messages, and parsers accept 100."""
 
 EXACT_MAX: Final = 2**53
-"""Whole numbers below it are exact as doubles, and are read as integers."""
+"""Bound of whole numbers that doubles hold exactly; they are read as integers."""
 
 
 class NotRepresentable(ValueError):
@@ -62,7 +62,7 @@ def fill_value(value: Value, json: JsonValue) -> None:
 
 def _fill(value: Value, json: JsonValue, levels: int) -> None:
     if json is None:
-        value.null_value = 0  # type: ignore[assignment]  # the one there is
+        value.null_value = 0  # type: ignore[assignment]  # its only value
     elif isinstance(json, bool):
         value.bool_value = json
     elif isinstance(json, str):

@@ -101,7 +101,7 @@ def value_reader(message_type: type[Message]) -> ValueReader:
 
 
 class StructForm(NamedTuple):
-    """How one of the three types is read and written.
+    """Describes how one of the three types is read and written.
 
     Attributes:
         reader: returns a reader that makes messages of a class.

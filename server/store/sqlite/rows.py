@@ -49,7 +49,7 @@ def _by_trigger(text: str) -> ActionsByTrigger:
 
 
 class Form(NamedTuple):
-    """How SQLite holds the values of a type.
+    """Describes how SQLite holds the values of a type.
 
     Attributes:
         decode: makes a value of what SQLite holds; None where that is the value.

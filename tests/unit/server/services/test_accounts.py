@@ -87,8 +87,8 @@ async def an_org(instance: Instance, *, actions: int = 0) -> tuple[str, str]:
 async def test_an_organisation_is_cleared_away_operation_by_operation(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account_reads, "CLEARED_AT_ONCE", 2)
-    monkeypatch.setattr(accounts, "CLEARINGS_MAX", 2)
+    monkeypatch.setattr(account_reads, "PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(accounts, "PURGES_MAX", 2)
     org_id, _ = await an_org(instance, actions=5)
     contents = pb.OrgContents(actions=5, users=1, members=1, tokens=1)
     told = pb.GetOrgContentsResponse(org_id=org_id, name="with 5", contents=contents)

@@ -1,43 +1,30 @@
-"""Opens the store of a data folder.
+"""Says which engine keeps the store of a data folder.
 
-Rule: no module but this and the composition root names an engine.
+Rule: no module but this names an engine.
 """
 
 from pathlib import Path
+from typing import Final
 
 from server.clock import Clock, wall_clock
-from server.store.engine import AS_USUAL, Opening, Progress, Store
+from server.store.engine import AS_USUAL, Engine, Opening, Progress, Store
 from server.store.sqlite import store as sqlite
+
+_ENGINE: Final[Engine] = sqlite
 
 
 async def open_store(
     folder: Path, *, admin: str = "", clock: Clock = wall_clock, opening: Opening = AS_USUAL
 ) -> Store:
-    """Opens the store of a data folder, which is made if it is missing.
-
-    Args:
-        folder: for this process alone.
-        admin: the path of this process's admin socket, for other processes that want the folder.
-        clock: tells the time of events.
-        opening: how the database is opened.
-
-    Raises:
-        DataFolderInUse: another process has the folder.
-        StorageError: it cannot be used.
-    """
-    return await sqlite.SqliteEventStore.open(folder, admin=admin, clock=clock, opening=opening)
+    """Opens the store of a data folder (`Engine.open_store`)."""
+    return await _ENGINE.open_store(folder, admin=admin, clock=clock, opening=opening)
 
 
 def has_database(folder: Path) -> bool:
     """True if a store was ever opened in the folder."""
-    return (folder / sqlite.DATABASE_FILE).exists()
+    return _ENGINE.has_database(folder)
 
 
 def rebuild(folder: Path, progress: Progress) -> int:
-    """Makes the current states in a data folder anew from its events; returns how many there are.
-
-    Raises:
-        DataFolderInUse: another process has the folder.
-        StorageError: there is no database, or it cannot be rebuilt; its states are as they were.
-    """
-    return sqlite.rebuild(folder, progress)
+    """Makes the current states in a data folder anew from its events (`Engine.rebuild`)."""
+    return _ENGINE.rebuild(folder, progress)

@@ -10,7 +10,8 @@ from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
-from server.store.sqlite import SqliteEventStore, writer
+from server.store.sqlite import writer
+from server.store.sqlite.store import SqliteEventStore
 from tests.support.clocks import HandClock
 from tests.support.orgless import CreateOrglessAction
 

@@ -192,6 +192,16 @@ class SqliteEventStore:
         return await self._reading.submit(call)
 
 
+async def open_store(
+    folder: Path, *, admin: str, clock: Clock, opening: Opening
+) -> SqliteEventStore:
+    return await SqliteEventStore.open(folder, admin=admin, clock=clock, opening=opening)
+
+
+def has_database(folder: Path) -> bool:
+    return (folder / DATABASE_FILE).exists()
+
+
 def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> int:
     """Makes the current states in a data folder anew from its events; returns how many there are.
 

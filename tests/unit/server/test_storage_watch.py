@@ -9,8 +9,8 @@ import pytest
 from server import storage_watch
 from server.storage_watch import StorageWatch
 from server.store.log import Needs, Writes
-from server.store.sqlite import SqliteEventStore
 from server.store.sqlite import writer as writer_module
+from server.store.sqlite.store import SqliteEventStore
 
 WAIT_S = 10
 

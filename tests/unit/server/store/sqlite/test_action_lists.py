@@ -18,9 +18,10 @@ from server.store.action_lists import (
     StateFilter,
 )
 from server.store.read_model import ActionsOf, Query
-from server.store.sqlite import SqliteEventStore, action_lists, schema, tables
+from server.store.sqlite import action_lists, schema, tables
 from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.read_model import ANSWERS, QUICK
+from server.store.sqlite.store import SqliteEventStore
 from tests.support.tables import cases
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)

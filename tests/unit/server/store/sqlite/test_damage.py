@@ -15,8 +15,8 @@ from server.store.action_lists import EVERY_ACTION
 from server.store.engine import AS_USUAL, Opening
 from server.store.errors import StorageError
 from server.store.read_model import ActionsOf, MembersOf
-from server.store.sqlite import SqliteEventStore
 from server.store.sqlite import connect as connect_module
+from server.store.sqlite.store import SqliteEventStore
 from tests.support.orgless import CreateOrglessAction
 
 EVENTS = 300

@@ -20,9 +20,10 @@ from server.store.action_lists import ActionsQuery
 from server.store.errors import DataFolderInUse, StorageError
 from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.read_model import ActionById, ActionsOf, AllOrgs
-from server.store.sqlite import SqliteEventStore, schema
+from server.store.sqlite import schema
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.connect import Access, connect
+from server.store.sqlite.store import SqliteEventStore
 from tests.support.orgless import CreateOrglessAction
 
 

@@ -9,7 +9,8 @@ from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import CreateOrg
 from server.domain.flow import Flow
 from server.store.read_model import FlowOf
-from server.store.sqlite import SqliteEventStore, schema
+from server.store.sqlite import schema
+from server.store.sqlite.store import SqliteEventStore
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit
 

@@ -1,1 +1,1 @@
-"""Speaks HTTP/1.1 through aiohttp: connections, bodies, headers, answers."""
+"""Serves HTTP/1.1 through aiohttp: connections, bodies, headers, answers."""

@@ -1,7 +1,7 @@
-"""Accepts connections, and pauses while no more files may be opened.
+"""Accepts connections, and pauses while the process has no file descriptor left.
 
-The event loops' own way is not used: on EMFILE uvloop closes a spare file to accept and refuse; if
-another thread takes that descriptor, the loop turns without end on a socket that stays readable.
+The event loop's own accept is not used: on EMFILE uvloop closes a spare file, to accept and refuse
+a connection. If another thread takes that descriptor, the loop spins on the readable socket.
 """
 
 import asyncio
@@ -14,9 +14,11 @@ from typing import Final
 logger = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
+"""Seconds without accepting after a failure."""
 _REPORT_EVERY_S: Final = 60.0
+"""Min seconds between two log lines about failures."""
 _ACCEPTED_AT_ONCE: Final = 64
-"""Max connections accepted before the loop turns to others."""
+"""Max connections that are accepted before other work of the loop runs."""
 
 
 async def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -87,10 +89,10 @@ class Acceptor:
         try:
             await self._loop.connect_accepted_socket(self._make_protocol, accepted)
         except OSError:
-            accepted.close()  # its client has left meanwhile
+            accepted.close()  # its client has left
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
-        """Leaves connections to the kernel's backlog for a moment."""
+        """Leaves connections in the kernel's backlog for `_RETRY_S`."""
         self._loop.remove_reader(listening)
         self._retries[listening] = self._loop.call_later(_RETRY_S, self._resume, listening)
         now = self._loop.time()

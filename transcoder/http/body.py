@@ -45,10 +45,10 @@ def not_json(content_type: str | None) -> TranscodeError:
 
 
 class BodyHead(NamedTuple):
-    """Says what the headers tell of a body.
+    """The headers' description of a body.
 
     Attributes:
-        codings: as `codings.decoded` takes them.
+        codings: in the order in which they were applied.
     """
 
     is_json: bool
@@ -59,10 +59,10 @@ _PLAIN_JSON: Final = BodyHead(is_json=True, codings=())
 
 
 def head_of(request: Request) -> BodyHead:
-    """Reads what the headers say of a body that is to be JSON; there is one.
+    """Returns what the headers say of the body of a request that has one.
 
     Raises:
-        TranscodeError: 415, what they announce is not JSON, or of a coding that is not taken.
+        TranscodeError: 415, the body is announced as no JSON, or in an unsupported coding.
     """
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
@@ -73,7 +73,7 @@ def head_of(request: Request) -> BodyHead:
 
 
 class BodyReader:
-    """Reads bodies, and has them read beside the loop if they are large."""
+    """Reads bodies; decodes large ones in a thread."""
 
     def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
         self._limits = limits
@@ -81,12 +81,12 @@ class BodyReader:
         self._ceiling = ceiling
 
     def received(self, request: Request, head: BodyHead) -> bytes | None:
-        """Returns the body, if it is plain JSON, small, and has arrived whole.
+        """Returns the body if it is plain JSON, small, and has arrived whole; else None.
 
-        It need not be counted, as it is used at once.
+        Its bytes are not counted, as it is used at once.
 
         Raises:
-            TranscodeError: it is malformed.
+            TranscodeError: the body is malformed.
         """
         limits = self._limits
         is_small = request.arrived_bytes <= limits.inline_max_bytes
@@ -97,10 +97,10 @@ class BodyReader:
     async def read(
         self, request: Request, head: BodyHead, bind: Callable[[bytes], Message]
     ) -> Message:
-        """Makes a message of the body of a request.
+        """Returns the message in the body of a request.
 
         Args:
-            request: whose body nobody has read.
+            request: its body is unread.
             head: what its headers say of the body.
             bind: makes the message of JSON.
 
@@ -115,8 +115,8 @@ class BodyReader:
             if body and not head.is_json:
                 raise not_json(request.headers.get(hdrs.CONTENT_TYPE))
             if head.codings and body:
-                # Never on the loop: of br a few octets may take as long as a megabyte. And in one
-                # turn: of bodies that are inflated there is one at a time.
+                # Never on the loop: a few bytes of br may take as long as a megabyte. As one item,
+                # so that only one inflated body exists at a time.
                 return await self._offload.request(
                     _bind_decoded, bind, body, head.codings, limits.body_max_bytes
                 )
@@ -135,9 +135,9 @@ async def read_body(request: Request, limits: Limits, held: Held | None) -> byte
     """Returns the whole body of a request, in its content codings.
 
     Args:
-        request: whose body nobody has read.
+        request: its body is unread.
         limits: of one body.
-        held: counts what is received; None of a body that is not counted.
+        held: counts the bytes received; None for a body that is not counted.
     """
     if request.has_arrived:
         body = _received(request, limits)
@@ -180,7 +180,7 @@ def _received(request: Request, limits: Limits) -> bytes:
 
 
 def _check_transfer_coding(request: Request) -> None:
-    # aiohttp's parser wants chunked last, and does not mind what stands before it.
+    # aiohttp's parser requires chunked to be last, but accepts other codings before it.
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and coding.strip().lower() != "chunked":
         problem = "header Transfer-Encoding: expected chunked, last and once"

@@ -1,7 +1,7 @@
 """Bounds the memory of the bodies of all connections, while they are received and read.
 
-Rule: large bodies leave a part of it to small ones, so that a few callers who send much cannot
-refuse all others.
+Rule: a part of the memory is reserved for small bodies, so that a few callers with large bodies
+cannot make all others fail.
 """
 
 from types import TracebackType
@@ -11,18 +11,18 @@ from transcoder.options import large_share
 
 
 class Ceiling:
-    """Counts what is held.
+    """Counts the bytes of all bodies.
 
     Attributes:
-        held_bytes: of all bodies together.
+        held_bytes: the bytes of all bodies now.
     """
 
     def __init__(self, *, max_bytes: int, small_bytes: int) -> None:
-        """Begins with nothing held.
+        """Starts with no bytes.
 
         Args:
-            max_bytes: of all bodies together.
-            small_bytes: of a body that may take from the reserved part.
+            max_bytes: max bytes of all bodies together.
+            small_bytes: max bytes of a body that may use the reserved part.
         """
         self.held_bytes = 0
         self._max_bytes = max_bytes
@@ -30,13 +30,13 @@ class Ceiling:
         self._small_bytes = small_bytes
 
     def may_hold(self, size: int, more: int) -> bool:
-        """True if there is room for more bytes of a body that is `size` long with them."""
+        """True if a body may take `more` bytes, after which it has `size` bytes."""
         limit = self._max_bytes if size <= self._small_bytes else self._large_max_bytes
         return self.held_bytes + more <= limit
 
 
 class Held:
-    """Bytes that one body holds; given back at the end of its block."""
+    """The bytes of one body, counted until the end of its `with` block."""
 
     __slots__ = ("_ceiling", "_size")
 
@@ -45,10 +45,10 @@ class Held:
         self._size = 0
 
     def take(self, count: int) -> None:
-        """Holds so many bytes more.
+        """Counts `count` bytes more.
 
         Raises:
-            TranscodeError: RESOURCE_EXHAUSTED, the bodies of all connections hold too much.
+            TranscodeError: RESOURCE_EXHAUSTED, the bodies of all connections are too large.
         """
         size = self._size + count
         if not self._ceiling.may_hold(size, count):

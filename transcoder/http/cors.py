@@ -1,14 +1,14 @@
-"""Decides which origins may call from a browser, and makes the headers that say so.
+"""Decides which origins may call from a browser, and makes the CORS headers.
 
 Follows the Fetch standard, "CORS protocol", and the Private Network Access draft (one header more
-in a preflight). For every protocol, errors included.
+in a preflight). It applies to every protocol, and to errors too.
 
-Rule 1: headers only; which request is a preflight, and what else an answer holds, dispatch.py says.
-Rule 2: an origin that is not allowed gets no header that names it. For a safe method that is all:
-the browser keeps the answer from the page. Other methods are refused, because a browser sends forms
-and simple requests for a page of any site without asking first. A caller that is not a browser has
-no origin to be judged by.
-Rule 3: with "*" nothing is allowed that needs the browser's own credentials.
+Rule 1: this file reads and makes headers only; protocols and dispatch.py answer.
+Rule 2: an origin that is not allowed gets no header that names it, so the browser hides the answer
+from the page. Methods that are not safe are refused too, because a browser sends forms and simple
+requests of any site without a preflight. A caller that is not a browser sends no origin, and is not
+checked.
+Rule 3: with "*" the browser's credentials (cookies) are never allowed.
 """
 
 import re
@@ -31,7 +31,7 @@ _EXPOSED: Final = (
     "location",
     "content-length",
 )
-# Readable without being exposed (the safelist), not for pages at all, or exposed already.
+# Readable without being exposed (the safelist), never readable by pages, or exposed already.
 _NOT_EXPOSED: Final = frozenset(
     {
         *_EXPOSED,
@@ -59,13 +59,13 @@ _ORIGIN: Final = re.compile(
 )
 _OPAQUE_ORIGIN: Final = "null"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
-_OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: our own page, or nobody's
+_OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: a page of this origin; the user
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 
 class Cors:
-    """The decisions for one list of origins."""
+    """Decides for one list of allowed origins."""
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class Cors:
 
         Args:
             origins: each as a browser sends it ("https://app.example"), or "*" alone for any;
-                none means that no answer has a CORS header.
-            always: names of headers that every answer has besides.
+                with an empty list no answer has a CORS header.
+            always: names of further headers that every answer has.
             preflight_max_age_s: how long a browser may remember a preflight.
 
         Raises:
-            SchemaError: an origin that no browser would send, or no list.
+            SchemaError: no browser would send an origin of the list, or it is not a list.
         """
-        if isinstance(origins, str):  # a sequence of texts, too: its letters
+        if isinstance(origins, str):  # which is a sequence of its letters
             raise SchemaError(f"CORS origins: expected a list of them, got {shown(origins)}")
         for origin in origins:
             if origin != ANY_ORIGIN:
@@ -102,7 +102,7 @@ class Cors:
         self._max_age = str(preflight_max_age_s)
 
     def refuses(self, verb: str, origin: str | None, headers: Mapping[str, str]) -> bool:
-        """True if a page that is not allowed has a browser send this.
+        """True if a page whose origin is not allowed makes a browser send the request.
 
         Args:
             verb: the HTTP method.
@@ -114,9 +114,9 @@ class Cors:
         return _is_foreign(origin, headers) and (origin is None or not self._allows(origin))
 
     def keeps_out(self, origin: str, headers: Mapping[str, str]) -> bool:
-        """Returns True if the page that sends a request may not read its answer.
+        """True if a page sends the request and may not read its answer.
 
-        What no browser sends as its origin is no page's.
+        An Origin that no browser would send is not a page's.
 
         Args:
             origin: the request's Origin header.
@@ -145,8 +145,8 @@ class Cors:
         if asked not in methods and _HEADER_NAME.fullmatch(asked):  # an HTTP rule of a custom kind
             methods = (*methods, asked)
         out.append(("Access-Control-Allow-Methods", ", ".join(methods)))
-        # Any header may be metadata of some service, so what is asked is allowed. Not "*": it
-        # would leave out Authorization.
+        # Any header may be metadata of a service, so all that are asked for are allowed. "*" would
+        # not include Authorization.
         names = map(str.strip, headers.get("Access-Control-Request-Headers", "").split(","))
         allowed = ", ".join(name for name in names if _HEADER_NAME.fullmatch(name))
         if allowed:
@@ -163,7 +163,7 @@ class Cors:
 
         Args:
             origin: the request's Origin header.
-            sent: the headers that the answer has so far; the page may read all it can use.
+            sent: the headers that the answer has so far; they are exposed to the page.
         """
         if not self.is_enabled:
             return []
@@ -194,7 +194,7 @@ def _is_foreign(origin: str | None, headers: Mapping[str, str]) -> bool:
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in _OWN_SITES
-    # Browsers leave it out towards plain http, but for loopback.
+    # Browsers send Sec-Fetch-Site over https, and over http to loopback only.
     return origin is not None and origin.partition("://")[2] != headers.get("Host")
 
 

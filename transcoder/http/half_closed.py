@@ -1,13 +1,12 @@
 """Tells a client that half-closed its connection from one that closed it.
 
-A client that sends its request and shuts down its side for writing still reads its answer (RFC 9112
-section 9.6). One that closes both sides sends the same FIN. The difference shows once something is
-written: the closed one answers with RST. So a request that takes long is answered by interim
-responses first, which a client of HTTP/1.1 has to take (RFC 9110 section 15.2). An answer that has
-begun shows it by itself, as long as it goes on.
+A client may shut down its side for writing after its request, and still reads the answer (RFC 9112
+section 9.6). A client that closes both sides sends the same FIN, and answers with RST only when the
+server writes. So interim responses are written while a request takes long, which a client of
+HTTP/1.1 has to accept (RFC 9110 section 15.2). An answer that is being written needs none.
 
-Rule: what cannot be told apart counts as closed. That is a request of HTTP/1.0, which has no
-interim responses, and an answer that has begun and pauses.
+Rule: if the difference cannot be seen, the connection counts as closed. So it is for a request of
+HTTP/1.0, which has no interim responses, and for an answer that has begun and pauses.
 """
 
 import asyncio
@@ -16,10 +15,10 @@ import socket
 from typing import Final, Protocol
 
 PROBE_S: Final = 0.25
-"""Seconds from the end of a client's input to the interim response, and between looks after it."""
+"""Seconds from the end of a client's input to the interim response, then between looks at it."""
 
 LOOKS_PER_PROBE: Final = 20
-"""A client may close later what it half-closed, and sends nothing more then."""
+"""Looks per interim response: a client that closes later shows it only after another write."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -27,10 +26,10 @@ _TCP_CLOSE: Final = 7  # as Linux numbers the states of a connection, in tcp_sta
 
 
 def is_open(wire: asyncio.Transport) -> bool:
-    """Returns True if the other side has not reset the connection, as far as the system tells."""
+    """True if the client has not reset the connection, as far as the system knows."""
     connection = wire.get_extra_info("socket")
     if connection is not None and connection.family == socket.AF_UNIX:
-        # Half-closed, a unix socket has not hung up, as one that is closed has at once.
+        # A closed unix socket reports a hang-up at once, a half-closed one does not.
         waiting = select.poll()
         waiting.register(connection.fileno(), 0)
         return not waiting.poll(0)

@@ -1,8 +1,8 @@
 """Maps HTTP headers to gRPC metadata and back.
 
 Follows grpc/doc/PROTOCOL-HTTP2.md (Custom-Metadata, Timeout) and RFC 9110 section 7.6.1 (hop-by-hop
-fields). What passes and under which name is one table each way, below.
-Rule: one look-up by name must not walk all headers; most requests ask for two names.
+fields). The sets below list the names that do not pass, in each direction.
+Rule: a look-up by name must not walk all headers; most requests look up two names.
 """
 
 import base64
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 HTTP_CODE: Final = "x-http-code"
 LOGGED_MAX: Final = 1000
-"""Lines about what is dropped: names are the client's, and it has as many as it likes."""
+"""Max warnings about dropped keys: clients choose the names, and may send any number."""
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -38,14 +38,14 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-_NOT_IN: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
+_NOT_FORWARDED: Final = _HOP_BY_HOP | {"host", "accept-encoding", "expect"}
 _NOTHING: Final[frozenset[str]] = frozenset()
 _COOKIES: Final = frozenset({"cookie"})
-_NOT_IN_PREFIXES: Final = ("content-", "grpc-", ":")
-_NOT_OUT: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_KEY, HTTP_CODE}
-_NOT_OUT_PREFIXES: Final = ("content-", "grpc-", ":")
-_NOT_FIXED: Final = _NOT_OUT | {"allow", "vary", "www-authenticate"}
-_NOT_FIXED_PREFIXES: Final = (*_NOT_OUT_PREFIXES, "access-control-")
+_NOT_FORWARDED_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_RETURNED: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_KEY, HTTP_CODE}
+_NOT_RETURNED_PREFIXES: Final = ("content-", "grpc-", ":")
+_NOT_FIXED: Final = _NOT_RETURNED | {"allow", "vary", "www-authenticate"}
+_NOT_FIXED_PREFIXES: Final = (*_NOT_RETURNED_PREFIXES, "access-control-")
 _METADATA_PREFIX: Final = "grpc-metadata-"
 _TRAILER_PREFIX: Final = "grpc-trailer-"
 
@@ -64,7 +64,7 @@ _TIMEOUT_UNIT_S: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6
 
 
 def deadline_of(headers: Mapping[str, str]) -> float | None:
-    """Returns `time.monotonic()` at which the caller stops waiting; None if it does not say.
+    """Returns `time.monotonic()` at which the caller stops waiting; None without a grpc-timeout.
 
     Raises:
         TranscodeError: INVALID_ARGUMENT for a grpc-timeout that is not 1 to 8 digits and a unit.
@@ -80,7 +80,7 @@ def deadline_of(headers: Mapping[str, str]) -> float | None:
 
 
 class HttpMetadata(CallMetadata):
-    """Metadata read from HTTP headers when somebody asks for it."""
+    """Metadata of HTTP headers, which are converted when they are read."""
 
     __slots__ = ("_built", "_headers", "_held_back", "_request_id")
 
@@ -108,8 +108,8 @@ class HttpMetadata(CallMetadata):
         """Returns the first value under a lower-case key.
 
         Raises:
-            InvalidHeader: the header is present, with a value that metadata cannot have. Iteration
-                leaves it out; here it fails, as a caller must not take it for absent.
+            InvalidHeader: the header has a value that is not valid as metadata. Iteration leaves it
+                out; a look-up fails, as the caller must not take the header for absent.
         """
         if key == REQUEST_ID_KEY:
             return self._request_id
@@ -142,7 +142,7 @@ class HttpMetadata(CallMetadata):
                 present.add(key)
                 yield from _metadatum(key, value)
         for key, value in prefixed:
-            # An alias never replaces a header that is there, nor brings one in that may not pass.
+            # A prefixed name neither replaces a header nor adds one that is not forwarded.
             if key in present or key == REQUEST_ID_KEY or key in self._held_back:
                 continue
             if _may_pass(key):
@@ -152,11 +152,11 @@ class HttpMetadata(CallMetadata):
 
 @functools.lru_cache(maxsize=1024)
 def _may_pass(key: str) -> bool:
-    return key not in _NOT_IN and not key.startswith(_NOT_IN_PREFIXES)
+    return key not in _NOT_FORWARDED and not key.startswith(_NOT_FORWARDED_PREFIXES)
 
 
 def _tokens(values: Iterable[str]) -> frozenset[str]:
-    """Returns what a header of comma-separated names names, in lower case."""
+    """Returns the names in a header of comma-separated names, in lower case."""
     return frozenset(map(str.strip, ",".join(values).lower().split(",")))
 
 
@@ -174,24 +174,26 @@ def _metadatum(key: str, value: str) -> Iterable[Metadatum]:
 
 
 def _binary(key: str, text: str) -> bytes:
-    if not _BASE64_HEADER.fullmatch(
-        text
-    ):  # of padding, each version of Python takes something else
+    # Not left to b64decode: versions of Python differ in the padding that they accept.
+    if not _BASE64_HEADER.fullmatch(text):
         raise malformed(f"header {key}: expected base64, got {shown(text)}")
     return base64.b64decode(text + "=" * (-len(text) % 4))
 
 
 def fixed_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Headers that every answer has.
+    """Checks the headers that every answer has, and returns them as pairs.
 
     Raises:
-        SchemaError: a name or a value that HTTP does not allow, or a name whose value belongs to
-            each answer or to its connection.
+        SchemaError: HTTP does not allow a name or a value, or the value of a name is not the same
+            for every answer or connection.
     """
     for name, value in headers.items():
         key = name.lower()
         if not _METADATA_KEY.fullmatch(key) or not _VALUE.fullmatch(value):
-            raise SchemaError(f"response header {shown(name)}: {shown(value)} is not one of HTTP")
+            expected = "a name and a value that HTTP allows"
+            raise SchemaError(
+                f"response header {shown(name)}: expected {expected}, got {shown(value)}"
+            )
         if key in _NOT_FIXED or key.startswith(_NOT_FIXED_PREFIXES):
             raise SchemaError(f"response header {shown(name)}: is not the same for every answer")
     return list(headers.items())
@@ -222,7 +224,7 @@ def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
 
 
 def _header_value(key: str, value: str | bytes) -> str | None:
-    if key in _NOT_OUT or key.startswith(_NOT_OUT_PREFIXES):
+    if key in _NOT_RETURNED or key.startswith(_NOT_RETURNED_PREFIXES):
         return None
     text = wire_value(key, value)
     if text is None:
@@ -231,9 +233,9 @@ def _header_value(key: str, value: str | bytes) -> str | None:
 
 
 def wire_value(key: str, value: str | bytes) -> str | None:
-    """Returns metadata as a line of HTTP or of a trailer frame has it; None if gRPC forbids it.
+    """Returns the value of metadata for a header or a trailer frame; None if gRPC forbids it.
 
-    That is lower-case ASCII for a key; base64 under a `-bin` key, else printable ASCII.
+    A key has to be lower-case ASCII. The value is base64 under a `-bin` key, else printable ASCII.
     """
     if not _METADATA_KEY.fullmatch(key):
         return None
@@ -249,7 +251,7 @@ def base64_text(value: bytes) -> str:
 
 
 def log_dropped(what: str, key: str) -> None:
-    """Logs once that a key is dropped; nothing after `LOGGED_MAX` keys, as clients choose them."""
+    """Logs once per key that it is dropped, for the first `LOGGED_MAX` keys."""
     if _log_once.cache_info().currsize < LOGGED_MAX:
         _log_once(what, key)
 

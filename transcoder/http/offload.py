@@ -1,10 +1,10 @@
-"""Does work that would hold the event loop: decodes, encodes and (de)compresses large bodies.
+"""Decodes, encodes, compresses and inflates large bodies in a thread, not on the event loop.
 
-Rule 1: one thread. Python runs one thread at once, so that more of them end no earlier: they only
-have the loop wait longer for its turn, and hold more memory (R18).
-Rule 2: what waits is bounded. The excess is refused while it is a request; an answer is never
-refused, since its call has been made.
-Rule 3: the thread is its owner's, and nothing here changes the process around it.
+Rule 1: one thread. Python runs one thread at a time: more threads would not finish earlier, but
+delay the event loop and hold more memory (R18).
+Rule 2: the queue is bounded. Requests beyond the bound are refused; answers never are, since their
+calls have run.
+Rule 3: each owner has a thread of its own; nothing of the whole process is changed.
 """
 
 import functools
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 OFFLOADED_MAX: Final = 256
-"""Requests that wait for the thread, or are in it; more are refused."""
+"""Max requests that wait for the thread or are in it; more are refused."""
 
 
 class Offload:
@@ -30,19 +30,17 @@ class Offload:
         self._threads = Threads("transcoder", threads_max=1)
 
     async def request(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Does a part of reading a request.
-
-        What has not begun when its caller is cancelled is not done.
+        """Runs a part of reading a request; cancelled before it begins, it does not run.
 
         Raises:
-            TranscodeError: RESOURCE_EXHAUSTED, too many wait.
+            TranscodeError: RESOURCE_EXHAUSTED, too many requests wait.
         """
         if self._waiting >= self._waiting_max:
             raise exhausted("too many large requests at once, try again later")
         return await self.answer(work, *args, **kwargs)
 
     async def answer(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Does a part of writing an answer; the calls in flight bound how many wait."""
+        """Runs a part of writing an answer; the limit of open calls bounds how many wait."""
         self._waiting += 1
         try:
             return await self._threads.run(functools.partial(work, *args, **kwargs))
@@ -50,5 +48,5 @@ class Offload:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Ends the thread once it has done what waits; does not wait for it."""
+        """Has the thread end after the queued work; does not wait for it."""
         self._threads.close()

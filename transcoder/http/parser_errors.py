@@ -1,4 +1,4 @@
-"""Says in our words what is wrong with a request that aiohttp's parser refuses.
+"""Translates errors of aiohttp's parser into errors for clients.
 
 Knows the texts of aiohttp 3.14 and its llhttp, none of which reaches a client. Follows RFC 9112
 (HTTP/1.1) and RFC 6585 section 5 (431).
@@ -12,8 +12,8 @@ from grpc import StatusCode
 from transcoder.errors import TranscodeError, malformed
 from transcoder.options import Limits
 
-_SAID: Final = (
-    # By a part of what the parser says; what is not here is `_OTHERWISE`.
+_TEXT_BY_PART: Final = (
+    # By a part of the parser's text; the first that fits applies, else `_OTHERWISE`.
     ("HTTPS traffic", "request: expected HTTP/1.1, got TLS"),
     ("Pause on PRI", "request: expected HTTP/1.1, got HTTP/2"),
     ("nvalid method", "request line: expected an HTTP method first"),
@@ -29,12 +29,12 @@ _OTHERWISE: Final = "request: expected HTTP/1.1"
 
 
 def unparsed(exc: BaseException | None, message: str, limits: Limits) -> TranscodeError:
-    """Returns what its client is told.
+    """Returns the error of a request that the parser refuses.
 
     Args:
-        exc: what the parser raised, if it did.
-        message: what it says.
-        limits: those that it keeps.
+        exc: the parser's exception, if it raised one.
+        message: the parser's text.
+        limits: the limits that the parser has.
     """
     if isinstance(exc, http_exceptions.LineTooLong):
         limit = max(limits.line_max_bytes, limits.header_max_bytes)
@@ -43,7 +43,7 @@ def unparsed(exc: BaseException | None, message: str, limits: Limits) -> Transco
         return malformed("request target: expected a path or an absolute URL")
     if "Too many headers" in message:
         return _headers_too_large(f"headers: more than {limits.headers_max}")
-    return malformed(next((words for said, words in _SAID if said in message), _OTHERWISE))
+    return malformed(next((text for part, text in _TEXT_BY_PART if part in message), _OTHERWISE))
 
 
 def _headers_too_large(message: str) -> TranscodeError:

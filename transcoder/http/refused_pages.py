@@ -1,7 +1,7 @@
-"""Logs which pages CORS keeps out, for whoever wonders why theirs is.
+"""Logs the origins of pages that CORS refuses, so that operators see which ones are not listed.
 
-Rule: who sends requests chooses the origins. Each has a line a minute at most, all together
-`ORIGINS_MAX` lines, and no more of them are remembered.
+Rule: clients choose origins, so lines and memory are bounded: one line per origin and minute, and
+`ORIGINS_MAX` origins a minute.
 """
 
 import logging
@@ -11,19 +11,21 @@ from typing import Final
 logger = logging.getLogger(__name__)
 
 EVERY_S: Final = 60.0
+"""Seconds between two lines about one origin."""
 ORIGINS_MAX: Final = 100
+"""Max origins that are remembered and logged within `EVERY_S`."""
 _CHARS_MAX: Final = 300
-"""Max characters of an origin that is remembered: a scheme, a host name of 253 and a port."""
+"""Max characters of an origin in the log: a scheme, a host name of 253 characters and a port."""
 
 
 class RefusedPages:
-    """The origins that were logged within the last minute."""
+    """The origins that were logged within the last `EVERY_S`."""
 
     def __init__(self) -> None:
         self._logged: dict[str, float] = {}  # when, by origin; the oldest first
 
     def add(self, origin: str) -> None:
-        """Logs an origin as browsers send it, unless it or too many were logged in this minute."""
+        """Logs an origin, unless it, or `ORIGINS_MAX` others, were logged within `EVERY_S`."""
         now = time.monotonic()
         logged, origin = self._logged, origin[:_CHARS_MAX]
         while logged and now - next(iter(logged.values())) >= EVERY_S:

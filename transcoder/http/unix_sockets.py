@@ -1,9 +1,9 @@
 """Binds unix sockets by path, guards them, and removes them.
 
 Follows unix(7), flock(2), and grpc/doc/naming.md for addresses ("unix:path", "unix:///path").
-Rule 1: no file is removed but a socket of this user that nobody listens on. Who replaces one holds
-a lock of its folder from the look to the listening, so that two processes never take one path.
-Rule 2: owner and group may connect, nobody else, from the first moment on.
+Rule 1: only a socket of this user that no process listens on is removed. Its folder is locked from
+that check until the new socket listens, so that two processes never take one path.
+Rule 2: only owner and group may connect, also before the mode could be changed.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ SCHEME: Final = "unix:"
 SOCKET_PATH_MAX_BYTES: Final = 107
 """Max bytes of a socket's path on Linux; a terminating NUL follows."""
 UMASK: Final = 0o117
-"""While a socket is bound: it gets mode 0660."""
+"""The umask while a socket is bound, which gets mode 0660."""
 
 
 def socket_path_of(address: str) -> str | None:
     """Returns the path of a unix address; None for one of another kind.
 
     Raises:
-        SchemaError: there is no path, or one that no socket can have.
+        SchemaError: the path is missing, or no socket can have it.
     """
     if not address.startswith(SCHEME):
         return None
@@ -45,7 +45,7 @@ def socket_path_of(address: str) -> str | None:
 
 
 class SocketFile:
-    """A socket's place in the file system, which is removed once."""
+    """The file of a listening socket."""
 
     def __init__(self, path: str) -> None:
         """Remembers the socket that is there now."""
@@ -63,11 +63,11 @@ class SocketFile:
 
 @contextlib.contextmanager
 def cleared(path: str) -> Iterator[None]:
-    """Keeps a path free until somebody listens there, which is to happen meanwhile.
+    """Removes a stale socket at a path, and locks its folder until the end of the block.
 
     Raises:
-        OSError: somebody listens there, or something is there that is no socket of this user; or
-            the folder is not there, or locked.
+        OSError: a process listens there, the file is not a socket of this user, or its folder is
+            missing or locked.
     """
     folder = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -75,7 +75,7 @@ def cleared(path: str) -> Iterator[None]:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OSError(errno.EADDRINUSE, "another process binds a socket there") from None
-        _remove_left(path)
+        _remove_stale(path)
         yield
     finally:
         os.close(folder)
@@ -102,19 +102,19 @@ def listening_socket(path: str, *, backlog: int) -> socket.socket:
         return made
 
 
-def _remove_left(path: str) -> None:
+def _remove_stale(path: str) -> None:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
         raise OSError(errno.EEXIST, "there is a file that is no socket of this user")
-    if _is_answered(path):
+    if _has_listener(path):
         raise OSError(errno.EADDRINUSE, "another process listens there")
     Path(path).unlink()
 
 
-def _is_answered(path: str) -> bool:
+def _has_listener(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:
@@ -122,5 +122,5 @@ def _is_answered(path: str) -> bool:
         except ConnectionRefusedError:
             return False
         except BlockingIOError:
-            return True  # more wait to be answered than there is room for
+            return True  # its backlog is full
     return True

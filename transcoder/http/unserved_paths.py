@@ -1,7 +1,7 @@
-"""Texts for paths that are not served: a 404 as JSON or as a page, or UNIMPLEMENTED.
+"""Makes the errors and the page for paths that are not served: 404 or UNIMPLEMENTED.
 
 Follows RFC 9110 sections 15.5.5 (404) and 12.5.1 (Accept).
-Rule: nothing that a request holds is in it.
+Rule: the page has no text of the request.
 """
 
 import html
@@ -19,7 +19,7 @@ _HEALTH_HINT: Final = "/healthz and /readyz tell whether it serves"
 
 
 class UnservedPaths:
-    """The prefixes of what is registered."""
+    """Knows the prefixes of registered services, and names them in errors and on the page."""
 
     def __init__(self, docs: str, not_served: Mapping[str, str] = MappingProxyType({})) -> None:
         """Starts without registered prefixes.
@@ -58,7 +58,7 @@ class UnservedPaths:
         return unimplemented(self._text_of_not_served(path) or f"unknown method {shown(path)}")
 
     def text(self, path: str) -> str:
-        """Returns the message of a 404, longer where a prefix seems to be left out."""
+        """Returns the message of a 404; outside of all prefixes it lists them."""
         is_below = any(path == each or path.startswith(f"{each}/") for each in self._beginnings)
         if is_below or not self._mounts:
             return _MISSING
@@ -66,7 +66,7 @@ class UnservedPaths:
         return f"{_MISSING}: paths here begin with {self._listed()}; {_HEALTH_HINT}{docs}"
 
     def page(self) -> bytes:
-        """Returns the same as HTML."""
+        """Returns the 404 as HTML."""
         listed = "".join(f"<li><code>{html.escape(each)}</code>" for each in self._beginnings)
         paths = f" Its paths begin with:<ul>{listed}</ul>" if listed else ""
         docs = f"<p>See {html.escape(self._docs)}." if self._docs else ""
@@ -77,7 +77,7 @@ class UnservedPaths:
         ).encode()
 
     def _text_of_not_served(self, path: str) -> str | None:
-        whole = f"{path}/"  # a beginning that ends with a slash is that path, too
+        whole = f"{path}/"  # "/acme/v1/" is the beginning of "/acme/v1" too
         for beginning, text in self._not_served.items():
             if whole.startswith(beginning):
                 return text
@@ -89,7 +89,7 @@ class UnservedPaths:
 
 
 def asks_for_page(accept: str | None) -> bool:
-    """Returns True if an Accept header names HTML, and JSON not."""
+    """True if an Accept header names HTML and does not name JSON."""
     if accept is None or "text/html" not in accept:
         return False
     return _JSON_MEDIA_TYPE not in accept

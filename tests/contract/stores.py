@@ -1,10 +1,13 @@
-"""What the suites of the event store share: a way to commit commands, the adapters."""
+"""Shares what the suites of stores need: the stores, a way to commit commands."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from server.clock import Clock
 from server.commands.base import Command
 from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
@@ -12,7 +15,6 @@ from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
 from server.store.sqlite import writer
 from server.store.sqlite.store import SqliteEventStore
-from tests.support.clocks import HandClock
 from tests.support.orgless import CreateOrglessAction
 
 
@@ -54,25 +56,24 @@ async def replayed(store: Store) -> list[State]:
     return [state for state in states.values() if state is not None]
 
 
-class Contract:
-    """A suite; an adapter subclasses it with a fixture `store` that has the clock `clock`."""
-
-    @pytest.fixture
-    def clock(self) -> HandClock:
-        return HandClock()
-
-
-class OnSqlite(Contract):
-    @pytest.fixture
-    async def store(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[SqliteEventStore]:
-        store = await SqliteEventStore.open(tmp_path / "data", clock=clock)
-        yield store
-        await store.close()
+@asynccontextmanager
+async def _sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
+    store = await SqliteEventStore.open(folder, clock=clock)
+    yield store
+    await store.close()
 
 
-class OnSqliteWithoutMemory(OnSqlite):
-    """Every state is loaded from its table, none from what was just written."""
+@asynccontextmanager
+async def _sqlite_without_memory(folder: Path, clock: Clock) -> AsyncIterator[Store]:
+    """Loads every state from its table, none from what was just written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "RECENT_MAX", 0)
+        async with _sqlite(folder, clock) as store:
+            yield store
 
-    @pytest.fixture(autouse=True)
-    def forgetful(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(writer, "RECENT_MAX", 0)
+
+STORES: Final[Mapping[str, Callable[[Path, Clock], AbstractAsyncContextManager[Store]]]] = {
+    "SQLite": _sqlite,
+    "SQLite without memory": _sqlite_without_memory,
+}
+"""Opens, in an empty folder, each store that the suites test; by its name."""

@@ -17,7 +17,7 @@ from server.store.action_lists import (
 )
 from server.store.engine import Store
 from server.store.read_model import ActionsOf
-from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
+from tests.contract.stores import an_action, commit
 from tests.support.clocks import NOON, SECOND, HandClock
 from tests.support.orgless import CreateOrglessAction
 from tests.support.tables import cases
@@ -49,7 +49,7 @@ async def listed(store: Store, query: ActionsQuery) -> list[str]:
     return [action.id for action in page.items]
 
 
-class ActionListsContract(Contract):
+class TestActionLists:
     @pytest.mark.parametrize(
         ("offset", "limit", "expected"),
         [
@@ -247,11 +247,3 @@ class ActionListsContract(Contract):
         await commit(store, DeleteAction("org", "2", ""))
         page = await store.read(ActionsOf("org"))
         assert (page.items, page.total) == ([], 0)
-
-
-class TestSqlite(OnSqlite, ActionListsContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, ActionListsContract):
-    pass

@@ -43,15 +43,7 @@ from server.store.read_model import (
     UsersOf,
 )
 from server.triggers import FlowType, TriggerType
-from tests.contract.stores import (
-    Contract,
-    OnSqlite,
-    OnSqliteWithoutMemory,
-    an_action,
-    commit,
-    loaded,
-    replayed,
-)
+from tests.contract.stores import an_action, commit, loaded, replayed
 from tests.support.clocks import NOON, SECOND, YEAR, HandClock
 from tests.support.orgless import CreateOrglessAction
 
@@ -73,7 +65,7 @@ def appended(sequence: int) -> Callable[[LoadedFacts], Writes]:
     return decide
 
 
-class EventStoreContract(Contract):
+class TestEventStore:
     async def test_new_store_is_empty_until_something_is_committed(self, store: Store) -> None:
         assert await store.last_event() == NO_EVENT
         await commit(store, an_action("1"))
@@ -465,11 +457,3 @@ class EventStoreContract(Contract):
         first, second = await store.claim_machine_id(), await store.claim_machine_id()
         assert first != second
         assert 0 <= first < 65536
-
-
-class TestSqlite(OnSqlite, EventStoreContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, EventStoreContract):
-    pass

@@ -13,7 +13,7 @@ from server.domain.user import Token, User
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
 from server.triggers import FlowType
-from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, loaded
+from tests.contract.stores import loaded
 
 STATES: dict[str, tuple[State, State]] = {
     "action": (
@@ -59,7 +59,7 @@ async def put(store: Store, key: Key, state: State, sequence: int) -> None:
     await store.commit(Needs([key], []), decide)
 
 
-class FieldsContract(Contract):
+class TestFields:
     @pytest.mark.parametrize(("kind", "field"), FIELDS)
     async def test_a_field_that_alone_changes_is_read_back(
         self, store: Store, kind: str, field: str
@@ -91,11 +91,3 @@ def test_every_kind_of_aggregate_has_its_fields_tested() -> None:
 def test_no_field_has_a_default_so_mypy_finds_where_it_is_left_out(kind: str, field: str) -> None:
     (found,) = (each for each in fields(STATES[kind][0]) if each.name == field)
     assert (found.default, found.default_factory) == (MISSING, MISSING)
-
-
-class TestSqlite(OnSqlite, FieldsContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, FieldsContract):
-    pass

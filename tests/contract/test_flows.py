@@ -13,15 +13,7 @@ from server.store.engine import Store
 from server.store.log import Needs
 from server.store.read_model import ActiveActions, FlowOf, OrgById
 from server.triggers import FlowType, TriggerType
-from tests.contract.stores import (
-    Contract,
-    OnSqlite,
-    OnSqliteWithoutMemory,
-    an_action,
-    commit,
-    loaded,
-    replayed,
-)
+from tests.contract.stores import an_action, commit, loaded, replayed
 from tests.support.clocks import NOON, SECOND, HandClock
 from tests.support.orgless import CreateOrglessAction
 
@@ -43,7 +35,7 @@ async def filled(store: Store) -> None:
     await commit(store, CreateOrg("org", "Acme", ""), *(an_action(id) for id in "123"))
 
 
-class FlowsContract(Contract):
+class TestFlows:
     async def test_flow_is_read_back_as_it_was_set(self, store: Store, clock: HandClock) -> None:
         await filled(store)
         await commit(store, set_("2", "1"))
@@ -215,11 +207,3 @@ class FlowsContract(Contract):
         await commit(store, set_(*reversed(ids)), DeactivateAction("org", "050", ""))
         found = await store.read(ActiveActions("org", TOKEN, PRE_USERINFO))
         assert [action.id for action in found] == [id for id in reversed(ids) if id != "050"]
-
-
-class TestSqlite(OnSqlite, FlowsContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, FlowsContract):
-    pass

@@ -10,7 +10,7 @@ from server.store.action_lists import Match, NameFilter
 from server.store.engine import Store
 from server.store.org_lists import ActiveFilter, DomainFilter, OrgFilter, OrgsQuery
 from server.store.read_model import Orgs
-from tests.contract.stores import Contract, OnSqlite, OnSqliteWithoutMemory, an_action, commit
+from tests.contract.stores import an_action, commit
 from tests.support.clocks import NOON, SECOND, HandClock
 from tests.support.tables import cases
 
@@ -30,7 +30,7 @@ async def listed(store: Store, query: OrgsQuery) -> list[str]:
     return [org.id for org in (await store.read(Orgs(query))).items]
 
 
-class OrgListsContract(Contract):
+class TestOrgLists:
     @pytest.mark.parametrize(
         ("offset", "limit", "expected"),
         [
@@ -168,11 +168,3 @@ class OrgListsContract(Contract):
         named = OrgsQuery(filters=(NameFilter("acme", START, ignores_case=True),))
         assert await listed(store, named) == ["4"]
         assert (await store.read(Orgs(OrgsQuery(limit=1)))).total == 5
-
-
-class TestSqlite(OnSqlite, OrgListsContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, OrgListsContract):
-    pass

@@ -44,14 +44,7 @@ from server.store.read_model import (
     UsersOf,
 )
 from server.triggers import FlowType, TriggerType
-from tests.contract.stores import (
-    Contract,
-    OnSqlite,
-    OnSqliteWithoutMemory,
-    commit,
-    loaded,
-    replayed,
-)
+from tests.contract.stores import commit, loaded, replayed
 
 TOKEN, PRE_USERINFO = FlowType.CUSTOMISE_TOKEN, TriggerType.PRE_USERINFO_CREATION
 
@@ -105,7 +98,7 @@ async def clear(store: Store, *, at_once: int) -> list[list[Key]]:
     return parts
 
 
-class RemovalContract(Contract):
+class TestRemoval:
     async def test_a_removed_organisation_is_gone_at_once_and_its_flows_too(
         self, store: Store
     ) -> None:
@@ -315,11 +308,3 @@ class RemovalContract(Contract):
             "acme:ada",
             "other:bob",
         }
-
-
-class TestSqlite(OnSqlite, RemovalContract):
-    pass
-
-
-class TestSqliteWithoutMemory(OnSqliteWithoutMemory, RemovalContract):
-    pass

@@ -1,7 +1,6 @@
 """What every event store keeps of runs, and what it lets go of."""
 
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
-from tests.contract.stores import OnSqlite
 from tests.support.clocks import NOON, SECOND, YEAR
 from tests.support.tables import cases
 
@@ -36,7 +35,7 @@ async def all_runs(store: RunStore, org_id: str = "org") -> list[str]:
     return names(await store.runs(org_id, RunsQuery(limit=1000)))
 
 
-class RunsContract:
+class TestRuns:
     async def test_runs_are_read_newest_first_as_they_were_written(self, store: RunStore) -> None:
         await append(store, a_run("a"), a_run("b"))
         await append(store, a_run("c", size=0))
@@ -139,7 +138,3 @@ class RunsContract:
         await append(store, *(a_run(str(number)) for number in range(5)))
         await append(store, max_bytes=0)
         assert await all_runs(store) == []
-
-
-class TestSqlite(OnSqlite, RunsContract):
-    pass

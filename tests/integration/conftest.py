@@ -9,9 +9,16 @@ from typing import Any, Protocol
 import pytest
 from google.protobuf.descriptor import FileDescriptor
 
+from tests.support.api_client import PROTOCOLS
 from tests.support.web_clients import NODE_CLIENTS, descriptor_set, installed_node
 
 CALL_TIMEOUT_S = 30
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    """Runs a test over each protocol, or over those that the test is parametrized with."""
+    return str(request.param)
 
 
 class ConnectWeb(Protocol):

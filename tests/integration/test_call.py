@@ -18,7 +18,6 @@ from tests.support.tables import cases
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
-PROTOCOLS = [pytest.param(protocol, id=protocol) for protocol in ("json", "grpc", "grpc-web")]
 SCRIPT = "function hello(ctx, api) {}"
 
 
@@ -40,7 +39,6 @@ def status(outcome: Outcome) -> Any:
     return json.loads(outcome.out)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_deactivated_action_is_reactivated_once(protocol: str, server: Server) -> None:
     created = answer(
         server.call("CreateAction", {"name": f"a {protocol}", "script": SCRIPT}, protocol)
@@ -67,7 +65,6 @@ def test_a_deactivated_action_is_reactivated_once(protocol: str, server: Server)
     }
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_actions_are_run_and_runs_are_listed(protocol: str, server: Server) -> None:
     name = protocol.replace("-", "_")
     script = f"function {name}(ctx, api) {{ if (ctx.v1.claims.sub) throw new Error('no') }}"
@@ -86,7 +83,6 @@ def test_actions_are_run_and_runs_are_listed(protocol: str, server: Server) -> N
     assert answer(server.call("GetExampleContext", trigger, protocol))["context"]["claims"]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_kind_of_rule_is_called(protocol: str, server: Server) -> None:
     answer(server.call("Healthz", {}, protocol))
     message = {"name": f"é {protocol}", "script": SCRIPT, "timeout": "10s", "allowedToFail": True}
@@ -108,7 +104,6 @@ def test_each_kind_of_rule_is_called(protocol: str, server: Server) -> None:
     assert status(server.call("GetAction", {"id": action_id}, protocol))["code"] == 5
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_who_calls_may_be_said(protocol: str, server: Server) -> None:
     nobody = server.call("ListActions", {}, protocol, "--token", "")
     assert status(nobody) == {"code": 16, "message": "auth header missing"}
@@ -221,7 +216,6 @@ def closed_port() -> Iterator[str]:
         yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_refused_connection_is_one_line(protocol: str, closed_port: str, tmp_path: Path) -> None:
     outcome = run(
         "call", "Healthz", "--protocol", protocol, "--address", closed_port, folder=tmp_path
@@ -317,7 +311,6 @@ def test_the_port_of_another_protocol_is_one_line(server: Server, tmp_path: Path
         assert outcome == Outcome(1, "", f"error: {address}: {why}\n")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_server_that_never_answers_is_deadline_exceeded(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -352,7 +345,6 @@ def test_an_owner_token_that_cannot_be_read_is_one_line(server: Server, tmp_path
         assert outcome == Outcome(1, "", f"error: {said}\n")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_ctrl_c_ends_a_call_quietly(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"

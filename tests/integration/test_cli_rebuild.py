@@ -80,8 +80,7 @@ def test_rebuild_is_refused_while_a_server_has_the_folder(tmp_path: Path) -> Non
             f"error: data folder data is in use by process {server.pid}; "
             "stop it first, as rebuild needs the folder for itself\n",
         )
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
     assert run("rebuild", folder=tmp_path).out == "rebuilt the current state from 4 events\n"
 
 

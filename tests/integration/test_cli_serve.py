@@ -115,8 +115,7 @@ def test_first_start_whose_output_may_be_collected_prints_no_token(
 
 def test_later_starts_print_where_the_token_is(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as first:
-        first.signal(signal.SIGTERM)
-        assert first.wait() == 0
+        first.stop()
     token = (tmp_path / "data" / "owner.token").read_text()
     with Server(folder=tmp_path) as second:
         assert [second.line(), second.line()] == [
@@ -158,8 +157,7 @@ def test_it_serves_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
         deadline = time.monotonic() + TIMEOUT_S
         while run("org", "list", folder=tmp_path).status != 0:
             assert time.monotonic() < deadline, server.log()
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
@@ -179,8 +177,7 @@ def test_it_serves_and_drains_with_standard_streams_closed(closed: str, tmp_path
 
 def test_it_starts_on_a_full_disk_and_writes_once_there_is_room(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as first:
-        first.signal(signal.SIGTERM)
-        first.wait()
+        first.stop()
     # There is room for the log's first lines, and for nothing of the database.
     with full_disk(4096):
         server = Server(folder=tmp_path)
@@ -192,8 +189,7 @@ def test_it_starts_on_a_full_disk_and_writes_once_there_is_room(tmp_path: Path) 
         assert server.log().count("nothing can be written: reads are answered, writes fail") == 1
         make_room(server.pid)
         assert server.call("CreateAction", action, "json").status == 0
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
         assert "Traceback" not in server.log()
 
 
@@ -237,8 +233,7 @@ def test_a_folder_that_others_may_write_is_served_with_a_warning(tmp_path: Path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o777)
     with Server(folder=tmp_path) as server:
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
         warned = [line for line in server.log().splitlines() if "warning" in line]
     assert len(warned) == 1
     assert warned[0].endswith(
@@ -346,8 +341,7 @@ def test_the_log_is_json_lines_when_asked(tmp_path: Path) -> None:
     with Server("--log-format", "json", folder=tmp_path) as server:
         assert server.call("ListActions", {}, "json").status == 0
         assert server.call("ListActions", {}, "grpc").status == 0
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
         entries = [json.loads(line) for line in server.log().splitlines()]
     calls = [entry for entry in entries if "request_id" in entry]
     assert len(calls) == 2
@@ -356,8 +350,7 @@ def test_the_log_is_json_lines_when_asked(tmp_path: Path) -> None:
 def test_without_an_access_log_calls_leave_no_line(tmp_path: Path) -> None:
     with Server("--no-access-log", folder=tmp_path) as server:
         assert server.call("ListActions", {}, "json").status == 0
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
         assert "ListActions" not in server.log()
 
 

@@ -1,7 +1,6 @@
 """`serve`: what its log says of the start."""
 
 import json
-import signal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ def served(*arguments: str, folder: Path, **environment: str) -> tuple[Server, l
     """The log lines of a service that has started and was stopped."""
     options = ("--log-format", "json", *arguments)
     with Server(*options, folder=folder, environment=environment) as server:
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
     return server, [json.loads(line) for line in server.log().splitlines()]
 
 

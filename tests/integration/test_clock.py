@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,8 +55,7 @@ async def test_writes_have_the_right_time_once_the_clock_has(tmp_path: Path) -> 
         set_clock(tmp_path, AHEAD)
         await logged(server, "the clock was set step_s=315360000.0")
         created(server, "late")
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 0
+        server.stop()
     with Server(folder=tmp_path) as server:
         await logged(server, "the clock is behind the last event: it is wrong now, or was then")
         assert abs(created(server, "again") - datetime.now(UTC)) < timedelta(minutes=5)

@@ -6,10 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from actions.v1 import execution_pb2 as run
-from tests.support.api_client import PROTOCOLS, ApiClient, Caller
+from tests.support.api_client import ApiClient, Caller
 from tests.support.processes import is_running
 from tests.support.real_server import ACTIONS, RealServer
 from tests.support.tables import cases
@@ -96,7 +94,6 @@ def test_scripts_reach_the_hosts_that_the_settings_allow(
 
 
 # A server for each: callers leave by their own clocks, and their runs end a little later.
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_more_runs_than_may_wait_are_refused(protocol: str, tmp_path: Path) -> None:
     few = ("--script-workers", "1", "--script-queue", "1")
     with RealServer(tmp_path / "data", *few) as server:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from server.app import Application
 from server.config import Config
-from tests.support.connections import answer_of
+from tests.support.connections import answer_of, opened
 from tests.support.refusals import DEADLINE_S, refused
 from tests.support.tables import cases
 
@@ -39,14 +39,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def answer_to(address: str, request: bytes) -> bytes:
     """Returns the head and the body of the answer."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            writer.write(request)
-            return b"".join(await answer_of(reader))
-    finally:
-        writer.close()
+    async with opened(address) as (reader, writer), asyncio.timeout(DEADLINE_S):
+        writer.write(request)
+        return b"".join(await answer_of(reader))
 
 
 @cases(
@@ -112,14 +107,11 @@ async def test_a_body_that_is_announced_is_asked_for_where_the_token_is_good(ser
         f"Authorization: Bearer {service.owner.token}\r\n"
         "Content-Length: 1\r\nExpect: 100-continue\r\n\r\n"
     )
-    host, _, port = service.listen.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    async with asyncio.timeout(DEADLINE_S):
+    async with opened(service.listen) as (reader, writer), asyncio.timeout(DEADLINE_S):
         writer.write(head.encode("ascii"))
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"{")
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
-    writer.close()
 
 
 @cases(
@@ -133,17 +125,12 @@ async def test_a_client_that_sends_the_largest_message_first_gets_its_refusal(
     service: Any, headers: str, framed: bytes
 ) -> None:
     head = f"POST {METHOD} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {len(framed)}\r\n\r\n"
-    host, _, port = service.listen.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            for _ in range(2):  # and the connection goes on
-                writer.write(head.encode("ascii") + framed)
-                await writer.drain()
-                status, _ = await answer_of(reader)
-                assert status.startswith(b"HTTP/1.1 200 ")
-    finally:
-        writer.close()
+    async with opened(service.listen) as (reader, writer), asyncio.timeout(DEADLINE_S):
+        for _ in range(2):  # and the connection goes on
+            writer.write(head.encode("ascii") + framed)
+            await writer.drain()
+            status, _ = await answer_of(reader)
+            assert status.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_native_call_without_a_token_is_refused_before_its_message(service: Any) -> None:

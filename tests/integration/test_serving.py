@@ -17,6 +17,7 @@ from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.robustness.killed_scripts import until
+from tests.support.connections import opened
 from tests.support.operations import Operations
 from tests.support.tables import cases
 from transcoder import SchemaError, Transcoder
@@ -216,9 +217,11 @@ async def test_where_it_is_mounted_too_a_body_is_asked_for_once_it_is_known_who_
 ) -> None:
     transcoder: Any = Transcoder(interceptors=[Refusing()])
     operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    async with mounted(transcoder) as address, asyncio.timeout(10):
-        host, _, port = address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
+    async with (
+        mounted(transcoder) as address,
+        opened(address) as (reader, writer),
+        asyncio.timeout(10),
+    ):
         writer.write(
             b"POST /grpc/v1/operations/a:cancel HTTP/1.1\r\nHost: a\r\n"
             b"Expect: 100-continue\r\nContent-Length: 2\r\n" + headers.encode() + b"\r\n"
@@ -228,7 +231,6 @@ async def test_where_it_is_mounted_too_a_body_is_asked_for_once_it_is_known_who_
             assert await reader.readline() == b"\r\n"
             writer.write(b"{}")
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-        writer.close()
 
 
 async def test_the_thread_of_large_bodies_ends_with_the_application_that_it_is_mounted_in() -> None:

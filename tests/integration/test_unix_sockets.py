@@ -183,7 +183,6 @@ async def test_the_service_takes_no_path_that_somebody_listens_on(
             client.connect(name)
 
 
-@pytest.mark.parametrize("protocol", ["json", "grpc", "grpc-web"])
 async def test_the_command_line_calls_at_a_path(config: Config, protocol: str) -> None:
     application = Application(config)
     try:

@@ -18,6 +18,7 @@ import uvloop
 
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.connections import opened
 from tests.support.processes import Process
 from zitadel import management_pb2, management_pb2_grpc
 
@@ -46,18 +47,15 @@ class Drained:
 
 
 async def _over_http(address: str, token: str, calls: int) -> int:
-    host, _, port = address.rpartition(":")
     octets = request("POST", "/management/v1/actions/1/_reactivate", b"{}", token=token)
 
     async def call() -> bool:
-        reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            writer.write(octets)
-            answer = await reader.read()  # the server ends the connection, as it is draining
+            async with opened(address) as (reader, writer):
+                writer.write(octets)
+                answer = await reader.read()  # the server ends the connection, as it is draining
         except ConnectionError:
             return False
-        finally:
-            writer.close()
         return answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b'{"sequence":"3"}}')
 
     return sum(await asyncio.gather(*(call() for _ in range(calls))))

@@ -17,6 +17,7 @@ import uvloop
 
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
+from tests.support.connections import answer_of, opened
 from tests.support.real_server import RealServer
 
 CONNECTIONS: Final = 2000
@@ -99,20 +100,14 @@ async def good_caller(address: str, octets: bytes, latencies_s: list[float]) -> 
         AssertionError: an answer was not 200.
         asyncio.IncompleteReadError: the connection was closed.
     """
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
+    async with opened(address) as (reader, writer):
         while True:
             asked_at = time.perf_counter()
             writer.write(octets)
-            head = await reader.readuntil(b"\r\n\r\n")
+            head, _ = await answer_of(reader)
             assert head.startswith(b"HTTP/1.1 200 "), head
-            _, _, length = head.lower().partition(b"content-length:")
-            await reader.readexactly(int(length.split(b"\r\n", 1)[0]))
             latencies_s.append(time.perf_counter() - asked_at)
             await asyncio.sleep(GOOD_EVERY_S)
-    finally:
-        writer.close()
 
 
 async def connect(address: str, make: Callable[[], Dripping]) -> Dripping:

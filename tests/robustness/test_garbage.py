@@ -18,7 +18,7 @@ from server.config import Config
 from server.rpc import pacing
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
-from tests.support.connections import reset
+from tests.support.connections import opened, reset
 from tests.support.garbage import garbage_of
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
@@ -41,14 +41,9 @@ def http(path: str, headers: str = "", body: bytes = b"", verb: str = "POST") ->
 
 
 async def whole_answer(address: str, request: bytes) -> bytes:
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            writer.write(request)
-            return await reader.read()
-    finally:
-        writer.close()
+    async with opened(address) as (reader, writer), asyncio.timeout(DEADLINE_S):
+        writer.write(request)
+        return await reader.read()
 
 
 # The library: a service of the tests, on a listener of its own and mounted in an application.
@@ -152,9 +147,7 @@ async def test_a_call_whose_client_leaves_leaves_no_cycle(
         servicer.started.clear()
         servicer.ended.clear()
         servicer.cancelled.clear()
-        host, _, port = address.rpartition(":")
-        _, writer = await asyncio.open_connection(host, int(port))
-        async with asyncio.timeout(DEADLINE_S):
+        async with opened(address) as (_, writer), asyncio.timeout(DEADLINE_S):
             writer.write(request_at(at))
             await servicer.started["a"].wait()
             reset(writer.get_extra_info("socket"))

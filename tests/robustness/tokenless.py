@@ -21,7 +21,7 @@ from tests.robustness.connection import Connection
 from tests.robustness.raw import request
 from tests.robustness.refused import dense_json
 from tests.robustness.scenario import Outcome, Scenario
-from tests.support.connections import answer_of
+from tests.support.connections import answer_of, opened
 from tests.support.processes import Process
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -100,16 +100,12 @@ async def _send_tokenless(address: str, count: int, seconds: float) -> int:
 
     async def send() -> None:
         nonlocal refused
-        host, _, port = address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        try:
+        async with opened(address) as (reader, writer):
             while time.monotonic() < ends:
                 writer.write(octets)
                 head, _ = await answer_of(reader)
                 assert head.startswith(b"HTTP/1.1 401 "), head
                 refused += 1
-        finally:
-            writer.close()
 
     ends = time.monotonic() + seconds + _MORE_S
     async with asyncio.TaskGroup() as group:

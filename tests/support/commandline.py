@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tty
@@ -127,6 +128,15 @@ class Server:
 
     def signal(self, number: int) -> None:
         self._popen.send_signal(number)
+
+    def stop(self) -> None:
+        """Ends it by SIGTERM, as a server that ends well.
+
+        Raises:
+            AssertionError: its exit status is not 0.
+        """
+        self.signal(signal.SIGTERM)
+        assert self.wait() == 0, self.log()
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> int:
         """Its exit status.

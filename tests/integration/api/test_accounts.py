@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
 from tests.support.accounts import Accounts
-from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
+from tests.support.api_client import JSON, ApiClient, Caller
 from tests.support.api_rows import Refused, Row, assert_refused
 from zitadel.management_pb2 import GetMyOrgRequest
 
@@ -34,7 +34,6 @@ async def told(owner: Caller, protocol: str, request: Message) -> Any:
     return answer.response
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_organisation_is_made_renamed_removed_and_cleared_away(
     owner: Caller, protocol: str
 ) -> None:
@@ -60,7 +59,6 @@ async def test_an_organisation_is_made_renamed_removed_and_cleared_away(
     assert org.id not in [found.id for found in orgs]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_user_is_made_changed_and_removed(owner: Caller, protocol: str) -> None:
     name, subject = next(_NAMES), next(_NAMES)
     user = (await told(owner, protocol, pb.CreateUserRequest(name=name, language="de"))).user
@@ -75,7 +73,6 @@ async def test_a_user_is_made_changed_and_removed(owner: Caller, protocol: str) 
     assert updated not in (await told(owner, protocol, pb.ListUsersRequest())).users
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_user_is_made_a_member_with_other_roles_and_none(
     owner: Caller, protocol: str
 ) -> None:
@@ -100,7 +97,6 @@ async def test_a_user_is_made_a_member_with_other_roles_and_none(
     assert (await told(owner, protocol, of_user)).members == []
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_token_speaks_for_its_user_until_it_is_revoked(
     owner: Caller, protocol: str
 ) -> None:
@@ -122,7 +118,6 @@ async def test_a_token_speaks_for_its_user_until_it_is_revoked(
     assert (await told(owner, protocol, pb.ListTokensRequest(user_id=user.id))).tokens == []
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_answer_with_a_secret_is_not_stored_on_the_way(
     owner: Caller, protocol: str
 ) -> None:
@@ -133,7 +128,6 @@ async def test_the_answer_with_a_secret_is_not_stored_on_the_way(
     assert answer.metadata["pragma"] == "no-cache"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
     api: ApiClient, owner: Caller, stranger: Caller, protocol: str
 ) -> None:
@@ -176,7 +170,6 @@ refused.as_they_are(
 )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("row", refused.rows)
 async def test_a_refusal_names_what_was_given(
     owner: Caller, stranger: Caller, protocol: str, row: Row
@@ -184,14 +177,12 @@ async def test_a_refusal_names_what_was_given(
     await assert_refused(owner, stranger, protocol, row)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_rules_of_the_proto_come_first(owner: Caller, protocol: str) -> None:
     answer = await owner.ask(protocol, pb.CreateOrgRequest(name="n" * 201))
     text = "value length must be between 1 and 200 runes, inclusive"
     assert answer.refusal == (3, f"invalid CreateOrgRequest.Name: {text}", ())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_roles_are_known_and_not_none(owner: Caller, protocol: str) -> None:
     user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
     unknown = pb.AddMemberRequest(user_id=user.id, roles=["KING"])

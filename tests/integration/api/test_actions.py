@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.api_client import PROTOCOLS, Caller
+from tests.support.api_client import Caller
 from tests.support.api_rows import Prepare, Refused, Row, assert_refused
 from tests.support.prepared import action, inactive_action, removed_action
 from zitadel import management_pb2 as pb
@@ -121,7 +121,6 @@ for name, code, text, request, id_of in REFUSED_FOR_THE_ID:
     refused(name, code, text)(prepared(request, id_of))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("row", refused.rows)
 async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
     caller: Caller, stranger: Caller, protocol: str, row: Row

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from tests.support.accounts import Accounts
-from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
+from tests.support.api_client import GRPC, JSON, Answer, ApiClient
 from tests.support.api_rows import refusal
 from tests.support.issuer import Issuer, Signer
 from tests.support.tables import cases
@@ -78,7 +78,6 @@ def is_told(answer: Answer, protocol: str, expected: tuple[int, str, object]) ->
     )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -233,7 +232,6 @@ async def by_a_role_of_an_organisation_that_ended(home: Home) -> tuple[str, str]
     return token, home.org_id
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @cases(
     "take, expected",
     {
@@ -265,7 +263,6 @@ async def test_a_caller_who_lost_access_is_refused_at_the_next_call(
     assert await is_untouched(home)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_token_is_refused_once_it_expires(home: Home, protocol: str) -> None:
     expires_at = time.time_ns() // 1000 + 300_000
     _, token = await home.accounts.token(home.user_id, expires_at=expires_at)
@@ -276,7 +273,6 @@ async def test_a_token_is_refused_once_it_expires(home: Home, protocol: str) -> 
     assert is_told(answer, protocol, INVALID)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_jwt_of_the_issuer_speaks_for_its_user(home: Home, protocol: str) -> None:
     answer = await home.api.call(protocol, WRITE, token=home.jwt())
     assert answer.code == 0
@@ -300,7 +296,6 @@ def by_stranger(home: Home, **header: object) -> str:
 Forge: TypeAlias = Callable[[Home], str]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @cases(
     "forge",
     {
@@ -341,7 +336,6 @@ async def test_a_jwt_longer_than_any_header_is_refused_where_headers_may_be_long
     assert await is_untouched(home)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_call_that_needs_no_token_asks_for_none(home: Home, protocol: str) -> None:
     metadata = {"authorization": "Bearer garbage", "x-zitadel-orgid": "nowhere"}
     assert (await home.api.call(protocol, pb.HealthzRequest(), metadata=metadata)).code == 0

@@ -119,13 +119,11 @@ async def test_invalid_request_is_answered_with_its_first_fault(
     assert answer.http_status == {JSON: 400, GRPC: 0, WEB: 200}[protocol]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_token_is_looked_at_before_the_request(caller: Caller, protocol: str) -> None:
     answer = await caller.api.call(protocol, pb.CreateActionRequest(), token="nonsense")
     assert answer.refusal[:2] == (16, "Errors.Token.Invalid (AUTH-7fs1e)")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_permission_is_looked_at_before_the_request(
     caller: Caller, accounts: Accounts, protocol: str
 ) -> None:
@@ -135,7 +133,6 @@ async def test_permission_is_looked_at_before_the_request(
     assert answer.refusal[:2] == (7, "No matching permissions found (AUTH-5mWD2)")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_request_is_looked_at_before_the_command(caller: Caller, protocol: str) -> None:
     answer = await caller.ask(protocol, updated(id="404", name=""))
     assert answer.refusal == (3, f"invalid UpdateActionRequest.Name: {RUNES_1_200}", ())
@@ -231,7 +228,6 @@ LANGUAGES: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("metadata", "text"), LANGUAGES)
 async def test_text_is_in_the_language_of_the_call(
     caller: Caller, protocol: str, metadata: dict[str, str], text: str
@@ -240,7 +236,6 @@ async def test_text_is_in_the_language_of_the_call(
     assert answer.refusal == refusal(5, text, "QUERY-GEfnb")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_text_may_be_more_than_ascii(caller: Caller, protocol: str) -> None:
     request = updated(id=await action(caller, "a"))
     answer = await caller.ask(protocol, request, metadata={"accept-language": "de"})
@@ -248,7 +243,6 @@ async def test_text_may_be_more_than_ascii(caller: Caller, protocol: str) -> Non
     assert answer.refusal == refusal(9, text, "ACTION-dg4t2")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("language", "wanted", "text"),
     [
@@ -267,7 +261,6 @@ async def test_language_of_the_user_comes_first(
     assert answer.refusal == refusal(5, text, "QUERY-GEfnb")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_key_without_a_text_is_sent_in_each_language(caller: Caller, protocol: str) -> None:
     await action(caller, "taken")
     metadata = {"accept-language": "de"}
@@ -275,7 +268,6 @@ async def test_key_without_a_text_is_sent_in_each_language(caller: Caller, proto
     assert answer.refusal[:2] == (6, "Errors.Action.AlreadyExists (V3-DKcYh)")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_answer_to_a_bad_token_has_no_language(caller: Caller, protocol: str) -> None:
     stranger = dataclasses.replace(caller, token="act_guessed")
     metadata = {"accept-language": "de"}

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
-from tests.support.api_client import PROTOCOLS, Caller
+from tests.support.api_client import Caller
 from tests.support.api_rows import Refused, Row, assert_refused, refusal
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
@@ -38,7 +38,6 @@ async def claims(caller: Caller, protocol: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_deactivated_action_is_skipped_and_a_reactivated_one_runs_again_in_its_place(
     protocol: str, caller: Caller
 ) -> None:
@@ -53,7 +52,6 @@ async def test_a_deactivated_action_is_skipped_and_a_reactivated_one_runs_again_
     assert await claims(caller, protocol) == everyone
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_trigger_without_actions_does_nothing_and_is_not_logged(
     protocol: str, caller: Caller
 ) -> None:
@@ -104,7 +102,6 @@ EFFECTS = [
 ]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("trigger", "body", "expected"), EFFECTS)
 async def test_effects_of_actions_are_answered_by_kind(
     protocol: str, trigger: tuple[str, str], body: str, expected: object, caller: Caller
@@ -117,7 +114,6 @@ async def test_effects_of_actions_are_answered_by_kind(
     assert json_format.MessageToDict(answer.response.effects) == expected
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_context_reaches_the_script(protocol: str, caller: Caller) -> None:
     id = await action(
         caller,
@@ -220,7 +216,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("row", refused.rows)
 async def test_an_invalid_run_is_refused(
     protocol: str, row: Row, caller: Caller, stranger: Caller
@@ -228,19 +223,16 @@ async def test_an_invalid_run_is_refused(
     await assert_refused(caller, stranger, protocol, row)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_old_names_of_flow_and_trigger_are_taken(protocol: str, caller: Caller) -> None:
     request = run_request("FLOW_TYPE_EXTERNAL_AUTHENTICATION", "TRIGGER_TYPE_PRE_CREATION")
     assert (await caller.ask(protocol, request)).code == 0
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_test_names_what_it_tests(protocol: str, caller: Caller) -> None:
     answer = await caller.ask(protocol, run.TestActionRequest(flow_type="2", trigger_type="4"))
     assert answer.refusal == (3, "invalid TestActionRequest.Action: value is required", ())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_claim_of_thirty_levels_is_answered(protocol: str, caller: Caller) -> None:
     request = a_test(
         "function f(ctx, api) { let c = {}; for (let i = 1; i < 30; i++) c = {c};"
@@ -257,7 +249,6 @@ async def test_a_claim_of_thirty_levels_is_answered(protocol: str, caller: Calle
 # --- runs that fail
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_action_that_may_not_fail_ends_the_run(protocol: str, caller: Caller) -> None:
     ids = [
         await noting(caller, "before"),
@@ -282,7 +273,6 @@ async def test_an_action_that_may_not_fail_ends_the_run(protocol: str, caller: C
     assert logged.actions[3].state == run.ACTION_STATE_SKIPPED
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_failure_that_says_a_lot_fits_a_status(protocol: str, caller: Caller) -> None:
     ids = []
     for name in ("one", "two"):
@@ -302,7 +292,6 @@ async def test_a_failure_that_says_a_lot_fits_a_status(protocol: str, caller: Ca
     assert [result.name for result in logged.actions] == ["one", "two", "boom"]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_action_that_does_not_end_is_ended_at_its_timeout(
     protocol: str, caller: Caller
 ) -> None:
@@ -317,7 +306,6 @@ async def test_an_action_that_does_not_end_is_ended_at_its_timeout(
     assert (counted.failures, counted.timeouts, counted.kills) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_run_whose_caller_has_a_deadline_is_ended_with_it(
     protocol: str, caller: Caller, server: RealServer
 ) -> None:
@@ -331,7 +319,6 @@ async def test_a_run_whose_caller_has_a_deadline_is_ended_with_it(
     await spinning(server, is_expected=False)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_run_whose_caller_leaves_is_ended(
     protocol: str, caller: Caller, server: RealServer
 ) -> None:

@@ -5,12 +5,11 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.triggers import ALL_TRIGGERS
-from tests.support.api_client import PROTOCOLS, Caller
+from tests.support.api_client import Caller
 from tests.support.runs import a_test, noting
 from zitadel import management_pb2 as pb
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_test_keeps_nothing(protocol: str, caller: Caller) -> None:
     id = await noting(caller, "stored")
     await caller.get(pb.DeactivateActionRequest(id=id))
@@ -41,7 +40,6 @@ TESTS = [
 ]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
 async def test_the_result_of_a_tested_script_is_the_answer(
     protocol: str,
@@ -71,7 +69,6 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("name", "script", "expected"), CHECKS)
 async def test_a_script_is_checked(
     protocol: str, name: str, script: str, expected: tuple[bool, bool, str], caller: Caller
@@ -84,7 +81,6 @@ async def test_a_script_is_checked(
     assert answer.response.failure.text.startswith(text)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("flow", "trigger"), [(str(f), str(t)) for f, t in ALL_TRIGGERS])
 async def test_the_example_of_a_trigger_is_a_context_of_it(
     protocol: str, flow: str, trigger: str, caller: Caller

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from actions.v1 import execution_pb2 as run
 from server.triggers import ALL_TRIGGERS, Trigger
-from tests.support.api_client import GRPC, PROTOCOLS, WEB, Caller
+from tests.support.api_client import GRPC, WEB, Caller
 from tests.support.contexts_by_kind import READS_ALL, variants
 from tests.support.runs import a_test, run_request
 from tests.support.tables import cases
@@ -18,7 +18,6 @@ EVERY = 97
 """Of the contexts of a trigger, as there are some thousands: every so manieth."""
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)
 async def test_a_context_is_read_or_its_path_is_named(
     protocol: str, trigger: Trigger, caller: Caller
@@ -144,7 +143,6 @@ async def test_json_that_is_none_of_the_service_is_refused(
     assert (answer.status, told["code"], told["message"]) == (400, 3, text)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("name", "text"),
     [

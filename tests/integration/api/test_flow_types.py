@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.api_client import PROTOCOLS, Caller
+from tests.support.api_client import Caller
 from zitadel import management_pb2 as pb
 
 SUBJECT = "Flow types and triggers"
@@ -29,7 +29,6 @@ TRIGGERS = {
 }
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_flow_types_are_those_of_the_table_in_its_order(
     caller: Caller, protocol: str
 ) -> None:
@@ -39,7 +38,6 @@ async def test_flow_types_are_those_of_the_table_in_its_order(
     ] == FLOWS
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("flow", TRIGGERS)
 async def test_triggers_of_a_flow_are_those_of_the_table_in_its_order(
     caller: Caller, protocol: str, flow: str
@@ -50,7 +48,6 @@ async def test_triggers_of_a_flow_are_those_of_the_table_in_its_order(
     ] == TRIGGERS[flow]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_names_are_in_the_language_of_the_caller(caller: Caller, protocol: str) -> None:
     metadata = {"accept-language": "de-CH, en;q=0.5"}
     flows = await caller.ask(protocol, pb.ListFlowTypesRequest(), metadata=metadata)

@@ -7,7 +7,7 @@ First the rows of its table and those of "Reads and lists", then what it says be
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.api_client import GRPC, PROTOCOLS, Caller
+from tests.support.api_client import GRPC, Caller
 from tests.support.api_rows import Refused, Row, assert_refused
 from tests.support.prepared import action, inactive_action, removed_action, set_trigger
 from zitadel import action_pb2, object_pb2
@@ -158,7 +158,6 @@ async def _(caller: Caller, stranger: Caller) -> Message:
     return pb.ClearFlowRequest(type="2")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("row", refused.rows)
 async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
     caller: Caller, stranger: Caller, protocol: str, row: Row
@@ -166,7 +165,6 @@ async def test_refused_call_is_answered_as_the_table_says_and_writes_nothing(
     await assert_refused(caller, stranger, protocol, row)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_flow_that_there_is_not_has_no_type(caller: Caller, protocol: str) -> None:
     for type in ("0", "5", "FLOW_TYPE_CUSTOMISE_TOKEN", "2\0", "x" * 500):
         answer = await caller.ask(protocol, pb.GetFlowRequest(type=type))
@@ -178,7 +176,6 @@ async def test_flow_that_there_is_not_has_no_type(caller: Caller, protocol: str)
         assert len(flow.trigger_actions) == 0
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("flow_type", "trigger_type", "told"),
     [
@@ -200,14 +197,12 @@ async def test_flow_and_trigger_are_named_by_number_or_by_an_old_name(
     assert [action.id for action in entry.actions] == [id]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_inactive_actions_may_be_set(caller: Caller, protocol: str) -> None:
     id = await inactive_action(caller)
     assert (await caller.ask(protocol, set_request(id))).code == 0
     assert await ids_of(caller) == {"4": [id]}
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_another_order_is_a_change(caller: Caller, protocol: str) -> None:
     a, b = await action(caller, "a"), await action(caller, "b")
     await set_trigger(caller, a, b)
@@ -215,7 +210,6 @@ async def test_another_order_is_a_change(caller: Caller, protocol: str) -> None:
     assert await ids_of(caller) == {"4": [b, a]}
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_trigger_set_to_nothing_can_be_cleared_once(caller: Caller, protocol: str) -> None:
     await set_trigger(caller, await action(caller))
     assert (await caller.ask(protocol, set_request())).code == 0
@@ -224,7 +218,6 @@ async def test_a_trigger_set_to_nothing_can_be_cleared_once(caller: Caller, prot
     assert (await caller.ask(protocol, pb.ClearFlowRequest(type="2"))).code == 9
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_deactivated_action_keeps_its_place(caller: Caller, protocol: str) -> None:
     a, b = await action(caller, "a"), await action(caller, "b")
     await set_trigger(caller, a, b)
@@ -239,7 +232,6 @@ async def test_a_deactivated_action_keeps_its_place(caller: Caller, protocol: st
     assert await ids_of(caller) == {"4": [a, b]}
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_deleted_action_leaves_its_flows_and_a_trigger_without_any_is_left_out(
     caller: Caller, protocol: str
 ) -> None:
@@ -254,7 +246,6 @@ async def test_a_deleted_action_leaves_its_flows_and_a_trigger_without_any_is_le
     assert (await caller.ask(protocol, pb.ClearFlowRequest(type="2"))).code == 0
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("left", [1, 0])
 async def test_client_that_deletes_an_action_and_then_sets_the_rest_makes_a_change(
     caller: Caller, protocol: str, left: int
@@ -269,7 +260,6 @@ async def test_client_that_deletes_an_action_and_then_sets_the_rest_makes_a_chan
     assert await ids_of(caller) == ({"4": kept} if kept else {})
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_update_is_compared_with_the_stored_timeout(caller: Caller, protocol: str) -> None:
     id = await action(caller)
     read = await caller.get(pb.GetActionRequest(id=id))
@@ -280,13 +270,11 @@ async def test_an_update_is_compared_with_the_stored_timeout(caller: Caller, pro
     assert (await caller.ask(protocol, update)).response.details.sequence == 2
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_deletion_answers_an_empty_message(caller: Caller, protocol: str) -> None:
     answer = await caller.ask(protocol, pb.DeleteActionRequest(id=await action(caller)))
     assert (answer.code, answer.response) == (0, pb.DeleteActionResponse())
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_flow_has_the_sequence_of_its_organisation_and_full_details(
     caller: Caller, protocol: str
 ) -> None:
@@ -311,7 +299,6 @@ async def test_flow_has_the_sequence_of_its_organisation_and_full_details(
     assert again.creation_date.ToNanoseconds() > cleared.change_date.ToNanoseconds()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_flow_of_another_organisation_is_not_seen_and_not_touched(
     caller: Caller, stranger: Caller, protocol: str
 ) -> None:
@@ -324,7 +311,6 @@ async def test_flow_of_another_organisation_is_not_seen_and_not_touched(
     assert await ids_of(stranger) == {"4": [id]}
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_flow_has_its_triggers_in_the_order_of_the_table_and_whole_actions(
     caller: Caller, protocol: str
 ) -> None:

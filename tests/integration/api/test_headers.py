@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
+from tests.support.api_client import GRPC, JSON, WEB, Caller
 from tests.support.prepared import action
 from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
@@ -18,7 +18,6 @@ REST = "/management/v1"
 # Headers out.
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
@@ -39,7 +38,6 @@ async def test_no_answer_is_to_be_cached(
     assert [name for name in answer.metadata if name.startswith("grpcgateway-")] == []
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_refused_token_is_not_to_be_cached(caller: Caller, protocol: str) -> None:
     answer = await caller.api.call(protocol, pb.ListActionsRequest())
     assert answer.refusal == (16, "auth header missing", ())
@@ -72,7 +70,6 @@ async def test_refused_head_has_them_too(server: RealServer) -> None:
 # Headers in.
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_organisation_is_that_of_the_header(
     caller: Caller, stranger: Caller, server: RealServer, protocol: str
 ) -> None:

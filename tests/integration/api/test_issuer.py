@@ -149,7 +149,6 @@ async def test_a_jwt_is_good_again_once_its_issuer_is(
         assert (await service.create(GRPC, FIRST)).code == 0
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_keys_rotate(
     tmp_path: Path, issuer: Issuer, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.api_client import PROTOCOLS, REST_PREFIX, Caller
+from tests.support.api_client import REST_PREFIX, Caller
 from tests.support.prepared import action
 from tests.support.tables import cases
 from zitadel import action_pb2, object_pb2
@@ -71,7 +71,6 @@ async def listed(caller: Caller, protocol: str, request: pb.ListActionsRequest) 
     return names
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("method", "text", "expected"),
     [
@@ -91,7 +90,6 @@ async def test_every_text_method_is_served(
     assert await listed(caller, protocol, asked(named(text, method))) == expected
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @cases(
     "queries, expected",
     {
@@ -125,7 +123,6 @@ async def test_all_filters_have_to_match(
     assert await listed(caller, protocol, asked(*queries)) == expected
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_id_filter_finds_one_of_this_organisation_alone(
     caller: Caller, stranger: Caller, ids: dict[str, str], protocol: str
 ) -> None:
@@ -133,7 +130,6 @@ async def test_id_filter_finds_one_of_this_organisation_alone(
     assert await listed(stranger, protocol, asked(with_id(ids["gr%t"]))) == []
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("column", "asc", "expected"),
     [
@@ -157,7 +153,6 @@ async def test_list_is_sorted_and_says_by_what(
     assert answer.response.sorting_column == (column if column in (NAME, ID, STATE) else NONE)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("offset", "limit", "expected"),
     [
@@ -192,7 +187,6 @@ async def test_page_has_the_total_of_all_matches(
     assert details.view_timestamp.ToNanoseconds() > 0
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_list_without_a_limit_ends_at_1000(caller: Caller, protocol: str) -> None:
     """The answer is put together beside the loop: it is many actions."""
     # A new gRPC connection does not know yet how many calls it may have in flight.
@@ -205,7 +199,6 @@ async def test_list_without_a_limit_ends_at_1000(caller: Caller, protocol: str) 
     assert answer.response.details.total_result == 1001
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("seconds", "nanos", "told"),
     [
@@ -225,7 +218,6 @@ async def test_reader_sees_the_timeout_in_effect(
     assert answer.response.action.timeout.ToNanoseconds() == told
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_removed_action_is_gone_from_all_reads(
     caller: Caller, ids: dict[str, str], protocol: str
 ) -> None:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Caller
+from tests.support.api_client import GRPC, JSON, WEB, Caller
 from tests.support.prepared import action, inactive_action, last_event_at, set_trigger
 from tests.support.real_server import RealServer
 from zitadel import management_pb2 as pb
@@ -50,7 +50,6 @@ UNCHANGED = (
 )
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
 async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
     caller: Caller, protocol: str, prepare: Prepare
@@ -65,7 +64,6 @@ async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
     assert await last_event_at(caller) == before
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     "request_",
     [
@@ -81,7 +79,6 @@ async def test_flow_that_was_never_set_has_empty_details(
     assert (answer.response.HasField("details"), details.ListFields()) == (True, [])
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
 async def test_without_it_the_answer_is_the_api_s(
     caller: Caller, protocol: str, prepare: Prepare
@@ -90,7 +87,6 @@ async def test_without_it_the_answer_is_the_api_s(
     assert (await caller.ask(protocol, request)).code == 9
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_with_it_a_write_that_changes_something_is_done(
     caller: Caller, protocol: str
 ) -> None:
@@ -99,14 +95,12 @@ async def test_with_it_a_write_that_changes_something_is_done(
     assert (answer.code, answer.response.details.sequence) == (0, 3)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_with_it_other_refusals_stay(caller: Caller, protocol: str) -> None:
     request = pb.ReactivateActionRequest(id="404")
     answer = await caller.ask(protocol, request, metadata={KEY: "ok"})
     assert answer.refusal[:2] == (5, "Action not found (COMMAND-Aa22g)")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("prepare", UNCHANGED)
 async def test_any_other_value_is_named(caller: Caller, protocol: str, prepare: Prepare) -> None:
     request, _ = await prepare(caller)

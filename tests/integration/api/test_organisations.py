@@ -36,7 +36,6 @@ async def my_org(caller: Caller) -> org_pb2.Org:
     return response.org
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_the_organisation_of_the_call_is_returned(caller: Caller, protocol: str) -> None:
     answer = await caller.ask(protocol, pb.GetMyOrgRequest())
     assert answer.code == 0
@@ -48,7 +47,6 @@ async def test_the_organisation_of_the_call_is_returned(caller: Caller, protocol
     assert 0 < org.details.creation_date.ToNanoseconds() == org.details.change_date.ToNanoseconds()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_organisation_is_found_by_its_domain_from_every_other(
     caller: Caller, stranger: Caller, protocol: str
 ) -> None:
@@ -58,7 +56,6 @@ async def test_an_organisation_is_found_by_its_domain_from_every_other(
         assert (answer.code, answer.response.org) == (0, org)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_organisation_that_there_is_not_is_not_found(
     caller: Caller, viewer: Caller, protocol: str
 ) -> None:
@@ -69,7 +66,6 @@ async def test_an_organisation_that_there_is_not_is_not_found(
     assert answer.refusal[:2] == (5, "Organisation 404 not found (QUERY-iTTGJ)")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_organisation_is_read_by_its_id(
     viewer: Caller, stranger: Caller, protocol: str
 ) -> None:
@@ -95,7 +91,6 @@ async def all_pages(
             return found
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_organisations_are_listed_by_name_domain_and_state(
     accounts: Accounts, viewer: Caller, stranger: Caller, protocol: str
 ) -> None:
@@ -144,7 +139,6 @@ async def test_a_list_of_organisations_is_sorted_and_cut(viewer: Caller, strange
     assert page.details.total_result == len(names)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_list_of_organisations_refuses_what_a_list_of_actions_refuses(
     viewer: Caller, protocol: str
 ) -> None:

@@ -168,7 +168,6 @@ async def organisations(api: ApiClient, accounts: Accounts) -> tuple[Organisatio
     return await made(), await made()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_filter_by_an_id_of_the_other_organisation_finds_nothing(
     organisations: tuple[Organisation, Organisation], protocol: str
 ) -> None:

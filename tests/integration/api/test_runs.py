@@ -2,17 +2,14 @@
 
 from dataclasses import replace
 
-import pytest
-
 from actions.v1 import execution_pb2 as run
 from tests.support.accounts import Accounts
-from tests.support.api_client import PROTOCOLS, Caller
+from tests.support.api_client import Caller
 from tests.support.prepared import action, set_trigger
 from tests.support.runs import THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_runs_are_listed_newest_first_page_by_page(protocol: str, caller: Caller) -> None:
     id = await noting(caller, "f")
     await set_trigger(caller, id)
@@ -28,7 +25,6 @@ async def test_runs_are_listed_newest_first_page_by_page(protocol: str, caller: 
         assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_logged_run_says_who_ran_what(
     protocol: str, caller: Caller, stranger: Caller
 ) -> None:
@@ -50,7 +46,6 @@ async def test_a_logged_run_says_who_ran_what(
     assert not (await stranger.ask(protocol, run.ListRunsRequest(action_id=id))).response.runs
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_runs_are_found_by_their_attributes(protocol: str, caller: Caller) -> None:
     good = await noting(caller, "good")
     bad = await action(caller, "bad", script=THROWS.format("bad"), allowed_to_fail=True)
@@ -82,7 +77,6 @@ async def test_runs_of_an_action_have_a_path_of_their_own(caller: Caller) -> Non
         assert [logged["id"] for logged in (await got.json())["runs"]] == [run_id]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_runner_runs_and_does_nothing_else(
     protocol: str, caller: Caller, accounts: Accounts
 ) -> None:

@@ -1,12 +1,16 @@
 """A short way to run an action in a test, and to ask what became of it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from server.scripts.contract import (
     ActionResult,
     Effects,
     Failure,
     JsonValue,
+    Options,
     RunRequest,
     RunResult,
     Script,
@@ -74,6 +78,17 @@ class Runner:
         result = await self.one(f"{LOG}; {source}", trigger=trigger, context=context)
         assert result.failure is None, result.failure
         return "\n".join(line.text for line in result.logs)
+
+
+@asynccontextmanager
+async def executor_of(*, workers: int, warm: int = 0, **options: Any) -> AsyncIterator[Executor]:
+    """Starts an executor with so many processes, all of them warm unless fewer are given."""
+    executor = Executor(Options(workers_max=workers, workers_warm=warm or workers, **options))
+    await executor.start()
+    try:
+        yield executor
+    finally:
+        await executor.close()
 
 
 LOG = "var log = require('zitadel/log').log"

@@ -4,21 +4,19 @@ import asyncio
 import contextlib
 import gzip
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from server.scripts.contract import Options
-from server.scripts.host.executor import Executor
 from server.scripts.host.fetch import IDLE_CLIENTS_MAX, Fetcher
 from server.scripts.host.fetch_answer import RESPONSE_MAX_BYTES
 from server.scripts.host.fetch_request import is_same_origin, url_of
 from tests.support.processes import open_descriptors
 from tests.support.tables import by_outcome
-from tests.unit.server.scripts.runner import LOCAL, Runner, action, run_of
+from tests.unit.server.scripts.runner import LOCAL, Runner, action, executor_of, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,25 +63,28 @@ async def teapot(request: web.Request) -> web.Response:
     return web.Response(status=418, text="not json", headers={"X-Kind": "tea"})
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site() -> AsyncIterator[str]:
-    """The server's address, as a URL without a slash at its end."""
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def serving(*handlers: Handler, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Serves each handler at the path of its name; yields a URL without a slash at its end."""
     app = web.Application()
-    for path, handler in (
-        ("/echo", echo),
-        ("/redirect", redirect),
-        ("/endless", endless),
-        ("/bomb", bomb),
-        ("/zipped", zipped),
-        ("/silent", silent),
-        ("/teapot", teapot),
-    ):
-        app.router.add_route("*", path, handler)
+    for handler in handlers:
+        app.router.add_route("*", f"/{handler.__name__}", handler)
     server = web.AppRunner(app, shutdown_timeout=0.1)
     await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{server.addresses[0][1]}"
-    await server.cleanup()
+    await web.TCPSite(server, host, 0).start()
+    try:
+        yield f"http://{host}:{server.addresses[0][1]}"
+    finally:
+        await server.cleanup()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site() -> AsyncIterator[str]:
+    async with serving(echo, redirect, endless, bomb, zipped, silent, teapot) as url:
+        yield url
 
 
 FETCH = "var { fetch } = require('zitadel/http')"
@@ -205,14 +206,10 @@ async def test_a_failed_fetch_has_its_reason(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
 async def test_a_name_that_is_loopback_is_denied(site: str, host: str) -> None:
-    executor = Executor(Options(workers_max=1, workers_warm=1))
-    await executor.start()
     port = site.rpartition(":")[2]
     source = f"{FETCH}; function f() {{ fetch('http://{host}:{port}/echo') }}"
-    try:
+    async with executor_of(workers=1) as executor:
         result = await executor.run(run_of("org", action(source)))
-    finally:
-        await executor.close()
     assert result.failed is not None
     assert result.failed.failure is not None
     assert result.failed.failure.text.startswith("host is denied (ACTIO-N72d0)")
@@ -237,21 +234,11 @@ async def test_redirects_are_followed(
 
 
 async def test_redirects_come_to_an_end(runner: Runner) -> None:
-    app = web.Application()
-
     async def loop(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/loop"})
 
-    app.router.add_get("/loop", loop)
-    server = web.AppRunner(app)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    port = server.addresses[0][1]
-    try:
-        source = f"{FETCH}; function f() {{ fetch('http://127.0.0.1:{port}/loop') }}"
-        failure = await runner.failure(source)
-    finally:
-        await server.cleanup()
+    async with serving(loop) as url:
+        failure = await runner.failure(f"{FETCH}; function f() {{ fetch('{url}/loop') }}")
     assert failure.text.startswith("stopped after 10 redirects at f")
 
 
@@ -260,17 +247,9 @@ SECRETS = "{headers: {Authorization: 'secret', cookie: 'c=1', Cookie2: 'c', 'X-A
 
 async def headers_after_a_redirect(runner: Runner, site: str, host: str) -> Any:
     """What a second server, on the host, hears after a redirect to it; its port is another one."""
-    app = web.Application()
-    app.router.add_get("/echo", echo)
-    server = web.AppRunner(app)
-    await server.setup()
-    await web.TCPSite(server, host, 0).start()
-    elsewhere = f"http://{host}:{server.addresses[0][1]}"
-    try:
+    async with serving(echo, host=host) as elsewhere:
         call = f"fetch('{site}/redirect?to={elsewhere}/echo', {SECRETS})"
         return (await fetched(runner, call))["headers"]
-    finally:
-        await server.cleanup()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.1"], ids=["another host", "another port"])
@@ -327,17 +306,10 @@ async def test_organisations_share_no_connection(runner: Runner) -> None:
         peers.append(request.transport and request.transport.get_extra_info("peername"))
         return web.Response(text="{}")
 
-    app = web.Application()
-    app.router.add_get("/", note)
-    server = web.AppRunner(app)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    source = f"{FETCH}; function f() {{ fetch('http://127.0.0.1:{server.addresses[0][1]}/') }}"
-    try:
+    async with serving(note) as url:
+        source = f"{FETCH}; function f() {{ fetch('{url}/note') }}"
         for org_id in ("one", "one", "two"):
             assert (await runner.run(source, org_id=org_id)).failed is None
-    finally:
-        await server.cleanup()
     assert peers[0] == peers[1] != peers[2]
 
 

@@ -3,27 +3,41 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
 
-from server.scripts.contract import (
-    Options,
-    Overloaded,
-    Unavailable,
-)
+from server.scripts.contract import Options, Overloaded, RunRequest, RunResult, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
 from tests.support.processes import children_of
-from tests.unit.server.scripts.runner import Runner, action, run_of
+from tests.unit.server.scripts.runner import Runner, action, executor_of, run_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SLOW = "function f() { for (;;); }"
 FAST = "function f(ctx, api) { api.v1.claims.setClaim('k', 1) }"
+FAST_RUN = run_of("org", action(FAST))
+GREEDY = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
+
+
+@asynccontextmanager
+async def _running(
+    executor: Executor, *requests: RunRequest
+) -> AsyncIterator[list[asyncio.Task[RunResult]]]:
+    """Begins runs, which it cancels with the block."""
+    running = [asyncio.create_task(executor.run(request)) for request in requests]
+    await asyncio.sleep(0)
+    try:
+        yield running
+    finally:
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_a_process_that_is_killed_costs_one_action(runner: Runner) -> None:
@@ -62,68 +76,48 @@ async def test_a_process_that_died_while_idle_costs_nothing(runner: Runner) -> N
 
 
 async def test_a_process_that_died_while_idle_is_replaced_before_it_is_needed() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=2))
-    await executor.start()
-    before = executor.pids()
-    try:
+    async with executor_of(workers=2) as executor:
+        before = executor.pids()
         for pid in before:
             _kill(pid)
         async with asyncio.timeout(20):
             while len(executor.pids() - before) < 2:
                 await asyncio.sleep(0.01)
-    finally:
-        await executor.close()
     assert executor.kills == 2
 
 
 async def test_surplus_processes_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.scripts.host.pool.IDLE_MAX_S", 0.05)
-    executor = Executor(Options(workers_max=8, workers_warm=1))
-    await executor.start()
-    request = run_of("org", action(FAST))
-    running = asyncio.gather(*(executor.run(request) for _ in range(4)))
     seen: set[int] = set()
-    try:
-        async with asyncio.timeout(20):
-            while not running.done() or len(executor.pids()) > 1:
-                seen |= executor.pids()
-                await asyncio.sleep(0.01)
-    finally:
-        await executor.close()
+    async with executor_of(workers=8, warm=1) as executor, asyncio.timeout(20):
+        running = asyncio.gather(*(executor.run(FAST_RUN) for _ in range(4)))
+        while not running.done() or len(executor.pids()) > 1:
+            seen |= executor.pids()
+            await asyncio.sleep(0.01)
     assert len(seen) > 1  # how many of the four runs one process takes is a matter of time
 
 
 async def test_a_process_that_is_killed_at_its_start_costs_nothing() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=1))
-    await executor.start()
     slow = replace(action(SLOW), timeout_ns=3_000_000_000, allowed_to_fail=True)
-    running = asyncio.ensure_future(executor.run(run_of("a", slow)))
-    await _one_is_busy(executor.pids())
-    before = set(children_of(os.getpid()))
-    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
-    try:
+    async with executor_of(workers=2, warm=1) as executor, _running(executor, run_of("a", slow)):
+        await _one_is_busy(executor.pids())
+        before = set(children_of(os.getpid()))
+        other = asyncio.ensure_future(executor.run(FAST_RUN))
         async with asyncio.timeout(20):
             while not (starting := set(children_of(os.getpid())) - before):
                 await asyncio.sleep(0)
         for pid in starting:
             _kill(pid)
         assert (await other).failed is None
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await executor.close()
 
 
 async def test_a_cancelled_start_leaves_nothing() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=1))
-    await executor.start()
     slow = run_of("a", action(SLOW))
-    running = asyncio.ensure_future(executor.run(slow))
-    await _one_is_busy(executor.pids())
-    before = set(children_of(os.getpid()))
-    descriptors = _descriptors()
-    other = asyncio.ensure_future(executor.run(run_of("b", action(FAST))))
-    try:
+    async with executor_of(workers=2, warm=1) as executor, _running(executor, slow):
+        await _one_is_busy(executor.pids())
+        before = set(children_of(os.getpid()))
+        descriptors = _descriptors()
+        other = asyncio.ensure_future(executor.run(FAST_RUN))
         async with asyncio.timeout(20):
             while set(children_of(os.getpid())) == before:
                 await asyncio.sleep(0)
@@ -132,95 +126,59 @@ async def test_a_cancelled_start_leaves_nothing() -> None:
             while set(children_of(os.getpid())) != before:
                 await asyncio.sleep(0.01)
         assert _descriptors() == descriptors
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await executor.close()
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
-    executor = Executor(Options(workers_max=1, workers_warm=1, queue_max=1))
-    await executor.start()
     request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
-    running = [asyncio.ensure_future(executor.run(request)) for _ in range(3)]
-    try:
+    async with executor_of(workers=1, queue_max=1) as executor:
+        running = (executor.run(request) for _ in range(3))
         results = await asyncio.gather(*running, return_exceptions=True)
-    finally:
-        await executor.close()
     refused = [result for result in results if isinstance(result, Overloaded)]
     assert [str(result) for result in refused] == ["1 runs wait already, which is the limit"]
 
 
 async def test_a_run_that_waits_too_long_for_a_process_is_refused() -> None:
-    executor = Executor(Options(workers_max=1, workers_warm=1, queue_timeout_s=0.05))
-    await executor.start()
     request = run_of("org", replace(action(SLOW), timeout_ns=500_000_000))
-    running = asyncio.ensure_future(executor.run(request))
-    await asyncio.sleep(0)
-    try:
+    async with executor_of(workers=1, queue_timeout_s=0.05) as executor:
+        running = asyncio.ensure_future(executor.run(request))
+        await asyncio.sleep(0)
         with pytest.raises(Overloaded, match=r"waited 0\.05 s for a process"):
             await executor.run(request)
         await running
-    finally:
-        await executor.close()
 
 
 async def test_one_organisation_leaves_room_for_others() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=2))
-    await executor.start()
-    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
-    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(4)]
-    await asyncio.sleep(0)
-    try:
-        other = await executor.run(run_of("other", action(FAST)))
+    async with executor_of(workers=2) as executor, _running(executor, *[GREEDY] * 4) as running:
+        other = await executor.run(FAST_RUN)
         assert not any(run.done() for run in running)
-    finally:
-        for run in running:
-            run.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await executor.close()
     assert other.failed is None
 
 
 async def test_an_organisation_that_fills_its_half_of_the_queue_blocks_no_other() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=2, queue_max=4))
-    await executor.start()
-    slow = run_of("greedy", replace(action(SLOW), timeout_ns=2_000_000_000))
-    running = [asyncio.ensure_future(executor.run(slow)) for _ in range(3)]
-    await asyncio.sleep(0)
-    try:
+    async with (
+        executor_of(workers=2, queue_max=4) as executor,
+        _running(executor, *[GREEDY] * 3) as running,
+    ):
         with pytest.raises(Overloaded, match="2 runs of the organisation wait already"):
-            await executor.run(slow)
-        waiting = [executor.run(run_of("other", action(FAST))) for _ in range(3)]
-        others = await asyncio.gather(*waiting)
+            await executor.run(GREEDY)
+        others = await asyncio.gather(*(executor.run(FAST_RUN) for _ in range(3)))
         assert not any(run.done() for run in running)
-    finally:
-        for run in running:
-            run.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await executor.close()
     assert [other.failed for other in others] == [None] * 3
 
 
 async def test_a_process_is_replaced_after_enough_runs() -> None:
-    executor = Executor(Options(workers_max=1, workers_warm=1, runs_max=2))
-    await executor.start()
-    first = executor.pids()
-    try:
+    async with executor_of(workers=1, runs_max=2) as executor:
+        first = executor.pids()
         for _ in range(3):
-            await executor.run(run_of("org", action(FAST)))
+            await executor.run(FAST_RUN)
         assert first.isdisjoint(executor.pids())
-    finally:
-        await executor.close()
 
 
 async def test_a_run_under_way_ends_with_the_executor() -> None:
-    executor = Executor(Options(workers_max=2, workers_warm=1))
-    await executor.start()
     script = replace(action(SLOW), allowed_to_fail=True)
-    running = asyncio.ensure_future(executor.run(run_of("org", script, script)))
-    await _one_is_busy(executor.pids())
-    await executor.close()
+    async with executor_of(workers=2, warm=1) as executor:
+        running = asyncio.ensure_future(executor.run(run_of("org", script, script)))
+        await _one_is_busy(executor.pids())
     with pytest.raises(Unavailable):
         await running
     assert executor.pids() == set()
@@ -236,7 +194,7 @@ async def test_nothing_is_left_after_the_end() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     with pytest.raises(Unavailable):
-        await executor.run(run_of("org", action(FAST)))
+        await executor.run(FAST_RUN)
 
 
 @pytest.mark.parametrize(
@@ -268,9 +226,9 @@ async def test_any_failure_to_start_a_process_is_unavailable_until_one_starts(
         with pytest.raises(Unavailable, match=r"^script worker cannot start: ValueError$"):
             await executor.start()
         with pytest.raises(Unavailable):
-            await executor.run(run_of("org", action(FAST)))
+            await executor.run(FAST_RUN)
     try:
-        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+        assert (await executor.run(FAST_RUN)).failed is None
     finally:
         await executor.close()
     assert [line["log_level"] for line in logs] == ["error"] * 3
@@ -292,42 +250,35 @@ async def test_a_process_that_starts_beside_one_that_does_not_is_used(
     with pytest.raises(Unavailable):
         await executor.start()
     try:
-        assert (await executor.run(run_of("org", action(FAST)))).failed is None
+        assert (await executor.run(FAST_RUN)).failed is None
     finally:
         await executor.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_run_waits_for_one_run_of_another_organisation_at_most(workers: int) -> None:
-    executor = Executor(Options(workers_max=workers, workers_warm=workers))
-    await executor.start()
     ended: list[str] = []
 
     async def run(org_id: str) -> None:
         await executor.run(run_of(org_id, action(FAST)))
         ended.append(org_id)
 
-    async with asyncio.TaskGroup() as group:
+    async with executor_of(workers=workers) as executor, asyncio.TaskGroup() as group:
         for _ in range(100):
             group.create_task(run("a"))
         await asyncio.sleep(0)
         group.create_task(run("b"))
-    await executor.close()
     assert ended.index("b") <= workers
 
 
 async def test_a_long_run_gives_its_slot_to_another_organisation_between_actions() -> None:
-    executor = Executor(Options(workers_max=1, workers_warm=1))
-    await executor.start()
     slow = replace(action(SLOW), timeout_ns=300_000_000, allowed_to_fail=True)
-    try:
+    async with executor_of(workers=1) as executor:
         long = asyncio.ensure_future(executor.run(run_of("a", slow, slow, slow)))
         await asyncio.sleep(0)
-        assert (await executor.run(run_of("b", action(FAST)))).failed is None
+        assert (await executor.run(FAST_RUN)).failed is None
         assert not long.done()
         assert [result.failure is not None for result in (await long).actions] == [True] * 3
-    finally:
-        await executor.close()
 
 
 def _kill(pid: int) -> None:

@@ -19,6 +19,9 @@ from server.store.log import LoadedFacts, Needs, Writes
 
 def needs_of(commands: Collection[Command[object]]) -> Needs:
     """Returns the facts that all the commands need."""
+    if len(commands) == 1:
+        (command,) = commands
+        return Needs(command.aggregates, command.names, command.dependants_of, command.actions)
     return Needs(
         {key for command in commands for key in command.aggregates},
         {name for command in commands for name in command.names},

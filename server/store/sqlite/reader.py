@@ -14,7 +14,7 @@ from server.store.log import NO_EVENT, LastEvent
 from server.store.runs import RunsPage, RunsQuery
 from server.store.sqlite import rows
 from server.store.sqlite import runs as run_log
-from server.store.sqlite.connect import Access, connect, storage
+from server.store.sqlite.connect import Access, StorageErrors, connect
 from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS
 
 T = TypeVar("T")
@@ -26,8 +26,8 @@ _LAST_MACHINE_ID: Final = "SELECT last FROM machine_ids"
 
 class Reader:
     def __init__(self, path: Path, *, access: Access = Access.SHARED) -> None:
-        self._path = path
-        with storage(path):
+        self._errors = StorageErrors(path)
+        with self._errors:
             self._connection = connect(path, writes=False, access=access)
         # Opens the write-ahead log now, also while nobody writes.
         self.last_event()
@@ -36,29 +36,29 @@ class Reader:
         self._connection.close()
 
     def read(self, answer: Callable[[sqlite3.Connection, Q], T], query: Q) -> T:
-        with storage(self._path):
+        with self._errors:
             return answer(self._connection, query)
 
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        with storage(self._path):
+        with self._errors:
             found = self._connection.execute(SELECT_EVENTS, (after, limit)).fetchall()
         return [rows.event(row) for row in found]
 
     def last_event(self) -> LastEvent:
-        with storage(self._path):
+        with self._errors:
             found = self._connection.execute(_LAST_EVENT).fetchone()
         return NO_EVENT if found is None else LastEvent(*found)
 
     def oldest_run_at(self) -> int | None:
-        with storage(self._path):
+        with self._errors:
             return run_log.oldest_at(self._connection)
 
     def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
-        with storage(self._path):
+        with self._errors:
             return run_log.page(self._connection, org_id, query)
 
     def spare_machine_id(self) -> int:
         """Returns one that is claimed next after at least 16,384 others."""
-        with storage(self._path):
+        with self._errors:
             (last,) = self._connection.execute(_LAST_MACHINE_ID).fetchone() or (0,)
         return int(last + MACHINE_IDS // 4 + secrets.randbelow(MACHINE_IDS // 2)) % MACHINE_IDS

@@ -19,7 +19,7 @@ from server.store.errors import StorageError
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
-from server.store.sqlite.connect import Access, storage
+from server.store.sqlite.connect import Access, StorageErrors
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
@@ -47,7 +47,7 @@ class SqliteEventStore:
         self._lists = Reader(path, access=writer.access)
         # The last writes stand in the log alone.
         log = path.with_name(f"{path.name}-wal")
-        with storage(path):
+        with StorageErrors(path):
             presence = Presence((folder.lock_path, path), later=log)
             presence.require()
         writer.stay_with(presence)
@@ -126,11 +126,11 @@ class SqliteEventStore:
         async with self._turn:
             begun = self._writer.begin() or await self._begin()
             writes = self._writer.write(begun, needs, decide)
-            await self._write(lambda: self._writer.commit(writes))
+            await self._writing.finish(partial(self._writer.commit, writes))
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         async with self._turn:
-            return await self._write(
+            return await self._writing.finish(
                 lambda: self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
             )
 
@@ -142,7 +142,7 @@ class SqliteEventStore:
 
     async def claim_machine_id(self) -> int:
         async with self._turn:
-            return await self._write(self._writer.claim_machine_id)
+            return await self._writing.finish(self._writer.claim_machine_id)
 
     async def spare_machine_id(self) -> int:
         return self._points.spare_machine_id()
@@ -168,24 +168,15 @@ class SqliteEventStore:
             StorageError: it is not.
         """
         await self._read(self._lists.last_event)
-        # Not by `_write`, which does not end before the disk does.
+        # Not by `finish`, which does not end before the disk does.
         await self._writing.submit(self._writer.check)
 
     async def _begin(self) -> sqlite3.Connection:
         """Begins a transaction once no other program is in one; only writers wait for it."""
         try:
-            return await self._write(self._writer.begin_waiting)
+            return await self._writing.finish(self._writer.begin_waiting)
         except asyncio.CancelledError:
             self._writer.close()  # and what it has begun
-            raise
-
-    async def _write(self, call: Callable[[], T]) -> T:
-        """Runs a call that waits for the disk; a cancelled caller leaves when it is done."""
-        done = self._writing.submit(call)
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            await asyncio.wait([done])
             raise
 
     async def _read(self, call: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ so writing works again as soon as storage does.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +27,11 @@ from server.store.sqlite import schema, state_tables
 from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
+    StorageErrors,
     access_to,
     connect,
     is_busy,
     set_busy_timeout,
-    storage,
 )
 from server.store.sqlite.damage import check_quickly, check_whole
 from server.store.sqlite.position_file import PositionFile
@@ -55,6 +55,7 @@ RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
 class Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
+        self._errors = StorageErrors(path)
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._presence: Presence | None = None
@@ -72,7 +73,7 @@ class Writer:
         Raises:
             StorageError: it cannot be used, is damaged, or lacks events that it had.
         """
-        with storage(self._path):
+        with self._errors:
             if not check(self._path):
                 os.close(make(self._path, os.O_RDWR))
             self.access = access_to(self._path)
@@ -100,7 +101,7 @@ class Writer:
     def begin(self) -> sqlite3.Connection | None:
         """Begins a transaction; None, with none begun, while another program is in one."""
         try:
-            with storage(self._path):
+            with self._errors:
                 self._require_presence()
                 connection = self._connected()
                 try:
@@ -123,10 +124,10 @@ class Writer:
     def write(self, begun: sqlite3.Connection, needs: Needs, decide: Decide) -> Writes:
         """Loads, decides and writes in a transaction that was begun; `commit` must follow."""
         try:
-            with storage(self._path):
+            with self._errors:
                 loaded = self._load(begun, needs)
             writes = decide(loaded)
-            with storage(self._path):
+            with self._errors:
                 self._write(begun, loaded, writes)
         except BaseException:
             self.close()
@@ -136,7 +137,7 @@ class Writer:
     def commit(self, writes: Writes) -> None:
         """Makes the writes durable; takes as long as the disk does."""
         try:
-            with storage(self._path):
+            with self._errors:
                 self._connected().execute("COMMIT")
         except BaseException:
             self.close()
@@ -204,7 +205,7 @@ class Writer:
     def _waiting(self) -> Iterator[sqlite3.Connection]:
         """Yields the connection, which waits for other programs; a failure inside closes it."""
         try:
-            with storage(self._path):
+            with self._errors:
                 self._require_presence()
                 connection = self._connected()
                 set_busy_timeout(connection, BUSY_TIMEOUT_S)
@@ -215,18 +216,22 @@ class Writer:
             raise
 
     def _load(self, connection: sqlite3.Connection, needs: Needs) -> LoadedFacts:
-        states: dict[Key, State | None] = {key: self._recent.get(key) for key in needs.aggregates}
-        if unknown := [key for key, state in states.items() if state is None]:
+        recent = self._recent
+        states: dict[Key, State | None] = {key: recent.get(key) for key in needs.aggregates}
+        unknown = [key for key, state in states.items() if state is None]
+        if unknown:
             states.update(state_tables.load_states(connection, unknown))
         if needs.dependants_of:
             states.update(state_tables.load_dependants(connection, needs.dependants_of))
         absent = [key for key in unknown if states[key] is None]
-        sequences = state_tables.load_sequences(connection, absent) if absent else {}
-        names = state_tables.load_owners(connection, needs.names) if needs.names else {}
-        orgs_of_actions: dict[str, str | None] = dict.fromkeys(needs.actions)
-        for some in chunks([*orgs_of_actions]):
-            orgs_of_actions.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
-        return LoadedFacts(states, sequences, names, self._position, self._clock(), orgs_of_actions)
+        return LoadedFacts(
+            states,
+            state_tables.load_sequences(connection, absent) if absent else {},
+            state_tables.load_owners(connection, needs.names) if needs.names else {},
+            self._position,
+            self._clock(),
+            _orgs_of_actions(connection, needs.actions) if needs.actions else {},
+        )
 
     def _write(self, connection: sqlite3.Connection, loaded: LoadedFacts, writes: Writes) -> None:
         events = [event_row(event) for event in writes.events]
@@ -246,6 +251,13 @@ class Writer:
 def _last_position(connection: sqlite3.Connection) -> int:
     (position,) = connection.execute(_LAST_POSITION).fetchone()
     return int(position)
+
+
+def _orgs_of_actions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str | None]:
+    orgs: dict[str, str | None] = dict.fromkeys(ids)
+    for some in chunks([*orgs]):
+        orgs.update(connection.execute(ORGS_OF_ACTIONS[len(some)], some))
+    return orgs
 
 
 def _is_long(state: State) -> bool:

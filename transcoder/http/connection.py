@@ -22,13 +22,13 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from transcoder.errors import deadline_exceeded, unavailable, without_values
+from transcoder.errors import deadline_exceeded, without_values
 from transcoder.http.aiohttp_request import AiohttpRequest
 from transcoder.http.connections import LINGER_S, HttpConnections, unhandled
 from transcoder.http.half_closed import Probe
 from transcoder.http.parser_errors import unparsed
 from transcoder.http.request import AnswerRequest, declared_bytes
-from transcoder.http.response import Responses, with_connection_close, write_whole
+from transcoder.http.response import Responses, with_connection_close
 from transcoder.http.slow_readers import SlowReader
 from transcoder.http.upgrade import is_deaf
 
@@ -164,11 +164,7 @@ class HttpConnection(web.RequestHandler):
             self.force_close()
             return False
         if request.writer.output_size == 0 and not self.writing_paused and self._wire is not None:
-            connections = self._connections
-            stopping = with_connection_close(unavailable("the server is stopping"))
-            refused = connections.refuse(stopping, self.serving)
-            body = b"" if request.method == "HEAD" else refused.body
-            write_whole(self._wire, connections.responses.head(refused), body)
+            self._connections.tell_stop(self._wire, request.method, self.serving)
         self._cancel()
         self.force_close()
         return True
@@ -273,9 +269,9 @@ class HttpConnection(web.RequestHandler):
 
     def progress(self) -> int | None:
         request = self._request
-        if self.writing_paused:
+        if request is None or self.writing_paused:
             return None
-        return 0 if request is None else request.writer.output_size
+        return request.writer.output_size
 
     # Called by aiohttp.
 

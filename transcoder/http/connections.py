@@ -9,9 +9,9 @@ from typing import Protocol
 
 from grpc import StatusCode
 
-from transcoder.errors import TranscodeError
-from transcoder.http.request import Refuse
-from transcoder.http.response import Responses
+from transcoder.errors import TranscodeError, unavailable
+from transcoder.http.request import Refuse, Request
+from transcoder.http.response import Responses, with_connection_close, write_whole
 from transcoder.options import Limits
 from transcoder.tasks import Tasks
 
@@ -71,6 +71,12 @@ class HttpConnections:
         self._open.discard(connection)
         if self._emptied is not None and not self._open and not self._emptied.done():
             self._emptied.set_result(None)
+
+    def tell_stop(self, wire: asyncio.Transport, method: str, request: Request | None) -> None:
+        """Answers a request in flight with UNAVAILABLE."""
+        error = with_connection_close(unavailable("the server is stopping"))
+        answer = self.refuse(error, request)
+        write_whole(wire, self.responses.head(answer), b"" if method == "HEAD" else answer.body)
 
     async def drain(self) -> None:
         """Admits no more, closes idle ones, and lets requests in flight end.

@@ -47,7 +47,10 @@ class AnsweringConnection(Protocol):
         """True if an interim response may be sent now."""
 
     def progress(self) -> int | None:
-        """Returns the bytes of the answer sent so far; None while its reader has it wait."""
+        """Returns the bytes of the answer sent so far; None while its reader has it wait.
+
+        Also None between two answers.
+        """
 
 
 class Probe:

@@ -87,6 +87,18 @@ class Answer(NamedTuple):
         return CLOSE in self.headers
 
 
+def head_of_pieces(status: int, headers: HeaderList) -> bytes:
+    """Writes the head of an answer whose body comes in chunks, as aiohttp does."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    date = rfc822_formatted_time()
+    text = f"{_status_line(status)}{lines}Transfer-Encoding: chunked\r\nDate: {date}\r\n\r\n"
+    return text.encode("latin-1")
+
+
+def _status_line(status: int) -> str:
+    return _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
+
+
 class Responses:
     """Writes answers, all with the same headers besides their own, which are written once.
 
@@ -106,7 +118,7 @@ class Responses:
             connection: a line about its connection, with its end.
         """
         status, headers, body = answer
-        text = _STATUS_LINE.get(status) or f"HTTP/1.1 {status} \r\n"
+        text = _status_line(status)
         for name, value in headers:
             text += f"{name}: {value}\r\n"
         if status not in _NO_LENGTH:

@@ -1,0 +1,415 @@
+"""Answers requests that arrive whole, without aiohttp's task, reader and writer for each.
+
+A connection begins here, and stays as long as each of its requests comes in one piece: HTTP/1.1,
+with a Content-Length or without a body, and nothing behind it. Everything else goes to
+`HttpConnection`, which has aiohttp read it, and the connection with it: what is incomplete,
+malformed, chunked or old, what asks for an interim answer or another protocol, and requests that
+are sent one behind the other.
+
+Follows RFC 9112 sections 2.2 (parsing), 6 (the body's length) and 9.3.2 (order of answers).
+Rule 1: nothing may tell the two ways apart. Heads are parsed by aiohttp's own parser, so that both
+take the same; answers are written by the same code; deadlines and refusals are shared.
+Rule 2: here nothing is refused. What is not plainly good is handed over, byte for byte.
+Rule 3: an idle connection has no task, no timer and no parser.
+"""
+
+import asyncio
+import contextvars
+import socket
+import sys
+from typing import Final
+
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy, RawRequestMessage
+
+from transcoder.errors import deadline_exceeded
+from transcoder.http.connection import HttpConnection
+from transcoder.http.connections import HttpConnections, unhandled
+from transcoder.http.half_closed import Probe
+from transcoder.http.keep_alive import KeepAlive
+from transcoder.http.request import AnswerRequest, Request, declared_bytes
+from transcoder.http.response import (
+    Answer,
+    HeaderList,
+    head_of_pieces,
+    with_connection_close,
+    write_whole,
+)
+from transcoder.http.slow_readers import SlowReader
+
+IS_AVAILABLE: Final = HttpRequestParser is not HttpRequestParserPy
+"""True if aiohttp's parser is the one in C, which alone is tried here."""
+
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_HELD_BACK_MAX_BYTES: Final = 128 << 10
+"""Max bytes that are read ahead of an answer in flight; then the client has to wait."""
+
+
+class WholeRequests:
+    """Parses heads, and keeps what the connections of a listener share.
+
+    Attributes:
+        answer: answers a request.
+        connections: all of the listener.
+        server: aiohttp's, which connections are handed over to.
+        keep_alive: closes the idle ones.
+        context: the listener's, which no request has changed.
+    """
+
+    def __init__(
+        self,
+        answer: AnswerRequest,
+        connections: HttpConnections,
+        server: web.Server,
+    ) -> None:
+        """Begins without a connection.
+
+        Args:
+            answer: answers a request.
+            connections: all of the listener.
+            server: aiohttp's, which connections are handed over to.
+        """
+        self.answer = answer
+        self.connections = connections
+        self.server = server
+        self.keep_alive = KeepAlive(connections.limits.keepalive_timeout_s)
+        self.context = contextvars.copy_context()
+        self.loop = asyncio.get_running_loop()
+        self._parser = self._new_parser()
+
+    def read(self, data: bytes, connection: "WholeConnection") -> "WholeRequest | None":
+        """Returns the one request that the data are; None if they are anything else."""
+        head_bytes = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        if head_bytes < len(_END_OF_HEAD):
+            return None
+        try:
+            messages, _, _ = self._parser.feed_data(data[:head_bytes])
+        except HttpProcessingError:
+            messages = []
+        if len(messages) == 1:
+            message = messages[0][0]
+            if _is_plain(message):
+                declared = declared_bytes(message.headers.get(hdrs.CONTENT_LENGTH)) or 0
+                if head_bytes + declared == len(data):
+                    return WholeRequest(message, data[head_bytes:], connection)
+        # One that has seen anything else may wait for more of it.
+        self._parser = self._new_parser()
+        return None
+
+    def _new_parser(self) -> HttpRequestParser:
+        """Makes a parser of heads, which takes them as that of `HttpConnection` does."""
+        limits = self.connections.limits
+        return HttpRequestParser(
+            BaseProtocol(self.loop),
+            self.loop,
+            0,
+            max_line_size=limits.line_max_bytes,
+            max_field_size=limits.header_max_bytes,
+            max_headers=limits.headers_max,
+            response_with_body=False,
+            auto_decompress=False,
+        )
+
+
+def _is_plain(message: RawRequestMessage) -> bool:
+    """True if nothing about the head needs more than one answer in one piece."""
+    return (
+        message.version is HttpVersion11
+        and not message.should_close
+        and not message.upgrade
+        and hdrs.TRANSFER_ENCODING not in message.headers
+        and hdrs.EXPECT not in message.headers
+    )
+
+
+class WholeRequest(Request):
+    """A request that has arrived whole.
+
+    Attributes:
+        sent_bytes: of an answer that is written in pieces.
+    """
+
+    __slots__ = ("_body", "_connection", "has_body", "is_begun", "sent_bytes")
+
+    has_body: bool
+    is_begun: bool
+    version = HttpVersion11
+    has_arrived = True
+    is_read = True
+
+    def __init__(
+        self, message: RawRequestMessage, body: bytes, connection: "WholeConnection"
+    ) -> None:
+        self.method = message.method
+        self.target = message.path
+        self.headers = message.headers
+        self.peername = connection.peername
+        self.call = None
+        self.has_body = bool(body)
+        self.is_begun = False
+        self.sent_bytes = 0
+        self._body = body
+        self._connection = connection
+
+    @property
+    def arrived_bytes(self) -> int:
+        return len(self._body)
+
+    def arrived(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def piece(self) -> bytes:
+        return self.arrived()
+
+    def stop_reading(self) -> None:
+        """Does nothing: all is here."""
+
+    async def begin(self, status: int, headers: HeaderList) -> None:
+        self.is_begun = True
+        await self._send(head_of_pieces(status, headers))
+
+    async def write(self, piece: bytes) -> None:
+        if piece:
+            await self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    async def finish(self, piece: bytes) -> None:
+        last = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        await self._send(last + b"0\r\n\r\n")
+
+    async def _send(self, octets: bytes) -> None:
+        self.sent_bytes += len(octets)
+        await self._connection.send(octets)
+
+
+class WholeConnection(asyncio.Protocol):
+    """A connection whose requests have arrived whole so far."""
+
+    __slots__ = (
+        "_held_back",
+        "_may_write",
+        "_peername",
+        "_probe",
+        "_request",
+        "_shared",
+        "_slow_reader",
+        "_task",
+        "_wire",
+    )
+
+    def __init__(self, shared: WholeRequests) -> None:
+        self._shared = shared
+        # None before the connection is admitted, and after it was lost or handed over.
+        self._wire: asyncio.Transport | None = None
+        self._peername: object = None
+        # Being answered, by the task; None once nobody waits for its answer.
+        self._request: WholeRequest | None = None
+        self._task: asyncio.Task[None] | None = None
+        # What has arrived behind the request.
+        self._held_back: bytearray | None = None
+        # Resolved when the reader has taken what waits for it.
+        self._may_write: asyncio.Future[None] | None = None
+        self._slow_reader: SlowReader | None = None
+        # Since the client's input has ended.
+        self._probe: Probe | None = None
+
+    @property
+    def peername(self) -> object:
+        """Returns the client's address as its socket gives it."""
+        if self._peername is None and self._wire is not None:
+            self._peername = self._wire.get_extra_info("peername")
+        return self._peername
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of sockets
+        if not self._shared.connections.admit(self):
+            transport.close()
+            return
+        self._wire = transport
+        connected: socket.socket = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # Whatever the socket does not take at once counts as waiting for the reader.
+        transport.set_write_buffer_limits(high=0)
+        self._shared.keep_alive.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._wire is None:
+            return
+        if self._request is not None:
+            self._hold_back(data)
+            return
+        self._shared.keep_alive.discard(self)
+        request = self._shared.read(data, self)
+        if request is None:
+            self._hand_over(data)
+        else:
+            self._begin(request)
+
+    def eof_received(self) -> bool:
+        """Returns True, which keeps the connection open, if a request is not answered yet."""
+        is_waiting = self._request is not None
+        if is_waiting and self._probe is None and self._wire is not None:
+            self._probe = Probe(self, self._wire)
+        return is_waiting
+
+    def pause_writing(self) -> None:
+        if self._wire is not None:
+            timeout_s = self._shared.connections.limits.write_timeout_s
+            self._slow_reader = SlowReader(self._wire, timeout_s=timeout_s)
+            self._may_write = self._shared.loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._slow_reader is not None:
+            self._slow_reader.stop()
+            self._slow_reader = None
+        if self._may_write is not None:
+            if not self._may_write.done():
+                self._may_write.set_result(None)
+            self._may_write = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._wire = None
+        self._shared.keep_alive.discard(self)
+        self._shared.connections.lost(self)
+        if self._slow_reader is not None:
+            self._slow_reader.stop()
+        if self._probe is not None:
+            self._probe.stop()
+            self._probe = None  # which refers to the connection
+        self._cancel()
+
+    # Called by the listener, and what it shares.
+
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
+    def abort(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
+
+    def drain(self) -> None:
+        """Closes the connection, or has `_end` close it after the answer."""
+        if self._request is None:
+            self.close()
+
+    def end(self) -> bool:
+        request = self._request
+        if request is not None and self._wire is not None:
+            if not request.is_begun and self._may_write is None:
+                self._shared.connections.tell_stop(self._wire, request.method, request)
+            self._cancel()
+        self.close()
+        return request is not None
+
+    # Called by `Probe`.
+
+    def may_probe(self) -> bool:
+        return self._request is not None and not self._request.is_begun
+
+    def progress(self) -> int | None:
+        if self._request is None or self._may_write is not None:
+            return None
+        return self._request.sent_bytes
+
+    # The way of a request.
+
+    def _begin(self, request: WholeRequest) -> None:
+        self._request = request
+        answering = self._answer(request)
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(answering, loop=self._shared.loop, eager_start=True)
+        else:
+            task = self._shared.loop.create_task(answering)
+        if self._request is request:
+            self._task = task
+
+    async def _answer(self, request: WholeRequest) -> None:
+        is_last = False
+        try:
+            answer = await self._shared.answer(request)
+        except asyncio.CancelledError:
+            if self._request is request:  # the handler's own: there will be no answer
+                self.close()
+            raise
+        except Exception as exc:  # noqa: BLE001  there is no handler above
+            answer, is_last = self._failed(request, exc), True
+        wire = self._wire
+        if self._request is not request or wire is None or wire.is_closing():
+            return
+        if answer is not None:
+            is_last = is_last or answer.closes
+            body = b"" if request.method == "HEAD" else answer.body
+            write_whole(wire, self._shared.connections.responses.head(answer), body)
+        if self._may_write is not None:
+            await self._may_write
+        self._end(is_last=is_last)
+
+    def _failed(self, request: WholeRequest, exc: Exception) -> Answer | None:
+        """Returns the answer for a handler that failed; None within an answer, which ends there."""
+        error = deadline_exceeded() if isinstance(exc, TimeoutError) else unhandled(exc)
+        if request.is_begun:
+            return None
+        return self._shared.connections.refuse(with_connection_close(error), None)
+
+    def _end(self, *, is_last: bool) -> None:
+        """Goes on after an answer."""
+        self._request = self._task = None
+        is_last = is_last or self._shared.connections.is_draining
+        held_back, self._held_back = self._held_back, None
+        if is_last or (held_back is None and self._probe is not None):
+            self.close()
+        elif held_back is None:
+            self._shared.keep_alive.add(self)
+        else:
+            # Not in the context of the request that was answered.
+            self._shared.context.copy().run(self._hand_over, bytes(held_back))
+
+    async def send(self, octets: bytes) -> None:
+        """Sends a part of an answer, and waits while the reader is slow.
+
+        Raises:
+            ConnectionResetError: the client left.
+        """
+        if self._wire is None or self._wire.is_closing():
+            raise ConnectionResetError("the client left")
+        self._wire.write(octets)
+        if self._may_write is not None:
+            await self._may_write
+
+    def _cancel(self) -> None:
+        """Cancels the task that answers, once; the drain waits for it."""
+        request, task = self._request, self._task
+        self._request = self._task = None
+        if request is not None and task is not None:
+            request.end_call()
+            self._shared.connections.tasks.keep(task)
+            task.cancel()
+
+    def _hold_back(self, data: bytes) -> None:
+        if self._held_back is None:
+            self._held_back = bytearray()
+        self._held_back += data
+        if len(self._held_back) >= _HELD_BACK_MAX_BYTES and self._wire is not None:
+            self._wire.pause_reading()
+
+    def _hand_over(self, data: bytes) -> None:
+        """Gives the connection to aiohttp, with all that has arrived since the last answer."""
+        shared, wire = self._shared, self._wire
+        if wire is None:
+            return
+        self._wire = None
+        successor = HttpConnection(shared.connections, shared.server)
+        shared.connections.replace(self, successor)
+        wire.set_protocol(successor)
+        successor.connection_made(wire)
+        wire.resume_reading()
+        successor.data_received(data)
+        if self._probe is not None:
+            self._probe.stop()
+            self._probe = None
+            if not successor.eof_received():
+                wire.close()

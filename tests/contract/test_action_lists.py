@@ -49,6 +49,37 @@ async def listed(store: Store, query: ActionsQuery) -> list[str]:
     return [action.id for action in page.items]
 
 
+FILTERED: dict[str, tuple[list[ActionFilter], str]] = {
+    "id": ([IdFilter("9")], "9"),
+    "id of another organisation": ([IdFilter("0")], ""),
+    "id and NUL": ([IdFilter("9\0")], ""),
+    "no id": ([IdFilter("")], ""),
+    "inactive": ([INACTIVE], "12"),
+    "active": ([ACTIVE], "73958"),
+    "unspecified state": ([StateFilter(0)], ""),
+    "state that there is not": ([StateFilter(77)], ""),
+    "least number of an enum": ([StateFilter(-(2**31))], ""),
+    "two states": ([ACTIVE, INACTIVE], ""),
+    "two ids": ([IdFilter("9"), IdFilter("3")], ""),
+    "one id twice": ([IdFilter("9"), IdFilter("9")], "9"),
+    "id and another state": ([IdFilter("1"), ACTIVE], ""),
+    "id and its state": ([IdFilter("1"), INACTIVE], "1"),
+    "name and state": ([NameFilter("gre", ANYWHERE, True), INACTIVE], "1"),
+    "two names": (
+        [NameFilter("gre", ANYWHERE, True), NameFilter("_", ANYWHERE, False)],
+        "9",
+    ),
+    "all three": ([NameFilter("greet", WHOLE, True), IdFilter("7"), ACTIVE], "7"),
+    "the same very often": ([ACTIVE] * 3000, "73958"),
+}
+"""Filters, and the ids of `NAMES` that they find."""
+
+
+def test_every_kind_of_filter_is_tested() -> None:
+    kinds: tuple[type[ActionFilter], ...] = ActionFilter.__args__
+    assert {type(each) for filters, _ in FILTERED.values() for each in filters} == {*kinds}
+
+
 class TestActionLists:
     @pytest.mark.parametrize(
         ("offset", "limit", "expected"),
@@ -143,32 +174,7 @@ class TestActionLists:
         assert [action.id for action in page.items] == [*expected]
         assert page.total == len(expected)
 
-    @cases(
-        "filters, expected",
-        {
-            "id": ([IdFilter("9")], "9"),
-            "id of another organisation": ([IdFilter("0")], ""),
-            "id and NUL": ([IdFilter("9\0")], ""),
-            "no id": ([IdFilter("")], ""),
-            "inactive": ([INACTIVE], "12"),
-            "active": ([ACTIVE], "73958"),
-            "unspecified state": ([StateFilter(0)], ""),
-            "state that there is not": ([StateFilter(77)], ""),
-            "least number of an enum": ([StateFilter(-(2**31))], ""),
-            "two states": ([ACTIVE, INACTIVE], ""),
-            "two ids": ([IdFilter("9"), IdFilter("3")], ""),
-            "one id twice": ([IdFilter("9"), IdFilter("9")], "9"),
-            "id and another state": ([IdFilter("1"), ACTIVE], ""),
-            "id and its state": ([IdFilter("1"), INACTIVE], "1"),
-            "name and state": ([NameFilter("gre", ANYWHERE, True), INACTIVE], "1"),
-            "two names": (
-                [NameFilter("gre", ANYWHERE, True), NameFilter("_", ANYWHERE, False)],
-                "9",
-            ),
-            "all three": ([NameFilter("greet", WHOLE, True), IdFilter("7"), ACTIVE], "7"),
-            "the same very often": ([ACTIVE] * 3000, "73958"),
-        },
-    )
+    @cases("filters, expected", FILTERED)
     async def test_all_filters_have_to_match(
         self, store: Store, filters: Sequence[ActionFilter], expected: str
     ) -> None:

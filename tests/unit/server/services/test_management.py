@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -139,3 +140,43 @@ async def test_answer_of_many_actions_is_put_together_off_the_loop(
     flow = (await service.GetFlow(pb.GetFlowRequest(type="2"), None)).flow
     assert [action.id for action in flow.trigger_actions[0].actions] == ids
     assert [ident == threading.get_ident() for ident in filled_in] == [is_inline] * 4
+
+
+WRITTEN: dict[str, tuple[Any, Any]] = {
+    "name": ("Greet", "Wave"),
+    "script": ("function Greet() {}", "function Wave() {}"),
+    "timeout": (Duration(seconds=1), Duration(seconds=2)),
+    "allowed_to_fail": (False, True),
+}
+"""What clients write of an action: a value, and another."""
+
+KEPT_BY_THE_SERVICE = {"id", "details", "state"}
+
+FIRST = {field: value for field, (value, _) in WRITTEN.items()}
+
+
+def test_every_field_of_an_action_is_written_by_clients_or_kept_by_the_service() -> None:
+    assert {*action_pb2.Action.DESCRIPTOR.fields_by_name} == {*WRITTEN} | KEPT_BY_THE_SERVICE
+    assert {*pb.CreateActionRequest.DESCRIPTOR.fields_by_name} == {*WRITTEN}
+    assert {*pb.UpdateActionRequest.DESCRIPTOR.fields_by_name} == {*WRITTEN, "id"}
+
+
+async def read_back(service: ManagementService, id: str) -> dict[str, Any]:
+    """Returns what GetAction and ListActions both answer."""
+    got = (await service.GetAction(pb.GetActionRequest(id=id), None)).action
+    listed = await service.ListActions(pb.ListActionsRequest(), None)
+    assert [*listed.result] == [got]
+    return {field: getattr(got, field) for field in WRITTEN}
+
+
+@pytest.mark.parametrize("field", WRITTEN)
+async def test_each_field_that_clients_write_is_answered_as_it_was_written(
+    service: ManagementService, field: str
+) -> None:
+    others = FIRST | {field: WRITTEN[field][1]}
+    created = await service.CreateAction(pb.CreateActionRequest(**others), None)
+    assert await read_back(service, created.id) == others
+    await service.UpdateAction(pb.UpdateActionRequest(id=created.id, **FIRST), None)
+    assert await read_back(service, created.id) == FIRST
+    await service.UpdateAction(pb.UpdateActionRequest(id=created.id, **others), None)
+    assert await read_back(service, created.id) == others

@@ -43,6 +43,18 @@ def test_text_method_is_read(method: str, match: Match, ignores_case: bool) -> N
     assert query.filters == (NameFilter("a", match, ignores_case),)
 
 
+@pytest.mark.parametrize("name", pb.ActionQuery.DESCRIPTOR.fields_by_name)
+def test_every_filter_of_the_api_is_read(name: str) -> None:
+    query = pb.ActionQuery()
+    getattr(query, name).SetInParent()
+    assert len(actions_query(pb.ListActionsRequest(queries=[query])).filters) == 1
+
+
+@pytest.mark.parametrize("column", action_pb2.ActionFieldName.values())
+def test_every_column_of_the_api_is_sorted_by(column: action_pb2.ActionFieldName.ValueType) -> None:
+    assert sorted_by(pb.ListActionsRequest(sorting_column=column)) == column
+
+
 def test_filters_are_read_in_their_order() -> None:
     request = pb.ListActionsRequest(
         queries=[

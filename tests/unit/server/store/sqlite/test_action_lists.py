@@ -100,27 +100,36 @@ def test_filter_that_finds_one_is_what_is_looked_up(
     assert plan(database, action_lists.page("org", query))[0] == expected
 
 
-@cases(
-    "filters, expected",
-    {
-        "part of the name": ((PART,), OF_AN_ORG.format("COVERING ")),
-        "end of the name": ((END,), OF_AN_ORG.format("COVERING ")),
-        "state": (
-            (ACTIVE,),
-            "SEARCH actions USING COVERING INDEX actions_by_state (org_id=? AND state=?)",
-        ),
-        "whole name": (
-            (WHOLE,),
-            "SEARCH actions USING COVERING INDEX actions_by_name "
-            "(org_id=? AND folded_name=? AND name=?)",
-        ),
-        "no filter, a kept number": ((), "SEARCH action_totals USING PRIMARY KEY (org_id=?)"),
-    },
-)
+COUNTED: dict[str, tuple[tuple[ActionFilter, ...], str]] = {
+    "id": (
+        (IdFilter("1"),),
+        "SEARCH actions USING COVERING INDEX actions_by_id (org_id=? AND id=?)",
+    ),
+    "part of the name": ((PART,), OF_AN_ORG.format("COVERING ")),
+    "end of the name": ((END,), OF_AN_ORG.format("COVERING ")),
+    "state": (
+        (ACTIVE,),
+        "SEARCH actions USING COVERING INDEX actions_by_state (org_id=? AND state=?)",
+    ),
+    "whole name": (
+        (WHOLE,),
+        "SEARCH actions USING COVERING INDEX actions_by_name "
+        "(org_id=? AND folded_name=? AND name=?)",
+    ),
+    "no filter, a kept number": ((), "SEARCH action_totals USING PRIMARY KEY (org_id=?)"),
+}
+
+
+@cases("filters, expected", COUNTED)
 def test_matches_are_counted_without_a_look_at_their_rows(
     database: sqlite3.Connection, filters: tuple[ActionFilter, ...], expected: str
 ) -> None:
     assert plan(database, action_lists.total("org", ActionsQuery(filters=filters))) == [expected]
+
+
+def test_every_kind_of_filter_is_counted_from_an_index() -> None:
+    kinds: tuple[type[ActionFilter], ...] = ActionFilter.__args__
+    assert {type(each) for filters, _ in COUNTED.values() for each in filters} == {*kinds}
 
 
 async def test_actions_of_an_older_version_are_found_and_counted(

@@ -1,5 +1,5 @@
-"""Keeps events, and the current state that follows from them.
+"""Stores events, and the current states that follow from them.
 
-The contracts: `log` (events), `read_model` (queries), `runs` (the log of runs), `machine_ids`.
-Rule: an engine knows storage, and no rule of the domain; others know the contracts, and no engine.
+The contracts are `log` (events), `read_model` (queries), `runs` (the log of runs), `machine_ids`.
+Rule: an engine knows no rules of the domain; other modules know the contracts and no engine.
 """

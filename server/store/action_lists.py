@@ -1,7 +1,7 @@
 """Defines a list of actions: filters, which all have to match, an order and a window.
 
-Follows docs/api.md "Reads and lists". Letters are told apart or folded (`names.fold`) as the
-filter says; nothing in a text is a wildcard; a text that is empty is in every name.
+Follows docs/api.md "Reads and lists". Names are compared as they are, or folded (`names.fold`).
+Texts have no wildcards; an empty text is in every name.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 
 class Match(Enum):
-    """Where in a name a filter's text must be."""
+    """Names the part of a name that a filter's text must be."""
 
     WHOLE = auto()
     START = auto()
@@ -41,10 +41,10 @@ ActionFilter: TypeAlias = NameFilter | IdFilter | StateFilter
 
 
 class Order(Enum):
-    """Keys of the sort order; descending is the same order backwards.
+    """Names the key of the sort order; descending is the same order backwards.
 
-    By name is by the folded name, which an organisation has once; by state is inactive before
-    active, and by creation within. Texts are compared by their code points.
+    NAME is the folded name, which is unique in an organisation. STATE is inactive before active,
+    then by creation. Texts are compared by code points.
     """
 
     CREATION = auto()
@@ -55,11 +55,11 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionsQuery:
-    """One page of a list.
+    """Describes one page of a list.
 
     Attributes:
-        offset: matches to pass over; any uint64.
-        limit: the most that are wanted; 0 for all.
+        offset: number of matches before the page; any uint64.
+        limit: max actions on the page; 0 for no limit.
     """
 
     filters: tuple[ActionFilter, ...] = ()

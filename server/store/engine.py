@@ -1,4 +1,4 @@
-"""Defines a whole store, and the engine that keeps it; `server.store.opening` says which one."""
+"""Defines a whole store, and the engine that opens it; `server.store.opening` names the engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from server.store.read_model import ReadModel
 from server.store.runs import RunStore
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Takes how many events were applied, of how many."""
+"""Called with the number of events applied, and of all events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Opening:
     """Says how a database is opened.
 
     Attributes:
-        checks_whole: looks for damage everywhere, however long it takes.
-        accepts_loss: goes on without events that were written and are gone.
+        checks_whole: checks the whole database for damage, which may take minutes.
+        accepts_loss: opens a database whose last events are missing.
     """
 
     checks_whole: bool = False
@@ -32,26 +32,26 @@ AS_USUAL: Final = Opening()
 
 
 class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
-    """All that a process asks of one database; most modules need one part of it."""
+    """Declares all that a database does; most modules need one part of it."""
 
     @property
     def migrations(self) -> tuple[str, ...]:
-        """The versions of the schema that were applied when this store was opened, in order."""
+        """Returns the versions of the schema that opening applied, in order."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings for the operator about how this store was opened, a line each."""
+        """Returns warnings of opening for the operator, a line each."""
 
     async def check(self) -> None:
-        """Returns if the store can be used.
+        """Checks that the store can be used.
 
         Raises:
-            StorageError: it cannot.
+            StorageError: it cannot be used.
         """
 
 
 class Engine(Protocol):
-    """Keeps the store of a data folder."""
+    """Opens the stores of data folders."""
 
     async def open_store(
         self, folder: Path, *, admin: str, clock: Clock, opening: Opening
@@ -59,13 +59,13 @@ class Engine(Protocol):
         """Opens the store of a data folder, which is made if it is missing.
 
         Args:
-            folder: for this process alone.
-            admin: the path of the admin socket, for other processes that want the folder.
+            folder: the data folder, which this process locks.
+            admin: the path of this process's admin socket; processes that need the folder read it.
             clock: tells the time of events.
             opening: how the database is opened.
 
         Raises:
-            DataFolderInUse: another process has the folder.
+            DataFolderInUse: another process has locked the folder.
             StorageError: it cannot be used.
         """
 
@@ -79,6 +79,6 @@ class Engine(Protocol):
             The number of events.
 
         Raises:
-            DataFolderInUse: another process has the folder.
-            StorageError: there is no database, or it cannot be rebuilt; nothing is changed.
+            DataFolderInUse: another process has locked the folder.
+            StorageError: there is no database, or the rebuild failed and changed nothing.
         """

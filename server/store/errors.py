@@ -1,6 +1,6 @@
 """Defines the errors of storage.
 
-Rule: whatever fails in storage is a StorageError for all callers, with nothing written.
+Rule: every failure of storage is a StorageError, and then nothing was written.
 """
 
 
@@ -9,10 +9,10 @@ class StorageError(Exception):
 
 
 class DataFolderInUse(StorageError):
-    """Another process has the data folder.
+    """Another process has locked the data folder.
 
     Attributes:
-        pid: of that process; None if it has not said yet.
+        pid: of that process; None if it has not written it yet.
         admin: the path of its admin socket; empty if it has none.
     """
 

@@ -1,10 +1,10 @@
-"""Opens and makes the files of the data folder, so that no other user can have placed them.
+"""Opens and makes files of the data folder; refuses those that another user may have placed.
 
-Follows open(2) and symlink(7). A file of ours is a regular file (the admin socket: a socket) of the
-user that this process runs as, with one name. Anything else may be another user's trap, to read
-what is written or to have another file overwritten, and is refused with what to do.
+Follows open(2) and symlink(7). An own file is a regular file (the admin socket: a socket) that
+belongs to the user of this process and has one hard link. Any other file may be a trap of another
+user, who could read what is written to it, or have another file overwritten.
 
-This module knows nothing of what is in the files.
+Knows nothing of the contents of files.
 """
 
 import os
@@ -26,15 +26,15 @@ _KINDS: Final = (
 
 
 class UnsafeFile(StorageError):
-    """A file that another user may have placed; the text names it and says what to do."""
+    """Another user may have placed the file; the text names it and the remedy."""
 
 
 def check(path: Path, *, is_socket: bool = False) -> bool:
-    """Returns True if the file is ours, False if there is none.
+    """Returns True for an own file, False if there is no file.
 
     Raises:
-        UnsafeFile: it is neither.
-        OSError: it cannot be looked at.
+        UnsafeFile: the file is not an own one.
+        OSError: it cannot be inspected.
     """
     try:
         found = path.lstat()
@@ -45,7 +45,7 @@ def check(path: Path, *, is_socket: bool = False) -> bool:
 
 
 def open_ours(path: Path, flags: int) -> int:
-    """Opens a file of ours, which is made with mode 0600 if it is missing.
+    """Opens an own file, which is made with mode 0600 if it is missing.
 
     Raises:
         UnsafeFile: another user may have placed it.
@@ -54,7 +54,7 @@ def open_ours(path: Path, flags: int) -> int:
     try:
         return make(path, flags)
     except FileExistsError:
-        check(path)  # first, as to open a pipe or a device may do something
+        check(path)  # before it is opened: opening a pipe or a device has effects
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _check(path, os.fstat(descriptor))
@@ -68,14 +68,14 @@ def make(path: Path, flags: int) -> int:
     """Makes and opens a file with mode 0600.
 
     Raises:
-        FileExistsError: there is something of that name, if only a link.
+        FileExistsError: the name exists, be it only a link.
         OSError: it cannot be made.
     """
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def sync_folder(path: Path) -> None:
-    """Makes names that were given or taken in the folder durable."""
+    """Makes the folder durable: which names it has, and their files."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -87,9 +87,9 @@ def risks_of(folder: Path) -> list[str]:
     """Returns why other users can replace files in the folder; empty if none can.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be inspected.
     """
-    found = folder.stat()  # of its target: an operator may give a link
+    found = folder.stat()  # follows links: the operator may name one
     risks = []
     if found.st_uid not in {os.geteuid(), 0}:
         risks.append(f"it belongs to user {found.st_uid}, not to user {os.geteuid()}")

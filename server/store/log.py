@@ -1,9 +1,9 @@
-"""Defines the log of events, for every engine; tests/contract tests each against it.
+"""Defines the log of events for every engine; tests/contract tests the engines.
 
-Events are append-only, and positions are in commit order. Positions are the order of events; times
-are not, as they are what the clock told, and a clock may be set back.
-The states that follow from events, and the owners of unique names, change in the same transaction:
-who saw a commit answered reads it in the read model.
+Events are append-only, and their positions are in commit order. Times are not an order of events:
+the clock may be set back.
+States and the owners of unique names change in the transaction of their events: after a commit the
+read model has its changes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,13 +16,13 @@ from server.domain.events import RecordedEvent
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The facts that a batch decides by.
+    """Names the facts that a batch needs to be decided.
 
     Attributes:
-        aggregates: whose states are loaded.
-        names: whose owners are loaded.
-        dependants_of: whose dependants are loaded, too (`aggregates.is_dependant`).
-        actions: ids of actions of which no more than the organisation is loaded.
+        aggregates: their states are loaded.
+        names: their owners are loaded.
+        dependants_of: the states of their dependants are loaded (`aggregates.is_dependant`).
+        actions: ids of actions; only their organisations are loaded.
     """
 
     aggregates: Collection[Key]
@@ -33,15 +33,15 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFacts:
-    """The facts as they are stored.
+    """Holds facts as they are stored.
 
     Attributes:
-        states: of each needed aggregate, None where it does not live; and of each living dependant.
-        sequences: the last sequence of those that lived once and do not live now.
-        names: the owner of each needed name; None where it is free.
-        position: of the last event stored; 0 before the first.
-        now: the time of this transaction by the clock; may be before that of the last event.
-        orgs_of_actions: the organisation of each needed action; None where there is no such action.
+        states: of each needed aggregate, None if it does not exist; and of existing dependants.
+        sequences: the last sequence of needed aggregates that existed before and do not now.
+        names: the owner of each needed name; None if it is free.
+        position: of the last stored event; 0 before the first.
+        now: the clock's time for this transaction; may be before that of the last event.
+        orgs_of_actions: the organisation of each needed action; None if there is no such action.
     """
 
     states: Mapping[Key, State | None]
@@ -54,14 +54,14 @@ class LoadedFacts:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """The changes of a batch.
+    """Holds the changes of a batch.
 
     Attributes:
-        events: positions follow `LoadedFacts.position` without a gap.
-        states: the state of each changed aggregate after the batch; None once it is removed.
-        names_released: taken away before `names_claimed` is given.
+        events: their positions follow `LoadedFacts.position` without a gap.
+        states: the state of each changed aggregate after the batch; None if it is removed.
+        names_released: released before `names_claimed` are claimed.
         names_claimed: the new owner of each name.
-        ended: the last sequence of each aggregate that ended, also if it lives again.
+        ended: the last sequence of each aggregate that ended, also if it exists again.
     """
 
     events: Sequence[RecordedEvent]
@@ -84,7 +84,7 @@ NO_EVENT = LastEvent(0, 0)
 
 
 class Transactions(Protocol):
-    """The part of the log that writes."""
+    """Declares the part of the log that writes."""
 
     async def commit(self, needs: Needs, decide: Decide) -> None:
         """Loads the facts, decides, and writes: one transaction, durable when this returns.
@@ -98,10 +98,12 @@ class Transactions(Protocol):
 
 
 class EventLog(Transactions, Protocol):
+    """Declares the log: it writes, and reads events."""
+
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
-        """Returns events in order of position, from the first after a position on."""
+        """Returns events in order of position, from the first after the position `after`."""
 
     async def last_event(self) -> LastEvent:
-        """Returns the last event's place and time; `NO_EVENT` before the first."""
+        """Returns position and time of the last event; `NO_EVENT` before the first."""
 
     async def close(self) -> None: ...

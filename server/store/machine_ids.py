@@ -1,4 +1,4 @@
-"""Defines machine ids: a number for each process that makes ids (`server.ids`)."""
+"""Defines machine ids: numbers of processes that make ids (`server.ids`)."""
 
 from typing import Protocol
 
@@ -8,4 +8,4 @@ class MachineIds(Protocol):
         """Returns a machine id (16 bits) that no other process was given lately."""
 
     async def spare_machine_id(self) -> int:
-        """Returns one for a process that cannot write now: random, and not claimed for long."""
+        """Returns a random machine id for a process that cannot write; it is claimed much later."""

@@ -21,7 +21,7 @@ class DomainFilter:
 
 @dataclass(frozen=True, slots=True)
 class ActiveFilter:
-    """Matches all organisations if it asks for active ones, else none: each one is active."""
+    """Matches all organisations if it asks for active ones, else none: all are active."""
 
     is_active: bool
 
@@ -31,13 +31,13 @@ OrgFilter: TypeAlias = NameFilter | DomainFilter | ActiveFilter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrgsQuery:
-    """One page of a list.
+    """Describes one page of a list.
 
     Attributes:
         is_by_name: sorts by the folded name, which is unique; otherwise by creation.
         is_descending: the same order backwards.
-        offset: matches to pass over; any uint64.
-        limit: max organisations on the page; 0 for all.
+        offset: number of matches before the page; any uint64.
+        limit: max organisations on the page; 0 for no limit.
     """
 
     filters: tuple[OrgFilter, ...] = ()

@@ -1,9 +1,9 @@
 """Defines the read model: queries as data, each with the type of its answer.
 
-A query reads the current states, which every commit changes in its own transaction. The answer to
-one query is of one moment.
+A query reads the current states, which a commit changes in its transaction. An answer is a snapshot
+of one moment.
 
-A new query is a class here and an entry in each engine's table of answers; a test compares them.
+A new query is a class here and an entry in each engine's table of answers; a test compares both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ A = TypeVar("A", covariant=True)
 
 
 class Query(Generic[A]):
-    """A question; `A` is the type of its answer."""
+    """Marks a query; `A` is the type of its answer."""
 
     __slots__ = ()
 
@@ -39,11 +39,11 @@ class ReadModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list, in the order that was asked for.
+    """Holds one page of a list, in the order of the query.
 
     Attributes:
-        total: how many match, whatever the offset and the limit.
-        viewed_at: the time of the last event stored; 0 before the first.
+        total: number of matches, with those outside of the page.
+        viewed_at: the time of the last stored event; 0 before the first.
     """
 
     items: Sequence[T]
@@ -53,11 +53,11 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class FlowRead:
-    """A flow and its actions.
+    """Holds a flow and its actions.
 
     Attributes:
         flow: None if it was never set.
-        actions: all that are in it, by id.
+        actions: all actions of the flow, by id.
     """
 
     flow: Flow | None
@@ -69,7 +69,7 @@ NOTHING_SET: Final = FlowRead(None, {})
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Counts what an organisation has, or what is left of a removed one.
+    """Counts what an organisation has, or what is not purged yet of a removed one.
 
     Attributes:
         members: all memberships in it, and those of its users elsewhere.
@@ -87,7 +87,7 @@ NO_FOOTPRINT: Final = Footprint(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class EndedOrg:
-    """An organisation that is removed, but not purged; its name may be another's."""
+    """Describes a removed organisation that is not purged yet; another may have its name."""
 
     id: str
     created_at: int
@@ -113,7 +113,7 @@ class FlowOf(Query[FlowRead]):
 
 @dataclass(frozen=True, slots=True)
 class ActiveActions(Query[Sequence[Action]]):
-    """The actions that a trigger runs: those that are active, in the order that was set."""
+    """Asks for the actions that a trigger runs: active ones, in the order of the flow."""
 
     org_id: str
     type: int
@@ -127,31 +127,31 @@ class OrgById(Query[Org | None]):
 
 @dataclass(frozen=True, slots=True)
 class OrgIdByName(Query[str | None]):
-    """The id of the organisation of this name, in upper or lower case."""
+    """Asks for the id of the organisation with this name, regardless of case."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FirstOrg(Query[Org | None]):
-    """The oldest organisation that lives."""
+    """Asks for the oldest organisation."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllOrgs(Query[Sequence[Org]]):
-    """All that live, in order of creation."""
+    """Asks for all organisations, in order of creation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orgs(Query[Page[Org]]):
-    """A page of those that live."""
+    """Asks for a page of the organisations."""
 
     query: OrgsQuery = EVERY_ORG
 
 
 @dataclass(frozen=True, slots=True)
 class EndedOrgs(Query[Sequence[EndedOrg]]):
-    """Those that are removed and not purged to the end, in order of creation."""
+    """Asks for removed organisations that are not purged yet, in order of creation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,11 @@ class OrgFootprint(Query[Footprint]):
 
 @dataclass(frozen=True, slots=True)
 class OrgRemains(Query[Sequence[Key]]):
-    """Keys of aggregates that go with an organisation, all of one type: users last.
+    """Asks for keys of aggregates to purge with an organisation, all of one type; users are last.
 
     Attributes:
         limit: max keys.
-        chars_max: max characters of the actions' scripts; one action, however long, is returned.
+        chars_max: max characters of the scripts of actions; at least one action is returned.
     """
 
     org_id: str
@@ -180,14 +180,14 @@ class UserById(Query[User | None]):
 
 @dataclass(frozen=True, slots=True)
 class UserBySubject(Query[User | None]):
-    """The user with this subject in JWTs; none for the empty text."""
+    """Asks for the user with this subject in JWTs; the empty subject has none."""
 
     subject: str
 
 
 @dataclass(frozen=True, slots=True)
 class UsersOf(Query[Sequence[User]]):
-    """The users of an organisation, in order of creation."""
+    """Asks for the users of an organisation, in order of creation."""
 
     org_id: str
 
@@ -200,19 +200,19 @@ class MemberOf(Query[Member | None]):
 
 @dataclass(frozen=True, slots=True)
 class MembersOf(Query[Sequence[Member]]):
-    """The members of an organisation, in order of creation."""
+    """Asks for the members of an organisation, in order of creation."""
 
     org_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceOwners(Query[Sequence[Member]]):
-    """The members of any organisation with the role IAM_OWNER."""
+    """Asks for the members of all organisations with the role IAM_OWNER."""
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipsOf(Query[Sequence[Member]]):
-    """The user's memberships in all organisations."""
+    """Asks for the user's memberships in all organisations."""
 
     user_id: str
 
@@ -229,6 +229,6 @@ class TokenByHash(Query[Token | None]):
 
 @dataclass(frozen=True, slots=True)
 class TokensOf(Query[Sequence[Token]]):
-    """The tokens of a user, in order of creation."""
+    """Asks for the tokens of a user, in order of creation."""
 
     user_id: str

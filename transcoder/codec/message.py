@@ -20,10 +20,10 @@ from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
 FieldReader = tuple[str, type | None, ValueReader, bool]
-"""How one field is read: its name in the proto; the class whose instances are used as they are, or
-None; the reader of all other values; True if null goes to the reader, and is not taken as the
-field's absence. It is True for a list of Values too: its reader refuses null, as protobuf's parsers
-do. A plain tuple: a named one takes three times as long to unpack.
+"""Describes how a field is read: its name in the proto; the class whose instances are used as they
+are, or None; the reader of all other values; True if null goes to the reader, and is not taken as
+the field's absence. It is True for a list of Values too: its reader refuses null, as protobuf's
+parsers do. A plain tuple: a named one takes three times as long to unpack.
 """
 
 _Get = Callable[[str], object]

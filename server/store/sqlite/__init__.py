@@ -1,1 +1,1 @@
-"""The store on SQLite, embedded: one process, one file, no set-up."""
+"""Stores events and states in SQLite: one process, one file, no set-up."""

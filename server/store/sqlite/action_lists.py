@@ -56,7 +56,7 @@ def page(org_id: str, query: ActionsQuery) -> Statement:
 
 
 def total(org_id: str, query: ActionsQuery) -> Statement:
-    """Returns the statement that counts the matches; it has no row if there is no action."""
+    """Returns the statement that counts the matches; no row is a count of 0."""
     if not query.filters:
         return Statement(_KEPT_TOTAL, (org_id,))
     index = _OF_AN_ORG if _has(query, NameFilter) else _BY_STATE
@@ -75,7 +75,7 @@ def _has(query: ActionsQuery, kind: type[ActionFilter]) -> bool:
 
 
 def _index_of_one(query: ActionsQuery) -> str:
-    """Returns the index of a filter that at most one action can pass; empty if there is none."""
+    """Returns the index of a filter that at most one action passes; empty if there is none."""
     for each in query.filters:
         if isinstance(each, IdFilter):
             return _BY_ID

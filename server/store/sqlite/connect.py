@@ -13,8 +13,8 @@ from server.store.errors import StorageError
 from server.store.files import check
 
 WAL_MAX_BYTES: Final = 16 << 20
-"""Max size of the write-ahead log once its contents are in the database. A reader that takes long
-makes it grow; SQLite alone would never shorten it."""
+"""Max bytes of the write-ahead log after a checkpoint. A long read makes it grow, and by default
+SQLite never shortens it."""
 
 _TEXTS: Final = {
     sqlite3.SQLITE_BUSY: "locked by another program",
@@ -27,41 +27,41 @@ _TEXTS: Final = {
     sqlite3.SQLITE_PERM: "permission denied",
     sqlite3.SQLITE_READONLY: "read-only",
 }
-"""Texts of SQLite's result codes; the higher bits of a code say how it came to that."""
+"""Texts of SQLite's primary result codes, the low 8 bits of a code."""
 
 BUSY_TIMEOUT_S: Final = 5.0
-"""Seconds to wait for another program that writes: a shell, a tool that copies the file."""
+"""Max seconds to wait for another program that writes, such as a shell or a backup."""
 
 _NO_ROOM: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
-"""Result codes of SQLite if it cannot make a file, or make it longer; whatever else has the same
-code fails in the other ways, too."""
+"""Result codes of SQLite if it cannot make or extend a file. Other causes of these codes fail with
+each `Access`."""
 
 
 class Access(Enum):
-    """Ways in which SQLite uses the files; all connections of a process use the same.
+    """Names how SQLite uses the files; all connections of a process use the same.
 
     Follows sqlite.org/uri.html, sqlite.org/vfs.html ("unix-excl") and sqlite.org/wal.html.
     """
 
     SHARED = ""
-    """Other programs may read and write, too."""
+    """Other programs may read and write meanwhile."""
 
     ALONE = "vfs=unix-excl"
-    """No file for the index of the log (-shm), which a full disk has no room for: other programs
-    are locked out while this process runs. Writes succeed again once there is room."""
+    """SQLite makes no file for the index of its log (-shm): a full disk has no room for it. Other
+    programs are locked out while this process runs. Writes succeed again once there is room."""
 
     READ_ONLY = "immutable=1"
-    """No file is made or locked, and no log is read."""
+    """SQLite makes and locks no file, and reads no log."""
 
 
 def access_to(path: Path) -> Access:
-    """Returns the first way in which the database can be read.
+    """Returns the first access by which the database can be read.
 
     Raises:
         UnsafeFile: another user may have placed a file of it.
-        sqlite3.Error: it cannot be read; of the first way.
+        sqlite3.Error: it cannot be read; the error of `SHARED`.
     """
     ways = [Access.ALONE]
     if not _has_content(path.with_name(f"{path.name}-wal")):
@@ -86,7 +86,7 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
     Args:
         path: of the database.
         writes: False for a connection that only reads.
-        access: the same for all connections.
+        access: must be the same for all connections.
 
     Raises:
         UnsafeFile: another user may have placed a file of it, as SQLite itself follows links.
@@ -127,20 +127,20 @@ def _has_content(path: Path) -> bool:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """True if another program has the lock that was asked for."""
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says how
+    """True if another program has the lock."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def set_busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """Sets how long a statement waits for the lock of another program; its thread waits with it."""
+    """Sets the max time for which a statement, and its thread, waits for another program's lock."""
     connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
 
 class StorageErrors:
-    """Raises StorageError for any failure inside; drivers raise more than they document (R2).
+    """Raises StorageError for any error inside; sqlite3 raises more than it documents (R2).
 
-    A class, as a generator takes five times as long to enter and leave. Keeps nothing, so one
-    instance may be entered again and again.
+    A class, as a generator takes five times as long to enter and leave. Has no state, so an
+    instance may be entered many times.
     """
 
     __slots__ = ("_path",)

@@ -1,7 +1,7 @@
 """Finds damage of a database before it is used.
 
-Follows sqlite.org/pragma.html, quick_check and integrity_check. The quick check looks
-at every page, but not at what indexes hold; a large database is not looked at to its end.
+Follows sqlite.org/pragma.html, quick_check and integrity_check. The quick check reads every page
+and does not compare indexes; of a large database it stops before the end.
 """
 
 import sqlite3
@@ -16,10 +16,10 @@ from server.domain.action import ActionState
 from server.store.errors import StorageError
 
 QUICK_MAX_S: Final = 1.0
-"""Max seconds of a start for the quick check."""
+"""Max seconds of the quick check, which delays the start."""
 
 PROGRESS_S: Final = 2.0
-"""Seconds between two lines of the log while a whole database is checked."""
+"""Seconds between two log lines while a whole database is checked."""
 
 _TABLES: Final = {
     "action": "actions",
@@ -31,16 +31,16 @@ _TABLES: Final = {
 """Tables of current states, by type of aggregate. A flow has the sequence of its organisation."""
 
 _STEPS: Final = 10_000
-"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
+"""Steps of SQLite's virtual machine between two reads of the clock, about a millisecond."""
 
 log = structlog.get_logger()
 
 
 def check_quickly(connection: sqlite3.Connection, path: Path) -> None:
-    """Looks for damage, for at most `QUICK_MAX_S`.
+    """Looks for damage for at most `QUICK_MAX_S`.
 
     Raises:
-        StorageError: there is some.
+        StorageError: the database is damaged.
     """
     until = time.monotonic() + QUICK_MAX_S
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
@@ -58,7 +58,7 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
     """Looks for damage everywhere, however long it takes, and logs its progress.
 
     Raises:
-        StorageError: there is damage, or a current state that no event led to.
+        StorageError: the database is damaged, or has a current state without its event.
     """
     started = time.monotonic()
     connection.set_progress_handler(_progress(started), _STEPS)
@@ -70,7 +70,7 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
             if row is not None:
                 raise _damaged(path, f"{kind} {row[0]} is at sequence {row[1]}, without its event")
         for row in connection.execute(_UNKNOWN_STATES, [*ActionState]):
-            log.warning("an action has a state that is not known", id=row[0], state=row[1])
+            log.warning("an action has an unknown state", id=row[0], state=row[1])
         log.info("the database is whole", seconds=round(time.monotonic() - started, 1))
     finally:
         connection.set_progress_handler(None, 0)
@@ -90,14 +90,14 @@ def _require_ok(connection: sqlite3.Connection, path: Path, pragma: str) -> None
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
-        found = "a page is missing, or not what it should be"
+        found = "a page is missing or malformed"
     if found != "ok":
         raise _damaged(path, " ".join(found.split()).removeprefix("*** in database main *** "))
 
 
 def _damaged(path: Path, what: str) -> StorageError:
     return StorageError(
-        f"{path} is damaged: {what}; bring back a copy, or what can be saved with "
+        f"{path} is damaged: {what}; restore a copy, or recover it by "
         "`sqlite3 events.sqlite .recover`"
     )
 

@@ -1,7 +1,7 @@
-"""Holds a data folder for one process, by an exclusive lock on the file `lock` in it.
+"""Reserves a data folder for one process, by an exclusive lock on the file `lock` in it.
 
-The file names the process in JSON: {"pid": …, "admin": the path of its admin socket}. The lock, not
-the file, is what counts: it ends with its process, however that ends, and the file stays.
+The file names the process in JSON: {"pid": …, "admin": the path of its admin socket}. The system
+releases the lock when the process ends; the file stays, and without a lock it means nothing.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ LOCK_FILE: Final = "lock"
 
 
 class DataFolder:
-    """A claimed data folder, until `release`."""
+    """Holds the lock of a data folder until `release`."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class DataFolder:
         """Makes the folder (mode 0700) if it is missing, and locks it.
 
         Raises:
-            DataFolderInUse: another process holds it.
+            DataFolderInUse: another process has locked it.
             UnsafeFile: another user may have placed the lock.
             StorageError: it cannot be made or locked.
         """
@@ -54,7 +54,7 @@ class DataFolder:
         return cls(path, lock)
 
     def release(self) -> None:
-        # Blank, not empty: the next process can write its name also when the disk is full.
+        # Blanks keep the size: the next process can write its name on a full disk.
         _write(self._lock, b" " * os.fstat(self._lock).st_size)
         os.close(self._lock)
 
@@ -69,14 +69,14 @@ def _opened(path: Path) -> int:
 
 
 def _write(lock: int, text: bytes) -> None:
-    """Writes the file anew if there is room; the lock counts without it."""
+    """Replaces the text of the file if the disk has room; the lock holds without it."""
     with contextlib.suppress(OSError):
         os.pwrite(lock, text.ljust(os.fstat(lock).st_size), 0)
         os.ftruncate(lock, len(text))
 
 
 def _holder(text: bytes) -> tuple[int | None, str]:
-    """Returns the process and its socket; none while they are about to be written."""
+    """Returns the process and its socket; None and "" if they are not written yet."""
     try:
         match orjson.loads(text):
             case {"pid": int(pid), "admin": str(admin)}:

@@ -1,8 +1,8 @@
 """Keeps the position of the last event in a file beside the database.
 
-The database alone cannot tell that its last events are gone, with a log that was removed or with an
-older copy in its place. The file can: it is written after the events, at most once a second, so it
-may be behind the database and never ahead of it.
+If the log of the database was removed, or the database replaced by an older copy, its last events
+are missing, and it cannot know. The file shows it: it is written after the events, at most once a
+second, so it may be behind an intact database but never ahead of it.
 """
 
 import os
@@ -26,21 +26,23 @@ class EventsMissing(StorageError):
 
 
 class PositionFile:
+    """Reads and writes the file."""
+
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._written: int | None = None
         self._is_failing = False
 
     def require(self, position: int, *, database: Path, accept_loss: bool) -> None:
-        """Returns if the database has every event that was ever in it, as far as is known.
+        """Checks that the database has every event that the file says it had.
 
         Args:
             position: of the last event in the database; 0 if it has none.
             database: named in the error.
-            accept_loss: goes on without the missing events, and logs how many they are.
+            accept_loss: only logs that events are missing.
 
         Raises:
-            EventsMissing: it has not.
+            EventsMissing: it lacks events.
             OSError: the file cannot be read.
         """
         known = self._read()
@@ -56,7 +58,7 @@ class PositionFile:
         log.warning("going on without events that were written", reason=missing)
 
     def note(self, position: int) -> None:
-        """Writes the position if it is another one; a disk without room leaves the old one."""
+        """Writes the position if it changed; on a full disk the old one stays."""
         if position == self._written:
             return
         new = self._path.with_name(f"{NAME}.new")
@@ -67,18 +69,18 @@ class PositionFile:
             new.replace(self._path)
         except OSError as error:
             if not self._is_failing:
-                log.warning("the last position cannot be kept", reason=error.strerror)
+                log.warning("the last position cannot be written", reason=error.strerror)
             self._is_failing = True
         else:
             self._written, self._is_failing = position, False
 
     def _read(self) -> int:
-        """Returns the position last noted; 0 if there is none, or none that can be read."""
+        """Returns the position in the file; 0 if it has none."""
         if not check(self._path):
             return 0
         with os.fdopen(open_ours(self._path, os.O_RDONLY), encoding="ascii", errors="replace") as f:
             text = f.read(_DIGITS_MAX + 1).strip()
         if not text.isascii() or not text.isdecimal():
-            log.warning("the last position is not known", file=str(self._path))
+            log.warning("the file of the last position is malformed", file=str(self._path))
             return 0
         return int(text)

@@ -1,7 +1,7 @@
-"""Notices files that are no longer where they were opened.
+"""Detects that open files were removed, moved or replaced.
 
-A process goes on writing to a file that was removed, moved or replaced, and nobody will read what
-it writes. A path and an open file are the same if their device and inode are (stat(2)).
+A process can go on writing to such a file, but no later process finds it. A path is still an open
+file if both have the same device and inode (stat(2)).
 """
 
 import contextlib
@@ -16,30 +16,30 @@ Identity: TypeAlias = tuple[int, int]
 
 
 class FileGone(StorageError):
-    """A file of the store is not where it was; the text names it."""
+    """A file of the store was removed, moved or replaced; the text names it."""
 
 
 class Presence:
-    """Files that must stay where they are."""
+    """Checks that files are where they were."""
 
     def __init__(self, paths: Iterable[Path], *, later: Path) -> None:
-        """Notes which files are there now.
+        """Notes the files that the paths name now.
 
         Args:
-            paths: of files that are there.
-            later: of one that is noted once it is there.
+            paths: of existing files.
+            later: of a file that is noted once it exists.
 
         Raises:
-            OSError: one is not there.
+            OSError: a file does not exist.
         """
         self._files = {str(path): _identity(str(path)) for path in paths}
         self._later: str | None = str(later)
 
     def require(self) -> None:
-        """Returns if all files are where they were; takes some microseconds.
+        """Checks all files; takes some microseconds.
 
         Raises:
-            FileGone: one is not.
+            FileGone: a file is not where it was.
         """
         if self._later is not None:
             with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Answers the queries of the read model from the tables of current states.
 
-A point read takes microseconds, less than the way to another thread and back: `QUICK` has those.
+Reading one row takes microseconds, less than a thread switch: `QUICK` has such queries, which are
+answered on the loop.
 Rule: an answer that takes two statements reads both in one transaction.
 """
 
@@ -28,14 +29,14 @@ from server.store.sqlite.tables import select
 S = TypeVar("S", bound=State)
 
 QueryAnswer: TypeAlias = Callable[[sqlite3.Connection, Any], Any]
-"""Takes the query that it answers; returns what the query says, or `NOT_QUICK`."""
+"""Takes a query, and returns its answer or `NOT_QUICK`."""
 
 NOT_QUICK: Final = object()
-"""The answer of a quick one that would take long."""
+"""Returned by an entry of `QUICK` if the answer takes long: it is then read in a thread."""
 
 TRIGGER_AT_ONCE_MAX: Final = 16
-"""Max actions of a trigger that are read as a point is: 5 µs each, a millisecond at their
-largest."""
+"""Max actions of a trigger that are read on the loop: 5 µs each, a millisecond for the longest
+scripts."""
 
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
@@ -159,7 +160,7 @@ QUICK: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.TokenById: _one(Token, "id = ?", lambda query: (query.token_id,)),
     queries.TokenByHash: _one(Token, "secret_hash = ?", lambda query: (query.secret_hash,)),
 }
-"""Answers that take microseconds, or are `NOT_QUICK`."""
+"""Answers that take microseconds, or are `NOT_QUICK`, by type of query."""
 
 ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     **QUICK,
@@ -202,7 +203,7 @@ def _page(
 
 @contextlib.contextmanager
 def _at_one_moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Reads all inside from one snapshot, whatever is committed meanwhile."""
+    """Makes all reads inside see one snapshot, whatever is committed meanwhile."""
     connection.execute("BEGIN")
     try:
         yield

@@ -1,6 +1,6 @@
 """Reads by a connection of its own.
 
-The caller chooses the thread: a large answer takes long.
+A large answer takes long, so the caller chooses the thread.
 """
 
 import secrets
@@ -25,11 +25,13 @@ _LAST_MACHINE_ID: Final = "SELECT last FROM machine_ids"
 
 
 class Reader:
+    """Holds a connection that only reads."""
+
     def __init__(self, path: Path, *, access: Access = Access.SHARED) -> None:
         self._errors = StorageErrors(path)
         with self._errors:
             self._connection = connect(path, writes=False, access=access)
-        # Opens the write-ahead log now, also while nobody writes.
+        # Opens the write-ahead log now, which needs a read.
         self.last_event()
 
     def close(self) -> None:
@@ -58,7 +60,7 @@ class Reader:
             return run_log.page(self._connection, org_id, query)
 
     def spare_machine_id(self) -> int:
-        """Returns one that is claimed next after at least 16,384 others."""
+        """Returns a machine id that is claimed only after at least 16,384 others."""
         with self._errors:
             (last,) = self._connection.execute(_LAST_MACHINE_ID).fetchone() or (0,)
         return int(last + MACHINE_IDS // 4 + secrets.randbelow(MACHINE_IDS // 2)) % MACHINE_IDS

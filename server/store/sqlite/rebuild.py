@@ -1,7 +1,7 @@
 """Makes the tables of current states anew from the events.
 
-All in one transaction: a process that is killed meanwhile leaves the tables as they were.
-Machine ids and the log of runs do not follow from events, and stay.
+It is one transaction: if the process is killed, the tables are as before. Machine ids and the log
+of runs do not follow from events, and stay.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ EVENTS_AT_ONCE: Final = 256
 """Max events between two writes of the states that they change."""
 
 CHARS_AT_ONCE: Final = 1 << 20
-"""Max characters of their payloads, so that long scripts are not all in memory."""
+"""Max characters of their payloads, which bounds memory."""
 
 _ALL: Final = -1
 _PAYLOAD: Final = RecordedEvent._fields.index("payload")
@@ -30,12 +30,12 @@ _TABLES: Final = (
     *(table.name for table in TABLES.values()),
     "names",
     "removed",
-    "action_totals",  # last, as to delete actions changes it
+    "action_totals",  # last, as deleting actions changes it
 )
 
 
 def rebuild(connection: sqlite3.Connection, progress: Progress) -> int:
-    """Returns how many events there are.
+    """Makes the states anew; returns the number of events.
 
     Raises:
         StorageError: an event cannot be applied; nothing is changed.

@@ -1,8 +1,8 @@
-"""Makes states and events of rows, and rows of events; says how SQLite holds each type.
+"""Makes states and events of rows, and rows of events, by the types of their fields.
 
 Knows the order of fields, which is that of columns, and no SQL.
-Rule: a field is read and written by its type. A field of a type that is not in `FORMS` is refused
-when the program starts.
+Rule: a field is read and written by its type. The program does not start if a field has a type that
+is not in `FORMS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ def _texts(text: str) -> tuple[str, ...]:
     return tuple(orjson.loads(text))
 
 
-# What a flow runs is mostly what was last set, and then the same object: its ids are held once.
+# The two lists of a flow are mostly equal: the cache makes them one object, which saves memory.
 @lru_cache(maxsize=1)
 def _by_trigger(text: str) -> ActionsByTrigger:
     return tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(text))
@@ -52,9 +52,9 @@ class Form(NamedTuple):
     """Describes how SQLite holds the values of a type.
 
     Attributes:
-        decode: makes a value of what SQLite holds; None where that is the value.
-        encode: makes what SQLite holds of a value; None where it is the value.
-        attribute: of a value, that is encoded instead of it; empty for none.
+        decode: makes a value of the stored one; None if they are the same.
+        encode: makes the stored value; None if they are the same.
+        attribute: the attribute of the value that is stored; empty for the value itself.
     """
 
     decode: Callable[[Any], object] | None = None
@@ -74,7 +74,7 @@ FORMS: Final[Mapping[object, Form]] = {
     tuple[str, ...]: Form(_texts, json_text),
     ActionsByTrigger: Form(_by_trigger, json_text),
 }
-"""By type of a field."""
+"""The stored form of each type of field."""
 
 
 def forms_of(kind: type[StateT]) -> Mapping[str, Form]:

@@ -1,8 +1,8 @@
 """Appends, reads and deletes runs by SQL.
 
-Runs are deleted a few at a time, the oldest first: of all, those that are too old; then, of the
-organisation with most, those that are too much. Positions are their order, as times are what the
-clock told then.
+Runs are deleted a few at a time, oldest first: first expired ones of all organisations, then those
+of the organisation with most bytes, until the log is small enough. The order of runs is that of
+their positions: their times depend on the clock.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from server.store.sqlite.rows import Row
 
 PRUNED_MIN: Final = 100
-"""Runs that may be deleted in one transaction, beside two for each that is added."""
+"""Max runs deleted in one transaction, plus two for each run that is added."""
 
 _POSITION_MAX: Final = 2**63 - 1
 
@@ -31,7 +31,7 @@ INSERT OR IGNORE INTO run_actions (org_id, action_id, position, has_failed) VALU
 _OLDEST_AT: Final = "SELECT min(started_at) FROM runs"
 _OLD: Final = "SELECT position FROM runs WHERE started_at < ? ORDER BY started_at LIMIT ?"
 _AHEAD: Final = "SELECT position FROM runs WHERE started_at > ? AND position < ? LIMIT ?"
-"""Runs of the future that are older than another, as their position says."""
+"""Runs with a time in the future and a position before another run: the clock was ahead."""
 _TOTAL: Final = "SELECT coalesce(sum(size), 0) FROM run_totals"
 _LARGEST: Final = "SELECT org_id FROM run_totals ORDER BY size DESC LIMIT 1"
 _OLDEST_OF: Final = "SELECT position, size FROM runs WHERE org_id = ? ORDER BY position LIMIT ?"
@@ -74,18 +74,18 @@ def oldest_at(connection: sqlite3.Connection) -> int | None:
 def prune(
     connection: sqlite3.Connection, *, since: int, now: int, max_bytes: int, rows_max: int
 ) -> bool:
-    """Deletes up to `rows_max` runs that have to go; True if more may have to."""
+    """Deletes up to `rows_max` runs that are expired or too much; True if more may be left."""
     old = connection.execute(_OLD, (since, rows_max)).fetchall()
     if old:
         last = max(position for (position,) in old)
         ahead = connection.execute(_AHEAD, (max(now, since), last, rows_max)).fetchall()
-        go = (ahead + old)[:rows_max]  # the old ones last, as they tell which others are old
+        go = (ahead + old)[:rows_max]  # expired ones last: the next call finds the others by them
         connection.executemany(_DELETE, go)
         rows_max -= len(go)
     (total,) = connection.execute(_TOTAL).fetchone()
     while total > max_bytes and rows_max > 0:
         (org_id,) = connection.execute(_LARGEST).fetchone()
-        # Some at a time, as another organisation may have most then.
+        # A few at a time: then another organisation may have most.
         some = min(rows_max, PRUNED_MIN)
         for position, size in connection.execute(_OLDEST_OF, (org_id, some)).fetchall():
             connection.execute(_DELETE, (position,))

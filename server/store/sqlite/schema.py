@@ -1,7 +1,7 @@
-"""Brings a database up to date: numbered SQL files, each applied once, in one transaction.
+"""Brings a database up to date by numbered SQL files, each applied once, in one transaction.
 
-The table `schema_versions` says which were applied. A database that is newer than this code, or
-that is not ours, is refused before anything is written to it.
+The table `schema_versions` has the applied ones. A database that is newer than this code, or of
+another program, is refused before anything is written to it.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from server.store.errors import StorageError
 
 APPLICATION_ID: Final = 1094931529
+"""Marks a database of this program (`PRAGMA application_id`): "ACTI" in ASCII."""
 
 _VERSIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_versions (
@@ -39,7 +40,7 @@ def versions() -> list[Version]:
 
 
 def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> list[str]:
-    """Applies what is missing, and returns its names ("0004_runs").
+    """Applies the missing versions, and returns their names ("0004_runs").
 
     Raises:
         StorageError: the database is another program's, or was written by a newer version.
@@ -60,7 +61,7 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:
-    """Returns the number of the last file that was applied; 0 for an empty database.
+    """Returns the number of the last applied version; 0 for an empty database.
 
     Raises:
         StorageError: the database is another program's.

@@ -1,6 +1,6 @@
 """Loads and writes current states, and the owners of unique names, inside a transaction.
 
-Knows no event but by what it changed: a commit and a rebuild write the same rows.
+Knows the changes of events and not the events: a commit and a rebuild write the same rows.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ _ENDED: Final = (
 
 
 def load_states(connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterable[tuple[Key, State]]:
-    """Yields the states of those that live."""
+    """Yields the states of existing aggregates."""
     for kind, ids in _by_type(keys).items():
         table = TABLES[kind]
         for some in chunks(ids):
@@ -43,14 +43,14 @@ def load_dependants(
 
 
 def load_sequences(connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-    """Returns the sequence at which each aggregate ended; without those that never did."""
+    """Returns the sequence at which each aggregate ended; has no entry for those that never did."""
     return {
         key: sequence for key in keys for (sequence,) in connection.execute(_LAST_SEQUENCE, key)
     }
 
 
 def load_owners(connection: sqlite3.Connection, names: Collection[Name]) -> dict[Name, str | None]:
-    """Returns the owner of each name; None where it is free."""
+    """Returns the owner of each name; None if it is free."""
     owners: dict[Name, str | None] = dict.fromkeys(names)
     for name in names:
         for (owner,) in connection.execute(_NAME_OWNER, name):
@@ -65,7 +65,7 @@ def write(
 
     Args:
         connection: in a transaction.
-        before: the states as they are stored.
+        before: the stored states.
         writes: what changed.
     """
     if writes.names_released:
@@ -81,7 +81,7 @@ def write(
 def insert(
     connection: sqlite3.Connection, statements: Mapping[int, str], rows: Sequence[Row]
 ) -> None:
-    """Inserts all rows, by the largest statements that they fill."""
+    """Inserts all rows by few statements: each time the largest one that the rows fill."""
     start = 0
     while left := len(rows) - start:
         length = min(ROWS_MAX, 1 << (left.bit_length() - 1))

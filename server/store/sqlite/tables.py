@@ -1,8 +1,8 @@
 """Describes the tables of current states, one for each kind of aggregate, and makes their SQL.
 
-The columns of a table are the fields of its state, by the same names; that of actions has one
-more, the folded name. A new field needs a column, by its name.
-Rule: a row that exists is changed by the columns that differ, so no field can be left out.
+The columns of a table are the fields of its state, with the same names; `actions` also has the
+folded name. A new field needs a column with its name.
+Rule: an update writes the columns that differ, so no field can be forgotten.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ from server.store.sqlite.rows import Row
 
 ROWS_MAX: Final = 64
 LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))
-"""Rows of one statement: few lengths, so that each statement stays prepared, and none with as many
-values as an old SQLite refuses (999)."""
+"""Numbers of rows in a statement: few, so that all statements stay prepared, and small, as an old
+SQLite accepts at most 999 values."""
 
 MACHINE_IDS: Final = 2**16
 """Number of machine ids; they are claimed in turn."""
@@ -32,7 +32,7 @@ MACHINE_IDS: Final = 2**16
 
 Encoder: TypeAlias = Callable[[Any], object]
 Values: TypeAlias = Callable[[State], tuple[Any, ...]]
-"""Gets values of a state, by `operator.attrgetter` with two attributes or more."""
+"""Returns attributes of a state as a tuple: an `operator.attrgetter` of two or more."""
 
 
 def select(name: str, kind: type[State], condition: str, *, of: str = "") -> str:
@@ -49,9 +49,10 @@ def select(name: str, kind: type[State], condition: str, *, of: str = "") -> str
 
 
 def inserts(name: str, columns: Sequence[str]) -> Mapping[int, str]:
-    """Returns statements by their number of rows: one for many is quicker than one a row.
+    """Returns statements by their number of rows; one statement for many rows is quicker.
 
-    OR ROLLBACK, as after a failure only a rollback will do: without it SQLite keeps a journal.
+    OR ROLLBACK, as every failure is followed by a rollback: so SQLite need not be able to undo one
+    statement alone, for which it would keep a journal.
     """
     row = f"({', '.join('?' * len(columns))})"
     insert = f"INSERT OR ROLLBACK INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608
@@ -59,7 +60,7 @@ def inserts(name: str, columns: Sequence[str]) -> Mapping[int, str]:
 
 
 def chunks(ids: list[str]) -> Iterator[list[str | None]]:
-    """Yields parts whose length is one of `LENGTHS`, filled up with None."""
+    """Yields parts of the ids, each filled up with None to one of `LENGTHS`."""
     for start in range(0, len(ids), ROWS_MAX):
         part = ids[start : start + ROWS_MAX]
         length = 1 << (len(part) - 1).bit_length()
@@ -67,12 +68,12 @@ def chunks(ids: list[str]) -> Iterator[list[str | None]]:
 
 
 class _Update(NamedTuple):
-    """An update of some columns.
+    """Updates some columns of a row.
 
     Attributes:
-        values: gets those of the columns, then the position.
-        encoders: of some of these values, by their index.
-        rest: gets those of all other columns.
+        values: returns the values of these columns, then the position.
+        encoders: of some of these values, with their indexes.
+        rest: returns the values of all other columns.
     """
 
     sql: str
@@ -82,15 +83,15 @@ class _Update(NamedTuple):
 
 
 class Table:
-    """The statements of one table, and its rows.
+    """Makes the statements of one table, and its rows.
 
     Attributes:
-        name: in SQL.
-        kind: of its states.
-        loads: for 1, 2, 4, … `ROWS_MAX` ids; NULL stands for none. (Not a JSON array in one
-            statement: json_each ends a text at its first NUL character.)
-        inserts: for 1, 2, 4, … `ROWS_MAX` rows.
-        delete: takes one id.
+        name: of the table.
+        kind: the type of its states.
+        loads: statements that select rows by 1, 2, 4, … `ROWS_MAX` ids; unused places are NULL.
+            (A statement with a JSON array would not do: json_each ends a text at its first NUL.)
+        inserts: statements that insert 1, 2, 4, … `ROWS_MAX` rows.
+        delete: the statement that deletes the row of an id.
         to_state: makes a state of a row.
     """
 
@@ -105,10 +106,10 @@ class Table:
         """Makes the statements.
 
         Args:
-            name: in SQL.
-            kind: of its states.
-            to_state: makes a state of a row of the fields.
-            computed: columns that are no field, by name: the field that each is made of, and how.
+            name: of the table.
+            kind: the type of its states.
+            to_state: makes a state of a row.
+            computed: columns that are not a field, by name: the field they are made of, and how.
         """
         forms, computed = rows.forms_of(kind), computed or {}
         sources = {
@@ -138,8 +139,8 @@ class Table:
     def change(self, before: State, after: State) -> tuple[str, Row]:
         """Returns the statement that writes the columns that differ, and its values.
 
-        An update of all columns would write a long script and every index again. Mostly the columns
-        differ that differed before, so whether all others are equal is looked at first.
+        An update of all columns would write a long script and every index again. Mostly the same
+        columns differ as in the last call, so it first checks that all others are equal.
         """
         update = self._usual
         if update.rest(before) != update.rest(after):
@@ -215,15 +216,15 @@ GOING_WITH_ORG: Final[Mapping[str, str]] = {
     "member": f"FROM members WHERE org_id = :org_id OR {_ITS_USERS}",
     "user": "FROM users WHERE org_id = :org_id",
 }
-"""The aggregates that go with the organisation `:org_id`, by type, in the order in which they are
-purged: users last, as the others are found by them."""
+"""The aggregates that are purged with the organisation `:org_id`, by type, in the order of purging:
+users are last, as tokens and memberships are found by them."""
 
 _IS_LEFT: Final = " OR ".join(
     f"EXISTS (SELECT 1 {those.replace(':org_id', 'removed.aggregate_id')})"
     for those in GOING_WITH_ORG.values()
 )
 ENDED_ORGS: Final = (
-    # CROSS, as SQLite would else look at the first event of whatever there is.
+    # CROSS: otherwise SQLite would scan the first events of all aggregates.
     "SELECT aggregate_id, created_at FROM removed "  # noqa: S608 - names of ours
     "CROSS JOIN events USING (aggregate_type, aggregate_id) "
     f"WHERE aggregate_type = 'org' AND events.sequence = 1 AND ({_IS_LEFT}) ORDER BY position"

@@ -164,7 +164,7 @@ async def test_a_position_that_cannot_be_read_is_logged_and_written_anew(folder:
     position.write_text("soon", encoding="ascii")
     with capture_logs() as lines:
         assert await opened(folder) == EVENTS
-    assert [line["event"] for line in lines] == ["the last position is not known"]
+    assert [line["event"] for line in lines] == ["the file of the last position is malformed"]
     assert position.read_text(encoding="ascii") == f"{EVENTS}\n"
 
 

@@ -3,18 +3,15 @@
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import brotli
 import pytest
-from aiohttp import web
-from google.longrunning import operations_pb2_grpc
 
-from tests.support.operations import Operations, Server, serving
+from tests.support.operations import Server, mounted, serving
 from tests.support.tables import cases
-from transcoder import Limits, Transcoder
+from transcoder import Limits
 from transcoder.http.encodings import zstd
 
 BODY = b'{"name":"operations/a","timeout":"1.5s"}'
@@ -220,27 +217,6 @@ async def test_what_has_no_content_is_sent_without(server: Server, status: int) 
         assert (answer.status, await answer.json()) == (200, {"name": "operations/a", "done": True})
 
 
-@asynccontextmanager
-async def application(*, is_mounted: bool) -> AsyncIterator[str]:
-    """The URL of `WaitOperation` in an application, which may be part of another."""
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    app = transcoder.app()
-    prefix = ""
-    if is_mounted:
-        host = web.Application()
-        prefix = "/api"
-        host.add_subapp(prefix, app)
-        app = host
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}{WAIT}"
-    finally:
-        await runner.cleanup()
-
-
 @pytest.mark.parametrize("is_mounted", [False, True], ids=["run", "mounted in another"])
 @cases(
     "body, coding, status",
@@ -256,10 +232,10 @@ async def test_an_application_takes_the_same_codings(
     is_mounted: bool, body: bytes, coding: str, status: int
 ) -> None:
     headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    prefix = "/api" if is_mounted else ""
     async with (
-        application(is_mounted=is_mounted) as url,
-        aiohttp.ClientSession() as session,
-        session.post(url, headers=headers, data=body) as answer,
+        mounted(prefix) as (session, _),
+        session.post(prefix + WAIT, headers=headers, data=body) as answer,
     ):
         assert answer.status == status, await answer.text()
 
@@ -267,9 +243,8 @@ async def test_an_application_takes_the_same_codings(
 async def test_garbage_that_the_application_inflates_is_named() -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     async with (
-        application(is_mounted=True) as url,
-        aiohttp.ClientSession() as session,
-        session.post(url, headers=headers, data=b"{}") as answer,
+        mounted("/api") as (session, _),
+        session.post(f"/api{WAIT}", headers=headers, data=b"{}") as answer,
     ):
         message = "request body: it is not what its Content-Encoding says"
         assert await answer.json() == {"code": 3, "message": message}
@@ -278,8 +253,7 @@ async def test_garbage_that_the_application_inflates_is_named() -> None:
 async def test_a_body_that_the_application_inflates_is_not_inflated_again() -> None:
     headers = {"Content-Encoding": "deflate", "Content-Type": "application/json"}
     async with (
-        application(is_mounted=True) as url,
-        aiohttp.ClientSession() as session,
-        session.post(url, headers=headers, data=zlib.compress(BODY)) as answer,
+        mounted("/api") as (session, _),
+        session.post(f"/api{WAIT}", headers=headers, data=zlib.compress(BODY)) as answer,
     ):
         assert await answer.json() == {"name": "operations/a"}

@@ -6,8 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -18,7 +17,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.robustness.killed_scripts import until
 from tests.support.connections import opened
-from tests.support.operations import Operations
+from tests.support.operations import Operations, mounted
 from tests.support.tables import cases
 from transcoder import SchemaError, Transcoder
 
@@ -162,27 +161,8 @@ async def test_context_variables_of_one_call_are_not_those_of_the_next(is_mounte
     await transcoder.stop()
 
 
-@asynccontextmanager
-async def mounted(transcoder: Transcoder) -> AsyncIterator[str]:
-    """Serves it below "/grpc" of another application; gives the address."""
-    host = web.Application()
-    host.add_subapp("/grpc", transcoder.app())
-    runner = web.AppRunner(host)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield "{}:{}".format(*runner.addresses[0])
-    finally:
-        await runner.cleanup()
-
-
 async def test_a_transcoder_mounts_in_an_application_of_ones_own() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
-    async with (
-        mounted(transcoder) as address,
-        aiohttp.ClientSession(f"http://{address}") as session,
-    ):
+    async with mounted("/grpc") as (session, _):
         async with session.get("/grpc/v1/operations/a") as answer:
             assert await answer.json() == {"name": "operations/a", "done": True}
         async with session.get("/grpc/none") as answer:
@@ -215,11 +195,10 @@ class Refusing(grpc.aio.ServerInterceptor):
 async def test_where_it_is_mounted_too_a_body_is_asked_for_once_it_is_known_who_calls(
     headers: str, expected: bytes
 ) -> None:
-    transcoder: Any = Transcoder(interceptors=[Refusing()])
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
     async with (
-        mounted(transcoder) as address,
-        opened(address) as (reader, writer),
+        mounted("/grpc", interceptors=[Refusing()]) as (session, _),
+        session.get("/grpc/none") as answer,
+        opened(answer.url.authority) as (reader, writer),
         asyncio.timeout(10),
     ):
         writer.write(
@@ -237,12 +216,9 @@ async def test_the_thread_of_large_bodies_ends_with_the_application_that_it_is_m
     def threads() -> int:
         return sum(thread.name.startswith("transcoder") for thread in threading.enumerate())
 
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
     before = threads()
     async with (
-        mounted(transcoder) as address,
-        aiohttp.ClientSession(f"http://{address}") as session,
+        mounted("/grpc") as (session, _),
         session.post("/grpc/v1/operations/a:cancel", data=BIG, headers=JSON_TYPE) as answer,
     ):
         assert answer.status == 200

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import grpc
+from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -118,6 +119,30 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
             yield session, servicer
     finally:
         await transcoder.stop()
+
+
+@asynccontextmanager
+async def mounted(
+    prefix: str, host: web.Application | None = None, **options: Any
+) -> AsyncIterator[Server]:
+    """Serves below a prefix of another application; without one, as an application by itself."""
+    transcoder: Any = Transcoder(**options)
+    servicer = Operations()
+    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
+    app = transcoder.app()
+    if prefix:
+        host = web.Application() if host is None else host
+        host.add_subapp(prefix, app)
+        app = host
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = "http://{}:{}".format(*runner.addresses[0])
+        async with aiohttp.ClientSession(url) as session:
+            yield session, servicer
+    finally:
+        await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,18 @@
 """docs/transcoding.md, "Errors": a test for each of its lines, over a real Transcoder."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import grpc
 import requests
 from aiohttp import web
 from google.api_core.exceptions import NotFound, from_http_response
-from google.longrunning import operations_pb2, operations_pb2_grpc
+from google.longrunning import operations_pb2
 
 from tests.support.everything_fixture import Row, run
-from tests.support.operations import Asked, Operations, serving
+from tests.support.operations import Asked, mounted, serving
 from tests.support.tables import cases
-from transcoder import JsonOptions, Limits, Transcoder
+from transcoder import JsonOptions, Limits
 
 GET = "GET /v1/operations/a"
 CANCEL = "POST /v1/operations/a:cancel"
@@ -78,9 +75,8 @@ class Stamp(grpc.aio.ServerInterceptor):
         )
 
 
-@asynccontextmanager
-async def mounted() -> AsyncIterator[aiohttp.ClientSession]:
-    """In an application that has a route and a middleware of its own."""
+def host() -> web.Application:
+    """Makes an application that has a route and a middleware of its own."""
 
     @web.middleware
     async def tag(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -91,30 +87,23 @@ async def mounted() -> AsyncIterator[aiohttp.ClientSession]:
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text="hello")
 
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder)
     app = web.Application(middlewares=[tag])
     app.router.add_get("/hello", hello)
-    app.add_subapp("/api", transcoder.app())
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
-            yield session
-    finally:
-        await runner.cleanup()
+    return app
 
 
 async def own_route() -> None:
-    async with mounted() as session:
+    async with mounted("/api", host()) as (session, _):
         for path, text in (("/hello", "hello"), ("/api/none", '{"code":5,"message":"Not Found"}')):
             async with session.get(path) as answer:
                 assert await answer.text() == text
 
 
 async def own_middleware() -> None:
-    async with mounted() as session, session.get("/api/v1/operations/a") as answer:
+    async with (
+        mounted("/api", host()) as (session, _),
+        session.get("/api/v1/operations/a") as answer,
+    ):
         assert await answer.json() == {"name": "operations/a", "done": True}
         assert answer.headers["X-Tag"] == "mine"
 

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -217,21 +218,6 @@ async def test_a_broken_body_never_reaches_a_handler(body: bytes, expected: byte
     assert backend.calls == []
 
 
-async def test_a_message_that_is_not_of_its_type_is_named() -> None:
-    answer = await ask(StandIn(), b"\x00\x00\x00\x00\x01\x0a")
-    assert answer.body[5:] == (
-        b"grpc-status:13\r\ngrpc-message:the request is not a "
-        b"grpc.health.v1.HealthCheckRequest in protobuf's binary format\r\n"
-    )
-
-
-async def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
-    answer = await ask(StandIn(), headers=with_type(("content-length", "1006")))
-    assert answer.body[5:] == (
-        b"grpc-status:8\r\ngrpc-message:the request body is larger than the limit of 1005 bytes\r\n"
-    )
-
-
 async def test_an_encoding_that_is_not_served_is_answered_with_those_that_are() -> None:
     answer = await ask(StandIn(), b"\x01" + ASKED[1:], headers=with_type(("grpc-encoding", "br")))
     assert answer.headers == [
@@ -241,17 +227,58 @@ async def test_an_encoding_that_is_not_served_is_answered_with_those_that_are() 
     assert status_line(answer) == b"grpc-status:12"
 
 
-@pytest.mark.parametrize("text", ["", "5", "abcS", "1.5S", "5X", "-5S", "1_0S", "999999999999H"])
-async def test_a_timeout_that_is_not_one_is_refused(text: str) -> None:
-    backend = StandIn()
-    answer = await ask(backend, ASKED, headers=with_type(("grpc-timeout", text)))
-    assert (
-        answer.body[5:]
-        == (
-            "grpc-status:3\r\ngrpc-message:header grpc-timeout: expected 1 to 8 digits and a unit "
-            f"(H M S m u n), got {text!r}\r\n"
-        ).encode()
-    )
+def refuse(message: Message) -> None:
+    raise malformed("path variable service: bad")
+
+
+@cases(
+    "pieces, path, headers, status, message",
+    {
+        "a message that is not of its type": (
+            (b"\x00\x00\x00\x00\x01\x0a",),
+            CHECK,
+            (),
+            13,
+            "the request is not a grpc.health.v1.HealthCheckRequest in protobuf's binary format",
+        ),
+        "a body that is declared too long": (
+            (),
+            CHECK,
+            [("content-length", "1006")],
+            8,
+            "the request body is larger than the limit of 1005 bytes",
+        ),
+        "a binary header that is not base64": (
+            (ASKED,),
+            CHECK,
+            [("x-data-bin", "!")],
+            3,
+            "header x-data-bin: expected base64, got '!'",
+        ),
+        "what a REST path cannot bind": ((ASKED,), ROUTED, (), 3, "path variable service: bad"),
+        **{
+            f"timeout {text!r}": (
+                (ASKED,),
+                CHECK,
+                [("grpc-timeout", text)],
+                3,
+                "header grpc-timeout: expected 1 to 8 digits and a unit (H M S m u n), "
+                f"got {text!r}",
+            )
+            for text in ("", "5", "abcS", "1.5S", "5X", "-5S", "1_0S", "999999999999H")
+        },
+    },
+)
+async def test_what_is_refused_before_its_handler_is_named(
+    pieces: Sequence[bytes],
+    path: str,
+    headers: Sequence[tuple[str, str]],
+    status: int,
+    message: str,
+) -> None:
+    backend, router = StandIn(), router_of(refuse)
+    answer = await ask(backend, *pieces, path=path, headers=with_type(*headers), router=router)
+    assert answer.body[5:] == f"grpc-status:{status}\r\ngrpc-message:{message}\r\n".encode()
     assert backend.calls == []
 
 
@@ -276,15 +303,6 @@ async def test_request_headers_are_metadata() -> None:
         ("x-grpc-web", "1"),
         ("x-request-id", ""),
     ]
-
-
-async def test_a_binary_header_that_is_not_base64_is_refused() -> None:
-    backend = StandIn()
-    answer = await ask(backend, ASKED, headers=with_type(("x-data-bin", "!")))
-    assert answer.body[5:] == (
-        b"grpc-status:3\r\ngrpc-message:header x-data-bin: expected base64, got '!'\r\n"
-    )
-    assert backend.calls == []
 
 
 async def test_a_header_that_is_not_ascii_fails_nothing() -> None:
@@ -332,16 +350,6 @@ async def test_what_a_rest_path_binds_wins_over_the_message() -> None:
     answer = await ask(backend, ASKED, verb="PUT", path=ROUTED, router=router_of(bind_b))
     assert answer.body == SERVING + OK
     assert backend.requests == [health_pb2.HealthCheckRequest(service="b")]
-
-
-async def test_what_a_rest_path_cannot_bind_is_answered_in_grpc_web() -> None:
-    def refuse(message: Message) -> None:
-        raise malformed("path variable service: bad")
-
-    backend = StandIn()
-    answer = await ask(backend, ASKED, path=ROUTED, router=router_of(refuse))
-    assert answer.body[5:] == b"grpc-status:3\r\ngrpc-message:path variable service: bad\r\n"
-    assert backend.calls == []
 
 
 async def test_a_client_that_leaves_before_its_body_is_whole_reaches_no_handler() -> None:

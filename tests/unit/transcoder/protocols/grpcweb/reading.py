@@ -26,9 +26,22 @@ def malformed(message: str) -> Refused:
     return Refused(StatusCode.INTERNAL, f"gRPC-Web framing: {message}")
 
 
+def ends_after(part: str) -> Refused:
+    return malformed(f"the body ends after {part}")
+
+
+def bad_flags(flags: str) -> Refused:
+    return malformed(f"frame flags: expected 0x00 or 0x01, got {flags}")
+
+
 def not_one_message(fault: str) -> Refused:
     text = f"gRPC-Web framing: expected exactly one message, but the body {fault}"
     return Refused(StatusCode.UNIMPLEMENTED, text)
+
+
+def too_large(size: int) -> Refused:
+    text = f"a message of {size} bytes is larger than the limit of {LIMIT_BYTES} bytes"
+    return Refused(StatusCode.RESOURCE_EXHAUSTED, text)
 
 
 def cut(body: bytes) -> list[bytes]:

@@ -3,17 +3,18 @@
 import base64
 
 import pytest
-from grpc import StatusCode
 
 from tests.support.tables import cases
 from tests.unit.transcoder.protocols.grpcweb.reading import (
     LIMIT_BYTES,
     Read,
-    Refused,
+    bad_flags,
     cut,
+    ends_after,
     malformed,
     not_one_message,
     read,
+    too_large,
 )
 from transcoder.errors import TranscodeError
 from transcoder.protocols.grpcweb.framing import Mode, UnaryReader, answer_mode
@@ -28,25 +29,16 @@ BODIES = {
     "long": (base64.b64encode(b"\0\0\0\x03\xe8" + b"x" * 1000), b"x" * 1000),
     "no body": (b"", not_one_message("is empty")),
     "binary": (b"\x00\x00\x00\x00\x02ab", malformed(r"expected base64, got '\x00\x00\x00\x00'")),
-    "not padded": (
-        b"AAAAAAJhYg",
-        malformed("the body ends after 2 of a base64 group's 4 characters"),
-    ),
-    "half of its padding": (
-        b"AAAAAAJhYg=",
-        malformed("the body ends after 3 of a base64 group's 4 characters"),
-    ),
-    "line break at the end": (
-        b"AAAAAAJhYg==\n",
-        malformed("the body ends after 1 of a base64 group's 4 characters"),
-    ),
+    "not padded": (b"AAAAAAJhYg", ends_after("2 of a base64 group's 4 characters")),
+    "half of its padding": (b"AAAAAAJhYg=", ends_after("3 of a base64 group's 4 characters")),
+    "line break at the end": (b"AAAAAAJhYg==\n", ends_after("1 of a base64 group's 4 characters")),
     "line break inside": (b"AAAA\nAJhYg==", malformed("expected base64, got '\\nAJh'")),
     "the alphabet for URLs": (b"AAAAA-JhYg==", malformed("expected base64, got 'A-Jh'")),
     "three of padding": (b"AAAAA===", malformed("expected base64, got 'A==='")),
     "padding inside a group": (b"AAAAAA=A", malformed("expected base64, got 'AA=A'")),
     "padding alone": (b"====", malformed("expected base64, got '===='")),
-    "message cut short": (b"AAAAAAJh", malformed("the body ends after 1 of a message's 2 bytes")),
-    "header cut short": (b"AAAA", malformed("the body ends after 3 of a frame header's 5 bytes")),
+    "message cut short": (b"AAAAAAJh", ends_after("1 of a message's 2 bytes")),
+    "header cut short": (b"AAAA", ends_after("3 of a frame header's 5 bytes")),
     "something after the message": (
         b"AAAAAAJhYg==AAAA",
         not_one_message("goes on after its first message"),
@@ -55,17 +47,8 @@ BODIES = {
         b"AAAAAAJhYg==!!!!",
         malformed("expected base64, got '!!!!'"),
     ),
-    "another fault before what is not base64": (
-        b"gAAAAAA=!!!!",
-        malformed("frame flags: expected 0x00 or 0x01, got 0x80"),
-    ),
-    "length of 4 GiB": (
-        b"AP////8=",
-        Refused(
-            StatusCode.RESOURCE_EXHAUSTED,
-            "a message of 4294967295 bytes is larger than the limit of 1000 bytes",
-        ),
-    ),
+    "another fault before what is not base64": (b"gAAAAAA=!!!!", bad_flags("0x80")),
+    "length of 4 GiB": (b"AP////8=", too_large(4294967295)),
 }
 
 

@@ -10,6 +10,7 @@ from google.longrunning import operations_pb2
 
 from tests.proto.echo_pb2 import CASE_BAD_TRAILERS, CASE_ERROR, CASE_RAISE, CASE_WAIT
 from tests.support import operations
+from tests.support.connections import opened
 from tests.support.grpcweb_by_hand import (
     ANSWERED,
     ASKED,
@@ -17,7 +18,6 @@ from tests.support.grpcweb_by_hand import (
     TYPE,
     WAIT_S,
     asked,
-    connected,
     exchange,
     head,
     post,
@@ -219,22 +219,18 @@ async def test_a_chunk_that_is_not_one_reaches_no_handler(server: Server) -> Non
 
 
 async def test_a_client_that_asks_before_it_sends_is_invited(server: Server) -> None:
-    reader, writer = await connected(server)
     length = f"Content-Length: {len(ASKED)}"
-    writer.write(head("Expect: 100-continue", length, "Connection: close"))
-    async with asyncio.timeout(WAIT_S):
+    async with opened(server.address) as (reader, writer), asyncio.timeout(WAIT_S):
+        writer.write(head("Expect: 100-continue", length, "Connection: close"))
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(ASKED)
         assert (await reader.read()).endswith(ANSWERED + OK)
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
     body = asked(name="left", case=CASE_WAIT)
-    _, writer = await connected(server)
-    writer.write(head(f"Content-Length: {len(body)}") + body)
-    async with asyncio.timeout(WAIT_S):
+    async with opened(server.address) as (_, writer), asyncio.timeout(WAIT_S):
+        writer.write(head(f"Content-Length: {len(body)}") + body)
         await server.servicer.started["left"].wait()
         writer.transport.abort()
         await server.servicer.cancelled["left"].wait()

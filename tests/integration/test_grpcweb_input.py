@@ -14,13 +14,13 @@ import grpc
 import pytest
 
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
+from tests.support.connections import opened
 from tests.support.grpc_frames import COMPRESSED, framed, split_frame
 from tests.support.grpcweb_by_hand import (
     ANSWERED,
     ASKED,
     TYPE,
     WAIT_S,
-    connected,
     exchange,
     head,
     post,
@@ -222,10 +222,9 @@ async def test_json_is_json_at_the_same_path(server: Server) -> None:
 
 
 async def test_an_endless_body_after_4_gib_announced_is_read_no_further(server: Server) -> None:
-    reader, writer = await connected(server)
-    writer.write(head("Transfer-Encoding: chunked") + b"5\r\n\x00\xff\xff\xff\xff\r\n")
     sent_bytes = 0
-    async with asyncio.timeout(WAIT_S):
+    async with opened(server.address) as (reader, writer), asyncio.timeout(WAIT_S):
+        writer.write(head("Transfer-Encoding: chunked") + b"5\r\n\x00\xff\xff\xff\xff\r\n")
         assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             while sent_bytes < 200 << 20:
@@ -235,14 +234,13 @@ async def test_an_endless_body_after_4_gib_announced_is_read_no_further(server: 
     # What is dropped unread (Limits.body_max_bytes), and what the two kernels hold.
     assert sent_bytes < 32 << 20
     assert server.servicer.seen == []
-    writer.close()
 
 
 async def test_a_client_that_leaves_within_its_body_reaches_no_handler(server: Server) -> None:
-    _, writer = await connected(server)
-    writer.write(head(f"Content-Length: {len(ASKED)}") + ASKED[:10])
-    await writer.drain()
-    writer.transport.abort()
+    async with opened(server.address) as (_, writer):
+        writer.write(head(f"Content-Length: {len(ASKED)}") + ASKED[:10])
+        await writer.drain()
+        writer.transport.abort()
     # Whatever the server makes of it, it has made it before it answers another.
     await exchange(server, head(f"Content-Length: {len(ASKED)}"), ASKED)
     assert len(server.servicer.seen) == 1

@@ -13,6 +13,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
+from tests.support.connections import opened
 from tests.support.operations import Server, serving
 from tests.support.tables import cases
 from transcoder import Limits, Transcoder
@@ -208,13 +209,10 @@ async def test_a_transfer_coding_that_is_not_undone_reaches_no_method(server: Se
 async def sent(session: aiohttp.ClientSession, data: bytes) -> bytes:
     """What comes back for the bytes, until the server closes."""
     async with session.get("/healthz") as answer:
-        url = answer.url
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(data)
-    try:
-        return await asyncio.wait_for(reader.read(), 5)
-    finally:
-        writer.close()
+        address = answer.url.authority
+    async with opened(address) as (reader, writer), asyncio.timeout(5):
+        writer.write(data)
+        return await reader.read()
 
 
 async def test_a_malformed_path_is_answered_in_grpc_web(server: Server) -> None:

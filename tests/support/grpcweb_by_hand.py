@@ -5,13 +5,12 @@ Rule: nothing of the transcoder is used to write or to read them.
 
 import asyncio
 import socket
-from contextlib import closing
 from typing import Any, Final
 
 import aiohttp
 
 from tests.proto.echo_pb2 import EchoRequest
-from tests.support.connections import answer_of
+from tests.support.connections import answer_of, opened
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import SAY, Server
 
@@ -32,22 +31,14 @@ def head(*headers: str, content_type: str = TYPE) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def connected(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, _, port = server.address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return reader, writer
-
-
 async def exchange(server: Server, *pieces: bytes) -> tuple[bytes, bytes]:
     """Writes the pieces, each as a packet of its own; returns the head and the body answered."""
-    reader, writer = await connected(server)
-    with closing(writer):
+    async with opened(server.address) as (reader, writer), asyncio.timeout(WAIT_S):
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0)
-        async with asyncio.timeout(WAIT_S):
-            return await answer_of(reader)
+        return await answer_of(reader)
 
 
 async def post(

@@ -9,7 +9,7 @@ from typing import Any
 from actions.v1 import execution_pb2 as run
 from tests.support.api_client import ApiClient, Caller
 from tests.support.processes import is_running
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
 from tests.support.tables import cases
 
 RUN = "/v1/flows/2/triggers/4:run"
@@ -17,10 +17,7 @@ RUN = "/v1/flows/2/triggers/4:run"
 
 def set_action(server: RealServer, body: str, **fields: Any) -> str:
     """Have the trigger run one action, f, with this body; its id."""
-    script = f"function f(ctx, api) {{ {body} }}"
-    id = str(server.ask("POST", ACTIONS, {"name": "f", "script": script, **fields})["id"])
-    server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
-    return id
+    return server.set_action(f"function f(ctx, api) {{ {body} }}", **fields)
 
 
 def works(server: RealServer) -> bool:

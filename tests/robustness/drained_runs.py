@@ -15,12 +15,12 @@ from typing import Final
 
 import uvloop
 
-from actions.v1 import execution_pb2 as run
 from tests.robustness.killed_scripts import until
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, ended
 from tests.support.api_client import PROTOCOLS, Answer, ApiClient
 from tests.support.processes import is_running
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
+from tests.support.runs import run_request
 
 SHORT_MS: Final = 2_000
 LONG_MS: Final = 18_000
@@ -50,14 +50,11 @@ class Drained:
 
 
 async def drain(server: RealServer) -> Drained:
-    action_id = server.ask("POST", ACTIONS, {"name": "f", "script": _SCRIPT})["id"]
-    server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
+    server.set_action(_SCRIPT)
     async with ApiClient(http=server.http, grpc=server.grpc) as api:
 
         def asked(milliseconds: int) -> list[asyncio.Task[Answer]]:
-            request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
-            claims = request.context.fields["claims"].struct_value
-            claims.fields["given"].number_value = milliseconds
+            request = run_request(claims={"given": milliseconds})
             calls = (api.call(protocol, request, token=server.token) for protocol in PROTOCOLS)
             return [asyncio.create_task(call) for call in calls]
 
@@ -86,12 +83,7 @@ def run_drained(folder: Path) -> Iterator[Outcome]:
         f"{', '.join(map(str, short))}; {', '.join(map(str, long))}",
         set(short) == {0} and set(long) == {14},
     )
-    yield Outcome(
-        "end of the service",
-        f"exit 0, ≤ {STOP_MAX_S:g} s",
-        f"exit {drained.status}, {drained.seconds:.1f} s",
-        drained.status == 0 and drained.seconds <= STOP_MAX_S,
-    )
+    yield ended("end of the service", drained.status, drained.seconds, most_s=STOP_MAX_S)
     states = Counter(of["state"] for of in logged)
     yield Outcome(
         "the log of runs afterwards",

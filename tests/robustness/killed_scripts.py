@@ -21,7 +21,7 @@ import uvloop
 from tests.robustness.connection import Connection
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.processes import Process, is_running
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
 
 RUNS: Final = 1_000
 CALLERS: Final = 8
@@ -76,8 +76,7 @@ class Seen:
 
 async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR_A_KILL) -> Seen:
     """Run the action so many times, and kill a process once every so many."""
-    action_id = server.ask("POST", ACTIONS, {"name": "f", "script": _SCRIPT})["id"]
-    server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
+    server.set_action(_SCRIPT)
     seen = Seen()
     # Else the first run may start a process beyond the warm ones.
     await until(lambda: _READY in server.log())

@@ -1,6 +1,6 @@
 """A scenario: what is done to a real server, the figures asked, the figures reached."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +14,19 @@ class Outcome:
     asked: str
     reached: str
     is_reached: bool
+
+
+def none_wrong(what: str, wrong: Sequence[str], *, is_enough: bool = True) -> Outcome:
+    """Returns the figure of answers that were wrong: none, of enough answers."""
+    reached = f"{len(wrong)}{': ' if wrong else ''}{''.join(wrong[:1])}"
+    return Outcome(what, "0", reached, not wrong and is_enough)
+
+
+def ended(what: str, status: int, seconds: float, *, most_s: float) -> Outcome:
+    """Returns the figure of a service that was to end with 0, and in time."""
+    is_reached = status == 0 and seconds <= most_s
+    asked, reached = f"exit 0, ≤ {most_s:g} s", f"exit {status}, {seconds:.1f} s"
+    return Outcome(what, asked, reached, is_reached)
 
 
 Run: TypeAlias = Callable[[Path], Iterator[Outcome]]

@@ -17,12 +17,12 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
-from actions.v1 import execution_pb2 as run
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, ended, none_wrong
 from tests.support.api_client import JSON, ApiClient, Caller
 from tests.support.issuer import AUDIENCE, KEYS_PATH, Issuer, Signer, answering, key_set
 from tests.support.name_servers import NameServer, name_server
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
+from tests.support.runs import run_request
 
 SLOW_RUNS: Final = 8
 SECONDS: Final = 12.0
@@ -104,11 +104,8 @@ def _options(names: NameServer, issuer: Issuer) -> tuple[str, ...]:
 def _set_up(server: RealServer) -> str:
     """Makes the action of each organisation; returns the id of the other."""
     other = str(server.command("org", "create", "Other")["id"])
-    for org_id, script, timeout in (("", _SLOW, "0.5s"), (other, _QUICK, "5s")):
-        fields = {"name": "f", "script": script, "timeout": timeout}
-        id = server.ask("POST", ACTIONS, fields, org_id=org_id)["id"]
-        flow = "/management/v1/flows/2/trigger/4"
-        server.ask("POST", flow, {"actionIds": [id]}, org_id=org_id)
+    server.set_action(_SLOW, timeout="0.5s")
+    server.set_action(_QUICK, timeout="5s", org_id=other)
     return other
 
 
@@ -127,18 +124,11 @@ async def _web_server() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-def _request(name: str) -> run.RunTriggerRequest:
-    request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
-    claims = request.context.fields["claims"].struct_value
-    claims.fields["name"].string_value = name
-    return request
-
-
 async def _ask_slowly(caller: Caller, number: int) -> None:
     count = 0
     while True:
         count += 1
-        await caller.ask(JSON, _request(f"a{number}-{count}"))
+        await caller.ask(JSON, run_request(claims={"name": f"a{number}-{count}"}))
 
 
 async def _fetch_quickly(caller: Caller, port: int, seconds: float, seen: Seen) -> None:
@@ -146,7 +136,7 @@ async def _fetch_quickly(caller: Caller, port: int, seconds: float, seen: Seen) 
     while time.monotonic() < ends:
         for name in ("good.test", "localhost"):
             began = time.monotonic()
-            answer = await caller.ask(JSON, _request(f"{name}:{port}"))
+            answer = await caller.ask(JSON, run_request(claims={"name": f"{name}:{port}"}))
             seen.fetch_s.append(time.monotonic() - began)
             if answer.code or answer.response.effects.claims["k"].number_value != 200:
                 seen.wrong.append(f"{name}: {answer}")
@@ -157,7 +147,7 @@ async def _call_by_new_key(api: ApiClient, issuer: Issuer, seen: Seen) -> None:
     asked = len(issuer.asked)
     token = _SECOND.token(issuer.claims("nobody"))
     began = time.monotonic()
-    answer = await api.call(JSON, _request("none"), token=token)
+    answer = await api.call(JSON, run_request(claims={"name": "none"}), token=token)
     if len(issuer.asked) > asked:
         seen.key_s = time.monotonic() - began
     if answer.code != 16:  # the key is known, its subject is not
@@ -166,12 +156,11 @@ async def _call_by_new_key(api: ApiClient, issuer: Issuer, seen: Seen) -> None:
 
 def run_slow_names(folder: Path) -> Iterator[Outcome]:
     seen = uvloop.run(attack(folder / "data"))
-    yield Outcome(
+    yield none_wrong(
         f"{len(seen.fetch_s)} fetches of another organisation, {seen.slow} look-ups unanswered: "
         "told wrongly",
-        "0",
-        f"{len(seen.wrong)}{': ' if seen.wrong else ''}{''.join(seen.wrong[:1])}",
-        not seen.wrong and seen.slow >= SLOW_RUNS,
+        seen.wrong,
+        is_enough=seen.slow >= SLOW_RUNS,
     )
     yield Outcome(
         "the other's fetches, worst",
@@ -185,12 +174,7 @@ def run_slow_names(folder: Path) -> Iterator[Outcome]:
         "no key was fetched" if seen.key_s is None else f"{seen.key_s:.3f} s",
         seen.key_s is not None and seen.key_s <= FETCH_MAX_S,
     )
-    yield Outcome(
-        "end of the service after SIGTERM",
-        f"exit 0, ≤ {STOP_MAX_S:g} s",
-        f"exit {seen.status}, {seen.stop_s:.1f} s",
-        seen.status == 0 and seen.stop_s <= STOP_MAX_S,
-    )
+    yield ended("end of the service after SIGTERM", seen.status, seen.stop_s, most_s=STOP_MAX_S)
 
 
 S6: Final = Scenario("S6", "names that nobody answers for", run_slow_names)

@@ -8,11 +8,12 @@ import asyncio
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ WRITERS: Final = 8
 WRITE_FOR_S: Final = 0.5
 NOTICED_MAX_S: Final = 2.0
 REFUSED_MAX_S: Final = 10.0
+NOTED_MAX_S: Final = 10.0
 READY: Final = request("GET", "/readyz")
 
 
@@ -180,8 +182,19 @@ def killed_with_data(data: Path) -> None:
     with RealServer(data) as server:
         for number in range(300):
             server.new_action(f"action {number}")
-        time.sleep(1.5)  # until the last position is noted, which is once a second
+        _wait_until_noted(data)
         server.process.kill()
+
+
+def _wait_until_noted(data: Path) -> None:
+    """Waits until the position of the last event is noted, which happens once a second."""
+    with closing(sqlite3.connect(data / "events.sqlite")) as database:
+        (last,) = database.execute("SELECT max(position) FROM events").fetchone()
+    deadline = time.monotonic() + NOTED_MAX_S
+    noted = data / "last-position"
+    while not noted.exists() or noted.read_text("ascii") != f"{last}\n":
+        assert time.monotonic() < deadline, last
+        time.sleep(0.05)
 
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from actions.v1 import execution_pb2 as run
 from tests.robustness.killed_scripts import held, held_at_rest, until
 from tests.support.api_client import JSON, PROTOCOLS, ApiClient, Caller
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
+from tests.support.runs import run_request
 
 CALLS: Final = 90
 SCRIPT: Final = """function f(ctx, api) {
@@ -21,17 +21,18 @@ SCRIPT: Final = """function f(ctx, api) {
 async def test_callers_that_leave_leave_nothing_behind(tmp_path: Path) -> None:
     # No more than the warm ones: then there are as many afterwards, at once.
     with RealServer(tmp_path / "data", "--no-access-log", "--script-workers", "2") as server:
-        action_id = server.ask("POST", ACTIONS, {"name": "f", "script": SCRIPT})["id"]
-        server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [action_id]})
+        server.set_action(SCRIPT)
         await until(lambda: "script workers are ready" in server.log())
         async with ApiClient(http=server.http, grpc=server.grpc) as api:
-            assert (await Caller(api, server.token, "").ask(JSON, _lasting(0))).code == 0
+            assert (
+                await Caller(api, server.token, "").ask(JSON, run_request(claims={"given": 0}))
+            ).code == 0
         before = await held_at_rest(server.process)
         chance = random.Random(7)  # noqa: S311  a choice that can be made again
         async with ApiClient(http=server.http, grpc=server.grpc) as api:
             caller = Caller(api, server.token, "")
             for number in range(CALLS):
-                request = _lasting(chance.choice((0, 20, 20_000)))
+                request = run_request(claims={"given": chance.choice((0, 20, 20_000))})
                 call = asyncio.ensure_future(caller.ask(PROTOCOLS[number % 3], request))
                 await asyncio.wait([call], timeout=chance.choice((0, 0.001, 0.03, 0.1)))
                 call.cancel()
@@ -41,10 +42,3 @@ async def test_callers_that_leave_leave_nothing_behind(tmp_path: Path) -> None:
         assert set(states) == {"RUN_STATE_SUCCEEDED", "RUN_STATE_ABANDONED"}
         assert states["RUN_STATE_ABANDONED"] > CALLS / 6
         assert "Traceback" not in server.log()
-
-
-def _lasting(milliseconds: int) -> run.RunTriggerRequest:
-    request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
-    claims = request.context.fields["claims"].struct_value
-    claims.fields["given"].number_value = milliseconds
-    return request

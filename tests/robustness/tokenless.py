@@ -23,7 +23,7 @@ from tests.robustness.refused import dense_json
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.connections import answer_of, opened
 from tests.support.processes import Process
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
 
 TOKENLESS: Final = 24
 SECONDS: Final = 10.0
@@ -58,8 +58,7 @@ class Seen:
 
 def prepare(server: RealServer) -> None:
     """Has a run do something."""
-    id = server.ask("POST", ACTIONS, {"name": "f", "script": _SCRIPT, "timeout": "5s"})["id"]
-    server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
+    server.set_action(_SCRIPT, timeout="5s")
 
 
 def beside(server: RealServer, *, tokenless: int, seconds: float) -> Seen:

@@ -20,7 +20,7 @@ from tests.robustness.scenario import Outcome, Scenario
 from tests.support.api_client import GRPC, JSON, PROTOCOLS
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.processes import Process
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
 
 WAITING: Final = 4
 OBJECTS: Final = 345_000
@@ -61,10 +61,7 @@ def wait_at(protocol: str, folder: Path, *, waiting: int = WAITING) -> Seen:
 async def _wait(server: RealServer, protocol: str, waiting: int) -> Seen:
     other = str(server.command("org", "create", "Other")["id"])
     for org_id, script in (("", _QUICK), (other, _LOOP)):
-        fields = {"name": "f", "script": script, "timeout": f"{LOOP_S}s"}
-        id = server.ask("POST", ACTIONS, fields, org_id=org_id)["id"]
-        flow = "/management/v1/flows/2/trigger/4"
-        server.ask("POST", flow, {"actionIds": [id]}, org_id=org_id)
+        server.set_action(script, timeout=f"{LOOP_S}s", org_id=org_id)
     body = _body(protocol)
     async with (
         aiohttp.ClientSession() as session,

@@ -14,12 +14,12 @@ from typing import Final
 
 import uvloop
 
-from actions.v1 import execution_pb2 as run
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, none_wrong
 from tests.support.api_client import JSON, Answer, ApiClient, Caller
 from tests.support.hostile_sites import DRIPS, FLOODS
 from tests.support.processes import Process
-from tests.support.real_server import ACTIONS, RealServer
+from tests.support.real_server import RealServer
+from tests.support.runs import run_request
 
 RUNS: Final = 4
 TIMEOUT_S: Final = 2.0
@@ -59,9 +59,7 @@ async def attack(
         options = ("--no-access-log", "--script-workers", str(2 * RUNS))
         allowed = ("--script-fetch-allow", "127.0.0.1")
         server = stack.enter_context(RealServer(data, *options, *allowed))
-        fields = {"name": "f", "script": _SCRIPT, "timeout": f"{timeout_s:g}s"}
-        id = server.ask("POST", ACTIONS, fields)["id"]
-        server.ask("POST", "/management/v1/flows/2/trigger/4", {"actionIds": [id]})
+        server.set_action(_SCRIPT, timeout=f"{timeout_s:g}s")
         async with ApiClient(http=server.http, grpc=server.grpc) as api:
             for kind in kinds:
                 await _attack_with(kind, f"{url}/{kind}", api, server, timeout_s, seen)
@@ -71,8 +69,7 @@ async def attack(
 async def _attack_with(
     kind: str, url: str, api: ApiClient, server: RealServer, timeout_s: float, seen: Seen
 ) -> None:
-    request = run.RunTriggerRequest(flow_type="2", trigger_type="4")
-    request.context.fields["claims"].struct_value.fields["url"].string_value = url
+    request = run_request(claims={"url": url})
     health_s = seen.health_s[kind] = []
     probing = asyncio.create_task(_probe(api, health_s))
 
@@ -102,12 +99,10 @@ async def _probe(api: ApiClient, health_s: list[float]) -> None:
 
 def run_web_servers(folder: Path) -> Iterator[Outcome]:
     seen = uvloop.run(attack(folder / "data"))
-    yield Outcome(
+    yield none_wrong(
         f"{RUNS} runs at a time from each of {len(seen.over_s)} kinds of servers: ended otherwise "
         "than by their timeout",
-        "0",
-        f"{len(seen.wrong)}{': ' if seen.wrong else ''}{''.join(seen.wrong[:1])}",
-        not seen.wrong,
+        seen.wrong,
     )
     slowest = max(seen.over_s, key=lambda kind: seen.over_s[kind])
     yield Outcome(

@@ -1,4 +1,4 @@
-"""What every test runs under; fixtures stand beside the tests that share them."""
+"""Settings of all tests; fixtures stand beside the tests that share them."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The same library for pages of one site: strict, its bodies small, its JSON spelled out."""
+"""Serves the library to pages of one site: strict, with small bodies and verbose JSON."""
 
 import argparse
 import asyncio

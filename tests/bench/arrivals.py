@@ -1,4 +1,4 @@
-"""What callers of durable writes wait while the server has time to spare.
+"""Measures how long callers of durable writes wait while the server is not busy.
 
 In step: few callers, each of whom asks again once it is answered. At random: requests arrive as a
 Poisson process at a share of the server's capacity, which is its rate with 64 callers in step. The

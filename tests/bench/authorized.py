@@ -1,4 +1,4 @@
-"""What authorization costs a call whose token is known, in this process: the gate itself.
+"""Measures the CPU of authorization for a call whose token is cached, in this process.
 
 Rule: tokens are real, and so is what was looked up to know them; only the store is a stub.
 """
@@ -61,7 +61,7 @@ class _Keys:
 
 
 def _finished(coroutine: Coroutine[Any, Any, object]) -> object:
-    """What a coroutine gives that has nothing to wait for."""
+    """Returns the result of a coroutine that never waits."""
     try:
         coroutine.send(None)
     except StopIteration as stopped:

@@ -1,4 +1,4 @@
-"""What callers under measurement ask: the constant answer, a stream, or an action of their own.
+"""Makes the requests of measured callers: the constant answer, a stream, or their own action.
 
 Rule: an answer is judged by its bytes. A constant one must be the same to the last byte; a durable
 one must carry the next sequence of the caller's action, so that an answer without a write shows.
@@ -27,7 +27,7 @@ CONSTANT_JSON: Final = (
     b'{"details":{"sequence":"3","creationDate":"2026-01-02T03:04:05.678901Z",'
     b'"changeDate":"2026-01-03T03:04:05.678901Z","resourceOwner":"223456789012345678"}}'
 )
-"""As the constant servicer's message reads in ProtoJSON; what the bare server answers."""
+"""The constant servicer's message in ProtoJSON; the bare server answers it."""
 
 CONSTANT_JSON_FORMAT: Final = b"""{
   "details": {
@@ -37,7 +37,7 @@ CONSTANT_JSON_FORMAT: Final = b"""{
     "resourceOwner": "223456789012345678"
   }
 }"""
-"""The same as json_format lays it out, which connectrpc answers."""
+"""The same message in the layout of json_format, which connectrpc answers."""
 
 
 def constant_message() -> management_pb2.ReactivateActionResponse:
@@ -134,7 +134,7 @@ class StreamWeb:
 
 
 def _is_whole(body: bytes, messages: bytes) -> bool:
-    """Whether a gRPC-Web body is these frames, and one trailer frame that says OK."""
+    """True if a gRPC-Web body is these frames and one trailer frame with OK."""
     trailer = body[len(messages) :]
     return (
         body.startswith(messages)

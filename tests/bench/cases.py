@@ -1,4 +1,4 @@
-"""What is measured without a server: the codec on three messages, the router on many routes.
+"""Measures without a server: the codec on three messages, the router on many routes.
 
 Rule 1: json_format is called as its users call it, for JSON on one line.
 Rule 2: what is compared gives the same: equal JSON one way, equal messages the other.

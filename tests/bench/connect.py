@@ -25,7 +25,7 @@ Reactivate: TypeAlias = Callable[
 
 
 class Application(ConnectASGIApplication[Reactivate]):
-    """What its plug-in for protoc would write for one method."""
+    """Does what the code of connectrpc's plug-in for protoc would do, for one method."""
 
     def __init__(self, reactivate: Reactivate) -> None:
         method = MethodInfo(

@@ -24,7 +24,7 @@ class HttpCaller(Protocol):
         ...
 
     def accepts(self, body: bytes) -> bool:
-        """Whether this is the answer to what was last asked."""
+        """True if this is the right answer to the last request."""
         ...
 
 

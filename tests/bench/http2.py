@@ -38,7 +38,7 @@ class GrpcCaller(Protocol):
         ...
 
     def accepts(self, message: bytes) -> bool:
-        """Whether this is the answer to what was last asked; without gRPC's five bytes."""
+        """True if this is the right answer to the last request; without gRPC's five bytes."""
         ...
 
 

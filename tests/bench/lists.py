@@ -67,7 +67,7 @@ class Bystander(HttpConnection):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is asked for, and what is right.
+    """A request for a page, and its right answer.
 
     Attributes:
         asked: the request, as JSON.

@@ -1,4 +1,4 @@
-"""What every load generator shares: callers, the count of what was acknowledged, one measurement.
+"""Shared by all load generators: callers, counts of acknowledged requests, one measurement.
 
 A caller asks one thing at a time and judges the answer. A wrong answer ends the measurement: a rate
 with errors in it says nothing. What is in flight when the clock starts or stops is no matter:
@@ -25,7 +25,7 @@ DRAIN_S: Final = 10.0
 ONCE_S: Final = 60.0
 ANSWERS_MIN: Final = 100
 PATIENCE: Final = 20
-"""How often a stretch with fewer answers is prolonged: the machine may have others to serve."""
+"""Max times that a stretch with too few answers is prolonged: others may use the machine."""
 
 
 class WrongAnswer(Exception):

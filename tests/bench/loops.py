@@ -15,7 +15,7 @@ from typing import Final
 from tests.bench.load import Measured
 
 SHARE: Final = 0.25
-"""Of a stretch of load: nothing has to settle, so that less will do."""
+"""The part of a load stretch's time that a loop takes: nothing has to settle."""
 _BATCH_S: Final = 0.002
 """Between two looks at the clock."""
 
@@ -61,7 +61,7 @@ def measure_loop(call: Callable[[], object], *, parts: int, seconds: float) -> M
 
 
 def _batch(call: Callable[[], object]) -> int:
-    """How many calls take `_BATCH_S`; a power of two. They warm up, too."""
+    """Returns how many calls take `_BATCH_S`, a power of two; the calls are a warm-up too."""
     batch = 1
     while True:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What was measured, as a table for people and as JSON for programs.
+"""Writes the measurements as a table for people and as JSON for programs.
 
 Rule: a ratio is formed within one round, between neighbours in time; what is reported is the median
 of the rounds, with the smallest and the largest beside it. Single figures drift by 30 %.
@@ -32,7 +32,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRow:
-    """What one kind of work cost.
+    """The cost of one kind of work.
 
     Attributes:
         is_busy: whether the server was to have no pause.

@@ -139,7 +139,7 @@ async def _all_rounds(servers: Servers, options: Options) -> list[Mapping[str, M
 def _measure(
     work: Work | Loop, servers: Servers, options: Options
 ) -> Callable[[], Awaitable[Measured]]:
-    """What a round does for one kind of work."""
+    """Returns a function that measures one kind of work for a round."""
     if isinstance(work, Loop):
         return _loop(work, options)
     open_connections = work.prepare(servers, work.server)
@@ -226,7 +226,7 @@ def _start_figures(starts: Sequence[tuple[float, float]]) -> list[Figure]:
 
 
 def _script_figures(cores: Cores) -> Sequence[Figure]:
-    """Of the engine by itself, which has all cores for its processes."""
+    """Measures the script engine by itself; its processes may use all cores."""
     os.sched_setaffinity(0, cores)
     return uvloop.run(scripts.measure(scripts.ROUNDS, scripts.TIMES))
 

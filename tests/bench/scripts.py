@@ -58,7 +58,7 @@ def checked(result: RunResult) -> None:
 
 
 async def p50_ms(executor: Executor, asked: RunRequest, times: int) -> float:
-    """Of runs that are made one after the other."""
+    """Returns the median milliseconds of runs that are made one after the other."""
     taken = []
     for _ in range(times):
         began = time.perf_counter()

@@ -67,7 +67,7 @@ async def native(folder: Path) -> None:
 
 
 async def connectrpc(folder: Path) -> None:
-    """The same servicer behind connectrpc."""
+    """Serves the same servicer by connectrpc."""
     server, listening = connect.server(connect.Application(Constant().ReactivateAction))
     host, port = listening.getsockname()
     print(json.dumps({"http": f"{host}:{port}"}), flush=True)

@@ -79,14 +79,14 @@ class Servers:
         return self._real
 
     def scripts(self) -> RealServer:
-        """The same on every core, as are its processes for scripts."""
+        """Starts the same server on every core, with its processes for scripts."""
         if self._scripts is None:
             server = RealServer(self._folder / "scripts", "--no-access-log", cores=self.all_cores)
             self._scripts = self._stack.enter_context(server)
         return self._scripts
 
     def filled(self) -> "Filled":
-        """The same, with an organisation of each of `SIZES`."""
+        """Starts the same server, with an organisation of each of `SIZES`."""
         if self._filled is None:
             data = self._folder / "filled"
             arguments = ["-m", "tests.bench.seed", str(data), *map(str, SIZES)]

@@ -1,4 +1,4 @@
-"""What validation costs a request, in this process: the check of one that is right."""
+"""Measures the CPU of validating a valid request, in this process."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a row of load is, and a figure made of rows; how callers are put on connections."""
+"""Defines rows of load, figures made of rows, and how callers share connections."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""What is measured: kinds of work, and the figures made of them.
+"""Lists the kinds of work that are measured, and the figures made of them.
 
 A new row is a `Work` here, or a `Loop` in cases.py, and a `Ratio` if something is asked of it.
 """

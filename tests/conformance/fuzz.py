@@ -45,7 +45,7 @@ CHUNK: Final = 1000
 
 
 class Tally(NamedTuple):
-    """How many messages were compared each way, and what differed: explained, and not."""
+    """Counts of messages compared each way, and of explained and unexplained differences."""
 
     messages: int
     differences: Counter[tuple[str, str]]

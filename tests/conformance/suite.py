@@ -35,7 +35,7 @@ class SuiteError(Exception):
 
 
 class Cases(NamedTuple):
-    """What came of the cases of one kind."""
+    """The outcomes of the cases of one kind."""
 
     successes: int
     skipped: int
@@ -45,7 +45,7 @@ class Cases(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run said.
+    """The outcomes of a run of the suite.
 
     Attributes:
         json: cases that read JSON or write it.

@@ -1,4 +1,4 @@
-"""What the protobuf conformance suite tests: JSON by our codec, binary by protobuf itself.
+"""The program under test of the protobuf conformance suite: JSON by our codec, binary by protobuf.
 
 Follows conformance/conformance.proto of protobuf: on the pipe, each request and each
 answer stands behind its length.
@@ -85,7 +85,7 @@ def write_no_floats() -> None:
 
 
 DEFECTS: Final = {"read-no-int32": read_no_int32, "write-no-floats": write_no_floats}
-"""What the codec can be made to do wrong, to see that the suite notices."""
+"""Faults that can be built into the codec, to see that the suite finds them."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What every event store answers when it is asked for a list of actions."""
+"""Every event store answers lists of actions alike."""
 
 from collections.abc import Sequence
 from itertools import combinations, product

@@ -1,4 +1,4 @@
-"""What every event store does: one suite, an adapter a subclass."""
+"""The contract of event stores: one suite, which each store subclasses."""
 
 import asyncio
 from collections.abc import Callable

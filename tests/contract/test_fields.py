@@ -1,4 +1,4 @@
-"""What every event store writes of a state: each field of it, if that alone changes."""
+"""Every event store writes each field of a state, also if it alone changes."""
 
 from dataclasses import MISSING, fields, replace
 

@@ -1,4 +1,4 @@
-"""What every event store keeps of flows."""
+"""Every event store keeps flows alike."""
 
 import pytest
 

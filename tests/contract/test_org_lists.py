@@ -1,4 +1,4 @@
-"""What every event store answers when it is asked for a page of organisations."""
+"""Every event store answers pages of organisations alike."""
 
 from collections.abc import Sequence
 

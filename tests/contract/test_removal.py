@@ -1,4 +1,4 @@
-"""What every event store keeps of an organisation that is removed: events, and no more."""
+"""Every event store keeps only the events of a removed organisation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every event store keeps of runs, and what it lets go of."""
+"""Every event store keeps and deletes runs alike."""
 
 from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
 from tests.support.clocks import NOON, SECOND, YEAR
@@ -6,7 +6,7 @@ from tests.support.tables import cases
 
 ALL = 1 << 30
 SIZE = RUN_BYTES + 100
-"""Of a run of these tests."""
+"""Bytes of a run of these tests."""
 
 
 def a_run(

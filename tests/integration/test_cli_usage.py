@@ -1,4 +1,4 @@
-"""What the command line says of itself, and to who misuses it: help, version, settings."""
+"""Help, version, settings and usage errors of the command line."""
 
 import re
 import signal

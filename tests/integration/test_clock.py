@@ -37,7 +37,7 @@ async def logged(server: Server, text: str) -> None:
 
 
 def created(server: Server, name: str) -> datetime:
-    """When an action was created that is created now."""
+    """Creates an action, and returns its creation time."""
     done = server.call("CreateAction", {"name": name, "script": f"function {name}() {{}}"}, "json")
     assert done.status == 0, done
     return datetime.fromisoformat(json.loads(done.out)["details"]["creationDate"])

@@ -1,4 +1,4 @@
-"""What a client of gRPC-Web may not send, over real sockets: whole, and byte by byte."""
+"""Invalid requests of gRPC-Web over real sockets, sent whole and byte by byte."""
 
 import asyncio
 import contextlib

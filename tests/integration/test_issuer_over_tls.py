@@ -26,7 +26,7 @@ SIGNER = Signer("ES256", "key")
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of this machine's address, signed by itself; its key is in the same file."""
+    """Makes a self-signed certificate for this machine's address, with its key in the file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
     now = datetime.datetime.now(datetime.UTC)
@@ -55,7 +55,7 @@ def issuer(certificate: Path) -> Iterator[Issuer]:
 
 
 def called(folder: Path, issuer: Issuer, *, trusted: str) -> tuple[Outcome, str]:
-    """What a call with a JWT is answered, by a server that trusts the file; and what it logs."""
+    """Returns the answer to a call with a JWT and the log, of a server that trusts the file."""
     options = ("--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
     environment = {"SSL_CERT_FILE": trusted}
     with Server(*options, folder=folder, environment=environment) as server:

@@ -27,7 +27,7 @@ Steps = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
-    """What each step was answered."""
+    """Runs the steps, and returns the answer to each."""
     script = ROOT / "tests/integration/node/life.mjs"
     with RealServer(tmp_path_factory.mktemp("life") / "data") as server:
         done = subprocess.run(

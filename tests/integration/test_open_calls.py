@@ -1,4 +1,4 @@
-"""What is done with calls of the gRPC port that wait for their clients, and with connections."""
+"""Limits of the gRPC port: connections, and calls that wait for their clients."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Who calls is asked before what is said: a call without a right ends before its body is read."""
+"""A call is authorized before its body is read."""
 
 import asyncio
 import base64

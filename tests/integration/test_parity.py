@@ -1,4 +1,4 @@
-"""The same servicer under grpc.aio and in process: what a caller sees must be the same.
+"""One servicer under grpc.aio and in process: callers must see the same.
 
 The cases are of the kinds that grpc.aio itself decides: abort and what follows it, codes set and
 not raised, metadata, interceptors that replace the handler.

@@ -1,4 +1,4 @@
-"""The same streaming servicer under grpc.aio and in process: a caller must see the same.
+"""One streaming servicer under grpc.aio and in process: callers must see the same.
 
 In each of the forms that grpc.aio takes: an asynchronous generator, a coroutine that writes to its
 context, a plain generator in a thread.

@@ -19,7 +19,7 @@ DIFFERS: Final = {
     r'"\d{4}-\d\d-\d\dT[0-9:.]+Z"': '"TIME"',
     r'"\d+(?:\.\d+)?s"': '"DURATION"',
 }
-"""What is another one each time, by pattern."""
+"""Patterns of values that differ each time."""
 
 
 def test_the_tour_prints_what_it_shows(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How serving begins and ends: prefixes, readiness, signals, applications of one's own."""
+"""Start and end of serving: prefixes, readiness, signals, mounted applications."""
 
 import asyncio
 import contextvars

@@ -207,7 +207,7 @@ async def test_a_transfer_coding_that_is_not_undone_reaches_no_method(server: Se
 
 
 async def sent(session: aiohttp.ClientSession, data: bytes) -> bytes:
-    """What comes back for the bytes, until the server closes."""
+    """Sends bytes, and returns all bytes until the server closes."""
     async with session.get("/healthz") as answer:
         address = answer.url.authority
     async with opened(address) as (reader, writer), asyncio.timeout(5):
@@ -403,7 +403,7 @@ async def test_a_method_that_streams_is_refused_by_name() -> None:
 
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-"""As browsers navigate."""
+"""The Accept header of browsers that open a page."""
 
 
 @pytest.mark.parametrize("path", ["/", "/<script>alert(1)</script>", "/none?q=<script>"])

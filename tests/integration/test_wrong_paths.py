@@ -1,4 +1,4 @@
-"""What the service says at paths that it has not: to programs, and to a browser."""
+"""Answers of the service at unknown paths, for programs and for browsers."""
 
 from pathlib import Path
 

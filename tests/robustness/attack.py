@@ -17,7 +17,7 @@ from typing import Final
 
 PATIENCE_S: Final = 5.0
 PLAIN: Final = "text/plain; charset=utf-8"
-"""Of refusals of gRPC-Web before it is a call: JSON would look like another protocol."""
+"""Content type of gRPC-Web refusals before the call: JSON would look like another protocol."""
 
 PAUSE_S: Final = 1.0
 AT_ONCE: Final = 32
@@ -38,7 +38,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Report:
-    """What became of all of them.
+    """The outcomes of all requests of an attack.
 
     Attributes:
         statuses: how often each came; 0 for a connection that ended without an answer.
@@ -50,7 +50,7 @@ class Report:
     faults: list[tuple[str, bytes]] = field(default_factory=list)
 
     def of(self, least: int) -> int:
-        """How many answers had this status or a higher one."""
+        """Returns how many answers had this status or a higher one."""
         return sum(count for status, count in self.statuses.items() if status >= least)
 
 
@@ -92,7 +92,7 @@ async def _attack(address: str, attempts: Iterator[Attempt], report: Report) -> 
 
 
 class WrongAnswerError(Exception):
-    """What came back is not an answer as it should be."""
+    """The bytes received are not a valid answer."""
 
 
 class Connection:

@@ -36,7 +36,7 @@ def head(token: str, *, is_chunked: bool) -> bytes:
 
 
 def peak_growth_mib(process: Process, work: Callable[[], None]) -> float:
-    """How far the process's memory rose above what it held before the work."""
+    """Returns how much the process's memory rose above its size before the work."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
     before = process.resident_mib()
     work()

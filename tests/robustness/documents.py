@@ -96,7 +96,7 @@ def _varint(number: int) -> bytes:
 
 
 def refused(client: Client, path: str, body: bytes) -> tuple[Answer | None, float]:
-    """What a document is answered, and after how many milliseconds."""
+    """Returns the answer to a document, and its milliseconds."""
     started_at = time.monotonic()
     client.send(request("POST", path, body))
     answer = client.answer()

@@ -33,7 +33,7 @@ Listener: TypeAlias = Literal["http", "grpc"]
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How it ended.
+    """The outcome of a drain.
 
     Attributes:
         answered: calls that got their answer.

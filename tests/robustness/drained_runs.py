@@ -35,7 +35,7 @@ _SCRIPT: Final = """function f(ctx, api) {
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How it ended.
+    """The outcome of a drain with runs.
 
     Attributes:
         short, long: the answers to runs of that length.

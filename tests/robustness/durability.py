@@ -1,4 +1,4 @@
-"""What was acknowledged against what is stored, after a process was killed.
+"""Compares acknowledged writes with stored ones, after a process was killed.
 
 Each acknowledgement is a line of a log in another file, `<action id> <sequence>`, written after the
 answer came. A write without one may be stored or not: its caller does not know either.
@@ -18,7 +18,7 @@ EVENTS_A_READ = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check found; all but the first two have to be zero.
+    """The counts of a check; all but the first two have to be zero.
 
     Attributes:
         lost: acknowledged, and not stored.

@@ -40,7 +40,7 @@ _REQUEST: Final = run.RunTriggerRequest(flow_type="2", trigger_type="4")
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: answers that are none of those that there may be.

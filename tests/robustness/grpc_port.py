@@ -30,7 +30,7 @@ from tests.robustness.slow import raise_descriptor_limit
 from tests.support.real_server import RealServer
 
 CONNECTIONS: Final = 11
-"""Of 100 calls each: more than the places of the service."""
+"""Connections with 100 calls each: more calls than the service has places for."""
 IDLE: Final = 4300
 GOOD_P99_S: Final = 1.5
 HEALTHZ_P99_S: Final = 0.25

@@ -30,7 +30,7 @@ _END_STREAM, _END_HEADERS, _ACK = 0x1, 0x4, 0x1
 _REFUSED_STREAM: Final = 7
 
 Hold = Literal["message", "answer"]
-"""What is held back: the message of a call, or the window for its answer."""
+"""The part that the client holds back: the message of a call, or the window for its answer."""
 
 
 class Holder(asyncio.Protocol):
@@ -103,7 +103,7 @@ class Holder(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Seen:
-    """What came of an attack.
+    """The outcome of an attack.
 
     Attributes:
         good_s: of each call of the good caller over gRPC.

@@ -44,7 +44,7 @@ _TOLD: Final = "Action f failed: the process that ran the action ended (RUN-Af1l
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the service holds while nothing runs."""
+    """The processes and descriptors of the service while nothing runs."""
 
     processes: int
     descriptors: int
@@ -52,7 +52,7 @@ class Held:
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: answers that are neither the claim nor what ended.

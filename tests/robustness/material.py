@@ -1,4 +1,4 @@
-"""What bad requests are made of: texts, JSON, headers, wounds; and what is read gladly."""
+"""Material of generated requests: texts, JSON, headers, damage; and valid documents."""
 
 import functools
 import gzip
@@ -118,7 +118,7 @@ TAME_KNOWN: Final = {
     "BytesValue": [b'"AQ"', b"null"],
     "StringValue": [b'"\\u0000\\ud83d\\ude00"', b"null"],
 }
-"""What is read without complaint, so that it gets to be written too; other wrappers take 0."""
+"""Valid values, so that answers are written too; other wrappers take 0."""
 VERBS: Final = [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"LOCK", b"get"]
 WOUNDS: Final = [
     *(

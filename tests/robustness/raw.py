@@ -17,7 +17,7 @@ _READ_BYTES: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one request."""
+    """The answer to one request."""
 
     status: int
     headers: Mapping[str, str]
@@ -76,7 +76,7 @@ class Client:
         return Answer(int(status_line.split()[1]), headers, body)
 
     def is_closed_within(self, seconds: float) -> bool:
-        """Whether the other side hangs up, with nothing more to say, in this time."""
+        """True if the other side closes within this time, without sending more."""
         deadline = time.monotonic() + seconds
         while (remaining := deadline - time.monotonic()) > 0:
             self._socket.settimeout(remaining)

@@ -31,7 +31,7 @@ _TYPE: Final = {"Content-Type": "application/grpc-web+proto"}
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of readers that stopped.
+    """The outcome of readers that stopped.
 
     Attributes:
         more_mib: memory that the server held at most, above what it held before.

@@ -23,9 +23,9 @@ from tests.support.real_server import RealServer
 
 GROWN_MAX_MIB: Final = 50.0
 CALLS_MANY: Final = 1000
-"""Of calls that end by their headers."""
+"""Number of calls that end by their headers."""
 CALLS_FEW: Final = 20
-"""Of calls whose bodies are read: that takes a third of a second each."""
+"""Number of calls whose bodies are read: each takes a third of a second."""
 WARM_UP: Final = 5
 
 _ITEMS: Final = 340_000

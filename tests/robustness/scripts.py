@@ -42,7 +42,7 @@ GOOD: Final = RunRequest(
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: scripts that were told another thing than they should have been.
@@ -122,7 +122,7 @@ async def _probe_loop(seen: Seen) -> None:
 
 
 def _memory_mib(executor: Executor) -> float:
-    """Of this process and of those that run scripts, resident."""
+    """Returns the resident memory of this process and of those that run scripts."""
     pages = 0
     for pid in ("self", *executor.pids()):
         statm = Path(f"/proc/{pid}/statm")

@@ -23,13 +23,13 @@ class Site:
     good_caller: Client
 
     def send(self, octets: bytes) -> Answer | None:
-        """What is answered on a connection of its own; None if it was closed without an answer."""
+        """Returns the answer on a new connection; None if it was closed without one."""
         with Client(self.server.http) as client:
             client.send(octets)
             return client.answer()
 
     def events(self) -> int:
-        """How many are stored."""
+        """Returns how many events are stored."""
         database = self.server.data / "events.sqlite"
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             (count,) = connection.execute("SELECT count(*) FROM events").fetchone()

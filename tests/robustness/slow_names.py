@@ -44,7 +44,7 @@ _SECOND: Final = Signer("ES256", "second")
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: answers other than they should be.

@@ -1,4 +1,4 @@
-"""What the service does where few files may be open, and when none is left."""
+"""The service with few file descriptors, and with none left."""
 
 import asyncio
 import os

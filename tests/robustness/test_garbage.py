@@ -50,7 +50,7 @@ async def whole_answer(address: str, request: bytes) -> bytes:
 
 
 class Plain(Echo):
-    """The same with a plain function, which runs in a thread."""
+    """Raises in a plain function, which runs in a thread."""
 
     def Say(self, request: EchoRequest, context: Any) -> Any:
         if request.case == echo_pb2.CASE_RAISE:

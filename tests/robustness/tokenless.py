@@ -39,7 +39,7 @@ _CLAIM: Final = {"claims": {"k": 1}}
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: the good caller's answers that are not its run's.

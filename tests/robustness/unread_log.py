@@ -61,7 +61,7 @@ class Log:
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         read_s, unread_s: how long each call took, while the log is read, and while it is not.

@@ -25,7 +25,7 @@ from tests.support.real_server import RealServer
 WAITING: Final = 4
 OBJECTS: Final = 345_000
 MORE_MAX_MIB: Final = 200.0
-"""Of all runs: reading one context takes about 100, which the allocator may keep."""
+"""Max MiB of memory more for all runs: reading one context takes about 100 of them."""
 
 LOOP_S: Final = 9
 """Time for all contexts to be read, and less than a run waits at most."""

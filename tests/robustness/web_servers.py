@@ -36,7 +36,7 @@ _ENDED: Final = "was not done within"
 
 @dataclass(slots=True)
 class Seen:
-    """What there was to see of it.
+    """The measurements of the scenario.
 
     Attributes:
         wrong: runs that ended otherwise than by their timeout.
@@ -82,7 +82,7 @@ async def _attack_with(
 
 
 def _took_s(answer: Answer) -> float:
-    """How long the action took, as the service has measured it: without a wait for a process."""
+    """Returns the action's duration as the service measures it, without a wait for a process."""
     assert answer.run is not None, answer
     duration = answer.run.actions[0].duration
     return duration.seconds + duration.nanos / 1e9

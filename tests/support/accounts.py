@@ -37,7 +37,7 @@ class Accounts:
         assert cleared.contents == pb.OrgContents()
 
     async def contents(self, org_id: str) -> tuple[pb.OrgContents, pb.ListMembersResponse]:
-        """How much there is in an organisation, and who may do what."""
+        """Returns the contents of an organisation, and its members."""
         told = await self._ask(pb.GetOrgContentsRequest(org_id=org_id))
         return told.contents, await self._ask(pb.ListMembersRequest(org_id=org_id))
 

@@ -79,5 +79,5 @@ async def assert_refused(caller: Caller, stranger: Caller, protocol: str, row: R
 
 
 def has_empty_segment(request: Message) -> bool:
-    """Whether the request's path over REST has an empty segment, which no route has."""
+    """True if the request's path over REST has an empty segment, which no route has."""
     return any(getattr(request, name) == "" for name in path_fields(request))

@@ -87,7 +87,7 @@ def router_of(bind: Callable[[Message], None]) -> Router[Route]:
 
 @dataclass
 class Answer:
-    """What the application sent in one piece."""
+    """An answer that the application sent in one piece."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -96,7 +96,7 @@ class Answer:
 
 @dataclass
 class Streamed:
-    """What the application sent piece by piece."""
+    """An answer that the application sent piece by piece."""
 
     headers: list[tuple[str, str]]
     pieces: list[bytes]

@@ -18,7 +18,7 @@ _FREE_PORTS: Final = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended."""
+    """The outcome of a command."""
 
     status: int
     out: str

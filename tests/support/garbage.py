@@ -1,4 +1,4 @@
-"""What a piece of work leaves that only the collector can free, of what is ours.
+"""Finds objects of ours that a piece of work leaves to the garbage collector.
 
 An object is ours if its type or its code is of the server or the transcoder, or if it is a message
 or an exception: what a cycle through a call would hold.

@@ -21,14 +21,14 @@ from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from transcoder import Transcoder
 
 FILES: Final = (echo_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)
-"""Where the service is, and the types of its error details."""
+"""The files of the service, and of its error details' types."""
 SAY: Final = "/echo.v1.Echo/Say"
 REPEAT: Final = "/echo.v1.Echo/Repeat"
 COUNT: Final = "/echo.v1.Echo/Count"
 TALK: Final = "/echo.v1.Echo/Talk"
 
 ERROR_MESSAGE: Final = "zu groß: 100%"
-"""Of CASE_ERROR; its detail is ErrorInfo(reason="BUSY", domain="größer")."""
+"""The message of CASE_ERROR; its detail is ErrorInfo(reason="BUSY", domain="größer")."""
 SECRET: Final = "secret"
 """The text of CASE_RAISE, which no caller may see."""
 _INITIAL: Final = (("x-first", "1"), ("x-first-bin", b"\x00\xff"))

@@ -35,7 +35,7 @@ DRIPS: Final[dict[str, tuple[bytes, bytes]]] = {
     "drip of 100": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "silence": (b"", b""),
 }
-"""The same, but some octets every tenth of a second."""
+"""Answers in two parts: the second one is sent again every `DRIP_EVERY_S`."""
 
 DRIP_EVERY_S: Final = 0.1
 _PIECE_BYTES: Final = 64 << 10

@@ -87,7 +87,7 @@ class Signer:
 
 
 def claims(subject: str, issuer: str, **members: object) -> dict[str, object]:
-    """Of a good access token; a member that is None is left out."""
+    """Returns the claims of a valid access token; a member that is None is left out."""
     now = int(time.time())
     usual = {"iss": issuer, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600}
     return {name: value for name, value in {**usual, **members}.items() if value is not None}
@@ -168,5 +168,5 @@ class Issuer:
         self._thread.join()
 
     def claims(self, subject: str, **members: object) -> dict[str, object]:
-        """Of a good access token of this issuer; a member that is None is left out."""
+        """Returns the claims of a valid token of this issuer; a member that is None is left out."""
         return claims(subject, self.url, **members)

@@ -56,7 +56,7 @@ class Indexed:
 
 
 class Context:
-    """As grpc.aio's: an abort is final, and raises."""
+    """Stands in for grpc.aio's context: an abort is final, and raises."""
 
     def __init__(self, metadata: Metadata = ()) -> None:
         self.metadata = metadata

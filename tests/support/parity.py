@@ -40,7 +40,7 @@ class Replacing(grpc.aio.ServerInterceptor):
 
 @dataclass
 class Outcome:
-    """What the caller of one RPC sees.
+    """The answer of one RPC, as its caller sees it.
 
     Attributes:
         responses: the status of each message.
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def handlers_of(servicer: health_pb2_grpc.HealthServicer) -> dict[str, Handler]:
-    """What the generated code registers, by method path."""
+    """Returns the handlers that the generated code registers, by method path."""
     seen: dict[str, Handler] = {}
 
     class Recorder:

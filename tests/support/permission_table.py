@@ -25,7 +25,7 @@ CALLERS: Final = (*ROLES, NO_MEMBER, ANONYMOUS)
 METHOD_NAMES: Final = tuple(METHODS)
 
 Cells = Mapping[tuple[str, str], str]
-"""What is answered, by (method, caller)."""
+"""The answers, by (method, caller)."""
 
 
 def table(cells: Cells) -> list[str]:

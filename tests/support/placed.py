@@ -1,4 +1,4 @@
-"""What another user of the machine may have placed where the service has a file of its own.
+"""Files that another user of the machine may have placed at the paths of the service's own.
 
 A way places it beside a victim file, and returns how the refusal begins. Changes of owner need
 root, so that owners are told apart by the process's user id instead (`another_user`).

@@ -1,4 +1,4 @@
-"""What a test of the API finds there, made by a caller over gRPC."""
+"""Arranges actions and flows for tests of the API, over gRPC."""
 
 from tests.support.api_client import Caller
 from zitadel import management_pb2 as pb

@@ -138,7 +138,7 @@ class Process:
         return children_of(self.pid)
 
     def memory_mib(self) -> float:
-        """What it holds, libraries among it, and what its children hold beside those."""
+        """Returns its memory, with libraries, and that of its children without shared parts."""
         kib = 0
         for pid in self.children():
             with contextlib.suppress(OSError):  # it has ended
@@ -163,7 +163,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process wants a processor now."""
+    """True if the process is running or ready to run."""
     try:
         return _stat(Path(f"/proc/{pid}/stat"))[0] == "R"
     except OSError:
@@ -171,5 +171,5 @@ def is_running(pid: int) -> bool:
 
 
 def _stat(path: Path) -> list[str]:
-    """What stands behind the name of a process: its state, its parent, ... (proc(5))."""
+    """Returns the fields of a process's stat behind its name: state, parent, ... (proc(5))."""
     return path.read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()

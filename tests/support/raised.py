@@ -1,4 +1,4 @@
-"""What the library raises for a malformed request and for a wrong schema, word for word."""
+"""Expects the library's errors for malformed requests and wrong schemas, word for word."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -101,7 +101,7 @@ class RealServer:
         return json.loads(text)
 
     def command(self, *arguments: str) -> Any:
-        """What a command of the same data folder prints as JSON."""
+        """Runs a command on the same data folder, and returns the JSON that it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "server", *arguments, "--json", "--data-dir", str(self.data)],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""How a call by grpc.aio's client is refused."""
+"""Describes how a call by grpc.aio's client is refused."""
 
 import asyncio
 from collections.abc import Awaitable

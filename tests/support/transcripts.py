@@ -28,7 +28,7 @@ def blocks(text: str, language: str) -> Iterator[str]:
 
 
 def steps(text: str) -> Iterator[Step]:
-    """What the `console` blocks show, in their order."""
+    """Yields the commands and outputs of the `console` blocks, in their order."""
     for block in blocks(text, "console"):
         before, *shown = _PROMPT.split(block)
         assert not before, f"expected a command first, got {before!r}"
@@ -41,7 +41,7 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def value_of(printed: str) -> Any:
-    """What is compared: JSON's value, or the text without blanks at its end."""
+    """Returns an output for comparison: the value of JSON, or the text without trailing blanks."""
     try:
         return json.loads(printed)
     except ValueError:

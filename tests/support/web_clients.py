@@ -25,12 +25,12 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
 NODE_CLIENTS: Final = Path(__file__).parents[1] / "integration" / "node"
 LINE_MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of what the driver says at once: the outcome of a call."""
+"""Max bytes of a line of the driver: the outcome of a call."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended, as its client tells.
+    """The outcome of a call, as its client reports it.
 
     Attributes:
         messages: what came, as JSON, in order.
@@ -49,7 +49,7 @@ class Outcome:
 
 class RunningCall(Protocol):
     async def received(self) -> int:
-        """How many messages its caller has had so far."""
+        """Returns how many messages its caller has received so far."""
 
     async def cancel(self) -> None:
         """Leave, as the client does it, until it has done with the call."""

@@ -1,4 +1,4 @@
-"""What `make bench` compares without a server: both sides must do the same work, and all of it."""
+"""Comparisons of `make bench` without a server: both sides must do the same work."""
 
 from typing import Any
 from unittest import mock

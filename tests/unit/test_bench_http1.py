@@ -1,4 +1,4 @@
-"""What the load generator makes of a chunked answer: it must not count one that is none."""
+"""The load generator reads chunked answers, and does not count malformed ones."""
 
 import pytest
 

@@ -17,7 +17,7 @@ from tests.support.real_server import RealServer
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[Issuer]:
-    """Whose JWTs the server takes."""
+    """Runs the issuer whose JWTs the server accepts."""
     with Issuer(Signer()) as running:
         yield running
 

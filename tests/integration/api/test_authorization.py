@@ -61,7 +61,7 @@ async def home(api: ApiClient, accounts: Accounts, issuer: Issuer) -> Home:
 
 
 async def is_untouched(home: Home) -> bool:
-    """Whether the organisation has no action, as its owner sees it."""
+    """True if the organisation has no action, as its owner sees it."""
     answer = await home.api.call(GRPC, pb.ListActionsRequest(), token=home.token)
     return answer.code == 0 and answer.response.details.total_result == 0
 
@@ -70,7 +70,7 @@ WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
 
 
 def is_told(answer: Answer, protocol: str, expected: tuple[int, str, object]) -> bool:
-    """Whether the caller is told that, in the status of HTTP as well where there is one."""
+    """True if the answer is the refusal, also in its HTTP status and headers over JSON."""
     challenged = answer.metadata.get("www-authenticate") == "Bearer"
     return answer.refusal == expected and (
         protocol != JSON

@@ -28,7 +28,7 @@ async def done(caller: Caller, protocol: str, request: Message) -> object:
 
 
 async def claims(caller: Caller, protocol: str) -> dict[str, Any]:
-    """What a run sets; also that its actions are told in the order of the claims that they saw."""
+    """Returns the claims that a run sets; checks that its actions are listed in their order."""
     answer = await caller.ask(protocol, run_request())
     assert answer.code == 0, answer
     set_ = answer.response.effects.claims

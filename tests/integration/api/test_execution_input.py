@@ -15,7 +15,7 @@ from tests.support.runs import a_test, run_request
 from tests.support.tables import cases
 
 EVERY = 97
-"""Of the contexts of a trigger, as there are some thousands: every so manieth."""
+"""One in so many contexts of a trigger is tried: there are some thousands."""
 
 
 @pytest.mark.parametrize("trigger", ALL_TRIGGERS)

@@ -14,7 +14,7 @@ from zitadel import management_pb2 as pb
 
 KEY = "x-actions-no-change"
 Prepare = Callable[[Caller], Awaitable[tuple[Message, int]]]
-"""What changes nothing, and the sequence of what it is about."""
+"""Makes a request that changes nothing, and returns the sequence of its object."""
 
 
 async def same_update(caller: Caller) -> tuple[Message, int]:

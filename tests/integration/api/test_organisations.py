@@ -1,4 +1,4 @@
-"""What tools look up about organisations: the one of the call, by id, by domain, in lists.
+"""Look-ups of organisations by tools: that of the call, by id, by domain, in lists.
 
 Calls and their order are those of ZITADEL's Terraform provider: its data sources of one
 organisation, and of many.

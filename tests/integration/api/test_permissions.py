@@ -182,7 +182,7 @@ async def test_a_filter_by_an_id_of_the_other_organisation_finds_nothing(
 
 
 def told(answer: Answer) -> str:
-    """As a cell has it: OK, or the code and the id, if there is one."""
+    """Returns the text of a cell: OK, or the code and the id, if there is one."""
     if answer.code == 0:
         return "OK"
     return " ".join((str(answer.code), *(id for id, _ in answer.details)))

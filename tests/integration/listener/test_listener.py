@@ -1,4 +1,4 @@
-"""What happens to connections, over real sockets."""
+"""Connections over real sockets: limits, deadlines, refusals, drain."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ class Client:
         return Answer(int(status_line.split(" ")[1]), headers, body)
 
     async def end(self) -> bytes:
-        """What comes until the server closes the connection."""
+        """Returns all bytes until the server closes the connection."""
         async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(ConnectionError):
                 return await self.reader.read()
@@ -393,7 +393,7 @@ async def test_connection_above_the_cap_is_closed_at_once(serve: Serve) -> None:
 
 
 async def _is_served(server: Server) -> bool:
-    """Whether a new connection is answered, once the server has seen another one end."""
+    """True if a new connection is answered, once the server has seen another one end."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             client = await server.connect()

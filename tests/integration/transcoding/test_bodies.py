@@ -17,7 +17,7 @@ def write(body: str, answer: dict[str, object]) -> Exchange:
 
 
 def answered(field: str, body: str, answer: object, **options: bool) -> Exchange:
-    """What one field is written as."""
+    """Returns the JSON of one field."""
     return Exchange(f"POST /v1/response/{field}", answer, body=body, json=JsonOptions(**options))
 
 

@@ -63,7 +63,7 @@ def client(
 
 @pytest.fixture
 def error_message(name: str) -> str:
-    """Of CASE_ERROR, as the client shows it."""
+    """The error of CASE_ERROR, as the client shows it."""
     return SHOWN.get(name.partition(" ")[0], ERROR_MESSAGE)
 
 

@@ -1,4 +1,4 @@
-"""What a page of another site gets from the server, in Chromium: nothing, and no call is made.
+"""A page of another site, in Chromium, gets nothing, and no call is made.
 
 Follows docs/grpc-web.md "What is left of sonora": forms and text/plain need no preflight.
 """

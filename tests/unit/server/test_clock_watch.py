@@ -26,7 +26,7 @@ class Watched:
         self.steps += 1
 
     def look(self, *, after_s: float, step_s: float) -> list[EventDict]:
-        """What is logged by a look so much later, with the clock set by so much meanwhile."""
+        """Returns the log of a look `after_s` later, after the clock was set by `step_s`."""
         self.elapsed.now += int(after_s * SECOND)
         self.clock.now += int((after_s + step_s) * SECOND)
         with capture_logs() as lines:

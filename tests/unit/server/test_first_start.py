@@ -1,4 +1,4 @@
-"""What an empty store is given."""
+"""The first start makes an organisation, an owner and a token."""
 
 import stat
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is wrong with a service is said when it is registered, or else when serving starts."""
+"""Faults of a service raise when it is registered, or when serving starts."""
 
 from collections.abc import Callable
 from typing import Any

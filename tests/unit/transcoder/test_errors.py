@@ -1,4 +1,4 @@
-"""What errors say to the caller, and what of it the log may have."""
+"""Texts of errors, for the caller and for the log."""
 
 from tests.support.tables import cases
 from transcoder.errors import foreign_origin, shown, without_values

@@ -1,4 +1,4 @@
-"""How busy the process is, by clocks of the test's."""
+"""How busy the process is, by clocks of the test."""
 
 import pytest
 

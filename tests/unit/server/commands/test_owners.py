@@ -1,4 +1,4 @@
-"""Whether the instance still has an owner when something goes, as a batch sees it."""
+"""The instance keeps an owner, as a batch sees it."""
 
 from dataclasses import replace
 

@@ -78,7 +78,7 @@ WRITTEN: dict[str, tuple[object, object]] = {
     "timeout_ns": (5, 6),
     "allowed_to_fail": (False, True),
 }
-"""What clients write of an action: a value, and another."""
+"""The fields that clients write of an action: a value, and another."""
 
 KEPT_BY_THE_SERVICE = {
     "id",

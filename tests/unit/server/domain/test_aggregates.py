@@ -1,4 +1,4 @@
-"""What is true of all aggregates: how they evolve, what is theirs alone, what goes with them."""
+"""All aggregates: how they evolve, which names they own, what is removed with them."""
 
 from dataclasses import replace
 

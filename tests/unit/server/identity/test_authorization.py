@@ -1,4 +1,4 @@
-"""Whether a caller may do what it asks, and what is remembered of that."""
+"""Decisions on callers' permissions, and their cache."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -28,7 +28,7 @@ NEW = IssuerKey("new", Signer("EdDSA", "new").private.public_key(), frozenset({"
 
 
 class Issuer:
-    """What is fetched: keys, or nothing; a fetch waits at the gate."""
+    """Stands in for the fetch of keys, which waits at the gate."""
 
     def __init__(self) -> None:
         self.now = START

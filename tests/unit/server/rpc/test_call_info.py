@@ -1,4 +1,4 @@
-"""What is known of a call is that call's alone."""
+"""Each call has an information of its own."""
 
 from contextvars import Context as Variables
 

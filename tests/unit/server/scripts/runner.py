@@ -20,7 +20,7 @@ from server.scripts.host.executor import Executor
 from server.triggers import Trigger
 
 LOCAL = ("127.0.0.0/8",)
-"""What the tests' own servers listen on; never reachable otherwise."""
+"""The addresses of the tests' own servers, which scripts may otherwise not reach."""
 
 
 class Runner:
@@ -66,7 +66,7 @@ class Runner:
         return failure
 
     async def effects(self, source: str, *, trigger: Trigger, context: JsonValue = None) -> Effects:
-        """What the script asks for; it must succeed."""
+        """Returns the effects of a script, which must succeed."""
         result = await self.run(source, trigger=trigger, context=context)
         assert result.failed is None, result.failed
         return result.effects
@@ -74,7 +74,7 @@ class Runner:
     async def logged(
         self, source: str, *, trigger: Trigger = (2, 4), context: JsonValue = None
     ) -> str:
-        """What the script logs, a line each; it must succeed. `log` is there."""
+        """Returns the log lines of a script, which must succeed; it has `log`."""
         result = await self.one(f"{LOG}; {source}", trigger=trigger, context=context)
         assert result.failure is None, result.failure
         return "\n".join(line.text for line in result.logs)

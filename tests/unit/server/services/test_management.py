@@ -121,7 +121,7 @@ async def test_answer_of_many_actions_is_put_together_off_the_loop(
     most_chars: int,
     is_inline: bool,
 ) -> None:
-    """Of two actions, each with a script of six characters."""
+    """Tries an answer of two actions, each with a script of six characters."""
     filled_in: list[int] = []
     fill = messages.fill_action
 
@@ -148,7 +148,7 @@ WRITTEN: dict[str, tuple[Any, Any]] = {
     "timeout": (Duration(seconds=1), Duration(seconds=2)),
     "allowed_to_fail": (False, True),
 }
-"""What clients write of an action: a value, and another."""
+"""The fields that clients write of an action: a value, and another."""
 
 KEPT_BY_THE_SERVICE = {"id", "details", "state"}
 

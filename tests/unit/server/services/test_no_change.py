@@ -1,4 +1,4 @@
-"""What a caller may say about writes that change nothing."""
+"""The header by which a caller allows writes that change nothing."""
 
 from contextvars import copy_context
 

@@ -1,4 +1,4 @@
-"""What a list of actions is asked, from the request that asks it."""
+"""Queries of lists of actions, made of requests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What in-process calls do that grpc.aio does not let a test see, or does otherwise."""
+"""In-process calls, where grpc.aio differs or shows a test nothing."""
 
 import asyncio
 import contextvars

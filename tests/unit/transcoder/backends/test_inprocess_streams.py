@@ -1,4 +1,4 @@
-"""What streams in process do that grpc.aio does not let a test see, or does otherwise."""
+"""In-process streams, where grpc.aio differs or shows a test nothing."""
 
 import asyncio
 import threading

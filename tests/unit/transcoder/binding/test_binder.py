@@ -1,4 +1,4 @@
-"""What a path, a query and a body make together, over a schema made at run time."""
+"""Requests bound from path, query and body, with a schema made at run time."""
 
 from collections.abc import Sequence
 

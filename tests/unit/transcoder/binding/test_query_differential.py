@@ -27,7 +27,7 @@ QUICK = settings(
 
 Parameters = list[tuple[str, str]]
 Filled = tuple[Parameters, dict[str, Any]]
-"""The same fields twice: as parameters, and as the JSON of their message."""
+"""Fields twice: as query parameters, and as the JSON of their message."""
 
 Samples = Sequence[tuple[str, object]]
 """Text in a query, and the same value in JSON."""

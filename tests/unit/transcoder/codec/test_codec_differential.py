@@ -153,7 +153,7 @@ SPECIAL: Mapping[str, st.SearchStrategy[Any]] = {
 
 
 def wire(message: Message) -> bytes:
-    """What two messages have in common when NaN counts as equal to itself."""
+    """Returns a message for comparison in which NaN equals itself."""
     return message.SerializeToString(deterministic=True)
 
 

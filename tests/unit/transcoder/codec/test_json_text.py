@@ -146,7 +146,7 @@ def test_an_exact_document_keeps_the_text_of_its_floats() -> None:
 def test_an_exact_document_deeper_than_the_stack_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """How deep that is depends on the version of Python; from 3.12 on, deeper than orjson reads."""
+    """The depth depends on the version of Python; from 3.12 on it is deeper than orjson reads."""
 
     def exhausted(*_: object, **__: object) -> None:
         raise RecursionError

@@ -1,4 +1,4 @@
-"""What is said of a message that has no JSON form: where in it, and why."""
+"""Errors of messages without a JSON form: the path, and the reason."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What all bodies hold together, and who is refused above it."""
+"""The limit of all bodies together, and refusals above it."""
 
 import grpc
 import pytest

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def others(known: set[threading.Thread]) -> int:
-    """How many threads there are that were not known: one of another test may end meanwhile."""
+    """Returns how many new threads there are; one of another test may end meanwhile."""
     return len(set(threading.enumerate()) - known)
 
 

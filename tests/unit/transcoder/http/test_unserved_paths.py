@@ -1,4 +1,4 @@
-"""What a path that is not served is answered."""
+"""Answers at paths that are not served."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""What is answered without aiohttp, and what is handed over to it; no sockets."""
+"""Requests answered without aiohttp, and requests handed over to it; no sockets."""
 
 import asyncio
 import re

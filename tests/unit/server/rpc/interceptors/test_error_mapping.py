@@ -1,4 +1,4 @@
-"""What a call raises ends it with a status."""
+"""An exception in a call ends it with a status."""
 
 import asyncio
 from typing import Never

@@ -1,4 +1,4 @@
-"""What each field of the API's requests may hold, and what is told when it does not."""
+"""Valid values of each field of the API's requests, and the errors of others."""
 
 from collections.abc import Callable
 from typing import Any

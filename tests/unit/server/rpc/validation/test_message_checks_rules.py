@@ -91,7 +91,7 @@ def service_of(
 
 
 def fault_of(service: ServiceDescriptor, request: str) -> str | None:
-    """What is said of a request given as JSON."""
+    """Returns the fault of a request given as JSON; None if it is valid."""
     message = GetMessageClass(service.methods[0].input_type)()
     return checks_of([service])["/t.S/Call"](json_format.Parse(request, message))
 

@@ -14,7 +14,7 @@ FREE = ("claims", "idTokenClaims", "providerInfo", "actor")
 
 
 def with_digits(value: JsonValue) -> JsonValue:
-    """The same context with digits for integers."""
+    """Returns the same context with digits for integers."""
     if isinstance(value, dict):
         return {name: item if name in FREE else with_digits(item) for name, item in value.items()}
     if isinstance(value, list):

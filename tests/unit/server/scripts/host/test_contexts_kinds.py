@@ -43,7 +43,7 @@ async def test_a_read_context_breaks_no_script(runner: Runner, trigger: Trigger)
 
 
 def _read(trigger: Trigger, context: JsonValue) -> dict[str, JsonValue] | str:
-    """What is read of it, or what is told."""
+    """Returns the context that is read, or the error."""
     try:
         contexts.pack(*trigger, context)
         return read_as_json(trigger, context)

@@ -91,7 +91,7 @@ FETCH = "var { fetch } = require('zitadel/http')"
 
 
 async def fetched(runner: Runner, call: str) -> dict[str, object]:
-    """What the echo heard."""
+    """Returns the request that the echo received."""
     said = await runner.logged(f"{FETCH}; function f() {{ log('%j', {call}.json()) }}")
     heard: dict[str, object] = json.loads(said)
     return heard
@@ -246,7 +246,7 @@ SECRETS = "{headers: {Authorization: 'secret', cookie: 'c=1', Cookie2: 'c', 'X-A
 
 
 async def headers_after_a_redirect(runner: Runner, site: str, host: str) -> Any:
-    """What a second server, on the host, hears after a redirect to it; its port is another one."""
+    """Requests that a second server on the same host, at another port, gets after a redirect."""
     async with serving(echo, host=host) as elsewhere:
         call = f"fetch('{site}/redirect?to={elsewhere}/echo', {SECRETS})"
         return (await fetched(runner, call))["headers"]

@@ -22,7 +22,7 @@ from tests.unit.server.scripts.runner import LOCAL, Runner
 
 TOO_MUCH = f"an answer of more than {RESPONSE_MAX_BYTES} bytes"
 FEW_BYTES = 128 << 10
-"""What may arrive where it costs most, so that the test is short."""
+"""Max bytes that may arrive in the costliest form, so that the test is short."""
 
 TOO_MUCH_SENT = f"an answer of more than {FEW_BYTES} bytes as sent"
 TOO_MANY = "more than 5 informational answers"

@@ -73,7 +73,7 @@ os.write(1, "\\n".join(said).encode())
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    """What each attempt came to."""
+    """Runs all attempts, and returns the outcome of each."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", ATTEMPTS, str(ROOT)],
         env={},

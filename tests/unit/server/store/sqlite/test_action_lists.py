@@ -1,4 +1,4 @@
-"""How SQLite makes a list of actions: by which index, and from what an older version left."""
+"""Lists of actions in SQLite: the indexes that are used, and rows of older versions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ ACTIVE = StateFilter(2)
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Of the newest schema, and empty."""
+    """Returns an empty database with the newest schema."""
     path = tmp_path / "events.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as opened:
         schema.bring_up_to_date(opened, path="", now=0)

@@ -46,7 +46,7 @@ async def opened(folder: Path, opening: Opening = AS_USUAL) -> int:
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
-    """As a process leaves it that is killed: the last hundred events stand in the log alone."""
+    """A database as a killed process leaves it: the last hundred events are in its log alone."""
     running = tmp_path / "running"
     await write(running, 0, EVENTS - 100)
     store = await SqliteEventStore.open(running)

@@ -1,4 +1,4 @@
-"""How SQLite makes a list of organisations: by which index."""
+"""Lists of organisations in SQLite: the indexes that are used."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SORTED = "USE TEMP B-TREE FOR ORDER BY"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Of the newest schema, and empty."""
+    """Returns an empty database with the newest schema."""
     path = tmp_path / "events.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as opened:
         schema.bring_up_to_date(opened, path="", now=0)

@@ -1,4 +1,4 @@
-"""What a rebuild makes of the events of a SQLite database."""
+"""Rebuilds of a SQLite database from its events."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""How SQLite holds the fields of states."""
+"""Rows of SQLite hold the fields of states."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What only the SQLite store promises: its file, its schema, and storage that fails."""
+"""The SQLite store alone: its file, its schema, and failing storage."""
 
 import asyncio
 import resource

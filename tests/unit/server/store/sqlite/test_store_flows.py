@@ -1,4 +1,4 @@
-"""How SQLite keeps flows, and what it makes of those that an older version left."""
+"""Flows in SQLite, also those that an older version wrote."""
 
 import sqlite3
 from contextlib import closing

@@ -13,7 +13,7 @@ LIMIT_BYTES: Final = 1000
 
 @dataclass(frozen=True)
 class Refused:
-    """How a body was refused."""
+    """The refusal of a body."""
 
     code: StatusCode
     message: str

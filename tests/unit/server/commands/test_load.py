@@ -1,4 +1,4 @@
-"""How busy the process is, by clocks of the test."""
+"""The load of the process, by clocks of the test."""
 
 import pytest
 

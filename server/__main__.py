@@ -4,7 +4,7 @@ import signal
 
 
 def main() -> None:
-    # Nothing is under way yet: Ctrl-C meanwhile should end this without a traceback.
+    # Until the command line is imported, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from server.cli import main as run
 

@@ -1,7 +1,7 @@
 """Runs the command line, `python -m server`.
 
-Rule: slow imports (grpc, aiohttp, the store) stand where a command runs, so that `--help` answers
-at once.
+Rule: slow imports (grpc, aiohttp, the store) are made when a command runs, so that `--help` is
+quick.
 """
 
 import os
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Opens closed standard streams, so that no socket or database gets their numbers."""
+    """Opens closed standard streams, so that no socket or database gets their descriptors."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             nothing = os.open(os.devnull, os.O_RDWR)

@@ -1,4 +1,4 @@
-"""Runs user, member and token: accounts, also while the service runs on the data folder."""
+"""Runs `user`, `member` and `token`, also while the service runs on the data folder."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from server.cli.performing import JSON, created, ended, listed, perform, show, s
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _US: Final = 1_000_000
 _END_AT: Final = 253_402_300_800 * _US
-"""Microseconds at the year 10000, UTC; later dates cannot be written."""
+"""Microseconds at the year 10000, UTC, the first that a Timestamp cannot hold."""
 
 _ORG: Final = click.option(
     "--org",

@@ -1,7 +1,7 @@
 """Calls AdminService on the socket of the process that holds a data folder.
 
 Follows actions/v1/admin.proto, and grpc/doc/naming.md for the address of a socket.
-Rule: a socket is looked at before it is used: another user may have placed what is there.
+Rule: a socket is checked before it is used: another user may have placed it.
 """
 
 import os
@@ -39,21 +39,21 @@ _DETAILS: Final = "grpc-status-details-bin"
 
 
 class AdminError(Exception):
-    """A request that is refused; the text is one line, for the operator."""
+    """The server refused the request; the text is one line, for the operator."""
 
 
 def method_of(request: Message) -> MethodDescriptor:
-    """Returns the method of AdminService that takes such a request."""
+    """Returns the method of AdminService with this type of request."""
     return _METHODS[request.DESCRIPTOR.full_name]
 
 
 async def ask(path: str, request: Message) -> Message:
-    """Returns the response of the server at the path; the request's type names the method.
+    """Sends a request to the server at the path; the type of the request names the method.
 
     Raises:
         AdminError: the server refuses the request.
-        UnsafeFile: what is there is no socket of ours, and may be another user's trap.
-        OSError: nobody listens there, or not any more, or it takes too long (TimeoutError).
+        UnsafeFile: another user may have placed the file at the path.
+        OSError: no process listens there, or the answer takes too long (TimeoutError).
     """
     check(Path(path), is_socket=True)
     _connect(path)
@@ -74,7 +74,7 @@ async def ask(path: str, request: Message) -> Message:
 
 
 def _connect(path: str) -> None:
-    """Connects once, as a channel does not say why it cannot."""
+    """Connects once, as a channel does not report why it cannot."""
     with socket.socket(socket.AF_UNIX) as trial:
         trial.settimeout(TIMEOUT_S)
         trial.connect(path)
@@ -86,11 +86,11 @@ def _error(error: grpc.aio.AioRpcError, method: str) -> Exception:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return TimeoutError()
     if code is grpc.StatusCode.CANCELLED or (code is grpc.StatusCode.UNAVAILABLE and not trailers):
-        return ConnectionResetError()  # a server has metadata with its status
+        return ConnectionResetError()  # of the channel: a server sends metadata with its status
     if code is grpc.StatusCode.INTERNAL:
         return AdminError("internal error: the server's log says more")
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return AdminError(f"the server has no {method}: is it of the command's version?")
+        return AdminError(f"the server has no {method}: it is of another version than this command")
     detail = ErrorDetail()
     for packed in Status.FromString(trailers.get(_DETAILS, b"")).details:
         if packed.Unpack(detail):

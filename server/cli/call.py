@@ -1,4 +1,4 @@
-"""Calls a method over JSON, gRPC or gRPC-Web, as a client outside of the service."""
+"""Runs `call`: calls a method over JSON, gRPC or gRPC-Web, as any client does."""
 
 import math
 import sys
@@ -79,7 +79,7 @@ def call(
     token: str | None,
     org: str | None,
     timeout_s: float,
-    as_json: bool,  # noqa: ARG001  for scripts that give it to every subcommand
+    as_json: bool,  # noqa: ARG001  scripts may pass it to every command
     **flags: object,
 ) -> None:
     """Call METHOD with the message JSON ("-" reads it from standard input).
@@ -132,16 +132,16 @@ def _message(method: "MethodDescriptor", text: str) -> "Message":
     message_type = GetMessageClass(method.input_type)
     try:
         message = json_format.Parse(text, message_type())
-        json_format.MessageToDict(message)  # NaN within a Struct is read, but not written
+        json_format.MessageToDict(message)  # raises for NaN in a Struct, which Parse accepts
         return message
     except (json_format.Error, RecursionError):
         try:
-            return _parsed_as_the_service_does(message_type, text)
+            return _decode_as_service(message_type, text)
         except ValueError as error:
             raise Misused(f"{wanted}: {error}") from error
 
 
-def _parsed_as_the_service_does(message_type: "type[Message]", text: str) -> "Message":
+def _decode_as_service(message_type: "type[Message]", text: str) -> "Message":
     """Parses JSON that json_format refuses, as the service does.
 
     Raises:
@@ -174,7 +174,7 @@ def _headers(token: str, org: str | None) -> dict[str, str]:
 
 
 def _owner_token(path: Path) -> str:
-    """Returns the token in the file; empty if there is no file: the call then has no caller."""
+    """Returns the token in the file; empty if there is no file: then the call has no token."""
     try:
         text = path.read_text("ascii").strip()
         if len(text.split()) > 1:

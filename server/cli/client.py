@@ -2,7 +2,7 @@
 
 Follows google/api/http.proto for JSON, and grpc/doc/PROTOCOL-WEB.md for gRPC-Web.
 
-Rule: it does not use the transcoder, whose faults would otherwise cancel out.
+Rule: does not use the transcoder: a fault in it would affect both sides, and not show.
 """
 
 import base64
@@ -40,30 +40,31 @@ METHODS: Final[Mapping[str, MethodDescriptor]] = {
 """All methods by name; no two share one."""
 
 _REST_PREFIX: Final = {_MANAGEMENT.full_name: "/management/v1", _ADMIN.full_name: "/admin/v1"}
-# Types in the details of a status; json_format finds them once they are imported.
+# Imported so that json_format finds the types of details of a status.
 _DETAILS: Final = (message_pb2.ErrorDetail, execution_pb2.RunFailure)
 
 _VARIABLE: Final = re.compile(r"\{([\w.]+)(?:=[^}]*)?\}")
 _TRAILERS: Final = 0x80
 _DEADLINE_EXCEEDED: Final = 4
 _GRACE_S: Final = 2.0
-"""Seconds beyond the deadline, so that the server reports it first."""
+"""Seconds by which the client waits longer, so that the server reports the deadline."""
 
-# grpc/doc/http-grpc-status-mapping.md; anything else is UNKNOWN.
+# grpc/doc/http-grpc-status-mapping.md; any other status is UNKNOWN.
 _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNKNOWN: Final = 2
 _UNAUTHENTICATED: Final = 16
 
 
-_UNANSWERED: Final = {
+_MISSING_ANSWERS: Final = {
     http.client.RemoteDisconnected: "none",
     http.client.IncompleteRead: "a part of one",
 }
+"""Text for what came in place of an answer, by error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCall:
-    """One call, over any protocol.
+    """Describes one call, for any protocol.
 
     Attributes:
         headers: with lower-case names; metadata for gRPC.
@@ -183,7 +184,7 @@ def over_grpc(call: ClientCall) -> object:
         OSError: there is no answer.
         ValueError, DecodeError: the answer is not of this protocol.
     """
-    # A channel tells a refused connection from a status only by its text, and late.
+    # Connects once: a channel reports a refused connection late, and only in a text.
     _connected(call.address, call.timeout_s).close()
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(str(call.address), options=options) as channel:
@@ -199,7 +200,7 @@ def over_grpc(call: ClientCall) -> object:
         except grpc.RpcError as error:
             trailers = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
             if error.code() is grpc.StatusCode.UNAVAILABLE and not trailers:
-                # The channel itself reports a peer that left or speaks no gRPC: a server sends
+                # Of the channel itself, as the peer left or does not speak gRPC: a server sends
                 # metadata with its status.
                 raise ConnectionError("expected a gRPC answer, got none") from error
             details = trailers.get("grpc-status-details-bin", b"")
@@ -231,7 +232,7 @@ def _exchange(
     except TimeoutError:
         raise CallFailed(_status(_DEADLINE_EXCEEDED, "no answer in time", b"")) from None
     except http.client.HTTPException as error:
-        got = _UNANSWERED.get(type(error), "something else")
+        got = _MISSING_ANSWERS.get(type(error), "something else")
         raise ConnectionError(f"expected an HTTP answer, got {got}") from error
     finally:
         connection.close()
@@ -261,7 +262,7 @@ def _answer(call: ClientCall, payload: bytes) -> object:
 
 
 def _text(value: object) -> object:
-    """Returns a value of a query in ProtoJSON."""
+    """Returns a value in the form that a query has it."""
     return json.dumps(value) if isinstance(value, bool) else value
 
 

@@ -1,4 +1,4 @@
-"""Ends a command that fails: one line on standard error, no traceback."""
+"""Reports a failed command by one line on standard error, without a traceback."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ class Failed(click.ClickException):
 
 
 class Misused(click.ClickException):
-    """The command was used wrongly; exit 2."""
+    """The arguments are invalid; exit 2."""
 
     exit_code = MISUSED
 
@@ -33,7 +33,7 @@ def run_command(command: click.Command, *, name: str) -> int:
         click.echo(error.format_message(), err=True)
         return MISUSED
     except click.UsageError as error:
-        # click's parser does not name the command.
+        # the text of click's parser does not name the command
         more = "" if error.ctx is None else f" ({error.ctx.command_path} --help shows usage)"
         _say(f"{error.format_message().rstrip('.')}{more}")
         return MISUSED
@@ -43,7 +43,7 @@ def run_command(command: click.Command, *, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        drop_output()  # The reader has closed the pipe.
+        drop_output()  # the reader has closed the pipe
         return FAILED
     except OSError as error:
         drop_output()
@@ -54,7 +54,7 @@ def run_command(command: click.Command, *, name: str) -> int:
 
 
 def drop_output() -> None:
-    """Discards what is still buffered, so that nothing is written at exit."""
+    """Discards buffered output, so that Python writes nothing at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

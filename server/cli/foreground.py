@@ -24,13 +24,13 @@ from server.store.engine import Opening
 from server.store.errors import StorageError
 
 FLUSH_MAX_S: Final = 0.3
-"""Max seconds for the last lines of the log, at the end of the process."""
+"""Max seconds to write the last lines of the log before the process ends."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_service(config: Config, *, opening: Opening) -> None:
-    """Serves until a signal comes, then drains.
+    """Serves until a signal, then drains.
 
     Raises:
         Failed: the data folder is unusable.
@@ -82,7 +82,7 @@ def _stop_event(log: LineWriter) -> asyncio.Event:
 
 
 def _print(started: Started, config: Config) -> None:
-    """Prints from a thread, so that a reader that is stuck does not stop the service."""
+    """Prints from a thread, so that a stuck reader does not block the service."""
     is_terminal = config.log_format == "text" and sys.stdout.isatty()
     stream = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     output = LineWriter(stream, dropped=lambda _: b"")

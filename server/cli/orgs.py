@@ -1,4 +1,4 @@
-"""Runs org: organisations, also while the service runs on the data folder."""
+"""Runs `org`, also while the service runs on the data folder."""
 
 import click
 
@@ -59,8 +59,8 @@ def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
         _confirm_removal(contents)
     with noticed(flags, user_id="USER_ID"):
         perform(pb.RemoveOrgRequest(org_id=org_id), flags)
-        total, clearing = _count(contents), pb.ClearOrgRequest(org_id=org_id)
-        while (left := _count(*perform(clearing, flags))) > 0:
+        total, clear = _count(contents), pb.ClearOrgRequest(org_id=org_id)
+        while (left := _count(*perform(clear, flags))) > 0:
             click.echo(f"deleted {max(total - left, 0)} of {total}", err=True)
         ended("removed organisation", org_id, as_json)
 

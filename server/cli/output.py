@@ -1,4 +1,4 @@
-"""Prints results for people, as aligned columns, and for programs, as JSON."""
+"""Prints results as aligned columns or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def as_json(value: object) -> None:
 
 
 def table(rows: Sequence[Row], *columns: str) -> None:
-    """Prints a line for each row, below a line of names; nothing if there are no rows."""
+    """Prints the names of columns, then a line for each row; nothing if there are no rows."""
     cells = [[column.upper().replace("_", " ") for column in columns]] if rows else []
     cells += [[_text(row[column]) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -25,7 +25,7 @@ def table(rows: Sequence[Row], *columns: str) -> None:
 
 
 def record(row: Row, *, err: bool = False) -> None:
-    """Prints a line for each value, with its name."""
+    """Prints a line for each value: its name, then the value."""
     width = max(map(len, row))
     for name, value in row.items():
         click.echo(f"{name.replace('_', ' ').ljust(width)}  {_text(value)}".rstrip(), err=err)

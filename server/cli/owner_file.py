@@ -1,6 +1,6 @@
 """Writes a new token to `owner.token`, or a notice that its token was revoked.
 
-Rule: a token is revoked even if the file cannot be read or written.
+Rule: a file that cannot be read or written does not prevent a revocation.
 """
 
 import contextlib
@@ -34,23 +34,23 @@ def written(row: Row, flags: dict[str, object]) -> Row:
     except (OSError, StorageError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Failed(
-            f"token {row['id']} was made, but cannot be written to {path} ({reason}): "
-            f"token revoke {row['id']}, and try again"
+            f"token {row['id']} was made, but cannot be written to {path} ({reason}); "
+            f"run `token revoke {row['id']}` and try again"
         ) from error
     return {**{name: row[name] for name in row if name != "token"}, "token_file": str(path)}
 
 
 @contextlib.contextmanager
 def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
-    """Leaves a notice in the file if its token is gone after the block.
+    """Writes a notice into the file if the block revoked its token.
 
     Args:
         flags: name the data folder.
-        user_id: the user who can have another token; empty for the user of the token that is gone.
+        user_id: the user named in the remedy; empty for the user of the revoked token.
     """
-    before = _held(flags)
+    before = _stored_token(flags)
     yield
-    if before is None or _held(flags) is not None:
+    if before is None or _stored_token(flags) is not None:
         return
     from server import owner_token
     from server.store.errors import StorageError
@@ -64,8 +64,8 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     click.echo(f"it was the token in {path}: {remedy}", err=True)
 
 
-def _held(flags: dict[str, object]) -> Row | None:
-    """Returns the token in the file as the store knows it; None if it does not."""
+def _stored_token(flags: dict[str, object]) -> Row | None:
+    """Returns the token of the file from the store; None if it is not stored."""
     from actions.v1 import admin_pb2 as pb
     from server import owner_token
     from server.identity.tokens import hash_of

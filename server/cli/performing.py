@@ -1,4 +1,4 @@
-"""Shares among commands on accounts their options, requests and results."""
+"""Shares options, requests and output among commands on accounts."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Runs rebuild: makes the current state anew from the events; it needs the folder for itself."""
+"""Runs `rebuild`, which makes the current states anew; no service may run on the data folder."""
 
 import time
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from server.store.engine import Progress
 
 REPORT_S: Final = 1.0
-"""Seconds between two lines that say how far it is."""
+"""Seconds between two lines of progress."""
 
 
 @click.command(
@@ -26,8 +26,8 @@ REPORT_S: Final = 1.0
 def rebuild(as_json: bool, **flags: object) -> None:
     """Make the current state anew from the events; no service may run on the data folder.
 
-    Events are the truth; what is read is a state that is kept beside them. All of it changes at
-    once, at the end: until then, and if this is stopped, all stays as it was.
+    Events are the truth; reads use a state that is stored beside them. The state is replaced at the
+    end, all at once; if this is stopped before, nothing changes.
     """
     from server.store import opening
     from server.store.errors import DataFolderInUse, StorageError

@@ -1,4 +1,4 @@
-"""Turns answers of AdminService into rows, with the names that commands print.
+"""Converts answers of AdminService to rows that commands print.
 
 Follows actions/v1/admin.proto.
 """
@@ -16,7 +16,7 @@ _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"
 
 
 def rows_of(answer: Message) -> list[Row]:
-    """Returns the rows of what was made or found; none if it was removed."""
+    """Returns a row for each object of an answer; none for an answer without objects."""
     make = _ROWS.get(type(answer))
     return [] if make is None else make(answer)
 
@@ -86,4 +86,4 @@ _ROWS: Final[Mapping[type[Message], Callable[[Any], list[Row]]]] = {
     pb.ListTokensResponse: lambda answer: [*map(_token, answer.tokens)],
     pb.FindTokenResponse: lambda answer: [_token(answer.token)] if answer.HasField("token") else [],
 }
-"""Makers of rows; an answer of another type has none."""
+"""Makers of rows; other types of answers have no objects."""

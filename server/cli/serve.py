@@ -1,4 +1,4 @@
-"""Runs serve: the service in the foreground, until SIGTERM or SIGINT."""
+"""Runs `serve`: the service in the foreground, until SIGTERM or SIGINT."""
 
 import os
 

@@ -17,7 +17,7 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 def _option(
     setting: Setting, *, envvar: str | None = None
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Returns the option of a setting; None is its value if it is not given.
+    """Returns the option of a setting; its value is None if it is not given.
 
     Args:
         setting: names the flag, its help and its default.

@@ -1,7 +1,7 @@
-"""Sends requests to AdminService: to the server that holds the data folder, or in this process.
+"""Sends requests to AdminService, of the server that has locked the data folder or of this process.
 
-Only one process may hold a data folder. If that is a server, its socket takes the request; else the
-same service answers in this process.
+One process at a time locks a data folder. If it is a server, the request goes to its admin socket;
+if no process has locked the folder, this one does, and answers the request itself.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from server.store.opening import has_database, open_store
 from server.threads import ThreadPool
 
 WAIT_S: Final = 5.0
-"""Max seconds to wait for the folder: for another command, or a server that is starting."""
+"""Max seconds to wait for the folder while another command has it, or a server is starting."""
 RETRY_S: Final = 0.05
 """Seconds between two attempts to open the store."""
 
@@ -34,7 +34,7 @@ def perform(folder: Path, request: Message) -> Message:
     """Returns the answer of AdminService about the accounts in a data folder.
 
     Raises:
-        Failed: it refuses the request, or fails.
+        Failed: the request is refused or fails.
     """
     # A mistyped folder is not created.
     if not isinstance(request, CreateOrgRequest) and not has_database(folder):
@@ -57,7 +57,7 @@ async def _perform(folder: Path, request: Message) -> Message:
                 try:
                     return await ask(in_use.admin, request)
                 except (FileNotFoundError, ConnectionRefusedError):
-                    pass  # Not listening yet, or no longer: try the folder again.
+                    pass  # not listening yet, or no longer: try again
                 except OSError as error:
                     message = f"process {in_use.pid}, which holds {folder}, does not answer"
                     raise Failed(message) from error

@@ -1,8 +1,8 @@
 """Prints where the service listens, and after a first start, commands to paste.
 
-Rule: the token is printed only on a terminal. Other output may end in collected logs.
-Every printed command works in a POSIX shell, in the folder that the server was started in, in the
-order printed; it needs only curl, and `call` not even that.
+Rule 1: the token is printed only on a terminal: other output may be collected as logs.
+Rule 2: the commands work as printed, in this order, in a POSIX shell in the folder in which the
+server was started.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listeni
 if TYPE_CHECKING:
     from server.app import Started
 
-# Prints the id in an answer, and shows the answer.
+# Prints the id in an answer; shows the answer on standard error.
 _ID: Final = r"""tee /dev/stderr | sed -n 's/.*"id": *"\([0-9]*\)".*/\1/p'"""
 _SERVICE: Final = "zitadel.management.v1.ManagementService"
 _ACTION: Final = '{"name":"hello","script":"function hello(ctx, api) {}"}'
@@ -53,7 +53,7 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
 def _commands(
     http: Address | SocketPath, grpc: Address | SocketPath, data_dir: Path
 ) -> Iterator[str]:
-    # Within $( ) a shell starts to quote afresh.
+    # Quotes within $( ) are independent of those around it.
     token_file = shlex.quote(str(data_dir / OWNER_TOKEN_FILE))
     bearer = f'-H "Authorization: Bearer $(cat {token_file})"'
     host = http if isinstance(http, Address) else "localhost"

@@ -1,4 +1,5 @@
-"""Keeps what runs did.
+"""Records runs.
 
-`recorder` makes the entry of a run, `log` writes it to storage later, `metrics` counts actions.
+`recorder` makes the entry of a run, `log` writes it to storage later, `metrics` counts runs of
+actions.
 """

@@ -1,12 +1,12 @@
 """Writes the log of runs in the background: no run waits for it.
 
-The entries that wait are bounded. Beyond the limit the oldest is dropped and counted: the service
-runs actions also while storage cannot be written.
+Waiting entries are bounded. Beyond the limit the oldest is dropped and counted: actions also run
+while storage cannot be written.
 
-Expired runs are deleted at a bounded pace, an hour of the log in ten minutes: with a clock that is
-years ahead all runs are expired, and an operator must see that before they are gone.
+Expired runs are deleted slowly, an hour of the log in ten minutes: if the clock is years ahead all
+runs are expired, and the operator must have time to notice it.
 
-Rule: once `close` returns, every run that was added is in the log or counted as dropped.
+Rule: once `close` returns, every added run is in the log or counted as dropped.
 """
 
 import asyncio
@@ -28,18 +28,22 @@ RUNS_WAITING_MAX_BYTES: Final = 8 << 20
 
 RUNS_BATCH_MAX: Final = 256
 RUNS_BATCH_MAX_BYTES: Final = 1 << 20
-"""Max runs and bytes in one transaction; every write of the service waits for it, some ms."""
+"""Max runs and bytes of one transaction, for which every other write waits some ms."""
 
 RUNS_GATHER_S: Final = 0.2
+"""Seconds from the first waiting run to its transaction, in which others join."""
+
 RUNS_RETRY_S: Final = 5.0
+"""Seconds between attempts to write while storage fails."""
+
 PRUNE_S: Final = 600.0
 """Seconds between two passes that delete expired runs."""
 
-SHARE_S: Final = 3600.0
-"""Max seconds of the log that one pass deletes, from the oldest run on."""
+PRUNED_MAX_S: Final = 3600.0
+"""Max seconds of the log that one pass deletes, counted from the oldest run."""
 
 FAR_TOO_OLD_S: Final = 86_400.0
-"""A run that expired so long ago is reported."""
+"""Seconds since a run expired after which a warning reports it."""
 
 _US: Final = 10**6
 
@@ -47,6 +51,8 @@ log = structlog.get_logger()
 
 
 class RunLog:
+    """Queues runs, and writes them in the background."""
+
     def __init__(
         self,
         store: RunStore,
@@ -56,7 +62,7 @@ class RunLog:
         waiting_max_bytes: int = RUNS_WAITING_MAX_BYTES,
         clock: Clock = wall_clock,
     ) -> None:
-        """Begins with nothing to write.
+        """Takes the store and the limits.
 
         Args:
             store: holds the runs.
@@ -138,14 +144,14 @@ class RunLog:
     async def _delete_old(self) -> None:
         """Deletes some expired runs if a pass is due; the first pass deletes none.
 
-        Otherwise a service that restarts again and again would delete all at once.
+        So a service that restarts again and again does not delete all runs.
         """
         now = asyncio.get_running_loop().time()
         if now < self._pass_due_at:
             return
         oldest = await self._store.oldest_run_at()
         if oldest is not None:
-            share_us = int(SHARE_S * _US) if self._pass_due_at else 0
+            share_us = int(PRUNED_MAX_S * _US) if self._pass_due_at else 0
             self._horizon = min(self._since(), oldest + share_us)
             self._report(oldest)
         while await self._write(()):
@@ -202,7 +208,7 @@ class RunLog:
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing = None
         if not task.cancelled():
-            task.exception()  # callers that wait raise it; there may be none
+            task.exception()  # retrieved here: there may be no caller that raises it
 
     async def _write(self, batch: Sequence[LoggedRun]) -> bool:
         since, max_bytes = self._horizon, self._max_bytes

@@ -1,6 +1,7 @@
 """Counts runs of each action since the service started.
 
-Rule: counts stay in memory. The actions that ran longest ago are forgotten beyond `COUNTED_MAX`.
+Rule: counts are only in memory. Beyond `COUNTED_MAX` those of the action that ran longest ago are
+dropped.
 """
 
 from collections.abc import Sequence
@@ -10,18 +11,18 @@ from typing import Final
 from server.scripts.contract import ActionResult
 
 COUNTED_MAX: Final = 10_000
-"""Max actions that are counted."""
+"""Max actions with counts."""
 
 
 @dataclass(slots=True)
 class ActionMetrics:
-    """Counts of one action.
+    """Holds the counts of one action.
 
     Attributes:
         name: at its last run.
-        failures: with timeouts and kills.
-        queue_us: microseconds of waiting, in all runs.
-        duration_us: microseconds of running, in all runs.
+        failures: includes timeouts and kills.
+        queue_us: total microseconds of waiting.
+        duration_us: total microseconds of running.
     """
 
     name: str
@@ -34,7 +35,7 @@ class ActionMetrics:
 
 
 class Metrics:
-    """Counts of all actions."""
+    """Counts runs of all actions."""
 
     def __init__(self) -> None:
         self._actions: dict[tuple[str, str], ActionMetrics] = {}

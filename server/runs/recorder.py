@@ -35,7 +35,7 @@ class RunLogWriter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedRun:
-    """A run that started.
+    """Describes a run that started.
 
     Attributes:
         started_at: in microseconds since the epoch.
@@ -50,15 +50,15 @@ class StartedRun:
 
 
 class RunRecorder:
-    """Records runs."""
+    """Records runs in all three places."""
 
     def __init__(self, runs: RunLogWriter, *, since: int, lines: bool) -> None:
-        """Begins to count.
+        """Takes the places of records.
 
         Args:
             runs: the log of runs.
             since: the time now.
-            lines: writes a line for each run to the server's log.
+            lines: True writes a line for each run to the server's log.
         """
         self.runs = runs
         self.since = since

@@ -1,7 +1,8 @@
 """Shortens the results of a run to a number of bytes.
 
-A status travels as metadata, and the log of runs has a limit. Log lines are left out first, then
-actions that did not run, then the first that ran: the action that failed is always kept.
+A status is sent as metadata, which is small, and the log of runs has a limit. Log lines are left
+out first, then actions that did not run, then the first ones that ran; the action that failed is
+kept.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ All that is random comes from one `random.Random`: a number is enough to have a 
 
 import json
 import math
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
@@ -51,11 +52,15 @@ class Maker:
     Args:
         random: where all that is random comes from.
         packed: types that an Any may hold.
+        texts: values of strings, and names in Structs; three or more.
     """
 
-    def __init__(self, random: Random, *, packed: list[type[Message]]) -> None:
+    def __init__(
+        self, random: Random, *, packed: list[type[Message]], texts: Sequence[str] = _TEXTS
+    ) -> None:
         self._random = random
         self._packed = packed
+        self._texts = texts
         self._fields: dict[Descriptor, list[FieldDescriptor]] = {}
 
     def message(self, message_type: type[Message], depth: int = 3) -> Message:
@@ -148,7 +153,7 @@ class Maker:
             return random.random() < 0.5
         if field.type == FieldDescriptor.TYPE_BYTES:
             return random.randbytes(random.choice((0, 1, 2, 3, 40)))
-        return random.choice(_TEXTS)
+        return random.choice(self._texts)
 
     def _special(self, name: str, depth: int) -> str | None:
         random = self._random
@@ -163,7 +168,9 @@ class Maker:
             case "FieldMask":
                 return random.choice(('""', '"a"', '"fooBar"', '"a.bC,d2.eF"'))
             case "Struct":
-                return json.dumps({text: self._json(depth) for text in random.sample(_TEXTS, 3)})
+                return json.dumps(
+                    {text: self._json(depth) for text in random.sample(self._texts, 3)}
+                )
             case "ListValue":
                 return json.dumps([self._json(depth) for _ in range(random.randint(0, 3))])
             case "Value":
@@ -172,12 +179,14 @@ class Maker:
 
     def _json(self, depth: int) -> object:
         random = self._random
-        scalars = [None, True, False, 0, -1, 1.5, 1e300, 0.1, *_TEXTS]
+        scalars = [None, True, False, 0, -1, 1.5, 1e300, 0.1, *self._texts]
         if not depth or random.random() < 0.6:
             return random.choice(scalars)
         if random.random() < 0.5:
             return [self._json(depth - 1) for _ in range(random.randint(0, 3))]
-        return {random.choice(_TEXTS): self._json(depth - 1) for _ in range(random.randint(0, 3))}
+        return {
+            random.choice(self._texts): self._json(depth - 1) for _ in range(random.randint(0, 3))
+        }
 
 
 def with_place(tree: Any, random: Random) -> tuple[str, str]:

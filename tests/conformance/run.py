@@ -1,13 +1,14 @@
-"""`make conformance`: the official suite, the suite against a codec broken on purpose, and a fuzz.
+"""`make conformance`: the official suite, the suite against a codec broken on purpose, two fuzzes.
 
-A failure, required or recommended, ends with exit status 1; so does a suite that does not notice,
-and a difference from json_format that is not explained.
+A failure, required or recommended, ends with exit status 1; so does a suite that does not notice, a
+difference from json_format that is not explained, and one between the two ways of reading requests.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from tests.conformance import ways
 from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
@@ -18,14 +19,16 @@ COLUMNS = ("successes", "skipped", "expected failures", "unexpected failures")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make conformance ARGS=...", description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000, help="of the fuzz, each way")
-    count = parser.parse_args().messages
+    parser.add_argument("--requests", type=int, default=200_000, help="of the fuzz of both ways")
+    given = parser.parse_args()
     try:
         suite = Suite()
         is_passed = _run_suite(suite)
     except SuiteError as error:
         print(f"make conformance: {error}", file=sys.stderr)
         return 1
-    is_passed = _fuzz(suite.descriptor_set, count) and is_passed
+    is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
+    is_passed = _fuzz_ways(given.requests) and is_passed
     return 0 if is_passed else 1
 
 
@@ -59,6 +62,20 @@ def _fuzz(descriptor_set: Path, count: int) -> bool:
     for failure in tally.failures[:20]:
         print(f"not explained, message {failure}")
     print(f"{len(tally.failures)} differences that are not explained")
+    return not tally.failures
+
+
+def _fuzz_ways(count: int) -> bool:
+    def report(sofar: ways.Tally) -> None:
+        if sofar.requests % (40 * ways.CHUNK) == 0 or sofar.requests >= count:
+            print(f"whole requests against aiohttp: {sofar.requests:,} connections", flush=True)
+
+    tally = ways.compare_all(count, report)
+    for outcome, number in sorted(tally.outcomes.items()):
+        print(f"{number:7,}  {outcome}")
+    for failure in tally.failures[:20]:
+        print(f"not alike, request {failure[:2000]}")
+    print(f"{len(tally.failures)} differences between the two ways")
     return not tally.failures
 
 

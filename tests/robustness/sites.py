@@ -22,10 +22,11 @@ class Site:
     foreign_action: str
     good_caller: Client
 
-    def send(self, octets: bytes) -> Answer | None:
+    def send(self, *pieces: bytes) -> Answer | None:
         """Returns the answer on a new connection; None if it was closed without one."""
         with Client(self.server.http) as client:
-            client.send(octets)
+            for piece in pieces:
+                client.send(piece)
             return client.answer()
 
     def events(self) -> int:

@@ -192,11 +192,16 @@ HEAD_ANSWERS: dict[str, Expected] = {
 }
 
 
+@pytest.mark.parametrize("dripped", [pytest.param(0, id="whole"), pytest.param(12, id="dripped")])
 @pytest.mark.parametrize("name", BAD_HEADS)
-def test_a_head_that_no_server_should_take_ends_its_connection(site: Site, name: str) -> None:
+def test_a_head_that_no_server_should_take_ends_its_connection(
+    site: Site, name: str, dripped: int
+) -> None:
     stored = site.events()
+    octets = BAD_HEADS[name]
     with Client(site.server.http) as client:
-        client.send(BAD_HEADS[name])
+        for piece in (*(octets[place : place + 1] for place in range(dripped)), octets[dripped:]):
+            client.send(piece)
         answer = client.answer()
         assert answer is not None
         assert (answer.status, answer.body.decode()) == HEAD_ANSWERS[name]

@@ -84,6 +84,17 @@ class ConstantHttp:
         return body == CONSTANT_JSON
 
 
+class ConstantGateway(ConstantHttp):
+    """Asks the same again and again, of grpc-gateway or Envoy, which serve without a prefix."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(token, prefix="")
+
+    def accepts(self, body: bytes) -> bool:
+        # In one build out of two Go's protojson writes a space behind each comma.
+        return body == CONSTANT_JSON or body.replace(b" ", b"") == CONSTANT_JSON
+
+
 class ConstantConnect:
     """Asks the same again and again, of connectrpc."""
 

@@ -49,7 +49,7 @@ class Application(ConnectASGIApplication[Reactivate]):
         return f"/{SERVICE}"
 
 
-def server(application: Application) -> tuple[uvicorn.Server, socket.socket]:
+def server(application: Callable[..., Awaitable[None]]) -> tuple[uvicorn.Server, socket.socket]:
     """A server that is to serve on the socket, which takes connections already."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

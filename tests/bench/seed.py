@@ -1,19 +1,22 @@
 """A data folder with many actions: `python -m tests.bench.seed FOLDER 100 100000`.
 
-Makes an organisation of each size, by commands in the queue of the service, and prints one line of
-JSON with the ids of the organisations. The owner's token is left where a first start leaves it.
+Makes an organisation of each size ("100x50": fifty of 100), by commands in the queue of the
+service, and prints one line of JSON with the ids of the organisations. The owner's token is left
+where a first start leaves it.
 """
 
 import asyncio
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
 from server.commands.actions import CreateAction
+from server.commands.base import Command
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE
@@ -35,23 +38,35 @@ def name(number: int) -> str:
 async def seed(folder: Path, sizes: Sequence[int]) -> list[str]:
     store = await open_store(folder)
     ids = IdGenerator(await store.claim_machine_id())
-    org_ids = []
     async with CommandQueue(store) as queue:
         await make_owner(store, queue, ids, token_file=folder / OWNER_TOKEN_FILE, threads=THREADS)
-        for size in sizes:
-            org_id = ids.next()
-            await queue.execute(CreateOrg(org_id, f"{size} actions", ""))
-            for first in range(0, size, AT_ONCE):
-                commands = (
-                    CreateAction(org_id, ids.next(), name(number), SCRIPT, 0, False, "")
-                    for number in range(first, min(first + AT_ONCE, size))
-                )
-                await asyncio.gather(*map(queue.execute, commands))
-            org_ids.append(org_id)
+        org_ids = [ids.next() for _ in sizes]
+        orgs = list(zip(org_ids, sizes, strict=True))
+        await _execute(
+            queue,
+            (CreateOrg(id_, f"{size} actions, {id_}", "") for id_, size in orgs),
+        )
+        await _execute(
+            queue,
+            (
+                CreateAction(id_, ids.next(), name(number), SCRIPT, 0, False, "")
+                for id_, size in orgs
+                for number in range(size)
+            ),
+        )
     await store.close()
     return org_ids
 
 
+async def _execute(queue: CommandQueue, commands: Iterator[Command[Any]]) -> None:
+    while batch := list(itertools.islice(commands, AT_ONCE)):
+        await asyncio.gather(*map(queue.execute, batch))
+
+
 if __name__ == "__main__":
-    made = uvloop.run(seed(Path(sys.argv[1]), [int(size) for size in sys.argv[2:]]))
+    sizes: list[int] = []
+    for argument in sys.argv[2:]:
+        size, _, times = argument.partition("x")
+        sizes += [int(size)] * int(times or 1)
+    made = uvloop.run(seed(Path(sys.argv[1]), sizes))
     print(json.dumps(made), flush=True)

@@ -21,7 +21,7 @@ from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.identity.permissions import required_permissions
-from tests.bench import connect
+from tests.bench import connect, fast
 from tests.bench.callers import CONSTANT_JSON, constant_message
 from tests.proto.echo_pb2_grpc import add_EchoServicer_to_server
 from tests.support import composition
@@ -68,7 +68,16 @@ async def native(folder: Path) -> None:
 
 async def connectrpc(folder: Path) -> None:
     """Serves the same servicer by connectrpc."""
-    server, listening = connect.server(connect.Application(Constant().ReactivateAction))
+    await _on_uvicorn(connect.Application(Constant().ReactivateAction))
+
+
+async def fastapi(folder: Path) -> None:
+    """Serves the same answer by FastAPI."""
+    await _on_uvicorn(fast.application())
+
+
+async def _on_uvicorn(application: Callable[..., Awaitable[None]]) -> None:
+    server, listening = connect.server(application)
     host, port = listening.getsockname()
     print(json.dumps({"http": f"{host}:{port}"}), flush=True)
     await server.serve(sockets=[listening])  # it ends on SIGTERM by itself
@@ -103,6 +112,7 @@ SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {
     "bare": bare,
     "native": native,
     "connectrpc": connectrpc,
+    "fastapi": fastapi,
     "constant": constant,
     "logged": functools.partial(constant, access_log=True),
 }

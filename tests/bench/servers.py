@@ -2,20 +2,23 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench import peer
+from tests.bench import go_gateway, peer
 from tests.bench.report import JSON
 from tests.support.processes import Cores, Process
 from tests.support.real_server import RealServer
 
 SIZES: Final = (100, 100_000)
 SEED_S: Final = 10.0
-
+LARGE_ORG: Final = 100
+LARGE_ORGS: Final = 10_000
+LARGE_SEED_S: Final = 60.0
+"""To close, once its ids are printed."""
 
 SCRIPTS_READY: Final = "script workers are ready"
 READY_MAX_S: Final = 10.0
@@ -50,6 +53,21 @@ class Filled:
     orgs: Mapping[int, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Large:
+    """The service with many organisations in it.
+
+    Attributes:
+        ready_s: from its start to its first 200 of /readyz.
+        memory_mib: what it held then, with its processes for scripts.
+    """
+
+    server: RealServer
+    org_ids: Sequence[str]
+    ready_s: float
+    memory_mib: float
+
+
 class Servers:
     """All but one on the same core: whoever is not measured is idle."""
 
@@ -70,6 +88,7 @@ class Servers:
         self._real: RealServer | None = None
         self._scripts: RealServer | None = None
         self._filled: Filled | None = None
+        self._large: Large | None = None
 
     def real(self) -> RealServer:
         """The service itself, without its access log."""
@@ -89,28 +108,55 @@ class Servers:
         """Starts the same server, with an organisation of each of `SIZES`."""
         if self._filled is None:
             data = self._folder / "filled"
-            arguments = ["-m", "tests.bench.seed", str(data), *map(str, SIZES)]
-            with Process(arguments, cores=self._cores) as process:
-                org_ids = json.loads(process.line())
-                process.wait(SEED_S)
+            org_ids = self._seeded(data, *map(str, SIZES), within_s=SEED_S)
             server = RealServer(data, "--no-access-log", cores=self._cores)
             orgs = dict(zip(SIZES, org_ids, strict=True))
             self._filled = Filled(self._stack.enter_context(server), orgs)
         return self._filled
 
+    def large(self) -> "Large":
+        """The same, with `LARGE_ORGS` organisations of `LARGE_ORG` actions each."""
+        if self._large is None:
+            data = self._folder / "large"
+            org_ids = self._seeded(data, f"{LARGE_ORG}x{LARGE_ORGS}", within_s=LARGE_SEED_S)
+            started_at = time.monotonic()
+            server = RealServer(data, "--no-access-log", cores=self._cores)
+            self._stack.enter_context(server)
+            ready_s = _until_ready(server, started_at)
+            self._large = Large(server, org_ids, ready_s, server.process.memory_mib())
+        return self._large
+
+    def _seeded(self, data: Path, *sizes: str, within_s: float) -> Sequence[str]:
+        with Process(["-m", "tests.bench.seed", str(data), *sizes], cores=self._cores) as process:
+            org_ids: list[str] = json.loads(process.line())
+            process.wait(within_s)
+        return org_ids
+
     def target(self, name: str) -> Target:
-        if name in ("real", "scripts", "filled"):
+        if name in ("real", "scripts", "filled", "large"):
             real = self._serving(name)
             return Target((real.process,), real.http, real.grpc, real.token)
         if name not in self._targets:
-            if name == "envoy-web":
-                target = self._behind_envoy(name, peer.GRPC_WEB)
-            elif name == "envoy-json":
-                target = self._behind_envoy(name, peer.json_transcoder())
-            else:
-                target = self._start(name)
-            self._targets[name] = target
+            self._targets[name] = self._started(name)
         return self._targets[name]
+
+    def _started(self, name: str) -> Target:
+        match name:
+            case "envoy-web":
+                return self._behind_envoy(name, peer.GRPC_WEB, self.target("native"))
+            case "envoy-json":
+                return self._behind_envoy(name, peer.json_transcoder(), self.target("native"))
+            case "envoy-json-go":
+                return self._behind_envoy(name, peer.json_transcoder(), self.target("go"))
+            case "go":
+                return self._in_go("grpc")
+            case "gateway":
+                return self._in_go("inprocess")
+            case "gateway-go":
+                upstream = self.target("go")
+                gateway = self._in_go("proxy", upstream.grpc)
+                return Target((*gateway.processes, *upstream.processes), gateway.http)
+        return self._start(name)
 
     def _serving(self, name: str) -> RealServer:
         match name:
@@ -118,16 +164,23 @@ class Servers:
                 return self.real()
             case "scripts":
                 return self.scripts()
+            case "large":
+                return self.large().server
         return self.filled().server
 
-    def _behind_envoy(self, name: str, http_filter: JSON) -> Target:
-        native = self.target("native")
+    def _behind_envoy(self, name: str, http_filter: JSON, upstream: Target) -> Target:
         folder = self._folder / name
         folder.mkdir()
         process, address = peer.start(
-            http_filter, native.grpc, folder=folder, cores=self._cores, stack=self._stack
+            http_filter, upstream.grpc, folder=folder, cores=self._cores, stack=self._stack
         )
-        return Target((process, *native.processes), address)
+        return Target((process, *upstream.processes), address)
+
+    def _in_go(self, *arguments: str) -> Target:
+        process = Process(arguments, program=str(go_gateway.build()), cores=self._cores)
+        self._stack.enter_context(process)
+        given: dict[str, str] = json.loads(process.line())
+        return Target((process,), given.get("http", ""), given.get("grpc", ""))
 
     def _start(self, name: str) -> Target:
         log = self._folder / f"{name}.log"
@@ -153,10 +206,15 @@ def start_up(data: Path, cores: Cores) -> tuple[float, float]:
     """
     started_at = time.monotonic()
     with RealServer(data, cores=cores) as server:
-        server.ask("GET", "/readyz")
-        taken = time.monotonic() - started_at
-        while SCRIPTS_READY not in server.log():
-            if time.monotonic() - started_at > READY_MAX_S:
-                raise RuntimeError(f"no process for scripts: {server.log()}")
-            time.sleep(0.01)
-        return taken, server.process.memory_mib()
+        return _until_ready(server, started_at), server.process.memory_mib()
+
+
+def _until_ready(server: RealServer, started_at: float) -> float:
+    """Wait for its processes for scripts, too; returns the seconds until /readyz said so."""
+    server.ask("GET", "/readyz")
+    taken_s = time.monotonic() - started_at
+    while SCRIPTS_READY not in server.log():
+        if time.monotonic() - started_at > READY_MAX_S:
+            raise RuntimeError(f"no process for scripts: {server.log()}")
+        time.sleep(0.01)
+    return taken_s

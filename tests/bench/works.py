@@ -7,10 +7,11 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, lists, runs, validated
+from tests.bench import authorized, lists, runs, scale, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
+    ConstantGateway,
     ConstantGrpc,
     ConstantHttp,
     ConstantWeb,
@@ -34,7 +35,7 @@ def _constant_http(servers: Servers, name: str) -> Open:
 
 def _unprefixed_http(servers: Servers, name: str) -> Open:
     target = servers.target(name)
-    return http(target.http, [ConstantHttp(target.token, prefix="") for _ in range(IN_FLIGHT)])
+    return http(target.http, [ConstantGateway(target.token) for _ in range(IN_FLIGHT)])
 
 
 def _constant_connect(servers: Servers, name: str) -> Open:
@@ -83,6 +84,15 @@ WORKS: Final[Sequence[Work | Loop]] = (
         "constant",
         _constant_http,
     ),
+    Work("json-gateway", "JSON, Go's grpc-gateway in process", "gateway", _unprefixed_http),
+    Work(
+        "json-gateway-go",
+        "JSON, Go's grpc-gateway in front of grpc-go",
+        "gateway-go",
+        _unprefixed_http,
+    ),
+    Work("json-envoy-go", "JSON, Envoy in front of grpc-go", "envoy-json-go", _unprefixed_http),
+    Work("json-fastapi", "JSON, FastAPI with pydantic on uvicorn", "fastapi", _constant_http),
     Work("json-envoy", "JSON, Envoy's transcoder and grpc.aio", "envoy-json", _unprefixed_http),
     Work("json-connect", "JSON, connectrpc on uvicorn", "connectrpc", _constant_connect),
     Work("web", "gRPC-Web, constant handler, all interceptors", "constant", _constant_web),
@@ -112,6 +122,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     ),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *lists.LISTS,
+    *scale.LARGE,
     *runs.RUNS,
     *LOOPS,
     *authorized.AUTHORIZATIONS,
@@ -159,13 +170,33 @@ def _cpu_us(name: str, works: Mapping[str, Measured]) -> float:
 
 
 RATIOS: Final[Sequence[Ratio]] = (
-    _cpu("json", "CPU, JSON unary to bare", "json", "bare", asked=2.2, stretch=1.7),
+    _cpu("json", "CPU, JSON unary to bare", "json", "bare", asked=1.4, stretch=1.2),
     Ratio(
         name="access-log",
         title="CPU, the access log's share of a JSON request",
         unit=" µs",
         needs=frozenset({"json", "json-logged"}),
         of=lambda works: works["json-logged"].cpu_us - works["json"].cpu_us,
+    ),
+    _cpu(
+        "json-gateway",
+        "CPU, JSON unary to Go's grpc-gateway in process",
+        "json",
+        "json-gateway",
+        asked=1.3,
+        stretch=1.0,
+    ),
+    _times_less_cpu(
+        "json-gateway-go",
+        "CPU, Go's grpc-gateway and grpc-go to JSON unary",
+        "json",
+        "json-gateway-go",
+    ),
+    _times_less_cpu(
+        "json-envoy-go", "CPU, Envoy and grpc-go to JSON unary", "json", "json-envoy-go"
+    ),
+    _times_less_cpu(
+        "json-fastapi", "CPU, FastAPI on uvicorn to JSON unary", "json", "json-fastapi"
     ),
     _times_less_cpu(
         "json-envoy",
@@ -194,6 +225,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "stream",
         "stream-envoy",
     ),
+    _cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
     _cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
     _cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),
     _rate(
@@ -202,7 +234,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "json-durable",
         "bare",
         asked=0.40,
-        stretch=0.55,
+        stretch=0.47,
     ),
     _cpu("json-durable-cpu", "CPU, durable JSON to bare", "json-durable", "bare"),
     _rate(
@@ -210,8 +242,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         "rate, durable gRPC to grpc.aio's constant handler",
         "grpc-durable",
         "grpc-bare",
-        asked=0.90,
-        stretch=1.0,
+        asked=1.0,
     ),
     _rate(
         "grpc-durable-layers",
@@ -228,7 +259,9 @@ RATIOS: Final[Sequence[Ratio]] = (
     _cpu(
         "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
     ),
+    _cpu("get", "CPU, GetAction to bare", "get", "bare", asked=1.9, stretch=1.5),
     *lists.FIGURES,
+    *scale.RATIOS,
     *runs.FIGURES,
     *(
         _times_less_cpu(

@@ -1,0 +1,199 @@
+"""Measures a million actions, as many idle connections as are allowed, and a thousand methods.
+
+Calls to the service with a million actions stand beside the same calls to one with few; memory and
+times of start are measured once.
+"""
+
+import functools
+import resource
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
+
+from tests.bench.callers import REST_PREFIX, TogglingHttp, http_request
+from tests.bench.lists import ANSWERS_MIN, IN_FLIGHT, PAGE, Reader
+from tests.bench.report import Figure, Spread
+from tests.bench.servers import LARGE_ORG, LARGE_ORGS, Servers
+from tests.bench.work import Open, Ratio, Work, http
+from tests.support.processes import Cores
+from tests.support.real_server import RealServer
+from transcoder import Transcoder
+
+CONNECTIONS: Final = 4000 - IN_FLIGHT
+METHODS: Final = 1000
+FIELDS: Final = 10
+TIMES: Final = 3
+_SPARE_DESCRIPTORS: Final = 200
+_TITLE: Final = f"{LARGE_ORG * LARGE_ORGS:,} actions"
+
+
+class _PageReader:
+    """Asks for the first page of an organisation; its time of the last event changes meanwhile."""
+
+    def __init__(self, token: str, org_id: str) -> None:
+        self._request = http_request(
+            f"{REST_PREFIX}/actions/_search",
+            token=token,
+            headers=f"x-zitadel-orgid: {org_id}\r\n",
+            body=b'{"query":{"limit":%d}}' % PAGE,
+        )
+
+    def ask(self) -> bytes:
+        return self._request
+
+    def accepts(self, body: bytes) -> bool:
+        return body.count(b'{"id":"') == PAGE
+
+
+def _page(servers: Servers, server: str) -> Open:
+    large = servers.large()
+    return http(large.server.http, [_PageReader(large.server.token, large.org_ids[-1])])
+
+
+def _get(servers: Servers, server: str) -> Open:
+    large = servers.large()
+    callers = []
+    for org_id in large.org_ids[:: LARGE_ORGS // IN_FLIGHT][:IN_FLIGHT]:
+        listed = large.server.ask(
+            "POST", f"{REST_PREFIX}/actions/_search", {"query": {"limit": 1}}, org_id=org_id
+        )
+        action_id = listed["result"][0]["id"]
+        request = http_request(
+            f"{REST_PREFIX}/actions/{action_id}",
+            token=large.server.token,
+            verb="GET",
+            headers=f"x-zitadel-orgid: {org_id}\r\n",
+            body=b"",
+        )
+        callers.append(Reader(request, functools.partial(_is_action, action_id)))
+    return http(large.server.http, callers)
+
+
+def _is_action(action_id: str, answer: Any) -> bool:
+    return bool(answer["action"]["id"] == action_id)
+
+
+def _durable(servers: Servers, server: str) -> Open:
+    large = servers.large().server
+    callers = [
+        TogglingHttp(large.new_action(f"large{number}"), large.token, sequence=1)
+        for number in range(IN_FLIGHT)
+    ]
+    return http(large.http, callers)
+
+
+LARGE: Final = (
+    Work("large-get", f"GetAction over JSON, {_TITLE}", "large", _get),
+    Work(
+        "large-list",
+        f"ListActions over JSON, first {PAGE}, {_TITLE}",
+        "large",
+        _page,
+        answers_min=ANSWERS_MIN,
+    ),
+    Work("large-durable", f"JSON, durable (de|re)activation, {_TITLE}", "large", _durable),
+)
+
+
+def _beside(name: str, title: str, few: str) -> Ratio:
+    return Ratio(
+        name=f"{name}-cpu",
+        title=f"CPU, {title} with {_TITLE} to few",
+        needs=frozenset({name, few}),
+        of=lambda works: works[name].cpu_us / works[few].cpu_us,
+    )
+
+
+RATIOS: Final = (
+    _beside("large-get", "GetAction", "get"),
+    _beside("large-list", "a page", "list-100"),
+    _beside("large-durable", "durable JSON", "json-durable"),
+)
+
+
+def figures(servers: Servers, folder: Path, cores: Cores) -> Sequence[Figure]:
+    """Measures once the start with a million actions, connections and methods."""
+    large = servers.large()
+    connection_kib = _connection_kib(folder, cores)
+    registering_s = [_registering_s(number) for number in range(TIMES)]
+    return [
+        _once("large-ready", f"from start to ready, {_TITLE}", " s", [large.ready_s]),
+        _once("large-memory", f"memory when ready, {_TITLE}", " MiB", [large.memory_mib]),
+        _once(
+            "connection",
+            f"memory of each of {CONNECTIONS:,} idle connections",
+            " KiB",
+            connection_kib,
+        ),
+        _once("methods", f"registering {METHODS:,} methods", " s", registering_s),
+    ]
+
+
+def _once(name: str, title: str, unit: str, measured: Sequence[float]) -> Figure:
+    return Figure(name=name, title=title, unit=unit, reached=Spread.of(measured))
+
+
+def _connection_kib(folder: Path, cores: Cores) -> Sequence[float]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, CONNECTIONS + _SPARE_DESCRIPTORS), hard))
+    with RealServer(folder / "idle", cores=cores) as server, ExitStack() as stack:
+        host, _, port = server.http.rpartition(":")
+        request = http_request("/healthz", token="none", verb="GET", body=b"")
+        before = 0.0
+        for number in range(IN_FLIGHT + CONNECTIONS):
+            if number == IN_FLIGHT:  # what the first ones need is there
+                before = server.process.resident_mib()
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(request)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        return [(server.process.resident_mib() - before) * 1024 / CONNECTIONS]
+
+
+def _registering_s(number: int) -> float:
+    service, handlers = _service_of_many_methods(f"bench{number}")
+    transcoder = Transcoder()
+    started_at = time.process_time()
+    transcoder.add_registered_method_handlers(service, handlers)
+    return time.process_time() - started_at
+
+
+def _service_of_many_methods(package: str) -> tuple[str, dict[str, Any]]:
+    """Adds a service to the default pool; each method has a request and a response of its own."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"{package}.proto",
+        package=package,
+        syntax="proto3",
+        dependency=["google/api/annotations.proto"],
+    )
+    service = file.service.add(name="Things")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for number in range(METHODS):
+        for role in ("Request", "Response"):
+            message = file.message_type.add(name=f"{role}{number}")
+            for index in range(FIELDS):
+                message.field.add(
+                    name=f"field_{index}",
+                    number=index + 1,
+                    type=kinds.TYPE_STRING if index % 2 else kinds.TYPE_INT64,
+                    label=kinds.LABEL_OPTIONAL,
+                )
+        method = service.method.add(
+            name=f"Get{number}",
+            input_type=f".{package}.Request{number}",
+            output_type=f".{package}.Response{number}",
+        )
+        method.options.Extensions[annotations_pb2.http].get = f"/v1/things{number}/{{field_1}}"
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    handler: Any = grpc.unary_unary_rpc_method_handler(_answer)
+    return f"{package}.Things", dict.fromkeys((method.name for method in service.method), handler)
+
+
+async def _answer(request: Any, context: object) -> Any:
+    return request

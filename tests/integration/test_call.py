@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.api_client import METHODS
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.tables import cases
 
@@ -136,15 +137,7 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
     {
         "unknown method": (
             ("Reactivate",),
-            "error: unknown method 'Reactivate': expected one of Healthz, GetMyOrg, "
-            "GetOrgByDomainGlobal, ListActions, GetAction, CreateAction, UpdateAction, "
-            "DeactivateAction, ReactivateAction, DeleteAction, ListFlowTypes, "
-            "ListFlowTriggerTypes, GetFlow, ClearFlow, SetTriggerActions, GetDefaultOrg, "
-            "GetOrgByID, ListOrgs, RunTrigger, TestAction, CheckScript, GetExampleContext, "
-            "ListRuns, ListActionMetrics, CreateOrg, RenameOrg, ListAllOrgs, GetOrgContents, "
-            "RemoveOrg, ClearOrg, CreateUser, UpdateUser, RemoveUser, ListUsers, AddMember, "
-            "SetMemberRoles, RemoveMember, ListMembers, CreateToken, ListTokens, FindToken, "
-            "RevokeToken\n",
+            f"error: unknown method 'Reactivate': expected one of {', '.join(METHODS)}\n",
         ),
         "no JSON": (
             ("GetAction", '{"id"'),

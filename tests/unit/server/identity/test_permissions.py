@@ -1,15 +1,10 @@
-"""Which permission a method asks for, and which role grants it."""
+"""Which role grants a permission; docs/api.md has those that methods ask for, and its test."""
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2
 from server.domain.org import ROLES
 from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
-from zitadel import admin_pb2, management_pb2
-
-SERVICE = management_pb2.DESCRIPTOR.services_by_name["ManagementService"]
 
 ALL = frozenset(
     {
@@ -44,75 +39,6 @@ def test_role_grants(role: str, permissions: frozenset[str]) -> None:
 
 def test_every_role_that_a_member_can_have_grants_something() -> None:
     assert set(ROLE_PERMISSIONS) == set(ROLES)
-
-
-def test_permissions_are_those_of_the_proto() -> None:
-    required = required_permissions([SERVICE])
-    prefix = "/zitadel.management.v1.ManagementService/"
-    assert {path.removeprefix(prefix): required[path] for path in required} == {
-        "GetMyOrg": "org.read",
-        "GetOrgByDomainGlobal": "org.global.read",
-        "ListActions": "org.action.read",
-        "GetAction": "org.action.read",
-        "CreateAction": "org.action.write",
-        "UpdateAction": "org.action.write",
-        "DeactivateAction": "org.action.write",
-        "ReactivateAction": "org.action.write",
-        "DeleteAction": "org.action.delete",
-        "ListFlowTypes": "org.flow.read",
-        "ListFlowTriggerTypes": "org.flow.read",
-        "GetFlow": "org.flow.read",
-        "ClearFlow": "org.flow.delete",
-        "SetTriggerActions": "org.flow.write",
-    }
-
-
-def test_permissions_of_the_admin_service_are_those_of_the_proto() -> None:
-    required = required_permissions([admin_pb2.DESCRIPTOR.services_by_name["AdminService"]])
-    prefix = "/zitadel.admin.v1.AdminService/"
-    assert {path.removeprefix(prefix): required[path] for path in required} == {
-        "GetDefaultOrg": "iam.read",
-        "GetOrgByID": "iam.read",
-        "ListOrgs": "iam.read",
-    }
-
-
-def test_permissions_of_accounts_are_those_of_the_proto() -> None:
-    required = required_permissions([accounts_pb2.DESCRIPTOR.services_by_name["AdminService"]])
-    prefix = "/actions.v1.AdminService/"
-    assert {path.removeprefix(prefix): required[path] for path in required} == {
-        "CreateOrg": "iam.write",
-        "RenameOrg": "iam.write",
-        "ListAllOrgs": "iam.read",
-        "GetOrgContents": "iam.read",
-        "RemoveOrg": "iam.write",
-        "ClearOrg": "iam.write",
-        "CreateUser": "iam.write",
-        "UpdateUser": "iam.write",
-        "RemoveUser": "iam.write",
-        "ListUsers": "iam.read",
-        "AddMember": "iam.write",
-        "SetMemberRoles": "iam.write",
-        "RemoveMember": "iam.write",
-        "ListMembers": "iam.read",
-        "CreateToken": "iam.write",
-        "ListTokens": "iam.read",
-        "FindToken": "iam.read",
-        "RevokeToken": "iam.write",
-    }
-
-
-def test_permissions_to_run_are_those_of_the_proto() -> None:
-    required = required_permissions([execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"]])
-    prefix = "/actions.v1.ExecutionService/"
-    assert {path.removeprefix(prefix): required[path] for path in required} == {
-        "RunTrigger": "org.action.run",
-        "TestAction": "org.action.write",
-        "CheckScript": "org.action.write",
-        "GetExampleContext": "org.action.read",
-        "ListRuns": "org.action.read",
-        "ListActionMetrics": "org.action.read",
-    }
 
 
 def test_method_without_permission_that_is_not_public_is_a_fault_of_the_proto() -> None:

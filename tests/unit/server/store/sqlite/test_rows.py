@@ -1,11 +1,11 @@
 """Rows of SQLite hold the fields of states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 
-from server.domain.action import ActionState
+from server.domain.action import Action, ActionState
 from server.store.sqlite import rows
 
 
@@ -26,8 +26,8 @@ def test_a_field_of_a_type_without_a_form_is_refused() -> None:
 
 
 def test_a_state_that_is_unknown_here_is_read_as_unspecified() -> None:
-    action = rows.action(("1", "org", 7, "Greet", "x", 5, 1, 1, 10, 11, 1))
-    assert action.state is ActionState.UNSPECIFIED
+    held = {field.name: 0 for field in fields(Action)} | {"state": 7}
+    assert rows.action([*held.values()]).state is ActionState.UNSPECIFIED
 
 
 def test_what_a_flow_runs_as_it_was_last_set_is_one_object() -> None:

@@ -63,31 +63,22 @@ async def test_the_page_lists_deactivates_and_reactivates(driver: Driver, exampl
         for name in ("welcomeMail", "copyDepartment", "logSignIn")
     ]
 
+    def page(status: str, focused: str, state: str, button: str) -> object:
+        rows = [*samples, ["größe", state, button]]
+        return {"status": status, "error": "", "focused": focused, "rows": rows}
+
     shown = await driver.visit("example", "listActions", url=example.page, token=example.token)
-    assert shown == {
-        "status": "4 actions.",
-        "error": "",
-        "focused": "",
-        "rows": [*samples, ["größe", "Active", "Deactivate größe"]],
-    }
+    assert shown == page("4 actions.", "", "Active", "Deactivate größe")
 
     shown = await driver.visit("example", "press", button="Deactivate größe")
-    assert shown == {
-        "status": "größe is inactive now.",
-        "error": "",
-        "focused": "Reactivate größe",
-        "rows": [*samples, ["größe", "Inactive", "Reactivate größe"]],
-    }
+    button = "Reactivate größe"
+    assert shown == page("größe is inactive now.", button, "Inactive", button)
     stored = await example.ask("GET", f"/{added}")
     assert stored["action"]["state"] == "ACTION_STATE_INACTIVE"
 
     shown = await driver.visit("example", "press", button="Reactivate größe")
-    assert shown == {
-        "status": "größe is active now.",
-        "error": "",
-        "focused": "Deactivate größe",
-        "rows": [*samples, ["größe", "Active", "Deactivate größe"]],
-    }
+    button = "Deactivate größe"
+    assert shown == page("größe is active now.", button, "Active", button)
     stored = await example.ask("GET", f"/{added}")
     assert stored["action"]["state"] == "ACTION_STATE_ACTIVE"
 

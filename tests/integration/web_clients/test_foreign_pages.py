@@ -39,94 +39,48 @@ async def test_no_client_on_a_foreign_page_gets_through(
     assert server.servicer.seen == []
 
 
-@cases(
-    "enctype, status",
-    {
-        "text/plain": ("text/plain", 403),
-        "urlencoded": ("application/x-www-form-urlencoded", 403),
-        "multipart": ("multipart/form-data", 403),
-    },
-)
-async def test_a_form_of_a_foreign_page_makes_no_call(
-    driver: Driver, server: Server, enctype: str, status: int
-) -> None:
-    shown = await driver.visit(
-        "foreign",
-        "form",
-        origin=driver.foreign,
-        url=server.url + SAY,
-        enctype=enctype,
-        name='{"name":"',
-        value='<script>document.title = "ran"</script>"}',
-    )
-    assert shown == {"status": status, "type": "application/json", "title": ""}
-    assert server.servicer.seen == []
+SCRIPT = {"name": '{"name":"', "value": '<script>document.title = "ran"</script>"}'}
+REFUSED = {"status": 403, "type": "application/json", "title": ""}
 
 
 @cases(
-    "mode, expected",
+    "how, options, expected",
     {
-        "to read": ("cors", {"error": "TypeError"}),
-        "to write": ("no-cors", {"status": 0, "type": "opaque", "body": ""}),
+        "a form of text/plain": ("form", {"enctype": "text/plain", **SCRIPT}, REFUSED),
+        "a form": ("form", {"enctype": "application/x-www-form-urlencoded", **SCRIPT}, REFUSED),
+        "a form in parts": ("form", {"enctype": "multipart/form-data", **SCRIPT}, REFUSED),
+        "an empty form": ("form", {"enctype": "text/plain", "name": "", "value": ""}, REFUSED),
+        "text/plain, to read": (
+            "post",
+            {"mode": "cors", "type": "text/plain"},
+            {"error": "TypeError"},
+        ),
+        "text/plain, to write": (
+            "post",
+            {"mode": "no-cors", "type": "text/plain"},
+            {"status": 0, "type": "opaque", "body": ""},
+        ),
+        "JSON without a type": (
+            "post",
+            {"mode": "no-cors", "type": "", "text": "{}"},
+            {"status": 0, "type": "opaque", "body": ""},
+        ),
     },
 )
-async def test_a_text_plain_post_of_a_foreign_page_makes_no_call(
-    driver: Driver, server: Server, mode: str, expected: object
+async def test_a_foreign_page_makes_no_call(
+    driver: Driver, server: Server, how: str, options: dict[str, str], expected: object
 ) -> None:
-    shown = await driver.visit(
-        "foreign",
-        "post",
-        origin=driver.foreign,
-        url=server.url + SAY,
-        mode=mode,
-        type="text/plain",
-    )
+    url = server.url + SAY
+    shown = await driver.visit("foreign", how, origin=driver.foreign, url=url, **options)
     assert shown == expected
-    assert server.servicer.seen == []
-
-
-async def test_an_empty_form_of_a_foreign_page_makes_no_call(
-    driver: Driver, server: Server
-) -> None:
-    shown = await driver.visit(
-        "foreign",
-        "form",
-        origin=driver.foreign,
-        url=server.url + SAY,
-        enctype="text/plain",
-        name="",
-        value="",
-    )
-    assert shown["status"] == 403
-    assert server.servicer.seen == []
-
-
-async def test_json_without_a_type_of_a_foreign_page_makes_no_call(
-    driver: Driver, server: Server
-) -> None:
-    await driver.visit(
-        "foreign",
-        "post",
-        origin=driver.foreign,
-        url=server.url + SAY,
-        mode="no-cors",
-        type="",
-        text="{}",
-    )
     assert server.servicer.seen == []
 
 
 async def test_a_text_plain_post_of_the_allowed_page_is_refused_with_what_to_send(
     driver: Driver, server: Server
 ) -> None:
-    shown = await driver.visit(
-        "chromium",
-        "post",
-        origin=driver.origin,
-        url=server.url + SAY,
-        mode="cors",
-        type="text/plain",
-    )
+    options = {"url": server.url + SAY, "mode": "cors", "type": "text/plain"}
+    shown = await driver.visit("chromium", "post", origin=driver.origin, **options)
     assert shown == {
         "status": 415,
         "type": "cors",
@@ -140,9 +94,5 @@ async def test_a_wrong_address_shows_a_page_that_runs_nothing(
 ) -> None:
     path = "/%3Cscript%3Edocument.title='ran'%3C/script%3E?<script>document.title='ran'</script>"
     shown = await driver.visit("foreign", "open", url=server.url + path)
-    assert shown == {
-        "status": 404,
-        "heading": "Not Found",
-        "prefixes": [],
-        "title": "Not Found",
-    }
+    missing = "Not Found"
+    assert shown == {"status": 404, "heading": missing, "prefixes": [], "title": missing}

@@ -1,10 +1,10 @@
 """Builds the wheel of the service: one package, `actions_service`, with its generated code in it.
 
-In the repository the service is `server`, and gen/ is a source root. At the top of site-packages
-these names would be in the way of others: `validate` is a module of configobj. So a copy is made in
-which imports name their modules below `actions_service`.
-Rule: only import statements are rewritten, where the parser says that they are; besides, help texts
-name the command, and generated code the module that its classes are in.
+In the repository the service is `server`, and gen/ is a source root. In site-packages these names
+would clash with others: `validate` is a module of configobj. So the wheel has a copy, in which
+imports name their modules below `actions_service`.
+Rule: only import statements that Python's parser finds are rewritten, and two texts: the command in
+help texts, and the module of the classes in generated code.
 """
 
 import ast
@@ -18,7 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PACKAGE: Final = "actions_service"
 SERVICE: Final = "server"
 COMMANDS: Final = (
-    ("python -m server.", "python -m actions_service."),  # a module's own, before the shorter text
+    ("python -m server.", "python -m actions_service."),  # before the shorter text below
     ("python -m server", "actions-service"),
 )
 CLASSES_OF: Final = "BuildTopDescriptorsAndMessages(DESCRIPTOR, '"
@@ -67,12 +67,12 @@ def rewritten(source: str, moved: dict[str, str], *, name: str = "") -> str:
     """Returns the source with its imports below the package.
 
     Args:
-        source: of a module.
-        moved: new names of top-level packages, by their old ones.
-        name: of the file, for errors.
+        source: the text of a module.
+        moved: the new names of top-level packages, by their old names.
+        name: the file's name, for errors.
 
     Raises:
-        ValueError: an import binds the name of a package that moves.
+        ValueError: an `import` statement binds the name of a moved package.
     """
     lines = source.splitlines(keepends=True)
     for node in ast.walk(ast.parse(source)):
@@ -84,7 +84,7 @@ def rewritten(source: str, moved: dict[str, str], *, name: str = "") -> str:
             top, dot, rest = node.module.partition(".")
             if top in moved:
                 line = lines[node.lineno - 1]
-                # The parser counts bytes; what stands before an import is ASCII.
+                # The parser counts bytes; the text before an import is ASCII.
                 start = line.index(node.module, node.col_offset + len("from"))
                 end = start + len(node.module)
                 lines[node.lineno - 1] = line[:start] + moved[top] + dot + rest + line[end:]

@@ -79,7 +79,7 @@ class IssuerKeys:
         if self._is_failing:
             raise Refusal(
                 Kind.UNAVAILABLE,
-                "the token cannot be verified now: its issuer's keys cannot be had, try again",
+                "the token cannot be verified now: its issuer's keys are unavailable, try again",
             )
         return None
 

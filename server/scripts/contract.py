@@ -1,6 +1,6 @@
-"""Defines the request and the result of a run, and its errors.
+"""Defines the request of a run, its result and its errors.
 
-Rule: data only. The caller selects the scripts and decides what to do with the effects.
+Rule: data only. The caller selects the scripts and applies the effects.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from typing import Final, Literal, TypeAlias
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 RUN_TIMEOUT_MAX_NS: Final = 20 * 10**9
-"""Max nanoseconds of an action, and the timeout of an action without one."""
+"""Max nanoseconds of an action; also of an action without a timeout."""
 
 EVALUATE_MAX_NS: Final = 5 * 10**9
-"""Max nanoseconds of them for evaluating the script, before its function is called."""
+"""Max nanoseconds of that for evaluating the script, before its function is called."""
 
 LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 
 def effective_timeout_ns(timeout_ns: int) -> int:
-    """Returns the timeout of an action by its stored one."""
+    """Returns the timeout that applies to an action, from its stored one."""
     return timeout_ns if 0 < timeout_ns < RUN_TIMEOUT_MAX_NS else RUN_TIMEOUT_MAX_NS
 
 
 class ExecutionError(Exception):
-    """The run could not be made, for no fault of its actions."""
+    """The run failed, and not because of its actions."""
 
 
 class UnknownTrigger(ExecutionError):
@@ -40,16 +40,16 @@ class Overloaded(ExecutionError):
 
 
 class Unavailable(ExecutionError):
-    """No worker process is available: none of the actions ran, or not all."""
+    """No worker process is available; some or all actions did not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An action to run.
+    """Describes an action to run.
 
     Attributes:
         timeout_ns: as stored; see `effective_timeout_ns`.
-        allowed_to_fail: its failure is reported but does not end the run.
+        allowed_to_fail: if it fails, the run goes on.
     """
 
     action_id: str
@@ -65,10 +65,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class PackedContext:
-    """A context that was checked and completed, in a compact form for a run that waits.
+    """Holds a checked and completed context in a compact form, as runs may wait long.
 
     Attributes:
-        parts: by key; each is JSON in a JSON text, as scripts read it.
+        parts: by key; each is a JSON string that has JSON, which scripts parse when they read it.
         size: bytes of all parts.
     """
 
@@ -78,12 +78,12 @@ class PackedContext:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A trigger whose actions are to run.
+    """Asks to run the actions of a trigger.
 
     Attributes:
         org_id: organisation of the run; organisations take turns.
         context: of this trigger; see `contexts.pack`.
-        scripts: active ones only, in the order in which they run.
+        scripts: in the order in which they run.
     """
 
     flow_type: int
@@ -101,14 +101,14 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The reason why an action failed.
+    """Says why an action failed.
 
     Attributes:
         text: for people, with function, line and column if known.
         line: in the script, from 1; 0 if unknown.
         column: in the line, from 1; 0 if unknown.
-        timed_out: the action was ended at its deadline.
-        killed: its process was killed, or exited.
+        timed_out: True if it was ended at its deadline.
+        killed: True if its process was killed or exited.
     """
 
     text: str
@@ -120,12 +120,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The result of one action.
+    """Holds the result of one action.
 
     Attributes:
         failure: None if it succeeded.
-        duration_us: microseconds from its start in a process to its end.
-        queue_us: microseconds of waiting for a process before that.
+        duration_us: microseconds that it ran in a process.
+        queue_us: microseconds that it waited for a process before.
     """
 
     action_id: str
@@ -158,10 +158,10 @@ class AttributeEffect:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The changes that all actions of a run asked for.
+    """Holds the changes that the actions of a run asked for.
 
     Attributes:
-        claims: custom claims and logs of actions, in the order in which they were set.
+        claims: custom claims, and claims with logs of actions, in the order of setting.
         fields: of the user: "firstName", "isEmailVerified", ...
         metadata: of the user; in flows 2 and 4 each key once, with its last value.
         grants: for the user.
@@ -177,11 +177,11 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run.
+    """Holds the result of a run.
 
     Attributes:
-        effects: also those that failed actions asked for before they failed.
-        actions: in order, without those after the failure that ended the run.
+        effects: of all actions; of failed ones, those from before the failure.
+        actions: in order; without those after the failure that ended the run.
         failed: the action whose failure ended the run; None if the run succeeded.
     """
 
@@ -192,12 +192,12 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ScriptCheck:
-    """The result of checking a script without calling its function.
+    """Holds the result of evaluating a script without calling its function.
 
     Attributes:
-        parses: the script has no syntax error.
-        has_function: evaluating it defines a function of the name.
-        failure: the reason why it does not parse, or could not be evaluated.
+        parses: True if the script has no syntax error.
+        has_function: True if it defines a function of the name.
+        failure: why it does not parse, or failed to evaluate; None otherwise.
     """
 
     parses: bool
@@ -207,23 +207,22 @@ class ScriptCheck:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Limits of scripts.
+    """Holds the limits of scripts.
 
     Attributes:
-        workers_max: max worker processes; 0: four for each core. They have a lower priority than
-            the service, and some only wait for the network.
-        workers_warm: processes that are started at once and kept; 0: one for each core.
-        queue_max: max runs that wait for a process, half of them of one organisation; one more
-            is refused.
+        workers_max: max worker processes; 0 is four for each core. They have a lower priority than
+            the service, and many only wait for the network.
+        workers_warm: processes that are started at the beginning and kept; 0 is one for each core.
+        queue_max: max runs that wait for a process, at most half of them of one organisation.
         queue_timeout_s: max seconds that a run waits.
-        waiting_max_bytes: max bytes of contexts and scripts of waiting runs, half of them of one
-            organisation; more is refused.
+        waiting_max_bytes: max bytes of contexts and scripts of waiting runs, at most half of them
+            of one organisation.
         runs_max: actions after which a process is replaced.
-        heap_max_bytes: of the values of a script.
-        memory_max_bytes: of address space of a process.
-        deny: addresses that scripts may not reach, as CIDR, IP or exact host name, beside those
-            that are never public; see `addresses`.
-        allow: as `deny`; takes precedence over it.
+        heap_max_bytes: max bytes of the values of a script.
+        memory_max_bytes: max bytes of address space of a process.
+        deny: CIDR, IP or exact host names that scripts may not reach, beside addresses that are
+            never public; see `addresses`.
+        allow: the same form; takes precedence over `deny`.
         dns_servers: name servers for the hosts of fetches, as "address:port" or "[IPv6]:port";
             empty for the system's.
     """

@@ -1,6 +1,6 @@
 """Frames messages between the service and a worker: four octets of length, one of kind, a payload.
 
-Rule: each side refuses a frame that is longer than what the other may send.
+Rule: each side refuses a frame that is longer than the other side may send.
 """
 
 import struct
@@ -13,31 +13,30 @@ from server.triggers import PRE_USERINFO, Trigger
 HEAD: Final = struct.Struct(">IB")
 
 FRAME_MAX_BYTES: Final = 4 << 20
-"""Max bytes of a frame from a worker; all frames of an action have a limit in `process`."""
+"""Max bytes of a frame from a worker; `process` limits all frames of an action."""
 
 RUN_MAX_BYTES: Final = 64 << 20
-"""Max bytes of a frame to a worker: script, context and lists, as JSON in JSON."""
-
+"""Max bytes of a frame to a worker: script, context and lists, JSON in JSON."""
 
 CPU_MAX_S: Final = 60
-"""Seconds of CPU that a worker has in its life (RLIMIT_CPU); it is replaced at half of them."""
+"""Max CPU seconds of a worker in its life (RLIMIT_CPU); it is replaced after half of them."""
 
 SHIM_LINE: Final = 5_000
-"""Line of each file of `js` in the engine, so that its frames in a stack are recognised.
+"""Line number of our own code in the engine, by which its frames in a stack are recognised.
 
-Every line before it costs each context a little. A script may have places in all other lines.
+Every line before it costs each context some time. A script's own line of this number would be
+mistaken for it.
 """
 
-
 FIRST_TRIGGER: Final[Trigger] = PRE_USERINFO
-"""Trigger for which a worker prepares its first context, before it gets a run."""
+"""Trigger for which a worker prepares its first context."""
 
 
 class FrameKind(IntEnum):
-    """Kinds of frames, by sender and payload."""
+    """Numbers the kinds of frames; each has a sender and a payload."""
 
     RUN = 1
-    """To the worker: five parts, `run` or `check`, trigger, setup (JSON), name, source."""
+    """To the worker: five parts: `run` or `check`, trigger, setup (JSON), name, source."""
     ANSWER = 2
     """To the worker: the answer to FETCH (JSON)."""
     READY = 3
@@ -84,7 +83,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[FrameKind, bytes]]:
-        """Yields every frame that is complete.
+        """Yields the frames that are complete.
 
         Raises:
             FrameError: the frame is invalid or too large.

@@ -80,7 +80,7 @@ def test_who_stands_in_for_an_issuer_is_asked_for_nothing(tmp_path: Path, issuer
     assert outcome.status == 1
     assert json.loads(outcome.out) == {
         "code": 14,
-        "message": "the token cannot be verified now: its issuer's keys cannot be had, try again",
+        "message": "the token cannot be verified now: its issuer's keys are unavailable, try again",
     }
     assert "cannot connect: its certificate is not trusted" in log
     assert issuer.asked == []

@@ -1,4 +1,4 @@
-"""Runs in the service: contexts, queue, worker processes, effects and fetches of scripts.
+"""Runs scripts from the side of the service: contexts, queue, workers, effects, fetches.
 
-Start at `executor`.
+Read `executor` first.
 """

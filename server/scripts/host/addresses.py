@@ -1,9 +1,9 @@
 """Decides which addresses a script may reach.
 
-Never, unless allowed: addresses that the registries of special-purpose addresses (RFC 6890 and its
-updates) do not call public, multicast, and every IPv6 form of such an IPv4 address.
-Rule 1: a name is denied if one of its addresses is.
-Rule 2: an allowed entry takes precedence over any denied one.
+Denied unless allowed: addresses that are not global in the registries of special-purpose addresses
+(RFC 6890 and its updates), multicast, and IPv6 addresses that stand for such an IPv4 address.
+Rule 1: a name is denied if one of its addresses is denied.
+Rule 2: allowed entries take precedence over denied ones.
 """
 
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ _6TO4: Final = ip_network("2002::/16")
 
 
 class AddressList:
-    """A list of addresses and host names, as an operator writes it."""
+    """Holds the addresses and host names that an operator has listed."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         """Reads the entries: CIDR, IP or exact host name.
@@ -86,7 +86,7 @@ class AddressList:
 
 
 class Policy:
-    """Decides by name and by address."""
+    """Decides by host name and by address."""
 
     def __init__(self, *, deny: Iterable[str] = (), allow: Iterable[str] = ()) -> None:
         """Reads both lists, each in the form of `AddressList`."""
@@ -117,7 +117,7 @@ class Policy:
 
 
 def _meant(address: IPAddress) -> IPAddress:
-    """Returns the IPv4 address that an IPv6 one stands for; else the address."""
+    """Returns the IPv4 address that an IPv6 address stands for; otherwise the address itself."""
     if isinstance(address, IPv6Address):
         if address in _IPV4_MAPPED or address in _TRANSLATED or address in _NAT64:
             return IPv4Address(int(address) & 0xFFFFFFFF)

@@ -34,10 +34,10 @@ STANDARD: Final = frozenset(
         "address",
     )
 )
-"""Claims that scopes fill; a filled one keeps its value when an action sets it."""
+"""Claims that scopes fill; if one is filled, an action cannot change it."""
 
 TOKEN_OWN: Final = frozenset(("iss", "sub", "aud", "exp", "iat", "jti"))
-"""Claims of every token; a value that an action sets is left out."""
+"""Claims of every token; an action cannot set them."""
 
 OVERRIDABLE: Final = frozenset(
     (
@@ -55,4 +55,4 @@ OVERRIDABLE: Final = frozenset(
         "sid",
     )
 )
-"""Claims of some tokens, in which the token's own value replaces that of an action."""
+"""Claims of some tokens; there the token's own value replaces that of an action."""

@@ -1,10 +1,10 @@
-"""Rewrites a context into the exact form of its schema, or says at which path it is wrong.
+"""Rewrites a context into the exact form of its schema, or names the path of an invalid value.
 
-Accepted beside the exact form: null for a missing value, digits in a string for an integer (as
+These forms are accepted, too: null for a missing value, digits in a string for an integer (as
 ProtoJSON writes 64 bits), a float without a fraction for an integer, an array for a `CountedList`.
 
-Rule 1: follows the types of `context_schema`; knows no key but those of a user.
-Rule 2: what is given is never changed.
+Rule 1: follows the types of `context_schema`; knows no keys but those of a user.
+Rule 2: never changes the given context.
 """
 
 import re
@@ -79,7 +79,9 @@ def _object(
     for name, item in value.items():
         read = fields.get(name)
         if read is not None and item is not None:
-            is_exact = read is _string and isinstance(item, str)  # most are: a call less for each
+            is_exact = read is _string and isinstance(
+                item, str
+            )  # saves a call, as most values are strings
             found[name] = item if is_exact else read(item, f"{path}.{name}")
     return found
 
@@ -137,7 +139,7 @@ def _integer(least: int, most: int, value: JsonValue, path: str) -> JsonValue:
 
 
 def _number(value: JsonValue) -> int | None:
-    """Returns an integer in one of its forms; None if it is none."""
+    """Returns an integer from one of its forms; None if it is not one."""
     if isinstance(value, str):
         return int(value) if _INTEGER_TEXT.fullmatch(value) else None
     if isinstance(value, float):

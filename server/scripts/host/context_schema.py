@@ -1,4 +1,4 @@
-"""Declares the context of each trigger as typed structures: keys, types, and values when missing.
+"""Declares the context of each trigger as typed structures: keys, types and defaults.
 
 A context is a JSON object. Methods of `ctx` are data in it: `ctx.v1.user.getMetadata()` returns
 `userMetadata`, `ctx.getClaim()` reads `idTokenClaims`. Scripts see keys in the order of the fields
@@ -24,7 +24,7 @@ ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 INTEGER_MAX: Final = 2**63 - 1
 
 Date: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-"""RFC 3339; read as UTC, with at most nine digits of a second and no zeros at their end."""
+"""RFC 3339; converted to UTC, with at most nine digits of a second and no trailing zeros."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
 ContentLength: TypeAlias = Annotated[int, Meta(ge=-1, le=INTEGER_MAX, description="-1: unknown")]
@@ -70,7 +70,7 @@ _DATE: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)  # dates repeat in a context, and one in another form is read twice
+@lru_cache(maxsize=1024)  # dates repeat in a context, and other forms are read twice
 def utc(date: str) -> str:
     """Returns a date in UTC, as scripts see it.
 

@@ -1,8 +1,8 @@
-"""Reads the context of a trigger and packs it for the processes that run scripts.
+"""Reads the context of a trigger and packs it for worker processes.
 
-Rule 1: a missing value is as when unset; unknown keys are ignored.
-Rule 2: a value of the wrong kind is an error that names its path.
-Rule 3: what is given is never changed.
+Rule 1: a missing value gets its default; unknown keys are ignored.
+Rule 2: a value of the wrong type is an error that names its path.
+Rule 3: never changes the given context.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ def pack(flow_type: int, trigger_type: int, context: JsonValue) -> PackedContext
 
 
 def trigger(flow_type: int, trigger_type: int) -> Trigger:
-    """Returns both numbers as a trigger.
+    """Returns the trigger of both numbers.
 
     Raises:
         UnknownTrigger: the flow has no such trigger.
@@ -74,13 +74,13 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JsonValue]:
 
 
 def encode_for_script(value: object) -> bytes:
-    """Returns a part of a context for scripts: JSON in a JSON text, which they parse when asked."""
-    # Not msgspec, which writes floats differently: `ctx.claimsJSON()` answers this text.
+    """Returns a part of a context for scripts: a JSON string that has its JSON."""
+    # Not by msgspec, which writes floats in another form: `ctx.claimsJSON()` returns this text.
     return quote_json(orjson.dumps(value, default=msgspec.to_builtins))
 
 
 def quote_json(json: bytes) -> bytes:
-    """Returns JSON as a JSON text."""
+    """Returns a JSON string that has the JSON."""
     return orjson.dumps(json.decode())
 
 
@@ -91,7 +91,7 @@ def decode_part(part: bytes) -> JsonValue:
 
 
 def write_metadata(metadata: JsonValue, key: str, stored: str) -> None:
-    """Sets one entry of `userMetadata`, for later readers."""
+    """Sets an entry of `userMetadata`, for later actions."""
     if not isinstance(metadata, dict) or not isinstance(metadata["metadata"], list):
         return
     for entry in metadata["metadata"]:
@@ -106,4 +106,4 @@ def _json_size(value: JsonValue) -> int:
     try:
         return len(orjson.dumps(value))
     except (TypeError, RecursionError):
-        raise BadContext("context: expected JSON, got what has no form in it") from None
+        raise BadContext("context: expected JSON, got a value that JSON does not have") from None

@@ -1,10 +1,10 @@
 """Collects the effects of all actions of a run, and applies the rules for them.
 
-Follows docs/scripts.md "Rules of effects": a claim that is there
-stays, the first attribute of a name wins, a verification without an address does nothing.
+Follows docs/scripts.md "Rules of effects": an existing claim stays, the first attribute of a name
+stays, a verification without an address has no effect.
 
-Rule: effects come from a process that runs foreign code, so all is checked again: their form, that
-the trigger has them, and their size.
+Rule: effects come from a process that runs foreign code, so their form, their size and the trigger
+they belong to are checked again here.
 """
 
 import json
@@ -27,10 +27,10 @@ from server.scripts.host.claims import RESERVED_PREFIX, STANDARD, TOKEN_OWN
 from server.triggers import Trigger
 
 EFFECTS_MAX_BYTES: Final = 4 << 20
-"""Max bytes of effects of a run; an action gets an error beyond 1 MiB of characters."""
+"""Max bytes of effects of a run; the worker already limits an action to 1 MiB of characters."""
 
 LIST_MAX: Final = 1000
-"""Max entries of a list of `api`."""
+"""Max entries of a list that `api` has."""
 
 
 class _SetField(msgspec.Struct, tag_field="op", tag="field", frozen=True):
@@ -39,7 +39,7 @@ class _SetField(msgspec.Struct, tag_field="op", tag="field", frozen=True):
 
 
 class _PutMetadata(msgspec.Struct, tag_field="op", tag="entry", frozen=True):
-    """An entry of the list `api.metadata`, with a text or with octets."""
+    """Sets an entry of the list `api.metadata`, to a text or to octets."""
 
     at: int
     key: str
@@ -110,7 +110,7 @@ _OPERATIONS: Final[dict[Trigger, tuple[type[_Operation], ...]]] = {
 }
 
 _BEFORE_CREATION: Final = (triggers.EXTERNAL_PRE_CREATION, triggers.INTERNAL_PRE_CREATION)
-"""Triggers with a user that is not stored yet; others have an external user."""
+"""Triggers whose context has a user to be created; the others have an external user."""
 
 _USER_TEXTS: Final = (
     "firstName",
@@ -134,18 +134,18 @@ _ADDRESS_FIELD: Final = {"isEmailVerified": "email", "isPhoneVerified": "phone"}
 
 
 class EffectError(Exception):
-    """The worker sent an effect that no script can ask for."""
+    """The worker sent an effect that a script cannot ask for."""
 
 
 class TooMuch(EffectError):
-    """The run asked for too much; the text is for the author of the script."""
+    """The effects exceed a limit; the text is for the author of the script."""
 
 
 class Collector:
     """Collects the effects of a run.
 
-    Keeps the context packed. An effect that changes a part of it, for later actions to see, unpacks
-    that part; `pack` packs it again. Claims may have many MB: only their names are unpacked.
+    The context stays packed. An effect that later actions must see unpacks the part of the context
+    that it changes; `pack` packs it again. Claims may have many MB: only their names are unpacked.
     """
 
     def __init__(self, trigger: Trigger, context: PackedContext) -> None:
@@ -156,7 +156,7 @@ class Collector:
         self._given_claims: dict[str, msgspec.Raw] | None = None
         self._bytes = 0
         self._claims: dict[str, JsonValue] = {}
-        # Standard claims that a scope filled and that stay as they are; None until unpacked.
+        # Standard claims that a scope filled, which stay; None until they are unpacked.
         self._filled: frozenset[str] | None = None
         self._claim_log: list[JsonValue] = []
         self._left_out: set[str] = set()
@@ -205,7 +205,7 @@ class Collector:
         return None
 
     def action_done(self, name: str) -> None:
-        """Turns what an action logged into claims into a claim; call it after each action."""
+        """Makes the claim of what an action logged into claims; call it after each action."""
         self._left_out.clear()
         if self._claim_log:
             self._write_claim(f"{RESERVED_PREFIX}:action:{name}:log", self._claim_log)
@@ -295,7 +295,7 @@ class Collector:
             given[key] = msgspec.Raw(orjson.dumps(value))
 
     def _unpacked_claims(self) -> dict[str, msgspec.Raw]:
-        """Returns the claims that actions see, by name, to be changed."""
+        """Returns the claims in the context, by name; they may be changed."""
         if self._given_claims is None:
             self._given_claims = _members(orjson.loads(self._parts["claims"]))
             if self._filled is None:
@@ -308,7 +308,7 @@ class Collector:
             contexts.write_metadata(self._changing("userMetadata"), op.key, op.value)
 
     def _changing(self, part: str) -> JsonValue:
-        """Returns a part of the context, unpacked, to be changed."""
+        """Returns a part of the context, unpacked; it may be changed."""
         if part not in self._changed:
             self._changed[part] = contexts.decode_part(self._parts[part])
         return self._changed[part]
@@ -325,7 +325,7 @@ def _shown(octets: bytes) -> _Shown:
 
 
 def _stored(octets: bytes) -> str:
-    """Returns the member of an effect that sets the value again."""
+    """Returns the member of an effect that would set this value."""
     text = _text_of(octets)
     member: dict[str, JsonValue] = {"octets": [*octets]} if text is None else {"value": text}
     return orjson.dumps(member)[1:-1].decode()

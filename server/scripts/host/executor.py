@@ -3,8 +3,8 @@
 Follows docs/api.md "Execution". Call `start`, then `run` and `check` at any time, all from
 one event loop; `close` ends all runs.
 
-Rule 1: the caller chooses the scripts and their order; all of them run.
-Rule 2: an effect counts from when an action asked for it, also if the action then fails.
+Rule 1: the caller chooses the scripts and their order.
+Rule 2: an effect counts once an action asked for it, also if the action then fails.
 """
 
 import time
@@ -33,10 +33,11 @@ from server.scripts.protocol import FIRST_TRIGGER, join
 from server.triggers import Trigger
 
 SOURCE_MAX_BYTES: Final = 2 << 20
+"""Max bytes of a script; a longer one fails."""
 
 LOG_LINES_MAX: Final = 10_000
 LOG_MAX_BYTES: Final = 1 << 20
-"""Max lines and bytes of one action's log; the files of `js` stop logging long before."""
+"""Max lines and bytes of one action's log; the files of `js` have lower limits."""
 
 
 class _Line(msgspec.Struct):
@@ -48,6 +49,8 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Executor:
+    """Runs and checks scripts from `start` to `close`."""
+
     def __init__(self, options: Options | None = None) -> None:
         """Starts no process yet.
 
@@ -94,7 +97,7 @@ class Executor:
         org_id, scripts = request.org_id, request.scripts
         size = request.context.size + sum(len(script.source) for script in scripts)
         collector = Collector(number, request.context)
-        del request  # the context it holds is replaced as actions change it
+        del request  # has the given context, which effects replace: frees its memory
         results: list[ActionResult] = []
         failed = None
         if scripts:
@@ -157,7 +160,7 @@ class Executor:
 
 
 class _Action:
-    """Handles what the process of a running action sends."""
+    """Receives what the worker sends while an action runs."""
 
     def __init__(
         self, script: Script, collector: Collector | None, fetcher: Fetcher, org_id: str

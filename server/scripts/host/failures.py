@@ -1,9 +1,9 @@
 """Describes why an action failed, and where in its script.
 
-The engine gives the place where an Error was made, but none of another thrown value: for that the
-script is searched for the only `throw` that fits.
+The engine reports the place of an Error, but not of another thrown value. For that the script is
+searched for `throw`: a place is given only if a single one fits.
 
-Rule: text and stack come from a process that runs foreign code: they are bounded here.
+Rule: text and stack come from a process that runs foreign code, so they are bounded here.
 """
 
 import re
@@ -17,10 +17,10 @@ TEXT_MAX: Final = 4096
 """Max characters of a failure's text."""
 
 SEARCHED_MAX: Final = 1 << 15
-"""Max characters of a script that is searched for a `throw`, in a few milliseconds."""
+"""Max characters of a script that is searched for `throw`, which takes a few milliseconds."""
 
 _NO_ERROR: Final = ("null", "[uninitialized]")
-"""Values that the engine throws, without a stack, if it has no memory for an error."""
+"""Values that the engine throws, without a stack, if it lacks memory for an Error."""
 
 _STACK_FRAME: Final = re.compile(r" +at (?:(.{1,200}) \()?<input>:(\d{1,9}):(\d{1,9})\)?")
 
@@ -52,7 +52,7 @@ def failure_of(ended: ActionEnd, source: str, *, timeout_ns: int) -> Failure | N
 
 
 def is_syntax_error(ended: ActionEnd) -> bool:
-    """True if the script does not parse: its stack is only a place in it, without a caller."""
+    """True if the script does not parse: the stack is then a place in it, without callers."""
     text, stack = _parted(ended.done.raised)
     lines = stack.splitlines()
     is_place = not lines or (len(lines) == 1 and lines[0].startswith("    at <input>:"))
@@ -60,7 +60,7 @@ def is_syntax_error(ended: ActionEnd) -> bool:
 
 
 def _parted(raised: str) -> tuple[str, str]:
-    """Returns text and stack, which is the frames at the end; `undefined` is no stack."""
+    """Splits an error into text and stack, the frames at its end; `undefined` is an empty stack."""
     lines = raised.removesuffix("\n").split("\n")
     if lines[-1] == "undefined" and len(lines) > 1:
         return "\n".join(lines[:-1]), ""
@@ -75,8 +75,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
     frames = [found for line in stack.splitlines() if (found := _STACK_FRAME.fullmatch(line))]
     for found in frames:
         function, line, column = found[1], int(found[2]), int(found[3])
-        # A frame without a name is a place in parsed code: the script's, if it is the only frame.
-        # Line 0 is where the engine puts initializers of class fields.
+        # A frame without a name is a place in parsed code; it is the script's if it is the only
+        # frame. Line 0 has the engine's initializers of class fields.
         if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
             column = _in_characters(column, source, line)
             place = f"<eval>:{line}:{column}"

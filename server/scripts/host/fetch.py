@@ -1,13 +1,13 @@
-"""Makes the HTTP requests of scripts, as a worker has no network.
+"""Makes the HTTP requests of scripts: workers have no network.
 
 Follows docs/scripts.md "Modules" for requests and answers.
 
 Rule 1: every host is resolved and checked here, and the connection goes to the addresses that were
 checked; each redirect is a new request, checked again.
-Rule 2: what a script can make the service hold is bounded: its body, the answer as sent and
-inflated, redirects, connections. The action's deadline cancels the request.
-Rule 3: an error has our text, never that of a foreign exception.
-Rule 4: organisations share no connection, and no organisation waits for another's request.
+Rule 2: memory is bounded: the body of a request, an answer as sent and inflated, redirects and
+connections have limits. The action's deadline cancels the request.
+Rule 3: the text of an error is never that of a foreign exception.
+Rule 4: organisations share no connections, and none waits for a request of another.
 """
 
 import contextlib
@@ -38,10 +38,13 @@ from server.scripts.host.fetch_request import (
 )
 
 REDIRECTS_MAX: Final = 10
+"""Max redirects of a request; more fail."""
+
 CONNECT_MAX_S: Final = 10.0
+"""Max seconds to connect to one address."""
 
 IDLE_CLIENTS_MAX: Final = 32
-"""Max organisations without a request whose connections are kept; the oldest are closed."""
+"""Max organisations whose connections are kept after their requests; the oldest are closed."""
 
 _DEFAULT_HEADERS: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
 _SECRET: Final = ("authorization", "cookie", "cookie2", "www-authenticate", "proxy-authorization")
@@ -52,6 +55,8 @@ log = structlog.get_logger()
 
 
 class Fetcher:
+    """Answers the requests of all organisations."""
+
     def __init__(
         self,
         *,
@@ -108,7 +113,7 @@ class Fetcher:
             client.fetches -= 1
 
     async def _close_idle(self) -> None:
-        # One at a time, each looked for anew: others fetch, and close, while one is closed.
+        # Searches anew after each: while one closes, others may begin or end requests.
         while (org_id := self._oldest_idle()) is not None:
             await self._clients.pop(org_id).close()
 
@@ -119,10 +124,10 @@ class Fetcher:
 
 
 class _Client:
-    """The connections of one organisation.
+    """Sends the requests of one organisation.
 
     Attributes:
-        fetches: number of current requests.
+        fetches: number of its current requests.
     """
 
     def __init__(self, policy: Policy, resolver: AbstractResolver, turns: ParsingTurns) -> None:

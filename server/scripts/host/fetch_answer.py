@@ -1,6 +1,7 @@
-"""Reads the answer to a script's `fetch`: its head and body as the script sees them.
+"""Reads the answer to a script's `fetch`, its head and its body.
 
-Rule: never more of a body is held than the limit, as sent and inflated; an error has our text.
+Rule: holds at most the limit of a body, as sent and inflated. The text of an error is never that of
+a foreign exception.
 """
 
 import zlib
@@ -13,11 +14,11 @@ from server.scripts.host.fetch_connection import Refused
 from server.scripts.host.fetch_request import FetchError
 
 RESPONSE_MAX_BYTES: Final = 1 << 20
-"""Bytes of a body, inflated; larger is an error."""
+"""Max bytes of an inflated body; a larger one is an error."""
 
 GZIP_MEMBERS_MAX: Final = 16
-"""Members of a gzip body (RFC 1952 section 2.2); more is an error, as an empty one has only
-20 octets."""
+"""Max members of a gzip body (RFC 1952 section 2.2): an empty member has only 20 octets, so a small
+body could have very many."""
 
 
 class Response(msgspec.Struct):
@@ -42,7 +43,7 @@ def _header_lists(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
     for name, value in response.headers.items():
         try:
             value.encode()
-        except UnicodeEncodeError:  # what is not UTF-8 arrives as surrogates (PEP 383)
+        except UnicodeEncodeError:  # aiohttp decodes invalid UTF-8 to surrogates (PEP 383)
             raise FetchError(f"an answer with other than UTF-8 in header {name[:80]}") from None
         headers.setdefault("-".join(map(str.capitalize, name.split("-"))), []).append(value)
     return headers
@@ -75,7 +76,7 @@ class _Gunzip:
         self._members = 1
 
     def inflate(self, chunk: bytes, room: int) -> bytes:
-        """Returns the next octets, at most `room`; then the rest is lost.
+        """Returns the next octets, at most `room`; drops the rest.
 
         Raises:
             FetchError: there are too many members.

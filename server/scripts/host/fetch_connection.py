@@ -1,11 +1,12 @@
-"""Connects to a web server that a script chose, and bounds what its answer may cost.
+"""Connects to a web server that a script chose, and bounds memory and CPU of its answer.
 
-A layer below aiohttp's client: octets are counted and metered before they are parsed.
+A layer below aiohttp's client: it counts and delays octets before they are parsed.
 
-Rule 1: every octet counts, also heads and chunk framing; informational answers are few.
-Rule 2: little is parsed at once. All but the first octets of an answer wait for a turn;
+Rule 1: all octets of an answer are counted, with heads and chunk framing; the number of
+informational answers is bounded.
+Rule 2: the first octets of an answer are parsed as they arrive. The others wait for a turn;
 organisations take turns, which use a bounded part of the loop's time.
-Rule 3: a connection that ends does so at once, whatever is still to be sent (`abort`).
+Rule 3: a connection is closed at once, whatever is still to be sent (`abort`).
 """
 
 import asyncio
@@ -21,41 +22,42 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 WIRE_MAX_BYTES: Final = 2 << 20
-"""Octets of one answer as they arrive; twice what a body may have, for chunks and heads."""
+"""Max octets of an answer as sent; twice the max of a body, for chunks and heads."""
 
 HEAD_MAX_BYTES: Final = 64 << 10
-"""Octets up to the end of an answer's head; more ends the connection."""
+"""Max octets to the end of an answer's head; more end the connection."""
 
 INFORMATIONAL_MAX: Final = 5
-"""Answers with a status of 1xx before the answer; more ends the connection."""
+"""Max answers with a status of 1xx before the answer; more end the connection."""
 
-CONNECTIONS_MAX: Final = 32
-"""Connections and look-ups of one organisation at once; more wait."""
+ORG_CONNECTIONS_MAX: Final = 32
+"""Max connections and look-ups of one organisation; more wait."""
 
 KEPT_MAX: Final = 4
-"""Connections of one organisation that may be kept for its next request."""
+"""Max connections of one organisation that are kept for its next request."""
 
 DIRECT_BYTES: Final = 16 << 10
-"""Octets of an answer that are parsed as they arrive: those of most answers, in 2 ms at worst."""
+"""Max octets of an answer that are parsed as they arrive: most answers have fewer; takes 2 ms."""
 
 PARSED_BYTES: Final = 4 << 10
-"""Octets that are parsed between two checks of limits: some 240 informational answers."""
+"""Max octets that are parsed between two checks of limits: about 240 informational answers."""
 
 TURN_BYTES: Final = 16 << 10
+"""Max octets that are parsed in one turn."""
 
 RATE_MAX: Final = 16 << 20
-"""Octets a second of all turns."""
+"""Max octets per second of all turns."""
 
 BUSY_MAX: Final = 0.25
-"""Part of the loop's time for turns."""
+"""Max part of the loop's time for turns."""
 
 
 class Refused(aiohttp.ClientError):
     """The answer exceeds a limit; the text is for the script."""
 
 
-class Share:
-    """The connections that one organisation has."""
+class OrgConnections:
+    """Counts the open connections of one organisation."""
 
     def __init__(self) -> None:
         self.open = 0
@@ -65,7 +67,7 @@ class ParsingTurns:
     """Decides which connection is parsed next, and when."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Share, deque[Connection]] = {}
+        self._waiting: dict[OrgConnections, deque[Connection]] = {}
         self._is_under_way = False
         self._next_at = 0.0
 
@@ -86,10 +88,10 @@ class ParsingTurns:
         try:
             if connection.take_turn():
                 connections.append(connection)
-        finally:  # an error with one connection must not end the turns of others
+        finally:  # an error of one connection must not end the turns of others
             if connections:
                 self._waiting[share] = connections  # behind those of the others
-            # The reader of what was parsed runs before this, and costs as much again.
+            # Scheduled, so that it also measures the reader of what was parsed, which runs before.
             asyncio.get_running_loop().call_soon(self._rest, began)
 
     def _rest(self, began: float) -> None:
@@ -101,10 +103,10 @@ class ParsingTurns:
 
 
 class Connection(ResponseHandler):
-    """One connection, for one request after the other."""
+    """Holds one connection, which sends one request after the other."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, turns: ParsingTurns, share: Share
+        self, loop: asyncio.AbstractEventLoop, *, turns: ParsingTurns, share: OrgConnections
     ) -> None:
         super().__init__(loop)
         self.share = share
@@ -145,7 +147,7 @@ class Connection(ResponseHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not data:  # the parser goes on with what it has
+        if not data:  # aiohttp asks the parser to go on
             super().data_received(data)
             return
         if self._refusal is not None or self.transport is None:
@@ -202,7 +204,7 @@ class Connection(ResponseHandler):
             super().data_received(part)
             self._check_limits()
 
-    # --- what has arrived
+    # --- limits
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Receives a parsed head."""
@@ -235,8 +237,8 @@ class Connector(aiohttp.TCPConnector):
     """Makes the connections of one organisation."""
 
     def __init__(self, resolver: AbstractResolver, *, turns: ParsingTurns) -> None:
-        super().__init__(resolver=resolver, use_dns_cache=False, limit=CONNECTIONS_MAX)
-        loop, share = asyncio.get_running_loop(), Share()
+        super().__init__(resolver=resolver, use_dns_cache=False, limit=ORG_CONNECTIONS_MAX)
+        loop, share = asyncio.get_running_loop(), OrgConnections()
 
         def connection() -> ResponseHandler:
             return Connection(loop, turns=turns, share=share)

@@ -1,7 +1,7 @@
 """Reads and checks a request that a script makes with `fetch`; sends nothing.
 
 Follows docs/scripts.md "Modules", and RFC 9110 sections 5 (fields) and 9 (methods).
-Rule: an error has our text, as it goes to the script.
+Rule: the text of an error is never that of a foreign exception, as it goes to the script.
 """
 
 from typing import Annotated, Final
@@ -10,12 +10,12 @@ import msgspec
 from yarl import URL
 
 FETCH_REQUEST_MAX_BYTES: Final = 1 << 20
-"""Bytes of a request as a script hands it over; larger is an error."""
+"""Max bytes of a request as the worker sends it; a larger one is an error."""
 
 HEADERS_MAX: Final = 100
-"""Headers of a request; more is an error."""
+"""Max headers of a request; more are an error."""
 
-_OURS: Final = frozenset(
+_RESERVED: Final = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer")
 )
 """Headers of framing and routing, which scripts may not set."""
@@ -57,7 +57,7 @@ def read_request(payload: bytes) -> Request:
     if len(headers) > HEADERS_MAX:
         raise FetchError(f"{len(headers)} headers, expected at most {HEADERS_MAX}")
     for name, value in headers:
-        if name.lower() in _OURS:
+        if name.lower() in _RESERVED:
             raise FetchError(f"header {name}: it is not a script's to set")
         if any(character in value for character in "\r\n\0"):
             raise FetchError(f"header {name}: a line break in its value")
@@ -80,7 +80,7 @@ def url_of(text: str, *, base: URL | None = None) -> URL:
             url = base.join(url)
         if url.scheme in ("http", "https") and url.raw_host and url.host:
             return url.with_fragment(None)
-    except ValueError:  # `host`, too: a name that is no IDNA, as in http://xn--/
+    except ValueError:  # also of `host`, for an invalid IDNA name as in http://xn--/
         pass
     raise FetchError(f"url: expected one of http or https, got {text[:80]!r}")
 

@@ -1,9 +1,8 @@
-"""Keeps the worker processes: starts them, lends them to actions, replaces and ends them.
+"""Manages the worker processes: starts them, lends them to actions, replaces and ends them.
 
-A run holds a slot from its first action to its last, and a process for each action; its next action
-gets another process if that has a fresh context ready. There are more slots than cores: workers
-have a lower priority than the service, and many only wait for the network. `turns` decides which
-run gets a slot.
+A run has a slot from its first action to its last, and one process at a time: each action gets the
+process that can run it soonest. There are more slots than cores: workers have a lower priority than
+the service, and many only wait for the network. `turns` decides which run gets a slot.
 """
 
 import asyncio
@@ -21,7 +20,8 @@ from server.scripts.protocol import CPU_MAX_S
 from server.triggers import Trigger
 
 RESIDENT_MAX_BYTES: Final = 40 << 20
-"""Resident memory at which a process is replaced after a run: three times that at its start."""
+"""Max bytes of resident memory; a process with more is replaced after its action. Three times
+that of a new one."""
 
 IDLE_MAX_S: Final = 10.0
 """Seconds after which an idle process beyond the warm ones is ended."""
@@ -43,6 +43,8 @@ def _cores() -> int:
 
 
 class Pool:
+    """Lends processes from `start` to `close`."""
+
     def __init__(self, options: Options) -> None:
         self._options = options
         self._slots_max = options.workers_max or default_workers()
@@ -62,10 +64,10 @@ class Pool:
         self.kills = 0
 
     async def start(self) -> None:
-        """Starts the warm processes; keeps those that start also if others fail.
+        """Starts the warm processes; keeps those that start, also if others fail.
 
         Raises:
-            Unavailable: one of them cannot start. Each later run tries again.
+            Unavailable: a process cannot start. Later runs try again.
         """
         started = await asyncio.gather(
             *(self._new() for _ in range(self._warm)), return_exceptions=True
@@ -89,7 +91,7 @@ class Pool:
         self.turns.close()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        # They stay in the set while they end, so that a run that gives one back leaves it alone.
+        # They stay in the set while they end: `_give_back` must not use them.
         await asyncio.gather(*(process.stop() for process in self._processes))
         self._processes.clear()
 
@@ -123,7 +125,7 @@ class Pool:
     def _best(self, trigger: Trigger) -> Process:
         """Returns the idle process that can run an action of the trigger soonest.
 
-        Of equal ones the last used, so that processes beyond need stay idle and are ended.
+        Of equal ones, the last used: so unneeded processes stay idle, and are ended.
         """
         fresh = [process for process in reversed(self._idle) if process.is_fresh]
         if not fresh:
@@ -141,7 +143,7 @@ class Pool:
             self._trim()
 
     def _trim(self) -> None:
-        """Ends surplus processes that were idle for long; repeats while any is left."""
+        """Ends processes beyond the warm ones after `IDLE_MAX_S`; repeats while there are some."""
         loop = asyncio.get_running_loop()
         self._trimming = None
         while (

@@ -1,8 +1,8 @@
-"""Controls one worker process: starts it, gives it an action, ends it at the deadline.
+"""Controls one worker process: starts it, sends it an action, ends it at the deadline.
 
-Rule 1: it is started by exec, with no environment and no descriptor but its socket.
-Rule 2: what it sends is untrusted: bounded and checked; an invalid frame ends it.
-Rule 3: every wait for it has a deadline, and its exit is a result like any other.
+Rule 1: it is started by exec, without environment, and with its socket as the only descriptor.
+Rule 2: its frames are untrusted: they are bounded and checked, and an invalid one ends it.
+Rule 3: every wait for it has a deadline; its exit is one of the ends of an action.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from server.scripts.host.effects import EffectError, TooMuch
 from server.scripts.protocol import FIRST_TRIGGER, FrameError, FrameKind, FrameReader, frame
 
 START_MAX_S: Final = 10.0
-"""Max seconds until a process that was started is ready."""
+"""Max seconds from the start of a process until it is ready."""
 
 REAP_MIN_S: Final = 0.001
 REAP_MAX_S: Final = 0.05
-"""Seconds between two polls of a killed process, which exits within some ms: a thread or a
-descriptor for each would cost more."""
+"""Min and max seconds between two polls of a killed process. It exits within some ms, and a thread
+or a descriptor that waits for it would cost more."""
 
 SENT_MAX_BYTES: Final = 8 << 20
-"""Max bytes that a worker sends in one action."""
+"""Max bytes that a worker may send in one action."""
 
 _WORKER: Final = f"{__package__.removesuffix('.host')}.sandbox.worker"
 _BOOT: Final = (
@@ -50,7 +50,7 @@ class EndedAtStart(Unavailable):
 
 
 class EndKind(Enum):
-    """Ways in which the process of an action can end it."""
+    """Names how the process of an action ended it."""
 
     DONE = "done"
     TIMED_OUT = "timed out"
@@ -59,13 +59,13 @@ class EndKind(Enum):
 
 
 class WorkerReport(msgspec.Struct, frozen=True):
-    """A worker's report of the end of an action.
+    """Holds a worker's report of the end of an action.
 
     Attributes:
         text: String(thrown value) of the function; empty if it threw nothing.
         stack: stack of the thrown value, if it has one.
         raised: text and stack of the error that ended the evaluation of the script.
-        found: of a check: the script has a function of the name.
+        found: for a check: True if the script has a function of the name.
     """
 
     text: str = ""
@@ -76,12 +76,12 @@ class WorkerReport(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ActionEnd:
-    """The end of an action.
+    """Describes the end of an action.
 
     Attributes:
-        evaluated: the script was evaluated, so that its function was called.
+        evaluated: True if the script was evaluated, and so its function called.
         done: the worker's report; empty if it sent none.
-        reason: of a fault, for the author of the script.
+        reason: of a fault; the text is for the author of the script.
     """
 
     end: EndKind
@@ -100,14 +100,14 @@ class Visitor(Protocol):
         """Raises EffectError if the line is invalid."""
 
     def fetch(self, payload: bytes) -> Awaitable[bytes]:
-        """Returns the answer. Never fails: an error is part of the answer."""
+        """Returns the answer; never raises: an error is part of the answer."""
 
 
 _decode_done: Final = msgspec.json.Decoder(WorkerReport).decode
 
 
 class Process(asyncio.Protocol):
-    """Runs one action at a time."""
+    """Runs actions in one process, one at a time."""
 
     def __init__(self, child: "subprocess.Popen[bytes]", lost: Callable[["Process"], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -127,9 +127,9 @@ class Process(asyncio.Protocol):
         self._is_ended = False
         self.protections: tuple[str, ...] = ()
         self.is_fresh = False
-        """True if it has a fresh context; an action that comes earlier waits for one."""
+        """True if a fresh context is ready; an action that is sent earlier waits for one."""
         self.trigger = FIRST_TRIGGER
-        """Trigger of its last action and of its fresh context; others wait for a new context."""
+        """Trigger of its last action and its fresh context; another one needs a new context."""
         self.used_at = loop.time()
         self.runs = 0
         self.busy_s = 0.0
@@ -149,7 +149,7 @@ class Process(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                child = subprocess.Popen(  # noqa: S603, ASYNC220  ours; exec is all there is to wait for
+                child = subprocess.Popen(  # noqa: S603, ASYNC220  own command; waits only for exec
                     _command(options),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
@@ -312,7 +312,7 @@ class Process(asyncio.Protocol):
 
 
 def _memory_of(pid: int) -> int | None:
-    """Opens the file of a process's memory use; opening it for each action costs too much."""
+    """Opens the file that has a process's memory use; opening it for each action costs too much."""
     try:
         return os.open(f"/proc/{pid}/statm", os.O_RDONLY)
     except OSError:

@@ -1,15 +1,15 @@
 """Gives slots to runs; organisations take turns. Knows nothing of processes or scripts.
 
-Follows docs/execution.md "RunTrigger". A run without a slot waits, and its context and scripts
-stay in memory; so the number of waiting runs and their bytes are bounded.
+Follows docs/execution.md "RunTrigger". A waiting run keeps its context and scripts in memory, so
+the number and the bytes of waiting runs are bounded.
 
 Rule 1: an organisation has at most half of the slots, of the places in the queue and of its bytes.
-Rule 2: waiting organisations take turns, one run each in a round. One that arrives during a round
-has its turn in that round, however many runs of others wait. Runs of one organisation are served
-in order.
-Rule 3: a run is refused if too many or too large ones wait, or if it waits too long. A run that
-gave its slot away between two actions is never refused: it waits as the first of its organisation.
-Its bytes still count.
+Rule 2: waiting organisations take turns, one run each in a round. An organisation that arrives
+during a round has its turn in that round, however many runs of others wait. The runs of one
+organisation are served in order.
+Rule 3: a run is refused if too many or too large ones wait, or if it waits too long. Between two
+actions a run may give its slot away. It is not refused then: it waits as the first of its
+organisation, and its bytes still count.
 Rule 4: no operation visits all waiting runs or all waiting organisations.
 """
 
@@ -27,7 +27,7 @@ _Turn: TypeAlias = "asyncio.Future[None]"
 
 @dataclass(slots=True)
 class Slot:
-    """The slot of a run; not held while the run waits for its next turn."""
+    """Describes the slot of a run, which is not held while the run waits for its next turn."""
 
     org_id: str
     size: int
@@ -45,7 +45,7 @@ class Turns:
         timeout_s: float,
         waiting_max_bytes: int,
     ) -> None:
-        """Begins with all slots free.
+        """Takes the limits; all slots are free.
 
         Args:
             slots_max: max runs at once.
@@ -98,7 +98,7 @@ class Turns:
             Unavailable: the service is stopping.
         """
         self._refuse_when_closed()
-        if self._has_room(org_id):  # and no run that waits could be served: see `_serve`
+        if self._has_room(org_id):  # `_serve` leaves no waiting run that could have it
             self._take(org_id)
         else:
             await self._wait(org_id, size)
@@ -112,8 +112,8 @@ class Turns:
     async def pass_on(self, slot: Slot) -> None:
         """Gives the slot to another organisation that waits for one, then waits for the next turn.
 
-        Does nothing if no other organisation could use the slot. The run is never refused, as some
-        of its actions have run: it waits for its turn, or until its caller is cancelled.
+        Does nothing if no other organisation could use the slot. The run is not refused, as some of
+        its actions have run: it waits for its turn, or until its caller is cancelled.
 
         Raises:
             Unavailable: the service is stopping.
@@ -130,7 +130,7 @@ class Turns:
             raise
         finally:
             self._free(slot.org_id, slot.size)
-            del turn  # it holds the error, which holds this frame
+            del turn  # has the error, which has this frame: a cycle
         slot.is_held = True
 
     def _refuse_when_closed(self) -> None:
@@ -152,7 +152,7 @@ class Turns:
         finally:
             timer.cancel()
             self._free(org_id, size)
-            del turn, timer  # they hold the error, which holds this frame
+            del turn, timer  # have the error, which has this frame: a cycle
 
     def _expire(self, turn: _Turn) -> None:
         if not turn.done():
@@ -177,7 +177,7 @@ class Turns:
             )
 
     def _queue(self, org_id: str, size: int, *, is_first: bool = False) -> _Turn:
-        """Queues a run; the future is done at its turn, and `_free` must release its bytes then."""
+        """Queues a run; returns a future that is done at its turn. Then `_free` must be called."""
         self._bytes += size
         self._bytes_of[org_id] += size
         turn = asyncio.get_running_loop().create_future()
@@ -236,7 +236,7 @@ class Turns:
         while self._taken < self._slots_max and (org_id := self._next()) is not None:
             turn = next(iter(self._waiting[org_id]))
             self._remove(org_id, turn)
-            if turn.done():  # cancelled or expired; its own task handles that
+            if turn.done():  # cancelled or expired, which its own task handles
                 continue
             self._take(org_id)
             if org_id in self._waiting:
@@ -267,7 +267,9 @@ class Turns:
 
     def _begin_round(self) -> None:
         """Begins a round: organisations that were served come after those that were not."""
-        for org_id in reversed(self._round):  # few: all of them have their share of the slots
+        for org_id in reversed(
+            self._round
+        ):  # few: only organisations that have their share of the slots
             self._next_round[org_id] = None
             self._next_round.move_to_end(org_id, last=False)
         self._round, self._next_round = self._next_round, OrderedDict()

@@ -1,4 +1,4 @@
-"""Runs in a worker process: confines it, then evaluates one script after the other.
+"""Runs scripts in a worker process: confines it, then evaluates one script after the other.
 
-Start at `worker`. Rule: imports are few, as each worker loads all of them at its start.
+Read `worker` first. Rule: imports are few, as each worker makes all of them at its start.
 """

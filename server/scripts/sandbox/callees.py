@@ -1,11 +1,11 @@
-"""Finds the call that failed with "not a function", which is all that the engine reports.
+"""Finds the call that failed with "not a function": the engine's text does not name it.
 
-The engine gives line and octet of the last name that it read before the call.
-That is the member itself (`api.v1.user.missing('k')`), or a name in the arguments of the call
-(`api.missing('k', ctx.v1.user)`), so that there may be more than one candidate.
+The engine reports line and octet of the last name that it read before the call. That is the member
+itself (`api.v1.user.missing('k')`), or a name in the arguments of the call (`api.missing('k',
+ctx.v1.user)`), so there may be more than one candidate.
 
-Rule 1: no I/O, and few imports: the worker has this module.
-Rule 2: reads a source once; if it cannot be sure, it finds nothing.
+Rule 1: no I/O, and few imports: workers load this module.
+Rule 2: reads a source once; finds nothing if it cannot be sure.
 """
 
 import re
@@ -13,10 +13,10 @@ from bisect import bisect_right
 from typing import Final
 
 SOURCE_MAX: Final = 1 << 16
-"""Max characters of a source that is read; in a longer one nothing is found."""
+"""Max characters of a source; in a longer one nothing is found."""
 
 CALLEE_MAX: Final = 80
-"""Max characters of a callee that is named."""
+"""Max characters of the name of a callee."""
 
 ENCLOSING_MAX: Final = 8
 """Max calls around a place that are examined."""
@@ -52,7 +52,7 @@ def place_of(stack: str) -> tuple[int, int] | None:
 
 
 def callees(source: str, line: int, column: int) -> list[str]:
-    """Returns the callees whose call can have failed at a place, innermost first.
+    """Returns the callees whose call may have failed at a place, innermost first.
 
     Args:
         source: the script.
@@ -72,7 +72,7 @@ def callees(source: str, line: int, column: int) -> list[str]:
 
 
 class _Tokens:
-    """The tokens of a source, without blanks and comments."""
+    """Holds the tokens of a source, without blanks and comments."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -97,7 +97,7 @@ class _Tokens:
                 self.pairs[index] = open_.pop()
 
     def _pattern(self, at: int) -> re.Match[str] | None:
-        """Returns a regular expression where an operand is expected."""
+        """Returns a regular expression, if an operand is expected there."""
         if self.source[at : at + 1] != "/" or self.source[at : at + 2] in ("//", "/*"):
             return None
         last = self.texts[-1] if self.texts else ";"
@@ -114,9 +114,9 @@ class _Tokens:
         return self.texts[index] if 0 <= index < len(self.texts) else ""
 
     def at(self, line_start: int, offset: int, column: int) -> int | None:
-        """Returns the token that the engine means by a place.
+        """Returns the token at a place as the engine reports it.
 
-        A member that begins a line has the column of the end of the line before.
+        For a member at the beginning of a line, the engine reports the end of the line before.
         """
         first = bisect_right(self.starts, line_start - 1)
         if self.text(first) in _DOTS and first > 0:
@@ -148,7 +148,7 @@ class _Tokens:
         return self._after_arrow(arrow) - 1 if self.text(arrow) == "=>" else 0
 
     def _calls(self, at: int, last: int) -> list[int]:
-        """Returns the parentheses of calls before which no name is read after the given ones."""
+        """Returns the opening parentheses of calls that happen before another name is read."""
         calls = []
         direct = last + 1
         while self.text(direct) == "[" and direct in self.pairs:
@@ -160,7 +160,7 @@ class _Tokens:
         around = [open_ for open_ in range(at) if self.pairs.get(open_, -1) > at]
         for open_ in reversed(around[-ENCLOSING_MAX:]):
             if self.text(open_) == "{" and self._is_body(open_):
-                break  # runs at another time than the call around it
+                break  # the body runs later than the call around it
             if self._reads(last + 1, self.pairs[open_]) or self._arrow_in(open_, at):
                 break
             if self._is_call(open_):
@@ -250,7 +250,7 @@ class _Tokens:
         return not is_key and not is_method and after != "=>"
 
     def _callee(self, open_: int) -> str:
-        """Returns the text of what is called; nothing if that is long."""
+        """Returns the text of the callee; empty if it is too long."""
         end = open_ - 1 if self.text(open_ - 1) != "?." else open_ - 2
         start = end
         while True:

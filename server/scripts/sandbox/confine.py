@@ -1,10 +1,9 @@
-"""Takes from this process, for good, what running a script does not need.
+"""Removes from this process, for good, the rights that running a script does not need.
 
 Follows setrlimit(2), prctl(2), seccomp(2), linux/filter.h and linux/audit.h.
 
-Rule 1: nothing here needs privileges, and later code cannot undo it.
-Rule 2: a protection that the system lacks is left out and reported, never an error: the service
-decides if the active ones are enough.
+Rule 1: needs no privileges, and later code cannot undo it.
+Rule 2: a protection that the system lacks is not an error: the active ones are reported.
 """
 
 import ctypes
@@ -31,7 +30,7 @@ _PROT_EXEC: Final = 4
 
 _ALLOW: Final = 0x7FFF0000
 _REFUSE: Final = 0x00050001
-"""The call fails with EPERM and the process goes on: a libc that tries something does not die."""
+"""The call fails with EPERM and the process goes on: a libc may try calls it can do without."""
 _KILL: Final = 0x80000000
 
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
@@ -40,11 +39,11 @@ _AT_NUMBER, _AT_MACHINE, _AT_PROTECTION = 0, 4, 32
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """The numbers of system calls, from asm/unistd.h.
+    """Holds the numbers of system calls, from asm/unistd.h.
 
     Attributes:
         audit: AUDIT_ARCH_*.
-        mapping: mmap and mprotect, allowed unless the memory is to be executed.
+        mapping: mmap and mprotect, allowed unless they make memory executable.
         allowed: calls that Python and the engine need once all is loaded: read and write, memory,
             time, random octets, return from signals, exit.
     """
@@ -107,18 +106,20 @@ _MACHINES: Final = {
 
 
 def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
-    """Applies each protection that the system has, and yields its name.
+    """Applies the protections that the system has, and yields the name of each.
 
-    rlimits: address space, CPU time, no file of any size, no further descriptor, no process, no
-    core. parent_death: the kernel kills this process when its parent ends. no_new_privs: nothing
-    it could start has more rights. seccomp: of system calls only those of `_Machine`, all others
-    fail with EPERM: open, socket, execve, clone, kill, ptrace, prctl, ...; memory cannot be made
-    executable. Without it (another machine, an old kernel) the rlimits alone hold: a script still
-    reaches no system call but through a fault in the engine.
+    rlimits: limits address space and CPU time; forbids to write files, to open descriptors, to
+    start processes, and core dumps.
+    parent_death: the kernel kills this process when its parent ends.
+    no_new_privs: programs that it starts get no further rights.
+    seccomp: only the system calls of `_Machine` are allowed. Others (open, socket, execve, clone,
+    kill, ptrace, prctl, ...) fail with EPERM, and memory cannot be made executable. Without it
+    (another machine, an old kernel) only the rlimits hold; a script reaches system calls only by a
+    fault of the engine.
 
     Args:
-        parent: its process id, as it knows it.
-        memory_max_bytes: of address space.
+        parent: the process id of the parent.
+        memory_max_bytes: max bytes of address space.
     """
     os.nice(NICE)
     for limit, most in (
@@ -137,7 +138,7 @@ def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
     prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
     if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0:
         if os.getppid() != parent:
-            sys.exit(0)  # the parent exited before it could be watched
+            sys.exit(0)  # the parent ended before this call
         yield "parent_death"
     if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         yield "no_new_privs"
@@ -145,7 +146,7 @@ def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
     if machine is not None and sys.maxsize > 2**32:
         program = b"".join(_program(machine))
         octets = ctypes.create_string_buffer(program, len(program))
-        # struct sock_fprog: how many instructions, and where they are.
+        # struct sock_fprog: the number of instructions and their address.
         header = ctypes.create_string_buffer(
             struct.pack("@HP", len(program) // 8, ctypes.addressof(octets))
         )
@@ -154,7 +155,7 @@ def confine(*, parent: int, memory_max_bytes: int) -> Iterator[str]:
 
 
 def _program(machine: _Machine) -> Iterator[bytes]:
-    """Yields a filter in classic BPF over struct seccomp_data; jumps count instructions ahead."""
+    """Yields the instructions of a filter in classic BPF; jumps count the instructions to skip."""
 
     def instruction(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
         return struct.pack("=HBBI", code, if_so, if_not, value)
@@ -166,7 +167,7 @@ def _program(machine: _Machine) -> Iterator[bytes]:
     numbers = (*machine.allowed.values(), *machine.mapping)
     for index, number in enumerate(numbers):
         ahead = len(numbers) - index - 1
-        # Past the rest, and "refused": to the check of memory, or past that to "allowed".
+        # Skips the other numbers and "refused": to the check of memory, or past it to "allowed".
         yield instruction(_EQUAL, number, if_so=ahead + (1 if number in machine.mapping else 3))
     yield instruction(_RETURN, _REFUSE)
     yield instruction(_LOAD, _AT_PROTECTION)

@@ -1,7 +1,7 @@
 """Adds names of the script to the engine's text of a failure.
 
-Rule 1: no I/O, and few imports: the worker has this module.
-Rule 2: only adds to a text; if it is not sure of a name, the text stays.
+Rule 1: no I/O, and few imports: workers load this module.
+Rule 2: only adds to a text; adds nothing if it is not sure of a name.
 """
 
 import json
@@ -12,18 +12,20 @@ from typing import Final, TypeAlias
 from server.scripts.sandbox.callees import SOURCE_MAX, callees, place_of
 
 Ask: TypeAlias = Callable[[str], str]
-"""Calls `js/explain.js`."""
+"""Calls `js/explain.js` with JSON, and returns its JSON."""
 
 NO_PLACE: Final = "-"
-"""Stack of a failure that no script has thrown, as in `js/run.js`."""
+"""Stack of a failure that `js/run.js` reports itself, and no script threw."""
 
 NOT_FOUND: Final = "function not found"
 NOT_A_FUNCTION: Final = "TypeError: not a function"
 A_PROMISE: Final = "could not convert [object Promise] to error"
 
 NAMES_MAX: Final = 5
+"""Max names in a text."""
+
 NAME_MAX: Final = 40
-"""Max characters of a name."""
+"""Max characters of a name in a text."""
 
 _DECLARATION: Final = re.compile(r"(?<![\w$.])(?:const|let|class)\s+([A-Za-z_$][\w$]*)", re.ASCII)
 _PARAMETERS: Final = (
@@ -34,7 +36,7 @@ _CHAIN: Final = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*", re.ASC
 
 
 def of_call(text: str, stack: str, name: str, source: str, ask: Ask) -> str:
-    """Returns the text of a thrown value, or of why the function could not be called."""
+    """Returns the explained text of a thrown value, or of a function that cannot be called."""
     if text == NOT_FOUND and stack == NO_PLACE:
         return f"{text}: expected {_quoted(name)}, {_found(source, ask)}"
     if text == NOT_A_FUNCTION and (place := place_of(stack)):
@@ -45,7 +47,7 @@ def of_call(text: str, stack: str, name: str, source: str, ask: Ask) -> str:
 
 
 def of_result(text: str, name: str) -> str:
-    """Returns the text about the result of the function."""
+    """Returns the explained text about the result of the function."""
     if text != A_PROMISE:
         return text
     return f"{text}: {_quoted(name)} is async or returns a promise, and nothing awaits it"
@@ -63,14 +65,14 @@ def _found(source: str, ask: Ask) -> str:
 
 
 def _candidates(found: list[str], name: str, source: str, ask: Ask) -> list[str]:
-    """Returns the callees that may not be a function, as far as is visible from outside."""
+    """Returns the callees that are not known to be functions."""
     parameters = _parameters(name, source)
     chains = [callee for callee in found if _CHAIN.fullmatch(callee)]
     types = dict(
         zip(chains, _types_and_functions(ask, ",".join(parameters), chains)[0], strict=True)
     )
     left = [callee for callee in found if types.get(callee) != "function"]
-    # Members of `ctx` and `api` are certain; a function's variables are not visible from outside.
+    # The types of members of `ctx` and `api` are known; a function's own variables are not visible.
     certain = [
         callee for callee in left if types.get(callee) and callee.split(".")[0] in parameters
     ]
@@ -78,7 +80,7 @@ def _candidates(found: list[str], name: str, source: str, ask: Ask) -> list[str]
 
 
 def _parameters(name: str, source: str) -> list[str]:
-    """Returns the script's names of `ctx` and `api`."""
+    """Returns the names by which the script calls `ctx` and `api`."""
     found = re.search(_PARAMETERS.format(re.escape(name)), source[:SOURCE_MAX])
     names = [each.strip() for each in found[1].split(",")] if found else ["ctx", "api"]
     is_fit = all(each.isascii() and each.isidentifier() for each in names)

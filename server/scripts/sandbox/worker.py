@@ -1,12 +1,12 @@
 """Runs one script after the other in a worker process, each in a fresh context of the engine.
 
-`host/process.py` starts it as `python -I -S -c …`, without site packages or environment, and with
-no descriptor but the socket that is its standard input.
+`host/process.py` starts it as `python -I -S -c …`, without site packages or environment. Its only
+descriptor is a socket, which is its standard input.
 
 Rule 1: imports are few, and all are made before `confine`.
-Rule 2: `_host` never raises (the engine turns an exception into a SystemError): an error is a
-value, which the files of `js` throw.
-Rule 3: the service trusts nothing that this process sends, and checks all of it.
+Rule 2: `_host` never raises, as the engine makes a SystemError of an exception. It returns an error
+as a value, which the files of `js` throw.
+Rule 3: the service trusts no frame of this process, and checks all of them.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ from server.scripts.sandbox.confine import confine
 from server.triggers import Trigger
 
 STACK_MAX_BYTES: Final = 1 << 20
-"""Max bytes of the engine's stack."""
+"""Max bytes of the stack of the engine."""
 
 _LOGIN_FILES: Final = ("requests", "encode", "api", "lists", "fields")
 _CREATED_FILES: Final = ("requests", "api", "lists", "created")
@@ -53,37 +53,39 @@ FILES: Final[Mapping[Trigger, tuple[str, ...]]] = {
     triggers.INTERNAL_POST_CREATION: _CREATED_FILES,
     triggers.PRE_SAML_RESPONSE: (*_USER_FILES, "saml"),
 }
-"""The files of `js/` that make `ctx` and `api` of each trigger."""
+"""The files of `js/` that define `ctx` and `api` of each trigger."""
 
 _LEADING: Final = "\n" * (SHIM_LINE - 1)
-"""Stands before our files. They begin with `0,function…`: the engine would read code in parentheses
-twice, in search of an arrow after them."""
+"""Stands before our code, which begins with `0,function…` and not with a parenthesis: the engine
+reads code in parentheses twice, to see if an arrow follows."""
 
 _ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-"""Characters that Go escapes in JSON, where they are in strings only."""
+"""Characters that Go escapes in JSON; they occur only in strings."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _FromEngine: TypeAlias = Any
-"""A context, a function or a value of the engine, which has no types for them."""
+"""A context, a function or a value of the engine, which does not declare their types."""
 
 _Shim: TypeAlias = Callable[..., Any]
 
 
 def run_worker(parent: str, memory_max_bytes: str, heap_max_bytes: str) -> None:
-    """Serves until the socket is closed."""
+    """Confines this process and runs actions until the socket is closed."""
     files = {path.stem: _bare(path) for path in (Path(__file__).parents[1] / "js").glob("*.js")}
     protections = confine(parent=int(parent), memory_max_bytes=int(memory_max_bytes))
     ScriptWorker(files, int(heap_max_bytes)).serve(" ".join(protections).encode())
 
 
 def _bare(path: Path) -> str:
-    """Returns a file as one line, without comments, which have lines of their own."""
+    """Returns a file as one line, without comments, each of which has its own line."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return " ".join(bare for line in lines if not (bare := line.strip()).startswith("//"))
 
 
 class ScriptWorker:
+    """Runs actions that arrive on the socket."""
+
     def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
         self._files = files
         self._heap_max_bytes = heap_max_bytes
@@ -96,7 +98,7 @@ class ScriptWorker:
             data = data[os.write(0, data) :]
 
     def serve(self, protections: bytes) -> None:
-        """Runs actions one after the other; the next is likely of the same trigger."""
+        """Runs actions one after the other; prepares a context for the trigger of the last one."""
         parts = FILES[FIRST_TRIGGER]
         while True:
             context, shim = self._fresh(parts)
@@ -119,7 +121,7 @@ class ScriptWorker:
         while True:
             data = os.read(0, 1 << 16)
             if not data:
-                os._exit(0)  # not an exception: the engine may be the caller (rule 2)
+                os._exit(0)  # an exception may reach the engine (rule 2)
             for found in self._reader.feed(data):
                 return found
 
@@ -163,7 +165,9 @@ class ScriptWorker:
             shim("begin", setup)
             if "\0" in source:
                 raise _quickjs.JSException("SyntaxError: a NUL character\n")
-            with contextlib.suppress(TypeError, ValueError):  # its last value does not convert
+            with contextlib.suppress(
+                TypeError, ValueError
+            ):  # the value of its last statement has no Python type
                 context.eval(source)
             _finish_jobs(context)
             self.send(FrameKind.EVALUATED, b"")
@@ -174,7 +178,7 @@ class ScriptWorker:
             _finish_jobs(context)
             return _outcome(shim, failure, name, source)
         except _quickjs.JSException as error:
-            # From evaluating the script; or from our files, if memory or stack ran out.
+            # From the script; or from our code, if memory or stack ran out.
             text, line_break, stack = str(error)[:8192].partition("\n")
             return {"raised": _explained(shim, text, stack, name, source) + line_break + stack}
         except MemoryError:
@@ -212,7 +216,7 @@ def _uuid(octets: bytes | bytearray, version: int) -> str:
 
 
 def _uuid_by_time() -> str:
-    """Returns a UUID of 100 ns steps since 1582-10-15 and a random node, marked as such."""
+    """Returns a UUID of version 1: 100 ns steps since 1582-10-15, and a random node."""
     ticks = (time.time_ns() // 100 + 0x01B21DD213814000).to_bytes(8, "big")
     octets = bytearray(ticks[4:] + ticks[2:4] + ticks[:2] + os.urandom(8))
     octets[10] |= 1
@@ -220,7 +224,7 @@ def _uuid_by_time() -> str:
 
 
 def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
-    """Returns a UUID of a name; None if the namespace is invalid."""
+    """Returns a UUID of version 3 or 5; None if the namespace is invalid."""
     if not _UUID.fullmatch(namespace):
         return None
     algorithm = hashlib.md5 if version == 3 else hashlib.sha1
@@ -229,7 +233,7 @@ def _uuid_by_name(namespace: str, name: bytes, version: int) -> str | None:
 
 
 def _finish_jobs(context: _FromEngine) -> None:
-    """Runs the jobs that promises left; their errors are dropped."""
+    """Runs the pending jobs of promises; drops their errors."""
     while True:
         try:
             if not context.execute_pending_job():
@@ -239,7 +243,7 @@ def _finish_jobs(context: _FromEngine) -> None:
 
 
 def _global_reader(context: _FromEngine, name: str) -> _FromEngine:
-    """Returns a function for the global of the name, also a `const` or `let`; or undefined."""
+    """Returns a function of the engine that reads the global of the name, or its `const` or `let`."""
     if name.replace("$", "_").isidentifier():
         with contextlib.suppress(_quickjs.JSException):  # a reserved word
             return context.eval(f"() => typeof {name} === 'undefined' ? undefined : {name}")

@@ -35,7 +35,7 @@ from zitadel import management_pb2 as pb
 WRITE: Final = pb.CreateActionRequest(name="greet", script="s")
 LATER: Final = (
     14,
-    "the token cannot be verified now: its issuer's keys cannot be had, try again",
+    "the token cannot be verified now: its issuer's keys are unavailable, try again",
     (),
 )
 INVALID: Final = (

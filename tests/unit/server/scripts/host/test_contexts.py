@@ -84,8 +84,12 @@ def test_an_error_inside_maps_names_the_path() -> None:
 @pytest.mark.parametrize(
     ("claim", "text"),
     [
-        pytest.param(1 << 70, "context: expected JSON, got what has no form in it", id="number"),
-        pytest.param("\ud800", "context: expected JSON, got what has no form in it", id="text"),
+        pytest.param(
+            1 << 70, "context: expected JSON, got a value that JSON does not have", id="number"
+        ),
+        pytest.param(
+            "\ud800", "context: expected JSON, got a value that JSON does not have", id="text"
+        ),
         pytest.param("x" * (1 << 20), "context: expected at most 1048576 bytes, got ", id="large"),
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from server.scripts.host.fetch_connection import Connection, ParsingTurns, Share
+from server.scripts.host.fetch_connection import Connection, OrgConnections, ParsingTurns
 
 WAIT_S = 10
 
@@ -24,8 +24,8 @@ class Noting(Connection):
 async def test_a_fault_with_one_connection_ends_the_turns_of_no_other() -> None:
     loop, turns, faults = asyncio.get_running_loop(), ParsingTurns(), list[Any]()
     loop.set_exception_handler(lambda _, context: faults.append(context.get("exception")))
-    other = Noting(loop, turns=turns, share=Share())
-    turns.enter(Faulty(loop, turns=turns, share=Share()))
+    other = Noting(loop, turns=turns, share=OrgConnections())
+    turns.enter(Faulty(loop, turns=turns, share=OrgConnections()))
     turns.enter(other)
     async with asyncio.timeout(WAIT_S):
         while not other.has_had_turn:

@@ -31,13 +31,13 @@ from server.store.files import check
 PATH_MAX_BYTES: Final = 100
 """Max bytes of the path: a unix socket may have 108 on Linux, 104 elsewhere, its NUL included."""
 
-CALLS_MAX: Final = 100
+ADMIN_CALLS_MAX: Final = 100
 """Max calls in flight; more are refused."""
 
-CONNECTIONS_MAX: Final = 48
+ADMIN_CONNECTIONS_MAX: Final = 48
 """Max open connections; a command has one."""
 
-DRAIN_S: Final = 10.0
+ADMIN_DRAIN_S: Final = 10.0
 """Max seconds for calls in flight to end when the server stops."""
 
 _UMASK: Final = 0o177
@@ -76,7 +76,9 @@ class AdminSocket:
             gate=Operators(),
             inner=(StorageFaults(),),
         )
-        server = GrpcServer(chain=chain, calls_max=CALLS_MAX, connections_max=CONNECTIONS_MAX)
+        server = GrpcServer(
+            chain=chain, calls_max=ADMIN_CALLS_MAX, connections_max=ADMIN_CONNECTIONS_MAX
+        )
         self._server = server
         add_AdminServiceServicer_to_server(service, server)  # type: ignore[arg-type]  # registers as a server does
         await server.start(f"unix:{self.path}", socket_umask=_UMASK)
@@ -87,7 +89,7 @@ class AdminSocket:
             server, self._server = self._server, None
             # First: a command that finds no socket waits for the next process with the folder.
             _unlink(self.path)
-            await server.stop(DRAIN_S)
+            await server.stop(ADMIN_DRAIN_S)
         if self._temporary is not None:
             self._temporary.remove()
             self._temporary = None

@@ -16,11 +16,11 @@ FILES_MIN: Final = 256
 GRPC_MAX: Final = 1000
 """Max connections over gRPC."""
 
-_OWN: Final = 96
+_OWN_FILES: Final = 96
 """Files of the store, the admin socket and its callers, the log, the loop, grpc; 30 when idle."""
-_FETCHES: Final = 128
+_FETCH_FILES: Final = 128
 """Files of scripts' connections and look-ups of names."""
-_WORKER: Final = 3
+_FILES_PER_WORKER: Final = 3
 """Files of a worker process: its socket, its statm, one more while it starts."""
 _SCRIPTS_SHARE: Final = 3
 """At most one file in three is for scripts; if they need more, runs are refused."""
@@ -68,7 +68,7 @@ def shares(files: int, *, http_max: int, workers: int) -> Shares:
             f"this process may have {files} files open, expected at least {FILES_MIN}: "
             f"raise the limit (ulimit -n {FILES_MAX}, or LimitNOFILE={FILES_MAX} in systemd)"
         )
-    scripts = min(_FETCHES + _WORKER * workers, files // _SCRIPTS_SHARE)
-    left = files - _OWN - scripts
+    scripts = min(_FETCH_FILES + _FILES_PER_WORKER * workers, files // _SCRIPTS_SHARE)
+    left = files - _OWN_FILES - scripts
     grpc = min(left // _GRPC_SHARE, GRPC_MAX)
     return Shares(http=min(left - grpc, http_max), grpc=grpc)

@@ -9,7 +9,7 @@ import click
 
 from server.cli import owner_file
 from server.cli.failures import Misused
-from server.cli.performing import JSON, created, ended, listed, perform, show, stored
+from server.cli.performing import AS_JSON, created, ended, listed, perform, show, stored
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _US: Final = 1_000_000
@@ -82,7 +82,7 @@ def user() -> None:
 @_LANGUAGE
 @_SUBJECT
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def create_user(
     name: str,
@@ -108,7 +108,7 @@ def create_user(
 @click.option("--name", metavar="TEXT", help="New name.")
 @_LANGUAGE
 @_SUBJECT
-@JSON
+@AS_JSON
 @stored
 def update_user(
     user_id: str,
@@ -129,7 +129,7 @@ def update_user(
 
 @user.command("remove", short_help="Remove a user, with its memberships and tokens.")
 @click.argument("user_id")
-@JSON
+@AS_JSON
 @stored
 def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
     """Remove USER_ID, with its memberships and tokens; its actions and flows stay."""
@@ -142,7 +142,7 @@ def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
 
 @user.command("list")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def list_users(org_id: str, as_json: bool, **flags: object) -> None:
     """List the users of an organisation, in order of creation."""
@@ -161,7 +161,7 @@ def member() -> None:
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def add_member(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
@@ -181,7 +181,7 @@ def add_member(
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def set_roles(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
@@ -196,7 +196,7 @@ def set_roles(
 @member.command("remove", short_help="Remove a member.")
 @click.argument("user_id")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """Remove the membership of USER_ID; its tokens stay, without permissions here."""
@@ -209,7 +209,7 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
 @member.command("list", short_help="List the members of an organisation, or a user's memberships.")
 @click.argument("user_id", required=False, default="")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the memberships of USER_ID, or the members of an organisation."""
@@ -243,7 +243,7 @@ def token() -> None:
     is_flag=True,
     help="Write the token to owner.token in the data folder, which call reads, and do not show it.",
 )
-@JSON
+@AS_JSON
 @stored
 def create_token(
     user_id: str,
@@ -266,7 +266,7 @@ def create_token(
 @token.command("list", short_help="List the tokens of a user, or of an organisation.")
 @click.argument("user_id", required=False, default="")
 @_ORG
-@JSON
+@AS_JSON
 @stored
 def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the tokens of USER_ID, or of an organisation, without their secrets."""
@@ -279,7 +279,7 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
 
 @token.command("revoke", short_help="Revoke a token.")
 @click.argument("token_id")
-@JSON
+@AS_JSON
 @stored
 def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
     """Revoke the token TOKEN_ID, an id that token list shows."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NOTICE_MAX_CHARS: Final = 200
 """Max characters shown of a file that has no token."""
 
+TIMEOUT_MIN_S: Final = 0.001
+TIMEOUT_MAX_S: Final = 86400
+"""Bounds of the timeout of a call, in seconds."""
+
 PROTOCOL_NAMES: Final = ("json", "grpc", "grpc-web")
 
 _EPILOG: Final = """
@@ -36,8 +40,10 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0.001 <= seconds <= 86400:
-        raise click.BadParameter(f"expected seconds from 0.001 to 86400, got {text[:40]!r}")
+    if not TIMEOUT_MIN_S <= seconds <= TIMEOUT_MAX_S:
+        raise click.BadParameter(
+            f"expected seconds from {TIMEOUT_MIN_S} to {TIMEOUT_MAX_S}, got {text[:40]!r}"
+        )
     return seconds
 
 

@@ -4,9 +4,9 @@ import click
 
 from server.cli import output
 from server.cli.failures import Failed
-from server.cli.output import Row
+from server.cli.output import OutputRow
 from server.cli.owner_file import noticed
-from server.cli.performing import JSON, created, ended, listed, perform, stored
+from server.cli.performing import AS_JSON, created, ended, listed, perform, stored
 
 
 @click.group()
@@ -16,7 +16,7 @@ def org() -> None:
 
 @org.command("create", epilog='Example: python -m server org create "Acme Ltd"')
 @click.argument("name")
-@JSON
+@AS_JSON
 @stored
 def create_org(name: str, as_json: bool, **flags: object) -> None:
     """Create an organisation called NAME."""
@@ -28,7 +28,7 @@ def create_org(name: str, as_json: bool, **flags: object) -> None:
 @org.command("rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"')
 @click.argument("org_id")
 @click.argument("name")
-@JSON
+@AS_JSON
 @stored
 def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
     """Rename the organisation ORG_ID to NAME."""
@@ -44,7 +44,7 @@ def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
 )
 @click.argument("org_id")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
-@JSON
+@AS_JSON
 @stored
 def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
     """Remove the organisation ORG_ID, with all that belongs to it, for good.
@@ -65,7 +65,7 @@ def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
         ended("removed organisation", org_id, as_json)
 
 
-def _confirm_removal(contents: Row) -> None:
+def _confirm_removal(contents: OutputRow) -> None:
     output.record(contents, err=True)
     try:
         may_go = click.confirm("Remove all of this for good?", err=True)
@@ -76,12 +76,12 @@ def _confirm_removal(contents: Row) -> None:
         raise Failed("nothing was removed")
 
 
-def _count(contents: Row) -> int:
+def _count(contents: OutputRow) -> int:
     return sum(value for value in contents.values() if isinstance(value, int))
 
 
 @org.command("list")
-@JSON
+@AS_JSON
 @stored
 def list_orgs(as_json: bool, **flags: object) -> None:
     """List all organisations, in order of creation.

@@ -7,14 +7,14 @@ from typing import TypeAlias
 import click
 
 Value: TypeAlias = str | int | list[str] | None
-Row: TypeAlias = dict[str, Value]
+OutputRow: TypeAlias = dict[str, Value]
 
 
 def as_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(rows: Sequence[Row], *columns: str) -> None:
+def table(rows: Sequence[OutputRow], *columns: str) -> None:
     """Prints the names of columns, then a line for each row; nothing if there are no rows."""
     cells = [[column.upper().replace("_", " ") for column in columns]] if rows else []
     cells += [[_text(row[column]) for column in columns] for row in rows]
@@ -24,7 +24,7 @@ def table(rows: Sequence[Row], *columns: str) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def record(row: Row, *, err: bool = False) -> None:
+def record(row: OutputRow, *, err: bool = False) -> None:
     """Prints a line for each value: its name, then the value."""
     width = max(map(len, row))
     for name, value in row.items():

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from server.cli.failures import Failed
-from server.cli.output import Row
+from server.cli.output import OutputRow
 from server.cli.performing import perform
 from server.cli.settings import settings
 from server.config import OWNER_TOKEN_FILE
@@ -23,7 +23,7 @@ def path_of(flags: dict[str, object]) -> Path:
     return settings(flags).config.data_dir / OWNER_TOKEN_FILE
 
 
-def written(row: Row, flags: dict[str, object]) -> Row:
+def written(row: OutputRow, flags: dict[str, object]) -> OutputRow:
     """Writes the token of a row to the file, and returns the row with the file's path instead."""
     from server import owner_token
     from server.store.errors import StorageError
@@ -64,7 +64,7 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     click.echo(f"it was the token in {path}: {remedy}", err=True)
 
 
-def _stored_token(flags: dict[str, object]) -> Row | None:
+def _stored_token(flags: dict[str, object]) -> OutputRow | None:
     """Returns the token of the file from the store; None if it is not stored."""
     from actions.v1 import admin_pb2 as pb
     from server import owner_token

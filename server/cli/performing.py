@@ -8,7 +8,7 @@ import click
 
 from server.cli import output
 from server.cli.failures import Misused
-from server.cli.output import Row
+from server.cli.output import OutputRow
 from server.cli.settings import CONFIG, DATA_DIR, settings
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def stored(command: F) -> F:
@@ -33,7 +33,7 @@ def stored(command: F) -> F:
     return DATA_DIR(CONFIG(checked))  # type: ignore[return-value]  # wraps one of the same kind
 
 
-def perform(request: "Message", flags: dict[str, object]) -> list[Row]:
+def perform(request: "Message", flags: dict[str, object]) -> list[OutputRow]:
     """Sends a request to AdminService, and returns the answer as rows.
 
     Args:
@@ -43,7 +43,7 @@ def perform(request: "Message", flags: dict[str, object]) -> list[Row]:
     from server.cli import store
     from server.cli.rows import rows_of
 
-    return rows_of(store.perform(settings(flags).config.data_dir, request))
+    return rows_of(store.send(settings(flags).config.data_dir, request))
 
 
 def created(request: "Message", as_json: bool, flags: dict[str, object]) -> None:
@@ -51,7 +51,7 @@ def created(request: "Message", as_json: bool, flags: dict[str, object]) -> None
         show(row, as_json)
 
 
-def show(row: Row, as_json: bool) -> None:
+def show(row: OutputRow, as_json: bool) -> None:
     (output.as_json if as_json else output.record)(row)
 
 

@@ -7,7 +7,7 @@ import click
 
 from server.cli import output
 from server.cli.failures import Failed
-from server.cli.performing import JSON, stored
+from server.cli.performing import AS_JSON, stored
 from server.cli.settings import settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ REPORT_S: Final = 1.0
     short_help="Make the current state anew from the events.",
     epilog="Example: python -m server rebuild --data-dir ./data",
 )
-@JSON
+@AS_JSON
 @stored
 def rebuild(as_json: bool, **flags: object) -> None:
     """Make the current state anew from the events; no service may run on the data folder.

@@ -9,24 +9,24 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as pb
-from server.cli.output import Row
+from server.cli.output import OutputRow
 from server.services.account_messages import time_text
 
 _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"}
 
 
-def rows_of(answer: Message) -> list[Row]:
+def rows_of(answer: Message) -> list[OutputRow]:
     """Returns a row for each object of an answer; none for an answer without objects."""
     make = _ROWS.get(type(answer))
     return [] if make is None else make(answer)
 
 
-def _org(org: pb.Org) -> Row:
+def _org(org: pb.Org) -> OutputRow:
     created_at = time_text(org.created_at)
     return {"id": org.id, "name": org.name, "state": _STATES[org.state], "created_at": created_at}
 
 
-def _contents(contents: pb.OrgContents) -> Row:
+def _contents(contents: pb.OrgContents) -> OutputRow:
     return {
         "actions": contents.actions,
         "users": contents.users,
@@ -35,7 +35,7 @@ def _contents(contents: pb.OrgContents) -> Row:
     }
 
 
-def _user(user: pb.User) -> Row:
+def _user(user: pb.User) -> OutputRow:
     return {
         "id": user.id,
         "org_id": user.org_id,
@@ -46,7 +46,7 @@ def _user(user: pb.User) -> Row:
     }
 
 
-def _member(member: pb.Member) -> Row:
+def _member(member: pb.Member) -> OutputRow:
     return {
         "org_id": member.org_id,
         "user_id": member.user_id,
@@ -56,7 +56,7 @@ def _member(member: pb.Member) -> Row:
     }
 
 
-def _token(token: pb.Token) -> Row:
+def _token(token: pb.Token) -> OutputRow:
     return {
         "id": token.id,
         "user_id": token.user_id,
@@ -66,11 +66,11 @@ def _token(token: pb.Token) -> Row:
     }
 
 
-def _contents_of(answer: pb.GetOrgContentsResponse) -> Row:
+def _contents_of(answer: pb.GetOrgContentsResponse) -> OutputRow:
     return {"id": answer.org_id, "name": answer.name, **_contents(answer.contents)}
 
 
-_ROWS: Final[Mapping[type[Message], Callable[[Any], list[Row]]]] = {
+_ROWS: Final[Mapping[type[Message], Callable[[Any], list[OutputRow]]]] = {
     pb.CreateOrgResponse: lambda answer: [_org(answer.org)],
     pb.RenameOrgResponse: lambda answer: [_org(answer.org)],
     pb.ListAllOrgsResponse: lambda answer: [*map(_org, answer.orgs)],

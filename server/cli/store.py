@@ -30,7 +30,7 @@ RETRY_S: Final = 0.05
 """Seconds between two attempts to open the store."""
 
 
-def perform(folder: Path, request: Message) -> Message:
+def send(folder: Path, request: Message) -> Message:
     """Returns the answer of AdminService about the accounts in a data folder.
 
     Raises:
@@ -40,18 +40,18 @@ def perform(folder: Path, request: Message) -> Message:
     if not isinstance(request, CreateOrgRequest) and not has_database(folder):
         raise Failed(f"{folder} has no database yet; run serve or org create first")
     try:
-        return asyncio.run(_perform(folder, request))
+        return asyncio.run(_send(folder, request))
     except Refusal as refusal:
         raise Failed(locale.load("en").text(refusal.key, refusal.values)) from refusal
     except (AdminError, StorageError) as error:
         raise Failed(str(error)) from error
 
 
-async def _perform(folder: Path, request: Message) -> Message:
+async def _send(folder: Path, request: Message) -> Message:
     deadline = asyncio.get_running_loop().time() + WAIT_S
     while True:
         try:
-            return await _perform_here(folder, request)
+            return await _answer_here(folder, request)
         except DataFolderInUse as in_use:
             if in_use.admin:
                 try:
@@ -66,7 +66,7 @@ async def _perform(folder: Path, request: Message) -> Message:
         await asyncio.sleep(RETRY_S)
 
 
-async def _perform_here(folder: Path, request: Message) -> Message:
+async def _answer_here(folder: Path, request: Message) -> Message:
     store = await open_store(folder)
     queue = CommandQueue(store)
     threads = ThreadPool("accounts", threads_max=1)

@@ -105,7 +105,7 @@ _decode_set: Final = msgspec.json.Decoder(_Set).decode
 _decode_jwk: Final = msgspec.json.Decoder(_Jwk).decode
 
 
-def read(document: bytes) -> KeySet:
+def parse_key_set(document: bytes) -> KeySet:
     """Parses a key set; takes about 50 µs a key.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from server.identity.jwks import KeySet, NoKeys, read
+from server.identity.jwks import KeySet, NoKeys, parse_key_set
 from server.resolver import Resolver
 from server.system_errors import reason
 from server.threads import ThreadPool
@@ -28,7 +28,7 @@ DOCUMENT_MAX_BYTES: Final = 64 << 10
 FETCH_TIMEOUT_S: Final = 5.0
 """Max seconds of a whole fetch, and so of a call that waits for keys."""
 
-SHOWN_CHARS: Final = 200
+SHOWN_MAX_CHARS: Final = 200
 """Max characters of a foreign value in an error."""
 
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
@@ -79,7 +79,7 @@ async def fetch(issuer: str, jwks_url: str, *, threads: ThreadPool) -> Fetched:
             url = jwks_url or await _discovered(session, issuer)
             document, cache_control = await _get(session, url)
             with _named(url):
-                keys = await threads.run("", read, document)
+                keys = await threads.run("", parse_key_set, document)
     except TimeoutError:
         raise NoKeys(f"{jwks_url or issuer}: no answer within {FETCH_TIMEOUT_S:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -113,9 +113,9 @@ def jwks_uri_of(document: bytes, issuer: str) -> str:
     except (msgspec.MsgspecError, ValueError, RecursionError):  # not UTF-8 is a ValueError
         raise NoKeys('expected a JSON object with "issuer" and "jwks_uri"') from None
     if said.issuer != issuer:
-        raise NoKeys(f"expected the issuer {issuer}, got {said.issuer[:SHOWN_CHARS]!r}")
+        raise NoKeys(f"expected the issuer {issuer}, got {said.issuer[:SHOWN_MAX_CHARS]!r}")
     if not may_be_fetched(said.jwks_uri) or (is_https(issuer) and not is_https(said.jwks_uri)):
-        raise NoKeys(f"expected a jwks_uri with https, got {said.jwks_uri[:SHOWN_CHARS]!r}")
+        raise NoKeys(f"expected a jwks_uri with https, got {said.jwks_uri[:SHOWN_MAX_CHARS]!r}")
     return said.jwks_uri
 
 

@@ -18,7 +18,7 @@ from server.domain.user import Token, User
 from server.store.read_model import EndedOrg, Footprint
 from server.timestamps import set_time
 
-SHOWN_CHARS: Final = 40
+GIVEN_MAX_CHARS: Final = 40
 """Max characters of a request's field in the text of a refusal."""
 
 _US: Final = 1_000_000
@@ -137,7 +137,7 @@ def _given(request: Message) -> dict[str, str]:
     for field in request.DESCRIPTOR.fields:
         value = getattr(request, field.name)
         if isinstance(value, str):
-            given[field.name] = repr(value[:SHOWN_CHARS])
+            given[field.name] = repr(value[:GIVEN_MAX_CHARS])
         elif isinstance(value, Timestamp):
             given[field.name] = _shown(value)
     return given

@@ -51,7 +51,7 @@ class AccountReads:
         """
         if given:
             if await self._store.read(OrgById(given)) is None:
-                raise org_not_found("ADMIN-Oi4nf")
+                raise not_found("Errors.Org.NotFound", "ADMIN-Oi4nf")
             return given
         of_call = current_caller().org_id
         if of_call:
@@ -129,7 +129,3 @@ class AccountReads:
     async def _is_gone(self, *org_ids: str) -> bool:
         """True if one of the organisations is removed."""
         return None in [await self._store.read(OrgById(org_id)) for org_id in org_ids]
-
-
-def org_not_found(id: str) -> Refusal:
-    return not_found("Errors.Org.NotFound", id)

@@ -16,12 +16,13 @@ from server.commands import orgs, removal, users
 from server.commands.queue import CommandQueue
 from server.domain.aggregates import member_key, org_key, user_key
 from server.domain.org import member_id
+from server.domain.refusals import not_found
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.services import account_messages as messages
 from server.services.account_messages import naming
-from server.services.account_reads import AccountReads, org_not_found
+from server.services.account_reads import AccountReads
 from server.store.engine import Store
 from server.store.read_model import (
     NO_FOOTPRINT,
@@ -85,7 +86,7 @@ class AccountsService(AdminServiceServicer):
             org = await self._store.read(OrgById(request.org_id))
             left = await self._store.read(OrgFootprint(request.org_id))
             if org is None and left == NO_FOOTPRINT:
-                raise org_not_found("ADMIN-Oc4nf")
+                raise not_found("Errors.Org.NotFound", "ADMIN-Oc4nf")
             name = "" if org is None else org.name
             response = pb.GetOrgContentsResponse(org_id=request.org_id, name=name)
             messages.fill_contents(response.contents, left)
@@ -100,7 +101,7 @@ class AccountsService(AdminServiceServicer):
                 owner = await self._reads.owner_without(org_key(org_id))
                 await self._queue.execute(removal.RemoveOrg(org_id, owner, _editor()))
             elif not await self._reads.remains(org_id):
-                raise org_not_found("ADMIN-Or4nf")
+                raise not_found("Errors.Org.NotFound", "ADMIN-Or4nf")
             return pb.RemoveOrgResponse()
 
     async def ClearOrg(self, request: pb.ClearOrgRequest, context: object) -> pb.ClearOrgResponse:

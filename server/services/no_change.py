@@ -13,7 +13,7 @@ from server.rpc.metadata import metadata_value
 
 KEY: Final = "x-actions-no-change"
 _OK: Final = "ok"
-_SHOWN_CHARS: Final = 40
+_SHOWN_MAX_CHARS: Final = 40
 
 
 def allow_noop() -> bool:
@@ -25,5 +25,5 @@ def allow_noop() -> bool:
     value = metadata_value(current_call().metadata, KEY)
     if value is None or value == _OK:
         return value is not None
-    got = repr(value[:_SHOWN_CHARS])
+    got = repr(value[:_SHOWN_MAX_CHARS])
     raise Refusal(Kind.INVALID_ARGUMENT, f"{KEY}: expected {_OK!r}, got {got}")

@@ -330,7 +330,7 @@ async def test_a_holder_without_an_answer_is_one_line_that_names_it(
     server = await asyncio.start_unix_server(answered, path)
     try:
         with pytest.raises(Failed) as failed:
-            await asyncio.to_thread(store.perform, tmp_path, pb.ListAllOrgsRequest())
+            await asyncio.to_thread(store.send, tmp_path, pb.ListAllOrgsRequest())
     finally:
         for writer in writers:
             writer.close()

@@ -43,6 +43,9 @@ REDIRECTS_MAX: Final = 10
 CONNECT_MAX_S: Final = 10.0
 """Max seconds to connect to one address."""
 
+LINE_MAX_BYTES: Final = 8190
+"""Max bytes of the status line, and of each header, of an answer; the default of aiohttp."""
+
 IDLE_CLIENTS_MAX: Final = 32
 """Max organisations whose connections are kept after their requests; the oldest are closed."""
 
@@ -141,8 +144,8 @@ class _Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            max_line_size=8190,
-            max_field_size=8190,
+            max_line_size=LINE_MAX_BYTES,
+            max_field_size=LINE_MAX_BYTES,
         )
 
     async def close(self) -> None:

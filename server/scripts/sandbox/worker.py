@@ -39,6 +39,12 @@ from server.triggers import Trigger
 STACK_MAX_BYTES: Final = 1 << 20
 """Max bytes of the stack of the engine."""
 
+RAISED_MAX_CHARS: Final = 8192
+"""Max characters of the text and stack of an error that ends the evaluation of a script."""
+
+READ_MAX_BYTES: Final = 1 << 16
+"""Max bytes of one read from the socket."""
+
 _LOGIN_FILES: Final = ("requests", "encode", "api", "lists", "fields")
 _CREATED_FILES: Final = ("requests", "api", "lists", "created")
 _USER_FILES: Final = ("encode", "api", "userdata")
@@ -119,7 +125,7 @@ class ScriptWorker:
     def _receive(self) -> tuple[FrameKind, bytes]:
         """Returns the next frame; ends the process when the socket is closed."""
         while True:
-            data = os.read(0, 1 << 16)
+            data = os.read(0, READ_MAX_BYTES)
             if not data:
                 os._exit(0)  # an exception may reach the engine (rule 2)
             for found in self._reader.feed(data):
@@ -179,7 +185,7 @@ class ScriptWorker:
             return _outcome(shim, failure, name, source)
         except _quickjs.JSException as error:
             # From the script; or from our code, if memory or stack ran out.
-            text, line_break, stack = str(error)[:8192].partition("\n")
+            text, line_break, stack = str(error)[:RAISED_MAX_CHARS].partition("\n")
             return {"raised": _explained(shim, text, stack, name, source) + line_break + stack}
         except MemoryError:
             return {"raised": "out of memory"}
@@ -243,7 +249,7 @@ def _finish_jobs(context: _FromEngine) -> None:
 
 
 def _global_reader(context: _FromEngine, name: str) -> _FromEngine:
-    """Returns a function of the engine that reads the global of the name, or its `const` or `let`."""
+    """Returns a function of the engine that reads a global, also a `const` or a `let`."""
     if name.replace("$", "_").isidentifier():
         with contextlib.suppress(_quickjs.JSException):  # a reserved word
             return context.eval(f"() => typeof {name} === 'undefined' ? undefined : {name}")

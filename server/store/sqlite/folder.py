@@ -18,6 +18,9 @@ from server.store.files import open_ours
 
 LOCK_FILE: Final = "lock"
 
+_READ_MAX_BYTES: Final = 4096
+"""Max bytes that are read of the file; a path of a socket has at most 108."""
+
 
 class DataFolder:
     """Holds the lock of a data folder until `release`."""
@@ -43,7 +46,7 @@ class DataFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write(lock, orjson.dumps({"pid": os.getpid(), "admin": admin}))
         except BlockingIOError:
-            pid, admin = _holder(os.pread(lock, 4096, 0))
+            pid, admin = _holder(os.pread(lock, _READ_MAX_BYTES, 0))
             os.close(lock)
             raise DataFolderInUse(str(path), pid, admin) from None
         except OSError as error:

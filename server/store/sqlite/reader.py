@@ -57,7 +57,7 @@ class Reader:
 
     def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         with self._errors:
-            return run_log.page(self._connection, org_id, query)
+            return run_log.read_page(self._connection, org_id, query)
 
     def spare_machine_id(self) -> int:
         """Returns a machine id that is claimed only after at least 16,384 others."""

@@ -96,7 +96,7 @@ def prune(
     return rows_max <= 0
 
 
-def page(connection: sqlite3.Connection, org_id: str, query: RunsQuery) -> RunsPage:
+def read_page(connection: sqlite3.Connection, org_id: str, query: RunsQuery) -> RunsPage:
     sql = _OF_AN_ACTION if query.action_id else _OF_AN_ORG
     values: list[object] = [org_id, query.before or _POSITION_MAX]
     if query.action_id:

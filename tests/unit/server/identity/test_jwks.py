@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.identity.jwks import KEYS_MAX, KeySet, NoKeys, read
+from server.identity.jwks import KEYS_MAX, KeySet, NoKeys, parse_key_set
 from tests.support.issuer import ALGORITHMS, Signer
 
 RSA, EC, ED = Signer("RS256", "rsa"), Signer("ES256", "ec"), Signer("EdDSA", "ed")
@@ -12,7 +12,7 @@ RSA_ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
 
 def keys_of(*jwks: object) -> KeySet:
-    return read(json.dumps({"keys": jwks, "more": [1]}).encode())
+    return parse_key_set(json.dumps({"keys": jwks, "more": [1]}).encode())
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -68,7 +68,7 @@ def test_two_keys_of_one_id_are_distinguished_by_algorithm_alone() -> None:
     assert twice.find("k", "RS256") is None
 
 
-def test_of_a_private_key_the_public_half_is_read() -> None:
+def test_of_a_private_key_the_public_half_is_parse_key_set() -> None:
     jwk = {**EC.jwk(), "d": "x" * 43}
     key = keys_of(jwk).find("ec", "ES256")
     assert key is not None
@@ -125,7 +125,7 @@ def test_a_key_that_cannot_be_used_is_passed_over(jwk: object) -> None:
 )
 def test_an_invalid_key_set_is_described_in_a_line(document: bytes) -> None:
     with pytest.raises(NoKeys) as caught:
-        read(document)
+        parse_key_set(document)
     assert str(caught.value) == 'expected a JSON object with a list "keys"'
 
 
@@ -134,6 +134,6 @@ def test_a_set_without_keys_has_none_that_can_be_used() -> None:
         keys_of()
 
 
-def test_too_many_keys_are_not_read() -> None:
+def test_too_many_keys_are_not_parse_key_set() -> None:
     with pytest.raises(NoKeys, match=r"^expected at most 100 keys, got 101$"):
         keys_of(*[RSA.jwk()] * (KEYS_MAX + 1))

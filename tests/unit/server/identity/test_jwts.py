@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from server.domain.refusals import Kind, Refusal
 from server.identity.issuer_keys import Found
-from server.identity.jwks import read
+from server.identity.jwks import parse_key_set
 from server.identity.jwts import LEEWAY_S, TOKEN_MAX_CHARS, BadToken, Jwts
 from tests.support.issuer import ALGORITHMS, Signer, key_set
 from tests.support.tables import by_outcome
@@ -34,7 +34,7 @@ class Keys:
         self.now = NOW * SECOND
         self.asked = 0
         self.is_down = False
-        self._keys = read(json.dumps(key_set(*signers)).encode())
+        self._keys = parse_key_set(json.dumps(key_set(*signers)).encode())
 
     def clock(self) -> int:
         return self.now

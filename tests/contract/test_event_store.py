@@ -1,4 +1,4 @@
-"""The contract of event stores: one suite, which each store subclasses."""
+"""The contract of event stores, which runs on each of `STORES`."""
 
 import asyncio
 from collections.abc import Callable

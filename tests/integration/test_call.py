@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.api_client import METHODS
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
-from tests.support.tables import cases
+from tests.support.tables import by_outcome
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -132,62 +132,48 @@ def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
     assert outcome == Outcome(2, "", line)
 
 
-@cases(
+@by_outcome(
     "arguments, line",
     {
-        "unknown method": (
-            ("Reactivate",),
-            f"error: unknown method 'Reactivate': expected one of {', '.join(METHODS)}\n",
-        ),
-        "no JSON": (
-            ("GetAction", '{"id"'),
-            "error: expected a GetActionRequest as JSON: body: expected JSON, got the end of the "
-            "text at line 1, column 6\n",
-        ),
-        "an unknown member": (
-            ("ListActions", '{"query": {"limitt": 1}}'),
-            "error: expected a ListActionsRequest as JSON: query: 'limitt' is no field of "
-            "zitadel.v1.ListQuery\n",
-        ),
-        "a member twice": (
-            ("GetAction", '{"id": "1", "id": "2"}'),
-            "error: expected a GetActionRequest as JSON: id: given twice\n",
-        ),
-        "NaN in a Struct": (
-            ("RunTrigger", '{"context": {"a": NaN}}'),
-            "error: expected a RunTriggerRequest as JSON: body: expected JSON, got 'NaN}}' at ",
-        ),
-        "nested too deep": (
-            ("GetAction", '{"id":' * 10_000),
-            "error: expected a GetActionRequest as JSON: ",
-        ),
-        "no object": (
-            ("GetAction", "[]"),
-            "error: expected a GetActionRequest as JSON: expected an object, got '[]'\n",
-        ),
-        "nothing": (
-            ("GetAction", ""),
-            "error: expected a GetActionRequest as JSON: expected an object, got ''\n",
-        ),
-        "wrong type": (
-            ("GetAction", '{"id": 1}'),
-            "error: expected a GetActionRequest as JSON: id: expected string, got 1\n",
-        ),
-        "address": (
-            ("GetAction", "--address", "8080"),
-            "error: --address: expected host:port or unix:path, got '8080'\n",
-        ),
-        "token": (("GetAction", "--token", "a\nb"), "error: --token: expected printable ASCII\n"),
-        "protocol": (
-            ("GetAction", "--protocol", "soap"),
-            "error: Invalid value for '--protocol': 'soap' is not one of ",
-        ),
+        f"error: unknown method 'Reactivate': expected one of {', '.join(METHODS)}\n": {
+            "unknown method": ("Reactivate",)
+        },
+        "error: expected a GetActionRequest as JSON: body: expected JSON, got the end of the "
+        "text at line 1, column 6\n": {"no JSON": ("GetAction", '{"id"')},
+        "error: expected a ListActionsRequest as JSON: query: 'limitt' is no field of "
+        "zitadel.v1.ListQuery\n": {
+            "an unknown member": ("ListActions", '{"query": {"limitt": 1}}')
+        },
+        "error: expected a GetActionRequest as JSON: id: given twice\n": {
+            "a member twice": ("GetAction", '{"id": "1", "id": "2"}')
+        },
+        "error: expected a RunTriggerRequest as JSON: body: expected JSON, got 'NaN}}' at ": {
+            "NaN in a Struct": ("RunTrigger", '{"context": {"a": NaN}}')
+        },
+        "error: expected a GetActionRequest as JSON: ": {
+            "nested too deep": ("GetAction", '{"id":' * 10_000)
+        },
+        "error: expected a GetActionRequest as JSON: expected an object, got '[]'\n": {
+            "no object": ("GetAction", "[]")
+        },
+        "error: expected a GetActionRequest as JSON: expected an object, got ''\n": {
+            "nothing": ("GetAction", "")
+        },
+        "error: expected a GetActionRequest as JSON: id: expected string, got 1\n": {
+            "wrong type": ("GetAction", '{"id": 1}')
+        },
+        "error: --address: expected host:port or unix:path, got '8080'\n": {
+            "address": ("GetAction", "--address", "8080")
+        },
+        "error: --token: expected printable ASCII\n": {"token": ("GetAction", "--token", "a\nb")},
+        "error: Invalid value for '--protocol': 'soap' is not one of ": {
+            "protocol": ("GetAction", "--protocol", "soap")
+        },
         **{
-            f"timeout {text}": (
-                ("GetAction", "--timeout", text),
-                f"error: Invalid value for '--timeout': expected seconds from 0.001 to 86400, "
-                f"got '{text}' (python -m server call --help shows usage)\n",
-            )
+            f"error: Invalid value for '--timeout': expected seconds from 0.001 to 86400, "
+            f"got '{text}' (python -m server call --help shows usage)\n": {
+                f"timeout {text}": ("GetAction", "--timeout", text)
+            }
             for text in ("0", "86401", "nan", "soon")
         },
     },

@@ -9,36 +9,21 @@ from pathlib import Path
 import pytest
 
 from tests.support.commandline import Outcome, run
-from tests.support.tables import cases
+from tests.support.tables import by_outcome
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
 
-@cases(
-    "arguments",
-    {
-        "all": (),
-        "serve": ("serve",),
-        "call": ("call",),
-        "org create": ("org", "create"),
-        "org rename": ("org", "rename"),
-        "org remove": ("org", "remove"),
-        "org list": ("org", "list"),
-        "user create": ("user", "create"),
-        "user update": ("user", "update"),
-        "user remove": ("user", "remove"),
-        "user list": ("user", "list"),
-        "member add": ("member", "add"),
-        "member set-roles": ("member", "set-roles"),
-        "member remove": ("member", "remove"),
-        "member list": ("member", "list"),
-        "token create": ("token", "create"),
-        "token list": ("token", "list"),
-        "token revoke": ("token", "revoke"),
-        "rebuild": ("rebuild",),
-    },
+COMMANDS = (
+    "serve, call, rebuild, org create, org rename, org remove, org list, user create, user update, "
+    "user remove, user list, member add, member set-roles, member remove, member list, "
+    "token create, token list, token revoke"
 )
-def test_each_command_has_help(arguments: tuple[str, ...], tmp_path: Path) -> None:
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS.split(", ")])
+def test_each_command_has_help(command: str, tmp_path: Path) -> None:
+    arguments = command.split()
     outcome = run(*arguments, "--help", folder=tmp_path)
     assert outcome.status == 0
     assert outcome.out.startswith(" ".join(("Usage: python -m server", *arguments, "[OPTIONS]")))
@@ -85,69 +70,52 @@ def test_version_is_one_line(tmp_path: Path) -> None:
     assert re.fullmatch(r"actions-service,? [^\n]+\n", outcome.out)
 
 
-@cases(
-    "arguments, environment, line",
+EXPIRES = ("token", "create", "1", "--expires")
+
+
+@by_outcome(
+    "arguments, line",
     {
-        "flag": (
-            ("serve", "--listen", "nowhere"),
-            {},
-            "error: --listen: expected host:port, [IPv6]:port or unix:path, "
-            "with a port from 0 to 65535, got 'nowhere'\n",
-        ),
-        "environment": (
-            ("serve", "--check-config"),
-            {"ACTIONS_LOG_FORMAT": "xml"},
-            "error: ACTIONS_LOG_FORMAT: expected text or json, got 'xml'\n",
-        ),
-        "file": (
-            ("org", "list", "--config", "absent.toml"),
-            {},
-            "error: --config: cannot read 'absent.toml': No such file or directory\n",
-        ),
-        "unknown flag": (("serve", "--listne", "a:1"), {}, "error: No such option '--listne'"),
-        "flag without its value": (
-            ("serve", "--listen"),
-            {},
-            "error: Option '--listen' requires an argument\n",
-        ),
-        "unknown command": (("orgs",), {}, "error: No such command 'orgs'"),
-        "no name": (("org", "create"), {}, "error: Missing argument 'NAME'"),
-        "nothing to update": (
-            ("user", "update", "1"),
-            {},
-            "error: expected --name, --language or --subject\n",
-        ),
-        "bad expiry": (
-            ("token", "create", "1", "--expires", "soon"),
-            {},
-            "error: Invalid value for '--expires': expected never, a time from now (12h, 90d), or "
-            "a date and time with its zone (2030-01-31T12:00:00Z), got 'soon'",
-        ),
-        "expiry without a zone": (
-            ("token", "create", "1", "--expires", "2030-01-31T12:00:00"),
-            {},
-            "error: Invalid value for '--expires'",
-        ),
-        "expiry beyond the calendar": (
-            ("token", "create", "1", "--expires", "999999999w"),
-            {},
-            "error: Invalid value for '--expires'",
-        ),
-        "expiry beyond the calendar in UTC": (
-            ("token", "create", "1", "--expires", "9999-12-31T23:59:59-12:00"),
-            {},
-            "error: Invalid value for '--expires'",
-        ),
+        "error: --listen: expected host:port, [IPv6]:port or unix:path, "
+        "with a port from 0 to 65535, got 'nowhere'\n": {"flag": ("serve", "--listen", "nowhere")},
+        "error: --config: cannot read 'absent.toml': No such file or directory\n": {
+            "file": ("org", "list", "--config", "absent.toml")
+        },
+        "error: No such option '--listne'": {"unknown flag": ("serve", "--listne", "a:1")},
+        "error: Option '--listen' requires an argument\n": {
+            "flag without its value": ("serve", "--listen")
+        },
+        "error: No such command 'orgs'": {"unknown command": ("orgs",)},
+        "error: Missing argument 'NAME'": {"no name": ("org", "create")},
+        "error: expected --name, --language or --subject\n": {
+            "nothing to update": ("user", "update", "1")
+        },
+        "error: Invalid value for '--expires': expected never, a time from now (12h, 90d), or "
+        "a date and time with its zone (2030-01-31T12:00:00Z), got 'soon'": {
+            "bad expiry": (*EXPIRES, "soon")
+        },
+        "error: Invalid value for '--expires'": {
+            "expiry without a zone": (*EXPIRES, "2030-01-31T12:00:00"),
+            "expiry beyond the calendar": (*EXPIRES, "999999999w"),
+            "expiry beyond the calendar in UTC": (*EXPIRES, "9999-12-31T23:59:59-12:00"),
+        },
     },
 )
 def test_misuse_is_one_line_and_exit_2(
-    arguments: tuple[str, ...], environment: dict[str, str], line: str, tmp_path: Path
+    arguments: tuple[str, ...], line: str, tmp_path: Path
 ) -> None:
-    outcome = run(*arguments, folder=tmp_path, environment=environment)
-    assert outcome.status == 2
-    assert outcome.out == ""
+    outcome = run(*arguments, folder=tmp_path)
+    assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith(line)
     assert outcome.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_variable_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    environment = {"ACTIONS_LOG_FORMAT": "xml"}
+    outcome = run("serve", "--check-config", folder=tmp_path, environment=environment)
+    line = "error: ACTIONS_LOG_FORMAT: expected text or json, got 'xml'\n"
+    assert outcome == Outcome(2, "", line)
     assert list(tmp_path.iterdir()) == []
 
 

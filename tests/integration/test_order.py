@@ -13,7 +13,7 @@ from server.app import Application
 from server.config import Config
 from tests.support.connections import answer_of, opened
 from tests.support.refusals import DEADLINE_S, refused
-from tests.support.tables import cases
+from tests.support.tables import by_outcome, cases
 
 METHOD = "/zitadel.management.v1.ManagementService/CreateAction"
 REST = "/management/v1/actions"
@@ -59,42 +59,35 @@ async def test_a_body_whose_headers_are_wrong_is_415_for_every_caller(
     assert answer.startswith(b"HTTP/1.1 415 ")
 
 
-@cases(
-    "path, headers, body, expected",
+@by_outcome(
+    "asked, expected",
     {
-        "malformed JSON": (REST, "Content-Length: 1\r\n", b"{", UNAUTHENTICATED),
-        "a body to come": (REST, "Content-Length: 9\r\n", b"", UNAUTHENTICATED),
-        "chunks to come": (REST, "Transfer-Encoding: chunked\r\n", b"", UNAUTHENTICATED),
-        "a body that is announced": (
-            REST,
-            "Content-Length: 9\r\nExpect: 100-continue\r\n",
-            b"",
-            UNAUTHENTICATED,
-        ),
-        "a body that cannot be inflated": (
-            REST,
-            "Content-Length: 4\r\nContent-Encoding: gzip\r\n",
-            b"none",
-            UNAUTHENTICATED,
-        ),
-        "a body over the limit": (REST, "Content-Length: 2000000\r\n", b"", UNAUTHENTICATED),
-        "malformed gRPC-Web": (
-            METHOD,
-            f"{GRPC_WEB}Content-Length: 3\r\n",
-            b"\xff\xff\xff",
-            b"grpc-status:16\r\n",
-        ),
-        "a gRPC-Web message to come": (
-            METHOD,
-            f"{GRPC_WEB}Content-Length: 90\r\n",
-            b"\x00",
-            b"grpc-status:16\r\n",
-        ),
+        UNAUTHENTICATED: {
+            "malformed JSON": (REST, "Content-Length: 1\r\n", b"{"),
+            "a body to come": (REST, "Content-Length: 9\r\n", b""),
+            "chunks to come": (REST, "Transfer-Encoding: chunked\r\n", b""),
+            "a body that is announced": (
+                REST,
+                "Content-Length: 9\r\nExpect: 100-continue\r\n",
+                b"",
+            ),
+            "a body that cannot be inflated": (
+                REST,
+                "Content-Length: 4\r\nContent-Encoding: gzip\r\n",
+                b"none",
+            ),
+            "a body over the limit": (REST, "Content-Length: 2000000\r\n", b""),
+        },
+        b"grpc-status:16\r\n": {
+            "malformed gRPC-Web": (METHOD, f"{GRPC_WEB}Content-Length: 3\r\n", b"\xff\xff\xff"),
+            "a gRPC-Web message to come": (METHOD, f"{GRPC_WEB}Content-Length: 90\r\n", b"\x00"),
+        },
     },
 )
 async def test_a_call_without_a_token_is_refused_whatever_its_body(
-    service: Any, path: str, headers: str, body: bytes, expected: bytes
+    service: Any, asked: tuple[str, str, bytes], expected: bytes
 ) -> None:
+    path, headers, body = asked
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n{headers}\r\n"
     answer = await answer_to(service.listen, head.encode("ascii") + body)
     assert b"100 Continue" not in answer

@@ -12,7 +12,7 @@ from server.triggers import ALL_TRIGGERS, Trigger
 from tests.support.api_client import GRPC, WEB, Caller
 from tests.support.contexts_by_kind import READS_ALL, variants
 from tests.support.runs import a_test, run_request
-from tests.support.tables import cases
+from tests.support.tables import by_outcome
 
 EVERY = 97
 """One in so many contexts of a trigger is tried: there are some thousands."""
@@ -66,15 +66,13 @@ SCRIPT = {"name": "f", "script": "function f() {}"}
 NAME_LENGTH = "value length must be between 1 and 200 runes, inclusive"
 
 
-@cases(
-    "path, body, text",
+@by_outcome(
+    "asked, text",
     {
         **{
-            f"timeout {said}": (
-                "/v1/actions:test",
-                {"script": {**SCRIPT, "timeout": timeout}},
-                f"script.timeout: expected a duration in seconds, got {said}",
-            )
+            f"script.timeout: expected a duration in seconds, got {said}": {
+                f"timeout {said}": ("/v1/actions:test", {"script": {**SCRIPT, "timeout": timeout}})
+            }
             for timeout, said in (
                 ("x", "'x'"),
                 ("", "''"),
@@ -85,50 +83,41 @@ NAME_LENGTH = "value length must be between 1 and 200 runes, inclusive"
                 ("\u0661s", "'\u0661s'"),
             )
         },
-        **{
+        "invalid TestActionRequest.Script: embedded message failed validation | caused by:"
+        " invalid Script.Timeout: value must be inside range [0s, 20s]": {
             f"timeout of {timeout}": (
                 "/v1/actions:test",
                 {"script": {**SCRIPT, "timeout": timeout}},
-                "invalid TestActionRequest.Script: embedded message failed validation | caused by:"
-                " invalid Script.Timeout: value must be inside range [0s, 20s]",
             )
             for timeout in ("-1s", "20.000000001s", "315576000000s")
         },
-        **{
-            f"name of {len(name)}": (
-                "/v1/actions:check",
-                {**SCRIPT, "name": name},
-                f"invalid CheckScriptRequest.Name: {NAME_LENGTH}",
-            )
+        f"invalid CheckScriptRequest.Name: {NAME_LENGTH}": {
+            f"name of {len(name)}": ("/v1/actions:check", {**SCRIPT, "name": name})
             for name in ("", "\U0001f600" * 201)
         },
-        "long script": (
-            "/v1/actions:check",
-            {**SCRIPT, "script": "é" * 20_001},
-            "invalid CheckScriptRequest.Script: value length must be at most 40000 bytes",
-        ),
-        "two actions": (
-            "/v1/actions:test",
-            {"id": "1", "script": SCRIPT},
-            "body: expected one of id, script, got 2",
-        ),
-        "array for a context": (
-            "/v1/flows/2/triggers/4:run",
-            {"context": []},
-            "context: expected an object, got an array",
-        ),
-        "deep context": (
-            "/v1/flows/2/triggers/4:run",
-            {"context": {"claims": json.loads("[" * 200 + "]" * 200)}},
-            "context: nested too deeply",
-        ),
-        "no UTF-8": ("/v1/flows/%FF/triggers/4:run", {}, "path segment '%FF': expected UTF-8"),
-        "another number": ("/v1/flows/02/triggers/4:run", {}, "FlowType missing (RUN-Fm4xk)"),
+        "invalid CheckScriptRequest.Script: value length must be at most 40000 bytes": {
+            "long script": ("/v1/actions:check", {**SCRIPT, "script": "é" * 20_001})
+        },
+        "body: expected one of id, script, got 2": {
+            "two actions": ("/v1/actions:test", {"id": "1", "script": SCRIPT})
+        },
+        "context: expected an object, got an array": {
+            "array for a context": ("/v1/flows/2/triggers/4:run", {"context": []})
+        },
+        "context: nested too deeply": {
+            "deep context": (
+                "/v1/flows/2/triggers/4:run",
+                {"context": {"claims": json.loads("[" * 200 + "]" * 200)}},
+            )
+        },
+        "path segment '%FF': expected UTF-8": {"no UTF-8": ("/v1/flows/%FF/triggers/4:run", {})},
+        "FlowType missing (RUN-Fm4xk)": {"another number": ("/v1/flows/02/triggers/4:run", {})},
     },
 )
 async def test_json_that_is_none_of_the_service_is_refused(
-    path: str, body: dict[str, Any], text: str, caller: Caller
+    asked: tuple[str, dict[str, Any]], text: str, caller: Caller
 ) -> None:
+    path, body = asked
     trigger = {} if ":run" in path or ":check" in path else {"flowType": "2", "triggerType": "4"}
     answer = await caller.api.session.post(
         f"http://{caller.api.http}{path}",

@@ -174,29 +174,25 @@ ADDRESS = "expected host:port, [IPv6]:port or unix:path, with a port from 0 to 6
 ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
 
 
-@cases(
+@by_outcome(
     "given, line",
     {
-        "no host": ({"listen": "8080"}, f"--listen: {ADDRESS} '8080'"),
-        "too small a number": (
-            {"script_queue": "0"},
-            "--script-queue: expected a whole number from 1 to 100000, got '0'",
-        ),
-        "no whole number": (
-            {"ACTIONS_RUNS_KEEP_DAYS": "1.5"},
-            "ACTIONS_RUNS_KEEP_DAYS: expected a whole number from 1 to 3650, got '1.5'",
-        ),
-        "no network": (
-            {"script_fetch_deny": "a, 10.0.0.0/99"},
-            "--script-fetch-deny: expected addresses, networks (CIDR) and host names, "
-            "separated by commas, got 'a, 10.0.0.0/99'",
-        ),
+        f"--listen: {ADDRESS} '8080'": {"no host": {"listen": "8080"}},
+        "--script-queue: expected a whole number from 1 to 100000, got '0'": {
+            "too small a number": {"script_queue": "0"}
+        },
+        "ACTIONS_RUNS_KEEP_DAYS: expected a whole number from 1 to 3650, got '1.5'": {
+            "no whole number": {"ACTIONS_RUNS_KEEP_DAYS": "1.5"}
+        },
+        "--script-fetch-deny: expected addresses, networks (CIDR) and host names, "
+        "separated by commas, got 'a, 10.0.0.0/99'": {
+            "no network": {"script_fetch_deny": "a, 10.0.0.0/99"}
+        },
         **{
-            f"name server {wrong}": (
-                {"script_dns_servers": wrong},
-                "--script-dns-servers: expected addresses of name servers, each with a port or "
-                f"without, separated by commas, got {wrong!r}",
-            )
+            "--script-dns-servers: expected addresses of name servers, each with a port or "
+            f"without, separated by commas, got {wrong!r}": {
+                f"name server {wrong}": {"script_dns_servers": wrong}
+            }
             for wrong in (
                 "dns.example",
                 "192.0.2.1:0",
@@ -209,102 +205,85 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
                 "[]",
             )
         },
-        "empty host": ({"listen": ":80"}, f"--listen: {ADDRESS} ':80'"),
-        "empty port": ({"listen": "a:"}, f"--listen: {ADDRESS} 'a:'"),
-        "port": ({"listen": "a:65536"}, f"--listen: {ADDRESS} 'a:65536'"),
-        "negative port": ({"listen": "a:-1"}, f"--listen: {ADDRESS} 'a:-1'"),
-        "foreign digit": ({"listen": "a:\u0661"}, f"--listen: {ADDRESS} 'a:\u0661'"),
-        "empty label": ({"listen": "a..b:1"}, f"--listen: {ADDRESS} 'a..b:1'"),
-        "empty first label": ({"listen": ".a:1"}, f"--listen: {ADDRESS} '.a:1'"),
-        "long label": ({"listen": "a" * 64 + ":1"}, f"--listen: {ADDRESS} '{'a' * 40}…'"),
-        "bare IPv6": ({"listen": "::1:80"}, f"--listen: {ADDRESS} '::1:80'"),
-        "bad IPv6": ({"listen": "[::g]:1"}, f"--listen: {ADDRESS} '[::g]:1'"),
-        "bad IPv4": ({"listen": "1.2.3:1"}, f"--listen: {ADDRESS} '1.2.3:1'"),
-        "line break": ({"listen": "a:1\n"}, f"--listen: {ADDRESS} 'a:1\\n'"),
-        "an URL": ({"listen": "http://a:1"}, f"--listen: {ADDRESS} 'http://a:1'"),
-        "long": ({"listen": "a" * 50}, f"--listen: {ADDRESS} '{'a' * 40}…'"),
-        "empty variable": ({"ACTIONS_GRPC_LISTEN": ""}, f"ACTIONS_GRPC_LISTEN: {ADDRESS} ''"),
-        "one address twice": (
-            {"listen": "a:1", "ACTIONS_GRPC_LISTEN": "a:1"},
-            "ACTIONS_GRPC_LISTEN: expected another address than that of listen, got 'a:1'",
-        ),
-        "empty folder": (
-            {"ACTIONS_DATA_DIR": ""},
-            "ACTIONS_DATA_DIR: expected the path of a folder, got ''",
-        ),
-        "a file": (
-            {"data_dir": "file"},
-            "--data-dir: expected a folder and not a file, got 'file'",
-        ),
-        "not UTF-8": (
-            {"data_dir": "\udcff"},
-            "--data-dir: expected the path of a folder, in UTF-8, got '\\udcff'",
-        ),
-        "below a file": (
-            {"data_dir": "file/below"},
-            "--data-dir: expected a folder that can be used (Not a directory), got 'file/below'",
-        ),
-        "no scheme": ({"cors_origins": "app.example"}, f"--cors-origins: {ORIGINS} 'app.example'"),
-        "a path": ({"cors_origins": "https://a/"}, f"--cors-origins: {ORIGINS} 'https://a/'"),
-        "empty origin": (
-            {"cors_origins": "https://a,,"},
-            f"--cors-origins: {ORIGINS} 'https://a,,'",
-        ),
-        "opaque origin": ({"cors_origins": "null"}, f"--cors-origins: {ORIGINS} 'null'"),
-        "origin's port": (
-            {"cors_origins": "https://a:0"},
-            f"--cors-origins: {ORIGINS} 'https://a:0'",
-        ),
-        "any and one": (
-            {"cors_origins": "*,https://a"},
-            "--cors-origins: expected either \"*\" or a list of origins, got '*,https://a'",
-        ),
-        "log format": (
-            {"ACTIONS_LOG_FORMAT": "xml"},
-            "ACTIONS_LOG_FORMAT: expected text or json, got 'xml'",
-        ),
-        "switch": (
-            {"ACTIONS_ACCESS_LOG": "maybe"},
-            "ACTIONS_ACCESS_LOG: expected true or false, got 'maybe'",
-        ),
-        "empty audience": (
-            {"jwt_audience": "a,,b"},
-            "--jwt-audience: expected names, separated by commas, got 'a,,b'",
-        ),
-        "issuer of two lines": (
-            {"jwt_issuer": "a\nb"},
-            "--jwt-issuer: expected one line of text, got 'a\\nb'",
-        ),
-        "keys over the network, unprotected": (
-            {"jwt_jwks_url": "http://issuer.example/keys"},
-            "--jwt-jwks-url: expected an https URL (http on this machine), "
-            "got 'http://issuer.example/keys'",
-        ),
-        "keys of no issuer": (
-            {"jwt_jwks_url": "https://issuer.example/keys"},
-            "--jwt-jwks-url: expected jwt_issuer to be given, too",
-        ),
-        "audience of no issuer": (
-            {"ACTIONS_JWT_AUDIENCE": "a"},
-            "ACTIONS_JWT_AUDIENCE: expected jwt_issuer to be given, too",
-        ),
-        "issuer without audience": (
-            {"jwt_issuer": "https://issuer.example"},
-            "--jwt-issuer: expected jwt_audience to be given, too",
-        ),
-        "issuer without discovery": (
-            {"jwt_issuer": "issuer", "jwt_audience": "a"},
-            "--jwt-issuer: expected an https URL (http on this machine), "
-            "as jwt_jwks_url is not given, got 'issuer'",
-        ),
-        "no such file": (
-            {"config": "absent.toml"},
-            "--config: cannot read 'absent.toml': No such file or directory",
-        ),
-        "a folder for a file": (
-            {"ACTIONS_CONFIG": "."},
-            "ACTIONS_CONFIG: cannot read '.': Is a directory",
-        ),
+        f"--listen: {ADDRESS} ':80'": {"empty host": {"listen": ":80"}},
+        f"--listen: {ADDRESS} 'a:'": {"empty port": {"listen": "a:"}},
+        f"--listen: {ADDRESS} 'a:65536'": {"port": {"listen": "a:65536"}},
+        f"--listen: {ADDRESS} 'a:-1'": {"negative port": {"listen": "a:-1"}},
+        f"--listen: {ADDRESS} 'a:\u0661'": {"foreign digit": {"listen": "a:\u0661"}},
+        f"--listen: {ADDRESS} 'a..b:1'": {"empty label": {"listen": "a..b:1"}},
+        f"--listen: {ADDRESS} '.a:1'": {"empty first label": {"listen": ".a:1"}},
+        f"--listen: {ADDRESS} '{'a' * 40}…'": {
+            "long label": {"listen": "a" * 64 + ":1"},
+            "long": {"listen": "a" * 50},
+        },
+        f"--listen: {ADDRESS} '::1:80'": {"bare IPv6": {"listen": "::1:80"}},
+        f"--listen: {ADDRESS} '[::g]:1'": {"bad IPv6": {"listen": "[::g]:1"}},
+        f"--listen: {ADDRESS} '1.2.3:1'": {"bad IPv4": {"listen": "1.2.3:1"}},
+        f"--listen: {ADDRESS} 'a:1\\n'": {"line break": {"listen": "a:1\n"}},
+        f"--listen: {ADDRESS} 'http://a:1'": {"an URL": {"listen": "http://a:1"}},
+        f"ACTIONS_GRPC_LISTEN: {ADDRESS} ''": {"empty variable": {"ACTIONS_GRPC_LISTEN": ""}},
+        "ACTIONS_GRPC_LISTEN: expected another address than that of listen, got 'a:1'": {
+            "one address twice": {"listen": "a:1", "ACTIONS_GRPC_LISTEN": "a:1"}
+        },
+        "ACTIONS_DATA_DIR: expected the path of a folder, got ''": {
+            "empty folder": {"ACTIONS_DATA_DIR": ""}
+        },
+        "--data-dir: expected a folder and not a file, got 'file'": {
+            "a file": {"data_dir": "file"}
+        },
+        "--data-dir: expected the path of a folder, in UTF-8, got '\\udcff'": {
+            "not UTF-8": {"data_dir": "\udcff"}
+        },
+        "--data-dir: expected a folder that can be used (Not a directory), got 'file/below'": {
+            "below a file": {"data_dir": "file/below"}
+        },
+        f"--cors-origins: {ORIGINS} 'app.example'": {"no scheme": {"cors_origins": "app.example"}},
+        f"--cors-origins: {ORIGINS} 'https://a/'": {"a path": {"cors_origins": "https://a/"}},
+        f"--cors-origins: {ORIGINS} 'https://a,,'": {
+            "empty origin": {"cors_origins": "https://a,,"}
+        },
+        f"--cors-origins: {ORIGINS} 'null'": {"opaque origin": {"cors_origins": "null"}},
+        f"--cors-origins: {ORIGINS} 'https://a:0'": {
+            "origin's port": {"cors_origins": "https://a:0"}
+        },
+        "--cors-origins: expected either \"*\" or a list of origins, got '*,https://a'": {
+            "any and one": {"cors_origins": "*,https://a"}
+        },
+        "ACTIONS_LOG_FORMAT: expected text or json, got 'xml'": {
+            "log format": {"ACTIONS_LOG_FORMAT": "xml"}
+        },
+        "ACTIONS_ACCESS_LOG: expected true or false, got 'maybe'": {
+            "switch": {"ACTIONS_ACCESS_LOG": "maybe"}
+        },
+        "--jwt-audience: expected names, separated by commas, got 'a,,b'": {
+            "empty audience": {"jwt_audience": "a,,b"}
+        },
+        "--jwt-issuer: expected one line of text, got 'a\\nb'": {
+            "issuer of two lines": {"jwt_issuer": "a\nb"}
+        },
+        "--jwt-jwks-url: expected an https URL (http on this machine), "
+        "got 'http://issuer.example/keys'": {
+            "keys over the network, unprotected": {"jwt_jwks_url": "http://issuer.example/keys"}
+        },
+        "--jwt-jwks-url: expected jwt_issuer to be given, too": {
+            "keys of no issuer": {"jwt_jwks_url": "https://issuer.example/keys"}
+        },
+        "ACTIONS_JWT_AUDIENCE: expected jwt_issuer to be given, too": {
+            "audience of no issuer": {"ACTIONS_JWT_AUDIENCE": "a"}
+        },
+        "--jwt-issuer: expected jwt_audience to be given, too": {
+            "issuer without audience": {"jwt_issuer": "https://issuer.example"}
+        },
+        "--jwt-issuer: expected an https URL (http on this machine), "
+        "as jwt_jwks_url is not given, got 'issuer'": {
+            "issuer without discovery": {"jwt_issuer": "issuer", "jwt_audience": "a"}
+        },
+        "--config: cannot read 'absent.toml': No such file or directory": {
+            "no such file": {"config": "absent.toml"}
+        },
+        "ACTIONS_CONFIG: cannot read '.': Is a directory": {
+            "a folder for a file": {"ACTIONS_CONFIG": "."}
+        },
     },
 )
 def test_a_wrong_value_is_one_line_that_names_its_place(

@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from server.rpc.validation.message_checks import checks_of
-from tests.support.tables import cases
+from tests.support.tables import by_outcome
 from validate import validate_pb2
 
 IMPORTED: Sequence[FileDescriptor] = (
@@ -96,62 +96,55 @@ def fault_of(service: ServiceDescriptor, request: str) -> str | None:
     return checks_of([service])["/t.S/Call"](json_format.Parse(request, message))
 
 
-@cases(
-    "message, request_json, fault",
+@by_outcome(
+    "checked, fault",
     {
-        "exactly": (
-            of_text("min_len: 2 max_len: 2"),
-            '{"aText": "a"}',
-            "invalid M.AText: value length must be 2 runes",
-        ),
-        "nothing, where nothing may be": (of_text("max_bytes: 0"), "{}", None),
-        "something, where nothing may be": (
-            of_text("max_bytes: 0"),
-            '{"aText": "a"}',
-            "invalid M.AText: value length must be at most 0 bytes",
-        ),
-        "no longer than": (
-            of_time("lte: {seconds: 3}"),
-            '{"aTime": "3.000000001s"}',
-            "invalid M.ATime: value must be less than or equal to 3s",
-        ),
-        "shorter": (of_time("lte: {seconds: 3}"), '{"aTime": "-9s"}', None),
-        "no shorter than": (
-            of_time("gte: {seconds: 3}"),
-            '{"aTime": "2s"}',
-            "invalid M.ATime: value must be greater than or equal to 3s",
-        ),
-        "longer": (of_time("gte: {seconds: 3}"), '{"aTime": "3000000s"}', None),
-        "a field of a oneof that is not set": (
-            RULED + of_one("string { min_len: 1 }"),
-            '{"a": "a"}',
-            None,
-        ),
-        "a field of a oneof that is set": (
-            RULED + of_one("string { min_len: 1 }"),
-            '{"a": "a", "oneA": ""}',
-            "invalid M.OneA: value length must be at least 1 runes",
-        ),
-        "any number of an enum": (
-            RULED + field("b", "ENUM", "enum { defined_only: false }", 'type_name: ".t.E"'),
-            '{"a": "a", "b": 7}',
-            None,
-        ),
-        "a message within itself": (
-            field("b", ".t.M") + RULED,
-            '{"a": "a", "b": {"a": "a", "b": {}}}',
-            "invalid M.B: embedded message failed validation | caused by: "
-            "invalid M.B: embedded message failed validation | caused by: "
-            "invalid M.A: value length must be at least 1 runes",
-        ),
-        "fields of a oneof last": (
-            of_one("string { max_len: 1 }") + RULED,
-            '{"oneA": "aa"}',
-            "invalid M.A: value length must be at least 1 runes",
-        ),
+        "invalid M.AText: value length must be 2 runes": {
+            "exactly": (of_text("min_len: 2 max_len: 2"), '{"aText": "a"}')
+        },
+        None: {
+            "nothing, where nothing may be": (of_text("max_bytes: 0"), "{}"),
+            "shorter": (of_time("lte: {seconds: 3}"), '{"aTime": "-9s"}'),
+            "longer": (of_time("gte: {seconds: 3}"), '{"aTime": "3000000s"}'),
+            "a field of a oneof that is not set": (
+                RULED + of_one("string { min_len: 1 }"),
+                '{"a": "a"}',
+            ),
+            "any number of an enum": (
+                RULED + field("b", "ENUM", "enum { defined_only: false }", 'type_name: ".t.E"'),
+                '{"a": "a", "b": 7}',
+            ),
+        },
+        "invalid M.AText: value length must be at most 0 bytes": {
+            "something, where nothing may be": (of_text("max_bytes: 0"), '{"aText": "a"}')
+        },
+        "invalid M.ATime: value must be less than or equal to 3s": {
+            "no longer than": (of_time("lte: {seconds: 3}"), '{"aTime": "3.000000001s"}')
+        },
+        "invalid M.ATime: value must be greater than or equal to 3s": {
+            "no shorter than": (of_time("gte: {seconds: 3}"), '{"aTime": "2s"}')
+        },
+        "invalid M.OneA: value length must be at least 1 runes": {
+            "a field of a oneof that is set": (
+                RULED + of_one("string { min_len: 1 }"),
+                '{"a": "a", "oneA": ""}',
+            )
+        },
+        "invalid M.B: embedded message failed validation | caused by: "
+        "invalid M.B: embedded message failed validation | caused by: "
+        "invalid M.A: value length must be at least 1 runes": {
+            "a message within itself": (
+                field("b", ".t.M") + RULED,
+                '{"a": "a", "b": {"a": "a", "b": {}}}',
+            )
+        },
+        "invalid M.A: value length must be at least 1 runes": {
+            "fields of a oneof last": (of_one("string { max_len: 1 }") + RULED, '{"oneA": "aa"}')
+        },
     },
 )
-def test_rule_means_what_it_does_in_go(message: str, request_json: str, fault: str | None) -> None:
+def test_rule_means_what_it_does_in_go(checked: tuple[str, str], fault: str | None) -> None:
+    message, request_json = checked
     assert fault_of(service_of(message), request_json) == fault
 
 
@@ -167,69 +160,62 @@ def test_field_is_named_within_its_outer_messages() -> None:
     )
 
 
-@cases(
-    "message, unknown, said",
+@by_outcome(
+    "declared, said",
     {
-        "rules of a kind that ours leaves out": (
-            TEXT,
-            {0: b"\x12\x09\x11\x00\x00\x00\x00\x00\x00\x00\x00"},
-            "t.M.a_text: rule 2 is not supported",
-        ),
-        "a rule that ours leaves out": (
-            TEXT,
-            {1: b"\x3a\x01a"},
-            "t.M.a_text: rule 7 of string is not supported",
-        ),
-        "an option of the message": (
-            RULED,
-            {2: b"\xf8\x42\x01"},
-            "t.M: option validate.disabled is not supported",
-        ),
-        "rules for another type": (
-            field("n", "INT32", "string { min_len: 1 }"),
-            {},
-            "t.M.n: rules for string, which the field is not",
-        ),
-        "rules for a list, of one text": (
-            field("a_text", "STRING", "repeated { max_items: 1 }"),
-            {},
-            "t.M.a_text: rules for repeated, which the field is not",
-        ),
-        "rules for a text, of a list": (
-            field("a_text", "STRING", "string { min_len: 1 }", "label: LABEL_REPEATED"),
-            {},
-            "t.M.a_text: rules for string, but the field is repeated",
-        ),
-        "bounds that leave nothing": (
-            of_time("gte: {seconds: 3} lte: {seconds: 3}"),
-            {},
-            "t.M.a_time: expected gte to be less than lte",
-        ),
-        "a bound that Go writes in minutes": (
-            of_time("lte: {seconds: 60}"),
-            {},
-            "t.M.a_time: expected a bound of whole seconds below 60, got 60s",
-        ),
-        "a bound that Go writes in nanoseconds": (
-            of_time("lte: {nanos: 1}"),
-            {},
-            "t.M.a_time: expected a bound of whole seconds below 60, got 0.000000001s",
-        ),
-        "a map of messages with rules": (
-            RULED
-            + field("all", ".t.M.AllEntry", more="label: LABEL_REPEATED")
-            + 'nested_type { name: "AllEntry" options { map_entry: true } '
-            'field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } '
-            'field { name: "value" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL '
-            'type_name: ".t.M" } }',
-            {},
-            "t.M.all: a map whose values have rules is not checked",
-        ),
+        "t.M.a_text: rule 2 is not supported": {
+            "rules of a kind that ours leaves out": (
+                TEXT,
+                {0: b"\x12\x09\x11\x00\x00\x00\x00\x00\x00\x00\x00"},
+            )
+        },
+        "t.M.a_text: rule 7 of string is not supported": {
+            "a rule that ours leaves out": (TEXT, {1: b"\x3a\x01a"})
+        },
+        "t.M: option validate.disabled is not supported": {
+            "an option of the message": (RULED, {2: b"\xf8\x42\x01"})
+        },
+        "t.M.n: rules for string, which the field is not": {
+            "rules for another type": (field("n", "INT32", "string { min_len: 1 }"), {})
+        },
+        "t.M.a_text: rules for repeated, which the field is not": {
+            "rules for a list, of one text": (
+                field("a_text", "STRING", "repeated { max_items: 1 }"),
+                {},
+            )
+        },
+        "t.M.a_text: rules for string, but the field is repeated": {
+            "rules for a text, of a list": (
+                field("a_text", "STRING", "string { min_len: 1 }", "label: LABEL_REPEATED"),
+                {},
+            )
+        },
+        "t.M.a_time: expected gte to be less than lte": {
+            "bounds that leave nothing": (of_time("gte: {seconds: 3} lte: {seconds: 3}"), {})
+        },
+        "t.M.a_time: expected a bound of whole seconds below 60, got 60s": {
+            "a bound that Go writes in minutes": (of_time("lte: {seconds: 60}"), {})
+        },
+        "t.M.a_time: expected a bound of whole seconds below 60, got 0.000000001s": {
+            "a bound that Go writes in nanoseconds": (of_time("lte: {nanos: 1}"), {})
+        },
+        "t.M.all: a map whose values have rules is not checked": {
+            "a map of messages with rules": (
+                RULED
+                + field("all", ".t.M.AllEntry", more="label: LABEL_REPEATED")
+                + 'nested_type { name: "AllEntry" options { map_entry: true } '
+                'field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } '
+                'field { name: "value" number: 2 type: TYPE_MESSAGE label: LABEL_OPTIONAL '
+                'type_name: ".t.M" } }',
+                {},
+            )
+        },
     },
 )
 def test_rule_that_cannot_be_kept_is_named_at_the_start(
-    message: str, unknown: dict[int, bytes], said: str
+    declared: tuple[str, dict[int, bytes]], said: str
 ) -> None:
+    message, unknown = declared
     with pytest.raises(ValueError, match=f"^{said}$"):
         checks_of([service_of(message, unknown=unknown)])
 

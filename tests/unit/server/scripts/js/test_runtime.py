@@ -7,7 +7,7 @@ import pytest
 
 from server.scripts.contract import JsonValue, Script
 from server.scripts.protocol import SHIM_LINE
-from tests.support.tables import cases
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -203,69 +203,47 @@ async def test_a_long_script_has_its_places(
     assert failure.line == line
 
 
-@cases(
-    "source, text, line, column",
+@by_outcome(
+    "source, failure",
     {
-        "Error": (
-            "function f() {\n  throw new Error('no')\n}",
-            "Error: no at f (<eval>:2:13)",
-            2,
-            13,
-        ),
-        "text": ("function f() {\n  throw 'some error'\n}", "some error at <eval>:2:3", 2, 3),
-        "one of two texts": (
-            "function f() {\n  if (0) throw 'one';\n  throw 'two'\n}",
-            "two at <eval>:3:3",
-            3,
-            3,
-        ),
-        "in a function that is called": (
-            "function f() { g() }\nfunction g() { null.x }",
-            "TypeError: cannot read property 'x' of null at g (<eval>:2:16)",
-            2,
-            16,
-        ),
-        "undefined name": (
-            "function f() {\n missing() }",
-            "ReferenceError: missing is not defined at f (<eval>:2:2)",
-            2,
-            2,
-        ),
-        "syntax": (
-            "let a =\n  ;",
-            "SyntaxError: unexpected token in expression: ';' at <eval>:2:3",
-            2,
-            3,
-        ),
-        "while evaluated": (
-            "1;\nnull.x",
-            "TypeError: cannot read property 'x' of null at <eval>:2:1",
-            2,
-            1,
-        ),
-        "result": ("function f() { return true }", "could not convert true to error", 0, 0),
-        "no function": (
-            "function g() {}",
-            'function not found: expected "f", the script has "g"',
-            0,
-            0,
-        ),
-        "not a function": ("var f = 5", "could not convert 5 to a function", 0, 0),
-        "null": ("function f() { throw null }", "null at <eval>:1:16", 1, 16),
-        "a text that does not parse": (
-            "function f() { JSON.parse('{') }",
+        ("Error: no at f (<eval>:2:13)", 2, 13): {
+            "Error": "function f() {\n  throw new Error('no')\n}"
+        },
+        ("some error at <eval>:2:3", 2, 3): {"text": "function f() {\n  throw 'some error'\n}"},
+        ("two at <eval>:3:3", 3, 3): {
+            "one of two texts": "function f() {\n  if (0) throw 'one';\n  throw 'two'\n}"
+        },
+        ("TypeError: cannot read property 'x' of null at g (<eval>:2:16)", 2, 16): {
+            "in a function that is called": "function f() { g() }\nfunction g() { null.x }"
+        },
+        ("ReferenceError: missing is not defined at f (<eval>:2:2)", 2, 2): {
+            "undefined name": "function f() {\n missing() }"
+        },
+        ("SyntaxError: unexpected token in expression: ';' at <eval>:2:3", 2, 3): {
+            "syntax": "let a =\n  ;"
+        },
+        ("TypeError: cannot read property 'x' of null at <eval>:2:1", 2, 1): {
+            "while evaluated": "1;\nnull.x"
+        },
+        ("could not convert true to error", 0, 0): {"result": "function f() { return true }"},
+        ('function not found: expected "f", the script has "g"', 0, 0): {
+            "no function": "function g() {}"
+        },
+        ("could not convert 5 to a function", 0, 0): {"not a function": "var f = 5"},
+        ("null at <eval>:1:16", 1, 16): {"null": "function f() { throw null }"},
+        (
             "SyntaxError: Expected property name or '}' in JSON at position 1 (line 1 column 2)"
             " at f (<eval>:1:20)",
             1,
             20,
-        ),
+        ): {"a text that does not parse": "function f() { JSON.parse('{') }"},
     },
 )
 async def test_a_failure_has_its_reason_and_place(
-    runner: Runner, source: str, text: str, line: int, column: int
+    runner: Runner, source: str, failure: tuple[str, int, int]
 ) -> None:
-    failure = await runner.failure(source)
-    assert (failure.text, failure.line, failure.column) == (text, line, column)
+    found = await runner.failure(source)
+    assert (found.text, found.line, found.column) == failure
 
 
 async def test_endless_recursion_ends_at_once(runner: Runner) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from server.triggers import Trigger
-from tests.support.tables import cases
+from tests.support.tables import by_outcome, cases
 from tests.unit.server.scripts.runner import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,56 +36,54 @@ async def test_a_function_that_is_missing_is_named_with_those_there_are(
     assert (failure.text, failure.line) == (expected, 0)
 
 
-@cases(
-    "trigger, source, text",
+@by_outcome(
+    "script, text",
     {
-        "member": (
-            (1, 1),
-            "function f(ctx, api) { api.v1.user.appendMetadatRaw('a', 1) }",
-            "api.v1.user.appendMetadatRaw is not a function",
-        ),
-        "a name in the arguments": (
-            (1, 1),
-            "function f(ctx, api) { api.v1.user.appendMetadatRaw('k', ctx.v1.externalUser.human) }",
-            "api.v1.user.appendMetadatRaw is not a function",
-        ),
-        "calls in the arguments": (
-            (1, 1),
-            "function f(ctx, api) { api.setFirstNam(String(ctx.getClaim('x'))) }",
-            "api.setFirstNam is not a function",
-        ),
-        "parameters of other names, over lines": (
-            (1, 1),
-            "const f = (context, a) => {\n  a\n    .v1.user\n    .append('k', context.idToken)\n}",
-            "a.v1.user.append is not a function",
-        ),
-        "member of a variable": (
-            (2, 4),
-            "function f(ctx, api) { const m = ctx.v1.org.getMetadata(); m.metadata.eac((x) => x) }",
-            "m.metadata.eac is not a function",
-        ),
-        "member of a module": (
-            (2, 4),
-            "function f() { require('zitadel/log').trace('é', 1) }",
-            "require('zitadel/log').trace is not a function",
-        ),
-        "top": ((2, 4), "let x = 1; x(); function f() {}", "x is not a function"),
-        "either of two": (
-            (2, 4),
-            "function f() { const a = {}, b = {}; a.x(b.y(1)) }",
-            "b.y or a.x is not a function",
-        ),
-        "of the engine": ((2, 4), "function f() { [1].map(5) }", "not a function"),
-        "of the script": (
-            (2, 4),
-            "function f() { throw new TypeError('not a function') }",
-            "not a function",
-        ),
+        "api.v1.user.appendMetadatRaw is not a function": {
+            "member": ((1, 1), "function f(ctx, api) { api.v1.user.appendMetadatRaw('a', 1) }"),
+            "a name in the arguments": (
+                (1, 1),
+                "function f(ctx, api) {"
+                " api.v1.user.appendMetadatRaw('k', ctx.v1.externalUser.human) }",
+            ),
+        },
+        "api.setFirstNam is not a function": {
+            "calls in the arguments": (
+                (1, 1),
+                "function f(ctx, api) { api.setFirstNam(String(ctx.getClaim('x'))) }",
+            )
+        },
+        "a.v1.user.append is not a function": {
+            "parameters of other names, over lines": (
+                (1, 1),
+                "const f = (context, a) => {\n  a\n    .v1.user\n"
+                "    .append('k', context.idToken)\n}",
+            )
+        },
+        "m.metadata.eac is not a function": {
+            "member of a variable": (
+                (2, 4),
+                "function f(ctx, api) {"
+                " const m = ctx.v1.org.getMetadata(); m.metadata.eac((x) => x) }",
+            )
+        },
+        "require('zitadel/log').trace is not a function": {
+            "member of a module": ((2, 4), "function f() { require('zitadel/log').trace('é', 1) }")
+        },
+        "x is not a function": {"top": ((2, 4), "let x = 1; x(); function f() {}")},
+        "b.y or a.x is not a function": {
+            "either of two": ((2, 4), "function f() { const a = {}, b = {}; a.x(b.y(1)) }")
+        },
+        "not a function": {
+            "of the engine": ((2, 4), "function f() { [1].map(5) }"),
+            "of the script": ((2, 4), "function f() { throw new TypeError('not a function') }"),
+        },
     },
 )
 async def test_a_callee_that_is_not_a_function_is_named(
-    runner: Runner, trigger: Trigger, source: str, text: str
+    runner: Runner, script: tuple[Trigger, str], text: str
 ) -> None:
+    trigger, source = script
     failure = await runner.failure(source, trigger=trigger)
     assert failure.text.startswith(f"TypeError: {text} at ")
 

@@ -68,7 +68,7 @@ def test_two_keys_of_one_id_are_distinguished_by_algorithm_alone() -> None:
     assert twice.find("k", "RS256") is None
 
 
-def test_of_a_private_key_the_public_half_is_parse_key_set() -> None:
+def test_of_a_private_key_the_public_half_is_read() -> None:
     jwk = {**EC.jwk(), "d": "x" * 43}
     key = keys_of(jwk).find("ec", "ES256")
     assert key is not None
@@ -134,6 +134,6 @@ def test_a_set_without_keys_has_none_that_can_be_used() -> None:
         keys_of()
 
 
-def test_too_many_keys_are_not_parse_key_set() -> None:
+def test_too_many_keys_are_not_read() -> None:
     with pytest.raises(NoKeys, match=r"^expected at most 100 keys, got 101$"):
         keys_of(*[RSA.jwk()] * (KEYS_MAX + 1))

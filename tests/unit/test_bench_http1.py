@@ -3,6 +3,7 @@
 import pytest
 
 from tests.bench.http1 import Chunks
+from tests.support.tables import cases
 
 WHOLE = b"3\r\nabc\r\n1f\r\n" + b"x" * 31 + b"\r\n0\r\n\r\n"
 BODY = b"abc" + b"x" * 31
@@ -15,14 +16,14 @@ def test_a_chunked_body_is_the_same_whole_and_byte_by_byte() -> None:
     assert came == [None] * (len(WHOLE) - 1) + [BODY]
 
 
-@pytest.mark.parametrize(
+@cases(
     "data",
-    [
-        pytest.param(b"3\r\nabcd\r\n", id="a chunk that goes on"),
-        pytest.param(b"not-a-chunk at all", id="no size"),
-        pytest.param(b"3\r\nabc\r\n0\r\n\r\nmore", id="more after the end"),
-        pytest.param(b"0\r\nx: 1\r\n\r\n", id="trailer fields"),
-    ],
+    {
+        "a chunk that goes on": b"3\r\nabcd\r\n",
+        "no size": b"not-a-chunk at all",
+        "more after the end": b"3\r\nabc\r\n0\r\n\r\nmore",
+        "trailer fields": b"0\r\nx: 1\r\n\r\n",
+    },
 )
 def test_what_is_not_chunked_as_it_must_be_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="chunk"):

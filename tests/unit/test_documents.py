@@ -20,6 +20,7 @@ from tests.support.documents import (
     links,
     prose,
 )
+from tests.support.tables import cases
 
 _PUBLIC: Final = re.compile(
     r"""
@@ -200,13 +201,13 @@ def test_what_docstrings_and_comments_name_is_there(
     refuse([fault for place in texts() for fault in check(place)])
 
 
-@pytest.mark.parametrize(
-    ("parts", "check"),
-    [
-        pytest.param(links, broken_link, id="links"),
-        pytest.param(code_spans, missing_file, id="files and modules"),
-        pytest.param(lines, machine_path, id="no path of a machine"),
-    ],
+@cases(
+    "parts, check",
+    {
+        "links": (links, broken_link),
+        "files and modules": (code_spans, missing_file),
+        "no path of a machine": (lines, machine_path),
+    },
 )
 def test_what_a_document_names_is_there(
     parts: Callable[[Path], Iterator[Place]], check: Callable[[Place], Iterator[str]]
@@ -219,36 +220,36 @@ def test_what_a_document_names_is_there(
 HERE = ROOT / "docs/api.md"
 
 
-@pytest.mark.parametrize(
-    ("check", "text", "count"),
-    [
-        pytest.param(unnamed, 'Follows the Actions API, "Errors".', 1, id="document elsewhere"),
-        pytest.param(unnamed, "Follows RFC 9110 section 15.5.6.", 0, id="specification"),
-        pytest.param(missing_documents, 'see docs/api.md "Errors"', 0, id="heading"),
-        pytest.param(missing_documents, 'docs/api.md "Errors" and "No such"', 1, id="no heading"),
-        pytest.param(missing_documents, "docs/none.md", 1, id="no document"),
-        pytest.param(missing_documents, "(docs/decisions/9999)", 1, id="no decision"),
-        pytest.param(missing_documents, "(RFC 9110, 15.5.6)", 1, id="section without the word"),
-        pytest.param(missing_protos, "Follows zitadel/none.proto.", 1, id="no .proto"),
-        pytest.param(missing_protos, 'google/api/http.proto, "No such"', 1, id="no phrase"),
-        pytest.param(unexplained_numbers, "(R1, S1, D1)", 0, id="numbers"),
-        pytest.param(unexplained_numbers, "(R99)", 1, id="no number"),
-        pytest.param(broken_link, "scripts.md#limits", 0, id="link"),
-        pytest.param(broken_link, "#errors", 0, id="link within"),
-        pytest.param(broken_link, "scripts.md#none", 1, id="no anchor"),
-        pytest.param(broken_link, "none.md", 1, id="no target"),
-        pytest.param(broken_link, "https://example.org/none.md", 0, id="link elsewhere"),
-        pytest.param(missing_file, "tests/unit/test_documents.py", 0, id="file"),
-        pytest.param(missing_file, "tests/unit/test_none.py", 1, id="no file"),
-        pytest.param(missing_file, "tests/unit/test_*.py", 0, id="files"),
-        pytest.param(missing_file, "tests/unit/test_documents.py::none", 1, id="no function"),
-        pytest.param(missing_file, "none.py", 1, id="no file of the name"),
-        pytest.param(missing_file, "transcoder.sonora", 0, id="module"),
-        pytest.param(missing_file, "server.none", 1, id="no module"),
-        pytest.param(missing_file, "application/json", 0, id="neither file nor module"),
-        pytest.param(machine_path, "in /home/ada/data", 1, id="path of a machine"),
-        pytest.param(machine_path, "POST /v1/work/items", 0, id="path of a route"),
-    ],
+@cases(
+    "check, text, count",
+    {
+        "document elsewhere": (unnamed, 'Follows the Actions API, "Errors".', 1),
+        "specification": (unnamed, "Follows RFC 9110 section 15.5.6.", 0),
+        "heading": (missing_documents, 'see docs/api.md "Errors"', 0),
+        "no heading": (missing_documents, 'docs/api.md "Errors" and "No such"', 1),
+        "no document": (missing_documents, "docs/none.md", 1),
+        "no decision": (missing_documents, "(docs/decisions/9999)", 1),
+        "section without the word": (missing_documents, "(RFC 9110, 15.5.6)", 1),
+        "no .proto": (missing_protos, "Follows zitadel/none.proto.", 1),
+        "no phrase": (missing_protos, 'google/api/http.proto, "No such"', 1),
+        "numbers": (unexplained_numbers, "(R1, S1, D1)", 0),
+        "no number": (unexplained_numbers, "(R99)", 1),
+        "link": (broken_link, "scripts.md#limits", 0),
+        "link within": (broken_link, "#errors", 0),
+        "no anchor": (broken_link, "scripts.md#none", 1),
+        "no target": (broken_link, "none.md", 1),
+        "link elsewhere": (broken_link, "https://example.org/none.md", 0),
+        "file": (missing_file, "tests/unit/test_documents.py", 0),
+        "no file": (missing_file, "tests/unit/test_none.py", 1),
+        "files": (missing_file, "tests/unit/test_*.py", 0),
+        "no function": (missing_file, "tests/unit/test_documents.py::none", 1),
+        "no file of the name": (missing_file, "none.py", 1),
+        "module": (missing_file, "transcoder.sonora", 0),
+        "no module": (missing_file, "server.none", 1),
+        "neither file nor module": (missing_file, "application/json", 0),
+        "path of a machine": (machine_path, "in /home/ada/data", 1),
+        "path of a route": (machine_path, "POST /v1/work/items", 0),
+    },
 )
 def test_a_fault_is_reported_with_its_place(
     check: Callable[[Place], Iterator[str]], text: str, count: int

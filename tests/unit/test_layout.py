@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tables import cases
+
 ROOT = Path(__file__).parents[2]
 
 # Every other file of the transcoder is pure, a new one too.
@@ -100,16 +102,16 @@ def impure(source: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        pytest.param("import asyncio", {"asyncio"}, id="module"),
-        pytest.param("import aiohttp.web as w", {"aiohttp.web"}, id="submodule under another name"),
-        pytest.param("from grpc import aio", {"grpc.aio"}, id="submodule as a name"),
-        pytest.param("def f():\n import grpc.aio", {"grpc.aio"}, id="inside a function"),
-        pytest.param("from grpc import StatusCode", set(), id="status codes"),
-        pytest.param("import asyncio_like", set(), id="name that only starts alike"),
-    ],
+@cases(
+    "source, expected",
+    {
+        "module": ("import asyncio", {"asyncio"}),
+        "submodule under another name": ("import aiohttp.web as w", {"aiohttp.web"}),
+        "submodule as a name": ("from grpc import aio", {"grpc.aio"}),
+        "inside a function": ("def f():\n import grpc.aio", {"grpc.aio"}),
+        "status codes": ("from grpc import StatusCode", set()),
+        "name that only starts alike": ("import asyncio_like", set()),
+    },
 )
 def test_an_import_of_the_event_loop_is_seen_in_every_form(source: str, expected: set[str]) -> None:
     assert impure(source) == expected
@@ -127,13 +129,13 @@ def test_all_of_a_pure_folder_is_among_the_pure_files(folder: str) -> None:
     assert files
 
 
-@pytest.mark.parametrize(
-    ("module", "importers"),
-    [
-        pytest.param("sonora", {"transcoder/sonora.py"}, id="sonora, an extra"),
-        pytest.param("signal", {"transcoder/app.py"}, id="signals, which serve alone handles"),
-        pytest.param("gc", set(), id="the collector"),
-    ],
+@cases(
+    "module, importers",
+    {
+        "sonora, an extra": ("sonora", {"transcoder/sonora.py"}),
+        "signals, which serve alone handles": ("signal", {"transcoder/app.py"}),
+        "the collector": ("gc", set()),
+    },
 )
 def test_the_transcoder_imports_it_in_one_place(module: str, importers: set[str]) -> None:
     found = set()
@@ -154,26 +156,24 @@ def test_the_map_of_what_tests_share_is_complete() -> None:
     assert sorted(named) == sorted(path.name for path in folder.glob("*.py"))
 
 
-@pytest.mark.parametrize(
-    ("test", "expected"),
-    [
-        pytest.param("transcoder/codec/test_codec.py", "transcoder/codec/codec", id="module"),
-        pytest.param(
+@cases(
+    "test, expected",
+    {
+        "module": ("transcoder/codec/test_codec.py", "transcoder/codec/codec"),
+        "module and subject": (
             "transcoder/codec/test_codec_differential.py",
             "transcoder/codec/codec",
-            id="module and subject",
         ),
-        pytest.param(
+        "module of two words": (
             "transcoder/http/test_unix_sockets.py",
             "transcoder/http/unix_sockets",
-            id="module of two words",
         ),
-        pytest.param("server/scripts/js/test_dates.py", "server/scripts/js/dates", id="script"),
-        pytest.param("server/test_locale.py", "server/locale", id="package of one file"),
-        pytest.param("transcoder/test_codec.py", None, id="package of several files"),
-        pytest.param("transcoder/http/test_codec.py", None, id="module of another folder"),
-        pytest.param("transcoder/gone/test_codec.py", None, id="folder that does not exist"),
-    ],
+        "script": ("server/scripts/js/test_dates.py", "server/scripts/js/dates"),
+        "package of one file": ("server/test_locale.py", "server/locale"),
+        "package of several files": ("transcoder/test_codec.py", None),
+        "module of another folder": ("transcoder/http/test_codec.py", None),
+        "folder that does not exist": ("transcoder/gone/test_codec.py", None),
+    },
 )
 def test_a_test_file_is_matched_with_the_module_it_is_named_after(
     test: str, expected: str | None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tables import cases
+
 ROOT = Path(__file__).parents[2]
 
 MAY_MAKE_THREADS = {
@@ -44,25 +46,25 @@ def makes_threads(source: str) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("source", "lines"),
-    [
-        pytest.param("loop.run_in_executor(None, f)", [1], id="none"),
-        pytest.param("get()\nget().run_in_executor(executor=None, func=f)", [2], id="by name"),
-        pytest.param("loop.run_in_executor(threads, f)", [], id="a pool"),
-    ],
+@cases(
+    "source, lines",
+    {
+        "none": ("loop.run_in_executor(None, f)", [1]),
+        "by name": ("get()\nget().run_in_executor(executor=None, func=f)", [2]),
+        "a pool": ("loop.run_in_executor(threads, f)", []),
+    },
 )
 def test_the_default_executor_is_seen(source: str, lines: list[int]) -> None:
     assert uses_of_the_default_executor(source) == lines
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        pytest.param("from concurrent.futures import ThreadPoolExecutor as P", True, id="imported"),
-        pytest.param("threading.Thread(target=f)", True, id="attribute"),
-        pytest.param("threads.run(f)", False, id="a pool"),
-    ],
+@cases(
+    "source, expected",
+    {
+        "imported": ("from concurrent.futures import ThreadPoolExecutor as P", True),
+        "attribute": ("threading.Thread(target=f)", True),
+        "a pool": ("threads.run(f)", False),
+    },
 )
 def test_new_threads_are_seen(source: str, expected: bool) -> None:
     assert makes_threads(source) is expected

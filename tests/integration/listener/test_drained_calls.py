@@ -3,12 +3,11 @@
 import asyncio
 from typing import Any, Final
 
-import pytest
-
 from tests.proto import echo_pb2_grpc
 from tests.proto.echo_pb2 import CASE_WAIT, EchoRequest
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import SAY, Echo
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 
 PATIENCE_S: Final = 10
@@ -29,12 +28,12 @@ WEB: Final = request(
 )
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "body"),
-    [
-        pytest.param(JSON, b"503", b'{"code":14,"message":"the server is stopping"}', id="JSON"),
-        pytest.param(WEB, b"200", b"\x80\x00\x00\x00%c" % len(TRAILERS) + TRAILERS, id="gRPC-Web"),
-    ],
+@cases(
+    "asked, status, body",
+    {
+        "JSON": (JSON, b"503", b'{"code":14,"message":"the server is stopping"}'),
+        "gRPC-Web": (WEB, b"200", b"\x80\x00\x00\x00%c" % len(TRAILERS) + TRAILERS),
+    },
 )
 async def test_a_call_that_outlasts_the_drain_is_unavailable(
     asked: bytes, status: bytes, body: bytes

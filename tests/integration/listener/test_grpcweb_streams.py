@@ -14,6 +14,7 @@ from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
+from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 
 WAIT_S = 10
@@ -73,13 +74,13 @@ async def asking(
         writer.transport.abort()
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        pytest.param(0, OK, id="none"),
-        pytest.param(1, FIRST + OK, id="one"),
-        pytest.param(3, FIRST + SECOND + THIRD + OK, id="three"),
-    ],
+@cases(
+    "count, expected",
+    {
+        "none": (0, OK),
+        "one": (1, FIRST + OK),
+        "three": (3, FIRST + SECOND + THIRD + OK),
+    },
 )
 async def test_a_stream_is_its_messages_and_a_trailer_frame(
     server: Server, count: int, expected: bytes

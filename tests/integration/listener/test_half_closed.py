@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.connections import reset
+from tests.support.tables import cases
 from transcoder.errors import TranscodeError, status_json
 from transcoder.http.connections import LINGER_S
 from transcoder.http.half_closed import CONTINUE, PROBE_S
@@ -135,12 +136,12 @@ async def test_a_reset_after_a_half_close_is_noticed() -> None:
             await handler.cancelled.wait()
 
 
-@pytest.mark.parametrize(
-    ("request_bytes", "is_streaming"),
-    [
-        pytest.param(OLD, False, id="HTTP/1.0, which has no interim answers"),
-        pytest.param(GET, True, id="an answer that has begun"),
-    ],
+@cases(
+    "request_bytes, is_streaming",
+    {
+        "HTTP/1.0, which has no interim answers": (OLD, False),
+        "an answer that has begun": (GET, True),
+    },
 )
 async def test_what_cannot_be_told_apart_counts_as_closed(
     request_bytes: bytes, is_streaming: bool

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.listener.test_listener import HELLO, Client, Server, echo
+from tests.support.tables import cases
 from transcoder.options import Limits
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
@@ -23,22 +24,19 @@ async def client() -> AsyncIterator[Client]:
     await server.close()
 
 
-@pytest.mark.parametrize(
-    ("sent", "body", "said"),
-    [
-        pytest.param(
+@cases(
+    "sent, body, said",
+    {
+        "HTTP/1.0 with Transfer-Encoding": (
             OLD + b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
             b"body",
             None,
-            id="HTTP/1.0 with Transfer-Encoding",
         ),
-        pytest.param(ASKING, b"", "close", id="Upgrade: h2c"),
-        pytest.param(SENDING + b"body", b"body", "close", id="Upgrade: h2c with a body"),
-        pytest.param(
-            CHUNKED + b"4\r\nbody\r\n0\r\n\r\n", b"body", "close", id="Upgrade: h2c, in chunks"
-        ),
-        pytest.param(WEBSOCKET, b"", "close", id="Upgrade: websocket"),
-    ],
+        "Upgrade: h2c": (ASKING, b"", "close"),
+        "Upgrade: h2c with a body": (SENDING + b"body", b"body", "close"),
+        "Upgrade: h2c, in chunks": (CHUNKED + b"4\r\nbody\r\n0\r\n\r\n", b"body", "close"),
+        "Upgrade: websocket": (WEBSOCKET, b"", "close"),
+    },
 )
 async def test_a_request_that_hides_the_next_is_the_last(
     client: Client, sent: bytes, body: bytes, said: str | None
@@ -63,13 +61,13 @@ async def test_requests_before_an_upgrade_are_answered(client: Client) -> None:
     assert await client.end() == b""
 
 
-@pytest.mark.parametrize(
-    ("pieces", "body"),
-    [
-        pytest.param([ASKING], b"", id="whole"),
-        pytest.param([SENDING + b"body"], b"body", id="with a body"),
-        pytest.param([SENDING, b"bo", b"dy"], b"body", id="with a body in pieces"),
-    ],
+@cases(
+    "pieces, body",
+    {
+        "whole": ([ASKING], b""),
+        "with a body": ([SENDING + b"body"], b"body"),
+        "with a body in pieces": ([SENDING, b"bo", b"dy"], b"body"),
+    },
 )
 async def test_a_client_that_offers_h2c_keeps_its_connection(
     client: Client, pieces: list[bytes], body: bytes

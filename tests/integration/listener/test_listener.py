@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.tables import cases
 from transcoder.errors import SchemaError, TranscodeError, status_json
 from transcoder.http.body import head_of, read_body
 from transcoder.http.connections import LINGER_S
@@ -146,115 +147,98 @@ async def test_answer_does_not_name_the_server(serve: Serve) -> None:
     assert "server" not in (await client.answer()).headers
 
 
-@pytest.mark.parametrize(
-    ("request_bytes", "status", "words"),
-    [
-        pytest.param(
+@cases(
+    "request_bytes, status, words",
+    {
+        "HTTP/9.9": (
             b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
             400,
             "request line: expected a method, a path and HTTP/1.1",
-            id="HTTP/9.9",
         ),
-        pytest.param(
+        "bare LF": (
             b"GET / HTTP/1.1\nHost: a\n\n",
             400,
             "request line: expected a method, a path and HTTP/1.1",
-            id="bare LF",
         ),
-        pytest.param(
+        "unknown method": (
             b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n",
             400,
             "request line: expected an HTTP method first",
-            id="unknown method",
         ),
-        pytest.param(
+        "relative path": (
             b"GET a/b HTTP/1.1\r\nHost: a\r\n\r\n",
             400,
             "request target: expected a path or an absolute URL",
-            id="relative path",
         ),
-        pytest.param(
+        "HTTP/2 preface": (
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             400,
             "request: expected HTTP/1.1, got HTTP/2",
-            id="HTTP/2 preface",
         ),
-        pytest.param(
+        "TLS hello": (
             b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03" + b"x" * 180,
             400,
             "request: expected HTTP/1.1, got TLS",
-            id="TLS hello",
         ),
-        pytest.param(
+        "10 KB header": (
             b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 10_000 + b"\r\n\r\n",
             431,
             "request line or header: longer than 8190 bytes",
-            id="10 KB header",
         ),
-        pytest.param(
+        "20 KB path": (
             b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
             431,
             "request line or header: longer than 8190 bytes",
-            id="20 KB path",
         ),
-        pytest.param(
+        "1,000 headers": (
             b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
             431,
             "headers: more than 128",
-            id="1,000 headers",
         ),
-        pytest.param(
+        "CL with TE": (
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
             "headers: expected Content-Length or Transfer-Encoding, got both",
-            id="CL with TE",
         ),
-        pytest.param(
+        "TE with CL": (
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
             b"Content-Length: 3\r\n\r\n0\r\n\r\n",
             400,
             "headers: expected Content-Length or Transfer-Encoding, got both",
-            id="TE with CL",
         ),
-        pytest.param(
+        "two CL": (
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
             400,
             "header Content-Length: expected one whole number",
-            id="two CL",
         ),
-        pytest.param(
+        "negative CL": (
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
             400,
             "header Content-Length: expected one whole number",
-            id="negative CL",
         ),
-        pytest.param(
+        "two Host": (
             b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
             400,
             "header Host: expected one",
-            id="two Host",
         ),
-        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, "header Host: expected one", id="no Host"),
-        pytest.param(
+        "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400, "header Host: expected one"),
+        "NUL in a header": (
             b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
             400,
             "headers: expected lines of a name, a colon and a value, each once",
-            id="NUL in a header",
         ),
-        pytest.param(
+        "space before the colon": (
             b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
             400,
             "headers: expected lines of a name, a colon and a value, each once",
-            id="space before the colon",
         ),
-        pytest.param(
+        "bad chunk": (
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             400,
             "request body: its chunks are malformed",
-            id="bad chunk",
         ),
-    ],
+    },
 )
 async def test_malformed_request_is_refused_in_our_words(
     serve: Serve, request_bytes: bytes, status: int, words: str, caplog: pytest.LogCaptureFixture
@@ -272,17 +256,14 @@ async def test_malformed_request_is_refused_in_our_words(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "request_bytes",
-    [
-        pytest.param(HELLO, id="good"),
-        pytest.param(b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", id="HTTP/9.9"),
-        pytest.param(
-            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            id="CL with TE",
-        ),
-        pytest.param(b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", id="unknown method"),
-    ],
+    {
+        "good": HELLO,
+        "HTTP/9.9": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+        "CL with TE": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "unknown method": b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n",
+    },
 )
 async def test_request_byte_by_byte_is_answered_as_whole(
     serve: Serve, request_bytes: bytes
@@ -402,23 +383,19 @@ async def _is_served(server: Server) -> bool:
                 return (await client.answer()).status == 200
 
 
-@pytest.mark.parametrize(
+@cases(
     "request_bytes",
-    [
-        pytest.param(
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", id="content length"
-        ),
-        pytest.param(
+    {
+        "content length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "chunks": (
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
-            id="chunks",
+            b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
         ),
-        pytest.param(
+        "identity encoding": (
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\n"
-            b"Content-Length: 5\r\n\r\nhello",
-            id="identity encoding",
+            b"Content-Length: 5\r\n\r\nhello"
         ),
-    ],
+    },
 )
 async def test_body_is_read_whole_and_byte_by_byte(serve: Serve, request_bytes: bytes) -> None:
     server = await serve(echo)
@@ -452,20 +429,16 @@ async def test_body_at_the_limit_is_read(serve: Serve) -> None:
     assert (await client.answer()).body == body
 
 
-@pytest.mark.parametrize(
+@cases(
     "request_bytes",
-    [
-        pytest.param(
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + b"x" * 101,
-            id="content length",
-        ),
-        pytest.param(
+    {
+        "content length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + b"x" * 101,
+        "chunks": (
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n"
             + b"x" * 101
-            + b"\r\n0\r\n\r\n",
-            id="chunks",
+            + b"\r\n0\r\n\r\n"
         ),
-    ],
+    },
 )
 async def test_body_just_over_the_limit_is_refused_and_the_connection_goes_on(
     serve: Serve, request_bytes: bytes
@@ -493,16 +466,14 @@ async def test_large_declared_body_is_refused_before_it_is_sent(serve: Serve) ->
     assert (await client.answer()).status == 413
 
 
-@pytest.mark.parametrize(
-    ("headers", "piece"),
-    [
-        pytest.param(b"Content-Length: 100000000", b"x" * 65536, id="content length"),
-        pytest.param(
-            b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n", id="chunks"
-        ),
-    ],
+@cases(
+    "headers, piece",
+    {
+        "content length": (b"Content-Length: 100000000", b"x" * 65536),
+        "chunks": (b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    },
 )
-@pytest.mark.parametrize("handler", [pytest.param(echo, id="read"), pytest.param(hello, id="not")])
+@cases("handler", {"read": echo, "not": hello})
 async def test_client_that_goes_on_sending_gets_its_answer_and_is_cut(
     serve: Serve, headers: bytes, piece: bytes, handler: AnswerRequest
 ) -> None:
@@ -567,14 +538,14 @@ async def test_chunk_that_goes_wrong_later_ends_the_connection_after_one_answer(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize(
-    ("begin", "piece"),
-    [
-        pytest.param(b"1;a=", b"a" * 1024, id="extension of a chunk"),
-        pytest.param(b"1\r\nx\r\n0;a=", b"a" * 1024, id="extension of the last chunk"),
-        pytest.param(b"1\r\nx\r\n", b"1;" + b"a" * 1017 + b"\r\nx\r\n", id="many extensions"),
-        pytest.param(b"1\r\nx\r\n0\r\n", b"X-Y: " + b"a" * 1017 + b"\r\n", id="trailers"),
-    ],
+@cases(
+    "begin, piece",
+    {
+        "extension of a chunk": (b"1;a=", b"a" * 1024),
+        "extension of the last chunk": (b"1\r\nx\r\n0;a=", b"a" * 1024),
+        "many extensions": (b"1\r\nx\r\n", b"1;" + b"a" * 1017 + b"\r\nx\r\n"),
+        "trailers": (b"1\r\nx\r\n0\r\n", b"X-Y: " + b"a" * 1017 + b"\r\n"),
+    },
 )
 async def test_a_megabyte_of_a_bodys_framing_is_refused(
     serve: Serve, begin: bytes, piece: bytes
@@ -627,12 +598,12 @@ async def test_client_that_leaves_cancels_its_request(serve: Serve) -> None:
         await cancelled.wait()
 
 
-@pytest.mark.parametrize(
-    ("failure", "status", "words"),
-    [
-        pytest.param(ValueError("secret"), 500, "internal error", id="any error"),
-        pytest.param(TimeoutError("secret"), 504, "Deadline Exceeded", id="timeout"),
-    ],
+@cases(
+    "failure, status, words",
+    {
+        "any error": (ValueError("secret"), 500, "internal error"),
+        "timeout": (TimeoutError("secret"), 504, "Deadline Exceeded"),
+    },
 )
 async def test_handler_that_fails_is_answered_without_its_words(
     serve: Serve, failure: Exception, status: int, words: str
@@ -799,19 +770,19 @@ async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None
         await stopped
 
 
-@pytest.mark.parametrize(
+@cases(
     "address",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("localhost", id="no port"),
-        pytest.param("localhost:http", id="port that is no number"),
-        pytest.param("localhost:65536", id="port too large"),
-        pytest.param("::1:80", id="v6 without brackets"),
-        pytest.param("http://localhost:80", id="URL"),
-        pytest.param("localhost:\u0661", id="foreign digit"),
-        pytest.param("a..b:80", id="empty label"),
-        pytest.param("a" * 64 + ":80", id="label too long"),
-    ],
+    {
+        "empty": "",
+        "no port": "localhost",
+        "port that is no number": "localhost:http",
+        "port too large": "localhost:65536",
+        "v6 without brackets": "::1:80",
+        "URL": "http://localhost:80",
+        "foreign digit": "localhost:\u0661",
+        "empty label": "a..b:80",
+        "label too long": "a" * 64 + ":80",
+    },
 )
 async def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(SchemaError) as caught:
@@ -842,22 +813,14 @@ async def test_address_in_use_is_an_os_error(serve: Serve) -> None:
         await Listener(hello, refuse, limits=LIMITS).start(f"127.0.0.1:{server.port}")
 
 
-@pytest.mark.parametrize(
-    ("allowed", "complaint"),
-    [
-        pytest.param(4128, None, id="enough"),
-        pytest.param(-1, None, id="without limit"),
-        pytest.param(
-            1024,
-            "896 connections at most, not 4000: this process may open 1024 files",
-            id="too few",
-        ),
-        pytest.param(
-            64,
-            "1 connections at most, not 4000: this process may open 64 files",
-            id="far too few",
-        ),
-    ],
+@cases(
+    "allowed, complaint",
+    {
+        "enough": (4128, None),
+        "without limit": (-1, None),
+        "too few": (1024, "896 connections at most, not 4000: this process may open 1024 files"),
+        "far too few": (64, "1 connections at most, not 4000: this process may open 64 files"),
+    },
 )
 async def test_listener_takes_as_many_connections_as_there_are_files_for(
     monkeypatch: pytest.MonkeyPatch,

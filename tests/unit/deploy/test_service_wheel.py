@@ -3,61 +3,50 @@
 import pytest
 
 from deploy.service_wheel import rewritten
+from tests.support.tables import cases
 
 MOVED = {"server": "actions_service", "zitadel": "actions_service.zitadel"}
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        pytest.param(
-            "from server import urls\n", "from actions_service import urls\n", id="a package"
-        ),
-        pytest.param(
+@cases(
+    "source, expected",
+    {
+        "a package": ("from server import urls\n", "from actions_service import urls\n"),
+        "a module, names on lines of their own": (
             "from server.rpc.chain import (\n    Chain,\n)\n",
             "from actions_service.rpc.chain import (\n    Chain,\n)\n",
-            id="a module, names on lines of their own",
         ),
-        pytest.param(
+        "generated code": (
             "from zitadel import org_pb2 as zitadel_dot_org\n",
             "from actions_service.zitadel import org_pb2 as zitadel_dot_org\n",
-            id="generated code",
         ),
-        pytest.param(
+        "inside a function": (
             "def f():\n    from server.app import run\n",
             "def f():\n    from actions_service.app import run\n",
-            id="inside a function",
         ),
-        pytest.param(
+        "other packages, and relative imports": (
             "import os\nfrom servers import x\nfrom . import server\n",
             "import os\nfrom servers import x\nfrom . import server\n",
-            id="other packages, and relative imports",
         ),
-        pytest.param(
+        "text and comments": (
             "'''\nfrom server import urls\n'''  # from zitadel import x\n",
             "'''\nfrom server import urls\n'''  # from zitadel import x\n",
-            id="text and comments",
         ),
-        pytest.param(
+        "the name of a method": (
             "name = '/zitadel.management.v1.ManagementService/Healthz'\n",
             "name = '/zitadel.management.v1.ManagementService/Healthz'\n",
-            id="the name of a method",
         ),
-        pytest.param(
-            "PROGRAM = 'python -m server'\n", "PROGRAM = 'actions-service'\n", id="the command"
-        ),
-        pytest.param(
+        "the command": ("PROGRAM = 'python -m server'\n", "PROGRAM = 'actions-service'\n"),
+        "the command of a module": (
             "'''Run `python -m server.config.reference`.'''\n",
             "'''Run `python -m actions_service.config.reference`.'''\n",
-            id="the command of a module",
         ),
-        pytest.param(
+        "the module of generated classes": (
             "BuildTopDescriptorsAndMessages(DESCRIPTOR, 'zitadel.org_pb2', _globals)\n",
             "BuildTopDescriptorsAndMessages(DESCRIPTOR, 'actions_service.zitadel.org_pb2', "
             "_globals)\n",
-            id="the module of generated classes",
         ),
-    ],
+    },
 )
 def test_only_names_of_moved_modules_and_the_command_change(source: str, expected: str) -> None:
     assert rewritten(source, MOVED) == expected

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import uvloop
 
-from server.commands.actions import CreateAction
 from server.commands.base import Command
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
@@ -23,6 +22,7 @@ from server.config import OWNER_TOKEN_FILE
 from server.first_start import make_owner
 from server.ids import IdGenerator
 from server.store.opening import open_store
+from tests.support.action_commands import create_action
 from tests.support.threads import THREADS
 
 AT_ONCE: Final = 5_000
@@ -49,7 +49,7 @@ async def seed(folder: Path, sizes: Sequence[int]) -> list[str]:
         await _execute(
             queue,
             (
-                CreateAction(id_, ids.next(), name(number), SCRIPT, 0, False, "")
+                create_action(id_, ids.next(), name(number), SCRIPT)
                 for id_, size in orgs
                 for number in range(size)
             ),

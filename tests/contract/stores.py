@@ -15,13 +15,11 @@ from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
 from server.store.sqlite import writer
 from server.store.sqlite.store import SqliteEventStore
-from tests.support.orgless import CreateOrglessAction
+from tests.support.action_commands import CreateOrglessAction, create_orgless_action
 
 
 def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateOrglessAction:
-    return CreateOrglessAction(
-        org_id, action_id, name or f"name of {action_id}", "", 0, False, "editor"
-    )
+    return create_orgless_action(org_id, action_id, name or f"name of {action_id}", editor="editor")
 
 
 async def commit(store: Store, *commands: Command[object]) -> None:

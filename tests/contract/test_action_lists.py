@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 import pytest
 
-from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction
 from server.store.action_lists import (
     ActionFilter,
     ActionsQuery,
@@ -18,8 +18,8 @@ from server.store.action_lists import (
 from server.store.engine import Store
 from server.store.read_model import ActionsOf
 from tests.contract.stores import an_action, commit
+from tests.support.action_commands import create_orgless_action, update_action
 from tests.support.clocks import NOON, SECOND, HandClock
-from tests.support.orgless import CreateOrglessAction
 from tests.support.tables import cases
 
 WHOLE, START, ANYWHERE, END = Match.WHOLE, Match.START, Match.ANYWHERE, Match.END
@@ -232,11 +232,11 @@ class TestActionLists:
         await filled(store)
         await commit(
             store,
-            UpdateAction("org", "7", "WELCOME", "", 0, False, ""),
-            UpdateAction("org", "9", "GRE_TING", "", 0, False, ""),
+            update_action("org", "7", "WELCOME"),
+            update_action("org", "9", "GRE_TING"),
             DeleteAction("org", "3", ""),
             DeactivateAction("org", "8", ""),
-            CreateOrglessAction("org", "4", "greeting%", "", 0, False, ""),
+            create_orgless_action("org", "4", "greeting%"),
         )
         by_name = ActionsQuery(filters=(NameFilter("gre", ANYWHERE, ignores_case=True),))
         assert await listed(store, by_name) == ["9", "1", "5", "4"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction
 from server.commands.batch import Batch
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
@@ -44,8 +44,8 @@ from server.store.read_model import (
 )
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit, loaded, replayed
+from tests.support.action_commands import create_orgless_action, update_action
 from tests.support.clocks import NOON, SECOND, YEAR, HandClock
-from tests.support.orgless import CreateOrglessAction
 
 TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
 PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION
@@ -76,7 +76,15 @@ class TestEventStore:
     ) -> None:
         await commit(
             store,
-            CreateOrglessAction("org", "1", "Greet", "function Greet() {}", 7, True, "editor"),
+            create_orgless_action(
+                "org",
+                "1",
+                "Greet",
+                "function Greet() {}",
+                timeout_ns=7,
+                allowed_to_fail=True,
+                editor="editor",
+            ),
         )
         clock.now += SECOND
         await commit(store, DeactivateAction("org", "1", "editor"))
@@ -318,7 +326,7 @@ class TestEventStore:
         await commit(store, an_action("1", name="Greet"))
         await commit(
             store,
-            UpdateAction("org", "1", "Wave", "", 0, False, ""),
+            update_action("org", "1", "Wave"),
             an_action("2", name="gREET"),
         )
         names = [action_name("org", "greet"), action_name("org", "wave")]
@@ -396,7 +404,7 @@ class TestEventStore:
     )
     async def test_any_text_is_kept_as_it_is(self, store: Store, text: str) -> None:
         await commit(
-            store, CreateOrglessAction(text, f"id {text}", f"name {text}", text, 0, False, text)
+            store, create_orgless_action(text, f"id {text}", f"name {text}", text, editor=text)
         )
         action = await store.read(ActionById(text, f"id {text}"))
         assert action is not None
@@ -406,7 +414,7 @@ class TestEventStore:
         assert list((await loaded(store, Needs([], names))).names.values()) == [f"id {text}"]
 
     async def test_64_bit_numbers_are_kept(self, store: Store) -> None:
-        await commit(store, CreateOrglessAction("org", "1", "n", "", 2**80, False, ""))
+        await commit(store, create_orgless_action("org", "1", "n", timeout_ns=2**80))
         action = await store.read(ActionById("org", "1"))
         assert action is not None
         assert action.timeout_ns == 9_223_372_036_854_775_807
@@ -437,7 +445,9 @@ class TestEventStore:
             SetTriggerActions("o", SAML, PRE_RESPONSE, ("2",), ""),
             ClearFlow("o", SAML, ""),
             DeleteAction("o", "2", ""),
-            UpdateAction("o", "3", "renamed", "script", 20_000_000_000, True, ""),
+            update_action(
+                "o", "3", "renamed", "script", timeout_ns=20_000_000_000, allowed_to_fail=True
+            ),
         )
         living = await replayed(store)
         stored: list[State] = [

@@ -14,8 +14,8 @@ from server.store.log import Needs
 from server.store.read_model import ActiveActions, FlowOf, OrgById
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit, loaded, replayed
+from tests.support.action_commands import create_orgless_action
 from tests.support.clocks import NOON, SECOND, HandClock
-from tests.support.orgless import CreateOrglessAction
 
 TOKEN, LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 PRE_USERINFO, PRE_ACCESS = TriggerType.PRE_USERINFO_CREATION, TriggerType.PRE_ACCESS_TOKEN_CREATION
@@ -149,7 +149,7 @@ class TestFlows:
         await commit(store, DeleteAction("org", "3", ""))
         await commit(
             store,
-            CreateOrglessAction("org", "4", "new", "", 0, False, ""),
+            create_orgless_action("org", "4", "new"),
             set_("4", "1"),
             DeleteAction("org", "1", ""),
             set_("2", "4"),

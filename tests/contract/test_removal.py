@@ -45,12 +45,13 @@ from server.store.read_model import (
 )
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import commit, loaded, replayed
+from tests.support.action_commands import create_action
 
 TOKEN, PRE_USERINFO = FlowType.CUSTOMISE_TOKEN, TriggerType.PRE_USERINFO_CREATION
 
 
 def an_action(action_id: str, org_id: str) -> CreateAction:
-    return CreateAction(org_id, action_id, f"name of {action_id}", "", 0, False, "")
+    return create_action(org_id, action_id, f"name of {action_id}")
 
 
 async def filled(store: Store) -> None:
@@ -165,7 +166,7 @@ class TestRemoval:
     async def test_a_part_has_so_much_script(
         self, store: Store, chars_max: int, ids: list[str]
     ) -> None:
-        created = (CreateAction("acme", id, id, "\u20ac" * 50, 0, False, "") for id in "012")
+        created = (create_action("acme", id, id, "\u20ac" * 50) for id in "012")
         await commit(store, CreateOrg("acme", "Acme", ""), *created)
         keys = await store.read(OrgRemains("acme", limit=100, chars_max=chars_max))
         assert [*keys] == [*map(action_key, ids)]

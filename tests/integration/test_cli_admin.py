@@ -22,7 +22,6 @@ from server.admin_socket import AdminSocket
 from server.cli import admin_client, store
 from server.cli.admin_client import AdminError, ask
 from server.cli.failures import Failed
-from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
 from server.rpc.errors import CallFailures
@@ -33,6 +32,7 @@ from server.store.opening import open_store
 from server.store.sqlite.folder import DataFolder
 from server.threads import ThreadPool
 from tests.support import placed
+from tests.support.action_commands import create_action
 from tests.support.commandline import Outcome, run
 from tests.support.tables import cases
 
@@ -343,10 +343,7 @@ async def with_actions(admin_socket: AdminSocket, queue: CommandQueue, many: int
     """An organisation called Acme that has actions."""
     org_id: str = (await asked(admin_socket, pb.CreateOrgRequest(name="Acme"))).org.id
     await asyncio.gather(
-        *(
-            queue.execute(CreateAction(org_id, f"a{number}", str(number), "", 0, False, ""))
-            for number in range(many)
-        )
+        *(queue.execute(create_action(org_id, f"a{number}", str(number))) for number in range(many))
     )
     return org_id
 
@@ -360,7 +357,7 @@ async def test_a_large_organisation_is_removed_while_others_write(tmp_path: Path
         )
         written = 0
         while not removal.done():
-            action = CreateAction(other_id, f"o{written}", str(written), "", 0, False, "")
+            action = create_action(other_id, f"o{written}", str(written))
             await queue.execute(action)
             written += 1
         removed = await removal

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from server.commands.actions import CreateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.store.opening import open_store
+from tests.support.action_commands import create_action
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.full_disk import full_disk, make_room
 from tests.support.stand_ins import CURL, stand_ins
@@ -303,7 +303,7 @@ async def with_actions(folder: Path, many: int) -> None:
     store = await open_store(folder)
     async with CommandQueue(store) as queue:
         await queue.execute(CreateOrg("acme", "Acme", ""))
-        actions = (CreateAction("acme", str(n), str(n), "", 0, False, "") for n in range(many))
+        actions = (create_action("acme", str(n), str(n)) for n in range(many))
         await asyncio.gather(*map(queue.execute, actions))
     await store.close()
 

@@ -10,16 +10,17 @@ import sys
 from itertools import cycle
 from pathlib import Path
 
-from server.commands.actions import CreateAction, DeactivateAction, ReactivateAction
+from server.commands.actions import DeactivateAction, ReactivateAction
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.ids import IdGenerator
 from server.store.opening import open_store
 from server.store.read_model import OrgById
+from tests.support.action_commands import create_action
 
 
 async def write(queue: CommandQueue, action_id: str, log: int) -> None:
-    action = await queue.execute(CreateAction("org", action_id, action_id, "", 0, False, ""))
+    action = await queue.execute(create_action("org", action_id, action_id))
     os.write(log, f"{action.id} {action.sequence}\n".encode())
     for command in cycle(
         (DeactivateAction("org", action_id, ""), ReactivateAction("org", action_id, ""))

@@ -10,7 +10,6 @@ from server.commands.actions import (
     DeactivateAction,
     DeleteAction,
     ReactivateAction,
-    UpdateAction,
 )
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
@@ -20,6 +19,7 @@ from server.store.opening import open_store
 from server.store.runs import LoggedRun
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import commit
+from tests.support.action_commands import create_action, update_action
 from tests.support.clocks import NOON, SECOND, HandClock
 
 EVENT_TYPES: Final = {
@@ -53,6 +53,12 @@ def _set(org_id: str, *ids: str) -> SetTriggerActions:
     return SetTriggerActions(org_id, _TOKEN, _PRE_USERINFO, ids, "ada")
 
 
+def _greeting(id: str) -> CreateAction:
+    return create_action(
+        "o", id, f"Greet\0{id}", f"// {id}", timeout_ns=7, allowed_to_fail=True, editor="ada"
+    )
+
+
 async def fill(folder: Path) -> None:
     """Makes a store in which each kind of event has happened, some to what had ended."""
     clock = HandClock()
@@ -64,15 +70,15 @@ async def fill(folder: Path) -> None:
         (CreateToken("o", "ada", "t1", b"\x01" * 32, "laptop", 2 * NOON, ""),),
         (CreateToken("o", "ada", "t2", b"\x02" * 32, "", None, ""), RevokeToken("t1", "")),
         (CreateToken("o", "bob", "t3", b"\x03" * 32, "", None, ""),),
-        [CreateAction("o", id, f"Greet\0{id}", f"// {id}", 7, True, "ada") for id in "123456"],
-        [CreateAction("p", id, f"greet {id}", "", 0, False, "") for id in "789"],
+        [_greeting(id) for id in "123456"],
+        [create_action("p", id, f"greet {id}") for id in "789"],
         (_set("o", "1", "2", "3"), _set("p", "7"), DeactivateAction("o", "1", "ada")),
         (SetTriggerActions("o", _LOGIN, _POST_AUTH, ("2",), ""), DeactivateAction("o", "2", "")),
         (DeleteAction("o", "2", "ada"), ReactivateAction("o", "1", "ada")),
         (ClearFlow("o", _LOGIN, ""), RenameOrg("o", "ACME", "")),
         (SetTriggerActions("o", _LOGIN, _POST_AUTH, ("3",), ""), ClearFlow("o", _TOKEN, "")),
-        (UpdateAction("o", "3", "İstanbul", "script", 20_000_000_000, False, ""),),
-        (CreateAction("o", "10", "GREET\x002", "", 0, False, ""), _set("o", "10")),
+        (update_action("o", "3", "İstanbul", "script", timeout_ns=20_000_000_000),),
+        (create_action("o", "10", "GREET\x002"), _set("o", "10")),
         (UpdateUser("o", "ada", "Eve", "", "", ""), SetRoles("o", "ada", _OTHER_ROLES, None, "")),
         (RemoveMember("o", "ada", None, ""), AddMember("o", "ada", _ROLES, "")),
         (RemoveMember("p", "bob", None, ""),),

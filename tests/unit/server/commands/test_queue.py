@@ -9,7 +9,6 @@ from server.commands.actions import (
     DeactivateAction,
     DeleteAction,
     ReactivateAction,
-    UpdateAction,
 )
 from server.commands.base import Change, Facts
 from server.commands.queue import BATCH_MAX, FULL, BatchFailed, CommandQueue
@@ -19,7 +18,7 @@ from server.domain.events import RecordedEvent
 from server.domain.refusals import Kind, Refusal
 from server.store.errors import StorageError
 from server.store.log import Decide, LoadedFacts, Needs
-from tests.support.orgless import CreateOrglessAction
+from tests.support.action_commands import CreateOrglessAction, create_orgless_action, update_action
 
 States: TypeAlias = dict[Key, State | None]
 
@@ -63,7 +62,7 @@ def store() -> MemoryStore:
 
 
 def an_action(action_id: str, name: str = "") -> CreateOrglessAction:
-    return CreateOrglessAction("org", action_id, name or f"name {action_id}", "", 0, False, "ada")
+    return create_orgless_action("org", action_id, name or f"name {action_id}", editor="ada")
 
 
 def outcome_of(task: "asyncio.Task[Action]") -> object:
@@ -144,7 +143,7 @@ async def test_command_that_changes_nothing_succeeds_where_the_caller_allows_it(
                 (DeactivateAction("org", "1", "ada"), True),
                 (DeactivateAction("org", "1", "ada"), True),
                 (DeactivateAction("org", "1", "ada"), False),
-                (UpdateAction("org", "1", "Greet", "", 0, False, "ada"), True),
+                (update_action("org", "1", "Greet", editor="ada"), True),
                 (ReactivateAction("org", "nowhere", "ada"), True),
                 (an_action("2", "greet"), True),
             )
@@ -255,7 +254,7 @@ async def test_batch_is_bounded_by_its_text(store: MemoryStore) -> None:
     script = "x" * 400_000
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         for number in range(5):
-            action = CreateOrglessAction("org", str(number), str(number), script, 0, False, "ada")
+            action = create_orgless_action("org", str(number), str(number), script, editor="ada")
             callers.create_task(queue.execute(action))
     assert store.sizes() == [3, 2]
 

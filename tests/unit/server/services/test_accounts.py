@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from actions.v1 import admin_pb2 as pb
 from server import locale
 from server.cli.admin_client import method_of
-from server.commands.actions import CreateAction
 from server.commands.queue import CommandQueue
 from server.domain.refusals import Refusal
 from server.identity.caller import OPERATOR, Caller
@@ -24,6 +23,7 @@ from server.services.accounts import AccountsService
 from server.store.engine import Store
 from server.store.opening import open_store
 from server.threads import ThreadPool
+from tests.support.action_commands import create_action
 from tests.support.tables import by_outcome
 
 TEXTS: Final = locale.load("en")
@@ -78,9 +78,7 @@ async def an_org(instance: Instance, *, actions: int = 0) -> tuple[str, str]:
     await instance.ask(pb.AddMemberRequest(org_id=org_id, user_id=user_id, roles=("ORG_OWNER",)))
     await instance.ask(pb.CreateTokenRequest(user_id=user_id))
     for number in range(actions):
-        await instance.queue.execute(
-            CreateAction(org_id, f"{org_id}-{number}", str(number), "", 0, False, "")
-        )
+        await instance.queue.execute(create_action(org_id, f"{org_id}-{number}", str(number)))
     return org_id, user_id
 
 

@@ -17,14 +17,14 @@ from server.store.errors import StorageError
 from server.store.read_model import ActionsOf, MembersOf
 from server.store.sqlite import connect as connect_module
 from server.store.sqlite.store import SqliteEventStore
-from tests.support.orgless import CreateOrglessAction
+from tests.support.action_commands import CreateOrglessAction, create_orgless_action
 
 EVENTS = 300
 PAGE_BYTES = 4096
 
 
 def an_action(number: int, script: str = "x" * 500) -> CreateOrglessAction:
-    return CreateOrglessAction("org", f"{number}", f"a{number}", script, 0, False, "")
+    return create_orgless_action("org", f"{number}", f"a{number}", script)
 
 
 async def write(folder: Path, first: int, last: int) -> None:
@@ -224,9 +224,7 @@ async def test_the_log_is_shortened_after_a_long_reader(
             reader.execute("SELECT count(*) FROM events").fetchone()
             for number in range(30):
                 await queue.execute(
-                    CreateOrglessAction(
-                        "org", f"{number}", f"{number}", "x" * 100_000, 0, False, ""
-                    )
+                    create_orgless_action("org", f"{number}", f"{number}", "x" * 100_000)
                 )
             assert log.stat().st_size > 2 * limit
         for number in range(30, 33):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.actions import DeactivateAction, DeleteAction, UpdateAction
+from server.commands.actions import DeactivateAction, DeleteAction
 from server.commands.queue import CommandQueue
 from server.domain.action import ActionState
 from server.domain.events import RecordedEvent
@@ -24,7 +24,7 @@ from server.store.sqlite import schema
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.connect import Access, connect
 from server.store.sqlite.store import SqliteEventStore
-from tests.support.orgless import CreateOrglessAction
+from tests.support.action_commands import CreateOrglessAction, create_orgless_action, update_action
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
 
 
 def an_action(action_id: str, script: str = "") -> CreateOrglessAction:
-    return CreateOrglessAction("org", action_id, f"name {action_id}", script, 0, False, "editor")
+    return create_orgless_action("org", action_id, f"name {action_id}", script, editor="editor")
 
 
 def test_database_is_for_its_owner_alone(store: SqliteEventStore, tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
         while True:
             FailingConnection.fails_at = failures + 1
             outcomes = await asyncio.gather(
-                queue.execute(UpdateAction("org", "a", "renamed", "", 0, False, "")),
+                queue.execute(update_action("org", "a", "renamed")),
                 queue.execute(DeleteAction("org", "b", "")),
                 queue.execute(an_action("c")),
                 queue.execute(DeactivateAction("org", "d", "")),

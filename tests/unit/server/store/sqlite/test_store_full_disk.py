@@ -15,12 +15,12 @@ from server.store.read_model import ActionById
 from server.store.sqlite.connect import Access, access_to
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import SqliteEventStore
+from tests.support.action_commands import CreateOrglessAction, create_orgless_action
 from tests.support.full_disk import full_disk
-from tests.support.orgless import CreateOrglessAction
 
 
 def an_action(action_id: str) -> CreateOrglessAction:
-    return CreateOrglessAction("org", action_id, f"name {action_id}", "", 0, False, "")
+    return create_orgless_action("org", action_id, f"name {action_id}")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,20 +12,18 @@ import pytest
 from aiohttp import web
 
 from tests.proto import echo_pb2, echo_pb2_grpc
-from tests.proto.echo_pb2 import EchoRequest
-from tests.support.grpc_frames import framed
+from tests.support import grpcweb_by_hand
+from tests.support.grpcweb_by_hand import OK, WAIT_S
 from tests.support.grpcweb_fixture import COUNT, REPEAT, SAY, TALK, Echo, Server, serving
 from tests.support.tables import cases
 from transcoder import Limits, Transcoder
 
-WAIT_S = 10
 BINARY = {"Content-Type": "application/grpc-web+proto"}
 TEXT = {"Content-Type": "application/grpc-web-text", "Accept": "application/grpc-web-text"}
 # EchoReply(name="n", index=1), and so on, framed.
 FIRST = b"\x00\x00\x00\x00\x05\x0a\x01n\x10\x01"
 SECOND = b"\x00\x00\x00\x00\x05\x0a\x01n\x10\x02"
 THIRD = b"\x00\x00\x00\x00\x05\x0a\x01n\x10\x03"
-OK = b"\x80\x00\x00\x00\x35grpc-status:0\r\nx-name:plain\r\nx-name-bin:Z3LDtsOfZXI\r\n"
 
 
 @pytest.fixture
@@ -33,19 +32,13 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-def asked(**fields: object) -> bytes:
-    return framed(EchoRequest(name="n", **fields).SerializeToString())  # type: ignore[arg-type]
+asked = functools.partial(grpcweb_by_hand.asked, name="n")
 
 
 async def post(
     server: Server, body: bytes, path: str = REPEAT, **headers: str
 ) -> tuple[aiohttp.ClientResponse, bytes]:
-    named = BINARY | {name.replace("_", "-"): value for name, value in headers.items()}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(server.url + path, data=body, headers=named) as answer,
-    ):
-        return answer, await answer.read()
+    return await grpcweb_by_hand.post(server, body, path, **headers)
 
 
 @asynccontextmanager

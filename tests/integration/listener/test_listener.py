@@ -261,7 +261,9 @@ async def test_malformed_request_is_refused_in_our_words(
     {
         "good": HELLO,
         "HTTP/9.9": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
-        "CL with TE": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "CL with TE": (
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ),
         "unknown method": b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n",
     },
 )

@@ -1,6 +1,5 @@
 """Faults of a service raise when it is registered, or when serving starts."""
 
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -41,63 +40,66 @@ class Unnamed(grpc.GenericRpcHandler):
 
 
 @cases(
-    "register, complaint",
+    "prefix, service, handlers, complaint",
     {
         "no descriptor": (
-            lambda transcoder: transcoder.add_registered_method_handlers("no.Such", {"Get": UNARY}),
+            "",
+            "no.Such",
+            {"Get": UNARY},
             "service 'no.Such' has no descriptor in the pool: "
             "import its generated _pb2 module before registering it",
         ),
         "handler of no method": (
-            lambda transcoder: transcoder.add_registered_method_handlers(SERVICE, {"Nope": UNARY}),
+            "",
+            SERVICE,
+            {"Nope": UNARY},
             f"service '{SERVICE}' has no method 'Nope' in its descriptor",
         ),
         "handler that streams its responses": (
-            lambda transcoder: transcoder.add_registered_method_handlers(
-                SERVICE, {"GetOperation": STREAM}
-            ),
+            "",
+            SERVICE,
+            {"GetOperation": STREAM},
             f"/{SERVICE}/GetOperation: expected a handler of one request and one response, "
             "got a stream of responses",
         ),
         "handler that streams its requests": (
-            lambda transcoder: transcoder.add_registered_method_handlers(
-                SERVICE, {"GetOperation": UPLOAD}
-            ),
+            "",
+            SERVICE,
+            {"GetOperation": UPLOAD},
             f"/{SERVICE}/GetOperation: expected a handler of one request and one response, "
             "got a stream of requests",
         ),
-        "a method twice, with two handlers": (
-            lambda transcoder: [
-                transcoder.at(prefix).add_registered_method_handlers(
-                    SERVICE, {"GetOperation": handler}
-                )
-                for prefix, handler in (("/a", UNARY), ("/b", OTHER))
-            ],
-            f"/{SERVICE}/GetOperation is registered already, with another handler",
-        ),
-        "handler without a service": (
-            lambda transcoder: transcoder.add_generic_rpc_handlers((Unnamed(),)),
-            "Unnamed: expected a handler with a service_name()",
-        ),
         "prefix without a slash": (
-            lambda transcoder: transcoder.at("v1").add_registered_method_handlers(
-                SERVICE, {"GetOperation": UNARY}
-            ),
+            "v1",
+            SERVICE,
+            {"GetOperation": UNARY},
             "path template 'v1', column 1: expected \"/\", got 'v'",
         ),
         "prefix with a variable": (
-            lambda transcoder: transcoder.at("/{a}").add_registered_method_handlers(
-                SERVICE, {"GetOperation": UNARY}
-            ),
+            "/{a}",
+            SERVICE,
+            {"GetOperation": UNARY},
             "prefix '/{a}': expected literal segments only, as in '/management/v1'",
         ),
     },
 )
 def test_what_cannot_be_served_is_refused_at_once(
-    register: Callable[[Transcoder], object], complaint: str
+    prefix: str, service: str, handlers: dict[str, Any], complaint: str
 ) -> None:
     with misconfigured(complaint):
-        register(Transcoder())
+        Transcoder().at(prefix).add_registered_method_handlers(service, handlers)
+
+
+def test_a_method_is_registered_with_one_handler() -> None:
+    transcoder = Transcoder()
+    transcoder.at("/a").add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    with misconfigured(f"/{SERVICE}/GetOperation is registered already, with another handler"):
+        transcoder.at("/b").add_registered_method_handlers(SERVICE, {"GetOperation": OTHER})
+
+
+def test_a_handler_without_a_service_is_refused() -> None:
+    with misconfigured("Unnamed: expected a handler with a service_name()"):
+        Transcoder().add_generic_rpc_handlers((Unnamed(),))
 
 
 def test_a_route_may_be_had_once_across_services_and_prefixes() -> None:
@@ -108,14 +110,13 @@ def test_a_route_may_be_had_once_across_services_and_prefixes() -> None:
     )
     transcoder = Transcoder(service_config=config)
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
-    with pytest.raises(SchemaError) as caught:
-        transcoder.at("/v1").add_registered_method_handlers(HEALTH, {"Check": UNARY})
     first = "service configuration: http.rules[0] (google.longrunning.Operations.GetOperation)"
     second = "service configuration: http.rules[1] (grpc.health.v1.Health.Check)"
-    assert str(caught.value) == (
+    with misconfigured(
         f"{second}: grpc.health.v1.Health.Check: GET /v1/a/{{service}} is the same route as "
         f"{first}: {SERVICE}.GetOperation: GET /v1/a/{{name}}"
-    )
+    ):
+        transcoder.at("/v1").add_registered_method_handlers(HEALTH, {"Check": UNARY})
 
 
 def test_all_faults_of_a_service_are_told_at_once() -> None:
@@ -185,11 +186,8 @@ async def test_methods_and_bindings_that_are_left_out_have_no_route() -> None:
 async def test_what_is_left_out_must_be_there(name: str) -> None:
     transcoder = Transcoder(without_json=[name])
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
-    with pytest.raises(SchemaError) as caught:
+    with misconfigured(f"without_json: {name!r} is no method or binding that is registered"):
         await transcoder.start("127.0.0.1:0")
-    assert str(caught.value) == (
-        f"without_json: {name!r} is no method or binding that is registered"
-    )
 
 
 def test_a_service_that_is_refused_leaves_nothing_behind() -> None:
@@ -270,61 +268,38 @@ class Synchronous(grpc.ServerInterceptor):
         return continuation(handler_call_details)
 
 
-@pytest.mark.parametrize(
-    ("construct", "complaint"),
-    [
-        pytest.param(
-            lambda: Transcoder(interceptors=[object()]),  # type: ignore[list-item]  # the fault
-            "interceptors: expected a list of grpc.aio.ServerInterceptors, got object",
-            id="interceptor",
-        ),
-        pytest.param(
-            lambda: Transcoder(interceptors=[Synchronous()]),  # type: ignore[list-item]  # the fault
-            "interceptors: expected a list of grpc.aio.ServerInterceptors, got Synchronous",
-            id="interceptor of grpc, which is not grpc.aio's",
-        ),
-        pytest.param(
-            lambda: Transcoder(interceptors=Synchronous()),  # type: ignore[arg-type]  # the fault
-            "interceptors: expected a list of grpc.aio.ServerInterceptors, got Synchronous",
-            id="interceptor in no list",
-        ),
-        pytest.param(
-            lambda: Transcoder(compress_min_bytes=-1),
-            "compress_min_bytes: expected 0 or more, or None, got -1",
-            id="compress_min_bytes",
-        ),
-        pytest.param(
-            lambda: Limits(body_max_bytes=0),
-            "limit body_max_bytes: expected a whole number above 0, got 0",
-            id="limit",
-        ),
-        pytest.param(
-            lambda: Limits(body_timeout_s=float("nan")),
-            "limit body_timeout_s: expected a number above 0, got nan",
-            id="limit that is no number",
-        ),
-        pytest.param(
-            lambda: Limits(body_max_bytes="1 MiB"),  # type: ignore[arg-type]  # the fault
-            "limit body_max_bytes: expected a whole number above 0, got '1 MiB'",
-            id="limit that is a text",
-        ),
-        pytest.param(
-            lambda: Limits(connections_max=1e3),  # type: ignore[arg-type]  # the fault
-            "limit connections_max: expected a whole number above 0, got 1000.0",
-            id="limit that is no whole number",
-        ),
-        pytest.param(
-            lambda: Limits(headers_max=True),
-            "limit headers_max: expected a whole number above 0, got True",
-            id="limit that is a bool",
-        ),
-    ],
+@cases(
+    "interceptors, got",
+    {
+        "another object": ([object()], "object"),
+        "one of grpc, which is not grpc.aio's": ([Synchronous()], "Synchronous"),
+        "one in no list": (Synchronous(), "Synchronous"),
+    },
 )
-def test_what_cannot_be_kept_is_refused_by_the_constructor(
-    construct: Callable[[], object], complaint: str
-) -> None:
-    with misconfigured(complaint):
-        construct()
+def test_interceptors_are_a_list_of_those_of_grpc_aio(interceptors: Any, got: str) -> None:
+    expected = "expected a list of grpc.aio.ServerInterceptors"
+    with misconfigured(f"interceptors: {expected}, got {got}"):
+        Transcoder(interceptors=interceptors)
+
+
+def test_a_size_to_compress_from_is_no_negative_number() -> None:
+    with misconfigured("compress_min_bytes: expected 0 or more, or None, got -1"):
+        Transcoder(compress_min_bytes=-1)
+
+
+@cases(
+    "name, value, expected",
+    {
+        "zero": ("body_max_bytes", 0, "a whole number above 0, got 0"),
+        "no number": ("body_timeout_s", float("nan"), "a number above 0, got nan"),
+        "a text": ("body_max_bytes", "1 MiB", "a whole number above 0, got '1 MiB'"),
+        "no whole number": ("connections_max", 1e3, "a whole number above 0, got 1000.0"),
+        "a bool": ("headers_max", True, "a whole number above 0, got True"),
+    },
+)
+def test_a_limit_is_a_number_above_0(name: str, value: Any, expected: str) -> None:
+    with misconfigured(f"limit {name}: expected {expected}"):
+        Limits(**{name: value})
 
 
 def test_a_configuration_that_cannot_be_read_is_refused_by_the_constructor() -> None:

@@ -175,7 +175,8 @@ class Writer:
         Raises:
             FileGone: one is not.
         """
-        self._require_presence()
+        if self._presence is not None:
+            self._presence.require_each()
         self._last_position.note(self._position)
 
     def _require_presence(self) -> None:

@@ -1,4 +1,4 @@
-"""Shows a request that aiohttp reads as a `Request`: of our own listener, or of an application."""
+"""Adapts a request that aiohttp reads, of the own listener or of an application, to `Request`."""
 
 from aiohttp import HttpVersion11, hdrs, web
 
@@ -9,10 +9,10 @@ from transcoder.http.response import HeaderList, with_connection_close
 
 
 class AiohttpRequest(Request):
-    """A request that may still arrive, piece by piece.
+    """A request whose body may still arrive, piece by piece.
 
     Attributes:
-        begun: aiohttp's answer, where it is written in pieces; there once it begins.
+        begun: aiohttp's answer, if it is written in pieces; set when it begins.
     """
 
     begun: web.StreamResponse
@@ -48,7 +48,7 @@ class AiohttpRequest(Request):
 
     @property
     def is_inflated(self) -> bool:
-        # An application's aiohttp undoes codings itself, unless it is told not to.
+        # aiohttp has decoded it if the application's `auto_decompress` is on.
         return self._content.total_compressed_bytes is not None
 
     def arrived(self) -> bytes:
@@ -84,7 +84,7 @@ class AiohttpRequest(Request):
         await self.begun.write_eof(piece)
 
     def _invite(self) -> None:
-        """Asks for the body, once, if its client waits to be asked (RFC 9110 section 10.1.1)."""
+        """Sends 100 Continue, once, to a client that waits for it (RFC 9110 section 10.1.1)."""
         if self._is_invited:
             return
         self._is_invited = True

@@ -1,6 +1,6 @@
 """Counts the open connections of a listener, and drains them.
 
-Knows neither of the two ways that requests are read; each makes connections of its own.
+Rule: this file knows neither of the two classes of connections (whole_requests.py, connection.py).
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Connection(Protocol):
         """
 
     def abort(self) -> None:
-        """Closes the connection without sending what is left."""
+        """Closes the connection without sending the rest of an answer."""
 
 
 class HttpConnections:
@@ -54,7 +54,7 @@ class HttpConnections:
         self._emptied: asyncio.Future[None] | None = None
 
     def admit(self, connection: Connection) -> bool:
-        """True if the connection may stay."""
+        """Adds a connection; False if it has to be closed, as there are too many or it drains."""
         if connection in self._open:
             return True
         if self.is_draining or len(self._open) >= self.maximum:
@@ -63,7 +63,7 @@ class HttpConnections:
         return True
 
     def replace(self, connection: Connection, successor: Connection) -> None:
-        """Gives the place of a connection to the one that goes on with its socket."""
+        """Replaces a connection by the one that takes over its socket."""
         self._open.discard(connection)
         self._open.add(successor)
 
@@ -79,10 +79,10 @@ class HttpConnections:
         write_whole(wire, self.responses.head(answer), b"" if method == "HEAD" else answer.body)
 
     async def drain(self) -> None:
-        """Admits no more, closes idle ones, and lets requests in flight end.
+        """Refuses new connections, closes idle ones, and lets requests in flight end.
 
-        What still runs after `limits.drain_timeout_s` is cancelled, and answered as UNAVAILABLE;
-        it then has `LINGER_S` to clean up, as have calls whose clients have left.
+        Requests that still run after `limits.drain_timeout_s` are cancelled, and answered as
+        UNAVAILABLE. They and calls whose clients left have `LINGER_S` to clean up.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self.limits.drain_timeout_s
@@ -101,6 +101,6 @@ class HttpConnections:
 
 
 def unhandled(exc: BaseException | None) -> TranscodeError:
-    """Logs an exception that a handler does not catch; returns what its client is told."""
+    """Logs an exception that a handler does not catch, and returns the error for the client."""
     logger.error("answering a request failed", exc_info=exc)
     return TranscodeError(StatusCode.INTERNAL, "internal error")

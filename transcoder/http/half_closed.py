@@ -47,9 +47,9 @@ class AnsweringConnection(Protocol):
         """True if an interim response may be sent now."""
 
     def progress(self) -> int | None:
-        """Returns the bytes of the answer sent so far; None while its reader has it wait.
+        """Returns the bytes of the answer sent so far.
 
-        Also None between two answers.
+        None while the client has to read before more can be sent, and between two answers.
         """
 
 
@@ -59,7 +59,7 @@ class Probe:
     __slots__ = ("_connection", "_looks", "_sent_bytes", "_timer", "_wire")
 
     def __init__(self, connection: AnsweringConnection, wire: asyncio.Transport) -> None:
-        """Begins to look, when the client's input has ended."""
+        """Starts to look at the connection; the client's input has ended."""
         self._connection = connection
         self._wire = wire
         self._looks = 0

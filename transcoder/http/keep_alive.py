@@ -1,6 +1,6 @@
 """Closes connections that have been idle too long, by one timer for all of them (R20).
 
-Rule: a request costs no timer, only a place at the end of the line.
+Rule: a request sets no timer; its connection moves to the end of the idle ones.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ class KeepAlive:
     """The idle connections of a listener, the longest idle first."""
 
     def __init__(self, timeout_s: float) -> None:
-        """Takes the seconds after which an idle connection is closed."""
+        """Starts without connections; `timeout_s` is the max seconds that one may be idle."""
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._idle_since: dict[Idle, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, connection: Idle) -> None:
-        """Begins to count the time of a connection."""
+        """Adds a connection that is idle from now on."""
         now = self._loop.time()
         self._idle_since[connection] = now
         if self._timer is None:
             self._timer = self._loop.call_at(now + self._timeout_s, self._close_expired)
 
     def discard(self, connection: Idle) -> None:
-        """Counts no more: the connection has a request, or has ended."""
+        """Removes a connection, which has a request or has ended."""
         self._idle_since.pop(connection, None)
 
     def _close_expired(self) -> None:

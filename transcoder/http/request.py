@@ -1,7 +1,7 @@
-"""Describes a request as handlers and protocols see it, whichever way it arrived.
+"""Defines the request that handlers and protocols see.
 
-Its subclasses are the two ways: a request that aiohttp reads (`AiohttpRequest`), and one that was
-whole when it arrived (`WholeRequest`). This file knows neither.
+There are two subclasses: a request that aiohttp reads (`AiohttpRequest`), and one that arrived in
+one piece (`WholeRequest`). This file knows neither.
 
 Follows RFC 9112 (messages) and RFC 9110 section 8.6 (Content-Length).
 """
@@ -19,7 +19,7 @@ from transcoder.http.response import Answer, HeaderList
 
 
 class Request(ABC):
-    """One request, and the pieces of its answer.
+    """One request, by which its body is read and its answer may be sent in pieces.
 
     Attributes:
         method: the HTTP method.
@@ -27,7 +27,7 @@ class Request(ABC):
         version: of HTTP.
         headers: looked up by any case.
         peername: the client's address as a socket gives it.
-        call: what the request makes, while it is answered.
+        call: the call of the request, while it is answered; None without one.
     """
 
     __slots__ = ("call", "headers", "method", "peername", "target")
@@ -46,7 +46,7 @@ class Request(ABC):
     @property
     @abstractmethod
     def has_arrived(self) -> bool:
-        """True if the whole body is here, as it is without one."""
+        """True if the whole body has been received, or there is none."""
 
     @property
     @abstractmethod
@@ -55,16 +55,16 @@ class Request(ABC):
     @property
     @abstractmethod
     def is_read(self) -> bool:
-        """True if nothing of the body is left."""
+        """True if the whole body has been read."""
 
     @property
     def is_inflated(self) -> bool:
-        """True if a server has undone the body's Content-Encoding already."""
+        """True if the body's Content-Encoding has been decoded already."""
         return False
 
     @abstractmethod
     def arrived(self) -> bytes:
-        """Returns what is here of the body.
+        """Returns the unread bytes of the body that have been received.
 
         Raises:
             TranscodeError: the body is malformed.
@@ -72,9 +72,9 @@ class Request(ABC):
 
     @abstractmethod
     async def piece(self) -> bytes:
-        """Waits for more of the body, which it asks for where its client waits to be asked.
+        """Waits for more of the body, and returns it; b"" after the end.
 
-        Returns nothing after the end.
+        Sends 100 Continue to a client that waits for it.
 
         Raises:
             TranscodeError: the body is malformed, or the client left.
@@ -82,7 +82,7 @@ class Request(ABC):
 
     @abstractmethod
     def stop_reading(self) -> None:
-        """Has the connection end with the answer: the rest of the body is not waited for."""
+        """Has the connection close after the answer, without reading the rest of the body."""
 
     @property
     @abstractmethod
@@ -99,7 +99,7 @@ class Request(ABC):
 
     @abstractmethod
     async def write(self, piece: bytes) -> None:
-        """Sends a piece of the body, and waits while the reader is slow."""
+        """Sends a piece of the body, and waits while the client reads slowly."""
 
     @abstractmethod
     async def finish(self, piece: bytes) -> None:
@@ -111,7 +111,7 @@ class Request(ABC):
         return declared_bytes(self.headers.get(hdrs.CONTENT_LENGTH))
 
     def end_call(self) -> None:
-        """Notes in the call of the request, if it has one, that it is about to be cancelled."""
+        """Sets the ending of the request's call, if it has one, before it is cancelled."""
         if self.call is not None:
             self.call.end(StatusCode.CANCELLED)
 
@@ -120,11 +120,12 @@ AnswerRequest = Callable[[Request], Awaitable[Answer | None]]
 """Answers a request; None if the answer was written in pieces."""
 
 Refuse = Callable[[TranscodeError, Request | None], Answer]
-"""Makes the answer to a request that no handler sees, or sees no more; None is one without form."""
+"""Makes the answer to a request that is refused before its handler, or ended after it began; the
+request is None if it could not be parsed."""
 
 
 def declared_bytes(content_length: str | None) -> int | None:
-    """Returns a Content-Length as a number; the parser has found it to be one of 64 bits."""
+    """Returns a Content-Length, which the parser has found to be a number of 64 bits."""
     if content_length is None:
         return None
     # Python refuses to read more than 4,300 digits, and a length may begin with as many zeros.

@@ -1,4 +1,4 @@
-"""Cuts clients that stop reading: an answer that waits for its reader holds memory (R22)."""
+"""Aborts connections of clients that stop reading: their answers would stay in memory (R22)."""
 
 import asyncio
 from typing import Final
@@ -8,12 +8,12 @@ _PROGRESS_BYTES: Final = 64 << 10
 
 
 class SlowReader:
-    """A client that has an answer wait; it is cut unless it reads on."""
+    """A client that has not read its answer; its connection is aborted unless it reads on."""
 
     __slots__ = ("_timeout_s", "_timer", "_unsent_bytes", "_wire")
 
     def __init__(self, wire: asyncio.Transport, *, timeout_s: float) -> None:
-        """Begins to wait.
+        """Starts the timer.
 
         Args:
             wire: the connection.
@@ -24,7 +24,7 @@ class SlowReader:
         self._await_progress()
 
     def stop(self) -> None:
-        """Waits no more: the client has read all, or the connection has ended."""
+        """Stops the timer: the client has read all, or the connection has ended."""
         self._timer.cancel()
 
     def _await_progress(self) -> None:

@@ -1,15 +1,14 @@
-"""Answers requests that arrive whole, without aiohttp's task, reader and writer for each.
+"""Answers requests that arrive in one piece, without aiohttp's tasks, readers and writers.
 
-A connection begins here, and stays as long as each of its requests comes in one piece: HTTP/1.1,
-with a Content-Length or without a body, and nothing behind it. Everything else goes to
-`HttpConnection`, which has aiohttp read it, and the connection with it: what is incomplete,
-malformed, chunked or old, what asks for an interim answer or another protocol, and requests that
-are sent one behind the other.
+Every connection starts as a `WholeConnection`, and stays one while each read of its socket is
+exactly one plain request: HTTP/1.1, with a Content-Length or without a body. Any other data are
+handed over, with the connection, to `HttpConnection`, where aiohttp reads them: requests that are
+incomplete, malformed, chunked, pipelined or of HTTP/1.0, or that have Expect or Upgrade.
 
 Follows RFC 9112 sections 2.2 (parsing), 6 (the body's length) and 9.3.2 (order of answers).
-Rule 1: nothing may tell the two ways apart. Heads are parsed by aiohttp's own parser, so that both
-take the same; answers are written by the same code; deadlines and refusals are shared.
-Rule 2: here nothing is refused. What is not plainly good is handed over, byte for byte.
+Rule 1: clients see no difference between the two classes. aiohttp's parser parses the heads of
+both, the same code writes answers, and both share deadlines and refusals.
+Rule 2: this file refuses nothing. Data that are not one plain request are handed over unchanged.
 Rule 3: an idle connection has no task, no timer and no parser.
 """
 
@@ -40,22 +39,22 @@ from transcoder.http.response import (
 from transcoder.http.slow_readers import SlowReader
 
 IS_AVAILABLE: Final = HttpRequestParser is not HttpRequestParserPy
-"""True if aiohttp's parser is the one in C, which alone is tried here."""
+"""True if aiohttp's parser is the one in C; without it every connection is an `HttpConnection`."""
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _HELD_BACK_MAX_BYTES: Final = 128 << 10
-"""Max bytes that are read ahead of an answer in flight; then the client has to wait."""
+"""Max bytes that are read behind a request in flight; then reading pauses until its answer."""
 
 
 class WholeRequests:
-    """Parses heads, and keeps what the connections of a listener share.
+    """Parses heads, and holds the parts that all connections of a listener share.
 
     Attributes:
         answer: answers a request.
-        connections: all of the listener.
-        server: aiohttp's, which connections are handed over to.
-        keep_alive: closes the idle ones.
-        context: the listener's, which no request has changed.
+        connections: all connections of the listener.
+        server: aiohttp's server, for connections that are handed over.
+        keep_alive: closes idle connections.
+        context: the context variables of the listener, which no request has changed.
     """
 
     def __init__(
@@ -68,8 +67,8 @@ class WholeRequests:
 
         Args:
             answer: answers a request.
-            connections: all of the listener.
-            server: aiohttp's, which connections are handed over to.
+            connections: all connections of the listener.
+            server: aiohttp's server, for connections that are handed over.
         """
         self.answer = answer
         self.connections = connections
@@ -80,7 +79,7 @@ class WholeRequests:
         self._parser = self._new_parser()
 
     def read(self, data: bytes, connection: "WholeConnection") -> "WholeRequest | None":
-        """Returns the one request that the data are; None if they are anything else."""
+        """Returns the request, if the data are exactly one plain request; else None."""
         head_bytes = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
         if head_bytes < len(_END_OF_HEAD):
             return None
@@ -94,12 +93,12 @@ class WholeRequests:
                 declared = declared_bytes(message.headers.get(hdrs.CONTENT_LENGTH)) or 0
                 if head_bytes + declared == len(data):
                     return WholeRequest(message, data[head_bytes:], connection)
-        # One that has seen anything else may wait for more of it.
+        # After other data the parser may be in the middle of a request.
         self._parser = self._new_parser()
         return None
 
     def _new_parser(self) -> HttpRequestParser:
-        """Makes a parser of heads, which takes them as that of `HttpConnection` does."""
+        """Returns a parser of heads with the limits of `HttpConnection`'s."""
         limits = self.connections.limits
         return HttpRequestParser(
             BaseProtocol(self.loop),
@@ -114,7 +113,7 @@ class WholeRequests:
 
 
 def _is_plain(message: RawRequestMessage) -> bool:
-    """True if nothing about the head needs more than one answer in one piece."""
+    """True if a request with this head needs neither aiohttp nor an interim response."""
     return (
         message.version is HttpVersion11
         and not message.should_close
@@ -125,10 +124,10 @@ def _is_plain(message: RawRequestMessage) -> bool:
 
 
 class WholeRequest(Request):
-    """A request that has arrived whole.
+    """A request that arrived in one piece.
 
     Attributes:
-        sent_bytes: of an answer that is written in pieces.
+        sent_bytes: the bytes sent of an answer that is written in pieces.
     """
 
     __slots__ = ("_body", "_connection", "has_body", "is_begun", "sent_bytes")
@@ -165,7 +164,7 @@ class WholeRequest(Request):
         return self.arrived()
 
     def stop_reading(self) -> None:
-        """Does nothing: all is here."""
+        """Does nothing: the whole body has arrived."""
 
     async def begin(self, status: int, headers: HeaderList) -> None:
         self.is_begun = True
@@ -185,7 +184,7 @@ class WholeRequest(Request):
 
 
 class WholeConnection(asyncio.Protocol):
-    """A connection whose requests have arrived whole so far."""
+    """A connection whose requests so far arrived in one piece each."""
 
     __slots__ = (
         "_held_back",
@@ -201,18 +200,18 @@ class WholeConnection(asyncio.Protocol):
 
     def __init__(self, shared: WholeRequests) -> None:
         self._shared = shared
-        # None before the connection is admitted, and after it was lost or handed over.
+        # The transport; None before the connection is admitted, and after its end or hand-over.
         self._wire: asyncio.Transport | None = None
         self._peername: object = None
-        # Being answered, by the task; None once nobody waits for its answer.
+        # The request in flight, and the task that answers it; None after a cancellation.
         self._request: WholeRequest | None = None
         self._task: asyncio.Task[None] | None = None
-        # What has arrived behind the request.
+        # The data received behind the request in flight.
         self._held_back: bytearray | None = None
-        # Resolved when the reader has taken what waits for it.
+        # Resolved when the client has read the data that wait for it.
         self._may_write: asyncio.Future[None] | None = None
         self._slow_reader: SlowReader | None = None
-        # Since the client's input has ended.
+        # Set when the client's input has ended.
         self._probe: Probe | None = None
 
     @property
@@ -231,7 +230,7 @@ class WholeConnection(asyncio.Protocol):
         self._wire = transport
         connected: socket.socket = transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # Whatever the socket does not take at once counts as waiting for the reader.
+        # All data that the socket does not take at once wait for the client.
         transport.set_write_buffer_limits(high=0)
         self._shared.keep_alive.add(self)
 
@@ -281,7 +280,7 @@ class WholeConnection(asyncio.Protocol):
             self._probe = None  # which refers to the connection
         self._cancel()
 
-    # Called by the listener, and what it shares.
+    # Called by the listener and its `KeepAlive`.
 
     def close(self) -> None:
         if self._wire is not None:
@@ -315,7 +314,7 @@ class WholeConnection(asyncio.Protocol):
             return None
         return self._request.sent_bytes
 
-    # The way of a request.
+    # Steps of a request.
 
     def _begin(self, request: WholeRequest) -> None:
         self._request = request
@@ -332,7 +331,7 @@ class WholeConnection(asyncio.Protocol):
         try:
             answer = await self._shared.answer(request)
         except asyncio.CancelledError:
-            if self._request is request:  # the handler's own: there will be no answer
+            if self._request is request:  # raised by the handler itself: there is no answer
                 self.close()
             raise
         except Exception as exc:  # noqa: BLE001  there is no handler above
@@ -349,14 +348,14 @@ class WholeConnection(asyncio.Protocol):
         self._end(is_last=is_last)
 
     def _failed(self, request: WholeRequest, exc: Exception) -> Answer | None:
-        """Returns the answer for a handler that failed; None within an answer, which ends there."""
+        """Returns the answer for a handler that failed; None if its answer has begun."""
         error = deadline_exceeded() if isinstance(exc, TimeoutError) else unhandled(exc)
         if request.is_begun:
             return None
         return self._shared.connections.refuse(with_connection_close(error), None)
 
     def _end(self, *, is_last: bool) -> None:
-        """Goes on after an answer."""
+        """Closes the connection after an answer, or goes on with it."""
         self._request = self._task = None
         is_last = is_last or self._shared.connections.is_draining
         held_back, self._held_back = self._held_back, None
@@ -365,11 +364,11 @@ class WholeConnection(asyncio.Protocol):
         elif held_back is None:
             self._shared.keep_alive.add(self)
         else:
-            # Not in the context of the request that was answered.
+            # In the listener's context, not in that of the answered request.
             self._shared.context.copy().run(self._hand_over, bytes(held_back))
 
     async def send(self, octets: bytes) -> None:
-        """Sends a part of an answer, and waits while the reader is slow.
+        """Sends a part of an answer, and waits while the client reads slowly.
 
         Raises:
             ConnectionResetError: the client left.
@@ -397,7 +396,7 @@ class WholeConnection(asyncio.Protocol):
             self._wire.pause_reading()
 
     def _hand_over(self, data: bytes) -> None:
-        """Gives the connection to aiohttp, with all that has arrived since the last answer."""
+        """Hands the connection over to aiohttp, with the data received since the last answer."""
         shared, wire = self._shared, self._wire
         if wire is None:
             return

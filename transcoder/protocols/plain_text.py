@@ -1,6 +1,6 @@
-"""Refuses requests in plain text, where JSON would be taken for an error of the client's protocol.
+"""Refuses requests in plain text, if their clients would take JSON for an error of their protocol.
 
-Connect's errors are JSON with a name as their code; those of google.rpc.Status have a number.
+Errors of Connect are JSON with a name as their code; google.rpc.Status has a number there.
 Follows connectrpc.com, "Connect Protocol Reference".
 """
 

@@ -5,12 +5,11 @@ Rule 2: a request that is refused before it becomes a call, which interceptors l
 at INFO.
 """
 
-import functools
 import itertools
 import logging
 import os
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -42,8 +41,6 @@ _EXPECTED_VERSION: Final = "request line: expected a method, a path and HTTP/1.1
 CONTENT_TYPES_MAX: Final = 64
 """Max content types whose protocols are cached: clients choose them."""
 
-Readers = Callable[[str], Sequence[SelectiveProtocol[HttpExchange]]]
-
 
 class Dispatcher:
     """Answers requests, each by the protocol that it is in."""
@@ -68,7 +65,7 @@ class Dispatcher:
             offload: compresses large answers.
             tasks: runs the requests of a mounted application.
         """
-        self._readers = _readers_of(tuple(protocols))
+        self._readers = _Readers(protocols)
         self._rest = rest
         self._options = options
         self._cors = options.cors
@@ -156,7 +153,7 @@ class Dispatcher:
         return Answer(status, out, body)
 
     def _protocol_of(self, exchange: HttpExchange) -> WireProtocol[HttpExchange]:
-        for protocol in self._readers(exchange.headers.get("Content-Type", "")):
+        for protocol in self._readers[exchange.headers.get("Content-Type", "")]:
             if protocol.takes(exchange):
                 return protocol
         return self._rest
@@ -176,14 +173,18 @@ class Dispatcher:
         return f"{self._id_prefix}{next(self._id_counter):08x}"
 
 
-def _readers_of(protocols: Sequence[SelectiveProtocol[HttpExchange]]) -> Readers:
-    """Returns a function from a Content-Type to the protocols that read it, in their order."""
+class _Readers(dict[str, Sequence[SelectiveProtocol[HttpExchange]]]):
+    """Maps a Content-Type to the protocols that read it, in their order; each is asked once."""
 
-    @functools.lru_cache(maxsize=CONTENT_TYPES_MAX)
-    def readers(content_type: str) -> Sequence[SelectiveProtocol[HttpExchange]]:
-        return tuple(protocol for protocol in protocols if protocol.reads(content_type))
+    def __init__(self, protocols: Sequence[SelectiveProtocol[HttpExchange]]) -> None:
+        self._protocols = tuple(protocols)
 
-    return readers
+    def __missing__(self, content_type: str) -> Sequence[SelectiveProtocol[HttpExchange]]:
+        if len(self) >= CONTENT_TYPES_MAX:
+            self.clear()
+        readers = tuple(each for each in self._protocols if each.reads(content_type))
+        self[content_type] = readers
+        return readers
 
 
 def _without_segments(target: str, number: int) -> str:

@@ -183,62 +183,58 @@ def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
     assert refusal_of(decide) == refusal
 
 
+def changed(**payload: JSON) -> Event:
+    return Event("action.changed", payload)
+
+
 @cases(
-    "decide, type_, payload",
+    "decide, event",
     {
         "create": (
             lambda: created(timeout_ns=10_000_000_000, allowed_to_fail=True),
-            "action.added",
-            {
-                "name": "Greet",
-                "script": "function Greet() {}",
-                "timeout": 10_000_000_000,
-                "allowedToFail": True,
-            },
+            Event(
+                "action.added",
+                {
+                    "name": "Greet",
+                    "script": "function Greet() {}",
+                    "timeout": 10_000_000_000,
+                    "allowedToFail": True,
+                },
+            ),
         ),
         "create: what is not given is left out": (
             lambda: created(script="", timeout_ns=0),
-            "action.added",
-            {"name": "Greet", "allowedToFail": False},
+            Event("action.added", {"name": "Greet", "allowedToFail": False}),
         ),
         "create: a timeout past 64 bits is saturated": (
             lambda: created(timeout_ns=2**63, script=""),
-            "action.added",
-            {"name": "Greet", "timeout": 9_223_372_036_854_775_807, "allowedToFail": False},
+            Event(
+                "action.added",
+                {"name": "Greet", "timeout": 9_223_372_036_854_775_807, "allowedToFail": False},
+            ),
         ),
-        "update: name": (
-            lambda: updated(name="Wave", name_owner=None),
-            "action.changed",
-            {"name": "Wave"},
-        ),
-        "update: only the case of the name": (
-            lambda: updated(name="GREET"),
-            "action.changed",
-            {"name": "GREET"},
-        ),
+        "update: name": (lambda: updated(name="Wave", name_owner=None), changed(name="Wave")),
+        "update: only the case of the name": (lambda: updated(name="GREET"), changed(name="GREET")),
         "update: all but the name": (
             lambda: updated(script="", timeout_ns=0, allowed_to_fail=True),
-            "action.changed",
-            {"script": "", "timeout": 0, "allowedToFail": True},
+            changed(script="", timeout=0, allowedToFail=True),
         ),
         "update: an inactive one": (
             lambda: updated(INACTIVE, timeout_ns=20_000_000_000),
-            "action.changed",
-            {"timeout": 20_000_000_000},
+            changed(timeout=20_000_000_000),
         ),
         "update: the timeout that readers were told is a change": (
             lambda: updated(replace(ACTIVE, timeout_ns=0), timeout_ns=20_000_000_000),
-            "action.changed",
-            {"timeout": 20_000_000_000},
+            changed(timeout=20_000_000_000),
         ),
-        "deactivate": (lambda: deactivated(ACTIVE), "action.deactivated", {}),
-        "reactivate": (lambda: reactivated(INACTIVE), "action.reactivated", {}),
-        "delete active": (lambda: removed(ACTIVE), "action.removed", {}),
-        "delete inactive": (lambda: removed(INACTIVE), "action.removed", {}),
+        "deactivate": (lambda: deactivated(ACTIVE), Event("action.deactivated", {})),
+        "reactivate": (lambda: reactivated(INACTIVE), Event("action.reactivated", {})),
+        "delete active": (lambda: removed(ACTIVE), Event("action.removed", {})),
+        "delete inactive": (lambda: removed(INACTIVE), Event("action.removed", {})),
     },
 )
-def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[str, JSON]) -> None:
-    assert decide() == Event(type_, payload)
+def test_command_decides(decide: Callable[[], Event], event: Event) -> None:
+    assert decide() == event
 
 
 def happened(type_: str, payload: dict[str, JSON] | None = None) -> RecordedEvent:

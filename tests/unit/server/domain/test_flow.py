@@ -153,48 +153,44 @@ def test_removed_action_leaves_the_flow(flow: Flow | None, triggers: list[int]) 
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1", FlowType.EXTERNAL_AUTHENTICATION),
-        ("2", FlowType.CUSTOMISE_TOKEN),
-        ("3", FlowType.INTERNAL_AUTHENTICATION),
-        ("4", FlowType.CUSTOMISE_SAML_RESPONSE),
-        ("FLOW_TYPE_EXTERNAL_AUTHENTICATION", FlowType.EXTERNAL_AUTHENTICATION),
-        ("FLOW_TYPE_CUSTOMISE_TOKEN", None),
-        ("FLOW_TYPE_INTERNAL_AUTHENTICATION", None),
-        ("flow_type_external_authentication", None),
-        ("", None),
-        ("0", None),
-        ("5", None),
-        ("01", None),
-        (" 1", None),
-        ("1\0", None),
-        ("\u0661", None),
-    ],
+FLOW_TYPES = {
+    "1": FlowType.EXTERNAL_AUTHENTICATION,
+    "2": FlowType.CUSTOMISE_TOKEN,
+    "3": FlowType.INTERNAL_AUTHENTICATION,
+    "4": FlowType.CUSTOMISE_SAML_RESPONSE,
+    "FLOW_TYPE_EXTERNAL_AUTHENTICATION": FlowType.EXTERNAL_AUTHENTICATION,
+}
+NO_FLOW_TYPES = dict.fromkeys(
+    (
+        *("FLOW_TYPE_CUSTOMISE_TOKEN", "FLOW_TYPE_INTERNAL_AUTHENTICATION"),
+        *("flow_type_external_authentication", "", "0", "5", "01", " 1", "1\0", "\u0661"),
+    )
 )
+
+
+@pytest.mark.parametrize(("text", "expected"), [*FLOW_TYPES.items(), *NO_FLOW_TYPES.items()])
 def test_flow_type_is_known_by_its_number_and_one_old_name(
     text: str, expected: FlowType | None
 ) -> None:
     assert flows.flow_type(text) is expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1", TriggerType.POST_AUTHENTICATION),
-        ("6", TriggerType.PRE_SAML_RESPONSE_CREATION),
-        ("TRIGGER_TYPE_POST_AUTHENTICATION", TriggerType.POST_AUTHENTICATION),
-        ("TRIGGER_TYPE_PRE_CREATION", TriggerType.PRE_CREATION),
-        ("TRIGGER_TYPE_POST_CREATION", TriggerType.POST_CREATION),
-        ("TRIGGER_TYPE_PRE_USERINFO_CREATION", None),
-        ("TRIGGER_TYPE_PRE_ACCESS_TOKEN_CREATION", None),
-        ("TRIGGER_TYPE_PRE_SAML_RESPONSE_CREATION", None),
-        ("0", None),
-        ("7", None),
-        ("", None),
-    ],
+TRIGGER_TYPES = {
+    "1": TriggerType.POST_AUTHENTICATION,
+    "6": TriggerType.PRE_SAML_RESPONSE_CREATION,
+    "TRIGGER_TYPE_POST_AUTHENTICATION": TriggerType.POST_AUTHENTICATION,
+    "TRIGGER_TYPE_PRE_CREATION": TriggerType.PRE_CREATION,
+    "TRIGGER_TYPE_POST_CREATION": TriggerType.POST_CREATION,
+}
+NO_TRIGGER_TYPES = dict.fromkeys(
+    (
+        *("TRIGGER_TYPE_PRE_USERINFO_CREATION", "TRIGGER_TYPE_PRE_ACCESS_TOKEN_CREATION"),
+        *("TRIGGER_TYPE_PRE_SAML_RESPONSE_CREATION", "0", "7", ""),
+    )
 )
+
+
+@pytest.mark.parametrize(("text", "expected"), [*TRIGGER_TYPES.items(), *NO_TRIGGER_TYPES.items()])
 def test_trigger_type_is_known_by_its_number_and_three_old_names(
     text: str, expected: TriggerType | None
 ) -> None:

@@ -17,7 +17,7 @@ from google.longrunning import operations_pb2, operations_pb2_grpc
 
 from tests.robustness.killed_scripts import until
 from tests.support.connections import opened
-from tests.support.operations import Operations, mounted
+from tests.support.operations import Operations, mounted, serving
 from tests.support.tables import cases
 from transcoder import SchemaError, Transcoder
 
@@ -43,23 +43,23 @@ async def test_a_signal_ends_serving_and_means_again_what_it_meant(
 ) -> None:
     meant = signal.getsignal(number)
     caplog.set_level(logging.INFO, logger="transcoder.app")
-    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
+    running = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
     while not caplog.messages:
         await asyncio.sleep(0)
     os.kill(os.getpid(), number)
-    await serving
+    await running
     assert signal.getsignal(number) == meant
 
 
 async def test_serving_that_is_cancelled_listens_no_more(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="transcoder.app")
-    serving = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
+    running = asyncio.create_task(Transcoder().serve("127.0.0.1:0"))
     while not caplog.messages:
         await asyncio.sleep(0)
     address = caplog.messages[-1].removeprefix("listening on ")
-    serving.cancel()
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await serving
+        await running
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(f"http://{address}/readyz")
@@ -81,32 +81,22 @@ async def test_calls_in_flight_end_before_stop_returns() -> None:
 
 
 async def test_a_prefix_is_for_rest_routes_alone() -> None:
-    transcoder: Any = Transcoder()
-    operations_pb2_grpc.add_OperationsServicer_to_server(Operations(), transcoder.at("/api/jobs"))
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
+    async with serving(prefixes=["/api/jobs"]) as (session, _):
         for path, status in (("/api/jobs/v1/operations", 200), ("/v1/operations", 404)):
             async with session.get(path) as answer:
                 assert answer.status == status
         async with session.post("/google.longrunning.Operations/WaitOperation") as answer:
             assert answer.status == 200
-    await transcoder.stop()
 
 
 async def test_a_service_may_be_at_several_prefixes() -> None:
-    transcoder: Any = Transcoder()
-    servicer = Operations()
-    for prefix in ("/old", "/new"):
-        operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder.at(prefix))
-    address = await transcoder.start("127.0.0.1:0")
-    async with aiohttp.ClientSession(f"http://{address}") as session:
+    async with serving(prefixes=["/old", "/new"]) as (session, _):
         for prefix in ("/old", "/new"):
             async with session.get(f"{prefix}/v1/operations/a") as answer:
                 assert await answer.json() == {"name": "operations/a", "done": True}
         path = "/google.longrunning.Operations/WaitOperation"  # which has no rule, and no prefix
         async with session.post(path, json={"name": "a"}) as answer:
             assert await answer.json() == {"name": "a"}
-    await transcoder.stop()
 
 
 async def test_two_servicers_of_one_service_are_refused_when_registered() -> None:

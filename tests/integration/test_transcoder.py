@@ -13,6 +13,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
+from tests.support import everything_fixture
 from tests.support.connections import opened
 from tests.support.operations import Server, serving
 from tests.support.tables import cases
@@ -374,21 +375,18 @@ async def test_a_large_answer_is_what_was_returned_whatever_becomes_of_it(
     )
     service = "google.longrunning.Operations"
     transcoder.add_registered_method_handlers(service, {"GetOperation": handler})
-    address = await transcoder.start("127.0.0.1:0")
     async with (
-        aiohttp.ClientSession(f"http://{address}") as session,
+        everything_fixture.serving(transcoder) as session,
         session.get("/v1/operations/a") as answer,
     ):
         assert await answer.json() == {"name": "x" * 100_000}
-    await transcoder.stop()
 
 
 async def test_a_method_that_streams_is_refused_by_name() -> None:
     transcoder: Any = Transcoder()
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), transcoder)
-    address = await transcoder.start("127.0.0.1:0")
     async with (
-        aiohttp.ClientSession(f"http://{address}") as session,
+        everything_fixture.serving(transcoder) as session,
         session.post("/grpc.health.v1.Health/Watch", data=b"{}\n{}") as answer,
     ):
         assert (answer.status, await answer.json()) == (
@@ -399,7 +397,6 @@ async def test_a_method_that_streams_is_refused_by_name() -> None:
                 "methods that stream are not served as JSON",
             },
         )
-    await transcoder.stop()
 
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -109,10 +109,11 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Server]:
+async def serving(*, prefixes: Sequence[str] = ("",), **options: Any) -> AsyncIterator[Server]:
     transcoder: Any = Transcoder(**options)
     servicer = Operations()
-    operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder)
+    for prefix in prefixes:
+        operations_pb2_grpc.add_OperationsServicer_to_server(servicer, transcoder.at(prefix))
     address = await transcoder.start("127.0.0.1:0")
     try:
         async with aiohttp.ClientSession(f"http://{address}") as session:

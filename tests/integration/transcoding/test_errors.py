@@ -37,7 +37,7 @@ STATUSES = {
 NO_DETAILS = {"Grpc-Status-Details-Bin": None, "Grpc-Trailer-Grpc-Status-Details-Bin": None}
 RETRY = "type.googleapis.com/google.rpc.RetryInfo"
 PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
-ENVELOPE = {"json": JsonOptions(error_envelope=True)}
+ENVELOPE: dict[str, Any] = {"json": JsonOptions(error_envelope=True)}
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
 

@@ -13,7 +13,7 @@ import pytest
 from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support.parity import Replacing, in_process_stream, native_stream
+from tests.support.parity import WATCH, Replacing, in_process, native
 from tests.support.tables import cases
 
 RICH = status_pb2.Status(code=9, message="rich").SerializeToString()
@@ -144,14 +144,14 @@ CASES = [
 async def test_a_stream_is_the_same_in_process_as_natively(
     servicer: health_pb2_grpc.HealthServicer, case: str
 ) -> None:
-    outcome = await in_process_stream(servicer, case)
-    expected = await native_stream(servicer, case)
+    outcome = await in_process(servicer, case, path=WATCH)
+    expected = await native(servicer, case, path=WATCH)
     if case == "sends_metadata_and_no_message":
         # Where both come at once, grpc's client at times takes all of it for trailers.
         for _ in range(TRIES):
             if expected.initial:
                 break
-            expected = await native_stream(servicer, case)
+            expected = await native(servicer, case, path=WATCH)
     if case == "sets_a_code_and_raises":  # grpc.aio tells the client of the exception; we do not
         expected.message = "lost"
     assert outcome == expected
@@ -162,7 +162,7 @@ async def test_a_stream_is_the_same_in_process_as_natively(
 @pytest.mark.parametrize("case", ["ok", "none", "sets_a_code", "sends_metadata"])
 async def test_a_stream_of_a_plain_generator_is_the_same_in_process_as_natively(case: str) -> None:
     servicer = PlainGenerator()
-    assert await in_process_stream(servicer, case) == await native_stream(servicer, case)
+    assert await in_process(servicer, case, path=WATCH) == await native(servicer, case, path=WATCH)
 
 
 def _without_serializers(handler: Any) -> Any:
@@ -211,5 +211,5 @@ async def test_an_interceptor_may_replace_the_handler_of_a_stream(
     replace: Callable[[Any], Any],
 ) -> None:
     chain = [Replacing(replace)]
-    outcome = await in_process_stream(Generator(), "three", chain)
-    assert outcome == await native_stream(Generator(), "three", chain)
+    outcome = await in_process(Generator(), "three", chain, path=WATCH)
+    assert outcome == await native(Generator(), "three", chain, path=WATCH)

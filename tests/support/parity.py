@@ -84,39 +84,29 @@ async def _stub(
 
 
 async def native(
-    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+    servicer: health_pb2_grpc.HealthServicer,
+    case: str,
+    interceptors: Interceptors = (),
+    *,
+    path: str = CHECK,
 ) -> Outcome:
+    """Calls Check, or Watch by its path, under grpc.aio."""
     outcome = Outcome()
     async with _stub(servicer, interceptors) as stub:
+        method = stub.Check if path == CHECK else stub.Watch
         request = health_pb2.HealthCheckRequest(service=case)
-        call = stub.Check(request, metadata=METADATA, timeout=TIMEOUT_S)
+        call = method(request, metadata=METADATA, timeout=TIMEOUT_S)
         try:
-            outcome.responses.append((await call).status)
+            if path == CHECK:
+                outcome.responses.append((await call).status)
+            else:
+                async for response in call:
+                    outcome.responses.append(response.status)
         except grpc.aio.AioRpcError as error:
             outcome.code, outcome.message = error.code(), error.details() or ""
-        await _take_metadata(call, outcome)
+        outcome.initial = [(key, value) for key, value in await call.initial_metadata()]
+        outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
     return outcome
-
-
-async def native_stream(
-    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
-) -> Outcome:
-    outcome = Outcome()
-    async with _stub(servicer, interceptors) as stub:
-        request = health_pb2.HealthCheckRequest(service=case)
-        call = stub.Watch(request, metadata=METADATA, timeout=TIMEOUT_S)
-        try:
-            async for response in call:
-                outcome.responses.append(response.status)
-        except grpc.aio.AioRpcError as error:
-            outcome.code, outcome.message = error.code(), error.details() or ""
-        await _take_metadata(call, outcome)
-    return outcome
-
-
-async def _take_metadata(call: Any, outcome: Outcome) -> None:
-    outcome.initial = [(key, value) for key, value in await call.initial_metadata()]
-    outcome.trailing = [(key, value) for key, value in await call.trailing_metadata()]
 
 
 class GivenCall(Call):
@@ -148,21 +138,6 @@ def _backend(servicer: health_pb2_grpc.HealthServicer, interceptors: Interceptor
     return backend
 
 
-async def in_process(
-    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
-) -> Outcome:
-    outcome = Outcome()
-    call = GivenCall(CHECK, health_pb2.HealthCheckRequest(service=case))
-    try:
-        await _backend(servicer, interceptors).run(call)
-        outcome.responses.append(call.response.status)  # type: ignore[attr-defined]
-    except TranscodeError as error:
-        _take_error(error, outcome)
-    outcome.initial = list(call.initial_metadata)
-    outcome.trailing += call.trailing_metadata
-    return outcome
-
-
 class CollectingCall(GivenCall):
     """Keeps what is sent, as the caller of a stream sees it."""
 
@@ -178,21 +153,24 @@ class CollectingCall(GivenCall):
         self._outcome.responses.append(message.status)  # type: ignore[attr-defined]
 
 
-async def in_process_stream(
-    servicer: health_pb2_grpc.HealthServicer, case: str, interceptors: Interceptors = ()
+async def in_process(
+    servicer: health_pb2_grpc.HealthServicer,
+    case: str,
+    interceptors: Interceptors = (),
+    *,
+    path: str = CHECK,
 ) -> Outcome:
+    """Calls Check, or Watch by its path, in this process."""
     outcome = Outcome()
-    call = CollectingCall(WATCH, health_pb2.HealthCheckRequest(service=case), outcome)
+    call = CollectingCall(path, health_pb2.HealthCheckRequest(service=case), outcome)
     try:
         await _backend(servicer, interceptors).run(call)
+        if path == CHECK:
+            outcome.responses.append(call.response.status)  # type: ignore[attr-defined]
     except TranscodeError as error:
-        _take_error(error, outcome)
+        outcome.code, outcome.message = error.code, error.message
+        if error.details:
+            outcome.trailing.append(("grpc-status-details-bin", error.details))
     outcome.initial = list(call.initial_metadata)
     outcome.trailing += call.trailing_metadata
     return outcome
-
-
-def _take_error(error: TranscodeError, outcome: Outcome) -> None:
-    outcome.code, outcome.message = error.code, error.message
-    if error.details:
-        outcome.trailing.append(("grpc-status-details-bin", error.details))

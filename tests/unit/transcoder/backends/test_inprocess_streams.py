@@ -56,6 +56,11 @@ class RecordedCall(GivenCall):
         await self.sink.send(message)
 
 
+@pytest.fixture
+def sink() -> Recorder:
+    return Recorder()
+
+
 async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None = None) -> None:
     backend = InProcess()
     handler = grpc.unary_stream_rpc_method_handler(
@@ -100,8 +105,7 @@ async def test_a_message_passes_by_reference_and_before_the_next_is_made() -> No
     assert order == ["made 1", "sent 1", "made 2", "sent 2"]
 
 
-async def test_initial_metadata_goes_out_when_it_is_sent() -> None:
-    sink = Recorder()
+async def test_initial_metadata_goes_out_when_it_is_sent(sink: Recorder) -> None:
 
     async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
         await context.send_initial_metadata((("x-first", "1"),))
@@ -121,9 +125,8 @@ async def test_initial_metadata_goes_out_when_it_is_sent() -> None:
     },
 )
 async def test_a_message_of_another_type_gives_internal(
-    response: object, wrote: str, caplog: pytest.LogCaptureFixture
+    sink: Recorder, response: object, wrote: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = Recorder()
 
     async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
         yield response
@@ -137,9 +140,8 @@ async def test_a_message_of_another_type_gives_internal(
 @pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
 @pytest.mark.parametrize("raised", [ValueError, StopIteration, SystemExit, asyncio.CancelledError])
 async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
-    raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
+    sink: Recorder, raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = Recorder()
 
     async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
         yield reply(1)
@@ -157,8 +159,7 @@ async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
     assert sink.came == [1]
 
 
-async def test_a_deadline_closes_the_generator() -> None:
-    sink = Recorder()
+async def test_a_deadline_closes_the_generator(sink: Recorder) -> None:
     seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
     async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
@@ -174,8 +175,7 @@ async def test_a_deadline_closes_the_generator() -> None:
     assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
 
 
-async def test_a_deadline_ends_a_stream_whose_reader_is_slow() -> None:
-    sink = Recorder()
+async def test_a_deadline_ends_a_stream_whose_reader_is_slow(sink: Recorder) -> None:
     sink.is_slow = True
     closed = asyncio.Event()
 
@@ -192,8 +192,7 @@ async def test_a_deadline_ends_a_stream_whose_reader_is_slow() -> None:
     await asyncio.wait_for(closed.wait(), 5)
 
 
-async def test_a_handler_that_outlives_its_deadline_writes_no_more() -> None:
-    sink = Recorder()
+async def test_a_handler_that_outlives_its_deadline_writes_no_more(sink: Recorder) -> None:
 
     async def behaviour(request: Any, context: Any) -> None:
         await context.write(reply(1))
@@ -229,9 +228,8 @@ async def test_cancelling_the_call_closes_the_generator_and_runs_callbacks() -> 
 
 
 async def test_a_reader_that_has_gone_ends_the_stream_without_a_log(
-    caplog: pytest.LogCaptureFixture,
+    sink: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = Recorder()
     sink.is_gone = True
     ended: list[object] = []
 
@@ -260,8 +258,7 @@ async def test_nothing_is_written_once_the_call_is_over() -> None:
         await kept[0].write(reply(1))
 
 
-async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write() -> None:
-    sink = Recorder()
+async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write(sink: Recorder) -> None:
 
     def behaviour(request: Any, context: Any) -> Iterator[Any]:
         for status in (1, 2):
@@ -275,8 +272,7 @@ async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write() -> N
 
 
 @pytest.mark.parametrize("messages", [0, 3], ids=["before the first", "after the third"])
-async def test_a_plain_generator_may_abort(messages: int) -> None:
-    sink = Recorder()
+async def test_a_plain_generator_may_abort(sink: Recorder, messages: int) -> None:
 
     def behaviour(request: Any, context: Any) -> Iterator[Any]:
         for status in range(messages):
@@ -288,15 +284,15 @@ async def test_a_plain_generator_may_abort(messages: int) -> None:
     assert sink.came == [0, 1, 2][:messages]
 
 
-async def test_a_plain_function_may_return_any_iterable() -> None:
-    sink = Recorder()
+async def test_a_plain_function_may_return_any_iterable(sink: Recorder) -> None:
     await run(lambda request, context: [reply(1), reply(2)], sink)
     assert sink.came == [1, 2]
 
 
 @pytest.mark.parametrize("is_slow", [False, True], ids=["between writes", "in a write"])
-async def test_a_plain_generator_is_closed_when_its_call_is_cancelled(is_slow: bool) -> None:
-    sink = Recorder()
+async def test_a_plain_generator_is_closed_when_its_call_is_cancelled(
+    sink: Recorder, is_slow: bool
+) -> None:
     sink.is_slow = is_slow
     started = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,5 +1,8 @@
 """Texts by language: which a caller gets, and what a data file may hold."""
 
+import ast
+import re
+import tomllib
 from contextvars import copy_context
 from pathlib import Path
 
@@ -109,6 +112,21 @@ def test_each_text_of_the_api_is_in_each_language(language: str) -> None:
     texts = load(language)
     assert len(keys) > 40
     assert [key for key in keys if texts.text(key, {}) == key] == []
+
+
+def test_every_key_in_the_code_has_a_text_and_every_text_is_used() -> None:
+    server = Path(load.__code__.co_filename).parents[1]
+    named = {
+        node.value
+        for path in server.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.fullmatch(r"(?:Errors|Action)(?:\.\w+)+", node.value)
+    }
+    texts = tomllib.loads((server / "locale" / "en.toml").read_text("utf-8"))
+    # ZITADEL has no text of these either, and sends the key.
+    without = {"Errors.Action.AlreadyExists", "Errors.NotFound", "Errors.Token.Invalid"}
+    assert named - without == {*texts}
 
 
 def test_unknown_language_is_named() -> None:

@@ -1,20 +1,12 @@
 """Runs `rebuild`, which makes the current states anew; no service may run on the data folder."""
 
-import time
-from typing import TYPE_CHECKING, Final
-
 import click
 
 from server.cli import output
 from server.cli.failures import Failed
 from server.cli.performing import AS_JSON, stored
+from server.cli.progress import reported
 from server.cli.settings import settings
-
-if TYPE_CHECKING:
-    from server.store.engine import Progress
-
-REPORT_S: Final = 1.0
-"""Seconds between two lines of progress."""
 
 
 @click.command(
@@ -34,7 +26,7 @@ def rebuild(as_json: bool, **flags: object) -> None:
 
     folder = settings(flags).config.data_dir
     try:
-        events = opening.rebuild(folder, _progress())
+        events = opening.rebuild(folder, reported("applied", "events"))
     except DataFolderInUse as error:
         raise Failed(f"{error}; stop it first, as rebuild needs the folder for itself") from error
     except StorageError as error:
@@ -43,15 +35,3 @@ def rebuild(as_json: bool, **flags: object) -> None:
         output.as_json({"events": events})
     else:
         click.echo(f"rebuilt the current state from {events} events")
-
-
-def _progress() -> "Progress":
-    due = 0.0
-
-    def show(applied: int, total: int) -> None:
-        nonlocal due
-        if time.monotonic() >= due or applied == total:
-            due = time.monotonic() + REPORT_S
-            click.echo(f"applied {applied} of {total} events", err=True)
-
-    return show

@@ -12,7 +12,7 @@ from server.store.read_model import ReadModel
 from server.store.runs import RunStore
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of events applied, and of all events."""
+"""Called with how much is done, and how much there is: events, or pages of a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,38 @@ class Engine(Protocol):
 
     def has_database(self, folder: Path) -> bool:
         """True if a store was ever opened in the folder."""
+
+    def back_up(self, folder: Path, target: Path, progress: Progress) -> int:
+        """Copies the store of a data folder, which a service may use, to a file.
+
+        Returns:
+            The position of the last event in the copy.
+
+        Raises:
+            StorageError: there is no database, the file exists, or it cannot be written.
+        """
+
+    def restore(self, copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> int:
+        """Puts a copy in place of the store of a data folder, and keeps the old one beside it.
+
+        Returns:
+            The position of the last event.
+
+        Raises:
+            DataFolderInUse: another process has locked the folder.
+            StorageError: the copy cannot be used, or the folder has a database and must not;
+                nothing is changed.
+        """
+
+    def compare(self, folder: Path, progress: Progress) -> list[str]:
+        """Returns what is wrong with the store of a data folder; empty if it is whole.
+
+        Pages and indexes, gaps among events, and states that do not follow from events. A service
+        may use the folder.
+
+        Raises:
+            StorageError: there is no database, or it cannot be read.
+        """
 
     def rebuild(self, folder: Path, progress: Progress) -> int:
         """Makes the current states in a data folder anew from its events.

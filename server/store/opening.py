@@ -25,6 +25,21 @@ def has_database(folder: Path) -> bool:
     return _ENGINE.has_database(folder)
 
 
+def back_up(folder: Path, target: Path, progress: Progress) -> int:
+    """Copies the store of a data folder to a file (`Engine.back_up`)."""
+    return _ENGINE.back_up(folder, target, progress)
+
+
+def restore(copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> int:
+    """Puts a copy in place of the store of a data folder (`Engine.restore`)."""
+    return _ENGINE.restore(copy, folder, progress, replaces=replaces)
+
+
+def compare(folder: Path, progress: Progress) -> list[str]:
+    """Returns what is wrong with the store of a data folder (`Engine.compare`)."""
+    return _ENGINE.compare(folder, progress)
+
+
 def rebuild(folder: Path, progress: Progress) -> int:
     """Makes the current states in a data folder anew from its events (`Engine.rebuild`)."""
     return _ENGINE.rebuild(folder, progress)

@@ -64,7 +64,7 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
     connection.set_progress_handler(_progress(started), _STEPS)
     try:
         log.info("checking the whole database", file=str(path))
-        _require_ok(connection, path, "PRAGMA integrity_check(1)")
+        require_intact(connection, path)
         for kind, table in _TABLES.items():
             row = connection.execute(_WITHOUT_EVENT.format(table=table), (kind,)).fetchone()
             if row is not None:
@@ -84,15 +84,34 @@ _WITHOUT_EVENT: Final = (
 )
 
 
+def require_intact(connection: sqlite3.Connection, path: Path) -> None:
+    """Looks at every page, and compares indexes with their tables.
+
+    Raises:
+        StorageError: the database is damaged.
+    """
+    _require_ok(connection, path, "PRAGMA integrity_check(1)")
+
+
+def faults(connection: sqlite3.Connection, most: int) -> list[str]:
+    """Returns what is wrong with pages and indexes; empty if nothing is."""
+    return _faults(connection, f"PRAGMA integrity_check({most})")
+
+
 def _require_ok(connection: sqlite3.Connection, path: Path, pragma: str) -> None:
+    for fault in _faults(connection, pragma):
+        raise _damaged(path, fault)
+
+
+def _faults(connection: sqlite3.Connection, pragma: str) -> list[str]:
     try:
-        (found,) = connection.execute(pragma).fetchone()
+        found = [text for (text,) in connection.execute(pragma)]
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
-        found = "a page is missing or malformed"
-    if found != "ok":
-        raise _damaged(path, " ".join(found.split()).removeprefix("*** in database main *** "))
+        found = ["a page is missing or malformed"]
+    said = (" ".join(text.split()).removeprefix("*** in database main *** ") for text in found)
+    return [text for text in said if text != "ok"]
 
 
 def _damaged(path: Path, what: str) -> StorageError:

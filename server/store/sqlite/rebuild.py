@@ -26,7 +26,7 @@ CHARS_AT_ONCE: Final = 1 << 20
 _ALL: Final = -1
 _PAYLOAD: Final = RecordedEvent._fields.index("payload")
 _COUNT: Final = "SELECT count(*) FROM events"
-_TABLES: Final = (
+STATE_TABLES: Final = (
     *(table.name for table in TABLES.values()),
     "names",
     "removed",
@@ -44,7 +44,7 @@ def rebuild(connection: sqlite3.Connection, progress: Progress) -> int:
     connection.execute("BEGIN IMMEDIATE")
     (total,) = connection.execute(_COUNT).fetchone()
     progress(0, total)
-    for table in _TABLES:
+    for table in STATE_TABLES:
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
     applied = 0
     for events in _events(connection):

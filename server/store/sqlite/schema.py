@@ -47,17 +47,26 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
         sqlite3.Error: storage fails.
     """
     applied = version_of(connection, path)
-    known = versions()
-    if applied > known[-1].number:
-        message = (
-            f"{path} has schema version {applied}, this program knows {known[-1].number}: "
-            "start the newer version that wrote it"
-        )
-        raise StorageError(message)
-    missing = known[applied:]
+    require_known(applied, path)
+    missing = versions()[applied:]
     for version in missing:
         _apply(connection, version, now)
     return [f"{version.number:04}_{version.name}" for version in missing]
+
+
+def require_known(version: int, path: str) -> None:
+    """Raises StorageError if a newer program has written the database.
+
+    Raises:
+        StorageError: the version is not known here.
+    """
+    known = versions()[-1].number
+    if version > known:
+        message = (
+            f"{path} has schema version {version}, this program knows {known}: "
+            "start the newer version that wrote it"
+        )
+        raise StorageError(message)
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:

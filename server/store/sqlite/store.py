@@ -19,6 +19,7 @@ from server.store.errors import StorageError
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.sqlite import comparison, copies
 from server.store.sqlite.connect import Access, StorageErrors
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.presence import Presence
@@ -193,6 +194,30 @@ def has_database(folder: Path) -> bool:
     return (folder / DATABASE_FILE).exists()
 
 
+def back_up(folder: Path, target: Path, progress: Progress) -> int:
+    return copies.back_up(_database(folder), target, progress)
+
+
+def restore(copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> int:
+    return copies.restore(copy, folder, DATABASE_FILE, progress, replaces=replaces)
+
+
+def compare(folder: Path, progress: Progress) -> list[str]:
+    return comparison.compare(_database(folder), progress)
+
+
+def _database(folder: Path) -> Path:
+    """Returns the path of the database in a folder.
+
+    Raises:
+        StorageError: there is none.
+    """
+    path = folder / DATABASE_FILE
+    if not path.exists():
+        raise StorageError(f"{folder} has no database yet; run `serve` or `org create` first")
+    return path
+
+
 def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> int:
     """Makes the current states in a data folder anew from its events; returns how many there are.
 
@@ -200,9 +225,7 @@ def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> i
         DataFolderInUse: another process has it.
         StorageError: there is no database, or it cannot be rebuilt; its states are as they were.
     """
-    path = folder / DATABASE_FILE
-    if not path.exists():
-        raise StorageError(f"{folder} has no database yet; run `serve` or `org create` first")
+    path = _database(folder)
     claimed = DataFolder.claim(folder)
     writer = Writer(path, clock)
     try:

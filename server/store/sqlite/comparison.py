@@ -1,0 +1,97 @@
+"""Compares a database with its events: gaps among them, and states that do not follow from them.
+
+The states are made anew in a copy and compared row by row, as one read transaction sees them; a
+service may run meanwhile. Follows sqlite.org/pragma.html, integrity_check.
+"""
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from server.store.engine import Progress
+from server.store.errors import StorageError
+from server.store.sqlite.connect import StorageErrors, access_to, connect
+from server.store.sqlite.copies import copy_to
+from server.store.sqlite.damage import faults
+from server.store.sqlite.rebuild import STATE_TABLES, rebuild
+
+FINDINGS_MAX: Final = 20
+"""Max findings of one kind."""
+
+_KEY_COLUMNS: Final = {"names": 3, "removed": 2, "action_totals": 1}
+"""The first columns of tables whose rows have no position and id."""
+
+_POSITIONS: Final = "SELECT count(*), min(position), max(position) FROM events"
+_SEQUENCES: Final = """
+SELECT aggregate_type, aggregate_id, count(*), max(sequence) FROM events
+GROUP BY aggregate_type, aggregate_id HAVING count(*) <> max(sequence) OR min(sequence) <> 1
+LIMIT ?
+"""
+_DIFFERENT: Final = """
+SELECT * FROM (SELECT * FROM main.{table} EXCEPT SELECT * FROM anew.{table}) LIMIT ?
+"""
+_MISSING: Final = """
+SELECT * FROM (SELECT * FROM anew.{table} EXCEPT SELECT * FROM main.{table}) LIMIT ?
+"""
+
+
+def compare(database: Path, progress: Progress) -> list[str]:
+    """Returns what is wrong with a database; empty if it is whole.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with (
+        StorageErrors(database),
+        contextlib.closing(connect(database, writes=False, access=access_to(database))) as found,
+    ):
+        found.execute("BEGIN")
+        damage = faults(found, FINDINGS_MAX)
+        if damage:
+            return damage
+        gaps = [*_gaps(found)]
+        return gaps or _differences(found, progress)
+
+
+def _gaps(connection: sqlite3.Connection) -> Iterator[str]:
+    count, first, last = connection.execute(_POSITIONS).fetchone()
+    if count and (first, last) != (1, count):
+        yield f"events: expected positions 1 to {count}, got {count} from {first} to {last}"
+    for kind, id_, events, sequence in connection.execute(_SEQUENCES, (FINDINGS_MAX,)):
+        yield f"events: {kind} {id_} has {events} events, the last has sequence {sequence}"
+
+
+def _differences(found: sqlite3.Connection, progress: Progress) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="actions-check-") as folder:
+        anew = Path(folder) / "anew.sqlite"
+        copy_to(found, anew, lambda _copied, _total: None)
+        try:
+            with contextlib.closing(sqlite3.connect(anew, isolation_level=None)) as copy:
+                copy.execute("PRAGMA synchronous = OFF")  # it is thrown away
+                rebuild(copy, progress)
+        except StorageError as fault:
+            return [str(fault)]
+        found.execute("ATTACH ? AS anew", (str(anew),))
+        return [line for table in STATE_TABLES for line in _rows(found, table)]
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> Iterator[str]:
+    held, due = (
+        {_key(table, row) for row in connection.execute(query.format(table=table), (FINDINGS_MAX,))}
+        for query in (_DIFFERENT, _MISSING)
+    )
+    for key in sorted(held & due):
+        yield f"{table}: {key} is not what its events say"
+    for key in sorted(held - due):
+        yield f"{table}: {key} is there, its events do not say so"
+    for key in sorted(due - held):
+        yield f"{table}: {key} is missing, its events say that it is there"
+
+
+def _key(table: str, row: tuple[object, ...]) -> str:
+    """Returns what names a row: its id, behind its position, or the columns of its key."""
+    columns = _KEY_COLUMNS.get(table)
+    return " ".join(map(str, row[1:2] if columns is None else row[:columns]))

@@ -55,11 +55,11 @@ class Dispatcher:
         offload: Offload,
         tasks: Tasks,
     ) -> None:
-        """Takes what it dispatches to.
+        """Makes a dispatcher.
 
         Args:
             protocols: the first that takes a request answers it.
-            rest: answers the requests that none takes.
+            rest: answers the requests that none of them takes.
             options: of all exchanges.
             compress_min_bytes: answers from this size on are compressed for clients that accept it.
             offload: compresses large answers.
@@ -80,7 +80,7 @@ class Dispatcher:
 
     def answer(self, request: Request) -> Coroutine[Any, Any, Answer | None]:
         """Answers a request of our own listener; None if the answer was written in pieces."""
-        return self._answer(request, _target(request))
+        return self._answer(request, _origin_form(request))
 
     async def answer_mounted(self, mounted: web.Request) -> web.StreamResponse:
         """Answers a request of an aiohttp application."""
@@ -89,7 +89,7 @@ class Dispatcher:
         resource = mounted.match_info.route.resource
         mounted_at = resource.canonical.removesuffix("/{path}") if resource else ""
         request = AiohttpRequest(mounted)
-        target = _without_segments(_target(request), mounted_at.count("/"))
+        target = _without_segments(_origin_form(request), mounted_at.count("/"))
         # aiohttp may cancel a request several times; `Tasks` cancels the call once.
         answer = await self._tasks.run(self._answer(request, target), on_cancel=request.end_call)
         if answer is None:
@@ -97,11 +97,11 @@ class Dispatcher:
         return self._responses.buffered(answer)
 
     def refuse(self, error: TranscodeError, request: Request | None) -> Answer:
-        """Makes the answer to what the listener refuses or ends, in the protocol it is in.
+        """Makes the answer to a request that the listener refuses or ends, in its protocol.
 
         Args:
-            error: why.
-            request: None of what is not even a request.
+            error: the reason.
+            request: None if it could not be parsed.
         """
         if request is None:
             request_id = self._new_id()
@@ -109,7 +109,7 @@ class Dispatcher:
             status, body = self._rest.error_answer(error, out)
         else:
             request_id = self._id_of(request)
-            exchange = HttpExchange(request, _target(request), request_id, self._options)
+            exchange = HttpExchange(request, _origin_form(request), request_id, self._options)
             status, body = self._protocol_of(exchange).failure(exchange, error)
             out = exchange.answer_headers
             out += self._cors.response_headers(request.headers.get("Origin"), out)
@@ -195,7 +195,7 @@ def _without_segments(target: str, number: int) -> str:
     return target[start:]
 
 
-def _target(request: Request) -> str:
+def _origin_form(request: Request) -> str:
     """Returns the request's target without an authority (RFC 9112 section 3.2.2)."""
     target = request.target
     if target.startswith("/"):

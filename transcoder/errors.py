@@ -56,7 +56,7 @@ class SchemaError(ValueError):
 
 
 class SchemaFaults:
-    """Gathers faults of a service, so that one error tells all of them."""
+    """Gathers faults of a service, so that one error lists all of them."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -66,7 +66,7 @@ class SchemaFaults:
 
     @contextlib.contextmanager
     def gathered(self) -> Iterator[None]:
-        """Takes a SchemaError that is raised within."""
+        """Adds a SchemaError that the block raises."""
         try:
             yield
         except SchemaError as fault:
@@ -229,7 +229,7 @@ def status_json(
         has_envelope: True writes `{"error": …}` with the HTTP status and the name of the code.
     """
     rest: dict[str, object] = {"details": details} if details else {}
-    write = _envelope if has_envelope else _status
+    write = _envelope if has_envelope else _status_object
     try:
         return orjson.dumps(write(error, error.message, rest))
     except (TypeError, ValueError):
@@ -238,7 +238,9 @@ def status_json(
         return orjson.dumps(write(error, "the error could not be written as JSON", {}))
 
 
-def _status(error: TranscodeError, message: str, rest: dict[str, object]) -> dict[str, object]:
+def _status_object(
+    error: TranscodeError, message: str, rest: dict[str, object]
+) -> dict[str, object]:
     return {"code": CODE_NUMBER[error.code], "message": message, **rest}
 
 

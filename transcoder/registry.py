@@ -77,8 +77,8 @@ class Registry:
             The added routes of HTTP rules, without the default routes.
 
         Raises:
-            SchemaError: rules cannot be served, or other methods have the same routes; it tells
-                all of them.
+            SchemaError: rules cannot be served, or other methods have the same routes; lists all
+                faults.
         """
         faults = SchemaFaults()
         routes: list[NewRoute[Route]] = []
@@ -92,12 +92,13 @@ class Registry:
         return [route for route in routes if route.template.text not in methods]
 
     def require_selected(self) -> None:
-        """Raises SchemaError if an option names a method that is not here."""
+        """Raises SchemaError if an option names a method that is not registered."""
         if self._config is not None:
             methods = self.methods.values()
             self._config.require_methods(method.descriptor.full_name for method in methods)
         for name in sorted(self._without_json - self._left_out):
-            raise SchemaError(f"without_json: {name!r} is no method or binding that is registered")
+            expected = "a registered method or binding"
+            raise SchemaError(f"without_json: expected {expected}, got {name!r}")
 
     def _bindings(self, method: Method) -> Iterator[Binding]:
         name = method.descriptor.full_name

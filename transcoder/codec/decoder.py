@@ -106,8 +106,8 @@ class DecoderCompiler:
             return lambda value, depth: {"value": read_held(value, depth)}
         if name == wellknown.ANY:
             return wellknown.any_reader(self._resolve)
-        if name in structs.FORMS:
-            return structs.FORMS[name].reader(message_class(descriptor))
+        if name in structs.STRUCT_FORMS:
+            return structs.STRUCT_FORMS[name].reader(message_class(descriptor))
         return None
 
     def _resolve(self, url: str) -> Resolved[ValueReader]:

@@ -45,7 +45,7 @@ from transcoder.options import JsonOptions
 
 _WRITERS: Final[Mapping[str, Callable[..., object]]] = {
     **{name: form.write for name, form in wellknown.TEXTUAL.items()},
-    **{name: form.write for name, form in structs.FORMS.items()},
+    **{name: form.write for name, form in structs.STRUCT_FORMS.items()},
 }
 
 
@@ -54,14 +54,14 @@ class _Source(NamedTuple):
 
     text: str
     function: str = ""
-    """The name of the function that `text` calls with `v` alone; empty where it is no such call."""
+    """The function that `text` calls with `v` alone; "" if `text` is not such a call."""
 
 
 def _call(function: str) -> _Source:
     return _Source(f"{function}(v)", function)
 
 
-_AS_IS: Final = _Source("v")
+_AS_IS_SOURCE: Final = _Source("v")
 _NULL_SOURCE: Final = _Source("None")
 _QUOTED_SOURCE: Final = _Source("f'{v}'")
 _SCALAR: Final[Mapping[int, _Source]] = {
@@ -227,7 +227,7 @@ class EncoderCompiler:
         if field.has_presence:
             if field.message_type is not None or field.enum_type is not None or field.default_value:
                 return [f"if {has}(m, {field.name!r}):", f"    v = {read}", f"    {write}"]
-            # What is not its default is there, and need not be asked for.
+            # A value that is not the default is present: only a default needs HasField.
             return [f"if (v := {read}) or {has}(m, {field.name!r}):", f"    {write}"]
         if self._options.emit_defaults:
             return [f"{variable} = {read}", write]
@@ -249,7 +249,7 @@ class EncoderCompiler:
         if not field.is_repeated:
             return one.text
         # A slice copies all elements at once, in C, which is faster than iterating.
-        if one is _AS_IS:
+        if one is _AS_IS_SOURCE:
             return "v[:]"
         # `map` over a function takes no Python frame per element.
         return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
@@ -259,11 +259,11 @@ class EncoderCompiler:
         if field.message_type is not None:
             return _call(self._name_of(field.message_type, batch))
         if field.enum_type is None:
-            return _SCALAR.get(field.type, _AS_IS)
+            return _SCALAR.get(field.type, _AS_IS_SOURCE)
         if field.enum_type.full_name == scalars.NULL_VALUE:
             return _NULL_SOURCE
         if self._options.enums_as_ints:
-            return _AS_IS
+            return _AS_IS_SOURCE
         return _call(self._enum_names(field.enum_type, batch))
 
     def _enum_names(self, enum: EnumDescriptor, batch: "_EncoderBatch") -> str:

@@ -169,7 +169,7 @@ def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, ob
 
 
 def _extended(message_type: type[Message], values: dict[str, object]) -> object:
-    """Extensions are no constructor's arguments: with any, the message is made here."""
+    """Returns the message if it has extensions, which no constructor takes; else the arguments."""
     extensions = {
         name: value
         for name in [*values]

@@ -112,7 +112,7 @@ class StructForm(NamedTuple):
     write: Callable[..., object]
 
 
-FORMS: Final[Mapping[str, StructForm]] = {
+STRUCT_FORMS: Final[Mapping[str, StructForm]] = {
     STRUCT: StructForm(struct_reader, struct_json),
     VALUE: StructForm(value_reader, value_json),
     LIST_VALUE: StructForm(list_value_reader, list_value_json),

@@ -41,7 +41,7 @@ def _message_text_reader(descriptor: Descriptor, decoders: DecoderCompiler) -> T
     if name in wellknown.WRAPPERS:
         held = text_reader(descriptor.fields_by_name["value"], decoders)
         return None if held is None else lambda text, depth: {"value": held(text, depth)}
-    if name in structs.FORMS:
+    if name in structs.STRUCT_FORMS:
         read = decoders.message(descriptor)
         return lambda text, depth: read(parse_json(text.encode(), has_floats=True), depth)
     return None

@@ -222,7 +222,7 @@ TEXTUAL: Final[Mapping[str, TextForm]] = {
 }
 """Types whose JSON is a string."""
 
-SPECIAL: Final = WRAPPERS | structs.FORMS.keys() | TEXTUAL.keys() | {ANY}
+SPECIAL: Final = WRAPPERS | structs.STRUCT_FORMS.keys() | TEXTUAL.keys() | {ANY}
 """Types whose JSON is not an object of their fields; an Any holds it under "value"."""
 
 

@@ -21,7 +21,7 @@ LINGER_S = 1.0
 """Seconds for a client that sends an unwanted body to read its answer (RFC 9112 section 9.6)."""
 
 
-class Connection(Protocol):
+class OpenConnection(Protocol):
     """One connection, as its listener sees it."""
 
     def drain(self) -> None:
@@ -50,10 +50,10 @@ class HttpConnections:
         self.maximum = limits.connections_max
         self.is_draining = False
         self.tasks = tasks
-        self._open: set[Connection] = set()
+        self._open: set[OpenConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: OpenConnection) -> bool:
         """Adds a connection; False if it has to be closed, as there are too many or it drains."""
         if connection in self._open:
             return True
@@ -62,12 +62,12 @@ class HttpConnections:
         self._open.add(connection)
         return True
 
-    def replace(self, connection: Connection, successor: Connection) -> None:
+    def replace(self, connection: OpenConnection, successor: OpenConnection) -> None:
         """Replaces a connection by the one that takes over its socket."""
         self._open.discard(connection)
         self._open.add(successor)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: OpenConnection) -> None:
         self._open.discard(connection)
         if self._emptied is not None and not self._open and not self._emptied.done():
             self._emptied.set_result(None)

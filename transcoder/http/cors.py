@@ -54,13 +54,13 @@ _NOT_EXPOSED: Final = frozenset(
 _NOT_EXPOSED_PREFIX: Final = "access-control-"
 
 # As a browser serializes an origin (HTML standard, "ASCII serialization of an origin").
-_ORIGIN: Final = re.compile(
+_SERIALIZED_ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
 _OPAQUE_ORIGIN: Final = "null"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 section 9.2.1
 _OWN_SITES: Final = ("same-origin", "none")  # Fetch Metadata: a page of this origin; the user
-_DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_DEFAULT_PORT_BY_SCHEME: Final = {"http": "80", "https": "443"}
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 
@@ -122,7 +122,7 @@ class Cors:
             origin: the request's Origin header.
             headers: all of the request's.
         """
-        is_page = origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
+        is_page = origin == _OPAQUE_ORIGIN or _SERIALIZED_ORIGIN.fullmatch(origin) is not None
         return is_page and not self._allows(origin) and _is_foreign(origin, headers)
 
     def is_preflight(self, headers: Mapping[str, str]) -> bool:
@@ -186,7 +186,7 @@ class Cors:
 
     def _allows(self, origin: str) -> bool:
         if self._allows_any:
-            return origin == _OPAQUE_ORIGIN or _ORIGIN.fullmatch(origin) is not None
+            return origin == _OPAQUE_ORIGIN or _SERIALIZED_ORIGIN.fullmatch(origin) is not None
         return origin in self._origins
 
 
@@ -203,7 +203,7 @@ def _is_exposed(key: str) -> bool:
 
 
 def _check_origin(origin: str) -> None:
-    match = _ORIGIN.fullmatch(origin)
+    match = _SERIALIZED_ORIGIN.fullmatch(origin)
     if match is None:
         message = (
             "CORS origin: expected scheme://host or scheme://host:port in lower case, "
@@ -211,7 +211,7 @@ def _check_origin(origin: str) -> None:
         )
         raise SchemaError(message)
     port = match["port"]
-    if port is not None and port == _DEFAULT_PORT.get(match["scheme"]):
+    if port is not None and port == _DEFAULT_PORT_BY_SCHEME.get(match["scheme"]):
         message = (
             f"CORS origin {shown(origin)}: browsers leave out port {port} of {match['scheme']}, "
             "so it would never match"

@@ -369,7 +369,7 @@ def _values(route: _Route[T], raw: list[str], segments: list[str]) -> tuple[str,
 
 
 def _split_escaped(raw: list[str]) -> tuple[list[str], frozenset[int]]:
-    """Splits segments at "%2F" too; returns those that it stands behind, besides."""
+    """Splits segments at "%2F" too; also returns the indexes of segments that a "%2F" ends."""
     parts: list[str] = []
     escaped: set[int] = set()
     for segment in raw:

@@ -186,7 +186,7 @@ async def test_methods_and_bindings_that_are_left_out_have_no_route() -> None:
 async def test_what_is_left_out_must_be_there(name: str) -> None:
     transcoder = Transcoder(without_json=[name])
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
-    with misconfigured(f"without_json: {name!r} is no method or binding that is registered"):
+    with misconfigured(f"without_json: expected a registered method or binding, got {name!r}"):
         await transcoder.start("127.0.0.1:0")
 
 

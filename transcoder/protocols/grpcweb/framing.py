@@ -25,8 +25,8 @@ from transcoder.http.headers import base64_text, log_dropped, wire_value
 HEADER_BYTES: Final = 5
 """Bytes of a frame's header: one of flags, four of the payload's size."""
 
-_COMPRESSED: Final = 0x01
-_TRAILERS: Final = 0x80
+_COMPRESSED_FLAG: Final = 0x01
+_TRAILERS_FLAG: Final = 0x80
 
 _RESERVED_PREFIX: Final = "grpc-"
 
@@ -197,7 +197,7 @@ class MessageFrameReader:
         end = HEADER_BYTES + self._size
         if len(buffer) < end:
             return None
-        frame = Frame(bytes(memoryview(buffer)[HEADER_BYTES:end]), buffer[0] == _COMPRESSED)
+        frame = Frame(bytes(memoryview(buffer)[HEADER_BYTES:end]), buffer[0] == _COMPRESSED_FLAG)
         del buffer[:end]
         self._size = None
         return frame
@@ -218,7 +218,7 @@ class MessageFrameReader:
     def _check_flags(self, flags: int) -> None:
         if flags == 0:
             return
-        if flags != _COMPRESSED:
+        if flags != _COMPRESSED_FLAG:
             raise _broken(f"frame flags: expected 0x00 or 0x01, got 0x{flags:02x}")
         if self._encoding == IDENTITY:
             raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
@@ -323,7 +323,7 @@ def trailer_frame(
         else:
             lines.append(f"{key}:{text}\r\n")
     payload = "".join(lines).encode("ascii")
-    return bytes((_TRAILERS,)) + len(payload).to_bytes(4, "big") + payload
+    return bytes((_TRAILERS_FLAG,)) + len(payload).to_bytes(4, "big") + payload
 
 
 def _percent_encoded(message: str) -> str:

@@ -6,6 +6,7 @@ Rule: only this module knows the transcoder.
 import asyncio
 import errno
 import gc
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
+from server.domain.events import RecordedEvent
 from server.first_start import FirstOwner, is_refused, make_owner
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
@@ -45,6 +47,7 @@ from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
 from server.services.accounts import AccountsService
+from server.services.active_scripts import ActiveScripts
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
@@ -148,7 +151,8 @@ class Application:
         ids = IdGenerator(await _machine_id(store))
         authorizer = Authorizer(store, jwts=self._jwts())
         await self._watch_clock(store, authorizer)
-        queue = CommandQueue(store, on_commit=authorizer.forget)
+        active = ActiveScripts(store)
+        queue = CommandQueue(store, on_commit=partial(_forget, authorizer, active))
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
@@ -163,7 +167,7 @@ class Application:
             management=ManagementService(store, queue, ids, texts, threads=self._work),
             admin=AdminService(store, threads=self._work),
             execution=ExecutionService(
-                store, executor, self._recorder(store), ids, threads=self._work
+                store, active, executor, self._recorder(store), ids, threads=self._work
             ),
             accounts=accounts,
         )
@@ -301,6 +305,12 @@ class Application:
     async def stop(self) -> None:
         """Lets calls in flight end, then closes everything; a second call does nothing."""
         await self._running.aclose()
+
+
+def _forget(authorizer: Authorizer, active: ActiveScripts, events: Sequence[RecordedEvent]) -> None:
+    """Forgets what is kept of the states that these events change."""
+    active.forget(events)
+    authorizer.forget(events)
 
 
 def _register(

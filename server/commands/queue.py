@@ -61,8 +61,9 @@ class BatchFailed(Exception):
 class CommandQueue:
     """Commits commands to a store, whose clock is the time of each command.
 
-    `on_commit` takes the events of each batch, on the loop, before its callers are answered; `load`
-    returns how much of a core the process uses.
+    `on_commit` takes the events of each batch, on the loop, before its callers are answered; also
+    of a batch that failed while it was committed, as it may be stored. `load` returns how much of a
+    core the process uses.
     """
 
     def __init__(
@@ -216,10 +217,12 @@ class CommandQueue:
             await self._store.commit(needs, decide)
         except StorageError as error:
             _log.error("batch of %d failed: %s", len(callers), error)
+            self._announce(events)
             for caller in callers:
                 caller.fail(StorageError(*error.args))
         except Exception:  # noqa: BLE001  a fault of ours; the runner outlives it
             _log.exception("batch of %d failed", len(callers))
+            self._announce(events)
             for caller in callers:
                 caller.fail(BatchFailed())
         else:
@@ -228,7 +231,7 @@ class CommandQueue:
                 caller.tell()
 
     def _announce(self, events: Sequence[RecordedEvent]) -> None:
-        """Calls `on_commit`. Its failure is only logged: the writes are durable."""
+        """Calls `on_commit`. Its failure is only logged: it changes nothing about the writes."""
         if self._on_commit is None or not events:
             return
         try:

@@ -36,8 +36,9 @@ from server.scripts.contract import (
 from server.scripts.host import contexts
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
+from server.services.active_scripts import ActiveScripts
 from server.services.values import NotRepresentable, fill_struct, object_of
-from server.store.read_model import ActionById, ActiveActions, ReadModel
+from server.store.read_model import ActionById, ReadModel
 from server.threads import ThreadPool, TooManyWaiting
 from server.timestamps import set_duration, set_time
 
@@ -70,6 +71,7 @@ class ExecutionService(ExecutionServiceServicer):
     def __init__(
         self,
         reads: ReadModel,
+        active: ActiveScripts,
         executor: ScriptRunner,
         recorder: RunRecorder,
         ids: IdGenerator,
@@ -78,6 +80,7 @@ class ExecutionService(ExecutionServiceServicer):
         clock: Clock = wall_clock,
     ) -> None:
         self._reads = reads
+        self._active = active
         self._executor = executor
         self._recorder = recorder
         self._ids = ids
@@ -90,8 +93,7 @@ class ExecutionService(ExecutionServiceServicer):
         started = time.monotonic_ns()
         caller = current_caller()
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
-        actions = await self._reads.read(ActiveActions(caller.org_id, flow, trigger))
-        scripts = tuple(map(requests.script_of, actions))
+        scripts = await self._active.of(caller.org_id, flow, trigger)
         packed = await self._packed(flow, trigger, request)
         del request  # it holds many times the memory of the packed context, and runs may wait long
         run = StartedRun(

@@ -1,6 +1,7 @@
 """Runs actions over each protocol, by the real engine: effects, failures, answers."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,12 +10,12 @@ from google.protobuf.message import Message
 
 from actions.v1 import execution_pb2 as run
 from tests.integration.conftest import ConnectWeb
-from tests.support.api_client import Caller
+from tests.support.api_client import PROTOCOLS, Caller
 from tests.support.api_rows import Refused, Row, assert_refused, refusal
 from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
-from tests.support.runs import LOOPS, THROWS, a_test, noting, run_request
+from tests.support.runs import LOOPS, NOTES, THROWS, a_test, noting, run_request
 from zitadel import management_pb2 as pb
 from zitadel import message_pb2
 
@@ -50,6 +51,60 @@ async def test_a_deactivated_action_is_skipped_and_a_reactivated_one_runs_again_
     assert await claims(caller, protocol) == {"first": [], "third": ["first"]}
     await done(caller, protocol, pb.ReactivateActionRequest(id=ids[1]))
     assert await claims(caller, protocol) == everyone
+
+
+def _set_trigger(*ids: str) -> Message:
+    return pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=ids)
+
+
+CHANGES: list[Any] = [
+    pytest.param(lambda a, b: pb.DeactivateActionRequest(id=a), {"b": []}, id="deactivated"),
+    pytest.param(lambda a, b: pb.DeleteActionRequest(id=a), {"b": []}, id="deleted"),
+    pytest.param(
+        lambda a, b: pb.UpdateActionRequest(id=a, name="c", script=NOTES.format("c")),
+        {"c": [], "b": ["c"]},
+        id="updated",
+    ),
+    pytest.param(lambda a, b: _set_trigger(b, a), {"b": [], "a": ["b"]}, id="set in another order"),
+    pytest.param(lambda a, b: _set_trigger(b), {"b": []}, id="set without one"),
+    pytest.param(lambda a, b: pb.ClearFlowRequest(type="2"), {}, id="cleared"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES)
+async def test_the_run_after_a_change_sees_it_whatever_ran_before(
+    protocol: str,
+    change: Callable[[str, str], Message],
+    expected: dict[str, list[str]],
+    caller: Caller,
+) -> None:
+    a, b = [await noting(caller, name) for name in "ab"]
+    await done(caller, protocol, _set_trigger(a, b))
+    assert await claims(caller, protocol) == {"a": [], "b": ["a"]}
+    await done(caller, protocol, change(a, b))
+    assert [await claims(caller, one) for one in PROTOCOLS] == [expected] * len(PROTOCOLS)
+
+
+async def test_runs_see_each_acknowledged_change_while_others_run(
+    protocol: str, caller: Caller
+) -> None:
+    id = await noting(caller, "a")
+    await set_trigger(caller, id)
+    is_over = False
+
+    async def run_on() -> None:
+        while not is_over:
+            assert (await caller.ask(protocol, run_request())).code == 0
+
+    async with asyncio.TaskGroup() as others:
+        for _ in range(3):
+            others.create_task(run_on())
+        for _ in range(25):
+            await done(caller, protocol, pb.DeactivateActionRequest(id=id))
+            assert await claims(caller, protocol) == {}
+            await done(caller, protocol, pb.ReactivateActionRequest(id=id))
+            assert await claims(caller, protocol) == {"a": []}
+        is_over = True
 
 
 async def test_a_trigger_without_actions_does_nothing_and_is_not_logged(

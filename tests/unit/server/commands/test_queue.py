@@ -24,13 +24,18 @@ States: TypeAlias = dict[Key, State | None]
 
 
 class MemoryStore:
-    """Keeps everything in dicts; a commit waits at the gate, or fails as it is told to."""
+    """Keeps everything in dicts; a commit waits at the gate, or fails as it is told to.
+
+    Attributes:
+        late_failure: of a commit whose batch was decided.
+    """
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
         self.failure: Exception | None = None
+        self.late_failure: Exception | None = None
         self.batches: list[list[RecordedEvent]] = []
         self._states: States = {}
         self._sequences: dict[Key, int] = {}
@@ -45,6 +50,8 @@ class MemoryStore:
         states = {key: self._states.get(key) for key in needs.aggregates}
         names = {name: self._names.get(name) for name in needs.names}
         writes = decide(LoadedFacts(states, self._sequences, names, self._position, 1_000))
+        if self.late_failure is not None:
+            raise self.late_failure
         self._states.update(writes.states)
         for name in writes.names_released:
             self._names.pop(name, None)
@@ -332,6 +339,25 @@ async def test_events_are_told_before_callers_are_answered(store: MemoryStore) -
         with pytest.raises(Refusal):
             await queue.execute(ReactivateAction("org", "1", ""))
     assert told == [[1]]
+
+
+@pytest.mark.parametrize("failure", [StorageError("disk"), ZeroDivisionError()], ids=repr)
+async def test_events_that_may_be_stored_are_told_before_callers_hear_of_a_failure(
+    store: MemoryStore, failure: Exception
+) -> None:
+    told: list[list[str]] = []
+    task: asyncio.Task[Action]
+
+    def on_commit(events: Sequence[RecordedEvent]) -> None:
+        assert not task.done()
+        told.append([event.aggregate_id for event in events])
+
+    async with CommandQueue(store, on_commit=on_commit) as queue:
+        store.late_failure = failure
+        task = asyncio.create_task(queue.execute(an_action("1")))
+        await asyncio.wait([task])
+    assert isinstance(task.exception(), StorageError | BatchFailed)
+    assert told == [["1"]]
 
 
 async def test_a_failure_after_the_commit_is_logged_and_fails_no_caller(

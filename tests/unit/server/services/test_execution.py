@@ -31,6 +31,7 @@ from server.scripts.contract import (
     Unavailable,
 )
 from server.services import execution, execution_messages
+from server.services.active_scripts import ActiveScripts
 from server.services.execution import ExecutionService
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
@@ -132,7 +133,13 @@ def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = RunRecorder(log, since=NOW, lines=False)
     return ExecutionService(
-        reads, engine, records, IdGenerator(7), threads=THREADS, clock=lambda: NOW
+        reads,
+        ActiveScripts(reads),
+        engine,
+        records,
+        IdGenerator(7),
+        threads=THREADS,
+        clock=lambda: NOW,
     )
 
 
@@ -392,7 +399,9 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = RunRecorder(log, since=NOW, lines=lines)
-    service = ExecutionService(reads, engine, records, IdGenerator(7), threads=THREADS)
+    service = ExecutionService(
+        reads, ActiveScripts(reads), engine, records, IdGenerator(7), threads=THREADS
+    )
     with structlog.testing.capture_logs() as captured:
         await service.RunTrigger(run_request(), None)
     assert [line["event"] for line in captured] == expected
@@ -415,8 +424,9 @@ async def test_an_action_that_fails_in_a_run_is_a_warning(
     reads: Reads, engine: Engine, log: Log, lines: bool
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
+    records = RunRecorder(log, since=NOW, lines=lines)
     service = ExecutionService(
-        reads, engine, RunRecorder(log, since=NOW, lines=lines), IdGenerator(7), threads=THREADS
+        reads, ActiveScripts(reads), engine, records, IdGenerator(7), threads=THREADS
     )
     engine.fails, engine.failure = {"2"}, Failure("late", timed_out=True)
     with structlog.testing.capture_logs() as captured:

@@ -1,11 +1,13 @@
 """Defines a whole store, and the engine that opens it; `server.store.opening` names the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 from server.clock import Clock
+from server.domain.events import RecordedEvent
 from server.store.log import EventLog
 from server.store.machine_ids import MachineIds
 from server.store.read_model import ReadModel
@@ -48,6 +50,13 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
         Raises:
             StorageError: it cannot be used.
         """
+
+
+class EventReader(Protocol):
+    """Reads events beside a process that writes."""
+
+    def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """Returns events in order of position, from the first after the position `after`."""
 
 
 class Engine(Protocol):
@@ -99,6 +108,13 @@ class Engine(Protocol):
 
         Pages and indexes, gaps among events, and states that do not follow from events. A service
         may use the folder.
+
+        Raises:
+            StorageError: there is no database, or it cannot be read.
+        """
+
+    def event_reader(self, folder: Path) -> AbstractContextManager[EventReader]:
+        """Opens the events of a data folder, which a service may use.
 
         Raises:
             StorageError: there is no database, or it cannot be read.

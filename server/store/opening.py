@@ -3,11 +3,12 @@
 Rule: no module but this names an engine.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from server.clock import Clock, wall_clock
-from server.store.engine import AS_USUAL, Engine, Opening, Progress, Store
+from server.store.engine import AS_USUAL, Engine, EventReader, Opening, Progress, Store
 from server.store.sqlite import store as sqlite
 
 _ENGINE: Final[Engine] = sqlite
@@ -38,6 +39,11 @@ def restore(copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> 
 def compare(folder: Path, progress: Progress) -> list[str]:
     """Returns what is wrong with the store of a data folder (`Engine.compare`)."""
     return _ENGINE.compare(folder, progress)
+
+
+def event_reader(folder: Path) -> AbstractContextManager[EventReader]:
+    """Opens the events of a data folder (`Engine.event_reader`)."""
+    return _ENGINE.event_reader(folder)
 
 
 def rebuild(folder: Path, progress: Progress) -> int:

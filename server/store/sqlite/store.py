@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -20,7 +21,7 @@ from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.store.sqlite import comparison, copies
-from server.store.sqlite.connect import Access, StorageErrors
+from server.store.sqlite.connect import Access, StorageErrors, access_to
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
@@ -204,6 +205,13 @@ def restore(copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> 
 
 def compare(folder: Path, progress: Progress) -> list[str]:
     return comparison.compare(_database(folder), progress)
+
+
+def event_reader(folder: Path) -> AbstractContextManager[Reader]:
+    path = _database(folder)
+    with StorageErrors(path):
+        access = access_to(path)
+    return contextlib.closing(Reader(path, access=access))
 
 
 def _database(folder: Path) -> Path:

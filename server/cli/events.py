@@ -1,0 +1,80 @@
+"""Runs `events`, which prints the log of events as JSON lines, also while the service runs."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from server.cli.failures import Failed
+from server.cli.performing import stored
+from server.cli.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from server.domain.events import RecordedEvent
+    from server.store.engine import EventReader
+
+EVENTS_AT_ONCE: Final = 1_000
+FOLLOW_S: Final = 0.2
+"""Seconds between two looks for new events."""
+
+
+@click.command(
+    short_help="Print events as JSON lines.",
+    epilog="Example: python -m server events --from 100 --follow --data-dir ./data",
+)
+@click.option("--from", "first", type=click.IntRange(min=1), default=1, show_default=True, metavar="POSITION",
+              help="Begin with this position.")  # fmt: skip
+@click.option("--org", "org_id", default=None, metavar="ID", help="Only those of an organisation.")
+@click.option("--follow", is_flag=True, help="Go on with new events, until Ctrl-C.")
+@stored
+def events(first: int, org_id: str | None, follow: bool, **flags: object) -> None:
+    """Print events as JSON lines, in the order of their positions; the service may run.
+
+    Events are all that happened, and the truth that everything else follows from.
+    """
+    from server.store import opening
+    from server.store.errors import StorageError
+
+    folder = settings(flags).config.data_dir
+    try:
+        with opening.event_reader(folder) as reader:
+            for event in _read(reader, first - 1, follow=follow):
+                if org_id is None or event.org_id == org_id:
+                    click.echo(_line(event))
+    except StorageError as error:
+        raise Failed(str(error)) from error
+
+
+def _read(reader: "EventReader", after: int, *, follow: bool) -> "Iterator[RecordedEvent]":
+    while True:
+        some = reader.events(after, EVENTS_AT_ONCE)
+        yield from some
+        if some:
+            after = some[-1].position
+        elif follow:
+            time.sleep(FOLLOW_S)
+        else:
+            return
+
+
+def _line(event: "RecordedEvent") -> str:
+    seconds, micros = divmod(event.created_at, 1_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    return json.dumps(
+        {
+            "position": event.position,
+            "createdAt": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "orgId": event.org_id,
+            "aggregateType": event.aggregate_type,
+            "aggregateId": event.aggregate_id,
+            "sequence": event.sequence,
+            "type": event.type,
+            "editor": event.editor,
+            "payload": event.payload,
+        },
+        ensure_ascii=False,
+    )

@@ -26,8 +26,15 @@ FOLLOW_S: Final = 0.2
     short_help="Print events as JSON lines.",
     epilog="Example: python -m server events --from 100 --follow --data-dir ./data",
 )
-@click.option("--from", "first", type=click.IntRange(min=1), default=1, show_default=True, metavar="POSITION",
-              help="Begin with this position.")  # fmt: skip
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="POSITION",
+    help="Begin with this position.",
+)
 @click.option("--org", "org_id", default=None, metavar="ID", help="Only those of an organisation.")
 @click.option("--follow", is_flag=True, help="Go on with new events, until Ctrl-C.")
 @stored

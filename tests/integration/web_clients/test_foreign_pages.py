@@ -1,6 +1,6 @@
 """A page of another site, in Chromium, gets nothing, and no call is made.
 
-Follows docs/grpc-web.md "What is left of sonora": forms and text/plain need no preflight.
+Follows docs/grpc-web.md "The part of sonora": forms and text/plain need no preflight.
 """
 
 from collections.abc import AsyncIterator

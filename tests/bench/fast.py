@@ -27,7 +27,7 @@ class ReactivateRequest(BaseModel):
     pass
 
 
-_ANSWER: Final = ReactivateResponse.model_validate_json(CONSTANT_JSON)
+_ANSWER: Final[ReactivateResponse] = ReactivateResponse.model_validate_json(CONSTANT_JSON)
 
 
 def application() -> FastAPI:

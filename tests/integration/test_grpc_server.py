@@ -88,6 +88,18 @@ class Running:
         return stub.Healthz(pb.HealthzRequest(), metadata=(("x-request-id", "abc"),))
 
 
+class Waiting:
+    """Has a call wait until it is released."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __call__(self, _context: object) -> None:
+        self.started.set()
+        await self.release.wait()
+
+
 async def _raise(_context: object) -> None:
     raise ValueError("secret")
 
@@ -141,11 +153,7 @@ async def test_failing_servicer_ends_its_call_and_leaks_nothing(
 
 
 async def test_calls_over_the_cap_are_refused_at_once() -> None:
-    release = asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        await release.wait()
-
+    wait = Waiting()
     async with Running(wait, calls_max=20) as running:
         calls = [running.call() for _ in range(50)]
         waiting = set(map(asyncio.ensure_future, calls))
@@ -153,7 +161,7 @@ async def test_calls_over_the_cap_are_refused_at_once() -> None:
             _, waiting = await asyncio.wait(
                 waiting, timeout=DEADLINE_S, return_when=asyncio.FIRST_COMPLETED
             )
-        release.set()
+        wait.release.set()
         codes = [await call.code() for call in calls]
     assert codes.count(grpc.StatusCode.OK) == 20
     assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 30
@@ -183,41 +191,31 @@ async def test_client_that_leaves_cancels_its_call() -> None:
 
 
 async def test_stop_lets_calls_in_flight_end() -> None:
-    started, release = asyncio.Event(), asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await release.wait()
-
+    wait = Waiting()
     async with Running(wait) as running:
         call = running.call()
         waiting = asyncio.ensure_future(call)
-        await started.wait()
+        await wait.started.wait()
         stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
         await refused_soon(running)
-        release.set()
+        wait.release.set()
         await stopping
         await waiting
         assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_a_stopping_server_says_so_to_new_calls() -> None:
-    started, release = asyncio.Event(), asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await release.wait()
-
+    wait = Waiting()
     async with Running(wait) as running:
         waiting = asyncio.ensure_future(running.call())
-        await started.wait()
+        await wait.started.wait()
         stopping = asyncio.create_task(running.server.stop(DEADLINE_S))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         late = running.call()
         assert await late.code() is grpc.StatusCode.UNAVAILABLE
         assert await late.details() == "the server is stopping"
-        release.set()
+        wait.release.set()
         await stopping
         await waiting
 
@@ -264,15 +262,10 @@ async def refused_soon(running: Running) -> None:
 
 
 async def test_call_that_outlives_the_grace_is_ended() -> None:
-    started = asyncio.Event()
-
-    async def wait(_context: object) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
+    wait = Waiting()
     async with Running(wait) as running:
         call = running.call()
-        await started.wait()
+        await wait.started.wait()
         await running.server.stop(0)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,16 @@ def config(path: str) -> Config:
     return Config(listen="unix:http.sock", grpc_listen="unix:grpc.sock", data_dir=Path("data"))
 
 
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Application]:
+    application = Application(config)
+    try:
+        await application.start()
+        yield application
+    finally:
+        await application.stop()
+
+
 async def health(path: str) -> int:
     async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -157,36 +168,27 @@ async def test_the_service_replaces_sockets_that_were_left(config: Config) -> No
     for name in ("http.sock", "grpc.sock"):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(name)
-    application = Application(config)
-    try:
-        await application.start()
+    async with running(config):
         assert await got("http.sock", "/readyz") == {"status": "SERVING"}
         assert await health("grpc.sock") == health_pb2.HealthCheckResponse.SERVING
-    finally:
-        await application.stop()
 
 
 @pytest.mark.parametrize("name", ["http.sock", "grpc.sock"])
 async def test_the_service_takes_no_path_that_somebody_listens_on(
     config: Config, name: str
 ) -> None:
-    application = Application(config)
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(name)
         other.listen()
-        try:
-            with pytest.raises(OSError, match=rf"on unix:{name} .*: Address already in use"):
-                await application.start()
-        finally:
-            await application.stop()
+        with pytest.raises(OSError, match=rf"on unix:{name} .*: Address already in use"):
+            async with running(config):
+                pass
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(name)
 
 
 async def test_the_command_line_calls_at_a_path(config: Config, protocol: str) -> None:
-    application = Application(config)
-    try:
-        await application.start()
+    async with running(config):
         address = "unix:grpc.sock" if protocol == "grpc" else "unix:http.sock"
         called = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", "call", "ListFlowTypes"),
@@ -194,8 +196,6 @@ async def test_the_command_line_calls_at_a_path(config: Config, protocol: str) -
             stdout=subprocess.PIPE,
         )
         output, _ = await called.communicate()
-    finally:
-        await application.stop()
     assert (called.returncode, b'"result"' in output) == (0, True)
 
 

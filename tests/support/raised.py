@@ -9,10 +9,10 @@ from transcoder.errors import SchemaError, TranscodeError
 
 
 @contextmanager
-def malformed(message: str) -> Iterator[None]:
+def malformed(message: str, *, status: int = 400) -> Iterator[None]:
     with pytest.raises(TranscodeError) as caught:
         yield
-    assert (caught.value.http_status, caught.value.message) == (400, message)
+    assert (caught.value.http_status, caught.value.message) == (status, message)
 
 
 @contextmanager

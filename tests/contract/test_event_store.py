@@ -138,7 +138,7 @@ class TestEventStore:
         assert await store.read(TokenByHash(b"\x08" * 32)) == lasting
         assert await store.read(TokensOf("u1")) == [expiring, lasting]
 
-    async def test_what_is_absent_is_none(self, store: Store) -> None:
+    async def test_absent_objects_are_none(self, store: Store) -> None:
         assert await store.read(ActionById("org", "1")) is None
         assert await store.read(OrgById("1")) is None
         assert await store.read(UserById("1")) is None
@@ -368,7 +368,7 @@ class TestEventStore:
         await commit(store, an_action("2", name="free"))
         assert [event.position for event in await store.events()] == [1, 2]
 
-    async def test_of_64_writers_of_one_sequence_one_is_stored(self, store: Store) -> None:
+    async def test_one_of_64_writers_of_one_sequence_is_stored(self, store: Store) -> None:
         results = await asyncio.gather(
             *(store.commit(Needs([], []), appended(1)) for _ in range(64)),
             return_exceptions=True,

@@ -118,7 +118,9 @@ class TestFlows:
             (5, cascade, {"flowType": 3, "triggerType": 1, "actionID": "2"}),
         ]
 
-    async def test_what_was_last_set_outlives_the_removal_of_an_action(self, store: Store) -> None:
+    async def test_the_last_set_actions_outlive_the_removal_of_an_action(
+        self, store: Store
+    ) -> None:
         await filled(store)
         await commit(store, set_("1", "2"), set_("3", trigger=PRE_ACCESS))
         await commit(store, DeleteAction("org", "1", ""), DeleteAction("org", "3", ""))

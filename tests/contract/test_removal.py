@@ -115,7 +115,7 @@ class TestRemoval:
         names = (await loaded(store, Needs([], [org_name("ACME")]))).names
         assert list(names.values()) == [None]
 
-    async def test_what_ended_is_listed_until_it_is_cleared_away(self, store: Store) -> None:
+    async def test_a_removed_organisation_is_listed_until_it_is_purged(self, store: Store) -> None:
         await filled(store)
         created = [org.created_at for org in await store.read(AllOrgs())]
         assert await store.read(EndedOrgs()) == []
@@ -126,7 +126,9 @@ class TestRemoval:
         assert await store.read(EndedOrgs()) == []
 
     @pytest.mark.parametrize("at_once", [1, 2, 100])
-    async def test_what_is_left_is_cleared_away_in_parts(self, store: Store, at_once: int) -> None:
+    async def test_the_rest_of_a_removed_organisation_is_purged_in_parts(
+        self, store: Store, at_once: int
+    ) -> None:
         await filled(store)
         assert await store.read(OrgFootprint("acme")) == Footprint(
             actions=3, users=1, members=3, tokens=1
@@ -229,7 +231,7 @@ class TestRemoval:
         with pytest.raises(Refusal, match="COMMAND-Ac4no"):
             await commit(store, RemoveOrg("acme", bob, ""), an_action("4", "acme"))
 
-    async def test_what_its_callers_delete_meanwhile_is_no_matter(self, store: Store) -> None:
+    async def test_a_purge_goes_on_when_callers_delete_parts_meanwhile(self, store: Store) -> None:
         await filled(store)
         await end(store)
         keys = await some(store, 100)
@@ -239,7 +241,9 @@ class TestRemoval:
         assert types.count("action.removed") == 3
         assert types[-3:] == ["action.removed"] * 3
 
-    async def test_what_a_user_was_given_meanwhile_goes_with_it(self, store: Store) -> None:
+    async def test_memberships_and_tokens_made_during_a_removal_go_with_the_user(
+        self, store: Store
+    ) -> None:
         await filled(store)
         await end(store)
         await commit(store, CreateOrg("third", "Third", ""), AddMember("third", "ada", ROLES, ""))

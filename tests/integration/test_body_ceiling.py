@@ -92,7 +92,7 @@ async def test_a_body_above_the_ceiling_is_refused_and_small_ones_are_not(
             assert b"grpc-status:8\r\n" in refused
 
 
-async def test_what_was_held_is_given_back() -> None:
+async def test_bytes_of_bodies_are_released_after_the_call() -> None:
     async with serving(limits=LIMITS) as server:
 
         async def nothing_more(_: bytes) -> bool:

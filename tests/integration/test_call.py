@@ -105,7 +105,7 @@ def test_each_kind_of_rule_is_called(protocol: str, server: Server) -> None:
     assert status(server.call("GetAction", {"id": action_id}, protocol))["code"] == 5
 
 
-def test_who_calls_may_be_said(protocol: str, server: Server) -> None:
+def test_the_caller_may_be_given(protocol: str, server: Server) -> None:
     nobody = server.call("ListActions", {}, protocol, "--token", "")
     assert status(nobody) == {"code": 16, "message": "auth header missing"}
     stranger = server.call("ListActions", {}, protocol, "--token", "garbage")
@@ -126,7 +126,7 @@ def test_the_message_may_come_from_standard_input(server: Server, tmp_path: Path
     )
 
 
-def test_what_is_no_text_on_standard_input_is_one_line(tmp_path: Path) -> None:
+def test_input_that_is_not_text_is_one_line(tmp_path: Path) -> None:
     outcome = run("call", "Healthz", "-", folder=tmp_path, stdin="\udcff")
     line = "error: expected a HealthzRequest as JSON: expected an object, got '\\udcff'\n"
     assert outcome == Outcome(2, "", line)

@@ -149,7 +149,7 @@ def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
         },
     },
 )
-def test_what_cannot_be_done_is_one_line_and_exit_1(
+def test_a_failing_command_is_one_line_and_exit_1(
     arguments: tuple[str, ...], line: str, shared_accounts: tuple[Path, str]
 ) -> None:
     folder, user_id = shared_accounts
@@ -163,7 +163,7 @@ def shared_accounts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
     return folder, create_user(folder)
 
 
-def test_of_two_organisations_one_has_to_be_named(tmp_path: Path) -> None:
+def test_one_of_two_organisations_has_to_be_named(tmp_path: Path) -> None:
     one = made(run("org", "create", "One", "--json", folder=tmp_path))
     two = made(run("org", "create", "Two", "--json", folder=tmp_path))
     assert run("user", "list", folder=tmp_path) == Outcome(

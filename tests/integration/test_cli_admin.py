@@ -108,7 +108,7 @@ async def test_a_long_path_has_its_socket_in_a_private_folder(tmp_path: Path) ->
     assert not private.exists()
 
 
-async def test_what_a_process_that_died_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+async def test_the_socket_of_a_dead_process_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     stale = folder / "admin.sock"
@@ -122,9 +122,7 @@ async def test_what_a_process_that_died_left_behind_is_in_nobodys_way(tmp_path: 
 
 
 @pytest.mark.parametrize("place", placed.WAYS[:-1])
-async def test_what_is_no_socket_of_ours_is_neither_listened_at_nor_asked(
-    place: placed.Way, tmp_path: Path
-) -> None:
+async def test_a_file_that_is_not_our_socket_is_not_used(place: placed.Way, tmp_path: Path) -> None:
     expected = place(tmp_path / "admin.sock").replace("a regular file", "a socket", 1)
     if place is placed.hard_link:
         expected = "expected a socket, got a regular file; "
@@ -156,7 +154,7 @@ async def test_a_refused_second_holder_leaves_the_first_ones_socket(tmp_path: Pa
         "long": b'"' + b"a" * 100_000 + b'"\n',
     },
 )
-async def test_what_is_no_call_ends_its_connection(octets: bytes, tmp_path: Path) -> None:
+async def test_bytes_that_are_no_call_end_the_connection(octets: bytes, tmp_path: Path) -> None:
     async with held(tmp_path / "data") as admin_socket, asyncio.timeout(20):
         reader, writer = await asyncio.open_unix_connection(admin_socket.path)
         with contextlib.suppress(ConnectionError):
@@ -168,7 +166,7 @@ async def test_what_is_no_call_ends_its_connection(octets: bytes, tmp_path: Path
         assert await orgs(admin_socket) == []
 
 
-async def test_what_is_no_message_of_the_method_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_message_is_refused(tmp_path: Path) -> None:
     async with held(tmp_path / "data") as admin_socket:
         for name, sent, code in (
             ("CreateOrg", b"\xff", grpc.StatusCode.INTERNAL),
@@ -183,7 +181,7 @@ async def test_what_is_no_message_of_the_method_is_refused(tmp_path: Path) -> No
         assert await orgs(admin_socket) == []
 
 
-async def test_who_connects_and_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
+async def test_a_silent_client_delays_nobody(tmp_path: Path) -> None:
     async with asyncio.timeout(5):  # less than the 10 s of a call
         async with held(tmp_path / "data") as admin_socket:
             reader, writer = await asyncio.open_unix_connection(admin_socket.path)
@@ -246,7 +244,7 @@ async def test_a_fault_is_in_the_log_and_not_in_the_answer(
     assert "secret" in str(lines)
 
 
-async def test_what_is_wrong_with_the_storage_is_told(
+async def test_a_fault_of_the_storage_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:

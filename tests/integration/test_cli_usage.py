@@ -34,7 +34,7 @@ def test_each_command_has_help(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "group", [(), ("org",), ("user",), ("member",), ("token",)], ids=lambda group: " ".join(group)
 )
-def test_what_a_command_does_is_told_whole(group: tuple[str, ...], tmp_path: Path) -> None:
+def test_help_describes_a_command_completely(group: tuple[str, ...], tmp_path: Path) -> None:
     told = run(*group, "--help", folder=tmp_path).out.partition("\nCommands:\n")[2].splitlines()
     assert told
     assert all(line.endswith(".") and not line.endswith("...") for line in told)

@@ -207,7 +207,7 @@ async def test_compression_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
-async def test_what_has_no_content_is_sent_without(server: Server, status: int) -> None:
+async def test_an_answer_without_content_has_no_body(server: Server, status: int) -> None:
     session, _ = server
     async with session.get(f"/v1/operations/{status}") as answer:
         assert (answer.status, await answer.read()) == (status, b"")

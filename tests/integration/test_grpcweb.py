@@ -166,7 +166,7 @@ async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
         ),
     },
 )
-async def test_what_is_no_call_is_a_trailer_frame_that_says_why(
+async def test_an_invalid_call_is_answered_with_a_trailer_frame(
     server: Server, path: str, deadline: str, expected: bytes
 ) -> None:
     answer, body = await post(server, ASKED, path, grpc_timeout=deadline)

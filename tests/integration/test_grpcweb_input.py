@@ -171,7 +171,7 @@ async def test_another_content_type_is_415(server: Server, content_type: str) ->
         ),
     },
 )
-async def test_what_is_no_call_is_refused_without_json(
+async def test_a_request_that_is_no_call_is_refused_without_json(
     server: Server, headers: dict[str, str], status: int, text: str
 ) -> None:
     answer, body = await post(server, ASKED, **headers)

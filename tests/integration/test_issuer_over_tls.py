@@ -75,7 +75,9 @@ def test_an_issuer_whose_certificate_is_trusted_is_believed(
     assert issuer.asked[-1] == KEYS_PATH
 
 
-def test_who_stands_in_for_an_issuer_is_asked_for_nothing(tmp_path: Path, issuer: Issuer) -> None:
+def test_an_issuer_with_an_untrusted_certificate_gets_no_request(
+    tmp_path: Path, issuer: Issuer
+) -> None:
     outcome, log = called(tmp_path, issuer, trusted="/dev/null")
     assert outcome.status == 1
     assert json.loads(outcome.out) == {

@@ -68,7 +68,7 @@ async def test_a_service_of_another_project_is_served_unchanged(server: Server) 
         ),
     },
 )
-async def test_what_is_asked_reaches_the_method(
+async def test_a_request_reaches_its_method(
     server: Server, request_line: str, body: str, answered: object, seen: object
 ) -> None:
     session, servicer = server
@@ -162,7 +162,7 @@ async def test_a_client_that_leaves_cancels_its_call(server: Server) -> None:
     await asyncio.wait_for(servicer.cancelled.wait(), 5)
 
 
-async def test_what_is_refused_before_it_is_a_call_is_logged(
+async def test_a_request_that_is_refused_before_the_call_is_logged(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     session, _ = server

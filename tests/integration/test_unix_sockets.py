@@ -207,7 +207,7 @@ def listening(path: str) -> Iterator[socket.socket]:
         yield made
 
 
-def test_of_the_connections_of_a_path_those_that_do_not_read_are_ended(
+def test_connections_of_a_path_that_do_not_read_are_ended(
     listening: socket.socket, path: str
 ) -> None:
     with (

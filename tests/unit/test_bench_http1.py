@@ -25,6 +25,6 @@ def test_a_chunked_body_is_the_same_whole_and_byte_by_byte() -> None:
         "trailer fields": b"0\r\nx: 1\r\n\r\n",
     },
 )
-def test_what_is_not_chunked_as_it_must_be_is_refused(data: bytes) -> None:
+def test_malformed_chunks_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="chunk"):
         Chunks().feed(data)

@@ -188,14 +188,14 @@ def refuse(faults: list[str]) -> None:
 
 
 @pytest.mark.parametrize("check", [unnamed, missing_protos])
-def test_what_a_module_follows_is_there(check: Callable[[Place], Iterator[str]]) -> None:
+def test_documents_that_modules_follow_exist(check: Callable[[Place], Iterator[str]]) -> None:
     followed = [sentence for place in texts() for sentence in sentences(place)]
     assert len(followed) > 50
     refuse([fault for sentence in followed for fault in check(sentence)])
 
 
 @pytest.mark.parametrize("check", [missing_documents, unexplained_numbers])
-def test_what_docstrings_and_comments_name_is_there(
+def test_names_in_docstrings_and_comments_exist(
     check: Callable[[Place], Iterator[str]],
 ) -> None:
     refuse([fault for place in texts() for fault in check(place)])
@@ -209,7 +209,7 @@ def test_what_docstrings_and_comments_name_is_there(
         "no path of a machine": (lines, machine_path),
     },
 )
-def test_what_a_document_names_is_there(
+def test_names_in_documents_exist(
     parts: Callable[[Path], Iterator[Place]], check: Callable[[Place], Iterator[str]]
 ) -> None:
     found = [part for path in files(".md") for part in parts(path)]

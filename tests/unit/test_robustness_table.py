@@ -31,5 +31,5 @@ def test_the_files_of_a_scenario_are_there(row: str) -> None:
 
 
 @pytest.mark.parametrize("row", FOUND_ROWS, ids=lambda row: row[2:30])
-def test_what_was_found_is_held(row: str) -> None:
+def test_each_bug_found_has_a_test(row: str) -> None:
     assert missing(row) == []

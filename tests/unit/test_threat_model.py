@@ -23,5 +23,5 @@ def test_the_threat_model_names_the_limit(limit: str) -> None:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row[0]) for row in ROWS])
-def test_what_holds_an_answer_is_there(row: list[str]) -> None:
+def test_tests_of_each_answer_exist(row: list[str]) -> None:
     assert missing(row[-1]) == []

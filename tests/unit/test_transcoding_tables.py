@@ -61,5 +61,5 @@ def test_each_line_has_a_test_of_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     "case", [row[0] for table in TABLES.values() for row in rows(table) if row[-1][:4] == "not "]
 )
-def test_what_is_not_there_is_among_the_differences(case: str) -> None:
+def test_missing_cases_are_among_the_differences(case: str) -> None:
     assert f"| {case} |" in (ROOT / "docs/differences.md").read_text(encoding="utf-8")

@@ -94,7 +94,7 @@ def is_told(answer: Answer, protocol: str, expected: tuple[int, str, object]) ->
         pytest.param("Bearer x.y.z", INVALID, id="three parts of garbage"),
     ],
 )
-async def test_what_is_no_token_is_refused(
+async def test_an_invalid_authorization_header_is_refused(
     home: Home, header: str | None, expected: tuple[int, str, object], protocol: str
 ) -> None:
     metadata = {} if header is None else {"authorization": header.format(token=home.token)}

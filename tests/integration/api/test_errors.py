@@ -177,7 +177,7 @@ async def test_code_has_its_http_status(
         "an empty segment": ("GET", "/actions/", 404, {"code": 5, "message": "Not Found"}),
     },
 )
-async def test_what_has_no_route_is_a_status_too(
+async def test_an_unknown_route_is_answered_with_a_status(
     caller: Caller,
     server: RealServer,
     protocol: str,

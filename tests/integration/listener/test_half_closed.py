@@ -143,7 +143,7 @@ async def test_a_reset_after_a_half_close_is_noticed() -> None:
         "an answer that has begun": (GET, True),
     },
 )
-async def test_what_cannot_be_told_apart_counts_as_closed(
+async def test_a_connection_that_may_be_closed_counts_as_closed(
     request_bytes: bytes, is_streaming: bool
 ) -> None:
     handler = Handler()

@@ -729,7 +729,7 @@ async def test_stop_of_many_requests_in_flight_answers_all(serve: Serve) -> None
         "label too long": "a" * 64 + ":80",
     },
 )
-async def test_what_is_no_address_is_refused(address: str) -> None:
+async def test_an_invalid_address_is_refused(address: str) -> None:
     with misconfigured(f"address {address!r}: expected host:port, [v6]:port or unix:path"):
         await Listener(hello, refuse, limits=LIMITS).start(address)
 

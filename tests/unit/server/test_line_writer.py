@@ -95,7 +95,9 @@ class Full(io.BytesIO):
         pytest.param(8, b"whole\ncu\n1 dropped\nlater\n", id="a line cut"),
     ],
 )
-def test_what_cannot_be_written_is_counted_and_a_cut_line_ended(room: int, expected: bytes) -> None:
+def test_lines_that_cannot_be_written_are_counted_and_a_cut_line_is_ended(
+    room: int, expected: bytes
+) -> None:
     output = Full()
     output.room = room
     writer = LineWriter(output, dropped=told)

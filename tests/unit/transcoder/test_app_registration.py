@@ -83,7 +83,7 @@ class Unnamed(grpc.GenericRpcHandler):
         ),
     },
 )
-def test_what_cannot_be_served_is_refused_at_once(
+def test_a_service_that_cannot_be_served_is_refused_at_once(
     prefix: str, service: str, handlers: dict[str, Any], complaint: str
 ) -> None:
     with misconfigured(complaint):
@@ -183,7 +183,7 @@ async def test_methods_and_bindings_that_are_left_out_have_no_route() -> None:
 
 
 @pytest.mark.parametrize("name", [f"{SERVICE}.Nope", "x.*", f"{SERVICE}.GetOperation GET /nope"])
-async def test_what_is_left_out_must_be_there(name: str) -> None:
+async def test_methods_left_out_must_be_registered(name: str) -> None:
     transcoder = Transcoder(without_json=[name])
     transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
     with misconfigured(f"without_json: expected a registered method or binding, got {name!r}"):

@@ -137,7 +137,7 @@ async def test_a_protocol_answers_what_it_takes_and_rest_all_else(
         "failure": ("/failed", (200, "failed: INTERNAL")),
     },
 )
-async def test_what_goes_wrong_is_answered_in_the_protocol_of_the_request(
+async def test_a_failure_is_answered_in_the_protocol_of_the_request(
     client: aiohttp.ClientSession, path: str, expected: tuple[int, str]
 ) -> None:
     assert await ask(client, {"Content-Type": HELLO_TYPE}, path=path) == expected

@@ -269,7 +269,7 @@ def refuse(message: Message) -> None:
         },
     },
 )
-async def test_what_is_refused_before_its_handler_is_named(
+async def test_a_call_refused_before_its_handler_has_its_reason(
     pieces: Sequence[bytes],
     path: str,
     headers: Sequence[tuple[str, str]],
@@ -345,7 +345,7 @@ def bind_b(message: Message) -> None:
     message.MergeFrom(health_pb2.HealthCheckRequest(service="b"))
 
 
-async def test_what_a_rest_path_binds_wins_over_the_message() -> None:
+async def test_a_field_bound_by_the_path_wins_over_the_message() -> None:
     backend = StandIn()
     answer = await ask(backend, ASKED, verb="PUT", path=ROUTED, router=router_of(bind_b))
     assert answer.body == SERVING + OK

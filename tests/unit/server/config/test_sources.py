@@ -345,7 +345,7 @@ def test_a_wrong_file_is_one_line_that_names_the_key(content: bytes, line: str) 
     assert str(caught.value) == line
 
 
-def test_what_is_overridden_need_not_be_right() -> None:
+def test_an_overridden_value_may_be_invalid() -> None:
     assert load_config({"listen": "a:1"}, {"ACTIONS_LISTEN": "wrong"}).config.listen == "a:1"
 
 

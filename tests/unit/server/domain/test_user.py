@@ -222,7 +222,7 @@ def test_a_language_is_a_tag_in_form(tag: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["d", "de_DE", "de-", "-de", "de--AT", "x" * 9, "dé", "de\n", "1a"])
-def test_what_is_no_language_tag_is_named(tag: str) -> None:
+def test_an_invalid_language_tag_is_named(tag: str) -> None:
     with pytest.raises(Refusal) as refused:
         made(language=tag)
     assert refused.value.values == {"language": ascii(tag)}

@@ -171,7 +171,7 @@ async def test_roles_of_one_organisation_do_not_add_to_those_of_another(
     assert (await refusal(authorizer, HEADER, OTHER, WRITE)).id == "AUTH-5mWD2"
 
 
-async def test_what_is_known_needs_no_store(authorizer: Authorizer, accounts: Accounts) -> None:
+async def test_a_cached_caller_needs_no_store(authorizer: Authorizer, accounts: Accounts) -> None:
     await authorizer.authorize(HEADER, "", WRITE)
     accounts.is_broken = True
     assert authorizer.known(HEADER, "", READ) == Caller("200000000000000001", HOME)
@@ -185,7 +185,7 @@ async def test_what_is_known_needs_no_store(authorizer: Authorizer, accounts: Ac
         pytest.param(HEADER, "", "org.project.write", id="another permission"),
     ],
 )
-async def test_what_is_known_is_known_of_nothing_else(
+async def test_a_cached_caller_is_that_of_its_token_and_organisation_only(
     authorizer: Authorizer, header: str, org_id: str, permission: str
 ) -> None:
     await authorizer.authorize(HEADER, "", WRITE)
@@ -200,7 +200,7 @@ async def test_a_refusal_is_not_kept(authorizer: Authorizer, accounts: Accounts)
 
 
 @pytest.mark.parametrize("aggregate_type", ["org", "user", "member", "token"])
-async def test_what_is_known_is_forgotten_when_accounts_change(
+async def test_cached_callers_are_dropped_when_accounts_change(
     authorizer: Authorizer, aggregate_type: str
 ) -> None:
     await authorizer.authorize(HEADER, "", WRITE)
@@ -208,14 +208,14 @@ async def test_what_is_known_is_forgotten_when_accounts_change(
     assert authorizer.known(HEADER, "", WRITE) is None
 
 
-async def test_what_is_known_outlives_events_of_actions_and_flows(authorizer: Authorizer) -> None:
+async def test_cached_callers_outlive_events_of_actions_and_flows(authorizer: Authorizer) -> None:
     await authorizer.authorize(HEADER, "", WRITE)
     cleared = happened("org")._replace(type="org.flow.cleared", payload={"flowType": 2})
     authorizer.forget([happened("action"), cleared])
     assert authorizer.known(HEADER, "", WRITE) is not None
 
 
-async def test_what_was_read_before_a_change_is_not_kept_after_it(clock: HandClock) -> None:
+async def test_a_caller_read_before_a_change_is_not_cached_after_it(clock: HandClock) -> None:
     class Slow(Accounts):
         async def memberships_of(self, user_id: str) -> Sequence[Member]:
             found = await super().memberships_of(user_id)

@@ -68,7 +68,7 @@ def test_two_keys_of_one_id_are_distinguished_by_algorithm_alone() -> None:
     assert twice.find("k", "RS256") is None
 
 
-def test_of_a_private_key_the_public_half_is_read() -> None:
+def test_the_public_half_of_a_private_key_is_read() -> None:
     jwk = {**EC.jwk(), "d": "x" * 43}
     key = keys_of(jwk).find("ec", "ES256")
     assert key is not None

@@ -354,7 +354,9 @@ async def test_any_claims_and_any_header_are_no_fault(
 @pytest.mark.parametrize(
     "token", ["garbage", "a." + "b" * TOKEN_MAX_CHARS + ".c", "!!.b.c", signed({}, claims())]
 )
-async def test_what_is_no_token_asks_for_no_key(jwts: Jwts, keys: Keys, token: str) -> None:
+async def test_an_invalid_token_causes_no_look_up_of_a_key(
+    jwts: Jwts, keys: Keys, token: str
+) -> None:
     with pytest.raises(BadToken):
         await jwts.verify(token)
     assert keys.asked == 0

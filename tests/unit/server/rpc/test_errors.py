@@ -98,7 +98,7 @@ def test_refusal_without_an_id_has_no_details() -> None:
     assert failure.trailing_metadata == ()
 
 
-def test_what_is_kept_is_kept_by_language() -> None:
+def test_cached_texts_are_cached_by_language() -> None:
     key = "Errors.Action.NotActive"
     failures = CallFailures(Locale({"en": Texts({key: "no"}), "de": Texts({key: "nein"})}))
     refusal = Refusal(Kind.FAILED_PRECONDITION, key, "X-1")

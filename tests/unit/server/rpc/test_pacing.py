@@ -37,7 +37,7 @@ async def test_a_burst_waits_for_nothing(clock: Clock) -> None:
     assert clock.slept == []
 
 
-async def test_what_comes_faster_than_the_rate_is_spaced_out(clock: Clock) -> None:
+async def test_calls_above_the_rate_are_spaced_out(clock: Clock) -> None:
     pace = Pace(clock=clock)
     clock.now += 10
     for _ in range(BURST + 3):
@@ -45,7 +45,7 @@ async def test_what_comes_faster_than_the_rate_is_spaced_out(clock: Clock) -> No
     assert clock.slept == pytest.approx([1 / RATE, 2 / RATE, 3 / RATE])
 
 
-async def test_what_comes_at_the_rate_never_waits(clock: Clock) -> None:
+async def test_calls_at_the_rate_never_wait(clock: Clock) -> None:
     pace = Pace(clock=clock)
     clock.now += 10
     for _ in range(10 * BURST):

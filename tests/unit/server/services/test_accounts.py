@@ -207,7 +207,7 @@ async def test_where_nobody_owns_the_instance_any_organisation_may_go(instance: 
     await instance.ask(pb.RemoveOrgRequest(org_id=org_id))
 
 
-async def test_of_the_operator_the_only_organisation_is_meant(instance: Instance) -> None:
+async def test_the_operator_may_leave_out_the_only_organisation(instance: Instance) -> None:
     assert await instance.refusal(pb.ListUsersRequest()) == (
         "there is no organisation yet: org create NAME makes one"
     )
@@ -220,7 +220,7 @@ async def test_of_the_operator_the_only_organisation_is_meant(instance: Instance
     )
 
 
-async def test_what_a_caller_writes_is_about_its_organisation_and_bears_its_id(
+async def test_a_write_is_in_the_callers_organisation_and_has_its_id(
     instance: Instance, store: Store
 ) -> None:
     await instance.org("first")

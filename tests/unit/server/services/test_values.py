@@ -68,7 +68,7 @@ def nested(levels: int, *, is_list: bool) -> JsonValue:
 
 
 @pytest.mark.parametrize("is_list", [True, False])
-def test_what_no_parser_would_read_is_not_made(is_list: bool) -> None:
+def test_a_value_too_deep_for_parsers_is_refused(is_list: bool) -> None:
     value = Value()
     fill_value(value, nested(LEVELS_MAX, is_list=is_list))
     assert Value.FromString(value.SerializeToString()) == value

@@ -32,7 +32,9 @@ def test_file_of_ours_is_opened_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", placed.WAYS)
-def test_what_another_user_may_have_placed_is_refused(place: placed.Way, tmp_path: Path) -> None:
+def test_files_that_another_user_may_have_placed_are_refused(
+    place: placed.Way, tmp_path: Path
+) -> None:
     path = tmp_path / "file"
     expected = place(path)
     for opens in (check, lambda path: open_ours(path, os.O_RDWR)):

@@ -116,7 +116,7 @@ async def test_an_answer_of_another_type_gives_internal(
     "raised",
     [ValueError, StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError],
 )
-async def test_whatever_a_handler_raises_gives_internal_and_a_line_in_the_log(
+async def test_any_exception_of_a_handler_is_internal_and_logged(
     raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def behaviour(request: Any, context: Any) -> Any:
@@ -174,7 +174,7 @@ async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call
         ),
     },
 )
-async def test_what_a_context_cannot_send_fails_where_it_is_set(
+async def test_misuse_of_a_context_fails_where_it_happens(
     misuse: Callable[[Any], None], complaint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def behaviour(request: Any, context: Any) -> Any:
@@ -210,7 +210,7 @@ async def test_a_callback_that_fails_leaves_answer_and_other_callbacks_alone(
         "generated code": (grpc.StatusCode.UNIMPLEMENTED, NotImplementedError(), False),
     },
 )
-async def test_what_is_raised_behind_a_status_is_logged(
+async def test_an_exception_after_a_status_is_logged(
     code: grpc.StatusCode, raised: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def behaviour(request: Any, context: Any) -> Any:

@@ -139,7 +139,7 @@ async def test_a_message_of_another_type_gives_internal(
 
 @pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
 @pytest.mark.parametrize("raised", [ValueError, StopIteration, SystemExit, asyncio.CancelledError])
-async def test_whatever_a_generator_raises_gives_internal_and_a_line_in_the_log(
+async def test_any_exception_of_a_generator_is_internal_and_logged(
     sink: Recorder, raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
 

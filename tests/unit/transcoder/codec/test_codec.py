@@ -439,7 +439,7 @@ def test_extensions_stand_behind_the_fields_of_a_type_with_many(
     assert codec.encode(codec.decode(OLD, json)) == json
 
 
-def test_of_two_names_for_one_number_the_first_is_written() -> None:
+def test_the_first_of_two_names_for_one_number_is_written() -> None:
     pool = compiled("enum A {\nZERO = 0;\nONE = 1;\nUNO = 1;\n}\nmessage M {\nA a = 1;\n}")
     # The compiler above leaves out `allow_alias`, which only protoc asks for.
     m = message_type(pool, "test.M")
@@ -675,7 +675,7 @@ def test_types_compile_the_same_from_several_threads() -> None:
         "deep unknown": b'{"x":' + b"[" * 900 + b"]" * 900 + b',"oneInt32":"x"}',
     },
 )
-def test_what_costs_others_their_stack_is_refused_at_once(text: bytes) -> None:
+def test_deep_nesting_is_refused_at_once(text: bytes) -> None:
     CODEC.decoder(KINDS)  # which compiles it
     began = time.thread_time()  # which stands while others have the core
     refusal(CODEC, KINDS, text)

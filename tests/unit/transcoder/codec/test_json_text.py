@@ -46,7 +46,7 @@ def problem_of(text: bytes) -> str:
         "UTF-16": ("{}".encode("utf-16"), "expected UTF-8, got 0xff at byte 0"),
     },
 )
-def test_what_is_not_one_json_document_is_refused_at_its_place(text: bytes, problem: str) -> None:
+def test_invalid_json_is_refused_with_its_place(text: bytes, problem: str) -> None:
     assert problem_of(text) == f"body: {problem}"
 
 

@@ -39,13 +39,13 @@ WIDE = zstd.compress(
 
 
 @pytest.mark.parametrize("coding", HELLO)
-def test_what_other_programs_compress_is_inflated(coding: str) -> None:
+def test_data_of_other_programs_are_inflated(coding: str) -> None:
     assert inflate(HELLO[coding], coding, max_bytes=5) == b"hello"
 
 
 @pytest.mark.parametrize("coding", HELLO)
 @pytest.mark.parametrize("data", [b"", b"x" * LIMIT_BYTES], ids=["nothing", "as long as the limit"])
-def test_what_is_deflated_is_inflated_again(coding: str, data: bytes) -> None:
+def test_compressed_data_inflate_to_the_same(coding: str, data: bytes) -> None:
     assert inflate(deflate(data, coding), coding, max_bytes=LIMIT_BYTES) == data
 
 
@@ -74,7 +74,7 @@ def test_what_is_deflated_is_inflated_again(coding: str, data: bytes) -> None:
         "zstd: wide window": ("zstd", WIDE, "is not zstd with a window of 8 MiB at most"),
     },
 )
-def test_what_is_not_one_whole_stream_is_refused(
+def test_an_incomplete_or_second_stream_is_refused(
     coding: str, payload: bytes, expected: str
 ) -> None:
     with pytest.raises(UnreadableError) as caught:

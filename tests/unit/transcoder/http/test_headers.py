@@ -237,7 +237,7 @@ def test_initial_metadata_may_set_the_status(
     assert http_code(sent) == expected
 
 
-def test_what_is_dropped_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_key_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         assert list(metadata(("X!Logged", "1"))) == [("x-request-id", "r1")]
     assert caplog.messages == ["dropped request header 'x!logged': not valid as metadata"]

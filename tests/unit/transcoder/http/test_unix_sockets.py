@@ -49,7 +49,7 @@ def test_an_address_names_a_path(address: str, expected: str | None) -> None:
         "too long": "unix:" + "a" * 108,
     },
 )
-def test_what_is_no_path_is_refused(address: str) -> None:
+def test_an_invalid_path_is_refused(address: str) -> None:
     with pytest.raises(SchemaError, match=r"^address 'unix:"):
         socket_path_of(address)
 
@@ -95,7 +95,7 @@ def _link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, _file, _link, os.mkfifo])
-def test_what_is_no_socket_stays(path: str, make: object) -> None:
+def test_a_file_that_is_no_socket_stays(path: str, make: object) -> None:
     assert callable(make)
     make(Path(path))
     before = os.lstat(path)

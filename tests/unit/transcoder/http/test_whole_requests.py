@@ -195,7 +195,7 @@ async def test_an_idle_connection_has_no_task(connect: Connect) -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_what_arrives_behind_a_request_is_answered_after_it(connect: Connect) -> None:
+async def test_a_request_behind_another_is_answered_after_it(connect: Connect) -> None:
     gate = Gate()
     wire = await connect(gate)
     wire.feed(GET)

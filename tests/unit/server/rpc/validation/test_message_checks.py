@@ -261,7 +261,7 @@ def test_method_without_rules_costs_nothing() -> None:
     assert Validation(CHECKS).wrap(PATH + "GetAction", handler, get) is get
 
 
-def test_what_makes_a_message_of_bytes_comes_first() -> None:
+def test_the_interceptor_that_decodes_messages_comes_first() -> None:
     outer, validation, decoding = Overload(1), Validation({}), Receiving(Places(1, 1, print))
     chain = Chain(outer, inner=(validation,)).with_inner(decoding)
     assert (chain.outer, chain.inner) == ((outer,), (decoding, validation))

@@ -294,7 +294,7 @@ async def test_the_language_is_there(runner: Runner, expression: str) -> None:
 @pytest.mark.parametrize(
     "name", ["process", "fetch", "Buffer", "URL", "TextEncoder", "Intl", "host", "setup"]
 )
-async def test_what_was_absent_is_absent(runner: Runner, name: str) -> None:
+async def test_missing_globals_stay_missing(runner: Runner, name: str) -> None:
     assert await runner.logged(f"function f() {{ log(typeof {name}) }}") == "undefined"
 
 

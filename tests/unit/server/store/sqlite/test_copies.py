@@ -160,7 +160,7 @@ def cut(copy: Path) -> None:
         ),
     },
 )
-async def test_what_is_no_copy_is_refused_before_anything_is_changed(
+async def test_an_invalid_copy_is_refused_before_any_change(
     damage: Callable[[Path], object], text: str, folder: Path
 ) -> None:
     copy = back_up(folder)

@@ -108,7 +108,7 @@ def checkpointed(folder: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-async def test_what_a_killed_process_left_is_whole(folder: Path) -> None:
+async def test_a_database_of_a_killed_process_is_whole(folder: Path) -> None:
     assert await opened(folder) == EVENTS
     assert await opened(folder, Opening(checks_whole=True)) == EVENTS
 

@@ -333,7 +333,7 @@ class FailingConnection(sqlite3.Connection):
             raise error
 
 
-async def test_whatever_storage_call_fails_a_batch_is_whole_or_absent(
+async def test_a_batch_is_whole_or_absent_if_any_storage_call_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first call fails, then the second, … until the batch runs through."""

@@ -30,7 +30,7 @@ async def flows(store: SqliteEventStore) -> list[Flow | None]:
     ]
 
 
-async def test_what_was_last_set_before_an_upgrade_is_found_in_the_events(tmp_path: Path) -> None:
+async def test_actions_last_set_before_an_upgrade_are_read_from_the_events(tmp_path: Path) -> None:
     store = await SqliteEventStore.open(tmp_path)
     await commit(store, CreateOrg("org", "Acme", ""), CreateOrg("other", "Other", ""))
     await commit(store, *(an_action(id) for id in "abc"), an_action("d", org_id="other"))

@@ -33,7 +33,7 @@ def test_a_message_is_inflated(payload: bytes, expected: bytes) -> None:
         "garbage after it": (HELLO + b"x", "goes on after its end"),
     },
 )
-def test_what_is_not_one_gzip_member_is_refused(payload: bytes, message: str) -> None:
+def test_an_incomplete_or_second_gzip_member_is_refused(payload: bytes, message: str) -> None:
     with pytest.raises(TranscodeError) as caught:
         inflate_message(payload, max_bytes=LIMIT_BYTES)
     assert caught.value.code is StatusCode.INTERNAL

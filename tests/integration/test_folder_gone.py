@@ -13,11 +13,11 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from structlog.testing import capture_logs
 
-from server.app import Application, Started
-from server.config import Config
+from server.app import Started
 from server.store.errors import DataFolderInUse
 from server.store.opening import open_store
 from tests.robustness.storage import WAYS, moved
+from tests.support.composition import running
 
 ACTIONS: Final = "/management/v1/actions"
 PATIENCE_S: Final = 10
@@ -59,15 +59,11 @@ class Caller:
 
 @asynccontextmanager
 async def serving(data: Path) -> AsyncIterator[Caller]:
-    application = Application(
-        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=data, access_log=False)
-    )
-    try:
-        started = await application.start()
-        async with aiohttp.ClientSession(f"http://{started.listen}") as session:
-            yield Caller(started, session)
-    finally:
-        await application.stop()
+    async with (
+        running(data) as started,
+        aiohttp.ClientSession(f"http://{started.listen}") as session,
+    ):
+        yield Caller(started, session)
 
 
 @pytest.mark.parametrize("take_away", [*WAYS.values(), log_removed])

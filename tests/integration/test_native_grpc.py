@@ -13,7 +13,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 
 from server.app import Application
-from server.config import Config
+from tests.support.composition import config_of
 from tests.support.refusals import DEADLINE_S, refused
 from tests.support.tables import cases
 from zitadel import management_pb2 as pb
@@ -28,14 +28,7 @@ class Service:
     """A running service and its first caller."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.application = Application(
-            Config(
-                listen="127.0.0.1:0",
-                grpc_listen="127.0.0.1:0",
-                data_dir=data_dir,
-                access_log=False,
-            )
-        )
+        self.application = Application(config_of(data_dir))
 
     async def start(self) -> None:
         started = await self.application.start()

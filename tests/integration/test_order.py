@@ -9,8 +9,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from server.app import Application
-from server.config import Config
+from tests.support.composition import running
 from tests.support.connections import answer_of, opened
 from tests.support.refusals import DEADLINE_S, refused
 from tests.support.tables import by_outcome, cases
@@ -24,14 +23,8 @@ GRPC_WEB = "Content-Type: application/grpc-web+proto\r\n"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
-    data = tmp_path_factory.mktemp("order") / "data"
-    application = Application(
-        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=data, access_log=False)
-    )
-    try:
-        yield await application.start()
-    finally:
-        await application.stop()
+    async with running(tmp_path_factory.mktemp("order") / "data") as started:
+        yield started
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,10 +8,10 @@ import structlog
 
 from actions.v1 import execution_pb2 as run
 from server.app import Application
-from server.config import Config
 from server.scripts.host.executor import Executor
 from server.scripts.host.process import Process
 from tests.support.api_client import GRPC, ApiClient, Caller
+from tests.support.composition import config_of, running
 from tests.support.tables import cases
 
 UNAVAILABLE = (14, "Scripts cannot be run now, try again (RUN-Ua9kt)")
@@ -28,25 +28,18 @@ DEADLINE_S = 20
 async def test_a_start_that_fails_in_any_way_is_logged_with_its_traceback(
     tmp_path: Path, owner: type, name: str, event: str
 ) -> None:
-    config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
-    application = Application(config)
     with (
         structlog.testing.capture_logs() as logs,
         mock.patch.object(owner, name, side_effect=RuntimeError("no")),
     ):
-        try:
-            await application.start()
-            async with asyncio.timeout(DEADLINE_S):
-                while not (found := [one for one in logs if one["event"].startswith(event)]):
-                    await asyncio.sleep(0.01)
-        finally:
-            await application.stop()
+        async with running(tmp_path / "data"), asyncio.timeout(DEADLINE_S):
+            while not (found := [one for one in logs if one["event"].startswith(event)]):
+                await asyncio.sleep(0.01)
     assert all(one["log_level"] == "error" and one["exc_info"] for one in found)
 
 
 async def test_a_run_without_processes_is_unavailable_and_tried_again(tmp_path: Path) -> None:
-    config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
-    application = Application(config)
+    application = Application(config_of(tmp_path / "data"))
     script = run.Script(name="f", script="function f() {}")
     request = run.TestActionRequest(flow_type="2", trigger_type="4", script=script)
     try:

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import pytest
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.app import Application
-from server.config import Config
+from server.app import Started
 from server.rpc.connections import end_connections
+from tests.support.composition import running
 from tests.support.operations import Operations
 from transcoder import Limits, Transcoder
 from transcoder.http.half_closed import is_open
@@ -129,18 +129,9 @@ async def test_a_second_transcoder_does_not_take_the_path(
 
 
 @pytest.fixture
-def config(path: str) -> Config:
-    return Config(listen="unix:http.sock", grpc_listen="unix:grpc.sock", data_dir=Path("data"))
-
-
-@asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Application]:
-    application = Application(config)
-    try:
-        await application.start()
-        yield application
-    finally:
-        await application.stop()
+def service(path: str) -> AbstractAsyncContextManager[Started]:
+    paths = {"listen": "unix:http.sock", "grpc_listen": "unix:grpc.sock"}
+    return running(Path("data"), **paths)
 
 
 async def health(path: str) -> int:
@@ -150,45 +141,47 @@ async def health(path: str) -> int:
         return int(answer.status)
 
 
-async def test_the_service_answers_at_two_paths(config: Config) -> None:
-    application = Application(config)
-    try:
-        started = await application.start()
+async def test_the_service_answers_at_two_paths(
+    service: AbstractAsyncContextManager[Started],
+) -> None:
+    async with service as started:
         assert (started.listen, started.grpc_listen) == ("unix:http.sock", "unix:grpc.sock")
         modes = [stat.S_IMODE(os.lstat(name).st_mode) for name in ("http.sock", "grpc.sock")]
         assert modes == [0o660, 0o660]
         assert await got("http.sock", "/readyz") == {"status": "SERVING"}
         assert await health("grpc.sock") == health_pb2.HealthCheckResponse.SERVING
-    finally:
-        await application.stop()
     assert sockets() == []
 
 
-async def test_the_service_replaces_sockets_that_were_left(config: Config) -> None:
+async def test_the_service_replaces_sockets_that_were_left(
+    service: AbstractAsyncContextManager[Started],
+) -> None:
     for name in ("http.sock", "grpc.sock"):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(name)
-    async with running(config):
+    async with service:
         assert await got("http.sock", "/readyz") == {"status": "SERVING"}
         assert await health("grpc.sock") == health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.mark.parametrize("name", ["http.sock", "grpc.sock"])
 async def test_the_service_takes_no_path_that_somebody_listens_on(
-    config: Config, name: str
+    service: AbstractAsyncContextManager[Started], name: str
 ) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(name)
         other.listen()
         with pytest.raises(OSError, match=rf"on unix:{name} .*: Address already in use"):
-            async with running(config):
+            async with service:
                 pass
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(name)
 
 
-async def test_the_command_line_calls_at_a_path(config: Config, protocol: str) -> None:
-    async with running(config):
+async def test_the_command_line_calls_at_a_path(
+    service: AbstractAsyncContextManager[Started], protocol: str
+) -> None:
+    async with service:
         address = "unix:grpc.sock" if protocol == "grpc" else "unix:http.sock"
         called = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", "call", "ListFlowTypes"),

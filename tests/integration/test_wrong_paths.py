@@ -4,8 +4,7 @@ from pathlib import Path
 
 import aiohttp
 
-from server.app import Application
-from server.config import Config
+from tests.support.composition import running
 
 HINT = (
     "Not Found: paths here begin with /management/v1, /admin/v1 or /v1; "
@@ -14,33 +13,23 @@ HINT = (
 
 
 async def test_a_wrong_path_says_what_there_is(tmp_path: Path) -> None:
-    application = Application(
-        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
-    )
-    try:
-        started = await application.start()
-        async with aiohttp.ClientSession(f"http://{started.listen}") as session:
-            for verb, path, message in (
-                ("GET", "/", HINT),
-                ("POST", "/reactivate", HINT),
-                ("POST", "/actions/_search", HINT),
-                ("GET", "/management/v1/none", "Not Found"),
-                ("POST", "/management/v1/actions/1/_rename", "Not Found"),
-                ("POST", "/actions.v1.ExecutionService/None", HINT),
-            ):
-                async with session.request(verb, path) as answer:
-                    said = (answer.status, await answer.json())
-                assert said == (404, {"code": 5, "message": message})
-            async with session.get("/", headers={"Accept": "text/html,*/*;q=0.8"}) as answer:
-                page = await answer.text()
-        for part in (
-            "<h1>Not Found</h1>",
-            "/management/v1",
-            "/admin/v1",
-            "/v1",
-            "/healthz",
-            "README.md",
+    async with (
+        running(tmp_path / "data") as started,
+        aiohttp.ClientSession(f"http://{started.listen}") as session,
+    ):
+        for verb, path, message in (
+            ("GET", "/", HINT),
+            ("POST", "/reactivate", HINT),
+            ("POST", "/actions/_search", HINT),
+            ("GET", "/management/v1/none", "Not Found"),
+            ("POST", "/management/v1/actions/1/_rename", "Not Found"),
+            ("POST", "/actions.v1.ExecutionService/None", HINT),
         ):
-            assert part in page
-    finally:
-        await application.stop()
+            async with session.request(verb, path) as answer:
+                said = (answer.status, await answer.json())
+            assert said == (404, {"code": 5, "message": message})
+        async with session.get("/", headers={"Accept": "text/html,*/*;q=0.8"}) as answer:
+            page = await answer.text()
+    paths = ("/management/v1", "/admin/v1", "/v1", "/healthz")
+    for part in ("<h1>Not Found</h1>", *paths, "README.md"):
+        assert part in page

@@ -13,11 +13,10 @@ import grpc
 import pytest
 from aiohttp import web
 
-from server.app import Application, Started
-from server.config import Config
 from server.rpc import pacing
 from tests.proto import echo_pb2, echo_pb2_grpc
 from tests.proto.echo_pb2 import EchoRequest
+from tests.support.composition import running
 from tests.support.connections import opened, reset
 from tests.support.garbage import garbage_of
 from tests.support.grpc_frames import framed
@@ -161,17 +160,6 @@ async def test_a_call_whose_client_leaves_leaves_no_cycle(
 # The service, over its three protocols.
 
 
-@asynccontextmanager
-async def service(data: Path) -> AsyncIterator[Started]:
-    application = Application(
-        Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=data, access_log=False)
-    )
-    try:
-        yield await application.start()
-    finally:
-        await application.stop()
-
-
 async def grpc_code(address: str, method: str, body: bytes, *, token: str = "") -> str:
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     async with grpc.aio.insecure_channel(address) as channel:
@@ -185,7 +173,7 @@ async def grpc_code(address: str, method: str, body: bytes, *, token: str = "") 
 
 async def test_a_call_that_the_service_refuses_leaves_no_cycle(tmp_path: Path) -> None:
     left: dict[str, Any] = {}
-    async with service(tmp_path / "data") as started:
+    async with running(tmp_path / "data") as started:
         assert started.owner is not None
         token = started.owner.token
         good = f"Authorization: Bearer {token}\r\n"
@@ -244,7 +232,7 @@ async def test_a_thousand_refused_calls_hold_no_memory(
         "/v1/flows/2/triggers/4:run", f"{JSON}Content-Encoding: gzip\r\n", gzip.compress(dense)
     )
     malformed = dense[:-1]
-    async with service(tmp_path / "data") as started:
+    async with running(tmp_path / "data") as started:
         assert started.owner is not None
         good = f"{JSON}Authorization: Bearer {started.owner.token}\r\n"
         answered = {

@@ -15,9 +15,9 @@ from google.protobuf.struct_pb2 import Struct
 
 from actions.v1 import execution_pb2 as run
 from server.app import Application
-from server.config import Config
 from server.scripts.contract import Effects, PackedContext, RunRequest, RunResult
 from tests.support.api_client import GRPC, JSON, PROTOCOLS
+from tests.support.composition import config_of
 from tests.support.grpc_frames import framed
 
 DEADLINE_S: Final = 30
@@ -76,8 +76,7 @@ def _name(holder: object) -> str:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_run_that_waits_lets_its_request_go(tmp_path: Path, protocol: str) -> None:
     engine = Engine()
-    config = Config(listen="127.0.0.1:0", grpc_listen="127.0.0.1:0", data_dir=tmp_path / "data")
-    application = Application(config)
+    application = Application(config_of(tmp_path / "data"))
     with mock.patch.object(Application, "_executor", return_value=engine):
         started = await application.start()
     assert started.owner is not None

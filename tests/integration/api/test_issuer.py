@@ -13,11 +13,11 @@ from typing import Final
 
 import pytest
 
-from server.app import Application
-from server.config import Config
 from server.identity import issuer_keys, jwks_fetch
 from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, Answer, ApiClient
+from tests.support.api_rows import refusal
+from tests.support.composition import running
 from tests.support.issuer import (
     AUDIENCE,
     DISCOVERY_PATH,
@@ -38,12 +38,8 @@ LATER: Final = (
     "the token cannot be verified now: its issuer's keys are unavailable, try again",
     (),
 )
-INVALID: Final = (
-    16,
-    "Errors.Token.Invalid (AUTH-7fs1e)",
-    (("AUTH-7fs1e", "Errors.Token.Invalid"),),
-)
-SUBJECT: Final = "ada"
+INVALID: Final = refusal(16, "Errors.Token.Invalid", "AUTH-7fs1e")
+ADA: Final = "ada"
 FIRST: Final = Signer("ES256", "first")
 SECOND: Final = Signer("ES256", "second")
 
@@ -63,7 +59,7 @@ class Service:
         self.issuer = issuer
 
     async def create(self, protocol: str, signer: Signer) -> Answer:
-        token = signer.token(self.issuer.claims(SUBJECT))
+        token = signer.token(self.issuer.claims(ADA))
         return await self.api.call(protocol, WRITE, token=token)
 
     async def total(self) -> int:
@@ -73,25 +69,12 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def serving(data: Path, issuer: Issuer, *, jwks_url: str = "") -> AsyncIterator[Service]:
-    application = Application(
-        Config(
-            listen="127.0.0.1:0",
-            grpc_listen="127.0.0.1:0",
-            data_dir=data,
-            access_log=False,
-            jwt_issuer=issuer.url,
-            jwt_audience=(AUDIENCE,),
-            jwt_jwks_url=jwks_url,
-        )
-    )
-    try:
-        started = await application.start()
+    jwt = {"jwt_issuer": issuer.url, "jwt_audience": (AUDIENCE,), "jwt_jwks_url": jwks_url}
+    async with running(data, **jwt) as started:
         assert started.owner is not None
-        await Accounts(data).user(started.owner.org_id, "ORG_OWNER", subject=SUBJECT)
+        await Accounts(data).user(started.owner.org_id, "ORG_OWNER", subject=ADA)
         async with ApiClient(http=started.listen, grpc=started.grpc_listen) as api:
             yield Service(api, started.owner.token, issuer)
-    finally:
-        await application.stop()
 
 
 def silent(_: BaseHTTPRequestHandler) -> None:
@@ -155,15 +138,15 @@ async def test_keys_rotate(
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 0)
     read = pb.ListActionsRequest()
     async with serving(tmp_path / "data", issuer, jwks_url=issuer.keys_url) as service:
-        first, second = (s.token(issuer.claims(SUBJECT)) for s in (FIRST, SECOND))
+        first, second = (s.token(issuer.claims(ADA)) for s in (FIRST, SECOND))
         assert (await service.api.call(protocol, read, token=first)).code == 0
         assert (await service.api.call(protocol, read, token=second)).refusal == INVALID
         issuer.answers[KEYS_PATH] = answering(key_set(SECOND))
         assert (await service.api.call(protocol, read, token=second)).code == 0
-        again = FIRST.token(issuer.claims(SUBJECT, jti="another"))
+        again = FIRST.token(issuer.claims(ADA, jti="another"))
         assert (await service.api.call(protocol, read, token=again)).refusal == INVALID
         issuer.answers[KEYS_PATH] = answering({}, status=503)
-        once_more = SECOND.token(issuer.claims(SUBJECT, jti="another"))
+        once_more = SECOND.token(issuer.claims(ADA, jti="another"))
         assert (await service.api.call(protocol, read, token=once_more)).code == 0
         assert (await service.api.call(protocol, read, token=again)).refusal == LATER
         assert DISCOVERY_PATH not in issuer.asked
@@ -189,7 +172,7 @@ async def test_a_slow_issuer_delays_no_caller_whose_key_is_known(
         issuer.answers[KEYS_PATH] = waiting
         late = asyncio.create_task(service.create(JSON, SECOND))
         assert await asyncio.to_thread(asked.wait, 30)
-        known = FIRST.token(issuer.claims(SUBJECT, jti="another"))
+        known = FIRST.token(issuer.claims(ADA, jti="another"))
         read = pb.ListActionsRequest()
         assert (await service.api.call(GRPC, read, token=known)).code == 0
         assert (await service.api.call(GRPC, read, token=service.owner)).code == 0

@@ -139,6 +139,11 @@ def refused(request: str, message: str, *, status: int = 400, **rest: Any) -> Ex
     return Exchange(request, answer, status=status, **rest)
 
 
+def not_allowed(request: str, allow: str) -> Exchange:
+    """A request whose path has other HTTP methods."""
+    return refused(request, "Method Not Allowed", status=405, allow=allow)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A rule, and what is said of it when its method is registered."""

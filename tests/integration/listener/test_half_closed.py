@@ -105,34 +105,29 @@ async def test_a_slow_answer_is_sent_behind_an_interim_one() -> None:
     assert answer.endswith(b"\r\n\r\nhello")
 
 
-async def test_a_client_that_closes_both_sides_is_noticed_within_a_second() -> None:
-    handler = Handler()
-    async with connected(handler, GET) as (_, writer):
-        await handler.begun.wait()
-        writer.close()
-        async with asyncio.timeout(4 * PROBE_S):
-            await handler.cancelled.wait()
-
-
-async def test_a_reset_is_noticed_at_once() -> None:
-    handler = Handler()
-    async with connected(handler, GET) as (_, writer):
-        await handler.begun.wait()
-        reset(writer.get_extra_info("socket"))
-        writer.transport.abort()
-        async with asyncio.timeout(PROBE_S):
-            await handler.cancelled.wait()
-
-
-async def test_a_reset_after_a_half_close_is_noticed() -> None:
+@cases(
+    "half_closes, resets, within_s",
+    {
+        "closes both sides": (False, False, 4 * PROBE_S),
+        "resets": (False, True, PROBE_S),
+        "resets after a half close": (True, True, 2 * PROBE_S),
+    },
+)
+async def test_a_client_that_leaves_is_noticed_in_time(
+    half_closes: bool, resets: bool, within_s: float
+) -> None:
     handler = Handler()
     async with connected(handler, GET) as (reader, writer):
         await handler.begun.wait()
-        writer.write_eof()
-        await reader.readexactly(len(CONTINUE))
-        reset(writer.get_extra_info("socket"))
-        writer.transport.abort()
-        async with asyncio.timeout(2 * PROBE_S):
+        if half_closes:
+            writer.write_eof()
+            await reader.readexactly(len(CONTINUE))
+        if resets:
+            reset(writer.get_extra_info("socket"))
+            writer.transport.abort()
+        else:
+            writer.close()
+        async with asyncio.timeout(within_s):
             await handler.cancelled.wait()
 
 

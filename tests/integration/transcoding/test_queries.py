@@ -12,12 +12,16 @@ def read(query: str, answer: object) -> Exchange:
     return Exchange(f"GET /v1/read?{query}", answer, by="Read")
 
 
-def bad(query: str, message: str) -> Exchange:
-    return refused(f"GET /v1/read?{query}", message)
+def bad(query: str, name: str, problem: str) -> Exchange:
+    return refused(f"GET /v1/read?{query}", f"query parameter {name!r}: {problem}")
+
+
+def unread(query: str, message: str) -> Exchange:
+    return refused(f"GET /v1/read?{query}", f"query: {message}")
 
 
 def bad_value(name: str, text: str, problem: str) -> Exchange:
-    return bad(f"{name}={quote_plus(text)}", f"query parameter {name!r}: {problem}, got {text!r}")
+    return bad(f"{name}={quote_plus(text)}", name, f"{problem}, got {text!r}")
 
 
 def no_effect(query: str, message: str) -> tuple[Exchange, Exchange]:
@@ -34,8 +38,7 @@ def misformed(query: str, message: str) -> tuple[Exchange, Exchange]:
 
 
 def beyond(name: str, text: str, kind: str) -> Exchange:
-    problem = f"expected {kind}, got {text!r}, which is out of range"
-    return bad(f"{name}={text}", f"query parameter {name!r}: {problem}")
+    return bad(f"{name}={text}", name, f"expected {kind}, got {text!r}, which is out of range")
 
 
 ROWS = {
@@ -44,7 +47,8 @@ ROWS = {
         read("part.notes=a&part.notes=b", {"part": {"notes": ["a", "b"]}}),
         bad(
             "part" + ".inner" * 100 + ".size=1",
-            "query parameter 'part.inner.inner.inner.inner.inner.inner…': nested too deeply",
+            "part.inner.inner.inner.inner.inner.inner…",
+            "nested too deeply",
         ),
     ),
     "a repeated field": (
@@ -55,7 +59,7 @@ ROWS = {
         read("values=1&values=null&values=[]", {"values": [1, None, []]}),
     ),
     "values divided by commas": (
-        bad("numbers=1,2", "query parameter 'numbers': expected int64, got '1,2'"),
+        bad("numbers=1,2", "numbers", "expected int64, got '1,2'"),
         read("tags=a,b", {"tags": ["a,b"]}),
     ),
     "a list of messages": (
@@ -64,19 +68,14 @@ ROWS = {
             "parts[1].size=2&parts[0].size=1&parts[1].inners[0].first=a",
             {"parts": [{"size": 1}, {"size": 2, "inners": [{"first": "a"}]}]},
         ),
-        bad(
-            "parts.size=1&parts.size=2", "query parameter 'parts.size': expected one value, got two"
-        ),
-        bad("parts[1].size=1", "query: parts[0] is left out"),
-        bad(
-            "parts=x",
-            "query parameter 'parts': parts is a list of messages, expected parts[0].field",
-        ),
+        bad("parts.size=1&parts.size=2", "parts.size", "expected one value, got two"),
+        unread("parts[1].size=1", "parts[0] is left out"),
+        bad("parts=x", "parts", "parts is a list of messages, expected parts[0].field"),
     ),
     "two values for one field": (
-        bad("an_int32=1&an_int32=1", "query parameter 'an_int32': expected one value, got two"),
-        bad("anInt32=1&an_int32=2", "query parameter 'an_int32': expected one value, got two"),
-        bad("part.size=1&part.size=2", "query parameter 'part.size': expected one value, got two"),
+        bad("an_int32=1&an_int32=1", "an_int32", "expected one value, got two"),
+        bad("anInt32=1&an_int32=2", "an_int32", "expected one value, got two"),
+        bad("part.size=1&part.size=2", "part.size", "expected one value, got two"),
     ),
     "an enum": (
         read("color=COLOR_RED", {"color": "COLOR_RED"}),
@@ -125,15 +124,15 @@ ROWS = {
     ),
     "Struct": (
         read("struct=%7B%22a%22:[1,null]%7D", {"struct": {"a": [1, None]}}),
-        bad("struct=[]", "query parameter 'struct': expected an object, got an array"),
-        bad("struct=a", "query parameter 'struct': expected JSON, got 'a' at line 1, column 1"),
+        bad("struct=[]", "struct", "expected an object, got an array"),
+        bad("struct=a", "struct", "expected JSON, got 'a' at line 1, column 1"),
     ),
     "Value and ListValue": (
         read("value=5", {"value": 5}),
         read("value=null", {"value": None}),
         read("value=%22a%22", {"value": "a"}),
         read("list=[1,[]]", {"list": [1, []]}),
-        bad("value=a", "query parameter 'value': expected JSON, got 'a' at line 1, column 1"),
+        bad("value=a", "value", "expected JSON, got 'a' at line 1, column 1"),
     ),
     "maps": (
         read("labels[a]=1&labels[b.c]=2", {"labels": {"a": "1", "b.c": "2"}}),
@@ -155,20 +154,17 @@ ROWS = {
         ),
         read("times_by_key[a]=1970-01-01T00:00:00Z", {"timesByKey": {"a": "1970-01-01T00:00:00Z"}}),
         read("values_by_key[a]=null", {"valuesByKey": {"a": None}}),
-        bad("labels=a", "query parameter 'labels': labels is a map, expected labels[key]"),
-        bad("labels[a]=1&labels[a]=2", "query parameter 'labels[a]': expected one value, got two"),
-        bad("by_bool[1]=a", "query parameter 'by_bool[1]': key: expected bool, got '1'"),
-        bad("labels[a=1", "query parameter 'labels[a': expected ']' behind the key"),
+        bad("labels=a", "labels", "labels is a map, expected labels[key]"),
+        bad("labels[a]=1&labels[a]=2", "labels[a]", "expected one value, got two"),
+        bad("by_bool[1]=a", "by_bool[1]", "key: expected bool, got '1'"),
+        bad("labels[a=1", "labels[a", "expected ']' behind the key"),
     ),
     "two members of a oneof": (
         read("text=", {"text": ""}),
         read("nothing=NULL_VALUE", {"nothing": None}),
-        bad("text=a&number=1", "query parameter 'number': excludes text, which is given too"),
-        bad("piece.size=1&text=a", "query parameter 'text': excludes piece, which is given too"),
-        bad(
-            "part.left=1&part.right=1",
-            "query parameter 'part.right': excludes left, which is given too",
-        ),
+        bad("text=a&number=1", "number", "excludes text, which is given too"),
+        bad("piece.size=1&text=a", "text", "excludes piece, which is given too"),
+        bad("part.left=1&part.right=1", "part.right", "excludes left, which is given too"),
         Exchange("GET /v1/kind/choice/5?text=a", {"number": "5"}),
         refused(
             "GET /v1/kind/choice/5?text=a", "number: excludes text, which is given too", strict=True
@@ -209,8 +205,8 @@ ROWS = {
         beyond("an_int64", "1e400", "int64"),
         bad(
             "a_double=" + "9" * 5000,
-            "query parameter 'a_double': expected double, got "
-            f"'{'9' * 40}…', which is out of range",
+            "a_double",
+            f"expected double, got '{'9' * 40}…', which is out of range",
         ),
         bad_value("an_int32", "1.5", "expected int32"),
         bad_value("an_int32", "", "expected int32"),
@@ -219,8 +215,8 @@ ROWS = {
     "escapes in names": (
         read("%6eame=a", {"name": "a"}),
         read("part%2Esize=1", {"part": {"size": 1}}),
-        bad("name=%zz", "query: expected percent-encoded UTF-8, got '%zz'"),
-        bad("%ff=a", "query: expected percent-encoded UTF-8, got '%ff'"),
+        unread("name=%zz", "expected percent-encoded UTF-8, got '%zz'"),
+        unread("%ff=a", "expected percent-encoded UTF-8, got '%ff'"),
     ),
     "an unknown parameter": (
         *no_effect("nope=1", "'nope': no such field"),
@@ -248,9 +244,9 @@ ROWS = {
         Exchange("PUT /v1/part/x?part[first]=b", {"name": "x", "part": {"first": "a"}}, body=PART),
     ),
     "a message as a value": (
-        bad("part=a", "query parameter 'part': part is a message, expected part.field"),
-        bad("any=a", "query parameter 'any': any is a message, not a value"),
-        bad("empty=", "query parameter 'empty': empty is a message, not a value"),
+        bad("part=a", "part", "part is a message, expected part.field"),
+        bad("any=a", "any", "any is a message, not a value"),
+        bad("empty=", "empty", "empty is a message, not a value"),
     ),
     "fields of the body's field": (
         Exchange("PUT /v1/part/x?part.size=5", {"name": "x", "part": {"first": "a"}}, body=PART),

@@ -6,7 +6,15 @@ import grpc
 from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from tests.support.everything_fixture import Exchange, Refusal, Row, refused, run, serving
+from tests.support.everything_fixture import (
+    Exchange,
+    Refusal,
+    Row,
+    not_allowed,
+    refused,
+    run,
+    serving,
+)
 from tests.support.tables import cases
 from transcoder import Transcoder
 
@@ -67,21 +75,14 @@ ROWS = {
         Exchange("POST /v1/verbs", {}, by="Verbs"),
         Exchange("DELETE /v1/verbs", {}, by="Verbs"),
         Exchange("PATCH /v1/verbs", {}, by="Verbs"),
-        refused(
-            "LOCK /v1/verbs",
-            "Method Not Allowed",
-            status=405,
-            allow="DELETE, GET, HEAD, PATCH, POST, PUT",
-        ),
+        not_allowed("LOCK /v1/verbs", "DELETE, GET, HEAD, PATCH, POST, PUT"),
     ),
     "custom kind": (
         Exchange("LOCK /v1/custom", {}, by="CustomVerbs"),
         Exchange("TRACE /v1/custom", {}, by="CustomVerbs"),
         Exchange("OPTIONS /v1/custom", {}, by="CustomVerbs"),
         Exchange("HEAD /v1/custom", None),
-        refused(
-            "GET /v1/custom", "Method Not Allowed", status=405, allow="HEAD, LOCK, OPTIONS, TRACE"
-        ),
+        not_allowed("GET /v1/custom", "HEAD, LOCK, OPTIONS, TRACE"),
         Refusal("custom: {path: /a}", "{rule}: expected an HTTP method as custom kind, got ''"),
     ),
     "custom kind *": (
@@ -92,7 +93,7 @@ ROWS = {
     ),
     "HEAD from GET": (
         Exchange("HEAD /v1/read/x", None),
-        refused("POST /v1/read", "Method Not Allowed", status=405, allow="GET, HEAD"),
+        not_allowed("POST /v1/read", "GET, HEAD"),
     ),
     "additional_bindings": (
         Exchange("GET /v1/read/x", {"name": "x"}, by="Read"),
@@ -226,9 +227,7 @@ ROWS = {
     ),
     "a method without a rule": (
         Exchange("POST /everything.v1.Everythings/NoRule", {"anInt32": 5}, body='{"anInt32": 5}'),
-        refused(
-            "GET /everything.v1.Everythings/NoRule", "Method Not Allowed", status=405, allow="POST"
-        ),
+        not_allowed("GET /everything.v1.Everythings/NoRule", "POST"),
     ),
     "descriptors without generated code": (descriptors_alone,),
 }

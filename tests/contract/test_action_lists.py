@@ -65,10 +65,7 @@ FILTERED: dict[str, tuple[list[ActionFilter], str]] = {
     "id and another state": ([IdFilter("1"), ACTIVE], ""),
     "id and its state": ([IdFilter("1"), INACTIVE], "1"),
     "name and state": ([NameFilter("gre", ANYWHERE, True), INACTIVE], "1"),
-    "two names": (
-        [NameFilter("gre", ANYWHERE, True), NameFilter("_", ANYWHERE, False)],
-        "9",
-    ),
+    "two names": ([NameFilter("gre", ANYWHERE, True), NameFilter("_", ANYWHERE, False)], "9"),
     "all three": ([NameFilter("greet", WHOLE, True), IdFilter("7"), ACTIVE], "7"),
     "the same very often": ([ACTIVE] * 3000, "73958"),
 }

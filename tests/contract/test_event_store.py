@@ -11,13 +11,7 @@ from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.action import Action, ActionState
-from server.domain.aggregates import (
-    State,
-    action_key,
-    action_name,
-    subject_name,
-    user_name,
-)
+from server.domain.aggregates import State, action_key, action_name, subject_name, user_name
 from server.domain.events import RecordedEvent
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -324,11 +318,7 @@ class TestEventStore:
         self, store: Store
     ) -> None:
         await commit(store, an_action("1", name="Greet"))
-        await commit(
-            store,
-            update_action("org", "1", "Wave"),
-            an_action("2", name="gREET"),
-        )
+        await commit(store, update_action("org", "1", "Wave"), an_action("2", name="gREET"))
         names = [action_name("org", "greet"), action_name("org", "wave")]
         assert (await loaded(store, Needs([], names))).names == {
             ("action", "org", "greet"): "2",
@@ -370,8 +360,7 @@ class TestEventStore:
 
     async def test_one_of_64_writers_of_one_sequence_is_stored(self, store: Store) -> None:
         results = await asyncio.gather(
-            *(store.commit(Needs([], []), appended(1)) for _ in range(64)),
-            return_exceptions=True,
+            *(store.commit(Needs([], []), appended(1)) for _ in range(64)), return_exceptions=True
         )
         assert [type(result) for result in results].count(StorageError) == 63
         assert results.count(None) == 1

@@ -23,10 +23,7 @@ POST_AUTH = TriggerType.POST_AUTHENTICATION
 
 
 def set_(
-    *ids: str,
-    type: FlowType = TOKEN,
-    trigger: TriggerType = PRE_USERINFO,
-    org_id: str = "org",
+    *ids: str, type: FlowType = TOKEN, trigger: TriggerType = PRE_USERINFO, org_id: str = "org"
 ) -> SetTriggerActions:
     return SetTriggerActions(org_id, type, trigger, ids, "ada")
 

@@ -13,9 +13,7 @@ from tests.support.grpc_frames import framed
 from transcoder import Transcoder
 
 Awkward: Any = awkward_pb2.Awkward  # in its stub, too, the fields hide the methods
-TEXTS = [
-    *("self", "class", "HasField", "ListFields", "CopyFrom", "SetInParent", "WhichOneof"),
-]
+TEXTS = [*("self", "class", "HasField", "ListFields", "CopyFrom", "SetInParent", "WhichOneof")]
 MESSAGE = {
     **{name: name for name in TEXTS},
     "None": {"ByteSize": "7"},

@@ -62,13 +62,7 @@ def head_of(headers: str) -> bytes:
     return b"\0" + (999_995).to_bytes(4) if headers == WEB else b""
 
 
-@cases(
-    "headers, status",
-    {
-        "JSON": (JSON, b"HTTP/1.1 429 "),
-        "gRPC-Web": (WEB, b"HTTP/1.1 200 "),
-    },
-)
+@cases("headers, status", {"JSON": (JSON, b"HTTP/1.1 429 "), "gRPC-Web": (WEB, b"HTTP/1.1 200 ")})
 async def test_a_body_above_the_ceiling_is_refused_and_small_ones_are_not(
     headers: str, status: bytes
 ) -> None:

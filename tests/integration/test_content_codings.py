@@ -195,10 +195,7 @@ async def test_compression_can_be_switched_off() -> None:
         async with asked(session, "/v1/operations/large", "gzip") as answer:
             assert await answer.read() == LARGE
         assert answer.headers.keys().isdisjoint({"Content-Encoding", "Vary"})
-        headers = {
-            "Content-Type": "application/grpc-web+proto",
-            "Grpc-Accept-Encoding": "gzip",
-        }
+        headers = {"Content-Type": "application/grpc-web+proto", "Grpc-Accept-Encoding": "gzip"}
         name = LONG.encode()
         message = b"\x0a" + (len(name) & 0x7F | 0x80).to_bytes(1) + (len(name) >> 7).to_bytes(1)
         frame = b"\0" + (len(name) + 3).to_bytes(4) + message + name

@@ -133,10 +133,7 @@ def test_flow_is_read_with_its_actions(steps: Steps) -> None:
     assert trigger == {
         "triggerType": {
             "id": "3",
-            "name": {
-                "key": "Action.TriggerType.PostCreation",
-                "localizedMessage": "Post Creation",
-            },
+            "name": {"key": "Action.TriggerType.PostCreation", "localizedMessage": "Post Creation"},
         }
     }
     assert action["id"] == steps["create"]["answer"]["id"]

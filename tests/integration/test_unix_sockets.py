@@ -203,10 +203,7 @@ def listening(path: str) -> Iterator[socket.socket]:
 def test_connections_of_a_path_that_do_not_read_are_ended(
     listening: socket.socket, path: str
 ) -> None:
-    with (
-        socket.socket(socket.AF_UNIX) as quick,
-        socket.socket(socket.AF_UNIX) as slow,
-    ):
+    with socket.socket(socket.AF_UNIX) as quick, socket.socket(socket.AF_UNIX) as slow:
         for client in (quick, slow):
             client.connect(path)
             client.settimeout(WAIT_S)

@@ -75,10 +75,7 @@ def nested_binary() -> bytes:
         message = _field(Part, "inner", message)
     message = _field(Everything, "part", message)
     frame = framed(message)
-    headers = {
-        "Content-Type": "application/grpc-web+proto",
-        "Content-Length": str(len(frame)),
-    }
+    headers = {"Content-Type": "application/grpc-web+proto", "Content-Length": str(len(frame))}
     return request("POST", "/everything.v1.Everythings/NoRule", frame, headers=headers)
 
 

@@ -192,10 +192,7 @@ async def test_connect_web_reads_a_run_and_its_failure(
             "/actions.v1.ExecutionService/RunTrigger",
             {"flowType": "2", "triggerType": "4", "context": context},
             files=[run.DESCRIPTOR, message_pb2.DESCRIPTOR],
-            headers={
-                "authorization": f"Bearer {caller.token}",
-                "x-zitadel-orgid": caller.org_id,
-            },
+            headers={"authorization": f"Bearer {caller.token}", "x-zitadel-orgid": caller.org_id},
         )
 
     script = """function f(ctx, api) {

@@ -102,11 +102,7 @@ def silent(_: BaseHTTPRequestHandler) -> None:
     },
 )
 async def test_a_jwt_is_refused_as_unavailable_without_the_issuers_keys(
-    tmp_path: Path,
-    issuer: Issuer,
-    path: str,
-    behaviour: Behaviour,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, issuer: Issuer, path: str, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if behaviour is silent:
         monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 2)
@@ -163,10 +159,7 @@ async def test_a_slow_issuer_delays_no_caller_whose_key_is_known(
         released.wait(30)
         answering(key_set(FIRST, SECOND))(request)
 
-    async with (
-        serving(tmp_path / "data", issuer) as service,
-        contextlib.AsyncExitStack() as ended,
-    ):
+    async with serving(tmp_path / "data", issuer) as service, contextlib.AsyncExitStack() as ended:
         ended.callback(released.set)
         assert (await service.create(GRPC, FIRST)).code == 0
         issuer.answers[KEYS_PATH] = waiting

@@ -109,11 +109,7 @@ async def test_bad_json_is_named(rest: Rest, protocol: str, body: str, named: st
 
 @pytest.mark.parametrize("protocol", [JSON])
 @pytest.mark.parametrize(
-    "query",
-    [
-        {"offset": "18446744073709551615"},
-        {"offset": 0, "limit": "1000", "asc": True},
-    ],
+    "query", [{"offset": "18446744073709551615"}, {"offset": 0, "limit": "1000", "asc": True}]
 )
 async def test_numbers_of_64_bits_may_be_text(
     rest: Rest, protocol: str, query: dict[str, object]

@@ -40,11 +40,7 @@ def in_state(state: action_pb2.ActionState.ValueType) -> pb.ActionQuery:
 
 
 def asked(
-    *queries: pb.ActionQuery,
-    offset: int = 0,
-    limit: int = 0,
-    asc: bool = False,
-    column: int = NONE,
+    *queries: pb.ActionQuery, offset: int = 0, limit: int = 0, asc: bool = False, column: int = NONE
 ) -> pb.ListActionsRequest:
     return pb.ListActionsRequest(
         query=object_pb2.ListQuery(offset=offset, limit=limit, asc=asc),

@@ -66,10 +66,7 @@ async def test_write_that_changes_nothing_is_ok_with_the_details_as_they_are(
 
 @pytest.mark.parametrize(
     "request_",
-    [
-        pb.ClearFlowRequest(type="2"),
-        pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4"),
-    ],
+    [pb.ClearFlowRequest(type="2"), pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4")],
 )
 async def test_flow_that_was_never_set_has_empty_details(
     caller: Caller, protocol: str, request_: Message

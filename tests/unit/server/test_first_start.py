@@ -96,11 +96,7 @@ async def test_token_file_is_for_its_owner_alone(
 @pytest.mark.parametrize("name", ["owner.token", "owner.token.new"])
 @pytest.mark.parametrize("place", placed.WAYS)
 async def test_prepared_token_file_gets_no_secret(
-    place: placed.Way,
-    name: str,
-    store: SqliteEventStore,
-    queue: CommandQueue,
-    token_file: Path,
+    place: placed.Way, name: str, store: SqliteEventStore, queue: CommandQueue, token_file: Path
 ) -> None:
     expected = place(token_file.with_name(name))
     with pytest.raises(StorageError) as refused:

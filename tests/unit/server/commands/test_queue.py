@@ -5,11 +5,7 @@ from typing import TypeAlias
 import pytest
 
 from server.commands import queue as queue_module
-from server.commands.actions import (
-    DeactivateAction,
-    DeleteAction,
-    ReactivateAction,
-)
+from server.commands.actions import DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.base import Change, Facts
 from server.commands.queue import BATCH_MAX, FULL, BatchFailed, CommandQueue
 from server.domain.action import Action, ActionState

@@ -129,9 +129,7 @@ def test_an_issuer_may_be_any_name_where_its_keys_have_a_url() -> None:
         "jwt_jwks_url": "http://localhost:80/keys",
     }
     assert load_config(flags, {}).config == Config(
-        jwt_issuer="issuer",
-        jwt_audience=("one", "two"),
-        jwt_jwks_url="http://localhost:80/keys",
+        jwt_issuer="issuer", jwt_audience=("one", "two"), jwt_jwks_url="http://localhost:80/keys"
     )
 
 

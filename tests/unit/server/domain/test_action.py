@@ -80,15 +80,7 @@ WRITTEN: dict[str, tuple[object, object]] = {
 }
 """The fields that clients write of an action: a value, and another."""
 
-KEPT_BY_THE_SERVICE = {
-    "id",
-    "org_id",
-    "state",
-    "sequence",
-    "created_at",
-    "changed_at",
-    "position",
-}
+KEPT_BY_THE_SERVICE = {"id", "org_id", "state", "sequence", "created_at", "changed_at", "position"}
 
 
 def test_every_field_is_written_by_clients_or_kept_by_the_service() -> None:

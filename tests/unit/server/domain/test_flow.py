@@ -41,13 +41,7 @@ def set_(
     trigger: TriggerType | None = PRE_USERINFO,
 ) -> Event:
     return flows.set_trigger_actions(
-        org,
-        flow,
-        org_id=org_id,
-        type=type,
-        trigger=trigger,
-        action_ids=ids,
-        org_of=ORGS.get,
+        org, flow, org_id=org_id, type=type, trigger=trigger, action_ids=ids, org_of=ORGS.get
     )
 
 
@@ -125,10 +119,7 @@ def test_actions_are_set(decided: Event, ids: list[JSON]) -> None:
 
 @pytest.mark.parametrize(
     "stored",
-    [
-        pytest.param(STORED, id="with actions"),
-        pytest.param(a_flow({4: []}), id="set to nothing"),
-    ],
+    [pytest.param(STORED, id="with actions"), pytest.param(a_flow({4: []}), id="set to nothing")],
 )
 def test_flow_is_cleared(stored: Flow) -> None:
     decided = flows.clear(stored, org_id="org", type=TOKEN)

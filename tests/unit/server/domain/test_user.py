@@ -148,12 +148,7 @@ def test_command_is_refused(decide: Callable[[], object], refusal: str) -> None:
         "token": (
             lambda: token_made(expires_at=501, description="laptop"),
             "token.added",
-            {
-                "userId": "u",
-                "secretHash": "01" * 32,
-                "description": "laptop",
-                "expiresAt": 501,
-            },
+            {"userId": "u", "secretHash": "01" * 32, "description": "laptop", "expiresAt": 501},
         ),
         "token that never expires": (
             token_made,

@@ -151,8 +151,7 @@ async def test_refusal_names_what_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("role", "allowed"),
-    [("IAM_OWNER", True), ("IAM_ORG_MANAGER", True), ("ORG_OWNER", False)],
+    ("role", "allowed"), [("IAM_OWNER", True), ("IAM_ORG_MANAGER", True), ("ORG_OWNER", False)]
 )
 async def test_only_iam_roles_count_in_other_organisations(
     authorizer: Authorizer, accounts: Accounts, role: str, allowed: bool

@@ -8,14 +8,7 @@ import pytest
 import structlog
 
 from server.domain.refusals import Kind, Refusal
-from server.identity.issuer_keys import (
-    AGE_MAX_S,
-    AGE_MIN_S,
-    AGE_S,
-    INTERVAL_S,
-    Found,
-    IssuerKeys,
-)
+from server.identity.issuer_keys import AGE_MAX_S, AGE_MIN_S, AGE_S, INTERVAL_S, Found, IssuerKeys
 from server.identity.jwks import IssuerKey, KeySet, NoKeys
 from server.identity.jwks_fetch import Fetched
 from tests.support.issuer import Signer

@@ -14,11 +14,7 @@ def result(name: str, *lines: str, state: pb.ActionState.ValueType) -> pb.Action
     return made
 
 
-RAN, FAILED, SKIPPED = (
-    pb.ACTION_STATE_SUCCEEDED,
-    pb.ACTION_STATE_FAILED,
-    pb.ACTION_STATE_SKIPPED,
-)
+RAN, FAILED, SKIPPED = (pb.ACTION_STATE_SUCCEEDED, pb.ACTION_STATE_FAILED, pb.ACTION_STATE_SKIPPED)
 RESULTS = [
     result("first", "a" * 100, state=RAN),
     result("second", "b" * 100, state=RAN),

@@ -169,11 +169,7 @@ def compared_by(number: Any) -> pb.ActionQuery:
 
 
 QUERIES: dict[str | None, dict[str, object]] = {
-    None: {
-        "state 0": in_state(0),
-        "state 2": in_state(2),
-        "method 7": compared_by(7),
-    },
+    None: {"state 0": in_state(0), "state 2": in_state(2), "method 7": compared_by(7)},
     "invalid ActionQuery.ActionStateQuery: embedded message failed validation | caused by: "
     "invalid ActionStateQuery.State: value must be one of the defined enum values": {
         "state 3": in_state(3),

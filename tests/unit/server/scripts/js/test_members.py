@@ -182,11 +182,7 @@ PROVIDER_INFO = below(
     },
 )
 REQUESTS: Members = {**AUTH_REQUEST, **HTTP_REQUEST}
-CREATION: Members = {
-    **below("ctx.v1.user", {**USER, "loginNames": []}),
-    **REQUESTS,
-    **ORG_METADATA,
-}
+CREATION: Members = {**below("ctx.v1.user", {**USER, "loginNames": []}), **REQUESTS, **ORG_METADATA}
 CREATED: Members = {
     **below("ctx.v1.getUser()", {**FULL_USER, "loginNames": ["ada@example.com"]}),
     **REQUESTS,
@@ -307,7 +303,7 @@ USER_GRANTS = {
     "api.v1.appendUserGrant({projectID: 'p', projectGrantID: 'g', roles: ['r']})": GRANT,
 }
 SET_METADATA = {
-    "api.v1.user.setMetadata('k', 'x')": effects(metadata=(MetadataEffect("k", b'"x"'),)),
+    "api.v1.user.setMetadata('k', 'x')": effects(metadata=(MetadataEffect("k", b'"x"'),))
 }
 LOG_CLAIM = effects(claims={"urn:zitadel:iam:action:f:log": ["entry"]})
 CLAIMS = {

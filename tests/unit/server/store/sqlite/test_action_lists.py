@@ -91,10 +91,7 @@ def test_page_is_read_from_its_index_and_nothing_is_sorted(
     },
 )
 def test_filter_that_finds_one_is_what_is_looked_up(
-    database: sqlite3.Connection,
-    order: Order,
-    filters: tuple[ActionFilter, ...],
-    expected: str,
+    database: sqlite3.Connection, order: Order, filters: tuple[ActionFilter, ...], expected: str
 ) -> None:
     query = ActionsQuery(filters=filters, order=order)
     assert plan(database, action_lists.page("org", query))[0] == expected

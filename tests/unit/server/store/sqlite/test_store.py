@@ -40,11 +40,7 @@ def an_action(action_id: str, script: str = "") -> CreateOrglessAction:
 
 def test_database_is_for_its_owner_alone(store: SqliteEventStore, tmp_path: Path) -> None:
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("events*")}
-    assert files == {
-        "events.sqlite": 0o600,
-        "events.sqlite-wal": 0o600,
-        "events.sqlite-shm": 0o600,
-    }
+    assert files == {"events.sqlite": 0o600, "events.sqlite-wal": 0o600, "events.sqlite-shm": 0o600}
 
 
 async def test_commit_waits_for_the_disk(store: SqliteEventStore, tmp_path: Path) -> None:

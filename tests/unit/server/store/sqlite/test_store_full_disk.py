@@ -49,9 +49,7 @@ async def test_store_on_a_full_disk_is_read_and_written_once_there_is_room(folde
     await store.close()
 
 
-async def test_other_programs_are_locked_out_of_a_store_opened_on_a_full_disk(
-    folder: Path,
-) -> None:
+async def test_other_programs_are_locked_out_of_a_store_opened_on_a_full_disk(folder: Path) -> None:
     with full_disk():
         store = await SqliteEventStore.open(folder)
     assert store.is_exclusive

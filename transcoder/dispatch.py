@@ -38,6 +38,9 @@ _VALID_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _EXPECTED_VERSION: Final = "request line: expected a method, a path and HTTP/1.1"
 
+_ID_PREFIX_BYTES: Final = 6
+"""Random bytes of the request ids of one Dispatcher, which tell those of processes apart."""
+
 CONTENT_TYPES_MAX: Final = 64
 """Max content types whose protocols are cached: clients choose them."""
 
@@ -75,7 +78,7 @@ class Dispatcher:
         self._offload = offload
         self._tasks = tasks
         # Unique, without random bytes from the system for each request.
-        self._id_prefix = os.urandom(6).hex()
+        self._id_prefix = os.urandom(_ID_PREFIX_BYTES).hex()
         self._id_counter = itertools.count()
 
     def answer(self, request: Request) -> Coroutine[Any, Any, Answer | None]:

@@ -77,7 +77,8 @@ class Limits:
 
         As many as the largest body has, of JSON or, in the base64 of text mode, of gRPC-Web.
         """
-        return max(self.body_max_bytes, self.message_max_bytes * 4 // 3 + 8)
+        in_base64 = self.message_max_bytes * 4 // 3 + 8  # the frame header, and padding
+        return max(self.body_max_bytes, in_base64)
 
     def __post_init__(self) -> None:
         for field in fields(self):

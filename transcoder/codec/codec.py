@@ -53,7 +53,7 @@ class Codec:
         options: JsonOptions | None = None,
         *,
         pool: DescriptorPool | None = None,
-        nesting_max: int = 100,
+        nesting_max: int = WIRE_NESTING_MAX,
         strict: bool = False,
     ) -> None:
         if nesting_max > WIRE_NESTING_MAX:

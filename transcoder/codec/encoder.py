@@ -76,6 +76,8 @@ _SCALAR: Final[Mapping[int, _Source]] = {
 }
 WIDE_MIN: Final = 48
 """Min cost of asking all fields of a type, in units of 50 ns, for a loop over its set fields."""
+_LIST_COST: Final = 3
+"""Cost of asking for a repeated field, where a scalar costs 1."""
 _KEY_SOURCE: Final[Mapping[int, str]] = {
     FieldDescriptor.TYPE_STRING: "k",
     FieldDescriptor.TYPE_BOOL: "'true' if k else 'false'",
@@ -291,8 +293,8 @@ class _NumberOrName(dict[int, int | str]):
 
 
 def _cost_unset(descriptor: Descriptor) -> int:
-    """Returns the cost of finding no field set; a list costs three times as much as a scalar."""
-    return sum(3 if field.is_repeated else 1 for field in descriptor.fields)
+    """Returns the cost of asking for each field, if none is set."""
+    return sum(_LIST_COST if field.is_repeated else 1 for field in descriptor.fields)
 
 
 def _variable(field: FieldDescriptor) -> str:

@@ -42,7 +42,8 @@ INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
 }
 
 _ENUM_RANGE = -(2**31), 2**31 - 1
-_FLOAT_EXACT = 2**53  # a double holds every integer up to here
+FLOAT_EXACT: Final = 2**53
+"""A double holds every integer up to this."""
 _FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
 _FLOAT32 = struct.Struct("f")
 NUMBER: Final = re.compile(
@@ -131,7 +132,7 @@ def quoted(value: object) -> str:
 
 
 def integer_reader(kind: str, low: int, high: int) -> ValueReader:
-    is_wide = high > _FLOAT_EXACT
+    is_wide = high > FLOAT_EXACT
 
     def read(value: object, _: int) -> int:
         if type(value) is str:
@@ -153,7 +154,7 @@ def integer_reader(kind: str, low: int, high: int) -> ValueReader:
         elif isinstance(value, ExactFloat):
             number = _integer_of(value.text, low, high)
         elif isinstance(value, float):
-            if is_wide and abs(value) >= _FLOAT_EXACT:
+            if is_wide and abs(value) >= FLOAT_EXACT:
                 raise InexactNumber
             if value.is_integer() and low <= value <= high:
                 number = int(value)

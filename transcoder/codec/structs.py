@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-from transcoder.codec.scalars import Fault, ValueReader, expected, is_minus_zero, too_deep
+from transcoder.codec.scalars import (
+    FLOAT_EXACT,
+    Fault,
+    ValueReader,
+    expected,
+    is_minus_zero,
+    too_deep,
+)
 
 STRUCT: Final = "google.protobuf.Struct"
 VALUE: Final = "google.protobuf.Value"
@@ -65,7 +72,7 @@ def value_json(message: Value) -> object:
 def _number_json(number: float) -> float:
     if not math.isfinite(number):
         raise Fault(f"a Value that holds {number}")
-    if number.is_integer() and abs(number) < 2**53 and not is_minus_zero(number):
+    if number.is_integer() and abs(number) < FLOAT_EXACT and not is_minus_zero(number):
         return int(number)
     return number
 

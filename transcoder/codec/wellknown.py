@@ -35,11 +35,14 @@ WRAPPERS: Final = frozenset(
 _SECOND_MIN, _SECOND_MAX = -62135596800, 253402300799  # 0001-01-01T00:00:00Z, 9999-12-31T23:59:59Z
 _DURATION_MAX_S = 315_576_000_000
 _NANOS = 1_000_000_000
+_DAY_MINUTES = 24 * 60
+_DAY_S = 24 * 60 * 60
+_CACHED_MINUTES, _CACHED_DAYS = 4096, 1024  # of written and of read times; most are recent
 _NANOS_BY_DIGITS = [10 ** (9 - digits) for digits in range(10)]
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T")
 _FRACTION_AND_ZONE = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}:[0-9]{2}))")
-_MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_MINUTES = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(_DAY_MINUTES)]
 _MINUTE_START = {text: minute * 60 for minute, text in enumerate(_MINUTES)}
 _SECONDS = [f"{second:02}" for second in range(60)]
 _THREE_DIGITS = [f"{number:03}" for number in range(1000)]
@@ -68,9 +71,9 @@ def timestamp_json(message: Timestamp) -> str:
     return f"{minute}{_SECONDS[seconds % 60]}Z"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_CACHED_MINUTES)
 def _minute_text(minute: int) -> str:
-    day, minute = divmod(minute, 1440)
+    day, minute = divmod(minute, _DAY_MINUTES)
     return f"{date.fromordinal(day + _EPOCH_ORDINAL).isoformat()}T{_MINUTES[minute]}"
 
 
@@ -113,12 +116,12 @@ def read_timestamp(value: object, _: int) -> dict[str, int]:
     }
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_CACHED_DAYS)
 def _day_start(text: str) -> int:
     match = _DAY.fullmatch(text)
     if match is None:
         raise ValueError(text)
-    return (date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL) * 86400
+    return (date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL) * _DAY_S
 
 
 # --- Duration ---

@@ -24,6 +24,9 @@ HTTP_CODE: Final = "x-http-code"
 LOGGED_MAX: Final = 1000
 """Max warnings about dropped keys: clients choose the names, and may send any number."""
 
+_CACHED_KEYS: Final = 1024
+"""Max keys whose passing is cached; clients choose them."""
+
 _HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -144,7 +147,7 @@ class HttpMetadata(CallMetadata):
         yield Metadatum(REQUEST_ID_KEY, self._request_id)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=_CACHED_KEYS)
 def _may_pass(key: str) -> bool:
     return key not in _NOT_FORWARDED and not key.startswith(_NOT_FORWARDED_PREFIXES)
 

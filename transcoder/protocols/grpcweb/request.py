@@ -29,6 +29,8 @@ from transcoder.protocols.grpcweb.framing import (
 
 _TEXT_CHARS: Final = 4
 """Max characters of a byte in text mode: a client may encode each byte as a group of its own."""
+_LENGTH_DIGITS_MAX: Final = 20
+"""Max digits that are read of a Content-Length: Python refuses to convert thousands of them."""
 
 
 class RequestReader:
@@ -69,7 +71,7 @@ class RequestReader:
         if mode is Mode.TEXT:
             body_max_bytes *= _TEXT_CHARS
         declared = headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared[:20]) > body_max_bytes:
+        if declared.isdecimal() and int(declared[:_LENGTH_DIGITS_MAX]) > body_max_bytes:
             raise too_large("the request body", limit_bytes=body_max_bytes)
         piece, goes_on = await _next_piece(exchange, held)
         if mode is Mode.BINARY and not goes_on:

@@ -14,7 +14,10 @@ from server.store.files import check
 
 WAL_MAX_BYTES: Final = 16 << 20
 """Max bytes of the write-ahead log after a checkpoint. A long read makes it grow, and by default
-SQLite never shortens it."""
+SQLite never shortens it. A commit that makes it longer makes a checkpoint, too."""
+
+_PAGE_BYTES: Final = 4096
+"""SQLite's default."""
 
 _TEXTS: Final = {
     sqlite3.SQLITE_BUSY: "locked by another program",
@@ -106,6 +109,7 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_MAX_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_MAX_BYTES // _PAGE_BYTES}")
         else:
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:

@@ -21,6 +21,7 @@ from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.store.sqlite import comparison, copies
+from server.store.sqlite.checkpoints import Checkpoints
 from server.store.sqlite.connect import Access, StorageErrors, access_to
 from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.presence import Presence
@@ -47,6 +48,7 @@ class SqliteEventStore:
         self._reading = Worker("event store reader")
         self._points = Reader(path, access=writer.access)
         self._lists = Reader(path, access=writer.access)
+        self._checkpoints = Checkpoints(path, access=writer.access)
         # The last writes stand in the log alone.
         log = path.with_name(f"{path.name}-wal")
         with StorageErrors(path):
@@ -112,11 +114,13 @@ class SqliteEventStore:
         closed = self._writing.submit(self._close)
         self._writing.close()
         self._reading.close()
+        self._checkpoints.close()
         await asyncio.shield(closed)
 
     def _close(self) -> None:
         """Runs on the writer's thread, after all that was to be written."""
         self._reading.join()
+        self._checkpoints.join()
         self._points.close()
         self._lists.close()
         with contextlib.suppress(StorageError):  # the files are gone: not ours to write to
@@ -129,12 +133,15 @@ class SqliteEventStore:
             begun = self._writer.begin() or await self._begin()
             writes = self._writer.write(begun, needs, decide)
             await self._writing.finish(partial(self._writer.commit, writes))
+        self._checkpoints.note(len(writes.events) + len(writes.states))
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         async with self._turn:
-            return await self._writing.finish(
+            more = await self._writing.finish(
                 lambda: self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
             )
+        self._checkpoints.note(len(runs))
+        return more
 
     async def oldest_run_at(self) -> int | None:
         return await self._read(self._lists.oldest_run_at)

@@ -26,6 +26,8 @@ def object_of(struct: Struct) -> dict[str, JsonValue]:
 
 
 def json_of(value: Value) -> JsonValue:
+    if text := value.string_value:  # as most are: a look at its kind less
+        return text
     match value.WhichOneof("kind"):
         case "string_value":
             return value.string_value

@@ -135,7 +135,7 @@ class Pool:
     def _give_back(self, process: Process) -> None:
         if self._is_closed:
             return
-        if not process.is_alive or self._is_worn(process):
+        if process.has_ended or self._is_worn(process):
             self._retire(process)
             return
         self._idle.append(process)

@@ -184,7 +184,13 @@ class Process(asyncio.Protocol):
         return self._child.pid
 
     @property
+    def has_ended(self) -> bool:
+        """True if it was killed, or closed its end of the socket; does not ask the system."""
+        return self._is_ended
+
+    @property
     def is_alive(self) -> bool:
+        """True if it has not exited, also if its end of the socket was closed a moment ago."""
         return not self._is_ended and self._child.poll() is None
 
     def resident_bytes(self) -> int:
@@ -210,7 +216,7 @@ class Process(asyncio.Protocol):
         evaluate_s = min(timeout_ns, EVALUATE_MAX_NS) / 1e9
         self._timer = loop.call_at(started + evaluate_s, self._finish, EndKind.TIMED_OUT)
         self.runs += 1
-        if self.is_alive and self._transport is not None:
+        if not self._is_ended and self._transport is not None:
             self._transport.write(frame(FrameKind.RUN, payload))
         else:
             self._finish(EndKind.DIED)
@@ -301,7 +307,7 @@ class Process(asyncio.Protocol):
         self._fetching = None
         if fetched.exception() is not None:
             self._finish(EndKind.FAULT)
-        elif self.is_alive and self._transport is not None:
+        elif not self._is_ended and self._transport is not None:
             self._transport.write(frame(FrameKind.ANSWER, fetched.result()))
 
     def _finish(self, end: EndKind, *, reason: str = "") -> None:

@@ -13,7 +13,7 @@ const contextOf = () => ({
 
 const claimsApi = () => ({
   setClaim: (key, value) => {
-    effect(`{"op":"claim","key":${bounded(text(key))},"value":${encode(value)}}`);
+    effect(`{"op":"claim","key":${bounded(text(key))},"value":${encoderOf(value)(value)}}`);
   },
   appendLogIntoClaims: (entry) => effect(`{"op":"claim_log","entry":${bounded(text(entry))}}`),
 });

@@ -144,7 +144,7 @@ class SonoraGrpcWeb(GrpcWeb, grpcASGI):  # type: ignore[misc]  # sonora is publi
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answers a request as ASGI asks."""
         if scope["type"] != "http":
-            raise RuntimeError(f"ASGI scope {scope['type']!r}: only 'http' is served here")
+            raise RuntimeError(f"ASGI scope: expected type 'http', got {scope['type']!r}")
         exchange = AsgiExchange(scope, receive, send)
         try:
             answer = await self.answer(exchange)

@@ -350,7 +350,7 @@ async def test_an_answer_that_has_no_json_says_nothing_of_itself(
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(
         "answer of /google.longrunning.Operations/GetOperation has no JSON form: "
-        "response: an Any of a type that is not known: no.Such, request id "
+        "response: an Any of an unknown type: no.Such, request id "
     )
 
 

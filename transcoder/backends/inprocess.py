@@ -94,7 +94,7 @@ class InProcess:
         """Raises SchemaError where `register` does; adds nothing."""
         for path, handler in handlers.items():
             if self._handlers.get(path, handler) != handler:
-                raise SchemaError(f"{path} is registered already, with another handler")
+                raise SchemaError(f"{path} has another handler already")
 
     def close(self) -> None:
         """Has the threads of plain handlers end after the queued calls; does not wait for them."""

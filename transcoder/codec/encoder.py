@@ -172,7 +172,7 @@ class EncoderCompiler:
             try:
                 descriptor = self._pool.FindMessageTypeByName(name)
             except KeyError:
-                raise Fault(f"an Any of a type that is not known: {name}") from None
+                raise Fault(f"an Any of an unknown type: {name}") from None
             write = self.message(descriptor)
             resolved = Resolved(message_class(descriptor), write, name in wellknown.SPECIAL)
             self._resolved[name] = resolved

@@ -168,7 +168,7 @@ def field_mask_json(message: FieldMask) -> str:
         return ""
     text = ",".join(paths)
     if not _MASK_WRITTEN.fullmatch(text) or text.count(",") >= len(paths):
-        raise Fault("a FieldMask path that does not read back the same")
+        raise Fault("a FieldMask path without a JSON form")
     return _MASK_HUMP.sub(_in_camel_case, text) if "_" in text else text
 
 
@@ -288,7 +288,9 @@ def any_writer(
         try:
             content = message_type.FromString(message.value)
         except DecodeError:
-            raise Fault(f"an Any whose value is no {message_type.DESCRIPTOR.full_name}") from None
+            raise Fault(
+                f"an Any whose value is not a {message_type.DESCRIPTOR.full_name}"
+            ) from None
         written = write_content(content)
         if isinstance(written, dict) and not is_special:
             return {"@type": url, **written}

@@ -99,7 +99,7 @@ class Acceptor:
         if now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
             logger.warning(
-                "connections wait to be accepted: %s", os.strerror(error.errno or 0).lower()
+                "cannot accept connections now: %s", os.strerror(error.errno or 0).lower()
             )
 
     def _resume(self, listening: socket.socket) -> None:

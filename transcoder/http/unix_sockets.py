@@ -108,7 +108,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
-        raise OSError(errno.EEXIST, "there is a file that is no socket of this user")
+        raise OSError(errno.EEXIST, "expected a socket of this user, got another file")
     if _has_listener(path):
         raise OSError(errno.EADDRINUSE, "another process listens there")
     Path(path).unlink()

@@ -136,7 +136,9 @@ def _warn_of_verbs(template: PathTemplate, where: str) -> None:
             if isinstance(segment, Literal) and ":" in segment.text:
                 name = ".".join(variable.field_path)
                 logger.warning(
-                    "%s: ':' is part of variable %r, no verb: a verb follows '}'", where, name
+                    "%s: ':' is part of variable %r, not a verb: write a verb behind '}'",
+                    where,
+                    name,
                 )
 
 

@@ -93,7 +93,7 @@ def test_a_service_that_cannot_be_served_is_refused_at_once(
 def test_a_method_is_registered_with_one_handler() -> None:
     transcoder = Transcoder()
     transcoder.at("/a").add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
-    with misconfigured(f"/{SERVICE}/GetOperation is registered already, with another handler"):
+    with misconfigured(f"/{SERVICE}/GetOperation has another handler already"):
         transcoder.at("/b").add_registered_method_handlers(SERVICE, {"GetOperation": OTHER})
 
 

@@ -378,7 +378,7 @@ async def test_another_kind_of_scope_is_refused_by_name(kind: str) -> None:
 
     application = application_of(StandIn(), {})
     scope: AsgiScope = {"type": kind, "method": "", "path": "", "headers": []}
-    with pytest.raises(RuntimeError, match=f"ASGI scope '{kind}': only 'http' is served here"):
+    with pytest.raises(RuntimeError, match=f"ASGI scope: expected type 'http', got '{kind}'"):
         await application(scope, receive, send)
 
 

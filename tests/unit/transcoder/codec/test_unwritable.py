@@ -16,7 +16,7 @@ CODEC = Codec(pool=KINDS_POOL)
 YEAR_10000 = "{ seconds: 253402300800 }"
 LATE = "a Timestamp outside of the years 1 to 9999"
 UNKNOWN = "{ type_url: 'a/no.Such' value: 'x' }"
-UNKNOWN_TYPE = "an Any of a type that is not known: no.Such"
+UNKNOWN_TYPE = "an Any of an unknown type: no.Such"
 
 
 def fault_of(write: Callable[[], object]) -> str:
@@ -45,7 +45,7 @@ def fault_of(write: Callable[[], object]) -> str:
         "Any of an unknown type": (f"one_any {UNKNOWN}", f"oneAny: {UNKNOWN_TYPE}"),
         "Any of another type": (
             "one_any { type_url: 'a/test.Kinds' value: '\\xff' }",
-            "oneAny: an Any whose value is no test.Kinds",
+            "oneAny: an Any whose value is not a test.Kinds",
         ),
         "within an Any": (
             f"one_any {{ [type.googleapis.com/test.Kinds] {{ many_any {UNKNOWN} }} }}",
@@ -63,7 +63,7 @@ def fault_of(write: Callable[[], object]) -> str:
         ),
         "FieldMask with a digit behind _": (
             "one_fieldmask { paths: 'foo_3' }",
-            "oneFieldmask: a FieldMask path that does not read back the same",
+            "oneFieldmask: a FieldMask path without a JSON form",
         ),
         "infinity in a Struct": (
             "one_struct { fields { key: 'a' value { list_value { values {} "
@@ -76,7 +76,7 @@ def fault_of(write: Callable[[], object]) -> str:
         ),
         "FieldMask": (
             "one_fieldmask { paths: 'fooBar' }",
-            "oneFieldmask: a FieldMask path that does not read back the same",
+            "oneFieldmask: a FieldMask path without a JSON form",
         ),
     },
 )

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_socket_stays(path: str, make: object) -> None:
     assert callable(make)
     make(Path(path))
     before = os.lstat(path)
-    with pytest.raises(OSError, match="a file that is no socket of this user"):
+    with pytest.raises(OSError, match="expected a socket of this user, got another file"):
         listening_socket(path, backlog=1)
     assert os.lstat(path).st_ino == before.st_ino
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_socket_stays(path: str, make: object) -> None:
 def test_another_users_socket_stays(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     left(path)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(OSError, match="a file that is no socket of this user"):
+    with pytest.raises(OSError, match="expected a socket of this user, got another file"):
         listening_socket(path, backlog=1)
     assert Path(path).is_socket()
 

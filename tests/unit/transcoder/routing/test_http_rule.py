@@ -139,7 +139,7 @@ def test_bad_rule_is_refused_with_its_method(rule: http_pb2.HttpRule, complaint:
             "/a/{title=var:verb}",
             [
                 "shop.Books.Get: GET /a/{title=var:verb}: ':' is part of variable 'title', "
-                "no verb: a verb follows '}'"
+                "not a verb: write a verb behind '}'"
             ],
         ),
         "a verb behind it": ("/a/{title=var}:verb", []),

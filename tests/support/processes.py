@@ -12,10 +12,11 @@ import re
 import subprocess
 import sys
 import time
+import tty
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final
+from typing import IO, Final, Self, TextIO
 
 ROOT: Final = Path(__file__).parents[2]
 STOP_S: Final = 20.0
@@ -57,8 +58,10 @@ class Process:
         cores: Cores | None = None,
         environment: Mapping[str, str] | None = None,
         errors: IO[bytes] | None = None,
+        folder: Path = ROOT,
+        has_terminal: bool = False,
     ) -> None:
-        """Start it, in the project's folder.
+        """Starts it.
 
         Args:
             arguments: of the program: ("-m", "server", "serve").
@@ -66,19 +69,25 @@ class Process:
             cores: where it stays; None leaves that to the system.
             environment: more variables.
             errors: where its standard error goes; None leaves it on this one's.
+            folder: its working folder; the project's, unless said.
+            has_terminal: True if its standard output is a terminal.
         """
+        output, terminal = _terminal() if has_terminal else (None, subprocess.PIPE)
         with pinned(cores):
             self._popen = subprocess.Popen(
                 [program, *arguments],
-                cwd=ROOT,
+                cwd=folder,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=terminal,
                 stderr=errors,
                 encoding="utf-8",
             )
+        if output is not None:
+            os.close(terminal)
+        self.output = output or self._popen.stdout
 
-    def __enter__(self) -> "Process":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -91,8 +100,8 @@ class Process:
         if self._popen.poll() is None:
             self._popen.kill()
         self._popen.wait()
-        if self._popen.stdout is not None:
-            self._popen.stdout.close()
+        if self.output is not None:
+            self.output.close()
 
     @property
     def pid(self) -> int:
@@ -104,8 +113,11 @@ class Process:
 
     def line(self) -> str:
         """The next line that it prints; empty once it has ended."""
-        assert self._popen.stdout is not None
-        return self._popen.stdout.readline()
+        assert self.output is not None
+        try:
+            return self.output.readline()
+        except OSError:  # what Linux says of a terminal that no process holds any more
+            return ""
 
     def signal(self, number: int) -> None:
         self._popen.send_signal(number)
@@ -150,6 +162,13 @@ class Process:
         """Memory that it holds, libraries among it."""
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * _PAGE_BYTES / 2**20
+
+
+def _terminal() -> tuple[TextIO, int]:
+    """Returns the reading end of a new pseudo-terminal, and the terminal's descriptor."""
+    reading, terminal = os.openpty()
+    tty.setraw(terminal)
+    return os.fdopen(reading, encoding="utf-8"), terminal
 
 
 def children_of(pid: int) -> list[int]:

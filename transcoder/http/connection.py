@@ -1,8 +1,8 @@
-"""Guards a connection before and between its requests.
+"""Has aiohttp read the requests of a connection, and guards it before and between them.
 
 Builds on aiohttp's low-level server (`web.Server`, `web.RequestHandler`) and adds what that has
-not: a deadline for headers and for readers that stop, a cap on connections, refusals in our own
-words, an end to bodies that nobody wants, and a drain. Figures: `Limits`.
+not: a deadline for headers, refusals in our own words, and an end to bodies that nobody wants. The
+cap on connections and the drain are in connections.py. Figures: `Limits`.
 
 Follows RFC 9112 section 9 (connections).
 Rule 1: a request that arrives whole pays for none of this with a timer or a task.

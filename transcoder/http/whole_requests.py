@@ -42,7 +42,7 @@ IS_AVAILABLE: Final = HttpRequestParser is not HttpRequestParserPy
 """True if aiohttp's parser is the one in C; without it every connection is an `HttpConnection`."""
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
-_HELD_BACK_MAX_BYTES: Final = 128 << 10
+_HELD_BACK_MAX_BYTES: Final = 64 << 10
 """Max bytes that are read behind a request in flight; then reading pauses until its answer."""
 
 

@@ -231,7 +231,7 @@ async def test_a_client_that_sends_on_and_on_has_to_wait(connect: Connect) -> No
     wire = await connect(Gate())
     wire.feed(GET)
     with mock.patch.object(wire, "pause_reading") as pause:
-        wire.feed(b"x" * (128 << 10))
+        wire.feed(b"x" * (64 << 10))
         pause.assert_called_once_with()
 
 

@@ -16,30 +16,30 @@ from tests.support.tables import by_outcome, cases
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
 
-def made(outcome: Outcome) -> Any:
-    assert outcome.err == ""
-    assert outcome.status == 0
+def made(folder: Path, *arguments: str) -> Any:
+    """Returns what a command answers in JSON."""
+    outcome = run(*arguments, "--json", folder=folder)
+    assert (outcome.status, outcome.err) == (0, "")
     return json.loads(outcome.out)
 
 
 def create_user(folder: Path) -> str:
-    made(run("org", "create", "Acme", "--json", folder=folder))
-    user = made(run("user", "create", "bot", "--json", folder=folder))
+    made(folder, "org", "create", "Acme")
+    user = made(folder, "user", "create", "bot")
     return str(user["id"])
 
 
 def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
-    org = made(run("org", "create", "Acme Ltd", "--json", folder=tmp_path))
+    org = made(tmp_path, "org", "create", "Acme Ltd")
     assert re.fullmatch(r"\d{18}", org["id"])
     assert org["name"] == "Acme Ltd"
-    assert made(run("org", "list", "--json", folder=tmp_path)) == [org]
+    assert made(tmp_path, "org", "list") == [org]
 
-    user = made(run("user", "create", "bot", "--json", folder=tmp_path))
+    user = made(tmp_path, "user", "create", "bot")
     assert (user["name"], user["org_id"]) == ("bot", org["id"])
-    assert made(run("user", "list", "--json", folder=tmp_path)) == [user]
+    assert made(tmp_path, "user", "list") == [user]
 
-    added = ("member", "add", user["id"], "ORG_OWNER", "IAM_OWNER_VIEWER", "--json")
-    member = made(run(*added, folder=tmp_path))
+    member = made(tmp_path, "member", "add", user["id"], "ORG_OWNER", "IAM_OWNER_VIEWER")
     assert member == {
         "org_id": org["id"],
         "user_id": user["id"],
@@ -47,10 +47,10 @@ def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
         "roles": ["ORG_OWNER", "IAM_OWNER_VIEWER"],
         "created_at": member["created_at"],
     }
-    assert made(run("member", "list", "--json", folder=tmp_path)) == [member]
+    assert made(tmp_path, "member", "list") == [member]
 
-    created = ("token", "create", user["id"], "--description", "CI", "--json")
-    token = made(run(*created, "--expires", "2100-01-01T00:00:00+01:00", folder=tmp_path))
+    options = ("--description", "CI", "--expires", "2100-01-01T00:00:00+01:00")
+    token = made(tmp_path, "token", "create", user["id"], *options)
     secret = token.pop("token")
     assert token == {
         "id": token["id"],
@@ -60,42 +60,41 @@ def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:
         "created_at": token["created_at"],
     }
     listed = run("token", "list", "--json", folder=tmp_path)
-    assert made(listed) == [token]
+    assert json.loads(listed.out) == [token]
     assert secret not in listed.out
-    assert made(run("token", "list", user["id"], "--json", folder=tmp_path)) == [token]
+    assert made(tmp_path, "token", "list", user["id"]) == [token]
 
-    revoked = run("token", "revoke", token["id"], "--json", folder=tmp_path)
-    assert made(revoked) == {"id": token["id"]}
-    assert made(run("token", "list", "--json", folder=tmp_path)) == []
+    assert made(tmp_path, "token", "revoke", token["id"]) == {"id": token["id"]}
+    assert made(tmp_path, "token", "list") == []
     removed = run("member", "remove", user["id"], folder=tmp_path)
     assert removed == Outcome(0, f"removed member {user['id']}\n", "")
-    assert made(run("member", "list", "--json", folder=tmp_path)) == []
+    assert made(tmp_path, "member", "list") == []
 
 
 def test_accounts_are_changed_and_a_user_leaves_nothing(tmp_path: Path) -> None:
-    org = made(run("org", "create", "Acme", "--json", folder=tmp_path))
-    renamed = made(run("org", "rename", org["id"], "Acme Inc", "--json", folder=tmp_path))
+    org = made(tmp_path, "org", "create", "Acme")
+    renamed = made(tmp_path, "org", "rename", org["id"], "Acme Inc")
     assert renamed == {**org, "name": "Acme Inc"}
 
-    given = ("--language", "pt-BR", "--subject", "bot@issuer", "--json")
-    user = made(run("user", "create", "bot", *given, folder=tmp_path))
+    given = ("--language", "pt-BR", "--subject", "bot@issuer")
+    user = made(tmp_path, "user", "create", "bot", *given)
     assert (user["language"], user["subject"]) == ("pt-BR", "bot@issuer")
-    changes = ("--name", "robot", "--language", "", "--json")
-    changed = made(run("user", "update", user["id"], *changes, folder=tmp_path))
+    changes = ("--name", "robot", "--language", "")
+    changed = made(tmp_path, "user", "update", user["id"], *changes)
     assert changed == {**user, "name": "robot", "language": ""}
-    assert made(run("user", "list", "--json", folder=tmp_path)) == [changed]
+    assert made(tmp_path, "user", "list") == [changed]
 
-    made(run("member", "add", user["id"], "ORG_OWNER", "--json", folder=tmp_path))
-    roles = ("member", "set-roles", user["id"], "IAM_ORG_MANAGER", "ORG_OWNER_VIEWER", "--json")
-    member = made(run(*roles, folder=tmp_path))
-    assert member["roles"] == ["IAM_ORG_MANAGER", "ORG_OWNER_VIEWER"]
-    assert made(run("member", "list", "--json", folder=tmp_path)) == [member]
+    made(tmp_path, "member", "add", user["id"], "ORG_OWNER")
+    roles = ["IAM_ORG_MANAGER", "ORG_OWNER_VIEWER"]
+    member = made(tmp_path, "member", "set-roles", user["id"], *roles)
+    assert member["roles"] == roles
+    assert made(tmp_path, "member", "list") == [member]
 
-    made(run("token", "create", user["id"], "--json", folder=tmp_path))
+    made(tmp_path, "token", "create", user["id"])
     removed = run("user", "remove", user["id"], folder=tmp_path)
     assert removed == Outcome(0, f"removed user {user['id']}\n", "")
     for listed in ("user", "member", "token"):
-        assert made(run(listed, "list", "--json", folder=tmp_path)) == []
+        assert made(tmp_path, listed, "list") == []
 
 
 def test_people_get_columns(tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_people_get_columns(tmp_path: Path) -> None:
 def test_an_expiry_counts_from_now(tmp_path: Path) -> None:
     user_id = create_user(tmp_path)
     before = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 90 * 86400))
-    token = made(run("token", "create", user_id, "--expires", "90d", "--json", folder=tmp_path))
+    token = made(tmp_path, "token", "create", user_id, "--expires", "90d")
     after = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 90 * 86400))
     assert before <= token["expires_at"][:16] <= after
 
@@ -164,20 +163,19 @@ def shared_accounts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
 
 
 def test_one_of_two_organisations_has_to_be_named(tmp_path: Path) -> None:
-    one = made(run("org", "create", "One", "--json", folder=tmp_path))
-    two = made(run("org", "create", "Two", "--json", folder=tmp_path))
+    one = made(tmp_path, "org", "create", "One")
+    two = made(tmp_path, "org", "create", "Two")
     assert run("user", "list", folder=tmp_path) == Outcome(
         1, "", "error: there are 2 organisations: say which with --org\n"
     )
-    user = made(run("user", "create", "bot", "--org", two["id"], "--json", folder=tmp_path))
+    user = made(tmp_path, "user", "create", "bot", "--org", two["id"])
     assert user["org_id"] == two["id"]
     memberships = [
-        made(run("member", "add", user["id"], role, "--org", org["id"], "--json", folder=tmp_path))
+        made(tmp_path, "member", "add", user["id"], role, "--org", org["id"])
         for org, role in ((one, "ORG_OWNER_VIEWER"), (two, "ORG_OWNER"))
     ]
-    assert made(run("member", "list", user["id"], "--json", folder=tmp_path)) == memberships
-    of_one = run("member", "list", "--org", one["id"], "--json", folder=tmp_path)
-    assert made(of_one) == memberships[:1]
+    assert made(tmp_path, "member", "list", user["id"]) == memberships
+    assert made(tmp_path, "member", "list", "--org", one["id"]) == memberships[:1]
 
 
 @cases(
@@ -194,6 +192,29 @@ def test_an_argument_that_is_not_utf_8_is_one_line(
 ) -> None:
     outcome = run(*arguments, folder=tmp_path)
     assert outcome == Outcome(2, "", "error: expected UTF-8, got b'\\xffx'\n")
+
+
+def test_the_last_owner_stays(tmp_path: Path) -> None:
+    org = made(tmp_path, "org", "create", "Acme")["id"]
+    ada, bob = (made(tmp_path, "user", "create", name)["id"] for name in ("Ada", "Bob"))
+    made(tmp_path, "member", "add", ada, "IAM_OWNER")
+    last = (
+        f"error: User '{ada}' is the last IAM_OWNER: make another one first "
+        "(member add, member set-roles)\n"
+    )
+    for refused in (
+        ("member", "set-roles", ada, "ORG_OWNER"),
+        ("member", "remove", ada),
+        ("user", "remove", ada),
+    ):
+        assert run(*refused, folder=tmp_path) == Outcome(1, "", last)
+    assert run("org", "remove", org, "--yes", folder=tmp_path).err == (
+        f"error: Organisation '{org}' has the last IAM_OWNER: make a user of another one an "
+        "IAM_OWNER there first (member add)\n"
+    )
+    made(tmp_path, "member", "add", bob, "IAM_OWNER")
+    removed = run("user", "remove", ada, folder=tmp_path)
+    assert removed == Outcome(0, f"removed user {ada}\n", "")
 
 
 def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:

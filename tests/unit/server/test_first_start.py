@@ -2,13 +2,14 @@
 
 import stat
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from server.commands.queue import CommandQueue
-from server.first_start import make_owner
+from server.first_start import FirstOwner, make_owner
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
 from server.store.errors import StorageError
@@ -24,24 +25,38 @@ class Failing(SqliteEventStore):
         raise StorageError("disk full")
 
 
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteEventStore]:
-    opened = await SqliteEventStore.open(tmp_path / "data")
-    yield opened
-    await opened.close()
+class Folder:
+    """A store without events, and the file of the owner's token beside it."""
+
+    def __init__(self, store: SqliteEventStore, queue: CommandQueue, token_file: Path) -> None:
+        self.store = store
+        self.queue = queue
+        self.token_file = token_file
+        self.new_file = token_file.with_name("owner.token.new")
+
+    async def start(self) -> FirstOwner | None:
+        """Starts as a server does that finds the folder."""
+        ids, file = IdGenerator(1), self.token_file
+        return await make_owner(self.store, self.queue, ids, token_file=file, threads=THREADS)
+
+    async def first_start(self) -> FirstOwner:
+        owner = await self.start()
+        assert owner is not None
+        return owner
+
+
+@asynccontextmanager
+async def opened(tmp_path: Path, kind: type[SqliteEventStore]) -> AsyncIterator[Folder]:
+    store = await kind.open(tmp_path / "data")
+    async with CommandQueue(store) as queue:
+        yield Folder(store, queue, tmp_path / "owner.token")
+    await store.close()
 
 
 @pytest_asyncio.fixture
-async def queue(store: SqliteEventStore) -> AsyncIterator[CommandQueue]:
-    started = CommandQueue(store)
-    await started.start()
-    yield started
-    await started.close()
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    return tmp_path / "owner.token"
+async def folder(tmp_path: Path) -> AsyncIterator[Folder]:
+    async with opened(tmp_path, SqliteEventStore) as made:
+        yield made
 
 
 def text(path: Path) -> str | None:
@@ -61,92 +76,80 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_owner_has_an_organisation_and_all_permissions(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert owner is not None
-    org, user = await store.read(OrgById(owner.org_id)), await store.read(UserById(owner.user_id))
+async def test_owner_has_an_organisation_and_all_permissions(folder: Folder) -> None:
+    owner = await folder.first_start()
+    org, user = (
+        await folder.store.read(OrgById(owner.org_id)),
+        await folder.store.read(UserById(owner.user_id)),
+    )
     assert org is not None
     assert user is not None
     assert (org.name, user.name, user.org_id) == ("Default", "owner", owner.org_id)
-    (member,) = await store.read(MembershipsOf(owner.user_id))
+    (member,) = await folder.store.read(MembershipsOf(owner.user_id))
     assert (member.org_id, member.roles) == (owner.org_id, ("IAM_OWNER",))
 
 
-async def test_token_is_in_its_file_and_its_hash_in_the_store(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert owner is not None
-    assert text(token_file) == f"{owner.token}\n"
-    token = await store.read(TokenByHash(hash_of(owner.token)))
+async def test_token_is_in_its_file_and_its_hash_in_the_store(folder: Folder) -> None:
+    owner = await folder.first_start()
+    assert text(folder.token_file) == f"{owner.token}\n"
+    token = await folder.store.read(TokenByHash(hash_of(owner.token)))
     assert token is not None
     assert (token.user_id, token.expires_at) == (owner.user_id, None)
 
 
-async def test_token_file_is_for_its_owner_alone(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert mode(token_file) == 0o600
-    assert list(token_file.parent.glob("owner.token*")) == [token_file]
+async def test_token_file_is_for_its_owner_alone(folder: Folder) -> None:
+    await folder.start()
+    assert mode(folder.token_file) == 0o600
+    assert list(folder.token_file.parent.glob("owner.token*")) == [folder.token_file]
 
 
 @pytest.mark.parametrize("name", ["owner.token", "owner.token.new"])
 @pytest.mark.parametrize("place", placed.WAYS)
 async def test_prepared_token_file_gets_no_secret(
-    place: placed.Way, name: str, store: SqliteEventStore, queue: CommandQueue, token_file: Path
+    place: placed.Way, name: str, folder: Folder
 ) -> None:
-    expected = place(token_file.with_name(name))
+    expected = place(folder.token_file.with_name(name))
     with pytest.raises(StorageError) as refused:
-        await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert str(refused.value).startswith(f"{token_file.with_name(name)}: {expected}")
-    assert await store.last_event() == NO_EVENT
-    assert placed.is_untouched(token_file)
+        await folder.start()
+    assert str(refused.value).startswith(f"{folder.token_file.with_name(name)}: {expected}")
+    assert await folder.store.last_event() == NO_EVENT
+    assert placed.is_untouched(folder.token_file)
 
 
-async def test_token_of_a_database_that_is_gone_is_not_overwritten(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    put(token_file, "an old one")
+async def test_token_of_a_database_that_is_gone_is_not_overwritten(folder: Folder) -> None:
+    put(folder.token_file, "an old one")
     with pytest.raises(StorageError) as refused:
-        await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
+        await folder.start()
     assert str(refused.value) == (
-        f"{token_file}: expected no file, as the database beside it is empty; "
+        f"{folder.token_file}: expected no file, as the database beside it is empty; "
         "bring the database back, or move the file away to start anew"
     )
-    assert text(token_file) == "an old one"
+    assert text(folder.token_file) == "an old one"
 
 
 @pytest.mark.parametrize("left", ["", "act_never_stored\n"])
 async def test_first_start_that_crashed_before_it_stored_the_token_begins_anew(
-    left: str, store: SqliteEventStore, queue: CommandQueue, token_file: Path
+    left: str, folder: Folder
 ) -> None:
-    new_file = put(token_file.with_name("owner.token.new"), left)
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert owner is not None
-    assert text(token_file) == f"{owner.token}\n"
+    new_file = put(folder.new_file, left)
+    owner = await folder.first_start()
+    assert text(folder.token_file) == f"{owner.token}\n"
     assert text(new_file) is None
 
 
 async def test_first_start_that_crashed_after_it_stored_the_token_is_ended_by_the_next(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
+    folder: Folder,
 ) -> None:
-    owner = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert owner is not None
-    new_file = moved(token_file, "owner.token.new")
-    again = await make_owner(store, queue, IdGenerator(2), token_file=token_file, threads=THREADS)
-    assert again is None
-    assert text(token_file) == f"{owner.token}\n"
+    owner = await folder.first_start()
+    new_file = moved(folder.token_file, "owner.token.new")
+    assert await folder.start() is None
+    assert text(folder.token_file) == f"{owner.token}\n"
     assert text(new_file) is None
 
 
-async def test_all_is_stored_in_one_transaction(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    events = await store.events()
+async def test_all_is_stored_in_one_transaction(folder: Folder) -> None:
+    await folder.start()
+    events = await folder.store.events()
     assert [event.type for event in events] == [
         "org.added",
         "user.added",
@@ -156,28 +159,14 @@ async def test_all_is_stored_in_one_transaction(
     assert len({event.created_at for event in events}) == 1
 
 
-async def test_store_that_is_not_empty_is_left_alone(
-    store: SqliteEventStore, queue: CommandQueue, token_file: Path
-) -> None:
-    first = await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    assert first is not None
-    assert (
-        await make_owner(store, queue, IdGenerator(2), token_file=token_file, threads=THREADS)
-        is None
-    )
-    assert text(token_file) == f"{first.token}\n"
+async def test_store_that_is_not_empty_is_left_alone(folder: Folder) -> None:
+    first = await folder.first_start()
+    assert await folder.start() is None
+    assert text(folder.token_file) == f"{first.token}\n"
 
 
-async def test_there_is_no_token_file_when_nothing_can_be_stored(
-    tmp_path: Path, token_file: Path
-) -> None:
-    store = await Failing.open(tmp_path / "data")
-    queue = CommandQueue(store)
-    await queue.start()
-    try:
+async def test_there_is_no_token_file_when_nothing_can_be_stored(tmp_path: Path) -> None:
+    async with opened(tmp_path, Failing) as folder:
         with pytest.raises(StorageError):
-            await make_owner(store, queue, IdGenerator(1), token_file=token_file, threads=THREADS)
-    finally:
-        await queue.close()
-        await store.close()
-    assert text(token_file) is None
+            await folder.start()
+    assert text(folder.token_file) is None

@@ -103,9 +103,13 @@ def moved_away(folder: Path) -> None:
     folder.rename(folder.with_name("moved"))
 
 
+def executed(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "events.sqlite", isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
 def checkpointed(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "events.sqlite")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    executed(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 async def test_a_database_of_a_killed_process_is_whole(folder: Path) -> None:
@@ -169,16 +173,14 @@ async def test_a_position_that_cannot_be_read_is_logged_and_written_anew(folder:
 
 
 async def test_a_whole_check_finds_a_state_without_its_event(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "events.sqlite")) as connection, connection:
-        connection.execute("UPDATE actions SET sequence = 7 WHERE id = '5'")
+    executed(folder, "UPDATE actions SET sequence = 7 WHERE id = '5'")
     assert await opened(folder) == EVENTS
     with pytest.raises(StorageError, match="action 5 is at sequence 7, without its event"):
         await opened(folder, Opening(checks_whole=True))
 
 
 async def test_an_action_of_an_unknown_state_is_listed(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "events.sqlite")) as connection, connection:
-        connection.execute("UPDATE actions SET state = 99 WHERE id = '5'")
+    executed(folder, "UPDATE actions SET state = 99 WHERE id = '5'")
     with capture_logs() as lines:
         store = await SqliteEventStore.open(folder, opening=Opening(checks_whole=True))
     page = await store.read(ActionsOf("org", EVERY_ACTION))
@@ -200,11 +202,11 @@ async def test_a_store_whose_folder_was_moved_notes_no_position_in_the_next_one(
 
 
 async def test_a_row_that_cannot_be_read_is_named(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "events.sqlite")) as connection, connection:
-        connection.execute(
-            "INSERT INTO members (position, id, org_id, user_id, roles, sequence, created_at, "
-            "changed_at) VALUES (9999, 'm', 'org', 'u', 'no JSON', 1, 1, 1)"
-        )
+    executed(
+        folder,
+        "INSERT INTO members (position, id, org_id, user_id, roles, sequence, created_at, "
+        "changed_at) VALUES (9999, 'm', 'org', 'u', 'no JSON', 1, 1, 1)",
+    )
     store = await SqliteEventStore.open(folder)
     with pytest.raises(StorageError, match="table members: the row 'm' cannot be read"):
         await store.read(MembersOf("org"))

@@ -1,6 +1,6 @@
-"""A library, served as JSON, gRPC-Web and gRPC by one process; it forgets its books when it ends.
+"""Serves a library as JSON, gRPC-Web and gRPC from one process; the books are kept in memory only.
 
-The servicer and the interceptor are what they would be under grpc.aio alone.
+The servicer and the interceptor are those of a server with grpc.aio alone.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""An aiohttp application with a page and a middleware of its own; beside them a gRPC service."""
+"""An aiohttp application with a page, a middleware, and a gRPC service below `/api`."""
 
 import argparse
 import html
@@ -35,7 +35,7 @@ class Notes(NotesServicer):
 
 @web.middleware
 async def uncached(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep every answer out of caches."""
+    """Keeps every answer out of caches."""
     response = await handler(request)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,9 +1,9 @@
-"""Reads and writes Timestamp, Duration, FieldMask and Any; lists types with a form of their own.
+"""Reads and writes Timestamp, Duration, FieldMask and Any; lists types with their own JSON form.
 
-Struct, Value and ListValue are those of structs.py; wrappers are written as the scalar they hold,
-Empty as a message without fields, by decoder.py and encoder.py. Follows protobuf.dev,
-"ProtoJSON Format", and RFC 3339.
-Rule: a message that has no JSON form (a Timestamp in the year 10000) is a Fault.
+structs.py reads and writes Struct, Value and ListValue. decoder.py and encoder.py treat wrappers as
+their scalar, and Empty as a message without fields. Follows protobuf.dev, "ProtoJSON Format", and
+RFC 3339.
+Rule: a message without a JSON form (a Timestamp in the year 10000) raises Fault.
 """
 
 import re
@@ -201,7 +201,7 @@ def _in_snake_case(hump: re.Match[str]) -> str:
     return f"_{hump[1].lower()}" if hump[1] else hump[0]
 
 
-# --- Types with a form of their own ---
+# --- Types with a JSON form of their own ---
 
 
 class TextForm(NamedTuple):
@@ -308,7 +308,7 @@ def type_name_of(url: str) -> str:
 
 
 def message_of(message_type: type[Message], content: object) -> Message:
-    """Returns the message that a reader read: itself, or made of its arguments."""
+    """Returns the message of a reader's result: a message, or arguments of its constructor."""
     if isinstance(content, dict):
         return message_type(**content)
     return content  # type: ignore[return-value]  # what a reader of messages returns besides dicts

@@ -50,7 +50,7 @@ class HttpRule:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An HTTP method and a path of a method, as they are written: not checked yet."""
+    """One HTTP rule of a method as it is written, before it is parsed and checked."""
 
     method: MethodDescriptor
     origin: str

@@ -112,6 +112,7 @@ class GrpcServer:
                 ("grpc.max_connection_age_grace_ms", AGE_GRACE_S * 1000),
                 ("grpc.keepalive_time_ms", KEEPALIVE_S * 1000),
                 ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),
+                ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_S * 1000),  # a minute by default
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", PING_MIN_S * 1000),
             ],

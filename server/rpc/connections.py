@@ -1,4 +1,4 @@
-"""Ends connections of grpc, which has no API for that.
+"""Lists and ends connections of grpc, which has no API for that.
 
 Finds their sockets among the descriptors of this process, by the peer as grpc names it.
 
@@ -12,12 +12,13 @@ import fcntl
 import os
 import socket
 import stat
+import struct
 import sys
 import termios
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Final
-from urllib.parse import unquote
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
 import structlog
 
@@ -25,8 +26,22 @@ from server.threads import ThreadPool, TooManyWaiting
 
 _DESCRIPTORS: Final = Path("/dev/fd")
 _MAPPED: Final = "::ffff:"
+_LAST_DATA_RECEIVED: Final = struct.Struct("=52xI")
+"""Milliseconds since the last byte of the peer, in struct tcp_info."""
 
 log = structlog.get_logger()
+
+
+class OpenConnection(NamedTuple):
+    """Describes a connection to the port.
+
+    Attributes:
+        peer: as a grpc.aio context names it.
+        idle_s: seconds since the last byte of the peer.
+    """
+
+    peer: str
+    idle_s: float
 
 
 class ConnectionEnder:
@@ -74,28 +89,76 @@ def end_connections(at: int | str, peers: Collection[str]) -> int:
     """
     wanted = {_address(peer) for peer in peers}
     found = 0
-    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  names are enough
+    for descriptor in _sockets(_descriptors()):
         try:
-            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                found += _end(int(name), at, wanted)
+            found += _end(descriptor, at, wanted)
         except OSError:
             continue  # closed meanwhile, or not connected
     return found
 
 
+def open_connections(port: int | str, *, more_than: int) -> list[OpenConnection]:
+    """Returns the connections to a port of this process; may take milliseconds.
+
+    Args:
+        port: as `ConnectionEnder.at`; there are none for the path of a unix socket, and none on
+            systems other than Linux.
+        more_than: returns none if this process has no more descriptors than this, which is quick.
+    """
+    if isinstance(port, str) or sys.platform != "linux":
+        return []
+    descriptors = _descriptors()
+    if len(descriptors) <= more_than:
+        return []
+    found = []
+    for descriptor in _sockets(descriptors):
+        try:
+            connection = _open_connection(descriptor, port)
+        except OSError:
+            continue  # closed meanwhile, or not connected
+        if connection is not None:
+            found.append(connection)
+    return found
+
+
+def _descriptors() -> list[int]:
+    return [int(name) for name in os.listdir(_DESCRIPTORS)]  # noqa: PTH208  names are enough
+
+
+def _sockets(descriptors: Iterable[int]) -> Iterator[int]:
+    for descriptor in descriptors:
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        except OSError:
+            continue  # closed meanwhile
+        if is_socket:
+            yield descriptor
+
+
 def _end(descriptor: int, at: int | str, peers: Collection[tuple[str, int]]) -> bool:
     with socket.socket(fileno=os.dup(descriptor)) as copy:
-        if not (_is_stuck(copy, at) if isinstance(at, str) else _is_of(copy, at, peers)):
+        if not (_is_stuck(copy, at) if isinstance(at, str) else _peer(copy, at) in peers):
             return False
         copy.shutdown(socket.SHUT_RDWR)
     return True
 
 
-def _is_of(connection: socket.socket, port: int, peers: Collection[tuple[str, int]]) -> bool:
+def _open_connection(descriptor: int, port: int) -> OpenConnection | None:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        peer = _peer(copy, port)
+        if peer is None:
+            return None
+        info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED.size)
+    (idle_ms,) = _LAST_DATA_RECEIVED.unpack(info)
+    return OpenConnection(_name(*peer), idle_ms / 1000)
+
+
+def _peer(connection: socket.socket, port: int) -> tuple[str, int] | None:
+    """Returns the peer of a connection to the port; None if it is another socket."""
     if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return False
+        return None
     host, number = connection.getpeername()[:2]
-    return (host.removeprefix(_MAPPED), number) in peers and connection.getsockname()[1] == port
+    return (host.removeprefix(_MAPPED), number) if connection.getsockname()[1] == port else None
 
 
 def _is_stuck(connection: socket.socket, path: str) -> bool:
@@ -113,3 +176,9 @@ def _address(peer: str) -> tuple[str, int]:
     if not port.isdigit():
         return peer, -1
     return host.strip("[]").removeprefix(_MAPPED), int(port)
+
+
+def _name(host: str, port: int) -> str:
+    """Returns a peer as a grpc.aio context names it; the inverse of `_address`."""
+    is_v6 = ":" in host
+    return f"ipv6:{quote(f'[{host}]', safe=':')}:{port}" if is_v6 else f"ipv4:{host}:{port}"

@@ -23,6 +23,7 @@ from server.descriptors import GRPC_MAX
 from server.rpc.chain import Chain
 from server.rpc.connections import ConnectionEnder
 from server.rpc.handlers import MethodHandler
+from server.rpc.idle_connections import IdleConnections
 from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
 
@@ -92,6 +93,7 @@ class GrpcServer:
         # reached first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._connections.end)
+        self._idle = IdleConnections(connections_max, ender=self._connections, busy=places.peers)
         chain = chain.with_inner(Receiving(places))
         chain = chain.with_outer(places)
         self._server = grpc.aio.server(
@@ -167,6 +169,7 @@ class GrpcServer:
             self._connections.at = wanted.path
             return str(wanted)
         self._connections.at = port
+        self._idle.start()
         return str(wanted._replace(port=port))
 
     async def set_ready(self, is_ready: bool) -> None:
@@ -194,6 +197,7 @@ class GrpcServer:
         if await self._places.drained(grace_s):
             await asyncio.sleep(LEAVE_S)
         await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
+        await self._idle.close()
         self._places.close()
         self._connections.close()
 

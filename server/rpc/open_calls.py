@@ -191,6 +191,10 @@ class Places(Interceptor):
 
         return call
 
+    def peers(self) -> set[str]:
+        """Returns the peers with open calls."""
+        return {call.peer() for call in itertools.chain(self._calls, self._streams)}
+
     async def begin_stream(self, context: Context) -> None:
         """Moves the current call to the places of streams, or refuses it."""
         streams = self._streams

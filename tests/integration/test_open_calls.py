@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from server.rpc import grpc_server, open_calls
+from server.rpc import grpc_server, idle_connections, open_calls
 from tests.integration.test_grpc_server import Running
 from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
 from tests.support.refusals import DEADLINE_S, refused
@@ -173,3 +173,67 @@ async def test_a_connection_above_the_cap_is_closed_at_once(address: str) -> Non
                 await third[0].closed.wait()
             assert not first[0].closed.is_set()
             assert await running.call().code() is grpc.StatusCode.OK
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle_connections, "LOOK_S", 0.05)
+    monkeypatch.setattr(idle_connections, "IDLE_MIN_S", 0.1)
+
+
+def a_channel(address: str) -> grpc.aio.Channel:
+    """Makes a channel with a connection of its own, which is tried again soon."""
+    backoff = [(f"grpc.{which}_reconnect_backoff_ms", 100) for which in ("initial", "min", "max")]
+    return grpc.aio.insecure_channel(
+        address, options=[("grpc.use_local_subchannel_pool", 1), *backoff]
+    )
+
+
+@asynccontextmanager
+async def connected(address: str, *, count: int) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Opens channels that have made one call each, and are idle."""
+    channels = [a_channel(address) for _ in range(count)]
+    try:
+        for channel in channels:
+            await ask(channel)
+        yield channels
+    finally:
+        for channel in channels:
+            await channel.close()
+
+
+async def ask(channel: grpc.aio.Channel) -> None:
+    """Makes a call; a connection that is refused is tried again."""
+    stub: Any = HealthStub(channel)
+    request = health_pb2.HealthCheckRequest()
+    await stub.Check(request, wait_for_ready=True, timeout=DEADLINE_S)
+
+
+@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_idle_connections_up_to_the_cap_make_room_for_new_clients(host: str) -> None:
+    async with (
+        Running(_nothing, connections_max=3, address=f"{host}:0") as running,
+        connected(running.address, count=6) as channels,
+    ):
+        # Those that were ended connect again.
+        for channel in channels:
+            await ask(channel)
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_connections_with_open_calls_never_make_room() -> None:
+    async with (
+        Running(_nothing, connections_max=2) as running,
+        a_channel(running.address) as busy,
+        a_channel(running.address) as idle,
+    ):
+        stub: Any = HealthStub(busy)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        await ask(idle)
+        for _ in range(3):
+            async with a_channel(running.address) as another:
+                await ask(another)
+        assert not watch.done()
+        watch.cancel()

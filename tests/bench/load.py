@@ -196,11 +196,7 @@ async def measure(
 
 
 async def measure_once(
-    load: Load,
-    connections: Sequence[Connection],
-    *,
-    server_cpu_s: Callable[[], float],
-    parts: int,
+    load: Load, connections: Sequence[Connection], *, server_cpu_s: Callable[[], float], parts: int
 ) -> Measured:
     """Have each caller ask once; read clocks before that, and when the last answer is whole.
 

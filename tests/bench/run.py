@@ -107,12 +107,7 @@ def _options() -> Options:
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="PATH")
     parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=names,
-        default=names,
-        metavar="WORK",
-        help=", ".join(names),
+        "--only", nargs="+", choices=names, default=names, metavar="WORK", help=", ".join(names)
     )
     given = parser.parse_args()
     works = [work for work in WORKS if work.name in given.only]

@@ -42,10 +42,7 @@ async def seed(folder: Path, sizes: Sequence[int]) -> list[str]:
         await make_owner(store, queue, ids, token_file=folder / OWNER_TOKEN_FILE, threads=THREADS)
         org_ids = [ids.next() for _ in sizes]
         orgs = list(zip(org_ids, sizes, strict=True))
-        await _execute(
-            queue,
-            (CreateOrg(id_, f"{size} actions, {id_}", "") for id_, size in orgs),
-        )
+        await _execute(queue, (CreateOrg(id_, f"{size} actions, {id_}", "") for id_, size in orgs))
         await _execute(
             queue,
             (

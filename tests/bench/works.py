@@ -78,12 +78,7 @@ def _durable_grpc(servers: Servers, name: str) -> Open:
 
 WORKS: Final[Sequence[Work | Loop]] = (
     Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http),
-    Work(
-        "json",
-        "JSON, constant handler, all interceptors",
-        "constant",
-        _constant_http,
-    ),
+    Work("json", "JSON, constant handler, all interceptors", "constant", _constant_http),
     Work("json-gateway", "JSON, Go's grpc-gateway in process", "gateway", _unprefixed_http),
     Work(
         "json-gateway-go",
@@ -114,12 +109,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
-    Work(
-        "grpc",
-        "gRPC, constant handler, all interceptors",
-        "constant",
-        _constant_grpc,
-    ),
+    Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *lists.LISTS,
     *scale.LARGE,
@@ -220,10 +210,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         asked=1.0,
     ),
     _times_less_cpu(
-        "stream-envoy-cpu",
-        "CPU, Envoy and grpc.aio to a gRPC-Web stream",
-        "stream",
-        "stream-envoy",
+        "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
     _cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
     _cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),

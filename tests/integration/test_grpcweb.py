@@ -56,12 +56,7 @@ async def server() -> AsyncIterator[Server]:
         ),
         "an error with its details": (
             {"case": CASE_ERROR},
-            {
-                "code": 9,
-                "error": ERROR_MESSAGE,
-                "x-name": "plain",
-                "details": [DETAIL],
-            },
+            {"code": 9, "error": ERROR_MESSAGE, "x-name": "plain", "details": [DETAIL]},
         ),
         "an exception, of which it has the request id only": (
             {"case": CASE_RAISE},

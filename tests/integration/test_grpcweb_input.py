@@ -16,15 +16,7 @@ import pytest
 from tests.proto.echo_pb2 import EchoReply, EchoRequest
 from tests.support.connections import opened
 from tests.support.grpc_frames import COMPRESSED, framed, split_frame
-from tests.support.grpcweb_by_hand import (
-    ANSWERED,
-    ASKED,
-    TYPE,
-    WAIT_S,
-    exchange,
-    head,
-    post,
-)
+from tests.support.grpcweb_by_hand import ANSWERED, ASKED, TYPE, WAIT_S, exchange, head, post
 from tests.support.grpcweb_fixture import SAY, Server, serving
 from tests.support.tables import cases
 

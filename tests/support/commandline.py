@@ -26,10 +26,7 @@ class Outcome:
 
 
 def run(
-    *arguments: str,
-    folder: Path,
-    environment: Mapping[str, str] | None = None,
-    stdin: str = "",
+    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None, stdin: str = ""
 ) -> Outcome:
     """Run `python -m server` with the arguments, in the folder, to its end."""
     done = subprocess.run(

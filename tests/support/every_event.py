@@ -5,12 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from server.commands.actions import (
-    CreateAction,
-    DeactivateAction,
-    DeleteAction,
-    ReactivateAction,
-)
+from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.removal import RemoveOrg

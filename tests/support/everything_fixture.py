@@ -110,10 +110,7 @@ class Exchange:
         verb, _, target = self.request.partition(" ")
         headers = {"Content-Type": self.content_type} if self.body and self.content_type else {}
         transcoder = registered(
-            strict=self.strict,
-            service_config=self.config,
-            json=self.json,
-            ignored=self.ignored,
+            strict=self.strict, service_config=self.config, json=self.json, ignored=self.ignored
         )
         async with (
             serving(transcoder) as session,

@@ -30,11 +30,7 @@ class RealServer:
     """
 
     def __init__(
-        self,
-        data: Path,
-        *options: str,
-        cores: Cores | None = None,
-        errors: IO[bytes] | None = None,
+        self, data: Path, *options: str, cores: Cores | None = None, errors: IO[bytes] | None = None
     ) -> None:
         """Start it, and wait until it serves.
 

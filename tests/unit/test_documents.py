@@ -195,9 +195,7 @@ def test_documents_that_modules_follow_exist(check: Callable[[Place], Iterator[s
 
 
 @pytest.mark.parametrize("check", [missing_documents, unexplained_numbers])
-def test_names_in_docstrings_and_comments_exist(
-    check: Callable[[Place], Iterator[str]],
-) -> None:
+def test_names_in_docstrings_and_comments_exist(check: Callable[[Place], Iterator[str]]) -> None:
     refuse([fault for place in texts() for fault in check(place)])
 
 

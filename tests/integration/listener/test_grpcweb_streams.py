@@ -69,11 +69,7 @@ async def asking(
 
 @cases(
     "count, expected",
-    {
-        "none": (0, OK),
-        "one": (1, FIRST + OK),
-        "three": (3, FIRST + SECOND + THIRD + OK),
-    },
+    {"none": (0, OK), "one": (1, FIRST + OK), "three": (3, FIRST + SECOND + THIRD + OK)},
 )
 async def test_a_stream_is_its_messages_and_a_trailer_frame(
     server: Server, count: int, expected: bytes

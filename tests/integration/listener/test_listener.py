@@ -196,10 +196,7 @@ LINES = (400, "headers: expected lines of a name, a colon and a value, each once
     },
 )
 async def test_malformed_request_is_refused_in_our_words(
-    serve: Serve,
-    request_bytes: bytes,
-    expected: tuple[int, str],
-    caplog: pytest.LogCaptureFixture,
+    serve: Serve, request_bytes: bytes, expected: tuple[int, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         client = await (await serve()).connect(request_bytes)

@@ -91,10 +91,7 @@ ROWS = {
         Exchange("OPTIONS /v1/any/x", {"name": "x"}, by="AnyVerb"),
         Exchange("GET /v1/any/x", {"name": "x"}, by="AnyButGet"),
     ),
-    "HEAD from GET": (
-        Exchange("HEAD /v1/read/x", None),
-        not_allowed("POST /v1/read", "GET, HEAD"),
-    ),
+    "HEAD from GET": (Exchange("HEAD /v1/read/x", None), not_allowed("POST /v1/read", "GET, HEAD")),
     "additional_bindings": (
         Exchange("GET /v1/read/x", {"name": "x"}, by="Read"),
         Exchange("GET /v1/read", {}, by="Read"),

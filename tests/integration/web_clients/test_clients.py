@@ -145,10 +145,7 @@ async def test_non_ascii_trailers_arrive_as_bytes_or_not_at_all(client: Client, 
 
 
 @pytest.mark.case("cancel")
-@cases(
-    "path, case",
-    {"unary": (SAY, CASE_WAIT), "stream": (REPEAT, CASE_ENDLESS)},
-)
+@cases("path, case", {"unary": (SAY, CASE_WAIT), "stream": (REPEAT, CASE_ENDLESS)})
 async def test_the_server_sees_that_a_client_cancels(
     client: Client, name: str, server: Server, path: str, case: int
 ) -> None:

@@ -88,12 +88,7 @@ async def client(hello: Hello) -> AsyncIterator[aiohttp.ClientSession]:
         cors=cors, responses=Responses([]), forward_cookies=False, body_timeout_s=5
     )
     dispatcher = Dispatcher(
-        [hello],
-        rest,
-        options=options,
-        compress_min_bytes=1 << 20,
-        offload=offload,
-        tasks=tasks,
+        [hello], rest, options=options, compress_min_bytes=1 << 20, offload=offload, tasks=tasks
     )
     listener = Listener(dispatcher.answer, dispatcher.refuse, limits=limits, tasks=tasks)
     base = f"http://{await listener.start('127.0.0.1:0')}"
@@ -132,10 +127,7 @@ async def test_a_protocol_answers_what_it_takes_and_rest_all_else(
 
 @cases(
     "path, expected",
-    {
-        "refusal": ("/refused", (418, "no hello")),
-        "failure": ("/failed", (200, "failed: INTERNAL")),
-    },
+    {"refusal": ("/refused", (418, "no hello")), "failure": ("/failed", (200, "failed: INTERNAL"))},
 )
 async def test_a_failure_is_answered_in_the_protocol_of_the_request(
     client: aiohttp.ClientSession, path: str, expected: tuple[int, str]

@@ -98,11 +98,7 @@ async def test_a_message_is_encoded_before_it_is_sent() -> None:
             await sending
 
     answer = await ask_stream(StandIn(streaming=streaming), ASKED)
-    assert answer.pieces == [
-        b"\x00\x00\x00\x00\x02\x08\x01",
-        b"\x00\x00\x00\x00\x02\x08\x02",
-        OK,
-    ]
+    assert answer.pieces == [b"\x00\x00\x00\x00\x02\x08\x01", b"\x00\x00\x00\x00\x02\x08\x02", OK]
 
 
 @pytest.mark.parametrize("fails_at", [0, 1, 2, 3], ids=["start", "first", "second", "trailers"])
@@ -153,9 +149,7 @@ async def test_a_unary_call_in_text_mode(content_type: str) -> None:
     backend = StandIn()
     answer = await ask(backend, b"AAAAAAMKAWE=", headers=[("content-type", content_type)])
     assert answer == Answer(
-        200,
-        [("content-type", "application/grpc-web-text+proto")],
-        b"AAAAAAIIAQ==" + TEXT_OK,
+        200, [("content-type", "application/grpc-web-text+proto")], b"AAAAAAIIAQ==" + TEXT_OK
     )
     assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
 
@@ -181,9 +175,7 @@ async def test_a_failure_in_text_mode_is_base64_too() -> None:
 async def test_the_answer_is_in_the_mode_that_accept_names() -> None:
     headers = with_type(("accept", "application/grpc-web-text"))
     assert await ask(StandIn(), ASKED, headers=headers) == Answer(
-        200,
-        [("content-type", "application/grpc-web-text+proto")],
-        b"AAAAAAIIAQ==" + TEXT_OK,
+        200, [("content-type", "application/grpc-web-text+proto")], b"AAAAAAIIAQ==" + TEXT_OK
     )
     headers = [*TEXT, ("accept", "application/grpc-web+proto")]
     assert await ask(StandIn(), b"AAAAAAMKAWE=", headers=headers) == Answer(

@@ -113,8 +113,7 @@ async def test_an_answer_of_another_type_gives_internal(
 
 @pytest.mark.parametrize("is_plain", [False, True], ids=["async def", "def"])
 @pytest.mark.parametrize(
-    "raised",
-    [ValueError, StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError],
+    "raised", [ValueError, StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError]
 )
 async def test_any_exception_of_a_handler_is_internal_and_logged(
     raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture

@@ -47,9 +47,7 @@ from transcoder.routing.template import PathTemplate
     },
 )
 def test_a_path_variable_of_every_kind_is_read(
-    template: str,
-    variables: Sequence[str],
-    message: str,
+    template: str, variables: Sequence[str], message: str
 ) -> None:
     assert binder(template).bind(variables, "", b"") == order(message)
 
@@ -101,11 +99,7 @@ def test_a_bad_path_variable_is_refused_by_name(variable: str, text: str, proble
         "no body in the rule": ("", '{"id":"x"}', ""),
     },
 )
-def test_a_body_fills_what_the_rule_says(
-    body: str,
-    sent: str,
-    message: str,
-) -> None:
+def test_a_body_fills_what_the_rule_says(body: str, sent: str, message: str) -> None:
     made = binder("/orders", body=body)
     assert made.reads_body == (body != "")
     bound = made.bind([], "", sent.encode())
@@ -149,11 +143,7 @@ def test_a_bad_body_is_refused_by_field(body: str, sent: str, problem: str) -> N
     },
 )
 def test_a_field_bound_by_the_path_wins(
-    template: str,
-    body: str,
-    query: str,
-    sent: str,
-    message: str,
+    template: str, body: str, query: str, sent: str, message: str
 ) -> None:
     bound = binder(template, body=body).bind(["path"], query, sent.encode())
     assert bound == order(message)

@@ -478,12 +478,7 @@ def test_unknown_extensions_are_unknown_members() -> None:
         "maps of messages": ('{"mapKinds":{"k":', "{}", "}}", 50),
     },
 )
-def test_messages_nest_up_to_the_limit(
-    opening: str,
-    value: str,
-    closing: str,
-    levels: int,
-) -> None:
+def test_messages_nest_up_to_the_limit(opening: str, value: str, closing: str, levels: int) -> None:
     codec = Codec(pool=KINDS_POOL, nesting_max=100)
     within = opening * (levels - 1) + value + closing * (levels - 1)
     read = codec.decode(KINDS, within.encode())
@@ -684,11 +679,7 @@ def test_deep_nesting_is_refused_at_once(text: bytes) -> None:
 
 @cases(
     "member",
-    {
-        "unknown": '"unknown":1',
-        "null": '"name":null',
-        "proto name": '"reserved_name":["x"]',
-    },
+    {"unknown": '"unknown":1', "null": '"name":null', "proto name": '"reserved_name":["x"]'},
 )
 def test_each_member_is_read_once_however_deep(member: str) -> None:
     """Read again at every level, 45 of them would take weeks."""

@@ -27,19 +27,27 @@ STRUCT: Final = "google.protobuf.Struct"
 VALUE: Final = "google.protobuf.Value"
 LIST_VALUE: Final = "google.protobuf.ListValue"
 
+_SHORT: Final = 128
+"""Lengths below it are one octet."""
+
+
+def _heads(tag: int) -> tuple[bytes, ...]:
+    """Returns a field's tag with each short length after it."""
+    return tuple(bytes((tag, length)) for length in range(_SHORT))
+
+
 # The field numbers of struct.proto and their wire types, as tags.
-_FIELDS_ENTRY: Final = b"\x0a"
-_VALUES: Final = b"\x0a"
-_KEY_TAG: Final = b"\x0a"
-_ENTRY_VALUE: Final = b"\x12"
+_ENTRY_HEADS: Final = _heads(0x0A)
+_KEY_HEADS: Final = _heads(0x0A)
+_ENTRY_VALUE_HEADS: Final = _heads(0x12)
+_ELEMENT_HEADS: Final = _heads(0x0A)
+_STRING_HEADS: Final = _heads(0x1A)
+_STRUCT_HEADS: Final = _heads(0x2A)
+_LIST_HEADS: Final = _heads(0x32)
 _NULL_FIELD: Final = b"\x08\x00"
 _NUMBER: Final = b"\x11"
-_STRING: Final = b"\x1a"
 _TRUE, _FALSE = b"\x20\x01", b"\x20\x00"
-_STRUCT: Final = b"\x2a"
-_LIST: Final = b"\x32"
 _DOUBLE: Final = struct.Struct("<d")
-_SHORT_LENGTHS: Final = [bytes([length]) for length in range(128)]
 
 
 # --- messages as JSON ---
@@ -131,10 +139,19 @@ def _struct_wire(members: dict[str, object], depth: int) -> bytes:
         raise too_deep()
     parts: list[bytes] = []
     for name, member in members.items():
+        # Without a call for each head: most of what this takes would be calls.
         key = name.encode()
         value = _value_wire(member, depth - 2)
-        entry = _KEY_TAG + _length_prefix(key) + key + _ENTRY_VALUE + _length_prefix(value) + value
-        parts += (_FIELDS_ENTRY, _length_prefix(entry), entry)
+        of_key, of_value = len(key), len(value)
+        key_head = _KEY_HEADS[of_key] if of_key < _SHORT else _head(_KEY_HEADS, of_key)
+        value_head = (
+            _ENTRY_VALUE_HEADS[of_value]
+            if of_value < _SHORT
+            else _head(_ENTRY_VALUE_HEADS, of_value)
+        )
+        entry = len(key_head) + of_key + len(value_head) + of_value
+        entry_head = _ENTRY_HEADS[entry] if entry < _SHORT else _head(_ENTRY_HEADS, entry)
+        parts += (entry_head, key_head, key, value_head, value)
     return b"".join(parts)
 
 
@@ -144,35 +161,36 @@ def _list_wire(elements: list[object], depth: int) -> bytes:
     parts: list[bytes] = []
     for element in elements:
         value = _value_wire(element, depth - 1)
-        parts += (_VALUES, _length_prefix(value), value)
+        parts += (_head(_ELEMENT_HEADS, len(value)), value)
     return b"".join(parts)
 
 
 def _value_wire(value: object, depth: int) -> bytes:
     if isinstance(value, str):
         text = value.encode()
-        return _STRING + _length_prefix(text) + text
+        length = len(text)
+        head = _STRING_HEADS[length] if length < _SHORT else _head(_STRING_HEADS, length)
+        return head + text
     if isinstance(value, bool):
         return _TRUE if value else _FALSE
     if isinstance(value, int | float):
         return _NUMBER + _DOUBLE.pack(value)
     if isinstance(value, dict):
         members = _struct_wire(value, depth - 1)
-        return _STRUCT + _length_prefix(members) + members
+        return _head(_STRUCT_HEADS, len(members)) + members
     if isinstance(value, list):
         elements = _list_wire(value, depth - 1)
-        return _LIST + _length_prefix(elements) + elements
+        return _head(_LIST_HEADS, len(elements)) + elements
     return _NULL_FIELD
 
 
-def _length_prefix(data: bytes) -> bytes:
-    """Returns the length as a varint."""
-    length = len(data)
-    if length < 128:
-        return _SHORT_LENGTHS[length]
-    digits = bytearray()
-    while length > 127:
-        digits.append(length & 127 | 128)
+def _head(heads: tuple[bytes, ...], length: int) -> bytes:
+    """Returns the tag of these heads, and a length as a varint."""
+    if length < _SHORT:
+        return heads[length]
+    head = bytearray(heads[0][:1])
+    while length >= _SHORT:
+        head.append(length & 127 | 128)
         length >>= 7
-    digits.append(length)
-    return bytes(digits)
+    head.append(length)
+    return bytes(head)

@@ -31,11 +31,11 @@ from zitadel.management_pb2_grpc import (
 class Faulty(ManagementServiceServicer):
     """A servicer whose public method does what it is told."""
 
-    def __init__(self, behaviour: Callable[[Any], Awaitable[None]]) -> None:
-        self._behaviour = behaviour
+    def __init__(self, handle: Callable[[Any], Awaitable[None]]) -> None:
+        self._handle = handle
 
     async def Healthz(self, request: pb.HealthzRequest, context: object) -> pb.HealthzResponse:
-        await self._behaviour(context)
+        await self._handle(context)
         return pb.HealthzResponse()
 
 
@@ -52,11 +52,11 @@ class Nobody(NamedAnswers):
 
 
 class Running:
-    """A server with one behaviour, behind the real interceptors."""
+    """A server with one handler, behind the real interceptors."""
 
     def __init__(
         self,
-        behaviour: Callable[[Any], Awaitable[None]],
+        handle: Callable[[Any], Awaitable[None]],
         *,
         calls_max: int = 1000,
         connections_max: int = 1000,
@@ -71,7 +71,7 @@ class Running:
             access_log=False,
         )
         self.server = GrpcServer(chain=chain, calls_max=calls_max, connections_max=connections_max)
-        servicer: Any = Faulty(behaviour)
+        servicer: Any = Faulty(handle)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> "Running":
@@ -130,7 +130,7 @@ async def _abort_with_status(context: Any) -> None:
 
 
 @cases(
-    "behaviour, code, message",
+    "handle, code, message",
     {
         "raise": (_raise, grpc.StatusCode.INTERNAL, "internal error (request id abc)"),
         "await what was cancelled": (
@@ -144,9 +144,9 @@ async def _abort_with_status(context: Any) -> None:
     },
 )
 async def test_failing_servicer_ends_its_call_and_leaks_nothing(
-    behaviour: Callable[[Any], Awaitable[None]], code: grpc.StatusCode, message: str
+    handle: Callable[[Any], Awaitable[None]], code: grpc.StatusCode, message: str
 ) -> None:
-    async with Running(behaviour) as running:
+    async with Running(handle) as running:
         error = await refused(running.call())
     assert (error.code(), error.details()) == (code, message)
     assert dict(error.trailing_metadata())["x-request-id"] == "abc"

@@ -157,20 +157,20 @@ async def test_a_synchronous_servicer_answers_as_it_does_natively(case: str) -> 
 
 
 def _without_serializers(handler: Any) -> Any:
-    async def behaviour(request: bytes, context: Any) -> bytes:
+    async def handle(request: bytes, context: Any) -> bytes:
         assert isinstance(request, bytes)
         return SERVING.SerializeToString()
 
-    return grpc.unary_unary_rpc_method_handler(behaviour)
+    return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def _with_other_serializers(handler: Any) -> Any:
-    async def behaviour(request: str, context: Any) -> int:
+    async def handle(request: str, context: Any) -> int:
         assert request == "ok"
         return 1
 
     return grpc.unary_unary_rpc_method_handler(
-        behaviour,
+        handle,
         request_deserializer=lambda data: health_pb2.HealthCheckRequest.FromString(data).service,
         response_serializer=lambda status: health_pb2.HealthCheckResponse(
             status=status
@@ -179,41 +179,41 @@ def _with_other_serializers(handler: Any) -> Any:
 
 
 def _wrapped(handler: Any) -> Any:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         context.set_trailing_metadata((("x-wrapped", "1"),))
         return await handler.unary_unary(request, context)
 
     return grpc.unary_unary_rpc_method_handler(
-        behaviour, handler.request_deserializer, handler.response_serializer
+        handle, handler.request_deserializer, handler.response_serializer
     )
 
 
 def _refusing(handler: Any) -> Any:
-    async def behaviour(requests: Any, context: Any) -> Any:
+    async def handle(requests: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no", (("x-a", "1"),))
 
-    return grpc.stream_unary_rpc_method_handler(behaviour)
+    return grpc.stream_unary_rpc_method_handler(handle)
 
 
 def _reading(handler: Any) -> Any:
-    async def behaviour(requests: Any, context: Any) -> Any:
+    async def handle(requests: Any, context: Any) -> Any:
         request = await context.read()
         context.set_trailing_metadata((("x-end", str(await context.read() is grpc.aio.EOF)),))
         return await handler.unary_unary(request, context)
 
     return grpc.stream_unary_rpc_method_handler(
-        behaviour, handler.request_deserializer, handler.response_serializer
+        handle, handler.request_deserializer, handler.response_serializer
     )
 
 
 def _iterating(handler: Any) -> Any:
-    async def behaviour(requests: Any, context: Any) -> Any:
+    async def handle(requests: Any, context: Any) -> Any:
         answers = [await handler.unary_unary(request, context) async for request in requests]
         context.set_trailing_metadata((("x-requests", str(len(answers))),))
         return answers[0]
 
     return grpc.stream_unary_rpc_method_handler(
-        behaviour, handler.request_deserializer, handler.response_serializer
+        handle, handler.request_deserializer, handler.response_serializer
     )
 
 

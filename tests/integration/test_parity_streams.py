@@ -166,35 +166,35 @@ async def test_a_stream_of_a_plain_generator_is_the_same_in_process_as_natively(
 
 
 def _without_serializers(handler: Any) -> Any:
-    async def behaviour(request: bytes, context: Any) -> AsyncIterator[bytes]:
+    async def handle(request: bytes, context: Any) -> AsyncIterator[bytes]:
         assert isinstance(request, bytes)
         yield reply(1).SerializeToString()
         yield reply(2).SerializeToString()
 
-    return grpc.unary_stream_rpc_method_handler(behaviour)
+    return grpc.unary_stream_rpc_method_handler(handle)
 
 
 def _with_other_serializers(handler: Any) -> Any:
-    async def behaviour(request: str, context: Any) -> None:
+    async def handle(request: str, context: Any) -> None:
         assert request == "three"
         await context.write(1)
         await context.write(2)
 
     return grpc.unary_stream_rpc_method_handler(
-        behaviour,
+        handle,
         request_deserializer=lambda data: health_pb2.HealthCheckRequest.FromString(data).service,
         response_serializer=lambda status: reply(status).SerializeToString(),
     )
 
 
 def _within_a_coroutine(handler: Any) -> Any:
-    async def behaviour(request: object, context: Any) -> None:
+    async def handle(request: object, context: Any) -> None:
         context.set_trailing_metadata((("x-around", "1"),))
         async for response in handler.unary_stream(request, context):
             await context.write(response)
 
     return grpc.unary_stream_rpc_method_handler(
-        behaviour, handler.request_deserializer, handler.response_serializer
+        handle, handler.request_deserializer, handler.response_serializer
     )
 
 

@@ -29,7 +29,7 @@ SERVING: Final = b"\x00\x00\x00\x00\x02\x08\x01"
 OK: Final = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
 LIMITS: Final = Limits(message_max_bytes=1000)
 
-Behaviour = Callable[[Call, Message], Message]
+Handle = Callable[[Call, Message], Message]
 Streaming = Callable[[Call], Awaitable[None]]
 
 
@@ -47,7 +47,7 @@ async def serving_twice(call: Call) -> None:
 class StandIn:
     """A backend that says what it was asked."""
 
-    behaviour: Behaviour = serving
+    handle: Handle = serving
     streaming: Streaming = serving_twice
     requests: list[Message] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -60,7 +60,7 @@ class StandIn:
         if call.method.server_streaming:
             await self.streaming(call)
         else:
-            call.response = self.behaviour(call, request)
+            call.response = self.handle(call, request)
 
 
 @dataclass

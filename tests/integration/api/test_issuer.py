@@ -28,7 +28,7 @@ from tests.support.issuer import (
     endless,
     key_set,
 )
-from tests.support.issuer import Answer as Behaviour
+from tests.support.issuer import Answer as IssuerAnswer
 from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 
@@ -82,7 +82,7 @@ def silent(_: BaseHTTPRequestHandler) -> None:
 
 
 @cases(
-    "path, behaviour",
+    "path, given",
     {
         "down": (KEYS_PATH, answering({}, status=503)),
         "slow": (KEYS_PATH, silent),
@@ -102,12 +102,16 @@ def silent(_: BaseHTTPRequestHandler) -> None:
     },
 )
 async def test_a_jwt_is_refused_as_unavailable_without_the_issuers_keys(
-    tmp_path: Path, issuer: Issuer, path: str, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    issuer: Issuer,
+    path: str,
+    given: IssuerAnswer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if behaviour is silent:
+    if given is silent:
         monkeypatch.setattr(jwks_fetch, "FETCH_TIMEOUT_S", 2)
     monkeypatch.setattr(issuer_keys, "INTERVAL_S", 600)
-    issuer.answers[path] = behaviour
+    issuer.answers[path] = given
     async with serving(tmp_path / "data", issuer) as service:
         for protocol in PROTOCOLS:
             answer = await service.create(protocol, FIRST)

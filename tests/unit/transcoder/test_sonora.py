@@ -311,12 +311,12 @@ async def test_a_header_that_is_not_ascii_fails_nothing() -> None:
 
 
 async def test_metadata_of_a_call_that_succeeded_is_sent() -> None:
-    def behaviour(call: Call, request: Message) -> Message:
+    def handle(call: Call, request: Message) -> Message:
         call.initial_metadata = [("x-first", "1"), ("x-bad", "a\r\nx-injected: 1")]
         call.trailing_metadata = [("x-last", "2"), ("x-bad", "a\r\ngrpc-status:13")]
         return serving(call, request)
 
-    answer = await ask(StandIn(behaviour), ASKED)
+    answer = await ask(StandIn(handle), ASKED)
     assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
     assert answer.body == SERVING + b"\x80\x00\x00\x00\x19grpc-status:0\r\nx-last:2\r\n"
 
@@ -324,12 +324,12 @@ async def test_metadata_of_a_call_that_succeeded_is_sent() -> None:
 async def test_a_call_that_failed_keeps_its_details_and_metadata() -> None:
     details = status_pb2.Status(code=9, message="no").SerializeToString()
 
-    def behaviour(call: Call, request: Message) -> Message:
+    def handle(call: Call, request: Message) -> Message:
         call.initial_metadata = [("x-first", "1")]
         call.trailing_metadata = [("x-last", "2")]
         raise TranscodeError(StatusCode.FAILED_PRECONDITION, "größer", details=details)
 
-    answer = await ask(StandIn(behaviour), ASKED)
+    answer = await ask(StandIn(handle), ASKED)
     assert answer.status == 200
     assert answer.headers == [("content-type", "application/grpc-web+proto"), ("x-first", "1")]
     assert answer.body[:1] == b"\x80"
@@ -361,11 +361,11 @@ async def test_a_client_that_leaves_before_its_body_is_whole_reaches_no_handler(
 
 
 async def test_cancellation_is_not_swallowed() -> None:
-    def behaviour(call: Call, request: Message) -> Message:
+    def handle(call: Call, request: Message) -> Message:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await ask(StandIn(behaviour), ASKED)
+        await ask(StandIn(handle), ASKED)
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])

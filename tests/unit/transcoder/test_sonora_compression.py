@@ -109,9 +109,9 @@ async def test_an_answer_that_does_not_shrink_is_sent_as_it_is() -> None:
 
 
 async def test_the_frame_of_trailers_is_never_compressed() -> None:
-    def behaviour(call: Call, request: Message) -> Message:
+    def handle(call: Call, request: Message) -> Message:
         call.trailing_metadata = [("x-last", "z" * 5000)]
         return health_pb2.HealthCheckResponse()
 
-    answer = await ask(StandIn(behaviour), ASKED, headers=ACCEPTING)
+    answer = await ask(StandIn(handle), ASKED, headers=ACCEPTING)
     assert split_frame(answer.body)[2][:1] == b"\x80"

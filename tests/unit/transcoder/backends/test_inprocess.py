@@ -23,15 +23,15 @@ from transcoder.errors import TranscodeError
 CHECK = "/grpc.health.v1.Health/Check"
 REQUEST = health_pb2.HealthCheckRequest.DESCRIPTOR.full_name
 ANSWER = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-Behaviour = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
+Handle = Callable[[Any, Any], Awaitable[Any]] | Callable[[Any, Any], Any]
 
 
 async def run(
-    behaviour: Behaviour, *, timeout_s: float | None = None, backend: InProcess | None = None
+    handle: Handle, *, timeout_s: float | None = None, backend: InProcess | None = None
 ) -> object:
     backend = backend or InProcess()
     handler = grpc.unary_unary_rpc_method_handler(
-        behaviour,
+        handle,
         health_pb2.HealthCheckRequest.FromString,
         health_pb2.HealthCheckResponse.SerializeToString,
     )
@@ -53,10 +53,10 @@ async def failure(*given: Any, **options: Any) -> TranscodeError:
 
 
 async def test_messages_pass_by_reference() -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         return ANSWER
 
-    assert await run(behaviour) is ANSWER
+    assert await run(handle) is ANSWER
 
 
 @cases(
@@ -70,10 +70,10 @@ async def test_messages_pass_by_reference() -> None:
     },
 )
 async def test_an_exception_that_looks_like_a_status_gives_internal(exc: Exception) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         raise exc
 
-    error = await failure(behaviour, timeout_s=30)
+    error = await failure(handle, timeout_s=30)
     assert error.code is grpc.StatusCode.INTERNAL
     assert error.message == "internal error (request id r1)"
 
@@ -102,11 +102,11 @@ def of_another_pool() -> object:
 async def test_an_answer_of_another_type_gives_internal(
     response: object, returned: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         return response
 
     with caplog.at_level(logging.ERROR):
-        error = await failure(behaviour)
+        error = await failure(handle)
     assert error.code is grpc.StatusCode.INTERNAL
     assert f"{CHECK} returned {returned}" in caplog.text
 
@@ -118,13 +118,13 @@ async def test_an_answer_of_another_type_gives_internal(
 async def test_any_exception_of_a_handler_is_internal_and_logged(
     raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         raise raised("secret")
 
     def plain(request: Any, context: Any) -> Any:
         raise raised("secret")
 
-    error = await failure(plain if is_plain else behaviour, timeout_s=30)
+    error = await failure(plain if is_plain else handle, timeout_s=30)
     assert error.code is grpc.StatusCode.INTERNAL
     assert error.message == "internal error (request id r1)"
     assert f"{CHECK} failed, request id r1" in caplog.text
@@ -134,12 +134,12 @@ async def test_any_exception_of_a_handler_is_internal_and_logged(
 async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         task = asyncio.create_task(asyncio.Event().wait())
         task.cancel()
         await task
 
-    error = await failure(behaviour)
+    error = await failure(handle)
     assert error.code is grpc.StatusCode.INTERNAL
     assert "CancelledError" in caplog.text
 
@@ -176,10 +176,10 @@ async def test_a_task_that_a_handler_waits_for_may_be_cancelled_without_the_call
 async def test_misuse_of_a_context_fails_where_it_happens(
     misuse: Callable[[Any], None], complaint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         misuse(context)
 
-    error = await failure(behaviour)
+    error = await failure(handle)
     assert error.code is grpc.StatusCode.INTERNAL
     assert f"TypeError: {complaint}" in caplog.text
 
@@ -192,12 +192,12 @@ async def test_a_callback_that_fails_leaves_answer_and_other_callbacks_alone(
     def fail(context: Any) -> None:
         raise ValueError("secret")
 
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         context.add_done_callback(fail)
         context.add_done_callback(lambda c: ended.append(c.done()))
         return ANSWER
 
-    assert await run(behaviour) is ANSWER
+    assert await run(handle) is ANSWER
     assert ended == [True]
     assert f"a done callback of {CHECK} failed" in caplog.text
 
@@ -212,46 +212,46 @@ async def test_a_callback_that_fails_leaves_answer_and_other_callbacks_alone(
 async def test_an_exception_after_a_status_is_logged(
     code: grpc.StatusCode, raised: Exception, is_logged: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         context.set_code(code)
         raise raised
 
-    error = await failure(behaviour)
+    error = await failure(handle)
     assert error.code is code
     assert (f"{CHECK} failed" in caplog.text) is is_logged
 
 
 @pytest.mark.parametrize("is_grouped", [False, True], ids=["alone", "by a group of tasks"])
 async def test_an_abort_is_not_logged(is_grouped: bool, caplog: pytest.LogCaptureFixture) -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         try:
             await context.abort(grpc.StatusCode.NOT_FOUND, "gone")
         except grpc.aio.AbortError as exc:
             raise ExceptionGroup("tasks", [exc]) if is_grouped else exc from None
 
-    error = await failure(behaviour)
+    error = await failure(handle)
     assert error.message == "gone"
     assert caplog.messages == []
 
 
 async def test_abort_with_ok_is_not_success() -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.OK)
 
-    error = await failure(behaviour)
+    error = await failure(handle)
     assert error.code is grpc.StatusCode.UNKNOWN
 
 
 async def test_a_deadline_cancels_the_handler() -> None:
     seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
-    async def behaviour(request: Any, context: ServicerContext) -> Any:
+    async def handle(request: Any, context: ServicerContext) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
             seen.put_nowait([context.code(), context.cancelled()])
 
-    error = await failure(behaviour, timeout_s=0.01)
+    error = await failure(handle, timeout_s=0.01)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
     task = asyncio.current_task()
@@ -260,45 +260,45 @@ async def test_a_deadline_cancels_the_handler() -> None:
 
 
 async def test_a_handler_that_swallows_its_cancellation_is_still_late() -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return ANSWER
 
-    error = await failure(behaviour, timeout_s=0.01)
+    error = await failure(handle, timeout_s=0.01)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_deadline_that_has_passed_never_reaches_the_handler() -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         pytest.fail("ran")
 
-    error = await failure(behaviour, timeout_s=-1)
+    error = await failure(handle, timeout_s=-1)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_handler_within_its_deadline_knows_what_remains() -> None:
-    async def behaviour(request: Any, context: ServicerContext) -> Any:
+    async def handle(request: Any, context: ServicerContext) -> Any:
         remaining_s = context.time_remaining()
         assert remaining_s is not None
         assert 0 < remaining_s <= 30
         return ANSWER
 
-    assert await run(behaviour, timeout_s=30) is ANSWER
+    assert await run(handle, timeout_s=30) is ANSWER
 
 
 async def test_cancelling_the_call_reaches_the_handler_and_its_callbacks() -> None:
     started = asyncio.Event()
     ended: list[tuple[bool, bool]] = []
 
-    async def behaviour(request: Any, context: ServicerContext) -> Any:
+    async def handle(request: Any, context: ServicerContext) -> Any:
         context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
         started.set()
         await asyncio.Event().wait()
         return ANSWER
 
-    task = asyncio.create_task(run(behaviour, timeout_s=30))
+    task = asyncio.create_task(run(handle, timeout_s=30))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -310,7 +310,7 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("kept")
 
-    def behaviour(request: Any, context: Any) -> Any:
+    def handle(request: Any, context: Any) -> Any:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
         assert variable.get() == "kept"
@@ -318,7 +318,7 @@ async def test_a_synchronous_handler_leaves_the_loop_and_keeps_context_variables
         assert context.peer() == "ipv4:127.0.0.1:5000"
         return ANSWER
 
-    assert await run(behaviour) is ANSWER
+    assert await run(handle) is ANSWER
 
 
 @pytest.mark.parametrize("is_aborted", [False, True], ids=["fails", "aborts"])
@@ -329,7 +329,7 @@ async def test_a_plain_function_that_fails_when_its_call_is_over_is_logged(
     may_end = threading.Event()
     ended = threading.Event()
 
-    def behaviour(request: Any, context: Any) -> Any:
+    def handle(request: Any, context: Any) -> Any:
         threads.append(threading.current_thread())
         try:
             may_end.wait()
@@ -339,7 +339,7 @@ async def test_a_plain_function_that_fails_when_its_call_is_over_is_logged(
         finally:
             ended.set()
 
-    error = await failure(behaviour, timeout_s=0.01, backend=backend)
+    error = await failure(handle, timeout_s=0.01, backend=backend)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
     may_end.set()
     backend.close()
@@ -357,15 +357,15 @@ async def test_plain_functions_have_threads_of_their_own_which_end_with_their_ow
     filling = [loop.run_in_executor(None, may_end.wait) for _ in range(64)]
     threads: list[threading.Thread] = []
 
-    def behaviour(request: Any, context: Any) -> Any:
+    def handle(request: Any, context: Any) -> Any:
         threads.append(threading.current_thread())
         return ANSWER
 
     backend = InProcess()
     try:
         async with asyncio.timeout(10):
-            assert await run(behaviour, backend=backend) is ANSWER
-            assert await run(behaviour, backend=backend) is ANSWER
+            assert await run(handle, backend=backend) is ANSWER
+            assert await run(handle, backend=backend) is ANSWER
     finally:
         may_end.set()
         await asyncio.gather(*filling)
@@ -373,19 +373,19 @@ async def test_plain_functions_have_threads_of_their_own_which_end_with_their_ow
     for thread in threads:
         await asyncio.to_thread(thread.join, 10)
         assert not thread.is_alive()
-    assert await run(behaviour, backend=backend) is ANSWER
+    assert await run(handle, backend=backend) is ANSWER
     backend.close()
 
 
 async def test_reading_and_writing_are_for_streams() -> None:
-    async def behaviour(request: Any, context: Any) -> Any:
+    async def handle(request: Any, context: Any) -> Any:
         with pytest.raises(grpc.aio.UsageError):
             await context.read()
         with pytest.raises(grpc.aio.UsageError):
             await context.write(ANSWER)
         return ANSWER
 
-    assert await run(behaviour) is ANSWER
+    assert await run(handle) is ANSWER
 
 
 @cases(

@@ -18,7 +18,7 @@ from transcoder.errors import TranscodeError
 
 WATCH = "/grpc.health.v1.Health/Watch"
 WAIT_S = 10
-Behaviour = Callable[[Any, Any], Any]
+Handle = Callable[[Any, Any], Any]
 
 
 def reply(status: int) -> Any:
@@ -61,10 +61,10 @@ def sink() -> Recorder:
     return Recorder()
 
 
-async def run(behaviour: Behaviour, sink: Recorder, *, timeout_s: float | None = None) -> None:
+async def run(handle: Handle, sink: Recorder, *, timeout_s: float | None = None) -> None:
     backend = InProcess()
     handler = grpc.unary_stream_rpc_method_handler(
-        behaviour,
+        handle,
         health_pb2.HealthCheckRequest.FromString,
         health_pb2.HealthCheckResponse.SerializeToString,
     )
@@ -95,24 +95,24 @@ async def test_a_message_passes_by_reference_and_before_the_next_is_made() -> No
             assert sent is message
             order.append(f"sent {sent.status}")
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         for status in (1, 2):
             order.append(f"made {status}")
             message.status = status
             yield message
 
-    await run(behaviour, Ordered())
+    await run(handle, Ordered())
     assert order == ["made 1", "sent 1", "made 2", "sent 2"]
 
 
 async def test_initial_metadata_goes_out_when_it_is_sent(sink: Recorder) -> None:
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         await context.send_initial_metadata((("x-first", "1"),))
         assert sink.came == ["start"]
         yield reply(1)
 
-    await run(behaviour, sink)
+    await run(handle, sink)
     assert sink.came == ["start", 1]
 
 
@@ -128,10 +128,10 @@ async def test_a_message_of_another_type_gives_internal(
     sink: Recorder, response: object, wrote: str, caplog: pytest.LogCaptureFixture
 ) -> None:
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         yield response
 
-    error = await failure(behaviour, sink)
+    error = await failure(handle, sink)
     assert error.code is grpc.StatusCode.INTERNAL
     assert f"{WATCH} wrote {wrote}" in caplog.text
     assert sink.came == []
@@ -143,7 +143,7 @@ async def test_any_exception_of_a_generator_is_internal_and_logged(
     sink: Recorder, raised: type[BaseException], is_plain: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         yield reply(1)
         raise raised("secret")
 
@@ -151,7 +151,7 @@ async def test_any_exception_of_a_generator_is_internal_and_logged(
         yield reply(1)
         raise raised("secret")
 
-    error = await failure(plain if is_plain else behaviour, sink, timeout_s=30)
+    error = await failure(plain if is_plain else handle, sink, timeout_s=30)
     assert error.code is grpc.StatusCode.INTERNAL
     assert error.message == "internal error (request id r1)"
     assert f"{WATCH} failed, request id r1" in caplog.text
@@ -162,14 +162,14 @@ async def test_any_exception_of_a_generator_is_internal_and_logged(
 async def test_a_deadline_closes_the_generator(sink: Recorder) -> None:
     seen: asyncio.Queue[list[object]] = asyncio.Queue()
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             yield reply(1)
             await asyncio.Event().wait()
         finally:
             seen.put_nowait([context.code(), context.cancelled()])
 
-    error = await failure(behaviour, sink, timeout_s=0.05)
+    error = await failure(handle, sink, timeout_s=0.05)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert sink.came == [1]
     assert await asyncio.wait_for(seen.get(), 5) == [grpc.StatusCode.DEADLINE_EXCEEDED, True]
@@ -179,14 +179,14 @@ async def test_a_deadline_ends_a_stream_whose_reader_is_slow(sink: Recorder) -> 
     sink.is_slow = True
     closed = asyncio.Event()
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             while True:
                 yield reply(1)
         finally:
             closed.set()
 
-    error = await failure(behaviour, sink, timeout_s=0.05)
+    error = await failure(handle, sink, timeout_s=0.05)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert sink.came == [1]
     await asyncio.wait_for(closed.wait(), 5)
@@ -194,14 +194,14 @@ async def test_a_deadline_ends_a_stream_whose_reader_is_slow(sink: Recorder) -> 
 
 async def test_a_handler_that_outlives_its_deadline_writes_no_more(sink: Recorder) -> None:
 
-    async def behaviour(request: Any, context: Any) -> None:
+    async def handle(request: Any, context: Any) -> None:
         await context.write(reply(1))
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             await context.write(reply(2))
 
-    error = await failure(behaviour, sink, timeout_s=0.05)
+    error = await failure(handle, sink, timeout_s=0.05)
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert sink.came == [1]
 
@@ -210,7 +210,7 @@ async def test_cancelling_the_call_closes_the_generator_and_runs_callbacks() -> 
     started = asyncio.Event()
     ended: list[object] = []
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         context.add_done_callback(lambda c: ended.append((c.done(), c.cancelled())))
         try:
             yield reply(1)
@@ -219,7 +219,7 @@ async def test_cancelling_the_call_closes_the_generator_and_runs_callbacks() -> 
         finally:
             ended.append("closed")
 
-    task = asyncio.create_task(run(behaviour, Recorder(), timeout_s=30))
+    task = asyncio.create_task(run(handle, Recorder(), timeout_s=30))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -233,7 +233,7 @@ async def test_a_reader_that_has_gone_ends_the_stream_without_a_log(
     sink.is_gone = True
     ended: list[object] = []
 
-    async def behaviour(request: Any, context: Any) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
         context.add_done_callback(lambda c: ended.append(c.cancelled()))
         try:
             while True:
@@ -241,7 +241,7 @@ async def test_a_reader_that_has_gone_ends_the_stream_without_a_log(
         finally:
             ended.append("closed")
 
-    error = await failure(behaviour, sink)
+    error = await failure(handle, sink)
     assert error.code is grpc.StatusCode.CANCELLED
     assert ended == ["closed", True]
     assert caplog.messages == []
@@ -250,36 +250,36 @@ async def test_a_reader_that_has_gone_ends_the_stream_without_a_log(
 async def test_nothing_is_written_once_the_call_is_over() -> None:
     kept: list[Any] = []
 
-    async def behaviour(request: Any, context: Any) -> None:
+    async def handle(request: Any, context: Any) -> None:
         kept.append(context)
 
-    await run(behaviour, Recorder())
+    await run(handle, Recorder())
     with pytest.raises(grpc.aio.UsageError):
         await kept[0].write(reply(1))
 
 
 async def test_a_plain_generator_leaves_the_loop_and_waits_for_each_write(sink: Recorder) -> None:
 
-    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+    def handle(request: Any, context: Any) -> Iterator[Any]:
         for status in (1, 2):
             with pytest.raises(RuntimeError):
                 asyncio.get_running_loop()
             yield reply(status)
             assert sink.came[-1] == status
 
-    await run(behaviour, sink)
+    await run(handle, sink)
     assert sink.came == [1, 2]
 
 
 @pytest.mark.parametrize("messages", [0, 3], ids=["before the first", "after the third"])
 async def test_a_plain_generator_may_abort(sink: Recorder, messages: int) -> None:
 
-    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+    def handle(request: Any, context: Any) -> Iterator[Any]:
         for status in range(messages):
             yield reply(status)
         context.abort(grpc.StatusCode.NOT_FOUND, "gone")
 
-    error = await failure(behaviour, sink)
+    error = await failure(handle, sink)
     assert (error.code, error.message) == (grpc.StatusCode.NOT_FOUND, "gone")
     assert sink.came == [0, 1, 2][:messages]
 
@@ -299,7 +299,7 @@ async def test_a_plain_generator_is_closed_when_its_call_is_cancelled(
     may_go_on = threading.Event()
     closed = threading.Event()
 
-    def behaviour(request: Any, context: Any) -> Iterator[Any]:
+    def handle(request: Any, context: Any) -> Iterator[Any]:
         try:
             if is_slow:
                 loop.call_soon_threadsafe(started.set)
@@ -310,7 +310,7 @@ async def test_a_plain_generator_is_closed_when_its_call_is_cancelled(
         finally:
             closed.set()
 
-    task = asyncio.create_task(run(behaviour, sink))
+    task = asyncio.create_task(run(handle, sink))
     await started.wait()
     while is_slow and not sink.came:
         await asyncio.sleep(0)

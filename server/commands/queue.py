@@ -29,8 +29,7 @@ BATCH_MAX_CHARS: Final = 1 << 20
 """Max characters written in one transaction, on the loop: about 5 ms (R18)."""
 
 FULL: Final = 32
-"""Commands that are worth a transaction, without waiting for more. If many more wait, half is left
-for the next one, so that the loop has callers to serve while this one waits for the disk."""
+"""Commands that are worth a transaction, without waiting for more."""
 
 COMMANDS_WAITING_MAX: Final = 10_000
 """Max commands that wait, about half a second of work; more are RESOURCE_EXHAUSTED."""
@@ -189,10 +188,9 @@ class CommandQueue:
     def _take(self) -> "list[_Caller[object]]":
         """Returns the next batch, without the callers that left."""
         waiting = self._waiting
-        most = min(max(FULL, len(waiting) // 2), BATCH_MAX)
         chars_left = BATCH_MAX_CHARS
         taken: list[_Caller[object]] = []
-        while waiting and len(taken) < most and chars_left > 0:
+        while waiting and len(taken) < BATCH_MAX and chars_left > 0:
             caller = waiting.popleft()
             if not caller.answer.done():
                 taken.append(caller)

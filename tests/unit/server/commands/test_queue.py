@@ -240,13 +240,11 @@ async def test_batch_is_bounded(store: MemoryStore) -> None:
     assert store.sizes()[0] == BATCH_MAX == 256
 
 
-async def test_many_are_halved_so_that_some_are_answered_while_others_commit(
-    store: MemoryStore,
-) -> None:
+async def test_all_that_wait_share_a_batch(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue, asyncio.TaskGroup() as callers:
         for number in range(100):
             callers.create_task(queue.execute(an_action(str(number))))
-    assert store.sizes() == [50, 32, 18]
+    assert store.sizes() == [100]
 
 
 async def test_batch_is_bounded_by_its_text(store: MemoryStore) -> None:

@@ -28,11 +28,11 @@ VALUE: Final = "google.protobuf.Value"
 LIST_VALUE: Final = "google.protobuf.ListValue"
 
 _SHORT: Final = 128
-"""Lengths below it are one octet."""
+"""A length below this is one byte as a varint."""
 
 
 def _heads(tag: int) -> tuple[bytes, ...]:
-    """Returns a field's tag with each short length after it."""
+    """Returns a field's tag followed by a length, for each length below `_SHORT`."""
     return tuple(bytes((tag, length)) for length in range(_SHORT))
 
 
@@ -139,7 +139,7 @@ def _struct_wire(members: dict[str, object], depth: int) -> bytes:
         raise too_deep()
     parts: list[bytes] = []
     for name, member in members.items():
-        # Without a call for each head: most of what this takes would be calls.
+        # Heads are looked up inline: function calls would take most of the time.
         key = name.encode()
         value = _value_wire(member, depth - 2)
         of_key, of_value = len(key), len(value)
@@ -185,7 +185,7 @@ def _value_wire(value: object, depth: int) -> bytes:
 
 
 def _head(heads: tuple[bytes, ...], length: int) -> bytes:
-    """Returns the tag of these heads, and a length as a varint."""
+    """Returns the tag of `heads`, followed by a length as a varint."""
     if length < _SHORT:
         return heads[length]
     head = bytearray(heads[0][:1])

@@ -1,4 +1,4 @@
-"""Runs `backup`, `restore` and `check`, which need no service and disturb none."""
+"""Runs `backup`, `restore` and `check`; only `restore` needs the service to be stopped."""
 
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path, as_json: bool, **flags: object) -> None:
     """Copy the database to FILE, also while the service runs.
 
-    The copy is the database at one moment, and is checked. It holds scripts, the log of runs, and
+    The copy has the state of one moment, and is checked. It contains scripts, the log of runs and
     hashes of tokens; its mode is 0600. FILE must not exist.
     """
     from server.store import opening
@@ -42,18 +42,18 @@ def backup(file: Path, as_json: bool, **flags: object) -> None:
 
 
 @click.command(
-    short_help="Put a copy of the database in the data folder.",
+    short_help="Restore the database from a copy.",
     epilog="Example: python -m server restore copy.sqlite --data-dir ./data",
 )
 @FILE
-@click.option("--replace", is_flag=True, help="Put a database that is there aside.")
+@click.option("--replace", is_flag=True, help="Move an existing database aside.")
 @AS_JSON
 @stored
 def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
-    """Put FILE, which backup made, in the data folder; no service may run on it.
+    """Restore the database from FILE, which backup made; no service may run on the data folder.
 
-    FILE is checked whole first. A database that is there is kept as events.sqlite.replaced. Tokens
-    are those of the copy: owner.token in the folder may be none of them.
+    All of FILE is checked first. An existing database is kept as events.sqlite.replaced. Tokens are
+    those of the copy: the token in owner.token may not be one of them.
     """
     from server.store import opening
     from server.store.errors import DataFolderInUse, StorageError
@@ -78,10 +78,10 @@ def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
 @AS_JSON
 @stored
 def check(as_json: bool, **flags: object) -> int:
-    """Check the database, also while the service runs; exit 1 if anything is wrong.
+    """Check the database, also while the service runs; exit 1 if it has a fault.
 
-    Looks at all pages and indexes, for gaps among the events, and for states that do not follow
-    from the events. Needs as much room for temporary files as the database takes.
+    Checks all pages and indexes, and finds gaps among events and states that differ from events.
+    Needs as much disk space for temporary files as the database has.
     """
     from server.store import opening
     from server.store.errors import StorageError
@@ -97,5 +97,5 @@ def check(as_json: bool, **flags: object) -> int:
         for fault in faults:
             click.echo(fault)
         if not faults:
-            click.echo(f"{folder} is whole")
+            click.echo(f"{folder} has no faults")
     return FAILED if faults else 0

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from server.store.engine import EventReader
 
 EVENTS_AT_ONCE: Final = 1_000
+"""Max events of one read."""
 FOLLOW_S: Final = 0.2
-"""Seconds between two looks for new events."""
+"""Seconds between two reads of new events."""
 
 
 @click.command(
@@ -35,13 +36,15 @@ FOLLOW_S: Final = 0.2
     metavar="POSITION",
     help="Begin with this position.",
 )
-@click.option("--org", "org_id", default=None, metavar="ID", help="Only those of an organisation.")
+@click.option(
+    "--org", "org_id", default=None, metavar="ID", help="Print only events of this organisation."
+)
 @click.option("--follow", is_flag=True, help="Go on with new events, until Ctrl-C.")
 @stored
 def events(first: int, org_id: str | None, follow: bool, **flags: object) -> None:
     """Print events as JSON lines, in the order of their positions; the service may run.
 
-    Events are all that happened, and the truth that everything else follows from.
+    Events are what happened; all states follow from them.
     """
     from server.store import opening
     from server.store.errors import StorageError

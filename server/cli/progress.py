@@ -11,7 +11,7 @@ REPORT_S: Final = 1.0
 
 
 def reported(verb: str, unit: str) -> Callable[[int, int], None]:
-    """Returns what is told how much is done, and how much there is: "applied 5 of 9 events"."""
+    """Returns a function that takes the number done and the total: "applied 5 of 9 events"."""
     due = 0.0
 
     def show(done: int, total: int) -> None:

@@ -1,13 +1,11 @@
 """Keeps the scripts that each trigger runs, from their first run until an event may change them.
 
-Rule 1: whoever was answered that a change is stored has its next runs see it: `forget` takes the
-events of a commit before its callers are answered.
-Rule 2: an answer that was read while events were forgotten is used, and not kept.
-Rule 3: only this process writes, as its data folder is its own (`rebuild` and offline commands have
-the folder while no service has it). A store that others write, too, must pass their events to
-`forget` before it tells their callers that they are stored.
-Rule 4: memory is bounded. What one trigger may keep is, too, so that an organisation, with its nine
-triggers, takes no more than a share.
+Rule 1: a run that begins after a change was answered uses the change: `forget` gets the events of a
+commit before its callers are answered.
+Rule 2: scripts that are read while events come are used once, and not kept.
+Rule 3: only this process writes, as it has locked the data folder. A store that other processes
+write must pass their events to `forget` before their callers are answered.
+Rule 4: memory is bounded, also for one trigger; so an organisation, which has nine, has a share.
 """
 
 from collections import defaultdict
@@ -20,25 +18,25 @@ from server.services.execution_requests import script_of
 from server.store.read_model import ActiveActions, ReadModel
 
 KEPT_MAX_CHARS: Final = 16 << 20
-"""Max characters of all kept scripts; the ones that ran longest ago are forgotten beyond it."""
+"""Max characters of all kept scripts; beyond it those that ran longest ago are dropped."""
 
 TRIGGER_MAX_CHARS: Final = 256 << 10
-"""Max characters of the scripts of one trigger; with more they are read for each run."""
+"""Max characters of the kept scripts of one trigger; longer ones are read for each run."""
 
 _FIXED_CHARS: Final = 1 << 10
-"""Characters that each trigger and each action counts beside its script."""
+"""Characters that a trigger, and an action beside its script, counts as."""
 
 _AGGREGATES: Final = frozenset({"action", "org"})
-"""Types of aggregates whose events may change what a trigger runs; flows are part of the last."""
+"""Types of aggregates whose events may change what a trigger runs; "org" is also that of flows."""
 
 Scripts: TypeAlias = tuple[Script, ...]
 
 
 class ActiveScripts:
-    """Answers which scripts a trigger runs, from memory where it can."""
+    """Returns the scripts that a trigger runs, from memory if they are kept."""
 
     def __init__(self, reads: ReadModel, *, max_chars: int = KEPT_MAX_CHARS) -> None:
-        """Begins with nothing kept; `max_chars` bounds what is."""
+        """Takes the store; keeps at most `max_chars` characters."""
         self._reads = reads
         self._max_chars = max_chars
         self._kept: dict[ActiveActions, Scripts] = {}  # the one that ran last is last
@@ -47,7 +45,7 @@ class ActiveScripts:
         self._changes = 0
 
     async def of(self, org_id: str, flow_type: int, trigger_type: int) -> Scripts:
-        """Returns the scripts of the trigger's active actions, in the order that was set.
+        """Returns the scripts of the trigger's active actions, in the order of the flow.
 
         Raises:
             StorageError: they cannot be read.
@@ -64,7 +62,7 @@ class ActiveScripts:
         return scripts
 
     def forget(self, events: Iterable[RecordedEvent]) -> None:
-        """Forgets the triggers of each organisation that an action or a flow changed in."""
+        """Drops the scripts of organisations of which an action or a flow changed."""
         self._changes += 1
         for org_id in {event.org_id for event in events if event.aggregate_type in _AGGREGATES}:
             for query in tuple(self._kept_of.get(org_id, ())):

@@ -14,7 +14,7 @@ from server.store.read_model import ReadModel
 from server.store.runs import RunStore
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how much is done, and how much there is: events, or pages of a copy."""
+"""Called with the number done, and the total: of events, or of pages of a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +92,22 @@ class Engine(Protocol):
         """
 
     def restore(self, copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> int:
-        """Puts a copy in place of the store of a data folder, and keeps the old one beside it.
+        """Replaces the store of a data folder by a copy, and keeps the old one beside it.
 
         Returns:
             The position of the last event.
 
         Raises:
             DataFolderInUse: another process has locked the folder.
-            StorageError: the copy cannot be used, or the folder has a database and must not;
-                nothing is changed.
+            StorageError: the copy cannot be used, or the folder has a database that may not be
+                replaced; nothing is changed.
         """
 
     def compare(self, folder: Path, progress: Progress) -> list[str]:
-        """Returns what is wrong with the store of a data folder; empty if it is whole.
+        """Returns the faults of the store of a data folder; empty if there are none.
 
-        Pages and indexes, gaps among events, and states that do not follow from events. A service
-        may use the folder.
+        Checks pages and indexes, and finds gaps among events and states that differ from events.
+        A service may use the folder.
 
         Raises:
             StorageError: there is no database, or it cannot be read.

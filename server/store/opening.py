@@ -32,12 +32,12 @@ def back_up(folder: Path, target: Path, progress: Progress) -> int:
 
 
 def restore(copy: Path, folder: Path, progress: Progress, *, replaces: bool) -> int:
-    """Puts a copy in place of the store of a data folder (`Engine.restore`)."""
+    """Replaces the store of a data folder by a copy (`Engine.restore`)."""
     return _ENGINE.restore(copy, folder, progress, replaces=replaces)
 
 
 def compare(folder: Path, progress: Progress) -> list[str]:
-    """Returns what is wrong with the store of a data folder (`Engine.compare`)."""
+    """Returns the faults of the store of a data folder (`Engine.compare`)."""
     return _ENGINE.compare(folder, progress)
 
 

@@ -33,7 +33,7 @@ def test_the_commands_of_the_page_copy_a_service_that_runs_and_bring_it_back(
         assert copied.out == "copied all events up to position 5 to copy.sqlite\n"
         assert re.fullmatch(r"(copied \d+ of \d+ pages\n)+", copied.err)
         server.call("CreateAction", {"name": "later", "script": "s"}, "json")
-        assert run(*check, folder=tmp_path).out == "data is whole\n"
+        assert run(*check, folder=tmp_path).out == "data has no faults\n"
         assert run(*restore, folder=tmp_path) == Outcome(
             1,
             "",
@@ -69,7 +69,7 @@ def test_check_exits_with_1_and_lists_the_faults(tmp_path: Path) -> None:
         database.execute("DELETE FROM users")
     checked = run("check", folder=tmp_path)
     assert checked.status == 1
-    assert re.fullmatch(r"(users: \d+ is missing, its events say that it is there\n)+", checked.out)
+    assert re.fullmatch(r"(users: \d+ is missing, its events make it\n)+", checked.out)
     asked = run("check", "--json", folder=tmp_path)
     assert json.loads(asked.out) == {"faults": checked.out.splitlines()}
 

@@ -1,6 +1,6 @@
-"""Compares a database with its events: gaps among them, and states that do not follow from them.
+"""Compares a database with its events: finds gaps among events, and states that differ from them.
 
-The states are made anew in a copy and compared row by row, as one read transaction sees them; a
+The states are made anew in a copy, and compared row by row with those of one read transaction; a
 service may run meanwhile. Follows sqlite.org/pragma.html, integrity_check.
 """
 
@@ -22,7 +22,7 @@ FINDINGS_MAX: Final = 20
 """Max findings of one kind."""
 
 _KEY_COLUMNS: Final = {"names": 3, "removed": 2, "action_totals": 1}
-"""The first columns of tables whose rows have no position and id."""
+"""Number of key columns, the first ones, of tables whose rows have no position and id."""
 
 _POSITIONS: Final = "SELECT count(*), min(position), max(position) FROM events"
 _SEQUENCES: Final = """
@@ -39,7 +39,7 @@ SELECT * FROM (SELECT * FROM anew.{table} EXCEPT SELECT * FROM main.{table}) LIM
 
 
 def compare(database: Path, progress: Progress) -> list[str]:
-    """Returns what is wrong with a database; empty if it is whole.
+    """Returns the faults of a database; empty if there are none.
 
     Raises:
         StorageError: it cannot be read.
@@ -70,7 +70,7 @@ def _differences(found: sqlite3.Connection, progress: Progress) -> list[str]:
         copy_to(found, anew, lambda _copied, _total: None)
         try:
             with contextlib.closing(sqlite3.connect(anew, isolation_level=None)) as copy:
-                copy.execute("PRAGMA synchronous = OFF")  # it is thrown away
+                copy.execute("PRAGMA synchronous = OFF")  # the copy is temporary
                 rebuild(copy, progress)
         except StorageError as fault:
             return [str(fault)]
@@ -84,14 +84,14 @@ def _rows(connection: sqlite3.Connection, table: str) -> Iterator[str]:
         for query in (_DIFFERENT, _MISSING)
     )
     for key in sorted(held & due):
-        yield f"{table}: {key} is not what its events say"
+        yield f"{table}: {key} differs from its events"
     for key in sorted(held - due):
-        yield f"{table}: {key} is there, its events do not say so"
+        yield f"{table}: {key} exists, its events do not make it"
     for key in sorted(due - held):
-        yield f"{table}: {key} is missing, its events say that it is there"
+        yield f"{table}: {key} is missing, its events make it"
 
 
 def _key(table: str, row: tuple[object, ...]) -> str:
-    """Returns what names a row: its id, behind its position, or the columns of its key."""
+    """Returns the name of a row: its id, which follows its position, or the columns of its key."""
     columns = _KEY_COLUMNS.get(table)
     return " ".join(map(str, row[1:2] if columns is None else row[:columns]))

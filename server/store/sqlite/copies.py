@@ -1,10 +1,10 @@
-"""Copies a database to one file while it is in use, and puts such a file in its place.
+"""Copies a database to one file while it is in use, and restores it from such a file.
 
-A copy is the database as one read transaction sees it: all events up to a position, and the states
-that follow from them. It needs no log beside it.
+A copy has what one read transaction sees: all events up to a position, and their states. It needs
+no write-ahead log.
 
 Follows sqlite.org/backup.html.
-Rule: a file appears under its name when it is whole and on the disk, not before.
+Rule: a file gets its name once it is complete and on the disk.
 """
 
 import contextlib
@@ -50,15 +50,15 @@ def back_up(database: Path, target: Path, progress: Progress) -> int:
 
 
 def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces: bool) -> int:
-    """Puts a copy in place of the database of a data folder.
+    """Replaces the database of a data folder by a copy.
 
-    A database that was there stays beside it, as `<name>.replaced`.
+    The old database stays beside it, as `<name>.replaced`.
 
     Args:
         copy: a file that `back_up` made.
         folder: the data folder, made if it is missing.
         name: of the database in it.
-        progress: is told how many pages are copied.
+        progress: called with the number of pages copied, and of all.
         replaces: True if the folder may have a database.
 
     Returns:
@@ -67,7 +67,7 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
     Raises:
         DataFolderInUse: another process has locked the folder.
         StorageError: the copy is damaged or of another program or a newer version, or the folder
-            has a database and must not. Nothing is changed.
+            has a database that may not be replaced. Nothing is changed.
     """
     database = folder / name
     with StorageErrors(copy), contextlib.closing(_copy(copy)) as source:
@@ -75,7 +75,7 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
         claimed = DataFolder.claim(folder)
         try:
             if database.exists() and not replaces:
-                raise StorageError(f"{folder} has a database; --replace puts it aside")
+                raise StorageError(f"{folder} has a database; --replace moves it aside")
             part = database.with_name(f"{name}.part")
             with StorageErrors(database):
                 _make_anew(part)
@@ -138,7 +138,7 @@ def _require_usable(source: sqlite3.Connection, copy: Path) -> int:
 
 @contextlib.contextmanager
 def _appearing(target: Path) -> Iterator[Path]:
-    """Yields a file to write, which gets the target's name at the end, or is removed."""
+    """Yields a file to write; renames it to the target at the end, or removes it after an error."""
     part = target.with_name(f"{target.name}.part")
     _make_anew(part)
     try:
@@ -158,7 +158,7 @@ def _make_anew(part: Path) -> None:
 
 
 def _put_aside(database: Path) -> None:
-    """Renames a database and its logs, as its last events may stand in them alone."""
+    """Renames a database and its logs, which alone may have its last events."""
     replaced = database.with_name(f"{database.name}.replaced")
     for suffix in ("", *_LOGS):
         old, new = (path.with_name(path.name + suffix) for path in (database, replaced))

@@ -85,7 +85,7 @@ _WITHOUT_EVENT: Final = (
 
 
 def require_intact(connection: sqlite3.Connection, path: Path) -> None:
-    """Looks at every page, and compares indexes with their tables.
+    """Checks every page, and compares indexes with their tables.
 
     Raises:
         StorageError: the database is damaged.
@@ -94,7 +94,7 @@ def require_intact(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def faults(connection: sqlite3.Connection, most: int) -> list[str]:
-    """Returns what is wrong with pages and indexes; empty if nothing is."""
+    """Returns the faults of pages and indexes, at most `most`; empty if there are none."""
     return _faults(connection, f"PRAGMA integrity_check({most})")
 
 

@@ -3,8 +3,8 @@
 A process can go on writing to such a file, but no later process finds it. A path is still an open
 file if both have the same device and inode (stat(2)).
 
-A file that leaves or enters a folder changes the folder's ctime, which nobody can set. So while the
-folder has the same ctime, one `stat` of the folder replaces a `stat` of each file.
+A file that leaves or enters a folder changes the folder's ctime, which cannot be set. So as long as
+the ctime is the same, one `stat` of the folder replaces a `stat` of each file.
 """
 
 import contextlib

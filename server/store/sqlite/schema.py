@@ -55,10 +55,10 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
 
 
 def require_known(version: int, path: str) -> None:
-    """Raises StorageError if a newer program has written the database.
+    """Checks that this program knows the version of a schema.
 
     Raises:
-        StorageError: the version is not known here.
+        StorageError: a newer program has written the database.
     """
     known = versions()[-1].number
     if version > known:

@@ -98,7 +98,7 @@ async def test_an_older_copy_is_opened_without_asking_for_its_later_events(folde
 async def test_a_folder_with_a_database_or_a_service_is_left_alone(folder: Path) -> None:
     copy = back_up(folder)
     before = rows(folder)
-    with pytest.raises(StorageError, match=r"data has a database; --replace puts it aside$"):
+    with pytest.raises(StorageError, match=r"data has a database; --replace moves it aside$"):
         opening.restore(copy, folder, ignored, replaces=False)
     store = await open_store(folder)
     with pytest.raises(DataFolderInUse):
@@ -186,19 +186,19 @@ MAY_DELETE = "DROP TRIGGER events_are_never_deleted"
         "nothing": ([], []),
         "a state that was changed": (
             ["UPDATE orgs SET name = 'x' WHERE id = 'o'"],
-            ["orgs: o is not what its events say"],
+            ["orgs: o differs from its events"],
         ),
         "a state that is gone": (
             ["DELETE FROM orgs WHERE id = 'o'"],
-            ["orgs: o is missing, its events say that it is there"],
+            ["orgs: o is missing, its events make it"],
         ),
         "a state without events": (
             ["INSERT INTO orgs SELECT 99, 'p', name, sequence, 0, 0 FROM orgs WHERE id = 'o'"],
-            ["orgs: p is there, its events do not say so"],
+            ["orgs: p exists, its events do not make it"],
         ),
         "a name without events": (
             ["INSERT INTO names VALUES ('org', '', 'free', 'o')"],
-            ["names: org  free is there, its events do not say so"],
+            ["names: org  free exists, its events do not make it"],
         ),
         "an event that is gone": (
             [MAY_DELETE, "DELETE FROM events WHERE position = 1"],

@@ -247,6 +247,9 @@ class Transcoder:
         self.set_ready(False)
         listeners, self._listeners = self._listeners, []
         await asyncio.gather(*(listener.stop() for listener in listeners))
+        self._close_threads()
+
+    def _close_threads(self) -> None:
         self._offload.close()
         self._backend.close()
 
@@ -279,8 +282,7 @@ class Transcoder:
 
         async def close(_: web.Application) -> None:
             await self._tasks.ended(LINGER_S)
-            self._offload.close()
-            self._backend.close()
+            self._close_threads()
 
         async def expect_nothing(_: web.Request) -> None:
             """Sends no 100 Continue: `read_body` does, once interceptors have accepted the call."""

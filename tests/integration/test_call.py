@@ -28,6 +28,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+def asked(protocol: str, address: str, *options: str, folder: Path) -> Outcome:
+    """Calls Healthz at an address."""
+    at = ("--protocol", protocol, "--address", address)
+    return run("call", "Healthz", *at, *options, folder=folder)
+
+
 def answer(outcome: Outcome) -> Any:
     assert outcome.err == ""
     assert outcome.status == 0
@@ -196,9 +202,7 @@ def closed_port() -> Iterator[str]:
 
 
 def test_a_refused_connection_is_one_line(protocol: str, closed_port: str, tmp_path: Path) -> None:
-    outcome = run(
-        "call", "Healthz", "--protocol", protocol, "--address", closed_port, folder=tmp_path
-    )
+    outcome = asked(protocol, closed_port, folder=tmp_path)
     assert outcome == Outcome(1, "", f"error: {closed_port}: Connection refused\n")
 
 
@@ -219,6 +223,9 @@ def answering(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 WEB_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
+EMPTY = b"Content-Length: 0\r\n\r\n"
+NO_HTTP = "expected an HTTP answer, got something else"
+NO_WEB = "expected an answer over grpc-web, got something else"
 
 
 @pytest.mark.parametrize(
@@ -226,33 +233,22 @@ WEB_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\n"
     [
         pytest.param("json", b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 12, id="HTML, 404"),
         pytest.param("json", b"HTTP/1.1 502 No\r\nContent-Length: 2\r\n\r\nno", 14, id="HTML, 502"),
-        pytest.param(
-            "grpc-web", b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", 7, id="no gRPC-Web, 403"
-        ),
-        pytest.param(
-            "grpc-web",
-            WEB_HEAD + b"grpc-status: 5\r\nContent-Length: 0\r\n\r\n",
-            5,
-            id="trailers only",
-        ),
+        pytest.param("grpc-web", b"HTTP/1.1 403 No\r\n" + EMPTY, 7, id="no gRPC-Web, 403"),
+        pytest.param("grpc-web", WEB_HEAD + b"grpc-status: 5\r\n" + EMPTY, 5, id="trailers only"),
     ],
     indirect=["answering"],
 )
 def test_an_answer_without_a_status_is_given_one(
     protocol: str, answering: str, code: int, tmp_path: Path
 ) -> None:
-    outcome = run(
-        "call", "Healthz", "--protocol", protocol, "--address", answering, folder=tmp_path
-    )
+    outcome = asked(protocol, answering, folder=tmp_path)
     assert status(outcome)["code"] == code
 
 
 @pytest.mark.parametrize(
     ("protocol", "answering", "why"),
     [
-        pytest.param(
-            "json", b"SSH-2.0-x\r\n", "expected an HTTP answer, got something else", id="no HTTP"
-        ),
+        pytest.param("json", b"SSH-2.0-x\r\n", NO_HTTP, id="no HTTP"),
         pytest.param("json", b"", "expected an HTTP answer, got none", id="nothing"),
         pytest.param(
             "json",
@@ -260,41 +256,32 @@ def test_an_answer_without_a_status_is_given_one(
             "expected an HTTP answer, got a part of one",
             id="cut",
         ),
-        pytest.param(
-            "grpc-web",
-            WEB_HEAD + b"grpc-status: x\r\nContent-Length: 0\r\n\r\n",
-            "expected an answer over grpc-web, got something else",
-            id="no number",
-        ),
+        pytest.param("grpc-web", WEB_HEAD + b"grpc-status: x\r\n" + EMPTY, NO_WEB, id="no number"),
     ],
     indirect=["answering"],
 )
 def test_a_server_of_another_protocol_is_one_line(
     protocol: str, answering: str, why: str, tmp_path: Path
 ) -> None:
-    outcome = run(
-        "call", "Healthz", "--protocol", protocol, "--address", answering, folder=tmp_path
-    )
+    outcome = asked(protocol, answering, folder=tmp_path)
     assert outcome == Outcome(1, "", f"error: {answering}: {why}\n")
 
 
 def test_the_port_of_another_protocol_is_one_line(server: Server, tmp_path: Path) -> None:
     for protocol, address, why in (
         ("grpc", server.listen, "expected a gRPC answer, got none"),
-        ("json", server.grpc_listen, "expected an HTTP answer, got something else"),
-        ("grpc-web", server.grpc_listen, "expected an HTTP answer, got something else"),
+        ("json", server.grpc_listen, NO_HTTP),
+        ("grpc-web", server.grpc_listen, NO_HTTP),
     ):
-        outcome = run(
-            "call", "Healthz", "--protocol", protocol, "--address", address, folder=tmp_path
-        )
+        outcome = asked(protocol, address, folder=tmp_path)
         assert outcome == Outcome(1, "", f"error: {address}: {why}\n")
 
 
 def test_a_server_that_never_answers_is_deadline_exceeded(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        options = ("--protocol", protocol, "--address", address, "--timeout", "0.2")
-        assert status(run("call", "Healthz", *options, folder=tmp_path))["code"] == 4
+        outcome = asked(protocol, address, "--timeout", "0.2", folder=tmp_path)
+        assert status(outcome)["code"] == 4
 
 
 def test_the_token_comes_from_the_environment_before_the_data_folder(server: Server) -> None:

@@ -121,21 +121,8 @@ TAME_KNOWN: Final = {
 """Valid values, so that answers are written too; other wrappers take 0."""
 VERBS: Final = [b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"LOCK", b"get"]
 WOUNDS: Final = [
-    *(
-        b"\r\n",
-        b"\r\n\r\n",
-        b"\n",
-        b"\r",
-        b"\0",
-        b" ",
-        b"\t",
-        b":",
-        b"/",
-        b"?",
-        b"#",
-        b"%",
-        b"\xff",
-    ),
+    *(b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b"\t"),
+    *(b":", b"/", b"?", b"#", b"%", b"\xff"),
     *(
         b"HTTP/1.0",
         b"HTTP/2.0",

@@ -16,6 +16,7 @@ from tests.support.prepared import action, removed_action, set_trigger
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
 from tests.support.runs import LOOPS, NOTES, THROWS, a_test, noting, run_request
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 from zitadel import message_pb2
 
@@ -115,49 +116,46 @@ async def test_a_trigger_without_actions_does_nothing_and_is_not_logged(
     assert not (await caller.get(run.ListRunsRequest())).runs
 
 
-EFFECTS = [
-    pytest.param(
-        ("2", "4"),
-        "api.v1.claims.setClaim('c', {a: [1.5, null, true]}); api.v1.user.setMetadata('k', {b: 1})",
-        {
-            "claims": {"c": {"a": [1.5, None, True]}},
-            "metadata": [{"key": "k", "value": "eyJiIjoxfQ=="}],
-        },
-        id="claims and metadata",
-    ),
-    pytest.param(
-        ("1", "2"),
-        "api.setFirstName('Ada'); api.setEmail('a@b'); api.setEmailVerified(true);"
-        "api.setGender(1);"
-        "api.setUsername(''); api.v1.user.appendMetadataRaw('k', [0, 255])",
-        {
-            "user": {
-                "firstName": "Ada",
-                "email": "a@b",
-                "isEmailVerified": True,
-                "gender": "GENDER_FEMALE",
-                "username": "",
+@cases(
+    "trigger, body, expected",
+    {
+        "claims and metadata": (
+            ("2", "4"),
+            "api.v1.claims.setClaim('c', {a: [1.5, null, true]});"
+            "api.v1.user.setMetadata('k', {b: 1})",
+            {
+                "claims": {"c": {"a": [1.5, None, True]}},
+                "metadata": [{"key": "k", "value": "eyJiIjoxfQ=="}],
             },
-            "metadata": [{"key": "k", "value": "AP8="}],
-        },
-        id="fields of the user, octets",
-    ),
-    pytest.param(
-        ("3", "3"),
-        "api.v1.appendUserGrant({projectId: 'p', projectGrantId: 'g', roles: ['r', 's']})",
-        {"userGrants": [{"projectId": "p", "projectGrantId": "g", "roles": ["r", "s"]}]},
-        id="grants",
-    ),
-    pytest.param(
-        ("4", "6"),
-        "api.v1.attributes.setCustomAttribute('n', 'f', 'v', 'w')",
-        {"samlAttributes": [{"name": "n", "nameFormat": "f", "values": ["v", "w"]}]},
-        id="attributes",
-    ),
-]
-
-
-@pytest.mark.parametrize(("trigger", "body", "expected"), EFFECTS)
+        ),
+        "fields of the user, octets": (
+            ("1", "2"),
+            "api.setFirstName('Ada'); api.setEmail('a@b'); api.setEmailVerified(true);"
+            "api.setGender(1);"
+            "api.setUsername(''); api.v1.user.appendMetadataRaw('k', [0, 255])",
+            {
+                "user": {
+                    "firstName": "Ada",
+                    "email": "a@b",
+                    "isEmailVerified": True,
+                    "gender": "GENDER_FEMALE",
+                    "username": "",
+                },
+                "metadata": [{"key": "k", "value": "AP8="}],
+            },
+        ),
+        "grants": (
+            ("3", "3"),
+            "api.v1.appendUserGrant({projectId: 'p', projectGrantId: 'g', roles: ['r', 's']})",
+            {"userGrants": [{"projectId": "p", "projectGrantId": "g", "roles": ["r", "s"]}]},
+        ),
+        "attributes": (
+            ("4", "6"),
+            "api.v1.attributes.setCustomAttribute('n', 'f', 'v', 'w')",
+            {"samlAttributes": [{"name": "n", "nameFormat": "f", "values": ["v", "w"]}]},
+        ),
+    },
+)
 async def test_effects_of_actions_are_answered_by_kind(
     protocol: str, trigger: tuple[str, str], body: str, expected: object, caller: Caller
 ) -> None:

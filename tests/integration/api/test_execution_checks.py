@@ -7,6 +7,7 @@ from actions.v1 import execution_pb2 as run
 from server.triggers import ALL_TRIGGERS
 from tests.support.api_client import Caller
 from tests.support.runs import a_test, noting
+from tests.support.tables import cases
 from zitadel import management_pb2 as pb
 
 
@@ -22,25 +23,23 @@ async def test_a_test_keeps_nothing(protocol: str, caller: Caller) -> None:
     assert not (await caller.get(run.ListActionMetricsRequest())).actions
 
 
-TESTS = [
-    pytest.param(
-        "function f(ctx, api) {\n  api.v1.claims.setClaim('a', 1)\n  throw new Error('no')\n}",
-        ("Error: no at f (<eval>:3:13)", 3, 13),
-        {"a": 1},
-        id="throws, and what came before",
-    ),
-    pytest.param("function f() {\n  return }}", None, {}, id="does not parse"),
-    pytest.param(
-        "function g() {}",
-        ('function not found: expected "f", the script has "g"', 0, 0),
-        {},
-        id="no function",
-    ),
-    pytest.param("function f() {}", ("", 0, 0), {}, id="does nothing"),
-]
-
-
-@pytest.mark.parametrize(("script", "failure", "claims"), TESTS)
+@cases(
+    "script, failure, claims",
+    {
+        "throws, and what came before": (
+            "function f(ctx, api) {\n  api.v1.claims.setClaim('a', 1)\n  throw new Error('no')\n}",
+            ("Error: no at f (<eval>:3:13)", 3, 13),
+            {"a": 1},
+        ),
+        "does not parse": ("function f() {\n  return }}", None, {}),
+        "no function": (
+            "function g() {}",
+            ('function not found: expected "f", the script has "g"', 0, 0),
+            {},
+        ),
+        "does nothing": ("function f() {}", ("", 0, 0), {}),
+    },
+)
 async def test_the_result_of_a_tested_script_is_the_answer(
     protocol: str,
     script: str,

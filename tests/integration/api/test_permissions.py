@@ -92,13 +92,8 @@ _ACCOUNTS: Final = frozenset(
 )
 
 BY_ID: Final = (
-    "GetAction",
-    "UpdateAction",
-    "DeactivateAction",
-    "ReactivateAction",
-    "DeleteAction",
-    "SetTriggerActions",
-    "TestAction",
+    *("GetAction", "UpdateAction", "DeactivateAction", "ReactivateAction", "DeleteAction"),
+    *("SetTriggerActions", "TestAction"),
 )
 
 

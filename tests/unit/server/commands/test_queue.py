@@ -107,28 +107,18 @@ async def test_commands_that_wait_for_a_commit_share_the_next(store: MemoryStore
 
 async def test_command_sees_the_earlier_ones_of_its_batch(store: MemoryStore) -> None:
     async with CommandQueue(store) as queue:
-        tasks: list[asyncio.Task[Action]] = [
-            asyncio.create_task(queue.execute(command))
-            for command in (
-                an_action("1", "Greet"),
-                ReactivateAction("org", "1", "ada"),
-                DeactivateAction("org", "1", "ada"),
-                DeactivateAction("org", "1", "ada"),
-                ReactivateAction("org", "1", "ada"),
-                an_action("2", "greet"),
-                ReactivateAction("org", "nowhere", "ada"),
-            )
+        rows = [
+            (an_action("1", "Greet"), ActionState.ACTIVE),
+            (ReactivateAction("org", "1", "ada"), "COMMAND-J53zh"),
+            (DeactivateAction("org", "1", "ada"), ActionState.INACTIVE),
+            (DeactivateAction("org", "1", "ada"), "COMMAND-Dgj92"),
+            (ReactivateAction("org", "1", "ada"), ActionState.ACTIVE),
+            (an_action("2", "greet"), "V3-DKcYh"),
+            (ReactivateAction("org", "nowhere", "ada"), "COMMAND-Aa22g"),
         ]
+        tasks = [asyncio.create_task(queue.execute(command)) for command, _ in rows]
         await asyncio.wait(tasks)
-    assert [outcome_of(task) for task in tasks] == [
-        ActionState.ACTIVE,
-        "COMMAND-J53zh",
-        ActionState.INACTIVE,
-        "COMMAND-Dgj92",
-        ActionState.ACTIVE,
-        "V3-DKcYh",
-        "COMMAND-Aa22g",
-    ]
+    assert [outcome_of(task) for task in tasks] == [outcome for _, outcome in rows]
     assert [[(event.position, event.sequence) for event in batch] for batch in store.batches] == [
         [(1, 1), (2, 2), (3, 3)]
     ]
@@ -138,30 +128,22 @@ async def test_command_that_changes_nothing_succeeds_where_the_caller_allows_it(
     store: MemoryStore,
 ) -> None:
     async with CommandQueue(store) as queue:
-        tasks: list[asyncio.Task[Action]] = [
-            asyncio.create_task(queue.execute(command, allow_noop=asked))
-            for command, asked in (
-                (an_action("1", "Greet"), False),
-                (ReactivateAction("org", "1", "ada"), True),
-                (DeactivateAction("org", "1", "ada"), True),
-                (DeactivateAction("org", "1", "ada"), True),
-                (DeactivateAction("org", "1", "ada"), False),
-                (update_action("org", "1", "Greet", editor="ada"), True),
-                (ReactivateAction("org", "nowhere", "ada"), True),
-                (an_action("2", "greet"), True),
-            )
+        rows = [
+            (an_action("1", "Greet"), False, ActionState.ACTIVE),
+            (ReactivateAction("org", "1", "ada"), True, ActionState.ACTIVE),
+            (DeactivateAction("org", "1", "ada"), True, ActionState.INACTIVE),
+            (DeactivateAction("org", "1", "ada"), True, ActionState.INACTIVE),
+            (DeactivateAction("org", "1", "ada"), False, "COMMAND-Dgj92"),
+            (update_action("org", "1", "Greet", editor="ada"), True, ActionState.INACTIVE),
+            (ReactivateAction("org", "nowhere", "ada"), True, "COMMAND-Aa22g"),
+            (an_action("2", "greet"), True, "V3-DKcYh"),
+        ]
+        tasks = [
+            asyncio.create_task(queue.execute(command, allow_noop=allowed))
+            for command, allowed, _ in rows
         ]
         await asyncio.wait(tasks)
-    assert [outcome_of(task) for task in tasks] == [
-        ActionState.ACTIVE,
-        ActionState.ACTIVE,
-        ActionState.INACTIVE,
-        ActionState.INACTIVE,
-        "COMMAND-Dgj92",
-        ActionState.INACTIVE,
-        "COMMAND-Aa22g",
-        "V3-DKcYh",
-    ]
+    assert [outcome_of(task) for task in tasks] == [outcome for _, _, outcome in rows]
     assert [tasks[number].result().sequence for number in (1, 3, 5)] == [1, 2, 2]
     assert [[(event.position, event.sequence) for event in batch] for batch in store.batches] == [
         [(1, 1), (2, 2)]

@@ -192,15 +192,8 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
                 f"name server {wrong}": {"script_dns_servers": wrong}
             }
             for wrong in (
-                "dns.example",
-                "192.0.2.1:0",
-                "192.0.2.1:65536",
-                "192.0.2.1:",
-                "[::1]:x",
-                "[::1",
-                "::1]",
-                "[192.0.2.1]",
-                "[]",
+                *("dns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:"),
+                *("[::1]:x", "[::1", "::1]", "[192.0.2.1]", "[]"),
             )
         },
         f"--listen: {ADDRESS} ':80'": {"empty host": {"listen": ":80"}},

@@ -8,15 +8,8 @@ from server.identity.permissions import ROLE_PERMISSIONS, required_permissions
 
 ALL = frozenset(
     {
-        "org.action.read",
-        "org.action.write",
-        "org.action.delete",
-        "org.flow.read",
-        "org.flow.write",
-        "org.flow.delete",
-        "org.action.run",
-        "org.read",
-        "org.global.read",
+        *("org.action.read", "org.action.write", "org.action.delete", "org.action.run"),
+        *("org.flow.read", "org.flow.write", "org.flow.delete", "org.read", "org.global.read"),
     }
 )
 VIEW = frozenset({"org.action.read", "org.flow.read", "org.read"})

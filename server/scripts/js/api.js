@@ -1,7 +1,7 @@
-// Defines what parts of `api` share. Each effect goes to the host at once, so that it counts also
-// if the script is ended. The host decides if it applies (a claim may exist, an attribute be set).
+// Defines what the parts of `api` share. Each effect is sent to the host at once, so it counts also if
+// the script is ended later. The host decides if it applies: a claim or an attribute may exist.
 //
-// Rule: arguments are converted here; one that cannot be converted throws here.
+// Rule: arguments are converted here; an invalid one throws here.
 
 const EFFECTS_MAX = 1048576;
 let requested = 0;

@@ -1,7 +1,7 @@
-// Makes parts of `ctx` that many triggers have, from the JSON of the host.
+// Makes the parts of `ctx` that many triggers have, from the JSON of the host.
 //
-// The host has checked it: every key is present, in the order in which scripts see it. Each part
-// comes as text and is parsed on each access, so two reads give two objects.
+// The host has checked the JSON: every key is present, in the order in which scripts see it. Each part
+// is a text that is parsed on each access, so two reads give two objects.
 // Rule: objects that are typed in ZITADEL take no new keys; maps and claims do.
 
 const part = (name) => parse(setup.context[name]);

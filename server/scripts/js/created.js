@@ -1,4 +1,4 @@
-// Triggers 1/3 and 3/3: after a user was made.
+// Triggers 1/3 and 3/3: after a user is created.
 
 const contextOf = () => ({ v1: { getUser: () => userOf(part("user")), ...requestsOf(), org: orgOf() } });
 

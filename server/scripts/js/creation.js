@@ -1,4 +1,4 @@
-// Triggers 1/2 and 3/2: before a user is made.
+// Triggers 1/2 and 3/2: before a user is created.
 
 const contextOf = () => ({ v1: { user: userOf(part("user")), ...requestsOf(), org: orgOf() } });
 

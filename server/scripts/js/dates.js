@@ -71,7 +71,7 @@ const addedDate = (time, years, months, daysMore) => {
 const MONTHS = freeze(["January", "February", "March", "April", "May", "June", "July", "August",
   "September", "October", "November", "December"]);
 const DAYS = freeze(["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]);
-// Alternatives with a common beginning are sorted by length, longest first.
+// Alternatives that begin alike are sorted by length, longest first.
 const LAYOUT = /2006|January|Jan|Monday|Mon|MST|Z07:00|Z0700|-07:00|-0700|-07|002|01|02|_2|03|04|05|06|15|PM|pm|[.,]0+|[.,]9+|1|2|3|4|5/g;
 const exec = method(LAYOUT, "exec");
 const two = (value) => slice("0" + value, -2);
@@ -120,7 +120,7 @@ const formatted = (time, layout) => {
   return out + slice(layout, from);
 };
 
-// Returns the first digits of a fraction after the token's separator; a token of nines drops zeros at the end.
+// Returns the first digits of a fraction, after the separator of the token; a token of nines drops trailing zeros.
 const fraction = (token, nine, count) => {
   let digits = slice(nine, 0, count);
   while (digits.length < count) digits += "0";

@@ -1,4 +1,4 @@
-// Encodes a value of a script as JSON, as Go writes what ZITADEL's engine exports.
+// Encodes a value of a script as the JSON that Go writes for what ZITADEL's engine exports.
 //
 // Most scripts pass texts. `structures` encodes the rest.
 
@@ -10,10 +10,10 @@ const encodeStructure = lazily("structures", () => ({
   Map_, Set_, Uint8Array_, TEXT_MAX,
 }));
 
-// A text of so many characters is JSON of fewer than TEXT_MAX: each takes six at most.
+// A text of this length is JSON of fewer than TEXT_MAX characters: each one takes at most six.
 const SHORT_MAX = 40000;
 
-// Returns the encoder of a value. It is no frame of the stack while the value's getters run.
+// Returns the encoder of a value; this function is not on the stack while getters of the value run.
 const encoderOf = (value) => (typeof value === "string" && value.length <= SHORT_MAX ? quoted : encodeStructure());
 
 // Returns a value as metadata stores it.

@@ -1,6 +1,6 @@
-// Trigger 1/1: after a login by a provider.
+// Trigger 1/1: after a login by an identity provider.
 
-// The methods of `providerInfo`; the member that each reads differs between providers.
+// The methods of `providerInfo`; each reads a member whose name depends on the provider.
 const startsWith = method(String.prototype, "startsWith");
 const PROVIDER_METHODS = freeze({
   getID: ["subject", "iD", "id", "sub"],

@@ -27,7 +27,7 @@ const addSetters = (api, fields) => {
   }
 };
 
-// Entries of the list, with what was sent to the host: a script that moves an entry passes it again.
+// Entries of the list, with what was sent to the host for them: a script may pass an entry again.
 const kept = new WeakMap();
 const keptAs = method(WeakMap.prototype, "get");
 const keep = method(WeakMap.prototype, "set");

@@ -1,4 +1,4 @@
-// Saves parts of the language before a script can change them, and sends values to the host.
+// Saves parts of the language before a script can change them, and calls the host.
 //
 // Rule 1: after the script has run, only names of this file are called, never a method of a value.
 // Rule 2: the host gets JSON text that is built here by hand, so that no toJSON, getter of a
@@ -56,9 +56,8 @@ const refusal = (message) => {
 const whole = (value) => (value.length < 256 ? value : join([value], ""));
 const callHost = (kind, message) => host(kind, whole(message));
 
-// Compiles a part that few scripts need at its first use, as every context pays for what it compiles.
-// The part gets our own names by an object. It has no other constructors of the language; it takes
-// their methods at that time.
+// Compiles a part at its first use: few scripts need it, and compiling costs every context time. The
+// part gets our own names by an object; it reads methods of the language when it is compiled.
 const evaluate = globalThis.eval;
 const lazily = (name, names) => {
   let made;
@@ -100,15 +99,15 @@ defineProperty(globalThis, "require", {
   __proto__: null, value: require, writable: true, enumerable: false, configurable: true,
 });
 
-// Made at the first access; a script may define its own `console`.
+// It is made at the first access; a script may define its own `console`.
 defineProperty(globalThis, "console", {
   __proto__: null, configurable: true,
   get: () => require("console"),
   set: (value) => defineProperty(globalThis, "console", { __proto__: null, value, writable: true, configurable: true }),
 });
 
-// A frame of a stack gives its name and place, but not its function: functions of this file are on
-// the stack when a getter of a script is called. V8 hides functions in strict mode alike.
+// A frame has a name and a place, but not its function: functions of this file are on the stack when a
+// getter of a script is called. V8 hides functions in strict mode, too.
 Error_.prepareStackTrace = (_error, sites) => sites;
 defineProperty(Reflect.getPrototypeOf(new Error_().stack[0]), "getFunction", {
   __proto__: null, value: () => undefined, writable: true, enumerable: false, configurable: true,

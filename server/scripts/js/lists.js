@@ -19,7 +19,7 @@ const listOfApi = (name, op, entries, read) => {
     }
     const index = typeof key === "string" ? Number_(key) : NaN;
     if (!isInteger(index) || index < 0) return setOwn(array, key, given);
-    // Read before the rest is looked at: what is given may be a script's getters, which use the list.
+    // Converted first: the argument may have getters of the script, which change the list.
     const entry = read(given);
     if (index > array.length || index >= LIST_MAX) {
       throw new RangeError_(`${name}[${index}]: expected an index of at most ${min(array.length, LIST_MAX - 1)}`);
@@ -30,7 +30,7 @@ const listOfApi = (name, op, entries, read) => {
   return new Proxy_(entries, { __proto__: null, set, defineProperty: () => false });
 };
 const Proxy_ = Proxy;
-// Defines own members, whatever the prototype has.
+// Defines own members; those of the prototype are not used.
 const setOwn = (array, key, value) =>
   defineOwn(array, key, key === "length" ? { __proto__: null, value } : { __proto__: null, ...WRITABLE, value });
 const defineOwn = Reflect.defineProperty;

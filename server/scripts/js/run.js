@@ -1,7 +1,7 @@
 // Defines the commands of the host: prepareLog, begin, isFunction, call, verdict, explain. They return JSON text or
 // undefined. The host passes a function as one that returns it, as it cannot hold all values.
 //
-// `contextOf` and `apiOf` come from the trigger's file, which stands before this one.
+// `contextOf` and `apiOf` are defined by the trigger's file, which is before this one.
 
 const ERROR_MAX = 4096;
 let result;
@@ -22,7 +22,7 @@ const stackOf = (error) => {
   }
 };
 
-// A stack without a frame: nothing was thrown, so the host searches for no `throw`.
+// A stack without frames: nothing was thrown, so the host does not search for `throw`.
 const NO_PLACE = "-";
 const failure = (message, stack) => whole(`{"text":${quoted(message)},"stack":${quoted(stack)}}`);
 
@@ -52,7 +52,7 @@ const COMMANDS = {
     }
   },
 
-  // An action is done when it returns nothing.
+  // An action succeeds if it returns nothing.
   verdict: () =>
     result === undefined || result === null
       ? undefined

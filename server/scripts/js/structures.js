@@ -1,5 +1,5 @@
-// Encodes values that are not one text: strings, numbers, booleans, null, arrays and objects within each other. `values`
-// encodes what few scripts pass.
+// Encodes values other than a string: numbers, booleans, null, arrays and objects, with strings in them. `values` encodes
+// the types that few scripts pass.
 
 const {
   lazily, keys, isArray, push, list, quoted, isFinite, weakHas, typed, sort, getPrototypeOf, objectPrototype, RangeError_,
@@ -27,7 +27,7 @@ const refuse = (Type, message) => {
   throw unfit;
 };
 
-// Counts all output: an object that occurs many times in a value is encoded each time.
+// Counts all output, as an object that occurs many times in a value is encoded each time.
 const counted = (json, length = json.length) => {
   size += length;
   if (size > TEXT_MAX) refuse(RangeError_, `a value of more than ${TEXT_MAX} characters`);

@@ -1,4 +1,4 @@
-// Encodes values that few scripts pass.
+// Encodes values of types that few scripts pass.
 //
 // Keys are sorted; dates are RFC 3339, octets base64, a Map is pairs, a Set an array, RegExp, Error
 // and Promise are {}. Functions, NaN and Infinity throw.

@@ -1,4 +1,4 @@
--- The events, the current state that follows from them, and the owners of unique names.
+-- The events, the current states that follow from them, and the owners of unique names.
 -- Times are microseconds since the epoch. Applied in one transaction.
 
 PRAGMA application_id = 1094931529; -- "ACTI"
@@ -32,7 +32,7 @@ CREATE TABLE names (
     PRIMARY KEY (scope, org_id, name)
 ) WITHOUT ROWID;
 
--- The last sequence of aggregates that live no more: one that comes again goes on from there.
+-- The last sequence of aggregates that ended: if one exists again, its sequence continues.
 CREATE TABLE removed (
     aggregate_type TEXT NOT NULL,
     aggregate_id   TEXT NOT NULL,
@@ -40,8 +40,8 @@ CREATE TABLE removed (
     PRIMARY KEY (aggregate_type, aggregate_id)
 ) WITHOUT ROWID;
 
--- One table for each kind of aggregate. The key is the position of the event that made it: the
--- order of lists, and the cheapest row to update.
+-- One table for each type of aggregate. The key is the position of the event that made it: lists are
+-- in this order, and an update by it is the cheapest.
 
 CREATE TABLE actions (
     position        INTEGER PRIMARY KEY,
@@ -105,7 +105,7 @@ CREATE TABLE tokens (
 );
 CREATE INDEX tokens_of_a_user ON tokens (user_id, position);
 
--- The machine id that was claimed last: each process that makes ids takes the next.
+-- The machine id that was claimed last; each process that makes ids claims the next one.
 CREATE TABLE machine_ids (
     one  INTEGER PRIMARY KEY CHECK (one = 1),
     last INTEGER NOT NULL

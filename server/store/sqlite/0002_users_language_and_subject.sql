@@ -1,5 +1,5 @@
--- What a user prefers to read, and what the issuer of JWTs calls it. Empty is none.
--- That a subject is had once is a matter of the table names, as with every unique name.
+-- The language of a user, and its subject in JWTs; empty for none. The table names keeps subjects
+-- unique, as it does all unique names.
 
 ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';
 ALTER TABLE users ADD COLUMN subject TEXT NOT NULL DEFAULT '';

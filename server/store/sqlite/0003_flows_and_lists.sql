@@ -1,4 +1,4 @@
--- Flows, and what lists of actions are filtered, sorted and counted by.
+-- Flows, and the columns, indexes and counts of lists of actions.
 
 CREATE TABLE flows (
     position   INTEGER PRIMARY KEY,
@@ -11,19 +11,19 @@ CREATE TABLE flows (
     changed_at INTEGER NOT NULL
 );
 
--- The name as names are compared; SQLite folds ASCII only.
+-- The folded name, by which names are compared; SQLite itself folds only ASCII.
 ALTER TABLE actions ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
 UPDATE actions SET folded_name = names.name FROM names
 WHERE names.scope = 'action' AND names.org_id = actions.org_id AND names.owner = actions.id;
 
--- Whole entries, so that a hundred thousand names are gone through without a look at their rows.
+-- The indexes have all columns of filters, so that names are filtered without reading their rows.
 DROP INDEX actions_of_an_org;
 CREATE INDEX actions_of_an_org ON actions (org_id, position, name, folded_name);
 CREATE INDEX actions_by_name ON actions (org_id, folded_name, name);
 CREATE INDEX actions_by_id ON actions (org_id, id);
 CREATE INDEX actions_by_state ON actions (org_id, state, position);
 
--- How many actions an organisation has: a count costs as much as there is to count.
+-- The number of actions of each organisation: counting them would take time for each action.
 CREATE TABLE action_totals (
     org_id TEXT PRIMARY KEY,
     total  INTEGER NOT NULL

@@ -1,4 +1,4 @@
--- The log of runs. Not part of the events: it is kept for a while, and to a size.
+-- The log of runs. It does not follow from events, and is limited in time and size.
 
 CREATE TABLE runs (
     position     INTEGER PRIMARY KEY,
@@ -10,7 +10,7 @@ CREATE TABLE runs (
     size         INTEGER NOT NULL,
     content      BLOB NOT NULL
 );
--- Whole entries, so that what does not match is passed over without a look at its row.
+-- The index has all columns of filters, so that other runs are skipped without reading their rows.
 CREATE INDEX runs_of_an_org
     ON runs (org_id, position, started_at, flow_type, trigger_type, has_failed);
 

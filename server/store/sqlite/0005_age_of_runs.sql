@@ -1,3 +1,3 @@
--- Runs are found by age, not only by position: a clock that was wrong gave them times in any order.
+-- Finds runs by age: if the clock was wrong, their times are not in the order of positions.
 
 CREATE INDEX runs_by_age ON runs (started_at);

@@ -1,4 +1,4 @@
--- What a client last set for each trigger, with the actions that were removed since.
+-- The ids that a client last set for each trigger, with those of actions that are removed since.
 -- A bare column beside max() is of the row that has the maximum (sqlite.org/lang_select.html).
 
 ALTER TABLE flows ADD COLUMN last_set TEXT NOT NULL DEFAULT '[]'; -- as triggers

@@ -107,7 +107,7 @@ def test_key_without_a_text_in_a_language_is_its_own() -> None:
 @pytest.mark.parametrize("language", ["de"])
 def test_each_text_of_the_api_is_in_each_language(language: str) -> None:
     of_english = (Path(load.__code__.co_filename).parent / "en.toml").read_text("utf-8")
-    of_callers = of_english.partition("# Not of the API: what only commands are told.")[0]
+    of_callers = of_english.partition("# Not of ZITADEL: refusals that only commands have.")[0]
     keys = [line.split('"')[1] for line in of_callers.splitlines() if line.startswith('"')]
     texts = load(language)
     assert len(keys) > 40

@@ -50,5 +50,5 @@ def test_a_field_that_is_no_setting_is_refused() -> None:
     class Other:
         name: str = "ada"
 
-    with pytest.raises(TypeError, match=r"^name: expected a field made by setting\(\)"):
+    with pytest.raises(TypeError, match=r"^name: expected a field that setting\(\) makes"):
         settings_of(Other)

@@ -6,11 +6,11 @@ Rule: only this module knows the transcoder.
 import asyncio
 import errno
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -50,6 +50,7 @@ from server.services.accounts import AccountsService
 from server.services.active_scripts import ActiveScripts
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
+from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.socket_folder import remove_left_folders
@@ -102,6 +103,12 @@ _MIB: Final = 1 << 20
 log = structlog.get_logger()
 
 
+class Kept(Protocol):
+    """Keeps states in memory."""
+
+    def forget(self, events: Iterable[RecordedEvent]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """Describes the service once it answers calls.
@@ -151,8 +158,8 @@ class Application:
         ids = IdGenerator(await _machine_id(store))
         authorizer = Authorizer(store, jwts=self._jwts())
         await self._watch_clock(store, authorizer)
-        active = ActiveScripts(store)
-        queue = CommandQueue(store, on_commit=partial(_forget, authorizer, active))
+        scripts, actions = ActiveScripts(store), KeptActions(store)
+        queue = CommandQueue(store, on_commit=partial(_forget, (scripts, actions, authorizer)))
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
@@ -164,10 +171,10 @@ class Application:
         _register(
             grpc_server,
             transcoder,
-            management=ManagementService(store, queue, ids, texts, threads=self._work),
+            management=ManagementService(store, actions, queue, ids, texts, threads=self._work),
             admin=AdminService(store, threads=self._work),
             execution=ExecutionService(
-                store, active, executor, self._recorder(store), ids, threads=self._work
+                store, scripts, executor, self._recorder(store), ids, threads=self._work
             ),
             accounts=accounts,
         )
@@ -307,10 +314,10 @@ class Application:
         await self._running.aclose()
 
 
-def _forget(authorizer: Authorizer, active: ActiveScripts, events: Sequence[RecordedEvent]) -> None:
+def _forget(kept: Sequence[Kept], events: Sequence[RecordedEvent]) -> None:
     """Forgets what is kept of the states that these events change."""
-    active.forget(events)
-    authorizer.forget(events)
+    for each in kept:
+        each.forget(events)
 
 
 def _register(

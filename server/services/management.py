@@ -18,10 +18,10 @@ from server.locale import Locale
 from server.rpc.call_info import current_caller
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
+from server.services.kept_actions import KeptActions
 from server.services.no_change import allow_noop
 from server.store.read_model import (
     NOTHING_SET,
-    ActionById,
     ActionsOf,
     FlowOf,
     OrgById,
@@ -50,6 +50,7 @@ class ManagementService(ManagementServiceServicer):
     def __init__(
         self,
         reads: ReadModel,
+        actions: KeptActions,
         commands: Commands,
         ids: IdGenerator,
         locale: Locale,
@@ -57,6 +58,7 @@ class ManagementService(ManagementServiceServicer):
         threads: ThreadPool,
     ) -> None:
         self._reads = reads
+        self._actions = actions
         self._commands = commands
         self._ids = ids
         self._locale = locale
@@ -98,7 +100,7 @@ class ManagementService(ManagementServiceServicer):
     async def GetAction(
         self, request: pb.GetActionRequest, context: object
     ) -> pb.GetActionResponse:
-        action = await self._reads.read(ActionById(current_caller().org_id, request.id))
+        action = await self._actions.by_id(current_caller().org_id, request.id)
         if action is None:
             raise not_found("Errors.Action.NotFound", "QUERY-GEfnb")
         response = pb.GetActionResponse()

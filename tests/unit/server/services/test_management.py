@@ -17,6 +17,7 @@ from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
 from server.services import management, messages
+from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.store.engine import Store
 from server.store.opening import open_store
@@ -49,10 +50,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest_asyncio.fixture
 async def service(store: Store) -> AsyncIterator[ManagementService]:
     CALL.set(CallInfo(caller=Caller("200000000000000001", ORG)))
-    queue = CommandQueue(store)
+    actions = KeptActions(store)
+    queue = CommandQueue(store, on_commit=actions.forget)
     await queue.start()
     await queue.execute(CreateOrg(ORG, "Acme", ""))
-    yield ManagementService(store, queue, IdGenerator(7), locale.load_all(), threads=THREADS)
+    yield ManagementService(
+        store, actions, queue, IdGenerator(7), locale.load_all(), threads=THREADS
+    )
     await queue.close()
 
 

@@ -42,7 +42,6 @@ class Listener:
         limits: Limits,
         responses: Responses | None = None,
         tasks: Tasks | None = None,
-        reads_whole: bool = True,
     ) -> None:
         """Prepares to listen.
 
@@ -52,11 +51,8 @@ class Listener:
             limits: what a client may make the server hold, and for how long.
             responses: writes answers; without it they have their own headers alone.
             tasks: waits for requests that are cancelled.
-            reads_whole: answer requests that arrive whole without aiohttp's machinery, about twice
-                as fast; False leaves every request to aiohttp.
         """
         self._answer = answer
-        self._reads_whole = reads_whole
         self._limits = limits
         self._connections = HttpConnections(
             refuse, responses=responses or Responses([]), limits=limits, tasks=tasks or Tasks()
@@ -96,7 +92,7 @@ class Listener:
     def _connection_factory(self) -> Callable[[], asyncio.Protocol]:
         connections = self._connections
         server = aiohttp_server(self._answer, connections.responses)
-        if not (self._reads_whole and IS_AVAILABLE):
+        if not IS_AVAILABLE:
             return lambda: HttpConnection(connections, server)
         shared = WholeRequests(self._answer, connections, server)
         return lambda: WholeConnection(shared)

@@ -317,6 +317,7 @@ async def test_an_action_that_may_not_fail_ends_the_run(protocol: str, caller: C
         ("boom", run.ACTION_STATE_FAILED),
     ]
     assert (answer.run.actions[2].failure.line, answer.run.actions[2].failure.column) == (2, 13)
+    assert not answer.run.is_shortened
     (logged,) = (await caller.get(run.ListRunsRequest())).runs
     assert (logged.id, logged.state) == (answer.run.run_id, run.RUN_STATE_FAILED)
     assert [result.action_id for result in logged.actions] == ids

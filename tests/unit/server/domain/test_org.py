@@ -157,44 +157,42 @@ def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[
     assert decide() == Event(type_, payload)
 
 
+def of_org(type_: str, **payload: JSON) -> RecordedEvent:
+    return happened("org", "o", f"org.{type_}", payload)
+
+
+def of_member(type_: str, **payload: JSON) -> RecordedEvent:
+    return happened("member", "o:u", f"member.{type_}", payload)
+
+
 @cases(
     "before, event, after",
     {
-        "org added": (
-            None,
-            happened("org", "o", "org.added", {"name": "Acme"}),
-            Org("o", "Acme", 2, 300, 300, 9),
-        ),
+        "org added": (None, of_org("added", name="Acme"), Org("o", "Acme", 2, 300, 300, 9)),
         "org: any other event counts": (
             ORG,
-            happened("org", "o", "org.of.a.later.version", {}),
+            of_org("of.a.later.version"),
             Org("o", "Acme", 2, 100, 300, 1),
         ),
-        "no org": (None, happened("org", "o", "org.other", {}), None),
-        "org removed": (ORG, happened("org", "o", "org.removed", {}), None),
-        "org renamed": (
-            ORG,
-            happened("org", "o", "org.changed", {"name": "Other"}),
-            Org("o", "Other", 2, 100, 300, 1),
-        ),
+        "no org": (None, of_org("other"), None),
+        "org removed": (ORG, of_org("removed"), None),
+        "org renamed": (ORG, of_org("changed", name="Other"), Org("o", "Other", 2, 100, 300, 1)),
         "member changed": (
             MEMBER,
-            happened("member", "o:u", "member.changed", {"roles": ["A"]}),
+            of_member("changed", roles=["A"]),
             Member("o:u", "o", "u", ("A",), 2, 100, 300, 2),
         ),
         "member added": (
             None,
-            happened(
-                "member", "o:u", "member.added", {"orgId": "o", "userId": "u", "roles": ["A", "B"]}
-            ),
+            of_member("added", orgId="o", userId="u", roles=["A", "B"]),
             Member("o:u", "o", "u", ("A", "B"), 2, 300, 300, 9),
         ),
         "member: any other event counts": (
             MEMBER,
-            happened("member", "o:u", "member.of.a.later.version", {}),
+            of_member("of.a.later.version"),
             Member("o:u", "o", "u", ("ORG_OWNER",), 2, 100, 300, 2),
         ),
-        "member removed": (MEMBER, happened("member", "o:u", "member.removed", {}), None),
+        "member removed": (MEMBER, of_member("removed"), None),
     },
 )
 def test_event_changes_the_state(
@@ -205,4 +203,4 @@ def test_event_changes_the_state(
 
 def test_event_whose_list_is_of_another_type_is_an_error() -> None:
     with pytest.raises(ValueError, match="roles is not a list of strings"):
-        evolve(None, happened("member", "o:u", "member.added", {"roles": "ORG_OWNER"}))
+        evolve(None, of_member("added", roles="ORG_OWNER"))

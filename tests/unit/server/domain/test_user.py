@@ -162,47 +162,50 @@ def test_command_decides(decide: Callable[[], Event], type_: str, payload: dict[
     assert decide() == Event(type_, payload)
 
 
+def of_user(type_: str, **payload: JSON) -> RecordedEvent:
+    return happened("user", "u", f"user.{type_}", payload)
+
+
+def of_token(type_: str, **payload: JSON) -> RecordedEvent:
+    return happened("token", "t", f"token.{type_}", payload)
+
+
 @cases(
     "before, event, after",
     {
         "user added": (
             None,
-            happened("user", "u", "user.added", {"name": "Ada"}),
+            of_user("added", name="Ada"),
             User("u", "o", "Ada", "", "", 2, 300, 300, 9),
         ),
         "user: any other event counts": (
             USER,
-            happened("user", "u", "user.of.a.later.version", {}),
+            of_user("of.a.later.version"),
             User("u", "o", "Ada", "de", "ada@issuer", 2, 100, 300, 2),
         ),
-        "no user": (None, happened("user", "u", "user.other", {}), None),
+        "no user": (None, of_user("other"), None),
         "user added with a language and a subject": (
             None,
-            happened("user", "u", "user.added", {"name": "A", "language": "de", "subject": "s"}),
+            of_user("added", name="A", language="de", subject="s"),
             User("u", "o", "A", "de", "s", 2, 300, 300, 9),
         ),
         "user changed": (
             USER,
-            happened("user", "u", "user.changed", {"name": "Bob", "subject": ""}),
+            of_user("changed", name="Bob", subject=""),
             User("u", "o", "Bob", "de", "", 2, 100, 300, 2),
         ),
-        "user removed": (USER, happened("user", "u", "user.removed", {}), None),
+        "user removed": (USER, of_user("removed"), None),
         "token added": (
             None,
-            happened(
-                "token",
-                "t",
-                "token.added",
-                {"userId": "u", "secretHash": "0a" * 32, "description": "d", "expiresAt": 7},
-            ),
+            of_token("added", userId="u", secretHash="0a" * 32, description="d", expiresAt=7),
             Token("t", "o", "u", b"\n" * 32, "d", 7, 2, 300, 300, 9),
         ),
         "token: any other event counts": (
             TOKEN,
-            happened("token", "t", "token.of.a.later.version", {}),
+            of_token("of.a.later.version"),
             Token("t", "o", "u", b"\x01" * 32, "laptop", None, 2, 100, 300, 4),
         ),
-        "token revoked": (TOKEN, happened("token", "t", "token.removed", {}), None),
+        "token revoked": (TOKEN, of_token("removed"), None),
     },
 )
 def test_event_changes_the_state(

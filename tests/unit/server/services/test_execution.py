@@ -14,7 +14,6 @@ from server.domain.refusals import Kind, Refusal
 from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
-from server.rpc.errors import DetailedRefusal
 from server.runs import metrics as metrics_module
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
@@ -196,22 +195,6 @@ async def test_a_run_is_logged_with_who_and_what(
     assert list(told.actions) == list(response.actions)
     assert told.actions[1].failure == pb.Failure(text="Error: no", line=3, column=4)
     assert told.actions[1].logs[0] == pb.LogLine(level=pb.LOG_LEVEL_WARN, text="hm")
-
-
-async def test_a_run_that_fails_is_refused_with_what_ran(
-    service: ExecutionService, engine: Engine, log: Log
-) -> None:
-    engine.fails = {"2", "3"}
-    refused = await refusal(service, run_request())
-    assert (refused.kind, refused.id) == (Kind.FAILED_PRECONDITION, "RUN-Af1ld")
-    assert refused.values == {"name": "name3", "reason": "Error: no"}
-    assert isinstance(refused, DetailedRefusal)
-    (detail,) = refused.details
-    (told,) = log.told()
-    assert isinstance(detail, pb.RunFailure)
-    assert (detail.run_id, detail.is_shortened) == (told.id, False)
-    assert [one.action_id for one in detail.actions] == ["1", "2", "3"]
-    assert told.state == pb.RUN_STATE_FAILED
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
-from server.cli import owner_file
+from server.cli import owner_file, token_rotation
 from server.cli.failures import Misused
+from server.cli.output import OutputRow
 from server.cli.performing import AS_JSON, created, ended, listed, perform, show, stored
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -45,9 +47,9 @@ _SUBJECT: Final = click.option(
 )
 
 
-def _expiry(_context: click.Context, _option: click.Parameter, text: str) -> int | None:
+def _expiry(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Parses an expiry to microseconds since the epoch; "90d" counts from now."""
-    if text == "never":
+    if text is None or text == "never":
         return None
     at = _moment(text)
     if at is None or at >= _END_AT:
@@ -288,6 +290,53 @@ def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
     with owner_file.noticed(flags):
         perform(pb.RevokeTokenRequest(token_id=token_id), flags)
         ended("revoked token", token_id, as_json)
+
+
+@token.command(
+    "rotate",
+    short_help="Replace a token by a new one.",
+    epilog="Example: python -m server token rotate --write",
+)
+@click.argument("token_id", required=False, default="")
+@click.option(
+    "--expires",
+    "expires_at",
+    callback=_expiry,
+    metavar="WHEN",
+    help="Expiry, as of token create; the old token's lifetime, if not given.",
+)
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Write the token to owner.token in the data folder, and do not show it.",
+)
+@_ORG
+@AS_JSON
+@stored
+def rotate_token(
+    token_id: str,
+    expires_at: int | None,
+    write: bool,
+    org_id: str,
+    as_json: bool,
+    **flags: object,
+) -> None:
+    """Create a token for the user of TOKEN_ID, then revoke TOKEN_ID.
+
+    With --write and without TOKEN_ID it is the token in owner.token.
+    """
+    if not token_id and not write:
+        raise Misused("expected TOKEN_ID, or --write for the token in owner.token")
+    old = (
+        token_rotation.by_id(token_id, org_id, flags) if token_id else token_rotation.in_file(flags)
+    )
+    if click.get_current_context().get_parameter_source("expires_at") is ParameterSource.DEFAULT:
+        expires_at = token_rotation.same_lifetime(old, time.time_ns() // 1000)
+
+    def hand_over(new: OutputRow) -> None:
+        show(owner_file.written(new, flags) if write else new, as_json)
+
+    token_rotation.rotate(old, flags, expires_at=expires_at, hand_over=hand_over)
 
 
 GROUPS: Final = (user, member, token)

@@ -48,9 +48,9 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
         flags: name the data folder.
         user_id: the user named in the remedy; empty for the user of the revoked token.
     """
-    before = _stored_token(flags)
+    before = stored_token(flags)
     yield
-    if before is None or _stored_token(flags) is not None:
+    if before is None or stored_token(flags) is not None:
         return
     from server import owner_token
     from server.store.errors import StorageError
@@ -64,7 +64,7 @@ def noticed(flags: dict[str, object], *, user_id: str = "") -> Iterator[None]:
     click.echo(f"it was the token in {path}: {remedy}", err=True)
 
 
-def _stored_token(flags: dict[str, object]) -> OutputRow | None:
+def stored_token(flags: dict[str, object]) -> OutputRow | None:
     """Returns the token of the file from the store; None if it is not stored."""
     from actions.v1 import admin_pb2 as pb
     from server import owner_token

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
 COMMANDS = (
     "serve, call, rebuild, org create, org rename, org remove, org list, user create, user update, "
     "user remove, user list, member add, member set-roles, member remove, member list, "
-    "token create, token list, token revoke"
+    "token create, token list, token revoke, token rotate"
 )
 
 

@@ -16,7 +16,7 @@ from tests.proto import everything_pb2
 from tests.robustness.attack import PATIENCE_S, Attempt, Report, attack
 from tests.robustness.bodies import peak_growth_mib
 from tests.robustness.generate import Generator, bindings_of
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.processes import Process
 from tests.support.real_server import RealServer
 from zitadel import management_pb2
@@ -70,12 +70,7 @@ def judged(what: str, report: Report, log: str, grown_mib: float) -> Iterator[Ou
     )
     tracebacks = log.count("Traceback")
     yield Outcome(f"{what}: tracebacks in the log", "0", f"{tracebacks}", not tracebacks)
-    yield Outcome(
-        f"{what}: memory at most",
-        f"≤ +{MEMORY_MIB:g} MiB",
-        f"+{grown_mib:.1f} MiB",
-        grown_mib <= MEMORY_MIB,
-    )
+    yield at_most(f"{what}: memory", grown_mib, MEMORY_MIB, "MiB more")
 
 
 def keep(report: Report) -> None:

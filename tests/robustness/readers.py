@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.proto.echo_pb2 import CASE_ENDLESS, EchoRequest
 from tests.robustness.raw import exchange, request
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY
 from tests.support.processes import Process
@@ -87,12 +87,8 @@ def stop_reading(readers: int, write_timeout_s: float) -> Stopped:
 
 def stopped_readers(folder: Path) -> Iterator[Outcome]:
     stopped = stop_reading(READERS, WRITE_TIMEOUT_S)
-    yield Outcome(
-        f"memory for {READERS} streams that nobody reads",
-        f"≤ {MEMORY_MIB:g} MiB more",
-        f"{stopped.more_mib:.1f} MiB more",
-        stopped.more_mib <= MEMORY_MIB,
-    )
+    what = f"memory for {READERS} streams that nobody reads"
+    yield at_most(what, stopped.more_mib, MEMORY_MIB, "MiB more")
     yield Outcome(
         "all handlers cancelled and over after",
         f"≤ {WRITE_TIMEOUT_S:g} s",

@@ -17,7 +17,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from actions.v1 import execution_pb2
 from tests.robustness.raw import Client, request
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.grpc_frames import COMPRESSED, framed
 from tests.support.real_server import RealServer
 
@@ -144,12 +144,8 @@ def memory_of_refused(folder: Path) -> Iterator[Outcome]:
     with RealServer(folder / "data", "--no-access-log") as server:
         for kind in kinds(server.token):
             grown = grown_mib(server, kind)
-            yield Outcome(
-                f"{kind.calls:,} refused calls, {kind.what}: memory afterwards",
-                f"≤ +{GROWN_MAX_MIB:g} MiB",
-                f"{grown:+.1f} MiB",
-                grown <= GROWN_MAX_MIB,
-            )
+            what = f"{kind.calls:,} refused calls, {kind.what}: memory afterwards"
+            yield at_most(what, grown, GROWN_MAX_MIB, "MiB more")
 
 
 S5: Final = Scenario("S5", "memory of calls that are refused", memory_of_refused)

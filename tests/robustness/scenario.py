@@ -22,6 +22,11 @@ def none_wrong(what: str, wrong: Sequence[str], *, is_enough: bool = True) -> Ou
     return Outcome(what, "0", reached, not wrong and is_enough)
 
 
+def at_most(what: str, reached: float, most: float, unit: str) -> Outcome:
+    """Returns the figure of a measure that has a limit, in a unit as it is printed."""
+    return Outcome(what, f"≤ {most:g} {unit}", f"{reached:.1f} {unit}", reached <= most)
+
+
 def ended(what: str, status: int, seconds: float, *, most_s: float) -> Outcome:
     """Returns the figure of a service that was to end with 0, and in time."""
     is_reached = status == 0 and seconds <= most_s

@@ -19,7 +19,7 @@ import uvloop
 from server.scripts.contract import RunRequest, Script
 from server.scripts.host import contexts
 from server.scripts.host.executor import Executor
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.hostile_scripts import HOSTILE, Hostile
 
 AT_ONCE: Final = 2
@@ -141,18 +141,10 @@ def run_hostile(_folder: Path) -> Iterator[Outcome]:
         f"{len(HOSTILE)}, {told}{': ' + seen.wrong[0] if told else ''}",
         len(HOSTILE) >= 40 and not told,
     )
-    yield Outcome(
-        f"ended after the timeout ({seen.kills} processes ended), at most",
-        f"{OVER_MAX_S * 1000:.0f} ms",
-        f"{max(seen.over_s) * 1000:.0f} ms",
-        max(seen.over_s) <= OVER_MAX_S,
-    )
-    yield Outcome(
-        "the loop was late meanwhile, at most",
-        f"{LATE_MAX_S * 1000:.0f} ms",
-        f"{max(seen.late_s) * 1000:.0f} ms of {len(seen.late_s):,} times",
-        max(seen.late_s) <= LATE_MAX_S,
-    )
+    what = f"ended after the timeout ({seen.kills} processes ended), at most"
+    yield at_most(what, max(seen.over_s) * 1e3, OVER_MAX_S * 1e3, "ms")
+    what = f"the loop was late meanwhile, of {len(seen.late_s):,} times at most"
+    yield at_most(what, max(seen.late_s) * 1e3, LATE_MAX_S * 1e3, "ms")
     runs = sorted(seen.runs_s)
     yield Outcome(
         f"{len(runs):,} runs of another organisation meanwhile, p50 (p99, worst)",

@@ -16,7 +16,7 @@ import grpc
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.robustness.scenario import Outcome, Scenario
+from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.api_client import GRPC, JSON, PROTOCOLS
 from tests.support.grpc_frames import framed, split_frame
 from tests.support.processes import Process
@@ -147,12 +147,8 @@ def run_waiting(folder: Path) -> Iterator[Outcome]:
     for protocol in PROTOCOLS:
         seen = wait_at(protocol, folder)
         wrong = [answer for answer in seen.answers if answer != "ok"]
-        yield Outcome(
-            f"memory of {WAITING} runs that wait with a context of 1 MiB, over {protocol}",
-            f"+{MORE_MAX_MIB:.0f} MiB",
-            f"+{seen.more_mib:.0f} MiB",
-            seen.more_mib <= MORE_MAX_MIB,
-        )
+        what = f"memory of {WAITING} runs that wait with a context of 1 MiB, over {protocol}"
+        yield at_most(what, seen.more_mib, MORE_MAX_MIB, "MiB more")
         yield Outcome("of these, told wrongly", "0", f"{len(wrong)} {wrong[:1]}", not wrong)
 
 

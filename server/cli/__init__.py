@@ -14,7 +14,7 @@ from server.cli import accounts, failures
 from server.cli.call import call
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
-from server.cli.orgs import org
+from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
 from server.cli.serve import serve
 
@@ -44,7 +44,17 @@ def commands() -> None:
     """Serve ZITADEL's Actions API as JSON, gRPC and gRPC-Web, and administer it."""
 
 
-for command in (serve, call, org, *accounts.GROUPS, backup, restore, check, events, rebuild):
+for command in (
+    serve,
+    call,
+    org_commands,
+    *accounts.GROUPS,
+    backup,
+    restore,
+    check,
+    events,
+    rebuild,
+):
     commands.add_command(command)
 
 

@@ -70,12 +70,12 @@ def _moment(text: str) -> int | None:
     return None if moment.tzinfo is None else int(moment.timestamp() * _US)
 
 
-@click.group()
-def user() -> None:
+@click.group("user")
+def user_commands() -> None:
     """Manage users, who have tokens and memberships."""
 
 
-@user.command(
+@user_commands.command(
     "create",
     short_help="Create a user.",
     epilog="Example: python -m server user create deploy-bot",
@@ -86,7 +86,7 @@ def user() -> None:
 @_ORG
 @AS_JSON
 @stored
-def create_user(
+def user_create(
     name: str,
     language: str | None,
     subject: str | None,
@@ -103,7 +103,7 @@ def create_user(
     created(request, as_json, flags)
 
 
-@user.command(
+@user_commands.command(
     "update", epilog="Example: python -m server user update 381029384756019283 --language de"
 )
 @click.argument("user_id")
@@ -112,7 +112,7 @@ def create_user(
 @_SUBJECT
 @AS_JSON
 @stored
-def update_user(
+def user_update(
     user_id: str,
     name: str | None,
     language: str | None,
@@ -129,11 +129,11 @@ def update_user(
     created(request, as_json, flags)
 
 
-@user.command("remove", short_help="Remove a user, with its memberships and tokens.")
+@user_commands.command("remove", short_help="Remove a user, with its memberships and tokens.")
 @click.argument("user_id")
 @AS_JSON
 @stored
-def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
+def user_remove(user_id: str, as_json: bool, **flags: object) -> None:
     """Remove USER_ID, with its memberships and tokens; its actions and flows stay."""
     from actions.v1 import admin_pb2 as pb
 
@@ -142,11 +142,11 @@ def remove_user(user_id: str, as_json: bool, **flags: object) -> None:
         ended("removed user", user_id, as_json)
 
 
-@user.command("list")
+@user_commands.command("list")
 @_ORG
 @AS_JSON
 @stored
-def list_users(org_id: str, as_json: bool, **flags: object) -> None:
+def user_list(org_id: str, as_json: bool, **flags: object) -> None:
     """List the users of an organisation, in order of creation."""
     from actions.v1 import admin_pb2 as pb
 
@@ -154,18 +154,18 @@ def list_users(org_id: str, as_json: bool, **flags: object) -> None:
     listed(pb.ListUsersRequest(org_id=org_id), as_json, flags, *columns)
 
 
-@click.group()
-def member() -> None:
+@click.group("member")
+def member_commands() -> None:
     """Manage members: users with roles in an organisation."""
 
 
-@member.command("add", epilog=_ROLES)
+@member_commands.command("add", epilog=_ROLES)
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
 @_ORG
 @AS_JSON
 @stored
-def add_member(
+def member_add(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
     """Add USER_ID as a member with one or more roles."""
@@ -175,7 +175,7 @@ def add_member(
     created(request, as_json, flags)
 
 
-@member.command(
+@member_commands.command(
     "set-roles",
     short_help="Replace the roles of a member.",
     epilog=_ROLES.replace("member add", "member set-roles"),
@@ -185,7 +185,7 @@ def add_member(
 @_ORG
 @AS_JSON
 @stored
-def set_roles(
+def member_set_roles(
     user_id: str, roles: tuple[str, ...], org_id: str, as_json: bool, **flags: object
 ) -> None:
     """Replace the roles of the member USER_ID."""
@@ -195,12 +195,12 @@ def set_roles(
     created(request, as_json, flags)
 
 
-@member.command("remove", short_help="Remove a member.")
+@member_commands.command("remove", short_help="Remove a member.")
 @click.argument("user_id")
 @_ORG
 @AS_JSON
 @stored
-def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
+def member_remove(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """Remove the membership of USER_ID; its tokens stay, without permissions here."""
     from actions.v1 import admin_pb2 as pb
 
@@ -208,12 +208,14 @@ def remove_member(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
     ended("removed member", user_id, as_json)
 
 
-@member.command("list", short_help="List the members of an organisation, or a user's memberships.")
+@member_commands.command(
+    "list", short_help="List the members of an organisation, or a user's memberships."
+)
 @click.argument("user_id", required=False, default="")
 @_ORG
 @AS_JSON
 @stored
-def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
+def member_list(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the memberships of USER_ID, or the members of an organisation."""
     from actions.v1 import admin_pb2 as pb
 
@@ -222,12 +224,12 @@ def list_members(user_id: str, org_id: str, as_json: bool, **flags: object) -> N
     listed(request, as_json, flags, *columns)
 
 
-@click.group()
-def token() -> None:
+@click.group("token")
+def token_commands() -> None:
     """Manage personal access tokens, by which users call."""
 
 
-@token.command(
+@token_commands.command(
     "create", epilog="Example: python -m server token create 381029384756019283 --expires 90d"
 )
 @click.argument("user_id")
@@ -247,7 +249,7 @@ def token() -> None:
 )
 @AS_JSON
 @stored
-def create_token(
+def token_create(
     user_id: str,
     description: str,
     expires_at: int | None,
@@ -265,12 +267,12 @@ def create_token(
     show(owner_file.written(row, flags) if write else row, as_json)
 
 
-@token.command("list", short_help="List the tokens of a user, or of an organisation.")
+@token_commands.command("list", short_help="List the tokens of a user, or of an organisation.")
 @click.argument("user_id", required=False, default="")
 @_ORG
 @AS_JSON
 @stored
-def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
+def token_list(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
     """List the tokens of USER_ID, or of an organisation, without their secrets."""
     from actions.v1 import admin_pb2 as pb
 
@@ -279,11 +281,11 @@ def list_tokens(user_id: str, org_id: str, as_json: bool, **flags: object) -> No
     listed(request, as_json, flags, *columns)
 
 
-@token.command("revoke", short_help="Revoke a token.")
+@token_commands.command("revoke", short_help="Revoke a token.")
 @click.argument("token_id")
 @AS_JSON
 @stored
-def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
+def token_revoke(token_id: str, as_json: bool, **flags: object) -> None:
     """Revoke the token TOKEN_ID, an id that token list shows."""
     from actions.v1 import admin_pb2 as pb
 
@@ -292,7 +294,7 @@ def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
         ended("revoked token", token_id, as_json)
 
 
-@token.command(
+@token_commands.command(
     "rotate",
     short_help="Replace a token by a new one.",
     epilog="Example: python -m server token rotate --write",
@@ -313,7 +315,7 @@ def revoke_token(token_id: str, as_json: bool, **flags: object) -> None:
 @_ORG
 @AS_JSON
 @stored
-def rotate_token(
+def token_rotate(
     token_id: str,
     expires_at: int | None,
     write: bool,
@@ -339,4 +341,4 @@ def rotate_token(
     token_rotation.rotate(old, flags, expires_at=expires_at, hand_over=hand_over)
 
 
-GROUPS: Final = (user, member, token)
+GROUPS: Final = (user_commands, member_commands, token_commands)

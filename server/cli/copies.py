@@ -11,14 +11,14 @@ from server.cli.performing import AS_JSON, stored
 from server.cli.progress import reported
 from server.cli.settings import settings
 
-FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+FILE_ARGUMENT: Final = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.command(
     short_help="Copy the database to a file, also while the service runs.",
     epilog="Example: python -m server backup copy.sqlite --data-dir ./data",
 )
-@FILE
+@FILE_ARGUMENT
 @AS_JSON
 @stored
 def backup(file: Path, as_json: bool, **flags: object) -> None:
@@ -45,7 +45,7 @@ def backup(file: Path, as_json: bool, **flags: object) -> None:
     short_help="Restore the database from a copy.",
     epilog="Example: python -m server restore copy.sqlite --data-dir ./data",
 )
-@FILE
+@FILE_ARGUMENT
 @click.option("--replace", is_flag=True, help="Move an existing database aside.")
 @AS_JSON
 @stored

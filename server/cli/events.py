@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from server.domain.events import RecordedEvent
     from server.store.engine import EventReader
 
-EVENTS_AT_ONCE: Final = 1_000
+EVENTS_PER_READ: Final = 1_000
 """Max events of one read."""
 FOLLOW_S: Final = 0.2
 """Seconds between two reads of new events."""
@@ -61,7 +61,7 @@ def events(first: int, org_id: str | None, follow: bool, **flags: object) -> Non
 
 def _read(reader: "EventReader", after: int, *, follow: bool) -> "Iterator[RecordedEvent]":
     while True:
-        some = reader.events(after, EVENTS_AT_ONCE)
+        some = reader.events(after, EVENTS_PER_READ)
         yield from some
         if some:
             after = some[-1].position

@@ -9,35 +9,37 @@ from server.cli.owner_file import noticed
 from server.cli.performing import AS_JSON, created, ended, listed, perform, stored
 
 
-@click.group()
-def org() -> None:
+@click.group("org")
+def org_commands() -> None:
     """Manage organisations, which own actions and flows."""
 
 
-@org.command("create", epilog='Example: python -m server org create "Acme Ltd"')
+@org_commands.command("create", epilog='Example: python -m server org create "Acme Ltd"')
 @click.argument("name")
 @AS_JSON
 @stored
-def create_org(name: str, as_json: bool, **flags: object) -> None:
+def org_create(name: str, as_json: bool, **flags: object) -> None:
     """Create an organisation called NAME."""
     from actions.v1 import admin_pb2 as pb
 
     created(pb.CreateOrgRequest(name=name), as_json, flags)
 
 
-@org.command("rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"')
+@org_commands.command(
+    "rename", epilog='Example: python -m server org rename 381029384756019283 "Acme Inc"'
+)
 @click.argument("org_id")
 @click.argument("name")
 @AS_JSON
 @stored
-def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
+def org_rename(org_id: str, name: str, as_json: bool, **flags: object) -> None:
     """Rename the organisation ORG_ID to NAME."""
     from actions.v1 import admin_pb2 as pb
 
     created(pb.RenameOrgRequest(org_id=org_id, name=name), as_json, flags)
 
 
-@org.command(
+@org_commands.command(
     "remove",
     short_help="Remove an organisation, with all that belongs to it.",
     epilog="Example: python -m server org remove 381029384756019283",
@@ -46,7 +48,7 @@ def rename_org(org_id: str, name: str, as_json: bool, **flags: object) -> None:
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @AS_JSON
 @stored
-def remove_org(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
+def org_remove(org_id: str, yes: bool, as_json: bool, **flags: object) -> None:
     """Remove the organisation ORG_ID, with all that belongs to it, for good.
 
     Its users are refused at once; its data is deleted in steps. If the command is stopped before
@@ -80,10 +82,10 @@ def _count(contents: OutputRow) -> int:
     return sum(value for value in contents.values() if isinstance(value, int))
 
 
-@org.command("list")
+@org_commands.command("list")
 @AS_JSON
 @stored
-def list_orgs(as_json: bool, **flags: object) -> None:
+def org_list(as_json: bool, **flags: object) -> None:
     """List all organisations, in order of creation.
 
     Organisations whose removal is not finished come last, with the state removed; org remove

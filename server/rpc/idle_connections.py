@@ -17,7 +17,7 @@ from server import tasks
 from server.rpc.connections import ConnectionEnder, open_connections
 from server.threads import ThreadPool, TooManyWaiting
 
-LOOK_S: Final = 2.0
+CHECK_EVERY_S: Final = 2.0
 """Seconds between two checks."""
 
 IDLE_MIN_S: Final = 5.0
@@ -58,7 +58,7 @@ class IdleConnections:
 
     async def _look_forever(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             try:
                 await self._look()
             except (OSError, TooManyWaiting) as error:

@@ -177,7 +177,7 @@ async def test_a_connection_above_the_cap_is_closed_at_once(address: str) -> Non
 
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle_connections, "LOOK_S", 0.05)
+    monkeypatch.setattr(idle_connections, "CHECK_EVERY_S", 0.05)
     monkeypatch.setattr(idle_connections, "IDLE_MIN_S", 0.1)
 
 

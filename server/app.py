@@ -104,7 +104,7 @@ log = structlog.get_logger()
 
 
 class Kept(Protocol):
-    """Keeps states in memory."""
+    """Drops states from memory that events change."""
 
     def forget(self, events: Iterable[RecordedEvent]) -> None: ...
 

@@ -305,7 +305,7 @@ def token_revoke(token_id: str, as_json: bool, **flags: object) -> None:
     "expires_at",
     callback=_expiry,
     metavar="WHEN",
-    help="Expiry, as of token create; the old token's lifetime, if not given.",
+    help="Expiry, as for token create; if not given, the new token lives as long as the old one.",
 )
 @click.option(
     "--write",

@@ -1,6 +1,6 @@
 """Replaces a token: makes the new one, hands it over, and only then revokes the old one.
 
-Rule: a fault at any moment leaves at least one token that is valid and known to its reader.
+Rule: after a failure of any step the user has at least one valid token.
 """
 
 import sys
@@ -17,7 +17,7 @@ _US: Final = 1_000_000
 
 
 def in_file(flags: dict[str, object]) -> OutputRow:
-    """Returns the token that `owner.token` has.
+    """Returns the token in `owner.token`.
 
     Raises:
         Failed: the file has no valid token.
@@ -50,13 +50,13 @@ def rotate(
     expires_at: int | None,
     hand_over: Callable[[OutputRow], None],
 ) -> None:
-    """Makes a token for the user and purpose of the old one, hands it over, revokes the old one.
+    """Makes a token with the user and the description of the old one, and revokes the old one.
 
     Args:
         old: the token to replace.
         flags: name the data folder.
         expires_at: microseconds since the epoch; None for never.
-        hand_over: writes or prints the new token; if it raises, the old one stays valid.
+        hand_over: writes or prints the new token before; if it raises, the old one stays valid.
 
     Raises:
         Failed: a step fails; the text says which tokens are valid.

@@ -1,11 +1,11 @@
 """Keeps actions that callers read by id, until an event changes them.
 
-Rule 1: `forget` takes the events of a commit before its callers are answered, so that whoever was
-answered that a change is stored reads it.
-Rule 2: an action that was read while events were forgotten is returned, and not kept.
+Rule 1: a read that begins after a change was answered has the change: `forget` gets the events of a
+commit before its callers are answered.
+Rule 2: an action that is read while events come is returned, and not kept.
 Rule 3: only this process writes; see `active_scripts`.
-Rule 4: memory is bounded: a long script is not kept, and the actions that were read longest ago
-make room.
+Rule 4: memory is bounded: actions with long scripts are not kept, and those that were read longest
+ago are dropped.
 """
 
 from collections.abc import Iterable
@@ -16,24 +16,24 @@ from server.domain.events import RecordedEvent
 from server.store.read_model import ActionById, ReadModel
 
 KEPT_MAX: Final = 4_096
-"""Max actions that are kept."""
+"""Max kept actions."""
 
 SCRIPT_MAX_CHARS: Final = 4 << 10
-"""Max characters of the script of a kept action: all together take 16 MiB."""
+"""Max characters of the script of a kept action; all of them take at most 16 MiB."""
 
 
 class KeptActions:
-    """Returns actions by id, from memory where it can."""
+    """Returns actions by id, from memory if they are kept."""
 
     def __init__(self, reads: ReadModel, *, kept_max: int = KEPT_MAX) -> None:
-        """Begins with nothing kept."""
+        """Takes the store."""
         self._reads = reads
         self._kept_max = kept_max
         self._kept: dict[str, Action] = {}  # the one that was read last is last
         self._changes = 0
 
     async def by_id(self, org_id: str, action_id: str) -> Action | None:
-        """Returns the action; None if the organisation has none with this id.
+        """Returns the action; None if the organisation has no action with this id.
 
         Raises:
             StorageError: it cannot be read.
@@ -49,7 +49,7 @@ class KeptActions:
         return action
 
     def forget(self, events: Iterable[RecordedEvent]) -> None:
-        """Forgets the actions that events are about; removed organisations' have such events."""
+        """Drops the actions that have new events, as each action of a purged organisation has."""
         self._changes += 1
         for event in events:
             if event.aggregate_type == "action":

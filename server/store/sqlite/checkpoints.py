@@ -4,11 +4,12 @@ By default SQLite does so within the commit that makes the log 1,000 pages long.
 every caller behind it, waits some milliseconds more. Follows sqlite.org/wal.html, "Checkpointing":
 a passive checkpoint waits for nobody, and a commit does not wait for it.
 
-SQLite starts the log anew if all of it was copied when a commit begins. Commits that go on during
-a checkpoint prevent that, so it is repeated for what they wrote. Where commits never pause, the one
-that makes the log `connect.WAL_MAX_BYTES` long does the rest.
+SQLite starts the log anew if all of it was copied when a commit begins. Commits during a checkpoint
+prevent that. Where they never pause, the one that makes the log `connect.WAL_MAX_BYTES` long copies
+the rest.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,6 @@ from server.store.sqlite.worker import Worker
 
 ROWS: Final = 500
 """Rows written between two checkpoints; about 1,000 pages, as each is in the table and an index."""
-
-ATTEMPTS: Final = 3
-"""Max checkpoints one after the other; each copies what was written during the one before."""
-
 
 _CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
@@ -58,12 +55,7 @@ class Checkpoints:
         self._connection.close()
 
     def _copy(self) -> None:
-        try:
-            for _ in range(ATTEMPTS):
-                _, in_log, copied = self._connection.execute(_CHECKPOINT).fetchone()
-                if copied == in_log:
-                    return
-        except sqlite3.Error:
-            pass  # the log stays as it is; commits fail if the disk is full or broken
-        finally:
-            self._is_running = False
+        # After a failure the log stays as it is; commits fail if the disk is full or broken.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute(_CHECKPOINT)
+        self._is_running = False

@@ -18,6 +18,7 @@ UNIT_US: Final = 10_000
 """Microseconds of one unit."""
 COUNTER_BITS: Final = 8
 MACHINE_BITS: Final = 16
+"""Bits of an id for the counter, and below them for the machine id."""
 
 LEAD_MAX_UNITS: Final = 6_000
 """Max lead over the clock: a minute, or 1.5 million ids beyond the 25,600 a second that fit."""

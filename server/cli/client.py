@@ -49,6 +49,9 @@ _DEADLINE_EXCEEDED: Final = 4
 _GRACE_S: Final = 2.0
 """Seconds by which the client waits longer, so that the server reports the deadline."""
 
+_TIMEOUT_MAX_MS: Final = 99_999_999
+"""Max milliseconds of grpc-timeout, which has at most 8 digits."""
+
 # grpc/doc/http-grpc-status-mapping.md; any other status is UNKNOWN.
 _CODE_OF_HTTP: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNKNOWN: Final = 2
@@ -224,7 +227,7 @@ def _exchange(
     connection = http.client.HTTPConnection(host, port)
     try:
         connection.sock = _connected(call.address, call.timeout_s + _GRACE_S)
-        deadline = {"grpc-timeout": f"{min(int(call.timeout_s * 1000), 99_999_999)}m"}
+        deadline = {"grpc-timeout": f"{min(int(call.timeout_s * 1000), _TIMEOUT_MAX_MS)}m"}
         connection.request(verb, target, body or None, {**headers, **deadline})
         response = connection.getresponse()
         answered = {name.lower(): value for name, value in response.getheaders()}

@@ -7,8 +7,11 @@ from typing import Final
 import click
 
 FAILED: Final = 1
+"""Exit status of a command that failed."""
 MISUSED: Final = 2
+"""Exit status of a command with invalid arguments."""
 INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 
 class Failed(click.ClickException):

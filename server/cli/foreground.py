@@ -26,6 +26,8 @@ from server.store.errors import StorageError
 FLUSH_MAX_S: Final = 0.3
 """Max seconds to write the last lines of the log before the process ends."""
 
+_SIGNALLED: Final = 128
+"""Added to a signal's number it is the exit status, as shells have it."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -72,7 +74,7 @@ def _stop_event(log: LineWriter) -> asyncio.Event:
     def on_signal(number: int) -> None:
         if stop.is_set():
             log.flush(FLUSH_MAX_S)
-            os._exit(128 + number)
+            os._exit(_SIGNALLED + number)
         stop.set()
 
     loop = asyncio.get_running_loop()

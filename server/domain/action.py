@@ -27,6 +27,7 @@ REMOVED: Final = "action.removed"
 
 TIMEOUT_NS_MAX: Final = 2**63 - 1
 TIMEOUT_NS_MIN: Final = -(2**63)
+"""Bounds of a timeout in nanoseconds: those of Go's Duration."""
 
 _DEACTIVATED: Final = Event(DEACTIVATED)
 _REACTIVATED: Final = Event(REACTIVATED)

@@ -21,6 +21,9 @@ NO_CACHE: Final = (
 )
 """Headers of every answer, over every protocol; over gRPC they are trailers, see `_Identified`."""
 
+_PREFIX_BYTES: Final = 6
+"""Random bytes before the counter: ids of two processes differ."""
+
 _VALID: Final = re.compile(r"[!-~]{1,128}")
 
 
@@ -29,7 +32,7 @@ class RequestIds(Interceptor):
 
     def __init__(self) -> None:
         # A counter behind a random prefix: no system call for each id.
-        self._prefix = os.urandom(6).hex()
+        self._prefix = os.urandom(_PREFIX_BYTES).hex()
         self._counter = itertools.count()
 
     def _new_id(self) -> str:

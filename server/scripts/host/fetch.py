@@ -30,6 +30,7 @@ from server.scripts.host.addresses import Policy
 from server.scripts.host.fetch_answer import Response, read_response
 from server.scripts.host.fetch_connection import Connector, ParsingTurns, Refused
 from server.scripts.host.fetch_request import (
+    QUOTED_MAX_CHARS,
     FetchError,
     Request,
     is_same_origin,
@@ -186,13 +187,13 @@ class _Client:
         except Refused as refused:
             raise FetchError(str(refused)) from None
         except aiohttp.ClientConnectorDNSError:
-            raise FetchError(f"lookup of {host[:80]} failed (ACTIO-4m9s2)") from None
+            raise FetchError(f"lookup of {host[:QUOTED_MAX_CHARS]} failed (ACTIO-4m9s2)") from None
         except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError):
-            raise FetchError(f"no TLS that can be trusted with {host[:80]}") from None
+            raise FetchError(f"no TLS that can be trusted with {host[:QUOTED_MAX_CHARS]}") from None
         except aiohttp.ClientConnectorError:
-            raise FetchError(f"no connection to {host[:80]}") from None
+            raise FetchError(f"no connection to {host[:QUOTED_MAX_CHARS]}") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            raise FetchError(f"no answer from {host[:80]}") from None
+            raise FetchError(f"no answer from {host[:QUOTED_MAX_CHARS]}") from None
 
 
 class _Denied(Exception):

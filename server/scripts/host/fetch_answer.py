@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from server.scripts.host.fetch_connection import Refused
-from server.scripts.host.fetch_request import FetchError
+from server.scripts.host.fetch_request import QUOTED_MAX_CHARS, FetchError
 
 RESPONSE_MAX_BYTES: Final = 1 << 20
 """Max bytes of an inflated body; a larger one is an error."""
@@ -19,6 +19,10 @@ RESPONSE_MAX_BYTES: Final = 1 << 20
 GZIP_MEMBERS_MAX: Final = 16
 """Max members of a gzip body (RFC 1952 section 2.2): an empty member has only 20 octets, so a small
 body could have very many."""
+
+
+_GZIP_WBITS: Final = 31
+"""Makes zlib read gzip, with the largest window."""
 
 
 class Response(msgspec.Struct):
@@ -44,7 +48,9 @@ def _header_lists(response: aiohttp.ClientResponse) -> dict[str, list[str]]:
         try:
             value.encode()
         except UnicodeEncodeError:  # aiohttp decodes invalid UTF-8 to surrogates (PEP 383)
-            raise FetchError(f"an answer with other than UTF-8 in header {name[:80]}") from None
+            raise FetchError(
+                f"an answer with other than UTF-8 in header {name[:QUOTED_MAX_CHARS]}"
+            ) from None
         headers.setdefault("-".join(map(str.capitalize, name.split("-"))), []).append(value)
     return headers
 
@@ -72,7 +78,7 @@ class _Gunzip:
     """Inflates a body as it arrives."""
 
     def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(wbits=31)
+        self._inflater = zlib.decompressobj(wbits=_GZIP_WBITS)
         self._members = 1
 
     def inflate(self, chunk: bytes, room: int) -> bytes:
@@ -88,7 +94,7 @@ class _Gunzip:
                 self._members += 1
                 if self._members > GZIP_MEMBERS_MAX:
                     raise FetchError(f"an answer of more than {GZIP_MEMBERS_MAX} members of gzip")
-                self._inflater = zlib.decompressobj(wbits=31)
+                self._inflater = zlib.decompressobj(wbits=_GZIP_WBITS)
             inflated += self._inflater.decompress(chunk, room - len(inflated))
             chunk = self._inflater.unused_data
         return bytes(inflated)

@@ -15,6 +15,9 @@ FETCH_REQUEST_MAX_BYTES: Final = 1 << 20
 HEADERS_MAX: Final = 100
 """Max headers of a request; more are an error."""
 
+QUOTED_MAX_CHARS: Final = 80
+"""Max characters of a value in an error."""
+
 _RESERVED: Final = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer")
 )
@@ -82,7 +85,7 @@ def url_of(text: str, *, base: URL | None = None) -> URL:
             return url.with_fragment(None)
     except ValueError:  # also of `host`, for an invalid IDNA name as in http://xn--/
         pass
-    raise FetchError(f"url: expected one of http or https, got {text[:80]!r}")
+    raise FetchError(f"url: expected one of http or https, got {text[:QUOTED_MAX_CHARS]!r}")
 
 
 def is_same_origin(one: URL, other: URL) -> bool:

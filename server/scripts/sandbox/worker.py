@@ -68,6 +68,9 @@ reads code in parentheses twice, to see if an arrow follows."""
 _ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 """Characters that Go escapes in JSON; they occur only in strings."""
 
+_EPOCH_TICKS: Final = 0x01B21DD213814000
+"""100 ns steps from 1582-10-15 to 1970-01-01 (RFC 9562 section 5.1)."""
+_UUID_CHARS: Final = 36
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _FromEngine: TypeAlias = Any
@@ -160,7 +163,7 @@ class ScriptWorker:
         elif kind in ("uuid1", "uuid4"):
             return _uuid_by_time() if kind == "uuid1" else _uuid(os.urandom(16), 4)
         elif kind in ("uuid3", "uuid5"):
-            return _uuid_by_name(text[:36], text[36:].encode(), int(kind[-1]))
+            return _uuid_by_name(text[:_UUID_CHARS], text[_UUID_CHARS:].encode(), int(kind[-1]))
         return None
 
     def _run(
@@ -223,7 +226,7 @@ def _uuid(octets: bytes | bytearray, version: int) -> str:
 
 def _uuid_by_time() -> str:
     """Returns a UUID of version 1: 100 ns steps since 1582-10-15, and a random node."""
-    ticks = (time.time_ns() // 100 + 0x01B21DD213814000).to_bytes(8, "big")
+    ticks = (time.time_ns() // 100 + _EPOCH_TICKS).to_bytes(8, "big")
     octets = bytearray(ticks[4:] + ticks[2:4] + ticks[:2] + os.urandom(8))
     octets[10] |= 1
     return _uuid(octets, 1)

@@ -72,7 +72,7 @@ def access_to(path: Path) -> Access:
     try:
         _try(path, Access.SHARED)
     except sqlite3.OperationalError as error:
-        for way in ways if error.sqlite_errorcode & 0xFF in _NO_ROOM else ():
+        for way in ways if primary_code(error) in _NO_ROOM else ():
             with contextlib.suppress(sqlite3.OperationalError):
                 _try(path, way)
                 return way
@@ -130,9 +130,14 @@ def _has_content(path: Path) -> bool:
         return False
 
 
+def primary_code(error: sqlite3.Error) -> int:
+    """Returns SQLite's primary result code: the low 8 bits of an error's code."""
+    return error.sqlite_errorcode & 0xFF
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """True if another program has the lock."""
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return primary_code(error) == sqlite3.SQLITE_BUSY
 
 
 def set_busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> None:

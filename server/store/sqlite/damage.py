@@ -14,6 +14,7 @@ import structlog
 
 from server.domain.action import ActionState
 from server.store.errors import StorageError
+from server.store.sqlite.connect import primary_code
 
 QUICK_MAX_S: Final = 1.0
 """Max seconds of the quick check, which delays the start."""
@@ -107,7 +108,7 @@ def _faults(connection: sqlite3.Connection, pragma: str) -> list[str]:
     try:
         found = [text for (text,) in connection.execute(pragma)]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        if primary_code(error) != sqlite3.SQLITE_CORRUPT:
             raise
         found = ["a page is missing or malformed"]
     said = (" ".join(text.split()).removeprefix("*** in database main *** ") for text in found)

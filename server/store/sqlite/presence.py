@@ -54,8 +54,9 @@ class Presence:
         Raises:
             FileGone: a file is not where it was.
         """
-        if self._unchanged is None or self._unchanged != _state_of(self._folder):
-            self.require_each()
+        folder = _state_of(self._folder)
+        if folder is None or folder != self._unchanged:
+            self._compare(folder)
 
     def require_each(self) -> None:
         """Checks all files by a `stat` of each; takes three times as long.
@@ -63,8 +64,15 @@ class Presence:
         Raises:
             FileGone: a file is not where it was.
         """
+        self._compare(_state_of(self._folder))
+
+    def _compare(self, folder: FolderState | None) -> None:
+        """Checks each file.
+
+        Args:
+            folder: its state before this check, as it may change meanwhile.
+        """
         self._unchanged = None
-        folder = _state_of(self._folder)  # before its files, as it may change meanwhile
         if self._later is not None:
             with contextlib.suppress(OSError):
                 self._files[self._later] = _identity(self._later)

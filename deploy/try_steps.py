@@ -7,6 +7,7 @@ Needs root, chroot(1), mount(8) and unshare(1). ROOT stands for the base image a
 each stage is a copy of it beside it, ROOT.0 and ROOT.1. At the end the image's command runs as the
 image's user on a read-only root, in a network of this machine, until HEALTHCHECK's command
 succeeds there; then it gets STOPSIGNAL.
+It shows that the steps work with Debian's Python, not that an image can be pulled, built or pushed.
 Follows Containerfile(5), as far as the Containerfile goes: other instructions are an error.
 """
 

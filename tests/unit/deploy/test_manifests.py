@@ -194,3 +194,16 @@ def test_the_image_is_built_from_the_part_of_the_lock_that_serves() -> None:
     escaped = divider[1].replace(".", r"\.")
     assert f"sed '/^# {escaped}/,$d' constraints.txt" in text_of("Containerfile")
     assert f"\n# {divider[1]}\n" in (ROOT / "constraints.txt").read_text("utf-8")
+
+
+def test_a_build_sees_the_files_that_it_copies_and_no_others() -> None:
+    copied = {
+        name.rstrip("/")
+        for line in text_of("Containerfile").splitlines()
+        if line.startswith("COPY ") and "--from=" not in line
+        for name in line.split()[1:-1]
+    }
+    ignored = text_of("Containerfile.dockerignore").splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert "*" in ignored
+    assert all((ROOT / name).exists() for name in copied)

@@ -26,8 +26,8 @@ from server.threads import ThreadPool, TooManyWaiting
 
 _DESCRIPTORS: Final = Path("/dev/fd")
 _MAPPED: Final = "::ffff:"
-_LAST_DATA_RECEIVED: Final = struct.Struct("=52xI")
-"""Milliseconds since the last byte of the peer, in struct tcp_info."""
+_TCP_INFO: Final = struct.Struct("=52xI72xQ")
+"""Milliseconds since the last byte of the peer, and its bytes, in linux/tcp.h's struct tcp_info."""
 
 log = structlog.get_logger()
 
@@ -38,10 +38,12 @@ class OpenConnection(NamedTuple):
     Attributes:
         peer: as a grpc.aio context names it.
         idle_s: seconds since the last byte of the peer.
+        received_bytes: all bytes of the peer.
     """
 
     peer: str
     idle_s: float
+    received_bytes: int
 
 
 class ConnectionEnder:
@@ -148,9 +150,9 @@ def _open_connection(descriptor: int, port: int) -> OpenConnection | None:
         peer = _peer(copy, port)
         if peer is None:
             return None
-        info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED.size)
-    (idle_ms,) = _LAST_DATA_RECEIVED.unpack(info)
-    return OpenConnection(_name(*peer), idle_ms / 1000)
+        info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    idle_ms, received_bytes = _TCP_INFO.unpack(info)
+    return OpenConnection(_name(*peer), idle_ms / 1000, received_bytes)
 
 
 def _peer(connection: socket.socket, port: int) -> tuple[str, int] | None:

@@ -1,7 +1,8 @@
 """Ends idle connections of the gRPC port while few more are accepted, so that new clients get in.
 
 grpc closes a new connection at once if there are as many as may be open, and an idle one only
-after a minute. A client whose idle connection is ended opens another at its next call.
+after a minute. Those without an open call that sent the fewest bytes are ended, once they are idle:
+most of them never made a call. A client opens another connection at its next call.
 
 Follows tcp(7), TCP_INFO, and the struct tcp_info of linux/tcp.h. Rule: a connection with an open
 call is never ended here.
@@ -9,6 +10,8 @@ call is never ended here.
 
 import asyncio
 from collections.abc import Callable, Collection
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -71,12 +74,10 @@ class IdleConnections:
         if wanted <= 0:
             return
         busy = set(self._busy())
-        idle = [
-            connection
-            for connection in found
-            if connection.idle_s >= IDLE_MIN_S and connection.peer not in busy
-        ]
-        longest = sorted(idle, key=lambda connection: connection.idle_s, reverse=True)[:wanted]
-        if longest:
-            log.warning("idle connections are ended for others", connections=len(longest))
-            self._ender.end(connection.peer for connection in longest)
+        free = [connection for connection in found if connection.peer not in busy]
+        least_used = nsmallest(wanted, free, key=attrgetter("received_bytes"))
+        # Others are not ended in place of those that are too young: they are used more.
+        idle = [connection.peer for connection in least_used if connection.idle_s >= IDLE_MIN_S]
+        if idle:
+            log.warning("idle connections are ended for others", connections=len(idle))
+            self._ender.end(idle)

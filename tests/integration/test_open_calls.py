@@ -237,3 +237,16 @@ async def test_connections_with_open_calls_never_make_room() -> None:
                 await ask(another)
         assert not watch.done()
         watch.cancel()
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_idle_connection_that_made_calls_stays_as_long_as_others_made_none() -> None:
+    async with (
+        Running(_nothing, connections_max=2) as running,
+        connected(running.address, count=1) as (used,),
+        holding(running.address, HEALTHZ, "message", calls=0) as unused,
+    ):
+        async with asyncio.timeout(DEADLINE_S):
+            await unused[0].closed.wait()
+        assert used.get_state() is grpc.ChannelConnectivity.READY
+        await ask(used)

@@ -57,8 +57,10 @@ def test_connections_of_a_port_are_listed_by_the_peers_that_can_be_ended(host: s
         another.accept()[0],
     ):
         port = ours.getsockname()[1]
+        client.sendall(b"abc")
         (found,) = connections.open_connections(port, more_than=0)
         assert 0 <= found.idle_s < WAIT_S
+        assert found.received_bytes == 3
         assert connections.end_connections(port, [found.peer]) == 1
         assert client.recv(1) == b""
 

@@ -116,6 +116,8 @@ def test_the_library_serves_beside_urllib3_2(
         (address,) = (line.split()[-1] for line in lines if line.startswith("listening on "))
         ask = f"import urllib3; print(urllib3.request('GET', 'http://{address}/v1/books').json())"
         assert done([python, "-c", ask]) == "{}\n"
+    printing = str(Path(python).with_name("transcoder"))
+    assert "/v1/books/{id}" in done([printing, "library_pb2", "--prefix", "/v1"], folder)
     coding = "from transcoder.http.encodings import ACCEPT_ENCODING; print(ACCEPT_ENCODING)"
     zstd = "zstd, " if sys.version_info >= (3, 14) else ""
     assert done([python, "-c", coding]) == f"{zstd}gzip\n"

@@ -52,6 +52,7 @@ STARTED_OR_PUBLIC = {
     "server.__main__",
     "server.config.reference",
     "server.scripts.sandbox.worker",
+    "transcoder.__main__",
     "transcoder.sonora",
 }
 UNIT_TESTS = sorted(

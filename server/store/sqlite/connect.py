@@ -12,7 +12,7 @@ from urllib.parse import quote
 from server.store.errors import StorageError
 from server.store.files import check
 
-WAL_MAX_BYTES: Final = 16 << 20
+WAL_MAX_BYTES: Final = 64 << 20
 """Max bytes of the write-ahead log after a checkpoint. A long read makes it grow, and by default
 SQLite never shortens it. A commit that makes it longer makes a checkpoint, too."""
 

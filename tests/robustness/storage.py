@@ -178,9 +178,15 @@ DAMAGE: Final = {
 
 
 def killed_with_data(data: Path) -> None:
-    """Leave what a process leaves that is killed a moment after its last write."""
+    """Leave what a process leaves that is killed a moment after its last write.
+
+    The last hundred events are in the log alone.
+    """
     with RealServer(data) as server:
         for number in range(300):
+            if number == 200:
+                with closing(sqlite3.connect(data / "events.sqlite")) as database:
+                    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             server.new_action(f"action {number}")
         _wait_until_noted(data)
         server.process.kill()

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from server.cli import output
-from server.cli.failures import FAILED, Failed
+from server.cli.failures import FAILED, storage_failures
 from server.cli.performing import AS_JSON, stored
 from server.cli.progress import reported
 from server.cli.settings import settings
@@ -28,13 +28,10 @@ def backup(file: Path, as_json: bool, **flags: object) -> None:
     hashes of tokens; its mode is 0600. FILE must not exist.
     """
     from server.store import opening
-    from server.store.errors import StorageError
 
     folder = settings(flags).config.data_dir
-    try:
+    with storage_failures():
         position = opening.back_up(folder, file, reported("copied", "pages"))
-    except StorageError as error:
-        raise Failed(str(error)) from error
     if as_json:
         output.as_json({"file": str(file), "position": position})
     else:
@@ -56,15 +53,10 @@ def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
     those of the copy: the token in owner.token may not be one of them.
     """
     from server.store import opening
-    from server.store.errors import DataFolderInUse, StorageError
 
     folder = settings(flags).config.data_dir
-    try:
+    with storage_failures(needs_folder="restore"):
         position = opening.restore(file, folder, reported("copied", "pages"), replaces=replace)
-    except DataFolderInUse as error:
-        raise Failed(f"{error}; stop it first, as restore needs the folder for itself") from error
-    except StorageError as error:
-        raise Failed(str(error)) from error
     if as_json:
         output.as_json({"folder": str(folder), "position": position})
     else:
@@ -84,13 +76,10 @@ def check(as_json: bool, **flags: object) -> int:
     Needs as much disk space for temporary files as the database has.
     """
     from server.store import opening
-    from server.store.errors import StorageError
 
     folder = settings(flags).config.data_dir
-    try:
+    with storage_failures():
         faults = opening.compare(folder, reported("applied", "events"))
-    except StorageError as error:
-        raise Failed(str(error)) from error
     if as_json:
         output.as_json({"faults": faults})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from server.cli.failures import Failed
+from server.cli.failures import storage_failures
 from server.cli.performing import stored
 from server.cli.settings import settings
 
@@ -47,16 +47,12 @@ def events(first: int, org_id: str | None, follow: bool, **flags: object) -> Non
     Events are what happened; all states follow from them.
     """
     from server.store import opening
-    from server.store.errors import StorageError
 
     folder = settings(flags).config.data_dir
-    try:
-        with opening.event_reader(folder) as reader:
-            for event in _read(reader, first - 1, follow=follow):
-                if org_id is None or event.org_id == org_id:
-                    click.echo(_line(event))
-    except StorageError as error:
-        raise Failed(str(error)) from error
+    with storage_failures(), opening.event_reader(folder) as reader:
+        for event in _read(reader, first - 1, follow=follow):
+            if org_id is None or event.org_id == org_id:
+                click.echo(_line(event))
 
 
 def _read(reader: "EventReader", after: int, *, follow: bool) -> "Iterator[RecordedEvent]":

@@ -1,7 +1,9 @@
 """Reports a failed command by one line on standard error, without a traceback."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -24,6 +26,25 @@ class Misused(click.ClickException):
     """The arguments are invalid; exit 2."""
 
     exit_code = MISUSED
+
+
+@contextlib.contextmanager
+def storage_failures(*, needs_folder: str = "") -> Iterator[None]:
+    """Raises Failed for an error of the store.
+
+    Args:
+        needs_folder: the command that fails while a service has the data folder; its text then
+            says what to do.
+    """
+    from server.store.errors import DataFolderInUse, StorageError
+
+    try:
+        yield
+    except StorageError as error:
+        text = str(error)
+        if needs_folder and isinstance(error, DataFolderInUse):
+            text = f"{text}; stop it first, as {needs_folder} needs the folder for itself"
+        raise Failed(text) from error
 
 
 def run_command(command: click.Command, *, name: str) -> int:

@@ -16,12 +16,11 @@ import uvloop
 from server import logs
 from server.app import Application, Started
 from server.cli import welcome
-from server.cli.failures import Failed
+from server.cli.failures import storage_failures
 from server.config import VARIABLES, Config
 from server.config.misspelt import nearest_settings
 from server.line_writer import LineWriter
 from server.store.engine import Opening
-from server.store.errors import StorageError
 
 FLUSH_MAX_S: Final = 0.3
 """Max seconds to write the last lines of the log before the process ends."""
@@ -41,10 +40,8 @@ def run_service(config: Config, *, opening: Opening) -> None:
     log = logs.set_up(config.log_format, access_log=config.access_log)
     _warn_of_misspelt_variables()
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with storage_failures(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(config, log, opening))
-    except StorageError as error:
-        raise Failed(str(error)) from error
     finally:
         log.flush(FLUSH_MAX_S)
 

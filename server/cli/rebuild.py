@@ -3,7 +3,7 @@
 import click
 
 from server.cli import output
-from server.cli.failures import Failed
+from server.cli.failures import storage_failures
 from server.cli.performing import AS_JSON, stored
 from server.cli.progress import reported
 from server.cli.settings import settings
@@ -22,15 +22,10 @@ def rebuild(as_json: bool, **flags: object) -> None:
     end, all at once; if this is stopped before, nothing changes.
     """
     from server.store import opening
-    from server.store.errors import DataFolderInUse, StorageError
 
     folder = settings(flags).config.data_dir
-    try:
+    with storage_failures(needs_folder="rebuild"):
         events = opening.rebuild(folder, reported("applied", "events"))
-    except DataFolderInUse as error:
-        raise Failed(f"{error}; stop it first, as rebuild needs the folder for itself") from error
-    except StorageError as error:
-        raise Failed(str(error)) from error
     if as_json:
         output.as_json({"events": events})
     else:

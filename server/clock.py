@@ -25,6 +25,12 @@ def elapsed_clock() -> int:
     return time.clock_gettime_ns(_ELAPSED) // 1000
 
 
+def exact_text_of(time: int) -> str:
+    """Returns a time in ISO 8601 with microseconds: "2026-01-02T03:04:05.678901Z"."""
+    moment = _EPOCH + timedelta(microseconds=time)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def text_of(time: int) -> str:
     """Returns a time in ISO 8601; in microseconds if its year has not four digits."""
     try:

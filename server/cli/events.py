@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,6 +9,7 @@ import click
 from server.cli.failures import storage_failures
 from server.cli.performing import stored
 from server.cli.settings import settings
+from server.clock import exact_text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,12 +68,10 @@ def _read(reader: "EventReader", after: int, *, follow: bool) -> "Iterator[Recor
 
 
 def _line(event: "RecordedEvent") -> str:
-    seconds, micros = divmod(event.created_at, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     return json.dumps(
         {
             "position": event.position,
-            "createdAt": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "createdAt": exact_text_of(event.created_at),
             "orgId": event.org_id,
             "aggregateType": event.aggregate_type,
             "aggregateId": event.aggregate_id,

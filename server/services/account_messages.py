@@ -5,13 +5,13 @@ Follows actions/v1/admin.proto.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
+from server.clock import exact_text_of
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal, invalid
 from server.domain.user import Token, User
@@ -23,7 +23,6 @@ GIVEN_MAX_CHARS: Final = 40
 
 _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_MIN_S: Final = -62_135_596_800
 _TIME_END_S: Final = 253_402_300_800
 """Seconds at the years 1 and 10000 in UTC, the bounds of google/protobuf/timestamp.proto."""
@@ -127,8 +126,7 @@ def tokens_of(tokens: Sequence[Token]) -> pb.ListTokensResponse:
 
 def time_text(at: Timestamp) -> str:
     """Returns a time in ISO 8601 with microseconds, as the command line prints it."""
-    moment = _EPOCH + timedelta(microseconds=_microseconds(at))
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return exact_text_of(_microseconds(at))
 
 
 def _given(request: Message) -> dict[str, str]:

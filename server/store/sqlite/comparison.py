@@ -13,8 +13,8 @@ from typing import Final
 
 from server.store.engine import Progress
 from server.store.errors import StorageError
-from server.store.sqlite.connect import StorageErrors, access_to, connect
-from server.store.sqlite.copies import copy_to
+from server.store.sqlite.connect import StorageErrors, connect_to_read
+from server.store.sqlite.copies import copy_pages
 from server.store.sqlite.damage import faults
 from server.store.sqlite.rebuild import STATE_TABLES, rebuild
 
@@ -46,7 +46,7 @@ def compare(database: Path, progress: Progress) -> list[str]:
     """
     with (
         StorageErrors(database),
-        contextlib.closing(connect(database, writes=False, access=access_to(database))) as found,
+        contextlib.closing(connect_to_read(database)) as found,
     ):
         found.execute("BEGIN")
         damage = faults(found, FINDINGS_MAX)
@@ -67,10 +67,10 @@ def _gaps(connection: sqlite3.Connection) -> Iterator[str]:
 def _differences(found: sqlite3.Connection, progress: Progress) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="actions-check-") as folder:
         anew = Path(folder) / "anew.sqlite"
-        copy_to(found, anew, lambda _copied, _total: None)
         try:
             with contextlib.closing(sqlite3.connect(anew, isolation_level=None)) as copy:
                 copy.execute("PRAGMA synchronous = OFF")  # the copy is temporary
+                copy_pages(found, copy, lambda _copied, _total: None)
                 rebuild(copy, progress)
         except StorageError as fault:
             return [str(fault)]

@@ -118,6 +118,16 @@ def connect(path: Path, *, writes: bool, access: Access = Access.SHARED) -> sqli
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Opens the database for reading, by the first access that works.
+
+    Raises:
+        UnsafeFile: another user may have placed a file of it.
+        sqlite3.Error: it cannot be read.
+    """
+    return connect(path, writes=False, access=access_to(path))
+
+
 def _try(path: Path, access: Access) -> None:
     with contextlib.closing(connect(path, writes=False, access=access)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

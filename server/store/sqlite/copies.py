@@ -16,18 +16,17 @@ from typing import Final
 
 from server.store.engine import Progress
 from server.store.errors import StorageError
-from server.store.files import check, make, sync_folder
+from server.store.files import check, make, sync_file, sync_folder
 from server.store.sqlite import schema
-from server.store.sqlite.connect import Access, StorageErrors, access_to, connect
+from server.store.sqlite.connect import Access, StorageErrors, connect, connect_to_read
 from server.store.sqlite.damage import check_quickly, require_intact
 from server.store.sqlite.folder import DataFolder
-from server.store.sqlite.position_file import PositionFile
+from server.store.sqlite.position_file import PositionFile, last_position
 
 PAGES_AT_ONCE: Final = 1_000
 """Pages copied between two reports of progress, 4 MB."""
 
 _LOGS: Final = ("-wal", "-shm", "-journal")
-_LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 
 
 def back_up(database: Path, target: Path, progress: Progress) -> int:
@@ -41,12 +40,12 @@ def back_up(database: Path, target: Path, progress: Progress) -> int:
     """
     if os.path.lexists(target):
         raise StorageError(f"{target} exists; name another file, or remove it")
-    with StorageErrors(database), contextlib.closing(_reading(database)) as source:
+    with StorageErrors(database), contextlib.closing(connect_to_read(database)) as source:
         source.execute("BEGIN")
-        (position,) = source.execute(_LAST_POSITION).fetchone()
+        position = last_position(source)
         with _appearing(target) as part:
-            copy_to(source, part, progress)
-    return int(position)
+            _copy_durably(source, part, progress)
+    return position
 
 
 def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces: bool) -> int:
@@ -79,7 +78,7 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
             part = database.with_name(f"{name}.part")
             with StorageErrors(database):
                 _make_anew(part)
-                copy_to(source, part, progress)
+                _copy_durably(source, part, progress)
                 _put_aside(database)
                 part.replace(database)
                 sync_folder(folder)
@@ -89,30 +88,31 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
     return position
 
 
-def copy_to(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
-    """Copies what a connection sees to an empty file, and makes the file durable.
+def copy_pages(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
+    """Copies what a connection sees to an empty database, which then needs no log.
 
     Raises:
         sqlite3.Error: storage fails.
-        StorageError: the copy is damaged.
     """
 
     def report(_status: int, left: int, total: int) -> None:
         progress(total - left, total)
 
+    source.backup(target, pages=PAGES_AT_ONCE, progress=report)
+    target.execute("PRAGMA journal_mode = DELETE")
+
+
+def _copy_durably(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
+    """Copies what a connection sees to an empty file, checks the copy, and makes it durable.
+
+    Raises:
+        sqlite3.Error: storage fails.
+        StorageError: the copy is damaged.
+    """
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        source.backup(copy, pages=PAGES_AT_ONCE, progress=report)
-        copy.execute("PRAGMA journal_mode = DELETE")
+        copy_pages(source, copy, progress)
         check_quickly(copy, target)
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reading(database: Path) -> sqlite3.Connection:
-    return connect(database, writes=False, access=access_to(database))
+    sync_file(target)
 
 
 def _copy(copy: Path) -> sqlite3.Connection:
@@ -132,8 +132,7 @@ def _require_usable(source: sqlite3.Connection, copy: Path) -> int:
     if not version:
         raise StorageError(f"{copy} is empty; expected a file that `backup` made")
     require_intact(source, copy)
-    (position,) = source.execute(_LAST_POSITION).fetchone()
-    return int(position)
+    return last_position(source)
 
 
 @contextlib.contextmanager

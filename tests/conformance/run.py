@@ -12,6 +12,7 @@ from tests.conformance import go_client, ways
 from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
+from tests.support.golang import GoError
 
 COLUMNS = ("successes", "skipped", "expected failures", "unexpected failures")
 
@@ -83,7 +84,7 @@ def _fuzz_ways(count: int) -> bool:
 def _run_go_client() -> bool:
     try:
         go_client.run()
-    except (go_client.ClientFailed, AssertionError) as failed:
+    except (go_client.ClientFailed, GoError, AssertionError) as failed:
         print(f"zitadel-go: {failed}")
         return False
     print("zitadel-go: its program of docs/clients.md makes an action active")

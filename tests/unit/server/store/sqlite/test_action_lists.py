@@ -1,7 +1,6 @@
 """Lists of actions in SQLite: the indexes that are used, and rows of older versions."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,25 +22,12 @@ from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.read_model import ANSWERS, QUICK
 from server.store.sqlite.store import SqliteEventStore
 from tests.support.tables import cases
+from tests.unit.server.store.sqlite.conftest import Plan
 
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
 PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)
 END = NameFilter("a", Match.END, ignores_case=False)
 ACTIVE = StateFilter(2)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Returns an empty database with the newest schema."""
-    path = tmp_path / "events.sqlite"
-    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
-        schema.bring_up_to_date(opened, path="", now=0)
-        yield opened
-
-
-def plan(database: sqlite3.Connection, statement: Statement) -> list[str]:
-    found = database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)
-    return [row[3] for row in found]
 
 
 OF_AN_ORG = "SEARCH actions USING {}INDEX actions_of_an_org (org_id=?)"
@@ -69,11 +55,11 @@ OF_AN_ORG = "SEARCH actions USING {}INDEX actions_of_an_org (org_id=?)"
     },
 )
 def test_page_is_read_from_its_index_and_nothing_is_sorted(
-    database: sqlite3.Connection, filters: tuple[ActionFilter, ...], order: Order, expected: str
+    plan: Plan, filters: tuple[ActionFilter, ...], order: Order, expected: str
 ) -> None:
     for is_descending in (False, True):
         query = ActionsQuery(filters=filters, order=order, is_descending=is_descending)
-        assert plan(database, action_lists.page("org", query)) == [expected]
+        assert plan(action_lists.page("org", query)) == [expected]
 
 
 @pytest.mark.parametrize("order", Order)
@@ -91,10 +77,10 @@ def test_page_is_read_from_its_index_and_nothing_is_sorted(
     },
 )
 def test_filter_that_finds_one_is_what_is_looked_up(
-    database: sqlite3.Connection, order: Order, filters: tuple[ActionFilter, ...], expected: str
+    plan: Plan, order: Order, filters: tuple[ActionFilter, ...], expected: str
 ) -> None:
     query = ActionsQuery(filters=filters, order=order)
-    assert plan(database, action_lists.page("org", query))[0] == expected
+    assert plan(action_lists.page("org", query))[0] == expected
 
 
 COUNTED: dict[str, tuple[tuple[ActionFilter, ...], str]] = {
@@ -119,9 +105,9 @@ COUNTED: dict[str, tuple[tuple[ActionFilter, ...], str]] = {
 
 @cases("filters, expected", COUNTED)
 def test_matches_are_counted_without_a_look_at_their_rows(
-    database: sqlite3.Connection, filters: tuple[ActionFilter, ...], expected: str
+    plan: Plan, filters: tuple[ActionFilter, ...], expected: str
 ) -> None:
-    assert plan(database, action_lists.total("org", ActionsQuery(filters=filters))) == [expected]
+    assert plan(action_lists.total("org", ActionsQuery(filters=filters))) == [expected]
 
 
 def test_every_kind_of_filter_is_counted_from_an_index() -> None:
@@ -151,9 +137,9 @@ async def test_actions_of_an_older_version_are_found_and_counted(
 
 
 def test_organisations_that_ended_are_looked_for_among_what_was_removed(
-    database: sqlite3.Connection,
+    plan: Plan,
 ) -> None:
-    first, *_ = plan(database, Statement(tables.ENDED_ORGS, ()))
+    first, *_ = plan(Statement(tables.ENDED_ORGS, ()))
     assert first == "SEARCH removed USING PRIMARY KEY (aggregate_type=?)"
 
 

@@ -1,29 +1,16 @@
 """Lists of organisations in SQLite: the indexes that are used."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from server.store.action_lists import Match, NameFilter
 from server.store.org_lists import DomainFilter, OrgFilter, OrgsQuery
-from server.store.sqlite import org_lists, schema
+from server.store.sqlite import org_lists
+from tests.unit.server.store.sqlite.conftest import Plan
 
 ORG_OF_NAME = "SEARCH orgs USING INDEX sqlite_autoindex_orgs_1 (id=?)"
 NAMES = "SEARCH names USING PRIMARY KEY (scope=? AND org_id=?)"
 ONE_NAME = "SEARCH names USING PRIMARY KEY (scope=? AND org_id=? AND name=?)"
 SORTED = "USE TEMP B-TREE FOR ORDER BY"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Returns an empty database with the newest schema."""
-    path = tmp_path / "events.sqlite"
-    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
-        schema.bring_up_to_date(opened, path="", now=0)
-        yield opened
 
 
 def filtered(*filters: OrgFilter, is_by_name: bool = False) -> OrgsQuery:
@@ -33,12 +20,6 @@ def filtered(*filters: OrgFilter, is_by_name: bool = False) -> OrgsQuery:
 PART = NameFilter("a", Match.ANYWHERE, ignores_case=True)
 WHOLE = NameFilter("a", Match.WHOLE, ignores_case=False)
 DOMAIN = DomainFilter("a", Match.WHOLE, ignores_case=False)
-
-
-def plan(database: sqlite3.Connection, query: OrgsQuery) -> list[str]:
-    statement = org_lists.page(query)
-    found = database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)
-    return [row[3] for row in found]
 
 
 @pytest.mark.parametrize(
@@ -51,13 +32,11 @@ def plan(database: sqlite3.Connection, query: OrgsQuery) -> list[str]:
     ],
 )
 def test_page_is_read_by_the_index_of_names_and_sorted_only_by_creation(
-    database: sqlite3.Connection, query: OrgsQuery, expected: list[str]
+    plan: Plan, query: OrgsQuery, expected: list[str]
 ) -> None:
-    assert plan(database, query) == expected
+    assert plan(org_lists.page(query)) == expected
 
 
 @pytest.mark.parametrize("asked", [WHOLE, DOMAIN])
-def test_filter_that_finds_one_is_what_is_looked_up(
-    database: sqlite3.Connection, asked: OrgFilter
-) -> None:
-    assert plan(database, filtered(asked))[:2] == [ONE_NAME, ORG_OF_NAME]
+def test_filter_that_finds_one_is_what_is_looked_up(plan: Plan, asked: OrgFilter) -> None:
+    assert plan(org_lists.page(filtered(asked)))[:2] == [ONE_NAME, ORG_OF_NAME]

@@ -12,9 +12,11 @@ from grpc import StatusCode
 from transcoder.errors import TranscodeError, malformed
 from transcoder.options import Limits
 
+_TLS: Final = "request: expected HTTP/1.1, got TLS"
 _TEXT_BY_PART: Final = (
     # By a part of the parser's text; the first that fits applies, else `_OTHERWISE`.
-    ("HTTPS traffic", "request: expected HTTP/1.1, got TLS"),
+    ("HTTPS traffic", _TLS),
+    (r"b'\x16'", _TLS),  # the first byte of a handshake, when it arrives alone
     ("Pause on PRI", "request: expected HTTP/1.1, got HTTP/2"),
     ("nvalid method", "request line: expected an HTTP method first"),
     ("Bad status line", "request line: expected a method, a path and HTTP/1.1"),

@@ -8,7 +8,7 @@ the service, and many only wait for the network. `turns` decides which run gets 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -27,6 +27,8 @@ IDLE_MAX_S: Final = 10.0
 """Seconds after which an idle process beyond the warm ones is ended."""
 
 _WORKERS_PER_CORE: Final = 4
+_STARTS_MAX: Final = 4
+"""Max processes started for one run. A system short of memory kills several in a row."""
 
 log = structlog.get_logger()
 
@@ -168,10 +170,7 @@ class Pool:
         self._refuse_when_closed()
         self._starting += 1
         try:
-            try:
-                process = await Process.start(self._options, self._lost)
-            except EndedAtStart:  # no action has run, so try once more
-                process = await Process.start(self._options, self._lost)
+            process = await self._started()
         except Unavailable:
             raise
         except Exception as error:
@@ -186,6 +185,13 @@ class Pool:
             raise
         self._processes.add(process)
         return process
+
+    async def _started(self) -> Process:
+        """Starts a process; again if it exits at its start, as no action has run yet."""
+        for _ in range(_STARTS_MAX - 1):
+            with suppress(EndedAtStart):
+                return await Process.start(self._options, self._lost)
+        return await Process.start(self._options, self._lost)
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:

@@ -175,6 +175,8 @@ LINES = (400, "headers: expected lines of a name, a colon and a value, each once
             b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03" + b"x" * 180,
             (400, "request: expected HTTP/1.1, got TLS"),
         ),
+        "TLS hello, one byte": (b"\x16", (400, "request: expected HTTP/1.1, got TLS")),
+        "TLS hello, two bytes": (b"\x16\x03", (400, "request: expected HTTP/1.1, got TLS")),
         "10 KB header": (GET + b"X: " + b"a" * 10_000 + b"\r\n\r\n", TOO_LONG),
         "20 KB path": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", TOO_LONG),
         "1,000 headers": (GET + b"X: y\r\n" * 1000 + b"\r\n", (431, "headers: more than 128")),

@@ -13,7 +13,7 @@ import structlog
 
 from server.scripts.contract import Options, Overloaded, RunRequest, RunResult, Unavailable
 from server.scripts.host.executor import Executor
-from server.scripts.host.process import Process
+from server.scripts.host.process import EndedAtStart, Process
 from tests.support.processes import children_of
 from tests.unit.server.scripts.runner import Runner, action, executor_of, run_of
 
@@ -212,6 +212,24 @@ async def test_a_process_that_cannot_start_is_reported(
     with pytest.raises(Unavailable, match=text):
         await executor.start()
     await executor.close()
+
+
+async def test_processes_that_are_killed_at_their_start_in_a_row_cost_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, kills = Process.start, iter(range(3))
+
+    async def killed(options: Options, lost: Callable[[Process], None]) -> Process:
+        if next(kills, None) is not None:
+            raise EndedAtStart("killed")
+        return await start(options, lost)
+
+    async with executor_of(workers=1, warm=1) as executor:
+        monkeypatch.setattr(Process, "start", killed)
+        for pid in executor.pids():
+            _kill(pid)
+        assert (await executor.run(FAST_RUN)).failed is None
+    assert next(kills, None) is None
 
 
 async def test_any_failure_to_start_a_process_is_unavailable_until_one_starts(

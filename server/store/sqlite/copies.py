@@ -10,13 +10,12 @@ Rule: a file gets its name once it is complete and on the disk.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from server.store.engine import Progress
 from server.store.errors import StorageError
-from server.store.files import check, make, sync_file, sync_folder
+from server.store.files import appearing, make_anew, sync_file, sync_folder
 from server.store.sqlite import schema
 from server.store.sqlite.connect import Access, StorageErrors, connect, connect_to_read
 from server.store.sqlite.damage import check_quickly, require_intact
@@ -43,7 +42,7 @@ def back_up(database: Path, target: Path, progress: Progress) -> int:
     with StorageErrors(database), contextlib.closing(connect_to_read(database)) as source:
         source.execute("BEGIN")
         position = last_position(source)
-        with _appearing(target) as part:
+        with appearing(target) as part:
             _copy_durably(source, part, progress)
     return position
 
@@ -77,7 +76,7 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
                 raise StorageError(f"{folder} has a database; --replace moves it aside")
             part = database.with_name(f"{name}.part")
             with StorageErrors(database):
-                _make_anew(part)
+                make_anew(part)
                 _copy_durably(source, part, progress)
                 _put_aside(database)
                 part.replace(database)
@@ -135,25 +134,10 @@ def _require_usable(source: sqlite3.Connection, copy: Path) -> int:
     return last_position(source)
 
 
-@contextlib.contextmanager
-def _appearing(target: Path) -> Iterator[Path]:
-    """Yields a file to write; renames it to the target at the end, or removes it after an error."""
-    part = target.with_name(f"{target.name}.part")
-    _make_anew(part)
-    try:
-        yield part
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
-
-
-def _make_anew(part: Path) -> None:
-    """Makes an empty file, in place of one that an earlier attempt left."""
-    if check(part):
-        part.unlink()
-    os.close(make(part, os.O_RDWR))
+def remove(database: Path) -> None:
+    """Removes a database and its logs."""
+    for suffix in ("", *_LOGS):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def _put_aside(database: Path) -> None:

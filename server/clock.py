@@ -31,6 +31,19 @@ def exact_text_of(time: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def time_of(text: str) -> int:
+    """Returns the time of a text that `exact_text_of` makes.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    moment = datetime.fromisoformat(text)
+    time = 0 if moment.tzinfo is None else (moment - _EPOCH) // timedelta(microseconds=1)
+    if exact_text_of(time) != text:
+        raise ValueError(f"expected a time as {exact_text_of(0)}, got {text[:40]!r}")
+    return time
+
+
 def text_of(time: int) -> str:
     """Returns a time in ISO 8601; in microseconds if its year has not four digits."""
     try:

@@ -14,6 +14,7 @@ from server.cli import accounts, failures
 from server.cli.call import call
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
+from server.cli.exports import export, import_
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
 from server.cli.serve import serve
@@ -52,6 +53,8 @@ for command in (
     backup,
     restore,
     check,
+    export,
+    import_,
     events,
     rebuild,
 ):

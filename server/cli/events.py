@@ -9,7 +9,6 @@ import click
 from server.cli.failures import storage_failures
 from server.cli.performing import stored
 from server.cli.settings import settings
-from server.clock import exact_text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,17 +67,6 @@ def _read(reader: "EventReader", after: int, *, follow: bool) -> "Iterator[Recor
 
 
 def _line(event: "RecordedEvent") -> str:
-    return json.dumps(
-        {
-            "position": event.position,
-            "createdAt": exact_text_of(event.created_at),
-            "orgId": event.org_id,
-            "aggregateType": event.aggregate_type,
-            "aggregateId": event.aggregate_id,
-            "sequence": event.sequence,
-            "type": event.type,
-            "editor": event.editor,
-            "payload": event.payload,
-        },
-        ensure_ascii=False,
-    )
+    from server.exports.form import document_of
+
+    return json.dumps(document_of(event), ensure_ascii=False)

@@ -24,6 +24,7 @@ CHANGED: Final = "action.changed"
 DEACTIVATED: Final = "action.deactivated"
 REACTIVATED: Final = "action.reactivated"
 REMOVED: Final = "action.removed"
+EVENT_TYPES: Final = frozenset({ADDED, CHANGED, DEACTIVATED, REACTIVATED, REMOVED})
 
 TIMEOUT_NS_MAX: Final = 2**63 - 1
 TIMEOUT_NS_MIN: Final = -(2**63)

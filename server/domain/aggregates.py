@@ -1,6 +1,7 @@
 """Makes the keys and unique names of all aggregates, and evolves any of them."""
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from server.domain import action as actions
 from server.domain import flow as flows
@@ -21,6 +22,20 @@ Key: TypeAlias = tuple[str, str]
 
 Name: TypeAlias = tuple[str, str, str]
 """(scope, organisation id or "" for the whole instance, folded name)"""
+
+EVENT_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "action": actions.EVENT_TYPES,
+    "member": orgs.MEMBER_EVENT_TYPES,
+    "org": orgs.EVENT_TYPES | flows.EVENT_TYPES,
+    "token": users.TOKEN_EVENT_TYPES,
+    "user": users.EVENT_TYPES,
+}
+"""By type of the aggregate."""
+
+FIRST_EVENTS: Final = frozenset(
+    {actions.ADDED, orgs.ADDED, orgs.MEMBER_ADDED, users.ADDED, users.TOKEN_ADDED}
+)
+"""The types of events that make an aggregate; all others happen to one that exists."""
 
 
 def action_key(action_id: str) -> Key:
@@ -77,6 +92,21 @@ def unique_names(state: State) -> tuple[Name, ...]:
     if isinstance(state, User):
         name = user_name(state.org_id, state.name)
         return (name, subject_name(state.subject)) if state.subject else (name,)
+    return ()
+
+
+def names_in(event: RecordedEvent) -> tuple[Name, ...]:
+    """Returns the names that an event may claim; its aggregate may have them already."""
+    name = event.text("name")
+    match event.aggregate_type:
+        case "action" if name:
+            return (action_name(event.org_id, name),)
+        case "org" if name:
+            return (org_name(name),)
+        case "user":
+            subject = event.text("subject")
+            names = (user_name(event.org_id, name),) if name else ()
+            return (*names, subject_name(subject)) if subject else names
     return ()
 
 

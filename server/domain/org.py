@@ -11,9 +11,11 @@ from server.domain.refusals import already_exists, failed_precondition, invalid,
 ADDED: Final = "org.added"
 CHANGED: Final = "org.changed"
 REMOVED: Final = "org.removed"
+EVENT_TYPES: Final = frozenset({ADDED, CHANGED, REMOVED})
 MEMBER_ADDED: Final = "member.added"
 MEMBER_CHANGED: Final = "member.changed"
 MEMBER_REMOVED: Final = "member.removed"
+MEMBER_EVENT_TYPES: Final = frozenset({MEMBER_ADDED, MEMBER_CHANGED, MEMBER_REMOVED})
 
 IAM_OWNER: Final = "IAM_OWNER"
 ROLES: Final = (

@@ -15,8 +15,10 @@ from server.domain.refusals import already_exists, failed_precondition, invalid,
 ADDED: Final = "user.added"
 CHANGED: Final = "user.changed"
 REMOVED: Final = "user.removed"
+EVENT_TYPES: Final = frozenset({ADDED, CHANGED, REMOVED})
 TOKEN_ADDED: Final = "token.added"
 TOKEN_REMOVED: Final = "token.removed"
+TOKEN_EVENT_TYPES: Final = frozenset({TOKEN_ADDED, TOKEN_REMOVED})
 
 _REMOVED: Final = Event(REMOVED)
 _TOKEN_REMOVED: Final = Event(TOKEN_REMOVED)

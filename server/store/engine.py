@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from server.clock import Clock
 from server.domain.events import RecordedEvent
-from server.store.log import EventLog
+from server.store.log import Decide, EventLog, LastEvent, Needs
 from server.store.machine_ids import MachineIds
 from server.store.read_model import ReadModel
 from server.store.runs import RunStore
@@ -57,6 +57,33 @@ class EventReader(Protocol):
 
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Returns events in order of position, from the first after the position `after`."""
+
+    def last_event(self) -> LastEvent:
+        """Returns position and time of the last event; `NO_EVENT` before the first."""
+
+
+class ImportTransaction(Protocol):
+    """Writes events that happened in another store: all of them, or none."""
+
+    def write(self, needs: Needs, decide: Decide) -> None:
+        """Loads facts, decides and writes; the next call finds what was written.
+
+        `decide` is called with the last position, that of earlier calls, too; it gives events the
+        next ones. An exception of its own is raised as it is.
+
+        Raises:
+            StorageError: it cannot be written, or a unique value is taken.
+        """
+
+    def stored(self, events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+        """Returns the stored events that have the aggregates and sequences of the given ones."""
+
+    def commit(self) -> None:
+        """Makes all durable; nothing may follow.
+
+        Raises:
+            StorageError: nothing was written.
+        """
 
 
 class Engine(Protocol):
@@ -118,6 +145,16 @@ class Engine(Protocol):
 
         Raises:
             StorageError: there is no database, or it cannot be read.
+        """
+
+    def import_transaction(self, folder: Path) -> AbstractContextManager[ImportTransaction]:
+        """Begins to import into the store of a data folder, which is made if it is missing.
+
+        Without `commit`, nothing is written, and no database is made.
+
+        Raises:
+            DataFolderInUse: another process has locked the folder.
+            StorageError: it cannot be used.
         """
 
     def rebuild(self, folder: Path, progress: Progress) -> int:

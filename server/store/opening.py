@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from server.clock import Clock, wall_clock
-from server.store.engine import AS_USUAL, Engine, EventReader, Opening, Progress, Store
+from server.store.engine import (
+    AS_USUAL,
+    Engine,
+    EventReader,
+    ImportTransaction,
+    Opening,
+    Progress,
+    Store,
+)
 from server.store.sqlite import store as sqlite
 
 _ENGINE: Final[Engine] = sqlite
@@ -44,6 +52,11 @@ def compare(folder: Path, progress: Progress) -> list[str]:
 def event_reader(folder: Path) -> AbstractContextManager[EventReader]:
     """Opens the events of a data folder (`Engine.event_reader`)."""
     return _ENGINE.event_reader(folder)
+
+
+def import_transaction(folder: Path) -> AbstractContextManager[ImportTransaction]:
+    """Begins to import into the store of a data folder (`Engine.import_transaction`)."""
+    return _ENGINE.import_transaction(folder)
 
 
 def rebuild(folder: Path, progress: Progress) -> int:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
 
 
 COMMANDS = (
-    "serve, call, rebuild, org create, org rename, org remove, org list, user create, user update, "
-    "user remove, user list, member add, member set-roles, member remove, member list, "
-    "token create, token list, token revoke, token rotate"
+    "serve, call, rebuild, export, import, org create, org rename, org remove, org list, "
+    "user create, user update, user remove, user list, member add, member set-roles, "
+    "member remove, member list, token create, token list, token revoke, token rotate"
 )
 
 

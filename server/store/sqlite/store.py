@@ -20,10 +20,11 @@ from server.store.errors import StorageError
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
-from server.store.sqlite import comparison, copies
+from server.store.sqlite import comparison, copies, importing
 from server.store.sqlite.checkpoints import Checkpoints
 from server.store.sqlite.connect import Access, StorageErrors, access_to
 from server.store.sqlite.folder import DataFolder
+from server.store.sqlite.importing import SqliteImport
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
 from server.store.sqlite.reader import Reader
@@ -231,6 +232,12 @@ def _database(folder: Path) -> Path:
     if not path.exists():
         raise StorageError(f"{folder} has no database yet; run `serve` or `org create` first")
     return path
+
+
+def import_transaction(
+    folder: Path, *, clock: Clock = wall_clock
+) -> AbstractContextManager[SqliteImport]:
+    return importing.import_transaction(folder, DATABASE_FILE, clock)
 
 
 def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> int:

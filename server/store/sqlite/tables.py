@@ -231,7 +231,8 @@ ENDED_ORGS: Final = (
 )
 
 INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
-SELECT_EVENTS: Final = (
-    f"SELECT {', '.join(RecordedEvent._fields)} FROM events "  # noqa: S608 - names of ours
-    "WHERE position > ? ORDER BY position LIMIT ?"
+_SELECT_EVENT: Final = f"SELECT {', '.join(RecordedEvent._fields)} FROM events"  # noqa: S608
+SELECT_EVENTS: Final = f"{_SELECT_EVENT} WHERE position > ? ORDER BY position LIMIT ?"
+SELECT_EVENT: Final = (
+    f"{_SELECT_EVENT} WHERE sequence = ? AND aggregate_id = ? AND aggregate_type = ?"
 )

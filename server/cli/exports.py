@@ -1,0 +1,122 @@
+"""Runs `export` and `import`, which move organisations to another machine or another engine."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+
+from server.cli import output
+from server.cli.failures import storage_failures
+from server.cli.performing import AS_JSON, stored
+from server.cli.progress import reported
+from server.cli.settings import settings
+
+_STDOUT: Final = Path("-")
+
+
+@click.command(
+    short_help="Write organisations to a file, also while the service runs.",
+    epilog="Example: python -m server export all.jsonl --data-dir ./data",
+)
+@click.argument("file", type=click.Path(path_type=Path), default=_STDOUT)
+@click.option(
+    "--org",
+    "org_ids",
+    multiple=True,
+    metavar="ID",
+    help="Write only this organisation; may be repeated.",
+)
+@stored
+def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
+    """Write the instance, or some organisations, to FILE as JSON lines, for import.
+
+    FILE has all events of one moment. It contains scripts and hashes of tokens; its mode is 0600,
+    and it must not exist. Without FILE, or with -, the lines go to standard output. The log of runs
+    is not exported.
+    """
+    from server.clock import wall_clock
+    from server.exports import writing
+    from server.store import opening
+
+    folder = settings(flags).config.data_dir
+    with storage_failures(), opening.event_reader(folder) as reader, _target(file) as out:
+        done = writing.export(
+            reader,
+            out,
+            org_ids=[*dict.fromkeys(org_ids)] or None,
+            now=wall_clock(),
+            progress=reported("exported", "events"),
+        )
+    if file != _STDOUT:
+        click.echo(f"exported {_amount(done.events, done.orgs)} to {file}")
+
+
+@click.command(
+    "import",
+    short_help="Import organisations from a file that export wrote.",
+    epilog="Example: python -m server import all.jsonl --data-dir ./data",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check everything, and write nothing.")
+@AS_JSON
+@stored
+def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
+    """Import all organisations of FILE; no service may run on the data folder.
+
+    All of FILE is checked first, then written at once: if this fails or is stopped, nothing
+    changes. An organisation that exists here is refused; if all of FILE is here already, nothing is
+    to do. Users keep their tokens and roles: an IAM_OWNER of FILE owns this instance, too.
+    """
+    from server.exports import loading, reading
+    from server.store import opening
+
+    folder = settings(flags).config.data_dir
+    with storage_failures(needs_folder="import"):
+        contents = reading.check(file, reported("read", "bytes"))
+        with opening.import_transaction(folder) as transaction:
+            is_new = loading.load(file, contents, transaction, reported("checked", "events"))
+            if is_new and not dry_run:
+                transaction.commit()
+    amount = _amount(contents.events, len(contents.org_ids))
+    if not is_new:
+        result, text = "already here", f"{file}: {amount} are here already: nothing to do"
+    elif dry_run:
+        result, text = "dry run", f"{file}: {amount} can be imported"
+    else:
+        result, text = "imported", f"imported {amount} from {file}"
+    if as_json:
+        counts = {"events": contents.events, "organisations": len(contents.org_ids)}
+        output.as_json({"result": result, **counts})
+    else:
+        click.echo(text)
+
+
+def _amount(events: int, orgs: int) -> str:
+    return f"{events} events of {orgs} organisations"
+
+
+@contextlib.contextmanager
+def _target(file: Path) -> Iterator[BinaryIO]:
+    """Yields standard output, or a file that appears at the end.
+
+    Raises:
+        StorageError: the file exists, or cannot be written.
+    """
+    from server.store.errors import StorageError
+    from server.store.files import appearing, sync_file
+
+    if file == _STDOUT:
+        yield sys.stdout.buffer
+        return
+    if file.exists() or file.is_symlink():
+        raise StorageError(f"{file} exists; name another file, or remove it")
+    try:
+        with appearing(file) as part:
+            with part.open("wb") as out:
+                yield out
+            sync_file(part)
+    except OSError as error:
+        raise StorageError(f"{file}: {error.strerror}") from error

@@ -34,19 +34,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def many_events(file: Path) -> None:
-    """Writes an export of an organisation with many actions."""
-    header = {"format": "actions-export", "version": 1, "exportedAt": "2026-01-02T03:04:05.000000Z"}
-    common = {"createdAt": header["exportedAt"], "orgId": "m", "editor": "", "sequence": 1}
-    org = {"aggregateType": "org", "aggregateId": "m", "type": "org.added"}
-    events = [common | org | {"payload": {"name": "Many"}}]
-    for n in range(MANY - 1):
-        action = {"aggregateType": "action", "aggregateId": f"m{n}", "type": "action.added"}
-        events.append(common | action | {"payload": {"name": f"n{n}", "script": "s" * 200}})
-    numbered = [event | {"position": position} for position, event in enumerate(events, 1)]
-    export_files.write(file, [header | {"orgIds": None, "lastPosition": MANY}, *numbered])
-
-
 def test_the_commands_of_the_page_move_an_instance_with_its_accounts(tmp_path: Path) -> None:
     export, import_ = commands()
     old, new = tmp_path / "old", tmp_path / "new"
@@ -198,7 +185,7 @@ async def test_an_import_that_was_killed_leaves_nothing_and_can_be_run_again(
     tmp_path: Path,
 ) -> None:
     await every_event.fill(tmp_path / "data")
-    many_events(tmp_path / "many.jsonl")
+    export_files.write_many(tmp_path / "many.jsonl", events=MANY)
     before = rows(tmp_path / "data")
     assert killed_midway(tmp_path) == -signal.SIGKILL
     assert rows(tmp_path / "data") == before
@@ -209,7 +196,7 @@ async def test_an_import_that_was_killed_leaves_nothing_and_can_be_run_again(
 
 
 def test_an_import_into_a_new_folder_that_was_killed_can_be_run_again(tmp_path: Path) -> None:
-    many_events(tmp_path / "many.jsonl")
+    export_files.write_many(tmp_path / "many.jsonl", events=MANY)
     assert killed_midway(tmp_path) == -signal.SIGKILL
     assert rows(tmp_path / "data")["events"] == []
     assert run("import", "many.jsonl", folder=tmp_path).status == 0
@@ -217,7 +204,7 @@ def test_an_import_into_a_new_folder_that_was_killed_can_be_run_again(tmp_path: 
 
 
 def test_a_full_disk_ends_an_import_by_one_line(tmp_path: Path) -> None:
-    many_events(tmp_path / "many.jsonl")
+    export_files.write_many(tmp_path / "many.jsonl", events=MANY)
     with full_disk(limit_bytes=2 << 20):
         refused = run("import", "many.jsonl", folder=tmp_path)
     assert refused.status == 1
@@ -243,7 +230,7 @@ async def test_a_full_disk_ends_an_export_by_one_line(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_refused_by_one_line(tmp_path: Path) -> None:
-    many_events(tmp_path / "many.jsonl")
+    export_files.write_many(tmp_path / "many.jsonl", events=MANY)
     # Nobody may make a folder there, whether it is read-only or not.
     refused = run("import", "many.jsonl", "--data-dir", "/sys/kernel/data", folder=tmp_path)
     assert refused.status == 1
@@ -258,7 +245,7 @@ def test_a_folder_that_cannot_be_written_is_refused_by_one_line(tmp_path: Path) 
 def test_a_database_that_another_program_writes_is_refused_by_one_line(tmp_path: Path) -> None:
     with Server(folder=tmp_path) as server:
         server.stop()
-    many_events(tmp_path / "many.jsonl")
+    export_files.write_many(tmp_path / "many.jsonl", events=MANY)
     with closing(sqlite3.connect(tmp_path / "data/events.sqlite")) as other:
         other.execute("BEGIN IMMEDIATE")
         refused = run("import", "many.jsonl", folder=tmp_path)

@@ -10,6 +10,7 @@ from tests.robustness.drain import Listener, drain
 from tests.robustness.first_start import kill_first_starts
 from tests.robustness.greedy import attack as attack_greedily
 from tests.robustness.kill import kill
+from tests.robustness.killed_commands import kill_imports, kill_rebuilds
 from tests.robustness.killed_scripts import attack as attack_processes
 from tests.robustness.raw import Client, request
 from tests.robustness.readers import stop_reading
@@ -36,6 +37,15 @@ def test_sigterm_finishes_calls_in_flight(tmp_path: Path, listener: Listener) ->
 def test_kill_loses_nothing_acknowledged_over_http(tmp_path: Path) -> None:
     outcomes = list(kill(tmp_path, kills=2, write_for_s=0.5, acknowledged_min=64))
     assert [outcome.what for outcome in outcomes if not outcome.is_reached] == []
+
+
+@pytest.mark.timeout(240)  # some processes, one after another
+def test_rebuilds_and_imports_that_are_killed_leave_all_or_nothing(tmp_path: Path) -> None:
+    for number, scenario in enumerate((kill_rebuilds, kill_imports)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        outcomes = list(scenario(folder, events=5_000, kills=3))
+        assert [outcome.what for outcome in outcomes if not outcome.is_reached] == []
 
 
 def test_a_first_start_that_is_killed_leaves_a_token_that_works(tmp_path: Path) -> None:

@@ -33,3 +33,17 @@ def write(file: Path, documents: list[Document]) -> None:
     content = b"".join(events)
     trailer = {"events": len(events), "sha256": hashlib.sha256(content).hexdigest()}
     file.write_bytes(header + content + orjson.dumps(trailer) + b"\n")
+
+
+def write_many(file: Path, *, events: int) -> None:
+    """Writes an export of an organisation with many actions."""
+    header = {"format": "actions-export", "version": 1, "exportedAt": "2026-01-02T03:04:05.000000Z"}
+    common = {"createdAt": header["exportedAt"], "orgId": "m", "editor": "", "sequence": 1}
+    org = {"aggregateType": "org", "aggregateId": "m", "type": "org.added"}
+    documents = [common | org | {"payload": {"name": "Many"}}]
+    for number in range(events - 1):
+        action = {"aggregateType": "action", "aggregateId": f"m{number}", "type": "action.added"}
+        payload = {"name": f"n{number}", "script": "s" * 200}
+        documents.append(common | action | {"payload": payload})
+    numbered = [document | {"position": n} for n, document in enumerate(documents, 1)]
+    write(file, [header | {"orgIds": None, "lastPosition": events}, *numbered])

@@ -113,11 +113,4 @@ class Batch:
             projection.apply(key, recorded)
 
     def writes(self) -> Writes:
-        projection = self._projection
-        return Writes(
-            self._events,
-            projection.changed,
-            projection.released,
-            projection.claimed,
-            projection.ended,
-        )
+        return Writes.of(self._events, self._projection)

@@ -96,14 +96,7 @@ class History:
         self._events.append(event)
 
     def writes(self) -> Writes:
-        projection = self._projection
-        return Writes(
-            self._events,
-            projection.changed,
-            projection.released,
-            projection.claimed,
-            projection.ended,
-        )
+        return Writes.of(self._events, self._projection)
 
     def _check_follows(self, event: RecordedEvent, key: Key, before: State | None) -> None:
         if (event.type in FIRST_EVENTS) != (before is None):

@@ -8,10 +8,11 @@ read model has its changes.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
+from server.domain.projection import Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class Writes:
     names_released: Collection[Name]
     names_claimed: Mapping[Name, str]
     ended: Mapping[Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, events: Sequence[RecordedEvent], projection: Projection) -> Self:
+        """Returns the changes of events that the projection has applied."""
+        return cls(
+            events, projection.changed, projection.released, projection.claimed, projection.ended
+        )
 
 
 Decide: TypeAlias = Callable[[LoadedFacts], Writes]

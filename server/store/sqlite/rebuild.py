@@ -8,12 +8,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from server.domain.aggregates import Key, State, flows_of
+from server.domain.aggregates import Key, State
 from server.domain.events import RecordedEvent
-from server.domain.projection import Projection
 from server.store.engine import Progress
-from server.store.errors import StorageError
-from server.store.log import Writes
+from server.store.replay import keys_of, writes_of
 from server.store.sqlite import rows, state_tables
 from server.store.sqlite.tables import SELECT_EVENTS, TABLES
 
@@ -70,27 +68,14 @@ def _events(connection: sqlite3.Connection) -> Iterator[list[RecordedEvent]]:
 
 def _apply(connection: sqlite3.Connection, events: list[RecordedEvent]) -> None:
     before = _states_before(connection, events)
-    projection = Projection(before)
-    for event in events:
-        try:
-            projection.apply((event.aggregate_type, event.aggregate_id), event)
-        except (LookupError, TypeError, ValueError) as error:
-            of = f"{event.type} of {event.aggregate_type} {event.aggregate_id}"
-            message = f"event {event.position} ({of}) cannot be applied: {error}"
-            raise StorageError(message) from error
-    writes = Writes(
-        events, projection.changed, projection.released, projection.claimed, projection.ended
-    )
-    state_tables.write(connection, before, writes)
+    state_tables.write(connection, before, writes_of(events, before))
 
 
 def _states_before(
     connection: sqlite3.Connection, events: list[RecordedEvent]
 ) -> dict[Key, State | None]:
-    keys: dict[Key, State | None] = {}
-    for event in events:
-        keys[event.aggregate_type, event.aggregate_id] = None
-        keys.update(dict.fromkeys(flows_of(event)))
+    keys = keys_of(events)
+    states: dict[Key, State | None] = dict.fromkeys(keys)
     known = [key for key in keys if key[0] in TABLES]
-    keys.update(state_tables.load_states(connection, known))
-    return keys
+    states.update(state_tables.load_states(connection, known))
+    return states

@@ -2,6 +2,7 @@
 
 from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError
+from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.options import JsonOptions, Limits
 
-__all__ = ["JsonOptions", "Limits", "SchemaError", "TranscodeError", "Transcoder"]
+__all__ = ["Http2Pipes", "JsonOptions", "Limits", "SchemaError", "TranscodeError", "Transcoder"]

@@ -28,6 +28,7 @@ from transcoder.http.connections import LINGER_S
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import ExchangeOptions
 from transcoder.http.headers import fixed_headers
+from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.offload import Offload
 from transcoder.http.response import Responses
 from transcoder.http.server import Listener
@@ -211,12 +212,15 @@ class Transcoder:
 
     # Serving.
 
-    async def start(self, address: str, *, is_ready: bool = True) -> str:
+    async def start(
+        self, address: str, *, is_ready: bool = True, http2: Http2Pipes | None = None
+    ) -> str:
         """Listens, and answers requests.
 
         Args:
             address: "host:port", where port 0 takes a free one; or "unix:path", as grpc takes it.
             is_ready: True answers /readyz with 200, False with 503, until `set_ready` is called.
+            http2: pipes connections over HTTP/2 to a gRPC server; without it they are refused.
 
         Returns:
             The address bound.
@@ -233,6 +237,7 @@ class Transcoder:
             limits=self._limits,
             responses=self._responses,
             tasks=self._tasks,
+            http2=http2,
         )
         bound = await listener.start(address)
         self._listeners.append(listener)
@@ -254,15 +259,17 @@ class Transcoder:
         self._offload.close()
         self._backend.close()
 
-    async def serve(self, address: str) -> None:
+    async def serve(self, address: str, *, http2: Http2Pipes | None = None) -> None:
         """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
+
+        The arguments are those of `start`.
 
         The drain restores the handlers of both signals: by default a second signal ends the process
         at once.
         """
         try:
             with _signals() as asked:
-                logger.info("listening on %s", await self.start(address))
+                logger.info("listening on %s", await self.start(address, http2=http2))
                 await asked.wait()
         finally:
             await self.stop()

@@ -161,15 +161,19 @@ class Call(ABC):
     @property
     def peer(self) -> str:
         """Returns the client's address as gRPC writes it: "ipv4:127.0.0.1:5000"."""
-        peername = self.peername
-        if isinstance(peername, tuple):
-            host, port = peername[:2]
-            return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
-        return f"unix:{peername or ''}"
+        return peer_text(self.peername)
 
     def time_remaining(self) -> float | None:
         """Returns the seconds until the deadline, 0 or more; None without a deadline."""
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
+
+def peer_text(peername: object) -> str:
+    """Returns the address that a socket gives, as gRPC writes it: "ipv4:127.0.0.1:5000"."""
+    if isinstance(peername, tuple):
+        host, port = peername[:2]
+        return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
+    return f"unix:{peername or ''}"
 
 
 class Backend(Protocol):

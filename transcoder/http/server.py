@@ -14,6 +14,8 @@ from transcoder.errors import SchemaError
 from transcoder.http.accepting import Acceptor, bind
 from transcoder.http.connection import HttpConnection, aiohttp_server
 from transcoder.http.connections import HttpConnections
+from transcoder.http.first_bytes import FirstBytes, MakeHttp1
+from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.request import AnswerRequest, Refuse
 from transcoder.http.response import Responses
 from transcoder.http.unix_sockets import SCHEME, SocketFile, listening_socket, socket_path_of
@@ -42,6 +44,7 @@ class Listener:
         limits: Limits,
         responses: Responses | None = None,
         tasks: Tasks | None = None,
+        http2: Http2Pipes | None = None,
     ) -> None:
         """Prepares to listen.
 
@@ -51,12 +54,14 @@ class Listener:
             limits: what a client may make the server hold, and for how long.
             responses: writes answers; without it they have their own headers alone.
             tasks: waits for requests that are cancelled.
+            http2: takes connections over HTTP/2; without it they are refused.
         """
         self._answer = answer
         self._limits = limits
         self._connections = HttpConnections(
             refuse, responses=responses or Responses([]), limits=limits, tasks=tasks or Tasks()
         )
+        self._http2 = http2
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
@@ -90,6 +95,12 @@ class Listener:
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
     def _connection_factory(self) -> Callable[[], asyncio.Protocol]:
+        make_http1 = self._http1_factory()
+        if self._http2 is None:
+            return make_http1
+        return FirstBytes(self._connections, make_http1, self._http2).connection
+
+    def _http1_factory(self) -> MakeHttp1:
         connections = self._connections
         server = aiohttp_server(self._answer, connections.responses)
         if not IS_AVAILABLE:

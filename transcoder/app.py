@@ -27,6 +27,7 @@ from transcoder.http.ceiling import Ceiling
 from transcoder.http.connections import LINGER_S
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import ExchangeOptions
+from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.headers import fixed_headers
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.offload import Offload
@@ -68,6 +69,7 @@ class Transcoder:
         without_json: Collection[str] = (),
         forward_cookies: bool = False,
         cors_origins: Sequence[str] = (),
+        trusted_proxies: Collection[str] = (),
         compress_min_bytes: int | None = COMPRESS_MIN_BYTES,
         response_headers: Mapping[str, str] = MappingProxyType({}),
         docs: str = "",
@@ -94,6 +96,10 @@ class Transcoder:
             forward_cookies: let the Cookie header through as metadata.
             cors_origins: exact origins ("https://app.example") whose pages may call, or "*" for
                 any. Other pages cannot read answers, and only their safe requests (GET) are served.
+            trusted_proxies: networks ("10.0.0.0/8"), addresses, and "unix" for every connection
+                over a unix socket. X-Forwarded-For of such a connection names the client: in
+                `context.peer()`, and with the proxy's own address added in metadata. That of others
+                is plain metadata.
             compress_min_bytes: answers from this size on are compressed for clients that accept it.
                 None never compresses: for answers that hold both a secret and text of an attacker.
             response_headers: added to every answer, errors and health included
@@ -108,9 +114,10 @@ class Transcoder:
             limits: of sizes, times and connections.
 
         Raises:
-            SchemaError: an origin or an interceptor is invalid, the service configuration cannot be
-                read, `compress_min_bytes` is negative, a response header is invalid or not the same
-                for every answer, or a beginning in `not_served` does not start with "/".
+            SchemaError: an origin, a trusted proxy or an interceptor is invalid, the service
+                configuration cannot be read, `compress_min_bytes` is negative, a response header is
+                invalid or not the same for every answer, or a beginning in `not_served` does not
+                start with "/".
         """
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
@@ -160,6 +167,7 @@ class Transcoder:
                 responses=self._responses,
                 forward_cookies=forward_cookies,
                 body_timeout_s=limits.body_timeout_s,
+                trusted_proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
             ),
             compress_min_bytes=compressed_min_bytes,
             offload=self._offload,

@@ -66,6 +66,7 @@ class AsgiExchange(Exchange):
         self.headers = CIMultiDictProxy(CIMultiDict(pairs))
         self.request_id = ""
         self.peername = scope.get("client")
+        self.forwarded_for = None
         self.forward_cookies = False
         self.answer_headers = []
         self._receive = receive

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
 
-from transcoder.call import Call, Method
+from transcoder.call import Call, CallMetadata, Method
 from transcoder.errors import TranscodeError, shown, without_values
 from transcoder.http.body import next_piece
 from transcoder.http.cors import Cors
-from transcoder.http.headers import HttpMetadata, deadline_of
+from transcoder.http.forwarded import FORWARDED_FOR, TrustedProxies, forwarded_for
+from transcoder.http.headers import ForwardedMetadata, HttpMetadata, deadline_of
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, Responses
 
@@ -38,6 +39,7 @@ class Exchange(ABC):
         headers: of the request, looked up by any case.
         request_id: as the answer carries it.
         peername: the client's address as a socket gives it.
+        forwarded_for: the addresses of all hops, if a trusted proxy sent the request; else None.
         forward_cookies: True lets the Cookie header through as metadata.
         answer_headers: of the answer, as far as it is known.
     """
@@ -45,6 +47,7 @@ class Exchange(ABC):
     __slots__ = (
         "answer_headers",
         "forward_cookies",
+        "forwarded_for",
         "headers",
         "path",
         "peername",
@@ -59,6 +62,7 @@ class Exchange(ABC):
     headers: CIMultiDictProxy[str]
     request_id: str
     peername: object
+    forwarded_for: str | None
     forward_cookies: bool
     answer_headers: HeaderList
 
@@ -115,9 +119,11 @@ class HttpCall(Call):
             TranscodeError: INVALID_ARGUMENT, a grpc-timeout or a `-bin` header is malformed.
         """
         headers = exchange.headers
-        metadata = HttpMetadata(
+        metadata: CallMetadata = HttpMetadata(
             headers, request_id=exchange.request_id, forward_cookies=exchange.forward_cookies
         )
+        if exchange.forwarded_for is not None:
+            metadata = ForwardedMetadata(metadata, exchange.forwarded_for)
         deadline = deadline_of(headers) if "grpc-timeout" in headers else None
         Call.__init__(self, method, metadata, deadline=deadline, peername=exchange.peername)
         self.exchange = exchange
@@ -132,6 +138,7 @@ class ExchangeOptions:
     responses: Responses
     forward_cookies: bool
     body_timeout_s: float
+    trusted_proxies: TrustedProxies | None = None
 
 
 class HttpExchange(Exchange):
@@ -152,10 +159,21 @@ class HttpExchange(Exchange):
         self.headers = request.headers
         self.request_id = request_id
         self.peername = request.peername
+        self.forwarded_for = None
+        if options.trusted_proxies is not None:
+            self._find_client(options.trusted_proxies)
         self.forward_cookies = options.forward_cookies
         self.answer_headers = [("X-Request-Id", request_id)]
         self._options = options
         self._read_until: float | None = None
+
+    def _find_client(self, proxies: TrustedProxies) -> None:
+        peername = self.peername
+        if proxies.trusts(peername):
+            values = self.headers.getall(FORWARDED_FOR, ())
+            if values:
+                self.peername = proxies.client_of(peername, values)
+            self.forwarded_for = forwarded_for(peername, values)
 
     def hold(self, call: Call) -> None:
         self.request.call = call

@@ -17,6 +17,7 @@ from multidict import MultiMapping
 
 from transcoder.call import REQUEST_ID_KEY, CallMetadata, Metadatum
 from transcoder.errors import InvalidHeader, SchemaError, malformed, shown
+from transcoder.http.forwarded import FORWARDED_FOR
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,33 @@ class HttpMetadata(CallMetadata):
             if _may_pass(key):
                 yield from _metadatum(key, value)
         yield Metadatum(REQUEST_ID_KEY, self._request_id)
+
+
+class ForwardedMetadata(CallMetadata):
+    """Metadata whose X-Forwarded-For has all hops, whatever else was sent under its name."""
+
+    __slots__ = ("_built", "_hops", "_received")
+
+    def __init__(self, received: CallMetadata, hops: str) -> None:
+        """Wraps the metadata of one request; empty hops leave the name out."""
+        self._received = received
+        self._hops = hops
+        self._built: Sequence[Metadatum] | None = None
+
+    def get(self, key: str, default: str | bytes | None = None) -> str | bytes | None:
+        """Returns the first value under a lower-case key, as `HttpMetadata` does."""
+        if key != FORWARDED_FOR:
+            return self._received.get(key, default)
+        if not _VALUE.fullmatch(self._hops):
+            raise InvalidHeader(key)
+        return self._hops or default
+
+    def _all(self) -> Sequence[Metadatum]:
+        if self._built is None:
+            others = (each for each in self._received if each.key != FORWARDED_FOR)
+            hops = _metadatum(FORWARDED_FOR, self._hops) if self._hops else ()
+            self._built = (*others, *hops)
+        return self._built
 
 
 @functools.lru_cache(maxsize=_CACHED_KEYS)

@@ -54,6 +54,21 @@ ROWS = {
     ),
     "X-Forwarded-For and Host": (
         Told([("X-Forwarded-For", "192.0.2.1")], [("x-forwarded-for", "192.0.2.1")]),
+        Told(
+            [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")],
+            [("x-forwarded-for", "192.0.2.1, 192.0.2.2, 127.0.0.1")],
+            {"trusted_proxies": ["127.0.0.0/8"]},
+        ),
+        Told(
+            [("X-Forwarded-For", "192.0.2.1")],
+            [("x-forwarded-for", "192.0.2.1")],
+            {"trusted_proxies": ["192.0.2.0/24"]},
+        ),
+        Told(
+            [("Grpc-Metadata-X-Forwarded-For", "192.0.2.1")],
+            [("x-forwarded-for", "127.0.0.1")],
+            {"trusted_proxies": ["127.0.0.1"]},
+        ),
         Told([], []),
     ),
     "metadata of an answer": (

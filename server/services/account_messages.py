@@ -93,13 +93,14 @@ def fill_token(message: pb.Token, token: Token) -> None:
     set_time(message.created_at, token.created_at)
 
 
-def orgs_of(living: Sequence[Org], ended: Sequence[EndedOrg]) -> pb.ListAllOrgsResponse:
+def orgs_of(orgs: Sequence[Org | EndedOrg]) -> pb.ListAllOrgsResponse:
     response = pb.ListAllOrgsResponse()
-    for org in living:
-        fill_org(response.orgs.add(), org)
-    for gone in ended:
-        message = response.orgs.add(id=gone.id, state=pb.ORG_STATE_REMOVED)
-        set_time(message.created_at, gone.created_at)
+    for org in orgs:
+        if isinstance(org, Org):
+            fill_org(response.orgs.add(), org)
+        else:
+            message = response.orgs.add(id=org.id, state=pb.ORG_STATE_REMOVED)
+            set_time(message.created_at, org.created_at)
     return response
 
 

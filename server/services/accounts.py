@@ -7,15 +7,15 @@ the data folder calls it in its own process.
 Rule: only the answer to CreateToken has the secret of a token.
 """
 
-from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from actions.v1 import admin_pb2 as pb
 from actions.v1.admin_pb2_grpc import AdminServiceServicer
 from server.commands import orgs, removal, users
 from server.commands.queue import CommandQueue
 from server.domain.aggregates import member_key, org_key, user_key
-from server.domain.org import member_id
+from server.domain.org import Org, member_id
 from server.domain.refusals import not_found
 from server.identity.tokens import hash_of, new_secret
 from server.ids import IdGenerator
@@ -23,10 +23,12 @@ from server.rpc.call_info import current_caller
 from server.services import account_messages as messages
 from server.services.account_messages import naming
 from server.services.account_reads import AccountReads
+from server.services.windows import window_of
 from server.store.engine import Store
 from server.store.read_model import (
     NO_FOOTPRINT,
     AllOrgs,
+    EndedOrg,
     EndedOrgs,
     OrgById,
     OrgFootprint,
@@ -41,8 +43,8 @@ PURGES_MAX: Final = 32
 INLINE_MAX_ROWS: Final = 500
 """Max rows of a list that is made on the loop, at about 4 µs each; more take a thread."""
 
-P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class AccountsService(AdminServiceServicer):
@@ -76,8 +78,10 @@ class AccountsService(AdminServiceServicer):
     async def ListAllOrgs(
         self, request: pb.ListAllOrgsRequest, context: object
     ) -> pb.ListAllOrgsResponse:
-        living, ended = await self._store.read(AllOrgs()), await self._store.read(EndedOrgs())
-        return await self._listed(len(living) + len(ended), messages.orgs_of, living, ended)
+        window = window_of(request)
+        found: list[Org | EndedOrg] = [*await self._store.read(AllOrgs())]
+        found += await self._store.read(EndedOrgs())
+        return await self._listed(messages.orgs_of, window.of(found))
 
     async def GetOrgContents(
         self, request: pb.GetOrgContentsRequest, context: object
@@ -161,8 +165,9 @@ class AccountsService(AdminServiceServicer):
         self, request: pb.ListUsersRequest, context: object
     ) -> pb.ListUsersResponse:
         with naming(request):
+            window = window_of(request)
             found = await self._store.read(UsersOf(await self._reads.org_id(request.org_id)))
-            return await self._listed(len(found), messages.users_of, found)
+            return await self._listed(messages.users_of, window.of(found))
 
     async def AddMember(
         self, request: pb.AddMemberRequest, context: object
@@ -202,8 +207,9 @@ class AccountsService(AdminServiceServicer):
         self, request: pb.ListMembersRequest, context: object
     ) -> pb.ListMembersResponse:
         with naming(request):
+            window = window_of(request)
             found = await self._reads.members(request.org_id, request.user_id)
-            return await self._listed(len(found), messages.members_of, found)
+            return await self._listed(messages.members_of, window.of(found))
 
     async def CreateToken(
         self, request: pb.CreateTokenRequest, context: object
@@ -230,8 +236,9 @@ class AccountsService(AdminServiceServicer):
         self, request: pb.ListTokensRequest, context: object
     ) -> pb.ListTokensResponse:
         with naming(request):
+            window = window_of(request)
             found = await self._reads.tokens(request.org_id, request.user_id)
-            return await self._listed(len(found), messages.tokens_of, found)
+            return await self._listed(messages.tokens_of, window.of(found))
 
     async def FindToken(
         self, request: pb.FindTokenRequest, context: object
@@ -249,13 +256,11 @@ class AccountsService(AdminServiceServicer):
             await self._queue.execute(users.RevokeToken(request.token_id, _editor()))
             return pb.RevokeTokenResponse()
 
-    async def _listed(
-        self, count: int, make: Callable[P, R], *args: P.args, **named: P.kwargs
-    ) -> R:
+    async def _listed(self, make: Callable[[Sequence[T]], R], found: Sequence[T]) -> R:
         """Makes a list, in a thread if it is long."""
-        if count > INLINE_MAX_ROWS:
-            return await self._threads.run(current_caller().org_id, make, *args, **named)
-        return make(*args, **named)
+        if len(found) > INLINE_MAX_ROWS:
+            return await self._threads.run(current_caller().org_id, make, found)
+        return make(found)
 
 
 def _editor() -> str:

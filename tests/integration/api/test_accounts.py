@@ -1,6 +1,7 @@
 """docs/api.md "Accounts", over each protocol, for who has IAM_OWNER."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,6 +139,46 @@ async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
     assert (await told(elsewhere, protocol, named)).user.org_id == owner.org_id
 
 
+def pages(request: Message, *, size: int) -> Iterator[Message]:
+    """Yields the request for each page, without an end."""
+    for number in itertools.count():
+        page = type(request)()
+        page.CopyFrom(request)
+        page.MergeFrom(type(request)(offset=number * size, limit=size))
+        yield page
+
+
+async def test_lists_have_pages(owner: Caller, protocol: str) -> None:
+    org = (await told(owner, protocol, pb.CreateOrgRequest(name=next(_NAMES)))).org
+    in_org = Caller(owner.api, owner.token, org.id)
+    for number in range(5):
+        user = (await told(in_org, protocol, pb.CreateUserRequest(name=f"user {number}"))).user
+        add = pb.AddMemberRequest(user_id=user.id, roles=["ORG_OWNER"])
+        await told(in_org, protocol, add)
+        await told(in_org, protocol, pb.CreateTokenRequest(user_id=user.id))
+    gone = (await told(owner, protocol, pb.CreateOrgRequest(name=next(_NAMES)))).org
+    await told(in_org, protocol, pb.CreateUserRequest(org_id=gone.id, name="Ada"))
+    await told(owner, protocol, pb.RemoveOrgRequest(org_id=gone.id))
+    for request, field, least in (
+        (pb.ListAllOrgsRequest(), "orgs", 2),
+        (pb.ListUsersRequest(), "users", 5),
+        (pb.ListMembersRequest(), "members", 5),
+        (pb.ListTokensRequest(), "tokens", 5),
+    ):
+        whole = [*getattr(await told(in_org, protocol, request), field)]
+        assert len(whole) >= least
+        listed = []
+        for page in pages(request, size=2):
+            found = [*getattr(await told(in_org, protocol, page), field)]
+            listed += found
+            if len(found) < 2:
+                break
+        assert listed == whole
+    await told(owner, protocol, pb.ClearOrgRequest(org_id=gone.id))
+    far = pb.ListUsersRequest(offset=2**64 - 1, limit=1000)
+    assert (await told(in_org, protocol, far)).users == []
+
+
 refused = Refused()
 refused.as_they_are(
     {
@@ -146,6 +187,12 @@ refused.as_they_are(
         },
         (6, "An organisation with the name 'default' exists already"): {
             "V3-DKcYh name that is taken": pb.CreateOrgRequest(name="default")
+        },
+        (3, "Limit exceeded"): {
+            "ADMIN-Lm4ex organisations": pb.ListAllOrgsRequest(limit=1001),
+            "ADMIN-Lm4ex users": pb.ListUsersRequest(limit=1001),
+            "ADMIN-Lm4ex members": pb.ListMembersRequest(limit=1001),
+            "ADMIN-Lm4ex tokens": pb.ListTokensRequest(limit=2**32 - 1),
         },
         (5, "Organisation '404' not found"): {
             "COMMAND-Wr5nf organisation to rename": pb.RenameOrgRequest(org_id="404", name="n"),

@@ -36,9 +36,11 @@ from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.locale import Locale
+from server.rpc.clients import ForwardedClients
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
 from server.rpc.interceptors import service_chain
+from server.rpc.interceptors.access_log import ClientOf
 from server.rpc.interceptors.request_ids import NO_CACHE
 from server.rpc.validation.message_checks import checks_of
 from server.runs.log import RunLog
@@ -63,6 +65,7 @@ from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
 from transcoder import Limits, Transcoder
+from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.unix_sockets import cleared, socket_path_of
 from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
@@ -262,11 +265,13 @@ class Application:
             permissions=required_permissions(_SERVICES),
             checks=checks_of(_SERVICES),
             access_log=config.access_log,
+            client_of=_client_of(config.trusted_proxies),
             find_other=other_method,
         )
         transcoder = Transcoder(
             interceptors=(chain,),
             cors_origins=config.cors_origins,
+            trusted_proxies=config.trusted_proxies,
             response_headers=_RESPONSE_HEADERS,
             docs=_DOCS,
             not_served=NOT_SERVED_BELOW,
@@ -312,6 +317,13 @@ class Application:
     async def stop(self) -> None:
         """Lets calls in flight end, then closes everything; a second call does nothing."""
         await self._running.aclose()
+
+
+def _client_of(trusted_proxies: Sequence[str]) -> ClientOf | None:
+    """Returns what finds a call's client behind proxies; None without proxies."""
+    if not trusted_proxies:
+        return None
+    return ForwardedClients(TrustedProxies(trusted_proxies)).client_of
 
 
 def _forget(kept: Sequence[Kept], events: Sequence[RecordedEvent]) -> None:

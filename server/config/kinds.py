@@ -168,6 +168,14 @@ def _hosts(value: object) -> tuple[str, ...]:
     return hosts
 
 
+def _proxies(value: object) -> tuple[str, ...]:
+    proxies = _names(value)
+    for proxy in proxies:
+        if proxy != "unix":
+            ipaddress.ip_network(proxy, strict=False)
+    return proxies
+
+
 def _name_servers(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_name_server, _names(value))))
 
@@ -203,6 +211,9 @@ NAMES: Final = ValueKind("NAMES", "names, separated by commas", _names)
 URL: Final = ValueKind("URL", "an https URL (http on this machine)", _url)
 ORIGINS: Final = ValueKind(
     "ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins
+)
+PROXIES: Final = ValueKind(
+    "PROXIES", "networks (CIDR), addresses and unix, separated by commas", _proxies
 )
 LOG_FORMAT: Final = ValueKind("FORMAT", "text or json", _log_format)
 SWITCH: Final = ValueKind("BOOLEAN", "true or false", _switch)

@@ -59,6 +59,12 @@ class Config:
         meaning='Origins whose pages may call, separated by commas, or "*" for any. '
         "The log names pages that may not.",
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        kind=kinds.PROXIES,
+        meaning="Proxies whose X-Forwarded-For names the client in the log: networks, addresses, "
+        "and unix for unix sockets; separated by commas.",
+    )
     log_format: LogFormat = setting(
         "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."
     )

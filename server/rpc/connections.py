@@ -89,7 +89,7 @@ def end_connections(at: int | str, peers: Collection[str]) -> int:
     Returns:
         The number of connections found.
     """
-    wanted = {_address(peer) for peer in peers}
+    wanted = {address_of(peer) for peer in peers}
     found = 0
     for descriptor in _sockets(_descriptors()):
         try:
@@ -152,7 +152,7 @@ def _open_connection(descriptor: int, port: int) -> OpenConnection | None:
             return None
         info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     idle_ms, received_bytes = _TCP_INFO.unpack(info)
-    return OpenConnection(_name(*peer), idle_ms / 1000, received_bytes)
+    return OpenConnection(peer_of(*peer), idle_ms / 1000, received_bytes)
 
 
 def _peer(connection: socket.socket, port: int) -> tuple[str, int] | None:
@@ -172,7 +172,7 @@ def _is_stuck(connection: socket.socket, path: str) -> bool:
     return int.from_bytes(unread, sys.byteorder) > 0
 
 
-def _address(peer: str) -> tuple[str, int]:
+def address_of(peer: str) -> tuple[str, int]:
     """Returns host and port of a peer; (peer, -1), which matches nothing, if it has none."""
     host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
     if not port.isdigit():
@@ -180,7 +180,7 @@ def _address(peer: str) -> tuple[str, int]:
     return host.strip("[]").removeprefix(_MAPPED), int(port)
 
 
-def _name(host: str, port: int) -> str:
-    """Returns a peer as a grpc.aio context names it; the inverse of `_address`."""
+def peer_of(host: str, port: int) -> str:
+    """Returns a peer as a grpc.aio context names it; the inverse of `address_of`."""
     is_v6 = ":" in host
     return f"ipv6:{quote(f'[{host}]', safe=':')}:{port}" if is_v6 else f"ipv4:{host}:{port}"

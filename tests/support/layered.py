@@ -16,6 +16,7 @@ from server.locale import load_all
 from server.rpc.errors import CallFailures
 from server.rpc.handlers import MethodHandler
 from server.rpc.interceptors import service_chain
+from server.rpc.interceptors.access_log import ClientOf
 from server.rpc.metadata import Metadata, Pairs
 from tests.support.named_answers import NamedAnswers
 
@@ -91,7 +92,9 @@ class Context:
 class Intercepted:
     """Handlers behind the interceptors, as a server would have them."""
 
-    def __init__(self, *, calls_max: int = 10, access_log: bool = False) -> None:
+    def __init__(
+        self, *, calls_max: int = 10, access_log: bool = False, client_of: ClientOf | None = None
+    ) -> None:
         self.accounts = Accounts()
         self.chain = service_chain(
             failures=CallFailures(load_all()),
@@ -100,6 +103,7 @@ class Intercepted:
             checks={},
             calls_max=calls_max,
             access_log=access_log,
+            client_of=client_of,
         )
 
     async def call(

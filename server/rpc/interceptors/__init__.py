@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from server.identity.authorization import Authorizer
 from server.rpc.chain import Chain, FindOther
 from server.rpc.errors import CallFailures
-from server.rpc.interceptors.access_log import AccessLog
+from server.rpc.interceptors.access_log import AccessLog, ClientOf
 from server.rpc.interceptors.authorization import Authorization
 from server.rpc.interceptors.error_mapping import ErrorMapping
 from server.rpc.interceptors.overload import CALLS_MAX, Overload
@@ -31,6 +31,7 @@ def service_chain(
     checks: Mapping[str, MessageCheck],
     calls_max: int = CALLS_MAX,
     access_log: bool = True,
+    client_of: ClientOf | None = None,
     find_other: FindOther | None = None,
 ) -> Chain:
     """Returns the chain, for `grpc.aio.server` or a Transcoder.
@@ -42,11 +43,12 @@ def service_chain(
         checks: the check of each method's request, by path.
         calls_max: max calls in flight.
         access_log: True logs each call.
+        client_of: finds the client of a call for the log; without it, that is its peer.
         find_other: finds handlers of gRPC methods that are not registered.
     """
     return Chain(
         RequestIds(),
-        *((AccessLog(),) if access_log else ()),
+        *((AccessLog(client_of),) if access_log else ()),
         ErrorMapping(failures),
         gate=Authorization(authorizer, permissions),
         inner=(Overload(calls_max), Validation(checks)),

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import grpc
 import structlog
@@ -10,6 +11,10 @@ import structlog
 from server.rpc.call_info import CALL
 from server.rpc.chain import Interceptor
 from server.rpc.handlers import Context, Handler, MethodHandler
+from server.rpc.metadata import Metadata
+
+ClientOf: TypeAlias = Callable[[str, Metadata], str]
+"""Returns the client of a call, by its peer and its metadata."""
 
 _NAMES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -18,6 +23,14 @@ log = structlog.get_logger()
 
 class AccessLog(Interceptor):
     """Logs method, code, time, caller and peer of each call when it ends."""
+
+    def __init__(self, client_of: ClientOf | None = None) -> None:
+        """Logs calls.
+
+        Args:
+            client_of: finds the client of a call; without it, that is its peer.
+        """
+        self._client_of = client_of
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         async def call(request: object, context: Context) -> object:
@@ -34,7 +47,10 @@ class AccessLog(Interceptor):
                 outcome = grpc.StatusCode.UNKNOWN
                 raise
             finally:
-                caller = CALL.get().caller
+                info = CALL.get()
+                caller, peer = info.caller, context.peer()
+                if self._client_of is not None:
+                    peer = self._client_of(peer, info.metadata)
                 log.info(
                     "call",
                     method=method,
@@ -42,7 +58,7 @@ class AccessLog(Interceptor):
                     ms=(time.perf_counter_ns() - started) // 10_000 / 100,
                     org=caller and caller.org_id,
                     user=caller and caller.user_id,
-                    peer=context.peer(),
+                    peer=peer,
                 )
 
         return call

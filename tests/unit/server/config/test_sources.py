@@ -26,6 +26,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         jwt_audience=(),
         jwt_jwks_url="",
         cors_origins=(),
+        trusted_proxies=(),
         log_format="text",
         access_log=True,
         script_workers=0,
@@ -58,6 +59,11 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         "as browsers do": ("cors_origins", "HTTPS://App.Example:443", ("https://app.example",)),
         "IPv6 origin": ("cors_origins", "http://[::1]:1", ("http://[::1]:1",)),
         "twice the same": ("cors_origins", "http://a,http://a", ("http://a",)),
+        "proxies": (
+            "trusted_proxies",
+            "10.0.0.0/8,2001:db8::1, unix",
+            ("10.0.0.0/8", "2001:db8::1", "unix"),
+        ),
         "log format": ("log_format", "json", "json"),
         "a switch off": ("access_log", "OFF", False),
         "a switch on": ("access_log", "1", True),
@@ -150,6 +156,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "jwt_audience": "default",
         "jwt_jwks_url": "default",
         "cors_origins": "default",
+        "trusted_proxies": "default",
         "log_format": "default",
         "access_log": "default",
         "script_workers": "default",
@@ -186,6 +193,8 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
         "separated by commas, got 'a, 10.0.0.0/99'": {
             "no network": {"script_fetch_deny": "a, 10.0.0.0/99"}
         },
+        "--trusted-proxies: expected networks (CIDR), addresses and unix, separated by commas, "
+        "got 'proxy.internal'": {"a name of a proxy": {"trusted_proxies": "proxy.internal"}},
         **{
             "--script-dns-servers: expected addresses of name servers, each with a port or "
             f"without, separated by commas, got {wrong!r}": {
@@ -315,8 +324,8 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
         "NUL": b'data_dir = "\\u0000"'
     },
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
-    "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, log_format, access_log, "
-    "script_workers, script_queue, script_fetch_deny, script_fetch_allow, "
+    "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
+    "log_format, access_log, script_workers, script_queue, script_fetch_deny, script_fetch_allow, "
     "script_dns_servers, runs_keep_days, runs_max_mib": {"unknown key": b"listn = 1"},
     "f.toml: grpc_listen is given twice, with - and with _": {
         "both spellings": b'grpc-listen = "a:1"\ngrpc_listen = "a:2"'
@@ -353,6 +362,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         "jwt_audience = []  # default",
         'jwt_jwks_url = ""  # default',
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
+        "trusted_proxies = []  # default",
         'log_format = "text"  # default',
         "access_log = false  # --access-log",
         "script_workers = 0  # default",

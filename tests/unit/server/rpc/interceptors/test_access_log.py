@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.domain.refusals import Kind, Refusal
+from server.rpc.metadata import Metadata, metadata_text
 from tests.support.layered import GUARDED, TOKEN, Context, Intercepted, answer, raising
 
 
@@ -61,6 +62,16 @@ async def test_access_log_says_when_the_caller_left() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert [line["code"] for line in lines] == ["CANCELLED"]
+
+
+async def test_access_log_has_the_client_that_is_found() -> None:
+    def client_of(peer: str, metadata: Metadata) -> str:
+        return f"{peer} for {metadata_text(metadata, 'x-a')}"
+
+    intercepted = Intercepted(access_log=True, client_of=client_of)
+    with capture_logs() as lines:
+        await intercepted.call(answer, Context((("x-a", "1"),)))
+    assert lines[0]["peer"] == "ipv4:127.0.0.1:5000 for 1"
 
 
 async def test_access_log_can_be_left_out(intercepted: Intercepted) -> None:

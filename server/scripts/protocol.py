@@ -21,11 +21,12 @@ RUN_MAX_BYTES: Final = 64 << 20
 CPU_MAX_S: Final = 60
 """Max CPU seconds of a worker in its life (RLIMIT_CPU); it is replaced after half of them."""
 
-SHIM_LINE: Final = 5_000
-"""Line number of our own code in the engine, by which its frames in a stack are recognised.
+SHIM_LINE: Final = 1_000
+SHIM_COLUMN_MIN: Final = 1_000
+"""Line and first column of our own code in the engine; by them its frames are recognised.
 
-Every line before it costs each context some time. A script's own line of this number would be
-mistaken for it.
+Every character before it costs each context some time. A script's own line of this number would be
+mistaken for it from this column on.
 """
 
 FIRST_TRIGGER: Final[Trigger] = PRE_USERINFO

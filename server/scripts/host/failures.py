@@ -11,7 +11,7 @@ from typing import Final
 
 from server.scripts.contract import EVALUATE_MAX_NS, Failure
 from server.scripts.host.process import ActionEnd, EndKind
-from server.scripts.protocol import SHIM_LINE
+from server.scripts.protocol import SHIM_COLUMN_MIN, SHIM_LINE
 
 TEXT_MAX: Final = 4096
 """Max characters of a failure's text."""
@@ -77,7 +77,8 @@ def _located(text: str, stack: str, source: str) -> Failure:
         function, line, column = found[1], int(found[2]), int(found[3])
         # A frame without a name is a place in parsed code; it is the script's if it is the only
         # frame. Line 0 has the engine's initializers of class fields.
-        if line not in (0, SHIM_LINE) and (function or len(frames) == 1):
+        is_own = line == SHIM_LINE and column >= SHIM_COLUMN_MIN
+        if line and not is_own and (function or len(frames) == 1):
             column = _in_characters(column, source, line)
             place = f"<eval>:{line}:{column}"
             named = function and function not in ("<eval>", "<anonymous>")

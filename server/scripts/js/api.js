@@ -6,35 +6,26 @@
 const EFFECTS_MAX = 1048576;
 let requested = 0;
 
-const effect = (json) => {
+own.effect = (json) => {
   requested += json.length;
   if (requested > EFFECTS_MAX) {
-    throw new RangeError_(`the effects of an action are more than ${EFFECTS_MAX} characters`);
+    throw new own.RangeError_(`the effects of an action are more than ${EFFECTS_MAX} characters`);
   }
-  callHost("effect", json);
+  own.callHost("effect", json);
 };
 
-const bounded = (value) => {
-  if (value.length > TEXT_MAX) {
-    throw new RangeError_(`a text of ${value.length} characters, expected at most ${TEXT_MAX}`);
+own.TEXT_MAX = 262144;
+own.bounded = (value) => {
+  if (value.length > own.TEXT_MAX) {
+    throw new own.RangeError_(`a text of ${value.length} characters, expected at most ${own.TEXT_MAX}`);
   }
-  return quoted(value);
+  return own.quoted(value);
 };
 
-const textList = (values) => {
-  const parts = [];
-  for (let index = 0; index < values.length; index++) push(parts, bounded(text(values[index])));
-  return list(parts, "[", "]");
-};
+// A text of this length is JSON of fewer than TEXT_MAX characters: each one takes at most six.
+const SHORT_MAX = 40000;
 
-const metadataKey = (key) => {
-  if (typeof key !== "string") {
-    throw new TypeError_(`metadata key: expected a string, got ${kindOf(key)}`);
-  }
-  return bounded(key);
-};
-
-const two = (values) => {
-  if (values.length !== 2) throw refusal("exactly 2 (key, value) arguments expected");
-  return values;
-};
+// Returns the encoder of a value, as the JSON that Go writes for what ZITADEL's engine exports; most
+// values are texts. This function is not on the stack while getters of the value run.
+own.encoderOf = (value) =>
+  typeof value === "string" && value.length <= SHORT_MAX ? own.quoted : own.load("structures");

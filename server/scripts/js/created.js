@@ -1,51 +1,15 @@
 // Triggers 1/3 and 3/3: after a user is created.
 
-const contextOf = () => ({ v1: { getUser: () => userOf(part("user")), ...requestsOf(), org: orgOf() } });
-
-const grantEntry = (given) => {
-  const object = objectOf(given, "userGrants");
-  const projectID = object.projectID ?? object.projectId ?? "";
-  const projectGrantID = object.projectGrantID ?? object.projectGrantId ?? "";
-  const roles = object.roles ?? [];
-  if (typeof projectID !== "string" || typeof projectGrantID !== "string") {
-    throw new TypeError_("userGrants: expected projectID and projectGrantID as strings");
-  }
-  if (projectID === "") throw refusal("projectID not set");
-  if (!isArray(roles)) throw new TypeError_(`userGrants: expected roles as an array, got ${kindOf(roles)}`);
-  const names = [];
-  for (let index = 0; index < roles.length; index++) {
-    if (typeof roles[index] !== "string") {
-      throw new TypeError_(`userGrants: expected roles of strings, got ${kindOf(roles[index])}`);
-    }
-    push(names, roles[index]);
-  }
-  return {
-    json: `"project_id":${bounded(projectID)},"project_grant_id":${bounded(projectGrantID)},` +
-      `"roles":${textList(names)}`,
-    value: freeze({ projectID, projectGrantID, roles: freeze(names) }),
-  };
+own.contextOf = () => {
+  const v1 = { getUser };
+  addRequests(v1);
+  v1.org = { getMetadata: metadataReader("orgMetadata") };
+  return { v1 };
 };
 
-const stringOf = (value) => (value === undefined ? "" : String_(value));
-
-const grantArgument = (given) => {
-  const object = objectOf(given, "user grant");
-  const roles = [];
-  if (isArray(object.roles)) {
-    for (let index = 0; index < object.roles.length; index++) {
-      if (typeof object.roles[index] === "string") push(roles, object.roles[index]);
-    }
-  }
-  const projectID = stringOf(object.projectId ?? object.projectID);
-  if (projectID === "") throw refusal("projectId not set");
-  return { projectID, projectGrantID: stringOf(object.projectGrantId ?? object.projectGrantID), roles };
-};
-
-const apiOf = () => {
-  const userGrants = listOfApi("userGrants", "grant", setup.grants, grantEntry);
-  const appendUserGrant = (...values) => {
-    if (values.length !== 1) throw refusal("exactly one argument expected");
-    userGrants[userGrants.length] = grantArgument(values[0]);
-  };
-  return { userGrants, v1: { appendUserGrant } };
+own.apiOf = () => {
+  const api = {};
+  later(api, "userGrants", () => own.load("grantlist").userGrants, true);
+  api.v1 = { appendUserGrant: (...values) => own.load("grantlist").append(values) };
+  return api;
 };

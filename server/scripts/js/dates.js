@@ -3,7 +3,7 @@
 // An argument that is a time in Go may be a Date or a text, as in ZITADEL's engine.
 
 const {
-  method, slice, text, freeze, kindOf, isTime, time, timeText, ZERO, toISOString, BigInt_, Date_, Number_, RangeError_,
+  method, slice, text, freeze, keys, defineProperty, kindOf, isTime, time: newTime, timeText, ZERO, toISOString, BigInt_, Date_, Number_, RangeError_,
   Symbol_, TypeError_,
 } = names;
 
@@ -53,7 +53,7 @@ const order = (time, other) => {
 const timeOf = (date, digits) => {
   const iso = isoString(date);
   if (iso.length !== 24) throw new RangeError_("a date that is not in the years 0 to 9999");
-  return time(slice(iso, 0, 19) + fraction(".9", digits, 9) + "Z");
+  return newTime(slice(iso, 0, 19) + fraction(".9", digits, 9) + "Z");
 };
 // Converts a value as Go's engine does for an integer parameter.
 const whole = (value) => Number_(value) - Number_(value) % 1 || 0;
@@ -130,7 +130,7 @@ const fraction = (token, nine, count) => {
   return end === 0 ? "" : token[0] + slice(digits, 0, end);
 };
 
-return {
+const METHODS = {
   __proto__: null,
   [Symbol_.toPrimitive]: (time, hint) => (hint === "number" ? milliseconds(time) : string(time)),
   toString: string,
@@ -162,4 +162,19 @@ return {
   uTC: (time) => time,
   local: (time) => time,
   format: (time, layout) => formatted(time, text(layout)),
+};
+
+const addMethod = (object, key) => {
+  const value = function (a, b, c) { return METHODS[key](this, a, b, c); };
+  defineProperty(object, key, { __proto__: null, value });
+};
+
+// Fills the object from which dates inherit; no access to it needs that any more.
+return (object, traps) => {
+  const names = keys(METHODS);
+  for (let index = 0; index < names.length; index++) addMethod(object, names[index]);
+  addMethod(object, Symbol_.toPrimitive);
+  delete traps.get;
+  delete traps.has;
+  return object;
 };

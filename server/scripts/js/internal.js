@@ -1,10 +1,12 @@
 // Trigger 3/1: after a login with a password or a second factor.
 
-const contextOf = () => ({
-  v1: { authMethod: part("authMethod"), authError: part("authError"), ...requestsOf() },
-});
+own.contextOf = () => {
+  const v1 = { authMethod: own.part("authMethod"), authError: own.part("authError") };
+  addRequests(v1);
+  return { v1 };
+};
 
-const apiOf = () => {
+own.apiOf = () => {
   const api = {};
   addMetadata(api);
   return api;

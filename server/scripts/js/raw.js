@@ -1,7 +1,7 @@
 // Defines appendMetadataRaw, which stores octets as they are, not JSON.
 
 const {
-  apply, push, list, isArray, two, newEntry, bounded, getOwnPropertyDescriptor, getPrototypeOf, isInteger, refusal,
+  apply, push, list, isArray, two, bounded, getOwnPropertyDescriptor, getPrototypeOf, isInteger, refusal,
   Symbol_, Uint8Array_,
 } = names;
 
@@ -19,7 +19,7 @@ const octetsOf = (value) => {
   return out;
 };
 
-return (values) => {
+return (values, newEntry) => {
   const { 0: key, 1: value } = two(values);
   const isText = typeof value === "string";
   if (!isText && !isArray(value) && apply(typedTag, value, []) !== "Uint8Array") {

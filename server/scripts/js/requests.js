@@ -1,11 +1,14 @@
 // Makes the parts of `ctx` about a login: its request, the HTTP request, the external user.
 
+const { each, part, typedSeal, withTimes } = names;
+
 const externalUserOf = (data) => {
   typedSeal(data.human);
   return typedSeal(data);
 };
 
-const authRequestOf = (data) => {
+const authRequest = () => {
+  const data = part("authRequest");
   if (data === null) return null;
   if (data.browserInfo !== null) typedSeal(data.browserInfo);
   each(data.linkingUsers, externalUserOf);
@@ -14,7 +17,8 @@ const authRequestOf = (data) => {
   return typedSeal(withTimes(data, "creationDate", "changeDate", "authTime"));
 };
 
-const requestsOf = () => ({
-  authRequest: authRequestOf(part("authRequest")),
-  httpRequest: typedSeal(part("httpRequest")),
-});
+return {
+  authRequest,
+  httpRequest: () => typedSeal(part("httpRequest")),
+  externalUser: () => externalUserOf(part("externalUser")),
+};

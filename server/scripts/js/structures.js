@@ -2,7 +2,7 @@
 // the types that few scripts pass.
 
 const {
-  lazily, keys, isArray, push, list, quoted, isFinite, weakHas, typed, sort, getPrototypeOf, objectPrototype, RangeError_,
+  compile, keys, isArray, push, list, quoted, isFinite, weakHas, typed, sort, getPrototypeOf, objectPrototype, RangeError_,
   TEXT_MAX,
 } = names;
 
@@ -65,8 +65,8 @@ const encodePlain = (value, depth) => {
 const isPlain = (value) =>
   typeof value === "object" && getPrototypeOf(value) === objectPrototype && !weakHas(typed, value);
 
-const encodeOther = lazily("values", () => ({
-  ...names, counted, listed, encodeAt, encodeFields, encodePlain, refuse,
-}));
+let encoder;
+const encodeOther = () =>
+  (encoder ??= compile("values", { __proto__: names, counted, listed, encodeAt, encodeFields, encodePlain, refuse }));
 
 return encode;

@@ -1,33 +1,26 @@
-// Defines dates of the context: Go's time, not Date, with Go's method names in lower camel case.
+// Makes dates of the context: Go's time, not Date, with Go's method names in lower camel case.
 //
 // They convert to the text that Go prints, and to RFC 3339 in JSON. They also compare and subtract
 // as numbers, and have getTime and toISOString, which scripts for other engines expect.
+// They are frozen objects without members; their texts are in a map.
 
-const ZERO = "0001-01-01T00:00:00Z";
+own.times = new WeakMap();
 
-class Time {
-  #text;
+// Their methods are made at the first access to one.
+const dates = { __proto__: null };
+dates.get = (methods, key, time) => own.getOf(own.load("dates")(methods, dates), key, time);
+dates.has = (methods, key) => key in own.load("dates")(methods, dates);
+const methods = new Proxy({}, dates);
 
-  constructor(rfc3339) {
-    this.#text = rfc3339;
-    freeze(this);
-  }
-
-  static is(value) { return #text in value; }
-  static text(time) { return time.#text; }
-}
-
-const isTime = Time.is;
-const timeText = Time.text;
-const time = (rfc3339) => new Time(rfc3339);
-
-const TIME_METHODS = "toString toJSON string unix unixMilli unixMicro unixNano getTime toISOString " +
-  "year month day weekday yearDay hour minute second nanosecond isZero before after equal compare " +
-  "sub add addDate uTC local format";
-const timeMethods = lazily("dates", names);
-const addTimeMethod = (key) => {
-  const value = function (a, b, c) { return timeMethods()[key](this, a, b, c); };
-  defineProperty(Time.prototype, key, { __proto__: null, value });
+own.time = (rfc3339) => {
+  const time = own.freeze({ __proto__: methods });
+  own.apply(own.mapSet, own.times, [time, rfc3339]);
+  return time;
 };
-TIME_METHODS.split(" ").forEach(addTimeMethod);
-addTimeMethod(Symbol.toPrimitive);
+
+own.withTimes = (object, ...names) => {
+  for (let index = 0; index < names.length; index++) {
+    object[names[index]] = own.time(object[names[index]]);
+  }
+  return object;
+};

@@ -1,21 +1,21 @@
 // Triggers 2/4 and 2/5: before userinfo and access tokens.
 
-const contextOf = () => ({
-  v1: {
-    claims: part("claims"),
-    getUser: () => userOf(part("user")),
-    user: { getMetadata: metadataReader("userMetadata"), grants: grantsOf(part("userGrants")) },
-    org: orgOf(),
-    application: { getClientId: () => part("application").clientId },
-    actor: part("actor"),
-  },
-});
+own.contextOf = () => {
+  const v1 = {};
+  later(v1, "claims", own.part, true);
+  v1.getUser = getUser;
+  v1.user = userDataOf(metadataReader("userMetadata"));
+  v1.org = { getMetadata: metadataReader("orgMetadata") };
+  v1.application = { getClientId: () => own.part("application").clientId };
+  later(v1, "actor", own.part, true);
+  return { v1 };
+};
 
 const claimsApi = () => ({
   setClaim: (key, value) => {
-    effect(`{"op":"claim","key":${bounded(text(key))},"value":${encoderOf(value)(value)}}`);
+    own.effect(`{"op":"claim","key":${own.bounded(own.text(key))},"value":${own.encoderOf(value)(value)}}`);
   },
-  appendLogIntoClaims: (entry) => effect(`{"op":"claim_log","entry":${bounded(text(entry))}}`),
+  appendLogIntoClaims: (entry) => own.effect(`{"op":"claim_log","entry":${own.bounded(own.text(entry))}}`),
 });
 
-const apiOf = () => ({ v1: { userinfo: claimsApi(), claims: claimsApi(), user: { setMetadata } } });
+own.apiOf = () => ({ v1: { userinfo: claimsApi(), claims: claimsApi(), user: { setMetadata } } });

@@ -26,6 +26,7 @@ from server import triggers
 from server.scripts.protocol import (
     FIRST_TRIGGER,
     RUN_MAX_BYTES,
+    SHIM_COLUMN_MIN,
     SHIM_LINE,
     FrameKind,
     FrameReader,
@@ -45,23 +46,26 @@ RAISED_MAX_CHARS: Final = 8192
 READ_MAX_BYTES: Final = 1 << 16
 """Max bytes of one read from the socket."""
 
-_LOGIN_FILES: Final = ("requests", "encode", "api", "lists", "fields")
-_CREATED_FILES: Final = ("requests", "api", "lists", "created")
-_USER_FILES: Final = ("encode", "api", "userdata")
+_TOKEN_FILES: Final = ("user", "userdata", "token")
+_CREATION_FILES: Final = ("user", "login", "fields", "creation")
+_CREATED_FILES: Final = ("user", "login", "created")
 FILES: Final[Mapping[Trigger, tuple[str, ...]]] = {
-    triggers.EXTERNAL_POST_AUTHENTICATION: (*_LOGIN_FILES, "external"),
-    triggers.EXTERNAL_PRE_CREATION: (*_LOGIN_FILES, "creation"),
+    triggers.EXTERNAL_POST_AUTHENTICATION: ("login", "fields", "external"),
+    triggers.EXTERNAL_PRE_CREATION: _CREATION_FILES,
     triggers.EXTERNAL_POST_CREATION: _CREATED_FILES,
-    triggers.PRE_USERINFO: (*_USER_FILES, "token"),
-    triggers.PRE_ACCESS_TOKEN: (*_USER_FILES, "token"),
-    triggers.INTERNAL_POST_AUTHENTICATION: (*_LOGIN_FILES, "internal"),
-    triggers.INTERNAL_PRE_CREATION: (*_LOGIN_FILES, "creation"),
+    triggers.PRE_USERINFO: _TOKEN_FILES,
+    triggers.PRE_ACCESS_TOKEN: _TOKEN_FILES,
+    triggers.INTERNAL_POST_AUTHENTICATION: ("login", "internal"),
+    triggers.INTERNAL_PRE_CREATION: _CREATION_FILES,
     triggers.INTERNAL_POST_CREATION: _CREATED_FILES,
-    triggers.PRE_SAML_RESPONSE: (*_USER_FILES, "saml"),
+    triggers.PRE_SAML_RESPONSE: ("user", "userdata", "saml"),
 }
-"""The files of `js/` that define `ctx` and `api` of each trigger."""
+"""The files of `js/` that define `ctx` and `api` of each trigger, and that each context compiles.
 
-_LEADING: Final = "\n" * (SHIM_LINE - 1)
+The others are parts, which `js/kernel.js` loads at their first use.
+"""
+
+_LEADING: Final = "\n" * (SHIM_LINE - 1) + " " * (SHIM_COLUMN_MIN - 1)
 """Stands before our code, which begins with `0,function…` and not with a parenthesis: the engine
 reads code in parentheses twice, to see if an arrow follows."""
 
@@ -97,6 +101,7 @@ class ScriptWorker:
 
     def __init__(self, files: Mapping[str, str], heap_max_bytes: int) -> None:
         self._files = files
+        self._codes = {parts: _code(files, parts) for parts in FILES.values()}
         self._heap_max_bytes = heap_max_bytes
         self._reader = FrameReader(size_max=RUN_MAX_BYTES)
         self._logs = False  # True if the last script logged
@@ -136,12 +141,11 @@ class ScriptWorker:
 
     def _fresh(self, parts: tuple[str, ...]) -> tuple[Any, _Shim]:
         """Returns a context that has run no script, with our files in it."""
-        code = " ".join(self._files[part] for part in ("kernel", "time", "context", *parts, "run"))
         context = _quickjs.Context()
         context.set_memory_limit(self._heap_max_bytes)
         context.set_max_stack_size(STACK_MAX_BYTES)
         context.add_callable("host", self._host)
-        shim = context.eval(f"{_LEADING}0,function(){{'use strict';{code}}}()")
+        shim = context.eval(self._codes[parts])
         if self._logs:
             shim("prepareLog")
         return context, shim
@@ -183,9 +187,9 @@ class ScriptWorker:
             named = _global_reader(context, name)
             if flags == "check":
                 return {"found": bool(shim("isFunction", named))}
-            failure = shim("call", named)
+            outcome = shim("call", named)
             _finish_jobs(context)
-            return _outcome(shim, failure, name, source)
+            return _outcome(shim, outcome, name, source)
         except _quickjs.JSException as error:
             # From the script; or from our code, if memory or stack ran out.
             text, line_break, stack = str(error)[:RAISED_MAX_CHARS].partition("\n")
@@ -194,13 +198,22 @@ class ScriptWorker:
             return {"raised": "out of memory"}
 
 
-def _outcome(shim: _Shim, failure: str | None, name: str, source: str) -> dict[str, Any]:
-    """Returns why the call failed or its result is invalid; empty if neither."""
-    if failure:
-        report: dict[str, str] = json.loads(failure)
+def _code(files: Mapping[str, str], parts: tuple[str, ...]) -> str:
+    """Returns the code of a trigger, whose value is the function that takes commands."""
+    code = " ".join(files[part] for part in ("kernel", "time", "context", "api", *parts, "run"))
+    return f"{_LEADING}0,function(){{'use strict';{code}}}()"
+
+
+def _outcome(shim: _Shim, outcome: str | bool, name: str, source: str) -> dict[str, Any]:
+    """Returns why the call failed or its result is invalid; empty if neither.
+
+    The outcome is that of `call` in `js/run.js`: JSON of a failure; true if a value was returned.
+    """
+    if isinstance(outcome, str):
+        report: dict[str, str] = json.loads(outcome)
         text = _explained(shim, report["text"], report["stack"], name, source)
-    elif verdict := shim("verdict"):
-        report = json.loads(verdict)
+    elif outcome:
+        report = json.loads(shim("verdict"))
         text = explanations.of_result(report["text"], name)
     else:
         return {}

@@ -5,7 +5,7 @@ import pytest
 from server.scripts.contract import Failure
 from server.scripts.host.failures import failure_of
 from server.scripts.host.process import ActionEnd, EndKind, WorkerReport
-from server.scripts.protocol import SHIM_LINE
+from server.scripts.protocol import SHIM_COLUMN_MIN, SHIM_LINE
 from tests.support.tables import cases
 
 
@@ -91,8 +91,12 @@ def test_a_column_is_counted_in_characters(source: str, column: int, expected: i
         "two lines": ("a\nb\n    at f (<input>:3:4)\n", "a\nb at f (<eval>:3:4)"),
         "only a frame": ("    at f (<input>:3:4)\n", "    at f (<input>:3:4)"),
         "ours first": (
-            f"Error: x\n    at g (<input>:{SHIM_LINE}:4)\n    at f (<input>:1:2)\n",
+            f"Error: x\n    at g (<input>:{SHIM_LINE}:{SHIM_COLUMN_MIN})\n    at f (<input>:1:2)\n",
             "Error: x at f (<eval>:1:2)",
+        ),
+        "the script's own": (
+            f"Error: x\n    at g (<input>:{SHIM_LINE}:{SHIM_COLUMN_MIN - 1})\n",
+            f"Error: x at g (<eval>:{SHIM_LINE}:{SHIM_COLUMN_MIN - 1})",
         ),
         "field of a class": (
             "Error: x\n    at <anonymous> (<input>:0:1)\n    at A (<input>:1:2)\n",

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         "weekday": ("d.weekday()", "2"),
         "clock": ("[d.hour(), d.minute(), d.second()]", "5,6,7"),
         "nanosecond": ("d.nanosecond()", "123456789"),
+        "in": ("['unix' in d, 'other' in d]", "true,false"),
+        "its members": ("[Object.keys(d), Object.isFrozen(d)]", ",true"),
         "isZero": ("d.isZero()", "false"),
         "before": ("d.before(later)", "true"),
         "after": ("d.after(later)", "false"),

@@ -2,9 +2,10 @@
 
 import pytest
 
+from server.scripts.contract import MetadataEffect
 from server.triggers import Trigger
 from tests.support.tables import by_outcome, cases
-from tests.unit.server.scripts.runner import LOG, Runner
+from tests.unit.server.scripts.runner import LOG, Runner, executor_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,6 +44,17 @@ async def test_a_grant_that_is_refused_is_not_added(runner: Runner) -> None:
     result = await runner.run(f"{LOG}; {source}", trigger=(1, 3))
     assert result.actions[0].logs[0].text == "projectID not set"
     assert [grant.project_id for grant in result.effects.grants] == ["p"]
+
+
+async def test_a_list_is_there_after_an_action_that_logged() -> None:
+    """The next context has the files of the log compiled before it gets its lists."""
+    source = "function f(ctx, api) { api.v1.user.appendMetadata('k', api.metadata.length) }"
+    async with executor_of(workers=1) as executor:
+        runner = Runner(executor)
+        await runner.one("function f() { console.log('x') }", trigger=(1, 1))
+        assert (await runner.effects(source, trigger=(1, 1))).metadata == (
+            MetadataEffect("k", b"0"),
+        )
 
 
 HOLES: dict[str, dict[str, str]] = {

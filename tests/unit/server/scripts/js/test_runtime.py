@@ -168,6 +168,18 @@ async def test_a_typed_object_takes_no_new_key(runner: Runner) -> None:
     assert await runner.logged(source) == "undefined other 11\nTypeError"
 
 
+async def test_a_member_that_is_made_when_it_is_read_is_made_once_and_can_be_replaced(
+    runner: Runner,
+) -> None:
+    source = """function f(ctx, api) {
+      const { v1 } = Object.freeze(ctx);
+      log(v1.claims === v1.claims, v1.user.grants === v1.user.grants);
+      v1.claims = 5; v1.actor = undefined; delete v1.user.grants;
+      log(JSON.stringify([v1.claims, v1.actor, v1.user]));
+    }"""
+    assert await runner.logged(source) == "true true\n[5,null,{}]"
+
+
 async def test_two_reads_give_two_objects(runner: Runner) -> None:
     source = "function f(ctx) { log(ctx.v1.getUser() === ctx.v1.getUser()) }"
     assert await runner.logged(source) == "false"
@@ -176,7 +188,7 @@ async def test_two_reads_give_two_objects(runner: Runner) -> None:
 # --- 7. texts of errors
 
 
-@pytest.mark.parametrize("line", [SHIM_LINE - 1, SHIM_LINE + 1, 25_000])
+@pytest.mark.parametrize("line", [SHIM_LINE - 1, SHIM_LINE, SHIM_LINE + 1, 25_000])
 @cases(
     "before, source, place",
     {

@@ -8,8 +8,8 @@ from typing import Final
 
 from server.clock import Clock
 from server.domain.events import RecordedEvent
+from server.store import forms
 from server.store.log import Decide, LoadedFacts, Needs, Writes
-from server.store.sqlite import rows
 from server.store.sqlite.connect import StorageErrors
 from server.store.sqlite.copies import remove
 from server.store.sqlite.folder import DataFolder
@@ -41,7 +41,7 @@ class SqliteImport:
     def stored(self, events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
         with self._errors:
             return [
-                rows.event(row)
+                forms.event(row)
                 for event in events
                 for row in self._begun.execute(
                     SELECT_EVENT, (event.sequence, event.aggregate_id, event.aggregate_type)

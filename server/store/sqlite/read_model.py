@@ -19,11 +19,11 @@ from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
 from server.store import read_model as queries
 from server.store.action_lists import ActionsQuery
+from server.store.forms import Row
 from server.store.org_lists import OrgsQuery
 from server.store.read_model import EndedOrg, FlowRead, Footprint, Page, Query
 from server.store.sqlite import action_lists, org_lists, rows, tables
 from server.store.sqlite.action_lists import Statement
-from server.store.sqlite.rows import Row
 from server.store.sqlite.tables import select
 
 S = TypeVar("S", bound=State)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from server.domain.events import RecordedEvent
+from server.store import forms
 from server.store.log import NO_EVENT, LastEvent
 from server.store.runs import RunsPage, RunsQuery
-from server.store.sqlite import rows
 from server.store.sqlite import runs as run_log
 from server.store.sqlite.connect import Access, StorageErrors, connect
 from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS
@@ -44,7 +44,7 @@ class Reader:
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         with self._errors:
             found = self._connection.execute(SELECT_EVENTS, (after, limit)).fetchall()
-        return [rows.event(row) for row in found]
+        return [forms.event(row) for row in found]
 
     def last_event(self) -> LastEvent:
         with self._errors:

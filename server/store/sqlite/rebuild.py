@@ -10,9 +10,10 @@ from typing import Final
 
 from server.domain.aggregates import Key, State
 from server.domain.events import RecordedEvent
+from server.store import forms
 from server.store.engine import Progress
 from server.store.replay import keys_of, writes_of
-from server.store.sqlite import rows, state_tables
+from server.store.sqlite import state_tables
 from server.store.sqlite.tables import SELECT_EVENTS, TABLES
 
 EVENTS_AT_ONCE: Final = 256
@@ -57,7 +58,7 @@ def _events(connection: sqlite3.Connection) -> Iterator[list[RecordedEvent]]:
     some: list[RecordedEvent] = []
     chars = 0
     for row in connection.execute(SELECT_EVENTS, (0, _ALL)):
-        some.append(rows.event(row))
+        some.append(forms.event(row))
         chars += len(row[_PAYLOAD])
         if len(some) == EVENTS_AT_ONCE or chars > CHARS_AT_ONCE:
             yield some

@@ -1,147 +1,25 @@
-"""Makes states and events of rows, and rows of events, by the types of their fields.
+"""Makes states of rows as sqlite3 types them."""
 
-Knows the order of fields, which is that of columns, and no SQL.
-Rule: a field is read and written by its type. The program does not start if a field has a type that
-is not in `FORMS`.
-"""
+from collections.abc import Mapping
+from typing import Final
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
-
-import orjson
-
-from server.domain.action import Action, ActionState
-from server.domain.aggregates import State
-from server.domain.events import RecordedEvent
-from server.domain.flow import ActionsByTrigger, Flow
+from server.domain.action import Action
+from server.domain.flow import Flow
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.errors import StorageError
-from server.triggers import FlowType
+from server.store.forms import AS_IS, COMMON, Form, decoder
 
-Row: TypeAlias = Sequence[Any]
-"""A row, as sqlite3 types it."""
-
-StateT = TypeVar("StateT", bound=State)
-
-_STATES: Final = {state.value: state for state in ActionState}
-_NO_PAYLOAD: Final = "{}"
-
-
-def json_text(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _action_state(number: int) -> ActionState:
-    return _STATES.get(number, ActionState.UNSPECIFIED)
-
-
-def _texts(text: str) -> tuple[str, ...]:
-    return tuple(orjson.loads(text))
-
-
-# The two lists of a flow are mostly equal: the cache makes them one object, which saves memory.
-@lru_cache(maxsize=1)
-def _by_trigger(text: str) -> ActionsByTrigger:
-    return tuple((trigger, tuple(ids)) for trigger, ids in orjson.loads(text))
-
-
-class Form(NamedTuple):
-    """Describes how SQLite holds the values of a type.
-
-    Attributes:
-        decode: makes a value of the stored one; None if they are the same.
-        encode: makes the stored value; None if they are the same.
-        attribute: the attribute of the value that is stored; empty for the value itself.
-    """
-
-    decode: Callable[[Any], object] | None = None
-    encode: Callable[[Any], object] | None = None
-    attribute: str = ""
-
-
-_AS_IS: Final = Form()
-FORMS: Final[Mapping[object, Form]] = {
-    str: _AS_IS,
-    int: _AS_IS,
-    bytes: _AS_IS,
-    int | None: _AS_IS,
-    bool: Form(bool, int),
-    ActionState: Form(_action_state, attribute="value"),
-    FlowType: Form(FlowType, attribute="value"),
-    tuple[str, ...]: Form(_texts, json_text),
-    ActionsByTrigger: Form(_by_trigger, json_text),
-}
+FORMS: Final[Mapping[object, Form]] = {**COMMON, str: AS_IS, bool: Form(bool, int)}
 """The stored form of each type of field."""
 
 
-def forms_of(kind: type[StateT]) -> Mapping[str, Form]:
-    """Returns the form of each field, in their order.
-
-    Raises:
-        TypeError: the type of a field has none.
-    """
-    forms = {}
-    types = get_type_hints(kind)
-    for field in fields(kind):
-        type_ = types[field.name]
-        if type_ not in FORMS:
-            name = f"{kind.__name__}.{field.name}"
-            raise TypeError(f"{name}: expected a type in FORMS of {__name__}, got {type_}; add it")
-        forms[field.name] = FORMS[type_]
-    return forms
+def form_of(_name: str, type_: object) -> Form | None:
+    return FORMS.get(type_)
 
 
-def _decoder(kind: type[StateT], *, table: str) -> Callable[[Row], StateT]:
-    """Returns a function that makes a state of a row; it raises StorageError."""
-    decoders = [
-        (index, form.decode)
-        for index, form in enumerate(forms_of(kind).values())
-        if form.decode is not None
-    ]
-
-    if not decoders:
-        return lambda row: kind(*row)
-
-    def decoded(row: Row) -> StateT:
-        values = [*row]
-        try:
-            for index, decode in decoders:
-                values[index] = decode(values[index])
-        except (TypeError, ValueError) as error:
-            raise _unreadable(table, row[0]) from error
-        return kind(*values)
-
-    return decoded
-
-
-action: Final = _decoder(Action, table="actions")
-flow: Final = _decoder(Flow, table="flows")
-org: Final = _decoder(Org, table="orgs")
-member: Final = _decoder(Member, table="members")
-user: Final = _decoder(User, table="users")
-token: Final = _decoder(Token, table="tokens")
-
-
-def event(row: Row) -> RecordedEvent:
-    position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = row
-    try:
-        body = orjson.loads(payload)
-    except (TypeError, ValueError) as error:
-        raise _unreadable("events", position) from error
-    return RecordedEvent(
-        position, org_id, kind, aggregate_id, sequence, type_, body, editor, created_at
-    )
-
-
-def event_row(event: RecordedEvent) -> Row:
-    position, org_id, kind, aggregate_id, sequence, type_, payload, editor, created_at = event
-    text = json_text(payload) if payload else _NO_PAYLOAD
-    return (position, org_id, kind, aggregate_id, sequence, type_, text, editor, created_at)
-
-
-def _unreadable(table: str, key: object) -> StorageError:
-    """Returns the error for a row that is not as this program writes rows."""
-    return StorageError(f"table {table}: the row {key!r} cannot be read")
+action: Final = decoder(Action, form_of, table="actions")
+flow: Final = decoder(Flow, form_of, table="flows")
+org: Final = decoder(Org, form_of, table="orgs")
+member: Final = decoder(Member, form_of, table="members")
+user: Final = decoder(User, form_of, table="users")
+token: Final = decoder(Token, form_of, table="tokens")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 
 if TYPE_CHECKING:
-    from server.store.sqlite.rows import Row
+    from server.store.forms import Row
 
 PRUNED_MIN: Final = 100
 """Max runs deleted in one transaction, plus two for each run that is added."""

@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Final
 
 from server.domain.aggregates import Key, Name, State
+from server.store.forms import Row
 from server.store.log import Writes
-from server.store.sqlite.rows import Row
 from server.store.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
 
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"

@@ -1,15 +1,11 @@
 """Describes the tables of current states, one for each kind of aggregate, and makes their SQL.
 
-The columns of a table are the fields of its state, with the same names; `actions` also has the
-folded name. A new field needs a column with its name.
-Rule: an update writes the columns that differ, so no field can be forgotten.
+Their columns are those of `columns.Columns`; `actions` also has the folded name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from itertools import compress
-from operator import attrgetter, ne
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
 from server.domain.action import Action
 from server.domain.aggregates import State
@@ -18,8 +14,9 @@ from server.domain.flow import Flow
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
+from server.store.columns import Columns, Encoder
+from server.store.forms import Row
 from server.store.sqlite import rows
-from server.store.sqlite.rows import Row
 
 ROWS_MAX: Final = 64
 LENGTHS: Final = tuple(1 << bit for bit in range(ROWS_MAX.bit_length()))
@@ -28,11 +25,6 @@ SQLite accepts at most 999 values."""
 
 MACHINE_IDS: Final = 2**16
 """Number of machine ids; they are claimed in turn."""
-
-
-Encoder: TypeAlias = Callable[[Any], object]
-Values: TypeAlias = Callable[[State], tuple[Any, ...]]
-"""Returns attributes of a state as a tuple: an `operator.attrgetter` of two or more."""
 
 
 def select(name: str, kind: type[State], condition: str, *, of: str = "") -> str:
@@ -67,22 +59,7 @@ def chunks(ids: list[str]) -> Iterator[list[str | None]]:
         yield [*part, *[None] * (length - len(part))]
 
 
-class _Update(NamedTuple):
-    """Updates some columns of a row.
-
-    Attributes:
-        values: returns the values of these columns, then the position.
-        encoders: of some of these values, with their indexes.
-        rest: returns the values of all other columns.
-    """
-
-    sql: str
-    values: Values
-    encoders: Sequence[tuple[int, Encoder]]
-    rest: Values
-
-
-class Table:
+class Table(Columns[str]):
     """Makes the statements of one table, and its rows.
 
     Attributes:
@@ -111,77 +88,19 @@ class Table:
             to_state: makes a state of a row.
             computed: columns that are not a field, by name: the field they are made of, and how.
         """
-        forms, computed = rows.forms_of(kind), computed or {}
-        sources = {
-            name: f"{name}.{form.attribute}" if form.attribute else name
-            for name, form in forms.items()
-        }
-        encoders = {name: form.encode for name, form in forms.items() if form.encode is not None}
         self.name = name
         self.kind = kind
         self.to_state = to_state
+        super().__init__(kind, rows.form_of, self._update_of, computed=computed or {})
         self.loads = {
             length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
         }
+        self.inserts = inserts(name, self.names)
         self.delete = f"DELETE FROM {name} WHERE id = ?"  # noqa: S608 - names of ours
-        self._sources = sources | {name: source for name, (source, _) in computed.items()}
-        self._encoders = encoders | {name: encode for name, (_, encode) in computed.items()}
-        self.inserts = inserts(name, [*self._sources])
-        self._values = _getter(self._sources.values())
-        self._row_encoders = self._encoders_of([*self._sources])
-        self._updates: dict[tuple[str, ...], _Update] = {}
-        self._usual = self._update(("sequence",))
 
-    def row(self, state: State) -> Row:
-        """Returns the values of all columns."""
-        return _encoded(self._values(state), self._row_encoders)
-
-    def change(self, before: State, after: State) -> tuple[str, Row]:
-        """Returns the statement that writes the columns that differ, and its values.
-
-        An update of all columns would write a long script and every index again. Mostly the same
-        columns differ as in the last call, so it first checks that all others are equal.
-        """
-        update = self._usual
-        if update.rest(before) != update.rest(after):
-            update = self._usual = self._update(self._difference(before, after))
-        row = update.values(after)
-        return update.sql, _encoded(row, update.encoders) if update.encoders else row
-
-    def _difference(self, before: State, after: State) -> tuple[str, ...]:
-        return tuple(compress(self._sources, map(ne, self._values(before), self._values(after))))
-
-    def _update(self, columns: tuple[str, ...]) -> _Update:
-        update = self._updates.get(columns)
-        if update is None:
-            changes = ", ".join(f"{column} = ?" for column in columns)
-            rest = (source for column, source in self._sources.items() if column not in columns)
-            update = self._updates[columns] = _Update(
-                f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?",  # noqa: S608
-                _getter([*(self._sources[column] for column in columns), "position"]),
-                self._encoders_of(columns),
-                _getter(rest),
-            )
-        return update
-
-    def _encoders_of(self, columns: Sequence[str]) -> list[tuple[int, Encoder]]:
-        return [
-            (columns.index(column), encode)
-            for column, encode in self._encoders.items()
-            if column in columns
-        ]
-
-
-def _getter(sources: Iterable[str]) -> Values:
-    get: Values = attrgetter(*sources)
-    return get
-
-
-def _encoded(values: Row, encoders: Sequence[tuple[int, Encoder]]) -> Row:
-    row = [*values]
-    for index, encode in encoders:
-        row[index] = encode(row[index])
-    return row
+    def _update_of(self, columns: Sequence[str]) -> str:
+        changes = ", ".join(f"{column} = ?" for column in columns)
+        return f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?"  # noqa: S608
 
 
 TABLES: Final[Mapping[str, Table]] = {

@@ -20,6 +20,7 @@ from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
 from server.store.engine import AS_USUAL, Opening, Progress
 from server.store.files import check, make
+from server.store.forms import event_row
 from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.runs import LoggedRun
 from server.store.sqlite import runs as run_log
@@ -37,7 +38,6 @@ from server.store.sqlite.damage import check_quickly, check_whole
 from server.store.sqlite.position_file import PositionFile, last_position
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.rebuild import rebuild
-from server.store.sqlite.rows import event_row
 from server.store.sqlite.tables import INSERT_EVENTS, MACHINE_IDS, ORGS_OF_ACTIONS, chunks
 
 RECENT_MAX: Final = 1_024

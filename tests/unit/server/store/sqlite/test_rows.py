@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from server.domain.action import Action, ActionState
+from server.store.forms import forms_of
 from server.store.sqlite import rows
 
 
@@ -21,7 +22,7 @@ def test_a_field_of_a_type_without_a_form_is_refused() -> None:
         "got <class 'float'>; add it"
     )
     with pytest.raises(TypeError) as refused:
-        rows.forms_of(kind)
+        forms_of(kind, rows.form_of)
     assert str(refused.value) == expected
 
 

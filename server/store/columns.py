@@ -1,0 +1,127 @@
+"""Makes the values of rows of current states, and finds the columns in which two states differ.
+
+The columns of a table are the fields of its state, with the same names, and columns that are
+computed of a field. A new field needs a column with its name.
+Rule: an update writes the columns that differ, so no field can be forgotten.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import attrgetter, ne
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+from server.domain.aggregates import State
+from server.store.forms import FormOf, Row, forms_of
+
+U = TypeVar("U")
+"""What an engine makes once for the columns of an update: its statement."""
+
+Encoder: TypeAlias = Callable[[Any], object]
+Values: TypeAlias = Callable[[State], tuple[Any, ...]]
+"""Returns attributes of a state as a tuple: an `operator.attrgetter` of two or more."""
+
+_USUAL: Final = ("sequence",)
+
+
+class _Update(NamedTuple, Generic[U]):
+    """Updates some columns of a row.
+
+    Attributes:
+        values: returns the values of these columns, then the position.
+        encoders: of some of these values, with their indexes.
+        rest: returns the values of all other columns.
+    """
+
+    statement: U
+    values: Values
+    encoders: Sequence[tuple[int, Encoder]]
+    rest: Values
+
+
+class Columns(Generic[U]):
+    """Makes the values of one table.
+
+    Attributes:
+        names: of all columns, in the order of the values of `row`.
+    """
+
+    def __init__(
+        self,
+        kind: type[State],
+        form_of: FormOf,
+        statement: Callable[[Sequence[str]], U],
+        *,
+        computed: Mapping[str, tuple[str, Encoder]],
+    ) -> None:
+        """Reads the fields.
+
+        Args:
+            kind: the type of the states.
+            form_of: the form of a field.
+            statement: makes the statement that updates some columns, once for each set of them.
+            computed: columns that are not a field, by name: the field they are made of, and how.
+        """
+        forms = forms_of(kind, form_of)
+        sources = {
+            name: f"{name}.{form.attribute}" if form.attribute else name
+            for name, form in forms.items()
+        }
+        encoders = {name: form.encode for name, form in forms.items() if form.encode is not None}
+        self._sources = sources | {name: source for name, (source, _) in computed.items()}
+        self._encoders = encoders | {name: encode for name, (_, encode) in computed.items()}
+        self.names = tuple(self._sources)
+        self._values = _getter(self._sources.values())
+        self._row_encoders = self._encoders_of(self.names)
+        self._statement = statement
+        self._updates: dict[tuple[str, ...], _Update[U]] = {}
+        self._usual = self._update(_USUAL)
+
+    def row(self, state: State) -> Row:
+        """Returns the values of all columns."""
+        return _encoded(self._values(state), self._row_encoders)
+
+    def change(self, before: State, after: State) -> tuple[U, Row]:
+        """Returns the statement that writes the columns that differ, and its values.
+
+        An update of all columns would write a long script and every index again. Mostly the same
+        columns differ as in the last call, so it first checks that all others are equal.
+        """
+        update = self._usual
+        if update.rest(before) != update.rest(after):
+            update = self._usual = self._update(self._difference(before, after))
+        row = update.values(after)
+        return update.statement, _encoded(row, update.encoders) if update.encoders else row
+
+    def _difference(self, before: State, after: State) -> tuple[str, ...]:
+        return tuple(compress(self.names, map(ne, self._values(before), self._values(after))))
+
+    def _update(self, columns: tuple[str, ...]) -> _Update[U]:
+        update = self._updates.get(columns)
+        if update is None:
+            rest = (source for column, source in self._sources.items() if column not in columns)
+            update = self._updates[columns] = _Update(
+                self._statement(columns),
+                _getter([*(self._sources[column] for column in columns), "position"]),
+                self._encoders_of(columns),
+                _getter(rest),
+            )
+        return update
+
+    def _encoders_of(self, columns: Sequence[str]) -> list[tuple[int, Encoder]]:
+        return [
+            (columns.index(column), encode)
+            for column, encode in self._encoders.items()
+            if column in columns
+        ]
+
+
+def _getter(sources: Iterable[str]) -> Values:
+    get: Values = attrgetter(*sources)
+    return get
+
+
+def _encoded(values: Row, encoders: Sequence[tuple[int, Encoder]]) -> Row:
+    row = [*values]
+    for index, encode in encoders:
+        row[index] = encode(row[index])
+    return row

@@ -12,6 +12,7 @@ from server.domain.org import Member
 from server.domain.refusals import Kind, Refusal, not_found
 from server.domain.user import Token, User
 from server.rpc.call_info import current_caller
+from server.services.windows import Window
 from server.store.engine import Store
 from server.store.org_lists import OrgsQuery
 from server.store.read_model import (
@@ -75,7 +76,9 @@ class AccountReads:
             raise not_found("Errors.User.NotFound", "ADMIN-Ui4nf")
         return user
 
-    async def members(self, org_id: str, user_id: str) -> Sequence[tuple[Member, str]]:
+    async def members(
+        self, org_id: str, user_id: str, window: Window
+    ) -> Sequence[tuple[Member, str]]:
         """Returns the user's memberships, or the members of the organisation if no user is given.
 
         Returns:
@@ -83,26 +86,26 @@ class AccountReads:
         """
         if user_id:
             user = await self.user(user_id)
-            return [
-                (member, user.name) for member in await self._store.read(MembershipsOf(user.id))
-            ]
+            memberships = await self._store.read(MembershipsOf(user.id))
+            return [(member, user.name) for member in window.of(memberships)]
         members = await self._store.read(MembersOf(await self.org_id(org_id)))
-        return [(member, await self.user_name(member.user_id)) for member in members]
+        return [(member, await self.user_name(member.user_id)) for member in window.of(members)]
 
     async def user_name(self, user_id: str) -> str:
         """Returns the name of a user; empty if the user does not exist any more."""
         user = await self._store.read(UserById(user_id))
         return "" if user is None else user.name
 
-    async def tokens(self, org_id: str, user_id: str) -> Sequence[Token]:
+    async def tokens(self, org_id: str, user_id: str, window: Window) -> Sequence[Token]:
         """Returns the user's tokens, or those of the organisation's users if no user is given."""
         if user_id:
-            return await self._store.read(TokensOf((await self.user(user_id)).id))
-        return [
-            token
-            for user in await self._store.read(UsersOf(await self.org_id(org_id)))
-            for token in await self._store.read(TokensOf(user.id))
-        ]
+            return window.of(await self._store.read(TokensOf((await self.user(user_id)).id)))
+        tokens: list[Token] = []
+        for user in await self._store.read(UsersOf(await self.org_id(org_id))):
+            tokens += await self._store.read(TokensOf(user.id))
+            if window.end is not None and len(tokens) >= window.end:
+                break
+        return window.of(tokens)
 
     async def owner_without(self, going: Key) -> RemainingOwner | None:
         """Returns an owner who remains when the aggregate is removed; else any other owner.

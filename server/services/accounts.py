@@ -208,8 +208,8 @@ class AccountsService(AdminServiceServicer):
     ) -> pb.ListMembersResponse:
         with naming(request):
             window = window_of(request)
-            found = await self._reads.members(request.org_id, request.user_id)
-            return await self._listed(messages.members_of, window.of(found))
+            found = await self._reads.members(request.org_id, request.user_id, window)
+            return await self._listed(messages.members_of, found)
 
     async def CreateToken(
         self, request: pb.CreateTokenRequest, context: object
@@ -237,8 +237,8 @@ class AccountsService(AdminServiceServicer):
     ) -> pb.ListTokensResponse:
         with naming(request):
             window = window_of(request)
-            found = await self._reads.tokens(request.org_id, request.user_id)
-            return await self._listed(messages.tokens_of, window.of(found))
+            found = await self._reads.tokens(request.org_id, request.user_id, window)
+            return await self._listed(messages.tokens_of, found)
 
     async def FindToken(
         self, request: pb.FindTokenRequest, context: object

@@ -34,9 +34,13 @@ class Window:
     offset: int
     limit: int
 
+    @property
+    def end(self) -> int | None:
+        """Returns the number of entries up to the end of the window; None without a limit."""
+        return self.offset + self.limit if self.limit else None
+
     def of(self, entries: Sequence[T]) -> Sequence[T]:
-        end = self.offset + self.limit if self.limit else None
-        return entries[self.offset : end]
+        return entries[self.offset : self.end]
 
 
 def window_of(request: Windowed) -> Window:

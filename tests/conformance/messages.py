@@ -13,7 +13,8 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from transcoder.codec.decoder import descriptor_of, map_entry
+from transcoder.codec.decoder import descriptor_of
+from transcoder.codec.message_types import map_entry
 from transcoder.codec.scalars import INTEGERS, NULL_VALUE
 
 PLACE: Final = "PLACE-OF-ANOTHER-VALUE"

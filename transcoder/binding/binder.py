@@ -19,7 +19,6 @@ from transcoder.call import Method
 from transcoder.codec.decoder import descriptor_of, reaches_required
 from transcoder.codec.message_types import message_class
 from transcoder.codec.scalars import Fault
-from transcoder.codec.wellknown import message_of
 from transcoder.errors import SchemaError, malformed
 from transcoder.routing.http_rule import HttpRule
 from transcoder.routing.template import Variable
@@ -75,7 +74,7 @@ class Binder:
                     f"{rule.where}: body {rule.body!r} is not a field of {request.full_name}"
                 )
             self._body = fields.of(request)[field.json_name]
-            self._read_body = codec.field_reader(field)
+            self._read_body = codec.decoder(method.request_type, field.name)
             if rule.verb == "PATCH":
                 self._masks = MaskFiller.of(request, self._body)
         _refuse_conflicts(self._variables, field, rule.where)
@@ -110,8 +109,11 @@ class Binder:
             values = self._query.read(query) if query else {}
             if body and self._body is not None:
                 refuse_rivals(values, self._body, "body")
-                values[self._body.name] = self._read_body(body)
-            message = self._message_type(**values)
+                message = self._read_body(body)
+                if values:
+                    self._message_type.MergeFrom(message, self._message_type(**values))
+            else:
+                message = self._message_type(**values)
         if self._is_strict:
             for variable in self._variables:
                 variable.refuse_overridden(message)
@@ -167,7 +169,7 @@ class _Variable:
             setattr(owner, self._attribute, value)
             return
         held = getattr(owner, self._attribute)
-        self._message_type.CopyFrom(held, message_of(self._message_type, value))
+        self._message_type.CopyFrom(held, value)
         self._message_type.SetInParent(held)
 
     def refuse_overridden(self, message: Message) -> None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from transcoder.codec.codec import Codec
-from transcoder.codec.decoder import map_entry
+from transcoder.codec.message_types import map_entry
 from transcoder.codec.text_values import TextReader
 from transcoder.codec.wellknown import SPECIAL
 

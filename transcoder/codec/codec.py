@@ -19,8 +19,10 @@ from google.protobuf.message import Message
 from transcoder.codec import scalars, wellknown
 from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_floats
 from transcoder.codec.encoder import EncoderCompiler
+from transcoder.codec.field_readers import enum_field
 from transcoder.codec.json_text import parse_json, parse_json_exactly
-from transcoder.codec.scalars import Fault, InexactNumber, ValueReader
+from transcoder.codec.message_types import MessageReader
+from transcoder.codec.scalars import Fault, InexactNumber
 from transcoder.codec.text_values import TextReader, text_reader
 from transcoder.codec.unwritable import fault_of, parts_of
 from transcoder.errors import SchemaError, malformed
@@ -81,20 +83,23 @@ class Codec:
         """
         return self.encoder(type(message))(message)
 
-    def decoder(self, message_type: type[Message]) -> JsonDecoder:
-        """Returns `decode` for one type, compiled now."""
+    def decoder(self, message_type: type[Message], field: str = "") -> JsonDecoder:
+        """Returns `decode` for one type, compiled now.
+
+        Args:
+            message_type: the type of the messages.
+            field: the one field that is read instead of the message (`body`); all others are unset.
+        """
         descriptor = descriptor_of(message_type)
-        read_json = self._json_reader(
-            self._decoders.message(descriptor), has_floats=reaches_floats(descriptor)
+        if field:
+            read = self._field_reader(descriptor.fields_by_name[field])
+            return self._decoder(message_type, read, has_floats=True, unset=None)
+        return self._decoder(
+            message_type,
+            self._decoders.message(descriptor),
+            has_floats=reaches_floats(descriptor),
+            unset=None if descriptor.full_name in wellknown.SPECIAL else b"{}",
         )
-        is_object = descriptor.full_name not in wellknown.SPECIAL
-
-        def decode(text: bytes) -> Message:
-            if text == b"{}" and is_object:
-                return message_type()
-            return wellknown.message_of(message_type, read_json(text))
-
-        return decode
 
     def encoder(self, message_type: type[Message], field: str = "") -> JsonEncoder:
         """Returns `encode` for one type, compiled now.
@@ -118,21 +123,21 @@ class Codec:
 
         return encode
 
-    def field_reader(self, field: FieldDescriptor) -> Callable[[bytes], object]:
-        """Reads JSON for one field (`body: "field"`) as its message's constructor takes it."""
-        _, _, read, takes_null = self._decoders.field(field)
+    def _field_reader(self, field: FieldDescriptor) -> MessageReader:
+        reader = self._decoders.field(field)
         if field.enum_type is not None and not field.is_repeated:
             # An unknown name, which is ignored in an object, is an error as the whole body.
-            read = scalars.enum_reader(field.enum_type)
+            reader = enum_field(field, scalars.enum_reader(field.enum_type))
 
-        def read_or_null(value: object, depth: int) -> object:
+        def read(message: Message, value: object, depth: int) -> None:
             try:
-                return read(value, depth) if value is not None or takes_null else None
+                if value is not None or reader.takes_null:
+                    reader.set(message, value, depth)
             except Fault as fault:
                 fault.path.append(field.json_name)
                 raise
 
-        return self._json_reader(read_or_null, has_floats=True)
+        return read
 
     def _field_encoder(self, field: FieldDescriptor) -> JsonEncoder:
         write = self._encoders.value(field)
@@ -167,17 +172,36 @@ class Codec:
             value = base64.b64encode(packed.value).decode("ascii")
             return {"@type": packed.type_url, "value": value}
 
-    def _json_reader(self, read: ValueReader, *, has_floats: bool) -> Callable[[bytes], object]:
-        """Returns a parser of JSON text for a reader; it parses again if a number lost digits."""
+    def _decoder(
+        self,
+        message_type: type[Message],
+        read: MessageReader,
+        *,
+        has_floats: bool,
+        unset: bytes | None,
+    ) -> JsonDecoder:
+        """Returns a parser of JSON text for a reader.
+
+        Args:
+            message_type: the type of the messages.
+            read: reads the JSON value into a message.
+            has_floats: True if it may set a float field.
+            unset: the text of a message with no field set, if there is one: it is not parsed.
+        """
         depth = self.nesting_max
 
-        def read_json(text: bytes) -> object:
+        def decode(text: bytes) -> Message:
+            message = message_type()
+            if text == unset:
+                return message
             try:
                 try:
-                    return read(parse_json(text, has_floats=has_floats), depth)
-                except InexactNumber:
-                    return read(parse_json_exactly(text), depth)
+                    read(message, parse_json(text, has_floats=has_floats), depth)
+                except InexactNumber:  # which lost digits: it has to be parsed again
+                    message = message_type()
+                    read(message, parse_json_exactly(text), depth)
             except Fault as fault:
                 raise malformed(fault.text("body")) from None
+            return message
 
-        return read_json
+        return decode

@@ -1,11 +1,10 @@
-"""Compiles readers of JSON values per message type, which return arguments of its constructor.
+"""Compiles readers of JSON values per message type, which set the fields of a new message.
 
-The constructors of protobuf's C implementation take a whole tree of dicts and lists, and are much
-faster than setting field by field. So readers make that tree (message.py for objects,
-repeated.py for lists and maps), and one constructor call makes the message. Follows protobuf.dev,
-"ProtoJSON Format".
-Rule 1: readers check every value; a constructor gets none that it would refuse or convert.
-Rule 2: compiled readers are published complete, and never change.
+message.py reads objects, field_readers.py fields, repeated.py lists and maps. Follows
+protobuf.dev, "ProtoJSON Format".
+Rule 1: readers check every value; protobuf gets none that it would refuse or convert.
+Rule 2: a message that a reader has failed on is thrown away.
+Rule 3: compiled readers are published complete, and never change.
 """
 
 import threading
@@ -16,10 +15,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from transcoder.codec import scalars, structs, wellknown
-from transcoder.codec.message import FieldReader, ObjectReader
-from transcoder.codec.message_types import message_class, reached
-from transcoder.codec.repeated import NATIVE, list_reader, map_reader
+from transcoder.codec import field_readers, repeated, scalars, structs, wellknown
+from transcoder.codec.field_readers import FieldReader
+from transcoder.codec.message import ObjectReader
+from transcoder.codec.message_types import MessageReader, map_entry, message_class, reached
 from transcoder.codec.scalars import ValueReader, expected
 from transcoder.codec.wellknown import Resolved
 
@@ -35,9 +34,9 @@ SIMPLE: Mapping[int, ValueReader] = {
 class _DecoderBatch(NamedTuple):
     """Readers that are compiled together; all are published at once, or none."""
 
-    readers: dict[Descriptor, ValueReader]
-    waiting: list[tuple[Descriptor, ObjectReader, dict[str, FieldReader]]]
-    """Types whose fields have no readers yet; the dict receives them."""
+    readers: dict[Descriptor, MessageReader]
+    waiting: list[tuple[Descriptor, ObjectReader]]
+    """Types whose fields have no readers yet."""
 
 
 class DecoderCompiler:
@@ -47,12 +46,11 @@ class DecoderCompiler:
         self._pool = pool
         self._nesting_max = nesting_max
         self._strict = strict
-        self._done: dict[Descriptor, ValueReader] = {}
-        self._resolved: dict[str, Resolved[ValueReader]] = {}
+        self._done: dict[Descriptor, MessageReader] = {}
+        self._resolved: dict[str, Resolved[MessageReader]] = {}
         self._lock = threading.Lock()
 
-    def message(self, descriptor: Descriptor) -> ValueReader:
-        """Returns a reader of JSON values; its results go through `wellknown.message_of`."""
+    def message(self, descriptor: Descriptor) -> MessageReader:
         read = self._done.get(descriptor)
         if read is None:
             with self._lock:
@@ -71,46 +69,43 @@ class DecoderCompiler:
     def _publish(self, batch: "_DecoderBatch") -> None:
         """Compiles the waiting types and those that they reach; a loop, as types nest deeply."""
         while batch.waiting:
-            descriptor, reader, fields = batch.waiting.pop()
-            readers = [(field, self._field(field, batch)) for field in descriptor.fields]
-            fields |= {field.name: reader for field, reader in readers}
-            fields |= {field.json_name: reader for field, reader in readers}
+            descriptor, reader = batch.waiting.pop()
+            readers = [self._field(field, batch) for field in descriptor.fields]
+            by_name = {reader.field.name: reader for reader in readers}
+            by_name |= {reader.field.json_name: reader for reader in readers}
             if descriptor.is_extendable:
                 for extension in descriptor.file.pool.FindAllExtensions(descriptor):
-                    name = f"[{extension.full_name}]"
-                    fields[name] = (name, *self._field(extension, batch)[1:])
-            reader.compile()
+                    by_name[f"[{extension.full_name}]"] = self._field(extension, batch)
+            reader.link(by_name)
         # Only now: another thread must not meet a reader whose fields are not all there.
         self._done.update(batch.readers)
 
-    def _reader(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader:
-        """Returns the reader of a type; a new one is compiled when its batch is published."""
+    def _reader(self, descriptor: Descriptor, batch: "_DecoderBatch") -> MessageReader:
+        """Returns the reader of a type; a new one reads once its batch is published."""
         done = self._done.get(descriptor) or batch.readers.get(descriptor)
         if done is not None:
             return done
         read = self._special(descriptor, batch)
         if read is None:
-            fields: dict[str, FieldReader] = {}
-            reader = ObjectReader(descriptor, fields, is_strict=self._strict)
-            batch.waiting.append((descriptor, reader, fields))
+            reader = ObjectReader(descriptor, is_strict=self._strict)
+            batch.waiting.append((descriptor, reader))
             read = reader.read
         batch.readers[descriptor] = read
         return read
 
-    def _special(self, descriptor: Descriptor, batch: "_DecoderBatch") -> ValueReader | None:
+    def _special(self, descriptor: Descriptor, batch: "_DecoderBatch") -> MessageReader | None:
         name = descriptor.full_name
         if name in wellknown.TEXTUAL:
             return wellknown.TEXTUAL[name].read
         if name in wellknown.WRAPPERS:
-            _, _, read_held, _ = self._field(descriptor.fields_by_name["value"], batch)
-            return lambda value, depth: {"value": read_held(value, depth)}
+            return self._field(descriptor.fields_by_name["value"], batch).set
         if name == wellknown.ANY:
             return wellknown.any_reader(self._resolve)
         if name in structs.STRUCT_FORMS:
-            return structs.STRUCT_FORMS[name].reader(message_class(descriptor))
+            return structs.STRUCT_FORMS[name].read
         return None
 
-    def _resolve(self, url: str) -> Resolved[ValueReader]:
+    def _resolve(self, url: str) -> Resolved[MessageReader]:
         name = wellknown.type_name_of(url)
         resolved = self._resolved.get(name)
         if resolved is None:
@@ -125,33 +120,43 @@ class DecoderCompiler:
 
     def _field(self, field: FieldDescriptor, batch: "_DecoderBatch") -> FieldReader:
         if (entry := map_entry(field)) is not None:
-            key = entry.fields_by_name["key"]
+            key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
             read_key = scalars.read_bool_text if key.type == key.TYPE_BOOL else SIMPLE[key.type]
-            _, _, read, _ = self._field(entry.fields_by_name["value"], batch)
-            return field.name, None, map_reader(entry, read_key, read), False
-        takes_null = False
+            read_map = (
+                repeated.map_reader(entry, read_key, self._value(value))
+                if value.message_type is None
+                else repeated.message_map_reader(read_key, self._reader(value.message_type, batch))
+            )
+            return field_readers.container_field(field, read_map)
         if field.message_type is not None:
-            read = self._reader(field.message_type, batch)
-            takes_null = field.message_type.full_name == structs.VALUE
-        elif field.enum_type is not None:
-            read = scalars.enum_reader(field.enum_type, ignores_unknown=not self._strict)
-            takes_null = field.enum_type.full_name == scalars.NULL_VALUE
-        else:
-            read = SIMPLE[field.type]
+            return self._message_field(field, field.message_type, batch)
+        read = self._value(field)
         if field.is_repeated:
-            return field.name, None, list_reader(field, read), takes_null
-        return field.name, NATIVE.get(field.type), read, takes_null
+            return field_readers.list_field(field, repeated.list_reader(field, read))
+        if field.enum_type is not None:
+            return field_readers.enum_field(field, read)
+        return field_readers.value_field(field, read)
+
+    def _message_field(
+        self, field: FieldDescriptor, of: Descriptor, batch: "_DecoderBatch"
+    ) -> FieldReader:
+        if field.is_repeated:
+            read_list = repeated.message_list_reader(self._reader(of, batch))
+            return field_readers.container_field(field, read_list)
+        if of.full_name in wellknown.WRAPPERS:
+            return field_readers.wrapper_field(field, self._value(of.fields_by_name["value"]))
+        return field_readers.message_field(field, of, self._reader(of, batch))
+
+    def _value(self, field: FieldDescriptor) -> ValueReader:
+        """Returns a reader of a scalar or an enum; of an element, if the field is repeated."""
+        if field.enum_type is not None:
+            return scalars.enum_reader(field.enum_type, ignores_unknown=not self._strict)
+        return SIMPLE[field.type]
 
 
 def descriptor_of(message_type: type[Message]) -> Descriptor:
     # The stubs name two classes for a descriptor; at run time there is one.
     return message_type.DESCRIPTOR  # type: ignore[return-value]
-
-
-def map_entry(field: FieldDescriptor) -> Descriptor | None:
-    """Returns the message of a map's entries, with fields `key` and `value`; None if no map."""
-    entry = field.message_type
-    return entry if entry is not None and entry.GetOptions().map_entry else None
 
 
 def reaches_floats(descriptor: Descriptor) -> bool:

@@ -24,7 +24,6 @@ Follows protobuf.dev, "ProtoJSON Format"; fields stand in the order of their num
 
 import binascii
 import itertools
-import keyword
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -37,9 +36,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from transcoder.codec import scalars, structs, wellknown
-from transcoder.codec.decoder import map_entry
-from transcoder.codec.message_types import message_class
+from transcoder.codec.message_types import map_entry, message_class
 from transcoder.codec.scalars import Fault
+from transcoder.codec.source import function, get_source
 from transcoder.codec.wellknown import Resolved, ValueWriter
 from transcoder.options import JsonOptions
 
@@ -179,16 +178,12 @@ class EncoderCompiler:
         return resolved
 
     def _function(self, parameter: str, of: str, *body: str) -> Callable[..., object]:
-        source = "\n    ".join([f"def write({parameter}):", *body])
-        made: dict[str, Callable[..., object]] = {}
-        # The text is built above from descriptors alone; see the module's first lines for why.
-        exec(compile(source, f"<writer of {of}>", "exec"), self._namespace, made)  # noqa: S102
-        return made["write"]
+        return function(f"writer of {of}", f"write({parameter})", body, self._namespace)
 
     def _body(self, descriptor: Descriptor, name: str, batch: "_EncoderBatch") -> list[str]:
         if descriptor.full_name in wellknown.WRAPPERS:
             held = descriptor.fields_by_name["value"]
-            return [f"v = {_attribute(held)}", f"return {self._expression(held, batch)}"]
+            return [f"v = {get_source(held)}", f"return {self._expression(held, batch)}"]
         message_type = message_class(descriptor)
         body = ["out = {}"]
         if _cost_unset(descriptor) >= WIDE_MIN and not self._options.emit_defaults:
@@ -224,7 +219,7 @@ class EncoderCompiler:
 
     def _member(self, field: FieldDescriptor, has: str, batch: "_EncoderBatch") -> list[str]:
         """Returns source that writes a field; `has` is the name of its message's HasField."""
-        read, variable = _attribute(field), _variable(field)
+        read, variable = get_source(field), _variable(field)
         write = f"out[{self._json_name(field)!r}] = {self._expression(field, batch)}"
         if field.has_presence:
             if field.message_type is not None or field.enum_type is not None or field.default_value:
@@ -300,10 +295,3 @@ def _cost_unset(descriptor: Descriptor) -> int:
 def _variable(field: FieldDescriptor) -> str:
     """Returns the variable of a field's value; not `v` for a map, whose entries' values use it."""
     return "held" if map_entry(field) is not None else "v"
-
-
-def _attribute(field: FieldDescriptor) -> str:
-    """Returns source that reads a field of `m`."""
-    if keyword.iskeyword(field.name):
-        return f"getattr(m, {field.name!r})"
-    return f"m.{field.name}"

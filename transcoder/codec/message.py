@@ -1,54 +1,67 @@
-"""Reads JSON objects as arguments of the constructors of ordinary messages.
+"""Reads JSON objects into ordinary messages.
 
-Generated source, with a line per field that also checks numbers, reads an object that has many of
-its type's fields. A loop over the members, which takes half as long again, reads all other objects,
-and the members that the generated source leaves.
+A generated function, with a line or two per field, reads an object that has many of its type's
+fields. For a message with a string `id` and a message `details` it is
+
+    def read_message(m, value, depth):
+        if type(value) is not dict or depth < 1:
+            raise unreadable(value)
+        if len(value) <= 0:
+            return read_few(m, value, depth - 1)
+        get = value.get
+        count = 0
+        try:
+            if (v := get('id')) is not None:
+                m.id = v if type(v) is str else read_1(v, depth - 1)
+                count += 1
+            if (v := get('details')) is not None:
+                read_2(held := m.details, v, depth - 1)
+                set_in_parent_2(held)
+                count += 1
+        except Fault as fault:
+            fault.path.append(member(value, count))
+            raise
+        if count < len(value):
+            read_rest(m, value, depth - 1)
+
+A loop over the members reads all other objects, and the members that the function leaves: nulls,
+proto names, extensions, unknown names.
 Rule: each member is read once. If each object read its members twice, the innermost would be read
 2 ** levels times.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from transcoder.codec import scalars, wellknown
-from transcoder.codec.message_types import message_class
-from transcoder.codec.repeated import NATIVE
-from transcoder.codec.scalars import Fault, ValueReader, expected
+from transcoder.codec import scalars
+from transcoder.codec.field_readers import FieldReader, source_of
+from transcoder.codec.message_types import MessageReader, message_class
+from transcoder.codec.scalars import Fault, expected
+from transcoder.codec.source import function
 from transcoder.errors import shown
-
-FieldReader = tuple[str, type | None, ValueReader, bool]
-"""Describes how a field is read: its name in the proto; the class whose instances are used as they
-are, or None; the reader of all other values; True if null goes to the reader, and is not taken as
-the field's absence. It is True for a list of Values too: its reader refuses null, as protobuf's
-parsers do. A plain tuple: a named one takes three times as long to unpack.
-"""
-
-_Get = Callable[[str], object]
-_ReadKnown = Callable[[_Get, dict[str, object], int], None]
 
 _FIELDS_PER_MEMBER: Final = 3
 """Generated source reads an object with more than a third of its type's fields."""
 
 
 class ObjectReader:
-    """Reads objects of one message type; `compile` once the readers of its fields are there."""
+    """Reads objects of one message type.
 
-    def __init__(
-        self, descriptor: Descriptor, fields: Mapping[str, FieldReader], *, is_strict: bool
-    ) -> None:
-        """Makes a reader; the readers of its fields may be added until `compile`.
+    Attributes:
+        read: the generated function; works once `link` has been called.
+    """
+
+    def __init__(self, descriptor: Descriptor, *, is_strict: bool) -> None:
+        """Generates the function.
 
         Args:
             descriptor: the message type.
-            fields: how each field is read, by both of its names.
             is_strict: refuse members that are no fields.
         """
         self._descriptor = descriptor
-        self._message_type = message_class(descriptor)
-        self._fields = fields
         self._is_strict = is_strict
         # Of two fields with one JSON name, which proto2 allows, the last one is read by it.
         self._by_json_name = {field.json_name: field for field in descriptor.fields}
@@ -56,148 +69,135 @@ class ObjectReader:
             field.name: field.json_name
             for field in descriptor.fields
             if field.name not in self._by_json_name  # it would be another field's JSON name
+            and self._by_json_name[field.json_name].name == field.name
         }
         self._oneofs = [
-            frozenset(field.name for field in oneof.fields)
+            oneof
             for oneof in descriptor.oneofs
             if len(oneof.fields) > 1  # the one behind an `optional` field holds that field alone
         ]
-        self._known_min = len(descriptor.fields) // _FIELDS_PER_MEMBER + 1
-        self._read_known: _ReadKnown = _read_none
-
-    def compile(self) -> None:
-        readers = {
-            f"read_{field.number}": self._fields[name][2]
-            for name, field in self._by_json_name.items()
+        self._rivals: list[dict[str, FieldReader]] = []
+        """The readers of each oneof's members, by name."""
+        self._members: dict[str, tuple[MessageReader, bool, str]] = {}
+        """By name: the reader, True if it takes null, and the field's JSON name if it is another.
+        Plain tuples: named ones take three times as long to unpack."""
+        self._namespace: dict[str, Any] = {
+            "Fault": Fault,
+            "unreadable": _unreadable,
+            "read_few": self._read_few,
+            "read_rest": self._read_rest,
+            "member": self._member,
+            "refuse_two_of_one": self._refuse_two_of_one,
         }
-        lines = ["def read_known(get, values, below):"]
+        self.read: Final[MessageReader] = function(
+            f"reader of {descriptor.full_name}",
+            "read_message(m, value, depth)",
+            self._body(),
+            self._namespace,
+        )
+
+    def _body(self) -> list[str]:
+        few_max = len(self._descriptor.fields) // _FIELDS_PER_MEMBER
+        body = [
+            "if type(value) is not dict or depth < 1:",
+            "    raise unreadable(value)",
+            f"if len(value) <= {few_max}:",
+            "    return read_few(m, value, depth - 1)",
+            "get = value.get",
+            "count = rivals = 0" if self._oneofs else "count = 0",
+            "try:",
+        ]
         for name, field in self._by_json_name.items():
-            lines += [
-                f"    if (v := get({name!r})) is not None:",
-                f"        values[{field.name!r}] = {_expression(field)}",
-            ]
-        lines.append("    return")
-        source = "\n".join(lines)
-        # The source has names from the descriptor only, as literals.
-        exec(compile(source, f"<reader of {self._descriptor.full_name}>", "exec"), readers)  # noqa: S102
-        self._read_known = readers["read_known"]  # type: ignore[assignment]  # made by the line before
-
-    def read(self, value: object, depth: int) -> object:
-        """Returns the arguments of the message's constructor; raises Fault."""
-        if type(value) is not dict:
-            raise expected("an object", value)
-        if depth < 1:
-            raise scalars.too_deep()
-        values: dict[str, object] = {}
-        if len(value) >= self._known_min:
-            try:
-                self._read_known(value.get, values, depth - 1)
-            except Fault as fault:
-                fault.path.append(self._first_unread(value, values))
-                raise
-        if len(values) < len(value):
-            self._read_rest(value, values, depth - 1)
+            body.append(f"    if (v := get({name!r})) is not None:")
+            body += [f"        {line}" for line in (*source_of(field), "count += 1")]
+            if field.containing_oneof in self._oneofs:
+                body.append("        rivals += 1")
+        if not self._by_json_name:
+            body.append("    pass")
+        body += [
+            "except Fault as fault:",
+            "    fault.path.append(member(value, count))",
+            "    raise",
+            "if count < len(value):",
+            "    read_rest(m, value, depth - 1)",
+        ]
         if self._oneofs:
-            _refuse_two_of_one(self._oneofs, values)
-        if self._descriptor.is_extendable:
-            return _extended(self._message_type, values)
-        return values
+            body += ["elif rivals > 1:", "    refuse_two_of_one(value)"]
+        return body
 
-    def _read_rest(
-        self, members: Mapping[str, object], values: dict[str, object], depth: int
+    def link(self, readers: Mapping[str, FieldReader]) -> None:
+        """Adds the readers of the fields, by both of their names, and of extensions."""
+        self._members = {
+            name: (reader.set, reader.takes_null, self._aliases.get(name, ""))
+            for name, reader in readers.items()
+        }
+        for name, field in self._by_json_name.items():
+            self._namespace[f"read_{field.number}"] = readers[name].read
+            if field.message_type is not None:
+                message_type = message_class(field.message_type)
+                self._namespace[f"set_in_parent_{field.number}"] = message_type.SetInParent
+        self._rivals = [
+            {name: reader for name, reader in readers.items() if reader.field in oneof.fields}
+            for oneof in self._oneofs
+        ]
+
+    def _read_few(self, message: Message, value: Mapping[str, object], below: int) -> None:
+        self._read_members(message, value, value, below)
+        self._refuse_two_of_one(value)
+
+    def _read_rest(self, message: Message, value: Mapping[str, object], below: int) -> None:
+        """Reads the members that the generated function leaves."""
+        known = self._by_json_name
+        rest = {name: item for name, item in value.items() if item is None or name not in known}
+        self._read_members(message, rest, value, below)
+        self._refuse_two_of_one(value)
+
+    def _read_members(
+        self,
+        message: Message,
+        members: Mapping[str, object],
+        value: Mapping[str, object],
+        below: int,
     ) -> None:
-        """Reads the members that are left: nulls, proto names, extensions, unknown ones, or all."""
-        fields = self._fields
+        """Reads those members of an object."""
+        find = self._members.get
         name = ""
         unknown: str | None = None
+        twice: tuple[str, str] | None = None
         try:
             for name, item in members.items():
-                field = fields.get(name)
-                if field is None:
+                found = find(name)
+                if found is None:
                     unknown = name
                     continue
-                attribute, native, read_item, takes_null = field
-                if type(item) is native:
-                    values[attribute] = item
-                elif (item is not None or takes_null) and attribute not in values:
-                    values[attribute] = read_item(item, depth)
+                read, takes_null, json_name = found
+                if json_name and json_name in value:
+                    twice = name, json_name
+                elif item is not None or takes_null:
+                    read(message, item, below)
         except Fault as fault:
             fault.path.append(name)
             raise
         if unknown is not None and self._is_strict:
             raise Fault(f"{shown(unknown)} is no field of {self._descriptor.full_name}")
-        if len(values) < len(members):
-            _refuse_two_names(self._aliases, members)
+        if twice is not None:
+            raise Fault(f"{twice[0]} and {twice[1]} are one field, given twice")
 
-    def _first_unread(self, members: Mapping[str, object], values: Mapping[str, object]) -> str:
-        """Returns the member whose reader failed: members are read in the order of the fields."""
-        return next(
-            name
-            for name, field in self._by_json_name.items()
-            if members.get(name) is not None and field.name not in values
-        )
+    def _member(self, value: Mapping[str, object], count: int) -> str:
+        """Returns the member that the generated function failed on, after it had read `count`."""
+        names = [name for name in self._by_json_name if value.get(name) is not None]
+        return names[count]
 
-
-def _read_none(get: _Get, values: dict[str, object], below: int) -> None:
-    """Reads nothing; replaced when the reader is compiled."""
-
-
-def _expression(field: FieldDescriptor) -> str:
-    """Returns source that reads the value `v` of a field; `v` is not None."""
-    read = f"read_{field.number}(v, below)"
-    if field.is_repeated:
-        return read
-    if field.type in scalars.INTEGERS:
-        _, low, high = scalars.INTEGERS[field.type]
-        return f"v if type(v) is int and {low} <= v <= {high} else {read}"
-    native = NATIVE.get(field.type)
-    return read if native is None else f"v if type(v) is {native.__name__} else {read}"
+    def _refuse_two_of_one(self, value: Mapping[str, object]) -> None:
+        for rivals in self._rivals:
+            names = rivals.keys() & value.keys()
+            if len(names) > 1:
+                given = {
+                    rivals[name].field.name for name in names if rivals[name].is_set_by(value[name])
+                }
+                if len(given) > 1:
+                    raise Fault(f"expected one of {', '.join(sorted(given))}, got {len(given)}")
 
 
-def _refuse_two_names(aliases: Mapping[str, str], members: Mapping[str, object]) -> None:
-    for name in aliases.keys() & members.keys():
-        if aliases[name] in members:
-            raise Fault(f"{name} and {aliases[name]} are one field, given twice")
-
-
-def _refuse_two_of_one(oneofs: Sequence[frozenset[str]], values: Mapping[str, object]) -> None:
-    for members in oneofs:
-        if len(members & values.keys()) > 1:
-            given = sorted(name for name in members if values.get(name) is not None)
-            if len(given) > 1:
-                raise Fault(f"expected one of {', '.join(given)}, got {len(given)}")
-
-
-def _extended(message_type: type[Message], values: dict[str, object]) -> object:
-    """Returns the message if it has extensions, which no constructor takes; else the arguments."""
-    extensions = {
-        name: value
-        for name in [*values]
-        if name[0] == "[" and (value := values.pop(name)) is not None
-    }
-    if not extensions:
-        return values
-    message = message_type(**values)
-    pool = message_type.DESCRIPTOR.file.pool
-    for name, value in extensions.items():
-        # The stubs name two classes for a descriptor; at run time there is one.
-        _extend(message, pool.FindExtensionByName(name[1:-1]), value)  # type: ignore[arg-type]
-    return message
-
-
-def _extend(message: Message, field: FieldDescriptor, value: object) -> None:
-    # The stubs type extensions by the constants of generated code; here there are descriptors only.
-    held = message.Extensions
-    if field.message_type is None:
-        if isinstance(value, list):
-            held[field].extend(value)  # type: ignore[index]
-        else:
-            held[field] = value  # type: ignore[index,type-var]
-        return
-    extension_type = message_class(field.message_type)
-    if isinstance(value, list):
-        made = [wellknown.message_of(extension_type, item) for item in value]
-        held[field].extend(made)  # type: ignore[index]
-    else:
-        extension_type.SetInParent(held[field])  # type: ignore[index]
-        extension_type.CopyFrom(held[field], wellknown.message_of(extension_type, value))  # type: ignore[index]
+def _unreadable(value: object) -> Fault:
+    return scalars.too_deep() if type(value) is dict else expected("an object", value)

@@ -1,13 +1,16 @@
-"""Finds the message types that a type reaches, and the class of a type.
+"""Finds the message types that a type reaches, and the class of a type; names what reads into one.
 
 Rule: types nest without limit, so nothing here is recursive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.reflection import GeneratedProtocolMessageType
+
+MessageReader = Callable[[Message, object, int], None]
+"""Sets fields of a new message: the message, JSON value, levels of messages left; raises Fault."""
 
 
 def reached(descriptor: Descriptor) -> Iterator[Descriptor]:
@@ -21,6 +24,12 @@ def reached(descriptor: Descriptor) -> Iterator[Descriptor]:
             if field.message_type is not None and field.message_type not in seen:
                 seen.add(field.message_type)
                 waiting.append(field.message_type)
+
+
+def map_entry(field: FieldDescriptor) -> Descriptor | None:
+    """Returns the message of a map's entries, with fields `key` and `value`; None if no map."""
+    entry = field.message_type
+    return entry if entry is not None and entry.GetOptions().map_entry else None
 
 
 def message_class(descriptor: Descriptor) -> type[Message]:

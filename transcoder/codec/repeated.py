@@ -1,4 +1,4 @@
-"""Reads JSON arrays and objects as lists and maps, for the constructors of messages.
+"""Reads JSON arrays and objects as lists and maps.
 
 Rule: a long list must not cost a function call per element (R18). Elements of one type are read all
 at once. If that fails they are read one by one, which finds the invalid element.
@@ -10,6 +10,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from transcoder.codec import scalars
+from transcoder.codec.message_types import MessageReader
 from transcoder.codec.scalars import Fault, ValueReader, expected
 from transcoder.errors import shown
 
@@ -26,11 +27,15 @@ _MANY: Final = 8
 _STRINGS: Final = {str}
 _INTEGERS: Final = {int}
 
+ContainerReader = Callable[[Any, object, int], None]
+"""Fills a new list or map of a message: the list, JSON value, levels left; raises Fault."""
+
 _AtOnce = Callable[[list[object]], list[object] | None]
 """All elements → their values; None if they have to be read one by one."""
 
 
-def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
+def list_reader(field: FieldDescriptor, read: ValueReader) -> Callable[[object, int], list[object]]:
+    """Returns a reader of a list of values."""
     read_at_once = _at_once(field)
     is_enum = field.enum_type is not None
 
@@ -55,25 +60,63 @@ def list_reader(field: FieldDescriptor, read: ValueReader) -> ValueReader:
     return read_list
 
 
-def map_reader(entry: Descriptor, read_key: ValueReader, read: ValueReader) -> ValueReader:
+def message_list_reader(read: MessageReader) -> ContainerReader:
+    def read_list(held: Any, value: object, depth: int) -> None:  # noqa: ANN401  of any messages
+        if not isinstance(value, list):
+            raise expected("an array", value)
+        add = held.add
+        try:
+            for item in value:
+                read(add(), item, depth)
+        except Fault as fault:
+            fault.path.append(f"[{len(held) - 1}]")
+            raise
+
+    return read_list
+
+
+def message_map_reader(read_key: ValueReader, read: MessageReader) -> ContainerReader:
+    def read_map(held: Any, value: object, depth: int) -> None:  # noqa: ANN401  of any messages
+        if not isinstance(value, dict):
+            raise expected("an object", value)
+        below = depth - 1  # an entry is a message too, for protobuf's parsers
+        key = ""
+        try:
+            for key, item in value.items():
+                read(held[read_key(key, below)], item, below)
+        except Fault as fault:
+            fault.path.append(f"[{shown(key)}]")
+            raise
+        if len(held) < len(value):
+            raise Fault("a key is given twice")
+
+    return read_map
+
+
+def map_reader(entry: Descriptor, read_key: ValueReader, read: ValueReader) -> ContainerReader:
+    """Returns a reader of a map of values."""
     key_field, value_field = entry.fields_by_name["key"], entry.fields_by_name["value"]
     keys_at_once = _at_once(key_field)
     values_at_once = _at_once(value_field)
-    is_enum = value_field.enum_type is not None
     native = NATIVE.get(value_field.type)
+    natives = {native}
+    is_text = key_field.type == key_field.TYPE_STRING and native is not None
 
-    def read_map(value: object, depth: int) -> dict[object, object]:
+    def read_map(held: Any, value: object, depth: int) -> None:  # noqa: ANN401  of any values
         if not isinstance(value, dict):
             raise expected("an object", value)
-        items = at_once(value) if len(value) >= _MANY else None
+        items = value if is_text and {*map(type, value.values())} == natives else at_once(value)
         if items is None:
             items = read_each(value, depth - 1)  # an entry is a message too, for protobuf's parsers
         if len(items) < len(value):
             raise Fault("a key is given twice")
-        # None stands for an unknown name, which is ignored.
-        return {k: item for k, item in items.items() if item is not None} if is_enum else items
+        for key, item in items.items():
+            if item is not None:  # as is an unknown name of an enum, which is ignored
+                held[key] = item
 
     def at_once(members: dict[str, object]) -> dict[object, object] | None:
+        if len(members) < _MANY:
+            return None
         values = values_at_once([*members.values()]) if values_at_once is not None else None
         keys = keys_at_once([*members]) if values is not None and keys_at_once is not None else None
         if values is None or keys is None:

@@ -19,7 +19,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from transcoder.errors import shown
 
 ValueReader = Callable[[object, int], object]
-"""JSON value, levels of messages left → an argument of a message's constructor; raises Fault."""
+"""JSON value, levels of messages left → the value of a field; raises Fault."""
 
 PATH_SHOWN_CHARS: Final = 200
 """Max characters of a path in an error; more only where its last step is longer."""
@@ -44,7 +44,7 @@ INTEGERS: Final[Mapping[int, tuple[str, int, int]]] = {
 _ENUM_RANGE = -(2**31), 2**31 - 1
 FLOAT_EXACT: Final = 2**53
 """A double holds every integer up to this."""
-_FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
+FLOAT32_LIMIT = float.fromhex("0x1.ffffffp+127")  # from here on, rounding to 32 bits overflows
 _FLOAT32 = struct.Struct("f")
 NUMBER: Final = re.compile(
     r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -209,7 +209,7 @@ def float_reader(kind: str, limit: float) -> ValueReader:
 
 
 read_double: Final = float_reader("double", math.inf)
-read_float: Final = float_reader("float", _FLOAT32_LIMIT)
+read_float: Final = float_reader("float", FLOAT32_LIMIT)
 
 
 def read_bool(value: object, _: int) -> bool:

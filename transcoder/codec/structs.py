@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
+from transcoder.codec.message_types import MessageReader
 from transcoder.codec.scalars import (
     FLOAT_EXACT,
     Fault,
-    ValueReader,
     expected,
     is_minus_zero,
     too_deep,
@@ -88,49 +88,40 @@ def _number_json(number: float) -> float:
 # --- JSON as messages ---
 
 
-def struct_reader(message_type: type[Message]) -> ValueReader:
-    def read(value: object, depth: int) -> Message:
-        if not isinstance(value, dict):
-            raise expected("an object", value)
-        return message_type.FromString(_struct_wire(value, depth))
-
-    return read
+def read_struct(message: Message, value: object, depth: int) -> None:
+    if not isinstance(value, dict):
+        raise expected("an object", value)
+    message.MergeFromString(_struct_wire(value, depth))
 
 
-def list_value_reader(message_type: type[Message]) -> ValueReader:
-    def read(value: object, depth: int) -> Message:
-        if not isinstance(value, list):
-            raise expected("an array", value)
-        return message_type.FromString(_list_wire(value, depth))
-
-    return read
+def read_list_value(message: Message, value: object, depth: int) -> None:
+    if not isinstance(value, list):
+        raise expected("an array", value)
+    message.MergeFromString(_list_wire(value, depth))
 
 
-def value_reader(message_type: type[Message]) -> ValueReader:
-    def read(value: object, depth: int) -> Message:
-        if depth < 1:
-            raise too_deep()
-        return message_type.FromString(_value_wire(value, depth))
-
-    return read
+def read_value(message: Message, value: object, depth: int) -> None:
+    if depth < 1:
+        raise too_deep()
+    message.MergeFromString(_value_wire(value, depth))
 
 
 class StructForm(NamedTuple):
     """Describes how one of the three types is read and written.
 
     Attributes:
-        reader: returns a reader that makes messages of a class.
+        read: reads a JSON value into a message; raises Fault.
         write: writes a message; raises Fault.
     """
 
-    reader: Callable[[type[Message]], ValueReader]
+    read: MessageReader
     write: Callable[..., object]
 
 
 STRUCT_FORMS: Final[Mapping[str, StructForm]] = {
-    STRUCT: StructForm(struct_reader, struct_json),
-    VALUE: StructForm(value_reader, value_json),
-    LIST_VALUE: StructForm(list_value_reader, list_value_json),
+    STRUCT: StructForm(read_struct, struct_json),
+    VALUE: StructForm(read_value, value_json),
+    LIST_VALUE: StructForm(read_list_value, list_value_json),
 }
 
 

@@ -10,13 +10,15 @@ Rule: texts are unescaped; binding/ knows which field each is for.
 from collections.abc import Callable
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from transcoder.codec import scalars, structs, wellknown
 from transcoder.codec.decoder import SIMPLE, DecoderCompiler
 from transcoder.codec.json_text import parse_json
+from transcoder.codec.message_types import message_class
 
 TextReader = Callable[[str, int], object]
-"""Text, levels of messages left → what the constructor of its message takes; raises Fault."""
+"""Text, levels of messages left → a scalar or a message; raises Fault."""
 
 
 def text_reader(field: FieldDescriptor, decoders: DecoderCompiler) -> TextReader | None:
@@ -36,12 +38,20 @@ def text_reader(field: FieldDescriptor, decoders: DecoderCompiler) -> TextReader
 
 def _message_text_reader(descriptor: Descriptor, decoders: DecoderCompiler) -> TextReader | None:
     name = descriptor.full_name
-    if name in wellknown.TEXTUAL:
-        return wellknown.TEXTUAL[name].read_text
+    message_type = message_class(descriptor)
     if name in wellknown.WRAPPERS:
         held = text_reader(descriptor.fields_by_name["value"], decoders)
-        return None if held is None else lambda text, depth: {"value": held(text, depth)}
-    if name in structs.STRUCT_FORMS:
-        read = decoders.message(descriptor)
-        return lambda text, depth: read(parse_json(text.encode(), has_floats=True), depth)
-    return None
+        return None if held is None else lambda text, depth: message_type(value=held(text, depth))
+    if name in wellknown.TEXTUAL:
+        read, is_json = wellknown.TEXTUAL[name].read_text, False
+    elif name in structs.STRUCT_FORMS:
+        read, is_json = structs.STRUCT_FORMS[name].read, True
+    else:
+        return None
+
+    def read_text(text: str, depth: int) -> Message:
+        message = message_type()
+        read(message, parse_json(text.encode(), has_floats=True) if is_json else text, depth)
+        return message
+
+    return read_text

@@ -13,8 +13,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec import structs, wellknown
-from transcoder.codec.decoder import descriptor_of, map_entry
+from transcoder.codec.decoder import descriptor_of
 from transcoder.codec.encoder import EncoderCompiler
+from transcoder.codec.message_types import map_entry
 from transcoder.codec.scalars import Fault
 from transcoder.errors import shown
 

@@ -19,7 +19,8 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from transcoder.codec import structs
-from transcoder.codec.scalars import Fault, ValueReader, expected, is_digits, too_deep
+from transcoder.codec.message_types import MessageReader
+from transcoder.codec.scalars import Fault, expected, is_digits, too_deep
 
 ANY: Final = "google.protobuf.Any"
 TIMESTAMP: Final = "google.protobuf.Timestamp"
@@ -37,7 +38,9 @@ _DURATION_MAX_S = 315_576_000_000
 _NANOS = 1_000_000_000
 _DAY_MINUTES = 24 * 60
 _DAY_S = 24 * 60 * 60
-_CACHED_MINUTES, _CACHED_DAYS = 4096, 1024  # of written and of read times; most are recent
+_CACHED_MINUTES = 4096  # of read and of written times; most are recent
+_CACHED_DURATIONS = 1024  # that were read: most are settings, and alike
+_WHOLE_CHARS = len("1970-01-01T00:00:00Z")
 _NANOS_BY_DIGITS = [10 ** (9 - digits) for digits in range(10)]
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T")
@@ -89,18 +92,23 @@ def _fraction(nanos: int) -> str:
     return f"{text}{_THREE_DIGITS[nanos]}" if nanos else text
 
 
-def read_timestamp(value: object, _: int) -> dict[str, int]:
+def read_timestamp(message: Message, value: object, _: int) -> None:
+    message.seconds, message.nanos = _timestamp_of(value)  # type: ignore[attr-defined]
+
+
+def _timestamp_of(value: object) -> tuple[int, int]:
+    """Returns seconds and nanos."""
     if not isinstance(value, str):
         raise expected("an RFC 3339 timestamp", value)
-    rest = value[19:]
     try:
-        seconds = _day_start(value[:11]) + _MINUTE_START[value[11:17]] + _SECOND[value[17:19]]
-        if rest == "Z":
-            return {"seconds": seconds}
-        digits = rest[1:-1]
-        if rest[0] == "." and rest[-1] == "Z" and len(digits) < 10 and is_digits(digits):
-            return {"seconds": seconds, "nanos": int(digits) * _NANOS_BY_DIGITS[len(digits)]}
-        match = _FRACTION_AND_ZONE.fullmatch(rest)
+        seconds = _minute_start(value[:17]) + _SECOND[value[17:19]]
+        if value[-1] == "Z":
+            if len(value) == _WHOLE_CHARS:
+                return seconds, 0
+            digits = value[20:-1]
+            if value[19] == "." and digits.isdigit() and digits.isascii():
+                return seconds, int(digits) * _NANOS_BY_DIGITS[len(digits)]
+        match = _FRACTION_AND_ZONE.fullmatch(value, 19)
         if match is None:
             raise expected("an RFC 3339 timestamp", value)
         fraction, sign, zone = match.groups()
@@ -110,18 +118,16 @@ def read_timestamp(value: object, _: int) -> dict[str, int]:
     seconds += offset if sign == "-" else -offset
     if not _SECOND_MIN <= seconds <= _SECOND_MAX:
         raise expected("a timestamp in the years 1 to 9999", value)
-    return {
-        "seconds": seconds,
-        "nanos": int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if fraction else 0,
-    }
+    return seconds, int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if fraction else 0
 
 
-@lru_cache(maxsize=_CACHED_DAYS)
-def _day_start(text: str) -> int:
-    match = _DAY.fullmatch(text)
+@lru_cache(maxsize=_CACHED_MINUTES)
+def _minute_start(text: str) -> int:
+    match = _DAY.fullmatch(text[:11])
     if match is None:
         raise ValueError(text)
-    return (date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL) * _DAY_S
+    day = date.fromisoformat(match[1]).toordinal() - _EPOCH_ORDINAL
+    return day * _DAY_S + _MINUTE_START[text[11:]]
 
 
 # --- Duration ---
@@ -141,8 +147,16 @@ def duration_json(message: Duration) -> str:
     return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
 
 
-def read_duration(value: object, _: int) -> dict[str, int]:
-    if not isinstance(value, str) or value[-1:] != "s":
+def read_duration(message: Message, value: object, _: int) -> None:
+    if not isinstance(value, str):
+        raise expected("a duration in seconds", value)
+    message.seconds, message.nanos = _duration_of(value)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=_CACHED_DURATIONS)
+def _duration_of(value: str) -> tuple[int, int]:
+    """Returns seconds and nanos."""
+    if value[-1:] != "s":
         raise expected("a duration in seconds", value)
     whole, point, fraction = value[:-1].partition(".")
     if whole[:1] == "-":
@@ -155,8 +169,8 @@ def read_duration(value: object, _: int) -> dict[str, int]:
         raise expected(f"a duration of at most {_DURATION_MAX_S}s", value)
     nanos = int(fraction) * _NANOS_BY_DIGITS[len(fraction)] if point else 0
     if value[0] == "-":
-        return {"seconds": -seconds, "nanos": -nanos}
-    return {"seconds": seconds, "nanos": nanos}
+        return -seconds, -nanos
+    return seconds, nanos
 
 
 # --- FieldMask ---
@@ -172,25 +186,25 @@ def field_mask_json(message: FieldMask) -> str:
     return _MASK_HUMP.sub(_in_camel_case, text) if "_" in text else text
 
 
-def read_field_mask(value: object, _: int) -> dict[str, list[str]]:
+def read_field_mask(message: Message, value: object, _: int) -> None:
+    message.paths.extend(_mask_paths(value, _MASK_READ))  # type: ignore[attr-defined]
+
+
+def read_field_mask_text(message: Message, value: object, _: int) -> None:
+    """Reads a mask of a path or a query, where names may also be written as in the .proto."""
+    message.paths.extend(_mask_paths(value, _MASK_READ_TEXT))  # type: ignore[attr-defined]
+
+
+def _mask_paths(value: object, form: re.Pattern[str]) -> list[str]:
     if not isinstance(value, str):
         raise expected("a field mask", value)
-    return _mask_of(value, _MASK_READ)
-
-
-def read_field_mask_text(text: str, _: int) -> dict[str, list[str]]:
-    """Reads a mask of a path or a query, where names may also be written as in the .proto."""
-    return _mask_of(text, _MASK_READ_TEXT)
-
-
-def _mask_of(value: str, form: re.Pattern[str]) -> dict[str, list[str]]:
     if not value:
-        return {"paths": []}
+        return []
     if not form.fullmatch(value):
         raise expected("a field mask", value)
     if not value.islower():
         value = _MASK_CAPITAL.sub(_in_snake_case, value)
-    return {"paths": value.split(",")}
+    return value.split(",")
 
 
 def _in_camel_case(hump: re.Match[str]) -> str:
@@ -213,9 +227,9 @@ class TextForm(NamedTuple):
         read_text: reads the text of a path or a query.
     """
 
-    read: ValueReader
+    read: MessageReader
     write: Callable[..., str]
-    read_text: Callable[[str, int], object]
+    read_text: MessageReader
 
 
 TEXTUAL: Final[Mapping[str, TextForm]] = {
@@ -234,7 +248,7 @@ SPECIAL: Final = WRAPPERS | structs.STRUCT_FORMS.keys() | TEXTUAL.keys() | {ANY}
 ValueWriter = Callable[[Message], object]
 """Message → what orjson writes; raises Fault."""
 
-_Convert = TypeVar("_Convert", ValueReader, ValueWriter)
+_Convert = TypeVar("_Convert", MessageReader, ValueWriter)
 
 
 class Resolved(NamedTuple, Generic[_Convert]):
@@ -245,32 +259,34 @@ class Resolved(NamedTuple, Generic[_Convert]):
     is_special: bool
 
 
-def any_reader(resolve: Callable[[str], Resolved[ValueReader]]) -> ValueReader:
-    def read(value: object, depth: int) -> dict[str, object]:
+def any_reader(resolve: Callable[[str], Resolved[MessageReader]]) -> MessageReader:
+    def read(message: Message, value: object, depth: int) -> None:
         if not isinstance(value, dict):
             raise expected("an object", value)
         if depth < 1:
             raise too_deep()
         if not value:
-            return {}
+            return
         url = value.get("@type")
         if not isinstance(url, str):
             raise expected('a type URL under "@type"', url)
         message_type, read_content, is_special = resolve(url)
+        content = message_type()
         if not is_special:
             rest = {name: member for name, member in value.items() if name != "@type"}
-            content = read_content(rest, depth - 1)
+            read_content(content, rest, depth - 1)
         elif "value" in value:
             try:
-                content = read_content(value["value"], depth - 1)
+                read_content(content, value["value"], depth - 1)
             except Fault as fault:
                 fault.path.append("value")
                 raise
         else:
             raise Fault(f'expected a {message_type.DESCRIPTOR.name} under "value", got none')
-        message = message_of(message_type, content)
-        packed = message_type.SerializePartialToString(message, deterministic=True)
-        return {"type_url": url, "value": packed}
+        message.type_url = url  # type: ignore[attr-defined]
+        message.value = message_type.SerializePartialToString(  # type: ignore[attr-defined]
+            content, deterministic=True
+        )
 
     return read
 
@@ -305,10 +321,3 @@ def type_name_of(url: str) -> str:
     if not slash or not name:
         raise expected("a type URL such as type.googleapis.com/package.Type", url)
     return name
-
-
-def message_of(message_type: type[Message], content: object) -> Message:
-    """Returns the message of a reader's result: a message, or arguments of its constructor."""
-    if isinstance(content, dict):
-        return message_type(**content)
-    return content  # type: ignore[return-value]  # what a reader of messages returns besides dicts

@@ -19,8 +19,8 @@ from google.api import http_pb2
 from google.protobuf.descriptor_pool import Default
 
 from transcoder.codec.decoder import DecoderCompiler
-from transcoder.codec.scalars import Fault, ValueReader
-from transcoder.codec.wellknown import message_of
+from transcoder.codec.message_types import MessageReader
+from transcoder.codec.scalars import Fault
 from transcoder.errors import SchemaError, shown
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class ServiceConfig:
             raise self._unexpected("a list as http.rules", rules)
         return rules
 
-    def _rule(self, index: int, value: object, read: ValueReader) -> ConfiguredRule:
+    def _rule(self, index: int, value: object, read: MessageReader) -> ConfiguredRule:
         origin = f"{self._origin}: http.rules[{index}]"
         if not isinstance(value, Mapping):
             raise SchemaError(f"{origin}: expected a mapping with a selector, got {_kind(value)}")
@@ -168,8 +168,9 @@ class ServiceConfig:
                     f"{origin}: expected the name of a method, or one that ends in '.*', "
                     f"got {shown(pattern)}"
                 )
+        rule = http_pb2.HttpRule()
         try:
-            rule: http_pb2.HttpRule = message_of(http_pb2.HttpRule, read(value, _NESTING_MAX))
+            read(rule, value, _NESTING_MAX)
         except Fault as fault:
             raise SchemaError(f"{origin}: {fault.text('rule')}") from None
         if any(binding.selector for binding in rule.additional_bindings):

@@ -86,4 +86,6 @@ def test_minus_zero_in_a_value_keeps_its_sign() -> None:
 def test_json_is_read_as_the_struct_that_stands_for_it(
     json: dict[str, object], struct: Struct
 ) -> None:
-    assert structs.struct_reader(Struct)(json, 100) == struct
+    read = Struct()
+    structs.read_struct(read, json, 100)
+    assert read == struct

@@ -82,7 +82,7 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
                 transaction.commit()
     amount = _amount(contents.events, len(contents.org_ids))
     if not is_new:
-        result, text = "already here", f"{file}: {amount} are here already: nothing to do"
+        result, text = "already here", f"all of {file} is here already ({amount}): nothing to do"
     elif dry_run:
         result, text = "dry run", f"{file}: {amount} can be imported"
     else:
@@ -95,7 +95,11 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
 
 
 def _amount(events: int, orgs: int) -> str:
-    return f"{events} events of {orgs} organisations"
+    return f"{_counted(events, 'event')} of {_counted(orgs, 'organisation')}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @contextlib.contextmanager

@@ -42,13 +42,13 @@ def test_the_commands_of_the_page_move_an_instance_with_its_accounts(tmp_path: P
     with Server(folder=old) as server:
         made = server.call("CreateAction", {"name": "kept", "script": "s"}, "json")
         exported = run(*export, folder=old)
-        assert exported.out == "exported 5 events of 1 organisations to all.jsonl\n"
+        assert exported.out == "exported 5 events of 1 organisation to all.jsonl\n"
         assert exported.err == "exported 5 of 5 events\n"
         server.stop()
     assert stat.S_IMODE((old / "all.jsonl").stat().st_mode) == 0o600
     (old / "all.jsonl").rename(new / "all.jsonl")
     imported = run(*import_, folder=new)
-    assert imported.out == "imported 5 events of 1 organisations from all.jsonl\n"
+    assert imported.out == "imported 5 events of 1 organisation from all.jsonl\n"
     assert re.fullmatch(r"(read \d+ of \d+ bytes\n)+checked 5 of 5 events\n", imported.err)
     assert run("check", folder=new).out == "data has no faults\n"
     (old / "data/owner.token").rename(new / "data/owner.token")
@@ -57,7 +57,10 @@ def test_the_commands_of_the_page_move_an_instance_with_its_accounts(tmp_path: P
     (action,) = json.loads(listed.out)["result"]
     assert (action["id"], action["name"]) == (json.loads(made.out)["id"], "kept")
     again = run(*import_, folder=new)
-    assert again.out == "all.jsonl: 5 events of 1 organisations are here already: nothing to do\n"
+    assert (
+        again.out
+        == "all of all.jsonl is here already (5 events of 1 organisation): nothing to do\n"
+    )
 
 
 def test_an_export_is_of_one_moment_while_actions_are_made(tmp_path: Path) -> None:

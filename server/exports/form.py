@@ -118,13 +118,13 @@ def read_line(line: bytes) -> RecordedEvent | Trailer:
         _refuse("an object as payload", payload)
     return RecordedEvent(
         position=_number(fields, "position", least=1),
-        org_id=_text(fields, "orgId"),
-        aggregate_type=_text(fields, "aggregateType"),
-        aggregate_id=_text(fields, "aggregateId"),
+        org_id=_id(fields, "orgId"),
+        aggregate_type=_id(fields, "aggregateType"),
+        aggregate_id=_id(fields, "aggregateId"),
         sequence=_number(fields, "sequence", least=1),
-        type=_text(fields, "type"),
+        type=_id(fields, "type"),
         payload=payload,
-        editor=_text(fields, "editor"),
+        editor=_id(fields, "editor"),
         created_at=_time(fields, "createdAt"),
     )
 
@@ -148,6 +148,14 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         _refuse(f"a text as {name}", value)
     return value
+
+
+def _id(fields: Mapping[str, Any], name: str) -> str:
+    """Returns an id: every database has room for it, as it has no control characters."""
+    text = _text(fields, name)
+    if not text.isprintable():
+        _refuse(f"an id of printable characters as {name}", text)
+    return text
 
 
 def _number(fields: Mapping[str, Any], name: str, *, least: int = 0) -> int:

@@ -105,6 +105,10 @@ def replaced(line: int, old: bytes, new: bytes) -> Edit:
             replaced(2, b'"editor":"",', b""),
             ":2: expected a text as editor, got None",
         ),
+        "id that some databases cannot have": (
+            replaced(2, b'"editor":""', rb'"editor":"a\u0000"'),
+            r":2: expected an id of printable characters as editor, got 'a\x00'",
+        ),
         "field of another type": (
             replaced(2, b'"sequence":1', b'"sequence":true'),
             ":2: expected a number from 1 as sequence, got True",

@@ -121,6 +121,7 @@ class Transcoder:
         """
         compressed_min_bytes = _compressed_min_bytes(compress_min_bytes)
         self._limits = limits
+        self._trusted_proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
         codec = Codec(json, nesting_max=limits.nesting_max, strict=strict)
         config = None if service_config is None else ServiceConfig(service_config)
         self._registry = Registry(
@@ -167,7 +168,7 @@ class Transcoder:
                 responses=self._responses,
                 forward_cookies=forward_cookies,
                 body_timeout_s=limits.body_timeout_s,
-                trusted_proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
+                trusted_proxies=self._trusted_proxies,
             ),
             compress_min_bytes=compressed_min_bytes,
             offload=self._offload,
@@ -221,7 +222,12 @@ class Transcoder:
     # Serving.
 
     async def start(
-        self, address: str, *, is_ready: bool = True, http2: Http2Pipes | None = None
+        self,
+        address: str,
+        *,
+        is_ready: bool = True,
+        http2: Http2Pipes | None = None,
+        proxy_protocol: bool = False,
     ) -> str:
         """Listens, and answers requests.
 
@@ -229,6 +235,9 @@ class Transcoder:
             address: "host:port", where port 0 takes a free one; or "unix:path", as grpc takes it.
             is_ready: True answers /readyz with 200, False with 503, until `set_ready` is called.
             http2: pipes connections over HTTP/2 to a gRPC server; without it they are refused.
+            proxy_protocol: True requires each connection to come from one of `trusted_proxies`, and
+                to begin with a header of the PROXY protocol, version 1 or 2, which names the
+                client; others are closed.
 
         Returns:
             The address bound.
@@ -236,9 +245,12 @@ class Transcoder:
         Raises:
             OSError: the address cannot be bound.
             SchemaError: the service configuration selects a method that its service does not have,
-                or `without_json` names what is not registered.
+                `without_json` names what is not registered, or `proxy_protocol` is set without
+                `trusted_proxies`.
         """
         self._registry.require_selected()
+        if proxy_protocol and self._trusted_proxies is None:
+            raise SchemaError("proxy_protocol: expected trusted_proxies to be given, too")
         listener = Listener(
             self._dispatcher.answer,
             self._dispatcher.refuse,
@@ -246,6 +258,7 @@ class Transcoder:
             responses=self._responses,
             tasks=self._tasks,
             http2=http2,
+            proxies=self._trusted_proxies if proxy_protocol else None,
         )
         bound = await listener.start(address)
         self._listeners.append(listener)
@@ -267,7 +280,9 @@ class Transcoder:
         self._offload.close()
         self._backend.close()
 
-    async def serve(self, address: str, *, http2: Http2Pipes | None = None) -> None:
+    async def serve(
+        self, address: str, *, http2: Http2Pipes | None = None, proxy_protocol: bool = False
+    ) -> None:
         """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
 
         The arguments are those of `start`.
@@ -277,7 +292,8 @@ class Transcoder:
         """
         try:
             with _signals() as asked:
-                logger.info("listening on %s", await self.start(address, http2=http2))
+                bound = await self.start(address, http2=http2, proxy_protocol=proxy_protocol)
+                logger.info("listening on %s", bound)
                 await asked.wait()
         finally:
             await self.stop()

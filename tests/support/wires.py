@@ -9,7 +9,7 @@ from unittest import mock
 _TURNS: Final = 12
 """Turns of the loop in which whatever does not wait for anything has ended."""
 
-MakeProtocol = Callable[[], asyncio.Protocol]
+MakeProtocol = Callable[[Any], asyncio.Protocol]
 
 
 class Wire(asyncio.Transport):
@@ -25,7 +25,7 @@ class Wire(asyncio.Transport):
         super().__init__(extra={"peername": ("127.0.0.1", 5000), "socket": mock.Mock()})
         self.written = b""
         self.is_closed = False
-        self.protocol: Any = make_protocol()
+        self.protocol: Any = make_protocol(None)
         self.protocol.connection_made(self)
 
     def feed(self, data: bytes) -> None:

@@ -28,7 +28,7 @@ _PUBLIC: Final = re.compile(
     | \b\w+\(\d\)                                    # a page of the manual
     | \blinux/\w+\.h
     | grpc/doc/[\w-]+\.md | grpc\.(?:health|reflection)\.v1
-    | \b(?:connectrpc\.com | protobuf\.dev | sqlite\.org | www\.envoyproxy\.io)
+    | \b(?:connectrpc\.com | protobuf\.dev | sqlite\.org | www\.envoyproxy\.io | www\.haproxy\.org)
     | OpenID\ Connect\ \w+\ 1\.0 | TOML\ 1\.0\.0
     | the\ (?:Fetch\ standard | ASGI\ specification | ELF\ specification)
     | conformance/conformance\.proto\ of\ protobuf

@@ -28,6 +28,7 @@ OF_THE_LOOP = {
     "transcoder/http/http2_pipes.py",
     "transcoder/http/keep_alive.py",
     "transcoder/http/parser_errors.py",
+    "transcoder/http/proxied.py",
     "transcoder/http/request.py",
     "transcoder/http/response.py",
     "transcoder/http/server.py",

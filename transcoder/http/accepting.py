@@ -5,20 +5,27 @@ a connection. If another thread takes that descriptor, the loop spins on the rea
 """
 
 import asyncio
+import functools
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
+
+from transcoder.http.forwarded import Address
+from transcoder.http.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 """Seconds without accepting after a failure."""
-_REPORT_EVERY_S: Final = 60.0
-"""Min seconds between two log lines about failures."""
 _ACCEPTED_AT_ONCE: Final = 64
 """Max connections that are accepted before other work of the loop runs."""
+
+MakeProtocol: TypeAlias = Callable[[Address | None], asyncio.Protocol]
+"""Makes the protocol of a connection by its client, or by None for that of its socket."""
+ClientOf: TypeAlias = Callable[[socket.socket], Awaitable[Address | None]]
+"""Finds the client of an accepted connection; raises OSError if it must be closed."""
 
 
 async def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -40,9 +47,10 @@ class Acceptor:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        make_protocol: Callable[[], asyncio.Protocol],
+        make_protocol: MakeProtocol,
         *,
         backlog: int,
+        client_of: ClientOf | None = None,
     ) -> None:
         """Starts to listen and to accept.
 
@@ -50,12 +58,14 @@ class Acceptor:
             sockets: bound; they are closed with the acceptor.
             make_protocol: makes the protocol of a connection.
             backlog: connections that the kernel may keep waiting.
+            client_of: finds the client of each connection before its protocol is made.
         """
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
+        self._client_of = client_of
         self._retries: dict[socket.socket, asyncio.TimerHandle | None] = dict.fromkeys(sockets)
         self._connecting: set[asyncio.Task[object]] = set()
-        self._reported_at = -_REPORT_EVERY_S
+        self._failures = Seldom()
         for listening in sockets:
             listening.setblocking(False)
             listening.listen(backlog)
@@ -87,17 +97,18 @@ class Acceptor:
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._make_protocol, accepted)
+            client = None if self._client_of is None else await self._client_of(accepted)
+            await self._loop.connect_accepted_socket(
+                functools.partial(self._make_protocol, client), accepted
+            )
         except OSError:
-            accepted.close()  # its client has left
+            accepted.close()  # its client has left, or may not come in
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Leaves connections in the kernel's backlog for `_RETRY_S`."""
         self._loop.remove_reader(listening)
         self._retries[listening] = self._loop.call_later(_RETRY_S, self._resume, listening)
-        now = self._loop.time()
-        if now - self._reported_at >= _REPORT_EVERY_S:
-            self._reported_at = now
+        if self._failures.is_due():
             logger.warning(
                 "cannot accept connections now: %s", os.strerror(error.errno or 0).lower()
             )

@@ -25,6 +25,7 @@ from aiohttp.streams import StreamReader
 from transcoder.errors import deadline_exceeded, without_values
 from transcoder.http.aiohttp_request import AiohttpRequest
 from transcoder.http.connections import LINGER_S, HttpConnections, unhandled
+from transcoder.http.forwarded import Address
 from transcoder.http.half_closed import Probe
 from transcoder.http.parser_errors import unparsed
 from transcoder.http.request import AnswerRequest, declared_bytes
@@ -89,6 +90,7 @@ class HttpConnection(web.RequestHandler):
     """
 
     __slots__ = (
+        "_client",
         "_connections",
         "_discard_left",
         "_framing_bytes",
@@ -103,7 +105,10 @@ class HttpConnection(web.RequestHandler):
         "serving",
     )
 
-    def __init__(self, connections: HttpConnections, server: web.Server) -> None:
+    def __init__(
+        self, connections: HttpConnections, server: web.Server, client: Address | None = None
+    ) -> None:
+        """Prepares for a connection, of a client that is not what its socket says."""
         limits = connections.limits
         super().__init__(
             server,
@@ -119,6 +124,7 @@ class HttpConnection(web.RequestHandler):
             read_bufsize=_READ_BUFFER_BYTES,
         )
         self._connections = connections
+        self._client = client
         self.serving: AiohttpRequest | None = None
         # Stays when aiohttp lets go of `transport`: it may still have something to send.
         self._wire: asyncio.Transport | None = None
@@ -134,6 +140,11 @@ class HttpConnection(web.RequestHandler):
         self._probe: Probe | None = None
         self._slow_reader: SlowReader | None = None
         self._header_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def peername(self) -> str | tuple[str, int, int, int] | tuple[str, int] | None:
+        """Returns the client's address as a socket gives it."""
+        return self._client or super().peername
 
     def begin(self, request: web.BaseRequest) -> None:
         """Notes that the headers are complete and the answer is under way."""

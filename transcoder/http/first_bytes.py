@@ -13,13 +13,14 @@ from typing import Final
 
 from transcoder.http.connection import HttpConnection
 from transcoder.http.connections import HttpConnections
+from transcoder.http.forwarded import Address
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.keep_alive import KeepAlive
 from transcoder.http.whole_requests import WholeConnection
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-MakeHttp1 = Callable[[], HttpConnection | WholeConnection]
+MakeHttp1 = Callable[[Address | None], HttpConnection | WholeConnection]
 
 
 class FirstBytes:
@@ -40,18 +41,19 @@ class FirstBytes:
         self.pipes = pipes
         self.keep_alive = KeepAlive(connections.limits.keepalive_timeout_s)
 
-    def connection(self) -> asyncio.Protocol:
+    def connection(self, client: Address | None) -> asyncio.Protocol:
         """Makes the protocol of a connection that has sent nothing yet."""
-        return _UndecidedConnection(self)
+        return _UndecidedConnection(self, client)
 
 
 class _UndecidedConnection(asyncio.Protocol):
     """A connection until its first bytes tell the protocol."""
 
-    __slots__ = ("_listener", "_received", "_timer", "_wire")
+    __slots__ = ("_client", "_listener", "_received", "_timer", "_wire")
 
-    def __init__(self, listener: FirstBytes) -> None:
+    def __init__(self, listener: FirstBytes, client: Address | None) -> None:
         self._listener = listener
+        self._client = client
         # None before the connection is admitted, and after its end or hand-over.
         self._wire: asyncio.Transport | None = None
         # The beginning of a preface.
@@ -78,7 +80,9 @@ class _UndecidedConnection(asyncio.Protocol):
             return
         self._leave()
         if received.startswith(PREFACE):
-            listener.pipes.begin(self, wire, received, connections=listener.connections)
+            listener.pipes.begin(
+                self, wire, received, connections=listener.connections, client=self._client
+            )
         else:
             self._serve_http1(wire, received)
 
@@ -130,7 +134,7 @@ class _UndecidedConnection(asyncio.Protocol):
     def _serve_http1(
         self, wire: asyncio.Transport, received: bytes
     ) -> HttpConnection | WholeConnection:
-        successor = self._listener.make_http1()
+        successor = self._listener.make_http1(self._client)
         self._listener.connections.replace(self, successor)
         wire.set_protocol(successor)
         successor.connection_made(wire)

@@ -22,6 +22,8 @@ from typing import Final, NamedTuple
 from transcoder.call import peer_text
 from transcoder.errors import SchemaError
 from transcoder.http.connections import HttpConnections, OpenConnection
+from transcoder.http.forwarded import Address
+from transcoder.http.seldom import Seldom
 from transcoder.http.slow_readers import SlowReader
 from transcoder.http.unix_sockets import socket_path_of
 
@@ -33,8 +35,6 @@ CONNECTIONS_MAX: Final = 1000
 _SCHEME: Final = "unix-abstract:"
 _REMEMBERED_S: Final = 10.0
 """Seconds that a client's address is known after its connection ended; its calls end later."""
-_REPORT_EVERY_S: Final = 60.0
-"""Min seconds between two log lines about failures."""
 _SERVER_BUFFER_BYTES: Final = 64 << 10
 """Bytes that may wait for the gRPC server; then the client's are left in its socket."""
 
@@ -77,7 +77,7 @@ class Http2Pipes:
         self._count = 0
         self._open: dict[str, _Pipe] = {}
         self._clients: dict[str, str] = {}
-        self._reported_at = -_REPORT_EVERY_S
+        self._failures = Seldom()
 
     def client_of(self, peer: str) -> str:
         """Returns the client's address for the peer that a gRPC server sees.
@@ -123,6 +123,7 @@ class Http2Pipes:
         received: bytes,
         *,
         connections: HttpConnections,
+        client: Address | None = None,
     ) -> None:
         """Pipes a connection from now on.
 
@@ -131,6 +132,7 @@ class Http2Pipes:
             wire: the connection.
             received: what has been read of it.
             connections: those of its listener.
+            client: its client, if that is not what its socket says.
         """
         self._count += 1
         pipe = _Pipe(self, f"{self._prefix}{self._count:x}", wire, connections)
@@ -141,7 +143,7 @@ class Http2Pipes:
             return
         peer = f"{_SCHEME}{pipe.name}"
         self._open[peer] = pipe
-        self._clients[peer] = peer_text(wire.get_extra_info("peername"))
+        self._clients[peer] = peer_text(client or wire.get_extra_info("peername"))
         pipe.start(received)
 
     # Called by pipes.
@@ -172,9 +174,7 @@ class Http2Pipes:
             loop.call_later(_REMEMBERED_S, self._clients.pop, peer, None)
 
     def report(self, error: OSError) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._reported_at >= _REPORT_EVERY_S:
-            self._reported_at = now
+        if self._failures.is_due():
             reason = os.strerror(error.errno or 0).lower()
             logger.warning("cannot pipe a connection to the gRPC server: %s", reason)
 

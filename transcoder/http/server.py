@@ -3,19 +3,19 @@
 What happens on a connection is connection.py's.
 """
 
-import asyncio
 import logging
 import re
 import resource
-from collections.abc import Callable
 from typing import Final
 
 from transcoder.errors import SchemaError
-from transcoder.http.accepting import Acceptor, bind
+from transcoder.http.accepting import Acceptor, MakeProtocol, bind
 from transcoder.http.connection import HttpConnection, aiohttp_server
 from transcoder.http.connections import HttpConnections
 from transcoder.http.first_bytes import FirstBytes, MakeHttp1
+from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.http2_pipes import Http2Pipes
+from transcoder.http.proxied import ProxiedConnections
 from transcoder.http.request import AnswerRequest, Refuse
 from transcoder.http.response import Responses
 from transcoder.http.unix_sockets import SCHEME, SocketFile, listening_socket, socket_path_of
@@ -45,6 +45,7 @@ class Listener:
         responses: Responses | None = None,
         tasks: Tasks | None = None,
         http2: Http2Pipes | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         """Prepares to listen.
 
@@ -55,6 +56,7 @@ class Listener:
             responses: writes answers; without it they have their own headers alone.
             tasks: waits for requests that are cancelled.
             http2: takes connections over HTTP/2; without it they are refused.
+            proxies: of them every connection must come, with a header of the PROXY protocol.
         """
         self._answer = answer
         self._limits = limits
@@ -62,6 +64,7 @@ class Listener:
             refuse, responses=responses or Responses([]), limits=limits, tasks=tasks or Tasks()
         )
         self._http2 = http2
+        self._proxied = None if proxies is None else ProxiedConnections(proxies, self._connections)
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
@@ -88,13 +91,18 @@ class Listener:
             self._socket_file = SocketFile(path)
         else:
             sockets = await bind(host, port)
-        self._acceptor = Acceptor(sockets, self._connection_factory(), backlog=backlog)
+        self._acceptor = Acceptor(
+            sockets,
+            self._connection_factory(),
+            backlog=backlog,
+            client_of=None if self._proxied is None else self._proxied.client_of,
+        )
         if path is not None:
             return f"{SCHEME}{path}"
         name, number = sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
-    def _connection_factory(self) -> Callable[[], asyncio.Protocol]:
+    def _connection_factory(self) -> MakeProtocol:
         make_http1 = self._http1_factory()
         if self._http2 is None:
             return make_http1
@@ -104,9 +112,9 @@ class Listener:
         connections = self._connections
         server = aiohttp_server(self._answer, connections.responses)
         if not IS_AVAILABLE:
-            return lambda: HttpConnection(connections, server)
+            return lambda client: HttpConnection(connections, server, client)
         shared = WholeRequests(self._answer, connections, server)
-        return lambda: WholeConnection(shared)
+        return lambda client: WholeConnection(shared, client)
 
     async def stop(self) -> None:
         """Refuses new connections, closes idle ones, and lets requests in flight end.

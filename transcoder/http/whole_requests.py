@@ -26,6 +26,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy, RawReque
 from transcoder.errors import deadline_exceeded
 from transcoder.http.connection import HttpConnection
 from transcoder.http.connections import HttpConnections, unhandled
+from transcoder.http.forwarded import Address
 from transcoder.http.half_closed import Probe
 from transcoder.http.keep_alive import KeepAlive
 from transcoder.http.request import AnswerRequest, Request, declared_bytes
@@ -188,6 +189,7 @@ class WholeConnection(asyncio.Protocol):
     """A connection whose requests so far arrived in one piece each."""
 
     __slots__ = (
+        "_client",
         "_held_back",
         "_may_write",
         "_peername",
@@ -199,11 +201,13 @@ class WholeConnection(asyncio.Protocol):
         "_wire",
     )
 
-    def __init__(self, shared: WholeRequests) -> None:
+    def __init__(self, shared: WholeRequests, client: Address | None = None) -> None:
+        """Prepares for a connection, of a client that is not what its socket says."""
         self._shared = shared
+        self._client = client
         # The transport; None before the connection is admitted, and after its end or hand-over.
         self._wire: asyncio.Transport | None = None
-        self._peername: object = None
+        self._peername: object = client
         # The request in flight, and the task that answers it; None after a cancellation.
         self._request: WholeRequest | None = None
         self._task: asyncio.Task[None] | None = None
@@ -217,7 +221,7 @@ class WholeConnection(asyncio.Protocol):
 
     @property
     def peername(self) -> object:
-        """Returns the client's address as its socket gives it."""
+        """Returns the client's address as a socket gives it."""
         if self._peername is None and self._wire is not None:
             self._peername = self._wire.get_extra_info("peername")
         return self._peername
@@ -403,7 +407,7 @@ class WholeConnection(asyncio.Protocol):
         if wire is None:
             return
         self._wire = None
-        successor = HttpConnection(shared.connections, shared.server)
+        successor = HttpConnection(shared.connections, shared.server, self._client)
         shared.connections.replace(self, successor)
         wire.set_protocol(successor)
         successor.connection_made(wire)

@@ -6,8 +6,8 @@ Rule: only this module knows the transcoder.
 import asyncio
 import errno
 import gc
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -25,7 +25,7 @@ from server.admin_socket import AdminSocket
 from server.clock import wall_clock
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
-from server.config import OWNER_TOKEN_FILE, Config
+from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
 from server.domain.events import RecordedEvent
 from server.first_start import FirstOwner, is_refused, make_owner
@@ -55,7 +55,7 @@ from server.services.execution import ExecutionService
 from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
-from server.socket_folder import remove_left_folders
+from server.socket_folder import GRPC_SOCKET_FILE, SocketFolder, remove_left_folders
 from server.storage_watch import StorageWatch
 from server.store.engine import AS_USUAL, Opening, Store
 from server.store.errors import StorageError
@@ -64,7 +64,7 @@ from server.store.opening import open_store
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
-from transcoder import Limits, Transcoder
+from transcoder import Http2Pipes, Limits, SchemaError, Transcoder
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.unix_sockets import cleared, socket_path_of
 from transcoder.sonora import SonoraGrpcWeb
@@ -117,8 +117,8 @@ class Started:
     """Describes the service once it answers calls.
 
     Attributes:
-        listen: "host:port" of JSON and gRPC-Web, as bound.
-        grpc_listen: the same, of gRPC.
+        listen: "host:port" of JSON, gRPC-Web and gRPC, as bound.
+        grpc_listen: the same, of gRPC alone; without such an address, `listen`.
         owner: made by the first start on an empty store; None on later starts.
         is_token_refused: True if the token in `owner.token` was revoked or has expired.
     """
@@ -168,7 +168,8 @@ class Application:
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
 
-        grpc_server, transcoder = self._servers(texts, authorizer, connections)
+        pipes = self._pipes(connections)
+        grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
         executor = self._executor()
         accounts = AccountsService(store, queue, ids, threads=self._work)
         _register(
@@ -181,7 +182,7 @@ class Application:
             ),
             accounts=accounts,
         )
-        grpc_listen, listen = await self._listen(grpc_server, transcoder)
+        grpc_listen, listen = await self._listen(grpc_server, transcoder, pipes)
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, grpc_server, transcoder)
         # After the addresses are bound, as a first start shows the token once. Nobody has a token
@@ -217,18 +218,39 @@ class Application:
         clocks.start()
         self._running.push_async_callback(clocks.close)
 
-    async def _listen(self, grpc_server: GrpcServer, transcoder: Transcoder) -> tuple[str, str]:
+    def _pipes(self, connections: Shares) -> Http2Pipes | None:
+        """Returns the pipes from the address of HTTP to gRPC; their socket is in a new folder.
+
+        Returns:
+            None if there can be no such socket, and gRPC has an address of its own.
+
+        Raises:
+            OSError: there can be no such socket, and gRPC has no other address.
+        """
+        try:
+            folder = SocketFolder()
+            self._running.callback(folder.remove)
+            path = folder.path / GRPC_SOCKET_FILE
+            pipes = Http2Pipes(f"unix:{path}", connections_max=connections.grpc)
+        except (OSError, SchemaError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            if self._config.grpc_listen == NO_ADDRESS:
+                raise OSError(f"gRPC needs a socket in the temporary folder: {why}") from error
+            log.error("gRPC is served at its own address alone", reason=why)
+            return None
+        self._running.callback(pipes.close)
+        return pipes
+
+    async def _listen(
+        self, grpc_server: GrpcServer, transcoder: Transcoder, pipes: Http2Pipes | None
+    ) -> tuple[str, str]:
         """Starts both servers, which are not ready yet; returns their addresses as bound."""
         config = self._config
         self._running.push_async_callback(grpc_server.stop, 0)
-        grpc_listen = await _listening(
-            grpc_server,
-            config.grpc_listen,
-            "--grpc-listen, ACTIONS_GRPC_LISTEN",
-            clear=socket_path_of(config.grpc_listen),
-        )
-        listen = await _listening(transcoder, config.listen, "--listen, ACTIONS_LISTEN")
-        return grpc_listen, listen
+        grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes)
+        with _named(config.listen, "--listen, ACTIONS_LISTEN"):
+            listen = await transcoder.start(config.listen, is_ready=False, http2=pipes)
+        return grpc_listen or listen, listen
 
     def _log_serving(self, store: Store, *, listen: str, grpc_listen: str) -> None:
         log.info(
@@ -255,7 +277,11 @@ class Application:
         return connections
 
     def _servers(
-        self, texts: Locale, authorizer: Authorizer, connections: Shares
+        self,
+        texts: Locale,
+        authorizer: Authorizer,
+        connections: Shares,
+        pipes: Http2Pipes | None,
     ) -> tuple[GrpcServer, Transcoder]:
         """Returns both servers, with one chain of interceptors; they have no services yet."""
         config = self._config
@@ -278,7 +304,8 @@ class Application:
             grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
-        return GrpcServer(chain=chain, connections_max=connections.grpc), transcoder
+        grpc_server = GrpcServer(chain=chain, connections_max=connections.grpc, pipes=pipes)
+        return grpc_server, transcoder
 
     def _executor(self) -> Executor:
         """Returns the executor of scripts; it is started once calls are answered."""
@@ -362,20 +389,24 @@ def _relax_collector() -> None:
     gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
-async def _listening(
-    server: GrpcServer | Transcoder, address: str, set_by: str, *, clear: str | None = None
-) -> str:
-    """Starts a server.
+async def _listening_to_grpc(server: GrpcServer, address: str, pipes: Http2Pipes | None) -> str:
+    """Starts to serve gRPC, through pipes and at its own address; returns that, if there is one."""
+    wanted = None if address == NO_ADDRESS else address
+    # Another process may listen on a unix socket; grpc would take it.
+    path = socket_path_of(address)
+    piped = "" if pipes is None else f"unix:{pipes.path}"
+    with (
+        _named(address, "--grpc-listen, ACTIONS_GRPC_LISTEN"),
+        nullcontext() if path is None else cleared(path),
+    ):
+        return await server.start(wanted, is_ready=False, piped=piped)
 
-    Args:
-        server: listens, and is not ready yet.
-        address: to listen on.
-        set_by: names the setting in an error.
-        clear: the path of a unix socket that another process may listen on; grpc would take it.
-    """
+
+@contextmanager
+def _named(address: str, set_by: str) -> Iterator[None]:
+    """Names the address and its setting in an error of the block."""
     try:
-        with nullcontext() if clear is None else cleared(clear):
-            return await server.start(address, is_ready=False)
+        yield
     except OSError as error:
         raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 

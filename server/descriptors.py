@@ -24,12 +24,15 @@ _FILES_PER_WORKER: Final = 3
 """Files of a worker process: its socket, its statm, one more while it starts."""
 _SCRIPTS_SHARE: Final = 3
 """At most one file in three is for scripts; if they need more, runs are refused."""
-_GRPC_SHARE: Final = 4
-"""One connection in four is over gRPC, up to `GRPC_MAX`."""
+_FILES_PER_GRPC: Final = 3
+"""Files for each connection over gRPC: one to its own port, and two of a pipe from the other port,
+whose client counts as a connection over HTTP."""
+_GRPC_SHARE: Final = 6
+"""One file in six is for connections over gRPC, and two for pipes, up to `GRPC_MAX` of both."""
 
 
 class Shares(NamedTuple):
-    """Connections that each port may have open."""
+    """Connections that each port may have open, `grpc` also those piped from the one of HTTP."""
 
     http: int
     grpc: int
@@ -71,4 +74,4 @@ def shares(files: int, *, http_max: int, workers: int) -> Shares:
     scripts = min(_FETCH_FILES + _FILES_PER_WORKER * workers, files // _SCRIPTS_SHARE)
     left = files - _OWN_FILES - scripts
     grpc = min(left // _GRPC_SHARE, GRPC_MAX)
-    return Shares(http=min(left - grpc, http_max), grpc=grpc)
+    return Shares(http=min(left - _FILES_PER_GRPC * grpc, http_max), grpc=grpc)

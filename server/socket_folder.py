@@ -1,6 +1,7 @@
-"""Makes private folders for an admin socket whose path in the data folder would be too long.
+"""Makes private folders for unix sockets.
 
-The path of a unix socket has a max length. A longer one is replaced by a socket in
+One is for the socket of gRPC that connections are piped to. Another is for an admin socket whose
+path in the data folder would be too long: a unix socket's path has a max length. Both are in
 `<temporary folder>/actions-XXXXXXXX`. The process has a flock(2) on that folder, which the system
 releases when the process ends. So a folder that can be locked was left by a process that was
 killed; the next start removes it.
@@ -21,7 +22,9 @@ from server.store.errors import StorageError
 from server.store.files import check
 
 SOCKET_FILE: Final = "admin.sock"
+GRPC_SOCKET_FILE: Final = "grpc.sock"
 
+_SOCKET_FILES: Final = (SOCKET_FILE, GRPC_SOCKET_FILE)
 _PREFIX: Final = "actions-"
 _NAME: Final = re.compile(_PREFIX + r"[a-z0-9_]{8}")  # as tempfile.mkdtemp makes it
 
@@ -55,9 +58,13 @@ def remove_left_folders() -> int:
 
 
 def _remove_if_left(path: Path) -> bool:
-    if path.lstat().st_uid != os.geteuid() or [*path.iterdir()] != [path / SOCKET_FILE]:
+    if path.lstat().st_uid != os.geteuid():
         return False
-    socket_file = path / SOCKET_FILE
+    match [*path.iterdir()]:
+        case [socket_file] if socket_file.name in _SOCKET_FILES:
+            pass
+        case _:
+            return False
     check(socket_file, is_socket=True)
     lock = _locked(path)
     try:
@@ -99,5 +106,6 @@ def _is_listening(path: Path) -> bool:
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        (path / SOCKET_FILE).unlink(missing_ok=True)
+        for name in _SOCKET_FILES:
+            (path / name).unlink(missing_ok=True)
         path.rmdir()

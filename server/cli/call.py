@@ -11,7 +11,7 @@ from server.cli import output
 from server.cli.failures import FAILED, Failed, Misused
 from server.cli.owner_file import REMEDY
 from server.cli.settings import CALLER_TOKEN, CONFIG, DATA_DIR, settings
-from server.config import OWNER_TOKEN_FILE, Address, Config, SocketPath, listening
+from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Address, Config, SocketPath, listening
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
@@ -164,7 +164,8 @@ def _decode_as_service(message_type: "type[Message]", text: str) -> "Message":
 
 def _address(given: str | None, config: Config, protocol: str) -> Address | SocketPath:
     try:
-        configured = config.grpc_listen if protocol == "grpc" else config.listen
+        has_own = protocol == "grpc" and config.grpc_listen != NO_ADDRESS
+        configured = config.grpc_listen if has_own else config.listen
         return listening(configured if given is None else given).reachable
     except ValueError:
         raise Misused(f"--address: expected host:port or unix:path, got {given!r}") from None

@@ -20,6 +20,9 @@ from server.scripts.host.addresses import AddressList
 from server.urls import may_be_fetched
 
 T_co = TypeVar("T_co", covariant=True)
+NO_ADDRESS: Final = "none"
+"""Stands for the address of a listener that is not wanted."""
+
 LogFormat: TypeAlias = Literal["text", "json"]
 
 
@@ -69,6 +72,10 @@ def _text(value: object) -> str:
 
 def _address(value: object) -> str:
     return str(listening(_text(value)))
+
+
+def _address_or_none(value: object) -> str:
+    return NO_ADDRESS if value == NO_ADDRESS else _address(value)
 
 
 def _folder(value: object) -> Path:
@@ -203,6 +210,9 @@ def _with_port(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
 
 ADDRESS: Final = ValueKind(
     "HOST:PORT", "host:port, [IPv6]:port or unix:path, with a port from 0 to 65535", _address
+)
+ADDRESS_OR_NONE: Final = ValueKind(
+    ADDRESS.metavar, f"{ADDRESS.expected}; or {NO_ADDRESS}", _address_or_none
 )
 FOLDER: Final = ValueKind("FOLDER", "the path of a folder", _folder)
 FILE: Final = ValueKind("FILE", "the path of a file", _text)

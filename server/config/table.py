@@ -22,12 +22,13 @@ class Config:
     listen: str = setting(
         "127.0.0.1:8080",
         kind=kinds.ADDRESS,
-        meaning="Address of JSON and gRPC-Web, or unix:PATH; port 0 takes a free port.",
+        meaning="Address of JSON, gRPC-Web and gRPC, or unix:PATH; port 0 takes a free port.",
     )
     grpc_listen: str = setting(
         "127.0.0.1:50051",
-        kind=kinds.ADDRESS,
-        meaning="Address of gRPC, or unix:PATH; port 0 takes a free port.",
+        kind=kinds.ADDRESS_OR_NONE,
+        meaning="Address of gRPC alone, where a call costs less CPU, or unix:PATH; port 0 takes a "
+        "free port. With none, gRPC is served at --listen only.",
     )
     data_dir: Path = setting(
         Path("data"),

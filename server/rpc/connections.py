@@ -47,7 +47,7 @@ class OpenConnection(NamedTuple):
 
 
 class ConnectionEnder:
-    """Ends connections to an address, in batches.
+    """Lists the connections to an address, and ends them in batches.
 
     Attributes:
         at: the port that grpc listens on, or the path of its unix socket; 0 until it listens.
@@ -56,8 +56,17 @@ class ConnectionEnder:
     def __init__(self) -> None:
         self.at: int | str = 0
         self._threads = ThreadPool("ended connections", threads_max=1)
+        self._listing = ThreadPool("idle connections", threads_max=1)
         self._peers: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+
+    async def open(self, more_than: int) -> list[OpenConnection]:
+        """Returns the open connections; none if there are no more than this.
+
+        Raises:
+            OSError, TooManyWaiting: the system does not list them.
+        """
+        return await self._listing.run("", open_connections, self.at, more_than=more_than)
 
     def end(self, peers: Iterable[str]) -> None:
         self._peers.update(peers)
@@ -66,6 +75,7 @@ class ConnectionEnder:
 
     def close(self) -> None:
         self._threads.close()
+        self._listing.close()
 
     async def _end_all(self) -> None:
         while self._peers:

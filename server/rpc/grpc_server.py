@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -26,6 +26,7 @@ from server.rpc.handlers import MethodHandler
 from server.rpc.idle_connections import IdleConnections
 from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
 from server.rpc.open_calls import Places, Receiving
+from server.rpc.piped import PipedClients, PipedConnection, Pipes
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
 """Max bytes of a message from a client (R26)."""
@@ -62,6 +63,9 @@ ends connections of clients that follow grpc's own guide to keepalive."""
 SOCKET_UMASK: Final = 0o117
 """Umask while a unix socket is bound: owner and group may connect, as for the transcoder's."""
 
+PRIVATE_UMASK: Final = 0o177
+"""The same for pipes: only this user may connect."""
+
 _REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 
 
@@ -78,6 +82,7 @@ class GrpcServer:
         chain: Chain | None = None,
         calls_max: int = CALLS_MAX,
         connections_max: int = GRPC_MAX,
+        pipes: Pipes | None = None,
     ) -> None:
         """Makes a server that does not listen yet; a loop must run.
 
@@ -85,16 +90,31 @@ class GrpcServer:
             chain: the interceptors of each call.
             calls_max: max open calls, from their headers until the client has taken the answer. A
                 part of them may be streams.
-            connections_max: max open connections.
+            connections_max: max open connections of each address.
+            pipes: lead from another port to the path that `start` gets as `piped`.
         """
         chain = chain or Chain()
         self._connections = ConnectionEnder()
         # Fewer than `Overload` admits over all protocols: this limit, which ends idle streams, is
         # reached first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
-        self._places = places = Places(calls_max, streams_max, self._connections.end)
-        self._idle = IdleConnections(connections_max, ender=self._connections, busy=places.peers)
+        self._places = places = Places(calls_max, streams_max, self._end_connections)
+        self._pipes = pipes
+        self._idle_at_port = IdleConnections(
+            connections_max,
+            find=self._connections.open,
+            end=self._connections.end,
+            busy=places.peers,
+        )
+        self._idle_pipes = IdleConnections(
+            connections_max,
+            find=self._piped,
+            end=self._end_connections,
+            busy=places.peers,
+        )
         chain = chain.with_inner(Receiving(places))
+        if pipes is not None:
+            chain = chain.with_outer(PipedClients(pipes))
         chain = chain.with_outer(places)
         self._server = grpc.aio.server(
             interceptors=(chain,),
@@ -136,41 +156,61 @@ class GrpcServer:
         """Does nothing: generated code also adds these handlers as generic ones."""
 
     async def start(
-        self, address: str, *, is_ready: bool = True, socket_umask: int = SOCKET_UMASK
+        self,
+        address: str | None,
+        *,
+        is_ready: bool = True,
+        socket_umask: int = SOCKET_UMASK,
+        piped: str = "",
     ) -> str:
         """Binds the address and serves; port 0 takes a free port.
 
         Args:
-            address: "host:port", or "unix:path" with nothing at the path.
+            address: "host:port", or "unix:path" with nothing at the path; None serves pipes alone.
             is_ready: what health checks answer until `set_ready` says otherwise.
             socket_umask: umask while a unix socket is bound.
+            piped: "unix:path" in a private folder, for the pipes; without it there are none.
 
         Returns:
-            The address bound.
+            The address bound; empty for None.
 
         Raises:
             OSError: it cannot be bound.
         """
-        wanted = listening(address)
-        if isinstance(wanted, Address):
-            _bind_once(wanted)
-        mask = os.umask(socket_umask)
-        try:
-            port = self._server.add_insecure_port(_target(wanted))
-        except RuntimeError as error:
-            raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
-        finally:
-            os.umask(mask)
+        if piped:
+            self._bind(listening(piped), umask=PRIVATE_UMASK)
+        bound = ""
+        if address is not None:
+            wanted = listening(address)
+            port = self._bind(wanted, umask=socket_umask)
+            if isinstance(wanted, SocketPath):
+                self._connections.at, bound = wanted.path, str(wanted)
+            else:
+                self._connections.at, bound = port, str(wanted._replace(port=port))
+                self._idle_at_port.start()
         add_HealthServicer_to_server(self._health, self)  # type: ignore[arg-type]  # registers as a server does
         await self.set_ready(is_ready)
         self._add_reflection()
         await self._server.start()
-        if isinstance(wanted, SocketPath):
-            self._connections.at = wanted.path
-            return str(wanted)
-        self._connections.at = port
-        self._idle.start()
-        return str(wanted._replace(port=port))
+        if piped:
+            self._idle_pipes.start()
+        return bound
+
+    def _bind(self, wanted: Address | SocketPath, *, umask: int) -> int:
+        """Returns the port, which is free if 0 is wanted.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        if isinstance(wanted, Address):
+            _bind_once(wanted)
+        mask = os.umask(umask)
+        try:
+            return self._server.add_insecure_port(_target(wanted))
+        except RuntimeError as error:
+            raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
+        finally:
+            os.umask(mask)
 
     async def set_ready(self, is_ready: bool) -> None:
         """Sets what health checks answer, and notifies watchers: SERVING or NOT_SERVING."""
@@ -197,9 +237,18 @@ class GrpcServer:
         if await self._places.drained(grace_s):
             await asyncio.sleep(LEAVE_S)
         await self._server.stop(max(min(until - loop.time(), LEAVE_S), 0))
-        await self._idle.close()
+        await self._idle_at_port.close()
+        await self._idle_pipes.close()
         self._places.close()
         self._connections.close()
+
+    def _end_connections(self, peers: Iterable[str]) -> None:
+        others = [*peers] if self._pipes is None else self._pipes.end([*peers])
+        if others:
+            self._connections.end(others)
+
+    async def _piped(self, _more_than: int) -> Sequence[PipedConnection]:
+        return [] if self._pipes is None else self._pipes.connections()
 
     def _add_reflection(self) -> None:
         # v1 is not listed: clients ask for each name's descriptor, and grpc has only v1alpha's.

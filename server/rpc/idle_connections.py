@@ -1,4 +1,4 @@
-"""Ends idle connections of the gRPC port while few more are accepted, so that new clients get in.
+"""Ends idle connections of grpc while few more are accepted, so that new clients get in.
 
 grpc closes a new connection at once if there are as many as may be open, and an idle one only
 after a minute. Those without an open call that sent the fewest bytes are ended, once they are idle:
@@ -9,16 +9,15 @@ call is never ended here.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from heapq import nsmallest
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from server import tasks
-from server.rpc.connections import ConnectionEnder, open_connections
-from server.threads import ThreadPool, TooManyWaiting
+from server.threads import TooManyWaiting
 
 CHECK_EVERY_S: Final = 2.0
 """Seconds between two checks."""
@@ -32,24 +31,46 @@ _SPARE_SHARE: Final = 10
 log = structlog.get_logger()
 
 
+class Connection(Protocol):
+    """Declares what is known of an open connection."""
+
+    @property
+    def peer(self) -> str:
+        """Returns the peer as grpc names it."""
+
+    @property
+    def idle_s(self) -> float:
+        """Returns the seconds since the last byte of the peer."""
+
+    @property
+    def received_bytes(self) -> int:
+        """Returns how many bytes the peer sent."""
+
+
 class IdleConnections:
-    """Checks the connections of a port from `start` to `close`."""
+    """Checks the connections of one way to grpc from `start` to `close`."""
 
     def __init__(
-        self, connections_max: int, *, ender: ConnectionEnder, busy: Callable[[], Collection[str]]
+        self,
+        connections_max: int,
+        *,
+        find: Callable[[int], Awaitable[Sequence[Connection]]],
+        end: Callable[[Collection[str]], object],
+        busy: Callable[[], Iterable[str]],
     ) -> None:
         """Takes the limit.
 
         Args:
-            connections_max: max open connections of the port.
-            ender: ends connections, and knows the port.
+            connections_max: max open connections.
+            find: returns the open connections; it may return none if there are no more than given.
+            end: ends the connections of peers.
             busy: returns the peers with open calls, as grpc names them.
         """
         self._connections_max = connections_max
         self._spare = max(connections_max // _SPARE_SHARE, 1)
-        self._ender = ender
+        self._find = find
+        self._end = end
         self._busy = busy
-        self._threads = ThreadPool("idle connections", threads_max=1)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -57,7 +78,6 @@ class IdleConnections:
 
     async def close(self) -> None:
         await tasks.end(self._task)
-        self._threads.close()
 
     async def _look_forever(self) -> None:
         while True:
@@ -69,7 +89,7 @@ class IdleConnections:
 
     async def _look(self) -> None:
         full_at = self._connections_max - self._spare
-        found = await self._threads.run("", open_connections, self._ender.at, more_than=full_at)
+        found = await self._find(full_at)
         wanted = len(found) - full_at
         if wanted <= 0:
             return
@@ -80,4 +100,4 @@ class IdleConnections:
         idle = [connection.peer for connection in least_used if connection.idle_s >= IDLE_MIN_S]
         if idle:
             log.warning("idle connections are ended for others", connections=len(idle))
-            self._ender.end(idle)
+            self._end(idle)

@@ -73,7 +73,17 @@ class OpenCall:
         answer: the message that the client has yet to take.
     """
 
-    __slots__ = ("_peer", "answer", "context", "is_service", "places", "since", "state", "task")
+    __slots__ = (
+        "_native",
+        "_peer",
+        "answer",
+        "context",
+        "is_service",
+        "places",
+        "since",
+        "state",
+        "task",
+    )
 
     def __init__(
         self,
@@ -84,6 +94,8 @@ class OpenCall:
         is_service: bool,
     ) -> None:
         self.context: Context | None = context
+        # Has the peer as grpc names it; `context` may name who is behind a pipe.
+        self._native: Context | None = context
         self.is_service: Final = is_service
         self.places = places
         self.task: asyncio.Task[Any] | None = None
@@ -93,9 +105,9 @@ class OpenCall:
         self._peer = ""
 
     def peer(self) -> str:
-        """Returns the other end of the connection; empty once the call has ended."""
-        if not self._peer and self.context is not None:
-            self._peer = self.context.peer()
+        """Returns the peer as grpc names it; empty once the call has ended."""
+        if not self._peer and self._native is not None:
+            self._peer = self._native.peer()
         return self._peer
 
     def answered(self, tick: int) -> None:
@@ -104,7 +116,7 @@ class OpenCall:
 
     def end(self, _task: object) -> None:
         self.places.pop(self, None)
-        self.context = self.answer = self.task = None
+        self.context = self._native = self.answer = self.task = None
 
 
 _CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")

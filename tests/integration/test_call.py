@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,17 @@ def test_an_answer_without_a_status_is_given_one(
     assert status(outcome)["code"] == code
 
 
+@pytest.fixture
+def http_alone() -> Iterator[str]:
+    """The address of a server without HTTP/2."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize(
     ("protocol", "answering", "why"),
     [
@@ -267,9 +279,11 @@ def test_a_server_of_another_protocol_is_one_line(
     assert outcome == Outcome(1, "", f"error: {answering}: {why}\n")
 
 
-def test_the_port_of_another_protocol_is_one_line(server: Server, tmp_path: Path) -> None:
+def test_the_port_of_another_protocol_is_one_line(
+    server: Server, http_alone: str, tmp_path: Path
+) -> None:
     for protocol, address, why in (
-        ("grpc", server.listen, "expected a gRPC answer, got none"),
+        ("grpc", http_alone, "expected a gRPC answer, got none"),
         ("json", server.grpc_listen, NO_HTTP),
         ("grpc-web", server.grpc_listen, NO_HTTP),
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import tempfile
 from collections.abc import Awaitable, Callable
 from typing import Any, Never
 
@@ -18,6 +19,7 @@ from server.rpc.interceptors import service_chain
 from tests.support.named_answers import NamedAnswers
 from tests.support.refusals import DEADLINE_S, refused
 from tests.support.tables import cases
+from transcoder import Http2Pipes, Transcoder
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import (
     ManagementServiceServicer,
@@ -52,7 +54,14 @@ class Nobody(NamedAnswers):
 
 
 class Running:
-    """A server with one handler, behind the real interceptors."""
+    """A server with one handler, behind the real interceptors.
+
+    Attributes:
+        is_piped: True listens by a transcoder, which pipes connections to the server.
+        address: what clients connect to.
+    """
+
+    is_piped = False
 
     def __init__(
         self,
@@ -70,22 +79,48 @@ class Running:
             checks={},
             access_log=False,
         )
-        self.server = GrpcServer(chain=chain, calls_max=calls_max, connections_max=connections_max)
+        self._folder = tempfile.TemporaryDirectory()
+        self._pipes: Http2Pipes | None = None
+        if self.is_piped:
+            self._pipes = Http2Pipes(
+                f"unix:{self._folder.name}/grpc.sock", connections_max=connections_max
+            )
+        self._front = Transcoder()
+        self.server = GrpcServer(
+            chain=chain,
+            calls_max=calls_max,
+            connections_max=connections_max,
+            pipes=self._pipes,
+        )
         servicer: Any = Faulty(handle)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> "Running":
-        self.address = await self.server.start(self.address)
+        if self._pipes is None:
+            self.address = await self.server.start(self.address)
+        else:
+            await self.server.start(None, piped=f"unix:{self._pipes.path}")
+            self.address = await self._front.start(self.address, http2=self._pipes)
         self.channel = grpc.aio.insecure_channel(self.address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.channel.close()
+        await self._front.stop()
         await self.server.stop(0)
+        if self._pipes is not None:
+            self._pipes.close()
+        self._folder.cleanup()
 
     def call(self) -> Any:
         stub: Any = ManagementServiceStub(self.channel)
         return stub.Healthz(pb.HealthzRequest(), metadata=(("x-request-id", "abc"),))
+
+
+@pytest.fixture(params=["own port", "pipe"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs each test of a `Running` by both ways to the server."""
+    monkeypatch.setattr(Running, "is_piped", request.param == "pipe")
 
 
 class Waiting:
@@ -294,5 +329,5 @@ async def test_watcher_learns_that_the_server_stops_before_it_does() -> None:
 async def test_address_in_use_is_reported_with_its_error_number() -> None:
     async with Running(_raise) as first:
         with pytest.raises(OSError, match="Address already in use") as caught:
-            await Running(_raise).server.start(first.address)
+            await GrpcServer().start(first.address)
     assert caught.value.errno == errno.EADDRINUSE

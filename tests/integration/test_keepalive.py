@@ -15,8 +15,10 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from server.rpc import grpc_server
-from tests.integration.test_grpc_server import Running
+from tests.integration.test_grpc_server import Running, way
 from tests.support.refusals import DEADLINE_S
+
+__all__ = ["way"]  # a fixture, of every test here
 
 PREFACE_BYTES: Final = 24
 HEAD_BYTES: Final = 9

@@ -27,8 +27,8 @@ Metadata = tuple[tuple[str, str], ...]
 class Service:
     """A running service and its first caller."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.application = Application(config_of(data_dir))
+    def __init__(self, data_dir: Path, grpc_listen: str) -> None:
+        self.application = Application(config_of(data_dir, grpc_listen=grpc_listen))
 
     async def start(self) -> None:
         started = await self.application.start()
@@ -42,9 +42,9 @@ def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
 
 
-@pytest_asyncio.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    running = Service(tmp_path / "data")
+@pytest_asyncio.fixture(params=["127.0.0.1:0", "none"], ids=["own port", "port of JSON"])
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
+    running = Service(tmp_path / "data", request.param)
     try:
         await running.start()
         yield running

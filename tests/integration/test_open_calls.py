@@ -12,9 +12,11 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from server.rpc import grpc_server, idle_connections, open_calls
-from tests.integration.test_grpc_server import Running
+from tests.integration.test_grpc_server import Running, way
 from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
 from tests.support.refusals import DEADLINE_S, refused
+
+__all__ = ["way"]  # a fixture, of every test here
 
 
 async def _nothing(_context: object) -> None: ...

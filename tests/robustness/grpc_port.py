@@ -32,6 +32,8 @@ from tests.support.real_server import RealServer
 CONNECTIONS: Final = 11
 """Connections with 100 calls each: more calls than the service has places for."""
 IDLE: Final = 4300
+ONE_PORT: Final = ("--grpc-listen", "none")
+"""Options of a service that serves gRPC at the address of JSON alone."""
 GOOD_P99_S: Final = 1.5
 HEALTHZ_P99_S: Final = 0.25
 
@@ -119,14 +121,19 @@ def p99(seconds: list[float]) -> float:
 
 def grpc_port(folder: Path) -> Iterator[Outcome]:
     raise_descriptor_limit()
-    for path in (HEALTHZ, WATCH, REFLECT):
-        for what in ("message", "answer"):
-            with RealServer(folder / f"{path[1:].replace('/', '-')}-{what}") as server:
-                seen = uvloop.run(attack(server, path, what, connections=CONNECTIONS, seconds=6.0))
-            yield _outcome(f"{CONNECTIONS} connections of 100 calls of {path}, {what} held", seen)
-    with RealServer(folder / "idle") as server:
-        kept, seen = uvloop.run(crowd(server, IDLE, 3.0))
-    yield _outcome(f"{IDLE:,} connections without a call ({kept:,} kept)", seen)
+    for where, options in (("gRPC's port", ()), ("the port of JSON", ONE_PORT)):
+        folder /= "next"
+        for path in (HEALTHZ, WATCH, REFLECT):
+            for what in ("message", "answer"):
+                data = folder / f"{path[1:].replace('/', '-')}-{what}"
+                with RealServer(data, *options) as server:
+                    held = attack(server, path, what, connections=CONNECTIONS, seconds=6.0)
+                    seen = uvloop.run(held)
+                calls = f"{CONNECTIONS} connections of 100 calls of {path}, {what} held"
+                yield _outcome(f"{where}: {calls}", seen)
+        with RealServer(folder / "idle", *options) as server:
+            kept, seen = uvloop.run(crowd(server, IDLE, 3.0))
+        yield _outcome(f"{where}: {IDLE:,} connections without a call ({kept:,} kept)", seen)
 
 
 def _outcome(what: str, seen: Seen) -> Outcome:

@@ -6,26 +6,36 @@ import grpc
 import pytest
 import uvloop
 
-from tests.robustness.grpc_port import attack, crowd
+from tests.robustness.grpc_port import ONE_PORT, attack, crowd
 from tests.robustness.held_calls import HEALTHZ, Hold, Seen, call_well_once, continue_headers
 from tests.robustness.slow import raise_descriptor_limit
 from tests.support.real_server import RealServer
 
 FLOOD_MAX_MIB = 100
 
+both_ways = pytest.mark.parametrize(
+    "options", [pytest.param((), id="own port"), pytest.param(ONE_PORT, id="port of JSON")]
+)
 
+
+@both_ways
 @pytest.mark.parametrize("what", ["message", "answer"])
-def test_calls_that_are_held_leave_others_served(tmp_path: Path, what: Hold) -> None:
-    with RealServer(tmp_path / "data", "--no-access-log") as server:
+def test_calls_that_are_held_leave_others_served(
+    tmp_path: Path, what: Hold, options: tuple[str, ...]
+) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log", *options) as server:
         seen = uvloop.run(attack(server, HEALTHZ, what, connections=11, seconds=1.5))
     assert seen.refused == []
     assert len(seen.good_s) > 5
     assert len(seen.healthz_s) > 5
 
 
-def test_idle_connections_to_the_grpc_port_leave_all_else_served(tmp_path: Path) -> None:
+@both_ways
+def test_idle_connections_to_the_grpc_port_leave_all_else_served(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
     raise_descriptor_limit()
-    with RealServer(tmp_path / "data", "--no-access-log") as server:
+    with RealServer(tmp_path / "data", "--no-access-log", *options) as server:
         kept, seen = uvloop.run(crowd(server, 1200, 0.5))
     assert kept <= 1000
     assert seen.refused == []
@@ -33,8 +43,11 @@ def test_idle_connections_to_the_grpc_port_leave_all_else_served(tmp_path: Path)
     assert len(seen.healthz_s) > 5
 
 
-def test_headers_without_end_hold_little_and_leave_others_served(tmp_path: Path) -> None:
-    with RealServer(tmp_path / "data", "--no-access-log") as server:
+@both_ways
+def test_headers_without_end_hold_little_and_leave_others_served(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with RealServer(tmp_path / "data", "--no-access-log", *options) as server:
         before_mib = server.process.resident_mib()
         seen = uvloop.run(_flooded(server))
         assert server.process.resident_mib() < before_mib + FLOOD_MAX_MIB

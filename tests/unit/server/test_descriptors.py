@@ -30,9 +30,9 @@ def test_the_limit_of_open_files_is_raised(
     ("files", "workers", "expected"),
     [
         pytest.param(8192, 8, Shares(http=4000, grpc=1000), id="as many as by default"),
-        pytest.param(1024, 8, Shares(http=582, grpc=194), id="few"),
-        pytest.param(1024, 256, Shares(http=441, grpc=146), id="few, and many workers"),
-        pytest.param(256, 8, Shares(http=57, grpc=18), id="as few as may be"),
+        pytest.param(1024, 8, Shares(http=389, grpc=129), id="few"),
+        pytest.param(1024, 256, Shares(http=296, grpc=97), id="few, and many workers"),
+        pytest.param(256, 8, Shares(http=39, grpc=12), id="as few as may be"),
     ],
 )
 def test_connections_get_what_others_leave(files: int, workers: int, expected: Shares) -> None:

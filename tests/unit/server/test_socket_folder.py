@@ -1,4 +1,4 @@
-"""Folders of admin sockets that killed processes left."""
+"""Folders of sockets that killed processes left."""
 
 import os
 import signal
@@ -29,10 +29,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def with_socket(folder: Path) -> Path:
+def with_socket(folder: Path, name: str = "admin.sock") -> Path:
     folder.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(str(folder / "admin.sock"))
+        bound.bind(str(folder / name))
     return folder
 
 
@@ -70,6 +70,17 @@ def test_socket_that_is_listened_at_stays(temporary: Path) -> None:
         listening.listen()
         assert remove_left_folders() == 0
     assert remove_left_folders() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "removed"), [("admin.sock", 1), ("grpc.sock", 1), ("other.sock", 0)]
+)
+def test_folder_that_has_a_socket_of_ours_alone_is_removed(
+    name: str, removed: int, temporary: Path
+) -> None:
+    folder = with_socket(temporary / "actions-abcdefgh", name)
+    assert remove_left_folders() == removed
+    assert folder.exists() != bool(removed)
 
 
 @pytest.mark.parametrize("name", ["actions-runner", "actions-", "other-abcdefgh"])

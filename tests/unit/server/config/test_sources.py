@@ -47,6 +47,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         "a name": ("listen", "db-1.internal:80", "db-1.internal:80"),
         "a name that is whole": ("listen", "a.example.:80", "a.example.:80"),
         "leading zeros": ("grpc_listen", "localhost:050", "localhost:50"),
+        "no address": ("grpc_listen", "none", "none"),
         "a folder with a space": ("data_dir", "some where", Path("some where")),
         "a folder that is there": ("data_dir", ".", Path()),
         "no origin": ("cors_origins", "", ()),
@@ -221,7 +222,11 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
         f"--listen: {ADDRESS} '1.2.3:1'": {"bad IPv4": {"listen": "1.2.3:1"}},
         f"--listen: {ADDRESS} 'a:1\\n'": {"line break": {"listen": "a:1\n"}},
         f"--listen: {ADDRESS} 'http://a:1'": {"an URL": {"listen": "http://a:1"}},
-        f"ACTIONS_GRPC_LISTEN: {ADDRESS} ''": {"empty variable": {"ACTIONS_GRPC_LISTEN": ""}},
+        f"ACTIONS_LISTEN: {ADDRESS} ''": {"empty variable": {"ACTIONS_LISTEN": ""}},
+        f"--listen: {ADDRESS} 'none'": {"no address, which gRPC may have": {"listen": "none"}},
+        f"--grpc-listen: {ADDRESS.replace(', got', '; or none, got')} 'None'": {
+            "no address, misspelt": {"grpc_listen": "None"}
+        },
         "ACTIONS_GRPC_LISTEN: expected another address than that of listen, got 'a:1'": {
             "one address twice": {"listen": "a:1", "ACTIONS_GRPC_LISTEN": "a:1"}
         },

@@ -1,0 +1,74 @@
+"""Gives calls through the pipes of another port their client's address.
+
+A pipe copies a connection to a unix socket of grpc, which sees only the pipe.
+
+Rule: the pipes are what this file declares of them; who makes them knows grpc's socket.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
+from server.rpc.chain import Interceptor
+from server.rpc.handlers import Context, Handler, MethodHandler
+
+
+class PipedConnection(Protocol):
+    """Declares what is known of an open connection through a pipe, as of one to a port."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def idle_s(self) -> float: ...
+
+    @property
+    def received_bytes(self) -> int: ...
+
+
+class Pipes(Protocol):
+    """Declares the pipes to the unix socket of a server; peers are as grpc names them."""
+
+    def client_of(self, peer: str) -> str:
+        """Returns the client's address; the peer itself, if it is no pipe's."""
+
+    def connections(self) -> Sequence[PipedConnection]:
+        """Returns the open connections."""
+
+    def end(self, peers: Collection[str]) -> Collection[str]:
+        """Ends the connections of peers, and returns those peers that are no pipe's."""
+
+
+class PipedClients(Interceptor):
+    """Has the context of a call through a pipe name the client as its peer."""
+
+    def __init__(self, pipes: Pipes) -> None:
+        self._client_of = pipes.client_of
+
+    def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
+        client_of = self._client_of
+
+        async def call(request: object, context: Context) -> object:
+            peer = context.peer()
+            # Now: a call may end after its connection, when the pipe is forgotten.
+            client = client_of(peer)
+            answering = handler(request, context if client is peer else _Piped(context, client))
+            del request  # as in every interceptor: the last user of the request frees its memory
+            return await answering
+
+        return call
+
+
+class _Piped:
+    """Wraps a grpc.aio context, and names the client as its peer."""
+
+    __slots__ = ("_client", "_context")
+
+    def __init__(self, context: Context, client: str) -> None:
+        self._context = context
+        self._client = client
+
+    def peer(self) -> str:
+        return self._client
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  every other member of the context
+        return getattr(self._context, name)

@@ -29,7 +29,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as a_field
-from typing import Final, NamedTuple
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -48,31 +48,19 @@ _WRITERS: Final[Mapping[str, Callable[..., object]]] = {
 }
 
 
-class _Source(NamedTuple):
-    """Source that makes JSON of one value, `v`."""
-
-    text: str
-    function: str = ""
-    """The function that `text` calls with `v` alone; "" if `text` is not such a call."""
-
-
-def _call(function: str) -> _Source:
-    return _Source(f"{function}(v)", function)
-
-
-_AS_IS_SOURCE: Final = _Source("v")
-_NULL_SOURCE: Final = _Source("None")
-_QUOTED_SOURCE: Final = _Source("f'{v}'")
-_SCALAR: Final[Mapping[int, _Source]] = {
-    FieldDescriptor.TYPE_INT64: _QUOTED_SOURCE,
-    FieldDescriptor.TYPE_SINT64: _QUOTED_SOURCE,
-    FieldDescriptor.TYPE_SFIXED64: _QUOTED_SOURCE,
-    FieldDescriptor.TYPE_UINT64: _QUOTED_SOURCE,
-    FieldDescriptor.TYPE_FIXED64: _QUOTED_SOURCE,
-    FieldDescriptor.TYPE_BYTES: _Source("b2a_base64(v, newline=False).decode('ascii')"),
-    FieldDescriptor.TYPE_DOUBLE: _Source("v if v - v == 0 else float_word(v)"),
-    FieldDescriptor.TYPE_FLOAT: _call("shortest_float"),
+_AS_IS: Final = "v"
+_QUOTED: Final = "f'{v}'"
+_SCALAR: Final[Mapping[int, str]] = {
+    FieldDescriptor.TYPE_INT64: _QUOTED,
+    FieldDescriptor.TYPE_SINT64: _QUOTED,
+    FieldDescriptor.TYPE_SFIXED64: _QUOTED,
+    FieldDescriptor.TYPE_UINT64: _QUOTED,
+    FieldDescriptor.TYPE_FIXED64: _QUOTED,
+    FieldDescriptor.TYPE_BYTES: "b2a_base64(v, newline=False).decode()",
+    FieldDescriptor.TYPE_DOUBLE: "v if isfinite(v) else float_word(v)",
+    FieldDescriptor.TYPE_FLOAT: "shortest_float(v)",
 }
+"""Source that makes JSON of one value, `v`."""
 WIDE_MIN: Final = 48
 """Min cost of asking all fields of a type, in units of 50 ns, for a loop over its set fields."""
 _LIST_COST: Final = 3
@@ -110,6 +98,7 @@ class EncoderCompiler:
             "float_word": scalars.float_word,
             "shortest_float": scalars.shortest_float,
             "copysign": math.copysign,
+            "isfinite": math.isfinite,
             "extensions": self._extensions,
         }
         self._lock = threading.Lock()
@@ -130,8 +119,7 @@ class EncoderCompiler:
         if write is None:
             with self._lock:
                 batch = _EncoderBatch()
-                expression = self._expression(field, batch)
-                write = self._function(_variable(field), field.full_name, f"return {expression}")
+                write = self._value_function(field, batch)
                 self._publish(batch)
                 self._values[field] = write
         return write
@@ -183,7 +171,7 @@ class EncoderCompiler:
     def _body(self, descriptor: Descriptor, name: str, batch: "_EncoderBatch") -> list[str]:
         if descriptor.full_name in wellknown.WRAPPERS:
             held = descriptor.fields_by_name["value"]
-            return [f"v = {get_source(held)}", f"return {self._expression(held, batch)}"]
+            return [f"v = {get_source(held)}", f"return {self._one(held, batch)}"]
         message_type = message_class(descriptor)
         body = ["out = {}"]
         if _cost_unset(descriptor) >= WIDE_MIN and not self._options.emit_defaults:
@@ -209,10 +197,14 @@ class EncoderCompiler:
     ) -> dict[FieldDescriptor, tuple[str, Callable[[object], object]]]:
         members = {}
         for field in descriptor.fields:
-            body = f"return {self._expression(field, batch)}"
-            write = self._function(_variable(field), field.full_name, body)
-            members[field] = (self._json_name(field), write)
+            members[field] = (self._json_name(field), self._value_function(field, batch))
         return members
+
+    def _value_function(
+        self, field: FieldDescriptor, batch: "_EncoderBatch"
+    ) -> Callable[[object], object]:
+        body = self._writing(field, "made", batch)
+        return self._function(_variable(field), field.full_name, *body, "return made")
 
     def _json_name(self, field: FieldDescriptor) -> str:
         return field.name if self._options.proto_names else field.json_name
@@ -220,48 +212,56 @@ class EncoderCompiler:
     def _member(self, field: FieldDescriptor, has: str, batch: "_EncoderBatch") -> list[str]:
         """Returns source that writes a field; `has` is the name of its message's HasField."""
         read, variable = get_source(field), _variable(field)
-        write = f"out[{self._json_name(field)!r}] = {self._expression(field, batch)}"
+        target = f"out[{self._json_name(field)!r}]"
+        of = field.message_type
+        if of is not None and of.full_name in wellknown.WRAPPERS and field.has_presence:
+            write = [f"{target} = {self._one(of.fields_by_name['value'], batch)}"]
+            return _under(f"if {has}(m, {field.name!r}):", f"v = {read}.value", *write)
+        write = self._writing(field, target, batch)
         if field.has_presence:
-            if field.message_type is not None or field.enum_type is not None or field.default_value:
-                return [f"if {has}(m, {field.name!r}):", f"    v = {read}", f"    {write}"]
+            if of is not None or field.enum_type is not None or field.default_value:
+                return _under(f"if {has}(m, {field.name!r}):", f"v = {read}", *write)
             # A value that is not the default is present: only a default needs HasField.
-            return [f"if (v := {read}) or {has}(m, {field.name!r}):", f"    {write}"]
+            return _under(f"if (v := {read}) or {has}(m, {field.name!r}):", *write)
         if self._options.emit_defaults:
-            return [f"{variable} = {read}", write]
+            return [f"{variable} = {read}", *write]
         if field.cpp_type in scalars.FLOAT_CPPTYPES and not field.is_repeated:
-            return [f"v = {read}", "if v or copysign(1, v) < 0:", f"    {write}"]
-        return [f"if {variable} := {read}:", f"    {write}"]
+            return [f"v = {read}", *_under("if v or copysign(1, v) < 0:", *write)]
+        return _under(f"if {variable} := {read}:", *write)
 
-    def _expression(self, field: FieldDescriptor, batch: "_EncoderBatch") -> str:
-        """Returns source that makes JSON of a field's value, which is in its `_variable`."""
+    def _writing(self, field: FieldDescriptor, target: str, batch: "_EncoderBatch") -> list[str]:
+        """Returns source that sets `target` to JSON of a field's value, which is in `_variable`."""
         if (entry := map_entry(field)) is not None:
             key = _KEY_SOURCE.get(entry.fields_by_name["key"].type, "f'{k}'")
             one = self._one(entry.fields_by_name["value"], batch)
-            name = f"write_map_{next(self._numbers)}"
-            # A function that is made once; a comprehension would make one per message.
-            body = ("out = {}", "for k in held:", "    v = held[k]", f"    out[{key}] = {one.text}")
-            batch.namespace[name] = self._function("held", field.full_name, *body, "return out")
-            return f"{name}(held)"
+            # A comprehension would make a function per message.
+            return [
+                f"{target} = part = {{}}",
+                "for k in held:",
+                "    v = held[k]",
+                f"    part[{key}] = {one}",
+            ]
         one = self._one(field, batch)
         if not field.is_repeated:
-            return one.text
+            return [f"{target} = {one}"]
         # A slice copies all elements at once, in C, which is faster than iterating.
-        if one is _AS_IS_SOURCE:
-            return "v[:]"
-        # `map` over a function takes no Python frame per element.
-        return f"[*map({one.function}, v[:])]" if one.function else f"[{one.text} for v in v[:]]"
+        if one == _AS_IS:
+            return [f"{target} = held[:]"]
+        if field.enum_type is not None and field.enum_type.full_name != scalars.NULL_VALUE:
+            return [f"{target} = [*map({self._enum_names(field.enum_type, batch)}, held[:])]"]
+        return [f"{target} = part = []", "for v in held[:]:", f"    part.append({one})"]
 
-    def _one(self, field: FieldDescriptor, batch: "_EncoderBatch") -> _Source:
-        """Returns source of one value: of an element, if the field is repeated."""
+    def _one(self, field: FieldDescriptor, batch: "_EncoderBatch") -> str:
+        """Returns source of one value, `v`: of an element, if the field is repeated."""
         if field.message_type is not None:
-            return _call(self._name_of(field.message_type, batch))
+            return f"{self._name_of(field.message_type, batch)}(v)"
         if field.enum_type is None:
-            return _SCALAR.get(field.type, _AS_IS_SOURCE)
+            return _SCALAR.get(field.type, _AS_IS)
         if field.enum_type.full_name == scalars.NULL_VALUE:
-            return _NULL_SOURCE
+            return "None"
         if self._options.enums_as_ints:
-            return _AS_IS_SOURCE
-        return _call(self._enum_names(field.enum_type, batch))
+            return _AS_IS
+        return f"{self._enum_names(field.enum_type, batch)}(v)"
 
     def _enum_names(self, enum: EnumDescriptor, batch: "_EncoderBatch") -> str:
         name = self._names.get(enum) or batch.names.get(enum)
@@ -292,6 +292,11 @@ def _cost_unset(descriptor: Descriptor) -> int:
     return sum(_LIST_COST if field.is_repeated else 1 for field in descriptor.fields)
 
 
+def _under(head: str, *lines: str) -> list[str]:
+    """Returns lines of source, indented under a head."""
+    return [head, *(f"    {line}" for line in lines)]
+
+
 def _variable(field: FieldDescriptor) -> str:
-    """Returns the variable of a field's value; not `v` for a map, whose entries' values use it."""
-    return "held" if map_entry(field) is not None else "v"
+    """Returns the variable of a field's value; not `v` if it is repeated, whose elements use it."""
+    return "held" if field.is_repeated else "v"

@@ -66,16 +66,18 @@ _MASK_CAPITAL = re.compile(r"([A-Z])|`[^`]*`")
 
 def timestamp_json(message: Timestamp) -> str:
     seconds, nanos = message.seconds, message.nanos
-    if not (_SECOND_MIN <= seconds <= _SECOND_MAX and 0 <= nanos < _NANOS):
-        raise Fault("a Timestamp outside of the years 1 to 9999")
     minute = _minute_text(seconds // 60)
-    if nanos:
-        return f"{minute}{_SECONDS[seconds % 60]}{_fraction(nanos)}Z"
-    return f"{minute}{_SECONDS[seconds % 60]}Z"
+    if not nanos:
+        return f"{minute}{_SECONDS[seconds % 60]}Z"
+    if not 0 < nanos < _NANOS:
+        raise Fault("a Timestamp outside of the years 1 to 9999")
+    return f"{minute}{_SECONDS[seconds % 60]}{_fraction(nanos)}Z"
 
 
 @lru_cache(maxsize=_CACHED_MINUTES)
 def _minute_text(minute: int) -> str:
+    if not _SECOND_MIN <= minute * 60 <= _SECOND_MAX:  # from a minute's start to a minute's end
+        raise Fault("a Timestamp outside of the years 1 to 9999")
     day, minute = divmod(minute, _DAY_MINUTES)
     return f"{date.fromordinal(day + _EPOCH_ORDINAL).isoformat()}T{_MINUTES[minute]}"
 
@@ -83,13 +85,12 @@ def _minute_text(minute: int) -> str:
 def _fraction(nanos: int) -> str:
     """Returns the point, and 3, 6 or 9 digits."""
     millis = nanos // 1_000_000
-    nanos -= millis * 1_000_000
+    nanos %= 1_000_000
     if not nanos:
         return _MILLIS[millis]
-    micros = nanos // 1000
-    nanos -= micros * 1000
-    text = f"{_MILLIS[millis]}{_THREE_DIGITS[micros]}"
-    return f"{text}{_THREE_DIGITS[nanos]}" if nanos else text
+    text = _MILLIS[millis] + _THREE_DIGITS[nanos // 1000]
+    nanos %= 1000
+    return text + _THREE_DIGITS[nanos] if nanos else text
 
 
 def read_timestamp(message: Message, value: object, _: int) -> None:

@@ -369,17 +369,29 @@ def test_names_that_are_words_of_python_or_methods_of_messages_are_fields() -> N
         repeated string ListFields = 4;
         string out = 5;
         string plain = 6 [json_name = "it's \\ odd"];
+        string __debug__ = 7 [json_name = "__debug__"];
+        Odd SetInParent = 8;
         }
         """
     )
     odd = message_type(pool, "test.Odd")
     codec = Codec(pool=pool)
     json = (
-        b'{"from":"a","self":"b","HasField":"c","ListFields":["d"],"out":"e","it\'s \\\\ odd":"f"}'
+        b'{"from":"a","self":"b","HasField":"c","ListFields":["d"],"out":"e","it\'s \\\\ odd":"f",'
+        b'"__debug__":"g","SetInParent":{"SetInParent":{}}}'
     )
     message = codec.decode(odd, json)
     assert message == odd(
-        **{"from": "a", "self": "b", "HasField": "c", "ListFields": ["d"], "out": "e", "plain": "f"}
+        **{
+            "from": "a",
+            "self": "b",
+            "HasField": "c",
+            "ListFields": ["d"],
+            "out": "e",
+            "plain": "f",
+            "__debug__": "g",
+            "SetInParent": {"SetInParent": {}},
+        }
     )
     assert codec.encode(message) == json
 

@@ -249,7 +249,9 @@ class Application:
         self._running.push_async_callback(grpc_server.stop, 0)
         grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes)
         with _named(config.listen, "--listen, ACTIONS_LISTEN"):
-            listen = await transcoder.start(config.listen, is_ready=False, http2=pipes)
+            listen = await transcoder.start(
+                config.listen, is_ready=False, http2=pipes, proxy_protocol=config.proxy_protocol
+            )
         return grpc_listen or listen, listen
 
     def _log_serving(self, store: Store, *, listen: str, grpc_listen: str) -> None:

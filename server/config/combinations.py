@@ -23,6 +23,8 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
         ConfigError: two settings contradict each other.
     """
     _check_jwt(config, origins)
+    if config.proxy_protocol and not config.trusted_proxies:
+        raise ConfigError(f"{origins['proxy_protocol']}: expected trusted_proxies to be given, too")
     if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):
         raise ConfigError(
             f"{origins['grpc_listen']}: expected another address than that of listen, "

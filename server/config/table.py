@@ -66,6 +66,12 @@ class Config:
         meaning="Proxies whose X-Forwarded-For names the client in the log: networks, addresses, "
         "and unix for unix sockets; separated by commas.",
     )
+    proxy_protocol: bool = setting(
+        False,
+        kind=kinds.SWITCH,
+        meaning="Require a header of the PROXY protocol on each connection to --listen; those not "
+        "of --trusted-proxies are closed.",
+    )
     log_format: LogFormat = setting(
         "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."
     )

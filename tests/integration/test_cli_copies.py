@@ -1,4 +1,4 @@
-"""backup, restore and check, as docs/operating.md has them, beside a service that runs."""
+"""backup, restore and check, as docs/operations.md has them, beside a service that runs."""
 
 import json
 import re
@@ -15,8 +15,10 @@ import pytest
 from tests.support.commandline import Outcome, Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
-PAGE = Path(__file__).parents[2] / "docs/operating.md"
-COMMAND = re.compile(r"^\.venv/bin/python -m server ((?:backup|restore|check)\b.*)$", re.MULTILINE)
+PAGE = Path(__file__).parents[2] / "docs/operations.md"
+COMMAND = re.compile(
+    r"^\$ \.venv/bin/python -m server ((?:backup|restore|check)\b.*)$", re.MULTILINE
+)
 
 
 def commands() -> list[list[str]]:

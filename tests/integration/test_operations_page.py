@@ -1,0 +1,68 @@
+"""docs/operations.md, typed line by line into one shell, prints what it shows."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.processes import ROOT
+from tests.support.stand_ins import CURL, stand_ins
+from tests.support.transcripts import steps
+
+pytestmark = pytest.mark.timeout(240)  # some processes, one after another
+
+PAGE: Final = ROOT / "docs/operations.md"
+NEXT: Final = "--- next step ---"
+DIFFERS: Final = {
+    r"\b\d{18}\b": "ID",
+    r"\d{4}-\d\d-\d\dT[0-9:.]+Z": "TIME",
+    r'"ms":[0-9.]+': '"ms":0',
+    r"127\.0\.0\.1:\d+": "ADDRESS",
+    r'"request_id":"[0-9a-f]{20}"': '"request_id":"ID"',
+}
+"""Patterns of values that differ each time."""
+
+
+def free_address() -> str:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return "{}:{}".format(*bound.getsockname())
+
+
+def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:
+    shown = list(steps(PAGE.read_text("utf-8")))
+    assert len(shown) >= 15
+    listen = free_address()
+    script = f"\necho '{NEXT}'\n".join(step.command for step in shown)
+    script = script.replace("127.0.0.1:8080", listen).replace(".venv/bin/python", sys.executable)
+    done = subprocess.run(
+        # Ends what a failed step leaves running.
+        ["sh", "-eu", "-c", f"trap 'kill $! || true' EXIT\n{script}"],  # noqa: S607  the system's
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "ACTIONS_LISTEN": listen,
+            "ACTIONS_GRPC_LISTEN": "none",
+            "LC_ALL": "C",
+            "PATH": stand_ins(tmp_path / "bin", {"curl": CURL}),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        },
+        capture_output=True,
+        encoding="utf-8",
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.split(f"{NEXT}\n")
+    assert [masked(text) for text in printed] == [masked(step.printed) for step in shown]
+
+
+def masked(text: str) -> str:
+    for pattern, name in DIFFERS.items():
+        text = re.sub(pattern, name, text)
+    return text.rstrip()

@@ -282,6 +282,17 @@ def test_interceptors_are_a_list_of_those_of_grpc_aio(interceptors: Any, got: st
         Transcoder(interceptors=interceptors)
 
 
+async def test_the_proxy_protocol_needs_trusted_proxies() -> None:
+    with misconfigured("proxy_protocol: expected trusted_proxies to be given, too"):
+        await Transcoder().start("127.0.0.1:0", proxy_protocol=True)
+
+
+def test_a_trusted_proxy_is_a_network() -> None:
+    expected = "a network (CIDR), an address or 'unix'"
+    with misconfigured(f"trusted proxy 'localhost': expected {expected}"):
+        Transcoder(trusted_proxies=["localhost"])
+
+
 def test_a_size_to_compress_from_is_no_negative_number() -> None:
     with misconfigured("compress_min_bytes: expected 0 or more, or None, got -1"):
         Transcoder(compress_min_bytes=-1)

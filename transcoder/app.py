@@ -33,6 +33,7 @@ from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.offload import Offload
 from transcoder.http.response import Responses
 from transcoder.http.server import Listener
+from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
 from transcoder.protocols.grpcweb.handler import GrpcWeb
@@ -228,6 +229,7 @@ class Transcoder:
         is_ready: bool = True,
         http2: Http2Pipes | None = None,
         proxy_protocol: bool = False,
+        ssl: TlsContext | None = None,
     ) -> str:
         """Listens, and answers requests.
 
@@ -238,6 +240,9 @@ class Transcoder:
             proxy_protocol: True requires each connection to come from one of `trusted_proxies`, and
                 to begin with a header of the PROXY protocol, version 1 or 2, which names the
                 client; others are closed.
+            ssl: has the certificates for TLS, and verifies those of clients if it says so; or a
+                function that returns the context of the next connection, which may be another. Its
+                ALPN is set: http/1.1, then h2 if there are `http2`.
 
         Returns:
             The address bound.
@@ -259,6 +264,7 @@ class Transcoder:
             tasks=self._tasks,
             http2=http2,
             proxies=self._trusted_proxies if proxy_protocol else None,
+            tls=ssl,
         )
         bound = await listener.start(address)
         self._listeners.append(listener)
@@ -281,7 +287,12 @@ class Transcoder:
         self._backend.close()
 
     async def serve(
-        self, address: str, *, http2: Http2Pipes | None = None, proxy_protocol: bool = False
+        self,
+        address: str,
+        *,
+        http2: Http2Pipes | None = None,
+        proxy_protocol: bool = False,
+        ssl: TlsContext | None = None,
     ) -> None:
         """Starts, serves until SIGTERM or SIGINT, or a cancellation, then drains.
 
@@ -292,7 +303,9 @@ class Transcoder:
         """
         try:
             with _signals() as asked:
-                bound = await self.start(address, http2=http2, proxy_protocol=proxy_protocol)
+                bound = await self.start(
+                    address, http2=http2, proxy_protocol=proxy_protocol, ssl=ssl
+                )
                 logger.info("listening on %s", bound)
                 await asked.wait()
         finally:

@@ -1,6 +1,7 @@
 """Connections without sockets: protocols are fed by hand, and what they write is kept."""
 
 import asyncio
+import functools
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -92,10 +93,10 @@ async def protocols_of(
     bound: list[socket.socket] = []
 
     def acceptor(
-        sockets: Iterable[socket.socket], make_protocol: MakeProtocol, **_: object
+        sockets: Iterable[socket.socket], connect: functools.partial[Any], **_: object
     ) -> mock.Mock:
         bound.extend(sockets)
-        made.append(make_protocol)
+        made.append(connect.args[0])
         return mock.Mock()
 
     with (

@@ -33,6 +33,7 @@ OF_THE_LOOP = {
     "transcoder/http/response.py",
     "transcoder/http/server.py",
     "transcoder/http/slow_readers.py",
+    "transcoder/http/tls.py",
     "transcoder/http/whole_requests.py",
     "transcoder/protocols/grpcweb/handler.py",
     "transcoder/tasks.py",

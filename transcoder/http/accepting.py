@@ -5,14 +5,12 @@ a connection. If another thread takes that descriptor, the loop spins on the rea
 """
 
 import asyncio
-import functools
 import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from transcoder.http.forwarded import Address
 from transcoder.http.seldom import Seldom
 
 logger = logging.getLogger(__name__)
@@ -22,10 +20,8 @@ _RETRY_S: Final = 1.0
 _ACCEPTED_AT_ONCE: Final = 64
 """Max connections that are accepted before other work of the loop runs."""
 
-MakeProtocol: TypeAlias = Callable[[Address | None], asyncio.Protocol]
-"""Makes the protocol of a connection by its client, or by None for that of its socket."""
-ClientOf: TypeAlias = Callable[[socket.socket], Awaitable[Address | None]]
-"""Finds the client of an accepted connection; raises OSError if it must be closed."""
+Connect: TypeAlias = Callable[[socket.socket], Awaitable[None]]
+"""Has an accepted connection served; raises OSError if it must be closed."""
 
 
 async def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -47,22 +43,19 @@ class Acceptor:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        make_protocol: MakeProtocol,
+        connect: Connect,
         *,
         backlog: int,
-        client_of: ClientOf | None = None,
     ) -> None:
         """Starts to listen and to accept.
 
         Args:
             sockets: bound; they are closed with the acceptor.
-            make_protocol: makes the protocol of a connection.
+            connect: has a connection served.
             backlog: connections that the kernel may keep waiting.
-            client_of: finds the client of each connection before its protocol is made.
         """
         self._loop = asyncio.get_running_loop()
-        self._make_protocol = make_protocol
-        self._client_of = client_of
+        self._serve = connect
         self._retries: dict[socket.socket, asyncio.TimerHandle | None] = dict.fromkeys(sockets)
         self._connecting: set[asyncio.Task[object]] = set()
         self._failures = Seldom()
@@ -97,10 +90,7 @@ class Acceptor:
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:
-            client = None if self._client_of is None else await self._client_of(accepted)
-            await self._loop.connect_accepted_socket(
-                functools.partial(self._make_protocol, client), accepted
-            )
+            await self._serve(accepted)
         except OSError:
             accepted.close()  # its client has left, or may not come in
 

@@ -26,11 +26,11 @@ from transcoder.errors import deadline_exceeded, without_values
 from transcoder.http.aiohttp_request import AiohttpRequest
 from transcoder.http.connections import LINGER_S, HttpConnections, unhandled
 from transcoder.http.forwarded import Address
-from transcoder.http.half_closed import Probe
+from transcoder.http.half_closed import Probe, may_half_close
 from transcoder.http.parser_errors import unparsed
 from transcoder.http.request import AnswerRequest, declared_bytes
 from transcoder.http.response import Responses, with_connection_close
-from transcoder.http.slow_readers import SlowReader
+from transcoder.http.slow_readers import SlowReader, watch_reader
 from transcoder.http.upgrade import is_deaf
 
 logger = logging.getLogger(__name__)
@@ -193,8 +193,7 @@ class HttpConnection(web.RequestHandler):
         super().connection_made(transport)
         self._wire = self.transport
         if self._wire is not None:
-            # Whatever the socket does not take at once counts as waiting for the reader.
-            self._wire.set_write_buffer_limits(high=0)
+            watch_reader(self._wire)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._header_timer is not None:
@@ -218,6 +217,7 @@ class HttpConnection(web.RequestHandler):
             is_waiting = bool(self._messages)
         else:
             is_waiting = request.content.is_eof()
+        is_waiting = is_waiting and self._wire is not None and may_half_close(self._wire)
         if is_waiting and self._probe is None and self._wire is not None:
             self._probe = Probe(self, self._wire)
         return is_waiting

@@ -41,12 +41,12 @@ class FirstBytes:
         self.pipes = pipes
         self.keep_alive = KeepAlive(connections.limits.keepalive_timeout_s)
 
-    def connection(self, client: Address | None) -> asyncio.Protocol:
+    def connection(self, client: Address | None) -> "UndecidedConnection":
         """Makes the protocol of a connection that has sent nothing yet."""
-        return _UndecidedConnection(self, client)
+        return UndecidedConnection(self, client)
 
 
-class _UndecidedConnection(asyncio.Protocol):
+class UndecidedConnection(asyncio.Protocol):
     """A connection until its first bytes tell the protocol."""
 
     __slots__ = ("_client", "_listener", "_received", "_timer", "_wire")
@@ -92,7 +92,7 @@ class _UndecidedConnection(asyncio.Protocol):
         if wire is None or not received:
             return False
         self._leave()
-        return bool(self._serve_http1(wire, received).eof_received())
+        return self._serve_http1(wire, received).eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._leave()

@@ -25,6 +25,11 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TCP_CLOSE: Final = 7  # as Linux numbers the states of a connection, in tcp_states.h
 
 
+def may_half_close(wire: asyncio.Transport) -> bool:
+    """True if a client can shut down its side alone; with TLS the event loop ends both."""
+    return wire.get_extra_info("ssl_object") is None
+
+
 def is_open(wire: asyncio.Transport) -> bool:
     """True if the client has not reset the connection, as far as the system knows."""
     connection = wire.get_extra_info("socket")

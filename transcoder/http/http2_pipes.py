@@ -24,7 +24,7 @@ from transcoder.errors import SchemaError
 from transcoder.http.connections import HttpConnections, OpenConnection
 from transcoder.http.forwarded import Address
 from transcoder.http.seldom import Seldom
-from transcoder.http.slow_readers import SlowReader
+from transcoder.http.slow_readers import SlowReader, watch_reader
 from transcoder.http.unix_sockets import socket_path_of
 
 logger = logging.getLogger(__name__)
@@ -212,8 +212,7 @@ class _Pipe(asyncio.Protocol):
         if self._wire is None:
             return
         self._wire.pause_reading()
-        # Whatever the socket does not take at once counts as waiting for the reader.
-        self._wire.set_write_buffer_limits(high=0)
+        watch_reader(self._wire)
         self.received_bytes = len(received)
         self._connecting = asyncio.get_running_loop().create_task(self._connect(received))
 

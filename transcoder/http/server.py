@@ -3,21 +3,26 @@
 What happens on a connection is connection.py's.
 """
 
+import asyncio
+import functools
 import logging
 import re
 import resource
-from typing import Final
+import socket
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from transcoder.errors import SchemaError
-from transcoder.http.accepting import Acceptor, MakeProtocol, bind
+from transcoder.http.accepting import Acceptor, bind
 from transcoder.http.connection import HttpConnection, aiohttp_server
 from transcoder.http.connections import HttpConnections
-from transcoder.http.first_bytes import FirstBytes, MakeHttp1
-from transcoder.http.forwarded import TrustedProxies
+from transcoder.http.first_bytes import FirstBytes, MakeHttp1, UndecidedConnection
+from transcoder.http.forwarded import Address, TrustedProxies
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.proxied import ProxiedConnections
 from transcoder.http.request import AnswerRequest, Refuse
 from transcoder.http.response import Responses
+from transcoder.http.tls import TlsContext, TlsHandshakes
 from transcoder.http.unix_sockets import SCHEME, SocketFile, listening_socket, socket_path_of
 from transcoder.http.whole_requests import IS_AVAILABLE, WholeConnection, WholeRequests
 from transcoder.options import Limits
@@ -33,6 +38,12 @@ _LISTEN_ADDRESS: Final = re.compile(
 )
 
 
+MakeConnection: TypeAlias = Callable[
+    [Address | None], HttpConnection | WholeConnection | UndecidedConnection
+]
+"""Makes a connection by its client, or by None for that of its socket."""
+
+
 class Listener:
     """One address, and the connections that came in through it."""
 
@@ -46,6 +57,7 @@ class Listener:
         tasks: Tasks | None = None,
         http2: Http2Pipes | None = None,
         proxies: TrustedProxies | None = None,
+        tls: TlsContext | None = None,
     ) -> None:
         """Prepares to listen.
 
@@ -57,6 +69,7 @@ class Listener:
             tasks: waits for requests that are cancelled.
             http2: takes connections over HTTP/2; without it they are refused.
             proxies: of them every connection must come, with a header of the PROXY protocol.
+            tls: has the certificates; without it connections have no TLS.
         """
         self._answer = answer
         self._limits = limits
@@ -65,6 +78,11 @@ class Listener:
         )
         self._http2 = http2
         self._proxied = None if proxies is None else ProxiedConnections(proxies, self._connections)
+        self._tls = (
+            None
+            if tls is None
+            else TlsHandshakes(tls, self._connections, has_http2=http2 is not None)
+        )
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
@@ -91,18 +109,27 @@ class Listener:
             self._socket_file = SocketFile(path)
         else:
             sockets = await bind(host, port)
-        self._acceptor = Acceptor(
-            sockets,
-            self._connection_factory(),
-            backlog=backlog,
-            client_of=None if self._proxied is None else self._proxied.client_of,
-        )
+        connect = functools.partial(self._connect, self._connection_factory())
+        self._acceptor = Acceptor(sockets, connect, backlog=backlog)
         if path is not None:
             return f"{SCHEME}{path}"
         name, number = sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
-    def _connection_factory(self) -> MakeProtocol:
+    async def _connect(self, make_connection: MakeConnection, accepted: socket.socket) -> None:
+        """Has an accepted connection served.
+
+        Raises:
+            OSError: it must be closed, as its client has left or may not come in.
+        """
+        client = None if self._proxied is None else await self._proxied.client_of(accepted)
+        make = functools.partial(make_connection, client)
+        if self._tls is None:
+            await asyncio.get_running_loop().connect_accepted_socket(make, accepted)
+        else:
+            await self._tls.connect(accepted, make)
+
+    def _connection_factory(self) -> MakeConnection:
         make_http1 = self._http1_factory()
         if self._http2 is None:
             return make_http1

@@ -6,6 +6,18 @@ from typing import Final
 _PROGRESS_BYTES: Final = 64 << 10
 """Min bytes that a reader takes of a waiting answer per `Limits.write_timeout_s`."""
 
+_TLS_BUFFER_BYTES: Final = 16 << 10
+"""Bytes that may wait within TLS: session tickets wait there for the first answer."""
+
+
+def watch_reader(wire: asyncio.Transport) -> None:
+    """Has the protocol of a connection told when data wait for its client, by `pause_writing`.
+
+    Without TLS whatever the socket does not take at once counts.
+    """
+    has_tls = wire.get_extra_info("ssl_object") is not None
+    wire.set_write_buffer_limits(high=_TLS_BUFFER_BYTES if has_tls else 0)
+
 
 class SlowReader:
     """A client that has not read its answer; its connection is aborted unless it reads on."""

@@ -27,7 +27,7 @@ from transcoder.errors import deadline_exceeded
 from transcoder.http.connection import HttpConnection
 from transcoder.http.connections import HttpConnections, unhandled
 from transcoder.http.forwarded import Address
-from transcoder.http.half_closed import Probe
+from transcoder.http.half_closed import Probe, may_half_close
 from transcoder.http.keep_alive import KeepAlive
 from transcoder.http.request import AnswerRequest, Request, declared_bytes
 from transcoder.http.response import (
@@ -37,7 +37,7 @@ from transcoder.http.response import (
     with_connection_close,
     write_whole,
 )
-from transcoder.http.slow_readers import SlowReader
+from transcoder.http.slow_readers import SlowReader, watch_reader
 
 IS_AVAILABLE: Final = HttpRequestParser is not HttpRequestParserPy
 """True if aiohttp's parser is the one in C; without it every connection is an `HttpConnection`."""
@@ -235,8 +235,7 @@ class WholeConnection(asyncio.Protocol):
         self._wire = transport
         connected: socket.socket = transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # All data that the socket does not take at once wait for the client.
-        transport.set_write_buffer_limits(high=0)
+        watch_reader(transport)
         self._shared.keep_alive.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -254,7 +253,9 @@ class WholeConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Returns True, which keeps the connection open, if a request is not answered yet."""
-        is_waiting = self._request is not None
+        is_waiting = (
+            self._request is not None and self._wire is not None and may_half_close(self._wire)
+        )
         if is_waiting and self._probe is None and self._wire is not None:
             self._probe = Probe(self, self._wire)
         return is_waiting

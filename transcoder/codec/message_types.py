@@ -4,12 +4,13 @@ Rule: types nest without limit, so nothing here is recursive.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.reflection import GeneratedProtocolMessageType
 
-MessageReader = Callable[[Message, object, int], None]
+MessageReader = Callable[[Any, object, int], None]
 """Sets fields of a new message: the message, JSON value, levels of messages left; raises Fault."""
 
 

@@ -93,8 +93,8 @@ def _fraction(nanos: int) -> str:
     return text + _THREE_DIGITS[nanos] if nanos else text
 
 
-def read_timestamp(message: Message, value: object, _: int) -> None:
-    message.seconds, message.nanos = _timestamp_of(value)  # type: ignore[attr-defined]
+def read_timestamp(message: Timestamp, value: object, _: int) -> None:
+    message.seconds, message.nanos = _timestamp_of(value)
 
 
 def _timestamp_of(value: object) -> tuple[int, int]:
@@ -148,10 +148,10 @@ def duration_json(message: Duration) -> str:
     return f"{sign}{abs(seconds)}{_fraction(abs(nanos))}s"
 
 
-def read_duration(message: Message, value: object, _: int) -> None:
+def read_duration(message: Duration, value: object, _: int) -> None:
     if not isinstance(value, str):
         raise expected("a duration in seconds", value)
-    message.seconds, message.nanos = _duration_of(value)  # type: ignore[attr-defined]
+    message.seconds, message.nanos = _duration_of(value)
 
 
 @lru_cache(maxsize=_CACHED_DURATIONS)
@@ -187,13 +187,13 @@ def field_mask_json(message: FieldMask) -> str:
     return _MASK_HUMP.sub(_in_camel_case, text) if "_" in text else text
 
 
-def read_field_mask(message: Message, value: object, _: int) -> None:
-    message.paths.extend(_mask_paths(value, _MASK_READ))  # type: ignore[attr-defined]
+def read_field_mask(message: FieldMask, value: object, _: int) -> None:
+    message.paths.extend(_mask_paths(value, _MASK_READ))
 
 
-def read_field_mask_text(message: Message, value: object, _: int) -> None:
+def read_field_mask_text(message: FieldMask, value: object, _: int) -> None:
     """Reads a mask of a path or a query, where names may also be written as in the .proto."""
-    message.paths.extend(_mask_paths(value, _MASK_READ_TEXT))  # type: ignore[attr-defined]
+    message.paths.extend(_mask_paths(value, _MASK_READ_TEXT))
 
 
 def _mask_paths(value: object, form: re.Pattern[str]) -> list[str]:
@@ -261,7 +261,7 @@ class Resolved(NamedTuple, Generic[_Convert]):
 
 
 def any_reader(resolve: Callable[[str], Resolved[MessageReader]]) -> MessageReader:
-    def read(message: Message, value: object, depth: int) -> None:
+    def read(message: Any, value: object, depth: int) -> None:
         if not isinstance(value, dict):
             raise expected("an object", value)
         if depth < 1:
@@ -284,10 +284,8 @@ def any_reader(resolve: Callable[[str], Resolved[MessageReader]]) -> MessageRead
                 raise
         else:
             raise Fault(f'expected a {message_type.DESCRIPTOR.name} under "value", got none')
-        message.type_url = url  # type: ignore[attr-defined]
-        message.value = message_type.SerializePartialToString(  # type: ignore[attr-defined]
-            content, deterministic=True
-        )
+        message.type_url = url
+        message.value = message_type.SerializePartialToString(content, deterministic=True)
 
     return read
 

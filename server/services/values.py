@@ -22,12 +22,17 @@ class NotRepresentable(ValueError):
 
 
 def object_of(struct: Struct) -> dict[str, JsonValue]:
-    return {name: json_of(value) for name, value in struct.fields.items()}
+    fields = struct.fields
+    values: dict[str, JsonValue] = {}
+    for name in fields:
+        value = fields[name]
+        values[name] = value.string_value or json_of(
+            value
+        )  # most are text: a look less at its kind
+    return values
 
 
 def json_of(value: Value) -> JsonValue:
-    if text := value.string_value:  # as most are: a look at its kind less
-        return text
     match value.WhichOneof("kind"):
         case "string_value":
             return value.string_value
@@ -40,7 +45,7 @@ def json_of(value: Value) -> JsonValue:
         case "struct_value":
             return object_of(value.struct_value)
         case "list_value":
-            return [json_of(item) for item in value.list_value.values]
+            return [item.string_value or json_of(item) for item in value.list_value.values[:]]
     return None
 
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from transcoder.http.server import Listener
 from transcoder.options import Limits
 
 PATIENCE_S = 20.0
-LIMITS = Limits(drain_timeout_s=5.0)
+LIMITS = Limits(header_timeout_s=60.0, drain_timeout_s=5.0)
 CLIENT = ("192.0.2.1", 5000)
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 IN_PIECES = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -235,7 +236,7 @@ async def test_a_header_has_a_deadline(serve: Serve, first: bytes) -> None:
 
 
 async def test_a_connection_without_a_header_counts_as_open(serve: Serve) -> None:
-    site = await serve(limits=Limits(connections_max=1, drain_timeout_s=5.0))
+    site = await serve(limits=replace(LIMITS, connections_max=1))
     silent = await site.connect(line(CLIENT)[:12])
     refused = await site.connect(line(CLIENT) + HELLO)
     assert await refused.end() == b""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.proxy_headers import (
     LOCAL,
     PROXY,
@@ -295,6 +297,40 @@ async def test_a_unix_socket_may_be_trusted(tmp_path: Path) -> None:
     await client.send(line(CLIENT) + HELLO)
     assert await client.answer() == "192.0.2.1 5000"
     client.writer.close()
+    await listener.stop()
+
+
+@pytest.mark.parametrize("header", [line(CLIENT), binary(CLIENT)], ids=["version 1", "version 2"])
+async def test_a_header_comes_before_the_handshake_of_tls(tmp_path: Path, header: bytes) -> None:
+    authority = Authority(tmp_path)
+    listener = Listener(
+        say_peer,
+        refuse,
+        limits=LIMITS,
+        proxies=TrustedProxies(LOOPBACK),
+        tls=authority.pair().server_context(),
+    )
+    port = int((await listener.start("127.0.0.1:0")).rpartition(":")[2])
+    client = Client(*await asyncio.open_connection("127.0.0.1", port))
+    await client.send(header)
+    async with asyncio.timeout(PATIENCE_S):
+        await client.writer.start_tls(authority.client_context(), server_hostname="localhost")
+    await client.send(HELLO)
+    assert await client.answer() == "192.0.2.1 5000"
+    client.writer.transport.abort()
+    await listener.stop()
+
+
+async def test_a_header_within_tls_is_none(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.pair().server_context()
+    proxies = TrustedProxies(LOOPBACK)
+    listener = Listener(say_peer, refuse, limits=LIMITS, proxies=proxies, tls=tls)
+    port = int((await listener.start("127.0.0.1:0")).rpartition(":")[2])
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        await asyncio.wait_for(
+            asyncio.open_connection("127.0.0.1", port, ssl=authority.client_context()), PATIENCE_S
+        )
     await listener.stop()
 
 

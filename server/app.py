@@ -188,7 +188,8 @@ class Application:
         # After the addresses are bound, as a first start shows the token once. Nobody has a token
         # yet who may call meanwhile, and no command finds the store without its owner.
         token_file = config.data_dir / OWNER_TOKEN_FILE
-        owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
+        async with store.starting():
+            owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
         await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
         _relax_collector()
         # After the owner's token works.
@@ -204,7 +205,9 @@ class Application:
     async def _open_store(self, *, admin: str) -> Store:
         """Opens the store, and logs what the operator must know of its files."""
         folder = self._config.data_dir
-        store = await open_store(folder, admin=admin, opening=self._opening)
+        store = await open_store(
+            folder, database=self._config.database, admin=admin, opening=self._opening
+        )
         self._running.push_async_callback(store.close)
         for risk in await self._own.run("", risks_of, folder):
             log.warning("other users can replace the data", folder=folder, reason=risk)

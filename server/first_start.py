@@ -58,7 +58,7 @@ async def make_owner(
     token_file: Path,
     threads: ThreadPool,
 ) -> FirstOwner | None:
-    """Fills an empty store; returns None if it is not empty.
+    """Fills an empty store; returns None if it is not empty, or another process fills it.
 
     Raises:
         OSError: the token's file cannot be written.

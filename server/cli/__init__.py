@@ -15,6 +15,7 @@ from server.cli.call import call
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
 from server.cli.exports import export, import_
+from server.cli.migrate import migrate
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
 from server.cli.serve import serve
@@ -57,6 +58,7 @@ for command in (
     import_,
     events,
     rebuild,
+    migrate,
 ):
     commands.add_command(command)
 

@@ -27,11 +27,12 @@ def backup(file: Path, as_json: bool, **flags: object) -> None:
     The copy has the state of one moment, and is checked. It contains scripts, the log of runs and
     hashes of tokens; its mode is 0600. FILE must not exist.
     """
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
     with storage_failures():
-        position = opening.back_up(folder, file, reported("copied", "pages"))
+        position = engine.back_up(folder, file, reported("copied", "pages"))
     if as_json:
         output.as_json({"file": str(file), "position": position})
     else:
@@ -52,11 +53,12 @@ def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
     All of FILE is checked first. An existing database is kept as events.sqlite.replaced. Tokens are
     those of the copy: the token in owner.token may not be one of them.
     """
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
     with storage_failures(needs_folder="restore"):
-        position = opening.restore(file, folder, reported("copied", "pages"), replaces=replace)
+        position = engine.restore(file, folder, reported("copied", "pages"), replaces=replace)
     if as_json:
         output.as_json({"folder": str(folder), "position": position})
     else:
@@ -75,11 +77,12 @@ def check(as_json: bool, **flags: object) -> int:
     Checks all pages and indexes, and finds gaps among events and states that differ from events.
     Needs as much disk space for temporary files as the database has.
     """
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
     with storage_failures():
-        faults = opening.compare(folder, reported("applied", "events"))
+        faults = engine.compare(folder, reported("applied", "events"))
     if as_json:
         output.as_json({"faults": faults})
     else:

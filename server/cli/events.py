@@ -45,10 +45,11 @@ def events(first: int, org_id: str | None, follow: bool, **flags: object) -> Non
 
     Events are what happened; all states follow from them.
     """
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
-    with storage_failures(), opening.event_reader(folder) as reader:
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
+    with storage_failures(), engine.event_reader(folder) as reader:
         for event in _read(reader, first - 1, follow=follow):
             if org_id is None or event.org_id == org_id:
                 click.echo(_line(event))

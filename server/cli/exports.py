@@ -39,10 +39,11 @@ def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
     """
     from server.clock import wall_clock
     from server.exports import writing
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
-    with storage_failures(), opening.event_reader(folder) as reader, _target(file) as out:
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
+    with storage_failures(), engine.event_reader(folder) as reader, _target(file) as out:
         done = writing.export(
             reader,
             out,
@@ -71,12 +72,13 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
     to do. Users keep their tokens and roles: an IAM_OWNER of FILE owns this instance, too.
     """
     from server.exports import loading, reading
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
     with storage_failures(needs_folder="import"):
         contents = reading.check(file, reported("read", "bytes"))
-        with opening.import_transaction(folder) as transaction:
+        with engine.import_transaction(folder) as transaction:
             is_new = loading.load(file, contents, transaction, reported("checked", "events"))
             if is_new and not dry_run:
                 transaction.commit()

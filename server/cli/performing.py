@@ -9,7 +9,7 @@ import click
 from server.cli import output
 from server.cli.failures import Misused
 from server.cli.output import OutputRow
-from server.cli.settings import CONFIG, DATA_DIR, settings
+from server.cli.settings import CONFIG, DATA_DIR, DATABASE, settings
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -20,7 +20,7 @@ AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 
 def stored(command: F) -> F:
-    """Adds the options of the data folder, and refuses arguments that are not UTF-8."""
+    """Adds the options of the database, and refuses arguments that are not UTF-8."""
 
     @functools.wraps(command)
     def checked(*args: Any, **named: Any) -> Any:  # noqa: ANN401  whatever the command takes
@@ -30,7 +30,7 @@ def stored(command: F) -> F:
             text = error.object[:40].encode(errors="surrogateescape")
             raise Misused(f"expected UTF-8, got {text!r}") from error
 
-    return DATA_DIR(CONFIG(checked))  # type: ignore[return-value]  # wraps one of the same kind
+    return DATA_DIR(DATABASE(CONFIG(checked)))  # type: ignore[return-value]  # wraps one of the same kind
 
 
 def perform(request: "Message", flags: dict[str, object]) -> list[OutputRow]:
@@ -43,7 +43,7 @@ def perform(request: "Message", flags: dict[str, object]) -> list[OutputRow]:
     from server.cli import store
     from server.cli.rows import rows_of
 
-    return rows_of(store.send(settings(flags).config.data_dir, request))
+    return rows_of(store.send(settings(flags).config, request))
 
 
 def created(request: "Message", as_json: bool, flags: dict[str, object]) -> None:

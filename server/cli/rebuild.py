@@ -21,11 +21,12 @@ def rebuild(as_json: bool, **flags: object) -> None:
     Events are the truth; reads use a state that is stored beside them. The state is replaced at the
     end, all at once; if this is stopped before, nothing changes.
     """
-    from server.store import opening
+    from server.store.opening import engine_of
 
-    folder = settings(flags).config.data_dir
+    config = settings(flags).config
+    folder, engine = config.data_dir, engine_of(config.database)
     with storage_failures(needs_folder="rebuild"):
-        events = opening.rebuild(folder, reported("applied", "events"))
+        events = engine.rebuild(folder, reported("applied", "events"))
     if as_json:
         output.as_json({"events": events})
     else:

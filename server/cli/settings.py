@@ -33,7 +33,9 @@ def _option(
     )
 
 
-DATA_DIR: Final = _option(next(setting for setting in SETTINGS if setting.name == "data_dir"))
+_OPTIONS: Final = {setting.name: _option(setting) for setting in SETTINGS}
+DATA_DIR: Final = _OPTIONS["data_dir"]
+DATABASE: Final = _OPTIONS["database"]
 CONFIG: Final = _option(CONFIG_FILE)
 CALLER_TOKEN: Final = _option(TOKEN, envvar=TOKEN.variable)
 

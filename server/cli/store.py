@@ -5,7 +5,6 @@ if no process has locked the folder, this one does, and answers the request itse
 """
 
 import asyncio
-from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -15,13 +14,14 @@ from server import locale
 from server.cli.admin_client import AdminError, ask, method_of
 from server.cli.failures import Failed
 from server.commands.queue import CommandQueue
+from server.config import Config
 from server.domain.refusals import Refusal
 from server.identity.caller import OPERATOR
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
 from server.services.accounts import AccountsService
 from server.store.errors import DataFolderInUse, StorageError
-from server.store.opening import has_database, open_store
+from server.store.opening import engine_of, open_store
 from server.threads import ThreadPool
 
 WAIT_S: Final = 5.0
@@ -30,28 +30,29 @@ RETRY_S: Final = 0.05
 """Seconds between two attempts to open the store."""
 
 
-def send(folder: Path, request: Message) -> Message:
-    """Returns the answer of AdminService about the accounts in a data folder.
+def send(config: Config, request: Message) -> Message:
+    """Returns the answer of AdminService about the accounts of a database.
 
     Raises:
         Failed: the request is refused or fails.
     """
     # A mistyped folder is not created.
-    if not isinstance(request, CreateOrgRequest) and not has_database(folder):
-        raise Failed(f"{folder} has no database yet; run serve or org create first")
     try:
-        return asyncio.run(_send(folder, request))
+        engine = engine_of(config.database)
+        if not isinstance(request, CreateOrgRequest) and not engine.has_database(config.data_dir):
+            raise Failed(f"{config.data_dir} has no database yet; run serve or org create first")
+        return asyncio.run(_send(config, request))
     except Refusal as refusal:
         raise Failed(locale.load("en").text(refusal.key, refusal.values)) from refusal
     except (AdminError, StorageError) as error:
         raise Failed(str(error)) from error
 
 
-async def _send(folder: Path, request: Message) -> Message:
+async def _send(config: Config, request: Message) -> Message:
     deadline = asyncio.get_running_loop().time() + WAIT_S
     while True:
         try:
-            return await _answer_here(folder, request)
+            return await _answer_here(config, request)
         except DataFolderInUse as in_use:
             if in_use.admin:
                 try:
@@ -59,15 +60,17 @@ async def _send(folder: Path, request: Message) -> Message:
                 except (FileNotFoundError, ConnectionRefusedError):
                     pass  # not listening yet, or no longer: try again
                 except OSError as error:
-                    message = f"process {in_use.pid}, which holds {folder}, does not answer"
+                    message = (
+                        f"process {in_use.pid}, which holds {config.data_dir}, does not answer"
+                    )
                     raise Failed(message) from error
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(RETRY_S)
 
 
-async def _answer_here(folder: Path, request: Message) -> Message:
-    store = await open_store(folder)
+async def _answer_here(config: Config, request: Message) -> Message:
+    store = await open_store(config.data_dir, database=config.database)
     queue = CommandQueue(store)
     threads = ThreadPool("accounts", threads_max=1)
     try:

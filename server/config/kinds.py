@@ -58,6 +58,7 @@ _ORIGIN: Final = re.compile(
     r"(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
 _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
+_DATABASES: Final = ("postgresql://", "postgres://")
 _DNS_PORT: Final = 53
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _YES: Final = frozenset({"true", "yes", "on", "1"})
@@ -122,6 +123,13 @@ def _names(value: object) -> tuple[str, ...]:
 def _url(value: object) -> str:
     url = _text(value)
     if url and not may_be_fetched(url):
+        raise ValueError(url)
+    return url
+
+
+def _database(value: object) -> str:
+    url = _line(value)
+    if url and not url.startswith(_DATABASES):
         raise ValueError(url)
     return url
 
@@ -219,6 +227,7 @@ FILE: Final = ValueKind("FILE", "the path of a file", _text)
 LINE: Final = ValueKind("TEXT", "one line of text", _line)
 NAMES: Final = ValueKind("NAMES", "names, separated by commas", _names)
 URL: Final = ValueKind("URL", "an https URL (http on this machine)", _url)
+DATABASE: Final = ValueKind("URL", "postgresql://user:password@host:port/name", _database)
 ORIGINS: Final = ValueKind(
     "ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins
 )

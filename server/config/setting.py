@@ -49,7 +49,7 @@ class Setting:
 
     def written(self, value: object) -> str:
         """Returns a value in the form of TOML; a secret one as `SECRET`."""
-        return toml(SECRET if self.is_secret else value)
+        return toml(SECRET if self.is_secret and value else value)
 
 
 def setting(

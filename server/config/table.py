@@ -36,6 +36,14 @@ class Config:
         default_text="./data",
         meaning="Folder of the database and of owner.token.",
     )
+    database: str = setting(
+        "",
+        kind=kinds.DATABASE,
+        default_text="SQLite in the data folder",
+        meaning="PostgreSQL database, as postgresql://user@host/name; several processes may share "
+        "it. It is a secret: better a variable or a file than a flag.",
+        is_secret=True,
+    )
     jwt_issuer: str = setting(
         "",
         kind=kinds.LINE,

@@ -10,11 +10,11 @@ from itertools import compress
 from operator import attrgetter, ne
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from server.domain.aggregates import State
+from server.domain.aggregates import Key, State
 from server.store.forms import FormOf, Row, forms_of
 
 U = TypeVar("U")
-"""What an engine makes once for the columns of an update: its statement."""
+"""The statement of an update, as an engine makes it."""
 
 Encoder: TypeAlias = Callable[[Any], object]
 Values: TypeAlias = Callable[[State], tuple[Any, ...]]
@@ -113,6 +113,43 @@ class Columns(Generic[U]):
             for column, encode in self._encoders.items()
             if column in columns
         ]
+
+
+class RowChanges(NamedTuple, Generic[U]):
+    """Groups the rows that a batch changes.
+
+    Attributes:
+        removed: the ids of rows, each as a row of one value, by type of aggregate.
+        changed: the values of updates, by their statement.
+        added: whole rows, by type of aggregate; some take the place of removed ones.
+    """
+
+    removed: dict[str, list[Row]]
+    changed: dict[U, list[Row]]
+    added: dict[str, list[Row]]
+
+
+def row_changes(
+    tables: Mapping[str, Columns[U]],
+    before: Mapping[Key, State | None],
+    after: Mapping[Key, State | None],
+) -> RowChanges[U]:
+    """Returns the rows that make the stored states those after a batch."""
+    changes = RowChanges[U]({}, {}, {})
+    for key, state in after.items():
+        kind, id_ = key
+        old = before.get(key)
+        if old is not None and (state is None or state.position != old.position):
+            changes.removed.setdefault(kind, []).append((id_,))  # ended, perhaps created again
+            old = None
+        if state is None:
+            continue
+        if old is None:
+            changes.added.setdefault(kind, []).append(tables[kind].row(state))
+        else:
+            statement, row = tables[kind].change(old, state)
+            changes.changed.setdefault(statement, []).append(row)
+    return changes
 
 
 def _getter(sources: Iterable[str]) -> Values:

@@ -1,7 +1,7 @@
 """Defines a whole store, and the engine that opens it; `server.store.opening` names the engine."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -43,6 +43,13 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Returns warnings of opening for the operator, a line each."""
+
+    def starting(self) -> AbstractAsyncContextManager[None]:
+        """Makes other processes that start on this database wait until the block ends.
+
+        Raises:
+            StorageError: the database fails, or another process starts for too long.
+        """
 
     async def check(self) -> None:
         """Checks that the store can be used.
@@ -87,7 +94,7 @@ class ImportTransaction(Protocol):
 
 
 class Engine(Protocol):
-    """Opens the stores of data folders."""
+    """Opens stores; an engine may keep all or nothing of a store in its data folder."""
 
     async def open_store(
         self, folder: Path, *, admin: str, clock: Clock, opening: Opening
@@ -155,6 +162,21 @@ class Engine(Protocol):
         Raises:
             DataFolderInUse: another process has locked the folder.
             StorageError: it cannot be used.
+        """
+
+    def migrate(self, folder: Path) -> list[str]:
+        """Brings the schema of a database up to date; returns the names of the versions applied.
+
+        Raises:
+            DataFolderInUse: another process has locked the folder.
+            StorageError: the database cannot be used, or a newer program has written it.
+        """
+
+    def missing_versions(self, folder: Path) -> list[str]:
+        """Returns the names of the versions that `migrate` would apply, in order.
+
+        Raises:
+            StorageError: there is no database, it cannot be read, or is newer than this program.
         """
 
     def rebuild(self, folder: Path, progress: Progress) -> int:

@@ -165,7 +165,8 @@ class OrgRemains(Query[Sequence[Key]]):
 
     Attributes:
         limit: max keys.
-        chars_max: max characters of the scripts of actions; at least one action is returned.
+        chars_max: max characters of the scripts of actions, or octets, as the engine counts; at
+            least one action is returned.
     """
 
     org_id: str

@@ -13,9 +13,12 @@ from server.commands.batch import Batch, needs_of
 from server.domain.aggregates import Key, State, evolve, evolve_flow, flows_of
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
+from server.store.postgres.connect import Server
+from server.store.postgres.store import PostgresEventStore
 from server.store.sqlite import writer
 from server.store.sqlite.store import SqliteEventStore
 from tests.support.action_commands import CreateOrglessAction, create_orgless_action
+from tests.support.postgresql import shared_server
 
 
 def an_action(action_id: str, *, org_id: str = "org", name: str = "") -> CreateOrglessAction:
@@ -70,8 +73,17 @@ async def _sqlite_without_memory(folder: Path, clock: Clock) -> AsyncIterator[St
             yield store
 
 
+@asynccontextmanager
+async def _postgres(folder: Path, clock: Clock) -> AsyncIterator[Store]:
+    url = await shared_server().new_database()
+    store = await PostgresEventStore.open(Server(url), folder, clock=clock)
+    yield store
+    await store.close()
+
+
 STORES: Final[Mapping[str, Callable[[Path, Clock], AbstractAsyncContextManager[Store]]]] = {
     "SQLite": _sqlite,
     "SQLite without memory": _sqlite_without_memory,
+    "PostgreSQL": _postgres,
 }
 """Opens, in an empty folder, each store that the suites test; by its name."""

@@ -392,15 +392,19 @@ class TestEventStore:
         ],
     )
     async def test_any_text_is_kept_as_it_is(self, store: Store, text: str) -> None:
+        org = editor = text.replace("\0", "")  # ids have no NUL character
+        action_id = f"id {org}"
         await commit(
-            store, create_orgless_action(text, f"id {text}", f"name {text}", text, editor=text)
+            store, create_orgless_action(org, action_id, f"name {text}", text, editor=editor)
         )
-        action = await store.read(ActionById(text, f"id {text}"))
+        action = await store.read(ActionById(org, action_id))
         assert action is not None
-        assert (action.org_id, action.name, action.script) == (text, f"name {text}", text)
-        await commit(store, DeactivateAction(text, f"id {text}", text))
-        names = [action_name(text, f"NAME {text}")]
-        assert list((await loaded(store, Needs([], names))).names.values()) == [f"id {text}"]
+        assert (action.org_id, action.name, action.script) == (org, f"name {text}", text)
+        await commit(store, DeactivateAction(org, action_id, editor))
+        names = [action_name(org, f"NAME {text}")]
+        assert list((await loaded(store, Needs([], names))).names.values()) == [action_id]
+        (created, _) = await store.events()
+        assert (created.text("name"), created.editor) == (f"name {text}", editor)
 
     async def test_64_bit_numbers_are_kept(self, store: Store) -> None:
         await commit(store, create_orgless_action("org", "1", "n", timeout_ns=2**80))

@@ -23,13 +23,14 @@ from server.cli import admin_client, store
 from server.cli.admin_client import AdminError, ask
 from server.cli.failures import Failed
 from server.commands.queue import CommandQueue
+from server.config import Config
 from server.ids import IdGenerator
 from server.rpc.errors import CallFailures
 from server.services.accounts import AccountsService
 from server.store.errors import StorageError
 from server.store.files import UnsafeFile
+from server.store.folder import DataFolder
 from server.store.opening import open_store
-from server.store.sqlite.folder import DataFolder
 from server.threads import ThreadPool
 from tests.support import placed
 from tests.support.action_commands import create_action
@@ -328,7 +329,7 @@ async def test_a_holder_without_an_answer_is_one_line_that_names_it(
     server = await asyncio.start_unix_server(answered, path)
     try:
         with pytest.raises(Failed) as failed:
-            await asyncio.to_thread(store.send, tmp_path, pb.ListAllOrgsRequest())
+            await asyncio.to_thread(store.send, Config(data_dir=tmp_path), pb.ListAllOrgsRequest())
     finally:
         for writer in writers:
             writer.close()

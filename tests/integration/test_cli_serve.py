@@ -20,7 +20,7 @@ import pytest
 from server.commands.orgs import CreateOrg
 from server.commands.queue import CommandQueue
 from server.store.opening import open_store
-from server.store.sqlite import schema
+from server.store.versions import versions_of
 from tests.support.action_commands import create_action
 from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.full_disk import full_disk, make_room
@@ -374,7 +374,7 @@ def served(*arguments: str, folder: Path, **environment: str) -> tuple[Server, l
 def test_the_log_says_what_serves_and_where(tmp_path: Path) -> None:
     server, lines = served(folder=tmp_path)
     (line,) = (line for line in lines if line["event"] == "serving")
-    names = ",".join(f"{version.number:04}_{version.name}" for version in schema.versions())
+    names = ",".join(str(version) for version in versions_of("server.store.sqlite"))
     assert {name: line[name] for name in line if name != "time"} == {
         "level": "info",
         "event": "serving",

@@ -133,6 +133,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'listen = "127.0.0.1:8080"  # default\n'
         'grpc_listen = "[::1]:0"  # file.toml: grpc-listen\n'
         'data_dir = "data"  # default\n'
+        'database = ""  # default\n'
         'jwt_issuer = ""  # default\n'
         "jwt_audience = []  # default\n"
         'jwt_jwks_url = ""  # default\n'

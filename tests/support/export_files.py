@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from server.exports import writing
-from server.store import opening
+from server.store.opening import engine_of
 from tests.support.clocks import NOON
 
 Document: TypeAlias = dict[str, Any]
@@ -15,7 +15,7 @@ Document: TypeAlias = dict[str, Any]
 
 def exported(folder: Path, *org_ids: str, file: Path) -> Path:
     """Exports a data folder, or some of its organisations, to the file."""
-    with opening.event_reader(folder) as reader, file.open("wb") as out:
+    with engine_of("").event_reader(folder) as reader, file.open("wb") as out:
         writing.export(
             reader, out, org_ids=org_ids or None, now=NOON, progress=lambda _done, _all: None
         )

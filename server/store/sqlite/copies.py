@@ -16,10 +16,10 @@ from typing import Final
 from server.store.engine import Progress
 from server.store.errors import StorageError
 from server.store.files import appearing, make_anew, sync_file, sync_folder
+from server.store.folder import DataFolder
 from server.store.sqlite import schema
 from server.store.sqlite.connect import Access, StorageErrors, connect, connect_to_read
 from server.store.sqlite.damage import check_quickly, require_intact
-from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.position_file import PositionFile, last_position
 
 PAGES_AT_ONCE: Final = 1_000

@@ -9,10 +9,10 @@ from typing import Final
 from server.clock import Clock
 from server.domain.events import RecordedEvent
 from server.store import forms
+from server.store.folder import DataFolder
 from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.sqlite.connect import StorageErrors
 from server.store.sqlite.copies import remove
-from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.position_file import last_position
 from server.store.sqlite.tables import SELECT_EVENT
 from server.store.sqlite.writer import Writer

@@ -4,12 +4,11 @@ The table `schema_versions` has the applied ones. A database that is newer than 
 another program, is refused before anything is written to it.
 """
 
-import re
 import sqlite3
-from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final
 
 from server.store.errors import StorageError
+from server.store.versions import Version, require_known_version, versions_of
 
 APPLICATION_ID: Final = 1094931529
 """Marks a database of this program (`PRAGMA application_id`): "ACTI" in ASCII."""
@@ -23,22 +22,6 @@ CREATE TABLE IF NOT EXISTS schema_versions (
 """
 
 
-class Version(NamedTuple):
-    number: int
-    name: str
-    sql: str
-
-
-def versions() -> list[Version]:
-    """Returns the SQL files beside this module, in the order of their numbers."""
-    found = []
-    for file in resources.files(__package__).iterdir():
-        name = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
-        if name is not None:
-            found.append(Version(int(name[1]), name[2], file.read_text(encoding="utf-8")))
-    return sorted(found)
-
-
 def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> list[str]:
     """Applies the missing versions, and returns their names ("0004_runs").
 
@@ -48,10 +31,22 @@ def bring_up_to_date(connection: sqlite3.Connection, *, path: str, now: int) -> 
     """
     applied = version_of(connection, path)
     require_known(applied, path)
-    missing = versions()[applied:]
+    missing = versions_of(__package__)[applied:]
     for version in missing:
         _apply(connection, version, now)
-    return [f"{version.number:04}_{version.name}" for version in missing]
+    return [str(version) for version in missing]
+
+
+def missing(connection: sqlite3.Connection, path: str) -> list[str]:
+    """Returns the names of the versions that `bring_up_to_date` would apply.
+
+    Raises:
+        StorageError: the database is another program's, or was written by a newer version.
+        sqlite3.Error: storage fails.
+    """
+    applied = version_of(connection, path)
+    require_known(applied, path)
+    return [str(version) for version in versions_of(__package__)[applied:]]
 
 
 def require_known(version: int, path: str) -> None:
@@ -60,13 +55,7 @@ def require_known(version: int, path: str) -> None:
     Raises:
         StorageError: a newer program has written the database.
     """
-    known = versions()[-1].number
-    if version > known:
-        message = (
-            f"{path} has schema version {version}, this program knows {known}: "
-            "start the newer version that wrote it"
-        )
-        raise StorageError(message)
+    require_known_version(version, versions_of(__package__), path)
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from server.domain.aggregates import Key, Name, State
+from server.store.columns import row_changes
 from server.store.forms import Row
 from server.store.log import Writes
 from server.store.sqlite.tables import DEPENDANTS, ROWS_MAX, TABLES, chunks
@@ -95,23 +96,7 @@ def _write_states(
     before: Mapping[Key, State | None],
     after: Mapping[Key, State | None],
 ) -> None:
-    removed: dict[str, list[Row]] = {}
-    changed: dict[str, list[Row]] = {}
-    added: dict[str, list[Row]] = {}
-    for key, state in after.items():
-        kind, id_ = key
-        old = before.get(key)
-        if old is not None and (state is None or state.position != old.position):
-            removed.setdefault(kind, []).append((id_,))  # ended, and perhaps created again
-            old = None
-        if state is None:
-            continue
-        table = TABLES[kind]
-        if old is None:
-            added.setdefault(kind, []).append(table.row(state))
-        else:
-            statement, row = table.change(old, state)
-            changed.setdefault(statement, []).append(row)
+    removed, changed, added = row_changes(TABLES, before, after)
     for kind, rows in removed.items():
         connection.executemany(TABLES[kind].delete, rows)
     for statement, rows in changed.items():

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -17,13 +17,13 @@ from server.clock import Clock, wall_clock
 from server.domain.events import RecordedEvent
 from server.store.engine import AS_USUAL, Opening, Progress
 from server.store.errors import StorageError
+from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
-from server.store.sqlite import comparison, copies, importing
+from server.store.sqlite import comparison, copies, importing, schema
 from server.store.sqlite.checkpoints import Checkpoints
-from server.store.sqlite.connect import Access, StorageErrors, access_to
-from server.store.sqlite.folder import DataFolder
+from server.store.sqlite.connect import Access, StorageErrors, access_to, connect_to_read
 from server.store.sqlite.importing import SqliteImport
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
@@ -109,6 +109,9 @@ class SqliteEventStore:
     def migrations(self) -> tuple[str, ...]:
         """The SQL files that were applied when this store was opened, in their order."""
         return self._writer.migrations
+
+    def starting(self) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()  # this process has the folder
 
     async def close(self) -> None:
         """Releases the folder; a commit that runs ends first."""
@@ -238,6 +241,22 @@ def import_transaction(
     folder: Path, *, clock: Clock = wall_clock
 ) -> AbstractContextManager[SqliteImport]:
     return importing.import_transaction(folder, DATABASE_FILE, clock)
+
+
+def migrate(folder: Path, *, clock: Clock = wall_clock) -> list[str]:
+    with contextlib.closing(Writer(folder / DATABASE_FILE, clock)) as writer:
+        claimed = DataFolder.claim(folder)
+        try:
+            writer.open()
+            return [*writer.migrations]
+        finally:
+            claimed.release()
+
+
+def missing_versions(folder: Path) -> list[str]:
+    path = _database(folder)
+    with StorageErrors(path), contextlib.closing(connect_to_read(path)) as connection:
+        return schema.missing(connection, str(path))
 
 
 def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> int:

@@ -154,6 +154,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "listen": "--listen",
         "grpc_listen": "ACTIONS_GRPC_LISTEN",
         "data_dir": "file.toml: data_dir",
+        "database": "default",
         "jwt_issuer": "default",
         "jwt_audience": "default",
         "jwt_jwks_url": "default",
@@ -334,7 +335,7 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
         "NUL": b'data_dir = "\\u0000"'
     },
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
-    "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
+    "database, jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
     "proxy_protocol, log_format, access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
         "unknown key": b"listn = 1"
@@ -370,6 +371,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'listen = "127.0.0.1:8080"  # default',
         'grpc_listen = "127.0.0.1:50051"  # default',
         'data_dir = "a \\"folder\\""  # --data-dir',
+        'database = ""  # default',
         'jwt_issuer = ""  # default',
         "jwt_audience = []  # default",
         'jwt_jwks_url = ""  # default',

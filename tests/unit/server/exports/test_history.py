@@ -15,12 +15,12 @@ from server.domain.aggregates import (
 )
 from server.domain.events import RecordedEvent
 from server.exports.history import needs_of
-from server.store import opening
+from server.store.opening import engine_of
 from tests.support import every_event
 
 
 def stored(folder: Path) -> Sequence[RecordedEvent]:
-    with opening.event_reader(folder) as reader:
+    with engine_of("").event_reader(folder) as reader:
         return reader.events(0, 1000)
 
 

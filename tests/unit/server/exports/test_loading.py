@@ -7,9 +7,8 @@ import pytest
 
 from server.commands.orgs import CreateOrg
 from server.exports import loading, reading
-from server.store import opening
 from server.store.errors import StorageError
-from server.store.opening import open_store
+from server.store.opening import engine_of, open_store
 from tests.contract.stores import commit
 from tests.support import export_files
 from tests.support.action_commands import create_action
@@ -27,7 +26,7 @@ def unheard(_done: int, _all: int) -> None: ...
 def bring(file: Path, folder: Path) -> bool:
     """Imports the file; returns True if it was new."""
     contents = reading.check(file, unheard)
-    with opening.import_transaction(folder) as transaction:
+    with engine_of("").import_transaction(folder) as transaction:
         is_new = loading.load(file, contents, transaction, unheard)
         transaction.commit()
     return is_new
@@ -57,7 +56,7 @@ def test_an_instance_has_the_same_rows_elsewhere_however_events_are_divided(
     other = folder.with_name("other")
     assert bring(file, other)
     assert moved(other) == moved(folder)
-    assert opening.compare(other, unheard) == []
+    assert engine_of("").compare(other, unheard) == []
 
 
 def test_long_lines_are_written_before_more_are_read(
@@ -66,7 +65,7 @@ def test_long_lines_are_written_before_more_are_read(
     monkeypatch.setattr(loading, "BYTES_AT_ONCE", 500)
     done: list[int] = []
     contents = reading.check(file, unheard)
-    with opening.import_transaction(folder.with_name("other")) as transaction:
+    with engine_of("").import_transaction(folder.with_name("other")) as transaction:
         loading.load(file, contents, transaction, lambda some, _all: done.append(some))
         transaction.commit()
     assert len(done) > 10
@@ -84,7 +83,7 @@ async def test_an_organisation_joins_others_in_the_next_positions(
     only_o = export_files.exported(folder, "o", file=tmp_path / "o.jsonl")
     assert bring(only_q, here)
     assert bring(only_o, here)
-    assert opening.compare(here, unheard) == []
+    assert engine_of("").compare(here, unheard) == []
     before = {(row[2], row[3], row[4]): row[5:] for row in rows(folder)["events"] if row[1] != "p"}
     after = {(row[2], row[3], row[4]): row[5:] for row in rows(here)["events"] if row[1] != "z"}
     assert after == before
@@ -302,7 +301,7 @@ def test_what_the_database_refuses_is_refused_by_lines(
     other = folder.with_name("other")
     refused = f": lines {lines} cannot be written: event store {other}/events.sqlite: "
     assert refusal_of(file, other).startswith(refused)
-    assert not opening.has_database(other)
+    assert not engine_of("").has_database(other)
 
 
 def test_a_file_that_is_changed_while_it_is_imported_is_refused(folder: Path, file: Path) -> None:
@@ -311,10 +310,10 @@ def test_a_file_that_is_changed_while_it_is_imported_is_refused(folder: Path, fi
     other = folder.with_name("other")
     with (
         pytest.raises(StorageError, match="expected events with SHA-256"),
-        opening.import_transaction(other) as transaction,
+        engine_of("").import_transaction(other) as transaction,
     ):
         loading.load(file, contents, transaction, unheard)
-    assert not opening.has_database(other)
+    assert not engine_of("").has_database(other)
 
 
 def test_an_import_that_is_not_committed_leaves_a_store_as_it_was(
@@ -325,6 +324,6 @@ def test_an_import_that_is_not_committed_leaves_a_store_as_it_was(
     other = tmp_path / "other"
     bring(only_q, other)
     before = rows(other)
-    with opening.import_transaction(other) as transaction:
+    with engine_of("").import_transaction(other) as transaction:
         assert loading.load(only_o, reading.check(only_o, unheard), transaction, unheard)
     assert rows(other) == before

@@ -8,7 +8,7 @@ import pytest
 
 from server.store.errors import StorageError
 from server.store.files import UnsafeFile, check, open_ours, risks_of
-from server.store.sqlite.folder import DataFolder
+from server.store.folder import DataFolder
 from server.store.sqlite.store import SqliteEventStore
 from tests.support import placed
 

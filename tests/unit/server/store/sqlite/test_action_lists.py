@@ -21,6 +21,7 @@ from server.store.sqlite import action_lists, schema, tables
 from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.read_model import ANSWERS, QUICK
 from server.store.sqlite.store import SqliteEventStore
+from server.store.versions import versions_of
 from tests.support.tables import cases
 from tests.unit.server.store.sqlite.conftest import Plan
 
@@ -118,10 +119,10 @@ def test_every_kind_of_filter_is_counted_from_an_index() -> None:
 async def test_actions_of_an_older_version_are_found_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = schema.versions()[:2]
+    before = versions_of("server.store.sqlite")[:2]
     with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as older:
         with monkeypatch.context() as patched:
-            patched.setattr(schema, "versions", lambda: before)
+            patched.setattr(schema, "versions_of", lambda _: before)
             schema.bring_up_to_date(older, path="", now=0)
         for position, (org_id, name) in enumerate([("o", "ÄA"), ("p", "ÄA"), ("o", "b")], 1):
             values = (position, f"id{position}", org_id, 2, name, "s", 0, 0, 1, 5, 5)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.store import opening
 from server.store.errors import DataFolderInUse, StorageError
-from server.store.opening import open_store
+from server.store.opening import engine_of, open_store
 from tests.support import every_event
 from tests.support.every_event import rows
 from tests.support.tables import cases
@@ -31,7 +30,7 @@ def ignored(_done: int, _total: int) -> None: ...
 
 def back_up(folder: Path) -> Path:
     copy = folder.with_name("copy.sqlite")
-    opening.back_up(folder, copy, ignored)
+    engine_of("").back_up(folder, copy, ignored)
     return copy
 
 
@@ -48,14 +47,14 @@ def changed(path: Path, *statements: str) -> None:
 async def test_a_copy_has_all_rows_in_one_file_of_its_owner(folder: Path) -> None:
     done: list[tuple[int, int]] = []
     copy = folder.with_name("copy.sqlite")
-    position = opening.back_up(folder, copy, lambda *pages: done.append(pages))
+    position = engine_of("").back_up(folder, copy, lambda *pages: done.append(pages))
     before = rows(folder)
     assert position == max(row[0] for row in before["events"])
     assert done[-1][0] == done[-1][1] == copy.stat().st_size // PAGE_BYTES
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert names(folder.parent) == ["copy.sqlite", "data"]
     other = folder.with_name("other")
-    assert opening.restore(copy, other, ignored, replaces=False) == position
+    assert engine_of("").restore(copy, other, ignored, replaces=False) == position
     assert rows(other) == before
     assert stat.S_IMODE(other.stat().st_mode) == 0o700
     store = await open_store(other)
@@ -71,9 +70,9 @@ async def test_a_copy_is_as_of_one_moment_while_others_are_written(folder: Path)
         changed(folder / "events.sqlite", "UPDATE actions SET script = script || 'x'")
 
     copy = folder.with_name("copy.sqlite")
-    opening.back_up(folder, copy, write)
+    engine_of("").back_up(folder, copy, write)
     other = folder.with_name("other")
-    opening.restore(copy, other, ignored, replaces=False)
+    engine_of("").restore(copy, other, ignored, replaces=False)
     assert rows(other) == before != rows(folder)
 
 
@@ -81,7 +80,7 @@ async def test_a_copy_replaces_a_database_which_stays_beside_it(folder: Path) ->
     copy = back_up(folder)
     changed(folder / "events.sqlite", "DELETE FROM actions")
     later = rows(folder)
-    opening.restore(copy, folder, ignored, replaces=True)
+    engine_of("").restore(copy, folder, ignored, replaces=True)
     assert rows(folder) != later
     (folder / "events.sqlite.replaced").replace(folder / "events.sqlite")
     assert rows(folder) == later
@@ -91,7 +90,7 @@ async def test_an_older_copy_is_opened_without_asking_for_its_later_events(folde
     copy = back_up(folder)
     with (folder / "last-position").open("w") as file:
         file.write("9999\n")
-    opening.restore(copy, folder, ignored, replaces=True)
+    engine_of("").restore(copy, folder, ignored, replaces=True)
     await (await open_store(folder)).close()
 
 
@@ -99,10 +98,10 @@ async def test_a_folder_with_a_database_or_a_service_is_left_alone(folder: Path)
     copy = back_up(folder)
     before = rows(folder)
     with pytest.raises(StorageError, match=r"data has a database; --replace moves it aside$"):
-        opening.restore(copy, folder, ignored, replaces=False)
+        engine_of("").restore(copy, folder, ignored, replaces=False)
     store = await open_store(folder)
     with pytest.raises(DataFolderInUse):
-        opening.restore(copy, folder, ignored, replaces=True)
+        engine_of("").restore(copy, folder, ignored, replaces=True)
     await store.close()
     assert rows(folder) == before
     assert "events.sqlite.replaced" not in names(folder)
@@ -113,7 +112,7 @@ async def test_a_file_that_is_there_is_not_written_over(folder: Path) -> None:
     for place in (lambda: copy.write_text("mine"), lambda: copy.symlink_to("nowhere")):
         place()
         with pytest.raises(StorageError, match=r"copy.sqlite exists; name another file, or"):
-            opening.back_up(folder, copy, ignored)
+            engine_of("").back_up(folder, copy, ignored)
         copy.unlink()
 
 
@@ -124,7 +123,7 @@ async def test_a_copy_that_fails_leaves_no_file(folder: Path) -> None:
         raise OSError("no room")
 
     with pytest.raises(StorageError, match="no room"):
-        opening.back_up(folder, copy, fail)
+        engine_of("").back_up(folder, copy, fail)
     assert names(folder.parent) == ["data"]
     copy.with_name("copy.sqlite.part").write_text("left by a process that was killed")
     back_up(folder)
@@ -167,12 +166,12 @@ async def test_an_invalid_copy_is_refused_before_any_change(
     before = rows(folder)
     damage(copy)
     with pytest.raises(StorageError) as refused:
-        opening.restore(copy, folder, ignored, replaces=True)
+        engine_of("").restore(copy, folder, ignored, replaces=True)
     assert str(copy) in str(refused.value)
     assert text in str(refused.value)
     assert rows(folder) == before
     with pytest.raises(StorageError):
-        opening.restore(copy, folder.with_name("new"), ignored, replaces=False)
+        engine_of("").restore(copy, folder.with_name("new"), ignored, replaces=False)
     assert "new" not in names(folder.parent)
 
 
@@ -221,18 +220,18 @@ async def test_faults_of_a_database_are_told(
 ) -> None:
     changed(folder / "events.sqlite", *statements)
     before = rows(folder)
-    assert opening.compare(folder, ignored) == faults
+    assert engine_of("").compare(folder, ignored) == faults
     assert rows(folder) == before
 
 
 async def test_damaged_pages_are_told(folder: Path) -> None:
     garbled(folder / "events.sqlite")
-    faults = opening.compare(folder, ignored)
+    faults = engine_of("").compare(folder, ignored)
     assert faults
     assert all("\n" not in fault for fault in faults)
 
 
 async def test_a_database_is_compared_while_it_is_in_use(folder: Path) -> None:
     store = await open_store(folder)
-    assert opening.compare(folder, ignored) == []
+    assert engine_of("").compare(folder, ignored) == []
     await store.close()

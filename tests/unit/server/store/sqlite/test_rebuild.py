@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from server.store.errors import DataFolderInUse, StorageError
+from server.store.folder import DataFolder
 from server.store.sqlite import rebuild as rebuild_module
-from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import rebuild
 from tests.support import every_event
 from tests.support.every_event import rows

@@ -24,6 +24,7 @@ from server.store.sqlite import schema
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.connect import Access, connect
 from server.store.sqlite.store import SqliteEventStore
+from server.store.versions import Version, versions_of
 from tests.support.action_commands import CreateOrglessAction, create_orgless_action, update_action
 
 
@@ -174,7 +175,7 @@ async def test_database_newer_than_the_program_is_refused(tmp_path: Path) -> Non
         other.execute("INSERT INTO schema_versions VALUES (999, 'to_come', 0)")
     with pytest.raises(StorageError) as refused:
         await SqliteEventStore.open(tmp_path)
-    known = schema.versions()[-1].number
+    known = versions_of("server.store.sqlite")[-1].number
     assert str(refused.value) == (
         f"{path} has schema version 999, this program knows {known}: "
         "start the newer version that wrote it"
@@ -191,7 +192,7 @@ async def test_folder_is_free_after_a_refused_start(tmp_path: Path) -> None:
 
 
 def test_sql_files_are_numbered_without_gaps() -> None:
-    numbers = [version.number for version in schema.versions()]
+    numbers = [version.number for version in versions_of("server.store.sqlite")]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
@@ -199,11 +200,9 @@ async def test_version_that_fails_half_way_leaves_the_schema_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await (await SqliteEventStore.open(tmp_path)).close()
-    known = schema.versions()
-    broken = schema.Version(
-        len(known) + 1, "broken", "CREATE TABLE half (x); SELECT * FROM nowhere;"
-    )
-    monkeypatch.setattr(schema, "versions", lambda: [*known, broken])
+    known = versions_of("server.store.sqlite")
+    broken = Version(len(known) + 1, "broken", "CREATE TABLE half (x); SELECT * FROM nowhere;")
+    monkeypatch.setattr(schema, "versions_of", lambda _: [*known, broken])
     with pytest.raises(StorageError, match="no such table: nowhere"):
         await SqliteEventStore.open(tmp_path)
     monkeypatch.undo()

@@ -11,6 +11,7 @@ from server.domain.flow import Flow
 from server.store.read_model import FlowOf
 from server.store.sqlite import schema
 from server.store.sqlite.store import SqliteEventStore
+from server.store.versions import versions_of
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit
 
@@ -49,4 +50,4 @@ async def test_actions_last_set_before_an_upgrade_are_read_from_the_events(tmp_p
     assert expected[1].last_set == ((4, ("b", "a", "c")), (5, ("a",)))
     await store.close()
     with closing(sqlite3.connect(tmp_path / "events.sqlite")) as upgraded:
-        assert schema.version_of(upgraded, "") == schema.versions()[-1].number
+        assert schema.version_of(upgraded, "") == versions_of("server.store.sqlite")[-1].number

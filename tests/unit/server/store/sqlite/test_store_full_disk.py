@@ -11,9 +11,9 @@ import pytest
 
 from server.commands.queue import CommandQueue
 from server.store.errors import StorageError
+from server.store.folder import DataFolder
 from server.store.read_model import ActionById
 from server.store.sqlite.connect import Access, access_to
-from server.store.sqlite.folder import DataFolder
 from server.store.sqlite.store import SqliteEventStore
 from tests.support.action_commands import CreateOrglessAction, create_orgless_action
 from tests.support.full_disk import full_disk

@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from server.store.errors import DataFolderInUse, StorageError
-from server.store.sqlite.folder import DataFolder
+from server.store.folder import DataFolder
 
 
 def test_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""Compares a database with its events: finds gaps among events, and states that differ from them.
+
+The states are made anew in temporary tables, and compared with those of one snapshot; services may
+run meanwhile.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from server.store.engine import Progress
+from server.store.errors import StorageError
+from server.store.postgres.connect import Connection
+from server.store.postgres.rebuild import STATE_TABLES, apply_all
+
+FINDINGS_MAX: Final = 20
+"""Max findings of one kind."""
+
+_KEY_COLUMNS: Final = {"names": 3, "removed": 2}
+"""Number of key columns, the first ones, of tables whose rows have no position and id."""
+
+_POSITIONS: Final = "SELECT count(*), min(position), max(position) FROM events"
+_SEQUENCES: Final = """
+SELECT aggregate_type, aggregate_id, count(*), max(sequence) FROM events
+GROUP BY aggregate_type, aggregate_id HAVING count(*) <> max(sequence) OR min(sequence) <> 1
+LIMIT $1
+"""
+_TOTALS: Final = """
+SELECT org_id FROM (SELECT org_id, count(*) AS total FROM actions GROUP BY org_id) AS due
+FULL JOIN action_totals AS held USING (org_id) WHERE due.total IS DISTINCT FROM held.total
+ORDER BY org_id LIMIT $1
+"""
+_ANEW: Final = "CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP"
+_LESS: Final = "SELECT * FROM (SELECT * FROM {0} EXCEPT SELECT * FROM {1}) AS found LIMIT $1"
+
+
+async def compare(connection: Connection, progress: Progress) -> list[str]:
+    """Returns the faults of a database; empty if there are none."""
+    snapshot = connection.transaction(isolation="repeatable_read")
+    await snapshot.start()
+    try:
+        gaps = [line async for line in _gaps(connection)]
+        return gaps or [line async for line in _differences(connection, progress)]
+    except StorageError as fault:
+        return [str(fault)]
+    finally:
+        await snapshot.rollback()
+
+
+async def _gaps(connection: Connection) -> AsyncIterator[str]:
+    count, first, last = await connection.fetchrow(_POSITIONS)
+    if count and (first, last) != (1, count):
+        yield f"events: expected positions 1 to {count}, got {count} from {first} to {last}"
+    for kind, id_, events, sequence in await connection.fetch(_SEQUENCES, FINDINGS_MAX):
+        yield f"events: {kind} {id_} has {events} events, the last has sequence {sequence}"
+    for (org_id,) in await connection.fetch(_TOTALS, FINDINGS_MAX):
+        yield f"action_totals: {org_id} differs from its actions"
+
+
+async def _differences(connection: Connection, progress: Progress) -> AsyncIterator[str]:
+    schema = await connection.fetchval("SELECT quote_ident(current_schema())")
+    for table in STATE_TABLES:
+        await connection.execute(_ANEW.format(table, schema))
+    # From here the names of the tables of states are those of the temporary ones.
+    await connection.execute(f"SET LOCAL search_path = pg_temp, {schema}")
+    await apply_all(connection, progress)
+    for table in STATE_TABLES:
+        async for line in _rows(connection, table, schema):
+            yield line
+
+
+async def _rows(connection: Connection, table: str, schema: str) -> AsyncIterator[str]:
+    stored, anew = f"{schema}.{table}", f"pg_temp.{table}"
+    held = await _keys(connection, table, _LESS.format(stored, anew))
+    due = await _keys(connection, table, _LESS.format(anew, stored))
+    for key in sorted(held & due):
+        yield f"{table}: {key} differs from its events"
+    for key in sorted(held - due):
+        yield f"{table}: {key} exists, its events do not make it"
+    for key in sorted(due - held):
+        yield f"{table}: {key} is missing, its events make it"
+
+
+async def _keys(connection: Connection, table: str, sql: str) -> set[str]:
+    return {_key(table, tuple(row)) for row in await connection.fetch(sql, FINDINGS_MAX)}
+
+
+def _key(table: str, row: tuple[object, ...]) -> str:
+    """Returns the name of a row: its id, which follows its position, or the columns of its key."""
+    columns = _KEY_COLUMNS.get(table)
+    found = row[1:2] if columns is None else row[:columns]
+    return " ".join(part.decode() if isinstance(part, bytes) else str(part) for part in found)

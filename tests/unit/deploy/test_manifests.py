@@ -19,6 +19,8 @@ DEPLOY: Final = ROOT / "deploy"
 STOP_MIN_S: Final = NOTICE_S + DRAIN_S + ADMIN_DRAIN_S + 10
 """Seconds that a stop may take; the last ten are for scripts and files."""
 HTTP_PORT, GRPC_PORT = 8080, 50051
+WITH_VOLUME, WITH_POSTGRESQL = "kubernetes.yaml", "kubernetes.postgresql.yaml"
+on_kubernetes = pytest.mark.parametrize("file", [WITH_VOLUME, WITH_POSTGRESQL])
 
 
 def text_of(name: str) -> str:
@@ -35,22 +37,29 @@ def unit() -> dict[str, list[str]]:
     return found
 
 
-def manifests() -> dict[str, Any]:
-    return {part["kind"]: part for part in yaml.safe_load_all(text_of("kubernetes.yaml"))}
+def manifests(file: str = WITH_VOLUME) -> dict[str, Any]:
+    return {part["kind"]: part for part in yaml.safe_load_all(text_of(file))}
 
 
-def pod() -> dict[str, Any]:
-    found: dict[str, Any] = manifests()["StatefulSet"]["spec"]["template"]["spec"]
+def pods(file: str = WITH_VOLUME) -> dict[str, Any]:
+    """Returns the specification of what makes the pods."""
+    kind = "StatefulSet" if file == WITH_VOLUME else "Deployment"
+    found: dict[str, Any] = manifests(file)[kind]["spec"]
     return found
 
 
-def container() -> dict[str, Any]:
-    (found,) = pod()["containers"]
+def pod(file: str = WITH_VOLUME) -> dict[str, Any]:
+    found: dict[str, Any] = pods(file)["template"]["spec"]
+    return found
+
+
+def container(file: str = WITH_VOLUME) -> dict[str, Any]:
+    (found,) = pod(file)["containers"]
     return dict(found)
 
 
-def composed() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(text_of("compose.yaml"))["services"]["actions"]
+def composed(service: str = "actions", file: str = "compose.yaml") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text_of(file))["services"][service]
     return found
 
 
@@ -72,12 +81,13 @@ def image_variables() -> dict[str, str]:
 def variables_of(file: str) -> dict[str, str]:
     if file == "actions.service":
         return dict(value.split("=", 1) for value in unit()["Environment"])
-    if file == "kubernetes.yaml":
-        return {variable["name"]: variable["value"] for variable in container()["env"]}
+    if file in (WITH_VOLUME, WITH_POSTGRESQL):
+        given = container(file)["env"]
+        return {each["name"]: each["value"] for each in given if "value" in each}
     return image_variables()
 
 
-@pytest.mark.parametrize("file", ["actions.service", "kubernetes.yaml", "Containerfile"])
+@pytest.mark.parametrize("file", ["actions.service", WITH_VOLUME, WITH_POSTGRESQL, "Containerfile"])
 def test_variables_are_valid_settings(file: str) -> None:
     given = {k: v for k, v in variables_of(file).items() if k.startswith("ACTIONS_")}
     assert set(given) <= set(VARIABLES)
@@ -85,7 +95,7 @@ def test_variables_are_valid_settings(file: str) -> None:
     load_config({}, given)
 
 
-@pytest.mark.parametrize("file", ["kubernetes.yaml", "Containerfile"])
+@pytest.mark.parametrize("file", [WITH_VOLUME, WITH_POSTGRESQL, "Containerfile"])
 def test_a_container_listens_on_its_ports_at_every_address(file: str) -> None:
     config = load_config({}, variables_of(file)).config
     assert config.listen == f"0.0.0.0:{HTTP_PORT}"
@@ -95,7 +105,8 @@ def test_a_container_listens_on_its_ports_at_every_address(file: str) -> None:
 def test_a_stop_may_take_longer_than_the_drain() -> None:
     grace = str(composed()["stop_grace_period"])
     assert int(unit()["TimeoutStopSec"][0]) > STOP_MIN_S
-    assert pod()["terminationGracePeriodSeconds"] > STOP_MIN_S
+    assert pod(WITH_VOLUME)["terminationGracePeriodSeconds"] > STOP_MIN_S
+    assert pod(WITH_POSTGRESQL)["terminationGracePeriodSeconds"] > STOP_MIN_S
     assert int(grace.removesuffix("s")) > STOP_MIN_S
 
 
@@ -117,26 +128,27 @@ def test_the_unit_allows_what_script_processes_need_to_confine_themselves() -> N
     assert "AF_UNIX" in unit()["RestrictAddressFamilies"][0]
 
 
-def test_ports_of_kubernetes_are_those_of_the_service() -> None:
-    named = {port["name"]: port["containerPort"] for port in container()["ports"]}
+@on_kubernetes
+def test_ports_of_kubernetes_are_those_of_the_service(file: str) -> None:
+    named = {port["name"]: port["containerPort"] for port in container(file)["ports"]}
     assert named == {"http": HTTP_PORT, "grpc": GRPC_PORT}
-    service = manifests()["Service"]["spec"]
+    service = manifests(file)["Service"]["spec"]
     assert {port["port"]: named[port["targetPort"]] for port in service["ports"]} == {
         HTTP_PORT: HTTP_PORT,
         GRPC_PORT: GRPC_PORT,
     }
-    assert service["selector"] == pod_labels()
+    assert service["selector"] == pod_labels(file)
 
 
-def pod_labels() -> dict[str, str]:
-    spec = manifests()["StatefulSet"]["spec"]
+def pod_labels(file: str) -> dict[str, str]:
+    spec = pods(file)
     labels: dict[str, str] = spec["template"]["metadata"]["labels"]
     assert spec["selector"]["matchLabels"] == labels
     return labels
 
 
 def test_one_pod_has_the_volume() -> None:
-    spec = manifests()["StatefulSet"]["spec"]
+    spec = pods()
     (claim,) = spec["volumeClaimTemplates"]
     mounted = {mount["name"]: mount["mountPath"] for mount in container()["volumeMounts"]}
     folder = variables_of("kubernetes.yaml")["ACTIONS_DATA_DIR"]
@@ -144,9 +156,34 @@ def test_one_pod_has_the_volume() -> None:
     assert folder.startswith(f"{mounted[claim['metadata']['name']]}/")
 
 
-def test_probes_ask_for_health_and_readiness() -> None:
+def test_a_pod_with_postgresql_keeps_nothing_and_is_one_at_a_time() -> None:
+    spec = pods(WITH_POSTGRESQL)
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert all("emptyDir" in volume for volume in pod(WITH_POSTGRESQL)["volumes"])
+    (secret,) = (each for each in container(WITH_POSTGRESQL)["env"] if "valueFrom" in each)
+    assert secret["name"] == "ACTIONS_DATABASE"
+    name, key = secret["valueFrom"]["secretKeyRef"].values()
+    assert f"kubectl create secret generic {name} --from-literal={key}=" in text_of(WITH_POSTGRESQL)
+
+
+def test_compose_gives_the_service_the_database_beside_it() -> None:
+    file = "compose.postgresql.yaml"
+    database, given = composed("postgres", file), composed("actions", file)["environment"]
+    password = re.search(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", given["ACTIONS_DATABASE"])
+    assert password is not None
+    assert database["environment"]["POSTGRES_PASSWORD"] == password[0]
+    url = given["ACTIONS_DATABASE"].replace(password[0], "p")
+    user, name = (database["environment"][f"POSTGRES_{each}"] for each in ("USER", "DB"))
+    assert url == f"postgresql://{user}:p@postgres/{name}"
+    assert load_config({}, {"ACTIONS_DATABASE": url}).config.database == url
+    assert composed("actions", file)["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert "ports" not in database
+
+
+@on_kubernetes
+def test_probes_ask_for_health_and_readiness(file: str) -> None:
     paths = {
-        name: container()[f"{name}Probe"]["httpGet"]
+        name: container(file)[f"{name}Probe"]["httpGet"]
         for name in ("startup", "readiness", "liveness")
     }
     assert paths == {
@@ -156,22 +193,24 @@ def test_probes_ask_for_health_and_readiness() -> None:
     }
 
 
-def test_containers_have_no_rights_and_write_to_data_and_tmp_alone() -> None:
-    assert container()["securityContext"] == {
+@on_kubernetes
+def test_containers_have_no_rights_and_write_to_data_and_tmp_alone(file: str) -> None:
+    assert container(file)["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    mounted = {mount["mountPath"] for mount in container()["volumeMounts"]}
+    mounted = {mount["mountPath"] for mount in container(file)["volumeMounts"]}
     assert mounted == {"/data", "/tmp"}  # noqa: S108  paths in the container
     compose = composed()
     assert (compose["read_only"], compose["cap_drop"]) == (True, ["ALL"])
     assert [volume.partition(":")[2] for volume in compose["volumes"]] == ["/data"]
 
 
-def test_the_image_and_the_pod_run_as_one_user_that_is_not_root() -> None:
+@on_kubernetes
+def test_the_image_and_the_pod_run_as_one_user_that_is_not_root(file: str) -> None:
     (user,) = (rest for name, rest in instructions() if name == "USER")
-    context = pod()["securityContext"]
+    context = pod(file)["securityContext"]
     assert user == f"{context['runAsUser']}:{context['runAsGroup']}" == "65532:65532"
     assert context["runAsNonRoot"] is True
 
@@ -179,7 +218,12 @@ def test_the_image_and_the_pod_run_as_one_user_that_is_not_root() -> None:
 def test_images_have_the_version_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     image = f"{project['name']}:{project['version']}"
-    assert [container()["image"], composed()["image"]] == [image, image]
+    images = [
+        container(WITH_VOLUME)["image"],
+        container(WITH_POSTGRESQL)["image"],
+        composed()["image"],
+    ]
+    assert images == [image, image, image]
 
 
 def test_the_health_check_of_compose_is_that_of_the_image() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -22,6 +23,7 @@ from actions.v1.admin_pb2_grpc import (
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
+from server.certificates import CertificateFiles, CertificateWatch, InvalidCertificate
 from server.clock import wall_clock
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
@@ -137,6 +139,7 @@ class Application:
         self._config = config
         self._opening = opening
         self._running = AsyncExitStack()
+        self._certificates: CertificateWatch | None = None
         # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
         self._work = ThreadPool("callers' work", threads_max=1)
         self._own = ThreadPool("files and keys", threads_max=OWN_THREADS)
@@ -153,6 +156,7 @@ class Application:
         """
         config, running = self._config, self._running
         connections = self._connections()
+        await self._load_certificates()
         texts = locale.load_all()
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
@@ -221,6 +225,26 @@ class Application:
         clocks.start()
         self._running.push_async_callback(clocks.close)
 
+    async def _load_certificates(self) -> None:
+        """Reads the certificates, if there are any, and watches their files.
+
+        Raises:
+            OSError: they cannot be used.
+        """
+        config = self._config
+        if not config.tls_cert:
+            return
+        authorities = Path(config.tls_client_ca) if config.tls_client_ca else None
+        files = CertificateFiles(Path(config.tls_cert), Path(config.tls_key), authorities)
+        certificates = CertificateWatch(files, threads=self._own)
+        try:
+            await certificates.load()
+        except InvalidCertificate as error:
+            raise OSError(f"TLS is not possible: {error}") from error
+        certificates.start()
+        self._running.push_async_callback(certificates.close)
+        self._certificates = certificates
+
     def _pipes(self, connections: Shares) -> Http2Pipes | None:
         """Returns the pipes from the address of HTTP to gRPC; their socket is in a new folder.
 
@@ -248,12 +272,16 @@ class Application:
         self, grpc_server: GrpcServer, transcoder: Transcoder, pipes: Http2Pipes | None
     ) -> tuple[str, str]:
         """Starts both servers, which are not ready yet; returns their addresses as bound."""
-        config = self._config
+        config, certificates = self._config, self._certificates
         self._running.push_async_callback(grpc_server.stop, 0)
-        grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes)
+        grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes, certificates)
         with _named(config.listen, "--listen, ACTIONS_LISTEN"):
             listen = await transcoder.start(
-                config.listen, is_ready=False, http2=pipes, proxy_protocol=config.proxy_protocol
+                config.listen,
+                is_ready=False,
+                http2=pipes,
+                proxy_protocol=config.proxy_protocol,
+                ssl=None if certificates is None else certificates.context,
             )
         return grpc_listen or listen, listen
 
@@ -346,6 +374,15 @@ class Application:
         self._running.push_async_callback(keys.close)
         return Jwts(keys, issuer=issuer, audiences=self._config.jwt_audience)
 
+    @property
+    def has_tls(self) -> bool:
+        return self._certificates is not None
+
+    def reload(self) -> None:
+        """Reads the certificates again now; does nothing without TLS."""
+        if self._certificates is not None:
+            self._certificates.reload()
+
     async def stop(self) -> None:
         """Lets calls in flight end, then closes everything; a second call does nothing."""
         await self._running.aclose()
@@ -394,7 +431,12 @@ def _relax_collector() -> None:
     gc.set_threshold(_YOUNG_MAX, 10, 10)
 
 
-async def _listening_to_grpc(server: GrpcServer, address: str, pipes: Http2Pipes | None) -> str:
+async def _listening_to_grpc(
+    server: GrpcServer,
+    address: str,
+    pipes: Http2Pipes | None,
+    certificates: CertificateWatch | None,
+) -> str:
     """Starts to serve gRPC, through pipes and at its own address; returns that, if there is one."""
     wanted = None if address == NO_ADDRESS else address
     # Another process may listen on a unix socket; grpc would take it.
@@ -404,7 +446,12 @@ async def _listening_to_grpc(server: GrpcServer, address: str, pipes: Http2Pipes
         _named(address, "--grpc-listen, ACTIONS_GRPC_LISTEN"),
         nullcontext() if path is None else cleared(path),
     ):
-        return await server.start(wanted, is_ready=False, piped=piped)
+        return await server.start(
+            wanted,
+            is_ready=False,
+            piped=piped,
+            credentials=None if certificates is None else certificates.grpc_credentials(),
+        )
 
 
 @contextmanager

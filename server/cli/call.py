@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
 
+    from server.cli.client import Tls
+
 NOTICE_MAX_CHARS: Final = 200
 """Max characters shown of a file that has no token."""
 
@@ -62,6 +64,12 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     metavar="HOST:PORT",
     help="Address of the service, or unix:PATH; where serve listens, if not given.",
 )
+@click.option("--tls", "is_tls", is_flag=True, help="Call over TLS, as where serve has TLS.")
+@click.option(
+    "--ca",
+    metavar="FILE",
+    help="Certificates to trust, in PEM, in place of the system's; implies --tls.",
+)
 @CALLER_TOKEN
 @click.option(
     "--org", metavar="ID", help="Organisation of the call; the caller's own, if not given."
@@ -82,6 +90,8 @@ def call(
     message: str,
     protocol: str,
     address: str | None,
+    is_tls: bool,
+    ca: str | None,
     token: str | None,
     org: str | None,
     timeout_s: float,
@@ -102,7 +112,12 @@ def call(
     file = config.data_dir / OWNER_TOKEN_FILE if token is None else None
     sent = _owner_token(file) if file is not None else token or ""
     request = client.ClientCall(
-        at, descriptor, _message(descriptor, message), _headers(sent, org), timeout_s
+        at,
+        descriptor,
+        _message(descriptor, message),
+        _headers(sent, org),
+        timeout_s,
+        _tls(config, is_local=address is None, is_wanted=is_tls, authorities=ca),
     )
     try:
         output.as_json(client.PROTOCOLS[protocol](request))
@@ -169,6 +184,17 @@ def _address(given: str | None, config: Config, protocol: str) -> Address | Sock
         return listening(configured if given is None else given).reachable
     except ValueError:
         raise Misused(f"--address: expected host:port or unix:path, got {given!r}") from None
+
+
+def _tls(
+    config: Config, *, is_local: bool, is_wanted: bool, authorities: str | None
+) -> "Tls | None":
+    """Returns whom to trust; None for a call without TLS."""
+    from server.cli.client import Tls
+
+    if not (is_wanted or authorities or (is_local and config.tls_cert)):
+        return None
+    return Tls(Path(authorities) if authorities else None)
 
 
 def _headers(token: str, org: str | None) -> dict[str, str]:

@@ -10,8 +10,10 @@ import http.client
 import json
 import re
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
@@ -46,6 +48,7 @@ _DETAILS: Final = (message_pb2.ErrorDetail, execution_pb2.RunFailure)
 _VARIABLE: Final = re.compile(r"\{([\w.]+)(?:=[^}]*)?\}")
 _TRAILERS: Final = 0x80
 _DEADLINE_EXCEEDED: Final = 4
+_LOCALHOST: Final = "localhost"
 _GRACE_S: Final = 2.0
 """Seconds by which the client waits longer, so that the server reports the deadline."""
 
@@ -66,11 +69,40 @@ _MISSING_ANSWERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Says whom to trust.
+
+    Attributes:
+        authorities: a file of certificates in PEM; None trusts those that the system does.
+    """
+
+    authorities: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Returns the context of a client.
+
+        Raises:
+            OSError: the file cannot be read, or has no certificates.
+        """
+        return ssl.create_default_context(cafile=self.authorities)
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Returns the same for gRPC.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        path = self.authorities or ssl.get_default_verify_paths().cafile
+        return grpc.ssl_channel_credentials(Path(path).read_bytes() if path else None)
+
+
+@dataclass(frozen=True, slots=True)
 class ClientCall:
     """Describes one call, for any protocol.
 
     Attributes:
         headers: with lower-case names; metadata for gRPC.
+        tls: whom to trust; None calls without TLS.
     """
 
     address: Address | SocketPath
@@ -78,6 +110,7 @@ class ClientCall:
     message: Message
     headers: Mapping[str, str]
     timeout_s: float
+    tls: Tls | None = None
 
     @property
     def path(self) -> str:
@@ -188,9 +221,8 @@ def over_grpc(call: ClientCall) -> object:
         ValueError, DecodeError: the answer is not of this protocol.
     """
     # Connects once: a channel reports a refused connection late, and only in a text.
-    _connected(call.address, call.timeout_s).close()
-    options = [("grpc.enable_http_proxy", 0)]
-    with grpc.insecure_channel(str(call.address), options=options) as channel:
+    _connected(call, call.timeout_s).close()
+    with _channel(call) as channel:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             call.path, request_serializer=None, response_deserializer=None
         )
@@ -222,11 +254,11 @@ PROTOCOLS: Final[Mapping[str, Send]] = {
 def _exchange(
     call: ClientCall, verb: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, Mapping[str, str], bytes]:
-    host = call.address.host if isinstance(call.address, Address) else "localhost"
+    host = call.address.host if isinstance(call.address, Address) else _LOCALHOST
     port = call.address.port if isinstance(call.address, Address) else None
     connection = http.client.HTTPConnection(host, port)
     try:
-        connection.sock = _connected(call.address, call.timeout_s + _GRACE_S)
+        connection.sock = _connected(call, call.timeout_s + _GRACE_S)
         deadline = {"grpc-timeout": f"{min(int(call.timeout_s * 1000), _TIMEOUT_MAX_MS)}m"}
         connection.request(verb, target, body or None, {**headers, **deadline})
         response = connection.getresponse()
@@ -241,22 +273,52 @@ def _exchange(
         connection.close()
 
 
-def _connected(address: Address | SocketPath, timeout_s: float) -> socket.socket:
-    """Connects to an address.
+def _channel(call: ClientCall) -> grpc.Channel:
+    options: list[tuple[str, str | int]] = [("grpc.enable_http_proxy", 0)]
+    if call.tls is None:
+        return grpc.insecure_channel(str(call.address), options=options)
+    if isinstance(call.address, SocketPath):
+        options.append(("grpc.default_authority", _LOCALHOST))
+    return grpc.secure_channel(str(call.address), call.tls.credentials(), options=options)
+
+
+def _connected(call: ClientCall, timeout_s: float) -> socket.socket:
+    """Connects to the address, and shakes hands if the call has TLS.
 
     Raises:
-        OSError: nothing listens there.
+        OSError: nothing listens there, or it has no certificate that is trusted.
     """
+    address = call.address
     if isinstance(address, Address):
-        return socket.create_connection(address, timeout=timeout_s)
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(timeout_s)
+        connection = socket.create_connection(address, timeout=timeout_s)
+    else:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout_s)
     try:
-        connection.connect(address.path)
+        if isinstance(address, SocketPath):
+            connection.connect(address.path)
+        if call.tls is None:
+            return connection
+        host = address.host if isinstance(address, Address) else _LOCALHOST
+        return _shaken(connection, call.tls.context(), host)
     except OSError:
         connection.close()
         raise
-    return connection
+
+
+def _shaken(connection: socket.socket, context: ssl.SSLContext, host: str) -> socket.socket:
+    """Returns the connection with TLS.
+
+    Raises:
+        OSError: the peer does not speak TLS, or its certificate is not trusted.
+    """
+    try:
+        return context.wrap_socket(connection, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        why = error.verify_message.rstrip(".")
+        raise ConnectionError(f"expected a certificate that is trusted: {why} (--ca)") from error
+    except ssl.SSLError as error:
+        raise ConnectionError("expected TLS, got something else") from error
 
 
 def _answer(call: ClientCall, payload: bytes) -> object:

@@ -58,7 +58,11 @@ async def _serve(config: Config, log: LineWriter, opening: Opening) -> None:
     stop = _stop_event(log)
     application = Application(config, opening=opening)
     try:
-        _print(await application.start(), config)
+        started = await application.start()
+        if application.has_tls:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, application.reload)
+        _print(started, config)
         await stop.wait()
     finally:
         await application.stop()
@@ -85,5 +89,7 @@ def _print(started: Started, config: Config) -> None:
     is_terminal = config.log_format == "text" and sys.stdout.isatty()
     stream = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
     output = LineWriter(stream, dropped=lambda _: b"")
-    for line in welcome.lines(started, config.data_dir, is_terminal=is_terminal):
+    for line in welcome.lines(
+        started, config.data_dir, is_terminal=is_terminal, has_tls=bool(config.tls_cert)
+    ):
         output.write(f"{line}\n".encode(sys.stdout.encoding, "replace"))

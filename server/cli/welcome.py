@@ -24,10 +24,12 @@ _PACKAGE: Final = __package__.partition(".")[0]
 _DEFAULT: Final = Config()
 
 
-def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[str]:
+def lines(
+    started: "Started", data_dir: Path, *, is_terminal: bool, has_tls: bool = False
+) -> Iterator[str]:
     """Yields the text line by line."""
     owner, token_file = started.owner, data_dir / OWNER_TOKEN_FILE
-    scheme = "" if isinstance(listening(started.listen), SocketPath) else "http://"
+    scheme = "" if isinstance(listening(started.listen), SocketPath) else f"{_scheme(has_tls)}://"
     yield f"JSON and gRPC-Web  {scheme}{started.listen}"
     yield f"gRPC               {started.grpc_listen}"
     yield f"data folder        {data_dir}"
@@ -38,7 +40,7 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
         yield f"                   also in {token_file}"
         yield ""
         http, grpc = listening(started.listen), listening(started.grpc_listen)
-        yield from _commands(http.reachable, grpc.reachable, data_dir)
+        yield from _commands(http.reachable, grpc.reachable, data_dir, has_tls=has_tls)
     elif owner is not None:
         yield f"owner token        in {token_file}; it and commands are printed on a terminal only"
     elif started.is_token_refused:
@@ -50,8 +52,12 @@ def lines(started: "Started", data_dir: Path, *, is_terminal: bool) -> Iterator[
         yield f"owner token        none in {token_file}; token create makes one"
 
 
+def _scheme(has_tls: bool) -> str:
+    return "https" if has_tls else "http"
+
+
 def _commands(
-    http: Address | SocketPath, grpc: Address | SocketPath, data_dir: Path
+    http: Address | SocketPath, grpc: Address | SocketPath, data_dir: Path, *, has_tls: bool
 ) -> Iterator[str]:
     # Quotes within $( ) are independent of those around it.
     token_file = shlex.quote(str(data_dir / OWNER_TOKEN_FILE))
@@ -61,7 +67,7 @@ def _commands(
         bearer_http = f"--unix-socket {shlex.quote(http.path)} {bearer}"
     else:
         bearer_http = bearer
-    actions = f"http://{host}/management/v1/actions"
+    actions = f"{_scheme(has_tls)}://{host}/management/v1/actions"
     yield "To paste, in this order, in another shell in the same folder:"
     yield ""
     yield "# JSON: create an action, deactivate it, reactivate it"
@@ -78,7 +84,7 @@ def _commands(
         ("grpc", grpc, _DEFAULT.grpc_listen),
         ("grpc-web", http, _DEFAULT.listen),
     ):
-        options = f" --protocol {protocol}"
+        options = f" --protocol {protocol}" + (" --tls" if has_tls else "")
         if str(address) != default:
             options += f" --address {shlex.quote(str(address))}"
         if data_dir != _DEFAULT.data_dir:
@@ -87,10 +93,11 @@ def _commands(
             yield f'{_python()} -m {_PACKAGE} call {method} "{{\\"id\\":\\"$ID\\"}}"{options}'
     yield ""
     yield "# gRPC, with grpcurl"
+    plaintext = "" if has_tls else "-plaintext "
     target = grpc if isinstance(grpc, Address) else f"-unix {shlex.quote(grpc.path)}"
     for method in ("DeactivateAction", "ReactivateAction"):
         yield (
-            f'grpcurl -plaintext {bearer} -d "{{\\"id\\":\\"$ID\\"}}" {target} {_SERVICE}/{method}'
+            f'grpcurl {plaintext}{bearer} -d "{{\\"id\\":\\"$ID\\"}}" {target} {_SERVICE}/{method}'
         )
 
 

@@ -23,6 +23,7 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
         ConfigError: two settings contradict each other.
     """
     _check_jwt(config, origins)
+    _check_tls(config, origins)
     if config.proxy_protocol and not config.trusted_proxies:
         raise ConfigError(f"{origins['proxy_protocol']}: expected trusted_proxies to be given, too")
     if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):
@@ -30,6 +31,16 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
             f"{origins['grpc_listen']}: expected another address than that of listen, "
             f"got {cut(config.grpc_listen)}"
         )
+
+
+def _check_tls(config: Config, origins: Mapping[str, str]) -> None:
+    for name, needed in (
+        ("tls_cert", "tls_key"),
+        ("tls_key", "tls_cert"),
+        ("tls_client_ca", "tls_cert"),
+    ):
+        if getattr(config, name) and not getattr(config, needed):
+            raise ConfigError(f"{origins[name]}: expected {needed} to be given, too")
 
 
 def _check_jwt(config: Config, origins: Mapping[str, str]) -> None:

@@ -30,6 +30,26 @@ class Config:
         meaning="Address of gRPC alone, where a call costs less CPU, or unix:PATH; port 0 takes a "
         "free port. With none, gRPC is served at --listen only.",
     )
+    tls_cert: str = setting(
+        "",
+        kind=kinds.FILE,
+        default_text="none",
+        meaning="Certificate in PEM, with those of intermediate authorities behind it: both "
+        "addresses then speak TLS only.",
+    )
+    tls_key: str = setting(
+        "",
+        kind=kinds.FILE,
+        default_text="none",
+        meaning="Private key of that certificate in PEM, without a passphrase.",
+    )
+    tls_client_ca: str = setting(
+        "",
+        kind=kinds.FILE,
+        default_text="none",
+        meaning="Authorities in PEM: every client then needs a certificate of one of them, besides "
+        "its token.",
+    )
     data_dir: Path = setting(
         Path("data"),
         kind=kinds.FOLDER,

@@ -162,6 +162,7 @@ class GrpcServer:
         is_ready: bool = True,
         socket_umask: int = SOCKET_UMASK,
         piped: str = "",
+        credentials: grpc.ServerCredentials | None = None,
     ) -> str:
         """Binds the address and serves; port 0 takes a free port.
 
@@ -170,6 +171,7 @@ class GrpcServer:
             is_ready: what health checks answer until `set_ready` says otherwise.
             socket_umask: umask while a unix socket is bound.
             piped: "unix:path" in a private folder, for the pipes; without it there are none.
+            credentials: of the address, for TLS; pipes have none.
 
         Returns:
             The address bound; empty for None.
@@ -182,7 +184,7 @@ class GrpcServer:
         bound = ""
         if address is not None:
             wanted = listening(address)
-            port = self._bind(wanted, umask=socket_umask)
+            port = self._bind(wanted, umask=socket_umask, credentials=credentials)
             if isinstance(wanted, SocketPath):
                 self._connections.at, bound = wanted.path, str(wanted)
             else:
@@ -196,7 +198,13 @@ class GrpcServer:
             self._idle_pipes.start()
         return bound
 
-    def _bind(self, wanted: Address | SocketPath, *, umask: int) -> int:
+    def _bind(
+        self,
+        wanted: Address | SocketPath,
+        *,
+        umask: int,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> int:
         """Returns the port, which is free if 0 is wanted.
 
         Raises:
@@ -206,7 +214,9 @@ class GrpcServer:
             _bind_once(wanted)
         mask = os.umask(umask)
         try:
-            return self._server.add_insecure_port(_target(wanted))
+            if credentials is None:
+                return self._server.add_insecure_port(_target(wanted))
+            return self._server.add_secure_port(_target(wanted), credentials)
         except RuntimeError as error:
             raise OSError(errno.EADDRNOTAVAIL, "grpc cannot bind it") from error
         finally:

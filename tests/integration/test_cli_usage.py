@@ -132,6 +132,9 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         0,
         'listen = "127.0.0.1:8080"  # default\n'
         'grpc_listen = "[::1]:0"  # file.toml: grpc-listen\n'
+        'tls_cert = ""  # default\n'
+        'tls_key = ""  # default\n'
+        'tls_client_ca = ""  # default\n'
         'data_dir = "data"  # default\n'
         'database = ""  # default\n'
         'jwt_issuer = ""  # default\n'

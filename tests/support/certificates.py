@@ -40,18 +40,27 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         signed = (
-            _builder(self._name, self._name, self._key, days=30)
+            _builder(self._name, self._name, self._key, begins=-30, days=30)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
             .sign(self._key, SHA256())
         )
         self.path = folder / f"{name}.pem"
         self.path.write_bytes(signed.public_bytes(Encoding.PEM))
 
-    def pair(self, name: str = "server", *, days: int = 7, organization: str = "") -> Pair:
-        """Makes a certificate for this machine that is valid for days, or expired if negative."""
+    def pair(
+        self, name: str = "server", *, begins: int = -30, days: int = 7, organization: str = ""
+    ) -> Pair:
+        """Makes a certificate for this machine, in files of its name.
+
+        Args:
+            name: its common name.
+            begins: days from now to its begin; negative ones are past.
+            days: the same, to its end.
+            organization: in its subject.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         signed = (
-            _builder(_name(name, organization), self._name, key, days=days)
+            _builder(_name(name, organization), self._name, key, begins=begins, days=days)
             .add_extension(x509.SubjectAlternativeName(_HOSTS), False)
             .sign(self._key, SHA256())
         )
@@ -76,12 +85,17 @@ def _name(common: str, organization: str = "") -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    begins: int,
+    days: int,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     number = x509.random_serial_number()
     return (
         x509.CertificateBuilder(issuer, subject, key.public_key(), number)
-        .not_valid_before(now - 30 * _DAY)
+        .not_valid_before(now + begins * _DAY)
         .not_valid_after(now + days * _DAY)
     )

@@ -80,7 +80,7 @@ class Server(Process):
             assert self.output is not None
             self.output.close()
             return self
-        self.listen = self.line().removeprefix("JSON and gRPC-Web  http://").rstrip()
+        self.listen = self.line().removeprefix("JSON and gRPC-Web  ").partition("://")[2].rstrip()
         self.grpc_listen = self.line().removeprefix("gRPC ").strip()
         assert self.listen, self.log()
         return self

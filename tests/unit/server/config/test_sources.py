@@ -22,6 +22,9 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         listen="127.0.0.1:8080",
         grpc_listen="127.0.0.1:50051",
         data_dir=Path("data"),
+        tls_cert="",
+        tls_key="",
+        tls_client_ca="",
         jwt_issuer="",
         jwt_audience=(),
         jwt_jwks_url="",
@@ -153,6 +156,9 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
     assert origins == {
         "listen": "--listen",
         "grpc_listen": "ACTIONS_GRPC_LISTEN",
+        "tls_cert": "default",
+        "tls_key": "default",
+        "tls_client_ca": "default",
         "data_dir": "file.toml: data_dir",
         "database": "default",
         "jwt_issuer": "default",
@@ -334,8 +340,9 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
     "f.toml: data_dir: expected the path of a folder, got '\\x00'": {
         "NUL": b'data_dir = "\\u0000"'
     },
-    "f.toml: unknown key 'listn', expected one of listen, grpc_listen, data_dir, "
-    "database, jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
+    "f.toml: unknown key 'listn', expected one of listen, grpc_listen, "
+    "tls_cert, tls_key, tls_client_ca, data_dir, database, "
+    "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
     "proxy_protocol, log_format, access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
         "unknown key": b"listn = 1"
@@ -370,6 +377,9 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
     assert text.splitlines() == [
         'listen = "127.0.0.1:8080"  # default',
         'grpc_listen = "127.0.0.1:50051"  # default',
+        'tls_cert = ""  # default',
+        'tls_key = ""  # default',
+        'tls_client_ca = ""  # default',
         'data_dir = "a \\"folder\\""  # --data-dir',
         'database = ""  # default',
         'jwt_issuer = ""  # default',

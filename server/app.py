@@ -6,12 +6,12 @@ Rule: only this module knows the transcoder.
 import asyncio
 import errno
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -59,7 +59,7 @@ from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.socket_folder import GRPC_SOCKET_FILE, SocketFolder, remove_left_folders
 from server.storage_watch import StorageWatch
-from server.store.engine import AS_USUAL, Opening, Store
+from server.store.engine import AS_USUAL, Forgetful, Opening, Store
 from server.store.errors import StorageError
 from server.store.files import risks_of
 from server.store.opening import open_store
@@ -106,12 +106,6 @@ _DAY_S: Final = 86_400
 _MIB: Final = 1 << 20
 
 log = structlog.get_logger()
-
-
-class Kept(Protocol):
-    """Drops states from memory that events change."""
-
-    def forget(self, events: Iterable[RecordedEvent]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +160,9 @@ class Application:
         authorizer = Authorizer(store, jwts=self._jwts())
         await self._watch_clock(store, authorizer)
         scripts, actions = ActiveScripts(store), KeptActions(store)
-        queue = CommandQueue(store, on_commit=partial(_forget, (scripts, actions, authorizer)))
+        kept = (scripts, actions, authorizer)
+        await running.enter_async_context(store.following(kept))
+        queue = CommandQueue(store, on_commit=partial(_forget, kept))
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
@@ -395,7 +391,7 @@ def _client_of(trusted_proxies: Sequence[str]) -> ClientOf | None:
     return ForwardedClients(TrustedProxies(trusted_proxies)).client_of
 
 
-def _forget(kept: Sequence[Kept], events: Sequence[RecordedEvent]) -> None:
+def _forget(kept: Sequence[Forgetful], events: Sequence[RecordedEvent]) -> None:
     """Forgets what is kept of the states that these events change."""
     for each in kept:
         each.forget(events)

@@ -1,11 +1,9 @@
 """Keeps the scripts that each trigger runs, from their first run until an event may change them.
 
 Rule 1: a run that begins after a change was answered uses the change: `forget` gets the events of a
-commit before its callers are answered.
+commit before its callers are answered. A change by another process is seen within a second.
 Rule 2: scripts that are read while events come are used once, and not kept.
-Rule 3: only this process writes, as it has locked the data folder. A store that other processes
-write must pass their events to `forget` before their callers are answered.
-Rule 4: memory is bounded, also for one trigger; so an organisation, which has nine, has a share.
+Rule 3: memory is bounded, also for one trigger; so an organisation, which has nine, has a share.
 """
 
 from collections import defaultdict
@@ -67,6 +65,12 @@ class ActiveScripts:
         for org_id in {event.org_id for event in events if event.aggregate_type in _AGGREGATES}:
             for query in tuple(self._kept_of.get(org_id, ())):
                 self._drop(query)
+
+    def forget_all(self) -> None:
+        self._changes += 1
+        self._kept.clear()
+        self._kept_of.clear()
+        self._chars = 0
 
     def _keep(self, query: ActiveActions, scripts: Scripts) -> None:
         size = _size(scripts)

@@ -1,10 +1,9 @@
 """Keeps actions that callers read by id, until an event changes them.
 
 Rule 1: a read that begins after a change was answered has the change: `forget` gets the events of a
-commit before its callers are answered.
+commit before its callers are answered. A change by another process is seen within a second.
 Rule 2: an action that is read while events come is returned, and not kept.
-Rule 3: only this process writes; see `active_scripts`.
-Rule 4: memory is bounded: actions with long scripts are not kept, and those that were read longest
+Rule 3: memory is bounded: actions with long scripts are not kept, and those that were read longest
 ago are dropped.
 """
 
@@ -54,6 +53,10 @@ class KeptActions:
         for event in events:
             if event.aggregate_type == "action":
                 self._kept.pop(event.aggregate_id, None)
+
+    def forget_all(self) -> None:
+        self._changes += 1
+        self._kept.clear()
 
     def _keep(self, action: Action) -> None:
         if len(action.script) > SCRIPT_MAX_CHARS:

@@ -1,6 +1,6 @@
 """Defines a whole store, and the engine that opens it; `server.store.opening` names the engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,16 @@ class Opening:
 AS_USUAL: Final = Opening()
 
 
+class Forgetful(Protocol):
+    """Keeps states in memory until events change them."""
+
+    def forget(self, events: Iterable[RecordedEvent]) -> None:
+        """Drops the states that these events change; they may come without their payloads."""
+
+    def forget_all(self) -> None:
+        """Drops all states."""
+
+
 class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
     """Declares all that a database does; most modules need one part of it."""
 
@@ -43,6 +53,9 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Returns warnings of opening for the operator, a line each."""
+
+    def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
+        """Tells what other processes change, within a second, while the block lasts."""
 
     def starting(self) -> AbstractAsyncContextManager[None]:
         """Makes other processes that start on this database wait until the block ends.

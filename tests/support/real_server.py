@@ -6,6 +6,7 @@ Rule: what is asked here goes over HTTP, as anyone may ask it; nothing of the se
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,13 @@ class RealServer:
     """
 
     def __init__(
-        self, data: Path, *options: str, cores: Cores | None = None, errors: IO[bytes] | None = None
+        self,
+        data: Path,
+        *options: str,
+        cores: Cores | None = None,
+        errors: IO[bytes] | None = None,
+        database: str = "",
+        token: str = "",
     ) -> None:
         """Start it, and wait until it serves.
 
@@ -39,22 +46,26 @@ class RealServer:
             options: more of them, for `serve`.
             cores: where it stays; None leaves that to the system.
             errors: where its log goes; by default a file beside the data folder.
+            database: the URL of one that is not in the data folder.
+            token: of the caller; by default the owner's, as the data folder has it.
 
         Raises:
             AssertionError: it ended instead; the text is what it logged.
         """
         self.data = data
         self._log = data.with_name(f"{data.name}.log")
+        self._environment = {"ACTIONS_DATABASE": database} if database else {}
         addresses = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
         with self._log.open("ab") as log:
             self.process = Process(
                 ["-m", "server", "serve", *addresses, "--data-dir", str(data), *options],
                 cores=cores,
                 errors=errors or log,
+                environment=self._environment,
             )
         self.http = self._printed_after(_JSON_LINE)
         self.grpc = self._printed_after(_GRPC_LINE)
-        self.token = (data / "owner.token").read_text(encoding="ascii").strip()
+        self.token = token or (data / "owner.token").read_text(encoding="ascii").strip()
 
     def __enter__(self) -> "RealServer":
         return self
@@ -101,6 +112,7 @@ class RealServer:
         done = subprocess.run(
             [sys.executable, "-m", "server", *arguments, "--json", "--data-dir", str(self.data)],
             cwd=ROOT,
+            env={**os.environ, **self._environment},
             stdout=subprocess.PIPE,
             timeout=COMMAND_S,
             check=True,

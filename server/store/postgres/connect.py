@@ -50,7 +50,7 @@ _TEXTS: Final = {
     "3D000": "there is no such database",
     "40": "another process changed the same rows",
     "42501": "permission denied",
-    "42P01": "a table is missing",
+    "42P": "its tables are not as expected",
     "53100": "the disk is full",
     "53200": "out of memory",
     "53300": "too many connections",
@@ -161,7 +161,7 @@ def text_of(error: Exception) -> str:
         return "no host takes writes"
     code = getattr(error, "sqlstate", None)
     if isinstance(code, str):
-        known = _TEXTS.get(code) or _TEXTS.get(code[:2])
+        known = _TEXTS.get(code) or _TEXTS.get(code[:3]) or _TEXTS.get(code[:2])
         return f"{known} ({code})" if known else f"error {code}"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return "did not answer in time"

@@ -24,7 +24,10 @@ CREATE TABLE IF NOT EXISTS schema_versions (
     applied_at bigint NOT NULL
 )
 """
-_HAS: Final = "SELECT to_regclass($1) IS NOT NULL"
+# Not to_regclass(), which may answer from before the lock was taken.
+_HAS: Final = """
+SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1)
+"""
 _APPLIED: Final = "SELECT coalesce(max(version), 0) FROM schema_versions"
 _NOTE: Final = "INSERT INTO schema_versions (version, name, applied_at) VALUES ($1, $2, $3)"
 

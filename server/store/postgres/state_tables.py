@@ -25,12 +25,6 @@ from server.store.postgres.tables import (
     insert,
 )
 
-CHANNEL: Final = "actions_events"
-"""The channel on which each batch tells its last position (NOTIFY)."""
-
-_NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', ${{}}::text)"
-_NOTHING: Final = "SELECT 1"
-
 _POSITION, _ENDED, _OWNER, _ORG_OF_ACTION = "position", "ended", "owner", "org of action"
 _LAST: Final = f"SELECT '{_POSITION}', ROW(coalesce(max(position), 0)) FROM events"  # noqa: S608
 _ENDED_OF: Final = (
@@ -128,16 +122,15 @@ async def write(connection: Connection, before: Mapping[Key, State | None], writ
         before: the stored states.
         writes: what changed.
     """
-    await _write(connection, before, writes, [], _NOTHING, ())
+    await _write(connection, before, writes, [])
 
 
 async def append(
     connection: Connection, before: Mapping[Key, State | None], writes: Writes
 ) -> None:
-    """Writes a batch with its events, and tells other processes its last position."""
+    """Writes a batch with its events."""
     events = [_Rows(INSERT_EVENTS, [event_row(event) for event in writes.events])]
-    told = (str(writes.events[-1].position),)
-    await _write(connection, before, writes, events, _NOTIFY, told)
+    await _write(connection, before, writes, events)
 
 
 async def _write(
@@ -145,15 +138,13 @@ async def _write(
     before: Mapping[Key, State | None],
     writes: Writes,
     added: list[_Rows],
-    then: str,
-    values: Row,
 ) -> None:
     changes = row_changes(TABLES, before, writes.states)
     gone = [_Rows(TABLES[kind].delete, ids) for kind, ids in changes.removed.items()]
     if writes.names_released:
         gone.append(_Rows(_RELEASE_NAMES, [_name_row(name) for name in writes.names_released]))
     if gone:  # before what takes their place, as the parts of one statement have no order
-        await _execute(connection, gone, _NOTHING, ())
+        await _execute(connection, gone)
     added += [_Rows(part, rows) for part, rows in changes.changed.items()]
     added += [_Rows(TABLES[kind].insert, rows) for kind, rows in changes.added.items()]
     if writes.names_claimed:
@@ -162,23 +153,23 @@ async def _write(
     if writes.ended:
         added.append(_Rows(_END, [(*key, last) for key, last in writes.ended.items()]))
     if added:
-        await _execute(connection, added, then, values)
+        await _execute(connection, added)
 
 
-async def _execute(connection: Connection, parts: Sequence[_Rows], then: str, values: Row) -> None:
-    sql = _together(tuple(each.part for each in parts), then)
-    await connection.execute(sql, *_arrays(parts), *values)
+async def _execute(connection: Connection, parts: Sequence[_Rows]) -> None:
+    sql = _together(tuple(each.part for each in parts))
+    await connection.execute(sql, *_arrays(parts))
 
 
 @lru_cache(maxsize=256)
-def _together(parts: tuple[Part, ...], then: str) -> str:
-    """Returns one statement of the parts, which ends with a SELECT that is written last."""
+def _together(parts: tuple[Part, ...]) -> str:
+    """Returns one statement of the parts, which have no order."""
     first = 1
     named: list[str] = []
     for number, part in enumerate(parts):
         named.append(f"part{number} AS ({part.at(first)})")
         first += len(part.types)
-    return f"WITH {', '.join(named)} {then.format(first)}"
+    return f"WITH {', '.join(named)} SELECT"
 
 
 @lru_cache(maxsize=256)

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from server.clock import Clock, wall_clock
 from server.domain.events import RecordedEvent
+from server.store.engine import Forgetful
 from server.store.errors import StorageError
 from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
@@ -17,6 +19,7 @@ from server.store.postgres import runs as run_log
 from server.store.postgres import schema
 from server.store.postgres.connect import READERS_MAX, STATEMENT_MAX_S, Connection, Server
 from server.store.postgres.event_reads import events_after, last_event
+from server.store.postgres.follower import Follower
 from server.store.postgres.read_model import ANSWERS
 from server.store.postgres.rows import NUL, findable, is_id
 from server.store.postgres.writer import MACHINE_IDS, Writer
@@ -36,7 +39,13 @@ class PostgresEventStore:
     """Implements `engine.Store`; made by `open`."""
 
     def __init__(
-        self, server: Server, clock: Clock, folder: DataFolder, migrations: Sequence[str]
+        self,
+        server: Server,
+        clock: Clock,
+        folder: DataFolder,
+        *,
+        migrations: Sequence[str],
+        position: int,
     ) -> None:
         self._server = server
         self._folder = folder
@@ -44,6 +53,7 @@ class PostgresEventStore:
         self._writer = Writer(server, clock)
         self._pool = server.pool(connections_max=READERS_MAX)
         self._migrations = tuple(migrations)
+        self._follower = Follower(server, position)
 
     @classmethod
     async def open(
@@ -60,7 +70,8 @@ class PostgresEventStore:
             async with server.connection() as connection:
                 with server.errors:
                     applied = await schema.open_schema(connection, server.shown, clock())
-            self = cls(server, clock, claimed, applied)
+                    position = (await last_event(connection)).position
+            self = cls(server, clock, claimed, migrations=applied, position=position)
             with server.errors:
                 await self._pool
             return self
@@ -75,6 +86,9 @@ class PostgresEventStore:
     @property
     def migrations(self) -> tuple[str, ...]:
         return self._migrations
+
+    def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
+        return self._follower.telling(kept)
 
     @contextlib.asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -93,7 +107,7 @@ class PostgresEventStore:
 
     async def commit(self, needs: Needs, decide: Decide) -> None:
         async with self._turn:
-            await self._writer.commit(needs, decide)
+            self._follower.note(await self._writer.commit(needs, decide))
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         async with self._turn:

@@ -13,7 +13,7 @@ from typing import Final
 
 from server.clock import Clock
 from server.store.errors import StorageError
-from server.store.log import Decide, Needs
+from server.store.log import Decide, Needs, Writes
 from server.store.postgres import runs as run_log
 from server.store.postgres import state_tables
 from server.store.postgres.connect import LOCK_MAX_S, STATEMENT_MAX_S, Connection, Server
@@ -49,7 +49,8 @@ class Writer:
         self._clock = clock
         self._connection: Connection | None = None
 
-    async def commit(self, needs: Needs, decide: Decide) -> None:
+    async def commit(self, needs: Needs, decide: Decide) -> Writes:
+        """Returns what it wrote."""
         async with self._transaction(COMMITS) as connection:
             with self._server.errors:
                 loaded = await state_tables.load(connection, needs, now=self._clock())
@@ -57,6 +58,7 @@ class Writer:
             if writes.events:
                 with self._server.errors:
                     await state_tables.append(connection, loaded.states, writes)
+        return writes
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)

@@ -15,7 +15,7 @@ from typing import Final, Self, TypeVar
 
 from server.clock import Clock, wall_clock
 from server.domain.events import RecordedEvent
-from server.store.engine import AS_USUAL, Opening, Progress
+from server.store.engine import AS_USUAL, Forgetful, Opening, Progress
 from server.store.errors import StorageError
 from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
@@ -109,6 +109,9 @@ class SqliteEventStore:
     def migrations(self) -> tuple[str, ...]:
         """The SQL files that were applied when this store was opened, in their order."""
         return self._writer.migrations
+
+    def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()  # nobody else writes
 
     def starting(self) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()  # this process has the folder

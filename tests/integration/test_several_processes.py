@@ -1,0 +1,152 @@
+"""Two services on one PostgreSQL: what one changes, the other knows within a second."""
+
+import asyncio
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+import pytest
+
+from tests.support.postgresql import PostgresServer
+from tests.support.real_server import ACTIONS, RealServer
+
+pytestmark = pytest.mark.timeout(180)
+
+KNOWN_MAX_S: Final = 10.0
+"""Max seconds on a busy machine; `make robustness` asks for one second."""
+RUN: Final = "/v1/flows/2/triggers/4:run"
+CLAIM: Final = "function f(ctx, api) { api.v1.claims.setClaim('ran', 1) }"
+
+
+class Pair(NamedTuple):
+    database: PostgresServer
+    url: str
+    one: RealServer
+    other: RealServer
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with PostgresServer(is_durable=True) as database, ExitStack() as stack:
+        url = asyncio.run(database.new_database())
+        one = stack.enter_context(RealServer(folder / "one", database=url))
+        other = stack.enter_context(RealServer(folder / "other", database=url, token=one.token))
+        yield Pair(database, url, one, other)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + KNOWN_MAX_S
+    while not holds():
+        assert time.monotonic() < end, f"not within {KNOWN_MAX_S:g} s"
+        time.sleep(0.02)
+
+
+def status(server: RealServer, verb: str, path: str, token: str) -> tuple[int, Any]:
+    host, _, port = server.http.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    try:
+        connection.request(verb, path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def new_token(server: RealServer) -> tuple[str, str]:
+    """A token of the owner's: its secret, and its id."""
+    (user,) = server.command("user", "list")
+    made = server.command("token", "create", user["id"])
+    return made["token"], made["id"]
+
+
+async def end_all_connections(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()
+
+
+def test_of_three_first_starts_at_once_one_makes_the_owner(pair: Pair, tmp_path: Path) -> None:
+    url = asyncio.run(pair.database.new_database())
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    with ExitStack() as stack, ThreadPoolExecutor() as starting:
+
+        def start(folder: Path) -> RealServer:
+            return RealServer(folder, database=url, token="none")
+
+        servers = [stack.enter_context(server) for server in starting.map(start, folders)]
+        (made,) = [folder for folder in folders if (folder / "owner.token").exists()]
+        token = (made / "owner.token").read_text("ascii").strip()
+        found = [status(server, "GET", "/management/v1/orgs/me", token) for server in servers]
+        assert {code for code, _ in found} == {200}
+        assert len({body["org"]["id"] for _, body in found}) == 1
+
+
+def test_a_token_revoked_in_one_process_is_refused_in_the_other(pair: Pair) -> None:
+    for _ in range(5):
+        secret, token_id = new_token(pair.one)
+        me = ("GET", "/management/v1/orgs/me", secret)
+        until(lambda me=me: status(pair.other, *me)[0] == 200)  # type: ignore[misc]
+        pair.one.ask("DELETE", f"/v1/tokens/{token_id}")
+        until(lambda me=me: status(pair.other, *me)[0] == 401)  # type: ignore[misc]
+
+
+def test_an_action_deactivated_in_one_process_does_not_run_in_the_other(pair: Pair) -> None:
+    action = pair.one.set_action(CLAIM)
+
+    def runs() -> bool:
+        return bool(pair.other.ask("POST", RUN, {}).get("effects"))
+
+    until(runs)
+    for _ in range(3):
+        pair.one.ask("POST", f"{ACTIONS}/{action}/_deactivate", {})
+        until(lambda: not runs())
+        pair.one.ask("POST", f"{ACTIONS}/{action}/_reactivate", {})
+        until(runs)
+
+
+def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:
+    action = pair.one.new_action("before")
+
+    def name_in_other() -> str:
+        return str(pair.other.ask("GET", f"{ACTIONS}/{action}")["action"]["name"])
+
+    assert name_in_other() == "before"
+    asyncio.run(end_all_connections(pair.url))
+
+    def renamed() -> bool:
+        try:
+            pair.one.ask("PUT", f"{ACTIONS}/{action}", {"name": "after", "script": "s"})
+        except AssertionError as refused:
+            assert "503" in str(refused)  # noqa: PT017  a write may meet the lost connection
+            return False
+        return True
+
+    until(renamed)
+    until(lambda: name_in_other() == "after")
+
+
+def test_a_database_that_is_killed_and_comes_back_costs_no_restart(pair: Pair) -> None:
+    action = pair.one.new_action("kept")
+    pair.database.kill()
+    write = ("POST", f"{ACTIONS}/{action}/_deactivate", pair.one.token)
+    answers = [status(server, *write) for server in (pair.one, pair.other) for _ in range(3)]
+    assert {code for code, _ in answers} == {503}
+    assert {body["code"] for _, body in answers} == {14}
+    until(lambda: status(pair.one, "GET", "/readyz", "none")[0] == 503)
+    pair.database.start()
+    for server in (pair.one, pair.other):
+        until(lambda server=server: status(server, "GET", "/readyz", "none")[0] == 200)  # type: ignore[misc]
+    assert pair.other.ask("GET", f"{ACTIONS}/{action}")["action"]["name"] == "kept"
+    pair.other.ask("POST", f"{ACTIONS}/{action}/_deactivate", {})

@@ -5,10 +5,10 @@ a function that sets the field, and source for the function that message.py gene
 the same faster: it also checks a value that is read as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -19,6 +19,12 @@ from transcoder.codec.repeated import NATIVE, ContainerReader
 from transcoder.codec.scalars import ValueReader
 from transcoder.codec.source import get_source, set_source
 from transcoder.codec.wellknown import WRAPPERS
+
+_AS_IS: Final[Mapping[int, type]] = {
+    **NATIVE,
+    **{kind: int for kind, (_, _, high) in scalars.INTEGERS.items() if high < scalars.FLOAT_EXACT},
+}
+"""The class whose JSON values protobuf takes, or refuses by ValueError, by type of field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +145,23 @@ def source_of(field: FieldDescriptor) -> list[str]:
 def _value_source(field: FieldDescriptor, read: str) -> str:
     """Returns source of the value of a field, from the JSON value `v`."""
     slow = f"{read}(v, depth - 1)"
-    if field.type in scalars.INTEGERS:
-        _, _, high = scalars.INTEGERS[field.type]
-        if high > scalars.FLOAT_EXACT:  # its JSON is a string
-            return f"i if type(v) is str and f'{{(i := int(v))}}' == v else {slow}"
-        return f"v if type(v) is int else {slow}"
+    if field.type in _AS_IS:
+        return f"v if type(v) is {_AS_IS[field.type].__name__} else {slow}"
+    if field.type in scalars.INTEGERS:  # of 64 bits: its JSON is a string
+        return f"i if type(v) is str and f'{{(i := int(v))}}' == v else {slow}"
     if field.type == field.TYPE_FLOAT:
         limit = scalars.FLOAT32_LIMIT
         return f"v if type(v) is float and {-limit!r} < v < {limit!r} else {slow}"
-    native = NATIVE.get(field.type)
-    return slow if native is None else f"v if type(v) is {native.__name__} else {slow}"
+    return slow
 
 
 def _list_source(field: FieldDescriptor, read: str) -> str:
     """Returns source of the values of a list, from the JSON value `v`."""
     slow = f"{read}(v, depth - 1)"
-    native = NATIVE.get(field.type)
-    if native is None:
+    if field.type not in _AS_IS:
         return slow
-    return f"v if type(v) is list and {{*map(type, v)}} == {{{native.__name__}}} else {slow}"
+    native = _AS_IS[field.type].__name__
+    return f"v if type(v) is list and {{*map(type, v)}} == {{{native}}} else {slow}"
 
 
 def _getter(field: FieldDescriptor) -> Callable[[Message], Any]:

@@ -1,7 +1,7 @@
 """Reads JSON objects into ordinary messages.
 
-A generated function, with a line or two per field, reads an object that has many of its type's
-fields. For a message with an int32 `size` and a message `details` it is
+A generated function, with a line or two per field, reads nearly all objects. For a message with an
+int32 `size` and a message `details` it is
 
     def read_message(m, value, depth):
         if type(value) is not dict or depth < 1:
@@ -27,9 +27,10 @@ fields. For a message with an int32 `size` and a message `details` it is
         if count < len(value):
             read_rest(m, value, depth - 1)
 
-A loop over the members reads all other objects, and the members that the function leaves: nulls,
-proto names, extensions, unknown names. The ranges of integers are left to protobuf, and what is no
-number to int(): after their ValueError the loop reads all members, and finds the fault.
+A loop over the members reads objects with few of many fields, and the members that the function
+leaves: nulls, proto names, extensions, unknown names. The ranges of integers are left to protobuf,
+and what is no number to int(): after their ValueError the loop reads all members, which finds the
+fault.
 Rule: each member is read once, but for an object with such a fault of its own. If each object read
 its members twice, the innermost would be read 2 ** levels times.
 """
@@ -47,8 +48,9 @@ from transcoder.codec.scalars import Fault, expected
 from transcoder.codec.source import function
 from transcoder.errors import shown
 
-_FIELDS_PER_MEMBER: Final = 3
-"""Generated source reads an object with more than a third of its type's fields."""
+_FIELDS_PER_MEMBER: Final = 16
+"""The loop reads objects with at most a member for so many fields: it costs some 150 ns more for a
+member, and 20 ns less for a field that is not there."""
 
 
 class ObjectReader:

@@ -89,6 +89,12 @@ async def constant(folder: Path, *, access_log: bool = False) -> None:
         await composition.serve(Constant(), folder, access_log=access_log)
 
 
+async def alone(folder: Path) -> None:
+    """The same, whose port of JSON takes no gRPC."""
+    with mock.patch("server.app.Application._pipes", return_value=None):
+        await constant(folder)
+
+
 @contextlib.contextmanager
 def _stream_beside() -> Iterator[None]:
     """Have the composition register echo.v1.Echo too, whose stream asks for a permission."""
@@ -114,6 +120,7 @@ SERVERS: Final[Mapping[str, Callable[[Path], Awaitable[None]]]] = {
     "connectrpc": connectrpc,
     "fastapi": fastapi,
     "constant": constant,
+    "alone": alone,
     "logged": functools.partial(constant, access_log=True),
 }
 

@@ -58,6 +58,11 @@ def _constant_grpc(servers: Servers, name: str) -> Open:
     return grpc(target.grpc, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
 
 
+def _piped_grpc(servers: Servers, name: str) -> Open:
+    target = servers.target(name)
+    return grpc(target.http, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
+
+
 def _durable_http(servers: Servers, name: str) -> Open:
     server = servers.real()
     callers = [
@@ -79,6 +84,7 @@ def _durable_grpc(servers: Servers, name: str) -> Open:
 WORKS: Final[Sequence[Work | Loop]] = (
     Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http),
     Work("json", "JSON, constant handler, all interceptors", "constant", _constant_http),
+    Work("json-alone", "... on a port without gRPC", "alone", _constant_http),
     Work("json-gateway", "JSON, Go's grpc-gateway in process", "gateway", _unprefixed_http),
     Work(
         "json-gateway-go",
@@ -110,6 +116,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
+    Work("grpc-piped", "... at the port of JSON", "constant", _piped_grpc),
     Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
     *lists.LISTS,
     *scale.LARGE,
@@ -245,6 +252,20 @@ RATIOS: Final[Sequence[Ratio]] = (
     ),
     _cpu(
         "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
+    ),
+    _cpu(
+        "grpc-piped",
+        "CPU, gRPC at the port of JSON to its own port",
+        "grpc-piped",
+        "grpc",
+        asked=1.2,
+    ),
+    _cpu(
+        "json-beside-grpc",
+        "CPU, JSON unary on a port with gRPC to one without",
+        "json",
+        "json-alone",
+        asked=1.02,
     ),
     _cpu("get", "CPU, GetAction to bare", "get", "bare", asked=1.9, stretch=1.5),
     *lists.FIGURES,

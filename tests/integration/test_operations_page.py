@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.processes import ROOT
 from tests.support.stand_ins import CURL, stand_ins
 from tests.support.transcripts import steps
@@ -37,6 +38,9 @@ def free_address() -> str:
 def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:
     shown = list(steps(PAGE.read_text("utf-8")))
     assert len(shown) >= 15
+    authority = Authority(tmp_path, "ca")
+    authority.pair("server")
+    authority.pair("renewed")
     listen = free_address()
     script = f"\necho '{NEXT}'\n".join(step.command for step in shown)
     script = script.replace("127.0.0.1:8080", listen).replace(".venv/bin/python", sys.executable)

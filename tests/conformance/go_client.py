@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.support.golang import GoFolder
 from tests.support.processes import ROOT
-from tests.support.real_server import RealServer
+from tests.support.real_server import ONE_PORT, RealServer
 
 _PAGE: Final = ROOT / "docs/clients.md"
 _SOURCES: Final = Path(__file__).parent / "go"
@@ -23,7 +23,7 @@ class ClientFailed(Exception):
 
 
 def run() -> None:
-    """Builds the snippet, and has it make an inactive action active.
+    """Builds the snippet, and has it make an inactive action active, at each address of gRPC.
 
     Raises:
         ClientFailed: it does not.
@@ -32,9 +32,20 @@ def run() -> None:
     folder = GoFolder(ROOT / "build" / "zitadel-go", sources=_SOURCES)
     (folder.path / "main.go").write_text(_program(), encoding="utf-8")
     program = folder.build("client", ".")
+    for options in ((), ONE_PORT):
+        _activate(folder, program, options)
+
+
+def _activate(folder: GoFolder, program: Path, options: tuple[str, ...]) -> None:
+    """Has the program make an inactive action active, at a service with the options.
+
+    Raises:
+        ClientFailed: it does not.
+        GoError: it fails.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="zitadel-go-") as data,
-        RealServer(Path(data) / "data") as server,
+        RealServer(Path(data) / "data", *options) as server,
     ):
         active, inactive = server.new_action("active"), server.new_action("inactive")
         server.ask("POST", f"/management/v1/actions/{inactive}/_deactivate", {})

@@ -5,6 +5,7 @@ grpc-js calls the real process, by no more than our .proto: tests/integration/no
 
 import base64
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from google.api import http_pb2
 from google.rpc.status_pb2 import Status
 
+from tests.support.certificates import Authority
 from tests.support.processes import ROOT
-from tests.support.real_server import RealServer
+from tests.support.real_server import ONE_PORT, RealServer
 from tests.support.web_clients import installed_node
 from zitadel.message_pb2 import ErrorDetail
 
@@ -25,13 +27,21 @@ PROTOS: Final = (ROOT / "proto", Path(http_pb2.__file__).parents[2])
 Steps = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
+@pytest.fixture(scope="module", params=["own port", "port of JSON", "own port, TLS", "port, TLS"])
+def steps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Steps:
     """Runs the steps, and returns the answer to each."""
     script = ROOT / "tests/integration/node/life.mjs"
-    with RealServer(tmp_path_factory.mktemp("life") / "data") as server:
+    folder = tmp_path_factory.mktemp("life")
+    options = ONE_PORT if request.param.startswith("port") else ()
+    environment = dict(os.environ)
+    if "TLS" in request.param:
+        authority = Authority(folder)
+        options = (*options, *authority.pair().options)
+        environment["TRUSTED"] = str(authority.path)
+    with RealServer(folder / "data", *options) as server:
         done = subprocess.run(
             [installed_node(), script, server.grpc, server.token, *PROTOS],
+            env=environment,
             stdout=subprocess.PIPE,
             timeout=DEADLINE_S,
             check=True,

@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from tests.support.certificates import Authority, Pair
+from tests.support.certificates import Authority
 from tests.support.commandline import Outcome, Server, run
 from tests.support.tables import cases
 from zitadel import management_pb2 as pb
@@ -31,13 +31,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def options(pair: Pair, *more: str) -> tuple[str, ...]:
-    return ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key), *more)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Server]:
-    with Server(*options(authority.pair()), folder=tmp_path_factory.mktemp("serve")) as running:
+    with Server(*authority.pair().options, folder=tmp_path_factory.mktemp("serve")) as running:
         yield running
 
 
@@ -157,7 +153,7 @@ def test_both_addresses_take_new_certificates_at_sighup_and_keep_the_old_if_they
 ) -> None:
     authority = Authority(tmp_path)
     pair = authority.pair()
-    with Server(*options(pair), folder=tmp_path) as server:
+    with Server(*pair.options, folder=tmp_path) as server:
         addresses = (server.listen, server.grpc_listen)
         assert [subject_at(each, authority) for each in addresses] == ["server", "server"]
         new = authority.pair("new")
@@ -200,7 +196,7 @@ def test_every_client_needs_a_certificate_of_the_authorities(tmp_path: Path) -> 
         roots, client.key.read_bytes(), client.certificate.read_bytes()
     )
     unknown = grpc.ssl_channel_credentials(roots)
-    serve = options(pair, "--tls-client-ca", str(authority.path))
+    serve = (*pair.options, "--tls-client-ca", str(authority.path))
     with Server(*serve, folder=tmp_path) as server:
         token = (tmp_path / "data/owner.token").read_text("ascii").strip()
         for address in (server.listen, server.grpc_listen):

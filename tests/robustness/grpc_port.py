@@ -27,13 +27,11 @@ from tests.robustness.held_calls import (
 )
 from tests.robustness.scenario import Outcome, Scenario
 from tests.robustness.slow import raise_descriptor_limit
-from tests.support.real_server import RealServer
+from tests.support.real_server import ONE_PORT, RealServer
 
 CONNECTIONS: Final = 11
 """Connections with 100 calls each: more calls than the service has places for."""
 IDLE: Final = 4300
-ONE_PORT: Final = ("--grpc-listen", "none")
-"""Options of a service that serves gRPC at the address of JSON alone."""
 GOOD_P99_S: Final = 1.5
 HEALTHZ_P99_S: Final = 0.25
 

@@ -6,10 +6,10 @@ import grpc
 import pytest
 import uvloop
 
-from tests.robustness.grpc_port import ONE_PORT, attack, crowd
+from tests.robustness.grpc_port import attack, crowd
 from tests.robustness.held_calls import HEALTHZ, Hold, Seen, call_well_once, continue_headers
 from tests.robustness.slow import raise_descriptor_limit
-from tests.support.real_server import RealServer
+from tests.support.real_server import ONE_PORT, RealServer
 
 FLOOD_MAX_MIB = 100
 

@@ -26,6 +26,11 @@ class Pair:
     certificate: Path
     key: Path
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Returns the options of `serve` for this certificate."""
+        return "--tls-cert", str(self.certificate), "--tls-key", str(self.key)
+
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)

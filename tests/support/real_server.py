@@ -17,7 +17,9 @@ from tests.support.processes import ROOT, Cores, Process
 
 COMMAND_S: Final = 30.0
 ACTIONS: Final = "/management/v1/actions"
-_JSON_LINE: Final = "JSON and gRPC-Web  http://"
+ONE_PORT: Final = ("--grpc-listen", "none")
+"""Options of a service that serves gRPC at the address of JSON alone."""
+_JSON_LINE: Final = "JSON and gRPC-Web  "
 _GRPC_LINE: Final = "gRPC               "
 
 
@@ -63,7 +65,7 @@ class RealServer:
                 errors=errors or log,
                 environment=self._environment,
             )
-        self.http = self._printed_after(_JSON_LINE)
+        self.http = self._printed_after(_JSON_LINE).partition("://")[2]
         self.grpc = self._printed_after(_GRPC_LINE)
         self.token = token or (data / "owner.token").read_text(encoding="ascii").strip()
 

@@ -282,11 +282,12 @@ def _detail(type: str, value: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BufCurl:
-    """`buf curl --protocol grpcweb`: a client in Go."""
+    """`buf curl`: a client in Go; of gRPC-Web, unless its options say otherwise."""
 
     base_url: str
     files: tuple[FileDescriptor, ...]
     folder: Path
+    options: tuple[str, ...] = ("--protocol", "grpcweb")
 
     async def start(
         self, path: str, request: Mapping[str, Any], *, timeout_ms: int | None = None
@@ -297,7 +298,7 @@ class BufCurl:
         process = await asyncio.create_subprocess_exec(
             installed_buf(),
             "curl",
-            *("--protocol", "grpcweb", "--schema", f"{schema}#format=bin"),
+            *(*self.options, "--schema", f"{schema}#format=bin"),
             *("--data", json.dumps(request), *options, self.base_url + path),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,

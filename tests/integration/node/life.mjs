@@ -2,9 +2,11 @@
 //
 //   node life.mjs 127.0.0.1:50051 token folder-of-protos…
 //
+// With TRUSTED, the path of certificates in PEM, over TLS.
 // Prints one line of JSON a step: {"step": "create", "answer": {…}}, or
 // {"step": "…", "code": 9, "details": "text", "status": "base64 of grpc-status-details-bin"}.
 
+import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -17,7 +19,11 @@ const definition = loadSync("zitadel/management.proto", {
   defaults: false,
 });
 const { ManagementService } = grpc.loadPackageDefinition(definition).zitadel.management.v1;
-const client = new ManagementService(address, grpc.credentials.createInsecure());
+const { TRUSTED } = process.env;
+const credentials = TRUSTED
+  ? grpc.credentials.createSsl(readFileSync(TRUSTED))
+  : grpc.credentials.createInsecure();
+const client = new ManagementService(address, credentials);
 
 async function step(name, method, request, more = {}) {
   const metadata = new grpc.Metadata();

@@ -37,6 +37,28 @@ export async function open(page, { url }) {
   };
 }
 
+// Make calls as a page of the service's own origin does: {url, token, calls: [[verb, path, body]…]}.
+// A path may have the id of the first answer, as ":id". `protocols` are those that the browser chose.
+export async function life(page, { url, token, calls }) {
+  await page.goto(`${url}/healthz`);
+  return page.evaluate(
+    async ([token, calls]) => {
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const statuses = [];
+      let id = "";
+      for (const [method, path, sent] of calls) {
+        const body = sent && JSON.stringify(sent);
+        const response = await fetch(path.replace(":id", id), { method, headers, body });
+        statuses.push(response.status);
+        id ||= (await response.json()).id;
+      }
+      const protocols = performance.getEntriesByType("resource").map((each) => each.nextHopProtocol);
+      return { statuses, protocols };
+    },
+    [token, calls],
+  );
+}
+
 // Send what needs no preflight: {url, mode, type, text}. `body` is the answer, where the page may read it.
 export async function post(page, { origin, url, mode, type, text = "\0\0\0\0\0" }) {
   await page.goto(origin);

@@ -1,6 +1,7 @@
 """Schemas for tests of the transcoder, made at run time from part of the .proto language."""
 
 import re
+from collections.abc import Collection
 
 from google.protobuf import (
     any_pb2,
@@ -162,12 +163,16 @@ def message_type(pool: DescriptorPool, name: str) -> type[Message]:
 
 def add_schema(pool: DescriptorPool, text: str) -> None:
     """Adds a schema, and the well-known types that the pool does not have."""
+    _add_well_known(pool)
+    pool.AddSerializedFile(Compiler(text).file.SerializeToString())
+
+
+def _add_well_known(pool: DescriptorPool) -> None:
     for module in WELL_KNOWN:
         try:
             pool.FindFileByName(module.DESCRIPTOR.name)
         except KeyError:
             pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(Compiler(text).file.SerializeToString())
 
 
 def every_kind() -> str:
@@ -203,3 +208,27 @@ KINDS = message_type(KINDS_POOL, "test.Kinds")
 def kinds(text: str) -> Message:
     """Makes a `test.Kinds` from text format."""
     return text_format.Parse(text, KINDS(), descriptor_pool=KINDS_POOL)
+
+
+def narrowed_kinds(names: Collection[str]) -> DescriptorPool:
+    """Returns a pool whose `test.Kinds` has those fields alone, by either of their names."""
+    file = descriptor_pb2.FileDescriptorProto()
+    KINDS.DESCRIPTOR.file.CopyToProto(file)
+    (message,) = file.message_type
+    wanted = {
+        field.name for field in KINDS.DESCRIPTOR.fields if {field.name, field.json_name} & {*names}
+    }
+    fields = [field for field in message.field if field.name in wanted]
+    kept = sorted({field.oneof_index for field in fields if field.HasField("oneof_index")})
+    oneofs = [message.oneof_decl[index] for index in kept]
+    for field in fields:
+        if field.HasField("oneof_index"):
+            field.oneof_index = kept.index(field.oneof_index)
+    narrowed = descriptor_pb2.DescriptorProto(
+        name=message.name, field=fields, nested_type=message.nested_type, oneof_decl=oneofs
+    )
+    message.CopyFrom(narrowed)
+    pool = DescriptorPool()
+    _add_well_known(pool)
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool

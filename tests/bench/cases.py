@@ -101,7 +101,7 @@ def actions() -> management_pb2.ListActionsResponse:
 
 
 CASES: Final = (
-    Case("thirty", "30 fields", thirty_fields, asked=5, stretch=10),
+    Case("thirty", "30 fields", thirty_fields, asked=6, stretch=10),
     Case("answer", "the answer to a reactivation", constant_message, asked=1),
     Case("list", f"a list of {ACTIONS:,} actions", actions, asked=1),
 )

@@ -18,6 +18,7 @@ import uvloop
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.connections import answer_of, opened
+from tests.support.proxy_headers import line
 from tests.support.real_server import RealServer
 
 CONNECTIONS: Final = 2000
@@ -29,6 +30,8 @@ LINGER_S: Final = 2.0
 TICK_S: Final = 0.01
 GOOD_CALLERS: Final = 8
 GOOD_EVERY_S: Final = 0.02
+ENDLESS_HEAD: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"a" * 8000
+BEHIND_PROXY: Final = ("--proxy-protocol", "--trusted-proxies", "127.0.0.1")
 SLACK_S: Final = 0.5
 """A timer of the server's that fires on time is seen here a moment later."""
 
@@ -93,14 +96,17 @@ async def drip_all(connections: Sequence[Dripping], every_s: float) -> None:
         await asyncio.sleep(every_s / shares)
 
 
-async def good_caller(address: str, octets: bytes, latencies_s: list[float]) -> None:
-    """Ask again and again on one connection; until cancelled.
+async def good_caller(
+    address: str, octets: bytes, latencies_s: list[float], *, first: bytes = b""
+) -> None:
+    """Ask again and again on one connection, which begins with `first`; until cancelled.
 
     Raises:
         AssertionError: an answer was not 200.
         asyncio.IncompleteReadError: the connection was closed.
     """
     async with opened(address) as (reader, writer):
+        writer.write(first)
         while True:
             asked_at = time.perf_counter()
             writer.write(octets)
@@ -123,9 +129,23 @@ def raise_descriptor_limit() -> None:
 
 
 async def flood(
-    address: str, good: bytes, *, connections: int, seconds: float
+    address: str,
+    good: bytes,
+    *,
+    connections: int,
+    seconds: float,
+    endless: bytes = ENDLESS_HEAD,
+    first: bytes = b"",
 ) -> tuple[Sequence[Dripping], Sequence[float]]:
     """Slow headers on many connections, and good callers among them.
+
+    Args:
+        address: "host:port".
+        good: what good callers ask.
+        connections: how many send slow headers.
+        seconds: how long they are watched.
+        endless: what they send, octet by octet.
+        first: begins the connections of good callers.
 
     Returns:
         The connections as they are this many seconds after the last was opened, and what good
@@ -133,10 +153,10 @@ async def flood(
     """
     latencies_s: list[float] = []
     drips: list[Dripping] = []
-    endless = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"a" * 8000
     async with asyncio.TaskGroup() as group:
         callers = [
-            group.create_task(good_caller(address, good, latencies_s)) for _ in range(GOOD_CALLERS)
+            group.create_task(good_caller(address, good, latencies_s, first=first))
+            for _ in range(GOOD_CALLERS)
         ]
         dripping = group.create_task(drip_all(drips, OCTET_EVERY_S))
         for _ in range(connections // 100):
@@ -159,13 +179,33 @@ def slow_headers(folder: Path) -> Iterator[Outcome]:
         drips, latencies_s = uvloop.run(
             flood(server.http, good, connections=CONNECTIONS, seconds=ALIVE_FOR_S)
         )
+    yield from _judged("slow headers", drips, latencies_s)
+    # Good callers begin with a whole header; the others send one that does not end in time.
+    first = line(("192.0.2.1", 5000))
+    with RealServer(folder / "data", *BEHIND_PROXY) as server:
+        drips, latencies_s = uvloop.run(
+            flood(
+                server.http,
+                good,
+                connections=CONNECTIONS,
+                seconds=ALIVE_FOR_S,
+                endless=first[:-2],
+                first=first,
+            )
+        )
+    yield from _judged("slow headers of the PROXY protocol", drips, latencies_s)
+
+
+def _judged(
+    what: str, drips: Sequence[Dripping], latencies_s: Sequence[float]
+) -> Iterator[Outcome]:
     lived_s = [
         drip.closed_at - drip.opened_at if drip.closed_at and drip.opened_at else ALIVE_FOR_S
         for drip in drips
     ]
     alive = sum(drip.closed_at is None for drip in drips)
     yield Outcome(
-        f"of {len(drips):,} connections with slow headers, alive after {ALIVE_FOR_S:g} s",
+        f"of {len(drips):,} connections with {what}, alive after {ALIVE_FOR_S:g} s",
         "0",
         f"{alive} (the longest lived {max(lived_s):.1f} s)",
         alive == 0,

@@ -156,12 +156,21 @@ def test_one_pod_has_the_volume() -> None:
     assert folder.startswith(f"{mounted[claim['metadata']['name']]}/")
 
 
-def test_a_pod_with_postgresql_keeps_nothing_and_is_one_at_a_time() -> None:
+def test_pods_on_postgresql_are_replaced_one_by_one_and_keep_nothing() -> None:
     spec = pods(WITH_POSTGRESQL)
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] > 1
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    budget = manifests(WITH_POSTGRESQL)["PodDisruptionBudget"]["spec"]
+    assert budget["selector"]["matchLabels"] == pod_labels(WITH_POSTGRESQL)
+    assert budget["maxUnavailable"] < spec["replicas"]
     assert all("emptyDir" in volume for volume in pod(WITH_POSTGRESQL)["volumes"])
-    (secret,) = (each for each in container(WITH_POSTGRESQL)["env"] if "valueFrom" in each)
+    serving = container(WITH_POSTGRESQL)
+    (secret,) = (each for each in serving["env"] if "valueFrom" in each)
     assert secret["name"] == "ACTIONS_DATABASE"
+    (migrating,) = pod(WITH_POSTGRESQL)["initContainers"]
+    assert (migrating["args"], migrating["env"]) == (["migrate"], [secret])
+    for key in ("image", "securityContext"):
+        assert migrating[key] == serving[key]
     name, key = secret["valueFrom"]["secretKeyRef"].values()
     assert f"kubectl create secret generic {name} --from-literal={key}=" in text_of(WITH_POSTGRESQL)
 

@@ -321,6 +321,7 @@ class Application:
             checks=checks_of(_SERVICES),
             access_log=config.access_log,
             client_of=_client_of(config.trusted_proxies),
+            has_subjects=bool(config.tls_client_ca),
             find_other=other_method,
         )
         transcoder = Transcoder(

@@ -9,7 +9,7 @@ Rule: this file knows neither HTTP nor how a handler is found.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, overload
 
@@ -162,6 +162,10 @@ class Call(ABC):
     def peer(self) -> str:
         """Returns the client's address as gRPC writes it: "ipv4:127.0.0.1:5000"."""
         return peer_text(self.peername)
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """Returns what is known of the client by its certificate, in properties of gRPC."""
+        return {}
 
     def time_remaining(self) -> float | None:
         """Returns the seconds until the deadline, 0 or more; None without a deadline."""

@@ -7,7 +7,7 @@ responses writes them to the context. So an interceptor is written once for all 
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Never, Protocol, TypeAlias
 
@@ -27,6 +27,8 @@ class Context(Protocol):
     async def abort(
         self, code: grpc.StatusCode, details: str = ..., trailing_metadata: Pairs = ...
     ) -> Never: ...
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]: ...
 
     def code(self) -> grpc.StatusCode | int | None: ...
 

@@ -5,7 +5,7 @@ A pipe copies a connection to a unix socket of grpc, which sees only the pipe.
 Rule: the pipes are what this file declares of them; who makes them knows grpc's socket.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from server.rpc.chain import Interceptor
@@ -31,6 +31,9 @@ class Pipes(Protocol):
     def client_of(self, peer: str) -> str:
         """Returns the client's address; the peer itself, if it is no pipe's."""
 
+    def auth_context_of(self, peer: str) -> Mapping[str, Sequence[bytes]]:
+        """Returns what is known of the client by its certificate."""
+
     def connections(self) -> Sequence[PipedConnection]:
         """Returns the open connections."""
 
@@ -42,16 +45,18 @@ class PipedClients(Interceptor):
     """Has the context of a call through a pipe name the client as its peer."""
 
     def __init__(self, pipes: Pipes) -> None:
-        self._client_of = pipes.client_of
+        self._pipes = pipes
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
-        client_of = self._client_of
+        pipes, client_of = self._pipes, self._pipes.client_of
 
         async def call(request: object, context: Context) -> object:
             peer = context.peer()
             # Now: a call may end after its connection, when the pipe is forgotten.
             client = client_of(peer)
-            answering = handler(request, context if client is peer else _Piped(context, client))
+            if client is not peer:
+                context = _Piped(context, client, pipes.auth_context_of(peer))
+            answering = handler(request, context)
             del request  # as in every interceptor: the last user of the request frees its memory
             return await answering
 
@@ -61,11 +66,17 @@ class PipedClients(Interceptor):
 class _Piped:
     """Wraps a grpc.aio context, and names the client as its peer."""
 
-    __slots__ = ("_client", "_context")
+    __slots__ = ("_auth_context", "_client", "_context")
 
-    def __init__(self, context: Context, client: str) -> None:
+    def __init__(
+        self, context: Context, client: str, auth_context: Mapping[str, Sequence[bytes]]
+    ) -> None:
         self._context = context
         self._client = client
+        self._auth_context = auth_context
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        return self._auth_context
 
     def peer(self) -> str:
         return self._client

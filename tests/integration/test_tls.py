@@ -190,7 +190,7 @@ def answer_of(address: str, context: ssl.SSLContext) -> bytes:
 
 def test_every_client_needs_a_certificate_of_the_authorities(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    pair, client = authority.pair(), authority.pair("client")
+    pair, client = authority.pair(), authority.pair("client", organization="Acme, Inc.")
     roots = authority.path.read_bytes()
     known = grpc.ssl_channel_credentials(
         roots, client.key.read_bytes(), client.certificate.read_bytes()
@@ -204,3 +204,12 @@ def test_every_client_needs_a_certificate_of_the_authorities(tmp_path: Path) -> 
             assert asyncio.run(code_of(address, unknown, token)) == "UNAVAILABLE"
         assert answer_of(server.listen, authority.client_context(client)) == b"HTTP/1.1 200 OK"
         assert answer_of(server.listen, authority.client_context()) == b""
+        with connected(server.listen, authority.client_context(client)) as connection:
+            bearer = f"Authorization: Bearer {token}\r\n".encode()
+            search = b"POST /management/v1/actions/_search HTTP/1.1\r\nHost: a\r\n"
+            connection.sendall(search + bearer + b"Content-Length: 0\r\n\r\n")
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        server.stop()
+    subject = 'subject="CN=client,O=Acme\\\\, Inc."'
+    calls = [line for line in server.log().splitlines() if " call " in line]
+    assert [subject in line for line in calls] == [True] * 3, calls

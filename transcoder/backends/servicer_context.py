@@ -17,6 +17,9 @@ from grpc.aio import AbortError, UsageError
 from transcoder.call import STATUS_DETAILS_KEY, Call, CallMetadata, Method
 from transcoder.errors import CODE_BY_NUMBER, TranscodeError
 
+_IDENTITIES: Final = ("x509_subject_alternative_name", "x509_common_name")
+"""Properties that identify a client, the one that gRPC prefers first."""
+
 logger = logging.getLogger(__name__)
 
 CANCEL_WAIT_S: Final = 0.25
@@ -81,13 +84,15 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
         return self._call.peer
 
     def peer_identities(self) -> Iterable[bytes] | None:
-        return None
+        key = self.peer_identity_key()
+        return None if key is None else self._call.auth_context()[key]
 
     def peer_identity_key(self) -> str | None:
-        return None
+        found = self._call.auth_context()
+        return next((key for key in _IDENTITIES if key in found), None)
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        return {}
+        return self._call.auth_context()
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None, as grpc.aio answers
         return self._call.time_remaining()

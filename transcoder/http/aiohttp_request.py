@@ -1,5 +1,8 @@
 """Adapts a request that aiohttp reads, of the own listener or of an application, to `Request`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiohttp import HttpVersion11, hdrs, web
 
 from transcoder.errors import TranscodeError, client_left, malformed
@@ -29,6 +32,11 @@ class AiohttpRequest(Request):
         self.headers = request.headers
         self.peername = request.protocol.peername
         self.call = None
+
+    @property
+    def certificate(self) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self._request.get_extra_info("peercert")
+        return found
 
     @property
     def has_body(self) -> bool:

@@ -23,6 +23,7 @@ from transcoder.http.body import next_piece
 from transcoder.http.cors import Cors
 from transcoder.http.forwarded import FORWARDED_FOR, TrustedProxies, forwarded_for
 from transcoder.http.headers import ForwardedMetadata, HttpMetadata, deadline_of
+from transcoder.http.peer_certificates import UNKNOWN, AuthContext, auth_context_of
 from transcoder.http.request import Request
 from transcoder.http.response import HeaderList, Responses
 
@@ -94,6 +95,10 @@ class Exchange(ABC):
     def hold(self, call: Call) -> None:
         """Notes the call that the request makes, to tell it why it is cancelled."""
 
+    def auth_context(self) -> AuthContext:
+        """Returns what is known of the client by its certificate."""
+        return UNKNOWN
+
     def log_refusal(self, error: TranscodeError) -> None:
         """Logs what interceptors do not see, as it is no call."""
         reason = without_values(error.message)
@@ -128,6 +133,9 @@ class HttpCall(Call):
         Call.__init__(self, method, metadata, deadline=deadline, peername=exchange.peername)
         self.exchange = exchange
         exchange.hold(self)
+
+    def auth_context(self) -> AuthContext:
+        return self.exchange.auth_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,9 @@ class HttpExchange(Exchange):
 
     def hold(self, call: Call) -> None:
         self.request.call = call
+
+    def auth_context(self) -> AuthContext:
+        return auth_context_of(self.request.certificate)
 
     async def read(self) -> tuple[bytes, bool]:
         request = self.request

@@ -23,6 +23,7 @@ from transcoder.call import peer_text
 from transcoder.errors import SchemaError
 from transcoder.http.connections import HttpConnections, OpenConnection
 from transcoder.http.forwarded import Address
+from transcoder.http.peer_certificates import UNKNOWN, AuthContext, auth_context_of
 from transcoder.http.seldom import Seldom
 from transcoder.http.slow_readers import SlowReader, watch_reader
 from transcoder.http.unix_sockets import socket_path_of
@@ -53,6 +54,13 @@ class PipedConnection(NamedTuple):
     received_bytes: int
 
 
+class _Client(NamedTuple):
+    """The client of a pipe, in the words of gRPC."""
+
+    address: str
+    auth_context: AuthContext
+
+
 class Http2Pipes:
     """The pipes to one gRPC server; `Transcoder.start` and `serve` take them."""
 
@@ -76,7 +84,7 @@ class Http2Pipes:
         self._prefix = f"http2-pipe-{os.urandom(8).hex()}-"
         self._count = 0
         self._open: dict[str, _Pipe] = {}
-        self._clients: dict[str, str] = {}
+        self._clients: dict[str, _Client] = {}
         self._failures = Seldom()
 
     def client_of(self, peer: str) -> str:
@@ -88,7 +96,17 @@ class Http2Pipes:
         Returns:
             The address as gRPC writes it ("ipv4:192.0.2.1:5000"); the peer, if it is no pipe's.
         """
-        return self._clients.get(peer, peer)
+        client = self._clients.get(peer)
+        return peer if client is None else client.address
+
+    def auth_context_of(self, peer: str) -> AuthContext:
+        """Returns what is known of the client by its certificate, for the same peer.
+
+        Returns:
+            Properties as `context.auth_context()` has them; empty if the peer is no pipe's.
+        """
+        client = self._clients.get(peer)
+        return UNKNOWN if client is None else client.auth_context
 
     def connections(self) -> list[PipedConnection]:
         """Returns the open connections."""
@@ -143,7 +161,10 @@ class Http2Pipes:
             return
         peer = f"{_SCHEME}{pipe.name}"
         self._open[peer] = pipe
-        self._clients[peer] = peer_text(client or wire.get_extra_info("peername"))
+        self._clients[peer] = _Client(
+            peer_text(client or wire.get_extra_info("peername")),
+            auth_context_of(wire.get_extra_info("peercert")),
+        )
         pipe.start(received)
 
     # Called by pipes.

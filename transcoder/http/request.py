@@ -7,7 +7,8 @@ Follows RFC 9112 (messages) and RFC 9110 section 8.6 (Content-Length).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import HttpVersion, hdrs
 from grpc import StatusCode
@@ -38,6 +39,11 @@ class Request(ABC):
     headers: CIMultiDictProxy[str]
     peername: object
     call: Call | None
+
+    @property
+    @abstractmethod
+    def certificate(self) -> Mapping[str, Any] | None:
+        """Returns the verified certificate of the client, as `getpeercert` has it."""
 
     @property
     @abstractmethod

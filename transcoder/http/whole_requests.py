@@ -16,7 +16,8 @@ import asyncio
 import contextvars
 import socket
 import sys
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
@@ -155,6 +156,10 @@ class WholeRequest(Request):
         self._connection = connection
 
     @property
+    def certificate(self) -> Mapping[str, Any] | None:
+        return self._connection.certificate
+
+    @property
     def arrived_bytes(self) -> int:
         return len(self._body)
 
@@ -199,6 +204,7 @@ class WholeConnection(asyncio.Protocol):
         "_slow_reader",
         "_task",
         "_wire",
+        "certificate",
     )
 
     def __init__(self, shared: WholeRequests, client: Address | None = None) -> None:
@@ -218,6 +224,8 @@ class WholeConnection(asyncio.Protocol):
         self._slow_reader: SlowReader | None = None
         # Set when the client's input has ended.
         self._probe: Probe | None = None
+        # The verified one of the client.
+        self.certificate: Mapping[str, Any] | None = None
 
     @property
     def peername(self) -> object:
@@ -233,6 +241,7 @@ class WholeConnection(asyncio.Protocol):
             transport.close()
             return
         self._wire = transport
+        self.certificate = transport.get_extra_info("peercert")
         connected: socket.socket = transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         watch_reader(transport)

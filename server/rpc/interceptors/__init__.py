@@ -32,6 +32,7 @@ def service_chain(
     calls_max: int = CALLS_MAX,
     access_log: bool = True,
     client_of: ClientOf | None = None,
+    has_subjects: bool = False,
     find_other: FindOther | None = None,
 ) -> Chain:
     """Returns the chain, for `grpc.aio.server` or a Transcoder.
@@ -44,11 +45,12 @@ def service_chain(
         calls_max: max calls in flight.
         access_log: True logs each call.
         client_of: finds the client of a call for the log; without it, that is its peer.
+        has_subjects: True if clients have certificates, whose subjects are logged, too.
         find_other: finds handlers of gRPC methods that are not registered.
     """
     return Chain(
         RequestIds(),
-        *((AccessLog(client_of),) if access_log else ()),
+        *((AccessLog(client_of, has_subjects=has_subjects),) if access_log else ()),
         ErrorMapping(failures),
         gate=Authorization(authorizer, permissions),
         inner=(Overload(calls_max), Validation(checks)),

@@ -24,13 +24,15 @@ log = structlog.get_logger()
 class AccessLog(Interceptor):
     """Logs method, code, time, caller and peer of each call when it ends."""
 
-    def __init__(self, client_of: ClientOf | None = None) -> None:
+    def __init__(self, client_of: ClientOf | None = None, *, has_subjects: bool = False) -> None:
         """Logs calls.
 
         Args:
             client_of: finds the client of a call; without it, that is its peer.
+            has_subjects: True if clients have certificates, whose subjects are logged, too.
         """
         self._client_of = client_of
+        self._has_subjects = has_subjects
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         async def call(request: object, context: Context) -> object:
@@ -59,9 +61,17 @@ class AccessLog(Interceptor):
                     org=caller and caller.org_id,
                     user=caller and caller.user_id,
                     peer=peer,
+                    **({"subject": _subject(context)} if self._has_subjects else {}),
                 )
 
         return call
+
+
+def _subject(context: Context) -> str | None:
+    """Returns the subject of the client's certificate, as RFC 2253 writes it."""
+    for subject in context.auth_context().get("x509_subject", ()):
+        return subject.decode(errors="replace")
+    return None
 
 
 def code_name(code: object) -> str:

@@ -64,7 +64,7 @@ class Codec:
             )
         pool = Default() if pool is None else pool
         self.nesting_max: Final = nesting_max
-        self._decoders = DecoderCompiler(pool, nesting_max=nesting_max, strict=strict)
+        self._decoders = DecoderCompiler(pool, strict=strict)
         self._encoders = EncoderCompiler(pool, JsonOptions() if options is None else options)
 
     def decode(self, message_type: type[Message], text: bytes) -> Message:

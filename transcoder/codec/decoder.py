@@ -43,9 +43,8 @@ class _DecoderBatch(NamedTuple):
 class DecoderCompiler:
     """Compiled readers by message type, for one pool; compiling is safe from several threads."""
 
-    def __init__(self, pool: DescriptorPool, *, nesting_max: int, strict: bool) -> None:
+    def __init__(self, pool: DescriptorPool, *, strict: bool) -> None:
         self._pool = pool
-        self._nesting_max = nesting_max
         self._strict = strict
         self._done: dict[Descriptor, MessageReader] = {}
         self._resolved: dict[str, Resolved[MessageReader]] = {}

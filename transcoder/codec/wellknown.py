@@ -37,9 +37,6 @@ _DURATION_MAX_S = 315_576_000_000
 _NANOS = 1_000_000_000
 _DAY_MINUTES = 24 * 60
 _DAY_S = 24 * 60 * 60
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
 _CACHED_MAX = 4096  # minutes, of which most are recent, or durations, of which most are settings
 _WHOLE_CHARS = len("1970-01-01T00:00:00Z")
 _NANOS_BY_DIGITS = [10 ** (9 - digits) for digits in range(10)]
@@ -60,6 +57,10 @@ _MASK_READ_TEXT = re.compile(r"(?:[\w.*]|`[^`,]*`)+(?:,(?:[\w.*]|`[^`,]*`)+)*", 
 # Keys of maps stand in backticks (AIP-161), and are no names that have two forms.
 _MASK_HUMP = re.compile(r"_([a-z])|`[^`]*`")
 _MASK_CAPITAL = re.compile(r"([A-Z])|`[^`]*`")
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class _Cache(dict[_Key, _Value]):

@@ -67,7 +67,7 @@ class ServiceConfig:
             except OSError as exc:
                 raise SchemaError(f"{self._origin}: {exc.strerror or 'it cannot be read'}") from exc
         rules = self._rules_in(self._parsed(text))
-        readers = DecoderCompiler(Default(), nesting_max=_NESTING_MAX, strict=True)
+        readers = DecoderCompiler(Default(), strict=True)
         read = readers.message(http_pb2.HttpRule.DESCRIPTOR)
         self._rules: list[ConfiguredRule] = [
             self._rule(index, rule, read) for index, rule in enumerate(rules)

@@ -1,5 +1,6 @@
 """docs/operations.md, typed line by line into one shell, prints what it shows."""
 
+import asyncio
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ from typing import Final
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.postgresql import program, shared_server
 from tests.support.processes import ROOT
 from tests.support.stand_ins import CURL, stand_ins
 from tests.support.transcripts import steps
@@ -43,7 +45,14 @@ def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:
     authority.pair("renewed")
     listen = free_address()
     script = f"\necho '{NEXT}'\n".join(step.command for step in shown)
-    script = script.replace("127.0.0.1:8080", listen).replace(".venv/bin/python", sys.executable)
+    database = asyncio.run(shared_server().new_database())
+    for shown_as, here in (
+        ("127.0.0.1:8080", listen),
+        (".venv/bin/python", sys.executable),
+        ("postgresql://actions:PASSWORD@127.0.0.1/actions", database),
+    ):
+        assert shown_as in script
+        script = script.replace(shown_as, here)
     done = subprocess.run(
         # Ends what a failed step leaves running.
         ["sh", "-eu", "-c", f"trap 'kill $! || true' EXIT\n{script}"],  # noqa: S607  the system's
@@ -53,7 +62,7 @@ def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:
             "ACTIONS_LISTEN": listen,
             "ACTIONS_GRPC_LISTEN": "none",
             "LC_ALL": "C",
-            "PATH": stand_ins(tmp_path / "bin", {"curl": CURL}),
+            "PATH": f"{program('psql').parent}:{stand_ins(tmp_path / 'bin', {'curl': CURL})}",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         },
         capture_output=True,

@@ -28,7 +28,7 @@ SLACK_S: Final = 1.0
 IN_FLIGHT_S: Final = 30.0
 STREAMS: Final = 50  # calls in flight on one gRPC connection; the server takes 100
 
-Listener: TypeAlias = Literal["http", "grpc"]
+Listener: TypeAlias = Literal["http", "grpc", "grpc at the port of http"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ async def _over_grpc(address: str, token: str, calls: int) -> int:
 async def _drain(process: Process, listener: Listener, calls: int) -> Drained:
     given = json.loads(process.line())
     over = _over_http if listener == "http" else _over_grpc
-    answers = asyncio.create_task(over(given[listener], given["token"], calls))
+    address = given["grpc" if listener == "grpc" else "http"]
+    answers = asyncio.create_task(over(address, given["token"], calls))
     line = asyncio.create_task(asyncio.to_thread(process.line))
     await asyncio.wait({answers, line}, timeout=IN_FLIGHT_S, return_when=asyncio.FIRST_COMPLETED)
     if not line.done():
@@ -111,9 +112,9 @@ def drain(folder: Path, listener: Listener, *, calls: int, call_s: float) -> Dra
 
 
 def sigterm(folder: Path) -> Iterator[Outcome]:
-    listeners: tuple[Listener, Listener] = ("http", "grpc")
+    listeners: tuple[Listener, ...] = ("http", "grpc", "grpc at the port of http")
     for listener in listeners:
-        drained = drain(folder / listener, listener, calls=CALLS, call_s=CALL_S)
+        drained = drain(folder / listener.replace(" ", "-"), listener, calls=CALLS, call_s=CALL_S)
         yield Outcome(
             f"{CALLS} calls of {CALL_S:g} s over {listener}, SIGTERM",
             f"{CALLS} answered, exit 0, ≤ {CALL_S + SLACK_S:g} s after it",

@@ -120,16 +120,17 @@ def p99(seconds: list[float]) -> float:
 def grpc_port(folder: Path) -> Iterator[Outcome]:
     raise_descriptor_limit()
     for where, options in (("gRPC's port", ()), ("the port of JSON", ONE_PORT)):
-        folder /= "next"
+        place = folder / where.replace(" ", "-")
+        place.mkdir()
         for path in (HEALTHZ, WATCH, REFLECT):
             for what in ("message", "answer"):
-                data = folder / f"{path[1:].replace('/', '-')}-{what}"
+                data = place / f"{path[1:].replace('/', '-')}-{what}"
                 with RealServer(data, *options) as server:
                     held = attack(server, path, what, connections=CONNECTIONS, seconds=6.0)
                     seen = uvloop.run(held)
                 calls = f"{CONNECTIONS} connections of 100 calls of {path}, {what} held"
                 yield _outcome(f"{where}: {calls}", seen)
-        with RealServer(folder / "idle", *options) as server:
+        with RealServer(place / "idle", *options) as server:
             kept, seen = uvloop.run(crowd(server, IDLE, 3.0))
         yield _outcome(f"{where}: {IDLE:,} connections without a call ({kept:,} kept)", seen)
 

@@ -28,7 +28,7 @@ from tests.support.hostile_scripts import HOSTILE
 from tests.support.real_server import ACTIONS, RealServer
 
 
-@pytest.mark.parametrize("listener", ["http", "grpc"])
+@pytest.mark.parametrize("listener", ["http", "grpc", "grpc at the port of http"])
 def test_sigterm_finishes_calls_in_flight(tmp_path: Path, listener: Listener) -> None:
     drained = drain(tmp_path / "data", listener, calls=60, call_s=0.3)
     assert (drained.answered, drained.status) == (60, 0)

@@ -14,6 +14,7 @@ from tests.support.certificates import Authority
 from tests.support.tables import cases
 from transcoder.http.body import read_body
 from transcoder.http.first_bytes import PREFACE
+from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.request import Request
 from transcoder.http.response import Answer
@@ -51,9 +52,9 @@ class Site:
     """A listener with TLS, and perhaps a server behind pipes, which keeps what it accepts."""
 
     def __init__(
-        self, tls: TlsContext, limits: Limits, http2: Http2Pipes | None, answer: Any
+        self, tls: TlsContext, limits: Limits, http2: Http2Pipes | None, answer: Any, **more: Any
     ) -> None:
-        self.listener = Listener(answer, refuse, limits=limits, http2=http2, tls=tls)
+        self.listener = Listener(answer, refuse, limits=limits, http2=http2, tls=tls, **more)
         self.port = 0
         self.accepted: asyncio.Queue[Streams] = asyncio.Queue()
         self.writers: list[asyncio.StreamWriter] = []
@@ -84,14 +85,19 @@ async def serve() -> AsyncIterator[Serve]:
     async with contextlib.AsyncExitStack() as running:
 
         async def start(
-            tls: TlsContext, *, limits: Limits = LIMITS, is_piped: bool = False, answer: Any = echo
+            tls: TlsContext,
+            *,
+            limits: Limits = LIMITS,
+            is_piped: bool = False,
+            answer: Any = echo,
+            **more: Any,
         ) -> Site:
             http2 = None
             if is_piped:
                 path = f"{running.enter_context(tempfile.TemporaryDirectory())}/grpc.sock"
                 http2 = Http2Pipes(f"unix:{path}")
                 running.callback(http2.close)
-            site = Site(tls, limits, http2, answer)
+            site = Site(tls, limits, http2, answer, **more)
             if http2 is not None:
                 behind = await asyncio.start_unix_server(site.accept, http2.path)
                 running.callback(behind.close)
@@ -247,6 +253,40 @@ async def test_a_client_needs_a_certificate_if_the_context_says_so(
     else:
         with pytest.raises((ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)):
             await answer_of(await site.connect(client))
+
+
+async def test_a_client_that_reads_slowly_gets_all_of_a_last_answer(
+    serve: Serve, authority: Authority
+) -> None:
+    size = 8 << 20
+
+    async def large(_request: Request) -> Answer:
+        return Answer(200, [("Connection", "close")], bytes(size))
+
+    site = await serve(authority.pair().server_context(), answer=large)
+    reader, writer = await site.connect(authority.client_context())
+    writer.write(HELLO)
+    await within(reader.readuntil(b"\r\n\r\n"))
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # of sockets
+    await asyncio.sleep(1.5)  # the answer waits for its reader, longer than a client lingers
+    writer.transport.resume_reading()  # type: ignore[attr-defined]  # of sockets
+    assert len(await within(reader.read())) == size
+
+
+async def test_the_proxy_protocol_comes_before_tls(serve: Serve, authority: Authority) -> None:
+    seen: list[object] = []
+
+    async def note(request: Request) -> Answer:
+        seen.append(request.peername)
+        return await echo(request)
+
+    proxies = TrustedProxies(["127.0.0.0/8"])
+    site = await serve(authority.pair().server_context(), answer=note, proxies=proxies)
+    reader, writer = await site.connect(None)
+    writer.write(b"PROXY TCP4 192.0.2.7 192.0.2.1 4000 443\r\n")
+    await writer.start_tls(authority.client_context(), server_hostname="localhost")
+    assert await answer_of((reader, writer)) == b"hello"
+    assert seen == [("192.0.2.7", 4000)]
 
 
 async def test_a_drain_sends_the_answer_in_flight_and_closes_handshakes(

@@ -54,10 +54,10 @@ def _greeting(id: str) -> CreateAction:
     )
 
 
-async def fill(folder: Path) -> None:
+async def fill(folder: Path, *, database: str = "") -> None:
     """Makes a store in which each kind of event has happened, some to what had ended."""
     clock = HandClock()
-    store = await open_store(folder, clock=clock)
+    store = await open_store(folder, database=database, clock=clock)
     for commands in (
         (CreateOrg("o", "Acme", ""), CreateUser("o", "ada", "Ada", "", "de", "ada@issuer")),
         (CreateOrg("p", "Other", ""), CreateUser("o", "bob", "Bob", "")),

@@ -126,6 +126,32 @@ class PostgresServer:
         return subprocess.run(command, check=False).returncode == 0
 
 
+async def execute(url: str, *statements: str) -> None:
+    """Changes a database behind the program's back."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Returns all rows of all tables, in an order of their own."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname='public'")
+        return {
+            table: sorted(
+                map(tuple, await connection.fetch(f"SELECT * FROM {table}")),  # noqa: S608
+                key=repr,
+            )
+            for (table,) in tables
+        }
+    finally:
+        await connection.close()
+
+
 @functools.cache
 def shared_server() -> PostgresServer:
     """Returns the server of this process's tests; it is stopped with the process."""

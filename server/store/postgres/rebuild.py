@@ -22,7 +22,9 @@ EVENTS_AT_ONCE: Final = 256
 
 _COUNT: Final = "SELECT count(*) FROM events"
 STATE_TABLES: Final = (*(table.name for table in TABLES.values()), "names", "removed")
-"""The tables that follow from events; deleting actions changes `action_totals`."""
+"""The tables that are made from events."""
+_TOTALS: Final = "action_totals"
+"""The table that triggers of the others keep; deleting actions changes it."""
 
 
 async def rebuild(connection: Connection, progress: Progress) -> int:
@@ -33,7 +35,7 @@ async def rebuild(connection: Connection, progress: Progress) -> int:
     """
     async with connection.transaction():
         await take_turn(connection)
-        for table in STATE_TABLES:
+        for table in (*STATE_TABLES, _TOTALS):
             await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         return await apply_all(connection, progress)
 

@@ -6,8 +6,8 @@ Rule: only this module knows the transcoder.
 import asyncio
 import errno
 import gc
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ from server.store.engine import AS_USUAL, Forgetful, Opening, Store
 from server.store.errors import StorageError
 from server.store.files import risks_of
 from server.store.opening import open_store
-from server.system_errors import reason
+from server.system_errors import naming_listener, reason
 from server.threads import ThreadPool
 from server.version import installed_version
 from transcoder import Http2Pipes, Limits, SchemaError, Transcoder
@@ -128,9 +128,18 @@ class Started:
 class Application:
     """Runs the service in this process."""
 
-    def __init__(self, config: Config, *, opening: Opening = AS_USUAL) -> None:
-        """Prepares the service; `opening` says how its database is opened."""
+    def __init__(
+        self, config: Config, *, opening: Opening = AS_USUAL, is_worker: bool = False
+    ) -> None:
+        """Prepares the service.
+
+        Args:
+            config: the settings.
+            opening: how its database is opened.
+            is_worker: True if other processes listen on the same addresses.
+        """
         self._config = config
+        self._is_worker = is_worker
         self._opening = opening
         self._running = AsyncExitStack()
         self._certificates: CertificateWatch | None = None
@@ -271,13 +280,14 @@ class Application:
         config, certificates = self._config, self._certificates
         self._running.push_async_callback(grpc_server.stop, 0)
         grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes, certificates)
-        with _named(config.listen, "--listen, ACTIONS_LISTEN"):
+        with naming_listener(config.listen, "--listen, ACTIONS_LISTEN"):
             listen = await transcoder.start(
                 config.listen,
                 is_ready=False,
                 http2=pipes,
                 proxy_protocol=config.proxy_protocol,
                 ssl=None if certificates is None else certificates.context,
+                reuse_port=self._is_worker,
             )
         return grpc_listen or listen, listen
 
@@ -334,7 +344,12 @@ class Application:
             grpc_web=SonoraGrpcWeb,
             limits=Limits(drain_timeout_s=DRAIN_S, connections_max=connections.http),
         )
-        grpc_server = GrpcServer(chain=chain, connections_max=connections.grpc, pipes=pipes)
+        grpc_server = GrpcServer(
+            chain=chain,
+            connections_max=connections.grpc,
+            pipes=pipes,
+            reuse_port=self._is_worker,
+        )
         return grpc_server, transcoder
 
     def _executor(self) -> Executor:
@@ -440,7 +455,7 @@ async def _listening_to_grpc(
     path = socket_path_of(address)
     piped = "" if pipes is None else f"unix:{pipes.path}"
     with (
-        _named(address, "--grpc-listen, ACTIONS_GRPC_LISTEN"),
+        naming_listener(address, "--grpc-listen, ACTIONS_GRPC_LISTEN"),
         nullcontext() if path is None else cleared(path),
     ):
         return await server.start(
@@ -449,15 +464,6 @@ async def _listening_to_grpc(
             piped=piped,
             credentials=None if certificates is None else certificates.grpc_credentials(),
         )
-
-
-@contextmanager
-def _named(address: str, set_by: str) -> Iterator[None]:
-    """Names the address and its setting in an error of the block."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f"cannot listen on {address} ({set_by}): {reason(error)}") from error
 
 
 async def _start(executor: Executor) -> None:

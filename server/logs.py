@@ -13,6 +13,7 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import orjson
@@ -31,11 +32,19 @@ _CLIENT_LEFT_TEXT: Final = "ExecuteBatchError raised in core"
 
 
 def set_up(
-    log_format: LogFormat, *, access_log: bool = True, output: io.BytesIO | None = None
+    log_format: LogFormat,
+    *,
+    access_log: bool = True,
+    worker: int = 0,
+    output: io.BytesIO | None = None,
 ) -> LineWriter:
     """Sends every log line of this process, from level info, to standard error.
 
-    Without an access log, the transcoder too logs only warnings.
+    Args:
+        log_format: of the lines.
+        access_log: without it, the transcoder too logs only warnings.
+        worker: the number of the process, in each line; 0 if there is only one.
+        output: where the lines go instead.
 
     Returns:
         The writer of the lines: `flush` it before the process ends.
@@ -47,6 +56,7 @@ def set_up(
     structlog.configure(
         processors=[
             _with_request_id,
+            *((partial(_with_worker, worker),) if worker else ()),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
@@ -100,6 +110,11 @@ def _with_request_id(_logger: WrappedLogger, _level: str, event: EventDict) -> E
     call = CALL.get(None)
     if call is not None and call.request_id:
         event.setdefault("request_id", call.request_id)
+    return event
+
+
+def _with_worker(number: int, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+    event["worker"] = number
     return event
 
 

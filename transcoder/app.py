@@ -230,6 +230,7 @@ class Transcoder:
         http2: Http2Pipes | None = None,
         proxy_protocol: bool = False,
         ssl: TlsContext | None = None,
+        reuse_port: bool = False,
     ) -> str:
         """Listens, and answers requests.
 
@@ -243,6 +244,8 @@ class Transcoder:
             ssl: has the certificates for TLS, and verifies those of clients if it says so; or a
                 function that returns the context of the next connection, which may be another. Its
                 ALPN is set: http/1.1, then h2 if there are `http2`.
+            reuse_port: True if other processes may listen on the same port, each of which gets some
+                of its connections (SO_REUSEPORT).
 
         Returns:
             The address bound.
@@ -266,7 +269,7 @@ class Transcoder:
             proxies=self._trusted_proxies if proxy_protocol else None,
             tls=ssl,
         )
-        bound = await listener.start(address)
+        bound = await listener.start(address, reuse_port=reuse_port)
         self._listeners.append(listener)
         self.set_ready(is_ready)
         return bound

@@ -8,6 +8,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,31 +19,44 @@ from server import logs
 from server.app import Application, Started
 from server.cli import welcome
 from server.cli.failures import storage_failures
+from server.cli.signals import FLUSH_MAX_S, stop_event
 from server.config import VARIABLES, Config
 from server.config.misspelt import nearest_settings
 from server.line_writer import LineWriter
 from server.store.engine import Opening
 
-FLUSH_MAX_S: Final = 0.3
-"""Max seconds to write the last lines of the log before the process ends."""
 
-_SIGNALLED: Final = 128
-"""Added to a signal's number it is the exit status, as shells have it."""
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Says which part of the service a process has.
+
+    Attributes:
+        worker: its number among those that share the addresses; 0 if it is the only one.
+        welcomes: prints what to try once it serves.
+        ready: called once it serves.
+    """
+
+    worker: int = 0
+    welcomes: bool = True
+    ready: Callable[[], None] = lambda: None
 
 
-def run_service(config: Config, *, opening: Opening) -> None:
+ALONE: Final = Role()
+
+
+def run_service(config: Config, *, opening: Opening, role: Role = ALONE) -> None:
     """Serves until a signal, then drains.
 
     Raises:
         Failed: the data folder is unusable.
         OSError: an address cannot be bound.
     """
-    log = logs.set_up(config.log_format, access_log=config.access_log)
-    _warn_of_misspelt_variables()
+    log = logs.set_up(config.log_format, access_log=config.access_log, worker=role.worker)
+    if role.welcomes:
+        _warn_of_misspelt_variables()
     try:
         with storage_failures(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, log, opening))
+            runner.run(_serve(config, log, opening, role))
     finally:
         log.flush(FLUSH_MAX_S)
 
@@ -54,34 +69,20 @@ def _warn_of_misspelt_variables() -> None:
         )
 
 
-async def _serve(config: Config, log: LineWriter, opening: Opening) -> None:
-    stop = _stop_event(log)
-    application = Application(config, opening=opening)
+async def _serve(config: Config, log: LineWriter, opening: Opening, role: Role) -> None:
+    stop = stop_event(log)
+    application = Application(config, opening=opening, is_worker=role.worker > 0)
     try:
         started = await application.start()
         if application.has_tls:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, application.reload)
-        _print(started, config)
+        if role.welcomes:
+            _print(started, config)
+        role.ready()
         await stop.wait()
     finally:
         await application.stop()
-
-
-def _stop_event(log: LineWriter) -> asyncio.Event:
-    """Returns an event that the first signal sets; the second ends the process at once."""
-    stop = asyncio.Event()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
-            log.flush(FLUSH_MAX_S)
-            os._exit(_SIGNALLED + number)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
 
 
 def _print(started: Started, config: Config) -> None:

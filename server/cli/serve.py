@@ -23,7 +23,7 @@ from server.config.misspelt import nearest_settings
     is_flag=True,
     help="Serve an older copy of the database, or one that has lost its last events.",
 )
-def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: object) -> None:
+def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: object) -> int:
     """Serve JSON, gRPC-Web and gRPC, until SIGTERM or Ctrl-C.
 
     A setting is a flag, else an environment variable, else a key of the TOML file of --config, with
@@ -37,10 +37,15 @@ def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: 
                 f"warning: {variable} is ignored, the nearest setting is {nearest}", err=True
             )
         click.echo(as_toml(loaded))
-        return
-    from server.cli.foreground import run_service
+        return 0
     from server.store.engine import Opening
 
-    run_service(
-        loaded.config, opening=Opening(checks_whole=check_database, accepts_loss=accept_loss)
-    )
+    opening = Opening(checks_whole=check_database, accepts_loss=accept_loss)
+    if loaded.config.workers > 1:
+        from server.cli.supervisor import run_workers
+
+        return run_workers(loaded.config)
+    from server.cli.foreground import run_service
+
+    run_service(loaded.config, opening=opening)
+    return 0

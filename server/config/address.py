@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 SOCKET_PATH_MAX_BYTES: Final = 107
 """Max bytes of a socket's path: unix(7) has 108, the NUL at its end included."""
 
+SCHEME: Final = "unix:"
 _ADDRESS: Final = re.compile(
     r"(?:(?P<host>(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})"
 )
@@ -80,4 +81,4 @@ def listening(text: str) -> Address | SocketPath:
     Raises:
         ValueError: it is neither an address nor the path of a unix socket.
     """
-    return SocketPath.parse(text) if text.startswith("unix:") else Address.parse(text)
+    return SocketPath.parse(text) if text.startswith(SCHEME) else Address.parse(text)

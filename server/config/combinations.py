@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from server.config import kinds
+from server.config.address import SCHEME
 from server.config.errors import ConfigError
 from server.config.table import Config
 from server.config.toml_form import cut
@@ -24,6 +25,7 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
     """
     _check_jwt(config, origins)
     _check_tls(config, origins)
+    _check_workers(config, origins)
     if config.proxy_protocol and not config.trusted_proxies:
         raise ConfigError(f"{origins['proxy_protocol']}: expected trusted_proxies to be given, too")
     if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):
@@ -31,6 +33,22 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
             f"{origins['grpc_listen']}: expected another address than that of listen, "
             f"got {cut(config.grpc_listen)}"
         )
+
+
+def _check_workers(config: Config, origins: Mapping[str, str]) -> None:
+    if config.workers == 1:
+        return
+    if not config.database:
+        raise ConfigError(
+            f"{origins['workers']}: expected database to be given, too, "
+            "as only one process can write SQLite; or 1"
+        )
+    for name in ("listen", "grpc_listen"):
+        if getattr(config, name).startswith(SCHEME):
+            raise ConfigError(
+                f"{origins[name]}: expected host:port, as workers share a port, "
+                f"got {cut(getattr(config, name))}"
+            )
 
 
 def _check_tls(config: Config, origins: Mapping[str, str]) -> None:

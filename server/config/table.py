@@ -64,6 +64,12 @@ class Config:
         "it. It is a secret: better a variable or a file than a flag.",
         is_secret=True,
     )
+    workers: int = setting(
+        1,
+        kind=kinds.number(1, 64),
+        meaning="Processes that serve, on the same ports; more than one needs --database. Limits "
+        "of connections and calls are those of each.",
+    )
     jwt_issuer: str = setting(
         "",
         kind=kinds.LINE,

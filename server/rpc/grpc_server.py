@@ -83,6 +83,7 @@ class GrpcServer:
         calls_max: int = CALLS_MAX,
         connections_max: int = GRPC_MAX,
         pipes: Pipes | None = None,
+        reuse_port: bool = False,
     ) -> None:
         """Makes a server that does not listen yet; a loop must run.
 
@@ -92,6 +93,7 @@ class GrpcServer:
                 part of them may be streams.
             connections_max: max open connections of each address.
             pipes: lead from another port to the path that `start` gets as `piped`.
+            reuse_port: True if other processes may listen on the same port.
         """
         chain = chain or Chain()
         self._connections = ConnectionEnder()
@@ -100,6 +102,7 @@ class GrpcServer:
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
         self._places = places = Places(calls_max, streams_max, self._end_connections)
         self._pipes = pipes
+        self._reuse_port = reuse_port
         self._idle_at_port = IdleConnections(
             connections_max,
             find=self._connections.open,
@@ -119,10 +122,8 @@ class GrpcServer:
         self._server = grpc.aio.server(
             interceptors=(chain,),
             options=[
-                (
-                    "grpc.so_reuseport",
-                    0,
-                ),  # by default a second server could listen on the same port
+                # By default a second server could listen on the same port.
+                ("grpc.so_reuseport", int(reuse_port)),
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
                 ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
                 ("grpc.max_metadata_size", METADATA_MAX_BYTES),
@@ -211,7 +212,7 @@ class GrpcServer:
             OSError: the address cannot be bound.
         """
         if isinstance(wanted, Address):
-            _bind_once(wanted)
+            _bind_once(wanted, reuse_port=self._reuse_port)
         mask = os.umask(umask)
         try:
             if credentials is None:
@@ -282,9 +283,11 @@ def _target(address: Address | SocketPath) -> str:
     return str(address)
 
 
-def _bind_once(address: Address) -> None:
+def _bind_once(address: Address, *, reuse_port: bool) -> None:
     """Binds the address once, as grpc reports a failure only on standard error."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(address)

@@ -137,6 +137,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'tls_client_ca = ""  # default\n'
         'data_dir = "data"  # default\n'
         'database = ""  # default\n'
+        "workers = 1  # default\n"
         'jwt_issuer = ""  # default\n'
         "jwt_audience = []  # default\n"
         'jwt_jwks_url = ""  # default\n'

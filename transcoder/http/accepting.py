@@ -24,14 +24,18 @@ Connect: TypeAlias = Callable[[socket.socket], Awaitable[None]]
 """Has an accepted connection served; raises OSError if it must be closed."""
 
 
-async def bind(host: str | None, port: int) -> list[socket.socket]:
+async def bind(host: str | None, port: int, *, reuse_port: bool) -> list[socket.socket]:
     """Binds every address of a host; without one, every interface.
+
+    With `reuse_port` other processes may bind the same ones (SO_REUSEPORT, socket(7)).
 
     Raises:
         OSError: an address cannot be bound.
     """
     loop = asyncio.get_running_loop()
-    bound = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+    bound = await loop.create_server(
+        asyncio.Protocol, host, port, reuse_port=reuse_port or None, start_serving=False
+    )
     sockets = [socket.socket(fileno=os.dup(held.fileno())) for held in bound.sockets]
     bound.close()
     return sockets

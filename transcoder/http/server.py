@@ -86,12 +86,13 @@ class Listener:
         self._acceptor: Acceptor | None = None
         self._socket_file: SocketFile | None = None
 
-    async def start(self, address: str) -> str:
+    async def start(self, address: str, *, reuse_port: bool = False) -> str:
         """Binds and accepts.
 
         Args:
             address: "host:port" or "[v6]:port"; without a host every interface, with port 0 a
                 free port. Or "unix:path", as grpc takes it.
+            reuse_port: True if other processes may listen on the same port.
 
         Returns:
             The address bound.
@@ -108,7 +109,7 @@ class Listener:
             sockets = [listening_socket(path, backlog=backlog)]
             self._socket_file = SocketFile(path)
         else:
-            sockets = await bind(host, port)
+            sockets = await bind(host, port, reuse_port=reuse_port)
         connect = functools.partial(self._connect, self._connection_factory())
         self._acceptor = Acceptor(sockets, connect, backlog=backlog)
         if path is not None:

@@ -739,7 +739,8 @@ async def test_v6_address_is_bound_without_brackets_and_told_with_them(
     """Binds nothing, as some machines that run tests have no IPv6."""
     asked: list[tuple[str | None, int]] = []
 
-    async def bind(host: str | None, port: int) -> list[object]:
+    async def bind(host: str | None, port: int, *, reuse_port: bool) -> list[object]:
+        assert not reuse_port
         asked.append((host, port))
         return [SimpleNamespace(getsockname=lambda: ("::1", 4000, 0, 0))]
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import uvloop
 
+from tests.bench.http2 import PREFACE
 from tests.robustness.raw import request
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.connections import answer_of, opened
@@ -180,6 +181,12 @@ def slow_headers(folder: Path) -> Iterator[Outcome]:
             flood(server.http, good, connections=CONNECTIONS, seconds=ALIVE_FOR_S)
         )
     yield from _judged("slow headers", drips, latencies_s)
+    with RealServer(folder / "data") as server:
+        endless = PREFACE[:-1]
+        drips, latencies_s = uvloop.run(
+            flood(server.http, good, connections=CONNECTIONS, seconds=ALIVE_FOR_S, endless=endless)
+        )
+    yield from _judged("slow prefaces of HTTP/2", drips, latencies_s)
     # Good callers begin with a whole header; the others send one that does not end in time.
     first = line(("192.0.2.1", 5000))
     with RealServer(folder / "data", *BEHIND_PROXY) as server:

@@ -70,6 +70,12 @@ def _seconds(_context: click.Context, _option: click.Parameter, text: str) -> fl
     metavar="FILE",
     help="Certificates to trust, in PEM, in place of the system's; implies --tls.",
 )
+@click.option(
+    "--cert",
+    metavar="FILE",
+    help="Certificate of the caller, in PEM, where the service asks for one; implies --tls.",
+)
+@click.option("--key", metavar="FILE", help="Its private key, if that is in another file.")
 @CALLER_TOKEN
 @click.option(
     "--org", metavar="ID", help="Organisation of the call; the caller's own, if not given."
@@ -92,6 +98,8 @@ def call(
     address: str | None,
     is_tls: bool,
     ca: str | None,
+    cert: str | None,
+    key: str | None,
     token: str | None,
     org: str | None,
     timeout_s: float,
@@ -117,7 +125,7 @@ def call(
         _message(descriptor, message),
         _headers(sent, org),
         timeout_s,
-        _tls(config, is_local=address is None, is_wanted=is_tls, authorities=ca),
+        _tls(is_tls or (address is None and bool(config.tls_cert)), ca, cert, key),
     )
     try:
         output.as_json(client.PROTOCOLS[protocol](request))
@@ -187,14 +195,26 @@ def _address(given: str | None, config: Config, protocol: str) -> Address | Sock
 
 
 def _tls(
-    config: Config, *, is_local: bool, is_wanted: bool, authorities: str | None
+    is_wanted: bool, authorities: str | None, certificate: str | None, key: str | None
 ) -> "Tls | None":
-    """Returns whom to trust; None for a call without TLS."""
+    """Returns whom to trust and who calls; None for a call without TLS."""
     from server.cli.client import Tls
 
-    if not (is_wanted or authorities or (is_local and config.tls_cert)):
+    if key and not certificate:
+        raise Misused("--key: expected --cert to be given, too")
+    if not (is_wanted or authorities or certificate):
         return None
-    return Tls(Path(authorities) if authorities else None)
+    return Tls(_readable(authorities), _readable(certificate), _readable(key))
+
+
+def _readable(file: str | None) -> Path | None:
+    if not file:
+        return None
+    try:
+        with Path(file).open("rb"):
+            return Path(file)
+    except OSError as error:
+        raise Failed(f"cannot read {file}: {error.strerror}") from error
 
 
 def _headers(token: str, org: str | None) -> dict[str, str]:

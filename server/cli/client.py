@@ -70,30 +70,39 @@ _MISSING_ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Says whom to trust.
+    """Says whom to trust, and who calls.
 
     Attributes:
         authorities: a file of certificates in PEM; None trusts those that the system does.
+        certificate, key: the caller's, in PEM, for a server that asks; None for none.
     """
 
     authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
         """Returns the context of a client.
 
         Raises:
-            OSError: the file cannot be read, or has no certificates.
+            OSError: a file cannot be read, or has not what it should.
         """
-        return ssl.create_default_context(cafile=self.authorities)
+        context = ssl.create_default_context(cafile=self.authorities)
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Returns the same for gRPC.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: a file cannot be read.
         """
         path = self.authorities or ssl.get_default_verify_paths().cafile
-        return grpc.ssl_channel_credentials(Path(path).read_bytes() if path else None)
+        files = (path, self.key or self.certificate, self.certificate)
+        return grpc.ssl_channel_credentials(
+            *(Path(file).read_bytes() if file else None for file in files)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +325,8 @@ def _shaken(connection: socket.socket, context: ssl.SSLContext, host: str) -> so
         return context.wrap_socket(connection, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         why = error.verify_message.rstrip(".")
-        raise ConnectionError(f"expected a certificate that is trusted: {why} (--ca)") from error
+        expected = f"expected a certificate that is trusted: {why} (see --ca and --address)"
+        raise ConnectionError(expected) from error
     except ssl.SSLError as error:
         raise ConnectionError("expected TLS, got something else") from error
 

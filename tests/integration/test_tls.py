@@ -170,6 +170,36 @@ def test_both_addresses_take_new_certificates_at_sighup_and_keep_the_old_if_they
     assert expected in server.log()
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_call_has_a_certificate_of_its_own_where_one_is_needed(
+    tmp_path: Path, protocol: str
+) -> None:
+    authority = Authority(tmp_path)
+    pair, client = authority.pair(), authority.pair("client")
+    serve = (*pair.options, "--tls-client-ca", str(authority.path))
+    trusted = ("--ca", str(authority.path))
+    own = ("--cert", str(client.certificate), "--key", str(client.key))
+    with Server(*serve, folder=tmp_path) as server:
+        with_own = called(server, protocol, server.listen, *trusted, *own)
+        without = called(server, protocol, server.listen, *trusted)
+    assert (with_own.status, with_own.err) == (0, "")
+    assert (without.status, without.out) == (1, "")
+
+
+def test_a_key_of_call_comes_with_its_certificate(tmp_path: Path) -> None:
+    outcome = run("call", "Healthz", "--key", "a", folder=tmp_path)
+    assert outcome == Outcome(2, "", "error: --key: expected --cert to be given, too\n")
+
+
+def test_a_certificate_of_call_that_cannot_be_read_is_one_line(
+    server: Server, authority: Authority
+) -> None:
+    for protocol in PROTOCOLS:
+        outcome = called(server, protocol, server.listen, "--tls", "--cert", "missing.pem")
+        line = "error: cannot read missing.pem: No such file or directory\n"
+        assert outcome == Outcome(1, "", line)
+
+
 async def code_of(address: str, credentials: grpc.ChannelCredentials, token: str) -> str:
     async with grpc.aio.secure_channel(address, credentials) as channel:
         stub: Any = ManagementServiceStub(channel)

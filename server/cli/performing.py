@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from server.cli import output
-from server.cli.failures import Misused
+from server.cli.failures import Misused, storage_failures
 from server.cli.output import OutputRow
 from server.cli.settings import CONFIG, DATA_DIR, DATABASE, settings
 
@@ -20,12 +20,16 @@ AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 
 def stored(command: F) -> F:
-    """Adds the options of the database, and refuses arguments that are not UTF-8."""
+    """Adds the options of the database, and fails where it cannot be used.
+
+    Refuses arguments that are not UTF-8.
+    """
 
     @functools.wraps(command)
     def checked(*args: Any, **named: Any) -> Any:  # noqa: ANN401  whatever the command takes
         try:
-            return command(*args, **named)
+            with storage_failures():
+                return command(*args, **named)
         except UnicodeEncodeError as error:  # raised by the message that has the text
             text = error.object[:40].encode(errors="surrogateescape")
             raise Misused(f"expected UTF-8, got {text!r}") from error

@@ -6,10 +6,12 @@ values; its error codes do (postgresql.org/docs, "PostgreSQL Error Codes").
 
 import asyncio
 import contextlib
+import re
+import ssl
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -40,16 +42,25 @@ _APPLICATION: Final = "actions-service"
 _POOLER: Final = "pgbouncer"
 """The parameter of the URL that says a pooler may give each transaction another connection."""
 
+_HOST: Final = r"(\[[\da-fA-F:.%]+\]|[\w.-]*)(:\d{1,5})?"
+_PLACE: Final = re.compile(rf"{_HOST}(,{_HOST})*(/[^/@]*)?")
+"""Hosts and the name of a database; the rest of a password that is not encoded does not fit."""
+
+_POOLED: Final = "a pooler is in front of it: add ?pgbouncer=true to its address"
+
 _TEXTS: Final = {
     "08": "cannot be reached",
     "0A": "its version does not support what is needed",
     "22021": "an id has a NUL character",
     "23505": "a unique value is taken",
     "25006": "read-only, as a standby is",
+    "26000": _POOLED,
     "28": "the user or the password is refused",
     "3D000": "there is no such database",
     "40": "another process changed the same rows",
     "42501": "permission denied",
+    "42704": "a parameter of its address is unknown",
+    "42P05": _POOLED,
     "42P": "its tables are not as expected",
     "53100": "the disk is full",
     "53200": "out of memory",
@@ -73,12 +84,7 @@ class Server:
         Raises:
             StorageError: it is not one of PostgreSQL.
         """
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            parts = urlsplit("")
-        if parts.scheme not in SCHEMES:
-            raise StorageError("database: expected postgresql://user@host/name")
+        parts = _parsed(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         is_pooled = query.pop(_POOLER, "") not in ("", "false")
         query.setdefault("target_session_attrs", "read-write")
@@ -123,6 +129,22 @@ class Server:
         )
 
 
+def _parsed(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2] + parts.path
+    except ValueError:  # of a bracket, which may be a password's
+        parts, place = urlsplit(""), ""
+    is_encoded = _PLACE.fullmatch(place) and "@" not in parts.query and "#" not in url
+    if parts.scheme in SCHEMES and is_encoded:
+        return parts
+    message = (
+        "database: expected postgresql://user:password@host:port/name, got another form (it may "
+        "hold a password, so it is not shown); write / as %2F, @ as %40, # as %23 and ? as %3F"
+    )
+    raise StorageError(message)
+
+
 class _Clean(asyncpg.Connection):  # type: ignore[misc]
     """A connection of a pool, on which nothing is ever set."""
 
@@ -165,6 +187,14 @@ def text_of(error: Exception) -> str:
         return f"{known} ({code})" if known else f"error {code}"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return "did not answer in time"
+    if isinstance(error, asyncpg.ClientConfigurationError | ValueError | OverflowError):
+        return "its address is wrong"
+    if isinstance(error, ssl.SSLError):
+        return "TLS fails, or its certificate is not trusted"
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return "a file that its address names cannot be read"
+    if type(error) is ConnectionError:  # asyncpg's, of a server that refuses TLS
+        return "cannot be reached, or has no TLS"
     if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return "cannot be reached"
     return f"fault {type(error).__name__}"

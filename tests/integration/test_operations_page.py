@@ -1,8 +1,10 @@
 """docs/operations.md, typed line by line into one shell, prints what it shows."""
 
 import asyncio
+import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from tests.support.transcripts import steps
 pytestmark = pytest.mark.timeout(240)  # some processes, one after another
 
 PAGE: Final = ROOT / "docs/operations.md"
+TIMEOUT_S: Final = 200.0
 NEXT: Final = "--- next step ---"
 DIFFERS: Final = {
     r"\b\d{18}\b": "ID",
@@ -53,26 +56,41 @@ def test_the_walk_prints_what_it_shows(tmp_path: Path) -> None:
     ):
         assert shown_as in script
         script = script.replace(shown_as, here)
-    done = subprocess.run(
-        # Ends what a failed step leaves running.
-        ["sh", "-eu", "-c", f"trap 'kill $! || true' EXIT\n{script}"],  # noqa: S607  the system's
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ACTIONS_LISTEN": listen,
-            "ACTIONS_GRPC_LISTEN": "none",
-            "LC_ALL": "C",
-            "PATH": f"{program('psql').parent}:{stand_ins(tmp_path / 'bin', {'curl': CURL})}",
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
-        },
-        capture_output=True,
-        encoding="utf-8",
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    printed = done.stdout.split(f"{NEXT}\n")
+    environment = {
+        **os.environ,
+        "ACTIONS_LISTEN": listen,
+        "ACTIONS_GRPC_LISTEN": "none",
+        "LC_ALL": "C",
+        "PATH": f"{program('psql').parent}:{stand_ins(tmp_path / 'bin', {'curl': CURL})}",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+    }
+    status, out, errors = typed(script, folder=tmp_path, environment=environment)
+    assert status == 0, errors
+    printed = out.split(f"{NEXT}\n")
     assert [masked(text) for text in printed] == [masked(step.printed) for step in shown]
+
+
+def typed(script: str, *, folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
+    """Runs a script in a shell, and ends what it leaves running.
+
+    Returns:
+        Its status, its output and its errors.
+    """
+    with subprocess.Popen(
+        ["sh", "-eu", "-c", script],  # noqa: S607  the system's
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as shell:
+        try:
+            out, errors = shell.communicate(timeout=TIMEOUT_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    return shell.returncode, out, errors
 
 
 def masked(text: str) -> str:

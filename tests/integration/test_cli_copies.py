@@ -16,13 +16,15 @@ from tests.support.commandline import Outcome, Server, run
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
 PAGE = Path(__file__).parents[2] / "docs/operations.md"
+POSTGRESQL = "\n## On PostgreSQL\n"
 COMMAND = re.compile(
     r"^\$ \.venv/bin/python -m server ((?:backup|restore|check)\b.*)$", re.MULTILINE
 )
 
 
 def commands() -> list[list[str]]:
-    return [found.split() for found in COMMAND.findall(PAGE.read_text("utf-8"))]
+    of_sqlite, _, _ = PAGE.read_text("utf-8").partition(POSTGRESQL)
+    return [found.split() for found in COMMAND.findall(of_sqlite)]
 
 
 def test_the_commands_of_the_page_copy_a_service_that_runs_and_bring_it_back(

@@ -187,10 +187,10 @@ def text_of(error: Exception) -> str:
         return f"{known} ({code})" if known else f"error {code}"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return "did not answer in time"
+    if isinstance(error, ssl.SSLError):  # one of them is a ValueError
+        return "TLS fails, or its certificate is not trusted"
     if isinstance(error, asyncpg.ClientConfigurationError | ValueError | OverflowError):
         return "its address is wrong"
-    if isinstance(error, ssl.SSLError):
-        return "TLS fails, or its certificate is not trusted"
     if isinstance(error, FileNotFoundError | PermissionError):
         return "a file that its address names cannot be read"
     if type(error) is ConnectionError:  # asyncpg's, of a server that refuses TLS

@@ -1,12 +1,15 @@
 """Addresses of PostgreSQL: what each names, and what the operator reads where it does not work."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from server.store.errors import StorageError
 from server.store.postgres.connect import Server
+from tests.support.certificates import Authority
+from tests.support.postgres_tls import tls_in_front_of
 from tests.support.postgresql import shared_server
 from tests.support.tables import cases
 
@@ -25,6 +28,16 @@ def free_port() -> str:
 def elsewhere(url: str) -> str:
     """Returns the URL with a port on which nobody listens."""
     return url.replace(str(shared_server().port), free_port())
+
+
+@pytest.fixture
+async def tls_url(tmp_path: Path) -> AsyncIterator[str]:
+    """Returns a URL that TLS alone leads to, with the authority that its certificate is of."""
+    authority = Authority(tmp_path)
+    server = shared_server()
+    async with tls_in_front_of(server.port, authority.pair()) as port:
+        url = server.url().replace(str(server.port), str(port))
+        yield f"{url}?sslrootcert={authority.path}"
 
 
 async def connected_to(url: str) -> int:
@@ -136,3 +149,20 @@ async def test_behind_a_pooler_no_statement_is_kept_on_a_connection(url: str) ->
         for _ in range(2):
             assert await connection.fetchval("SELECT $1::int", 7) == 7
             assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+async def test_connections_are_over_tls_as_the_address_asks(tls_url: str, mode: str) -> None:
+    assert await connected_to(f"{tls_url}&sslmode={mode}") == shared_server().port
+
+
+async def test_a_server_that_another_authority_vouches_for_is_refused(
+    tls_url: str, tmp_path: Path
+) -> None:
+    other = Authority(tmp_path, "other").path
+    server = Server(f"{tls_url.partition('?')[0]}?sslmode=verify-full&sslrootcert={other}")
+    with pytest.raises(StorageError) as refused:
+        await server.connect()
+    assert str(refused.value) == (
+        f"event store {server.shown}: TLS fails, or its certificate is not trusted"
+    )

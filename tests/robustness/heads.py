@@ -31,7 +31,7 @@ BAD_HEADS: Final = {
     "HTTP/0.9": b"GET /healthz HTTP/0.9\r\nHost: localhost\r\n\r\n",
     "HTTP/2.0": b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
     "HTTP/9.9": b"GET /healthz HTTP/9.9\r\nHost: localhost\r\n\r\n",
-    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+    "HTTP/2 preface that goes on otherwise": b"PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n",
     "TLS hello": bytes.fromhex("16030100e4010000e00303") + bytes(220) + b"\r\n\r\n",
 }
 

@@ -142,7 +142,7 @@ WOUNDS: Final = [
         b"http://a",
         b"*",
         b"\x16\x03\x01",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\n",
     ),
 ]
 

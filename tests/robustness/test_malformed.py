@@ -187,7 +187,9 @@ HEAD_ANSWERS: dict[str, Expected] = {
     "HTTP/0.9": invalid("request line: expected a method, a path and HTTP/1.1"),
     "HTTP/2.0": invalid("request line: expected a method, a path and HTTP/1.1"),
     "HTTP/9.9": invalid("request line: expected a method, a path and HTTP/1.1"),
-    "HTTP/2 preface": invalid("request: expected HTTP/1.1, got HTTP/2"),
+    "HTTP/2 preface that goes on otherwise": invalid(
+        "request line: expected a method, a path and HTTP/1.1"
+    ),
     "TLS hello": invalid("request: expected HTTP/1.1, got TLS"),
 }
 

@@ -1,4 +1,6 @@
-"""In an aiohttp application that is there already: how its prefix is found."""
+"""In an aiohttp application that is there already: its prefix, and its clients behind a proxy."""
+
+import json
 
 from yarl import URL
 
@@ -30,3 +32,13 @@ async def test_a_prefix_is_found_however_a_client_escapes_it(
     url = URL(requested + path, encoded=True)
     async with mounted(prefix) as (session, _), session.get(url) as answer:
         assert (answer.status, await answer.json()) == (200, {"name": name, "done": True})
+
+
+async def test_trusted_proxies_name_clients_there_too() -> None:
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    async with (
+        mounted("/api", trusted_proxies=["127.0.0.1"]) as (session, _),
+        session.get("/api/v1/operations/metadata", headers=headers) as answer,
+    ):
+        told = dict(json.loads((await answer.json())["name"]))
+    assert told["x-forwarded-for"] == "192.0.2.1, 127.0.0.1"

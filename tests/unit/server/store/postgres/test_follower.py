@@ -1,4 +1,4 @@
-"""What one process keeps in memory follows what another one commits."""
+"""Events that one process commits are told to another, which drops what they change."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator

@@ -10,6 +10,7 @@ from tests.support.tables import cases
 ROOT = Path(__file__).parents[2]
 
 MAY_MAKE_THREADS = {
+    "server/cli/worker.py",  # one that waits for the end of the supervisor, before there is a loop
     "server/threads.py",
     "server/line_writer.py",  # one of the log's, to wait for whoever reads it
     "server/store/sqlite/worker.py",  # a commit is one hop there and one back

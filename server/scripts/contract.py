@@ -232,7 +232,7 @@ class Options:
     queue_max: int = 512
     queue_timeout_s: float = 10.0
     waiting_max_bytes: int = 64 << 20
-    runs_max: int = 500
+    runs_max: int = 2_000
     heap_max_bytes: int = 64 << 20
     memory_max_bytes: int = 512 << 20
     deny: tuple[str, ...] = ()

@@ -4,9 +4,10 @@ The states are made anew in temporary tables, and compared with those of one sna
 run meanwhile.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
+from server.store.differences import differences
 from server.store.engine import Progress
 from server.store.errors import StorageError
 from server.store.postgres.connect import Connection
@@ -14,9 +15,6 @@ from server.store.postgres.rebuild import STATE_TABLES, apply_all
 
 FINDINGS_MAX: Final = 20
 """Max findings of one kind."""
-
-_KEY_COLUMNS: Final = {"names": 3, "removed": 2}
-"""Number of key columns, the first ones, of tables whose rows have no position and id."""
 
 _POSITIONS: Final = "SELECT count(*), min(position), max(position) FROM events"
 _SEQUENCES: Final = """
@@ -64,28 +62,12 @@ async def _differences(connection: Connection, progress: Progress) -> AsyncItera
     await connection.execute(f"SET LOCAL search_path = pg_temp, {schema}")
     await apply_all(connection, progress)
     for table in STATE_TABLES:
-        async for line in _rows(connection, table, schema):
+        for line in await _rows(connection, table, schema):
             yield line
 
 
-async def _rows(connection: Connection, table: str, schema: str) -> AsyncIterator[str]:
+async def _rows(connection: Connection, table: str, schema: str) -> Iterator[str]:
     stored, anew = f"{schema}.{table}", f"pg_temp.{table}"
-    held = await _keys(connection, table, _LESS.format(stored, anew))
-    due = await _keys(connection, table, _LESS.format(anew, stored))
-    for key in sorted(held & due):
-        yield f"{table}: {key} differs from its events"
-    for key in sorted(held - due):
-        yield f"{table}: {key} exists, its events do not make it"
-    for key in sorted(due - held):
-        yield f"{table}: {key} is missing, its events make it"
-
-
-async def _keys(connection: Connection, table: str, sql: str) -> set[str]:
-    return {_key(table, tuple(row)) for row in await connection.fetch(sql, FINDINGS_MAX)}
-
-
-def _key(table: str, row: tuple[object, ...]) -> str:
-    """Returns the name of a row: its id, which follows its position, or the columns of its key."""
-    columns = _KEY_COLUMNS.get(table)
-    found = row[1:2] if columns is None else row[:columns]
-    return " ".join(part.decode() if isinstance(part, bytes) else str(part) for part in found)
+    held = await connection.fetch(_LESS.format(stored, anew), FINDINGS_MAX)
+    due = await connection.fetch(_LESS.format(anew, stored), FINDINGS_MAX)
+    return differences(table, held, due)

@@ -9,13 +9,12 @@ import contextlib
 import re
 import ssl
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from server.store.errors import StorageError
+from server.store.errors import StorageError, StorageErrors
 
 if TYPE_CHECKING:
     from asyncpg import Pool
@@ -90,7 +89,7 @@ class Server:
         query.setdefault("target_session_attrs", "read-write")
         hosts = parts.netloc.rpartition("@")[2]
         self.shown: Final = f"postgresql://{hosts}{parts.path}"
-        self.errors: Final = StorageErrors(self.shown)
+        self.errors: Final = StorageErrors(self.shown, text_of)
         self._options: Final[dict[str, Any]] = {
             "dsn": urlunsplit(("postgresql", *parts[1:3], urlencode(query), "")),
             "timeout": CONNECT_MAX_S,
@@ -151,30 +150,6 @@ class _Clean(asyncpg.Connection):  # type: ignore[misc]
     def get_reset_query(self) -> str:
         # By default a statement each time that a connection is given back.
         return ""
-
-
-class StorageErrors:
-    """Raises StorageError for any error inside; asyncpg raises more than it documents (R2).
-
-    Has no state, so an instance may be entered many times.
-    """
-
-    __slots__ = ("_shown",)
-
-    def __init__(self, shown: str) -> None:
-        """Takes the database's name for the operator."""
-        self._shown = shown
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, StorageError):
-            raise StorageError(f"event store {self._shown}: {text_of(error)}") from error
 
 
 def text_of(error: Exception) -> str:

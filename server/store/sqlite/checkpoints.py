@@ -14,7 +14,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from server.store.sqlite.connect import Access, StorageErrors, connect
+from server.store.sqlite.connect import Access, connect, errors_of
 from server.store.sqlite.worker import Worker
 
 ROWS: Final = 2_000
@@ -30,7 +30,7 @@ class Checkpoints:
 
     def __init__(self, path: Path, *, access: Access) -> None:
         """Opens a connection, once: a later one could create a database in place of a lost one."""
-        with StorageErrors(path):
+        with errors_of(path):
             self._connection = connect(path, writes=True, access=access)
         self._worker = Worker("event store checkpoints")
         self._rows = 0

@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from server.store.differences import differences
 from server.store.engine import Progress
 from server.store.errors import StorageError
-from server.store.sqlite.connect import StorageErrors, connect_to_read
+from server.store.sqlite.connect import connect_to_read, errors_of
 from server.store.sqlite.copies import copy_pages
 from server.store.sqlite.damage import faults
 from server.store.sqlite.rebuild import STATE_TABLES, rebuild
 
 FINDINGS_MAX: Final = 20
 """Max findings of one kind."""
-
-_KEY_COLUMNS: Final = {"names": 3, "removed": 2, "action_totals": 1}
-"""Number of key columns, the first ones, of tables whose rows have no position and id."""
 
 _POSITIONS: Final = "SELECT count(*), min(position), max(position) FROM events"
 _SEQUENCES: Final = """
@@ -45,7 +43,7 @@ def compare(database: Path, progress: Progress) -> list[str]:
         StorageError: it cannot be read.
     """
     with (
-        StorageErrors(database),
+        errors_of(database),
         contextlib.closing(connect_to_read(database)) as found,
     ):
         found.execute("BEGIN")
@@ -79,19 +77,8 @@ def _differences(found: sqlite3.Connection, progress: Progress) -> list[str]:
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> Iterator[str]:
-    held, due = (
-        {_key(table, row) for row in connection.execute(query.format(table=table), (FINDINGS_MAX,))}
+    stored, anew = (
+        connection.execute(query.format(table=table), (FINDINGS_MAX,)).fetchall()
         for query in (_DIFFERENT, _MISSING)
     )
-    for key in sorted(held & due):
-        yield f"{table}: {key} differs from its events"
-    for key in sorted(held - due):
-        yield f"{table}: {key} exists, its events do not make it"
-    for key in sorted(due - held):
-        yield f"{table}: {key} is missing, its events make it"
-
-
-def _key(table: str, row: tuple[object, ...]) -> str:
-    """Returns the name of a row: its id, which follows its position, or the columns of its key."""
-    columns = _KEY_COLUMNS.get(table)
-    return " ".join(map(str, row[1:2] if columns is None else row[:columns]))
+    return differences(table, stored, anew)

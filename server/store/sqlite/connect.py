@@ -5,11 +5,10 @@ import os
 import sqlite3
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 from urllib.parse import quote
 
-from server.store.errors import StorageError
+from server.store.errors import StorageErrors
 from server.store.files import check
 
 WAL_MAX_BYTES: Final = 64 << 20
@@ -155,28 +154,9 @@ def set_busy_timeout(connection: sqlite3.Connection, timeout_s: float) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
 
-class StorageErrors:
-    """Raises StorageError for any error inside; sqlite3 raises more than it documents (R2).
-
-    A class, as a generator takes five times as long to enter and leave. Has no state, so an
-    instance may be entered many times.
-    """
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, StorageError):
-            raise StorageError(f"event store {self._path}: {_text(error)}") from error
+def errors_of(path: Path) -> StorageErrors:
+    """Returns what turns errors inside into StorageError, which names the database."""
+    return StorageErrors(path, _text)
 
 
 def _text(error: Exception) -> str:

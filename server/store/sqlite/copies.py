@@ -18,7 +18,7 @@ from server.store.errors import StorageError
 from server.store.files import appearing, make_anew, sync_file, sync_folder
 from server.store.folder import DataFolder
 from server.store.sqlite import schema
-from server.store.sqlite.connect import Access, StorageErrors, connect, connect_to_read
+from server.store.sqlite.connect import Access, connect, connect_to_read, errors_of
 from server.store.sqlite.damage import check_quickly, require_intact
 from server.store.sqlite.position_file import PositionFile, last_position
 
@@ -39,7 +39,7 @@ def back_up(database: Path, target: Path, progress: Progress) -> int:
     """
     if os.path.lexists(target):
         raise StorageError(f"{target} exists; name another file, or remove it")
-    with StorageErrors(database), contextlib.closing(connect_to_read(database)) as source:
+    with errors_of(database), contextlib.closing(connect_to_read(database)) as source:
         source.execute("BEGIN")
         position = last_position(source)
         with appearing(target) as part:
@@ -68,14 +68,14 @@ def restore(copy: Path, folder: Path, name: str, progress: Progress, *, replaces
             has a database that may not be replaced. Nothing is changed.
     """
     database = folder / name
-    with StorageErrors(copy), contextlib.closing(_copy(copy)) as source:
+    with errors_of(copy), contextlib.closing(_copy(copy)) as source:
         position = _require_usable(source, copy)
         claimed = DataFolder.claim(folder)
         try:
             if database.exists() and not replaces:
                 raise StorageError(f"{folder} has a database; --replace moves it aside")
             part = database.with_name(f"{name}.part")
-            with StorageErrors(database):
+            with errors_of(database):
                 make_anew(part)
                 _copy_durably(source, part, progress)
                 _put_aside(database)

@@ -11,7 +11,7 @@ from server.domain.events import RecordedEvent
 from server.store import forms
 from server.store.folder import DataFolder
 from server.store.log import Decide, LoadedFacts, Needs, Writes
-from server.store.sqlite.connect import StorageErrors
+from server.store.sqlite.connect import errors_of
 from server.store.sqlite.copies import remove
 from server.store.sqlite.position_file import last_position
 from server.store.sqlite.tables import SELECT_EVENT
@@ -25,7 +25,7 @@ class SqliteImport:
 
     def __init__(self, writer: Writer, path: Path) -> None:
         self._writer = writer
-        self._errors = StorageErrors(path)
+        self._errors = errors_of(path)
         self._begun = writer.begin_waiting()
         self._position = last_position(self._begun)
         self._last = _NOTHING

@@ -14,7 +14,7 @@ from server.store import forms
 from server.store.log import NO_EVENT, LastEvent
 from server.store.runs import RunsPage, RunsQuery
 from server.store.sqlite import runs as run_log
-from server.store.sqlite.connect import Access, StorageErrors, connect
+from server.store.sqlite.connect import Access, connect, errors_of
 from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Reader:
     """Holds a connection that only reads."""
 
     def __init__(self, path: Path, *, access: Access = Access.SHARED) -> None:
-        self._errors = StorageErrors(path)
+        self._errors = errors_of(path)
         with self._errors:
             self._connection = connect(path, writes=False, access=access)
         # Opens the write-ahead log now, which needs a read.

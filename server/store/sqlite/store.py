@@ -23,7 +23,7 @@ from server.store.read_model import Query
 from server.store.runs import LoggedRun, RunsPage, RunsQuery
 from server.store.sqlite import comparison, copies, importing, schema
 from server.store.sqlite.checkpoints import Checkpoints
-from server.store.sqlite.connect import Access, StorageErrors, access_to, connect_to_read
+from server.store.sqlite.connect import Access, access_to, connect_to_read, errors_of
 from server.store.sqlite.importing import SqliteImport
 from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
@@ -52,7 +52,7 @@ class SqliteEventStore:
         self._checkpoints = Checkpoints(path, access=writer.access)
         # The last writes stand in the log alone.
         log = path.with_name(f"{path.name}-wal")
-        with StorageErrors(path):
+        with errors_of(path):
             presence = Presence((folder.lock_path, path), later=log)
             presence.require()
         writer.stay_with(presence)
@@ -223,7 +223,7 @@ def compare(folder: Path, progress: Progress) -> list[str]:
 
 def event_reader(folder: Path) -> AbstractContextManager[Reader]:
     path = _database(folder)
-    with StorageErrors(path):
+    with errors_of(path):
         access = access_to(path)
     return contextlib.closing(Reader(path, access=access))
 
@@ -258,7 +258,7 @@ def migrate(folder: Path, *, clock: Clock = wall_clock) -> list[str]:
 
 def missing_versions(folder: Path) -> list[str]:
     path = _database(folder)
-    with StorageErrors(path), contextlib.closing(connect_to_read(path)) as connection:
+    with errors_of(path), contextlib.closing(connect_to_read(path)) as connection:
         return schema.missing(connection, str(path))
 
 

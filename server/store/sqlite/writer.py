@@ -28,9 +28,9 @@ from server.store.sqlite import schema, state_tables
 from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
-    StorageErrors,
     access_to,
     connect,
+    errors_of,
     is_busy,
     set_busy_timeout,
 )
@@ -53,7 +53,7 @@ RECENT_MAX_IDS: Final = RECENT_MAX_CHARS >> 7
 class Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
-        self._errors = StorageErrors(path)
+        self._errors = errors_of(path)
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._presence: Presence | None = None

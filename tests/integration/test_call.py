@@ -291,6 +291,12 @@ def test_the_port_of_another_protocol_is_one_line(
         assert outcome == Outcome(1, "", f"error: {address}: {why}\n")
 
 
+def test_grpc_without_an_address_of_its_own_is_called_at_that_of_json(server: Server) -> None:
+    environment = {"ACTIONS_LISTEN": server.listen, "ACTIONS_GRPC_LISTEN": "none"}
+    call = ("call", "ListActions", "--protocol", "grpc")
+    assert run(*call, folder=server.folder, environment=environment).status == 0
+
+
 def test_a_server_that_never_answers_is_deadline_exceeded(protocol: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"

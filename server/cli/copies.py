@@ -89,5 +89,5 @@ def check(as_json: bool, **flags: object) -> int:
         for fault in faults:
             click.echo(fault)
         if not faults:
-            click.echo(f"{folder} has no faults")
+            click.echo(f"{'the database' if config.database else folder} has no faults")
     return FAILED if faults else 0

@@ -69,7 +69,8 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
 
     All of FILE is checked first, then written at once: if this fails or is stopped, nothing
     changes. An organisation that exists here is refused; if all of FILE is here already, nothing is
-    to do. Users keep their tokens and roles: an IAM_OWNER of FILE owns this instance, too.
+    to do. Users keep their tokens and roles: an IAM_OWNER of FILE owns this instance, too. On
+    PostgreSQL the service may run.
     """
     from server.exports import loading, reading
     from server.store.opening import engine_of

@@ -27,7 +27,8 @@ MANY = 20_000
 
 
 def commands() -> list[list[str]]:
-    return [found.split() for found in COMMAND.findall(PAGE.read_text("utf-8"))]
+    steps = PAGE.read_text("utf-8").partition("\n## Between")[0]
+    return [found.split() for found in COMMAND.findall(steps)]
 
 
 def names(folder: Path) -> list[str]:

@@ -39,6 +39,8 @@ EVENT_TYPES: Final = {
     "user.removed",
 }
 
+_NOT_FOLLOWING: Final = ("machine_ids", "runs", "run_actions", "run_totals", "schema_versions")
+
 _TOKEN, _LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 _PRE_USERINFO, _POST_AUTH = TriggerType.PRE_USERINFO_CREATION, TriggerType.POST_AUTHENTICATION
 _ROLES, _OTHER_ROLES = ("ORG_OWNER",), ("ORG_OWNER_VIEWER", "ORG_ACTION_RUNNER")
@@ -87,6 +89,11 @@ async def fill(folder: Path, *, database: str = "") -> None:
     await store.append_runs([run], since=0, max_bytes=1 << 20)
     await store.claim_machine_id()
     await store.close()
+
+
+def following_rows(folder: Path) -> dict[str, list[Any]]:
+    """Returns all rows of the tables that follow from events, and the events."""
+    return {table: found for table, found in rows(folder).items() if table not in _NOT_FOLLOWING}
 
 
 def rows(folder: Path) -> dict[str, list[Any]]:

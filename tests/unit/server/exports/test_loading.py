@@ -12,12 +12,9 @@ from server.store.opening import engine_of, open_store
 from tests.contract.stores import commit
 from tests.support import export_files
 from tests.support.action_commands import create_action
-from tests.support.every_event import rows
+from tests.support.every_event import following_rows, rows
 from tests.support.export_files import Document
 from tests.support.tables import cases
-
-NOT_MOVED = ("machine_ids", "runs", "run_actions", "run_totals", "schema_versions")
-"""Tables that do not follow from events."""
 
 
 def unheard(_done: int, _all: int) -> None: ...
@@ -38,10 +35,6 @@ def refusal_of(file: Path, folder: Path) -> str:
     return str(refused.value).removeprefix(str(file))
 
 
-def moved(folder: Path) -> dict[str, list[object]]:
-    return {name: found for name, found in rows(folder).items() if name not in NOT_MOVED}
-
-
 def edit(file: Path, change: Callable[[list[Document]], object]) -> None:
     documents = export_files.read(file)
     change(documents)
@@ -55,7 +48,7 @@ def test_an_instance_has_the_same_rows_elsewhere_however_events_are_divided(
     monkeypatch.setattr(loading, "EVENTS_AT_ONCE", events_at_once)
     other = folder.with_name("other")
     assert bring(file, other)
-    assert moved(other) == moved(folder)
+    assert following_rows(other) == following_rows(folder)
     assert engine_of("").compare(other, unheard) == []
 
 
@@ -69,7 +62,7 @@ def test_long_lines_are_written_before_more_are_read(
         loading.load(file, contents, transaction, lambda some, _all: done.append(some))
         transaction.commit()
     assert len(done) > 10
-    assert moved(folder.with_name("other")) == moved(folder)
+    assert following_rows(folder.with_name("other")) == following_rows(folder)
 
 
 async def test_an_organisation_joins_others_in_the_next_positions(

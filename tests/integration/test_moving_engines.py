@@ -16,8 +16,8 @@ from tests.support.every_event import following_rows
 from tests.support.postgresql import shared_server
 
 pytestmark = pytest.mark.timeout(240)  # a test is some processes, one after another
-MANY = 20_000
-"""Events that take a second or so."""
+MANY = 5_000
+"""Events that take a good part of a second."""
 
 
 @pytest.fixture

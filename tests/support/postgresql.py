@@ -37,12 +37,19 @@ _SETTINGS: Final = (
 class PostgresServer:
     """One server; `start` after `kill` starts it on the same data and port."""
 
-    def __init__(self, *, is_durable: bool = False, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        is_durable: bool = False,
+        options: Sequence[str] = (),
+        standby_of: "PostgresServer | None" = None,
+    ) -> None:
         """Makes the data folder.
 
         Args:
             is_durable: True if what was acknowledged must survive `kill`.
             options: more of the program's.
+            standby_of: a server that runs, which it copies and follows until `promote`.
         """
         self._home = Path(tempfile.mkdtemp(prefix="actions-postgres-"))
         self.data = self._home / "data"
@@ -52,7 +59,11 @@ class PostgresServer:
         self.port = _free_port()
         if os.getuid() == 0:
             shutil.chown(self._home, _NOBODY)
-        run_program("initdb", "-D", str(self.data), "-U", _USER, "-A", "trust", "-E", "UTF8")
+        if standby_of is None:
+            run_program("initdb", "-D", str(self.data), "-U", _USER, "-A", "trust", "-E", "UTF8")
+        else:
+            source = ("-d", standby_of.url(), "--checkpoint", "fast", "--write-recovery-conf")
+            run_program("pg_basebackup", "-D", str(self.data), *source)
 
     def __enter__(self) -> Self:
         self.start()
@@ -109,6 +120,18 @@ class PostgresServer:
         self._process.wait()
         self._process = None
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    async def wait_for_standby(self) -> None:
+        """Acknowledges commits from now on only when a standby has them, too."""
+        await execute(
+            self.url(),
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+            "SELECT pg_reload_conf()",
+        )
+
+    def promote(self) -> None:
+        """Lets a standby take writes, and waits until it does."""
+        run_program("pg_ctl", "promote", "-w", "-D", str(self.data))
 
     def close(self) -> None:
         if self._process is not None:

@@ -1,0 +1,118 @@
+"""A primary that is lost for ever: the service goes on with the standby, and lost nothing."""
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.support.postgresql import PostgresServer
+from tests.support.real_server import ACTIONS, RealServer
+
+pytestmark = pytest.mark.timeout(240)
+
+WRITERS: Final = 4
+BEFORE: Final = 60
+"""Writes acknowledged before the primary is lost, at least."""
+AGAIN_MAX_S: Final = 30.0
+"""Max seconds until the service writes again, on a busy machine."""
+
+
+class Cluster(NamedTuple):
+    primary: PostgresServer
+    standby: PostgresServer
+    url: str
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Returns a primary and a standby, which has all that is acknowledged."""
+    with (
+        PostgresServer(is_durable=True) as primary,
+        PostgresServer(is_durable=True, standby_of=primary) as standby,
+    ):
+        asyncio.run(primary.wait_for_standby())
+        url = asyncio.run(primary.new_database())
+        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+        yield Cluster(primary, standby, url.replace(f"127.0.0.1:{primary.port}", hosts))
+
+
+class Writer(threading.Thread):
+    """Makes actions until it is told to stop, whatever it is answered.
+
+    Attributes:
+        acknowledged: ids of actions.
+        statuses: of all answers.
+    """
+
+    def __init__(self, server: RealServer, name: str) -> None:
+        super().__init__(name=name)
+        self.acknowledged: list[str] = []
+        self.statuses: set[int] = set()
+        self.is_stopped = threading.Event()
+        self._server = server
+
+    def run(self) -> None:
+        number = 0
+        while not self.is_stopped.is_set():
+            number += 1
+            status, text = asked(
+                self._server, "POST", ACTIONS, {"name": f"{self.name} {number}", "script": "s"}
+            )
+            self.statuses.add(status)
+            if status == 200:
+                self.acknowledged.append(json.loads(text)["id"])
+
+
+def asked(server: RealServer, verb: str, path: str, body: object = None) -> tuple[int, bytes]:
+    host, _, port = server.http.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
+    try:
+        connection.request(verb, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + AGAIN_MAX_S
+    while not holds():
+        assert time.monotonic() < end, f"not within {AGAIN_MAX_S:g} s"
+        time.sleep(0.02)
+
+
+def test_a_standby_that_is_promoted_is_found_and_has_all_that_was_acknowledged(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with RealServer(tmp_path / "data", database=cluster.url) as server:
+        writers = [Writer(server, f"writer {number}") for number in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        try:
+            until(lambda: sum(len(writer.acknowledged) for writer in writers) >= BEFORE)
+            cluster.primary.kill()
+            until(lambda: asked(server, "GET", "/readyz")[0] == 503)
+            before = [len(writer.acknowledged) for writer in writers]
+            cluster.standby.promote()
+            until(
+                lambda: all(
+                    len(writer.acknowledged) > count
+                    for writer, count in zip(writers, before, strict=True)
+                )
+            )
+            until(lambda: asked(server, "GET", "/readyz")[0] == 200)
+        finally:
+            for writer in writers:
+                writer.is_stopped.set()
+            for writer in writers:
+                writer.join()
+        assert set().union(*(writer.statuses for writer in writers)) == {200, 503}
+        ids = [id for writer in writers for id in writer.acknowledged]
+        assert {asked(server, "GET", f"{ACTIONS}/{id}")[0] for id in ids} == {200}

@@ -26,8 +26,8 @@ def test_calls_that_are_held_leave_others_served(
     with RealServer(tmp_path / "data", "--no-access-log", *options) as server:
         seen = uvloop.run(attack(server, HEALTHZ, what, connections=11, seconds=1.5))
     assert seen.refused == []
-    assert len(seen.good_s) > 5
-    assert len(seen.healthz_s) > 5
+    assert len(seen.good_s) > 1
+    assert len(seen.healthz_s) > 1
 
 
 @both_ways
@@ -39,8 +39,8 @@ def test_idle_connections_to_the_grpc_port_leave_all_else_served(
         kept, seen = uvloop.run(crowd(server, 1200, 0.5))
     assert kept <= 1000
     assert seen.refused == []
-    assert len(seen.good_s) > 5
-    assert len(seen.healthz_s) > 5
+    assert len(seen.good_s) > 1
+    assert len(seen.healthz_s) > 1
 
 
 @both_ways

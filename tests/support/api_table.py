@@ -1,7 +1,7 @@
 """Counts rows of the API's tables that were asked and answered as documented, by protocol.
 
-Knows the subjects of the API, which are headings of docs/api.md, and the three protocols. A test
-counts itself by its properties.
+Knows the subjects of the API, which are headings of docs/api.md and the store that has been asked,
+and the three protocols. A test counts itself by its properties.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,10 +1,12 @@
-"""A real server for all tests of the API, and for each test an organisation of its own in it.
+"""A real server on each store for all tests of the API, and for each test an organisation in it.
 
 `SUBJECT` of a module is a heading of docs/api.md. A test of it with a parameter `protocol` counts
-as a row of that subject.
+as a row of that subject on its store.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Final
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.support import api_table
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
 from tests.support.issuer import AUDIENCE, Issuer, Signer
+from tests.support.postgresql import shared_server
 from tests.support.real_server import RealServer
 
 
@@ -23,11 +26,36 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[RealServer]:
-    data = tmp_path_factory.mktemp("api") / "data"
-    jwt = ("--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
-    with RealServer(data, "--no-access-log", *jwt) as running:
+def options(issuer: Issuer) -> Sequence[str]:
+    return ("--no-access-log", "--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
+
+
+@pytest.fixture(scope="session")
+def on_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, options: Sequence[str]
+) -> Iterator[RealServer]:
+    with RealServer(tmp_path_factory.mktemp("api") / "data", *options) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def on_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, options: Sequence[str]
+) -> Iterator[RealServer]:
+    url = asyncio.run(shared_server().new_database())
+    data = tmp_path_factory.mktemp("api") / "data"
+    with RealServer(data, *options, database=url) as running:
+        yield running
+
+
+STORES: Final = {"SQLite": "on_sqlite", "PostgreSQL": "on_postgresql"}
+"""By the name of a store, the fixture of its server, which all tests share."""
+
+
+@pytest.fixture(params=STORES)
+def server(request: pytest.FixtureRequest) -> RealServer:
+    running: RealServer = request.getfixturevalue(STORES[request.param])
+    return running
 
 
 @pytest.fixture
@@ -61,5 +89,6 @@ async def stranger(api: ApiClient, accounts: Accounts) -> Caller:
 def counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     subject = getattr(request.module, "SUBJECT", None)
     if subject is not None and "protocol" in request.fixturenames:
-        protocol = request.node.callspec.params["protocol"]
-        record_property(api_table.PROPERTY, [subject, protocol])
+        params = request.node.callspec.params
+        named = f"{subject} on {params['server']}"
+        record_property(api_table.PROPERTY, [named, params["protocol"]])

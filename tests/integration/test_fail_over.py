@@ -1,11 +1,12 @@
-"""A primary that is lost for ever: the service goes on with the standby, and lost nothing."""
+"""A database that is killed under load, and one that never comes back: nothing is lost."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -88,31 +89,56 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@contextlib.contextmanager
+def writing(server: RealServer) -> Iterator[list[Writer]]:
+    """Has writers write; they have ended after the block, and all they were promised is there."""
+    writers = [Writer(server, f"writer {number}") for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    try:
+        until(lambda: acknowledged(writers) >= BEFORE)
+        yield writers
+    finally:
+        for writer in writers:
+            writer.is_stopped.set()
+        for writer in writers:
+            writer.join()
+    assert set().union(*(writer.statuses for writer in writers)) == {200, 503}
+    ids = [id for writer in writers for id in writer.acknowledged]
+    assert {asked(server, "GET", f"{ACTIONS}/{id}")[0] for id in ids} == {200}
+
+
+def acknowledged(writers: Sequence[Writer]) -> int:
+    return sum(len(writer.acknowledged) for writer in writers)
+
+
+def is_ready(server: RealServer) -> bool:
+    return asked(server, "GET", "/readyz")[0] == 200
+
+
 def test_a_standby_that_is_promoted_is_found_and_has_all_that_was_acknowledged(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    with RealServer(tmp_path / "data", database=cluster.url) as server:
-        writers = [Writer(server, f"writer {number}") for number in range(WRITERS)]
-        for writer in writers:
-            writer.start()
-        try:
-            until(lambda: sum(len(writer.acknowledged) for writer in writers) >= BEFORE)
-            cluster.primary.kill()
-            until(lambda: asked(server, "GET", "/readyz")[0] == 503)
-            before = [len(writer.acknowledged) for writer in writers]
-            cluster.standby.promote()
-            until(
-                lambda: all(
-                    len(writer.acknowledged) > count
-                    for writer, count in zip(writers, before, strict=True)
-                )
-            )
-            until(lambda: asked(server, "GET", "/readyz")[0] == 200)
-        finally:
-            for writer in writers:
-                writer.is_stopped.set()
-            for writer in writers:
-                writer.join()
-        assert set().union(*(writer.statuses for writer in writers)) == {200, 503}
-        ids = [id for writer in writers for id in writer.acknowledged]
-        assert {asked(server, "GET", f"{ACTIONS}/{id}")[0] for id in ids} == {200}
+    with (
+        RealServer(tmp_path / "data", database=cluster.url) as server,
+        writing(server) as writers,
+    ):
+        cluster.primary.kill()
+        until(lambda: not is_ready(server))
+        before = acknowledged(writers)
+        cluster.standby.promote()
+        until(lambda: acknowledged(writers) > before)
+        until(lambda: is_ready(server))
+
+
+def test_a_database_killed_under_load_loses_nothing_acknowledged_each_time(tmp_path: Path) -> None:
+    with PostgresServer(is_durable=True) as database:
+        url = asyncio.run(database.new_database())
+        with RealServer(tmp_path / "data", database=url) as server, writing(server) as writers:
+            for _ in range(3):
+                database.kill()
+                until(lambda: not is_ready(server))
+                before = acknowledged(writers)
+                database.start()
+                until(lambda before=before: acknowledged(writers) > before)  # type: ignore[misc]
+                until(lambda: is_ready(server))

@@ -27,7 +27,7 @@ from server.certificates import CertificateFiles, CertificateWatch, InvalidCerti
 from server.clock import wall_clock
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
-from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
+from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Address, Config
 from server.descriptors import Shares, raise_limit, shares
 from server.domain.events import RecordedEvent
 from server.first_start import FirstOwner, is_refused, make_owner
@@ -37,7 +37,11 @@ from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
+from server.line_writer import LineWriter
 from server.locale import Locale
+from server.measured import Parts, measure
+from server.metrics.service import ServiceMetrics
+from server.metrics.serving import MetricsServer
 from server.rpc.clients import ForwardedClients
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
@@ -45,6 +49,7 @@ from server.rpc.interceptors import service_chain
 from server.rpc.interceptors.access_log import ClientOf
 from server.rpc.interceptors.request_ids import NO_CACHE
 from server.rpc.validation.message_checks import checks_of
+from server.runs.counted import CountedRunner
 from server.runs.log import RunLog
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import Options, Unavailable
@@ -67,6 +72,7 @@ from server.system_errors import naming_listener, reason
 from server.threads import ThreadPool
 from server.version import installed_version
 from transcoder import Http2Pipes, Limits, SchemaError, Transcoder
+from transcoder.http.accepting import bind
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.unix_sockets import cleared, socket_path_of
 from transcoder.sonora import SonoraGrpcWeb
@@ -117,30 +123,40 @@ class Started:
         grpc_listen: the same, of gRPC alone; without such an address, `listen`.
         owner: made by the first start on an empty store; None on later starts.
         is_token_refused: True if the token in `owner.token` was revoked or has expired.
+        metrics_listen: "host:port" of the page of metrics; empty without one.
     """
 
     listen: str
     grpc_listen: str
     owner: FirstOwner | None
     is_token_refused: bool = False
+    metrics_listen: str = ""
 
 
 class Application:
     """Runs the service in this process."""
 
     def __init__(
-        self, config: Config, *, opening: Opening = AS_USUAL, is_worker: bool = False
+        self,
+        config: Config,
+        *,
+        opening: Opening = AS_USUAL,
+        worker: int = 0,
+        log: LineWriter | None = None,
     ) -> None:
         """Prepares the service.
 
         Args:
             config: the settings.
             opening: how its database is opened.
-            is_worker: True if other processes listen on the same addresses.
+            worker: number of this process, if others listen on the same addresses; else 0.
+            log: writes the log, for metrics of it.
         """
         self._config = config
-        self._is_worker = is_worker
+        self._worker = worker
         self._opening = opening
+        self._log = log
+        self._metrics = None if config.metrics_listen == NO_ADDRESS else ServiceMetrics()
         self._running = AsyncExitStack()
         self._certificates: CertificateWatch | None = None
         # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
@@ -171,7 +187,12 @@ class Application:
         scripts, actions = ActiveScripts(store), KeptActions(store)
         kept = (scripts, actions, authorizer)
         await running.enter_async_context(store.following(kept))
-        queue = CommandQueue(store, on_commit=partial(_forget, kept))
+        metrics = self._metrics
+        queue = CommandQueue(
+            store,
+            on_commit=partial(_forget, kept),
+            observer=None if metrics is None else metrics.batches,
+        )
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
@@ -179,7 +200,8 @@ class Application:
 
         pipes = self._pipes(connections)
         grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
-        executor = self._executor()
+        executor, runs = self._executor(), self._run_log(store)
+        runner = executor if metrics is None else CountedRunner(executor, metrics.runs)
         accounts = AccountsService(store, queue, ids, threads=self._work)
         _register(
             grpc_server,
@@ -187,10 +209,24 @@ class Application:
             management=ManagementService(store, actions, queue, ids, texts, threads=self._work),
             admin=AdminService(store, threads=self._work),
             execution=ExecutionService(
-                store, scripts, executor, self._recorder(store), ids, threads=self._work
+                store, scripts, runner, self._recorder(runs), ids, threads=self._work
             ),
             accounts=accounts,
         )
+        metrics_listen = ""
+        if metrics is not None:
+            parts = Parts(
+                queue=queue,
+                store=store,
+                executor=executor,
+                runs=runs,
+                work=self._work,
+                grpc_server=grpc_server,
+                http_connections=lambda: transcoder.connections_count,
+                piped_connections=lambda: 0 if pipes is None else len(pipes.connections()),
+                log=self._log,
+            )
+            metrics_listen = await self._serve_metrics(metrics, parts)
         grpc_listen, listen = await self._listen(grpc_server, transcoder, pipes)
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, grpc_server, transcoder)
@@ -202,14 +238,16 @@ class Application:
         await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
         _relax_collector()
         # After the owner's token works.
-        set_ready = partial(_set_ready, grpc_server, transcoder)
+        set_ready = partial(_set_ready, grpc_server, transcoder, metrics)
         await set_ready(True)
         watch = StorageWatch(store.check, set_ready)
         watch.start()
         running.push_async_callback(watch.close)
-        self._log_serving(store, listen=listen, grpc_listen=grpc_listen)
+        self._log_serving(
+            store, listen=listen, grpc_listen=grpc_listen, metrics_listen=metrics_listen or "none"
+        )
         refused = await is_refused(store, token_file=token_file, threads=self._own)
-        return Started(listen, grpc_listen, owner, refused)
+        return Started(listen, grpc_listen, owner, refused, metrics_listen)
 
     async def _open_store(self, *, admin: str) -> Store:
         """Opens the store, and logs what the operator must know of its files."""
@@ -287,16 +325,19 @@ class Application:
                 http2=pipes,
                 proxy_protocol=config.proxy_protocol,
                 ssl=None if certificates is None else certificates.context,
-                reuse_port=self._is_worker,
+                reuse_port=self._worker > 0,
             )
         return grpc_listen or listen, listen
 
-    def _log_serving(self, store: Store, *, listen: str, grpc_listen: str) -> None:
+    def _log_serving(
+        self, store: Store, *, listen: str, grpc_listen: str, metrics_listen: str
+    ) -> None:
         log.info(
             "serving",
             version=installed_version() or "not installed",
             listen=listen,
             grpc_listen=grpc_listen,
+            metrics_listen=metrics_listen,
             data_dir=str(self._config.data_dir.absolute()),
             migrations=",".join(store.migrations) or "none",
         )
@@ -333,6 +374,7 @@ class Application:
             client_of=_client_of(config.trusted_proxies),
             has_subjects=bool(config.tls_client_ca),
             find_other=other_method,
+            metrics=self._metrics,
         )
         transcoder = Transcoder(
             interceptors=(chain,),
@@ -348,7 +390,7 @@ class Application:
             chain=chain,
             connections_max=connections.grpc,
             pipes=pipes,
-            reuse_port=self._is_worker,
+            reuse_port=self._worker > 0,
         )
         return grpc_server, transcoder
 
@@ -366,15 +408,32 @@ class Application:
         self._running.push_async_callback(executor.close)
         return executor
 
-    def _recorder(self, store: Store) -> RunRecorder:
-        """Returns the recorder of runs; their log is written in the background."""
+    def _run_log(self, store: Store) -> RunLog:
+        """Returns the log of runs, which is written in the background."""
         config = self._config
         runs = RunLog(
             store, keep_s=config.runs_keep_days * _DAY_S, max_bytes=config.runs_max_mib * _MIB
         )
         runs.start()
         self._running.push_async_callback(runs.close)
-        return RunRecorder(runs, since=wall_clock(), lines=config.access_log)
+        return runs
+
+    def _recorder(self, runs: RunLog) -> RunRecorder:
+        return RunRecorder(runs, since=wall_clock(), lines=self._config.access_log)
+
+    async def _serve_metrics(self, metrics: ServiceMetrics, parts: Parts) -> str:
+        """Serves the page of metrics until all calls have ended; returns its address as bound."""
+        connections = measure(metrics, parts)
+        server = MetricsServer(metrics.registry, prepare=connections.look)
+        self._running.push_async_callback(server.close)
+        wanted = Address.parse(self._config.metrics_listen)
+        if wanted.port and self._worker:
+            # Each worker has its own figures, and its own port.
+            wanted = wanted._replace(port=wanted.port + self._worker - 1)
+        with naming_listener(str(wanted), "--metrics-listen, ACTIONS_METRICS_LISTEN"):
+            sockets = await bind(*wanted, reuse_port=False)
+            await server.start(sockets)
+        return str(wanted._replace(port=sockets[0].getsockname()[1]))
 
     def _jwts(self) -> Jwts | None:
         """Returns the verifier of JWTs, if an issuer is set; it fetches keys in the background."""
@@ -476,7 +535,14 @@ async def _start(executor: Executor) -> None:
         log.exception("scripts cannot be run; report this, and restart the service")
 
 
-async def _set_ready(grpc_server: GrpcServer, transcoder: Transcoder, is_ready: bool) -> None:
+async def _set_ready(
+    grpc_server: GrpcServer,
+    transcoder: Transcoder,
+    metrics: ServiceMetrics | None,
+    is_ready: bool,
+) -> None:
+    if metrics is not None:
+        metrics.ready.value = is_ready
     transcoder.set_ready(is_ready)
     await grpc_server.set_ready(is_ready)
 

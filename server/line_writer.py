@@ -58,6 +58,7 @@ class LineWriter:
         self._dropped = 0  # lines that came after the waiting ones
         self._missing = 0  # lines that came before the waiting ones
         self._is_asleep = True
+        self._lost = 0  # lines that were never written, since the start
         self._has_failed = False
         self._end = b""  # line feed after a line that was written in part
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -68,6 +69,7 @@ class LineWriter:
         with self._lock:
             size = len(line) + LINE_BYTES
             if self._waiting_bytes + size > self._waiting_max_bytes:
+                self._lost += 1
                 if self._lines:
                     self._dropped += 1
                 else:
@@ -78,6 +80,11 @@ class LineWriter:
             if self._is_asleep:
                 self._is_asleep = False
                 self._wakes.put(None)
+
+    @property
+    def lost_count(self) -> int:
+        """Returns how many lines were given up since the start."""
+        return self._lost
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until all is written; returns False if that takes too long. Blocks its thread."""
@@ -99,7 +106,8 @@ class LineWriter:
         """Returns the lines to write next; None if there are none, and the writer sleeps."""
         with self._lock:
             if self._missing and (self._lines or not self._has_failed):
-                batch = _Batch((self._dropped_line(self._missing),), self._missing)
+                line = self._dropped_line(self._missing)
+                batch = _Batch((line,), self._missing, is_report=True)
                 self._waiting_bytes += batch.size
                 self._missing = 0
             elif self._lines:
@@ -136,7 +144,9 @@ class LineWriter:
         self._end = end
         with self._lock:
             lines, self._lines = self._lines, deque()
-            self._missing += batch.lost(len(written)) + len(lines) + self._dropped
+            lost = batch.lost(len(written))
+            self._missing += lost + len(lines) + self._dropped
+            self._lost += len(lines) + (0 if batch.is_report else lost)
             self._dropped = 0
             self._waiting_bytes -= _size(lines)
 
@@ -146,10 +156,12 @@ class _Batch(NamedTuple):
 
     Attributes:
         total: number of lines; for a line that reports missing lines, the number that it reports.
+        is_report: True for such a line.
     """
 
     lines: Collection[bytes]
     total: int
+    is_report: bool = False
 
     @property
     def size(self) -> int:

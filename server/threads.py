@@ -74,6 +74,11 @@ class ThreadPool:
         work = partial(contextvars.copy_context().run, function, *args, **named)
         return await asyncio.wrap_future(self._begin(work))
 
+    @property
+    def waiting_count(self) -> int:
+        """Returns how many calls wait for a thread."""
+        return self._waiting_count
+
     def close(self) -> None:
         """Refuses all calls from now on, also those that wait; does not wait for running ones."""
         self._is_closed = True

@@ -278,6 +278,11 @@ class Transcoder:
         """Sets the answer of /readyz: 200, or 503, so that a load balancer sends no requests."""
         self._unrouted.is_ready = is_ready
 
+    @property
+    def connections_count(self) -> int:
+        """Returns how many connections are open at all addresses, those piped to gRPC included."""
+        return sum(listener.connections_count for listener in self._listeners)
+
     async def stop(self) -> None:
         """Refuses new connections, and lets calls in flight end within `limits.drain_timeout_s`."""
         self.set_ready(False)

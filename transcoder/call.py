@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, overload
+from typing import ClassVar, Final, NamedTuple, Protocol, overload
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -95,6 +95,7 @@ class Call(ABC):
     """One RPC under way; each protocol has a subclass that carries its messages.
 
     Attributes:
+        protocol: "json" or "grpc-web", by the subclass.
         method: the method that is called.
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None without a deadline.
@@ -118,6 +119,7 @@ class Call(ABC):
         "trailing_metadata",
     )
 
+    protocol: ClassVar[str] = ""
     response: Message
 
     def __init__(

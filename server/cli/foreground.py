@@ -71,7 +71,7 @@ def _warn_of_misspelt_variables() -> None:
 
 async def _serve(config: Config, log: LineWriter, opening: Opening, role: Role) -> None:
     stop = stop_event(log)
-    application = Application(config, opening=opening, is_worker=role.worker > 0)
+    application = Application(config, opening=opening, worker=role.worker, log=log)
     try:
         started = await application.start()
         if application.has_tls:

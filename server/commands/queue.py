@@ -10,9 +10,10 @@ process has no CPU time to spare: with time to spare, a transaction each costs n
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, Self, TypeAlias
+from typing import Final, Generic, Protocol, Self, TypeAlias
 
 from server.commands.base import Change, Command, R
 from server.commands.batch import Batch, needs_of
@@ -50,6 +51,14 @@ _log: Final = logging.getLogger(__name__)
 OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 
 
+class Observer(Protocol):
+    """Counts batches, and commands that are refused."""
+
+    def batch_ended(self, commands: int, seconds: float, *, is_written: bool) -> None: ...
+
+    def refused(self) -> None: ...
+
+
 class BatchFailed(Exception):
     """A fault of this program failed the batch; nothing was written. The log has the cause."""
 
@@ -62,7 +71,7 @@ class CommandQueue:
 
     `on_commit` takes the events of each batch, on the loop, before its callers are answered; also
     of a batch that failed while it was committed, as it may be stored. `load` returns how much of a
-    core the process uses.
+    core the process uses. `observer` is called on the loop.
     """
 
     def __init__(
@@ -72,7 +81,9 @@ class CommandQueue:
         on_commit: OnCommit | None = None,
         waiting_max: int = COMMANDS_WAITING_MAX,
         load: Callable[[], float] | None = None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer
         self._load = load or ProcessLoad().share
         self._store = store
         self._on_commit = on_commit
@@ -99,6 +110,11 @@ class CommandQueue:
         self._arrived.set()
         if self._runner is not None:
             await self._runner
+
+    @property
+    def waiting_count(self) -> int:
+        """Returns how many commands wait for a batch."""
+        return len(self._waiting)
 
     async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R:
         """Decides and commits the command; durable when this returns.
@@ -127,6 +143,8 @@ class CommandQueue:
         if not self._open:
             raise _closed()
         if len(self._waiting) >= self._waiting_max:
+            if self._observer is not None:
+                self._observer.refused()
             raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Command.TooManyWaiting")
         caller = _Caller(command, allow_noop=allow_noop)
         self._waiting.append(caller)
@@ -149,7 +167,10 @@ class CommandQueue:
                 if last:
                     await self._gather(last)
                 callers = self._take()
-                await self._commit(callers)
+                if self._observer is None:
+                    await self._commit(callers)
+                else:
+                    await self._observed_commit(callers, self._observer)
                 last = len(callers) if len(callers) > 1 or self._waiting else 0
         finally:
             self._open = False
@@ -197,7 +218,14 @@ class CommandQueue:
                 chars_left -= caller.command.cost_chars
         return taken
 
-    async def _commit(self, callers: "list[_Caller[object]]") -> None:
+    async def _observed_commit(self, callers: "list[_Caller[object]]", observer: Observer) -> None:
+        started = time.perf_counter()
+        is_written = await self._commit(callers)
+        took_s = time.perf_counter() - started
+        observer.batch_ended(len(callers), took_s, is_written=is_written)
+
+    async def _commit(self, callers: "list[_Caller[object]]") -> bool:
+        """Commits a batch and answers its callers; returns True if it was written."""
         events: Sequence[RecordedEvent] = ()
 
         def decide(loaded: LoadedFacts) -> Writes:
@@ -227,6 +255,8 @@ class CommandQueue:
             self._announce(events)
             for caller in callers:
                 caller.tell()
+            return True
+        return False
 
     def _announce(self, events: Sequence[RecordedEvent]) -> None:
         """Calls `on_commit`. Its failure is only logged: it changes nothing about the writes."""

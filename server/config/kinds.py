@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-from server.config.address import listening
+from server.config.address import Address, listening
 from server.config.errors import InvalidSetting
 from server.scripts.host.addresses import AddressList
 from server.urls import may_be_fetched
@@ -77,6 +77,10 @@ def _address(value: object) -> str:
 
 def _address_or_none(value: object) -> str:
     return NO_ADDRESS if value == NO_ADDRESS else _address(value)
+
+
+def _port_or_none(value: object) -> str:
+    return NO_ADDRESS if value == NO_ADDRESS else str(Address.parse(_text(value)))
 
 
 def _folder(value: object) -> Path:
@@ -221,6 +225,11 @@ ADDRESS: Final = ValueKind(
 )
 ADDRESS_OR_NONE: Final = ValueKind(
     ADDRESS.metavar, f"{ADDRESS.expected}; or {NO_ADDRESS}", _address_or_none
+)
+PORT_OR_NONE: Final = ValueKind(
+    ADDRESS.metavar,
+    f"host:port or [IPv6]:port, with a port from 0 to 65535; or {NO_ADDRESS}",
+    _port_or_none,
 )
 FOLDER: Final = ValueKind("FOLDER", "the path of a folder", _folder)
 FILE: Final = ValueKind("FILE", "the path of a file", _text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from server.config import kinds
-from server.config.kinds import LogFormat
+from server.config.kinds import NO_ADDRESS, LogFormat
 from server.config.setting import Setting, setting, settings_of
 
 OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105  the name of a file
@@ -105,6 +105,12 @@ class Config:
         kind=kinds.SWITCH,
         meaning="Require a header of the PROXY protocol on each connection to --listen; those not "
         "of --trusted-proxies are closed.",
+    )
+    metrics_listen: str = setting(
+        NO_ADDRESS,
+        kind=kinds.PORT_OR_NONE,
+        meaning="Address of the page of metrics for Prometheus, /metrics; whoever reaches it may "
+        "read it. With --workers, each worker has a port: this one and those after it.",
     )
     log_format: LogFormat = setting(
         "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."

@@ -237,6 +237,16 @@ class GrpcServer:
         """Sets health checks to NOT_SERVING until the end, and notifies watchers."""
         await self._health.enter_graceful_shutdown()
 
+    async def connections_count(self) -> int:
+        """Returns how many connections are open, those through pipes included.
+
+        At a unix socket, and on systems other than Linux, they cannot be listed: 0.
+
+        Raises:
+            OSError, TooManyWaiting: the system does not list them.
+        """
+        return len(await self._connections.open(0)) + len(await self._piped(0))
+
     async def stop(self, grace_s: float) -> None:
         """Refuses new calls, waits for open ones, and ends those left after the grace.
 

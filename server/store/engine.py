@@ -57,6 +57,10 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
     def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
         """Tells what other processes change, within a second, while the block lasts."""
 
+    @property
+    def reads_waiting(self) -> int:
+        """Returns how many reads wait for a thread or a connection."""
+
     def starting(self) -> AbstractAsyncContextManager[None]:
         """Makes other processes that start on this database wait until the block ends.
 

@@ -381,6 +381,7 @@ def test_the_log_says_what_serves_and_where(tmp_path: Path) -> None:
         "version": version("actions-service"),
         "listen": server.listen,
         "grpc_listen": server.grpc_listen,
+        "metrics_listen": "none",
         "data_dir": str(tmp_path / "data"),
         "migrations": names,
     }

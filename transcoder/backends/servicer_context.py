@@ -83,6 +83,11 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
     def peer(self) -> str:
         return self._call.peer
 
+    @property
+    def protocol(self) -> str:
+        """Returns how the client calls: "json" or "grpc-web"; contexts of grpc.aio have no such."""
+        return self._call.protocol
+
     def peer_identities(self) -> Iterable[bytes] | None:
         key = self.peer_identity_key()
         return None if key is None else self._call.auth_context()[key]

@@ -53,6 +53,11 @@ class HttpConnections:
         self._open: set[OpenConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
+    @property
+    def open_count(self) -> int:
+        """Returns how many connections are open."""
+        return len(self._open)
+
     def admit(self, connection: OpenConnection) -> bool:
         """Adds a connection; False if it has to be closed, as there are too many or it drains."""
         if connection in self._open:

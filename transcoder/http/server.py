@@ -144,6 +144,11 @@ class Listener:
         shared = WholeRequests(self._answer, connections, server)
         return lambda client: WholeConnection(shared, client)
 
+    @property
+    def connections_count(self) -> int:
+        """Returns how many connections are open, those that are piped to gRPC included."""
+        return self._connections.open_count
+
     async def stop(self) -> None:
         """Refuses new connections, closes idle ones, and lets requests in flight end.
 

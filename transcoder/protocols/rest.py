@@ -48,6 +48,8 @@ class RestCall(HttpCall):
 
     __slots__ = ("_bodies", "_head", "_http", "_is_received", "_match")
 
+    protocol = "json"
+
     def __init__(
         self, exchange: HttpExchange, match: RouteMatch[Route], bodies: BodyReader
     ) -> None:

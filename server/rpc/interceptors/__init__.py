@@ -12,10 +12,12 @@ Rule: an interceptor adds to a call by `CallInfo` alone.
 from collections.abc import Mapping
 
 from server.identity.authorization import Authorizer
+from server.metrics.service import ServiceMetrics
 from server.rpc.chain import Chain, FindOther
 from server.rpc.errors import CallFailures
 from server.rpc.interceptors.access_log import AccessLog, ClientOf
 from server.rpc.interceptors.authorization import Authorization
+from server.rpc.interceptors.counting import Counting
 from server.rpc.interceptors.error_mapping import ErrorMapping
 from server.rpc.interceptors.overload import CALLS_MAX, Overload
 from server.rpc.interceptors.request_ids import RequestIds
@@ -34,6 +36,7 @@ def service_chain(
     client_of: ClientOf | None = None,
     has_subjects: bool = False,
     find_other: FindOther | None = None,
+    metrics: ServiceMetrics | None = None,
 ) -> Chain:
     """Returns the chain, for `grpc.aio.server` or a Transcoder.
 
@@ -47,12 +50,17 @@ def service_chain(
         client_of: finds the client of a call for the log; without it, that is its peer.
         has_subjects: True if clients have certificates, whose subjects are logged, too.
         find_other: finds handlers of gRPC methods that are not registered.
+        metrics: counts calls; without them nothing does.
     """
     return Chain(
         RequestIds(),
+        *(() if metrics is None else (Counting(metrics.calls),)),
         *((AccessLog(client_of, has_subjects=has_subjects),) if access_log else ()),
         ErrorMapping(failures),
         gate=Authorization(authorizer, permissions),
-        inner=(Overload(calls_max), Validation(checks)),
+        inner=(
+            Overload(calls_max, on_refusal=None if metrics is None else metrics.refused),
+            Validation(checks),
+        ),
         find_other=find_other,
     )

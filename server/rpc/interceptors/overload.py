@@ -1,5 +1,6 @@
 """Refuses calls beyond the number that may be in flight."""
 
+from collections.abc import Callable
 from typing import Final
 
 from server.domain.refusals import Kind, Refusal
@@ -16,16 +17,21 @@ STREAMS_SHARE: Final = 10
 class Overload(Interceptor):
     """Counts calls in flight, and refuses those beyond the limit at once."""
 
-    def __init__(self, calls_max: int) -> None:
-        self._calls = _InFlight(calls_max)
-        self._streams = _InFlight(max(calls_max // STREAMS_SHARE, 1))
+    def __init__(self, calls_max: int, *, on_refusal: Callable[[str], None] | None = None) -> None:
+        """Sets the limit; `on_refusal` is called with what is too many: calls, or streams."""
+        self._calls = _InFlight("calls", calls_max)
+        self._streams = _InFlight("streams", max(calls_max // STREAMS_SHARE, 1))
+        self._on_refusal = on_refusal
 
     def wrap(self, method: str, method_handler: MethodHandler, handler: Handler) -> Handler:
         is_stream = method_handler.request_streaming or method_handler.response_streaming
         in_flight = self._streams if is_stream else self._calls
+        on_refusal = self._on_refusal
 
         async def call(request: object, context: Context) -> object:
             if in_flight.count >= in_flight.limit:
+                if on_refusal is not None:
+                    on_refusal(in_flight.of)
                 raise Refusal(Kind.RESOURCE_EXHAUSTED, "too many calls in flight, try again later")
             in_flight.count += 1
             try:
@@ -39,8 +45,9 @@ class Overload(Interceptor):
 
 
 class _InFlight:
-    __slots__ = ("count", "limit")
+    __slots__ = ("count", "limit", "of")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, of: str, limit: int) -> None:
+        self.of = of
         self.limit = limit
         self.count = 0

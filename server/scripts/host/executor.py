@@ -81,6 +81,11 @@ class Executor:
         """Number of processes that were killed or exited since the start."""
         return self._pool.kills
 
+    @property
+    def waiting_count(self) -> int:
+        """Number of runs that wait for a slot."""
+        return self._pool.turns.waiting_count
+
     def pids(self) -> set[int]:
         """Returns the ids of the current worker processes."""
         return self._pool.pids()

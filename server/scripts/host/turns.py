@@ -74,6 +74,11 @@ class Turns:
         """Organisations that had a slot in this round, whether they wait or not."""
         self._is_closed = False
 
+    @property
+    def waiting_count(self) -> int:
+        """Returns how many runs wait for a slot."""
+        return self._waiting_count
+
     def close(self) -> None:
         """Refuses all runs from now on, including those that wait."""
         self._is_closed = True

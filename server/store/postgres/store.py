@@ -54,6 +54,7 @@ class PostgresEventStore:
         self._pool = server.pool(connections_max=READERS_MAX)
         self._migrations = tuple(migrations)
         self._follower = Follower(server, position)
+        self._reads = 0  # that run, or wait for a connection
 
     @classmethod
     async def open(
@@ -89,6 +90,10 @@ class PostgresEventStore:
 
     def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
         return self._follower.telling(kept)
+
+    @property
+    def reads_waiting(self) -> int:
+        return max(self._reads - READERS_MAX, 0)
 
     @contextlib.asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -158,9 +163,13 @@ class PostgresEventStore:
 
     @contextlib.asynccontextmanager
     async def _reader(self) -> AsyncIterator[Connection]:
-        with self._server.errors:
-            async with self._pool.acquire(timeout=STATEMENT_MAX_S) as connection:
-                yield connection
+        self._reads += 1
+        try:
+            with self._server.errors:
+                async with self._pool.acquire(timeout=STATEMENT_MAX_S) as connection:
+                    yield connection
+        finally:
+            self._reads -= 1
 
 
 def _askable(query: Q) -> Q:

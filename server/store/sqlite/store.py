@@ -113,6 +113,10 @@ class SqliteEventStore:
     def following(self, kept: Sequence[Forgetful]) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()  # nobody else writes
 
+    @property
+    def reads_waiting(self) -> int:
+        return self._reading.waiting_count
+
     def starting(self) -> AbstractAsyncContextManager[None]:
         return contextlib.nullcontext()  # this process has the folder
 

@@ -43,6 +43,11 @@ class Worker:
             await call.ended()
             raise
 
+    @property
+    def waiting_count(self) -> int:
+        """Returns how many calls wait for the thread."""
+        return self._calls.qsize()
+
     def close(self) -> None:
         """Takes no more calls; called on the loop, as `submit` is."""
         self._is_closed = True

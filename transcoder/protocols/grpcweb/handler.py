@@ -203,6 +203,8 @@ class GrpcWebCall(HttpCall):
         "is_started",
     )
 
+    protocol = "grpc-web"
+
     def __init__(
         self,
         method: Method,

@@ -31,6 +31,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         cors_origins=(),
         trusted_proxies=(),
         proxy_protocol=False,
+        metrics_listen="none",
         log_format="text",
         access_log=True,
         script_workers=0,
@@ -168,6 +169,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "cors_origins": "default",
         "trusted_proxies": "default",
         "proxy_protocol": "default",
+        "metrics_listen": "default",
         "log_format": "default",
         "access_log": "default",
         "script_workers": "default",
@@ -344,7 +346,7 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, "
     "tls_cert, tls_key, tls_client_ca, data_dir, database, workers, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
-    "proxy_protocol, log_format, access_log, script_workers, script_queue, "
+    "proxy_protocol, metrics_listen, log_format, access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
         "unknown key": b"listn = 1"
     },
@@ -390,6 +392,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'cors_origins = ["https://a", "https://b"]  # --cors-origins',
         "trusted_proxies = []  # default",
         "proxy_protocol = false  # default",
+        'metrics_listen = "none"  # default',
         'log_format = "text"  # default',
         "access_log = false  # --access-log",
         "script_workers = 0  # default",

@@ -18,7 +18,7 @@ from tests.support.processes import ROOT
 DEPLOY: Final = ROOT / "deploy"
 STOP_MIN_S: Final = NOTICE_S + DRAIN_S + ADMIN_DRAIN_S + 10
 """Seconds that a stop may take; the last ten are for scripts and files."""
-HTTP_PORT, GRPC_PORT = 8080, 50051
+HTTP_PORT, GRPC_PORT, METRICS_PORT = 8080, 50051, 9464
 WITH_VOLUME, WITH_POSTGRESQL = "kubernetes.yaml", "kubernetes.postgresql.yaml"
 on_kubernetes = pytest.mark.parametrize("file", [WITH_VOLUME, WITH_POSTGRESQL])
 
@@ -131,7 +131,11 @@ def test_the_unit_allows_what_script_processes_need_to_confine_themselves() -> N
 @on_kubernetes
 def test_ports_of_kubernetes_are_those_of_the_service(file: str) -> None:
     named = {port["name"]: port["containerPort"] for port in container(file)["ports"]}
-    assert named == {"http": HTTP_PORT, "grpc": GRPC_PORT}
+    assert named == {"http": HTTP_PORT, "grpc": GRPC_PORT, "metrics": METRICS_PORT}
+    config = load_config({}, variables_of(file)).config
+    assert config.metrics_listen == f"0.0.0.0:{METRICS_PORT}"
+    annotations = pods(file)["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(METRICS_PORT)
     service = manifests(file)["Service"]["spec"]
     assert {port["port"]: named[port["targetPort"]] for port in service["ports"]} == {
         HTTP_PORT: HTTP_PORT,

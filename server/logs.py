@@ -1,7 +1,7 @@
 """Writes log lines: one event a line on standard error, as text or as JSON.
 
 Loggers of structlog and of the standard library write the same lines; during a call they have its
-request id.
+request id, and as JSON the ids of the caller's trace (W3C Trace Context, traceparent).
 
 Rule: a value never breaks a line. A call neither fails nor waits because of the log
 (`server.line_writer`).
@@ -23,9 +23,12 @@ from structlog.typing import EventDict, WrappedLogger
 from server.config import LogFormat
 from server.line_writer import LineWriter
 from server.rpc.call_info import CALL
+from server.rpc.metadata import metadata_text
 
 _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_TRACE_PARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 _GRPC: Final = "grpc._cython.cygrpc"
 _CLIENT_LEFT_TEXT: Final = "ExecuteBatchError raised in core"
@@ -56,6 +59,7 @@ def set_up(
     structlog.configure(
         processors=[
             _with_request_id,
+            *((_with_trace,) if log_format == "json" else ()),
             *((partial(_with_worker, worker),) if worker else ()),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -115,6 +119,17 @@ def _with_request_id(_logger: WrappedLogger, _level: str, event: EventDict) -> E
 
 def _with_worker(number: int, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
     event["worker"] = number
+    return event
+
+
+def _with_trace(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+    """Adds the caller's trace, by which a reader of logs finds the lines of all services."""
+    call = CALL.get(None)
+    if call is not None:
+        found = _TRACE_PARENT.fullmatch(metadata_text(call.metadata, "traceparent"))
+        if found:
+            event.setdefault("trace_id", found[1])
+            event.setdefault("span_id", found[2])
     return event
 
 

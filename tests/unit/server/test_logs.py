@@ -110,6 +110,33 @@ def test_the_standard_library_logs_into_the_same_lines() -> None:
     }
 
 
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
+_SPAN = "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        pytest.param(f"00-{_TRACE}-{_SPAN}-01", (_TRACE, _SPAN), id="of a caller"),
+        pytest.param("", (None, None), id="none"),
+        pytest.param(f"00-{_TRACE}-{_SPAN}-01\n", (None, None), id="with more behind it"),
+        pytest.param(f"00-{_TRACE.upper()}-{_SPAN}-01", (None, None), id="in upper case"),
+        pytest.param(f"00-{'0' * 32}-{_SPAN}-01", (None, None), id="an invalid trace"),
+        pytest.param(f"00-{_TRACE}-{'0' * 16}-01", (None, None), id="an invalid span"),
+    ],
+)
+def test_json_lines_of_a_call_have_the_trace_of_its_caller(
+    given: str, ids: tuple[str | None, str | None]
+) -> None:
+    output = io.BytesIO()
+    writer = logs.set_up("json", output=output)
+    token = CALL.set(CallInfo((("traceparent", given),)))
+    structlog.get_logger().info("call")
+    CALL.reset(token)
+    entry = json.loads(written(writer, output))
+    assert (entry.get("trace_id"), entry.get("span_id")) == ids
+
+
 @pytest.mark.parametrize(
     ("log_format", "expected"),
     [

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,3 +120,16 @@ def test_a_first_worker_that_cannot_start_ends_the_command(tmp_path: Path) -> No
     assert (outcome.status, outcome.out) == (1, "")
     shown = database.replace("actions@", "")
     assert outcome.err == f"error: event store {shown}: there is no such database (3D000)\n"
+
+
+def test_every_worker_has_a_page_of_metrics(tmp_path: Path) -> None:
+    url = asyncio.run(shared_server().new_database())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ("--workers", "2", "--metrics-listen", f"127.0.0.1:{port}", "--log-format", "json")
+    with RealServer(tmp_path / "data", *options, database=url) as server:
+        until(lambda: server.log().count(f'"{SERVING}"') == 2)
+        for number in range(2):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port + number}/metrics") as page:
+                assert b"\nactions_ready 1.0\n" in page.read()

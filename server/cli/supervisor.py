@@ -138,12 +138,7 @@ class _Supervisor:
         config = self._config
         folder = config.data_dir if number == 1 else config.data_dir / f"worker-{number}"
         scripts = max((config.script_workers or default_workers()) // config.workers, 1)
-        return replace(
-            config,
-            data_dir=folder,
-            script_workers=scripts,
-            metrics_listen=_following(config.metrics_listen, number - 1),
-        )
+        return replace(config, data_dir=folder, script_workers=scripts)
 
     async def _end(self) -> None:
         """Ends all workers; those that do not drain in time are killed."""
@@ -161,14 +156,6 @@ class _Supervisor:
         for worker in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 worker.send_signal(number)
-
-
-def _following(address: str, by: int) -> str:
-    """Returns an address with a port so many further; port 0 stays."""
-    if address == NO_ADDRESS:
-        return address
-    first = Address.parse(address)
-    return str(first._replace(port=first.port + by if first.port else 0))
 
 
 async def _first_octet(descriptor: int) -> bytes:

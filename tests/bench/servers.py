@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.bench import go_gateway, peer
 from tests.support.envoy import JSON, start_envoy
+from tests.support.postgresql import PostgresServer
 from tests.support.processes import Cores, Process
 from tests.support.real_server import RealServer
 
@@ -87,6 +88,8 @@ class Servers:
         self._targets: dict[str, Target] = {}
         self._real: RealServer | None = None
         self._scripts: RealServer | None = None
+        self._on_postgres: RealServer | None = None
+        self._with_metrics: RealServer | None = None
         self._filled: Filled | None = None
         self._large: Large | None = None
 
@@ -96,6 +99,27 @@ class Servers:
             server = RealServer(self._folder / "real", "--no-access-log", cores=self._cores)
             self._real = self._stack.enter_context(server)
         return self._real
+
+    def on_postgres(self) -> RealServer:
+        """Starts the same server on a PostgreSQL, which keeps what it acknowledged."""
+        if self._on_postgres is None:
+            database = self._stack.enter_context(PostgresServer(is_durable=True))
+            server = RealServer(
+                self._folder / "postgres",
+                "--no-access-log",
+                cores=self._cores,
+                database=database.url(),
+            )
+            self._on_postgres = self._stack.enter_context(server)
+        return self._on_postgres
+
+    def with_metrics(self) -> RealServer:
+        """Starts the same server with a page of metrics, which nobody reads."""
+        if self._with_metrics is None:
+            options = ("--no-access-log", "--metrics-listen", "127.0.0.1:0")
+            server = RealServer(self._folder / "metrics", *options, cores=self._cores)
+            self._with_metrics = self._stack.enter_context(server)
+        return self._with_metrics
 
     def scripts(self) -> RealServer:
         """Starts the same server on every core, with its processes for scripts."""
@@ -133,7 +157,7 @@ class Servers:
         return org_ids
 
     def target(self, name: str) -> Target:
-        if name in ("real", "scripts", "filled", "large"):
+        if name in ("real", "postgres", "metrics", "scripts", "filled", "large"):
             real = self._serving(name)
             return Target((real.process,), real.http, real.grpc, real.token)
         if name not in self._targets:
@@ -162,6 +186,10 @@ class Servers:
         match name:
             case "real":
                 return self.real()
+            case "postgres":
+                return self.on_postgres()
+            case "metrics":
+                return self.with_metrics()
             case "scripts":
                 return self.scripts()
             case "large":

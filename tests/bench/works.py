@@ -24,6 +24,7 @@ from tests.bench.load import Measured
 from tests.bench.loops import Loop
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Ratio, Work, grpc, http
+from tests.support.real_server import RealServer
 
 IN_FLIGHT: Final = 64
 
@@ -64,7 +65,18 @@ def _piped_grpc(servers: Servers, name: str) -> Open:
 
 
 def _durable_http(servers: Servers, name: str) -> Open:
-    server = servers.real()
+    return _toggling(servers.real())
+
+
+def _on_postgres(servers: Servers, name: str) -> Open:
+    return _toggling(servers.on_postgres())
+
+
+def _with_metrics(servers: Servers, name: str) -> Open:
+    return _toggling(servers.with_metrics())
+
+
+def _toggling(server: RealServer) -> Open:
     callers = [
         TogglingHttp(server.new_action(f"json{number}"), server.token, sequence=1)
         for number in range(IN_FLIGHT)
@@ -114,6 +126,8 @@ WORKS: Final[Sequence[Work | Loop]] = (
     ),
     Work("json-logged", "... and the access log", "logged", _constant_http),
     Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
+    Work("json-postgres", "JSON, durable, on PostgreSQL", "postgres", _on_postgres),
+    Work("json-metrics", "JSON, durable, with metrics", "metrics", _with_metrics),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
     Work("grpc-piped", "... at the port of JSON", "constant", _piped_grpc),
@@ -231,6 +245,16 @@ RATIOS: Final[Sequence[Ratio]] = (
         stretch=0.47,
     ),
     _cpu("json-durable-cpu", "CPU, durable JSON to bare", "json-durable", "bare"),
+    _cpu(
+        "json-postgres", "CPU, durable JSON, PostgreSQL to SQLite", "json-postgres", "json-durable"
+    ),
+    _cpu(
+        "json-metrics",
+        "CPU, durable JSON, with metrics to without",
+        "json-metrics",
+        "json-durable",
+        asked=1.05,
+    ),
     _rate(
         "grpc-durable",
         "rate, durable gRPC to grpc.aio's constant handler",

@@ -144,6 +144,7 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         'cors_origins = ["https://a"]  # ACTIONS_CORS_ORIGINS\n'
         "trusted_proxies = []  # default\n"
         "proxy_protocol = false  # default\n"
+        'metrics_listen = "none"  # default\n'
         'log_format = "text"  # default\n'
         "access_log = false  # --access-log\n"
         "script_workers = 0  # default\n"

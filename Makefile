@@ -176,9 +176,9 @@ NAMES = sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p'
 LOCK = $(PICK_UV); if [ -z "$$uv" ]; then uv=$(BIN)/uv; $(INSTALL) uv; uv=$(BIN)/uv; fi; \
 	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
 	{ cp constraints.txt "$$tmp/all.txt" 2>/dev/null || true; } && \
-	$(COMPILE) --extra otel --group dev --group bench --output-file "$$tmp/all.txt" $(ARGS) >/dev/null && \
+	$(COMPILE) --group dev --group bench --output-file "$$tmp/all.txt" $(ARGS) >/dev/null && \
 	$(COMPILE) --group build --constraint "$$tmp/all.txt" --output-file "$$tmp/run.txt" >/dev/null && \
-	$(COMPILE) --extra otel --group dev --constraint "$$tmp/all.txt" --output-file "$$tmp/dev.txt" \
+	$(COMPILE) --group dev --constraint "$$tmp/all.txt" --output-file "$$tmp/dev.txt" \
 	$$($(NAMES) "$$tmp/run.txt") >/dev/null && \
 	$(COMPILE) --group bench --constraint "$$tmp/all.txt" --output-file "$$tmp/bench.txt" \
 	$$($(NAMES) "$$tmp/run.txt" "$$tmp/dev.txt") >/dev/null && \

@@ -30,6 +30,7 @@ from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
 from tests.robustness.storage import D1, D2, D3
 from tests.robustness.tokenless import S7
+from tests.robustness.two_services import P1, P2
 from tests.robustness.unread_log import S8
 from tests.robustness.waiting_runs import S12
 from tests.robustness.web_servers import S11
@@ -38,6 +39,7 @@ SCENARIOS: Final = (
     *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4),
+    *(P1, P2),
 )
 
 

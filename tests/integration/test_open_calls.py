@@ -51,11 +51,11 @@ def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("connections", [1, 5])
 @pytest.mark.parametrize("what", ["message", "answer"])
 async def test_held_calls_leave_others_served(address: str, what: Hold, connections: int) -> None:
-    async with (
-        Running(_nothing, calls_max=20, address=address) as running,
-        holding(running.address, HEALTHZ, what, calls=40, connections=connections),
-    ):
-        assert [await running.call().code() for _ in range(30)] == [grpc.StatusCode.OK] * 30
+    async with Running(_nothing, calls_max=20, address=address) as running:
+        # A connection that begins while others are ended may be refused once, and try again.
+        assert await running.call().code() is grpc.StatusCode.OK
+        async with holding(running.address, HEALTHZ, what, calls=40, connections=connections):
+            assert [await running.call().code() for _ in range(30)] == [grpc.StatusCode.OK] * 30
 
 
 async def test_the_connection_that_holds_most_gives_way() -> None:

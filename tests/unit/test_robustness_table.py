@@ -13,7 +13,7 @@ SCENARIO_TEXT, FOUND_TEXT = (
     (ROOT / "docs/robustness.md").read_text(encoding="utf-8").split("\n## What it has found\n")
 )
 SCENARIO_ROWS = [
-    line for line in SCENARIO_TEXT.splitlines() if re.match(r"\| [RSD][0-9]+ \|", line)
+    line for line in SCENARIO_TEXT.splitlines() if re.match(r"\| [RSDP][0-9]+ \|", line)
 ]
 FOUND_ROWS = [line for line in FOUND_TEXT.splitlines() if line.startswith("| ")][1:]
 

@@ -7,9 +7,8 @@ import click
 
 from server.cli import output
 from server.cli.failures import FAILED, storage_failures
-from server.cli.performing import AS_JSON, stored
+from server.cli.performing import AS_JSON, store_of, stored
 from server.cli.progress import reported
-from server.cli.settings import settings
 
 FILE_ARGUMENT: Final = click.argument("file", type=click.Path(path_type=Path))
 
@@ -27,12 +26,8 @@ def backup(file: Path, as_json: bool, **flags: object) -> None:
     The copy has the state of one moment, and is checked. It contains scripts, the log of runs and
     hashes of tokens; its mode is 0600. FILE must not exist.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
-    with storage_failures():
-        position = engine.back_up(folder, file, reported("copied", "pages"))
+    engine, config = store_of(flags)
+    position = engine.back_up(config.data_dir, file, reported("copied", "pages"))
     if as_json:
         output.as_json({"file": str(file), "position": position})
     else:
@@ -53,16 +48,15 @@ def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
     All of FILE is checked first. An existing database is kept as events.sqlite.replaced. Tokens are
     those of the copy: the token in owner.token may not be one of them.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
+    engine, config = store_of(flags)
     with storage_failures(needs_folder="restore"):
-        position = engine.restore(file, folder, reported("copied", "pages"), replaces=replace)
+        position = engine.restore(
+            file, config.data_dir, reported("copied", "pages"), replaces=replace
+        )
     if as_json:
-        output.as_json({"folder": str(folder), "position": position})
+        output.as_json({"folder": str(config.data_dir), "position": position})
     else:
-        click.echo(f"{folder} has all events of {file}, up to position {position}")
+        click.echo(f"{config.data_dir} has all events of {file}, up to position {position}")
 
 
 @click.command(
@@ -77,17 +71,13 @@ def check(as_json: bool, **flags: object) -> int:
     Checks all pages and indexes, and finds gaps among events and states that differ from events.
     Needs as much disk space for temporary files as the database has.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
-    with storage_failures():
-        faults = engine.compare(folder, reported("applied", "events"))
+    engine, config = store_of(flags)
+    faults = engine.compare(config.data_dir, reported("applied", "events"))
     if as_json:
         output.as_json({"faults": faults})
     else:
         for fault in faults:
             click.echo(fault)
         if not faults:
-            click.echo(f"{'the database' if config.database else folder} has no faults")
+            click.echo(f"{'the database' if config.database else config.data_dir} has no faults")
     return FAILED if faults else 0

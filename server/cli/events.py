@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from server.cli.failures import storage_failures
-from server.cli.performing import stored
-from server.cli.settings import settings
+from server.cli.performing import store_of, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +43,8 @@ def events(first: int, org_id: str | None, follow: bool, **flags: object) -> Non
 
     Events are what happened; all states follow from them.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
-    with storage_failures(), engine.event_reader(folder) as reader:
+    engine, config = store_of(flags)
+    with engine.event_reader(config.data_dir) as reader:
         for event in _read(reader, first - 1, follow=follow):
             if org_id is None or event.org_id == org_id:
                 click.echo(_line(event))

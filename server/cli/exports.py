@@ -10,9 +10,8 @@ import click
 
 from server.cli import output
 from server.cli.failures import storage_failures
-from server.cli.performing import AS_JSON, stored
+from server.cli.performing import AS_JSON, store_of, stored
 from server.cli.progress import reported
-from server.cli.settings import settings
 
 _STDOUT: Final = Path("-")
 
@@ -39,11 +38,9 @@ def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
     """
     from server.clock import wall_clock
     from server.exports import writing
-    from server.store.opening import engine_of
 
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
-    with storage_failures(), engine.event_reader(folder) as reader, _target(file) as out:
+    engine, config = store_of(flags)
+    with engine.event_reader(config.data_dir) as reader, _target(file) as out:
         done = writing.export(
             reader,
             out,
@@ -73,13 +70,11 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
     PostgreSQL the service may run.
     """
     from server.exports import loading, reading
-    from server.store.opening import engine_of
 
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
+    engine, config = store_of(flags)
     with storage_failures(needs_folder="import"):
         contents = reading.check(file, reported("read", "bytes"))
-        with engine.import_transaction(folder) as transaction:
+        with engine.import_transaction(config.data_dir) as transaction:
             is_new = loading.load(file, contents, transaction, reported("checked", "events"))
             if is_new and not dry_run:
                 transaction.commit()

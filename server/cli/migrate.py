@@ -4,8 +4,7 @@ import click
 
 from server.cli import output
 from server.cli.failures import FAILED, storage_failures
-from server.cli.performing import AS_JSON, stored
-from server.cli.settings import settings
+from server.cli.performing import AS_JSON, store_of, stored
 
 
 @click.command(
@@ -21,13 +20,11 @@ def migrate(check: bool, as_json: bool, **flags: object) -> int:
     A server brings SQLite up to date itself when it starts, and makes the tables of an empty
     PostgreSQL database. One that has an older schema needs this, as older servers may still use it.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
+    engine, config = store_of(flags)
     with storage_failures(needs_folder="migrate"):
-        engine = engine_of(config.database)
-        work = engine.missing_versions if check else engine.migrate
-        versions = work(config.data_dir)
+        versions = (
+            engine.missing_versions(config.data_dir) if check else engine.migrate(config.data_dir)
+        )
     if as_json:
         output.as_json({"missing" if check else "applied": versions})
     elif versions:

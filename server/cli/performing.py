@@ -14,6 +14,9 @@ from server.cli.settings import CONFIG, DATA_DIR, DATABASE, settings
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from server.config import Config
+    from server.store.engine import Engine
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,6 +38,14 @@ def stored(command: F) -> F:
             raise Misused(f"expected UTF-8, got {text!r}") from error
 
     return DATA_DIR(DATABASE(CONFIG(checked)))  # type: ignore[return-value]  # wraps one of the same kind
+
+
+def store_of(flags: dict[str, object]) -> "tuple[Engine, Config]":
+    """Returns the engine of the database that the settings name, and the settings."""
+    from server.store.opening import engine_of
+
+    config = settings(flags).config
+    return engine_of(config.database), config
 
 
 def perform(request: "Message", flags: dict[str, object]) -> list[OutputRow]:

@@ -4,9 +4,8 @@ import click
 
 from server.cli import output
 from server.cli.failures import storage_failures
-from server.cli.performing import AS_JSON, stored
+from server.cli.performing import AS_JSON, store_of, stored
 from server.cli.progress import reported
-from server.cli.settings import settings
 
 
 @click.command(
@@ -21,12 +20,9 @@ def rebuild(as_json: bool, **flags: object) -> None:
     Events are the truth; reads use a state that is stored beside them. The state is replaced at the
     end, all at once; if this is stopped before, nothing changes.
     """
-    from server.store.opening import engine_of
-
-    config = settings(flags).config
-    folder, engine = config.data_dir, engine_of(config.database)
+    engine, config = store_of(flags)
     with storage_failures(needs_folder="rebuild"):
-        events = engine.rebuild(folder, reported("applied", "events"))
+        events = engine.rebuild(config.data_dir, reported("applied", "events"))
     if as_json:
         output.as_json({"events": events})
     else:

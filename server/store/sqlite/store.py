@@ -29,7 +29,7 @@ from server.store.sqlite.presence import Presence
 from server.store.sqlite.read_model import ANSWERS, NOT_QUICK, QUICK
 from server.store.sqlite.reader import Reader
 from server.store.sqlite.worker import Worker
-from server.store.sqlite.writer import Writer
+from server.store.sqlite.writer import Writer, only_writer
 
 DATABASE_FILE: Final = "events.sqlite"
 
@@ -251,13 +251,8 @@ def import_transaction(
 
 
 def migrate(folder: Path, *, clock: Clock = wall_clock) -> list[str]:
-    with contextlib.closing(Writer(folder / DATABASE_FILE, clock)) as writer:
-        claimed = DataFolder.claim(folder)
-        try:
-            writer.open()
-            return [*writer.migrations]
-        finally:
-            claimed.release()
+    with only_writer(folder, DATABASE_FILE, clock) as writer:
+        return [*writer.migrations]
 
 
 def missing_versions(folder: Path) -> list[str]:
@@ -273,12 +268,6 @@ def rebuild(folder: Path, progress: Progress, *, clock: Clock = wall_clock) -> i
         DataFolderInUse: another process has it.
         StorageError: there is no database, or it cannot be rebuilt; its states are as they were.
     """
-    path = _database(folder)
-    claimed = DataFolder.claim(folder)
-    writer = Writer(path, clock)
-    try:
-        writer.open()
+    _database(folder)
+    with only_writer(folder, DATABASE_FILE, clock) as writer:
         return writer.rebuild(progress)
-    finally:
-        writer.close()
-        claimed.release()

@@ -20,6 +20,7 @@ from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
 from server.store.engine import AS_USUAL, Opening, Progress
 from server.store.files import check, make
+from server.store.folder import DataFolder
 from server.store.forms import event_row
 from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.runs import LoggedRun
@@ -245,6 +246,24 @@ class Writer:
                 recent[key] = state
         while len(recent) > RECENT_MAX:
             del recent[next(iter(recent))]
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path, name: str, clock: Clock) -> Iterator[Writer]:
+    """Claims a data folder, and yields the open writer of its database, made if it is missing.
+
+    Raises:
+        DataFolderInUse: another process has the folder.
+        StorageError: the database cannot be used.
+    """
+    claimed = DataFolder.claim(folder)
+    writer = Writer(folder / name, clock)
+    try:
+        writer.open()
+        yield writer
+    finally:
+        writer.close()
+        claimed.release()
 
 
 def _orgs_of_actions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str | None]:

@@ -5,13 +5,14 @@ computed of a field. A new field needs a column with its name.
 Rule: an update writes the columns that differ, so no field can be forgotten.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from operator import attrgetter, ne
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from server.domain.aggregates import Key, State
-from server.store.forms import FormOf, Row, forms_of
+from server.store.forms import Form, Row, forms_of
 
 U = TypeVar("U")
 """The statement of an update, as an engine makes it."""
@@ -38,30 +39,36 @@ class _Update(NamedTuple, Generic[U]):
     rest: Values
 
 
-class Columns(Generic[U]):
-    """Makes the values of one table.
+class StateTable(ABC, Generic[U]):
+    """Makes the values of one table; an engine's class makes its statements.
 
     Attributes:
+        name: of the table.
+        kind: the type of its states.
+        to_state: makes a state of a row.
         names: of all columns, in the order of the values of `row`.
     """
 
     def __init__(
         self,
+        name: str,
         kind: type[State],
-        form_of: FormOf,
-        statement: Callable[[Sequence[str]], U],
+        to_state: Callable[[Row], State],
         *,
-        computed: Mapping[str, tuple[str, Encoder]],
+        computed: Mapping[str, tuple[str, Encoder]] | None = None,
     ) -> None:
         """Reads the fields.
 
         Args:
-            kind: the type of the states.
-            form_of: the form of a field.
-            statement: makes the statement that updates some columns, once for each set of them.
+            name: of the table.
+            kind: the type of its states.
+            to_state: makes a state of a row.
             computed: columns that are not a field, by name: the field they are made of, and how.
         """
-        forms = forms_of(kind, form_of)
+        self.name: Final = name
+        self.kind: Final = kind
+        self.to_state = to_state
+        forms, computed = forms_of(kind, self.form_of), computed or {}
         sources = {
             name: f"{name}.{form.attribute}" if form.attribute else name
             for name, form in forms.items()
@@ -72,9 +79,17 @@ class Columns(Generic[U]):
         self.names = tuple(self._sources)
         self._values = _getter(self._sources.values())
         self._row_encoders = self._encoders_of(self.names)
-        self._statement = statement
         self._updates: dict[tuple[str, ...], _Update[U]] = {}
         self._usual = self._update(_USUAL)
+
+    @staticmethod
+    @abstractmethod
+    def form_of(name: str, type_: object, /) -> Form | None:
+        """Returns the form of a field in this engine; None if it has none."""
+
+    @abstractmethod
+    def update_of(self, columns: Sequence[str]) -> U:
+        """Returns the statement that updates some columns; called once for each set of them."""
 
     def row(self, state: State) -> Row:
         """Returns the values of all columns."""
@@ -100,7 +115,7 @@ class Columns(Generic[U]):
         if update is None:
             rest = (source for column, source in self._sources.items() if column not in columns)
             update = self._updates[columns] = _Update(
-                self._statement(columns),
+                self.update_of(columns),
                 _getter([*(self._sources[column] for column in columns), "position"]),
                 self._encoders_of(columns),
                 _getter(rest),
@@ -130,7 +145,7 @@ class RowChanges(NamedTuple, Generic[U]):
 
 
 def row_changes(
-    tables: Mapping[str, Columns[U]],
+    tables: Mapping[str, StateTable[U]],
     before: Mapping[Key, State | None],
     after: Mapping[Key, State | None],
 ) -> RowChanges[U]:

@@ -8,9 +8,9 @@ from server.store import forms
 from server.store.log import Decide, Needs
 from server.store.postgres import state_tables
 from server.store.postgres.connect import Connection
+from server.store.postgres.locks import Lock, take
 from server.store.postgres.session import Session
 from server.store.postgres.tables import STORED_EVENTS
-from server.store.postgres.writer import take_turn
 
 
 class PostgresImport:
@@ -25,7 +25,7 @@ class PostgresImport:
         loaded = self._session.run(state_tables.load, needs, now=self._clock())
         writes = decide(loaded)
         if writes.events:
-            self._session.run(state_tables.append, loaded.states, writes)
+            self._session.run(state_tables.write, loaded.states, writes, has_new_events=True)
 
     def stored(self, events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
         return self._session.run(_stored, events)
@@ -36,7 +36,7 @@ class PostgresImport:
 
 async def _begin(connection: Connection) -> None:
     await connection.execute("BEGIN")
-    await take_turn(connection)
+    await take(connection, Lock.COMMITS)
 
 
 async def _stored(

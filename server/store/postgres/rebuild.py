@@ -13,8 +13,8 @@ from server.store.engine import Progress
 from server.store.postgres import state_tables
 from server.store.postgres.connect import Connection
 from server.store.postgres.event_reads import events_after
+from server.store.postgres.locks import Lock, take
 from server.store.postgres.tables import TABLES
-from server.store.postgres.writer import take_turn
 from server.store.replay import keys_of, writes_of
 
 EVENTS_AT_ONCE: Final = 256
@@ -34,7 +34,7 @@ async def rebuild(connection: Connection, progress: Progress) -> int:
         StorageError: an event cannot be applied; nothing is changed.
     """
     async with connection.transaction():
-        await take_turn(connection)
+        await take(connection, Lock.COMMITS)
         for table in (*STATE_TABLES, _TOTALS):
             await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         return await apply_all(connection, progress)
@@ -63,4 +63,4 @@ async def _apply(connection: Connection, events: list[RecordedEvent]) -> None:
     keys = keys_of(events)
     known = [key for key in keys if key[0] in TABLES]
     before = dict.fromkeys(keys) | await state_tables.load_states(connection, known)
-    await state_tables.write(connection, before, writes_of(events, before))
+    await state_tables.write(connection, before, writes_of(events, before), has_new_events=False)

@@ -12,10 +12,8 @@ from typing import Final
 
 from server.store.errors import StorageError
 from server.store.postgres.connect import Connection
+from server.store.postgres.locks import Lock, take
 from server.store.versions import Version, require_known_version, versions_of
-
-_LOCK: Final = 4_700_001
-"""Number of the lock (pg_advisory_xact_lock) of processes that change the schema."""
 
 _VERSIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_versions (
@@ -102,5 +100,5 @@ async def _apply(connection: Connection, version: Version, now: int) -> None:
 async def _locked(connection: Connection) -> AsyncIterator[None]:
     """Holds the lock for a transaction; each statement in it sees what others did before."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await take(connection, Lock.SCHEMA)
         yield

@@ -114,39 +114,31 @@ async def load_states(connection: Connection, keys: Iterable[Key]) -> dict[Key, 
     return {key: state for key, state in facts.states.items() if state is not None}
 
 
-async def write(connection: Connection, before: Mapping[Key, State | None], writes: Writes) -> None:
-    """Writes names and states, and not the events.
+async def write(
+    connection: Connection,
+    before: Mapping[Key, State | None],
+    writes: Writes,
+    *,
+    has_new_events: bool,
+) -> None:
+    """Writes names and states.
 
     Args:
         connection: in a transaction.
         before: the stored states.
         writes: what changed.
+        has_new_events: True writes the events, too; False for those that are stored.
     """
-    await _write(connection, before, writes, [])
-
-
-async def append(
-    connection: Connection, before: Mapping[Key, State | None], writes: Writes
-) -> None:
-    """Writes a batch with its events."""
-    events = [_Rows(INSERT_EVENTS, [event_row(event) for event in writes.events])]
-    await _write(connection, before, writes, events)
-
-
-async def _write(
-    connection: Connection,
-    before: Mapping[Key, State | None],
-    writes: Writes,
-    added: list[_Rows],
-) -> None:
     changes = row_changes(TABLES, before, writes.states)
     gone = [_Rows(TABLES[kind].delete, ids) for kind, ids in changes.removed.items()]
     if writes.names_released:
         gone.append(_Rows(_RELEASE_NAMES, [_name_row(name) for name in writes.names_released]))
     if gone:  # before what takes their place, as the parts of one statement have no order
         await _execute(connection, gone)
-    added += [_Rows(part, rows) for part, rows in changes.changed.items()]
+    added = [_Rows(part, rows) for part, rows in changes.changed.items()]
     added += [_Rows(TABLES[kind].insert, rows) for kind, rows in changes.added.items()]
+    if has_new_events:
+        added.append(_Rows(INSERT_EVENTS, [event_row(event) for event in writes.events]))
     if writes.names_claimed:
         claimed = [(*_name_row(name), owner) for name, owner in writes.names_claimed.items()]
         added.append(_Rows(_CLAIM_NAMES, claimed))
@@ -164,22 +156,21 @@ async def _execute(connection: Connection, parts: Sequence[_Rows]) -> None:
 @lru_cache(maxsize=256)
 def _together(parts: tuple[Part, ...]) -> str:
     """Returns one statement of the parts, which have no order."""
-    first = 1
-    named: list[str] = []
-    for number, part in enumerate(parts):
-        named.append(f"part{number} AS ({part.at(first)})")
-        first += len(part.types)
+    named = (f"part{number} AS ({sql})" for number, sql in enumerate(_numbered(parts)))
     return f"WITH {', '.join(named)} SELECT"
 
 
 @lru_cache(maxsize=256)
 def _union(parts: tuple[Part, ...]) -> str:
+    return " UNION ALL ".join((_LAST, *_numbered(parts)))
+
+
+def _numbered(parts: Sequence[Part]) -> Iterator[str]:
+    """Yields the SQL of each part, whose parameters follow those of the part before."""
     first = 1
-    selects = [_LAST]
     for part in parts:
-        selects.append(part.at(first))
+        yield part.at(first)
         first += len(part.types)
-    return " UNION ALL ".join(selects)
 
 
 def _arrays(parts: Sequence[_Rows]) -> Iterator[list[object]]:

@@ -20,6 +20,7 @@ from server.store.postgres import schema
 from server.store.postgres.connect import READERS_MAX, STATEMENT_MAX_S, Connection, Server
 from server.store.postgres.event_reads import events_after, last_event
 from server.store.postgres.follower import Follower
+from server.store.postgres.locks import Lock, take
 from server.store.postgres.read_model import ANSWERS
 from server.store.postgres.rows import NUL, findable, is_id
 from server.store.postgres.writer import MACHINE_IDS, Writer
@@ -29,8 +30,6 @@ from server.store.runs import LoggedRun, RunsPage, RunsQuery
 T = TypeVar("T")
 Q = TypeVar("Q")
 
-_STARTING: Final = 4_700_004
-"""Number of the lock (pg_advisory_xact_lock) of processes that start."""
 _LAST_MACHINE_ID: Final = "SELECT last FROM machine_ids"
 _TAKES_WRITES: Final = "SELECT NOT pg_is_in_recovery()"
 
@@ -100,7 +99,7 @@ class PostgresEventStore:
         async with self._server.connection() as connection:
             with self._server.errors:
                 await connection.execute("BEGIN")
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _STARTING)
+                await take(connection, Lock.START)
             yield
 
     async def close(self) -> None:

@@ -3,8 +3,9 @@
 A statement takes an array for each column, so that its text does not depend on the number of rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from server.domain.action import Action
@@ -14,8 +15,7 @@ from server.domain.flow import Flow
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.columns import Columns, Encoder
-from server.store.forms import Row
+from server.store.columns import StateTable
 from server.store.postgres import rows
 
 
@@ -58,52 +58,38 @@ def insert(name: str, names: Sequence[str], types: Sequence[str]) -> Part:
     return Part(f"{into} SELECT * FROM {{}}", tuple(types))  # noqa: S608 - names of ours
 
 
-class Table(Columns[Part]):
-    """Makes the statements of one table, and its rows.
+class Table(StateTable[Part]):
+    """Makes the statements of one table, and its rows."""
 
-    Attributes:
-        name: of the table.
-        kind: the type of its states.
-        insert: inserts rows.
-        delete: deletes the rows of ids.
-        to_state: makes a state of a row.
-    """
+    form_of = staticmethod(rows.form_of)
 
-    def __init__(
-        self,
-        name: str,
-        kind: type[State],
-        to_state: Callable[[Row], State],
-        *,
-        computed: Mapping[str, tuple[str, Encoder]] | None = None,
-    ) -> None:
-        """Makes the statements.
+    @cached_property
+    def insert(self) -> Part:
+        """Returns the statement that inserts rows."""
+        return insert(self.name, self.names, [self._types[name] for name in self.names])
 
-        Args:
-            name: of the table.
-            kind: the type of its states.
-            to_state: makes a state of a row.
-            computed: columns that are not a field, by name: the field they are made of, and how.
-        """
-        hints = get_type_hints(kind)
-        self.name = name
-        self.kind = kind
-        self.to_state = to_state
-        names = [field.name for field in fields(kind)]
-        self._types = {name: rows.sql_type(name, hints[name]) for name in names}
-        self._types |= dict.fromkeys(computed or {}, "bytea")
-        super().__init__(kind, rows.form_of, self._update_of, computed=computed or {})
-        self.insert = insert(name, self.names, [*self._types.values()])
-        delete = f"DELETE FROM {name} AS held USING {{}} AS gone(id)"  # noqa: S608 - names of ours
-        self.delete = Part(f"{delete} WHERE held.id = gone.id", ("text",))
+    @cached_property
+    def delete(self) -> Part:
+        """Returns the statement that deletes the rows of ids."""
+        delete = f"DELETE FROM {self.name} AS held USING {{}} AS gone(id)"  # noqa: S608 - ours
+        return Part(f"{delete} WHERE held.id = gone.id", ("text",))
 
-    def _update_of(self, names: Sequence[str]) -> Part:
-        changes = ", ".join(f"{name} = new.{name}" for name in names)
+    @cached_property
+    def _types(self) -> Mapping[str, str]:
+        """Returns the SQL types of all columns; computed ones are bytea."""
+        hints = get_type_hints(self.kind)
+        return {
+            name: rows.sql_type(name, hints[name]) if name in hints else "bytea"
+            for name in self.names
+        }
+
+    def update_of(self, columns: Sequence[str]) -> Part:
+        changes = ", ".join(f"{name} = new.{name}" for name in columns)
         sql = (
             f"UPDATE {self.name} AS held SET {changes} "  # noqa: S608 - names of ours
-            f"FROM {{}} AS new({', '.join(names)}, position) WHERE held.position = new.position"
+            f"FROM {{}} AS new({', '.join(columns)}, position) WHERE held.position = new.position"
         )
-        return Part(sql, (*(self._types[name] for name in names), "bigint"))
+        return Part(sql, (*(self._types[name] for name in columns), "bigint"))
 
 
 def _folded(name: str) -> bytes:

@@ -17,28 +17,18 @@ from server.store.log import Decide, Needs, Writes
 from server.store.postgres import runs as run_log
 from server.store.postgres import state_tables
 from server.store.postgres.connect import LOCK_MAX_S, STATEMENT_MAX_S, Connection, Server
+from server.store.postgres.locks import Lock
 from server.store.runs import LoggedRun
-
-COMMITS: Final = 4_700_002
-"""Number of the lock (pg_advisory_xact_lock) of those who write events and states."""
-_RUNS: Final = 4_700_003
-"""Number of the lock of those who write the log of runs."""
 
 _BEGIN: Final = (
     f"BEGIN; SET LOCAL lock_timeout = '{LOCK_MAX_S}s'; "
     # A process that stops in the middle would keep all others waiting.
     f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_MAX_S}s'; "
-    "SELECT pg_advisory_xact_lock({})"
 )
 _CLAIM_MACHINE_ID: Final = "UPDATE machine_ids SET last = (last + 1) % $1 RETURNING last"
 
 MACHINE_IDS: Final = 2**16
 """Number of machine ids; they are claimed in turn."""
-
-
-async def take_turn(connection: Connection) -> None:
-    """Waits until no other process writes events, for the rest of the transaction."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", COMMITS)
 
 
 class Writer:
@@ -51,18 +41,18 @@ class Writer:
 
     async def commit(self, needs: Needs, decide: Decide) -> Writes:
         """Returns what it wrote."""
-        async with self._transaction(COMMITS) as connection:
+        async with self._transaction(Lock.COMMITS) as connection:
             with self._server.errors:
                 loaded = await state_tables.load(connection, needs, now=self._clock())
             writes = decide(loaded)
             if writes.events:
                 with self._server.errors:
-                    await state_tables.append(connection, loaded.states, writes)
+                    await state_tables.write(connection, loaded.states, writes, has_new_events=True)
         return writes
 
     async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
-        async with self._transaction(_RUNS) as connection:
+        async with self._transaction(Lock.RUNS) as connection:
             with self._server.errors:
                 await run_log.append(connection, runs)
                 return await run_log.prune(
@@ -74,7 +64,7 @@ class Writer:
                 )
 
     async def claim_machine_id(self) -> int:
-        async with self._transaction(COMMITS) as connection:
+        async with self._transaction(Lock.COMMITS) as connection:
             with self._server.errors:
                 claimed: int = await connection.fetchval(_CLAIM_MACHINE_ID, MACHINE_IDS)
                 return claimed
@@ -85,14 +75,14 @@ class Writer:
             self._connection = None
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, lock: int) -> AsyncIterator[Connection]:
+    async def _transaction(self, lock: Lock) -> AsyncIterator[Connection]:
         """Commits what is done inside; after an exception nothing of it is written."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._server.connect()
         connection = self._connection
         try:
             with self._server.errors:
-                await connection.execute(_BEGIN.format(lock))
+                await connection.execute(_BEGIN + lock.statement)
             yield connection
             with self._server.errors:
                 await connection.execute("COMMIT")

@@ -1,10 +1,11 @@
 """Describes the tables of current states, one for each kind of aggregate, and makes their SQL.
 
-Their columns are those of `columns.Columns`; `actions` also has the folded name.
+Their columns are those of `columns.StateTable`; `actions` also has the folded name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Final
 
 from server.domain.action import Action
@@ -14,8 +15,7 @@ from server.domain.flow import Flow
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
-from server.store.columns import Columns, Encoder
-from server.store.forms import Row
+from server.store.columns import StateTable
 from server.store.sqlite import rows
 
 ROWS_MAX: Final = 64
@@ -59,46 +59,33 @@ def chunks(ids: list[str]) -> Iterator[list[str | None]]:
         yield [*part, *[None] * (length - len(part))]
 
 
-class Table(Columns[str]):
-    """Makes the statements of one table, and its rows.
+class Table(StateTable[str]):
+    """Makes the statements of one table, and its rows."""
 
-    Attributes:
-        name: of the table.
-        kind: the type of its states.
-        loads: statements that select rows by 1, 2, 4, … `ROWS_MAX` ids; unused places are NULL.
-            (A statement with a JSON array would not do: json_each ends a text at its first NUL.)
-        inserts: statements that insert 1, 2, 4, … `ROWS_MAX` rows.
-        delete: the statement that deletes the row of an id.
-        to_state: makes a state of a row.
-    """
+    form_of = staticmethod(rows.form_of)
 
-    def __init__(
-        self,
-        name: str,
-        kind: type[State],
-        to_state: Callable[[Row], State],
-        *,
-        computed: Mapping[str, tuple[str, Encoder]] | None = None,
-    ) -> None:
-        """Makes the statements.
+    @cached_property
+    def loads(self) -> Mapping[int, str]:
+        """Returns statements that select rows by 1, 2, 4, … `ROWS_MAX` ids; unused places are NULL.
 
-        Args:
-            name: of the table.
-            kind: the type of its states.
-            to_state: makes a state of a row.
-            computed: columns that are not a field, by name: the field they are made of, and how.
+        A statement with a JSON array would not do: json_each ends a text at its first NUL.
         """
-        self.name = name
-        self.kind = kind
-        self.to_state = to_state
-        super().__init__(kind, rows.form_of, self._update_of, computed=computed or {})
-        self.loads = {
-            length: select(name, kind, f"id IN ({', '.join('?' * length)})") for length in LENGTHS
+        return {
+            length: select(self.name, self.kind, f"id IN ({', '.join('?' * length)})")
+            for length in LENGTHS
         }
-        self.inserts = inserts(name, self.names)
-        self.delete = f"DELETE FROM {name} WHERE id = ?"  # noqa: S608 - names of ours
 
-    def _update_of(self, columns: Sequence[str]) -> str:
+    @cached_property
+    def inserts(self) -> Mapping[int, str]:
+        """Returns statements that insert 1, 2, 4, … `ROWS_MAX` rows."""
+        return inserts(self.name, self.names)
+
+    @cached_property
+    def delete(self) -> str:
+        """Returns the statement that deletes the row of an id."""
+        return f"DELETE FROM {self.name} WHERE id = ?"  # noqa: S608 - names of ours
+
+    def update_of(self, columns: Sequence[str]) -> str:
         changes = ", ".join(f"{column} = ?" for column in columns)
         return f"UPDATE OR ROLLBACK {self.name} SET {changes} WHERE position = ?"  # noqa: S608
 

@@ -18,7 +18,7 @@ from server.store.engine import Store
 from server.store.errors import StorageError
 from server.store.opening import engine_of, open_store
 from server.store.postgres.connect import READERS_MAX
-from server.store.postgres.writer import COMMITS
+from server.store.postgres.locks import Lock
 from server.store.read_model import ActionById, ActionsOf
 from tests.contract.stores import an_action, commit
 
@@ -119,7 +119,7 @@ async def test_machine_ids_of_all_processes_differ(stores: Sequence[Store]) -> N
 async def test_a_process_that_does_not_commit_holds_others_up_for_a_limited_time(
     url: str, stores: Sequence[Store]
 ) -> None:
-    async with holding(url, f"SELECT pg_advisory_xact_lock({COMMITS})"):
+    async with holding(url, Lock.COMMITS.statement):
         with pytest.raises(StorageError, match=r"another process commits for too long \(55P03\)"):
             await commit(stores[0], an_action("late"))
         assert (await stores[0].read(ActionsOf("org"))).total == 0

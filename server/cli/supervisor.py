@@ -10,7 +10,6 @@ import contextlib
 import os
 import pickle
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Final
 import structlog
 
 from server import logs
+from server.binding import bound
 from server.cli.signals import FLUSH_MAX_S, stop_event
 from server.cli.worker import Job
 from server.config import NO_ADDRESS, Config
@@ -182,13 +182,7 @@ def _reserved(address: str, set_by: str) -> Iterator[str]:
         yield address
         return
     wanted = Address.parse(address)
-    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
-    with naming_listener(address, set_by), socket.socket(family) as free:
-        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        free.bind(wanted)
+    with naming_listener(address, set_by), bound(wanted) as free:
         wanted = wanted._replace(port=free.getsockname()[1])
-    with socket.socket(family) as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(wanted)
+    with bound(wanted, reuse_port=True):
         yield str(wanted)

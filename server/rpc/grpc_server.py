@@ -8,7 +8,6 @@ Rule: a client never reads an exception's text, which grpc.aio would send.
 import asyncio
 import errno
 import os
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from server.binding import bound
 from server.config import Address, SocketPath, listening
 from server.descriptors import GRPC_MAX
 from server.rpc.chain import Chain
@@ -212,7 +212,8 @@ class GrpcServer:
             OSError: the address cannot be bound.
         """
         if isinstance(wanted, Address):
-            _bind_once(wanted, reuse_port=self._reuse_port)
+            # Once before grpc does, which reports a failure only on standard error.
+            bound(wanted, reuse_port=self._reuse_port).close()
         mask = os.umask(umask)
         try:
             if credentials is None:
@@ -291,13 +292,3 @@ def _target(address: Address | SocketPath) -> str:
     if isinstance(address, SocketPath):
         return f"unix:{quote(os.fsencode(address.path))}"
     return str(address)
-
-
-def _bind_once(address: Address, *, reuse_port: bool) -> None:
-    """Binds the address once, as grpc reports a failure only on standard error."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(address)

@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 
+from tests.support import waiting
 from tests.support.postgresql import PostgresServer
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -22,6 +21,7 @@ BEFORE: Final = 60
 """Writes acknowledged before the primary is lost, at least."""
 AGAIN_MAX_S: Final = 30.0
 """Max seconds until the service writes again, on a busy machine."""
+ANSWER_MAX_S: Final = 60.0
 
 
 class Cluster(NamedTuple):
@@ -62,31 +62,15 @@ class Writer(threading.Thread):
         number = 0
         while not self.is_stopped.is_set():
             number += 1
-            status, text = asked(
-                self._server, "POST", ACTIONS, {"name": f"{self.name} {number}", "script": "s"}
-            )
+            action = {"name": f"{self.name} {number}", "script": "s"}
+            status, text = self._server.answer("POST", ACTIONS, action, timeout_s=ANSWER_MAX_S)
             self.statuses.add(status)
             if status == 200:
                 self.acknowledged.append(json.loads(text)["id"])
 
 
-def asked(server: RealServer, verb: str, path: str, body: object = None) -> tuple[int, bytes]:
-    host, _, port = server.http.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=60)
-    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
-    try:
-        connection.request(verb, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
 def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + AGAIN_MAX_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {AGAIN_MAX_S:g} s"
-        time.sleep(0.02)
+    waiting.until(holds, within_s=AGAIN_MAX_S)
 
 
 @contextlib.contextmanager
@@ -105,7 +89,8 @@ def writing(server: RealServer) -> Iterator[list[Writer]]:
             writer.join()
     assert set().union(*(writer.statuses for writer in writers)) == {200, 503}
     ids = [id for writer in writers for id in writer.acknowledged]
-    assert {asked(server, "GET", f"{ACTIONS}/{id}")[0] for id in ids} == {200}
+    paths = [f"{ACTIONS}/{id}" for id in ids]
+    assert {server.answer("GET", path, timeout_s=ANSWER_MAX_S)[0] for path in paths} == {200}
 
 
 def acknowledged(writers: Sequence[Writer]) -> int:
@@ -113,7 +98,7 @@ def acknowledged(writers: Sequence[Writer]) -> int:
 
 
 def is_ready(server: RealServer) -> bool:
-    return asked(server, "GET", "/readyz")[0] == 200
+    return server.answer("GET", "/readyz", timeout_s=ANSWER_MAX_S)[0] == 200
 
 
 def test_a_standby_that_is_promoted_is_found_and_has_all_that_was_acknowledged(

@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 from google.longrunning import operations_pb2, operations_pb2_grpc
 
-from tests.robustness.killed_scripts import until
 from tests.support.connections import opened
 from tests.support.operations import Operations, mounted, serving
 from tests.support.tables import cases
+from tests.support.waiting import until_async
 from transcoder import SchemaError, Transcoder
 
 BIG = b" " * 100_000 + b"{}"
@@ -213,4 +213,4 @@ async def test_the_thread_of_large_bodies_ends_with_the_application_that_it_is_m
     ):
         assert answer.status == 200
         assert threads() == before + 1
-    await until(lambda: threads() == before)
+    await until_async(lambda: threads() == before)

@@ -1,18 +1,17 @@
 """Two services on one PostgreSQL: what one changes, the other knows within a second."""
 
 import asyncio
-import http.client
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 import pytest
 
+from tests.support import waiting
 from tests.support.postgresql import PostgresServer
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -42,21 +41,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + KNOWN_MAX_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {KNOWN_MAX_S:g} s"
-        time.sleep(0.02)
+    waiting.until(holds, within_s=KNOWN_MAX_S)
 
 
-def status(server: RealServer, verb: str, path: str, token: str) -> tuple[int, Any]:
-    host, _, port = server.http.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
-    try:
-        connection.request(verb, path, headers={"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
+def status(server: RealServer, verb: str, path: str, token: str) -> int:
+    return server.answer(verb, path, token=token)[0]
 
 
 async def end_all_connections(url: str) -> None:
@@ -81,9 +70,9 @@ def test_of_three_first_starts_at_once_one_makes_the_owner(pair: Pair, tmp_path:
         servers = [stack.enter_context(server) for server in starting.map(start, folders)]
         (made,) = [folder for folder in folders if (folder / "owner.token").exists()]
         token = (made / "owner.token").read_text("ascii").strip()
-        found = [status(server, "GET", "/management/v1/orgs/me", token) for server in servers]
+        found = [server.answer("GET", "/management/v1/orgs/me", token=token) for server in servers]
         assert {code for code, _ in found} == {200}
-        assert len({body["org"]["id"] for _, body in found}) == 1
+        assert len({json.loads(body)["org"]["id"] for _, body in found}) == 1
 
 
 def test_an_action_deactivated_in_one_process_does_not_run_in_the_other(pair: Pair) -> None:
@@ -118,24 +107,24 @@ def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:
         return True
 
     assert name_in_other() == "before"
-    until(lambda: status(pair.other, *me)[0] == 200)
+    until(lambda: status(pair.other, *me) == 200)
     asyncio.run(end_all_connections(pair.url))
     until(lambda: is_written("PUT", f"{ACTIONS}/{action}", {"name": "after", "script": "s"}))
     until(lambda: is_written("DELETE", f"/v1/tokens/{made['token']['id']}"))
     until(lambda: name_in_other() == "after")
-    until(lambda: status(pair.other, *me)[0] == 401)
+    until(lambda: status(pair.other, *me) == 401)
 
 
 def test_a_database_that_is_killed_and_comes_back_costs_no_restart(pair: Pair) -> None:
     action = pair.one.new_action("kept")
     pair.database.kill()
-    write = ("POST", f"{ACTIONS}/{action}/_deactivate", pair.one.token)
-    answers = [status(server, *write) for server in (pair.one, pair.other) for _ in range(3)]
+    write = ("POST", f"{ACTIONS}/{action}/_deactivate")
+    answers = [server.answer(*write) for server in (pair.one, pair.other) for _ in range(3)]
     assert {code for code, _ in answers} == {503}
-    assert {body["code"] for _, body in answers} == {14}
-    until(lambda: status(pair.one, "GET", "/readyz", "none")[0] == 503)
+    assert {json.loads(body)["code"] for _, body in answers} == {14}
+    until(lambda: status(pair.one, "GET", "/readyz", "none") == 503)
     pair.database.start()
     for server in (pair.one, pair.other):
-        until(lambda server=server: status(server, "GET", "/readyz", "none")[0] == 200)  # type: ignore[misc]
+        until(lambda server=server: status(server, "GET", "/readyz", "none") == 200)  # type: ignore[misc]
     assert pair.other.ask("GET", f"{ACTIONS}/{action}")["action"]["name"] == "kept"
     pair.other.ask("POST", f"{ACTIONS}/{action}/_deactivate", {})

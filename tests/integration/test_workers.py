@@ -5,9 +5,8 @@ import os
 import signal
 import socket
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from tests.support.commandline import run
 from tests.support.postgresql import shared_server
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -29,13 +29,6 @@ def server(tmp_path: Path) -> Iterator[RealServer]:
     with RealServer(tmp_path / "data", *options, database=url) as server:
         until(lambda: server.log().count(f'"{SERVING}"') == WORKERS)
         yield server
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def workers_that_answered(server: RealServer) -> set[int]:

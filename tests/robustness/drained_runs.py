@@ -15,12 +15,12 @@ from typing import Final
 
 import uvloop
 
-from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario, ended
 from tests.support.api_client import PROTOCOLS, Answer, ApiClient
 from tests.support.processes import is_running
 from tests.support.real_server import RealServer
 from tests.support.runs import run_request
+from tests.support.waiting import until_async
 
 SHORT_MS: Final = 2_000
 LONG_MS: Final = 18_000
@@ -60,7 +60,7 @@ async def drain(server: RealServer) -> Drained:
 
         long, short = asked(LONG_MS), asked(SHORT_MS)
         runs = len(long) + len(short)
-        await until(lambda: sum(map(is_running, server.process.children())) >= runs)
+        await until_async(lambda: sum(map(is_running, server.process.children())) >= runs)
         signalled_at = time.monotonic()
         server.process.signal(signal.SIGTERM)
         status = await asyncio.to_thread(server.process.wait)

@@ -16,10 +16,10 @@ from typing import Final
 import uvloop
 
 from actions.v1 import execution_pb2 as run
-from tests.robustness.killed_scripts import until
 from tests.robustness.scenario import Outcome, Scenario, none_wrong
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, Answer, ApiClient, Caller
 from tests.support.real_server import RealServer
+from tests.support.waiting import until_async
 
 GREEDY: Final = 400
 CALLERS_OF_A_CLIENT: Final = 50
@@ -75,7 +75,7 @@ async def attack(server: RealServer, *, greedy: int = GREEDY, seconds: float = S
             if number % CALLERS_OF_A_CLIENT == 0:
                 caller = Caller(await api(), server.token, "")
             tasks.append(asyncio.create_task(_greedy(caller, PROTOCOLS[number % 3], seen)))
-        await until(lambda: len(seen.full) == len(PROTOCOLS))
+        await until_async(lambda: len(seen.full) == len(PROTOCOLS))
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             began = time.monotonic()
@@ -90,7 +90,7 @@ async def attack(server: RealServer, *, greedy: int = GREEDY, seconds: float = S
 async def settle(server: RealServer, seen: Seen) -> None:
     """See what is left of it once it is over."""
     with contextlib.suppress(TimeoutError):
-        await until(lambda: server.process.memory_mib() <= seen.before_mib + MORE_MAX_MIB / 2)
+        await until_async(lambda: server.process.memory_mib() <= seen.before_mib + MORE_MAX_MIB / 2)
     seen.after_mib = server.process.memory_mib()
 
 

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from tests.robustness.connection import Connection
 from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.processes import Process, is_running
 from tests.support.real_server import RealServer
+from tests.support.waiting import until_async
 
 RUNS: Final = 1_000
 CALLERS: Final = 8
@@ -79,7 +80,7 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
     server.set_action(_SCRIPT)
     seen = Seen()
     # Else the first run may start a process beyond the warm ones.
-    await until(lambda: _READY in server.log())
+    await until_async(lambda: _READY in server.log())
     seen.before_s = await _usual_s(server)
     seen.before = await held_at_rest(server.process)
     chance = random.Random(7)  # noqa: S311  a choice that can be made again
@@ -103,7 +104,7 @@ async def attack(server: RealServer, *, runs: int = RUNS, a_kill: int = RUNS_FOR
 async def settle(server: RealServer, seen: Seen) -> None:
     """See what is left of it once it is over."""
     with contextlib.suppress(TimeoutError):
-        await until(lambda: held(server.process) == seen.before)
+        await until_async(lambda: held(server.process) == seen.before)
     seen.after = held(server.process)
     seen.after_s = await _usual_s(server)
 
@@ -146,13 +147,6 @@ def _kill_one(service: Process, killed: set[int], chance: random.Random) -> None
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         killed.add(pid)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Raises TimeoutError."""
-    async with asyncio.timeout(SETTLE_MAX_S):
-        while not holds():
-            await asyncio.sleep(0.1)
 
 
 async def held_at_rest(service: Process) -> Held:

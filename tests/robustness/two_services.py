@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.robustness.scenario import Outcome, Scenario, at_most
 from tests.support.postgresql import PostgresServer
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.waiting import until
 
 REVOCATIONS: Final = 1_000
 REFUSED_MAX_S: Final = 1.0
@@ -48,22 +49,6 @@ def pair(folder: Path) -> Iterator[Pair]:
         yield Pair(url, one, other)
 
 
-def status_and_body(
-    address: str, verb: str, path: str, token: str, body: object = None
-) -> tuple[int, Any]:
-    """Asks once; raises OSError or HTTPException if there is no answer."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=_ASK_S)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    try:
-        text = None if body is None else json.dumps(body)
-        connection.request(verb, path, text, headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
 # P1
 
 
@@ -82,11 +67,7 @@ def refusals_s(services: Pair, revocations: int) -> list[float]:
 
 
 def _wait_for(server: RealServer, token: str, status: int) -> None:
-    until = time.monotonic() + _ASK_S
-    while status_and_body(server.http, "GET", _MY_ORG, token)[0] != status:
-        if time.monotonic() > until:
-            raise TimeoutError(f"no {status} within {_ASK_S:g} s")
-        time.sleep(0.01)
+    until(lambda: server.answer("GET", _MY_ORG, token=token)[0] == status, within_s=_ASK_S)
 
 
 def run_revoked(folder: Path) -> Iterator[Outcome]:
@@ -120,10 +101,10 @@ def write_under_kills(folder: Path, *, kills: int, seconds_a_kill: float) -> Wri
     written = Written()
     with pair(folder) as services:
         killed = services.other
-        addresses = [services.one.http, killed.http]
+        servers = [services.one, killed]
         is_over = threading.Event()
         callers = [
-            threading.Thread(target=_write, args=(n, addresses, services.one, written, is_over))
+            threading.Thread(target=_write, args=(n, servers, written, is_over))
             for n in range(CALLERS)
         ]
         for caller in callers:
@@ -140,25 +121,21 @@ def write_under_kills(folder: Path, *, kills: int, seconds_a_kill: float) -> Wri
                         token=services.one.token,
                     )
                 )
-                addresses[1] = killed.http
+                servers[1] = killed
             is_over.set()
             for caller in callers:
                 caller.join()
             written.failed += [
                 f"lost: {action}"
                 for action in written.acknowledged
-                if status_and_body(
-                    services.one.http, "GET", f"{ACTIONS}/{action}", services.one.token
-                )[0]
-                != 200
+                if services.one.answer("GET", f"{ACTIONS}/{action}")[0] != 200
             ]
     return written
 
 
 def _write(
     caller: int,
-    addresses: list[str],
-    service: RealServer,
+    servers: list[RealServer],
     written: Written,
     is_over: threading.Event,
 ) -> None:
@@ -171,18 +148,16 @@ def _write(
             # The killed attempt may have been written: its name is taken, so it is not the same.
             body = {"name": f"{caller} {number} {attempt}", "script": "s"}
             try:
-                status, answer = status_and_body(
-                    addresses[which], "POST", ACTIONS, service.token, body
-                )
+                status, answer = servers[which].answer("POST", ACTIONS, body, timeout_s=_ASK_S)
             except (OSError, http.client.HTTPException) as error:
-                status, answer = 0, error
+                status, answer = 0, str(error).encode()
             if status == 200:
-                written.acknowledged.append(answer["id"])
+                written.acknowledged.append(json.loads(answer)["id"])
                 break
             if attempt == 0:
                 written.retried += 1
             else:
-                written.failed.append(f"{status} {answer}")
+                written.failed.append(f"{status} {answer.decode()}")
 
 
 def run_killed(folder: Path) -> Iterator[Outcome]:

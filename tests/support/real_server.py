@@ -95,19 +95,37 @@ class RealServer:
         Raises:
             AssertionError: it is not a 200.
         """
+        status, text = self.answer(verb, path, body, org_id=org_id)
+        assert status == 200, (verb, path, status, text)
+        return json.loads(text)
+
+    def answer(
+        self,
+        verb: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        org_id: str = "",
+        timeout_s: float = 10,
+    ) -> tuple[int, bytes]:
+        """The status and the body, whatever they are; by default the owner asks.
+
+        Raises:
+            OSError, http.client.HTTPException: there is no answer.
+        """
         host, _, port = self.http.rpartition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
+        caller = token or self.token
+        headers = {"Authorization": f"Bearer {caller}", "Content-Type": "application/json"}
         if org_id:
             headers["x-zitadel-orgid"] = org_id
         try:
             connection.request(verb, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
-            text = answer.read()
+            return answer.status, answer.read()
         finally:
             connection.close()
-        assert answer.status == 200, (verb, path, answer.status, text)
-        return json.loads(text)
 
     def command(self, *arguments: str) -> Any:
         """Runs a command on the same data folder, and returns the JSON that it prints."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.robustness.killed_scripts import until
+from tests.support.waiting import until_async
 from transcoder.errors import TranscodeError
 from transcoder.http.offload import Offload
 
@@ -78,10 +78,10 @@ async def test_the_thread_ends_when_it_is_closed_and_starts_again_when_it_is_nee
     await offload.request(len, "")
     assert others(known) == 1
     offload.close()
-    await until(lambda: others(known) == 0)
+    await until_async(lambda: others(known) == 0)
     assert await offload.request(len, "four") == 4
     offload.close()
-    await until(lambda: others(known) == 0)
+    await until_async(lambda: others(known) == 0)
 
 
 # The process around the library is its host's.

@@ -1,7 +1,6 @@
 """Events that one process commits are told to another, which drops what they change."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from server.store.postgres import follower
 from server.store.postgres.store import PostgresEventStore
 from tests.contract.stores import an_action, commit
 from tests.support.postgresql import PostgresServer
-
-SEEN_MAX_S = 30.0
+from tests.support.waiting import until_async
 
 
 class Kept:
@@ -55,12 +53,6 @@ async def stores(
         await store.close()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SEEN_MAX_S):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 Stores = tuple[PostgresEventStore, PostgresEventStore]
 
 
@@ -70,7 +62,7 @@ async def test_events_of_another_process_are_told_without_their_payloads(stores:
     async with mine.following([kept]):
         await commit(other, an_action("1"), an_action("2"))
         await commit(other, DeactivateAction("org", "1", "editor"))
-        await until(lambda: len(kept.events) == 3)
+        await until_async(lambda: len(kept.events) == 3)
     assert [(event.aggregate_id, event.type) for event in kept.events] == [
         ("1", "action.added"),
         ("2", "action.added"),
@@ -87,7 +79,7 @@ async def test_own_events_are_not_told_again(stores: Stores) -> None:
         await commit(mine, an_action("1"))
         await commit(mine, an_action("2"))
         await commit(other, an_action("3"))
-        await until(lambda: 3 in kept.positions)
+        await until_async(lambda: 3 in kept.positions)
     assert kept.positions == [3]
 
 
@@ -98,7 +90,7 @@ async def test_own_events_behind_those_of_another_hide_none(stores: Stores) -> N
         await commit(other, an_action("1"))
         await commit(mine, an_action("2"))
         await commit(other, an_action("3"))
-        await until(lambda: {1, 3} <= {*kept.positions})
+        await until_async(lambda: {1, 3} <= {*kept.positions})
 
 
 async def test_beyond_so_many_events_all_is_forgotten(
@@ -109,9 +101,9 @@ async def test_beyond_so_many_events_all_is_forgotten(
     kept = Kept()
     async with mine.following([kept]):
         await commit(other, *(an_action(str(number)) for number in range(3)))
-        await until(lambda: kept.everything == 1)
+        await until_async(lambda: kept.everything == 1)
         await commit(other, an_action("after"))
-        await until(lambda: kept.positions == [4])
+        await until_async(lambda: kept.positions == [4])
 
 
 async def test_while_events_cannot_be_read_all_is_forgotten_again_and_again(
@@ -121,9 +113,9 @@ async def test_while_events_cannot_be_read_all_is_forgotten_again_and_again(
     kept = Kept()
     async with mine.following([kept]):
         await commit(other, an_action("1"))
-        await until(lambda: kept.positions == [1])
+        await until_async(lambda: kept.positions == [1])
         server.kill()
-        await until(lambda: kept.everything >= 2)
+        await until_async(lambda: kept.everything >= 2)
         server.start()
         await commit(other, an_action("2"))
-        await until(lambda: kept.positions == [1, 2])
+        await until_async(lambda: kept.positions == [1, 2])

@@ -3,6 +3,17 @@
 from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.http.http2_pipes import Http2Pipes
+from transcoder.http.plain import PlainAnswer, PlainHandler, PlainRequest
 from transcoder.options import JsonOptions, Limits
 
-__all__ = ["Http2Pipes", "JsonOptions", "Limits", "SchemaError", "TranscodeError", "Transcoder"]
+__all__ = [
+    "Http2Pipes",
+    "JsonOptions",
+    "Limits",
+    "PlainAnswer",
+    "PlainHandler",
+    "PlainRequest",
+    "SchemaError",
+    "TranscodeError",
+    "Transcoder",
+]

@@ -31,6 +31,7 @@ from transcoder.http.forwarded import TrustedProxies
 from transcoder.http.headers import fixed_headers
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.offload import Offload
+from transcoder.http.plain import PlainHandler, PlainRoutes
 from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.tls import TlsContext
@@ -136,10 +137,12 @@ class Transcoder:
         self._tasks = Tasks()
         self._backend = InProcess(interceptors, tasks=self._tasks)
         unserved = UnservedPaths(docs, not_served)
-        self._unrouted = Unrouted(self._registry.methods, unserved)
         cors = Cors(cors_origins, always=response_headers)
         self._responses = Responses(fixed_headers(response_headers))
         ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
+        self._unrouted = Unrouted(
+            self._registry.methods, plain=PlainRoutes(limits, ceiling), unserved=unserved
+        )
         rest = Rest(
             self._registry,
             self._backend,
@@ -219,6 +222,26 @@ class Transcoder:
             if route.template.text not in served:
                 self._unrouted.unserved.add(route.prefix, route.template)
         self._backend.register(by_path)
+
+    def handle(
+        self, verb: str, path: str, handler: PlainHandler, *, body_max_bytes: int | None = None
+    ) -> None:
+        """Serves a path by a plain HTTP handler, outside of all services and interceptors.
+
+        Args:
+            verb: the HTTP method; "*" for any. A handler of GET gets HEAD too.
+            path: a template as in HTTP rules: "/targets/{id}". Routes of services come first.
+            handler: gets a `PlainRequest` and returns a `PlainAnswer`.
+            body_max_bytes: max bytes of the body; a larger one is 413. By default, and at most,
+                `limits.body_max_bytes`.
+
+        Raises:
+            SchemaError: the path is no template, has such a handler already, or the maximum is
+                too large.
+        """
+        routes = self._unrouted.plain
+        template = routes.add(verb, path, handler, body_max_bytes=body_max_bytes)
+        self._unrouted.unserved.add("", template)
 
     # Serving.
 

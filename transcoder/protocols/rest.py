@@ -9,7 +9,7 @@ Rule: a response that cannot be written as JSON is answered INTERNAL; only the l
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import grpc
@@ -39,7 +39,7 @@ from transcoder.routing.router import RouteMatch
 
 logger = logging.getLogger(__name__)
 
-AnswerUnrouted = Callable[[HttpExchange, TranscodeError], WholeAnswer]
+AnswerUnrouted = Callable[[HttpExchange, TranscodeError], Awaitable[WholeAnswer]]
 """Answers a request that no route serves, or raises."""
 
 
@@ -132,10 +132,13 @@ class Rest:
             # Before the routes: a preflight is not for the service, even if a route takes OPTIONS.
             exchange.answer_headers += self._cors.preflight_headers(exchange.headers)
             return 204, b""
+        missing: TranscodeError | None = None
         try:
             match = self._router.match(exchange.verb, exchange.path)
         except TranscodeError as error:
-            return self._unrouted(exchange, error)
+            missing = error.released()
+        if missing is not None:
+            return await self._unrouted(exchange, missing)
         route = match.target
         if not route.method.is_unary:
             raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")

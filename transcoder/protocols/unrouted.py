@@ -1,4 +1,4 @@
-"""Answers requests that no route serves: health, OPTIONS, and paths that are not served.
+"""Answers requests that no route of a service serves: plain handlers, health, OPTIONS, 404.
 
 Follows RFC 9110 sections 9.3.7 (OPTIONS) and 15.5.5 (404). Health is JSON with the words of
 grpc.health.v1.
@@ -12,7 +12,8 @@ import grpc
 
 from transcoder.errors import TranscodeError, shown, unsupported_media_type, wrong_method
 from transcoder.http.body import JSON_TYPE
-from transcoder.http.exchange import Exchange
+from transcoder.http.exchange import HttpExchange
+from transcoder.http.plain import PlainRoutes
 from transcoder.http.unserved_paths import HTML, UnservedPaths, asks_for_page
 from transcoder.protocols.protocol import WholeAnswer
 
@@ -33,21 +34,26 @@ class Unrouted:
 
     Attributes:
         is_ready: True answers /readyz with 200, False with 503.
+        plain: the plain handlers.
         unserved: texts for paths that are not served.
     """
 
-    def __init__(self, methods: Container[str], unserved: UnservedPaths) -> None:
+    def __init__(
+        self, methods: Container[str], *, plain: PlainRoutes, unserved: UnservedPaths
+    ) -> None:
         """Starts not ready.
 
         Args:
             methods: the paths by which gRPC calls methods.
+            plain: the plain handlers.
             unserved: texts for paths that are not served.
         """
         self.is_ready = False
+        self.plain: Final = plain
         self.unserved: Final = unserved
         self._methods = methods
 
-    def answer(self, exchange: Exchange, error: TranscodeError) -> WholeAnswer:
+    async def answer(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         """Answers a request, or raises its error.
 
         Args:
@@ -55,8 +61,16 @@ class Unrouted:
             error: the router's.
 
         Raises:
-            TranscodeError: 404, 405, 415 or UNIMPLEMENTED.
+            TranscodeError: 404, 405, 415 or UNIMPLEMENTED; or a plain handler fails.
         """
+        found = self.plain.find(exchange.verb, exchange.path)
+        if not isinstance(found, TranscodeError):
+            return await self.plain.answer(exchange, found)
+        if found.code is not grpc.StatusCode.NOT_FOUND:
+            error = found
+        return self._answer_unserved(exchange, error)
+
+    def _answer_unserved(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         verb, path = exchange.verb, exchange.path
         is_health = path in _HEALTH_PATHS
         if is_health and error.code is grpc.StatusCode.NOT_FOUND:

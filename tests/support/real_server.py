@@ -40,6 +40,7 @@ class RealServer:
         errors: IO[bytes] | None = None,
         database: str = "",
         token: str = "",
+        module: str = "server",
     ) -> None:
         """Start it, and wait until it serves.
 
@@ -50,6 +51,7 @@ class RealServer:
             errors: where its log goes; by default a file beside the data folder.
             database: the URL of one that is not in the data folder.
             token: of the caller; by default the owner's, as the data folder has it.
+            module: the one that is run, with the command line of `server`.
 
         Raises:
             AssertionError: it ended instead; the text is what it logged.
@@ -60,7 +62,7 @@ class RealServer:
         addresses = ("--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
         with self._log.open("ab") as log:
             self.process = Process(
-                ["-m", "server", "serve", *addresses, "--data-dir", str(data), *options],
+                ["-m", module, "serve", *addresses, "--data-dir", str(data), *options],
                 cores=cores,
                 errors=errors or log,
                 environment=self._environment,

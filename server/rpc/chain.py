@@ -27,8 +27,11 @@ from server.rpc.handlers import (
 WRAPPED_MAX: Final = 10_000
 """Max wrapped methods that are kept; then all are wrapped anew."""
 
-Admit: TypeAlias = Callable[[CallInfo], Awaitable[None]]
-"""Returns if a call may go on, else raises; may set the caller."""
+Admit: TypeAlias = Callable[[CallInfo], Awaitable[None] | None]
+"""Returns if a call may go on, else raises; may set the caller.
+
+What it returns is awaited; None if it is certain already, as it is with most calls.
+"""
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -134,7 +137,9 @@ class Chain(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(key) or self._wrap(key, method_handler)
         if wrapped.admit is not None:
             try:
-                await wrapped.admit(call)
+                undecided = wrapped.admit(call)
+                if undecided is not None:
+                    await undecided
             except Exception as refusal:  # noqa: BLE001  the refused handler raises it again
                 call.refusal = refusal.with_traceback(None)
                 return wrapped.refused

@@ -79,7 +79,9 @@ def _known(token: Callable[[Signer], str]) -> Callable[[], object]:
 
     def call() -> object:
         info = CallInfo(metadata)  # as the chain makes it
-        _finished(admit(info))
+        undecided = admit(info)
+        if undecided is not None:
+            _finished(undecided)
         return info.caller and info.caller.user_id
 
     if call() != USER_ID:

@@ -94,10 +94,9 @@ class HttpMetadata(CallMetadata):
         self._headers = headers
         self._request_id = request_id
         self._built: Sequence[Metadatum] | None = None
-        connection = headers.getall("connection", None)
         self._held_back = _NOTHING if forward_cookies else _COOKIES
-        if connection is not None:
-            self._held_back |= _tokens(connection)
+        if "connection" in headers:
+            self._held_back |= _tokens(headers.getall("connection"))
         # One search of all names costs half of a loop over them.
         if "-bin\n" in "\n".join(headers).lower() + "\n":
             self._all()

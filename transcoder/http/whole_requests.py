@@ -15,7 +15,6 @@ Rule 3: an idle connection has no task, no timer and no parser.
 import asyncio
 import contextvars
 import socket
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -333,14 +332,10 @@ class WholeConnection(asyncio.Protocol):
 
     def _begin(self, request: WholeRequest) -> None:
         self._request = request
-        loop, answering = self._shared.loop, self._answer(request)
         # By a name of its own: to number tasks costs as much as a look-up of two headers.
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(answering, loop=loop, name=_TASK_NAME, eager_start=True)
-        else:
-            task = asyncio.Task(answering, loop=loop, name=_TASK_NAME)
-        if self._request is request:
-            self._task = task
+        # Not started at once: the heads of all sockets that are ready are parsed first, then all
+        # requests are answered, so that each of the two finds its code in the processor's cache.
+        self._task = asyncio.Task(self._answer(request), loop=self._shared.loop, name=_TASK_NAME)
 
     async def _answer(self, request: WholeRequest) -> None:
         is_last = False

@@ -122,7 +122,7 @@ class Arrivals:
 
     def __init__(self, servers: Servers) -> None:
         self._cpu = servers.target("real").cpu_seconds
-        self._server = servers.real()
+        self._server = servers.service("real")
         self._callers = [
             TogglingHttp(
                 self._server.new_action(f"arrival{number}"), self._server.token, sequence=1

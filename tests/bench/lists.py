@@ -168,7 +168,7 @@ LISTINGS: Final = (
 
 
 def _get(servers: Servers, server: str) -> Open:
-    real = servers.real()
+    real = servers.service("real")
     callers = []
     for number in range(IN_FLIGHT):
         action_id = real.new_action(f"get{number}")

@@ -53,13 +53,20 @@ IDLE_MIB: Final = 120.0
 
 def main() -> int:
     options = _options()
+    allowed = frozenset(os.sched_getaffinity(0))
     server_cores, client_cores = two_cores()
     waits: Sequence[Figure] = []
     sizes: Sequence[Figure] = []
     os.sched_setaffinity(0, client_cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
         all_cores = server_cores | client_cores
-        servers = Servers(Path(folder), server_cores, stack, all_cores=all_cores)
+        servers = Servers(
+            Path(folder),
+            server_cores,
+            stack,
+            all_cores=all_cores,
+            cores_of_workers=allowed - client_cores or allowed,
+        )
         try:
             rounds = uvloop.run(_all_rounds(servers, options)) if options.works else []
             if options.arrivals:
@@ -189,7 +196,7 @@ def _row(work: Work | Loop, measured: Sequence[Measured]) -> WorkRow:
         rate=spread(lambda stretch: stretch.rate),
         server_busy=spread(lambda stretch: stretch.server_busy),
         client_busy=spread(lambda stretch: stretch.client_busy),
-        is_busy=not (isinstance(work, Work) and work.sleeps),
+        is_busy=not (isinstance(work, Work) and (work.sleeps or work.is_waiting)),
     )
 
 

@@ -54,7 +54,7 @@ class Running:
     asked_rate: float | None = None
 
     def prepare(self, servers: Servers, server: str) -> Open:
-        real = servers.scripts()
+        real = servers.service("scripts")
         _set_actions(real, self.trigger, self.actions)
         context = {"context": contexts.example(FLOW, self.trigger)}
         path = f"/v1/flows/{FLOW}/triggers/{self.trigger}:run"

@@ -11,9 +11,10 @@ from typing import Final
 from tests.bench import go_gateway, peer
 from tests.support.envoy import JSON, start_envoy
 from tests.support.postgresql import PostgresServer
-from tests.support.processes import Cores, Process
+from tests.support.processes import Cores, Process, cpu_seconds_of, pinned
 from tests.support.real_server import RealServer
 
+WORKERS: Final = 2
 SIZES: Final = (100, 100_000)
 SEED_S: Final = 10.0
 LARGE_ORG: Final = 100
@@ -23,6 +24,7 @@ LARGE_SEED_S: Final = 60.0
 
 SCRIPTS_READY: Final = "script workers are ready"
 READY_MAX_S: Final = 10.0
+_SERVICES: Final = ("real", "postgres", "workers", "metrics", "scripts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,16 @@ class Target:
     """A server that answers; an address is empty where it does not listen.
 
     Attributes:
-        processes: all that have a part in an answer.
+        pids: of all processes that have a part in an answer.
     """
 
-    processes: tuple[Process, ...]
+    pids: tuple[int, ...]
     http: str
     grpc: str = ""
     token: str = "none"
 
     def cpu_seconds(self) -> float:
-        return sum(process.cpu_seconds() for process in self.processes)
+        return sum(map(cpu_seconds_of, self.pids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,15 @@ class Large:
 class Servers:
     """All but one on the same core: whoever is not measured is idle."""
 
-    def __init__(self, folder: Path, cores: Cores, stack: ExitStack, *, all_cores: Cores) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cores: Cores,
+        stack: ExitStack,
+        *,
+        all_cores: Cores,
+        cores_of_workers: Cores,
+    ) -> None:
         """Start nothing yet.
 
         Args:
@@ -80,53 +90,44 @@ class Servers:
             cores: where they stay.
             stack: ends them.
             all_cores: where the one stays that runs scripts.
+            cores_of_workers: where several workers of one service stay.
         """
         self._folder = folder
         self._cores = cores
         self.all_cores = all_cores
+        self._cores_of_workers = cores_of_workers
         self._stack = stack
         self._targets: dict[str, Target] = {}
-        self._real: RealServer | None = None
-        self._scripts: RealServer | None = None
-        self._on_postgres: RealServer | None = None
-        self._with_metrics: RealServer | None = None
+        self._services: dict[str, RealServer] = {}
         self._filled: Filled | None = None
         self._large: Large | None = None
 
-    def real(self) -> RealServer:
-        """The service itself, without its access log."""
-        if self._real is None:
-            server = RealServer(self._folder / "real", "--no-access-log", cores=self._cores)
-            self._real = self._stack.enter_context(server)
-        return self._real
+    def service(self, name: str) -> RealServer:
+        """Returns the service itself, without its access log; `name` says how it is started."""
+        if name not in self._services:
+            self._services[name] = self._stack.enter_context(self._serve(name))
+        return self._services[name]
 
-    def on_postgres(self) -> RealServer:
-        """Starts the same server on a PostgreSQL, which keeps what it acknowledged."""
-        if self._on_postgres is None:
-            database = self._stack.enter_context(PostgresServer(is_durable=True))
-            server = RealServer(
-                self._folder / "postgres",
-                "--no-access-log",
-                cores=self._cores,
-                database=database.url(),
-            )
-            self._on_postgres = self._stack.enter_context(server)
-        return self._on_postgres
+    def _serve(self, name: str) -> RealServer:
+        options: tuple[str, ...] = ("--no-access-log",)
+        cores, database = self._cores, ""
+        match name:
+            case "postgres":
+                database = self._new_postgres()
+            case "workers":
+                database = self._new_postgres()
+                options += ("--workers", str(WORKERS))
+                cores = self._cores_of_workers
+            case "metrics":
+                options += ("--metrics-listen", "127.0.0.1:0")
+            case "scripts":
+                cores = self.all_cores
+        return RealServer(self._folder / name, *options, cores=cores, database=database)
 
-    def with_metrics(self) -> RealServer:
-        """Starts the same server with a page of metrics, which nobody reads."""
-        if self._with_metrics is None:
-            options = ("--no-access-log", "--metrics-listen", "127.0.0.1:0")
-            server = RealServer(self._folder / "metrics", *options, cores=self._cores)
-            self._with_metrics = self._stack.enter_context(server)
-        return self._with_metrics
-
-    def scripts(self) -> RealServer:
-        """Starts the same server on every core, with its processes for scripts."""
-        if self._scripts is None:
-            server = RealServer(self._folder / "scripts", "--no-access-log", cores=self.all_cores)
-            self._scripts = self._stack.enter_context(server)
-        return self._scripts
+    def _new_postgres(self) -> str:
+        """Starts a PostgreSQL, which keeps what it acknowledged, on every core; returns its URL."""
+        with pinned(self.all_cores | self._cores_of_workers):
+            return self._stack.enter_context(PostgresServer(is_durable=True)).url()
 
     def filled(self) -> "Filled":
         """Starts the same server, with an organisation of each of `SIZES`."""
@@ -157,9 +158,12 @@ class Servers:
         return org_ids
 
     def target(self, name: str) -> Target:
-        if name in ("real", "postgres", "metrics", "scripts", "filled", "large"):
+        if name in (*_SERVICES, "filled", "large"):
             real = self._serving(name)
-            return Target((real.process,), real.http, real.grpc, real.token)
+            pids: tuple[int, ...] = (real.process.pid,)
+            if name == "workers":
+                pids += tuple(real.process.children())
+            return Target(pids, real.http, real.grpc, real.token)
         if name not in self._targets:
             self._targets[name] = self._started(name)
         return self._targets[name]
@@ -179,22 +183,16 @@ class Servers:
             case "gateway-go":
                 upstream = self.target("go")
                 gateway = self._in_go("proxy", upstream.grpc)
-                return Target((*gateway.processes, *upstream.processes), gateway.http)
+                return Target((*gateway.pids, *upstream.pids), gateway.http)
         return self._start(name)
 
     def _serving(self, name: str) -> RealServer:
         match name:
-            case "real":
-                return self.real()
-            case "postgres":
-                return self.on_postgres()
-            case "metrics":
-                return self.with_metrics()
-            case "scripts":
-                return self.scripts()
+            case "filled":
+                return self.filled().server
             case "large":
                 return self.large().server
-        return self.filled().server
+        return self.service(name)
 
     def _behind_envoy(self, name: str, http_filter: JSON, upstream: Target) -> Target:
         folder = self._folder / name
@@ -207,13 +205,13 @@ class Servers:
             is_http2=True,
             cores=self._cores,
         )
-        return Target((process, *upstream.processes), address)
+        return Target((process.pid, *upstream.pids), address)
 
     def _in_go(self, *arguments: str) -> Target:
         process = Process(arguments, program=str(go_gateway.build()), cores=self._cores)
         self._stack.enter_context(process)
         given: dict[str, str] = json.loads(process.line())
-        return Target((process,), given.get("http", ""), given.get("grpc", ""))
+        return Target((process.pid,), given.get("http", ""), given.get("grpc", ""))
 
     def _start(self, name: str) -> Target:
         log = self._folder / f"{name}.log"
@@ -226,7 +224,7 @@ class Servers:
             raise RuntimeError(f"server {name} did not start: {log.read_text(encoding='utf-8')}")
         given: dict[str, str] = json.loads(line)
         return Target(
-            (process,), given.get("http", ""), given.get("grpc", ""), given.get("token", "none")
+            (process.pid,), given.get("http", ""), given.get("grpc", ""), given.get("token", "none")
         )
 
 

@@ -55,6 +55,7 @@ class Work:
         messages: of an answer that is measured whole; what is counted are these. 0 for answers that
             are measured by the stretch.
         answers_min: that a stretch is prolonged for.
+        is_waiting: True if the server waits for more than its core, so that it is not busy.
         sleeps: the client does while it waits, and stays on no core: the server has all of them.
     """
 
@@ -64,6 +65,7 @@ class Work:
     prepare: Callable[[Servers, str], Open]
     messages: int = 0
     answers_min: int = ANSWERS_MIN
+    is_waiting: bool = False
     sleeps: bool = False
 
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, lists, runs, scale, validated
+from tests.bench import authorized, durable, lists, runs, scale, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -16,15 +16,13 @@ from tests.bench.callers import (
     ConstantHttp,
     ConstantWeb,
     StreamWeb,
-    TogglingGrpc,
-    TogglingHttp,
 )
 from tests.bench.cases import CASES, FEW_ROUTES, LOOPS, MANY_ROUTES
 from tests.bench.load import Measured
 from tests.bench.loops import Loop
+from tests.bench.ratios import cpu, times_less_cpu
 from tests.bench.servers import Servers
 from tests.bench.work import Open, Ratio, Work, grpc, http
-from tests.support.real_server import RealServer
 
 IN_FLIGHT: Final = 64
 
@@ -64,35 +62,6 @@ def _piped_grpc(servers: Servers, name: str) -> Open:
     return grpc(target.http, [ConstantGrpc(target.token) for _ in range(IN_FLIGHT)])
 
 
-def _durable_http(servers: Servers, name: str) -> Open:
-    return _toggling(servers.real())
-
-
-def _on_postgres(servers: Servers, name: str) -> Open:
-    return _toggling(servers.on_postgres())
-
-
-def _with_metrics(servers: Servers, name: str) -> Open:
-    return _toggling(servers.with_metrics())
-
-
-def _toggling(server: RealServer) -> Open:
-    callers = [
-        TogglingHttp(server.new_action(f"json{number}"), server.token, sequence=1)
-        for number in range(IN_FLIGHT)
-    ]
-    return http(server.http, callers)
-
-
-def _durable_grpc(servers: Servers, name: str) -> Open:
-    server = servers.real()
-    callers = [
-        TogglingGrpc(server.new_action(f"grpc{number}"), server.token, sequence=1)
-        for number in range(IN_FLIGHT)
-    ]
-    return grpc(server.grpc, callers)
-
-
 WORKS: Final[Sequence[Work | Loop]] = (
     Work("bare", "bare aiohttp.web.Server, the same bytes", "bare", _constant_http),
     Work("json", "JSON, constant handler, all interceptors", "constant", _constant_http),
@@ -125,13 +94,10 @@ WORKS: Final[Sequence[Work | Loop]] = (
         STREAM_MESSAGES,
     ),
     Work("json-logged", "... and the access log", "logged", _constant_http),
-    Work("json-durable", "JSON, durable (de|re)activation, 64 in flight", "real", _durable_http),
-    Work("json-postgres", "JSON, durable, on PostgreSQL", "postgres", _on_postgres),
-    Work("json-metrics", "JSON, durable, with metrics", "metrics", _with_metrics),
     Work("grpc-bare", "grpc.aio, constant handler", "native", _constant_grpc),
     Work("grpc", "gRPC, constant handler, all interceptors", "constant", _constant_grpc),
     Work("grpc-piped", "... at the port of JSON", "constant", _piped_grpc),
-    Work("grpc-durable", "gRPC, durable (de|re)activation, 64 in flight", "real", _durable_grpc),
+    *durable.DURABLE,
     *lists.LISTS,
     *scale.LARGE,
     *runs.RUNS,
@@ -141,47 +107,12 @@ WORKS: Final[Sequence[Work | Loop]] = (
 )
 
 
-def _cpu(name: str, title: str, over: str, under: str, **bounds: float | None) -> Ratio:
-    return Ratio(
-        name=name,
-        title=title,
-        needs=frozenset({over, under}),
-        of=lambda works: works[over].cpu_us / works[under].cpu_us,
-        asked=bounds.get("asked"),
-        stretch=bounds.get("stretch"),
-    )
-
-
-def _times_less_cpu(name: str, title: str, ours: str, theirs: str, **bounds: float | None) -> Ratio:
-    return Ratio(
-        name=name,
-        title=title,
-        needs=frozenset({ours, theirs}),
-        of=lambda works: works[theirs].cpu_us / works[ours].cpu_us,
-        asked=bounds.get("asked"),
-        stretch=bounds.get("stretch"),
-        is_at_most=False,
-    )
-
-
-def _rate(name: str, title: str, over: str, under: str, **bounds: float | None) -> Ratio:
-    return Ratio(
-        name=name,
-        title=title,
-        needs=frozenset({over, under}),
-        of=lambda works: works[over].rate / works[under].rate,
-        asked=bounds.get("asked"),
-        stretch=bounds.get("stretch"),
-        is_at_most=False,
-    )
-
-
 def _cpu_us(name: str, works: Mapping[str, Measured]) -> float:
     return works[name].cpu_us
 
 
 RATIOS: Final[Sequence[Ratio]] = (
-    _cpu("json", "CPU, JSON unary to bare", "json", "bare", asked=1.4, stretch=1.2),
+    cpu("json", "CPU, JSON unary to bare", "json", "bare", asked=1.4, stretch=1.2),
     Ratio(
         name="access-log",
         title="CPU, the access log's share of a JSON request",
@@ -189,7 +120,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         needs=frozenset({"json", "json-logged"}),
         of=lambda works: works["json-logged"].cpu_us - works["json"].cpu_us,
     ),
-    _cpu(
+    cpu(
         "json-gateway",
         "CPU, JSON unary to Go's grpc-gateway in process",
         "json",
@@ -197,19 +128,17 @@ RATIOS: Final[Sequence[Ratio]] = (
         asked=1.3,
         stretch=1.0,
     ),
-    _times_less_cpu(
+    times_less_cpu(
         "json-gateway-go",
         "CPU, Go's grpc-gateway and grpc-go to JSON unary",
         "json",
         "json-gateway-go",
     ),
-    _times_less_cpu(
+    times_less_cpu(
         "json-envoy-go", "CPU, Envoy and grpc-go to JSON unary", "json", "json-envoy-go"
     ),
-    _times_less_cpu(
-        "json-fastapi", "CPU, FastAPI on uvicorn to JSON unary", "json", "json-fastapi"
-    ),
-    _times_less_cpu(
+    times_less_cpu("json-fastapi", "CPU, FastAPI on uvicorn to JSON unary", "json", "json-fastapi"),
+    times_less_cpu(
         "json-envoy",
         "CPU, Envoy's transcoder and grpc.aio to JSON unary",
         "json",
@@ -217,10 +146,10 @@ RATIOS: Final[Sequence[Ratio]] = (
         asked=6,
         stretch=8,
     ),
-    _times_less_cpu(
+    times_less_cpu(
         "json-connect", "CPU, connectrpc on uvicorn to JSON unary", "json", "json-connect"
     ),
-    _times_less_cpu(
+    times_less_cpu(
         "web-envoy", "CPU, Envoy and grpc.aio to gRPC-Web unary", "web", "web-envoy", asked=5
     ),
     Ratio(
@@ -230,73 +159,34 @@ RATIOS: Final[Sequence[Ratio]] = (
         of=lambda works: works["stream"].seconds / works["stream-envoy"].seconds,
         asked=1.0,
     ),
-    _times_less_cpu(
+    times_less_cpu(
         "stream-envoy-cpu", "CPU, Envoy and grpc.aio to a gRPC-Web stream", "stream", "stream-envoy"
     ),
-    _cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
-    _cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
-    _cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),
-    _rate(
-        "json-durable",
-        "rate, durable JSON to bare",
-        "json-durable",
-        "bare",
-        asked=0.40,
-        stretch=0.47,
-    ),
-    _cpu("json-durable-cpu", "CPU, durable JSON to bare", "json-durable", "bare"),
-    _cpu(
-        "json-postgres", "CPU, durable JSON, PostgreSQL to SQLite", "json-postgres", "json-durable"
-    ),
-    _cpu(
-        "json-metrics",
-        "CPU, durable JSON, with metrics to without",
-        "json-metrics",
-        "json-durable",
-        asked=1.05,
-    ),
-    _rate(
-        "grpc-durable",
-        "rate, durable gRPC to grpc.aio's constant handler",
-        "grpc-durable",
-        "grpc-bare",
-        asked=1.0,
-    ),
-    _rate(
-        "grpc-durable-layers",
-        "rate, durable gRPC to constant handler with all interceptors",
-        "grpc-durable",
-        "grpc",
-    ),
-    _cpu(
-        "grpc-durable-cpu",
-        "CPU, durable gRPC to grpc.aio's constant handler",
-        "grpc-durable",
-        "grpc-bare",
-    ),
-    _cpu(
-        "grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"
-    ),
-    _cpu(
+    cpu("web-bare", "CPU, gRPC-Web unary to bare", "web", "bare", asked=1.6, stretch=1.4),
+    cpu("web", "CPU, gRPC-Web unary to JSON unary", "web", "json"),
+    cpu("json-logged", "CPU, JSON unary with access log to bare", "json-logged", "bare"),
+    cpu("grpc-layers", "CPU, all interceptors to grpc.aio's constant handler", "grpc", "grpc-bare"),
+    cpu(
         "grpc-piped",
         "CPU, gRPC at the port of JSON to its own port",
         "grpc-piped",
         "grpc",
         asked=1.2,
     ),
-    _cpu(
+    cpu(
         "json-beside-grpc",
         "CPU, JSON unary on a port with gRPC to one without",
         "json",
         "json-alone",
         asked=1.02,
     ),
-    _cpu("get", "CPU, GetAction to bare", "get", "bare", asked=1.9, stretch=1.5),
+    cpu("get", "CPU, GetAction to bare", "get", "bare", asked=1.9, stretch=1.5),
+    *durable.FIGURES,
     *lists.FIGURES,
     *scale.RATIOS,
     *runs.FIGURES,
     *(
-        _times_less_cpu(
+        times_less_cpu(
             f"{way}-{case.name}",
             f"CPU, json_format to codec: {way}, {case.title}",
             f"{way}-{case.name}",
@@ -307,7 +197,7 @@ RATIOS: Final[Sequence[Ratio]] = (
         for case in CASES
         for way in ("encode", "decode")
     ),
-    _cpu(
+    cpu(
         "routes",
         f"CPU, a match among {MANY_ROUTES:,} routes to one among {FEW_ROUTES}",
         f"routes-{MANY_ROUTES}",

@@ -142,8 +142,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """CPU time so far, to the nanosecond: of all threads, ended ones too."""
-        # What clock_getcpuclockid(3) gives for a process: its id inverted, and CPUCLOCK_SCHED.
-        return time.clock_gettime(~self.pid << 3 | 2)
+        return cpu_seconds_of(self.pid)
 
     def children(self) -> list[int]:
         """The ids of the processes that it started, and that are there."""
@@ -169,6 +168,12 @@ def _terminal() -> tuple[TextIO, int]:
     reading, terminal = os.openpty()
     tty.setraw(terminal)
     return os.fdopen(reading, encoding="utf-8"), terminal
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Returns the CPU time of a process so far: of all its threads, ended ones too."""
+    # What clock_getcpuclockid(3) gives for a process: its id inverted, and CPUCLOCK_SCHED.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def children_of(pid: int) -> list[int]:

@@ -148,6 +148,12 @@ def wrong_method(allowed: Sequence[str]) -> TranscodeError:
     )
 
 
+def precondition_failed(aborted: TranscodeError) -> TranscodeError:
+    """Returns ABORTED as 412 (RFC 9110 section 15.5.13), for a request with If-Match."""
+    aborted.http_status = 412
+    return aborted
+
+
 def too_large(what: str, *, limit_bytes: int) -> TranscodeError:
     return TranscodeError(
         StatusCode.RESOURCE_EXHAUSTED,

@@ -22,6 +22,7 @@ from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     TranscodeError,
     internal_error,
+    precondition_failed,
     status_json,
     unimplemented,
     without_values,
@@ -148,6 +149,8 @@ class Rest:
             await self._backend.run(call)
         except TranscodeError as error:
             failure = error.released()
+            if error.code is grpc.StatusCode.ABORTED and "If-Match" in exchange.headers:
+                failure = precondition_failed(failure)
         out, status = exchange.answer_headers, 200
         if call.initial_metadata:
             out += initial_headers(call.initial_metadata)

@@ -137,6 +137,23 @@ ROWS = {
             "GET /v1/operations/unauthenticated", status=401, said={"WWW-Authenticate": "Bearer"}
         ),
     ),
+    "a condition that is not met": (
+        Asked(
+            "GET /v1/operations/code-10",
+            [("If-Match", '"5"')],
+            status=412,
+            answer={"code": 10, "message": "so it is"},
+        ),
+        Asked(
+            "GET /v1/operations/code-10",
+            [("if-match", "*")],
+            status=412,
+            answer=in_envelope(412, "so it is", "ABORTED"),
+            options=ENVELOPE,
+        ),
+        Asked("GET /v1/operations/code-6", [("If-Match", '"5"')], status=409),
+        Asked("GET /v1/operations/code-10", [("If-None-Match", '"5"')], status=409),
+    ),
     "the body of an error": (
         Asked(
             "GET /v1/operations/code-5",

@@ -248,7 +248,7 @@ def http_code(metadata: Iterable[tuple[str, str | bytes]]) -> int:
 
 
 def _header_value(key: str, value: str | bytes) -> str | None:
-    if key in _NOT_RETURNED or key.startswith(_NOT_RETURNED_PREFIXES):
+    if not _may_return(key):
         return None
     text = wire_value(key, value)
     if text is None:
@@ -256,17 +256,27 @@ def _header_value(key: str, value: str | bytes) -> str | None:
     return text
 
 
+@functools.lru_cache(maxsize=_CACHED_KEYS)
+def _may_return(key: str) -> bool:
+    return key not in _NOT_RETURNED and not key.startswith(_NOT_RETURNED_PREFIXES)
+
+
 def wire_value(key: str, value: str | bytes) -> str | None:
     """Returns the value of metadata for a header or a trailer frame; None if gRPC forbids it.
 
     A key has to be lower-case ASCII. The value is base64 under a `-bin` key, else printable ASCII.
     """
-    if not _METADATA_KEY.fullmatch(key):
+    if not _is_key(key):
         return None
     if key.endswith("-bin"):
         return base64_text(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
     text = value if isinstance(value, str) else value.decode("latin-1")
     return text if _VALUE.fullmatch(text) else None
+
+
+@functools.lru_cache(maxsize=_CACHED_KEYS)
+def _is_key(key: str) -> bool:
+    return _METADATA_KEY.fullmatch(key) is not None
 
 
 def base64_text(value: bytes) -> str:

@@ -16,6 +16,7 @@ from server.domain.aggregates import (
     flow_keys,
     org_key,
 )
+from server.domain.conditions import ANY_SEQUENCE, Condition
 from server.domain.flow import Flow
 from server.domain.flow import remove_action as remove_from_flow
 from server.domain.org import Org
@@ -93,6 +94,8 @@ class CreateAction(_WritesAction):
 
 @dataclass(frozen=True, slots=True)
 class UpdateAction(_WritesAction):
+    if_sequence: Condition = ANY_SEQUENCE
+
     def decide(self, facts: Facts) -> Sequence[Change]:
         event = domain.update(
             facts.find(Action, self.key),
@@ -103,6 +106,7 @@ class UpdateAction(_WritesAction):
             timeout_ns=self.timeout_ns,
             allowed_to_fail=self.allowed_to_fail,
             name_owner=facts.owner(action_name(self.org_id, self.name)),
+            if_sequence=self.if_sequence,
         )
         return (Change(self.key, self.org_id, event),)
 
@@ -110,20 +114,26 @@ class UpdateAction(_WritesAction):
 @dataclass(frozen=True, slots=True)
 class DeactivateAction(_ReturnsAction):
     editor: str
+    if_sequence: Condition = ANY_SEQUENCE
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         action = facts.find(Action, self.key)
-        event = domain.deactivate(action, action_id=self.action_id, org_id=self.org_id)
+        event = domain.deactivate(
+            action, action_id=self.action_id, org_id=self.org_id, if_sequence=self.if_sequence
+        )
         return (Change(self.key, self.org_id, event),)
 
 
 @dataclass(frozen=True, slots=True)
 class ReactivateAction(_ReturnsAction):
     editor: str
+    if_sequence: Condition = ANY_SEQUENCE
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         action = facts.find(Action, self.key)
-        event = domain.reactivate(action, action_id=self.action_id, org_id=self.org_id)
+        event = domain.reactivate(
+            action, action_id=self.action_id, org_id=self.org_id, if_sequence=self.if_sequence
+        )
         return (Change(self.key, self.org_id, event),)
 
 
@@ -132,6 +142,7 @@ class DeleteAction(_ActionCommand[None]):
     """Removes the action, also from flows."""
 
     editor: str
+    if_sequence: Condition = ANY_SEQUENCE
 
     @property
     def aggregates(self) -> tuple[Key, ...]:
@@ -143,7 +154,9 @@ class DeleteAction(_ActionCommand[None]):
 
     def decide(self, facts: Facts) -> Sequence[Change]:
         action = facts.find(Action, self.key)
-        event = domain.remove(action, action_id=self.action_id, org_id=self.org_id)
+        event = domain.remove(
+            action, action_id=self.action_id, org_id=self.org_id, if_sequence=self.if_sequence
+        )
         flows = (facts.find(Flow, flow_key(self.org_id, type)) for type in FlowType)
         from_flows = (
             Change(org_key(self.org_id), self.org_id, event)

@@ -7,6 +7,7 @@ from typing import Final
 from server.commands.base import Change, Command, Facts
 from server.domain import flow as domain
 from server.domain.aggregates import Key, flow_key, org_key
+from server.domain.conditions import ANY_SEQUENCE, Condition
 from server.domain.flow import Flow
 from server.domain.org import Org
 from server.triggers import FlowType, TriggerType
@@ -50,6 +51,7 @@ class SetTriggerActions(_FlowCommand):
     trigger: TriggerType | None
     action_ids: tuple[str, ...]
     editor: str
+    if_sequence: Condition = ANY_SEQUENCE
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ class SetTriggerActions(_FlowCommand):
             trigger=self.trigger,
             action_ids=self.action_ids,
             org_of=facts.org_of_action,
+            if_sequence=self.if_sequence,
         )
         return (Change(key, self.org_id, event),)
 
@@ -76,7 +79,10 @@ class SetTriggerActions(_FlowCommand):
 @dataclass(frozen=True, slots=True)
 class ClearFlow(_FlowCommand):
     editor: str
+    if_sequence: Condition = ANY_SEQUENCE
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        event = domain.clear(self.flow(facts), org_id=self.org_id, type=self.type)
+        event = domain.clear(
+            self.flow(facts), org_id=self.org_id, type=self.type, if_sequence=self.if_sequence
+        )
         return (Change(org_key(self.org_id), self.org_id, event),)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
+from server.domain.conditions import ANY_SEQUENCE, Condition, require_sequence
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Org
 from server.domain.refusals import (
@@ -104,12 +105,14 @@ def update(
     timeout_ns: int,
     allowed_to_fail: bool,
     name_owner: str | None,
+    if_sequence: Condition = ANY_SEQUENCE,
 ) -> Event:
     """Returns the change of the fields that differ from the stored ones."""
     if not name or not action_id:
         raise invalid("Errors.Action.Invalid", "COMMAND-Df2f3")
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-Sfg2t")
+    require_sequence(action.sequence, if_sequence)
     changed: dict[str, JSON] = {}
     if name != action.name:
         changed["name"] = name
@@ -126,31 +129,52 @@ def update(
     return Event(CHANGED, changed)
 
 
-def deactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
+def deactivate(
+    action: Action | None,
+    *,
+    action_id: str,
+    org_id: str,
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-DAhk5")
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-NRmhu")
+    require_sequence(action.sequence, if_sequence)
     if action.state is not ActionState.ACTIVE:
         raise unchanged("Errors.Action.NotActive", "COMMAND-Dgj92")
     return _DEACTIVATED
 
 
-def reactivate(action: Action | None, *, action_id: str, org_id: str) -> Event:
+def reactivate(
+    action: Action | None,
+    *,
+    action_id: str,
+    org_id: str,
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-BNm56")
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-Aa22g")
+    require_sequence(action.sequence, if_sequence)
     if action.state is not ActionState.INACTIVE:
         raise unchanged("Errors.Action.NotInactive", "COMMAND-J53zh")
     return _REACTIVATED
 
 
-def remove(action: Action | None, *, action_id: str, org_id: str) -> Event:
+def remove(
+    action: Action | None,
+    *,
+    action_id: str,
+    org_id: str,
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
     if not action_id or not org_id:
         raise _id_missing("COMMAND-Gfg3g")
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-Dgh4h")
+    require_sequence(action.sequence, if_sequence)
     return _REMOVED
 
 

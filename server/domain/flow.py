@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from server.domain.conditions import ANY_SEQUENCE, Condition, require_sequence
 from server.domain.events import Event, RecordedEvent
 from server.domain.org import REMOVED as ORG_REMOVED
 from server.domain.org import Org
@@ -82,6 +83,11 @@ def flow_id(org_id: str, type: int) -> str:
     return f"{org_id}:{type}"
 
 
+def sequence_of(flow: Flow | None) -> int:
+    """Returns the sequence of a flow; 0 before it is set."""
+    return 0 if flow is None else flow.sequence
+
+
 def flow_type(text: str) -> FlowType | None:
     """Returns the flow that a request names; None if it is unknown."""
     return _FLOW_TYPES.get(text)
@@ -101,6 +107,7 @@ def set_trigger_actions(
     trigger: TriggerType | None,
     action_ids: Sequence[str],
     org_of: Callable[[str], str | None],
+    if_sequence: Condition = ANY_SEQUENCE,
 ) -> Event:
     """Returns the event that sets the actions of a trigger, in this order.
 
@@ -111,6 +118,7 @@ def set_trigger_actions(
         raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfhj5")
     if trigger not in TRIGGERS[type]:
         raise invalid("Errors.Flow.WrongTriggerType", "COMMAND-Dfgh6")
+    require_sequence(sequence_of(flow), if_sequence)
     last_set = () if flow is None else flow.ids_last_set(trigger)
     if last_set == tuple(action_ids):
         raise unchanged("Errors.Flow.NoChanges", "COMMAND-Nfh52")
@@ -124,9 +132,16 @@ def set_trigger_actions(
     )
 
 
-def clear(flow: Flow | None, *, org_id: str, type: FlowType | None) -> Event:
+def clear(
+    flow: Flow | None,
+    *,
+    org_id: str,
+    type: FlowType | None,
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
     if type is None or not org_id:
         raise invalid("Errors.Flow.FlowTypeMissing", "COMMAND-Dfw2h")
+    require_sequence(sequence_of(flow), if_sequence)
     if flow is None or not flow.triggers:
         raise unchanged("Errors.Flow.Empty", "COMMAND-DgGh3")
     return Event(CLEARED, {"flowType": type.value})

@@ -13,6 +13,7 @@ class Kind(Enum):
     ALREADY_EXISTS = auto()
     PERMISSION_DENIED = auto()
     FAILED_PRECONDITION = auto()
+    ABORTED = auto()
     RESOURCE_EXHAUSTED = auto()
     UNAUTHENTICATED = auto()
     UNAVAILABLE = auto()
@@ -61,6 +62,10 @@ def already_exists(key: str, place: str) -> Refusal:
 
 def failed_precondition(key: str, place: str) -> Refusal:
     return Refusal(Kind.FAILED_PRECONDITION, key, place)
+
+
+def aborted(key: str, place: str, *, values: Mapping[str, str]) -> Refusal:
+    return Refusal(Kind.ABORTED, key, place, values=values)
 
 
 def unchanged(key: str, place: str) -> Refusal:

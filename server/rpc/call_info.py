@@ -20,9 +20,10 @@ class CallInfo:
         request_id: empty until `RequestIds` has set it.
         caller: None until `Authorization` has set it, and in public methods.
         refusal: the error by which the gate refuses the call.
+        sequence: of the object that the answer is about; None without one.
     """
 
-    __slots__ = ("caller", "metadata", "refusal", "request_id")
+    __slots__ = ("caller", "metadata", "refusal", "request_id", "sequence")
 
     def __init__(
         self, metadata: Metadata = (), *, request_id: str = "", caller: Caller | None = None
@@ -31,6 +32,7 @@ class CallInfo:
         self.request_id = request_id
         self.caller = caller
         self.refusal: Exception | None = None
+        self.sequence: int | None = None
 
 
 CALL: Final[ContextVar[CallInfo]] = ContextVar("call")

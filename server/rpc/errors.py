@@ -24,6 +24,7 @@ CODE: Final[Mapping[Kind, grpc.StatusCode]] = {
     Kind.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
     Kind.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Kind.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.ABORTED: grpc.StatusCode.ABORTED,
     Kind.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,

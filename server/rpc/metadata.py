@@ -1,5 +1,6 @@
 """Reads the metadata of a call: pairs from grpc.aio, or the headers of an HTTP request."""
 
+from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
@@ -10,6 +11,9 @@ class Indexed(Protocol):
 
     def get(self, key: str) -> str | bytes | None:
         """Returns the first value under the key; raises ValueError if it is invalid in metadata."""
+
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        """Yields all entries; builds them first."""
 
 
 Metadata: TypeAlias = Pairs | Indexed
@@ -43,3 +47,14 @@ def metadata_value(metadata: Metadata, key: str) -> str | bytes | None:
         if name == key:
             return value
     return None
+
+
+def metadata_values(metadata: Metadata, key: str) -> tuple[str | bytes, ...]:
+    """Returns all values under the key.
+
+    Raises:
+        InvalidMetadata: the first value is invalid in metadata.
+    """
+    if metadata_value(metadata, key) is None:
+        return ()
+    return tuple(value for name, value in metadata if name == key)

@@ -10,14 +10,15 @@ from server.commands import actions as commands
 from server.commands import flows as flow_commands
 from server.commands.base import Command, R
 from server.domain.action import Action
-from server.domain.flow import flow_type, trigger_type
+from server.domain.flow import flow_type, sequence_of, trigger_type
 from server.domain.org import Org
 from server.domain.refusals import not_found
 from server.ids import IdGenerator
 from server.locale import Locale
-from server.rpc.call_info import current_caller
+from server.rpc.call_info import current_call, current_caller
 from server.rpc.language import texts_of_call
 from server.services import messages, org_lists, requests
+from server.services.if_match import if_match
 from server.services.kept_actions import KeptActions
 from server.services.no_change import allow_noop
 from server.store.read_model import (
@@ -103,6 +104,7 @@ class ManagementService(ManagementServiceServicer):
         action = await self._actions.by_id(current_caller().org_id, request.id)
         if action is None:
             raise not_found("Errors.Action.NotFound", "QUERY-GEfnb")
+        current_call().sequence = action.sequence
         response = pb.GetActionResponse()
         messages.fill_action(response.action, action)
         return response
@@ -123,6 +125,7 @@ class ManagementService(ManagementServiceServicer):
             )
         )
         response = pb.CreateActionResponse(id=action.id)
+        current_call().sequence = action.sequence
         messages.fill_details(response.details, action)
         return response
 
@@ -139,10 +142,12 @@ class ManagementService(ManagementServiceServicer):
                 timeout_ns=request.timeout.ToNanoseconds(),
                 allowed_to_fail=request.allowed_to_fail,
                 editor=caller.user_id,
+                if_sequence=if_match(),
             ),
             allow_noop=allow_noop(),
         )
         response = pb.UpdateActionResponse()
+        current_call().sequence = action.sequence
         messages.fill_details(response.details, action)
         return response
 
@@ -151,10 +156,11 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.DeactivateActionResponse:
         caller = current_caller()
         action = await self._commands.execute(
-            commands.DeactivateAction(caller.org_id, request.id, caller.user_id),
+            commands.DeactivateAction(caller.org_id, request.id, caller.user_id, if_match()),
             allow_noop=allow_noop(),
         )
         response = pb.DeactivateActionResponse()
+        current_call().sequence = action.sequence
         messages.fill_details(response.details, action)
         return response
 
@@ -163,10 +169,11 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.ReactivateActionResponse:
         caller = current_caller()
         action = await self._commands.execute(
-            commands.ReactivateAction(caller.org_id, request.id, caller.user_id),
+            commands.ReactivateAction(caller.org_id, request.id, caller.user_id, if_match()),
             allow_noop=allow_noop(),
         )
         response = pb.ReactivateActionResponse()
+        current_call().sequence = action.sequence
         messages.fill_details(response.details, action)
         return response
 
@@ -175,7 +182,7 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.DeleteActionResponse:
         caller = current_caller()
         await self._commands.execute(
-            commands.DeleteAction(caller.org_id, request.id, caller.user_id)
+            commands.DeleteAction(caller.org_id, request.id, caller.user_id, if_match())
         )
         return pb.DeleteActionResponse()
 
@@ -198,6 +205,7 @@ class ManagementService(ManagementServiceServicer):
             return messages.get_flow(None, NOTHING_SET, texts)
         org_id = current_caller().org_id
         read = await self._reads.read(FlowOf(org_id, type))
+        current_call().sequence = sequence_of(read.flow)
         if _is_large(read.actions.values()):
             return await self._threads.run(org_id, messages.get_flow, type, read, texts)
         return messages.get_flow(type, read, texts)
@@ -207,10 +215,13 @@ class ManagementService(ManagementServiceServicer):
     ) -> pb.ClearFlowResponse:
         caller = current_caller()
         flow = await self._commands.execute(
-            flow_commands.ClearFlow(caller.org_id, flow_type(request.type), caller.user_id),
+            flow_commands.ClearFlow(
+                caller.org_id, flow_type(request.type), caller.user_id, if_match()
+            ),
             allow_noop=allow_noop(),
         )
         response = pb.ClearFlowResponse()
+        current_call().sequence = sequence_of(flow)
         messages.fill_flow_details(response.details, flow)
         return response
 
@@ -225,10 +236,12 @@ class ManagementService(ManagementServiceServicer):
                 trigger=trigger_type(request.trigger_type),
                 action_ids=tuple(request.action_ids),
                 editor=caller.user_id,
+                if_sequence=if_match(),
             ),
             allow_noop=allow_noop(),
         )
         response = pb.SetTriggerActionsResponse()
+        current_call().sequence = sequence_of(flow)
         messages.fill_flow_details(response.details, flow)
         return response
 

@@ -10,6 +10,7 @@ from typing import Any
 from server.commands.actions import CreateAction, UpdateAction
 from server.commands.base import Change, Facts
 from server.domain.aggregates import Key, Name
+from server.domain.conditions import ANY_SEQUENCE, Condition
 from server.domain.org import Org
 
 
@@ -75,5 +76,8 @@ def update_action(
     timeout_ns: int = 0,
     allowed_to_fail: bool = False,
     editor: str = "",
+    if_sequence: Condition = ANY_SEQUENCE,
 ) -> UpdateAction:
-    return UpdateAction(org_id, action_id, name, script, timeout_ns, allowed_to_fail, editor)
+    return UpdateAction(
+        org_id, action_id, name, script, timeout_ns, allowed_to_fail, editor, if_sequence
+    )

@@ -3,7 +3,7 @@
 It shows what an interceptor asks of a context; tests/integration has the real one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Never
 
 import grpc
@@ -55,6 +55,9 @@ class Indexed:
     def get(self, key: str) -> str | bytes | None:
         return self._values.get(key)
 
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        return iter(self._values.items())
+
 
 class Context:
     """Stands in for grpc.aio's context: an abort is final, and raises."""
@@ -63,6 +66,7 @@ class Context:
         self.metadata = metadata
         self._code: grpc.StatusCode | int | None = None
         self.message = ""
+        self.initial: Pairs = ()
         self.trailing: Pairs = ()
         self.written: list[object] = []
 
@@ -81,6 +85,9 @@ class Context:
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:5000"
+
+    async def send_initial_metadata(self, initial_metadata: Pairs) -> None:
+        self.initial = initial_metadata
 
     def set_trailing_metadata(self, trailing_metadata: Pairs) -> None:
         self.trailing = trailing_metadata

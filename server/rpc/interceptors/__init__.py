@@ -18,6 +18,7 @@ from server.rpc.errors import CallFailures
 from server.rpc.interceptors.access_log import AccessLog, ClientOf
 from server.rpc.interceptors.authorization import Authorization
 from server.rpc.interceptors.counting import Counting
+from server.rpc.interceptors.entity_tags import EntityTags
 from server.rpc.interceptors.error_mapping import ErrorMapping
 from server.rpc.interceptors.overload import CALLS_MAX, Overload
 from server.rpc.interceptors.request_ids import RequestIds
@@ -61,6 +62,7 @@ def service_chain(
         inner=(
             Overload(calls_max, on_refusal=None if metrics is None else metrics.refused),
             Validation(checks),
+            EntityTags(),
         ),
         find_other=find_other,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from server.domain import action as actions
 from server.domain.action import Action, ActionState
+from server.domain.conditions import ANY_SEQUENCE, Condition
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.org import Org
 from tests.support.events import refusal_of
@@ -28,6 +29,9 @@ ACTIVE = Action(
     position=7,
 )
 INACTIVE = replace(ACTIVE, state=ActionState.INACTIVE)
+GONE = frozenset({2, 4})
+"""Sequences that these actions do not have."""
+AS_READ = frozenset({2, 3})
 
 
 def created(
@@ -59,6 +63,7 @@ def updated(
     timeout_ns: int = 5,
     allowed_to_fail: bool = False,
     name_owner: str | None = "1",
+    if_sequence: Condition = ANY_SEQUENCE,
 ) -> Event:
     return actions.update(
         action,
@@ -69,6 +74,7 @@ def updated(
         timeout_ns=timeout_ns,
         allowed_to_fail=allowed_to_fail,
         name_owner=name_owner,
+        if_sequence=if_sequence,
     )
 
 
@@ -105,16 +111,31 @@ def test_each_field_that_clients_write_is_created_and_is_changed_alone(field: st
     assert changed == replace(expected, **{field: WRITTEN[field][1]})  # type: ignore[arg-type]
 
 
-def deactivated(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
-    return actions.deactivate(action, action_id=action_id, org_id=org_id)
+def deactivated(
+    action: Action | None,
+    action_id: str = "1",
+    org_id: str = "org",
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
+    return actions.deactivate(action, action_id=action_id, org_id=org_id, if_sequence=if_sequence)
 
 
-def reactivated(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
-    return actions.reactivate(action, action_id=action_id, org_id=org_id)
+def reactivated(
+    action: Action | None,
+    action_id: str = "1",
+    org_id: str = "org",
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
+    return actions.reactivate(action, action_id=action_id, org_id=org_id, if_sequence=if_sequence)
 
 
-def removed(action: Action | None, action_id: str = "1", org_id: str = "org") -> Event:
-    return actions.remove(action, action_id=action_id, org_id=org_id)
+def removed(
+    action: Action | None,
+    action_id: str = "1",
+    org_id: str = "org",
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> Event:
+    return actions.remove(action, action_id=action_id, org_id=org_id, if_sequence=if_sequence)
 
 
 REFUSED: dict[str, dict[str, Callable[[], object]]] = {
@@ -135,6 +156,7 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
     "NOT_FOUND Errors.Action.NotFound COMMAND-Sfg2t": {
         "update: absent": lambda: updated(None),
         "update: other org, before no changes": lambda: updated(org_id="other"),
+        "update: absent, before a condition": lambda: updated(None, if_sequence=GONE),
     },
     "FAILED_PRECONDITION Errors.NoChangesFound ACTION-dg4t2": {"update: no changes": updated},
     "INVALID_ARGUMENT Errors.IDMissing COMMAND-DAhk5": {
@@ -166,6 +188,20 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
     "NOT_FOUND Errors.Action.NotFound COMMAND-Dgh4h": {
         "delete: absent": lambda: removed(None),
         "delete: other org": lambda: removed(ACTIVE, org_id="other"),
+        "delete: absent, before a condition": lambda: removed(None, if_sequence=GONE),
+    },
+    "ABORTED Errors.Sequence.Other COMMAND-Sq8ch": {
+        "update: another sequence, before no changes": lambda: updated(if_sequence=GONE),
+        "update: another sequence, before taken name": lambda: updated(
+            name="Wave", name_owner="2", if_sequence=GONE
+        ),
+        "deactivate: another sequence, before its state": lambda: deactivated(
+            INACTIVE, if_sequence=GONE
+        ),
+        "reactivate: another sequence, before its state": lambda: reactivated(
+            ACTIVE, if_sequence=GONE
+        ),
+        "delete: another sequence": lambda: removed(ACTIVE, if_sequence=GONE),
     },
 }
 
@@ -221,6 +257,14 @@ def changed(**payload: JSON) -> Event:
         ),
         "deactivate": (lambda: deactivated(ACTIVE), Event("action.deactivated", {})),
         "reactivate": (lambda: reactivated(INACTIVE), Event("action.reactivated", {})),
+        "update: with the sequence as it is": (
+            lambda: updated(script="", if_sequence=AS_READ),
+            changed(script=""),
+        ),
+        "deactivate: with the sequence as it is": (
+            lambda: deactivated(ACTIVE, if_sequence=AS_READ),
+            Event("action.deactivated", {}),
+        ),
         "delete active": (lambda: removed(ACTIVE), Event("action.removed", {})),
         "delete inactive": (lambda: removed(INACTIVE), Event("action.removed", {})),
     },

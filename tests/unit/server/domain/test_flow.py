@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from server.domain import flow as flows
+from server.domain.conditions import ANY_SEQUENCE, Condition
 from server.domain.events import JSON, Event, RecordedEvent
 from server.domain.flow import Flow
 from server.domain.org import Org
@@ -29,6 +30,8 @@ def after_removal_of_a(*last_set: str) -> Flow:
     return replace(flow, triggers=((4, tuple(id for id in last_set if id != "a")),))
 
 
+GONE = frozenset({8, 10})
+"""Sequences that these flows do not have."""
 STORED = a_flow({4: ["a", "b"], 5: ["a"]})
 
 
@@ -39,9 +42,17 @@ def set_(
     org_id: str = "org",
     type: FlowType | None = TOKEN,
     trigger: TriggerType | None = PRE_USERINFO,
+    if_sequence: Condition = ANY_SEQUENCE,
 ) -> Event:
     return flows.set_trigger_actions(
-        org, flow, org_id=org_id, type=type, trigger=trigger, action_ids=ids, org_of=ORGS.get
+        org,
+        flow,
+        org_id=org_id,
+        type=type,
+        trigger=trigger,
+        action_ids=ids,
+        org_of=ORGS.get,
+        if_sequence=if_sequence,
     )
 
 
@@ -85,6 +96,15 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
         "COMMAND-Dfw2h unknown flow": lambda: flows.clear(STORED, org_id="org", type=None),
         "COMMAND-Dfw2h no organisation": lambda: flows.clear(STORED, org_id="", type=TOKEN),
     },
+    "ABORTED Errors.Sequence.Other COMMAND-Sq8ch": {
+        "set: another sequence, before no changes": lambda: set_("a", "b", if_sequence=GONE),
+        "set: a sequence of a flow that was never set": lambda: set_(
+            "a", flow=None, if_sequence=GONE
+        ),
+        "clear: another sequence, before empty": lambda: flows.clear(
+            a_flow({}), org_id="org", type=TOKEN, if_sequence=GONE
+        ),
+    },
     "FAILED_PRECONDITION Errors.Flow.Empty COMMAND-DgGh3": {
         "COMMAND-DgGh3 never set": lambda: flows.clear(None, org_id="org", type=TOKEN),
         "COMMAND-DgGh3 not set since it was clear": lambda: flows.clear(
@@ -105,6 +125,10 @@ def test_decision_is_refused(decide: Callable[[], object], refusal: str) -> None
         pytest.param(set_("b", "a"), ["b", "a"], id="another order"),
         pytest.param(set_("a"), ["a"], id="fewer"),
         pytest.param(set_(), [], id="none, where some were set"),
+        pytest.param(set_("a", if_sequence=frozenset({9})), ["a"], id="the sequence as it is"),
+        pytest.param(
+            set_("a", flow=None, if_sequence=frozenset({0})), ["a"], id="sequence 0, never set"
+        ),
         pytest.param(set_("a", "b", flow=None), ["a", "b"], id="the first"),
         pytest.param(set_("b", flow=after_removal_of_a("a", "b")), ["b"], id="what a removal left"),
         pytest.param(set_(flow=after_removal_of_a("a")), [], id="none, after the last was removed"),

@@ -2,6 +2,7 @@
 
 from server.rpc.clients import ForwardedClients
 from server.rpc.metadata import Pairs
+from tests.support.layered import Indexed
 from tests.support.tables import cases
 from transcoder.http.forwarded import TrustedProxies
 
@@ -32,5 +33,5 @@ def test_the_header_of_trusted_proxies_names_the_client(
 
 
 def test_a_call_over_http_has_its_client_already() -> None:
-    headers = {"x-forwarded-for": "192.0.2.1"}
+    headers = Indexed({"x-forwarded-for": "192.0.2.1"})
     assert CLIENTS.client_of("ipv4:10.0.0.1:4000", headers) == "ipv4:10.0.0.1:4000"

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,6 +30,14 @@ _USER: Final = "actions"
 _NOBODY: Final = "nobody"
 # Tests that kill a server ask for one that keeps what it acknowledged.
 _QUICK: Final = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+# Popen's own `user` forks, so that handlers of gRPC run in the child, and end it now and then.
+_BECOME: Final = """import os, sys
+user, group, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
 _SETTINGS: Final = (
     *("-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "autovacuum=off"),
     *("-c", "log_min_messages=fatal", "-c", "timezone=UTC"),
@@ -83,13 +92,12 @@ class PostgresServer:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [
-                    *(str(program("postgres")), "-D", str(self.data), "-h", "127.0.0.1"),
-                    *("-p", str(self.port), "-k", "", *self._options),
+                    *(*_as_nobody(), str(program("postgres")), "-D", str(self.data)),
+                    *("-h", "127.0.0.1", "-p", str(self.port), "-k", "", *self._options),
                 ],
                 stdout=errors,
                 stderr=errors,
                 start_new_session=True,
-                **_as_nobody(),
             )
         until = time.monotonic() + START_MAX_S
         while not self._answers():
@@ -191,8 +199,8 @@ def run_program(name: str, *arguments: str) -> None:
     Raises:
         RuntimeError: it failed; the text is what it printed.
     """
-    command = [str(program(name)), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, cwd="/", **_as_nobody())
+    command = [*_as_nobody(), str(program(name)), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, cwd="/")
     if done.returncode:
         raise RuntimeError(f"{name} failed: {done.stderr.decode('utf-8', 'replace')}")
 
@@ -227,11 +235,12 @@ def program(name: str) -> Path:
     return _packaged_programs() / name
 
 
-def _as_nobody() -> dict[str, Any]:
+def _as_nobody() -> Sequence[str]:
+    """Returns the start of a command that runs as the user "nobody", if this one is root."""
     if os.getuid() != 0:
-        return {}
+        return ()
     nobody = pwd.getpwnam(_NOBODY)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
+    return (sys.executable, "-IS", "-c", _BECOME, str(nobody.pw_uid), str(nobody.pw_gid))
 
 
 def _children(pid: int) -> list[int]:

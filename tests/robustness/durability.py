@@ -45,9 +45,15 @@ def acknowledged(log: Path) -> set[tuple[str, int]]:
     return {(action_id, int(sequence)) for action_id, sequence in map(str.split, lines)}
 
 
-async def check(folder: Path, log: Path) -> Verdict:
-    """Open the data folder, as after a crash, and compare it with the log."""
-    store = await open_store(folder)
+async def check(folder: Path, log: Path, *, database: str = "") -> Verdict:
+    """Opens the store, as after a crash, and compares it with the log.
+
+    Args:
+        folder: the data folder.
+        log: the acknowledgements.
+        database: its URL, if it is not in the folder.
+    """
+    store = await open_store(folder, database=database)
     try:
         events = await _all_events(store)
         differing = await _differing(store, events)

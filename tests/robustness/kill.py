@@ -1,4 +1,4 @@
-"""kill -9 under writers: R1 of docs/robustness.md, over JSON, against the real server.
+"""kill -9 under writers: R1 of docs/robustness.md, over JSON, against the real server, per engine.
 
 Each writer makes an action and turns it off and on; what was answered goes to a log, and the log is
 compared with the store once all kills are done. A write without an answer may be stored or not.
@@ -9,6 +9,7 @@ Rule: kill -9 keeps the page cache. This holds "acknowledged after commit", not 
 import asyncio
 import os
 from collections.abc import Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ import uvloop
 
 from tests.robustness.connection import Connection
 from tests.robustness.durability import check
+from tests.robustness.engines import Engine, postgresql, sqlite
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -62,17 +64,20 @@ async def write_and_kill(server: RealServer, number: int, log: int, seconds: flo
 def kill(
     folder: Path,
     *,
+    engine: Engine = sqlite,
     kills: int = KILLS,
     write_for_s: float = WRITE_FOR_S,
     acknowledged_min: int = ACKNOWLEDGED_MIN,
 ) -> Iterator[Outcome]:
     data, log = folder / "data", folder / "acknowledged"
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number in range(kills):
-        with RealServer(data) as server:
-            uvloop.run(write_and_kill(server, number, descriptor, write_for_s))
-    os.close(descriptor)
-    verdict = asyncio.run(check(data, log))
+    with engine() as new_database:
+        database = new_database()
+        for number in range(kills):
+            with RealServer(data, database=database) as server:
+                uvloop.run(write_and_kill(server, number, descriptor, write_for_s))
+        os.close(descriptor)
+        verdict = asyncio.run(check(data, log, database=database))
     yield Outcome(
         f"acknowledged over {kills} kills under {WRITERS} writers",
         f"≥ {acknowledged_min:,}",
@@ -90,3 +95,8 @@ def kill(
 
 
 R1: Final = Scenario("R1", "kill -9 under writers, over HTTP", kill)
+R1_PG: Final = Scenario(
+    "R1-pg",
+    "kill -9 under writers, over HTTP, on PostgreSQL",
+    partial(kill, engine=postgresql, kills=2 * KILLS),
+)

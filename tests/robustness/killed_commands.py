@@ -4,19 +4,19 @@ Kills come at moments that are spread over the time that the command takes.
 """
 
 import asyncio
+import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.robustness.engines import Engine, change, postgresql, rows, sqlite
 from tests.robustness.scenario import Outcome, Scenario
 from tests.support import every_event, export_files
-from tests.support.every_event import rows
 
 EVENTS: Final = 10_000
 KILLS: Final = 20
@@ -36,17 +36,22 @@ class Ended(NamedTuple):
     is_killed: bool
 
 
-def run(folder: Path, *command: str, kill_after_s: float | None = None) -> Ended:
-    """Runs a command on the data folder to its end, or kills it.
+def run(folder: Path, database: str, *command: str, kill_after_s: float | None = None) -> Ended:
+    """Runs a command to its end, or kills it.
 
     Args:
         folder: the data folder.
+        database: its URL, if it is not in the folder.
         command: and its arguments.
         kill_after_s: seconds after its first line of progress.
     """
     arguments = [sys.executable, "-m", "server", *command, "--data-dir", str(folder)]
     with subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"
+        arguments,
+        env={**os.environ, **({"ACTIONS_DATABASE": database} if database else {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     ) as process:
         assert process.stderr is not None
         lines = []
@@ -63,57 +68,66 @@ def run(folder: Path, *command: str, kill_after_s: float | None = None) -> Ended
         return Ended(time.monotonic() - started_at, process.returncode == -signal.SIGKILL)
 
 
-def damage(folder: Path) -> None:
+def damage(folder: Path, database: str) -> None:
     """Gives the states of a store other values than their events have."""
-    with closing(sqlite3.connect(folder / "events.sqlite")) as database, database:
-        database.execute("UPDATE actions SET name = 'wrong', state = 7")
-        database.execute("DELETE FROM names WHERE scope = 'user'")
+    change(
+        folder,
+        database,
+        "UPDATE actions SET name = 'wrong', state = 7",
+        "DELETE FROM names WHERE scope = 'user'",
+    )
 
 
-def kill_rebuilds(folder: Path, *, events: int = EVENTS, kills: int = KILLS) -> Iterator[Outcome]:
-    data = folder / "data"
+def kill_rebuilds(
+    folder: Path, *, engine: Engine = sqlite, events: int = EVENTS, kills: int = KILLS
+) -> Iterator[Outcome]:
     file = folder / "many.jsonl"
-    asyncio.run(every_event.fill(data))
     export_files.write_many(file, events=events)
-    run(data, "import", str(file))
-    right = rows(data)
-    damage(data)
-    wrong = rows(data)
-    lasts_s = run(data, "rebuild").lasted_s
-    same = int(rows(data) == right)
-    killed = 0
-    left: list[bool] = []
-    for number in range(kills):
-        damage(data)
-        killed += run(data, "rebuild", kill_after_s=lasts_s * number / kills).is_killed
-        left.append((found := rows(data)) == wrong or found == right)
-        run(data, "rebuild")
-        same += rows(data) == right
+    with engine() as new_database:
+        store = (folder / "data", new_database())
+        asyncio.run(every_event.fill(store[0], database=store[1]))
+        run(*store, "import", str(file))
+        right = rows(*store)
+        damage(*store)
+        wrong = rows(*store)
+        lasts_s = run(*store, "rebuild").lasted_s
+        same = int(rows(*store) == right)
+        killed = 0
+        left: list[bool] = []
+        for number in range(kills):
+            damage(*store)
+            killed += run(*store, "rebuild", kill_after_s=lasts_s * number / kills).is_killed
+            left.append((found := rows(*store)) == wrong or found == right)
+            run(*store, "rebuild")
+            same += rows(*store) == right
     yield _all(
         f"rebuilds, {killed} of them killed, that left all rows as they were, or right", left
     )
     yield Outcome("rebuilds with identical rows", f"{kills + 1}", f"{same}", same == kills + 1)
 
 
-def kill_imports(folder: Path, *, events: int = EVENTS, kills: int = KILLS) -> Iterator[Outcome]:
+def kill_imports(
+    folder: Path, *, engine: Engine = sqlite, events: int = EVENTS, kills: int = KILLS
+) -> Iterator[Outcome]:
     file = folder / "many.jsonl"
     export_files.write_many(file, events=events)
-    first = folder / "first"
-    asyncio.run(every_event.fill(first))
-    before = rows(first)
-    lasts_s = run(first, "import", str(file)).lasted_s
-    after = rows(first)
     killed = 0
     left: list[bool] = []
     again: list[bool] = []
-    for number in range(kills):
-        data = folder / str(number)
-        asyncio.run(every_event.fill(data))
-        ended = run(data, "import", str(file), kill_after_s=lasts_s * number / kills)
-        killed += ended.is_killed
-        left.append((found := rows(data)) == before or found == after)
-        run(data, "import", str(file))
-        again.append(rows(data) == after)
+    with engine() as new_database:
+        first = (folder / "first", new_database())
+        asyncio.run(every_event.fill(first[0], database=first[1]))
+        before = rows(*first)
+        lasts_s = run(*first, "import", str(file)).lasted_s
+        after = rows(*first)
+        for number in range(kills):
+            store = (folder / str(number), new_database())
+            asyncio.run(every_event.fill(store[0], database=store[1]))
+            ended = run(*store, "import", str(file), kill_after_s=lasts_s * number / kills)
+            killed += ended.is_killed
+            left.append((found := rows(*store)) == before or found == after)
+            run(*store, "import", str(file))
+            again.append(rows(*store) == after)
     yield _all(
         f"imports, {killed} of them killed, that left all rows as they were, or imported all", left
     )
@@ -126,3 +140,13 @@ def _all(what: str, good: Sequence[bool]) -> Outcome:
 
 R7: Final = Scenario("R7", "kill -9 of rebuilds", kill_rebuilds)
 D4: Final = Scenario("D4", "kill -9 of imports", kill_imports)
+R7_PG: Final = Scenario(
+    "R7-pg",
+    "kill -9 of rebuilds, on PostgreSQL",
+    partial(kill_rebuilds, engine=postgresql, kills=KILLS // 2),
+)
+D4_PG: Final = Scenario(
+    "D4-pg",
+    "kill -9 of imports, on PostgreSQL",
+    partial(kill_imports, engine=postgresql, kills=KILLS // 2),
+)

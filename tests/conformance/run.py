@@ -1,4 +1,4 @@
-"""`make conformance`: the official suite, a codec broken on purpose, two fuzzes, a client in Go.
+"""`make conformance`: the official suite, a codec broken on purpose, two fuzzes, clients in Go.
 
 A failure, required or recommended, ends with exit status 1; so does a suite that does not notice, a
 difference from json_format that is not explained, and one between the two ways of reading requests.
@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.conformance import go_client, ways
+from tests.conformance import go_clients, ways
 from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
@@ -30,7 +30,7 @@ def main() -> int:
         return 1
     is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
     is_passed = _fuzz_ways(given.requests) and is_passed
-    is_passed = _run_go_client() and is_passed
+    is_passed = _run_go_clients() and is_passed
     return 0 if is_passed else 1
 
 
@@ -81,13 +81,14 @@ def _fuzz_ways(count: int) -> bool:
     return not tally.failures
 
 
-def _run_go_client() -> bool:
+def _run_go_clients() -> bool:
     try:
-        go_client.run()
-    except (go_client.ClientFailed, GoError, AssertionError) as failed:
-        print(f"zitadel-go: {failed}")
+        go_clients.run()
+    except (go_clients.ClientFailed, GoError, AssertionError) as failed:
+        print(f"clients in Go: {failed}")
         return False
     print("zitadel-go: its program of docs/clients.md makes an action active")
+    print("grpc-go: an action lives its life, at each address of gRPC, plain and by TLS")
     return True
 
 

@@ -1,6 +1,7 @@
-"""Runs the snippet of docs/clients.md for zitadel-go, by Go, against the service.
+"""Runs clients in Go against the service: the snippet of docs/clients.md, and grpc-go by TLS, too.
 
-Its client and the versions of all that it needs are in tests/conformance/go/go.mod.
+grpc-go is tests/conformance/go/life.go, with the messages that zitadel-go has. The versions of all
+that they need are in tests/conformance/go/go.mod.
 """
 
 import json
@@ -9,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.support.certificates import Authority
 from tests.support.golang import GoFolder
 from tests.support.processes import ROOT
 from tests.support.real_server import ONE_PORT, RealServer
@@ -16,24 +18,53 @@ from tests.support.real_server import ONE_PORT, RealServer
 _PAGE: Final = ROOT / "docs/clients.md"
 _SOURCES: Final = Path(__file__).parent / "go"
 _RUN_S: Final = 30.0
+_LIFE: Final = """\
+create ACTION_STATE_ACTIVE
+deactivate ACTION_STATE_INACTIVE
+reactivate ACTION_STATE_ACTIVE
+delete NotFound
+"""
 
 
 class ClientFailed(Exception):
-    """The page has no program, or it does not do what the page says."""
+    """A program is missing, or does something else than expected."""
 
 
 def run() -> None:
-    """Builds the snippet, and has it make an inactive action active, at each address of gRPC.
+    """Builds both programs, and has them change actions, at each address of gRPC.
 
     Raises:
-        ClientFailed: it does not.
-        GoError: it cannot be built, or fails.
+        ClientFailed: one does something else.
+        GoError: one cannot be built, or fails.
     """
     folder = GoFolder(ROOT / "build" / "zitadel-go", sources=_SOURCES)
     (folder.path / "main.go").write_text(_program(), encoding="utf-8")
-    program = folder.build("client", ".")
+    program = folder.build("client", "main.go")
+    life = folder.build("life", "life.go")
     for options in ((), ONE_PORT):
         _activate(folder, program, options)
+        for has_tls in (False, True):
+            _live(folder, life, options, has_tls=has_tls)
+
+
+def _live(folder: GoFolder, program: Path, options: tuple[str, ...], *, has_tls: bool) -> None:
+    """Has grpc-go make, change and delete an action, at a service with the options.
+
+    Raises:
+        ClientFailed: a state is not what the step before it made.
+        GoError: it fails.
+    """
+    said: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="grpc-go-") as data:
+        if has_tls:
+            authority = Authority(Path(data))
+            options = (*options, *authority.pair().options)
+            said["TRUSTED"] = str(authority.path)
+        with RealServer(Path(data) / "data", *options) as server:
+            said |= {"GRPC_ADDRESS": server.grpc, "TOKEN": server.token}
+            done = folder.run([str(program)], said, timeout_s=_RUN_S)
+    if done != _LIFE:
+        raise ClientFailed(f"grpc-go with {options}: expected {_LIFE!r}, got {done!r}")
 
 
 def _activate(folder: GoFolder, program: Path, options: tuple[str, ...]) -> None:

@@ -24,7 +24,6 @@ from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
 from server.certificates import CertificateFiles, CertificateWatch, InvalidCertificate
-from server.clock import wall_clock
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Address, Config
@@ -419,7 +418,7 @@ class Application:
         return runs
 
     def _recorder(self, runs: RunLog) -> RunRecorder:
-        return RunRecorder(runs, since=wall_clock(), lines=self._config.access_log)
+        return RunRecorder(runs, lines=self._config.access_log)
 
     async def _serve_metrics(self, metrics: ServiceMetrics, parts: Parts) -> str:
         """Serves the page of metrics until all calls have ended; returns its address as bound."""

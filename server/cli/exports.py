@@ -34,7 +34,7 @@ def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
 
     FILE has all events of one moment. It contains scripts and hashes of tokens; its mode is 0600,
     and it must not exist. Without FILE, or with -, the lines go to standard output. The log of runs
-    is not exported.
+    and the counts of actions are not exported.
     """
     from server.clock import wall_clock
     from server.exports import writing

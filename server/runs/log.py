@@ -1,7 +1,7 @@
-"""Writes the log of runs in the background: no run waits for it.
+"""Writes the log of runs and the counts of actions in the background: no run waits for them.
 
 Waiting entries are bounded. Beyond the limit the oldest is dropped and counted: actions also run
-while storage cannot be written.
+while storage cannot be written. Counts are not dropped: there is one entry for each action.
 
 Expired runs are deleted slowly, an hour of the log in ten minutes: if the clock is years ahead all
 runs are expired, and the operator must have time to notice it.
@@ -20,8 +20,17 @@ import structlog
 
 from server import tasks
 from server.clock import Clock, text_of, wall_clock
+from server.runs.pending_counts import PendingCounts
+from server.scripts.contract import ActionResult
 from server.store.errors import StorageError
-from server.store.runs import LoggedRun, RunsPage, RunsQuery, RunStore
+from server.store.runs import (
+    ActionCounts,
+    CountedActions,
+    LoggedRun,
+    RunsPage,
+    RunsQuery,
+    RunStore,
+)
 
 RUNS_WAITING_MAX_BYTES: Final = 8 << 20
 """Max bytes of runs that wait, by `LoggedRun.size`; beyond it the oldest are dropped."""
@@ -51,7 +60,7 @@ log = structlog.get_logger()
 
 
 class RunLog:
-    """Queues runs, and writes them in the background."""
+    """Queues runs and counts, and writes them in the background."""
 
     def __init__(
         self,
@@ -67,7 +76,7 @@ class RunLog:
         Args:
             store: holds the runs.
             keep_s: seconds for which a run is kept.
-            max_bytes: of all runs in the store; 0 disables the log.
+            max_bytes: of all runs in the store; 0 disables the log, not the counts.
             waiting_max_bytes: of runs that wait to be written.
             clock: the clock of the runs' start times.
         """
@@ -78,6 +87,7 @@ class RunLog:
         self._clock = clock
         self._waiting: deque[LoggedRun] = deque()
         self._waiting_bytes = 0
+        self._counts = PendingCounts()
         self._horizon = 0  # runs that started earlier are deleted
         self._pass_due_at = 0.0
         self._is_reported = False
@@ -91,7 +101,7 @@ class RunLog:
         self._task = asyncio.get_running_loop().create_task(self._write_forever())
 
     async def close(self) -> None:
-        """Writes the runs that wait, if storage can be written."""
+        """Writes what waits, if storage can be written."""
         await tasks.end(self._task)
         try:
             await self._flush()
@@ -109,6 +119,11 @@ class RunLog:
         self._drop_excess()
         self._added.set()
 
+    def count(self, org_id: str, result: ActionResult) -> None:
+        """Counts a run of an action."""
+        self._counts.count(org_id, result)
+        self._added.set()
+
     async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
         """Reads the log, with every run added before and without expired ones.
 
@@ -118,6 +133,16 @@ class RunLog:
         if self._writing is not None or any(run.org_id == org_id for run in self._waiting):
             await self._flush()
         return await self._store.runs(org_id, replace(query, since=self._since()))
+
+    async def counted_actions(self, org_id: str) -> CountedActions:
+        """Reads the counts of an organisation, with all that were counted here before.
+
+        Raises:
+            StorageError: they cannot be written, or read.
+        """
+        if self._writing is not None or self._counts.has(org_id):
+            await self._flush()
+        return await self._store.counted_actions(org_id)
 
     def _since(self) -> int:
         """Returns the earliest start of a run that has not expired."""
@@ -154,7 +179,7 @@ class RunLog:
             share_us = int(PRUNED_MAX_S * _US) if self._pass_due_at else 0
             self._horizon = min(self._since(), oldest + share_us)
             self._report(oldest)
-        while await self._write(()):
+        while await self._write((), ()):
             pass
         self._pass_due_at = now + PRUNE_S
 
@@ -170,9 +195,9 @@ class RunLog:
         self._is_reported = is_far
 
     async def _flush(self) -> None:
-        """Writes the runs that wait; goes on if the caller is cancelled."""
+        """Writes what waits; goes on if the caller is cancelled."""
         if self._writing is None:
-            if not self._waiting:
+            if not self._waiting and not self._counts:
                 return
             self._writing = asyncio.get_running_loop().create_task(self._write_waiting())
             self._writing.add_done_callback(self._written)
@@ -183,12 +208,14 @@ class RunLog:
             raise StorageError(*error.args)
 
     async def _write_waiting(self) -> None:
-        while self._waiting:
+        while self._waiting or self._counts:
             batch, size = self._batch()
             self._waiting_bytes -= size
+            counts = self._counts.take()
             try:
-                await self._write(batch)
+                await self._write(batch, counts)
             except StorageError:
+                self._counts.put_back(counts)
                 self._waiting.extendleft(reversed(batch))
                 self._waiting_bytes += size
                 self._drop_excess()
@@ -196,13 +223,13 @@ class RunLog:
 
     def _batch(self) -> tuple[Sequence[LoggedRun], int]:
         """Takes the oldest runs that wait; returns them and their size."""
-        batch = [self._waiting.popleft()]
-        size = batch[0].size
+        batch: list[LoggedRun] = []
+        size = 0
         while self._waiting and len(batch) < RUNS_BATCH_MAX:
-            size += self._waiting[0].size
-            if size > RUNS_BATCH_MAX_BYTES:
-                return batch, size - self._waiting[0].size
+            if batch and size + self._waiting[0].size > RUNS_BATCH_MAX_BYTES:
+                break
             batch.append(self._waiting.popleft())
+            size += batch[-1].size
         return batch, size
 
     def _written(self, task: asyncio.Task[None]) -> None:
@@ -210,10 +237,10 @@ class RunLog:
         if not task.cancelled():
             task.exception()  # retrieved here: there may be no caller that raises it
 
-    async def _write(self, batch: Sequence[LoggedRun]) -> bool:
+    async def _write(self, runs: Sequence[LoggedRun], counts: Sequence[ActionCounts]) -> bool:
         since, max_bytes = self._horizon, self._max_bytes
         try:
-            return await self._store.append_runs(batch, since=since, max_bytes=max_bytes)
+            return await self._store.append_runs(runs, counts, since=since, max_bytes=max_bytes)
         except StorageError:
             raise
         except Exception:

@@ -1,4 +1,4 @@
-"""Records runs: in the log of runs, in the metrics of their actions, in the server's log.
+"""Records runs: in the log of runs, in the counts of their actions, in the server's log.
 
 Rule: a run waits for none of these.
 """
@@ -10,10 +10,9 @@ from typing import Final, Protocol
 import structlog
 
 from actions.v1 import execution_pb2 as pb
-from server.runs.metrics import Metrics
 from server.runs.shortening import shorten_results
 from server.scripts.contract import ActionResult
-from server.store.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.runs import CountedActions, LoggedRun, RunsPage, RunsQuery
 from server.timestamps import set_duration, set_time
 
 CONTENT_MAX_BYTES: Final = 64 << 10
@@ -23,14 +22,18 @@ log = structlog.get_logger()
 
 
 class RunLogWriter(Protocol):
-    """Writes and reads the log of runs."""
+    """Writes and reads the log of runs and the counts of actions."""
 
     @property
     def dropped(self) -> int: ...
 
     def add(self, run: LoggedRun) -> None: ...
 
+    def count(self, org_id: str, result: ActionResult) -> None: ...
+
     async def page(self, org_id: str, query: RunsQuery) -> RunsPage: ...
+
+    async def counted_actions(self, org_id: str) -> CountedActions: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +55,19 @@ class StartedRun:
 class RunRecorder:
     """Records runs in all three places."""
 
-    def __init__(self, runs: RunLogWriter, *, since: int, lines: bool) -> None:
+    def __init__(self, runs: RunLogWriter, *, lines: bool) -> None:
         """Takes the places of records.
 
         Args:
-            runs: the log of runs.
-            since: the time now.
+            runs: the log of runs, with the counts of actions.
             lines: True writes a line for each run to the server's log.
         """
         self.runs = runs
-        self.since = since
-        self.metrics = Metrics()
         self._lines = lines
 
     def record_action(self, run: StartedRun, result: ActionResult) -> None:
         """Counts an action of a run; logs a failure as a warning."""
-        self.metrics.count(run.org_id, result)
+        self.runs.count(run.org_id, result)
         if result.failure is not None:
             log.warning(
                 "action run failed",

@@ -19,7 +19,6 @@ from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, 
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.rpc.errors import DetailedRefusal
-from server.runs.metrics import ActionMetrics
 from server.runs.recorder import RunRecorder, StartedRun
 from server.runs.shortening import shorten_results, shorten_text
 from server.scripts.contract import (
@@ -39,6 +38,7 @@ from server.services import execution_requests as requests
 from server.services.active_scripts import ActiveScripts
 from server.services.values import NotRepresentable, fill_struct, object_of
 from server.store.read_model import ActionById, ReadModel
+from server.store.runs import ActionCounts
 from server.threads import ThreadPool, TooManyWaiting
 from server.timestamps import set_duration, set_time
 
@@ -184,13 +184,13 @@ class ExecutionService(ExecutionServiceServicer):
         self, request: pb.ListActionMetricsRequest, context: object
     ) -> pb.ListActionMetricsResponse:
         org_id = current_caller().org_id
-        metrics = self._recorder.metrics.of_org(org_id)
+        counted = await self._recorder.runs.counted_actions(org_id)
         response = pb.ListActionMetricsResponse(runs_not_logged=self._recorder.runs.dropped)
-        set_time(response.since, self._recorder.since)
-        if len(metrics) > messages.LARGE_COUNT:
-            await self._threads.run(org_id, _fill_metrics, response, metrics)
+        set_time(response.since, counted.since)
+        if len(counted.actions) > messages.LARGE_COUNT:
+            await self._threads.run(org_id, _fill_metrics, response, counted.actions)
         else:
-            _fill_metrics(response, metrics)
+            _fill_metrics(response, counted.actions)
         return response
 
     async def _packed(
@@ -259,20 +259,18 @@ def _fill_effects(message: pb.Effects, result: RunResult) -> None:
         raise failed_precondition("Errors.Execution.ClaimUnfit", "RUN-Uc8wf") from error
 
 
-def _fill_metrics(
-    response: pb.ListActionMetricsResponse, actions: Sequence[tuple[str, ActionMetrics]]
-) -> None:
-    for id, metrics in actions:
+def _fill_metrics(response: pb.ListActionMetricsResponse, actions: Sequence[ActionCounts]) -> None:
+    for counts in actions:
         message = response.actions.add(
-            action_id=id,
-            name=metrics.name,
-            runs=metrics.runs,
-            failures=metrics.failures,
-            timeouts=metrics.timeouts,
-            kills=metrics.kills,
+            action_id=counts.action_id,
+            name=counts.name,
+            runs=counts.runs,
+            failures=counts.failures,
+            timeouts=counts.timeouts,
+            kills=counts.kills,
         )
-        set_duration(message.queue_time, metrics.queue_us)
-        set_duration(message.duration, metrics.duration_us)
+        set_duration(message.queue_time, counts.queue_us)
+        set_duration(message.duration, counts.duration_us)
 
 
 def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:

@@ -1,7 +1,8 @@
-"""Defines the log of runs, which a store keeps beside the events.
+"""Defines the log of runs and the counts of actions, which a store keeps beside the events.
 
 The content of a run is bytes to the store; it reads only the fields that runs are found by.
-A run is in the log once `append_runs` returns, until it is too old or the log is too large.
+A run is in the log once `append_runs` returns, until it is too old or the log is too large. Its
+counts stay until their action is removed.
 
 Rule: the log has a max size, and the organisation with most of it loses runs first: one that runs a
 great deal takes nothing from what is kept of the others.
@@ -9,7 +10,7 @@ great deal takes nothing from what is kept of the others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 RUN_BYTES: Final = 256
 """Bytes that a run takes beside its content, roughly."""
@@ -42,6 +43,40 @@ class LoggedRun:
     def size(self) -> int:
         """Bytes that it counts as."""
         return RUN_BYTES + len(self.content)
+
+
+class ActionCounts(NamedTuple):
+    """Counts runs of one action.
+
+    Attributes:
+        name: at the last run.
+        failures: includes timeouts and kills.
+        queue_us: total microseconds of waiting.
+        duration_us: total microseconds of running.
+    """
+
+    org_id: str
+    action_id: str
+    name: str
+    runs: int = 0
+    failures: int = 0
+    timeouts: int = 0
+    kills: int = 0
+    queue_us: int = 0
+    duration_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CountedActions:
+    """Holds the counts of an organisation.
+
+    Attributes:
+        since: when the store began to count, in microseconds since the epoch.
+        actions: those that ran, in the order of their ids.
+    """
+
+    since: int
+    actions: Sequence[ActionCounts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +117,19 @@ class RunsPage:
 
 
 class RunStore(Protocol):
-    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
-        """Logs runs in their order, and deletes some that are too old or too much.
+    async def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
+        """Logs runs in their order, adds counts, and deletes some old runs or some of too many.
 
         Args:
             runs: of any organisations.
+            counts: at most one of an action; those of removed actions are ignored.
             since: no run that started earlier is kept; nor one that was logged before such a run
                 and starts in the future, as the clock was ahead then.
             max_bytes: of all that are kept.
@@ -101,3 +144,5 @@ class RunStore(Protocol):
         ...
 
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage: ...
+
+    async def counted_actions(self, org_id: str) -> CountedActions: ...

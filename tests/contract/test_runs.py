@@ -1,6 +1,17 @@
-"""Every event store keeps and deletes runs alike."""
+"""Every event store keeps and deletes runs alike, and counts those of each action."""
 
-from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery, RunStore
+from server.commands.actions import DeleteAction
+from server.store.engine import Store
+from server.store.runs import (
+    RUN_BYTES,
+    ActionCounts,
+    CountedActions,
+    LoggedRun,
+    RunsPage,
+    RunsQuery,
+    RunStore,
+)
+from tests.contract.stores import an_action, commit
 from tests.support.clocks import NOON, SECOND, YEAR
 from tests.support.tables import cases
 
@@ -24,7 +35,15 @@ def a_run(
 
 
 async def append(store: RunStore, *runs: LoggedRun, since: int = 0, max_bytes: int = ALL) -> bool:
-    return await store.append_runs(runs, since=since, max_bytes=max_bytes)
+    return await store.append_runs(runs, (), since=since, max_bytes=max_bytes)
+
+
+async def count(store: RunStore, *counts: ActionCounts) -> None:
+    await store.append_runs((), counts, since=0, max_bytes=ALL)
+
+
+def counts_of(action_id: str, *, org_id: str = "org", runs: int = 1) -> ActionCounts:
+    return ActionCounts(org_id, action_id, f"name{action_id}", runs=runs)
 
 
 def names(page: RunsPage) -> list[str]:
@@ -138,3 +157,54 @@ class TestRuns:
         await append(store, *(a_run(str(number)) for number in range(5)))
         await append(store, max_bytes=0)
         assert await all_runs(store) == []
+
+
+class TestActionCounts:
+    async def test_counts_of_an_action_are_added_up(self, store: Store) -> None:
+        await commit(store, an_action("1"), an_action("2"))
+        await count(store, ActionCounts("org", "2", "old", 3, 2, 1, 0, 10, 100), counts_of("1"))
+        await count(store, ActionCounts("org", "2", "neu\x00ß", 1, 1, 1, 1, 2, 2**40))
+        assert (await store.counted_actions("org")).actions == [
+            counts_of("1"),
+            ActionCounts("org", "2", "neu\x00ß", 4, 3, 2, 1, 12, 100 + 2**40),
+        ]
+
+    async def test_an_organisation_sees_counts_of_its_own_actions_alone(self, store: Store) -> None:
+        await commit(store, an_action("1"), an_action("2", org_id="other"))
+        await count(store, counts_of("1"), counts_of("2", org_id="other"))
+        assert (await store.counted_actions("org")).actions == [counts_of("1")]
+        assert (await store.counted_actions("other")).actions == [counts_of("2", org_id="other")]
+        assert (await store.counted_actions("o\x00")).actions == []
+
+    async def test_counting_began_when_the_store_was_made(self, store: Store) -> None:
+        assert await store.counted_actions("org") == CountedActions(NOON, [])
+
+    async def test_runs_and_counts_of_one_call_are_both_stored(self, store: Store) -> None:
+        await commit(store, an_action("1"))
+        await store.append_runs([a_run("a")], [counts_of("1")], since=0, max_bytes=ALL)
+        assert await all_runs(store) == ["a"]
+        assert (await store.counted_actions("org")).actions == [counts_of("1")]
+
+    async def test_counts_stay_when_their_runs_are_deleted(self, store: Store) -> None:
+        await commit(store, an_action("1"))
+        await store.append_runs([a_run("a")], [counts_of("1")], since=0, max_bytes=ALL)
+        await append(store, max_bytes=0)
+        assert await all_runs(store) == []
+        assert (await store.counted_actions("org")).actions == [counts_of("1")]
+
+    async def test_counts_go_with_their_action(self, store: Store) -> None:
+        await commit(store, an_action("1"), an_action("2"))
+        await count(store, counts_of("1"), counts_of("2"))
+        await commit(store, DeleteAction("org", "1", "editor"))
+        assert (await store.counted_actions("org")).actions == [counts_of("2")]
+        await count(store, counts_of("1"), counts_of("2"))
+        assert (await store.counted_actions("org")).actions == [counts_of("2", runs=2)]
+
+    async def test_an_action_that_is_made_again_is_counted_from_zero(self, store: Store) -> None:
+        await commit(store, an_action("1"))
+        await count(store, counts_of("1", runs=7))
+        await commit(store, DeleteAction("org", "1", "editor"))
+        await commit(store, an_action("1"))
+        assert (await store.counted_actions("org")).actions == []
+        await count(store, counts_of("1"))
+        assert (await store.counted_actions("org")).actions == [counts_of("1")]

@@ -89,6 +89,30 @@ def test_an_action_deactivated_in_one_process_does_not_run_in_the_other(pair: Pa
         until(runs)
 
 
+def test_runs_of_both_processes_are_counted_together_and_over_a_restart(
+    pair: Pair, tmp_path: Path
+) -> None:
+    body = {"name": "counted", "script": "function counted() {}"}
+    action = pair.one.ask("POST", ACTIONS, body)["id"]
+    pair.one.ask("POST", "/management/v1/flows/2/trigger/5", {"actionIds": [action]})
+
+    def runs_of(server: RealServer) -> int:
+        counted = server.ask("GET", "/v1/metrics/actions").get("actions", [])
+        return sum(int(each["runs"]) for each in counted if each["actionId"] == action)
+
+    def run_in(server: RealServer) -> bool:
+        return bool(server.ask("POST", "/v1/flows/2/triggers/5:run", {}).get("actions"))
+
+    until(lambda: run_in(pair.other))
+    for due, server in enumerate((pair.one, pair.other, pair.one), 2):
+        assert run_in(server)
+        assert runs_of(server) == due
+        for reader in (pair.one, pair.other):
+            until(lambda reader=reader, due=due: runs_of(reader) == due)  # type: ignore[misc]
+    with RealServer(tmp_path / "third", database=pair.url, token=pair.one.token) as started:
+        assert runs_of(started) == 4
+
+
 def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:
     action = pair.one.new_action("before")
     (user,) = pair.one.command("user", "list")

@@ -11,7 +11,7 @@ from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, 
 from server.commands.removal import RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.store.opening import open_store
-from server.store.runs import LoggedRun
+from server.store.runs import ActionCounts, LoggedRun
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import commit
 from tests.support.action_commands import create_action, update_action
@@ -39,7 +39,9 @@ EVENT_TYPES: Final = {
     "user.removed",
 }
 
-_NOT_FOLLOWING: Final = ("machine_ids", "runs", "run_actions", "run_totals", "schema_versions")
+_NOT_FOLLOWING: Final = (
+    *("action_counts", "machine_ids", "runs", "run_actions", "run_totals", "schema_versions"),
+)
 
 _TOKEN, _LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 _PRE_USERINFO, _POST_AUTH = TriggerType.PRE_USERINFO_CREATION, TriggerType.POST_AUTHENTICATION
@@ -86,7 +88,8 @@ async def fill(folder: Path, *, database: str = "") -> None:
         clock.now += SECOND
         await commit(store, *commands)
     run = LoggedRun("o", 2, 4, NOON, (("1", False), ("10", True)), b"content")
-    await store.append_runs([run], since=0, max_bytes=1 << 20)
+    counts = ActionCounts("o", "10", "greet", 1, 1, 1, 0, 5, 9)
+    await store.append_runs([run], [counts], since=0, max_bytes=1 << 20)
     await store.claim_machine_id()
     await store.close()
 

@@ -515,13 +515,17 @@ class ListActionMetricsResponse(_message.Message):
     ACTIONS_FIELD_NUMBER: _builtins.int
     RUNS_NOT_LOGGED_FIELD_NUMBER: _builtins.int
     runs_not_logged: _builtins.int
-    """Number of runs of all organisations that the log dropped because too many waited."""
+    """Number of runs of all organisations that the log dropped because too many waited, in the process
+    that answers, since it started.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """The time when counting began."""
 
     @_builtins.property
-    def actions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActionMetrics]: ...
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActionMetrics]:
+        """Those that ran, in the order of their ids."""
+
     def __init__(
         self,
         *,

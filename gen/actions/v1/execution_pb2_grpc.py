@@ -111,7 +111,8 @@ class ExecutionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListActionMetrics(self, request, context):
-        """Returns counts of the runs of each action since the server started; tests are not counted.
+        """Returns counts of the runs of each action, of all processes of the service and kept over
+        restarts; tests are not counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

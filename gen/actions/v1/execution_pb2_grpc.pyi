@@ -55,7 +55,9 @@ class ExecutionServiceStub:
     ListRuns: _grpc.UnaryUnaryMultiCallable[_execution_pb2.ListRunsRequest, _execution_pb2.ListRunsResponse]
     """Lists the log of runs, newest first, without runs that had no action."""
     ListActionMetrics: _grpc.UnaryUnaryMultiCallable[_execution_pb2.ListActionMetricsRequest, _execution_pb2.ListActionMetricsResponse]
-    """Returns counts of the runs of each action since the server started; tests are not counted."""
+    """Returns counts of the runs of each action, of all processes of the service and kept over
+    restarts; tests are not counted.
+    """
 
 @_typing.type_check_only
 class ExecutionServiceAsyncStub(ExecutionServiceStub):
@@ -79,7 +81,9 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     ListRuns: _aio.UnaryUnaryMultiCallable[_execution_pb2.ListRunsRequest, _execution_pb2.ListRunsResponse]  # type: ignore[assignment]
     """Lists the log of runs, newest first, without runs that had no action."""
     ListActionMetrics: _aio.UnaryUnaryMultiCallable[_execution_pb2.ListActionMetricsRequest, _execution_pb2.ListActionMetricsResponse]  # type: ignore[assignment]
-    """Returns counts of the runs of each action since the server started; tests are not counted."""
+    """Returns counts of the runs of each action, of all processes of the service and kept over
+    restarts; tests are not counted.
+    """
 
 class ExecutionServiceServicer:
     def RunTrigger(
@@ -130,6 +134,8 @@ class ExecutionServiceServicer:
         request: _execution_pb2.ListActionMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_execution_pb2.ListActionMetricsResponse, _abc.Awaitable[_execution_pb2.ListActionMetricsResponse]]:
-        """Returns counts of the runs of each action since the server started; tests are not counted."""
+        """Returns counts of the runs of each action, of all processes of the service and kept over
+        restarts; tests are not counted.
+        """
 
 def add_ExecutionServiceServicer_to_server(servicer: ExecutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

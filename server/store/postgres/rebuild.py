@@ -1,8 +1,8 @@
 """Makes the tables of current states anew from the events.
 
 It is one transaction: if the process is killed, the tables are as before. Readers have the states
-as they were until it commits, and writers wait. Machine ids and the log of runs do not follow from
-events, and stay.
+as they were until it commits, and writers wait. Machine ids, the log of runs and the counts of
+actions do not follow from events, and stay.
 """
 
 from collections.abc import AsyncIterator

@@ -13,6 +13,7 @@ from server.domain.aggregates import Key, Name, State
 from server.store.columns import row_changes
 from server.store.forms import Row, event_row
 from server.store.log import LoadedFacts, Needs, Writes
+from server.store.postgres import action_counts
 from server.store.postgres.connect import Connection
 from server.store.postgres.rows import NUL
 from server.store.postgres.tables import (
@@ -127,10 +128,13 @@ async def write(
         connection: in a transaction.
         before: the stored states.
         writes: what changed.
-        has_new_events: True writes the events, too; False for those that are stored.
+        has_new_events: True writes the events, too, and deletes the counts of removed actions;
+            False for events that are stored.
     """
     changes = row_changes(TABLES, before, writes.states)
     gone = [_Rows(TABLES[kind].delete, ids) for kind, ids in changes.removed.items()]
+    if has_new_events and "action" in changes.removed:
+        gone.append(_Rows(action_counts.REMOVE, changes.removed["action"]))
     if writes.names_released:
         gone.append(_Rows(_RELEASE_NAMES, [_name_row(name) for name in writes.names_released]))
     if gone:  # before what takes their place, as the parts of one statement have no order

@@ -15,8 +15,8 @@ from server.store.engine import Forgetful
 from server.store.errors import StorageError
 from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
+from server.store.postgres import action_counts, schema
 from server.store.postgres import runs as run_log
-from server.store.postgres import schema
 from server.store.postgres.connect import READERS_MAX, STATEMENT_MAX_S, Connection, Server
 from server.store.postgres.event_reads import events_after, last_event
 from server.store.postgres.follower import Follower
@@ -25,7 +25,7 @@ from server.store.postgres.read_model import ANSWERS
 from server.store.postgres.rows import NUL, findable, is_id
 from server.store.postgres.writer import MACHINE_IDS, Writer
 from server.store.read_model import Query
-from server.store.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.runs import ActionCounts, CountedActions, LoggedRun, RunsPage, RunsQuery
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -113,9 +113,16 @@ class PostgresEventStore:
         async with self._turn:
             self._follower.note(await self._writer.commit(needs, decide))
 
-    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+    async def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
         async with self._turn:
-            return await self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
+            return await self._writer.append_runs(runs, counts, since=since, max_bytes=max_bytes)
 
     async def claim_machine_id(self) -> int:
         async with self._turn:
@@ -133,6 +140,10 @@ class PostgresEventStore:
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         async with self._reader() as connection:
             return await run_log.read_page(connection, org_id, _askable(query))
+
+    async def counted_actions(self, org_id: str) -> CountedActions:
+        async with self._reader() as connection:
+            return await action_counts.read(connection, findable(org_id))
 
     async def read(self, query: Query[T]) -> T:
         async with self._reader() as connection:

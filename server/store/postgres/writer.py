@@ -14,11 +14,11 @@ from typing import Final
 from server.clock import Clock
 from server.store.errors import StorageError
 from server.store.log import Decide, Needs, Writes
+from server.store.postgres import action_counts, state_tables
 from server.store.postgres import runs as run_log
-from server.store.postgres import state_tables
 from server.store.postgres.connect import LOCK_MAX_S, STATEMENT_MAX_S, Connection, Server
 from server.store.postgres.locks import Lock
-from server.store.runs import LoggedRun
+from server.store.runs import ActionCounts, LoggedRun
 
 _BEGIN: Final = (
     f"BEGIN; SET LOCAL lock_timeout = '{LOCK_MAX_S}s'; "
@@ -50,11 +50,19 @@ class Writer:
                     await state_tables.write(connection, loaded.states, writes, has_new_events=True)
         return writes
 
-    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+    async def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
         async with self._transaction(Lock.RUNS) as connection:
             with self._server.errors:
                 await run_log.append(connection, runs)
+                await action_counts.add(connection, counts)
                 return await run_log.prune(
                     connection,
                     since=since,

@@ -1,7 +1,7 @@
 """Makes the tables of current states anew from the events.
 
-It is one transaction: if the process is killed, the tables are as before. Machine ids and the log
-of runs do not follow from events, and stay.
+It is one transaction: if the process is killed, the tables are as before. Machine ids, the log of
+runs and the counts of actions do not follow from events, and stay.
 """
 
 import sqlite3

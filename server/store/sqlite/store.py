@@ -20,8 +20,8 @@ from server.store.errors import StorageError
 from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
-from server.store.runs import LoggedRun, RunsPage, RunsQuery
-from server.store.sqlite import comparison, copies, importing, schema
+from server.store.runs import ActionCounts, CountedActions, LoggedRun, RunsPage, RunsQuery
+from server.store.sqlite import action_counts, comparison, copies, importing, schema
 from server.store.sqlite.checkpoints import Checkpoints
 from server.store.sqlite.connect import Access, access_to, connect_to_read, errors_of
 from server.store.sqlite.importing import SqliteImport
@@ -146,12 +146,19 @@ class SqliteEventStore:
             await self._writing.finish(partial(self._writer.commit, writes))
         self._checkpoints.note(len(writes.events) + len(writes.states))
 
-    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+    async def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
         async with self._turn:
             more = await self._writing.finish(
-                lambda: self._writer.append_runs(runs, since=since, max_bytes=max_bytes)
+                lambda: self._writer.append_runs(runs, counts, since=since, max_bytes=max_bytes)
             )
-        self._checkpoints.note(len(runs))
+        self._checkpoints.note(len(runs) + len(counts))
         return more
 
     async def oldest_run_at(self) -> int | None:
@@ -159,6 +166,9 @@ class SqliteEventStore:
 
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         return await self._read(lambda: self._lists.runs(org_id, query))
+
+    async def counted_actions(self, org_id: str) -> CountedActions:
+        return await self._read(lambda: self._lists.read(action_counts.read, org_id))
 
     async def claim_machine_id(self) -> int:
         async with self._turn:

@@ -23,9 +23,9 @@ from server.store.files import check, make
 from server.store.folder import DataFolder
 from server.store.forms import event_row
 from server.store.log import Decide, LoadedFacts, Needs, Writes
-from server.store.runs import LoggedRun
+from server.store.runs import ActionCounts, LoggedRun
+from server.store.sqlite import action_counts, schema, state_tables
 from server.store.sqlite import runs as run_log
-from server.store.sqlite import schema, state_tables
 from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
     Access,
@@ -145,11 +145,19 @@ class Writer:
             self._remember(writes.states)
             self._position = writes.events[-1].position
 
-    def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+    def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
         rows_max = run_log.PRUNED_MIN + 2 * len(runs)
         with self._waiting() as connection:
             connection.execute("BEGIN IMMEDIATE")
             run_log.append(connection, runs)
+            action_counts.add(connection, counts)
             more = run_log.prune(
                 connection, since=since, now=self._clock(), max_bytes=max_bytes, rows_max=rows_max
             )
@@ -237,6 +245,9 @@ class Writer:
         events = [event_row(event) for event in writes.events]
         state_tables.insert(connection, INSERT_EVENTS, events)
         state_tables.write(connection, loaded.states, writes)
+        states = writes.states.items()
+        if removed := [id_ for (kind, id_), state in states if state is None and kind == "action"]:
+            action_counts.remove(connection, removed)
 
     def _remember(self, states: Mapping[Key, State | None]) -> None:
         recent = self._recent

@@ -8,8 +8,16 @@ from structlog.testing import capture_logs
 
 from server.runs import log as run_log
 from server.runs.log import RunLog
+from server.scripts.contract import ActionResult, Failure
 from server.store.errors import StorageError
-from server.store.runs import RUN_BYTES, LoggedRun, RunsPage, RunsQuery
+from server.store.runs import (
+    RUN_BYTES,
+    ActionCounts,
+    CountedActions,
+    LoggedRun,
+    RunsPage,
+    RunsQuery,
+)
 from tests.support.clocks import HOUR, SECOND, YEAR
 
 SIZE = RUN_BYTES + 1
@@ -21,6 +29,7 @@ class Store:
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []
+        self.counted: list[ActionCounts] = []
         self.calls: list[tuple[int, int, int]] = []
         self.asked: list[RunsQuery] = []
         self.failure: Exception | None = None
@@ -29,13 +38,21 @@ class Store:
         self.may_write.set()
         self.is_writing = asyncio.Event()
 
-    async def append_runs(self, runs: Sequence[LoggedRun], *, since: int, max_bytes: int) -> bool:
+    async def append_runs(
+        self,
+        runs: Sequence[LoggedRun],
+        counts: Sequence[ActionCounts],
+        *,
+        since: int,
+        max_bytes: int,
+    ) -> bool:
         self.is_writing.set()
         await self.may_write.wait()
         if self.failure is not None:
             raise self.failure
         self.calls.append((len(runs), since, max_bytes))
         self.kept += [run.content for run in runs]
+        self.counted += counts
         return False
 
     async def oldest_run_at(self) -> int | None:
@@ -44,6 +61,13 @@ class Store:
     async def runs(self, org_id: str, query: RunsQuery) -> RunsPage:
         self.asked.append(query)
         return RunsPage(self.kept, 0)
+
+    async def counted_actions(self, org_id: str) -> CountedActions:
+        return CountedActions(NOW, [each for each in self.counted if each.org_id == org_id])
+
+
+def a_result(action_id: str, failure: Failure | None = None) -> ActionResult:
+    return ActionResult(action_id, f"name{action_id}", failure, 5, 3, ())
 
 
 def a_run(content: bytes = b"r") -> LoggedRun:
@@ -268,8 +292,48 @@ async def test_large_batches_are_parted(store: Store) -> None:
     assert [count for count, _, _ in store.calls] == [run_log.RUNS_BATCH_MAX, 1]
 
 
-async def test_a_log_of_no_size_takes_nothing(store: Store) -> None:
+async def test_a_log_of_no_size_takes_no_runs_and_counts_them(store: Store) -> None:
     log = RunLog(store, keep_s=KEEP_S, max_bytes=0, clock=lambda: NOW)
     log.add(a_run())
+    log.count("org", a_result("1"))
     await log.close()
     assert store.kept == []
+    assert store.counted == [ActionCounts("org", "1", "name1", 1, 0, 0, 0, 3, 5)]
+
+
+async def test_counts_are_read_with_all_that_was_counted_before(log: RunLog, store: Store) -> None:
+    log.count("org", a_result("1"))
+    log.count("org", a_result("2", Failure("late", timed_out=True)))
+    log.count("org", a_result("1", Failure("gone", killed=True)))
+    log.count("other", a_result("3"))
+    assert (await log.counted_actions("org")).actions == [
+        ActionCounts("org", "1", "name1", 2, 1, 0, 1, 6, 10),
+        ActionCounts("org", "2", "name2", 1, 1, 1, 0, 3, 5),
+    ]
+
+
+async def test_counts_are_written_soon_and_once(
+    log: RunLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "RUNS_GATHER_S", 0.01)
+    log.start()
+    log.count("org", a_result("1"))
+    log.add(a_run(b"1"))
+    await until_kept(store, b"1")
+    log.add(a_run(b"2"))
+    await until_kept(store, b"1", b"2")
+    assert store.counted == [ActionCounts("org", "1", "name1", 1, 0, 0, 0, 3, 5)]
+
+
+async def test_counts_wait_while_storage_fails(log: RunLog, store: Store) -> None:
+    store.failure = StorageError("disk full")
+    log.count("org", a_result("1"))
+    for _ in range(5):
+        log.add(a_run(b"1"))
+    with pytest.raises(StorageError):
+        await log.counted_actions("org")
+    assert (await log.counted_actions("other")).actions == []
+    log.count("org", a_result("1"))
+    store.failure = None
+    (counted,) = (await log.counted_actions("org")).actions
+    assert counted.runs == 2

@@ -14,7 +14,7 @@ from server.domain.refusals import Kind, Refusal
 from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
-from server.runs import metrics as metrics_module
+from server.runs.pending_counts import PendingCounts
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
     ActionResult,
@@ -32,7 +32,7 @@ from server.scripts.contract import (
 from server.services import execution, execution_messages
 from server.services.active_scripts import ActiveScripts
 from server.services.execution import ExecutionService
-from server.store.runs import LoggedRun, RunsPage, RunsQuery
+from server.store.runs import CountedActions, LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
 from tests.support.named_answers import NamedAnswers
 from tests.support.threads import THREADS
@@ -101,12 +101,21 @@ class Log:
     def __init__(self) -> None:
         self.dropped = 3
         self.runs: list[LoggedRun] = []
+        self.counts = PendingCounts()
+
+    def count(self, org_id: str, result: ActionResult) -> None:
+        self.counts.count(org_id, result)
 
     def add(self, run: LoggedRun) -> None:
         self.runs.append(run)
 
     async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
         return RunsPage([run.content for run in self.runs if run.org_id == org_id], 5)
+
+    async def counted_actions(self, org_id: str) -> CountedActions:
+        counts = self.counts.take()
+        self.counts.put_back(counts)
+        return CountedActions(NOW, [each for each in counts if each.org_id == org_id])
 
     def told(self) -> list[pb.Run]:
         return [pb.Run.FromString(run.content) for run in self.runs]
@@ -130,7 +139,7 @@ def log() -> Log:
 @pytest.fixture
 def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
-    records = RunRecorder(log, since=NOW, lines=False)
+    records = RunRecorder(log, lines=False)
     return ExecutionService(
         reads,
         ActiveScripts(reads),
@@ -281,15 +290,6 @@ async def test_actions_are_counted_for_their_organisation(
     assert not (await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)).actions
 
 
-async def test_the_action_that_did_not_run_for_longest_is_forgotten(
-    service: ExecutionService, reads: Reads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metrics_module, "COUNTED_MAX", 2)
-    await service.RunTrigger(run_request(), None)
-    response = await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
-    assert [one.action_id for one in response.actions] == ["2", "3"]
-
-
 async def test_a_test_is_neither_logged_nor_counted(
     service: ExecutionService, engine: Engine, log: Log
 ) -> None:
@@ -381,7 +381,7 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
     reads: Reads, engine: Engine, log: Log, lines: bool, expected: list[str]
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
-    records = RunRecorder(log, since=NOW, lines=lines)
+    records = RunRecorder(log, lines=lines)
     service = ExecutionService(
         reads, ActiveScripts(reads), engine, records, IdGenerator(7), threads=THREADS
     )
@@ -407,7 +407,7 @@ async def test_an_action_that_fails_in_a_run_is_a_warning(
     reads: Reads, engine: Engine, log: Log, lines: bool
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
-    records = RunRecorder(log, since=NOW, lines=lines)
+    records = RunRecorder(log, lines=lines)
     service = ExecutionService(
         reads, ActiveScripts(reads), engine, records, IdGenerator(7), threads=THREADS
     )

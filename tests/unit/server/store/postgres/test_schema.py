@@ -14,8 +14,9 @@ from server.store.versions import Version, versions_of
 from tests.support.postgresql import execute, rows
 
 FIRST = versions_of("server.store.postgres")
-ADDS_A_COLUMN = Version(2, "orgs_note", "ALTER TABLE orgs ADD note text NOT NULL DEFAULT ''")
-FAILS_HALFWAY = Version(2, "broken", "CREATE TABLE half (); ALTER TABLE nowhere ADD note text")
+NEXT = len(FIRST) + 1
+ADDS_A_COLUMN = Version(NEXT, "orgs_note", "ALTER TABLE orgs ADD note text NOT NULL DEFAULT ''")
+FAILS_HALFWAY = Version(NEXT, "broken", "CREATE TABLE half (); ALTER TABLE nowhere ADD note text")
 
 
 @pytest.fixture
@@ -66,12 +67,13 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(
     await start(url, tmp_path)
     knows(monkeypatch, [*FIRST, ADDS_A_COLUMN])
     assert await refusal_of_start(url, tmp_path) == (
-        f"{shown} has schema version 1, this program needs 2: run `python -m server migrate`"
+        f"{shown} has schema version {NEXT - 1}, this program needs {NEXT}: "
+        "run `python -m server migrate`"
     )
     engine = engine_of(url)
     missing = await asyncio.to_thread(engine.missing_versions, tmp_path)
-    assert missing == ["0002_orgs_note"]
-    assert await asyncio.to_thread(engine.migrate, tmp_path) == ["0002_orgs_note"]
+    assert missing == [str(ADDS_A_COLUMN)]
+    assert await asyncio.to_thread(engine.migrate, tmp_path) == [str(ADDS_A_COLUMN)]
     assert await asyncio.to_thread(engine.missing_versions, tmp_path) == []
     assert await start(url, tmp_path) == ()
 

@@ -131,9 +131,12 @@ async def test_a_copy_that_fails_leaves_no_file(folder: Path) -> None:
 
 
 def garbled(copy: Path) -> None:
+    with closing(sqlite3.connect(copy)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'actions'"
+        ).fetchone()
     octets = bytearray(copy.read_bytes())
-    middle = len(octets) // PAGE_BYTES // 2 * PAGE_BYTES
-    octets[middle : middle + PAGE_BYTES] = b"\xff" * PAGE_BYTES
+    octets[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = b"\xff" * PAGE_BYTES
     copy.write_bytes(octets)
 
 

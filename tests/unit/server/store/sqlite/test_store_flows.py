@@ -43,6 +43,7 @@ async def test_actions_last_set_before_an_upgrade_are_read_from_the_events(tmp_p
     await store.close()
     with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as older:
         older.execute("ALTER TABLE flows DROP COLUMN last_set")
+        older.execute("DROP TABLE action_counts")
         older.execute("DELETE FROM schema_versions WHERE version >= ?", (_LAST_SET,))
     store = await SqliteEventStore.open(tmp_path)
     assert await flows(store) == expected

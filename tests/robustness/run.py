@@ -15,6 +15,7 @@ from tests.robustness.bombs import R17, R18
 from tests.robustness.documents import R12, R13, R14
 from tests.robustness.drain import R8
 from tests.robustness.drained_runs import S4
+from tests.robustness.event_order import R6_PG
 from tests.robustness.first_start import S10
 from tests.robustness.fuzz import R11
 from tests.robustness.greedy import S3
@@ -26,6 +27,7 @@ from tests.robustness.killed_scripts import S2
 from tests.robustness.lost_databases import P3, R2_PG
 from tests.robustness.readers import R22
 from tests.robustness.refused import S5
+from tests.robustness.rolling_restart import R10
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
 from tests.robustness.slow_names import S6
@@ -41,7 +43,7 @@ SCENARIOS: Final = (
     *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4),
-    *(R1_PG, R2_PG, R7_PG, D4_PG),
+    *(R1_PG, R2_PG, R6_PG, R7_PG, R10, D4_PG),
     *(P1, P2, P3),
     *(R32, R32_SQLITE, R32_SHORT),
 )

@@ -45,11 +45,10 @@ _FAILING: Final = ("2", "5")
 _ENDLESS: Final = ("1", "1")
 _CLAIM: Final = "function claims(ctx, api) { api.v1.claims.setClaim('n', ctx.v1.claims.n) }"
 _SCRIPTS: Final = {
-    _RUN: ("claims", _CLAIM),
-    _FAILING: ("fails", "function fails() { throw new Error('no') }"),
-    _ENDLESS: ("loops", "function loops() { for (;;); }"),
+    _RUN: ("claims", _CLAIM, "10s"),
+    _FAILING: ("fails", "function fails() { throw new Error('no') }", "10s"),
+    _ENDLESS: ("loops", "function loops() { for (;;); }", "0.2s"),
 }
-_TIMEOUT: Final = "0.2s"
 _LIVES_A_LOOP: Final = 10
 _OK, _INVALID, _NOT_FOUND, _FAILED, _UNAUTHENTICATED = 0, 3, 5, 9, 16
 _RAISED: Final = re.compile("never retrieved|Traceback|was never awaited|was destroyed but")
@@ -266,8 +265,8 @@ def _descriptors(server: RealServer) -> int:
 
 def prepare(server: RealServer) -> str:
     """Sets the actions of three triggers; returns the owner's id."""
-    for (flow, trigger), (name, script) in _SCRIPTS.items():
-        action = {"name": name, "script": script, "timeout": _TIMEOUT}
+    for (flow, trigger), (name, script, timeout) in _SCRIPTS.items():
+        action = {"name": name, "script": script, "timeout": timeout}
         id = server.ask("POST", ACTIONS, action)["id"]
         path = f"/management/v1/flows/{flow}/trigger/{trigger}"
         server.ask("POST", path, {"actionIds": [id]})

@@ -24,6 +24,7 @@ from tests.robustness.two_services import Pair, pair
 from tests.support.real_server import ACTIONS, RealServer
 from zitadel import management_pb2 as pb
 from zitadel.management_pb2_grpc import ManagementServiceStub
+from zitadel.object_pb2 import ListQuery
 
 RESTARTS: Final = 6
 CALLS_A_SECOND: Final = 200.0
@@ -82,7 +83,7 @@ def over_grpc(channels: dict[str, grpc.aio.Channel]) -> Ask:
                 message = pb.CreateActionRequest(name=name, script="s")
                 await stub.CreateAction(message, metadata=metadata, timeout=_ANSWER_S)
             else:
-                few = pb.ListActionsRequest(query={"limit": 1})
+                few = pb.ListActionsRequest(query=ListQuery(limit=1))
                 await stub.ListActions(few, metadata=metadata, timeout=_ANSWER_S)
         except grpc.aio.AioRpcError as error:
             return f"{error.code().name}: {error.details()}"

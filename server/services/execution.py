@@ -4,10 +4,9 @@ Follows docs/api.md "Execution": active actions only, in the order of the flow, 
 that is not allowed to fail.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, ParamSpec, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import structlog
 from google.protobuf.struct_pb2 import Struct
@@ -19,7 +18,7 @@ from server.domain.refusals import Kind, Refusal, failed_precondition, invalid, 
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.rpc.errors import DetailedRefusal
-from server.runs.recorder import RunRecorder, StartedRun
+from server.runs.recorder import RunRecorder
 from server.runs.shortening import shorten_results, shorten_text
 from server.scripts.contract import (
     BadContext,
@@ -30,16 +29,16 @@ from server.scripts.contract import (
     RunResult,
     Script,
     ScriptCheck,
-    Unavailable,
 )
 from server.scripts.host import contexts
 from server.services import execution_messages as messages
 from server.services import execution_requests as requests
 from server.services.active_scripts import ActiveScripts
+from server.services.trigger_runs import EndedRun, TriggerRunner, TriggerRuns, action_results
 from server.services.values import NotRepresentable, fill_struct, object_of
 from server.store.read_model import ActionById, ReadModel
 from server.store.runs import ActionCounts
-from server.threads import ThreadPool, TooManyWaiting
+from server.threads import ThreadPool
 from server.timestamps import set_duration, set_time
 
 INLINE_MAX_BYTES: Final = 32 << 10
@@ -53,16 +52,11 @@ DETAIL_MAX_BYTES: Final = 2 << 10
 """Max bytes of the text and of the detail of a failed run's status: gRPC clients accept 8 KiB of
 metadata, which has the text three times and the rest as base64."""
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 log = structlog.get_logger()
 
 
-class ScriptRunner(Protocol):
-    """Runs scripts."""
-
-    async def run(self, request: RunRequest) -> RunResult: ...
+class ScriptRunner(TriggerRunner, Protocol):
+    """Runs and checks scripts."""
 
     async def check(self, source: str, name: str, *, org_id: str = "") -> ScriptCheck: ...
 
@@ -83,50 +77,31 @@ class ExecutionService(ExecutionServiceServicer):
         self._active = active
         self._executor = executor
         self._recorder = recorder
-        self._ids = ids
+        self._runs = TriggerRuns(executor, recorder, ids, threads=threads, clock=clock)
         self._threads = threads
-        self._clock = clock
 
     async def RunTrigger(
         self, request: pb.RunTriggerRequest, context: object
     ) -> pb.RunTriggerResponse:
-        started = time.monotonic_ns()
+        since_ns = time.monotonic_ns()
         caller = current_caller()
+        org_id = caller.org_id
         flow, trigger = requests.trigger_of(request.flow_type, request.trigger_type)
-        scripts = await self._active.of(caller.org_id, flow, trigger)
+        scripts = await self._active.of(org_id, flow, trigger)
         packed = await self._packed(flow, trigger, request)
         del request  # it holds many times the memory of the packed context, and runs may wait long
-        run = StartedRun(
-            id=self._ids.next() if scripts else "",
-            org_id=caller.org_id,
-            user_id=caller.user_id,
-            flow_type=flow,
-            trigger_type=trigger,
-            started_at=self._clock(),
-        )
-        running = self._executor.run(RunRequest(flow, trigger, caller.org_id, packed, scripts))
+        run = self._runs.started(org_id, caller.user_id, flow, trigger, scripts)
+        running = self._runs.run(run, scripts, packed, since_ns=since_ns)
         del packed
         try:
-            result = await running
-            for action in result.actions:
-                self._recorder.record_action(run, action)
-            results = await self._make(result, _results, result, scripts)
-        except (asyncio.CancelledError, TooManyWaiting, Unavailable) as error:
-            abandoned = [_not_run(script, pb.ACTION_STATE_ABANDONED) for script in scripts]
-            self._record(run, pb.RUN_STATE_ABANDONED, abandoned, started)
-            if isinstance(error, Unavailable):
-                raise _refusal(error) from error
-            raise
+            ended = await running
         except ExecutionError as error:
             raise _refusal(error) from error
-        skipped = [_not_run(script, pb.ACTION_STATE_SKIPPED) for script in scripts[len(results) :]]
-        state = pb.RUN_STATE_SUCCEEDED if result.failed is None else pb.RUN_STATE_FAILED
-        duration_us = self._record(run, state, [*results, *skipped], started)
-        if result.failed is not None:
-            raise _run_failed(run.id, results)
-        response = await self._make(result, _response, result, results)
-        response.run_id = run.id
-        set_duration(response.duration, duration_us)
+        if ended.result.failed is not None:
+            raise _run_failed(ended)
+        response = await self._runs.make(org_id, ended.result, _response, ended)
+        response.run_id = ended.id
+        set_duration(response.duration, ended.duration_us)
         return response
 
     async def TestAction(
@@ -149,7 +124,7 @@ class ExecutionService(ExecutionServiceServicer):
             result = await running
         except ExecutionError as error:
             raise _refusal(error) from error
-        return await self._make(result, _test_response, result, script)
+        return await self._runs.make(org_id, result, _test_response, result, script)
 
     async def CheckScript(
         self, request: pb.CheckScriptRequest, context: object
@@ -205,48 +180,20 @@ class ExecutionService(ExecutionServiceServicer):
         except ExecutionError as error:
             raise _refusal(error) from error
 
-    async def _make(
-        self, result: RunResult, make: Callable[P, T], *args: P.args, **named: P.kwargs
-    ) -> T:
-        """Makes a message of a result, in a thread if the result is large."""
-        if messages.is_large(result):
-            return await self._threads.run(current_caller().org_id, make, *args, **named)
-        return make(*args, **named)
-
-    def _record(
-        self,
-        run: StartedRun,
-        state: pb.RunState.ValueType,
-        results: Sequence[pb.ActionResult],
-        started: int,
-    ) -> int:
-        """Records a run that ends now; returns its duration in microseconds."""
-        duration_us = (time.monotonic_ns() - started) // 1000
-        if results:
-            self._recorder.record_run(run, state, results, duration_us)
-        return duration_us
-
 
 def _pack(flow: int, trigger: int, context: Struct) -> PackedContext:
     return contexts.pack(flow, trigger, object_of(context))
 
 
-def _results(result: RunResult, scripts: Sequence[Script]) -> list[pb.ActionResult]:
-    return [
-        messages.action_result(action, allowed_to_fail=script.allowed_to_fail)
-        for action, script in zip(result.actions, scripts, strict=False)
-    ]
-
-
-def _response(result: RunResult, results: Sequence[pb.ActionResult]) -> pb.RunTriggerResponse:
-    actions, is_shortened = shorten_results(results, RESULTS_MAX_BYTES)
+def _response(ended: EndedRun) -> pb.RunTriggerResponse:
+    actions, is_shortened = shorten_results(ended.actions, RESULTS_MAX_BYTES)
     response = pb.RunTriggerResponse(actions=actions, is_shortened=is_shortened)
-    _fill_effects(response.effects, result)
+    _fill_effects(response.effects, ended.result)
     return response
 
 
 def _test_response(result: RunResult, script: Script) -> pb.TestActionResponse:
-    (action,) = _results(result, (script,))
+    (action,) = action_results(result, (script,))
     response = pb.TestActionResponse(action=action)
     _fill_effects(response.effects, result)
     return response
@@ -273,25 +220,16 @@ def _fill_metrics(response: pb.ListActionMetricsResponse, actions: Sequence[Acti
         set_duration(message.duration, counts.duration_us)
 
 
-def _not_run(script: Script, state: pb.ActionState.ValueType) -> pb.ActionResult:
-    return pb.ActionResult(
-        action_id=script.action_id,
-        name=script.name,
-        state=state,
-        allowed_to_fail=script.allowed_to_fail,
-    )
-
-
-def _run_failed(run_id: str, results: Sequence[pb.ActionResult]) -> Refusal:
+def _run_failed(ended: EndedRun) -> Refusal:
     """Returns the error of a failed run, which its last action caused."""
-    last = results[-1]
+    *before, last = ended.actions
     text = shorten_text(last.failure.text, TEXT_MAX_BYTES)
     cut = pb.ActionResult()
     cut.CopyFrom(last)
     cut.failure.text = text
-    actions, is_shortened = shorten_results([*results[:-1], cut], DETAIL_MAX_BYTES)
+    actions, is_shortened = shorten_results([*before, cut], DETAIL_MAX_BYTES)
     detail = pb.RunFailure(
-        run_id=run_id,
+        run_id=ended.id,
         actions=actions,
         is_shortened=is_shortened or text != last.failure.text,
     )

@@ -359,7 +359,7 @@ async def test_large_messages_are_read_and_made_off_the_loop(
     response = await service.RunTrigger(
         run_request(claims={"a": "x" * execution.INLINE_MAX_BYTES}), None
     )
-    assert used == ["_pack", "_results", "_response"]
+    assert used == ["_pack", "action_results", "_response"]
     assert len(response.effects.claims["c"].struct_value.fields["d"].list_value.values) == 2000
     await service.ListActionMetrics(pb.ListActionMetricsRequest(), None)
     monkeypatch.setattr(execution_messages, "LARGE_COUNT", 2)

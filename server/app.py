@@ -1,16 +1,15 @@
 """Composes the service: store, services, interceptors and servers; starts and stops them.
 
-Rule: only this module knows the transcoder.
+Rule: only this module and listeners know the transcoder.
 """
 
 import asyncio
 import errno
 import gc
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,10 +22,9 @@ from actions.v1.admin_pb2_grpc import (
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
-from server.certificates import CertificateFiles, CertificateWatch, InvalidCertificate
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
-from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Address, Config
+from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
 from server.domain.events import RecordedEvent
 from server.first_start import FirstOwner, is_refused, make_owner
@@ -37,6 +35,7 @@ from server.identity.jwts import Jwts
 from server.identity.permissions import required_permissions
 from server.ids import IdGenerator
 from server.line_writer import LineWriter
+from server.listeners import Listeners
 from server.locale import Locale
 from server.measured import Parts, measure
 from server.metrics.service import ServiceMetrics
@@ -61,19 +60,17 @@ from server.services.execution import ExecutionService
 from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
-from server.socket_folder import GRPC_SOCKET_FILE, SocketFolder, remove_left_folders
+from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
 from server.store.engine import AS_USUAL, Forgetful, Opening, Store
 from server.store.errors import StorageError
 from server.store.files import risks_of
 from server.store.opening import open_store
-from server.system_errors import naming_listener, reason
+from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
-from transcoder import Http2Pipes, Limits, SchemaError, Transcoder
-from transcoder.http.accepting import bind
+from transcoder import Http2Pipes, Limits, Transcoder
 from transcoder.http.forwarded import TrustedProxies
-from transcoder.http.unix_sockets import cleared, socket_path_of
 from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
 from zitadel.admin_pb2_grpc import add_AdminServiceServicer_to_server
@@ -157,12 +154,12 @@ class Application:
         self._log = log
         self._metrics = None if config.metrics_listen == NO_ADDRESS else ServiceMetrics()
         self._running = AsyncExitStack()
-        self._certificates: CertificateWatch | None = None
         # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
         self._work = ThreadPool("callers' work", threads_max=1)
         self._own = ThreadPool("files and keys", threads_max=OWN_THREADS)
         for pool in (self._work, self._own):
             self._running.callback(pool.close)
+        self._listeners = Listeners(config, self._running, worker=worker, threads=self._own)
 
     async def start(self) -> Started:
         """Opens the store and the servers. Call `stop` also when this fails.
@@ -174,7 +171,7 @@ class Application:
         """
         config, running = self._config, self._running
         connections = self._connections()
-        await self._load_certificates()
+        await self._listeners.load_certificates()
         texts = locale.load_all()
         await self._own.run("", remove_left_folders)
         socket = AdminSocket(config.data_dir)
@@ -197,7 +194,7 @@ class Application:
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(socket.close)
 
-        pipes = self._pipes(connections)
+        pipes = self._listeners.pipes(connections_max=connections.grpc)
         grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
         executor, runs = self._executor(), self._run_log(store)
         runner = executor if metrics is None else CountedRunner(executor, metrics.runs)
@@ -226,7 +223,7 @@ class Application:
                 log=self._log,
             )
             metrics_listen = await self._serve_metrics(metrics, parts)
-        grpc_listen, listen = await self._listen(grpc_server, transcoder, pipes)
+        grpc_listen, listen = await self._listeners.serve(grpc_server, transcoder, pipes)
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
         running.push_async_callback(_drain, grpc_server, transcoder)
         # After the addresses are bound, as a first start shows the token once. Nobody has a token
@@ -266,67 +263,6 @@ class Application:
         clocks.compare((await store.last_event()).created_at)
         clocks.start()
         self._running.push_async_callback(clocks.close)
-
-    async def _load_certificates(self) -> None:
-        """Reads the certificates, if there are any, and watches their files.
-
-        Raises:
-            OSError: they cannot be used.
-        """
-        config = self._config
-        if not config.tls_cert:
-            return
-        authorities = Path(config.tls_client_ca) if config.tls_client_ca else None
-        files = CertificateFiles(Path(config.tls_cert), Path(config.tls_key), authorities)
-        certificates = CertificateWatch(files, threads=self._own)
-        try:
-            await certificates.load()
-        except InvalidCertificate as error:
-            raise OSError(f"TLS is not possible: {error}") from error
-        certificates.start()
-        self._running.push_async_callback(certificates.close)
-        self._certificates = certificates
-
-    def _pipes(self, connections: Shares) -> Http2Pipes | None:
-        """Returns the pipes from the address of HTTP to gRPC; their socket is in a new folder.
-
-        Returns:
-            None if there can be no such socket, and gRPC has an address of its own.
-
-        Raises:
-            OSError: there can be no such socket, and gRPC has no other address.
-        """
-        try:
-            folder = SocketFolder()
-            self._running.callback(folder.remove)
-            path = folder.path / GRPC_SOCKET_FILE
-            pipes = Http2Pipes(f"unix:{path}", connections_max=connections.grpc)
-        except (OSError, SchemaError) as error:
-            why = reason(error) if isinstance(error, OSError) else str(error)
-            if self._config.grpc_listen == NO_ADDRESS:
-                raise OSError(f"gRPC needs a socket in the temporary folder: {why}") from error
-            log.error("gRPC is served at its own address alone", reason=why)
-            return None
-        self._running.callback(pipes.close)
-        return pipes
-
-    async def _listen(
-        self, grpc_server: GrpcServer, transcoder: Transcoder, pipes: Http2Pipes | None
-    ) -> tuple[str, str]:
-        """Starts both servers, which are not ready yet; returns their addresses as bound."""
-        config, certificates = self._config, self._certificates
-        self._running.push_async_callback(grpc_server.stop, 0)
-        grpc_listen = await _listening_to_grpc(grpc_server, config.grpc_listen, pipes, certificates)
-        with naming_listener(config.listen, "--listen, ACTIONS_LISTEN"):
-            listen = await transcoder.start(
-                config.listen,
-                is_ready=False,
-                http2=pipes,
-                proxy_protocol=config.proxy_protocol,
-                ssl=None if certificates is None else certificates.context,
-                reuse_port=self._worker > 0,
-            )
-        return grpc_listen or listen, listen
 
     def _log_serving(
         self, store: Store, *, listen: str, grpc_listen: str, metrics_listen: str
@@ -425,14 +361,7 @@ class Application:
         connections = measure(metrics, parts)
         server = MetricsServer(metrics.registry, prepare=connections.look)
         self._running.push_async_callback(server.close)
-        wanted = Address.parse(self._config.metrics_listen)
-        if wanted.port and self._worker:
-            # Each worker has its own figures, and its own port.
-            wanted = wanted._replace(port=wanted.port + self._worker - 1)
-        with naming_listener(str(wanted), "--metrics-listen, ACTIONS_METRICS_LISTEN"):
-            sockets = await bind(*wanted, reuse_port=False)
-            await server.start(sockets)
-        return str(wanted._replace(port=sockets[0].getsockname()[1]))
+        return await self._listeners.serve_metrics(server)
 
     def _jwts(self) -> Jwts | None:
         """Returns the verifier of JWTs, if an issuer is set; it fetches keys in the background."""
@@ -446,12 +375,11 @@ class Application:
 
     @property
     def has_tls(self) -> bool:
-        return self._certificates is not None
+        return self._listeners.has_tls
 
     def reload(self) -> None:
         """Reads the certificates again now; does nothing without TLS."""
-        if self._certificates is not None:
-            self._certificates.reload()
+        self._listeners.reload()
 
     async def stop(self) -> None:
         """Lets calls in flight end, then closes everything; a second call does nothing."""
@@ -499,29 +427,6 @@ def _relax_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_MAX, 10, 10)
-
-
-async def _listening_to_grpc(
-    server: GrpcServer,
-    address: str,
-    pipes: Http2Pipes | None,
-    certificates: CertificateWatch | None,
-) -> str:
-    """Starts to serve gRPC, through pipes and at its own address; returns that, if there is one."""
-    wanted = None if address == NO_ADDRESS else address
-    # Another process may listen on a unix socket; grpc would take it.
-    path = socket_path_of(address)
-    piped = "" if pipes is None else f"unix:{pipes.path}"
-    with (
-        naming_listener(address, "--grpc-listen, ACTIONS_GRPC_LISTEN"),
-        nullcontext() if path is None else cleared(path),
-    ):
-        return await server.start(
-            wanted,
-            is_ready=False,
-            piped=piped,
-            credentials=None if certificates is None else certificates.grpc_credentials(),
-        )
 
 
 async def _start(executor: Executor) -> None:

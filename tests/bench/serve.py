@@ -91,7 +91,7 @@ async def constant(folder: Path, *, access_log: bool = False) -> None:
 
 async def alone(folder: Path) -> None:
     """The same, whose port of JSON takes no gRPC."""
-    with mock.patch("server.app.Application._pipes", return_value=None):
+    with mock.patch("server.listeners.Listeners.pipes", return_value=None):
         await constant(folder)
 
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from server import app
+from server import listeners
 from server.app import Started
 from tests.support.composition import running
 from tests.support.tables import cases
@@ -108,7 +108,7 @@ async def test_without_a_socket_grpc_is_served_at_its_own_address(
     (temporary / folder).mkdir(exist_ok=True)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary / folder))
     if is_full:
-        monkeypatch.setattr(app, "SocketFolder", no_room)
+        monkeypatch.setattr(listeners, "SocketFolder", no_room)
     with capture_logs() as lines:
         async with running(tmp_path) as started:
             await list_actions(started.grpc_listen, token_of(started))

@@ -15,6 +15,7 @@ from server.cli.call import call
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
 from server.cli.exports import export, import_
+from server.cli.keys import key_commands
 from server.cli.migrate import migrate
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
@@ -51,6 +52,7 @@ for command in (
     call,
     org_commands,
     *accounts.GROUPS,
+    key_commands,
     backup,
     restore,
     check,

@@ -1,30 +1,17 @@
 """Runs `user`, `member` and `token`, also while the service runs on the data folder."""
 
-import re
 import time
-from datetime import datetime
 from typing import Final
 
 import click
 from click.core import ParameterSource
 
 from server.cli import owner_file, token_rotation
+from server.cli.expiry import expiry
 from server.cli.failures import Misused
 from server.cli.output import OutputRow
-from server.cli.performing import AS_JSON, created, ended, listed, perform, show, stored
+from server.cli.performing import AS_JSON, ORG, created, ended, listed, perform, show, stored
 
-_UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_US: Final = 1_000_000
-_END_AT: Final = 253_402_300_800 * _US
-"""Microseconds at the year 10000, UTC, the first that a Timestamp cannot hold."""
-
-_ORG: Final = click.option(
-    "--org",
-    "org_id",
-    default="",
-    metavar="ID",
-    help="Organisation; may be left out if there is only one.",
-)
 _ROLES: Final = """
 \b
 ORG_OWNER          reads and writes in this organisation, and runs its actions
@@ -47,29 +34,6 @@ _SUBJECT: Final = click.option(
 )
 
 
-def _expiry(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Parses an expiry to microseconds since the epoch; "90d" counts from now."""
-    if text is None or text == "never":
-        return None
-    at = _moment(text)
-    if at is None or at >= _END_AT:
-        raise click.BadParameter(
-            "expected never, a time from now (12h, 90d), or a date and time with its zone "
-            f"(2030-01-31T12:00:00Z), got {text[:40]!r}"
-        )
-    return at
-
-
-def _moment(text: str) -> int | None:
-    if match := re.fullmatch(r"([0-9]{1,9})([smhdw])", text):
-        return time.time_ns() // 1000 + int(match[1]) * _UNIT_S[match[2]] * _US
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else int(moment.timestamp() * _US)
-
-
 @click.group("user")
 def user_commands() -> None:
     """Manage users, who have tokens and memberships."""
@@ -83,7 +47,7 @@ def user_commands() -> None:
 @click.argument("name")
 @_LANGUAGE
 @_SUBJECT
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def user_create(
@@ -143,7 +107,7 @@ def user_remove(user_id: str, as_json: bool, **flags: object) -> None:
 
 
 @user_commands.command("list")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def user_list(org_id: str, as_json: bool, **flags: object) -> None:
@@ -162,7 +126,7 @@ def member_commands() -> None:
 @member_commands.command("add", epilog=_ROLES)
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def member_add(
@@ -182,7 +146,7 @@ def member_add(
 )
 @click.argument("user_id")
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def member_set_roles(
@@ -197,7 +161,7 @@ def member_set_roles(
 
 @member_commands.command("remove", short_help="Remove a member.")
 @click.argument("user_id")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def member_remove(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
@@ -212,7 +176,7 @@ def member_remove(user_id: str, org_id: str, as_json: bool, **flags: object) -> 
     "list", short_help="List the members of an organisation, or a user's memberships."
 )
 @click.argument("user_id", required=False, default="")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def member_list(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
@@ -237,7 +201,7 @@ def token_commands() -> None:
 @click.option(
     "--expires",
     "expires_at",
-    callback=_expiry,
+    callback=expiry,
     default="never",
     metavar="WHEN",
     help="Expiry: from now (12h, 90d), or a time (2030-01-31T12:00:00Z); never, if not given.",
@@ -269,7 +233,7 @@ def token_create(
 
 @token_commands.command("list", short_help="List the tokens of a user, or of an organisation.")
 @click.argument("user_id", required=False, default="")
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def token_list(user_id: str, org_id: str, as_json: bool, **flags: object) -> None:
@@ -303,7 +267,7 @@ def token_revoke(token_id: str, as_json: bool, **flags: object) -> None:
 @click.option(
     "--expires",
     "expires_at",
-    callback=_expiry,
+    callback=expiry,
     metavar="WHEN",
     help="Expiry, as for token create; if not given, the new token lives as long as the old one.",
 )
@@ -312,7 +276,7 @@ def token_revoke(token_id: str, as_json: bool, **flags: object) -> None:
     is_flag=True,
     help="Write the token to owner.token in the data folder, and do not show it.",
 )
-@_ORG
+@ORG
 @AS_JSON
 @stored
 def token_rotate(

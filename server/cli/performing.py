@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ORG: Final = click.option(
+    "--org",
+    "org_id",
+    default="",
+    metavar="ID",
+    help="Organisation; may be left out if there is only one.",
+)
 
 
 def stored(command: F) -> F:

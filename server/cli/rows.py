@@ -12,6 +12,7 @@ from actions.v1 import admin_pb2 as pb
 from server.cli.output import OutputRow
 from server.services.account_messages import time_text
 
+_KEY_TYPES: Final = {pb.KEY_TYPE_JSON: "json", pb.KEY_TYPE_CLIENT_SECRET: "client-secret"}
 _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"}
 
 
@@ -32,6 +33,7 @@ def _contents(contents: pb.OrgContents) -> OutputRow:
         "users": contents.users,
         "members": contents.members,
         "tokens": contents.tokens,
+        "keys": contents.keys,
     }
 
 
@@ -66,6 +68,20 @@ def _token(token: pb.Token) -> OutputRow:
     }
 
 
+def _key(key: pb.Key) -> OutputRow:
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "type": _KEY_TYPES[key.type],
+        "expires_at": time_text(key.expires_at) if key.HasField("expires_at") else None,
+        "created_at": time_text(key.created_at),
+    }
+
+
+def _new_key(answer: pb.CreateKeyResponse) -> OutputRow:
+    return {**_key(answer.key), "file": answer.key_file, "client_secret": answer.client_secret}
+
+
 def _contents_of(answer: pb.GetOrgContentsResponse) -> OutputRow:
     return {"id": answer.org_id, "name": answer.name, **_contents(answer.contents)}
 
@@ -84,6 +100,8 @@ _ROWS: Final[Mapping[type[Message], Callable[[Any], list[OutputRow]]]] = {
     pb.ListMembersResponse: lambda answer: [*map(_member, answer.members)],
     pb.CreateTokenResponse: lambda answer: [{**_token(answer.token), "token": answer.secret}],
     pb.ListTokensResponse: lambda answer: [*map(_token, answer.tokens)],
+    pb.CreateKeyResponse: lambda answer: [_new_key(answer)],
+    pb.ListKeysResponse: lambda answer: [*map(_key, answer.keys)],
     pb.FindTokenResponse: lambda answer: [_token(answer.token)] if answer.HasField("token") else [],
 }
 """Makers of rows; other types of answers have no objects."""

@@ -12,6 +12,7 @@ from typing import Final
 from server.commands.base import Change, Command, Facts
 from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.domain import action as actions
+from server.domain import machine_key as machine_keys
 from server.domain import org as domain
 from server.domain import user as users
 from server.domain.action import Action
@@ -20,11 +21,13 @@ from server.domain.aggregates import (
     State,
     action_key,
     flow_keys,
+    machine_key_key,
     member_key,
     org_key,
     token_key,
     user_key,
 )
+from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 
@@ -104,6 +107,9 @@ def removal_of(state: State) -> Change:
     if isinstance(state, Token):
         _, revoked = users.revoke_token(state)
         return Change(token_key(state.id), state.org_id, revoked)
+    if isinstance(state, MachineKey):
+        _, removed = machine_keys.remove(state)
+        return Change(machine_key_key(state.id), state.org_id, removed)
     if isinstance(state, Member):
         gone = domain.remove_member(state, is_owned_otherwise=True)
         return Change(member_key(state.id), state.org_id, gone)

@@ -90,7 +90,7 @@ class UpdateUser(_ReturnsUser):
 
 @dataclass(frozen=True, slots=True)
 class RemoveUser(Command[None]):
-    """Removes the user, its memberships and its tokens.
+    """Removes the user, its memberships, its tokens and its keys.
 
     Attributes:
         owner: as `owners.is_owned_without` takes it.

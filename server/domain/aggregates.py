@@ -5,17 +5,19 @@ from typing import Final, TypeAlias
 
 from server.domain import action as actions
 from server.domain import flow as flows
+from server.domain import machine_key as machine_keys
 from server.domain import org as orgs
 from server.domain import user as users
 from server.domain.action import Action
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow, flow_id
+from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.triggers import FlowType
 
-State: TypeAlias = Org | Member | User | Token | Action | Flow
+State: TypeAlias = Org | Member | User | Token | MachineKey | Action | Flow
 
 Key: TypeAlias = tuple[str, str]
 """(aggregate type, aggregate id). A flow has its own, though its events are its organisation's."""
@@ -25,6 +27,7 @@ Name: TypeAlias = tuple[str, str, str]
 
 EVENT_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "action": actions.EVENT_TYPES,
+    "machine_key": machine_keys.EVENT_TYPES,
     "member": orgs.MEMBER_EVENT_TYPES,
     "org": orgs.EVENT_TYPES | flows.EVENT_TYPES,
     "token": users.TOKEN_EVENT_TYPES,
@@ -33,7 +36,10 @@ EVENT_TYPES: Final[Mapping[str, frozenset[str]]] = {
 """By type of the aggregate."""
 
 FIRST_EVENTS: Final = frozenset(
-    {actions.ADDED, orgs.ADDED, orgs.MEMBER_ADDED, users.ADDED, users.TOKEN_ADDED}
+    {
+        *(actions.ADDED, orgs.ADDED, orgs.MEMBER_ADDED),
+        *(users.ADDED, users.TOKEN_ADDED, machine_keys.ADDED),
+    }
 )
 """The types of events that make an aggregate; all others happen to one that exists."""
 
@@ -64,6 +70,10 @@ def user_key(user_id: str) -> Key:
 
 def token_key(token_id: str) -> Key:
     return ("token", token_id)
+
+
+def machine_key_key(key_id: str) -> Key:
+    return ("machine_key", key_id)
 
 
 def action_name(org_id: str, name: str) -> Name:
@@ -111,8 +121,8 @@ def names_in(event: RecordedEvent) -> tuple[Name, ...]:
 
 
 def is_dependant(state: State, key: Key) -> bool:
-    """True if the state is removed with the aggregate: a user's memberships and tokens."""
-    return isinstance(state, Member | Token) and key == user_key(state.user_id)
+    """True if the state is removed with the aggregate: a user's memberships, tokens and keys."""
+    return isinstance(state, Member | Token | MachineKey) and key == user_key(state.user_id)
 
 
 def flows_of(event: RecordedEvent) -> tuple[Key, ...]:
@@ -141,5 +151,7 @@ def evolve(state: State | None, event: RecordedEvent) -> State | None:
             return users.evolve(state if isinstance(state, User) else None, event)
         case "token":
             return users.evolve_token(state if isinstance(state, Token) else None, event)
+        case "machine_key":
+            return machine_keys.evolve(state if isinstance(state, MachineKey) else None, event)
     message = f"event {event.position}: unknown aggregate type {event.aggregate_type!r}"
     raise ValueError(message)

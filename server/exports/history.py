@@ -4,7 +4,7 @@ Rules, in the order of the checks:
 1. The type of the event is one of its aggregate.
 2. An event makes what does not exist, or changes what does; its sequence follows the last one.
 3. All events of an aggregate are of one organisation, which exists.
-4. What an event refers to exists: the user of a token, the actions of a flow.
+4. What an event refers to exists: the user of a token or a key, the actions of a flow.
 5. Unique names are free.
 
 A membership may be of a user of another organisation, which may not be here yet: such users are
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from server.domain import flow as flows
+from server.domain import machine_key as machine_keys
 from server.domain import org as orgs
 from server.domain import user as users
 from server.domain.action import Action
@@ -35,7 +36,8 @@ from server.domain.projection import Projection
 from server.domain.user import User
 from server.store.log import LoadedFacts, Needs, Writes
 
-_WITH_USER: Final = frozenset({orgs.MEMBER_ADDED, users.TOKEN_ADDED})
+_OF_USER: Final = frozenset({users.TOKEN_ADDED, machine_keys.ADDED})
+_WITH_USER: Final = _OF_USER | {orgs.MEMBER_ADDED}
 
 
 class Impossible(ValueError):
@@ -123,7 +125,7 @@ class History:
             for id_ in _actions_of(event):
                 if self._org_of_action(id_) != event.org_id:
                     raise Impossible(f"{_named(event)}: action {id_} does not exist")
-        elif event.type == users.TOKEN_ADDED:
+        elif event.type in _OF_USER:
             user = self._projection.states[user_key(event.text("userId"))]
             if not isinstance(user, User) or user.org_id != event.org_id:
                 raise Impossible(f"{_named(event)}: user {event.text('userId')} does not exist")

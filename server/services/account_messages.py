@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
 from server.clock import exact_text_of
+from server.domain.machine_key import KeyKind, MachineKey
 from server.domain.org import Member, Org
 from server.domain.refusals import Refusal, invalid
 from server.domain.user import Token, User
@@ -20,6 +21,12 @@ from server.timestamps import set_time
 
 GIVEN_MAX_CHARS: Final = 40
 """Max characters of a request's field in the text of a refusal."""
+
+_TYPES: Final = {
+    KeyKind.JSON: pb.KEY_TYPE_JSON,
+    KeyKind.CLIENT_SECRET: pb.KEY_TYPE_CLIENT_SECRET,
+}
+_KINDS: Final = {type_: kind for kind, type_ in _TYPES.items()}
 
 _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
@@ -38,7 +45,7 @@ def naming(request: Message) -> Iterator[None]:
         raise
 
 
-def expiry_of(request: pb.CreateTokenRequest) -> int | None:
+def expiry_of(request: pb.CreateTokenRequest | pb.CreateKeyRequest) -> int | None:
     """Returns the expiry in microseconds since the epoch; None for never.
 
     Raises:
@@ -50,6 +57,10 @@ def expiry_of(request: pb.CreateTokenRequest) -> int | None:
     if not (_TIME_MIN_S <= at.seconds < _TIME_END_S and 0 <= at.nanos < _NS):
         raise invalid("Errors.Token.ExpiryInvalid", "ADMIN-Te4nv")
     return _microseconds(at)
+
+
+def kind_of(request: pb.CreateKeyRequest) -> KeyKind:
+    return _KINDS.get(request.type, KeyKind.JSON)
 
 
 def fill_org(message: pb.Org, org: Org) -> None:
@@ -64,6 +75,7 @@ def fill_contents(message: pb.OrgContents, contents: Footprint) -> None:
     message.users = contents.users
     message.members = contents.members
     message.tokens = contents.tokens
+    message.keys = contents.keys
     message.SetInParent()
 
 
@@ -91,6 +103,15 @@ def fill_token(message: pb.Token, token: Token) -> None:
     if token.expires_at is not None:
         set_time(message.expires_at, token.expires_at)
     set_time(message.created_at, token.created_at)
+
+
+def fill_key(message: pb.Key, key: MachineKey) -> None:
+    message.id = key.id
+    message.user_id = key.user_id
+    message.type = _TYPES[KeyKind(key.kind)]
+    if key.expires_at is not None:
+        set_time(message.expires_at, key.expires_at)
+    set_time(message.created_at, key.created_at)
 
 
 def orgs_of(orgs: Sequence[Org | EndedOrg]) -> pb.ListAllOrgsResponse:
@@ -122,6 +143,13 @@ def tokens_of(tokens: Sequence[Token]) -> pb.ListTokensResponse:
     response = pb.ListTokensResponse()
     for token in tokens:
         fill_token(response.tokens.add(), token)
+    return response
+
+
+def keys_of(keys: Sequence[MachineKey]) -> pb.ListKeysResponse:
+    response = pb.ListKeysResponse()
+    for key in keys:
+        fill_key(response.keys.add(), key)
     return response
 
 

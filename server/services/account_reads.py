@@ -3,11 +3,12 @@
 Rule: a removed organisation and its users are absent at once, also before they are purged.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from server.commands.owners import RemainingOwner
 from server.domain.aggregates import Key
+from server.domain.machine_key import MachineKey
 from server.domain.org import Member
 from server.domain.refusals import Kind, Refusal, not_found
 from server.domain.user import Token, User
@@ -17,11 +18,13 @@ from server.store.engine import Store
 from server.store.org_lists import OrgsQuery
 from server.store.read_model import (
     InstanceOwners,
+    MachineKeysOf,
     MembershipsOf,
     MembersOf,
     OrgById,
     OrgRemains,
     Orgs,
+    Query,
     TokensOf,
     UserById,
     UsersOf,
@@ -32,6 +35,8 @@ PURGED_AT_ONCE: Final = 64
 
 PURGED_CHARS_MAX: Final = 512 << 10
 """Max characters of their scripts; reading and freeing their pages takes 4 ms of the loop."""
+
+T = TypeVar("T")
 
 
 class AccountReads:
@@ -98,14 +103,23 @@ class AccountReads:
 
     async def tokens(self, org_id: str, user_id: str, window: Window) -> Sequence[Token]:
         """Returns the user's tokens, or those of the organisation's users if no user is given."""
+        return await self._of_users(TokensOf, org_id, user_id, window)
+
+    async def keys(self, org_id: str, user_id: str, window: Window) -> Sequence[MachineKey]:
+        """Returns the user's keys, or those of the organisation's users if no user is given."""
+        return await self._of_users(MachineKeysOf, org_id, user_id, window)
+
+    async def _of_users(
+        self, of: Callable[[str], Query[Sequence[T]]], org_id: str, user_id: str, window: Window
+    ) -> Sequence[T]:
         if user_id:
-            return window.of(await self._store.read(TokensOf((await self.user(user_id)).id)))
-        tokens: list[Token] = []
+            return window.of(await self._store.read(of((await self.user(user_id)).id)))
+        found: list[T] = []
         for user in await self._store.read(UsersOf(await self.org_id(org_id))):
-            tokens += await self._store.read(TokensOf(user.id))
-            if window.end is not None and len(tokens) >= window.end:
+            found += await self._store.read(of(user.id))
+            if window.end is not None and len(found) >= window.end:
                 break
-        return window.of(tokens)
+        return window.of(found)
 
     async def owner_without(self, going: Key) -> RemainingOwner | None:
         """Returns an owner who remains when the aggregate is removed; else any other owner.

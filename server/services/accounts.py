@@ -1,10 +1,10 @@
-"""Administers organisations, users, members and personal access tokens: actions.v1.AdminService.
+"""Administers organisations, users, members, tokens and keys: actions.v1.AdminService.
 
 Follows docs/api.md "Accounts", and actions/v1/admin.proto. It is served to callers with the
 permission over every protocol, and to the operator on the admin socket. A command that has locked
 the data folder calls it in its own process.
 
-Rule: only the answer to CreateToken has the secret of a token.
+Rule: only the answers to CreateToken and CreateKey have a secret.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +12,14 @@ from typing import Final, TypeVar
 
 from actions.v1 import admin_pb2 as pb
 from actions.v1.admin_pb2_grpc import AdminServiceServicer
-from server.commands import orgs, removal, users
+from server.commands import machine_keys, orgs, removal, users
 from server.commands.queue import CommandQueue
 from server.domain.aggregates import member_key, org_key, user_key
+from server.domain.machine_key import KeyKind
 from server.domain.org import Org, member_id
 from server.domain.refusals import not_found
-from server.identity.tokens import hash_of, new_secret
+from server.identity.key_pairs import new_key_pair
+from server.identity.tokens import CLIENT_SECRET_PREFIX, hash_of, new_secret
 from server.ids import IdGenerator
 from server.rpc.call_info import current_caller
 from server.services import account_messages as messages
@@ -255,6 +257,46 @@ class AccountsService(AdminServiceServicer):
         with naming(request):
             await self._queue.execute(users.RevokeToken(request.token_id, _editor()))
             return pb.RevokeTokenResponse()
+
+    async def CreateKey(
+        self, request: pb.CreateKeyRequest, context: object
+    ) -> pb.CreateKeyResponse:
+        with naming(request):
+            expires_at = messages.expiry_of(request)
+            user = await self._reads.user(request.user_id)
+            kind, key_id = messages.kind_of(request), self._ids.next()
+            response = pb.CreateKeyResponse()
+            if kind is KeyKind.JSON:
+                pair = await self._threads.run(current_caller().org_id, new_key_pair)
+                response.key_file = pair.file_of(key_id=key_id, user_id=user.id)
+                verifier = pair.public
+            else:
+                response.client_secret = new_secret(CLIENT_SECRET_PREFIX)
+                verifier = hash_of(response.client_secret)
+            command = machine_keys.CreateKey(
+                org_id=user.org_id,
+                user_id=user.id,
+                key_id=key_id,
+                kind=kind,
+                verifier=verifier,
+                expires_at=expires_at,
+                editor=_editor(),
+            )
+            messages.fill_key(response.key, await self._queue.execute(command))
+            return response
+
+    async def ListKeys(self, request: pb.ListKeysRequest, context: object) -> pb.ListKeysResponse:
+        with naming(request):
+            window = window_of(request)
+            found = await self._reads.keys(request.org_id, request.user_id, window)
+            return await self._listed(messages.keys_of, found)
+
+    async def DeleteKey(
+        self, request: pb.DeleteKeyRequest, context: object
+    ) -> pb.DeleteKeyResponse:
+        with naming(request):
+            await self._queue.execute(machine_keys.DeleteKey(request.key_id, _editor()))
+            return pb.DeleteKeyResponse()
 
     async def _listed(self, make: Callable[[Sequence[T]], R], found: Sequence[T]) -> R:
         """Makes a list, in a thread if it is long."""

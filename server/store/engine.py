@@ -12,6 +12,7 @@ from server.store.log import Decide, EventLog, LastEvent, Needs
 from server.store.machine_ids import MachineIds
 from server.store.read_model import ReadModel
 from server.store.runs import RunStore
+from server.store.signing_keys import SigningKeyStore
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number done, and the total: of events, or of pages of a copy."""
@@ -43,7 +44,7 @@ class Forgetful(Protocol):
         """Drops all states."""
 
 
-class Store(EventLog, ReadModel, RunStore, MachineIds, Protocol):
+class Store(EventLog, ReadModel, RunStore, MachineIds, SigningKeyStore, Protocol):
     """Declares all that a database does; most modules need one part of it."""
 
     @property

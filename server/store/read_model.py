@@ -13,10 +13,12 @@ from typing import Final, Generic, Protocol, TypeVar
 from server.domain.action import Action
 from server.domain.aggregates import Key
 from server.domain.flow import Flow
+from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.action_lists import EVERY_ACTION, ActionsQuery
 from server.store.org_lists import EVERY_ORG, OrgsQuery
+from server.store.signing_keys import SigningKey
 
 T = TypeVar("T")
 A = TypeVar("A", covariant=True)
@@ -74,15 +76,17 @@ class Footprint:
     Attributes:
         members: all memberships in it, and those of its users elsewhere.
         tokens: of its users.
+        keys: of its users.
     """
 
     actions: int
     users: int
     members: int
     tokens: int
+    keys: int
 
 
-NO_FOOTPRINT: Final = Footprint(0, 0, 0, 0)
+NO_FOOTPRINT: Final = Footprint(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,3 +237,25 @@ class TokensOf(Query[Sequence[Token]]):
     """Asks for the tokens of a user, in order of creation."""
 
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineKeyById(Query[MachineKey | None]):
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineKeyByVerifier(Query[MachineKey | None]):
+    verifier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MachineKeysOf(Query[Sequence[MachineKey]]):
+    """Asks for the machine keys of a user, in order of creation."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys(Query[Sequence[SigningKey]]):
+    """Asks for all keys that verify access tokens, by id; some may have expired."""

@@ -8,11 +8,13 @@ import pytest
 from server.commands.actions import DeactivateAction, DeleteAction
 from server.commands.batch import Batch
 from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.machine_keys import CreateKey, DeleteKey
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import State, action_key, action_name, subject_name, user_name
 from server.domain.events import RecordedEvent
+from server.domain.machine_key import KeyKind, MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
@@ -24,11 +26,15 @@ from server.store.read_model import (
     AllOrgs,
     FirstOrg,
     FlowOf,
+    MachineKeyById,
+    MachineKeyByVerifier,
+    MachineKeysOf,
     MemberOf,
     MembershipsOf,
     MembersOf,
     OrgById,
     OrgIdByName,
+    SigningKeys,
     TokenByHash,
     TokenById,
     TokensOf,
@@ -36,6 +42,7 @@ from server.store.read_model import (
     UserBySubject,
     UsersOf,
 )
+from server.store.signing_keys import SigningKey
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit, loaded, replayed
 from tests.support.action_commands import create_orgless_action, update_action
@@ -114,6 +121,8 @@ class TestEventStore:
             AddMember("o1", "u1", ("ORG_OWNER", "IAM_OWNER"), ""),
             CreateToken("o1", "u1", "t1", b"\x07" * 32, "laptop", NOON + SECOND, ""),
             CreateToken("o1", "u1", "t2", b"\x08" * 32, "", None, ""),
+            CreateKey("o1", "u1", "k1", KeyKind.JSON, b"public", NOON + SECOND, ""),
+            CreateKey("o1", "u1", "k2", KeyKind.CLIENT_SECRET, b"\x09" * 32, None, ""),
         )
         org = Org("o1", "Acme", 1, NOON, NOON, 1)
         user = User("u1", "o1", "Ada", "de", "ada@issuer", 1, NOON, NOON, 2)
@@ -131,6 +140,14 @@ class TestEventStore:
         assert await store.read(TokenById("t1")) == expiring
         assert await store.read(TokenByHash(b"\x08" * 32)) == lasting
         assert await store.read(TokensOf("u1")) == [expiring, lasting]
+        pair = MachineKey("k1", "o1", "u1", "json", b"public", NOON + SECOND, 1, NOON, NOON, 6)
+        secret = MachineKey("k2", "o1", "u1", "client_secret", b"\x09" * 32, None, 1, NOON, NOON, 7)
+        assert await store.read(MachineKeyById("k1")) == pair
+        assert await store.read(MachineKeyByVerifier(b"\x09" * 32)) == secret
+        assert await store.read(MachineKeysOf("u1")) == [pair, secret]
+        await commit(store, DeleteKey("k1", ""))
+        assert await store.read(MachineKeyById("k1")) is None
+        assert await store.read(MachineKeysOf("u1")) == [secret]
 
     async def test_absent_objects_are_none(self, store: Store) -> None:
         assert await store.read(ActionById("org", "1")) is None
@@ -455,6 +472,17 @@ class TestEventStore:
             if flow_read.flow is not None:
                 stored.append(flow_read.flow)
         assert sorted(living, key=repr) == sorted(stored, key=repr)
+
+    async def test_a_published_key_is_read_until_one_is_published_after_it_expired(
+        self, store: Store
+    ) -> None:
+        first, second = SigningKey("b", b"1", NOON), SigningKey("a", b"2", NOON + SECOND)
+        await store.publish_signing_key(first, now=NOON)
+        await store.publish_signing_key(second, now=NOON)
+        assert await store.read(SigningKeys()) == [second, first]
+        third = SigningKey("c", b"3", NOON + 2 * SECOND)
+        await store.publish_signing_key(third, now=NOON + 1)
+        assert await store.read(SigningKeys()) == [second, third]
 
     async def test_each_process_claims_another_machine_id(self, store: Store) -> None:
         first, second = await store.claim_machine_id(), await store.claim_machine_id()

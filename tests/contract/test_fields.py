@@ -8,6 +8,7 @@ from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, State
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
+from server.domain.machine_key import KeyKind, MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
@@ -32,6 +33,10 @@ STATES: dict[str, tuple[State, State]] = {
     "user": (
         User("1", "org", "Ada", "de", "ada@issuer", 1, 10, 11, 1),
         User("1", "other", "Bob", "en", "bob@issuer", 2, 20, 21, 2),
+    ),
+    "machine_key": (
+        MachineKey("1", "org", "ada", KeyKind.JSON.value, b"\x01public", 99, 1, 10, 11, 1),
+        MachineKey("1", "other", "bob", "client_secret", bytes(32), 100, 2, 20, 21, 2),
     ),
     "token": (
         Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1),

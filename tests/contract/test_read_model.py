@@ -32,6 +32,10 @@ ANSWERS: Mapping[Query[Any], object] = {
     queries.TokenById("1"): None,
     queries.TokenByHash(bytes(32)): None,
     queries.TokensOf("1"): [],
+    queries.SigningKeys(): [],
+    queries.MachineKeyById("1"): None,
+    queries.MachineKeyByVerifier(bytes(32)): None,
+    queries.MachineKeysOf("1"): [],
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 from server.commands.actions import CreateAction, DeleteAction
 from server.commands.base import Command
 from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.machine_keys import CreateKey
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, SetRoles
 from server.commands.owners import RemainingOwner
 from server.commands.removal import PurgeOrg, RemoveOrg
@@ -13,6 +14,7 @@ from server.domain.aggregates import (
     Key,
     action_key,
     action_name,
+    machine_key_key,
     member_key,
     org_name,
     subject_name,
@@ -20,6 +22,7 @@ from server.domain.aggregates import (
     user_key,
     user_name,
 )
+from server.domain.machine_key import KeyKind
 from server.domain.refusals import Refusal
 from server.store.engine import Store
 from server.store.log import Needs
@@ -33,6 +36,7 @@ from server.store.read_model import (
     FlowOf,
     Footprint,
     InstanceOwners,
+    MachineKeysOf,
     MemberOf,
     MembershipsOf,
     MembersOf,
@@ -65,6 +69,7 @@ async def filled(store: Store) -> None:
         *(AddMember(org, user, ROLES, "") for org in ("acme", "other") for user in USERS),
         CreateToken("acme", "ada", "t1", b"\x01" * 32, "", None, ""),
         CreateToken("other", "bob", "t2", b"\x02" * 32, "", None, ""),
+        CreateKey("acme", "ada", "k1", KeyKind.JSON, b"public", None, ""),
         *(an_action(id, "acme") for id in "123"),
         an_action("9", "other"),
         SetTriggerActions("acme", TOKEN, PRE_USERINFO, ("1", "2"), ""),
@@ -131,7 +136,7 @@ class TestRemoval:
     ) -> None:
         await filled(store)
         assert await store.read(OrgFootprint("acme")) == Footprint(
-            actions=3, users=1, members=3, tokens=1
+            actions=3, users=1, members=3, tokens=1, keys=1
         )
         await end(store)
         parts = await clear(store, at_once=at_once)
@@ -139,6 +144,7 @@ class TestRemoval:
         assert [key for part in parts for key in part] == [
             *map(action_key, "123"),
             token_key("t1"),
+            machine_key_key("k1"),
             *map(member_key, ("acme:ada", "acme:bob", "other:ada")),
             user_key("ada"),
         ]
@@ -153,7 +159,7 @@ class TestRemoval:
         ]
         assert [*(await loaded(store, Needs([], named))).names.values()] == [None, None, None]
         assert await store.read(OrgFootprint("other")) == Footprint(
-            actions=1, users=1, members=1, tokens=1
+            actions=1, users=1, members=1, tokens=1, keys=0
         )
 
     @pytest.mark.parametrize(
@@ -192,6 +198,7 @@ class TestRemoval:
             stored += [] if flow is None else [flow]
         for user_id in USERS:
             stored += await store.read(TokensOf(user_id))
+            stored += await store.read(MachineKeysOf(user_id))
         assert sorted(stored, key=repr) == sorted(await replayed(store), key=repr)
 
     async def test_nothing_is_made_in_an_organisation_that_ended(self, store: Store) -> None:
@@ -214,6 +221,7 @@ class TestRemoval:
         "command",
         [
             CreateToken("acme", "ada", "t3", b"\x03" * 32, "", None, ""),
+            CreateKey("acme", "ada", "k3", KeyKind.JSON, b"other", None, ""),
             UpdateUser("acme", "ada", "Bea", None, None, ""),
         ],
     )
@@ -249,6 +257,7 @@ class TestRemoval:
         await commit(store, CreateOrg("third", "Third", ""), AddMember("third", "ada", ROLES, ""))
         await commit(store, PurgeOrg("acme", (user_key("ada"), token_key("t1")), ""))
         assert await store.read(TokensOf("ada")) == []
+        assert await store.read(MachineKeysOf("ada")) == []
         assert await store.read(MembershipsOf("ada")) == []
         types = [event.type for event in await store.events()]
         assert types.count("member.removed") == 3

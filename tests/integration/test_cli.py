@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -27,6 +28,43 @@ def create_user(folder: Path) -> str:
     made(folder, "org", "create", "Acme")
     user = made(folder, "user", "create", "bot")
     return str(user["id"])
+
+
+def test_a_machine_key_is_in_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+    user_id, path = create_user(tmp_path), tmp_path / "key.json"
+    key = made(tmp_path, "key", "create", user_id, "--expires", "90d", "--output", str(path))
+    assert key.pop("file") == str(path)
+    assert (key["user_id"], key["type"]) == (user_id, "json")
+    content = path.read_text("ascii")
+    file = json.loads(content)
+    assert file.pop("key").startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+    assert file == {"type": "serviceaccount", "keyId": key["id"], "userId": user_id}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert made(tmp_path, "key", "list") == [key]
+
+    again = run("key", "create", user_id, "--output", str(path), folder=tmp_path)
+    expected = f"error: {path}: expected the path of a new file, got: File exists\n"
+    assert again == Outcome(1, "", expected)
+    refused = run("key", "create", "404", "--output", str(tmp_path / "other"), folder=tmp_path)
+    assert (refused.status, (tmp_path / "other").exists()) == (1, False)
+    assert path.read_text("ascii") == content
+    assert made(tmp_path, "key", "list", user_id) == [key]
+
+    assert run("key", "delete", key["id"], folder=tmp_path).out == f"deleted key {key['id']}\n"
+    assert made(tmp_path, "key", "list") == []
+
+
+def test_a_machine_key_is_printed_without_a_file(tmp_path: Path) -> None:
+    user_id = create_user(tmp_path)
+    printed = run("key", "create", user_id, folder=tmp_path)
+    assert [*json.loads(printed.out)] == ["type", "keyId", "key", "userId"]
+    secret = made(tmp_path, "key", "create", user_id, "--type", "client-secret")
+    assert secret["client_id"] == user_id
+    assert re.fullmatch(r"acs_[\w-]{43}", secret["client_secret"])
+    options = ("--type", "client-secret", "--output", str(tmp_path / "file"))
+    misused = run("key", "create", user_id, *options, folder=tmp_path)
+    assert (misused.status, misused.out) == (2, "")
+    assert "--output: expected --type json" in misused.err
 
 
 def test_accounts_are_made_listed_and_taken_away(tmp_path: Path) -> None:

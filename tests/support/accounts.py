@@ -60,6 +60,11 @@ class Accounts:
         made = await self._ask(pb.CreateTokenRequest(user_id=user_id, expires_at=expiry))
         return _text(made.token.id), _text(made.secret)
 
+    async def key(self, user_id: str) -> str:
+        """Make a client secret: the id of its key."""
+        request = pb.CreateKeyRequest(user_id=user_id, type=pb.KEY_TYPE_CLIENT_SECRET)
+        return _text((await self._ask(request)).key.id)
+
     async def set_subject(self, user_id: str, subject: str) -> None:
         await self._ask(pb.UpdateUserRequest(user_id=user_id, subject=subject))
 

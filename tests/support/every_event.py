@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from server.commands.actions import CreateAction, DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.flows import ClearFlow, SetTriggerActions
+from server.commands.machine_keys import CreateKey, DeleteKey
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.removal import RemoveOrg
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
+from server.domain.machine_key import KeyKind
 from server.store.opening import open_store
 from server.store.runs import ActionCounts, LoggedRun
+from server.store.signing_keys import SigningKey
 from server.triggers import FlowType, TriggerType
 from tests.contract.stores import commit
 from tests.support.action_commands import create_action, update_action
@@ -23,6 +26,8 @@ EVENT_TYPES: Final = {
     "action.deactivated",
     "action.reactivated",
     "action.removed",
+    "machine_key.added",
+    "machine_key.removed",
     "member.added",
     "member.changed",
     "member.removed",
@@ -41,6 +46,7 @@ EVENT_TYPES: Final = {
 
 _NOT_FOLLOWING: Final = (
     *("action_counts", "machine_ids", "runs", "run_actions", "run_totals", "schema_versions"),
+    "signing_keys",
 )
 
 _TOKEN, _LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
@@ -84,6 +90,9 @@ async def fill(folder: Path, *, database: str = "") -> None:
         (AddMember("p", "bob", _ROLES, ""), UpdateUser("o", "bob", None, None, "ada@issuer", "")),
         (AddMember("o", "bob", _ROLES, ""), RemoveUser("bob", None, "")),
         (CreateOrg("q", "other 2", ""), RemoveOrg("p", None, "")),
+        (CreateKey("o", "ada", "k1", KeyKind.JSON, b"\x01public", 3 * NOON, ""),),
+        (CreateKey("o", "ada", "k2", KeyKind.CLIENT_SECRET, b"\x02" * 32, None, ""),),
+        (DeleteKey("k1", ""),),
     ):  # fmt: skip
         clock.now += SECOND
         await commit(store, *commands)
@@ -91,6 +100,7 @@ async def fill(folder: Path, *, database: str = "") -> None:
     counts = ActionCounts("o", "10", "greet", 1, 1, 1, 0, 5, 9)
     await store.append_runs([run], [counts], since=0, max_bytes=1 << 20)
     await store.claim_machine_id()
+    await store.publish_signing_key(SigningKey("s1", b"public", 2 * NOON), now=NOON)
     await store.close()
 
 

@@ -124,6 +124,21 @@ class AdminServiceStub:
                 request_serializer=actions_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=actions_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
+        self.CreateKey = channel.unary_unary(
+                '/actions.v1.AdminService/CreateKey',
+                request_serializer=actions_dot_v1_dot_admin__pb2.CreateKeyRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_admin__pb2.CreateKeyResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/actions.v1.AdminService/ListKeys',
+                request_serializer=actions_dot_v1_dot_admin__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_admin__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.DeleteKey = channel.unary_unary(
+                '/actions.v1.AdminService/DeleteKey',
+                request_serializer=actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -185,7 +200,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveUser(self, request, context):
-        """Removes a user with its memberships and tokens; what it wrote stays.
+        """Removes a user with its memberships, tokens and keys; what it wrote stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,6 +263,28 @@ class AdminServiceServicer:
 
     def RevokeToken(self, request, context):
         """Refuses a token from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateKey(self, request, context):
+        """Makes a machine key, by which a user gets access tokens at /oauth/v2/token. The answer alone has
+        its secret half; only the public key, or a hash of the client secret, is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """The machine keys of a user, or of all users of an organisation; never their secret halves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteKey(self, request, context):
+        """Refuses a machine key, and the access tokens that were issued for it, from now on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -345,6 +382,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=actions_dot_v1_dot_admin__pb2.RevokeTokenRequest.FromString,
                     response_serializer=actions_dot_v1_dot_admin__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'CreateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateKey,
+                    request_deserializer=actions_dot_v1_dot_admin__pb2.CreateKeyRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_admin__pb2.CreateKeyResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=actions_dot_v1_dot_admin__pb2.ListKeysRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_admin__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'DeleteKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteKey,
+                    request_deserializer=actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -833,6 +885,87 @@ class AdminService:
             '/actions.v1.AdminService/RevokeToken',
             actions_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
             actions_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/CreateKey',
+            actions_dot_v1_dot_admin__pb2.CreateKeyRequest.SerializeToString,
+            actions_dot_v1_dot_admin__pb2.CreateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/ListKeys',
+            actions_dot_v1_dot_admin__pb2.ListKeysRequest.SerializeToString,
+            actions_dot_v1_dot_admin__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/DeleteKey',
+            actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
+            actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, State, org_name
 from server.domain.flow import Flow, flow_id
+from server.domain.machine_key import MachineKey
 from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
 from server.store import read_model as queries
@@ -22,6 +23,7 @@ from server.store.postgres.action_lists import Statement
 from server.store.postgres.connect import Connection
 from server.store.postgres.tables import select
 from server.store.read_model import EndedOrg, FlowRead, Footprint, Page, Query
+from server.store.signing_keys import SigningKey
 
 S = TypeVar("S", bound=State)
 
@@ -32,6 +34,7 @@ _ACTION: Final = select("actions", Action, "id = $1 AND org_id = $2")
 _ACTIONS: Final = select("actions", Action, "id = ANY($1::text[])")
 _FLOW: Final = select("flows", Flow, "id = $1")
 _ORG_ID: Final = "SELECT owner FROM names WHERE scope = $1 AND org_id = $2 AND name = $3"
+_SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
 
@@ -78,13 +81,20 @@ async def _ended_orgs(connection: Connection, _: queries.EndedOrgs) -> Sequence[
     return [EndedOrg(*row) for row in await connection.fetch(tables.ENDED_ORGS)]
 
 
+async def _signing_keys(connection: Connection, _: queries.SigningKeys) -> Sequence[SigningKey]:
+    return [SigningKey(*row) for row in await connection.fetch(_SIGNING_KEYS)]
+
+
 async def _org_footprint(connection: Connection, query: queries.OrgFootprint) -> Footprint:
     async with _at_one_moment(connection):
         counts = {
             kind: await connection.fetchval(f"SELECT count(*) {those}", query.org_id)
             for kind, those in tables.GOING_WITH_ORG.items()
         }
-    return Footprint(counts["action"], counts["user"], counts["member"], counts["token"])
+    return Footprint(
+        *(counts["action"], counts["user"], counts["member"], counts["token"]),
+        counts["machine_key"],
+    )
 
 
 async def _org_remains(connection: Connection, query: queries.OrgRemains) -> Sequence[Key]:
@@ -142,6 +152,7 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.Orgs: _orgs,
     queries.EndedOrgs: _ended_orgs,
     queries.OrgFootprint: _org_footprint,
+    queries.SigningKeys: _signing_keys,
     queries.OrgRemains: _org_remains,
     queries.UserById: _one(User, "id = $1", lambda query: (query.user_id,)),
     queries.UserBySubject: _one(
@@ -156,7 +167,12 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.MembershipsOf: _all(Member, "user_id = $1", lambda query: (query.user_id,)),
     queries.TokenById: _one(Token, "id = $1", lambda query: (query.token_id,)),
     queries.TokenByHash: _one(Token, "secret_hash = $1", lambda query: (query.secret_hash,)),
+    queries.MachineKeyById: _one(MachineKey, "id = $1", lambda query: (query.key_id,)),
+    queries.MachineKeyByVerifier: _one(
+        MachineKey, "verifier = $1", lambda query: (query.verifier,)
+    ),
     queries.TokensOf: _all(Token, "user_id = $1", lambda query: (query.user_id,)),
+    queries.MachineKeysOf: _all(MachineKey, "user_id = $1", lambda query: (query.user_id,)),
 }
 """By type of query."""
 

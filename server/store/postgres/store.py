@@ -26,6 +26,7 @@ from server.store.postgres.rows import NUL, findable, is_id
 from server.store.postgres.writer import MACHINE_IDS, Writer
 from server.store.read_model import Query
 from server.store.runs import ActionCounts, CountedActions, LoggedRun, RunsPage, RunsQuery
+from server.store.signing_keys import SigningKey
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -127,6 +128,10 @@ class PostgresEventStore:
     async def claim_machine_id(self) -> int:
         async with self._turn:
             return await self._writer.claim_machine_id()
+
+    async def publish_signing_key(self, key: SigningKey, *, now: int) -> None:
+        async with self._turn:
+            await self._writer.publish_signing_key(key, now)
 
     async def spare_machine_id(self) -> int:
         async with self._reader() as connection:

@@ -12,6 +12,7 @@ from server.domain.action import Action
 from server.domain.aggregates import State
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
+from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -103,13 +104,14 @@ TABLES: Final[Mapping[str, Table]] = {
     "member": Table("members", Member, rows.member),
     "user": Table("users", User, rows.user),
     "token": Table("tokens", Token, rows.token),
+    "machine_key": Table("machine_keys", MachineKey, rows.machine_key),
 }
 """By type of aggregate."""
 
 BY_STATE: Final[Mapping[type[State], Table]] = {table.kind: table for table in TABLES.values()}
 
 DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "user": {"member": "user_id", "token": "user_id"}
+    "user": {"member": "user_id", "token": "user_id", "machine_key": "user_id"}
 }
 """By type of the aggregate, then of its dependants: the column that has its id."""
 
@@ -117,6 +119,7 @@ _ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = {0})"
 _GOING_WITH_ORG: Final[Mapping[str, str]] = {
     "action": "FROM actions WHERE org_id = {0}",
     "token": f"FROM tokens WHERE {_ITS_USERS}",
+    "machine_key": f"FROM machine_keys WHERE {_ITS_USERS}",
     "member": f"FROM members WHERE org_id = {{0}} OR {_ITS_USERS}",
     "user": "FROM users WHERE org_id = {0}",
 }
@@ -124,7 +127,7 @@ GOING_WITH_ORG: Final[Mapping[str, str]] = {
     kind: those.format("$1") for kind, those in _GOING_WITH_ORG.items()
 }
 """The aggregates that are purged with the organisation `$1`, by type, in the order of purging:
-users are last, as tokens and memberships are found by them."""
+users are last, as tokens, keys and memberships are found by them."""
 
 _IS_LEFT: Final = " OR ".join(
     f"EXISTS (SELECT 1 {those.format('removed.aggregate_id')})"

@@ -19,6 +19,7 @@ from server.store.postgres import runs as run_log
 from server.store.postgres.connect import LOCK_MAX_S, STATEMENT_MAX_S, Connection, Server
 from server.store.postgres.locks import Lock
 from server.store.runs import ActionCounts, LoggedRun
+from server.store.signing_keys import SigningKey
 
 _BEGIN: Final = (
     f"BEGIN; SET LOCAL lock_timeout = '{LOCK_MAX_S}s'; "
@@ -76,6 +77,13 @@ class Writer:
             with self._server.errors:
                 claimed: int = await connection.fetchval(_CLAIM_MACHINE_ID, MACHINE_IDS)
                 return claimed
+
+    async def publish_signing_key(self, key: SigningKey, now: int) -> None:
+        async with self._transaction(Lock.COMMITS) as connection:
+            with self._server.errors:
+                await connection.execute("DELETE FROM signing_keys WHERE expires_at < $1", now)
+                row = (key.id, key.public_key, key.expires_at)
+                await connection.execute("INSERT INTO signing_keys VALUES ($1, $2, $3)", *row)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -28,6 +28,7 @@ _TABLES: Final = {
     "member": "members",
     "user": "users",
     "token": "tokens",
+    "machine_key": "machine_keys",
 }
 """Tables of current states, by type of aggregate. A flow has the sequence of its organisation."""
 

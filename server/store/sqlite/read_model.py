@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from server.domain.action import Action, ActionState
 from server.domain.aggregates import Key, State, org_name
 from server.domain.flow import Flow, flow_id
+from server.domain.machine_key import MachineKey
 from server.domain.org import IAM_OWNER, Member, Org, member_id
 from server.domain.user import Token, User
 from server.store import read_model as queries
@@ -22,6 +23,7 @@ from server.store.action_lists import ActionsQuery
 from server.store.forms import Row
 from server.store.org_lists import OrgsQuery
 from server.store.read_model import EndedOrg, FlowRead, Footprint, Page, Query
+from server.store.signing_keys import SigningKey
 from server.store.sqlite import action_lists, org_lists, rows, tables
 from server.store.sqlite.action_lists import Statement
 from server.store.sqlite.tables import select
@@ -41,6 +43,7 @@ scripts."""
 _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
+_SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
 
@@ -90,6 +93,10 @@ def _ended_orgs(connection: sqlite3.Connection, _: queries.EndedOrgs) -> Sequenc
     return [EndedOrg(*row) for row in connection.execute(tables.ENDED_ORGS)]
 
 
+def _signing_keys(connection: sqlite3.Connection, _: queries.SigningKeys) -> Sequence[SigningKey]:
+    return [SigningKey(*row) for row in connection.execute(_SIGNING_KEYS)]
+
+
 def _org_footprint(connection: sqlite3.Connection, query: queries.OrgFootprint) -> Footprint:
     whose = {"org_id": query.org_id}
     with _at_one_moment(connection):
@@ -97,7 +104,10 @@ def _org_footprint(connection: sqlite3.Connection, query: queries.OrgFootprint) 
             kind: connection.execute(f"SELECT count(*) {those}", whose).fetchone()[0]
             for kind, those in tables.GOING_WITH_ORG.items()
         }
-    return Footprint(counts["action"], counts["user"], counts["member"], counts["token"])
+    return Footprint(
+        *(counts["action"], counts["user"], counts["member"], counts["token"]),
+        counts["machine_key"],
+    )
 
 
 def _org_remains(connection: sqlite3.Connection, query: queries.OrgRemains) -> Sequence[Key]:
@@ -159,6 +169,8 @@ QUICK: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.MembershipsOf: _all(Member, "user_id = ?", lambda query: (query.user_id,)),
     queries.TokenById: _one(Token, "id = ?", lambda query: (query.token_id,)),
     queries.TokenByHash: _one(Token, "secret_hash = ?", lambda query: (query.secret_hash,)),
+    queries.MachineKeyById: _one(MachineKey, "id = ?", lambda query: (query.key_id,)),
+    queries.MachineKeyByVerifier: _one(MachineKey, "verifier = ?", lambda query: (query.verifier,)),
 }
 """Answers that take microseconds, or are `NOT_QUICK`, by type of query."""
 
@@ -171,11 +183,13 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.Orgs: _orgs,
     queries.EndedOrgs: _ended_orgs,
     queries.OrgFootprint: _org_footprint,
+    queries.SigningKeys: _signing_keys,
     queries.OrgRemains: _org_remains,
     queries.UsersOf: _all(User, "org_id = ?", lambda query: (query.org_id,)),
     queries.MembersOf: _all(Member, "org_id = ?", lambda query: (query.org_id,)),
     queries.InstanceOwners: _all(Member, f"instr(roles, '\"{IAM_OWNER}\"')"),
     queries.TokensOf: _all(Token, "user_id = ?", lambda query: (query.user_id,)),
+    queries.MachineKeysOf: _all(MachineKey, "user_id = ?", lambda query: (query.user_id,)),
 }
 """All answers, by type of query."""
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from server.domain.action import Action
 from server.domain.flow import Flow
+from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.forms import AS_IS, COMMON, Form, decoder
@@ -23,3 +24,4 @@ org: Final = decoder(Org, form_of, table="orgs")
 member: Final = decoder(Member, form_of, table="members")
 user: Final = decoder(User, form_of, table="users")
 token: Final = decoder(Token, form_of, table="tokens")
+machine_key: Final = decoder(MachineKey, form_of, table="machine_keys")

@@ -21,6 +21,7 @@ from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import ActionCounts, CountedActions, LoggedRun, RunsPage, RunsQuery
+from server.store.signing_keys import SigningKey
 from server.store.sqlite import action_counts, comparison, copies, importing, schema
 from server.store.sqlite.checkpoints import Checkpoints
 from server.store.sqlite.connect import Access, access_to, connect_to_read, errors_of
@@ -173,6 +174,10 @@ class SqliteEventStore:
     async def claim_machine_id(self) -> int:
         async with self._turn:
             return await self._writing.finish(self._writer.claim_machine_id)
+
+    async def publish_signing_key(self, key: SigningKey, *, now: int) -> None:
+        async with self._turn:
+            await self._writing.finish(partial(self._writer.publish_signing_key, key, now))
 
     async def spare_machine_id(self) -> int:
         return self._points.spare_machine_id()

@@ -12,6 +12,7 @@ from server.domain.action import Action
 from server.domain.aggregates import State
 from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
+from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
@@ -97,6 +98,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "member": Table("members", Member, rows.member),
     "user": Table("users", User, rows.user),
     "token": Table("tokens", Token, rows.token),
+    "machine_key": Table("machine_keys", MachineKey, rows.machine_key),
 }
 """By type of aggregate."""
 
@@ -111,6 +113,7 @@ DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "user": {
         "member": select("members", Member, "user_id = ?"),
         "token": select("tokens", Token, "user_id = ?"),
+        "machine_key": select("machine_keys", MachineKey, "user_id = ?"),
     }
 }
 """By type of the aggregate, then of its dependants: a statement that takes its id."""
@@ -119,11 +122,12 @@ _ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = :org_id)"
 GOING_WITH_ORG: Final[Mapping[str, str]] = {
     "action": "FROM actions WHERE org_id = :org_id",
     "token": f"FROM tokens WHERE {_ITS_USERS}",
+    "machine_key": f"FROM machine_keys WHERE {_ITS_USERS}",
     "member": f"FROM members WHERE org_id = :org_id OR {_ITS_USERS}",
     "user": "FROM users WHERE org_id = :org_id",
 }
 """The aggregates that are purged with the organisation `:org_id`, by type, in the order of purging:
-users are last, as tokens and memberships are found by them."""
+users are last, as tokens, keys and memberships are found by them."""
 
 _IS_LEFT: Final = " OR ".join(
     f"EXISTS (SELECT 1 {those.replace(':org_id', 'removed.aggregate_id')})"

@@ -24,6 +24,7 @@ from server.store.folder import DataFolder
 from server.store.forms import event_row
 from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.runs import ActionCounts, LoggedRun
+from server.store.signing_keys import SigningKey
 from server.store.sqlite import action_counts, schema, state_tables
 from server.store.sqlite import runs as run_log
 from server.store.sqlite.connect import (
@@ -169,6 +170,14 @@ class Writer:
             connection.execute("UPDATE machine_ids SET last = (last + 1) % ?", (MACHINE_IDS,))
             (claimed,) = connection.execute("SELECT last FROM machine_ids").fetchone()
         return int(claimed)
+
+    def publish_signing_key(self, key: SigningKey, now: int) -> None:
+        with self._waiting() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM signing_keys WHERE expires_at < ?", (now,))
+            row = (key.id, key.public_key, key.expires_at)
+            connection.execute("INSERT INTO signing_keys VALUES (?, ?, ?)", row)
+            connection.execute("COMMIT")
 
     def rebuild(self, progress: Progress) -> int:
         """Makes the current states anew from the events; returns how many there are."""

@@ -1,6 +1,7 @@
 """docs/api.md "Accounts", over each protocol, for who has IAM_OWNER."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -119,6 +120,26 @@ async def test_a_token_speaks_for_its_user_until_it_is_revoked(
     assert (await told(owner, protocol, pb.ListTokensRequest(user_id=user.id))).tokens == []
 
 
+async def test_a_machine_key_is_listed_until_it_is_deleted(owner: Caller, protocol: str) -> None:
+    user = (await told(owner, protocol, pb.CreateUserRequest(name=next(_NAMES)))).user
+    made = await told(owner, protocol, pb.CreateKeyRequest(user_id=user.id, expires_at=_EXPIRY))
+    key = made.key
+    assert (key.user_id, key.type, key.expires_at) == (user.id, pb.KEY_TYPE_JSON, _EXPIRY)
+    file = json.loads(made.key_file)
+    private = file.pop("key")
+    assert file == {"type": "serviceaccount", "keyId": key.id, "userId": user.id}
+    assert private.startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+    request = pb.CreateKeyRequest(user_id=user.id, type=pb.KEY_TYPE_CLIENT_SECRET)
+    secret = await told(owner, protocol, request)
+    assert (secret.key.type, secret.key_file) == (pb.KEY_TYPE_CLIENT_SECRET, "")
+    assert secret.client_secret.startswith("acs_")
+    of_user = pb.ListKeysRequest(user_id=user.id)
+    assert (await told(owner, protocol, of_user)).keys == [key, secret.key]
+    assert key in (await told(owner, protocol, pb.ListKeysRequest())).keys
+    await told(owner, protocol, pb.DeleteKeyRequest(key_id=key.id))
+    assert (await told(owner, protocol, of_user)).keys == [secret.key]
+
+
 async def test_the_answer_with_a_secret_is_not_stored_on_the_way(
     owner: Caller, protocol: str
 ) -> None:
@@ -127,6 +148,8 @@ async def test_the_answer_with_a_secret_is_not_stored_on_the_way(
     assert answer.response.secret.startswith("act_")
     assert answer.metadata["cache-control"] == "no-store"
     assert answer.metadata["pragma"] == "no-cache"
+    answer = await owner.ask(protocol, pb.CreateKeyRequest(user_id=user.id))
+    assert (answer.metadata["cache-control"], bool(answer.response.key_file)) == ("no-store", True)
 
 
 async def test_the_organisation_of_the_call_is_meant_unless_another_is_named(
@@ -156,6 +179,8 @@ async def test_lists_have_pages(owner: Caller, protocol: str) -> None:
         add = pb.AddMemberRequest(user_id=user.id, roles=["ORG_OWNER"])
         await told(in_org, protocol, add)
         await told(in_org, protocol, pb.CreateTokenRequest(user_id=user.id))
+        key = pb.CreateKeyRequest(user_id=user.id, type=pb.KEY_TYPE_CLIENT_SECRET)
+        await told(in_org, protocol, key)
     gone = (await told(owner, protocol, pb.CreateOrgRequest(name=next(_NAMES)))).org
     await told(in_org, protocol, pb.CreateUserRequest(org_id=gone.id, name="Ada"))
     await told(owner, protocol, pb.RemoveOrgRequest(org_id=gone.id))
@@ -164,6 +189,7 @@ async def test_lists_have_pages(owner: Caller, protocol: str) -> None:
         (pb.ListUsersRequest(), "users", 5),
         (pb.ListMembersRequest(), "members", 5),
         (pb.ListTokensRequest(), "tokens", 5),
+        (pb.ListKeysRequest(), "keys", 5),
     ):
         whole = [*getattr(await told(in_org, protocol, request), field)]
         assert len(whole) >= least
@@ -192,6 +218,7 @@ refused.as_they_are(
             "ADMIN-Lm4ex organisations": pb.ListAllOrgsRequest(limit=1001),
             "ADMIN-Lm4ex users": pb.ListUsersRequest(limit=1001),
             "ADMIN-Lm4ex members": pb.ListMembersRequest(limit=1001),
+            "ADMIN-Lm4ex keys": pb.ListKeysRequest(limit=1001),
             "ADMIN-Lm4ex tokens": pb.ListTokensRequest(limit=2**32 - 1),
         },
         (5, "Organisation '404' not found"): {
@@ -210,6 +237,7 @@ refused.as_they_are(
         (5, "User '404' is not a member"): {
             "COMMAND-Ms3nf member": pb.SetMemberRolesRequest(user_id="404", roles=["ORG_OWNER"])
         },
+        (5, "Key '404' not found"): {"COMMAND-Kr9nf key": pb.DeleteKeyRequest(key_id="404")},
         (5, "Token '404' not found"): {
             "COMMAND-Tr9nf token": pb.RevokeTokenRequest(token_id="404")
         },

@@ -81,6 +81,11 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     "ListTokens": lambda _: accounts_pb2.ListTokensRequest(),
     "FindToken": lambda _: accounts_pb2.FindTokenRequest(),
     "RevokeToken": lambda id: accounts_pb2.RevokeTokenRequest(token_id=id),
+    "CreateKey": lambda id: accounts_pb2.CreateKeyRequest(
+        user_id=id, type=accounts_pb2.KEY_TYPE_CLIENT_SECRET
+    ),
+    "ListKeys": lambda _: accounts_pb2.ListKeysRequest(),
+    "DeleteKey": lambda id: accounts_pb2.DeleteKeyRequest(key_id=id),
 }
 """A request about what has the id, or about nothing in particular."""
 
@@ -125,11 +130,13 @@ class Organisation:
             return org_id
         if method in ("SetMemberRoles", "RemoveMember"):
             return await self.accounts.user(self.owner.org_id, "ORG_OWNER_VIEWER")
-        if method in ("UpdateUser", "RemoveUser", "AddMember", "CreateToken"):
+        if method in ("UpdateUser", "RemoveUser", "AddMember", "CreateToken", "CreateKey"):
             return await self.accounts.user(self.owner.org_id)
         if method == "RevokeToken":
             id, _ = await self.accounts.token(await self.accounts.user(self.owner.org_id))
             return id
+        if method == "DeleteKey":
+            return await self.accounts.key(await self.accounts.user(self.owner.org_id))
         return ""
 
     async def action(self, method: str) -> str:

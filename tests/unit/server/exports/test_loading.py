@@ -200,7 +200,7 @@ def change_payload(position: int, **fields: object) -> Callable[[list[Document]]
             lambda documents: documents.append(
                 {**documents[18], "aggregateId": "99", "payload": {"name": "late"}}
             ),
-            ":51: action.added of action 99: organisation p does not exist",
+            ":54: action.added of action 99: organisation p does not exist",
         ),
         "organisation of an event is another": (
             change(22, orgId="p"),
@@ -222,6 +222,10 @@ def change_payload(position: int, **fields: object) -> Callable[[list[Document]]
             change_payload(7, secretHash="xyz"),
             ":8: token.added of token t1 cannot be applied: non-hexadecimal number found in "
             "fromhex() arg at position 0",
+        ),
+        "key of no user": (
+            change_payload(50, userId="eve"),
+            ":51: machine_key.added of machine_key k1: user eve does not exist",
         ),
         "flow with an action of another organisation": (
             change_payload(20, actionIDs=["1", "7"]),

@@ -14,7 +14,7 @@ from tests.support import export_files
 from tests.support.export_files import Document
 from tests.support.tables import cases
 
-EVENTS = 49
+EVENTS = 52
 TRAILER = EVENTS + 2
 """The line of the trailer."""
 FIRST_EVENT = """b'{"position":1,"createdAt":"2023-11-14T"""
@@ -135,7 +135,7 @@ def replaced(line: int, old: bytes, new: bytes) -> Edit:
         ),
         "unknown aggregate": (
             replaced(2, b'"aggregateType":"org"', b'"aggregateType":"robot"'),
-            ":2: expected one of action, member, org, token, user, got 'robot'",
+            ":2: expected one of action, machine_key, member, org, token, user, got 'robot'",
         ),
         "unknown event": (
             replaced(2, b"org.added", b"org.burnt"),

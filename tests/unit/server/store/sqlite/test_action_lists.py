@@ -152,6 +152,7 @@ def test_every_query_has_an_answer() -> None:
 
 def test_only_the_quick_answers_are_on_the_loop() -> None:
     assert {query.__name__ for query in QUICK} == {
-        *("ActionById", "ActiveActions", "FirstOrg", "MemberOf", "MembershipsOf", "OrgById"),
+        *("ActionById", "ActiveActions", "FirstOrg", "MachineKeyById", "MachineKeyByVerifier"),
+        *("MemberOf", "MembershipsOf", "OrgById"),
         *("OrgIdByName", "TokenByHash", "TokenById", "UserById", "UserBySubject"),
     }

@@ -18,6 +18,9 @@ from tests.contract.stores import an_action, commit
 _LAST_SET = 6
 """The version that added what a client last set."""
 
+_LATER_TABLES = ("action_counts", "machine_keys", "signing_keys")
+"""The tables that later versions added."""
+
 
 def set_(type: int, trigger: int, *ids: str, org_id: str = "org") -> SetTriggerActions:
     return SetTriggerActions(org_id, FlowType(type), TriggerType(trigger), ids, "")
@@ -42,8 +45,9 @@ async def test_actions_last_set_before_an_upgrade_are_read_from_the_events(tmp_p
     expected = await flows(store)
     await store.close()
     with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as older:
+        for table in _LATER_TABLES:
+            older.execute(f"DROP TABLE {table}")
         older.execute("ALTER TABLE flows DROP COLUMN last_set")
-        older.execute("DROP TABLE action_counts")
         older.execute("DELETE FROM schema_versions WHERE version >= ?", (_LAST_SET,))
     store = await SqliteEventStore.open(tmp_path)
     assert await flows(store) == expected

@@ -27,6 +27,7 @@ from tests.robustness.killed_scripts import S2
 from tests.robustness.lost_databases import P3, R2_PG
 from tests.robustness.readers import R22
 from tests.robustness.refused import S5
+from tests.robustness.refusing_databases import R31
 from tests.robustness.rolling_restart import R10
 from tests.robustness.scripts import S1
 from tests.robustness.slow import R19, R20, R21
@@ -43,7 +44,7 @@ SCENARIOS: Final = (
     *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4),
-    *(R1_PG, R2_PG, R6_PG, R7_PG, R10, D4_PG),
+    *(R1_PG, R2_PG, R6_PG, R7_PG, R10, R31, D4_PG),
     *(P1, P2, P3),
     *(R32, R32_SQLITE, R32_SHORT),
 )

@@ -38,6 +38,17 @@ os.setgid(int(group))
 os.setuid(int(user))
 os.execv(command[0], command)
 """
+# The kernel lets only the same user lift it; Python itself may be where "nobody" cannot read.
+_MAKE_ROOM: Final = """import os, resource, sys
+user, group, *pids = map(int, sys.argv[1:])
+if os.getuid() != user:
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+for pid in pids:
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+"""
 _SETTINGS: Final = (
     *("-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "autovacuum=off"),
     *("-c", "log_min_messages=fatal", "-c", "timezone=UTC"),
@@ -53,6 +64,7 @@ class PostgresServer:
         is_durable: bool = False,
         options: Sequence[str] = (),
         standby_of: "PostgresServer | None" = None,
+        segment_mib: int = 16,
     ) -> None:
         """Makes the data folder.
 
@@ -60,6 +72,7 @@ class PostgresServer:
             is_durable: True if what was acknowledged must survive `kill`.
             options: more of the program's.
             standby_of: a server that runs, which it copies and follows until `promote`.
+            segment_mib: size of a file of its write-ahead log, which are its largest.
         """
         self._home = Path(tempfile.mkdtemp(prefix="actions-postgres-"))
         self.data = self._home / "data"
@@ -70,7 +83,9 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self._home, _NOBODY)
         if standby_of is None:
-            run_program("initdb", "-D", str(self.data), "-U", _USER, "-A", "trust", "-E", "UTF8")
+            usual = ("-U", _USER, "-A", "trust", "-E", "UTF8")
+            size = f"--wal-segsize={segment_mib}"
+            run_program("initdb", "-D", str(self.data), *usual, size)
         else:
             source = ("-d", standby_of.url(), "--checkpoint", "fast", "--write-recovery-conf")
             run_program("pg_basebackup", "-D", str(self.data), *source)
@@ -105,6 +120,11 @@ class PostgresServer:
                 raise RuntimeError(f"PostgreSQL did not start: {log.read_text(encoding='utf-8')}")
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
@@ -129,6 +149,12 @@ class PostgresServer:
         self._process.wait()
         self._process = None
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def make_room(self) -> None:
+        """Lifts the limit of files of a server that was started on a full disk."""
+        numbers = (*_ids(), *_children(self.pid), self.pid)
+        command = [sys.executable, "-IS", "-c", _MAKE_ROOM, *map(str, numbers)]
+        subprocess.run(command, check=True)
 
     async def wait_for_standby(self) -> None:
         """Acknowledges commits from now on only when a standby has them, too."""
@@ -239,8 +265,15 @@ def _as_nobody() -> Sequence[str]:
     """Returns the start of a command that runs as the user "nobody", if this one is root."""
     if os.getuid() != 0:
         return ()
+    return (sys.executable, "-IS", "-c", _BECOME, *map(str, _ids()))
+
+
+def _ids() -> tuple[int, int]:
+    """Returns the ids of the user that runs the servers, and of its group."""
+    if os.getuid() != 0:
+        return os.getuid(), os.getgid()
     nobody = pwd.getpwnam(_NOBODY)
-    return (sys.executable, "-IS", "-c", _BECOME, str(nobody.pw_uid), str(nobody.pw_gid))
+    return nobody.pw_uid, nobody.pw_gid
 
 
 def _children(pid: int) -> list[int]:

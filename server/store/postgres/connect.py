@@ -36,6 +36,10 @@ LOCK_MAX_S: Final = 5.0
 READERS_MAX: Final = 8
 """Max connections for reads, beside the one that writes."""
 
+ROOM_MAX_S: Final = 2.0
+"""Max seconds to wait for a connection of ours, while the server has no room for another."""
+
+_ROOM_EVERY_S: Final = 0.05
 _IDLE_MAX_S: Final = 60.0
 _APPLICATION: Final = "actions-service"
 _POOLER: Final = "pgbouncer"
@@ -86,7 +90,7 @@ class Server:
         parts = _parsed(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         is_pooled = query.pop(_POOLER, "") not in ("", "false")
-        query.setdefault("target_session_attrs", "read-write")
+        query.setdefault("target_session_attrs", "primary")
         hosts = parts.netloc.rpartition("@")[2]
         self.shown: Final = f"postgresql://{hosts}{parts.path}"
         self.errors: Final = StorageErrors(self.shown, text_of)
@@ -126,6 +130,24 @@ class Server:
             max_inactive_connection_lifetime=_IDLE_MAX_S,
             connection_class=_Clean,
         )
+
+
+async def acquired(pool: "Pool") -> Connection:
+    """Takes a connection of a pool.
+
+    While the server has no room for another, it is one of those that are open, which may be in use:
+    so reads go on, if slower.
+    """
+    until = 0.0
+    while True:
+        try:
+            return await pool.acquire(timeout=STATEMENT_MAX_S)
+        except asyncpg.TooManyConnectionsError:
+            now = asyncio.get_running_loop().time()
+            until = until or now + ROOM_MAX_S
+            if now > until:
+                raise
+        await asyncio.sleep(_ROOM_EVERY_S)
 
 
 def _parsed(url: str) -> SplitResult:

@@ -17,7 +17,7 @@ from server.store.folder import DataFolder
 from server.store.log import Decide, LastEvent, Needs
 from server.store.postgres import action_counts, schema
 from server.store.postgres import runs as run_log
-from server.store.postgres.connect import READERS_MAX, STATEMENT_MAX_S, Connection, Server
+from server.store.postgres.connect import READERS_MAX, Connection, Server, acquired
 from server.store.postgres.event_reads import events_after, last_event
 from server.store.postgres.follower import Follower
 from server.store.postgres.locks import Lock, take
@@ -181,8 +181,11 @@ class PostgresEventStore:
         self._reads += 1
         try:
             with self._server.errors:
-                async with self._pool.acquire(timeout=STATEMENT_MAX_S) as connection:
+                connection = await acquired(self._pool)
+                try:
                     yield connection
+                finally:
+                    await self._pool.release(connection)
         finally:
             self._reads -= 1
 

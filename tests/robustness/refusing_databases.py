@@ -113,7 +113,11 @@ class Callers:
         metadata = (("authorization", f"Bearer {self.server.token}"),)
         name = next(self._names)
         for kind, method, message in (
-            (answers.writes, stub.CreateAction, pb.CreateActionRequest(name=name, script=self.script)),
+            (
+                answers.writes,
+                stub.CreateAction,
+                pb.CreateActionRequest(name=name, script=self.script),
+            ),
             (answers.reads, stub.ListActions, pb.ListActionsRequest()),
         ):
             began = time.monotonic()
@@ -153,7 +157,9 @@ async def read_only(database: PostgresServer, url: str, callers: Callers) -> Asy
 async def full(database: PostgresServer, url: str, callers: Callers) -> AsyncIterator[None]:
     """Writes until no file can grow any more; gives room afterwards."""
     # What does not compress, so that each takes its room.
-    callers.script = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(_SCRIPT_BYTES // 3))
+    callers.script = "".join(
+        chr(0x4E00 + number * 7919 % 20000) for number in range(_SCRIPT_BYTES // 3)
+    )
     async with asyncio.timeout(_WAIT_S):
         while _OK & {*(await callers.ask(4)).writes}:
             continue
@@ -211,8 +217,8 @@ REFUSALS: Final = {
     "full": Refusal(full, _REFUSED, _OK, is_full=True),
     "out of connections": Refusal(
         out_of_connections,
-        _OK | _REFUSED,
-        _OK | _REFUSED,
+        _OK,
+        _OK,
         ("-c", f"max_connections={_CONNECTIONS}", "-c", "superuser_reserved_connections=0"),
     ),
     "a table is locked": Refusal(locked, _REFUSED, _REFUSED),

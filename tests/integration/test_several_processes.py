@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import asyncpg
 import pytest
 
 from tests.support import waiting
-from tests.support.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer, end_connections
 from tests.support.real_server import ACTIONS, RealServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -46,17 +45,6 @@ def until(holds: Callable[[], bool]) -> None:
 
 def status(server: RealServer, verb: str, path: str, token: str) -> int:
     return server.answer(verb, path, token=token)[0]
-
-
-async def end_all_connections(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    finally:
-        await connection.close()
 
 
 def test_of_three_first_starts_at_once_one_makes_the_owner(pair: Pair, tmp_path: Path) -> None:
@@ -104,6 +92,7 @@ def test_runs_of_both_processes_are_counted_together_and_over_a_restart(
         return bool(server.ask("POST", "/v1/flows/2/triggers/5:run", {}).get("actions"))
 
     until(lambda: run_in(pair.other))
+    until(lambda: runs_of(pair.one) == 1)
     for due, server in enumerate((pair.one, pair.other, pair.one), 2):
         assert run_in(server)
         assert runs_of(server) == due
@@ -132,7 +121,7 @@ def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:
 
     assert name_in_other() == "before"
     until(lambda: status(pair.other, *me) == 200)
-    asyncio.run(end_all_connections(pair.url))
+    asyncio.run(end_connections(pair.url))
     until(lambda: is_written("PUT", f"{ACTIONS}/{action}", {"name": "after", "script": "s"}))
     until(lambda: is_written("DELETE", f"/v1/tokens/{made['token']['id']}"))
     until(lambda: name_in_other() == "after")

@@ -6,6 +6,7 @@ as root: then it runs as the user "nobody".
 """
 
 import atexit
+import contextlib
 import functools
 import itertools
 import os
@@ -141,11 +142,7 @@ class PostgresServer:
     def kill(self) -> None:
         """Kills every process of it at once, as a machine that loses power does."""
         assert self._process is not None
-        for pid in (*_children(self._process.pid), self._process.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        self._signal_all(signal.SIGKILL)
         self._process.wait()
         self._process = None
         (self.data / "postmaster.pid").unlink(missing_ok=True)
@@ -155,6 +152,20 @@ class PostgresServer:
         numbers = (*_ids(), *_children(self.pid), self.pid)
         command = [sys.executable, "-IS", "-c", _MAKE_ROOM, *map(str, numbers)]
         subprocess.run(command, check=True)
+
+    def pause(self) -> None:
+        """Stops every process of it where it stands, as a machine that is overloaded does."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Signals every process of it; one that ends meanwhile is left out."""
+        assert self._process is not None
+        for pid in (*_children(self._process.pid), self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     async def wait_for_standby(self) -> None:
         """Acknowledges commits from now on only when a standby has them, too."""
@@ -208,6 +219,15 @@ async def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
         }
     finally:
         await connection.close()
+
+
+async def end_connections(url: str) -> None:
+    """Ends all connections to a database but the one that does it."""
+    await execute(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
 
 
 @functools.cache

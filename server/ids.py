@@ -64,3 +64,10 @@ class IdGenerator:
         self._unit, self._counter = unit, counter
         made = unit << (COUNTER_BITS + MACHINE_BITS) | counter << MACHINE_BITS | self._machine_id
         return str(made)
+
+
+def made_at(id: str) -> int | None:
+    """Returns the time at which an id was made, to 10 ms; None if it is none of this form."""
+    if len(id) != 18 or not (id.isascii() and id.isdecimal()):
+        return None
+    return EPOCH_US + (int(id) >> COUNTER_BITS + MACHINE_BITS) * UNIT_US

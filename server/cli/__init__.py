@@ -17,6 +17,7 @@ from server.cli.events import events
 from server.cli.exports import export, import_
 from server.cli.keys import key_commands
 from server.cli.migrate import migrate
+from server.cli.moving import import_zitadel
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
 from server.cli.serve import serve
@@ -63,6 +64,9 @@ for command in (
     migrate,
 ):
     commands.add_command(command)
+
+
+import_.add_command(import_zitadel)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Runs `export` and `import`, which move organisations to another machine or another engine."""
+"""Runs `export` and `import FILE`, which move organisations to another machine or engine."""
 
 import contextlib
 import sys
@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 import click
 
 from server.cli import output
-from server.cli.failures import storage_failures
+from server.cli.failures import Failed, Misused, storage_failures
 from server.cli.performing import AS_JSON, store_of, stored
 from server.cli.progress import reported
 
@@ -28,14 +28,26 @@ _STDOUT: Final = Path("-")
     metavar="ID",
     help="Write only this organisation; may be repeated.",
 )
+@click.option(
+    "--folder",
+    "as_folder",
+    is_flag=True,
+    help="Write actions and flows into a folder FILE, each script in a file of its own.",
+)
 @stored
-def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
+def export(file: Path, org_ids: tuple[str, ...], as_folder: bool, **flags: object) -> None:
     """Write the instance, or some organisations, to FILE as JSON lines, for import.
 
     FILE has all events of one moment. It contains scripts and hashes of tokens; its mode is 0600,
     and it must not exist. Without FILE, or with -, the lines go to standard output. The log of runs
     and the counts of actions are not exported.
+
+    With --folder, FILE is a folder for version control, without users and tokens; import zitadel
+    reads it.
     """
+    if as_folder:
+        _export_folder(file, org_ids, flags)
+        return
     from server.clock import wall_clock
     from server.exports import writing
 
@@ -52,16 +64,49 @@ def export(file: Path, org_ids: tuple[str, ...], **flags: object) -> None:
         click.echo(f"exported {_amount(done.events, done.orgs)} to {file}")
 
 
-@click.command(
-    "import",
-    short_help="Import organisations from a file that export wrote.",
+def _export_folder(folder: Path, org_ids: tuple[str, ...], flags: dict[str, object]) -> None:
+    from server.moving import folder as folders
+    from server.moving import here
+    from server.moving.source import SourceError
+
+    if folder == _STDOUT:
+        raise Misused("--folder: expected a folder as FILE")
+    engine, config = store_of(flags)
+    try:
+        with engine.event_reader(config.data_dir) as reader:
+            orgs = here.read(reader, org_ids, reported("read", "events"))
+        folders.write(folder, orgs)
+    except SourceError as error:
+        raise Failed(str(error)) from error
+    actions = sum(len(org.actions) for org in orgs)
+    amount = f"{counted(actions, 'action')} of {counted(len(orgs), 'organisation')}"
+    click.echo(f"exported {amount} to {folder}")
+
+
+class _FileByDefault(click.Group):
+    """Runs `file` with arguments that name no other command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["file", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("import", cls=_FileByDefault, short_help="Import organisations.")
+def import_() -> None:
+    """Import organisations from a FILE that export wrote (`import FILE`), or from a ZITADEL."""
+
+
+@import_.command(
+    "file",
+    short_help="Import organisations from a file that export wrote; file may be left out.",
     epilog="Example: python -m server import all.jsonl --data-dir ./data",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, and write nothing.")
 @AS_JSON
 @stored
-def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
+def import_file(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
     """Import all organisations of FILE; no service may run on the data folder.
 
     All of FILE is checked first, then written at once: if this fails or is stopped, nothing
@@ -93,10 +138,10 @@ def import_(file: Path, dry_run: bool, as_json: bool, **flags: object) -> None:
 
 
 def _amount(events: int, orgs: int) -> str:
-    return f"{_counted(events, 'event')} of {_counted(orgs, 'organisation')}"
+    return f"{counted(events, 'event')} of {counted(orgs, 'organisation')}"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

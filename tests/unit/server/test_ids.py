@@ -3,8 +3,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from server.domain.refusals import Kind, Refusal
-from server.ids import IdGenerator
+from server.ids import EPOCH_US, UNIT_US, IdGenerator, made_at
 from tests.support.clocks import NOON, YEAR, HandClock
+from tests.support.tables import cases
 
 
 def still() -> int:
@@ -85,3 +86,14 @@ def test_ids_never_run_more_than_a_minute_ahead() -> None:
 def test_machine_id_is_16_bits(machine_id: int) -> None:
     with pytest.raises(ValueError, match=r"machine id: expected 0 to 65535, got -?\d+"):
         IdGenerator(machine_id)
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    id = IdGenerator(5, clock=lambda: EPOCH_US + 7 * UNIT_US + 1, elapsed=lambda: 0).next()
+    later = f"{int(id) + (10**10 << 24):018d}"
+    assert made_at(later) == EPOCH_US + (10**10 + 7) * UNIT_US
+
+
+@cases("id", {"short": "1", "long": "1" * 19, "no digits": "x" * 18, "other digits": "\u0661" * 18})
+def test_an_id_of_another_form_tells_nothing(id: str) -> None:
+    assert made_at(id) is None

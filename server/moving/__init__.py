@@ -1,0 +1,1 @@
+"""Brings the actions and flows of a ZITADEL here, with their ids, states, order and dates."""

@@ -43,7 +43,7 @@ _PROTO: Final = re.compile(r"(?<![\w/.-])([\w/]+\.proto)\b(?! of )" + _HEADINGS)
 _DECISION: Final = re.compile(r"docs/decisions/(\d{4})")
 _FOLLOWS: Final = re.compile(r"\bFollows\b.*?(?:\.(?=\s|$)|$)", re.DOTALL)
 _NUMBER: Final = re.compile(r"\b[RSD][1-9][0-9]?\b")
-_EXPLAINED: Final = re.compile(r"^(?:\| |- \*\*)([RSD]\d+)(?: \||\*\*:)", re.MULTILINE)
+_EXPLAINED: Final = re.compile(r"^(?:\| |- \*\*)([RSD]\d+)(?:-\w+)?(?: \||\*\*:)", re.MULTILINE)
 _SECTION: Final = re.compile(r"RFC \d+, (?:sections? )?\d")
 _MACHINE: Final = re.compile(r"(?<![\w./~-])/(?:work|home|root|Users|workspace)/\w")
 

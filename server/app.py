@@ -6,7 +6,7 @@ Rule: only this module and listeners know the transcoder.
 import asyncio
 import errno
 import gc
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,11 +28,14 @@ from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
 from server.domain.events import RecordedEvent
 from server.first_start import FirstOwner, is_refused, make_owner
+from server.identity.access_tokens import AccessTokens
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
 from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
+from server.identity.machine_logins import MachineLogins
 from server.identity.permissions import required_permissions
+from server.identity.signing import Signing
 from server.ids import IdGenerator
 from server.line_writer import LineWriter
 from server.listeners import Listeners
@@ -40,6 +43,10 @@ from server.locale import Locale
 from server.measured import Parts, measure
 from server.metrics.service import ServiceMetrics
 from server.metrics.serving import MetricsServer
+from server.oauth.discovery import Discovery
+from server.oauth.issuer import DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, Issuer
+from server.oauth.tokens import BODY_MAX_BYTES, TokenEndpoint
+from server.oauth.web import HttpAnswer
 from server.rpc.clients import ForwardedClients
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
@@ -69,7 +76,14 @@ from server.store.opening import open_store
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
-from transcoder import Http2Pipes, Limits, Transcoder
+from transcoder import (
+    Http2Pipes,
+    Limits,
+    PlainAnswer,
+    PlainHandler,
+    PlainRequest,
+    Transcoder,
+)
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
@@ -178,7 +192,9 @@ class Application:
         running.push_async_callback(socket.close)
         store = await self._open_store(admin=socket.path)
         ids = IdGenerator(await _machine_id(store))
-        authorizer = Authorizer(store, jwts=self._jwts())
+        signing = Signing(store)
+        own_tokens = AccessTokens(signing)
+        authorizer = Authorizer(store, jwts=self._jwts(), own_tokens=own_tokens)
         await self._watch_clock(store, authorizer)
         scripts, actions = ActiveScripts(store), KeptActions(store)
         kept = (scripts, actions, authorizer)
@@ -208,6 +224,12 @@ class Application:
                 store, scripts, runner, self._recorder(runs), ids, threads=self._work
             ),
             accounts=accounts,
+        )
+        issuer = Issuer(config.public_url, has_tls=self.has_tls)
+        _mount(
+            transcoder,
+            TokenEndpoint(MachineLogins(store), own_tokens, ids, issuer),
+            Discovery(signing, issuer),
         )
         metrics_listen = ""
         if metrics is not None:
@@ -416,6 +438,20 @@ def _register(
     for server in (grpc_server, transcoder.at("")):
         add_ExecutionServiceServicer_to_server(execution, server)  # type: ignore[arg-type]
         add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
+
+
+def _mount(transcoder: Transcoder, tokens: TokenEndpoint, discovery: Discovery) -> None:
+    """Serves the endpoints by which machine keys get access tokens."""
+    transcoder.handle("POST", TOKEN_PATH, _plain(tokens.answer), body_max_bytes=BODY_MAX_BYTES)
+    transcoder.handle("GET", KEYS_PATH, _plain(discovery.keys))
+    transcoder.handle("GET", DISCOVERY_PATH, _plain(discovery.metadata))
+
+
+def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHandler:
+    async def handler(request: PlainRequest) -> PlainAnswer:
+        return PlainAnswer(*await answer(request))
+
+    return handler
 
 
 def _relax_collector() -> None:

@@ -239,9 +239,7 @@ class Transcoder:
             SchemaError: the path is no template, has such a handler already, or the maximum is
                 too large.
         """
-        routes = self._unrouted.plain
-        template = routes.add(verb, path, handler, body_max_bytes=body_max_bytes)
-        self._unrouted.unserved.add("", template)
+        self._unrouted.plain.add(verb, path, handler, body_max_bytes=body_max_bytes)
 
     # Serving.
 

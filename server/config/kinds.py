@@ -164,6 +164,13 @@ def _origin(value: object) -> str:
     return f"{scheme}://{host}:{int(port)}"
 
 
+def _public_url(value: object) -> str:
+    origin = _origin(value) if value else ""
+    if origin and not origin.startswith(("https://", "http://")):
+        raise ValueError(value)
+    return origin
+
+
 def _log_format(value: object) -> LogFormat:
     if value == "text":
         return "text"
@@ -240,6 +247,7 @@ DATABASE: Final = ValueKind("URL", "postgresql://user:password@host:port/name", 
 ORIGINS: Final = ValueKind(
     "ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins
 )
+PUBLIC_URL: Final = ValueKind("URL", "https://host, also with :port, without a path", _public_url)
 PROXIES: Final = ValueKind(
     "PROXIES", "networks (CIDR), addresses and unix, separated by commas", _proxies
 )

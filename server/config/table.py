@@ -30,6 +30,13 @@ class Config:
         meaning="Address of gRPC alone, where a call costs less CPU, or unix:PATH; port 0 takes a "
         "free port. With none, gRPC is served at --listen only.",
     )
+    public_url: str = setting(
+        "",
+        kind=kinds.PUBLIC_URL,
+        default_text="that of the request",
+        meaning="URL by which clients reach --listen: the issuer of access tokens, and the "
+        "audience of what machine keys sign. If none, it is made of the Host of each request.",
+    )
     tls_cert: str = setting(
         "",
         kind=kinds.FILE,

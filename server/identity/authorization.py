@@ -2,8 +2,9 @@
 
 Follows docs/api.md "Authorization": refusals, their ids and their order. The texts of these
 refusals are not translated.
-A personal access token is looked up by its hash; any other is a JWT, whose subject is bound to a
-user. The roles of a membership count in its organisation; IAM_* roles count in every one. Users and
+A personal access token is looked up by its hash. Any other is a JWT: one that this service issued
+for a machine key, which is looked up; or one of the issuer, whose subject is bound to a user. The
+roles of a membership count in its organisation; IAM_* roles count in every one. Users and
 memberships of a removed organisation do not count, also before they are purged.
 
 Rule: grants are cached by a hash of the token, never by the token; expiry is checked on each use;
@@ -21,11 +22,13 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import EVENT_TYPES as FLOW_EVENTS
 from server.domain.refusals import Kind, Refusal
 from server.domain.user import User
+from server.identity.access_tokens import KeyClaim
 from server.identity.caller import Caller
 from server.identity.jwts import BadToken, Verified
 from server.identity.permissions import granted_by, is_instance_wide
 from server.identity.tokens import PREFIX, hash_of
 from server.store.read_model import (
+    MachineKeyById,
     MembershipsOf,
     OrgById,
     ReadModel,
@@ -40,7 +43,7 @@ GRANTS_MAX: Final = 10_000
 log = structlog.get_logger()
 
 _SCHEME: Final = "Bearer "
-_AGGREGATES: Final = frozenset({"org", "user", "member", "token"})
+_AGGREGATES: Final = frozenset({"org", "user", "member", "token", "machine_key"})
 
 
 class JwtVerifier(Protocol):
@@ -49,6 +52,12 @@ class JwtVerifier(Protocol):
     async def verify(self, token: str) -> Verified: ...
 
     def forget_all(self) -> None: ...
+
+
+class OwnTokenVerifier(Protocol):
+    """Verifies tokens of this service; `server.identity.access_tokens.AccessTokens` does."""
+
+    async def verify(self, token: str) -> KeyClaim | None: ...
 
 
 class Grant(NamedTuple):
@@ -71,12 +80,22 @@ class Authorizer:
         accounts: ReadModel,
         *,
         jwts: JwtVerifier | None = None,
+        own_tokens: OwnTokenVerifier | None = None,
         clock: Clock = wall_clock,
         grants_max: int = GRANTS_MAX,
     ) -> None:
-        """Takes the accounts, and a verifier of JWTs: without it every JWT is invalid."""
+        """Takes the accounts, and verifiers of JWTs: without one such JWTs are invalid.
+
+        Args:
+            accounts: the users with what identifies them.
+            jwts: verifies tokens of the issuer.
+            own_tokens: verifies tokens of this service.
+            clock: tells the time.
+            grants_max: max cached grants.
+        """
         self._accounts = accounts
         self._jwts = jwts
+        self._own_tokens = own_tokens
         self._clock = clock
         self._grants_max = grants_max
         self._grants: dict[tuple[bytes, str], Grant] = {}
@@ -161,14 +180,23 @@ class Authorizer:
         return await self._accounts.read(UserById(token.user_id)), token.expires_at
 
     async def _user_of_jwt(self, secret: str) -> tuple[User | None, int | None]:
-        if self._jwts is None:
-            raise _invalid_token()
         try:
+            claim = None if self._own_tokens is None else await self._own_tokens.verify(secret)
+            if claim is not None:
+                return await self._user_of_key(claim)
+            if self._jwts is None:
+                raise _invalid_token()
             subject, until = await self._jwts.verify(secret)
         except BadToken as error:
             log.info("JWT refused", reason=str(error))
             raise _invalid_token() from error
         return await self._accounts.read(UserBySubject(subject)), until
+
+    async def _user_of_key(self, claim: KeyClaim) -> tuple[User | None, int | None]:
+        key = await self._accounts.read(MachineKeyById(claim.key_id))
+        if key is None or self._is_past(key.expires_at):
+            raise BadToken("its machine key is deleted or expired")
+        return await self._accounts.read(UserById(key.user_id)), claim.until
 
     def _forget_grants(self) -> None:
         self._grants.clear()

@@ -98,17 +98,16 @@ class Jwts:
             BadToken: the token is invalid.
             Refusal: UNAVAILABLE, the issuer's keys cannot be fetched.
         """
-        if len(token) > TOKEN_MAX_CHARS or _COMPACT.fullmatch(token) is None:
-            raise BadToken(f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters")
+        require_compact(token)
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None and self._clock() < known.until:
             return known
-        key_id, algorithm = _header(token)
+        key_id, algorithm = _header_of(token)
         found = await self._keys.find(key_id, algorithm)
         if found is None:
             raise BadToken("the issuer has no such key")
-        payload = _signed(token, found.key.public, found.key.algorithms)
+        payload = signed_payload(token, found.key.public, found.key.algorithms)
         verified = self._checked(payload, found.until)
         self._verified.pop(digest, None)
         if len(self._verified) >= self._verified_max:
@@ -142,8 +141,23 @@ class Jwts:
         return Verified(claims.sub, min(until, now + int(min(left_s, _DAY_S) * _US)))
 
 
-def _header(token: str) -> tuple[str | None, str]:
-    """Returns the key id, None if absent, and the algorithm."""
+def require_compact(token: str) -> None:
+    """Raises `BadToken` if a text is too long for a token, or does not have three parts."""
+    if len(token) > TOKEN_MAX_CHARS or _COMPACT.fullmatch(token) is None:
+        raise BadToken(f"expected three parts of base64url in {TOKEN_MAX_CHARS} characters")
+
+
+def token_header(token: str) -> tuple[str | None, str]:
+    """Returns the key id of a token, None if absent, and the algorithm.
+
+    Raises:
+        BadToken: the text is no token, or its header is invalid.
+    """
+    require_compact(token)
+    return _header_of(token)
+
+
+def _header_of(token: str) -> tuple[str | None, str]:
     try:
         header = _JWS.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
@@ -156,8 +170,12 @@ def _header(token: str) -> tuple[str | None, str]:
     return key_id, algorithm
 
 
-def _signed(token: str, public: PublicKey, algorithms: Collection[str]) -> bytes:
-    """Verifies the signature and returns the payload."""
+def signed_payload(token: str, public: PublicKey, algorithms: Collection[str]) -> bytes:
+    """Verifies the signature of a token, and returns its payload.
+
+    Raises:
+        BadToken: it is not signed by the key.
+    """
     try:
         signed = _JWS.decode_complete(token, public, algorithms=[*algorithms])
     except (jwt.PyJWTError, ValueError, RecursionError):

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,6 +14,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.support import waiting
+from tests.support.machine_keys import assertion_of, bearer_form
 from tests.support.postgresql import PostgresServer, end_connections
 from tests.support.real_server import ACTIONS, RealServer
 
@@ -100,6 +104,28 @@ def test_runs_of_both_processes_are_counted_together_and_over_a_restart(
             until(lambda reader=reader, due=due: runs_of(reader) == due)  # type: ignore[misc]
     with RealServer(tmp_path / "third", database=pair.url, token=pair.one.token) as started:
         assert runs_of(started) == 4
+
+
+def test_a_token_of_one_process_is_accepted_by_the_other_until_its_key_is_deleted(
+    pair: Pair,
+) -> None:
+    (user,) = pair.one.command("user", "list")
+    made = pair.one.ask("POST", f"/v1/users/{user['id']}/keys", {})
+    issuer = f"http://{pair.one.http}"
+    form = bearer_form(assertion_of(made["keyFile"], issuer, now_s=int(time.time())))
+    with urllib.request.urlopen(  # noqa: S310  of our own server
+        f"{issuer}/oauth/v2/token", urllib.parse.urlencode(form).encode()
+    ) as answer:
+        token = json.load(answer)["access_token"]
+
+    def is_accepted(server: RealServer) -> bool:
+        return status(server, "GET", "/management/v1/orgs/me", token) == 200
+
+    assert is_accepted(pair.one)
+    until(lambda: is_accepted(pair.other))
+    pair.one.ask("DELETE", f"/v1/keys/{made['key']['id']}")
+    assert not is_accepted(pair.one)
+    until(lambda: not is_accepted(pair.other))
 
 
 def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:

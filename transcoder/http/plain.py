@@ -89,8 +89,8 @@ class PlainRoutes:
 
     def add(
         self, verb: str, path: str, handler: PlainHandler, *, body_max_bytes: int | None = None
-    ) -> PathTemplate:
-        """Adds a handler, and returns its path, parsed.
+    ) -> None:
+        """Adds a handler.
 
         Raises:
             SchemaError: the path is no template, has a handler for the method already, or
@@ -105,7 +105,6 @@ class PlainRoutes:
         limits = replace(self._limits, body_max_bytes=body_max_bytes or most)
         route = PlainRoute(handler, names, limits)
         self._router.add(verb, template, route, origin="a plain handler")
-        return template
 
     def find(self, verb: str, path: str) -> RouteMatch[PlainRoute] | TranscodeError:
         """Returns the handler of a request, or the error of a path without one."""

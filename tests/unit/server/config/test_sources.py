@@ -22,6 +22,7 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         listen="127.0.0.1:8080",
         grpc_listen="127.0.0.1:50051",
         data_dir=Path("data"),
+        public_url="",
         tls_cert="",
         tls_key="",
         tls_client_ca="",
@@ -157,6 +158,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
     assert origins == {
         "listen": "--listen",
         "grpc_listen": "ACTIONS_GRPC_LISTEN",
+        "public_url": "default",
         "tls_cert": "default",
         "tls_key": "default",
         "tls_client_ca": "default",
@@ -344,7 +346,7 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
         "NUL": b'data_dir = "\\u0000"'
     },
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, "
-    "tls_cert, tls_key, tls_client_ca, data_dir, database, workers, "
+    "public_url, tls_cert, tls_key, tls_client_ca, data_dir, database, workers, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
     "proxy_protocol, metrics_listen, log_format, access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
@@ -380,6 +382,7 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
     assert text.splitlines() == [
         'listen = "127.0.0.1:8080"  # default',
         'grpc_listen = "127.0.0.1:50051"  # default',
+        'public_url = ""  # default',
         'tls_cert = ""  # default',
         'tls_key = ""  # default',
         'tls_client_ca = ""  # default',

@@ -1,13 +1,16 @@
-"""More connections and calls than the service takes, with PostgreSQL behind it: R23 and R27.
+"""Many connections and calls at once, with PostgreSQL behind: R8-pg, R23 and R27.
 
-Both come to the port of JSON, where gRPC is served as well.
+R8-pg has SIGTERM come while calls wait; R23 and R27 are more than the service takes. All come to
+the port of JSON, where gRPC is served as well.
 """
 
 import asyncio
 import contextlib
+import re
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +24,10 @@ from tests.robustness.connection import Connection
 from tests.robustness.engines import postgresql
 from tests.robustness.grpc_port import p99
 from tests.robustness.raw import request
-from tests.robustness.scenario import Outcome, Scenario, at_most
+from tests.robustness.scenario import Outcome, Scenario, at_most, ended
 from tests.robustness.slow import raise_descriptor_limit
 from tests.support.connections import answer_of
+from tests.support.metrics_page import metrics_of
 from tests.support.real_server import ACTIONS, ONE_PORT, RealServer
 from tests.support.waiting import until_async
 from zitadel import management_pb2 as pb
@@ -37,6 +41,11 @@ CALLS: Final = 1_300
 CALLS_MAX: Final = 1_000
 REFUSED_MAX_S: Final = 5.0
 """Max seconds until a refusal, of calls that begin at once on as many connections."""
+DRAINED: Final = 500
+HELD_S: Final = 2.0
+DRAINED_MAX_S: Final = 2.0
+"""Max seconds of the end, once the calls can be answered, which then takes most of it."""
+_IN_FLIGHT: Final = "actions_calls_in_flight"
 _STREAMS: Final = 100
 _ROUND_S: Final = 1.5
 _ANSWER_S: Final = 30.0
@@ -44,11 +53,12 @@ _SEARCH: Final = f"{ACTIONS}/_search"
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[tuple[RealServer, str]]:
+def served(folder: Path, *options: str) -> Iterator[tuple[RealServer, str]]:
     """Starts a service, and names its database."""
+    options = ("--no-access-log", *ONE_PORT, *options)
     with postgresql() as new_database:
         url = new_database()
-        with RealServer(folder / "data", "--no-access-log", *ONE_PORT, database=url) as server:
+        with RealServer(folder / "data", *options, database=url) as server:
             yield server, url
 
 
@@ -161,8 +171,10 @@ async def held_up(url: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def ask_at_once(server: RealServer, url: str) -> Asked:
-    """Has all calls in flight or refused; then lets them be answered."""
+async def ask_at_once(
+    server: RealServer, url: str, calls: int, until: Callable[[Asked], Awaitable[None]]
+) -> Asked:
+    """Makes all calls at once, half of them over gRPC, and holds them up until told otherwise."""
     # Else each call first waits for what its token may do, which is not known yet.
     await asyncio.to_thread(server.ask, "POST", _SEARCH, {})
     asked = Asked()
@@ -181,14 +193,14 @@ async def ask_at_once(server: RealServer, url: str) -> Asked:
 
     async with AsyncExitStack() as stack:
         alone = [("grpc.use_local_subchannel_pool", 1)]
-        half = CALLS // 2
+        half = calls // 2
         channels = [
             await stack.enter_async_context(grpc.aio.insecure_channel(server.http, options=alone))
             for _ in range(-(-half // _STREAMS))
         ]
         connections = [
             await stack.enter_async_context(Connection(server.http, server.token))
-            for _ in range(CALLS - half)
+            for _ in range(calls - half)
         ]
         await asyncio.gather(*(channel.channel_ready() for channel in channels))
         async with asyncio.TaskGroup() as group, held_up(url):
@@ -196,16 +208,20 @@ async def ask_at_once(server: RealServer, url: str) -> Asked:
                 group.create_task(over_json(connection))
             for number in range(half):
                 group.create_task(over_grpc(channels[number // _STREAMS]))
-            with contextlib.suppress(TimeoutError):
-                due = CALLS - CALLS_MAX
-                await until_async(lambda: asked.answers.total() >= due, within_s=REFUSED_MAX_S)
+            await until(asked)
     return asked
+
+
+async def _until_the_others_are_refused(asked: Asked) -> None:
+    with contextlib.suppress(TimeoutError):
+        due = CALLS - CALLS_MAX
+        await until_async(lambda: asked.answers.total() >= due, within_s=REFUSED_MAX_S)
 
 
 def too_many_calls(folder: Path) -> Iterator[Outcome]:
     raise_descriptor_limit()
     with served(folder) as (server, url):
-        asked = uvloop.run(ask_at_once(server, url))
+        asked = uvloop.run(ask_at_once(server, url, CALLS, _until_the_others_are_refused))
     answers = asked.answers
     succeeded = answers["200"] + answers["OK"]
     refused = answers["429"] + answers["RESOURCE_EXHAUSTED"]
@@ -218,5 +234,41 @@ def too_many_calls(folder: Path) -> Iterator[Outcome]:
     yield at_most("a refusal", max(asked.refused_s, default=0.0), REFUSED_MAX_S, "s")
 
 
+# R8-pg
+
+
+def sigterm(folder: Path) -> Iterator[Outcome]:
+    signalled_at = 0.0
+    with served(folder, "--metrics-listen", "127.0.0.1:0") as (server, url):
+
+        async def signal_once_in_flight(asked: Asked) -> None:
+            nonlocal signalled_at
+            async with asyncio.timeout(_ANSWER_S):
+                while (await metrics_of(_metrics_of(server)))[_IN_FLIGHT] < DRAINED:
+                    await asyncio.sleep(0.05)
+            signalled_at = time.monotonic()
+            server.process.signal(signal.SIGTERM)
+            await asyncio.sleep(HELD_S)
+
+        asked = uvloop.run(ask_at_once(server, url, DRAINED, signal_once_in_flight))
+        status = server.process.wait()
+        took_s = time.monotonic() - signalled_at - HELD_S
+    answered = asked.answers["200"] + asked.answers["OK"]
+    yield Outcome(
+        f"{DRAINED} calls, half of them over gRPC, which PostgreSQL holds up; SIGTERM",
+        f"{DRAINED} answered",
+        f"{answered}",
+        answered == DRAINED,
+    )
+    yield ended("after PostgreSQL went on", status, took_s, most_s=DRAINED_MAX_S)
+
+
+def _metrics_of(server: RealServer) -> str:
+    found = re.search(r"metrics_listen=(\S+)", server.log())
+    assert found is not None, server.log()
+    return found[1]
+
+
+R8_PG: Final = Scenario("R8-pg", "SIGTERM with calls in flight, on PostgreSQL", sigterm)
 R23: Final = Scenario("R23", "more connections than places, on PostgreSQL", too_many_connections)
 R27: Final = Scenario("R27", "more calls than places, on PostgreSQL", too_many_calls)

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.robustness.bodies import R16
 from tests.robustness.bombs import R17, R18
-from tests.robustness.crowds import R23, R27
+from tests.robustness.crowds import R8_PG, R23, R27
 from tests.robustness.cut_commits import R3_PG, R4_PG, R5_PG
 from tests.robustness.documents import R12, R13, R14
 from tests.robustness.drain import R8
@@ -47,7 +47,24 @@ SCENARIOS: Final = (
     *(R1, R7, R8, R11, R12, R13, R14, R15, R16, R17, R18, R19, R20, R21, R22),
     *(S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12),
     *(D1, D2, D3, D4),
-    *(R1_PG, R2_PG, R3_PG, R4_PG, R5_PG, R6_PG, R7_PG, R10, R23, R24, R25, R26, R27, R31, D4_PG),
+    *(
+        R1_PG,
+        R2_PG,
+        R3_PG,
+        R4_PG,
+        R5_PG,
+        R6_PG,
+        R7_PG,
+        R8_PG,
+        R10,
+        R23,
+        R24,
+        R25,
+        R26,
+        R27,
+        R31,
+        D4_PG,
+    ),
     *(P1, P2, P3),
     *(R32, R32_SQLITE, R32_SHORT),
 )

@@ -79,6 +79,25 @@ class Writes:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EventsOf:
+    """Selects events of one aggregate.
+
+    Attributes:
+        key: of the aggregate; a flow has no events of its own.
+        first: the lowest sequence.
+        last: the highest sequence. Reading takes time for each sequence from the first to the last.
+        types: types of events; others are passed over.
+        limit: max events.
+    """
+
+    key: Key
+    first: int
+    last: int
+    types: Collection[str]
+    limit: int
+
+
 Decide: TypeAlias = Callable[[LoadedFacts], Writes]
 
 
@@ -110,6 +129,9 @@ class EventLog(Transactions, Protocol):
 
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         """Returns events in order of position, from the first after the position `after`."""
+
+    async def events_of(self, asked: EventsOf) -> Sequence[RecordedEvent]:
+        """Returns events of one aggregate, the newest first."""
 
     async def last_event(self) -> LastEvent:
         """Returns position and time of the last event; `NO_EVENT` before the first."""

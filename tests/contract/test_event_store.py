@@ -1,25 +1,33 @@
 """The contract of event stores, which runs on each of `STORES`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
-from server.commands.actions import DeactivateAction, DeleteAction
+from server.commands.actions import DeactivateAction, DeleteAction, ReactivateAction
 from server.commands.batch import Batch
 from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.machine_keys import CreateKey, DeleteKey
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
+from server.domain.action import EVENT_TYPES as ACTION_EVENTS
 from server.domain.action import Action, ActionState
-from server.domain.aggregates import State, action_key, action_name, subject_name, user_name
+from server.domain.aggregates import (
+    State,
+    action_key,
+    action_name,
+    subject_name,
+    user_key,
+    user_name,
+)
 from server.domain.events import RecordedEvent
 from server.domain.machine_key import KeyKind, MachineKey
 from server.domain.org import Member, Org
 from server.domain.user import Token, User
 from server.store.engine import Store
 from server.store.errors import StorageError
-from server.store.log import NO_EVENT, LoadedFacts, Needs, Writes
+from server.store.log import NO_EVENT, EventsOf, LoadedFacts, Needs, Writes
 from server.store.read_model import (
     ActionById,
     ActionsOf,
@@ -47,6 +55,7 @@ from server.triggers import FlowType, TriggerType
 from tests.contract.stores import an_action, commit, loaded, replayed
 from tests.support.action_commands import create_orgless_action, update_action
 from tests.support.clocks import NOON, SECOND, YEAR, HandClock
+from tests.support.tables import cases
 
 TOKEN, SAML = FlowType.CUSTOMISE_TOKEN, FlowType.CUSTOMISE_SAML_RESPONSE
 PRE_USERINFO = TriggerType.PRE_USERINFO_CREATION
@@ -270,6 +279,52 @@ class TestEventStore:
         await commit(store, *(an_action(str(number)) for number in range(1, 6)))
         events = await store.events(after=2, limit=2)
         assert [event.position for event in events] == [3, 4]
+
+    @cases(
+        "first, last, types, limit, sequences",
+        {
+            "all": (1, 5, ACTION_EVENTS, 10, [5, 4, 3, 2, 1]),
+            "some": (2, 3, ACTION_EVENTS, 10, [3, 2]),
+            "one": (4, 4, ACTION_EVENTS, 10, [4]),
+            "none": (3, 2, ACTION_EVENTS, 10, []),
+            "beyond the last": (5, 900, ACTION_EVENTS, 10, [5]),
+            "the newest of them": (1, 5, ACTION_EVENTS, 2, [5, 4]),
+            "of a type": (1, 5, {"action.deactivated"}, 10, [4, 2]),
+            "the newest of two types": (
+                1,
+                4,
+                {"action.added", "action.reactivated"},
+                1,
+                [3],
+            ),
+            "of no type": (1, 5, set(), 10, []),
+        },
+    )
+    async def test_events_of_one_aggregate_are_read_newest_first(
+        self,
+        store: Store,
+        first: int,
+        last: int,
+        types: Collection[str],
+        limit: int,
+        sequences: list[int],
+    ) -> None:
+        await commit(store, an_action("1"), an_action("2"), an_action("10"))
+        for _ in range(2):
+            for id in ("2", "1", "10"):
+                await commit(store, DeactivateAction("org", id, "ada"))
+            for id in ("10", "1", "2"):
+                await commit(store, ReactivateAction("org", id, "ada"))
+        found = await store.events_of(EventsOf(action_key("1"), first, last, types, limit))
+        assert [event.sequence for event in found] == sequences
+        assert {(event.aggregate_type, event.aggregate_id) for event in found} <= {action_key("1")}
+
+    async def test_events_of_one_aggregate_are_read_whole(self, store: Store) -> None:
+        await commit(store, an_action("1", name="One"))
+        found = await store.events_of(EventsOf(action_key("1"), 1, 1, ACTION_EVENTS, 1))
+        assert found == await store.events()
+        other_kind = EventsOf(user_key("1"), 1, 1, ACTION_EVENTS, 1)
+        assert list(await store.events_of(other_kind)) == []
 
     async def test_times_follow_a_clock_that_is_set_back(
         self, store: Store, clock: HandClock

@@ -14,11 +14,11 @@ from server.domain.events import RecordedEvent
 from server.store.engine import Forgetful
 from server.store.errors import StorageError
 from server.store.folder import DataFolder
-from server.store.log import Decide, LastEvent, Needs
+from server.store.log import Decide, EventsOf, LastEvent, Needs
 from server.store.postgres import action_counts, schema
 from server.store.postgres import runs as run_log
 from server.store.postgres.connect import READERS_MAX, Connection, Server, acquired
-from server.store.postgres.event_reads import events_after, last_event
+from server.store.postgres.event_reads import events_after, events_of, last_event
 from server.store.postgres.follower import Follower
 from server.store.postgres.locks import Lock, take
 from server.store.postgres.read_model import ANSWERS
@@ -158,6 +158,10 @@ class PostgresEventStore:
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         async with self._reader() as connection:
             return await events_after(connection, after, limit)
+
+    async def events_of(self, asked: EventsOf) -> Sequence[RecordedEvent]:
+        async with self._reader() as connection:
+            return await events_of(connection, asked)
 
     async def last_event(self) -> LastEvent:
         async with self._reader() as connection:

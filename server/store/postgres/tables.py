@@ -147,6 +147,10 @@ INSERT_EVENTS: Final = insert(
 )
 _SELECT_EVENT: Final = f"SELECT {', '.join(RecordedEvent._fields)} FROM events"  # noqa: S608
 SELECT_EVENTS: Final = f"{_SELECT_EVENT} WHERE position > $1 ORDER BY position LIMIT $2"
+EVENTS_OF: Final = (
+    f"{_SELECT_EVENT} WHERE aggregate_type = $1 AND aggregate_id = $2 "
+    "AND sequence BETWEEN $3 AND $4 AND type = ANY($5::text[]) ORDER BY sequence DESC LIMIT $6"
+)
 STORED_EVENTS: Final = (
     f"{_SELECT_EVENT} JOIN unnest($1::text[], $2::text[], $3::bigint[]) "
     "AS asked(aggregate_type, aggregate_id, sequence) "

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 
 from server.domain.events import RecordedEvent
 from server.store import forms
-from server.store.log import NO_EVENT, LastEvent
+from server.store.log import NO_EVENT, EventsOf, LastEvent
 from server.store.runs import RunsPage, RunsQuery
 from server.store.sqlite import runs as run_log
 from server.store.sqlite.connect import Access, connect, errors_of
-from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS
+from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS, events_of
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -44,6 +44,15 @@ class Reader:
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         with self._errors:
             found = self._connection.execute(SELECT_EVENTS, (after, limit)).fetchall()
+        return [forms.event(row) for row in found]
+
+    def events_of(self, asked: EventsOf) -> Sequence[RecordedEvent]:
+        if asked.last < asked.first:
+            return []
+        kind, id = asked.key
+        values = (asked.last, asked.first, id, kind, *asked.types, asked.limit)
+        with self._errors:
+            found = self._connection.execute(events_of(len(asked.types)), values).fetchall()
         return [forms.event(row) for row in found]
 
     def last_event(self) -> LastEvent:

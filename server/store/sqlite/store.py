@@ -18,7 +18,7 @@ from server.domain.events import RecordedEvent
 from server.store.engine import AS_USUAL, Forgetful, Opening, Progress
 from server.store.errors import StorageError
 from server.store.folder import DataFolder
-from server.store.log import Decide, LastEvent, Needs
+from server.store.log import Decide, EventsOf, LastEvent, Needs
 from server.store.read_model import Query
 from server.store.runs import ActionCounts, CountedActions, LoggedRun, RunsPage, RunsQuery
 from server.store.signing_keys import SigningKey
@@ -192,6 +192,9 @@ class SqliteEventStore:
 
     async def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[RecordedEvent]:
         return await self._read(lambda: self._lists.events(after, limit))
+
+    async def events_of(self, asked: EventsOf) -> Sequence[RecordedEvent]:
+        return await self._read(lambda: self._lists.events_of(asked))
 
     async def last_event(self) -> LastEvent:
         return self._points.last_event()

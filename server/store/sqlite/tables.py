@@ -143,6 +143,26 @@ ENDED_ORGS: Final = (
 INSERT_EVENTS: Final = inserts("events", RecordedEvent._fields)
 _SELECT_EVENT: Final = f"SELECT {', '.join(RecordedEvent._fields)} FROM events"  # noqa: S608
 SELECT_EVENTS: Final = f"{_SELECT_EVENT} WHERE position > ? ORDER BY position LIMIT ?"
+_SEQUENCES: Final = (
+    "WITH RECURSIVE sequences(sequence) AS "
+    "(SELECT ? UNION ALL SELECT sequence - 1 FROM sequences WHERE sequence > ?)"
+)
+"""The sequences from the last to the first, in this order: the index of events begins with the
+sequence, so each is looked up by itself."""
 SELECT_EVENT: Final = (
     f"{_SELECT_EVENT} WHERE sequence = ? AND aggregate_id = ? AND aggregate_type = ?"
 )
+
+
+def events_of(types: int) -> str:
+    """Returns a statement for events of one aggregate, the newest first.
+
+    Takes the last and the first sequence, the id, the type, as many types of events as given here,
+    and a limit. CROSS keeps the order of the sequences.
+    """
+    return (
+        f"{_SEQUENCES} SELECT {', '.join(RecordedEvent._fields)} "  # noqa: S608 - names of ours
+        "FROM sequences CROSS JOIN events USING (sequence) "
+        f"WHERE aggregate_id = ? AND aggregate_type = ? AND type IN ({', '.join('?' * types)}) "
+        "LIMIT ?"
+    )

@@ -15,11 +15,12 @@ from typing import Final
 import structlog
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2
+from actions.v1 import execution_pb2, versions_pb2
 from actions.v1.admin_pb2_grpc import (
     add_AdminServiceServicer_to_server as add_accounts_to_server,
 )
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
+from actions.v1.versions_pb2_grpc import add_VersionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
 from server.clock_watch import ClockWatch
@@ -67,6 +68,7 @@ from server.services.execution import ExecutionService
 from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
+from server.services.versions import VersionService
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
 from server.store.engine import AS_USUAL, Forgetful, Opening, Store
@@ -114,6 +116,7 @@ _SERVICES: Final = (
     management_pb2.DESCRIPTOR.services_by_name["ManagementService"],
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
+    versions_pb2.DESCRIPTOR.services_by_name["VersionService"],
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 
@@ -223,6 +226,7 @@ class Application:
             execution=ExecutionService(
                 store, scripts, runner, self._recorder(runs), ids, threads=self._work
             ),
+            versions=VersionService(store, actions, queue, threads=self._work),
             accounts=accounts,
         )
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
@@ -428,6 +432,7 @@ def _register(
     management: ManagementService,
     admin: AdminService,
     execution: ExecutionService,
+    versions: VersionService,
     accounts: AccountsService,
 ) -> None:
     """Registers each service at both servers."""
@@ -437,6 +442,7 @@ def _register(
         add_AdminServiceServicer_to_server(admin, server)  # type: ignore[arg-type]
     for server in (grpc_server, transcoder.at("")):
         add_ExecutionServiceServicer_to_server(execution, server)  # type: ignore[arg-type]
+        add_VersionServiceServicer_to_server(versions, server)  # type: ignore[arg-type]
         add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from server.commands.base import Change, Command, Facts, R
 from server.domain import action as domain
-from server.domain.action import Action
+from server.domain.action import Action, ActionState
 from server.domain.aggregates import (
     Key,
     Name,
@@ -109,6 +109,33 @@ class UpdateAction(_WritesAction):
             if_sequence=self.if_sequence,
         )
         return (Change(self.key, self.org_id, event),)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAction(_WritesAction):
+    """Makes the action as an old version was.
+
+    Attributes:
+        name: of the old version, as are script, timeout_ns, allowed_to_fail and state.
+    """
+
+    state: ActionState
+    if_sequence: Condition = ANY_SEQUENCE
+
+    def decide(self, facts: Facts) -> Sequence[Change]:
+        events = domain.restore(
+            facts.find(Action, self.key),
+            action_id=self.action_id,
+            org_id=self.org_id,
+            name=self.name,
+            script=self.script,
+            timeout_ns=self.timeout_ns,
+            allowed_to_fail=self.allowed_to_fail,
+            state=self.state,
+            name_owner=facts.owner(action_name(self.org_id, self.name)),
+            if_sequence=self.if_sequence,
+        )
+        return [Change(self.key, self.org_id, event) for event in events]
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,20 +113,55 @@ def update(
     if action is None or action.org_id != org_id:
         raise _absent("COMMAND-Sfg2t")
     require_sequence(action.sequence, if_sequence)
-    changed: dict[str, JSON] = {}
-    if name != action.name:
-        changed["name"] = name
-    if script != action.script:
-        changed["script"] = script
-    if _storable(timeout_ns) != action.timeout_ns:
-        changed["timeout"] = _storable(timeout_ns)
-    if allowed_to_fail != action.allowed_to_fail:
-        changed["allowedToFail"] = allowed_to_fail
+    changed = _differences(
+        action,
+        name=name,
+        script=script,
+        timeout_ns=timeout_ns,
+        allowed_to_fail=allowed_to_fail,
+    )
     if not changed:
-        raise unchanged("Errors.NoChangesFound", "ACTION-dg4t2")
+        raise _no_changes()
     if name_owner is not None and name_owner != action_id:
         raise _name_taken()
     return Event(CHANGED, changed)
+
+
+def restore(
+    action: Action | None,
+    *,
+    action_id: str,
+    org_id: str,
+    name: str,
+    script: str,
+    timeout_ns: int,
+    allowed_to_fail: bool,
+    state: ActionState,
+    name_owner: str | None,
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> list[Event]:
+    """Returns the events after which the action is as an old version was; two at most.
+
+    `name`, `script`, `timeout_ns`, `allowed_to_fail` and `state` are those of the version.
+    """
+    if action is None or action.org_id != org_id:
+        raise _absent("COMMAND-Rs4nf")
+    require_sequence(action.sequence, if_sequence)
+    changed = _differences(
+        action,
+        name=name,
+        script=script,
+        timeout_ns=timeout_ns,
+        allowed_to_fail=allowed_to_fail,
+    )
+    events = [Event(CHANGED, changed)] if changed else []
+    if state is not action.state:
+        events.append(_REACTIVATED if state is ActionState.ACTIVE else _DEACTIVATED)
+    if not events:
+        raise _no_changes()
+    if name_owner is not None and name_owner != action_id:
+        raise _name_taken()
+    return events
 
 
 def deactivate(
@@ -235,6 +270,22 @@ def _changed(action: Action, event: RecordedEvent) -> Action:
     )
 
 
+def _differences(
+    action: Action, *, name: str, script: str, timeout_ns: int, allowed_to_fail: bool
+) -> dict[str, JSON]:
+    """Returns the payload of a change: the fields that differ from the stored ones."""
+    changed: dict[str, JSON] = {}
+    if name != action.name:
+        changed["name"] = name
+    if script != action.script:
+        changed["script"] = script
+    if _storable(timeout_ns) != action.timeout_ns:
+        changed["timeout"] = _storable(timeout_ns)
+    if allowed_to_fail != action.allowed_to_fail:
+        changed["allowedToFail"] = allowed_to_fail
+    return changed
+
+
 def _storable(timeout_ns: int) -> int:
     """Returns the timeout within 64 bits, as Go's Duration is, so that each can be stored."""
     return max(TIMEOUT_NS_MIN, min(timeout_ns, TIMEOUT_NS_MAX))
@@ -246,6 +297,10 @@ def _id_missing(place: str) -> Refusal:
 
 def _absent(place: str) -> Refusal:
     return not_found("Errors.Action.NotFound", place)
+
+
+def _no_changes() -> Refusal:
+    return unchanged("Errors.NoChangesFound", "ACTION-dg4t2")
 
 
 def _name_taken() -> Refusal:

@@ -5,7 +5,7 @@ from typing import Final
 from actions.v1 import execution_pb2 as pb
 from server.scripts.contract import ActionResult, Effects, Failure, JsonValue, RunResult
 from server.scripts.host.claims import OVERRIDABLE
-from server.services.execution_requests import page_token
+from server.services.page_tokens import page_token
 from server.services.values import fill_value
 from server.store.runs import RunsPage
 from server.timestamps import set_duration

@@ -3,9 +3,6 @@
 Flows and triggers have the names, and errors the texts, of the Management API.
 """
 
-import base64
-import binascii
-import struct
 from typing import Final
 
 from actions.v1 import execution_pb2 as pb
@@ -13,6 +10,7 @@ from server.domain.action import Action
 from server.domain.flow import flow_type, trigger_type
 from server.domain.refusals import invalid
 from server.scripts.contract import Script
+from server.services.page_tokens import number_of
 from server.store.runs import RunsQuery
 from server.triggers import TRIGGERS, FlowType, TriggerType
 
@@ -21,8 +19,6 @@ PAGE_MAX: Final = 1000
 
 PAGE: Final = 100
 """Max runs on a page if the request sets no limit."""
-
-_POSITION: Final = struct.Struct(">Q")
 
 
 def trigger_of(flow: str, trigger: str) -> tuple[FlowType, TriggerType]:
@@ -84,21 +80,6 @@ def runs_query(request: pb.ListRunsRequest) -> RunsQuery:
         flow_type=of_flow,
         trigger_type=of_trigger,
         only_failed=request.only_failed,
-        before=_position(request.page_token) if request.page_token else 0,
+        before=number_of(request.page_token, "RUN-Pt3gh") if request.page_token else 0,
         limit=request.limit or PAGE,
     )
-
-
-def page_token(position: int) -> str:
-    """Returns the token of the page that begins at a position; empty after the last page."""
-    return base64.urlsafe_b64encode(_POSITION.pack(position)).decode() if position else ""
-
-
-def _position(token: str) -> int:
-    try:
-        (position,) = _POSITION.unpack(base64.b64decode(token, b"-_", validate=True))
-    except (ValueError, binascii.Error, struct.error):
-        position = 0
-    if not 0 < position < 2**63:
-        raise invalid("Errors.Query.PageTokenInvalid", "RUN-Pt3gh")
-    return int(position)

@@ -124,6 +124,7 @@ async def test_reflection_lists_services_and_describes_each(
     names = (
         SERVICE,
         EXECUTION,
+        "actions.v1.VersionService",
         "zitadel.admin.v1.AdminService",
         "actions.v1.AdminService",
         "grpc.health.v1.Health",

@@ -41,10 +41,12 @@ class Accounts:
         told = await self._ask(pb.GetOrgContentsRequest(org_id=org_id))
         return told.contents, await self._ask(pb.ListMembersRequest(org_id=org_id))
 
-    async def user(self, org_id: str, *roles: str, language: str = "", subject: str = "") -> str:
+    async def user(
+        self, org_id: str, *roles: str, name: str = "", language: str = "", subject: str = ""
+    ) -> str:
         """Make a user of the organisation, a member of it if there are roles."""
         request = pb.CreateUserRequest(
-            org_id=org_id, name=next(_NAMES), language=language, subject=subject
+            org_id=org_id, name=name or next(_NAMES), language=language, subject=subject
         )
         user_id = _text((await self._ask(request)).user.id)
         if roles:

@@ -9,12 +9,13 @@ from google.api.annotations_pb2 import http
 from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2
+from actions.v1 import execution_pb2, versions_pb2
 from server.identity.permissions import required_permissions
 from server.services.accounts import AccountsService
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
+from server.services.versions import VersionService
 from tests.support.documents import ROOT, files, headings
 from zitadel import action_pb2, admin_pb2, management_pb2, object_pb2, org_pb2
 
@@ -24,12 +25,14 @@ SERVICES: Final = [
     management_pb2.DESCRIPTOR.services_by_name["ManagementService"],
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
+    versions_pb2.DESCRIPTOR.services_by_name["VersionService"],
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 ]
 SERVICERS: Final[dict[str, type]] = {
     "zitadel.management.v1.ManagementService": ManagementService,
     "zitadel.admin.v1.AdminService": AdminService,
     "actions.v1.ExecutionService": ExecutionService,
+    "actions.v1.VersionService": VersionService,
     "actions.v1.AdminService": AccountsService,
 }
 METHODS: Final = [method for service in SERVICES for method in service.methods]

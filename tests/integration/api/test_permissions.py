@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2 as run
+from actions.v1 import versions_pb2 as versions
 from tests.support import permission_table
 from tests.support.accounts import Accounts
 from tests.support.api_client import GRPC, PROTOCOLS, Answer, ApiClient, Caller
@@ -61,6 +62,11 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     ),
     "ListRuns": lambda _: run.ListRunsRequest(),
     "ListActionMetrics": lambda _: run.ListActionMetricsRequest(),
+    "ListActionVersions": lambda id: versions.ListActionVersionsRequest(action_id=id),
+    "GetActionVersion": lambda id: versions.GetActionVersionRequest(action_id=id, sequence=1),
+    "RestoreActionVersion": lambda id: versions.RestoreActionVersionRequest(
+        action_id=id, sequence=1
+    ),
     "CreateOrg": lambda _: accounts_pb2.CreateOrgRequest(name=next(_NAMES)),
     "RenameOrg": lambda id: accounts_pb2.RenameOrgRequest(org_id=id, name=next(_NAMES)),
     "ListAllOrgs": lambda _: accounts_pb2.ListAllOrgsRequest(),
@@ -99,6 +105,7 @@ _ACCOUNTS: Final = frozenset(
 BY_ID: Final = (
     *("GetAction", "UpdateAction", "DeactivateAction", "ReactivateAction", "DeleteAction"),
     *("SetTriggerActions", "TestAction"),
+    *("ListActionVersions", "GetActionVersion", "RestoreActionVersion"),
 )
 
 
@@ -143,7 +150,7 @@ class Organisation:
         """A new action and a flow."""
         id: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         other: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
-        if method == "ReactivateAction":
+        if method in ("ReactivateAction", "RestoreActionVersion"):
             await self.owner.get(pb.DeactivateActionRequest(id=id))
         await self.owner.get(REQUESTS["SetTriggerActions"](other))
         return id

@@ -129,6 +129,31 @@ def reactivated(
     return actions.reactivate(action, action_id=action_id, org_id=org_id, if_sequence=if_sequence)
 
 
+def restored(
+    action: Action | None = ACTIVE,
+    *,
+    org_id: str = "org",
+    name: str = "Greet",
+    script: str = "function Greet() {}",
+    timeout_ns: int = 5,
+    state: ActionState = ActionState.ACTIVE,
+    name_owner: str | None = "1",
+    if_sequence: Condition = ANY_SEQUENCE,
+) -> list[Event]:
+    return actions.restore(
+        action,
+        action_id="1",
+        org_id=org_id,
+        name=name,
+        script=script,
+        timeout_ns=timeout_ns,
+        allowed_to_fail=False,
+        state=state,
+        name_owner=name_owner,
+        if_sequence=if_sequence,
+    )
+
+
 def removed(
     action: Action | None,
     action_id: str = "1",
@@ -148,6 +173,10 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
     "ALREADY_EXISTS Errors.Action.AlreadyExists V3-DKcYh": {
         "create: taken name": lambda: created(name_owner="2"),
         "update: taken name": lambda: updated(name="Wave", name_owner="2"),
+        "restore: taken name": lambda: restored(name="Wave", name_owner="2"),
+        "restore: taken name, and another state": lambda: restored(
+            INACTIVE, name="Wave", name_owner="2"
+        ),
     },
     "INVALID_ARGUMENT Errors.Action.Invalid COMMAND-Df2f3": {
         "update: empty name, before absent": lambda: updated(None, name=""),
@@ -158,7 +187,14 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
         "update: other org, before no changes": lambda: updated(org_id="other"),
         "update: absent, before a condition": lambda: updated(None, if_sequence=GONE),
     },
-    "FAILED_PRECONDITION Errors.NoChangesFound ACTION-dg4t2": {"update: no changes": updated},
+    "NOT_FOUND Errors.Action.NotFound COMMAND-Rs4nf": {
+        "restore: absent, before a condition": lambda: restored(None, if_sequence=GONE),
+        "restore: other org, before no changes": lambda: restored(org_id="other"),
+    },
+    "FAILED_PRECONDITION Errors.NoChangesFound ACTION-dg4t2": {
+        "update: no changes": updated,
+        "restore: no changes": restored,
+    },
     "INVALID_ARGUMENT Errors.IDMissing COMMAND-DAhk5": {
         "deactivate: empty id, before absent": lambda: deactivated(None, action_id=""),
         "deactivate: empty org": lambda: deactivated(ACTIVE, org_id=""),
@@ -200,6 +236,10 @@ REFUSED: dict[str, dict[str, Callable[[], object]]] = {
         ),
         "reactivate: another sequence, before its state": lambda: reactivated(
             ACTIVE, if_sequence=GONE
+        ),
+        "restore: another sequence, before no changes": lambda: restored(if_sequence=GONE),
+        "restore: another sequence, before taken name": lambda: restored(
+            name="Wave", name_owner="2", if_sequence=GONE
         ),
         "delete: another sequence": lambda: removed(ACTIVE, if_sequence=GONE),
     },
@@ -271,6 +311,29 @@ def changed(**payload: JSON) -> Event:
 )
 def test_command_decides(decide: Callable[[], Event], event: Event) -> None:
     assert decide() == event
+
+
+@cases(
+    "decided, events",
+    {
+        "another script": (restored(script="x"), [changed(script="x")]),
+        "no timeout, with the sequence as it is": (
+            restored(timeout_ns=0, if_sequence=AS_READ),
+            [changed(timeout=0)],
+        ),
+        "the name in another case": (restored(name="GREET"), [changed(name="GREET")]),
+        "inactive again": (
+            restored(state=ActionState.INACTIVE),
+            [Event("action.deactivated", {})],
+        ),
+        "active again, with another name": (
+            restored(INACTIVE, name="Wave", name_owner=None),
+            [changed(name="Wave"), Event("action.reactivated", {})],
+        ),
+    },
+)
+def test_version_is_restored_by_what_differs(decided: list[Event], events: list[Event]) -> None:
+    assert decided == events
 
 
 def happened(type_: str, payload: dict[str, JSON] | None = None) -> RecordedEvent:

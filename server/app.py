@@ -61,6 +61,7 @@ from server.runs.recorder import RunRecorder
 from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
+from server.sealing.key_ring import KeyRing, find_keys, require_keys
 from server.services.accounts import AccountsService
 from server.services.active_scripts import ActiveScripts
 from server.services.admin import AdminService
@@ -75,6 +76,7 @@ from server.store.engine import AS_USUAL, Forgetful, Opening, Store
 from server.store.errors import StorageError
 from server.store.files import risks_of
 from server.store.opening import open_store
+from server.store.read_model import SealingKeys
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
@@ -194,6 +196,7 @@ class Application:
         socket = AdminSocket(config.data_dir)
         running.push_async_callback(socket.close)
         store = await self._open_store(admin=socket.path)
+        await self._key_ring(store)
         ids = IdGenerator(await _machine_id(store))
         signing = Signing(store)
         own_tokens = AccessTokens(signing)
@@ -283,6 +286,28 @@ class Application:
         for warning in store.warnings:
             log.warning(warning)
         return store
+
+    async def _key_ring(self, store: Store) -> KeyRing:
+        """Returns the keys that seal values.
+
+        Raises:
+            StorageError: they cannot be read, or do not open what is stored.
+        """
+        config = self._config
+        keys = await self._own.run(
+            "",
+            find_keys,
+            text=config.secret_key,
+            file=config.secret_key_file,
+            folder=config.data_dir,
+            has_own=not config.database,
+        )
+        used = await store.read(SealingKeys())
+        require_keys(keys, used)
+        if used and not keys:
+            log.error("sealed values cannot be opened, as there is no key", key=used[0])
+        makes = None if used or config.database else config.data_dir
+        return KeyRing(keys, threads=self._own, makes=makes)
 
     async def _watch_clock(self, store: Store, authorizer: Authorizer) -> None:
         clocks = ClockWatch(authorizer.forget_all)

@@ -20,6 +20,7 @@ from server.cli.migrate import migrate
 from server.cli.moving import import_zitadel
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
+from server.cli.secret_keys import secret_key_commands
 from server.cli.serve import serve
 
 PROGRAM = "python -m server"
@@ -61,6 +62,7 @@ for command in (
     import_,
     events,
     rebuild,
+    secret_key_commands,
     migrate,
 ):
     commands.add_command(command)

@@ -7,7 +7,7 @@ import click
 
 from server.cli import output
 from server.cli.failures import FAILED, storage_failures
-from server.cli.performing import AS_JSON, store_of, stored
+from server.cli.performing import AS_JSON, keyed, keys_of, store_of, stored
 from server.cli.progress import reported
 
 FILE_ARGUMENT: Final = click.argument("file", type=click.Path(path_type=Path))
@@ -64,15 +64,23 @@ def restore(file: Path, replace: bool, as_json: bool, **flags: object) -> None:
     epilog="Example: python -m server check --data-dir ./data",
 )
 @AS_JSON
+@keyed
 @stored
 def check(as_json: bool, **flags: object) -> int:
     """Check the database, also while the service runs; exit 1 if it has a fault.
 
     Checks all pages and indexes, and finds gaps among events and states that differ from events.
+    Opens all sealed values, if it has a key.
     Needs as much disk space for temporary files as the database has.
     """
     engine, config = store_of(flags)
     faults = engine.compare(config.data_dir, reported("applied", "events"))
+    if not faults and (keys := keys_of(config)):
+        from server.sealing.sealer import Sealer
+        from server.sealing.stored import faults_of
+
+        with engine.event_reader(config.data_dir) as reader:
+            faults = [*faults_of(reader, Sealer(keys))]
     if as_json:
         output.as_json({"faults": faults})
     else:

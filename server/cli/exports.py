@@ -39,8 +39,8 @@ def export(file: Path, org_ids: tuple[str, ...], as_folder: bool, **flags: objec
     """Write the instance, or some organisations, to FILE as JSON lines, for import.
 
     FILE has all events of one moment. It contains scripts and hashes of tokens; its mode is 0600,
-    and it must not exist. Without FILE, or with -, the lines go to standard output. The log of runs
-    and the counts of actions are not exported.
+    and it must not exist. Without FILE, or with -, the lines go to standard output. The log of
+    runs, the counts of actions and the values of secrets are not exported.
 
     With --folder, FILE is a folder for version control, without users and tokens; import zitadel
     reads it.
@@ -123,6 +123,7 @@ def import_file(file: Path, dry_run: bool, as_json: bool, **flags: object) -> No
             is_new = loading.load(file, contents, transaction, reported("checked", "events"))
             if is_new and not dry_run:
                 transaction.commit()
+    to_set = contents.sealed if is_new else 0
     amount = _amount(contents.events, len(contents.org_ids))
     if not is_new:
         result, text = "already here", f"all of {file} is here already ({amount}): nothing to do"
@@ -132,9 +133,11 @@ def import_file(file: Path, dry_run: bool, as_json: bool, **flags: object) -> No
         result, text = "imported", f"imported {amount} from {file}"
     if as_json:
         counts = {"events": contents.events, "organisations": len(contents.org_ids)}
-        output.as_json({"result": result, **counts})
+        output.as_json({"result": result, **counts, "sealedValuesToSet": to_set})
     else:
         click.echo(text)
+        if to_set:
+            click.echo(f"{counted(to_set, 'sealed value')} came without content; set them anew")
 
 
 def _amount(events: int, orgs: int) -> str:

@@ -9,12 +9,15 @@ import click
 from server.cli import output
 from server.cli.failures import Misused, storage_failures
 from server.cli.output import OutputRow
-from server.cli.settings import CONFIG, DATA_DIR, DATABASE, settings
+from server.cli.settings import CONFIG, DATA_DIR, DATABASE, SECRET_KEY, SECRET_KEY_FILE, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.message import Message
 
     from server.config import Config
+    from server.sealing.keys import SecretKey
     from server.store.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +56,23 @@ def store_of(flags: dict[str, object]) -> "tuple[Engine, Config]":
 
     config = settings(flags).config
     return engine_of(config.database), config
+
+
+def keyed(command: F) -> F:
+    """Adds the options of the keys that seal values."""
+    return SECRET_KEY(SECRET_KEY_FILE(command))
+
+
+def keys_of(config: "Config") -> "Sequence[SecretKey]":
+    """Returns the keys that the settings, or the data folder, have; may be none."""
+    from server.sealing.key_ring import find_keys
+
+    return find_keys(
+        text=config.secret_key,
+        file=config.secret_key_file,
+        folder=config.data_dir,
+        has_own=not config.database,
+    )
 
 
 def perform(request: "Message", flags: dict[str, object]) -> list[OutputRow]:

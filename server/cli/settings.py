@@ -36,6 +36,8 @@ def _option(
 _OPTIONS: Final = {setting.name: _option(setting) for setting in SETTINGS}
 DATA_DIR: Final = _OPTIONS["data_dir"]
 DATABASE: Final = _OPTIONS["database"]
+SECRET_KEY: Final = _OPTIONS["secret_key"]
+SECRET_KEY_FILE: Final = _OPTIONS["secret_key_file"]
 CONFIG: Final = _option(CONFIG_FILE)
 CALLER_TOKEN: Final = _option(TOKEN, envvar=TOKEN.variable)
 

@@ -6,17 +6,23 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import Event
+from server.domain.sealed import Sealed
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S", bound=State)
 
 
 class Change(NamedTuple):
-    """An event of one aggregate, and the organisation that owns the aggregate."""
+    """An event of one aggregate, and the organisation that owns the aggregate.
+
+    Attributes:
+        sealed: the new content of a sealed value, which its event does not carry.
+    """
 
     key: Key
     org_id: str
     event: Event
+    sealed: Sealed | None = None
 
 
 class Facts(Protocol):

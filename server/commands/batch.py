@@ -14,6 +14,7 @@ from server.domain.aggregates import (
 )
 from server.domain.events import RecordedEvent
 from server.domain.projection import Projection
+from server.domain.sealed import Sealed
 from server.store.log import LoadedFacts, Needs, Writes
 
 
@@ -39,6 +40,7 @@ class Batch:
         "_owners",
         "_position",
         "_projection",
+        "_sealed",
         "_sequences",
         "_states",
         "now",
@@ -53,6 +55,7 @@ class Batch:
         self._owners = loaded.names
         self._orgs_of_actions = loaded.orgs_of_actions
         self._events: list[RecordedEvent] = []
+        self._sealed = dict[str, Sealed | None]()
 
     def state(self, key: Key) -> State | None:
         return self._states[key]
@@ -91,7 +94,7 @@ class Batch:
     def apply(self, changes: Sequence[Change], *, editor: str) -> None:
         """Applies the changes of one command, after those of the earlier ones."""
         projection = self._projection
-        for key, org_id, event in changes:
+        for key, org_id, event, sealed in changes:
             state = self._states[key]
             if state is None:
                 last = projection.ended.get(key) or self._sequences.get(key, 0)
@@ -111,6 +114,8 @@ class Batch:
             )
             self._events.append(recorded)
             projection.apply(key, recorded)
+            if key[0] == "sealed":
+                self._sealed[key[1]] = sealed
 
     def writes(self) -> Writes:
-        return Writes.of(self._events, self._projection)
+        return Writes.of(self._events, self._projection, sealed=self._sealed)

@@ -14,6 +14,7 @@ from server.commands.owners import RemainingOwner, is_owned_without, keys_of
 from server.domain import action as actions
 from server.domain import machine_key as machine_keys
 from server.domain import org as domain
+from server.domain import sealed as sealed_values
 from server.domain import user as users
 from server.domain.action import Action
 from server.domain.aggregates import (
@@ -24,11 +25,13 @@ from server.domain.aggregates import (
     machine_key_key,
     member_key,
     org_key,
+    sealed_key,
     token_key,
     user_key,
 )
 from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
+from server.domain.sealed import Place, SealedValue
 from server.domain.user import Token, User
 
 REMOVAL_COST_CHARS: Final = 8 << 10
@@ -119,5 +122,8 @@ def removal_of(state: State) -> Change:
     if isinstance(state, Action):
         deleted = actions.remove(state, action_id=state.id, org_id=state.org_id)
         return Change(action_key(state.id), state.org_id, deleted)
+    if isinstance(state, SealedValue):
+        gone = sealed_values.remove(state)
+        return Change(sealed_key(Place.of(state.id)), state.org_id, gone)
     message = f"expected a state that ends with another, got {type(state).__name__} {state.id}"
     raise TypeError(message)

@@ -26,6 +26,10 @@ def check_combinations(config: Config, origins: Mapping[str, str]) -> None:
     _check_jwt(config, origins)
     _check_tls(config, origins)
     _check_workers(config, origins)
+    if config.secret_key and config.secret_key_file:
+        raise ConfigError(
+            f"{origins['secret_key_file']}: expected no secret_key beside it, as it has the keys"
+        )
     if config.proxy_protocol and not config.trusted_proxies:
         raise ConfigError(f"{origins['proxy_protocol']}: expected trusted_proxies to be given, too")
     if config.listen == config.grpc_listen and not config.listen.endswith(_FREE_PORT):

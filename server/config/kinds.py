@@ -17,6 +17,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 from server.config.address import Address, listening
 from server.config.errors import InvalidSetting
 from server.scripts.host.addresses import AddressList
+from server.sealing.keys import read_keys
 from server.urls import may_be_fetched
 
 T_co = TypeVar("T_co", covariant=True)
@@ -138,6 +139,13 @@ def _database(value: object) -> str:
     return url
 
 
+def _secret_keys(value: object) -> str:
+    text = _text(value)
+    if text.strip():
+        read_keys(text)
+    return text.strip()
+
+
 def _origins(value: object) -> tuple[str, ...]:
     origins = tuple(map(_origin, _items(value)))
     if "*" in origins and len(origins) > 1:
@@ -244,6 +252,9 @@ LINE: Final = ValueKind("TEXT", "one line of text", _line)
 NAMES: Final = ValueKind("NAMES", "names, separated by commas", _names)
 URL: Final = ValueKind("URL", "an https URL (http on this machine)", _url)
 DATABASE: Final = ValueKind("URL", "postgresql://user:password@host:port/name", _database)
+SECRET_KEYS: Final = ValueKind(
+    "KEYS", "32 bytes in base64 or hex, several separated by commas", _secret_keys
+)
 ORIGINS: Final = ValueKind(
     "ORIGINS", 'origins as scheme://host or scheme://host:port, or "*"', _origins
 )

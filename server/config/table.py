@@ -71,6 +71,20 @@ class Config:
         "it. It is a secret: better a variable or a file than a flag.",
         is_secret=True,
     )
+    secret_key: str = setting(
+        "",
+        kind=kinds.SECRET_KEYS,
+        default_text="secret.key in the data folder, made when it is needed; none with --database",
+        meaning="Key that seals secrets in the database. Of several, the first seals, all open. It "
+        "is a secret: better a variable or a file than a flag.",
+        is_secret=True,
+    )
+    secret_key_file: str = setting(
+        "",
+        kind=kinds.FILE,
+        default_text="none",
+        meaning="File with such keys, one a line, in place of --secret-key.",
+    )
     workers: int = setting(
         1,
         kind=kinds.number(1, 64),

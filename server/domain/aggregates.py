@@ -7,6 +7,7 @@ from server.domain import action as actions
 from server.domain import flow as flows
 from server.domain import machine_key as machine_keys
 from server.domain import org as orgs
+from server.domain import sealed as sealed_values
 from server.domain import user as users
 from server.domain.action import Action
 from server.domain.events import RecordedEvent
@@ -14,10 +15,11 @@ from server.domain.flow import Flow, flow_id
 from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
+from server.domain.sealed import Place, SealedValue
 from server.domain.user import Token, User
 from server.triggers import FlowType
 
-State: TypeAlias = Org | Member | User | Token | MachineKey | Action | Flow
+State: TypeAlias = Org | Member | User | Token | MachineKey | Action | Flow | SealedValue
 
 Key: TypeAlias = tuple[str, str]
 """(aggregate type, aggregate id). A flow has its own, though its events are its organisation's."""
@@ -30,6 +32,7 @@ EVENT_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "machine_key": machine_keys.EVENT_TYPES,
     "member": orgs.MEMBER_EVENT_TYPES,
     "org": orgs.EVENT_TYPES | flows.EVENT_TYPES,
+    "sealed": sealed_values.EVENT_TYPES,
     "token": users.TOKEN_EVENT_TYPES,
     "user": users.EVENT_TYPES,
 }
@@ -39,6 +42,7 @@ FIRST_EVENTS: Final = frozenset(
     {
         *(actions.ADDED, orgs.ADDED, orgs.MEMBER_ADDED),
         *(users.ADDED, users.TOKEN_ADDED, machine_keys.ADDED),
+        sealed_values.ADDED,
     }
 )
 """The types of events that make an aggregate; all others happen to one that exists."""
@@ -74,6 +78,10 @@ def token_key(token_id: str) -> Key:
 
 def machine_key_key(key_id: str) -> Key:
     return ("machine_key", key_id)
+
+
+def sealed_key(place: Place) -> Key:
+    return ("sealed", place.id)
 
 
 def action_name(org_id: str, name: str) -> Name:
@@ -121,7 +129,12 @@ def names_in(event: RecordedEvent) -> tuple[Name, ...]:
 
 
 def is_dependant(state: State, key: Key) -> bool:
-    """True if the state is removed with the aggregate: a user's memberships, tokens and keys."""
+    """True if the state is removed with the aggregate.
+
+    These are memberships, tokens and keys of a user, and sealed values of an organisation.
+    """
+    if isinstance(state, SealedValue):
+        return key == org_key(state.org_id)
     return isinstance(state, Member | Token | MachineKey) and key == user_key(state.user_id)
 
 
@@ -153,5 +166,7 @@ def evolve(state: State | None, event: RecordedEvent) -> State | None:
             return users.evolve_token(state if isinstance(state, Token) else None, event)
         case "machine_key":
             return machine_keys.evolve(state if isinstance(state, MachineKey) else None, event)
+        case "sealed":
+            return sealed_values.evolve(state if isinstance(state, SealedValue) else None, event)
     message = f"event {event.position}: unknown aggregate type {event.aggregate_type!r}"
     raise ValueError(message)

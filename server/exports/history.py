@@ -17,6 +17,7 @@ from typing import Final
 from server.domain import flow as flows
 from server.domain import machine_key as machine_keys
 from server.domain import org as orgs
+from server.domain import sealed
 from server.domain import user as users
 from server.domain.action import Action
 from server.domain.aggregates import (
@@ -33,6 +34,7 @@ from server.domain.aggregates import (
 from server.domain.events import RecordedEvent
 from server.domain.org import Org, member_id
 from server.domain.projection import Projection
+from server.domain.sealed import Place
 from server.domain.user import User
 from server.store.log import LoadedFacts, Needs, Writes
 
@@ -129,6 +131,10 @@ class History:
             user = self._projection.states[user_key(event.text("userId"))]
             if not isinstance(user, User) or user.org_id != event.org_id:
                 raise Impossible(f"{_named(event)}: user {event.text('userId')} does not exist")
+        elif event.type == sealed.ADDED:
+            place = Place(event.org_id, event.text("purpose"), event.text("name"))
+            if place.id != event.aggregate_id:
+                raise Impossible(f"{_named(event)}: expected the id {place.id[:100]}")
         elif event.type == orgs.MEMBER_ADDED:
             self._check_member(event)
         elif event.type == orgs.MEMBER_REMOVED:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from server.domain import sealed
 from server.domain.events import RecordedEvent
 from server.exports.form import Header, Malformed, Trailer, read_header, read_line
 from server.exports.history import needs_of
@@ -39,10 +40,12 @@ class Contents:
 
     Attributes:
         org_ids: all organisations that its events are of.
+        sealed: number of sealed values that exist at its end; their contents are not in it.
     """
 
     events: int
     org_ids: Collection[str]
+    sealed: int = 0
 
 
 def check(file: Path, progress: Progress) -> Contents:
@@ -56,11 +59,16 @@ def check(file: Path, progress: Progress) -> Contents:
         StorageError: it cannot be read, or is no complete export of a known version.
     """
     org_ids: set[str] = set()
+    values: set[str] = set()
     events = 0
     for line in events_of(file, progress):
         events += 1
         org_ids.add(line.event.org_id)
-    return Contents(events, org_ids)
+        if line.event.type == sealed.ADDED:
+            values.add(line.event.aggregate_id)
+        elif line.event.type == sealed.REMOVED:
+            values.discard(line.event.aggregate_id)
+    return Contents(events, org_ids, len(values))
 
 
 def events_of(file: Path, progress: Progress) -> Iterator[Line]:

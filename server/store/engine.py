@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from server.clock import Clock
 from server.domain.events import RecordedEvent
+from server.domain.sealed import Sealed
 from server.store.log import Decide, EventLog, LastEvent, Needs
 from server.store.machine_ids import MachineIds
 from server.store.read_model import ReadModel
@@ -77,7 +78,29 @@ class Store(EventLog, ReadModel, RunStore, MachineIds, SigningKeyStore, Protocol
         """
 
 
-class EventReader(Protocol):
+StoredContent: TypeAlias = tuple[str, Sealed]
+"""The id of a sealed value, and its content."""
+
+
+class ContentReader(Protocol):
+    """Reads the contents of sealed values beside a process that writes."""
+
+    def contents(self, after: str, limit: int) -> Sequence[StoredContent]:
+        """Returns contents in order of their ids, from the first after the id `after`."""
+
+
+class ContentWriter(ContentReader, Protocol):
+    """Replaces contents by others that have the same values."""
+
+    def replace(self, contents: Sequence[tuple[StoredContent, Sealed]]) -> None:
+        """Replaces each content, in one transaction; those that changed meanwhile are left.
+
+        Raises:
+            StorageError: nothing was written.
+        """
+
+
+class EventReader(ContentReader, Protocol):
     """Reads events beside a process that writes."""
 
     def events(self, after: int, limit: int) -> Sequence[RecordedEvent]:
@@ -180,6 +203,14 @@ class Engine(Protocol):
         Raises:
             DataFolderInUse: another process has locked the folder.
             StorageError: it cannot be used.
+        """
+
+    def content_writer(self, folder: Path) -> AbstractContextManager[ContentWriter]:
+        """Opens the contents of sealed values.
+
+        Raises:
+            DataFolderInUse: another process has locked the folder.
+            StorageError: there is no database, or it cannot be used.
         """
 
     def migrate(self, folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Protocol, Self, TypeAlias
 from server.domain.aggregates import Key, Name, State
 from server.domain.events import RecordedEvent
 from server.domain.projection import Projection
+from server.domain.sealed import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Writes:
         names_released: released before `names_claimed` are claimed.
         names_claimed: the new owner of each name.
         ended: the last sequence of each aggregate that ended, also if it exists again.
+        sealed: the new contents of sealed values, by their ids; None if it is deleted.
     """
 
     events: Sequence[RecordedEvent]
@@ -70,12 +72,24 @@ class Writes:
     names_released: Collection[Name]
     names_claimed: Mapping[Name, str]
     ended: Mapping[Key, int] = field(default_factory=dict)
+    sealed: Mapping[str, Sealed | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, events: Sequence[RecordedEvent], projection: Projection) -> Self:
-        """Returns the changes of events that the projection has applied."""
+    def of(
+        cls,
+        events: Sequence[RecordedEvent],
+        projection: Projection,
+        *,
+        sealed: Mapping[str, Sealed | None] | None = None,
+    ) -> Self:
+        """Returns the changes of events that the projection has applied, and new contents."""
         return cls(
-            events, projection.changed, projection.released, projection.claimed, projection.ended
+            events,
+            projection.changed,
+            projection.released,
+            projection.claimed,
+            projection.ended,
+            sealed or {},
         )
 
 

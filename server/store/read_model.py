@@ -15,6 +15,7 @@ from server.domain.aggregates import Key
 from server.domain.flow import Flow
 from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
+from server.domain.sealed import Sealed, SealedValue
 from server.domain.user import Token, User
 from server.store.action_lists import EVERY_ACTION, ActionsQuery
 from server.store.org_lists import EVERY_ORG, OrgsQuery
@@ -259,3 +260,23 @@ class MachineKeysOf(Query[Sequence[MachineKey]]):
 @dataclass(frozen=True, slots=True)
 class SigningKeys(Query[Sequence[SigningKey]]):
     """Asks for all keys that verify access tokens, by id; some may have expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValuesOf(Query[Sequence[SealedValue]]):
+    """Asks for the sealed values of an organisation and a purpose, in order of creation."""
+
+    org_id: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedContent(Query[Sealed | None]):
+    """Asks for the content of a sealed value, by the id of its place."""
+
+    value_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKeys(Query[Sequence[str]]):
+    """Asks for the ids of all keys that values are sealed by, in their order."""

@@ -10,6 +10,7 @@ from server.domain.events import RecordedEvent
 from server.domain.flow import Flow
 from server.domain.machine_key import KeyKind, MachineKey
 from server.domain.org import Member, Org
+from server.domain.sealed import SealedValue
 from server.domain.user import Token, User
 from server.store.engine import Store
 from server.store.log import LoadedFacts, Needs, Writes
@@ -41,6 +42,10 @@ STATES: dict[str, tuple[State, State]] = {
     "token": (
         Token("1", "org", "ada", b"\x01" * 32, "laptop", 99, 1, 10, 11, 1),
         Token("1", "other", "bob", bytes(32), "phone", 100, 2, 20, 21, 2),
+    ),
+    "sealed": (
+        SealedValue("1", "org", "secret", "KEY", 1, 10, 11, 1),
+        SealedValue("1", "other", "signing", "key", 2, 20, 21, 2),
     ),
 }
 """By type of aggregate: two states that differ in every field but the id, which is their key."""

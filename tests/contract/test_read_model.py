@@ -36,6 +36,9 @@ ANSWERS: Mapping[Query[Any], object] = {
     queries.MachineKeyById("1"): None,
     queries.MachineKeyByVerifier(bytes(32)): None,
     queries.MachineKeysOf("1"): [],
+    queries.SealedValuesOf("1", "secret"): [],
+    queries.SealedContent("1:secret:KEY"): None,
+    queries.SealingKeys(): [],
 }
 
 

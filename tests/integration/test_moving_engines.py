@@ -103,7 +103,7 @@ async def test_an_import_into_postgresql_is_all_or_nothing(
     await every_event.fill(tmp_path / "data")
     done("export", "all.jsonl", folder=tmp_path)
     dry = done("import", "all.jsonl", "--dry-run", folder=tmp_path, environment=there)
-    assert dry == "all.jsonl: 49 events of 3 organisations can be imported\n"
+    assert dry == "all.jsonl: 56 events of 3 organisations can be imported\n"
     assert done("events", folder=tmp_path, environment=there) == ""
     documents = export_files.read(tmp_path / "all.jsonl")
     documents[48]["payload"]["name"] = "acme"

@@ -10,8 +10,10 @@ from server.commands.flows import ClearFlow, SetTriggerActions
 from server.commands.machine_keys import CreateKey, DeleteKey
 from server.commands.orgs import AddMember, CreateOrg, RemoveMember, RenameOrg, SetRoles
 from server.commands.removal import RemoveOrg
+from server.commands.sealed import DeleteSealed, SetSealed
 from server.commands.users import CreateToken, CreateUser, RemoveUser, RevokeToken, UpdateUser
 from server.domain.machine_key import KeyKind
+from server.domain.sealed import Place, Sealed
 from server.store.opening import open_store
 from server.store.runs import ActionCounts, LoggedRun
 from server.store.signing_keys import SigningKey
@@ -37,6 +39,9 @@ EVENT_TYPES: Final = {
     "org.flow.trigger_actions.cascade.removed",
     "org.flow.trigger_actions.set",
     "org.removed",
+    "sealed.added",
+    "sealed.changed",
+    "sealed.removed",
     "token.added",
     "token.removed",
     "user.added",
@@ -47,10 +52,13 @@ EVENT_TYPES: Final = {
 _NOT_FOLLOWING: Final = (
     *("action_counts", "machine_ids", "runs", "run_actions", "run_totals", "schema_versions"),
     "signing_keys",
+    "sealed_contents",
 )
 
 _TOKEN, _LOGIN = FlowType.CUSTOMISE_TOKEN, FlowType.INTERNAL_AUTHENTICATION
 _PRE_USERINFO, _POST_AUTH = TriggerType.PRE_USERINFO_CREATION, TriggerType.POST_AUTHENTICATION
+_KEPT, _GONE = Place("o", "secret", "KEPT"), Place("o", "secret", "GONE")
+_SEALED: Final = Sealed("a key", b"sealed")
 _ROLES, _OTHER_ROLES = ("ORG_OWNER",), ("ORG_OWNER_VIEWER", "ORG_ACTION_RUNNER")
 
 
@@ -93,6 +101,8 @@ async def fill(folder: Path, *, database: str = "") -> None:
         (CreateKey("o", "ada", "k1", KeyKind.JSON, b"\x01public", 3 * NOON, ""),),
         (CreateKey("o", "ada", "k2", KeyKind.CLIENT_SECRET, b"\x02" * 32, None, ""),),
         (DeleteKey("k1", ""),),
+        (SetSealed(_KEPT, _SEALED, 9, ""), SetSealed(_GONE, _SEALED, 9, "")),
+        (SetSealed(_KEPT, _SEALED, 9, "ada"), DeleteSealed(_GONE, "ada")),
     ):  # fmt: skip
         clock.now += SECOND
         await commit(store, *commands)

@@ -27,6 +27,9 @@ SELECT org_id FROM (SELECT org_id, count(*) AS total FROM actions GROUP BY org_i
 FULL JOIN action_totals AS held USING (org_id) WHERE due.total IS DISTINCT FROM held.total
 ORDER BY org_id LIMIT $1
 """
+_WITHOUT_VALUE: Final = """
+SELECT id FROM sealed_contents WHERE id NOT IN (SELECT id FROM sealed_values) ORDER BY id LIMIT $1
+"""
 _ANEW: Final = "CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP"
 _LESS: Final = "SELECT * FROM (SELECT * FROM {0} EXCEPT SELECT * FROM {1}) AS found LIMIT $1"
 
@@ -52,6 +55,8 @@ async def _gaps(connection: Connection) -> AsyncIterator[str]:
         yield f"events: {kind} {id_} has {events} events, the last has sequence {sequence}"
     for (org_id,) in await connection.fetch(_TOTALS, FINDINGS_MAX):
         yield f"action_totals: {org_id} differs from its actions"
+    for (id_,) in await connection.fetch(_WITHOUT_VALUE, FINDINGS_MAX):
+        yield f"sealed_contents: {id_} is not among the values"
 
 
 async def _differences(connection: Connection, progress: Progress) -> AsyncIterator[str]:

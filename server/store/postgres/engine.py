@@ -57,6 +57,11 @@ class PostgresEngine:
         with self._session() as session:
             yield PostgresImport(session, self._clock)
 
+    @contextlib.contextmanager
+    def content_writer(self, folder: Path) -> Iterator[Session]:
+        with self._session() as session:
+            yield session
+
     def rebuild(self, folder: Path, progress: Progress) -> int:
         with self._session() as session:
             return session.run(rebuild.rebuild, progress)

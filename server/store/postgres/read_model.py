@@ -13,6 +13,7 @@ from server.domain.aggregates import Key, State, org_name
 from server.domain.flow import Flow, flow_id
 from server.domain.machine_key import MachineKey
 from server.domain.org import IAM_OWNER, Member, Org, member_id
+from server.domain.sealed import Sealed, SealedValue
 from server.domain.user import Token, User
 from server.store import read_model as queries
 from server.store.action_lists import ActionsQuery
@@ -35,6 +36,8 @@ _ACTIONS: Final = select("actions", Action, "id = ANY($1::text[])")
 _FLOW: Final = select("flows", Flow, "id = $1")
 _ORG_ID: Final = "SELECT owner FROM names WHERE scope = $1 AND org_id = $2 AND name = $3"
 _SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
+_CONTENT: Final = "SELECT key_id, content FROM sealed_contents WHERE id = $1"
+_SEALING_KEYS: Final = "SELECT DISTINCT key_id FROM sealed_contents ORDER BY key_id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
 
@@ -109,6 +112,15 @@ async def _org_remains(connection: Connection, query: queries.OrgRemains) -> Seq
     return ()
 
 
+async def _sealed_content(connection: Connection, query: queries.SealedContent) -> Sealed | None:
+    row = await connection.fetchrow(_CONTENT, query.value_id)
+    return None if row is None else Sealed(*row)
+
+
+async def _sealing_keys(connection: Connection, _: queries.SealingKeys) -> Sequence[str]:
+    return [row[0] for row in await connection.fetch(_SEALING_KEYS)]
+
+
 def _one(
     kind: type[State],
     condition: str,
@@ -173,6 +185,13 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     ),
     queries.TokensOf: _all(Token, "user_id = $1", lambda query: (query.user_id,)),
     queries.MachineKeysOf: _all(MachineKey, "user_id = $1", lambda query: (query.user_id,)),
+    queries.SealedContent: _sealed_content,
+    queries.SealedValuesOf: _all(
+        SealedValue,
+        "org_id = $1 AND purpose = $2",
+        lambda query: (query.org_id, query.purpose.encode()),
+    ),
+    queries.SealingKeys: _sealing_keys,
 }
 """By type of query."""
 

@@ -10,6 +10,7 @@ from server.domain.action import Action, ActionState
 from server.domain.flow import ActionsByTrigger, Flow
 from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
+from server.domain.sealed import SealedValue
 from server.domain.user import Token, User
 from server.store.forms import AS_IS, COMMON, Form, decoder
 from server.triggers import FlowType
@@ -64,3 +65,4 @@ member: Final = decoder(Member, form_of, table="members")
 user: Final = decoder(User, form_of, table="users")
 token: Final = decoder(Token, form_of, table="tokens")
 machine_key: Final = decoder(MachineKey, form_of, table="machine_keys")
+sealed: Final = decoder(SealedValue, form_of, table="sealed_values")

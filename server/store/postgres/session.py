@@ -9,7 +9,10 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from server.domain.events import RecordedEvent
+from server.domain.sealed import Sealed
+from server.store.engine import StoredContent
 from server.store.log import LastEvent
+from server.store.postgres import contents as sealed_contents
 from server.store.postgres.connect import Connection, Server
 from server.store.postgres.event_reads import events_after, last_event
 
@@ -18,7 +21,7 @@ T = TypeVar("T")
 
 
 class Session:
-    """Holds a connection inside its block; implements `engine.EventReader`."""
+    """Holds a connection inside its block; implements `engine.EventReader`, `ContentWriter`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -63,3 +66,9 @@ class Session:
 
     def last_event(self) -> LastEvent:
         return self.run(last_event)
+
+    def contents(self, after: str, limit: int) -> Sequence[StoredContent]:
+        return self.run(sealed_contents.read, after, limit)
+
+    def replace(self, contents: Sequence[tuple[StoredContent, Sealed]]) -> None:
+        self.run(sealed_contents.replace, contents)

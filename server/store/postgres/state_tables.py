@@ -58,6 +58,15 @@ _END: Final = Part(
     (*_KEY_TYPES, "bigint"),
 )
 
+_SET_CONTENTS: Final = Part(
+    "INSERT INTO sealed_contents (id, key_id, content) SELECT * FROM {} "
+    "ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, content = excluded.content",
+    ("text", "text", "bytea"),
+)
+_DELETE_CONTENTS: Final = Part(
+    "DELETE FROM sealed_contents AS held USING {} AS gone(id) WHERE held.id = gone.id", ("text",)
+)
+
 
 def _load_of(table: Table, kind: str, column: str) -> Part:
     found = columns(table.kind, of="held")
@@ -137,6 +146,8 @@ async def write(
         gone.append(_Rows(action_counts.REMOVE, changes.removed["action"]))
     if writes.names_released:
         gone.append(_Rows(_RELEASE_NAMES, [_name_row(name) for name in writes.names_released]))
+    if unsealed := [(id_,) for id_, sealed in writes.sealed.items() if sealed is None]:
+        gone.append(_Rows(_DELETE_CONTENTS, unsealed))
     if gone:  # before what takes their place, as the parts of one statement have no order
         await _execute(connection, gone)
     added = [_Rows(part, rows) for part, rows in changes.changed.items()]
@@ -148,6 +159,13 @@ async def write(
         added.append(_Rows(_CLAIM_NAMES, claimed))
     if writes.ended:
         added.append(_Rows(_END, [(*key, last) for key, last in writes.ended.items()]))
+    contents = [
+        (id_, sealed.key_id, sealed.content)
+        for id_, sealed in writes.sealed.items()
+        if sealed is not None
+    ]
+    if contents:
+        added.append(_Rows(_SET_CONTENTS, contents))
     if added:
         await _execute(connection, added)
 

@@ -15,6 +15,7 @@ from server.domain.flow import Flow
 from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
+from server.domain.sealed import SealedValue
 from server.domain.user import Token, User
 from server.store.columns import StateTable
 from server.store.postgres import rows
@@ -105,18 +106,21 @@ TABLES: Final[Mapping[str, Table]] = {
     "user": Table("users", User, rows.user),
     "token": Table("tokens", Token, rows.token),
     "machine_key": Table("machine_keys", MachineKey, rows.machine_key),
+    "sealed": Table("sealed_values", SealedValue, rows.sealed),
 }
 """By type of aggregate."""
 
 BY_STATE: Final[Mapping[type[State], Table]] = {table.kind: table for table in TABLES.values()}
 
 DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "user": {"member": "user_id", "token": "user_id", "machine_key": "user_id"}
+    "org": {"sealed": "org_id"},
+    "user": {"member": "user_id", "token": "user_id", "machine_key": "user_id"},
 }
 """By type of the aggregate, then of its dependants: the column that has its id."""
 
 _ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = {0})"
 _GOING_WITH_ORG: Final[Mapping[str, str]] = {
+    "sealed": "FROM sealed_values WHERE org_id = {0}",
     "action": "FROM actions WHERE org_id = {0}",
     "token": f"FROM tokens WHERE {_ITS_USERS}",
     "machine_key": f"FROM machine_keys WHERE {_ITS_USERS}",

@@ -28,6 +28,9 @@ SELECT aggregate_type, aggregate_id, count(*), max(sequence) FROM events
 GROUP BY aggregate_type, aggregate_id HAVING count(*) <> max(sequence) OR min(sequence) <> 1
 LIMIT ?
 """
+_WITHOUT_VALUE: Final = """
+SELECT id FROM sealed_contents WHERE id NOT IN (SELECT id FROM sealed_values) ORDER BY id LIMIT ?
+"""
 _DIFFERENT: Final = """
 SELECT * FROM (SELECT * FROM main.{table} EXCEPT SELECT * FROM anew.{table}) LIMIT ?
 """
@@ -60,6 +63,8 @@ def _gaps(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"events: expected positions 1 to {count}, got {count} from {first} to {last}"
     for kind, id_, events, sequence in connection.execute(_SEQUENCES, (FINDINGS_MAX,)):
         yield f"events: {kind} {id_} has {events} events, the last has sequence {sequence}"
+    for (id_,) in connection.execute(_WITHOUT_VALUE, (FINDINGS_MAX,)):
+        yield f"sealed_contents: {id_} is not among the values"
 
 
 def _differences(found: sqlite3.Connection, progress: Progress) -> list[str]:

@@ -29,6 +29,7 @@ _TABLES: Final = {
     "user": "users",
     "token": "tokens",
     "machine_key": "machine_keys",
+    "sealed": "sealed_values",
 }
 """Tables of current states, by type of aggregate. A flow has the sequence of its organisation."""
 

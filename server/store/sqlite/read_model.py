@@ -17,6 +17,7 @@ from server.domain.aggregates import Key, State, org_name
 from server.domain.flow import Flow, flow_id
 from server.domain.machine_key import MachineKey
 from server.domain.org import IAM_OWNER, Member, Org, member_id
+from server.domain.sealed import Sealed, SealedValue
 from server.domain.user import Token, User
 from server.store import read_model as queries
 from server.store.action_lists import ActionsQuery
@@ -44,6 +45,8 @@ _ACTION: Final = select("actions", Action, "id = ? AND org_id = ?")
 _FLOW: Final = select("flows", Flow, "id = ?")
 _NAME_OWNER: Final = "SELECT owner FROM names WHERE scope = ? AND org_id = ? AND name = ?"
 _SIGNING_KEYS: Final = "SELECT id, public_key, expires_at FROM signing_keys ORDER BY id"
+_CONTENT: Final = "SELECT key_id, content FROM sealed_contents WHERE id = ?"
+_SEALING_KEYS: Final = "SELECT DISTINCT key_id FROM sealed_contents ORDER BY key_id"
 _VIEWED_AT: Final = "SELECT created_at FROM events ORDER BY position DESC LIMIT 1"
 
 
@@ -122,6 +125,15 @@ def _org_remains(connection: sqlite3.Connection, query: queries.OrgRemains) -> S
     return ()
 
 
+def _sealed_content(connection: sqlite3.Connection, query: queries.SealedContent) -> Sealed | None:
+    row = connection.execute(_CONTENT, (query.value_id,)).fetchone()
+    return None if row is None else Sealed(*row)
+
+
+def _sealing_keys(connection: sqlite3.Connection, _: queries.SealingKeys) -> Sequence[str]:
+    return [key_id for (key_id,) in connection.execute(_SEALING_KEYS)]
+
+
 def _one(
     kind: type[State],
     condition: str,
@@ -171,6 +183,7 @@ QUICK: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.TokenByHash: _one(Token, "secret_hash = ?", lambda query: (query.secret_hash,)),
     queries.MachineKeyById: _one(MachineKey, "id = ?", lambda query: (query.key_id,)),
     queries.MachineKeyByVerifier: _one(MachineKey, "verifier = ?", lambda query: (query.verifier,)),
+    queries.SealedContent: _sealed_content,
 }
 """Answers that take microseconds, or are `NOT_QUICK`, by type of query."""
 
@@ -190,6 +203,12 @@ ANSWERS: Final[Mapping[type[Query[Any]], QueryAnswer]] = {
     queries.InstanceOwners: _all(Member, f"instr(roles, '\"{IAM_OWNER}\"')"),
     queries.TokensOf: _all(Token, "user_id = ?", lambda query: (query.user_id,)),
     queries.MachineKeysOf: _all(MachineKey, "user_id = ?", lambda query: (query.user_id,)),
+    queries.SealedValuesOf: _all(
+        SealedValue,
+        "org_id = ? AND purpose = ?",
+        lambda query: (query.org_id, query.purpose),
+    ),
+    queries.SealingKeys: _sealing_keys,
 }
 """All answers, by type of query."""
 

@@ -11,8 +11,10 @@ from typing import Final, TypeVar
 
 from server.domain.events import RecordedEvent
 from server.store import forms
+from server.store.engine import StoredContent
 from server.store.log import NO_EVENT, EventsOf, LastEvent
 from server.store.runs import RunsPage, RunsQuery
+from server.store.sqlite import contents as sealed_contents
 from server.store.sqlite import runs as run_log
 from server.store.sqlite.connect import Access, connect, errors_of
 from server.store.sqlite.tables import MACHINE_IDS, SELECT_EVENTS, events_of
@@ -54,6 +56,10 @@ class Reader:
         with self._errors:
             found = self._connection.execute(events_of(len(asked.types)), values).fetchall()
         return [forms.event(row) for row in found]
+
+    def contents(self, after: str, limit: int) -> Sequence[StoredContent]:
+        with self._errors:
+            return sealed_contents.read(self._connection, after, limit)
 
     def last_event(self) -> LastEvent:
         with self._errors:

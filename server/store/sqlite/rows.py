@@ -7,6 +7,7 @@ from server.domain.action import Action
 from server.domain.flow import Flow
 from server.domain.machine_key import MachineKey
 from server.domain.org import Member, Org
+from server.domain.sealed import SealedValue
 from server.domain.user import Token, User
 from server.store.forms import AS_IS, COMMON, Form, decoder
 
@@ -25,3 +26,4 @@ member: Final = decoder(Member, form_of, table="members")
 user: Final = decoder(User, form_of, table="users")
 token: Final = decoder(Token, form_of, table="tokens")
 machine_key: Final = decoder(MachineKey, form_of, table="machine_keys")
+sealed: Final = decoder(SealedValue, form_of, table="sealed_values")

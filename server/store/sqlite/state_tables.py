@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from server.domain.aggregates import Key, Name, State
+from server.domain.sealed import Sealed
 from server.store.columns import row_changes
 from server.store.forms import Row
 from server.store.log import Writes
@@ -22,6 +23,11 @@ _LAST_SEQUENCE: Final = "SELECT sequence FROM removed WHERE aggregate_type = ? A
 _ENDED: Final = (
     "INSERT OR REPLACE INTO removed (aggregate_type, aggregate_id, sequence) VALUES (?, ?, ?)"
 )
+
+_SET_CONTENT: Final = (
+    "INSERT OR REPLACE INTO sealed_contents (id, key_id, content) VALUES (?, ?, ?)"
+)
+_DELETE_CONTENT: Final = "DELETE FROM sealed_contents WHERE id = ?"
 
 
 def load_states(connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterable[tuple[Key, State]]:
@@ -77,6 +83,8 @@ def write(
     _write_states(connection, before, writes.states)
     if writes.ended:
         connection.executemany(_ENDED, [(*key, last) for key, last in writes.ended.items()])
+    if writes.sealed:
+        _write_contents(connection, writes.sealed)
 
 
 def insert(
@@ -103,6 +111,14 @@ def _write_states(
         connection.executemany(statement, rows)
     for kind, rows in added.items():
         insert(connection, TABLES[kind].inserts, rows)
+
+
+def _write_contents(connection: sqlite3.Connection, contents: Mapping[str, Sealed | None]) -> None:
+    for id_, sealed in contents.items():
+        if sealed is None:
+            connection.execute(_DELETE_CONTENT, (id_,))
+        else:
+            connection.execute(_SET_CONTENT, (id_, sealed.key_id, sealed.content))
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:

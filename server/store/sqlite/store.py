@@ -268,6 +268,11 @@ def import_transaction(
     return importing.import_transaction(folder, DATABASE_FILE, clock)
 
 
+def content_writer(folder: Path, *, clock: Clock = wall_clock) -> AbstractContextManager[Writer]:
+    _database(folder)
+    return only_writer(folder, DATABASE_FILE, clock)
+
+
 def migrate(folder: Path, *, clock: Clock = wall_clock) -> list[str]:
     with only_writer(folder, DATABASE_FILE, clock) as writer:
         return [*writer.migrations]

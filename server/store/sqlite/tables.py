@@ -15,6 +15,7 @@ from server.domain.flow import Flow
 from server.domain.machine_key import MachineKey
 from server.domain.names import fold
 from server.domain.org import Member, Org
+from server.domain.sealed import SealedValue
 from server.domain.user import Token, User
 from server.store.columns import StateTable
 from server.store.sqlite import rows
@@ -99,6 +100,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "user": Table("users", User, rows.user),
     "token": Table("tokens", Token, rows.token),
     "machine_key": Table("machine_keys", MachineKey, rows.machine_key),
+    "sealed": Table("sealed_values", SealedValue, rows.sealed),
 }
 """By type of aggregate."""
 
@@ -110,16 +112,18 @@ ORGS_OF_ACTIONS: Final[Mapping[int, str]] = {
 }
 
 DEPENDANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "org": {"sealed": select("sealed_values", SealedValue, "org_id = ?")},
     "user": {
         "member": select("members", Member, "user_id = ?"),
         "token": select("tokens", Token, "user_id = ?"),
         "machine_key": select("machine_keys", MachineKey, "user_id = ?"),
-    }
+    },
 }
 """By type of the aggregate, then of its dependants: a statement that takes its id."""
 
 _ITS_USERS: Final = "user_id IN (SELECT id FROM users WHERE org_id = :org_id)"
 GOING_WITH_ORG: Final[Mapping[str, str]] = {
+    "sealed": "FROM sealed_values WHERE org_id = :org_id",
     "action": "FROM actions WHERE org_id = :org_id",
     "token": f"FROM tokens WHERE {_ITS_USERS}",
     "machine_key": f"FROM machine_keys WHERE {_ITS_USERS}",

@@ -18,7 +18,8 @@ from server.clock import Clock
 from server.domain.action import Action
 from server.domain.aggregates import Key, State
 from server.domain.flow import Flow
-from server.store.engine import AS_USUAL, Opening, Progress
+from server.domain.sealed import Sealed
+from server.store.engine import AS_USUAL, Opening, Progress, StoredContent
 from server.store.files import check, make
 from server.store.folder import DataFolder
 from server.store.forms import event_row
@@ -26,6 +27,7 @@ from server.store.log import Decide, LoadedFacts, Needs, Writes
 from server.store.runs import ActionCounts, LoggedRun
 from server.store.signing_keys import SigningKey
 from server.store.sqlite import action_counts, schema, state_tables
+from server.store.sqlite import contents as sealed_contents
 from server.store.sqlite import runs as run_log
 from server.store.sqlite.connect import (
     BUSY_TIMEOUT_S,
@@ -178,6 +180,16 @@ class Writer:
             row = (key.id, key.public_key, key.expires_at)
             connection.execute("INSERT INTO signing_keys VALUES (?, ?, ?)", row)
             connection.execute("COMMIT")
+
+    def contents(self, after: str, limit: int) -> Sequence[StoredContent]:
+        """Returns contents of sealed values, in order of their ids."""
+        with self._waiting() as connection:
+            return sealed_contents.read(connection, after, limit)
+
+    def replace(self, contents: Sequence[tuple[StoredContent, Sealed]]) -> None:
+        """Replaces contents of sealed values, in one transaction."""
+        with self._waiting() as connection:
+            sealed_contents.replace(connection, contents)
 
     def rebuild(self, progress: Progress) -> int:
         """Makes the current states anew from the events; returns how many there are."""

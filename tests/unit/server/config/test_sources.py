@@ -164,6 +164,8 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "tls_client_ca": "default",
         "data_dir": "file.toml: data_dir",
         "database": "default",
+        "secret_key": "default",
+        "secret_key_file": "default",
         "workers": "default",
         "jwt_issuer": "default",
         "jwt_audience": "default",
@@ -346,7 +348,8 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
         "NUL": b'data_dir = "\\u0000"'
     },
     "f.toml: unknown key 'listn', expected one of listen, grpc_listen, "
-    "public_url, tls_cert, tls_key, tls_client_ca, data_dir, database, workers, "
+    "public_url, tls_cert, tls_key, tls_client_ca, data_dir, database, secret_key, "
+    "secret_key_file, workers, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
     "proxy_protocol, metrics_listen, log_format, access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
@@ -388,6 +391,8 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         'tls_client_ca = ""  # default',
         'data_dir = "a \\"folder\\""  # --data-dir',
         'database = ""  # default',
+        'secret_key = ""  # default',
+        'secret_key_file = ""  # default',
         "workers = 1  # default",
         'jwt_issuer = ""  # default',
         "jwt_audience = []  # default",

@@ -200,7 +200,11 @@ def change_payload(position: int, **fields: object) -> Callable[[list[Document]]
             lambda documents: documents.append(
                 {**documents[18], "aggregateId": "99", "payload": {"name": "late"}}
             ),
-            ":54: action.added of action 99: organisation p does not exist",
+            ":58: action.added of action 99: organisation p does not exist",
+        ),
+        "sealed value in another place": (
+            change_payload(53, name="OTHER"),
+            ":54: sealed.added of sealed o:secret:KEPT: expected the id o:secret:OTHER",
         ),
         "organisation of an event is another": (
             change(22, orgId="p"),

@@ -14,7 +14,7 @@ from tests.support import export_files
 from tests.support.export_files import Document
 from tests.support.tables import cases
 
-EVENTS = 52
+EVENTS = 56
 TRAILER = EVENTS + 2
 """The line of the trailer."""
 FIRST_EVENT = """b'{"position":1,"createdAt":"2023-11-14T"""
@@ -32,7 +32,7 @@ def refusal_of(file: Path) -> str:
 
 def test_a_whole_export_has_its_events_and_organisations(file: Path) -> None:
     read: list[tuple[int, int]] = []
-    assert check(file, lambda *bytes_: read.append(bytes_)) == Contents(EVENTS, {"o", "p", "q"})
+    assert check(file, lambda *bytes_: read.append(bytes_)) == Contents(EVENTS, {"o", "p", "q"}, 1)
     assert read[-1] == (file.stat().st_size, file.stat().st_size)
 
 
@@ -135,7 +135,8 @@ def replaced(line: int, old: bytes, new: bytes) -> Edit:
         ),
         "unknown aggregate": (
             replaced(2, b'"aggregateType":"org"', b'"aggregateType":"robot"'),
-            ":2: expected one of action, machine_key, member, org, token, user, got 'robot'",
+            ":2: expected one of action, machine_key, member, org, sealed, token, user, "
+            "got 'robot'",
         ),
         "unknown event": (
             replaced(2, b"org.added", b"org.burnt"),

@@ -154,5 +154,5 @@ def test_only_the_quick_answers_are_on_the_loop() -> None:
     assert {query.__name__ for query in QUICK} == {
         *("ActionById", "ActiveActions", "FirstOrg", "MachineKeyById", "MachineKeyByVerifier"),
         *("MemberOf", "MembershipsOf", "OrgById"),
-        *("OrgIdByName", "TokenByHash", "TokenById", "UserById", "UserBySubject"),
+        *("OrgIdByName", "SealedContent", "TokenByHash", "TokenById", "UserById", "UserBySubject"),
     }

@@ -202,10 +202,14 @@ MAY_DELETE = "DROP TRIGGER events_are_never_deleted"
             ["INSERT INTO names VALUES ('org', '', 'free', 'o')"],
             ["names: org  free exists, its events do not make it"],
         ),
+        "a sealed content without a value": (
+            ["INSERT INTO sealed_contents VALUES ('o:secret:X', 'a key', x'00')"],
+            ["sealed_contents: o:secret:X is not among the values"],
+        ),
         "an event that is gone": (
             [MAY_DELETE, "DELETE FROM events WHERE position = 1"],
             [
-                "events: expected positions 1 to 51, got 51 from 2 to 52",
+                "events: expected positions 1 to 55, got 55 from 2 to 56",
                 "events: org o has 9 events, the last has sequence 10",
             ],
         ),

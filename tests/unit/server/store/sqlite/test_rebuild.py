@@ -54,7 +54,7 @@ async def test_long_scripts_are_written_before_more_are_read(
     monkeypatch.setattr(rebuild_module, "CHARS_AT_ONCE", 100)
     seen: list[int] = []
     rebuild(tmp_path, lambda applied, _: seen.append(applied))
-    assert max(after - before for before, after in pairwise(seen)) < 10
+    assert max(after - before for before, after in pairwise(seen)) < 11
     assert rows(tmp_path) == before
 
 

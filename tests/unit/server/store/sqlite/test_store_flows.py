@@ -18,7 +18,10 @@ from tests.contract.stores import an_action, commit
 _LAST_SET = 6
 """The version that added what a client last set."""
 
-_LATER_TABLES = ("action_counts", "machine_keys", "signing_keys")
+_LATER_TABLES = (
+    *("action_counts", "machine_keys", "signing_keys"),
+    *("sealed_values", "sealed_contents"),
+)
 """The tables that later versions added."""
 
 

@@ -13,14 +13,14 @@ SCENARIO_TEXT, FOUND_TEXT = (
     (ROOT / "docs/robustness.md").read_text(encoding="utf-8").split("\n## What it has found\n")
 )
 SCENARIO_ROWS = [
-    line for line in SCENARIO_TEXT.splitlines() if re.match(r"\| [RSDP][0-9]+ \|", line)
+    line for line in SCENARIO_TEXT.splitlines() if re.match(r"\| [RSDP][0-9]+[\w, -]* \|", line)
 ]
 FOUND_ROWS = [line for line in FOUND_TEXT.splitlines() if line.startswith("| ")][1:]
 
 
-def test_every_scenario_has_its_line_in_order() -> None:
-    numbers = [row.split(" | ")[0].strip("| ") for row in SCENARIO_ROWS]
-    assert numbers == [scenario.number for scenario in SCENARIOS]
+def test_every_scenario_has_its_line() -> None:
+    numbers = [number for row in SCENARIO_ROWS for number in row.split("|")[1].strip().split(", ")]
+    assert sorted(numbers) == sorted(scenario.number for scenario in SCENARIOS)
 
 
 @pytest.mark.parametrize("row", SCENARIO_ROWS, ids=lambda row: row[2:5].strip())

@@ -128,6 +128,23 @@ def test_a_token_of_one_process_is_accepted_by_the_other_until_its_key_is_delete
     until(lambda: not is_accepted(pair.other))
 
 
+def test_of_64_restores_of_one_sequence_through_both_processes_one_wins(pair: Pair) -> None:
+    action = pair.one.new_action("first")
+    pair.one.ask("PUT", f"{ACTIONS}/{action}", {"name": "second", "script": "s"})
+    until(lambda: pair.other.ask("GET", f"{ACTIONS}/{action}")["action"]["name"] == "second")
+
+    def restore(number: int) -> int:
+        server = pair.other if number % 2 else pair.one
+        path = f"/v1/actions/{action}/versions/1:restore"
+        return server.answer("POST", path, {"ifSequence": 2}, timeout_s=60)[0]
+
+    with ThreadPoolExecutor(16) as callers:
+        statuses = sorted(callers.map(restore, range(64)))
+    assert statuses == [200] + [409] * 63
+    versions = pair.one.ask("GET", f"/v1/actions/{action}/versions")["versions"]
+    assert [version["name"] for version in versions] == ["first", "second", "first"]
+
+
 def test_changes_are_known_after_every_connection_was_lost(pair: Pair) -> None:
     action = pair.one.new_action("before")
     (user,) = pair.one.command("user", "list")

@@ -1,7 +1,8 @@
 """Runs clients in Go against the service: the snippet of docs/clients.md, and grpc-go by TLS, too.
 
-grpc-go is tests/conformance/go/life.go, with the messages that zitadel-go has. The versions of all
-that they need are in tests/conformance/go/go.mod.
+grpc-go is tests/conformance/go/life.go, with the messages that zitadel-go has. By service_user.go
+zitadel-go gets its tokens itself. The versions of all that they need are in
+tests/conformance/go/go.mod.
 """
 
 import json
@@ -31,7 +32,7 @@ class ClientFailed(Exception):
 
 
 def run() -> None:
-    """Builds both programs, and has them change actions, at each address of gRPC.
+    """Builds the programs, and has them read or change actions, at each address of gRPC.
 
     Raises:
         ClientFailed: one does something else.
@@ -41,6 +42,7 @@ def run() -> None:
     (folder.path / "main.go").write_text(_program(), encoding="utf-8")
     program = folder.build("client", "main.go")
     life = folder.build("life", "life.go")
+    _list_as_service_user(folder, folder.build("service_user", "service_user.go"))
     for options in ((), ONE_PORT):
         _activate(folder, program, options)
         for has_tls in (False, True):
@@ -88,6 +90,34 @@ def _activate(folder: GoFolder, program: Path, options: tuple[str, ...]) -> None
     expected = dict.fromkeys((active, inactive), "ACTION_STATE_ACTIVE")
     if done != "active\ninactive\n" or states != expected:
         raise ClientFailed(f"zitadel-go printed {done!r} and left {json.dumps(states)}")
+
+
+def _list_as_service_user(folder: GoFolder, program: Path) -> None:
+    """Has zitadel-go list actions with tokens for a key file, and for a client secret.
+
+    Raises:
+        ClientFailed: it lists something else.
+        GoError: it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="zitadel-go-") as data:
+        key_file = Path(data) / "key.json"
+        with RealServer(Path(data) / "data", *ONE_PORT) as server:
+            server.new_action("greet")
+            user_id = server.command("user", "create", "service user")["id"]
+            server.command("member", "add", user_id, "ORG_OWNER_VIEWER")
+            server.command("key", "create", user_id, "--output", str(key_file))
+            secret = server.command("key", "create", user_id, "--type", "client-secret")
+            host, _, port = server.http.rpartition(":")
+            said = {
+                "HOST": host,
+                "PORT": port,
+                "KEY_FILE": str(key_file),
+                "CLIENT_ID": secret["client_id"],
+                "CLIENT_SECRET": secret["client_secret"],
+            }
+            done = folder.run([str(program)], said, timeout_s=_RUN_S)
+    if done != "key file greet\nclient secret greet\n":
+        raise ClientFailed(f"zitadel-go as a service user printed {done!r}")
 
 
 def _program() -> str:

@@ -46,6 +46,15 @@ def ran(command: list[str], server: Server, *, cwd: Path | None = None, **more: 
     return done.stdout
 
 
+def owner_key(server: Server) -> str:
+    """Makes a machine key of the owner, and returns the path of its file."""
+    (owner,) = json.loads(run("user", "list", "--json", folder=server.folder).out)
+    path = server.folder / "key.json"
+    made = run("key", "create", owner["id"], "--output", str(path), folder=server.folder)
+    assert made.status == 0, made.err
+    return str(path)
+
+
 def test_the_python_of_the_page_names_the_organisation(server: Server) -> None:
     given = "import os\nGRPC, TOKEN = os.environ['GRPC'], os.environ['TOKEN']\n"
     assert ran([sys.executable, "-c", given + snippet("python", "Python")], server) == "Default\n"
@@ -58,7 +67,11 @@ def test_each_curl_of_the_page_answers_the_organisation(server: Server, tmp_path
 
 
 @pytest.mark.parametrize(
-    "section", ["@zitadel/client", "@zitadel/client in a browser", "@zitadel/node"]
+    "section",
+    [
+        *("@zitadel/client", "@zitadel/client in a browser", "@zitadel/node"),
+        "@zitadel/node with a key file",
+    ],
 )
 def test_the_javascript_of_the_page_makes_each_action_active(server: Server, section: str) -> None:
     def call(method: str, **request: object) -> dict[str, Any]:
@@ -74,8 +87,10 @@ def test_the_javascript_of_the_page_makes_each_action_active(server: Server, sec
     call("CreateAction", name="active", script="function active() {}")
     created = call("CreateAction", name="inactive", script="function inactive() {}")
     call("DeactivateAction", id=created["id"])
-    given = "const { GRPC, HTTP, TOKEN } = process.env;\n"
+    given = "const { GRPC, HTTP, TOKEN, KEY_FILE } = process.env;\n"
     command = [installed_node(), "--input-type=module", "--eval", given + snippet("js", section)]
-    assert ran(command, server, cwd=NODE_CLIENTS) == "active\ninactive\n"
+    assert (
+        ran(command, server, cwd=NODE_CLIENTS, KEY_FILE=owner_key(server)) == "active\ninactive\n"
+    )
     states = [action["state"] for action in call("ListActions")["result"]]
     assert states == ["ACTION_STATE_ACTIVE"] * 2

@@ -122,6 +122,34 @@ async def test_an_import_into_postgresql_is_all_or_nothing(
     assert len(done("events", folder=tmp_path, environment=there).splitlines()) == 49
 
 
+@pytest.mark.parametrize("engine", ["SQLite", "PostgreSQL"])
+async def test_an_organisation_with_ids_of_another_one_is_refused(
+    tmp_path: Path, there: Mapping[str, str], engine: str
+) -> None:
+    await every_event.fill(tmp_path / "data")
+    environment = there if engine == "PostgreSQL" else {"ACTIONS_DATA_DIR": "here"}
+    done("export", "o.jsonl", "--org", "o", folder=tmp_path)
+    done("export", "q.jsonl", "--org", "q", folder=tmp_path)
+    made = next(
+        event
+        for event in export_files.read(tmp_path / "o.jsonl")
+        if event.get("type") == "action.added"
+    )
+    header, *events = export_files.read(tmp_path / "q.jsonl")
+    taken = made | {"orgId": "q", "position": events[-1]["position"] + 1}
+    header["lastPosition"] = taken["position"]
+    export_files.write(tmp_path / "q.jsonl", [header, *events, taken])
+    done("import", "q.jsonl", folder=tmp_path, environment=environment)
+    kept = done("events", folder=tmp_path, environment=environment)
+    refused = run("import", "o.jsonl", folder=tmp_path, environment=environment)
+    assert refused.status == 1
+    id = made["aggregateId"]
+    assert refused.err.endswith(f": action.added of action {id}: action {id} exists already\n")
+    assert done("events", folder=tmp_path, environment=environment) == kept
+    checked = done("check", folder=tmp_path, environment=environment)
+    assert checked.endswith(" has no faults\n")
+
+
 def test_an_import_into_postgresql_that_was_killed_leaves_nothing(
     tmp_path: Path, there: Mapping[str, str]
 ) -> None:

@@ -95,7 +95,7 @@ async def test_standard_output_gets_an_export_and_an_organisation_moves_alone(
     await every_event.fill(tmp_path / "data")
     whole = run("export", folder=tmp_path)
     assert whole.status == 0
-    assert len(whole.out.splitlines()) == 49 + 2
+    assert len(whole.out.splitlines()) == 56 + 2
     (tmp_path / "q.jsonl").write_text(run("export", "--org", "q", "-", folder=tmp_path).out)
     imported = run("import", "q.jsonl", "--data-dir", "new", "--json", folder=tmp_path)
     assert json.loads(imported.out) == {
@@ -133,7 +133,10 @@ async def test_a_dry_run_checks_everything_and_writes_nothing(tmp_path: Path) ->
     run("export", "all.jsonl", folder=tmp_path)
     dry = ("import", "all.jsonl", "--dry-run", "--data-dir", "new")
     done = run(*dry, folder=tmp_path)
-    assert done.out == "all.jsonl: 56 events of 3 organisations can be imported\n"
+    assert done.out == (
+        "all.jsonl: 56 events of 3 organisations can be imported\n"
+        "1 sealed value came without content; set them anew\n"
+    )
     assert names(tmp_path / "new") == ["lock"]
     export_files.write(tmp_path / "all.jsonl", export_files.read(tmp_path / "all.jsonl")[:-1])
     assert run(*dry, folder=tmp_path).status == 1

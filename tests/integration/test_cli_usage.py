@@ -132,11 +132,14 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         0,
         'listen = "127.0.0.1:8080"  # default\n'
         'grpc_listen = "[::1]:0"  # file.toml: grpc-listen\n'
+        'public_url = ""  # default\n'
         'tls_cert = ""  # default\n'
         'tls_key = ""  # default\n'
         'tls_client_ca = ""  # default\n'
         'data_dir = "data"  # default\n'
         'database = ""  # default\n'
+        'secret_key = ""  # default\n'
+        'secret_key_file = ""  # default\n'
         "workers = 1  # default\n"
         'jwt_issuer = ""  # default\n'
         "jwt_audience = []  # default\n"

@@ -186,6 +186,37 @@ async def test_a_million_octets_pass_a_pipe_over_tls_each_way(
     assert await within(reader.read()) == sent
 
 
+async def test_a_preface_may_come_an_octet_at_a_time_over_tls(
+    serve: Serve, authority: Authority
+) -> None:
+    site = await serve(authority.pair().server_context(), is_piped=True)
+    _, writer = await site.connect(authority.client_context())
+    for octet in PREFACE:
+        writer.write(bytes([octet]))
+        await writer.drain()
+    reader, _ = await within(site.accepted.get())
+    assert await within(reader.readexactly(len(PREFACE))) == PREFACE
+
+
+@cases(
+    "limits, sent",
+    {
+        "half of it": (Limits(header_timeout_s=0.3), PREFACE[:12]),
+        "nothing": (Limits(keepalive_timeout_s=0.3), b""),
+    },
+)
+async def test_a_preface_that_does_not_go_on_is_cut_over_tls(
+    serve: Serve, authority: Authority, limits: Limits, sent: bytes
+) -> None:
+    site = await serve(authority.pair().server_context(), limits=limits, is_piped=True)
+    context = authority.client_context()
+    context.set_alpn_protocols(["h2"])
+    streams = await site.connect(context)
+    streams[1].write(sent)
+    assert await is_closed(streams)
+    assert site.accepted.empty()
+
+
 @cases(
     "sent",
     {"nothing": b"", "a part of a hello": b"\x16\x03\x01\x00\xc5\x01\x00"},

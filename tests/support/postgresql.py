@@ -88,8 +88,12 @@ class PostgresServer:
             size = f"--wal-segsize={segment_mib}"
             run_program("initdb", "-D", str(self.data), *usual, size)
         else:
-            source = ("-d", standby_of.url(), "--checkpoint", "fast", "--write-recovery-conf")
+            source = ("-d", standby_of.url(), "--checkpoint", "fast")
             run_program("pg_basebackup", "-D", str(self.data), *source)
+            # Not by --write-recovery-conf: an older server does not know all that it writes.
+            (self.data / "standby.signal").touch()
+            primary = f"host=127.0.0.1 port={standby_of.port} user={_USER}"
+            self._options = (*self._options, "-c", f"primary_conninfo={primary}")
 
     def __enter__(self) -> Self:
         self.start()

@@ -15,11 +15,16 @@ from server.__main__ import main
 TASKS_LINE: Final = "tasks "
 
 
-def _tell(*_: object) -> None:
+def _signalled(*_: object) -> None:
+    # A signal that comes while another's handler runs is handled twice by uvloop.
+    asyncio.get_running_loop().call_soon(_tell)
+
+
+def _tell() -> None:
     gc.collect()
     os.write(1, f"{TASKS_LINE}{len(asyncio.all_tasks())}\n".encode())
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, _tell)
+    signal.signal(signal.SIGUSR1, _signalled)
     main()

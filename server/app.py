@@ -6,6 +6,7 @@ Rule: only this module and listeners know the transcoder.
 import asyncio
 import errno
 import gc
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ from server.listeners import Listeners
 from server.locale import Locale
 from server.measured import Parts, measure
 from server.metrics.service import ServiceMetrics
-from server.metrics.serving import MetricsServer
+from server.metrics.serving import MetricsServer, ProcessFigures
+from server.metrics.workers import FiguresGiver
 from server.oauth.discovery import Discovery
 from server.oauth.issuer import DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, Issuer
 from server.oauth.tokens import BODY_MAX_BYTES, TokenEndpoint
@@ -158,6 +160,7 @@ class Application:
         opening: Opening = AS_USUAL,
         worker: int = 0,
         log: LineWriter | None = None,
+        figures: socket.socket | None = None,
     ) -> None:
         """Prepares the service.
 
@@ -166,11 +169,14 @@ class Application:
             opening: how its database is opened.
             worker: number of this process, if others listen on the same addresses; else 0.
             log: writes the log, for metrics of it.
+            figures: gives the metrics to the process that has the page of them; None if this one
+                has it.
         """
         self._config = config
         self._worker = worker
         self._opening = opening
         self._log = log
+        self._figures = figures
         self._metrics = None if config.metrics_listen == NO_ADDRESS else ServiceMetrics()
         self._running = AsyncExitStack()
         # One thread, as more do not end sooner and delay the loop (docs/decisions/0007).
@@ -193,9 +199,9 @@ class Application:
         await self._listeners.load_certificates()
         texts = locale.load_all()
         await self._own.run("", remove_left_folders)
-        socket = AdminSocket(config.data_dir)
-        running.push_async_callback(socket.close)
-        store = await self._open_store(admin=socket.path)
+        admin_socket = AdminSocket(config.data_dir)
+        running.push_async_callback(admin_socket.close)
+        store = await self._open_store(admin=admin_socket.path)
         await self._key_ring(store)
         ids = IdGenerator(await _machine_id(store))
         signing = Signing(store)
@@ -214,7 +220,7 @@ class Application:
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
-        running.push_async_callback(socket.close)
+        running.push_async_callback(admin_socket.close)
 
         pipes = self._listeners.pipes(connections_max=connections.grpc)
         grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
@@ -260,7 +266,9 @@ class Application:
         token_file = config.data_dir / OWNER_TOKEN_FILE
         async with store.starting():
             owner = await make_owner(store, queue, ids, token_file=token_file, threads=self._own)
-        await _start_admin(socket, accounts, CallFailures(texts), access_log=config.access_log)
+        await _start_admin(
+            admin_socket, accounts, CallFailures(texts), access_log=config.access_log
+        )
         _relax_collector()
         # After the owner's token works.
         set_ready = partial(_set_ready, grpc_server, transcoder, metrics)
@@ -410,7 +418,15 @@ class Application:
     async def _serve_metrics(self, metrics: ServiceMetrics, parts: Parts) -> str:
         """Serves the page of metrics until all calls have ended; returns its address as bound."""
         connections = measure(metrics, parts)
-        server = MetricsServer(metrics.registry, prepare=connections.look)
+        threads = ThreadPool("metrics", threads_max=1)
+        self._running.callback(threads.close)
+        own = ProcessFigures(metrics.registry, prepare=connections.look, threads=threads)
+        if self._figures is not None:
+            giver = FiguresGiver(own.collect)
+            self._running.push_async_callback(giver.close)
+            giver.start(self._figures)
+            return self._config.metrics_listen
+        server = MetricsServer(own.collect, threads=threads)
         self._running.push_async_callback(server.close)
         return await self._listeners.serve_metrics(server)
 
@@ -513,7 +529,7 @@ async def _set_ready(
     is_ready: bool,
 ) -> None:
     if metrics is not None:
-        metrics.ready.value = is_ready
+        metrics.is_ready = is_ready
     transcoder.set_ready(is_ready)
     await grpc_server.set_ready(is_ready)
 

@@ -144,9 +144,6 @@ class Listeners:
             OSError: the address cannot be bound.
         """
         wanted = Address.parse(self._config.metrics_listen)
-        if wanted.port and self._worker:
-            # Each worker has its own figures, and its own port.
-            wanted = wanted._replace(port=wanted.port + self._worker - 1)
         with naming_listener(str(wanted), "--metrics-listen, ACTIONS_METRICS_LISTEN"):
             sockets = await bind(*wanted, reuse_port=False)
             await server.start(sockets)

@@ -7,6 +7,7 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,11 +35,13 @@ class Role:
         worker: its number among those that share the addresses; 0 if it is the only one.
         welcomes: prints what to try once it serves.
         ready: called once it serves.
+        figures: gives its metrics to the process that has their page; None if it has it itself.
     """
 
     worker: int = 0
     welcomes: bool = True
     ready: Callable[[], None] = lambda: None
+    figures: socket.socket | None = None
 
 
 ALONE: Final = Role()
@@ -71,7 +74,9 @@ def _warn_of_misspelt_variables() -> None:
 
 async def _serve(config: Config, log: LineWriter, opening: Opening, role: Role) -> None:
     stop = stop_event(log)
-    application = Application(config, opening=opening, worker=role.worker, log=log)
+    application = Application(
+        config, opening=opening, worker=role.worker, log=log, figures=role.figures
+    )
     try:
         started = await application.start()
         if application.has_tls:

@@ -1,8 +1,8 @@
 """Starts the processes that share the addresses, replaces those that die, and ends them.
 
-It serves nothing itself. Each worker has an interpreter of its own and is never forked: a process
-with threads, as gRPC has, cannot be. The first is started alone, as it may make the tables of an
-empty database; if it fails, the command fails.
+It serves nothing itself but the page of metrics of all workers. Each worker has an interpreter of
+its own and is never forked: a process with threads, as gRPC has, cannot be. The first is started
+alone, as it may make the tables of an empty database; if it fails, the command fails.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import os
 import pickle
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +25,11 @@ from server.cli.worker import Job
 from server.config import NO_ADDRESS, Config
 from server.config.address import Address
 from server.line_writer import LineWriter
+from server.metrics.serving import MetricsServer
+from server.metrics.workers import WorkersFigures
 from server.scripts.host.pool import default_workers
 from server.system_errors import naming_listener
+from server.threads import ThreadPool
 
 STOP_MAX_S: Final = 15.0
 """Max seconds for a worker to end after SIGTERM: its calls have ten."""
@@ -57,14 +61,34 @@ def run_workers(config: Config) -> int:
         ):
             shared = replace(config, listen=listen, grpc_listen=grpc_listen)
             with asyncio.Runner() as runner:
-                return runner.run(_Supervisor(shared).run(writer))
+                return runner.run(_serve(shared, writer))
     finally:
         writer.flush(FLUSH_MAX_S)
 
 
+async def _serve(config: Config, writer: LineWriter) -> int:
+    if config.metrics_listen == NO_ADDRESS:
+        return await _Supervisor(config, None).run(writer)
+    figures = WorkersFigures()
+    threads = ThreadPool("metrics", threads_max=1)
+    page = MetricsServer(figures.collect, threads=threads)
+    wanted = Address.parse(config.metrics_listen)
+    try:
+        with naming_listener(config.metrics_listen, "--metrics-listen, ACTIONS_METRICS_LISTEN"):
+            held = bound(wanted)
+            await page.start([held])
+        wanted = wanted._replace(port=held.getsockname()[1])
+        shared = replace(config, metrics_listen=str(wanted))
+        return await _Supervisor(shared, figures).run(writer)
+    finally:
+        await page.close()
+        threads.close()
+
+
 class _Supervisor:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, figures: WorkersFigures | None) -> None:
         self._config = config
+        self._figures = figures
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._stop = asyncio.Event()
 
@@ -103,6 +127,8 @@ class _Supervisor:
             worker = worker or await self._start(number)
             status = None if worker is None else await worker.wait()
             self._running.pop(number, None)
+            if self._figures is not None:
+                self._figures.remove(number)
             if self._stop.is_set():
                 return
             is_steady = loop.time() - began > STEADY_S
@@ -117,21 +143,30 @@ class _Supervisor:
     ) -> asyncio.subprocess.Process | None:
         """Starts a worker, and returns it once it serves; None if it ends before."""
         told, tell = os.pipe()
+        asking, giving = socket.socketpair()
         try:
             worker = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "server.cli.worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=None if welcomes else asyncio.subprocess.DEVNULL,
-                pass_fds=(tell,),
+                pass_fds=(tell, giving.fileno()),
                 start_new_session=True,
             )
             self._running[number] = worker
-            job = Job(number, self._config_of(number), tell, welcomes)
+            job = Job(number, self._config_of(number), tell, welcomes, giving.fileno())
         finally:
             os.close(tell)
+            giving.close()
         if worker.stdin is not None:
             worker.stdin.write(pickle.dumps(job))
-        return worker if await _first_octet(told) else None
+        if not await _first_octet(told):
+            asking.close()
+            return None
+        if self._figures is None:
+            asking.close()
+        else:
+            await self._figures.add(number, asking)
+        return worker
 
     def _config_of(self, number: int) -> Config:
         """Returns the settings of a worker; the first has the data folder, others a part of it."""

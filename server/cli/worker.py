@@ -7,6 +7,7 @@ worker drains and ends. It tells that it serves by a byte on a pipe.
 import os
 import pickle
 import signal
+import socket
 import sys
 import threading
 from dataclasses import dataclass
@@ -31,12 +32,14 @@ class Job:
         config: its settings; the addresses are bound by the supervisor, too.
         ready: the descriptor on which it tells that it serves.
         welcomes: True if it prints what to try.
+        figures: the descriptor of the socket on which it gives its metrics, if there are any.
     """
 
     number: int
     config: Config
     ready: int
     welcomes: bool
+    figures: int
 
 
 @click.command()
@@ -46,7 +49,8 @@ def worker() -> None:
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     from server.cli.foreground import Role, run_service
 
-    role = Role(job.number, job.welcomes, partial(_tell, job.ready))
+    figures = socket.socket(fileno=job.figures)
+    role = Role(job.number, job.welcomes, partial(_tell, job.ready), figures)
     run_service(job.config, opening=AS_USUAL, role=role)
 
 

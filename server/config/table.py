@@ -131,7 +131,7 @@ class Config:
         NO_ADDRESS,
         kind=kinds.PORT_OR_NONE,
         meaning="Address of the page of metrics for Prometheus, /metrics; whoever reaches it may "
-        "read it. With --workers, each worker has a port: this one and those after it.",
+        "read it. With --workers, the page is of all of them.",
     )
     log_format: LogFormat = setting(
         "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."

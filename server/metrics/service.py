@@ -106,7 +106,14 @@ class ServiceMetrics:
         self._refusals = {limit: refusals.of(limit) for limit in ("calls", "streams")}
         self.batches: Final = BatchMetrics(registry, refusals.of("commands"))
         self.runs: Final = RunMetrics(registry, refusals.of("script_runs"))
-        self.ready: Final = registry.gauge("actions_ready", "1 if the service is ready.").of()
+        self.is_ready = False
+        registry.read(
+            "actions_ready",
+            Kind.GAUGE,
+            "1 if the service is ready.",
+            reading(lambda: int(self.is_ready)),
+            merge=Merge.MIN,
+        )
 
     def refused(self, limit: str) -> None:
         self._refusals[limit].value += 1

@@ -1,4 +1,7 @@
-"""Makes the page of metrics, and serves it; the page is written in a thread."""
+"""Collects the metrics of this process, and serves a page of what is collected.
+
+Rule: files are read and the page is written in a thread.
+"""
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,14 +16,29 @@ from server.threads import ThreadPool
 Prepare: TypeAlias = Callable[[], Awaitable[None]]
 """Reads what a snapshot needs and what takes time to read."""
 
+Collect: TypeAlias = Callable[[], Awaitable[Snapshot]]
 
-class MetricsServer:
-    """Serves the metrics of a registry until `close`."""
 
-    def __init__(self, registry: Registry, *, prepare: Prepare) -> None:
+class ProcessFigures:
+    """Collects the metrics of a registry and of this process."""
+
+    def __init__(self, registry: Registry, *, prepare: Prepare, threads: ThreadPool) -> None:
         self._registry: Final = registry
         self._prepare = prepare
-        self._threads = ThreadPool("metrics", threads_max=1)
+        self._threads = threads
+
+    async def collect(self) -> Snapshot:
+        await self._prepare()
+        snapshot = self._registry.snapshot()
+        return (*snapshot, *await self._threads.run("", process_metrics))
+
+
+class MetricsServer:
+    """Serves what is collected, until `close`."""
+
+    def __init__(self, collect: Collect, *, threads: ThreadPool) -> None:
+        self._collect = collect
+        self._threads = threads
         self._page = MetricsPage(self._make, content_type=CONTENT_TYPE)
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
@@ -29,12 +47,6 @@ class MetricsServer:
 
     async def close(self) -> None:
         await self._page.close()
-        self._threads.close()
 
     async def _make(self) -> bytes:
-        await self._prepare()
-        return await self._threads.run("", _page, self._registry.snapshot())
-
-
-def _page(snapshot: Snapshot) -> bytes:
-    return text_of((*snapshot, *process_metrics()))
+        return await self._threads.run("", text_of, await self._collect())

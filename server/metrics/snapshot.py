@@ -3,10 +3,11 @@
 Rule: plain data, so that a process can send its values to another one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from operator import add
+from typing import Final, TypeAlias
 
 Labels: TypeAlias = tuple[str, ...]
 
@@ -21,6 +22,7 @@ class Merge(StrEnum):
     """Says how the values of several processes become one."""
 
     SUM = "sum"
+    MIN = "min"
     MAX = "max"
 
 
@@ -91,4 +93,11 @@ def _together(first: Metric, second: Metric) -> Metric:
 def _one(numbers: Mapping[Labels, float], labels: Labels, number: float, merge: Merge) -> float:
     if labels not in numbers:
         return number
-    return numbers[labels] + number if merge is Merge.SUM else max(numbers[labels], number)
+    return _MERGES[merge](numbers[labels], number)
+
+
+_MERGES: Final[Mapping[Merge, Callable[[float, float], float]]] = {
+    Merge.SUM: add,
+    Merge.MIN: min,
+    Merge.MAX: max,
+}

@@ -9,6 +9,8 @@ import aiohttp
 import grpc
 import pytest
 
+from server.metrics.exposition import text_of
+from server.metrics.workers import WorkersFigures
 from tests.support.composition import running
 from tests.support.documents import ROOT
 from tests.support.metrics_page import metrics_of
@@ -143,6 +145,7 @@ async def test_the_document_has_each_metric_and_no_other(tmp_path: Path) -> None
         session.get(f"http://{started.metrics_listen}/metrics") as response,
     ):
         page = await response.text()
+    page += text_of(await WorkersFigures().collect()).decode()
     texts = dict(re.findall(r"^# HELP (\S+) (.+)$", page, re.M))
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page, re.M))
     rows = ROW.findall((ROOT / "docs/metrics.md").read_text("utf-8"))

@@ -2,16 +2,17 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.commandline import run
+from tests.support.metrics_page import metrics_of
 from tests.support.postgresql import shared_server
 from tests.support.real_server import ACTIONS, RealServer
 from tests.support.waiting import until
@@ -115,15 +116,71 @@ def test_a_first_worker_that_cannot_start_ends_the_command(tmp_path: Path) -> No
     assert outcome.err == f"error: event store {shown}: there is no such database (3D000)\n"
 
 
-def test_every_worker_has_a_page_of_metrics(tmp_path: Path) -> None:
+@pytest.fixture
+def counted_server(tmp_path: Path) -> Iterator[RealServer]:
+    """Serves by two workers, with a page of metrics."""
     url = asyncio.run(shared_server().new_database())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ("--workers", "2", "--metrics-listen", f"127.0.0.1:{port}", "--log-format", "json")
+    options = ("--workers", "2", "--metrics-listen", "127.0.0.1:0", "--log-format", "json")
     with RealServer(tmp_path / "data", *options, database=url) as server:
         until(lambda: server.log().count(f'"{SERVING}"') == 2)
-        for number in range(2):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port + number}/metrics") as page:
-                lines = page.read().decode("utf-8").splitlines()
-            assert "actions_ready 1.0" in lines
+        yield server
+
+
+def metrics(server: RealServer) -> dict[str, float]:
+    (address, *others) = {*re.findall(r'"metrics_listen":"([^"]+)"', server.log())}
+    assert others == []
+    return asyncio.run(metrics_of(address))
+
+
+def calls_of(counted: dict[str, float]) -> float:
+    return counted.get(
+        'actions_calls_total{code="OK",door="json",'
+        'method="zitadel.management.v1.ManagementService/GetAction"}',
+        0,
+    )
+
+
+def test_one_page_of_metrics_has_the_calls_of_all_workers(counted_server: RealServer) -> None:
+    action = counted_server.new_action()
+    called = 0
+    while len(workers_that_answered(counted_server)) < 2 or called < 20:
+        assert called < 1000
+        counted_server.ask("GET", f"{ACTIONS}/{action}")
+        called += 1
+    counted = metrics(counted_server)
+    assert calls_of(counted) == called
+    assert (counted["actions_workers"], counted["actions_ready"]) == (2, 1)
+
+
+def test_counts_do_not_fall_when_a_worker_is_killed_and_replaced(
+    counted_server: RealServer,
+) -> None:
+    action = counted_server.new_action()
+
+    def call() -> int:
+        counted_server.ask("GET", f"{ACTIONS}/{action}")
+        return len(workers_that_answered(counted_server))
+
+    until(lambda: call() == 2)
+    before = metrics(counted_server)
+    os.kill(counted_server.process.children()[1], signal.SIGKILL)
+    until(lambda: counted_server.log().count(f'"{SERVING}"') == 3)
+    until(lambda: metrics(counted_server)["actions_workers"] == 2)
+    after = metrics(counted_server)
+    fallen = {
+        name: (value, after.get(name))
+        for name, value in before.items()
+        if re.search(r"_(total|bucket|sum|count)(\{|$)", name) and after.get(name, 0) < value
+    }
+    assert fallen == {}
+    counted_server.ask("GET", f"{ACTIONS}/{action}")
+    assert calls_of(metrics(counted_server)) == calls_of(before) + 1
+
+
+def test_an_address_of_metrics_that_is_taken_ends_the_command(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        options = ("--workers", "2", "--metrics-listen", address)
+        outcome = run("serve", *options, "--database", shared_server().url(), folder=tmp_path)
+    assert outcome.status == 1
+    assert "--metrics-listen" in outcome.err

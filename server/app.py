@@ -47,7 +47,13 @@ from server.metrics.service import ServiceMetrics
 from server.metrics.serving import MetricsServer, ProcessFigures
 from server.metrics.workers import FiguresGiver
 from server.oauth.discovery import Discovery
-from server.oauth.issuer import DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, Issuer
+from server.oauth.issuer import (
+    AUTHORIZATION_PATH,
+    DISCOVERY_PATH,
+    KEYS_PATH,
+    TOKEN_PATH,
+    Issuer,
+)
 from server.oauth.tokens import BODY_MAX_BYTES, TokenEndpoint
 from server.oauth.web import HttpAnswer
 from server.rpc.clients import ForwardedClients
@@ -490,6 +496,7 @@ def _register(
 def _mount(transcoder: Transcoder, tokens: TokenEndpoint, discovery: Discovery) -> None:
     """Serves the endpoints by which machine keys get access tokens."""
     transcoder.handle("POST", TOKEN_PATH, _plain(tokens.answer), body_max_bytes=BODY_MAX_BYTES)
+    transcoder.handle("GET", AUTHORIZATION_PATH, _plain(discovery.authorize))
     transcoder.handle("GET", KEYS_PATH, _plain(discovery.keys))
     transcoder.handle("GET", DISCOVERY_PATH, _plain(discovery.metadata))
 

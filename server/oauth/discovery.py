@@ -1,6 +1,7 @@
 """Answers what clients read before they ask for a token: the metadata, and the public keys.
 
-Follows OpenID Connect Discovery 1.0 section 3, RFC 8414, and RFC 7517.
+Follows OpenID Connect Discovery 1.0 section 3, RFC 8414, and RFC 7517. OpenID Connect requires an
+endpoint for logins, and clients refuse metadata without one; ours refuses every login.
 """
 
 import structlog
@@ -8,8 +9,8 @@ import structlog
 from server.identity.machine_logins import ALGORITHM
 from server.identity.signing import ALGORITHM as SIGNED_BY
 from server.identity.signing import Signing
-from server.oauth.errors import invalid_request, unavailable
-from server.oauth.issuer import KEYS_PATH, TOKEN_PATH, Issuer
+from server.oauth.errors import invalid_request, unavailable, unsupported_response_type
+from server.oauth.issuer import AUTHORIZATION_PATH, KEYS_PATH, TOKEN_PATH, Issuer
 from server.oauth.tokens import GRANT_TYPES
 from server.oauth.web import HttpAnswer, HttpRequest, json_answer
 from server.store.errors import StorageError
@@ -37,12 +38,15 @@ class Discovery:
                     "client_secret_post",
                 ],
                 "token_endpoint_auth_signing_alg_values_supported": [ALGORITHM],
-                # Required by OpenID Connect, which has more than tokens of machines.
+                "authorization_endpoint": f"{issuer}{AUTHORIZATION_PATH}",
                 "response_types_supported": [],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": [SIGNED_BY],
             }
         )
+
+    async def authorize(self, request: HttpRequest) -> HttpAnswer:
+        return unsupported_response_type().answer()
 
     async def keys(self, request: HttpRequest) -> HttpAnswer:
         try:

@@ -54,6 +54,11 @@ def unsupported_grant() -> OAuthError:
     return OAuthError(400, "unsupported_grant_type", "expected another grant_type")
 
 
+def unsupported_response_type() -> OAuthError:
+    description = "nobody logs in here: tokens are for machine keys"
+    return OAuthError(400, "unsupported_response_type", description)
+
+
 def too_often() -> OAuthError:
     description = "too many requests for tokens, try again later"
     return OAuthError(429, "temporarily_unavailable", description, ("Retry-After", "1"))

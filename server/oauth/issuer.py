@@ -10,6 +10,7 @@ from server.oauth.web import HttpRequest
 
 TOKEN_PATH: Final = "/oauth/v2/token"  # noqa: S105 - a path
 KEYS_PATH: Final = "/oauth/v2/keys"
+AUTHORIZATION_PATH: Final = "/oauth/v2/authorize"
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")

@@ -42,6 +42,7 @@ async def test_a_key_file_gets_a_token_until_the_key_is_deleted(
     async with api.session.get(f"{base}/.well-known/openid-configuration") as answer:
         metadata = await answer.json()
     assert metadata["token_endpoint"] == f"{base}/oauth/v2/token"
+    assert metadata["authorization_endpoint"] == f"{base}/oauth/v2/authorize"
     assertion = assertion_of(made.key_file, metadata["issuer"], now_s=int(time.time()))
     status, content = await issued(api, bearer_form(assertion))
     assert (status, content["token_type"]) == (200, "Bearer")
@@ -83,7 +84,8 @@ async def test_the_published_keys_name_no_secret(api: ApiClient, owner: Caller) 
     [
         pytest.param("GET", "/oauth/v2/token", (405, "POST"), id="GET of a token"),
         pytest.param("POST", "/oauth/v2/keys", (405, "GET, HEAD"), id="POST of keys"),
-        pytest.param("GET", "/oauth/v2/authorize", (404, None), id="another path"),
+        pytest.param("GET", "/oauth/v2/authorize", (400, None), id="a login"),
+        pytest.param("GET", "/oauth/v2/userinfo", (404, None), id="another path"),
     ],
 )
 async def test_other_requests_are_refused(

@@ -356,6 +356,12 @@ async def test_a_store_that_fails_is_told_as_such(
     assert (await service.discovery.keys(request({}))).status == 503
 
 
+async def test_nobody_logs_in(service: Service) -> None:
+    answer = await service.discovery.authorize(request({}))
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, error) == (400, "unsupported_response_type")
+
+
 @cases(
     "issuer, host, expected",
     {

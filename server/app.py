@@ -16,11 +16,12 @@ from typing import Final
 import structlog
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2, versions_pb2
+from actions.v1 import execution_pb2, secrets_pb2, versions_pb2
 from actions.v1.admin_pb2_grpc import (
     add_AdminServiceServicer_to_server as add_accounts_to_server,
 )
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
+from actions.v1.secrets_pb2_grpc import add_SecretServiceServicer_to_server
 from actions.v1.versions_pb2_grpc import add_VersionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
@@ -77,6 +78,7 @@ from server.services.execution import ExecutionService
 from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
+from server.services.secrets import SecretService
 from server.services.versions import VersionService
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
@@ -127,6 +129,7 @@ _SERVICES: Final = (
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
     versions_pb2.DESCRIPTOR.services_by_name["VersionService"],
+    secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 
@@ -208,7 +211,7 @@ class Application:
         admin_socket = AdminSocket(config.data_dir)
         running.push_async_callback(admin_socket.close)
         store = await self._open_store(admin=admin_socket.path)
-        await self._key_ring(store)
+        keys = await self._key_ring(store)
         ids = IdGenerator(await _machine_id(store))
         signing = Signing(store)
         own_tokens = AccessTokens(signing)
@@ -242,6 +245,7 @@ class Application:
                 store, scripts, runner, self._recorder(runs), ids, threads=self._work
             ),
             versions=VersionService(store, actions, queue, threads=self._work),
+            secrets=SecretService(store, queue, keys),
             accounts=accounts,
         )
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
@@ -480,6 +484,7 @@ def _register(
     admin: AdminService,
     execution: ExecutionService,
     versions: VersionService,
+    secrets: SecretService,
     accounts: AccountsService,
 ) -> None:
     """Registers each service at both servers."""
@@ -490,6 +495,7 @@ def _register(
     for server in (grpc_server, transcoder.at("")):
         add_ExecutionServiceServicer_to_server(execution, server)  # type: ignore[arg-type]
         add_VersionServiceServicer_to_server(versions, server)  # type: ignore[arg-type]
+        add_SecretServiceServicer_to_server(secrets, server)  # type: ignore[arg-type]
         add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
 
 

@@ -21,6 +21,7 @@ from server.cli.moving import import_zitadel
 from server.cli.orgs import org_commands
 from server.cli.rebuild import rebuild
 from server.cli.secret_keys import secret_key_commands
+from server.cli.secrets import secret_commands
 from server.cli.serve import serve
 
 PROGRAM = "python -m server"
@@ -62,6 +63,7 @@ for command in (
     import_,
     events,
     rebuild,
+    secret_commands,
     secret_key_commands,
     migrate,
 ):

@@ -26,7 +26,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2, versions_pb2
+from actions.v1 import execution_pb2, secrets_pb2, versions_pb2
 from server.config import Address, SocketPath
 from zitadel import admin_pb2, management_pb2, message_pb2
 
@@ -34,10 +34,11 @@ _MANAGEMENT: Final = management_pb2.DESCRIPTOR.services_by_name["ManagementServi
 _ADMIN: Final = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _EXECUTION: Final = execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"]
 _VERSIONS: Final = versions_pb2.DESCRIPTOR.services_by_name["VersionService"]
+_SECRETS: Final = secrets_pb2.DESCRIPTOR.services_by_name["SecretService"]
 _ACCOUNTS: Final = accounts_pb2.DESCRIPTOR.services_by_name["AdminService"]
 METHODS: Final[Mapping[str, MethodDescriptor]] = {
     method.name: method
-    for service in (_MANAGEMENT, _ADMIN, _EXECUTION, _VERSIONS, _ACCOUNTS)
+    for service in (_MANAGEMENT, _ADMIN, _EXECUTION, _VERSIONS, _SECRETS, _ACCOUNTS)
     for method in service.methods
 }
 """All methods by name; no two share one."""

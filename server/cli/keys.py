@@ -21,7 +21,7 @@ _JSON: Final = "json"
 
 @click.group("key")
 def key_commands() -> None:
-    """Manage machine keys, by which ZITADEL's tools get access tokens."""
+    """Manage machine keys, by which tools get access tokens."""
 
 
 @key_commands.command(

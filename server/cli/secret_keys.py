@@ -10,7 +10,7 @@ from server.cli.progress import reported
 
 @click.group("secret-key")
 def secret_key_commands() -> None:
-    """Make and change the keys that seal secrets in the database."""
+    """Make and change the keys that seal secrets."""
 
 
 @secret_key_commands.command(

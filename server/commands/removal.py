@@ -123,7 +123,8 @@ def removal_of(state: State) -> Change:
         deleted = actions.remove(state, action_id=state.id, org_id=state.org_id)
         return Change(action_key(state.id), state.org_id, deleted)
     if isinstance(state, SealedValue):
-        gone = sealed_values.remove(state)
-        return Change(sealed_key(Place.of(state.id)), state.org_id, gone)
+        place = Place.of(state.id)
+        gone = sealed_values.remove(state, place=place)
+        return Change(sealed_key(place), state.org_id, gone)
     message = f"expected a state that ends with another, got {type(state).__name__} {state.id}"
     raise TypeError(message)

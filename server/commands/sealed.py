@@ -64,7 +64,7 @@ class DeleteSealed(_SealedCommand[None]):
     editor: str
 
     def decide(self, facts: Facts) -> Sequence[Change]:
-        event = domain.remove(facts.find(SealedValue, self.key))
+        event = domain.remove(facts.find(SealedValue, self.key), place=self.place)
         return (Change(self.key, self.place.org_id, event),)
 
     def outcome(self, facts: Facts) -> None:

@@ -92,10 +92,10 @@ def require_room(others: int, most: int) -> None:
         )
 
 
-def remove(value: SealedValue | None) -> Event:
+def remove(value: SealedValue | None, *, place: Place) -> Event:
     """Returns the event that deletes a value."""
     if value is None:
-        raise not_found("Errors.Secret.NotFound", "COMMAND-Sp6nf")
+        raise not_found("Errors.Secret.NotFound", "COMMAND-Sp6nf", values={"name": place.name})
     return _REMOVED
 
 

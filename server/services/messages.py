@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from server.domain.action import Action, ActionState
 from server.domain.flow import Flow
 from server.domain.org import Org
+from server.domain.sealed import SealedValue
 from server.locale import Texts
 from server.scripts.contract import effective_timeout_ns
 from server.store.read_model import FlowRead, Page
@@ -121,7 +122,7 @@ def set_timeout(message: Duration, action: Action) -> None:
     message.seconds, message.nanos = divmod(effective_timeout_ns(action.timeout_ns), _NS)
 
 
-def fill_details(details: object_pb2.ObjectDetails, state: Action | Flow) -> None:
+def fill_details(details: object_pb2.ObjectDetails, state: Action | Flow | SealedValue) -> None:
     details.sequence = state.sequence
     set_time(details.creation_date, state.created_at)
     set_time(details.change_date, state.changed_at)

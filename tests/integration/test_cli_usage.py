@@ -17,7 +17,8 @@ pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one 
 COMMANDS = (
     "serve, call, rebuild, export, import, org create, org rename, org remove, org list, "
     "user create, user update, user remove, user list, member add, member set-roles, "
-    "member remove, member list, token create, token list, token revoke, token rotate"
+    "member remove, member list, token create, token list, token revoke, token rotate, "
+    "secret set, secret list, secret delete, secret-key new, secret-key rotate"
 )
 
 
@@ -32,7 +33,9 @@ def test_each_command_has_help(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", [(), ("org",), ("user",), ("member",), ("token",)], ids=lambda group: " ".join(group)
+    "group",
+    [(), ("org",), ("user",), ("member",), ("token",), ("secret",), ("secret-key",)],
+    ids=lambda group: " ".join(group),
 )
 def test_help_describes_a_command_completely(group: tuple[str, ...], tmp_path: Path) -> None:
     told = run(*group, "--help", folder=tmp_path).out.partition("\nCommands:\n")[2].splitlines()

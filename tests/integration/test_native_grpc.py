@@ -125,6 +125,7 @@ async def test_reflection_lists_services_and_describes_each(
         SERVICE,
         EXECUTION,
         "actions.v1.VersionService",
+        "actions.v1.SecretService",
         "zitadel.admin.v1.AdminService",
         "actions.v1.AdminService",
         "grpc.health.v1.Health",

@@ -25,7 +25,7 @@ from google.rpc.status_pb2 import Status
 from yarl import URL
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2, versions_pb2
+from actions.v1 import execution_pb2, secrets_pb2, versions_pb2
 from tests.support.grpc_frames import TRAILERS, framed, split_frame
 from zitadel import admin_pb2, management_pb2
 from zitadel.message_pb2 import ErrorDetail
@@ -41,6 +41,7 @@ _REST_PREFIXES: Final = {
     admin_pb2.DESCRIPTOR: "/admin/v1",
     execution_pb2.DESCRIPTOR: "",
     versions_pb2.DESCRIPTOR: "",
+    secrets_pb2.DESCRIPTOR: "",
     accounts_pb2.DESCRIPTOR: "",
 }
 METHODS: Final[Mapping[str, MethodDescriptor]] = {

@@ -9,12 +9,13 @@ from google.api.annotations_pb2 import http
 from google.protobuf.descriptor import EnumDescriptor, MethodDescriptor
 
 from actions.v1 import admin_pb2 as accounts_pb2
-from actions.v1 import execution_pb2, versions_pb2
+from actions.v1 import execution_pb2, secrets_pb2, versions_pb2
 from server.identity.permissions import required_permissions
 from server.services.accounts import AccountsService
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.management import ManagementService
+from server.services.secrets import SecretService
 from server.services.versions import VersionService
 from tests.support.documents import ROOT, files, headings
 from zitadel import action_pb2, admin_pb2, management_pb2, object_pb2, org_pb2
@@ -26,6 +27,7 @@ SERVICES: Final = [
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
     execution_pb2.DESCRIPTOR.services_by_name["ExecutionService"],
     versions_pb2.DESCRIPTOR.services_by_name["VersionService"],
+    secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 ]
 SERVICERS: Final[dict[str, type]] = {
@@ -33,6 +35,7 @@ SERVICERS: Final[dict[str, type]] = {
     "zitadel.admin.v1.AdminService": AdminService,
     "actions.v1.ExecutionService": ExecutionService,
     "actions.v1.VersionService": VersionService,
+    "actions.v1.SecretService": SecretService,
     "actions.v1.AdminService": AccountsService,
 }
 METHODS: Final = [method for service in SERVICES for method in service.methods]

@@ -54,7 +54,6 @@ OF_ALL_SCRIPT_FILES = {
 # What users run or import, what make runs, what the pool of scripts starts.
 STARTED_OR_PUBLIC = {
     "server.__main__",
-    "server.commands.sealed",  # its first service follows
     "server.config.reference",
     "server.scripts.sandbox.worker",
     "transcoder.__main__",

@@ -17,6 +17,9 @@ from tests.support.issuer import AUDIENCE, Issuer, Signer
 from tests.support.postgresql import shared_server
 from tests.support.real_server import RealServer
 
+SECRET_KEY: Final = "5a" * 32
+"""A key that seals secrets; PostgreSQL has none of its own."""
+
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[Issuer]:
@@ -27,7 +30,8 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="session")
 def options(issuer: Issuer) -> Sequence[str]:
-    return ("--no-access-log", "--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
+    of_issuer = ("--jwt-issuer", issuer.url, "--jwt-audience", AUDIENCE)
+    return ("--no-access-log", "--secret-key", SECRET_KEY, *of_issuer)
 
 
 @pytest.fixture(scope="session")

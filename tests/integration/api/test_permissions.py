@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as accounts_pb2
 from actions.v1 import execution_pb2 as run
+from actions.v1 import secrets_pb2 as secrets
 from actions.v1 import versions_pb2 as versions
 from tests.support import permission_table
 from tests.support.accounts import Accounts
@@ -67,6 +68,9 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     "RestoreActionVersion": lambda id: versions.RestoreActionVersionRequest(
         action_id=id, sequence=1
     ),
+    "SetSecret": lambda id: secrets.SetSecretRequest(name=f"S{id}", value="value"),
+    "ListSecrets": lambda _: secrets.ListSecretsRequest(),
+    "DeleteSecret": lambda id: secrets.DeleteSecretRequest(name=f"S{id}"),
     "CreateOrg": lambda _: accounts_pb2.CreateOrgRequest(name=next(_NAMES)),
     "RenameOrg": lambda id: accounts_pb2.RenameOrgRequest(org_id=id, name=next(_NAMES)),
     "ListAllOrgs": lambda _: accounts_pb2.ListAllOrgsRequest(),
@@ -150,6 +154,8 @@ class Organisation:
         """A new action and a flow."""
         id: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
         other: str = (await self.owner.get(REQUESTS["CreateAction"](""))).id
+        if method == "DeleteSecret":
+            await self.owner.get(REQUESTS["SetSecret"](id))
         if method in ("ReactivateAction", "RestoreActionVersion"):
             await self.owner.get(pb.DeactivateActionRequest(id=id))
         await self.owner.get(REQUESTS["SetTriggerActions"](other))
@@ -216,6 +222,7 @@ def documented(title: str) -> list[str]:
         pytest.param("With ids of the other organisation, in its own", BY_ID, 0, 1, id="ids"),
     ],
 )
+@pytest.mark.timeout(240)  # each of 50 methods is called by eight callers
 async def test_each_method_answers_each_role_as_documented(
     api: ApiClient,
     organisations: tuple[Organisation, Organisation],

@@ -79,6 +79,7 @@ from server.services.kept_actions import KeptActions
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.services.secrets import SecretService
+from server.services.stored_secrets import StoredSecrets
 from server.services.versions import VersionService
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
@@ -233,7 +234,7 @@ class Application:
 
         pipes = self._listeners.pipes(connections_max=connections.grpc)
         grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
-        executor, runs = self._executor(), self._run_log(store)
+        executor, runs = self._executor(StoredSecrets(store, keys)), self._run_log(store)
         runner = executor if metrics is None else CountedRunner(executor, metrics.runs)
         accounts = AccountsService(store, queue, ids, threads=self._work)
         _register(
@@ -398,7 +399,7 @@ class Application:
         )
         return grpc_server, transcoder
 
-    def _executor(self) -> Executor:
+    def _executor(self, secrets: StoredSecrets) -> Executor:
         """Returns the executor of scripts; it is started once calls are answered."""
         config = self._config
         options = Options(
@@ -408,7 +409,7 @@ class Application:
             allow=config.script_fetch_allow,
             dns_servers=config.script_dns_servers,
         )
-        executor = Executor(options)
+        executor = Executor(options, secrets=secrets)
         self._running.push_async_callback(executor.close)
         return executor
 

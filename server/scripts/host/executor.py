@@ -8,6 +8,7 @@ Rule 2: an effect counts once an action asked for it, also if the action then fa
 """
 
 import time
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -29,6 +30,8 @@ from server.scripts.host.effects import Collector, EffectError
 from server.scripts.host.failures import failure_of, is_syntax_error
 from server.scripts.host.fetch import Fetcher
 from server.scripts.host.pool import Pool
+from server.scripts.host.process import ActionEnd, WorkerReport
+from server.scripts.host.secrets import RunSecrets, SecretSource
 from server.scripts.protocol import FIRST_TRIGGER, join
 from server.triggers import Trigger
 
@@ -51,16 +54,20 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 class Executor:
     """Runs and checks scripts from `start` to `close`."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(
+        self, options: Options | None = None, *, secrets: SecretSource | None = None
+    ) -> None:
         """Starts no process yet.
 
         Args:
             options: limits of scripts.
+            secrets: has the secrets of scripts; None if there are none.
 
         Raises:
             ValueError: an entry of the lists of addresses is invalid.
         """
         self._options = options or Options()
+        self._secrets = secrets
         self._pool = Pool(self._options)
         self._fetcher = Fetcher(
             deny=self._options.deny,
@@ -102,6 +109,7 @@ class Executor:
         org_id, scripts = request.org_id, request.scripts
         size = request.context.size + sum(len(script.source) for script in scripts)
         collector = Collector(number, request.context)
+        secrets = RunSecrets(self._secrets, org_id)
         del request  # has the given context, which effects replace: frees its memory
         results: list[ActionResult] = []
         failed = None
@@ -112,7 +120,7 @@ class Executor:
                     if results:
                         collector.pack()
                         await self._pool.turns.pass_on(slot)
-                    action = _Action(script, collector, self._fetcher, org_id)
+                    action = _Action(script, collector, self._fetcher, secrets, org_id)
                     result = await self._run(action, number, collector.setup(), queued_at)
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
@@ -137,7 +145,7 @@ class Executor:
         ):
             ended = await process.run(
                 join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
-                _Action(script, None, self._fetcher, org_id),
+                _Action(script, None, self._fetcher, RunSecrets(None, org_id), org_id),
                 timeout_ns=script.effective_timeout_ns,
             )
         failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
@@ -160,6 +168,8 @@ class Executor:
             started = time.monotonic_ns()
             ended = await process.run(payload, action, timeout_ns=timeout_ns)
             took = time.monotonic_ns() - started
+        if action.secrets.are_given:
+            ended = _masked(ended, action.secrets)
         failure = failure_of(ended, script.source, timeout_ns=timeout_ns)
         return _result(action, failure, took // 1000, (started - queued_at) // 1000)
 
@@ -168,9 +178,15 @@ class _Action:
     """Receives what the worker sends while an action runs."""
 
     def __init__(
-        self, script: Script, collector: Collector | None, fetcher: Fetcher, org_id: str
+        self,
+        script: Script,
+        collector: Collector | None,
+        fetcher: Fetcher,
+        secrets: RunSecrets,
+        org_id: str,
     ) -> None:
         self.script = script
+        self.secrets = secrets
         self.lines: list[LogLine] = []
         self._log_bytes = 0
         self._collector = collector
@@ -195,14 +211,29 @@ class _Action:
             return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
         return await self._fetcher.answer(self._org_id, payload)
 
+    async def secret(self, payload: bytes) -> bytes:
+        return await self.secrets.answer(payload)
+
 
 def _result(
     action: _Action, failure: Failure | None, duration_us: int, queue_us: int
 ) -> ActionResult:
-    script = action.script
-    return ActionResult(
-        script.action_id, script.name, failure, duration_us, queue_us, tuple(action.lines)
+    script, secrets = action.script, action.secrets
+    lines = action.lines
+    if secrets.are_given:
+        lines = [LogLine(line.level, secrets.masked(line.text)) for line in lines]
+    return ActionResult(script.action_id, script.name, failure, duration_us, queue_us, tuple(lines))
+
+
+def _masked(ended: ActionEnd, secrets: RunSecrets) -> ActionEnd:
+    """Returns the end without secrets in its texts; before they are cut."""
+    done = WorkerReport(
+        text=secrets.masked(ended.done.text),
+        stack=secrets.masked(ended.done.stack),
+        raised=secrets.masked(ended.done.raised),
+        found=ended.done.found,
     )
+    return replace(ended, done=done, reason=secrets.masked(ended.reason))
 
 
 def _too_large(script: Script) -> Failure | None:

@@ -102,6 +102,9 @@ class Visitor(Protocol):
     def fetch(self, payload: bytes) -> Awaitable[bytes]:
         """Returns the answer; never raises: an error is part of the answer."""
 
+    def secret(self, payload: bytes) -> Awaitable[bytes]:
+        """Returns the answer; an error is part of it, unless the payload is invalid."""
+
 
 _decode_done: Final = msgspec.json.Decoder(WorkerReport).decode
 
@@ -292,14 +295,20 @@ class Process(asyncio.Protocol):
             case FrameKind.LOG:
                 visitor.log(payload)
             case FrameKind.FETCH:
-                self._fetching = asyncio.ensure_future(visitor.fetch(payload))
-                self._fetching.add_done_callback(self._answer)
+                self._await(visitor.fetch(payload))
+            case FrameKind.SECRET:
+                self._await(visitor.secret(payload))
             case FrameKind.DONE:
                 self.is_fresh = False
                 done = _decode_done(payload)
                 ended.set_result(ActionEnd(EndKind.DONE, self._evaluated, done))
             case _:
                 raise FrameError(f"a frame {kind.name} that is not expected")
+
+    def _await(self, answer: Awaitable[bytes]) -> None:
+        """Sends the answer when it is there; the worker waits for it."""
+        self._fetching = asyncio.ensure_future(answer)
+        self._fetching.add_done_callback(self._answer)
 
     def _answer(self, fetched: "asyncio.Future[bytes]") -> None:
         if fetched.cancelled() or self._fetching is not fetched:

@@ -9,6 +9,7 @@ const PARTS = {
   util: "log",
   "zitadel/http": "http",
   "zitadel/uuid": "uuid",
+  "actions/secrets": "secrets",
 };
 const made = { __proto__: null };
 

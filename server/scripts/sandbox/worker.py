@@ -160,6 +160,9 @@ class ScriptWorker:
         elif kind == "fetch":
             self.send(FrameKind.FETCH, text.encode())
             return self._receive()[1].decode()
+        elif kind == "secret":
+            self.send(FrameKind.SECRET, text.encode())
+            return self._receive()[1].decode()
         elif kind == "part":
             return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}}}"
         elif kind == "escape":

@@ -1,12 +1,21 @@
 """docs/api.md "Secrets", over each protocol: rows of its table, then what it says of secrets."""
 
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
 import pytest
 from google.protobuf.message import Message
 
+from actions.v1 import execution_pb2 as run
 from actions.v1 import secrets_pb2 as secrets
 from tests.support.api_client import Caller
 from tests.support.api_rows import Refused, Row, assert_refused
+from tests.support.prepared import action
 from tests.support.real_server import RealServer
+from tests.support.waiting import WITHIN_S
+from zitadel import management_pb2 as pb
 
 SUBJECT = "Secrets"
 VALUE = "correct horse"
@@ -65,6 +74,16 @@ async def test_call_is_refused_and_writes_nothing(
     await assert_refused(caller, stranger, protocol, row)
 
 
+def octets_in(folder: Path) -> bytes:
+    """Returns what all files of a folder have, without those that vanish meanwhile."""
+    found = b""
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found += path.read_bytes() if path.is_file() else b""
+    assert found
+    return found
+
+
 async def names(caller: Caller) -> list[str]:
     return [secret.name for secret in (await caller.get(secrets.ListSecretsRequest())).secrets]
 
@@ -109,7 +128,52 @@ async def test_no_answer_and_no_file_of_the_service_has_a_value(
     ]
     assert [answer.code for answer in answers] == [0, 3, 3, 0, 0, 0]
     assert not [answer for answer in answers if "5ecret" in repr(answer)]
-    files = [path for path in server.data.rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files if b"5ecret" in path.read_bytes()]
+    assert b"5ecret" not in octets_in(server.data)
     assert "5ecret" not in server.log()
+
+
+SCRIPT = """
+function f(ctx, api) {
+  const value = require('actions/secrets').get('KEY');
+  require('zitadel/log').log('the value is ' + value);
+  if (api.v1.claims) api.v1.claims.setClaim('length', value.length);
+  if (FAILS) throw new Error('no luck with ' + value);
+}
+"""
+
+
+async def test_a_run_reads_a_secret_and_says_nothing_of_it(
+    caller: Caller, protocol: str, server: RealServer
+) -> None:
+    value = "5ecret of a run"
+    await caller.get(put("KEY", value))
+    id = await action(caller, "f", script=SCRIPT.replace("FAILS", "false"))
+    await caller.get(pb.SetTriggerActionsRequest(flow_type="2", trigger_type="4", action_ids=[id]))
+    trigger: dict[str, Any] = {"flow_type": "2", "trigger_type": "4"}
+    ran = await caller.ask(protocol, run.RunTriggerRequest(**trigger))
+    assert ran.code == 0
+    assert ran.response.effects.claims["length"].number_value == len(value)
+    (line,) = ran.response.actions[0].logs
+    assert line.text == "the value is ***"
+    tested = await caller.ask(protocol, run.TestActionRequest(id=id, **trigger))
+    assert tested.response.action.logs[0].text == "the value is ***"
+    failing = SCRIPT.replace("FAILS", "true")
+    await caller.get(pb.UpdateActionRequest(id=id, name="f", script=failing))
+    failed = await caller.ask(protocol, run.RunTriggerRequest(**trigger))
+    assert failed.code == 9
+    assert "no luck with ***" in failed.message
+    await caller.get(delete("KEY"))
+    absent = await caller.ask(protocol, run.RunTriggerRequest(**trigger))
+    assert "secret KEY is not set" in absent.message
+    logged = await runs_of(caller, 3)
+    assert not [text for text in map(repr, (ran, tested, failed, logged)) if "5ecret" in text]
+    assert b"5ecret" not in octets_in(server.data)
+    assert "5ecret" not in server.log()
+
+
+async def runs_of(caller: Caller, count: int) -> object:
+    """Returns the log of runs once it has as many."""
+    async with asyncio.timeout(WITHIN_S):
+        while len((listed := await caller.get(run.ListRunsRequest())).runs) < count:
+            await asyncio.sleep(0.02)
+    return listed

@@ -25,6 +25,7 @@ from actions.v1.secrets_pb2_grpc import add_SecretServiceServicer_to_server
 from actions.v1.versions_pb2_grpc import add_VersionServiceServicer_to_server
 from server import locale
 from server.admin_socket import AdminSocket
+from server.bridge import signature
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
@@ -70,16 +71,21 @@ from server.runs.recorder import RunRecorder
 from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
-from server.sealing.key_ring import KeyRing, find_keys, require_keys
+from server.sealing.key_ring import open_key_ring
+from server.services import target_calls
 from server.services.accounts import AccountsService
 from server.services.active_scripts import ActiveScripts
 from server.services.admin import AdminService
 from server.services.execution import ExecutionService
 from server.services.kept_actions import KeptActions
+from server.services.kept_targets import KeptTargets
 from server.services.management import ManagementService
 from server.services.other_methods import NOT_SERVED_BELOW, other_method
 from server.services.secrets import SecretService
 from server.services.stored_secrets import StoredSecrets
+from server.services.target_calls import TargetCalls
+from server.services.targets import TargetAdministration
+from server.services.trigger_runs import TriggerRuns
 from server.services.versions import VersionService
 from server.socket_folder import remove_left_folders
 from server.storage_watch import StorageWatch
@@ -87,7 +93,6 @@ from server.store.engine import AS_USUAL, Forgetful, Opening, Store
 from server.store.errors import StorageError
 from server.store.files import risks_of
 from server.store.opening import open_store
-from server.store.read_model import SealingKeys
 from server.system_errors import reason
 from server.threads import ThreadPool
 from server.version import installed_version
@@ -107,6 +112,7 @@ from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
 
 REST_PREFIX: Final = "/management/v1"
 ADMIN_REST_PREFIX: Final = "/admin/v1"
+TARGET_PATH: Final = "/targets/{target_id}"
 
 NOTICE_S: Final = 0.2
 """Seconds from not ready to refusing connections, so that frequent probes see it first (R9)."""
@@ -134,6 +140,7 @@ _SERVICES: Final = (
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 
+_JSON_HEADERS: Final = (("Content-Type", "application/json"),)
 _DOCS: Final = "README.md of the service"
 _DAY_S: Final = 86_400
 _MIB: Final = 1 << 20
@@ -212,14 +219,22 @@ class Application:
         admin_socket = AdminSocket(config.data_dir)
         running.push_async_callback(admin_socket.close)
         store = await self._open_store(admin=admin_socket.path)
-        keys = await self._key_ring(store)
+        keys = await open_key_ring(
+            store,
+            text=config.secret_key,
+            file=config.secret_key_file,
+            folder=config.data_dir,
+            has_own=not config.database,
+            threads=self._own,
+        )
         ids = IdGenerator(await _machine_id(store))
         signing = Signing(store)
         own_tokens = AccessTokens(signing)
         authorizer = Authorizer(store, jwts=self._jwts(), own_tokens=own_tokens)
         await self._watch_clock(store, authorizer)
         scripts, actions = ActiveScripts(store), KeptActions(store)
-        kept = (scripts, actions, authorizer)
+        targets = KeptTargets(store, keys)
+        kept = (scripts, actions, authorizer, targets)
         await running.enter_async_context(store.following(kept))
         metrics = self._metrics
         queue = CommandQueue(
@@ -236,24 +251,38 @@ class Application:
         grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
         executor, runs = self._executor(StoredSecrets(store, keys)), self._run_log(store)
         runner = executor if metrics is None else CountedRunner(executor, metrics.runs)
-        accounts = AccountsService(store, queue, ids, threads=self._work)
+        recorder = self._recorder(runs)
+        accounts = AccountsService(
+            store,
+            queue,
+            ids,
+            threads=self._work,
+            targets=TargetAdministration(store, queue, ids, keys),
+        )
         _register(
             grpc_server,
             transcoder,
             management=ManagementService(store, actions, queue, ids, texts, threads=self._work),
             admin=AdminService(store, threads=self._work),
-            execution=ExecutionService(
-                store, scripts, runner, self._recorder(runs), ids, threads=self._work
-            ),
+            execution=ExecutionService(store, scripts, runner, recorder, ids, threads=self._work),
             versions=VersionService(store, actions, queue, threads=self._work),
             secrets=SecretService(store, queue, keys),
             accounts=accounts,
         )
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
+        calls = TargetCalls(
+            targets,
+            scripts,
+            TriggerRuns(runner, recorder, ids, threads=self._work),
+            threads=self._work,
+            observer=None if metrics is None else metrics.targets,
+            lines=config.access_log,
+        )
         _mount(
             transcoder,
             TokenEndpoint(MachineLogins(store), own_tokens, ids, issuer),
             Discovery(signing, issuer),
+            calls,
         )
         metrics_listen = ""
         if metrics is not None:
@@ -305,28 +334,6 @@ class Application:
         for warning in store.warnings:
             log.warning(warning)
         return store
-
-    async def _key_ring(self, store: Store) -> KeyRing:
-        """Returns the keys that seal values.
-
-        Raises:
-            StorageError: they cannot be read, or do not open what is stored.
-        """
-        config = self._config
-        keys = await self._own.run(
-            "",
-            find_keys,
-            text=config.secret_key,
-            file=config.secret_key_file,
-            folder=config.data_dir,
-            has_own=not config.database,
-        )
-        used = await store.read(SealingKeys())
-        require_keys(keys, used)
-        if used and not keys:
-            log.error("sealed values cannot be opened, as there is no key", key=used[0])
-        makes = None if used or config.database else config.data_dir
-        return KeyRing(keys, threads=self._own, makes=makes)
 
     async def _watch_clock(self, store: Store, authorizer: Authorizer) -> None:
         clocks = ClockWatch(authorizer.forget_all)
@@ -500,12 +507,20 @@ def _register(
         add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
 
 
-def _mount(transcoder: Transcoder, tokens: TokenEndpoint, discovery: Discovery) -> None:
-    """Serves the endpoints by which machine keys get access tokens."""
+def _mount(
+    transcoder: Transcoder, tokens: TokenEndpoint, discovery: Discovery, calls: TargetCalls
+) -> None:
+    """Serves what is no method: endpoints of access tokens, and targets of a ZITADEL."""
     transcoder.handle("POST", TOKEN_PATH, _plain(tokens.answer), body_max_bytes=BODY_MAX_BYTES)
     transcoder.handle("GET", AUTHORIZATION_PATH, _plain(discovery.authorize))
     transcoder.handle("GET", KEYS_PATH, _plain(discovery.keys))
     transcoder.handle("GET", DISCOVERY_PATH, _plain(discovery.metadata))
+    transcoder.handle(
+        "POST",
+        TARGET_PATH,
+        partial(_answer_target, calls),
+        body_max_bytes=target_calls.BODY_MAX_BYTES,
+    )
 
 
 def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHandler:
@@ -513,6 +528,13 @@ def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHand
         return PlainAnswer(*await answer(request))
 
     return handler
+
+
+async def _answer_target(calls: TargetCalls, request: PlainRequest) -> PlainAnswer:
+    """Answers a call of a target."""
+    header = request.headers.get(signature.HEADER)
+    status, body = await calls.answer(request.variables["target_id"], header, request.body)
+    return PlainAnswer(status, body, _JSON_HEADERS)
 
 
 def _relax_collector() -> None:

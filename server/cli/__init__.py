@@ -11,6 +11,7 @@ import sys
 import click
 
 from server.cli import accounts, failures
+from server.cli.bridge import bridge_commands
 from server.cli.call import call
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
@@ -56,6 +57,7 @@ for command in (
     org_commands,
     *accounts.GROUPS,
     key_commands,
+    bridge_commands,
     backup,
     restore,
     check,

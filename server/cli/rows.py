@@ -9,6 +9,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as pb
+from actions.v1 import bridge_pb2
 from server.cli.output import OutputRow
 from server.services.account_messages import time_text
 
@@ -82,6 +83,19 @@ def _new_key(answer: pb.CreateKeyResponse) -> OutputRow:
     return {**_key(answer.key), "file": answer.key_file, "client_secret": answer.client_secret}
 
 
+def _target(target: bridge_pb2.Target) -> OutputRow:
+    return {
+        "id": target.id,
+        "name": target.name,
+        "path": f"/targets/{target.id}",
+        "signing_key": "set" if target.has_signing_key else "missing",
+        "timeout": f"{target.timeout.ToMilliseconds() / 1000:g}s",
+        "ignores_failures": target.ignores_failures,
+        "orgs": [f"{theirs}={ours}" for theirs, ours in sorted(target.orgs.items())],
+        "created_at": time_text(target.created_at),
+    }
+
+
 def _contents_of(answer: pb.GetOrgContentsResponse) -> OutputRow:
     return {"id": answer.org_id, "name": answer.name, **_contents(answer.contents)}
 
@@ -102,6 +116,9 @@ _ROWS: Final[Mapping[type[Message], Callable[[Any], list[OutputRow]]]] = {
     pb.ListTokensResponse: lambda answer: [*map(_token, answer.tokens)],
     pb.CreateKeyResponse: lambda answer: [_new_key(answer)],
     pb.ListKeysResponse: lambda answer: [*map(_key, answer.keys)],
+    bridge_pb2.CreateTargetResponse: lambda answer: [_target(answer.target)],
+    bridge_pb2.UpdateTargetResponse: lambda answer: [_target(answer.target)],
+    bridge_pb2.ListTargetsResponse: lambda answer: [*map(_target, answer.targets)],
     pb.FindTokenResponse: lambda answer: [_token(answer.token)] if answer.HasField("token") else [],
 }
 """Makers of rows; other types of answers have no objects."""

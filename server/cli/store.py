@@ -19,7 +19,9 @@ from server.domain.refusals import Refusal
 from server.identity.caller import OPERATOR
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
+from server.sealing.key_ring import open_key_ring
 from server.services.accounts import AccountsService
+from server.services.targets import TargetAdministration
 from server.store.errors import DataFolderInUse, StorageError
 from server.store.opening import engine_of, open_store
 from server.threads import ThreadPool
@@ -76,7 +78,16 @@ async def _answer_here(config: Config, request: Message) -> Message:
     try:
         await queue.start()
         ids = IdGenerator(await store.claim_machine_id())
-        service = AccountsService(store, queue, ids, threads=threads)
+        keys = await open_key_ring(
+            store,
+            text=config.secret_key,
+            file=config.secret_key_file,
+            folder=config.data_dir,
+            has_own=not config.database,
+            threads=threads,
+        )
+        targets = TargetAdministration(store, queue, ids, keys)
+        service = AccountsService(store, queue, ids, threads=threads, targets=targets)
         CALL.set(CallInfo(caller=OPERATOR))
         method: Any = getattr(service, method_of(request).name)
         response: Message = await method(request, None)

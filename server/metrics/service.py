@@ -93,6 +93,26 @@ class RunMetrics:
         self._ran.observe(run_s)
 
 
+class TargetMetrics:
+    """Counts calls of targets."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._ended = registry.counter(
+            "actions_target_calls", "Calls of targets that ended.", "outcome"
+        )
+        self._seconds = registry.histogram(
+            "actions_target_call_seconds",
+            "Seconds from the call of a target to its answer.",
+            bounds=CALL_BOUNDS_S,
+        ).of()
+        for outcome in ("ok", "failed", "unproved"):
+            self._ended.of(outcome)
+
+    def call_ended(self, outcome: str, seconds: float) -> None:
+        self._ended.of(outcome).value += 1
+        self._seconds.observe(seconds)
+
+
 class ServiceMetrics:
     """Holds all metrics of the process."""
 
@@ -106,6 +126,7 @@ class ServiceMetrics:
         self._refusals = {limit: refusals.of(limit) for limit in ("calls", "streams")}
         self.batches: Final = BatchMetrics(registry, refusals.of("commands"))
         self.runs: Final = RunMetrics(registry, refusals.of("script_runs"))
+        self.targets: Final = TargetMetrics(registry)
         self.is_ready = False
         registry.read(
             "actions_ready",

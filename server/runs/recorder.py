@@ -41,7 +41,9 @@ class StartedRun:
     """Describes a run that started.
 
     Attributes:
+        user_id: the caller; for a target, the user in ZITADEL.
         started_at: in microseconds since the epoch.
+        target_id: the target that ZITADEL called; empty for a run by RunTrigger.
     """
 
     id: str
@@ -50,6 +52,7 @@ class StartedRun:
     flow_type: int
     trigger_type: int
     started_at: int
+    target_id: str = ""
 
 
 class RunRecorder:
@@ -95,6 +98,7 @@ class RunRecorder:
             flow_type=str(run.flow_type),
             trigger_type=str(run.trigger_type),
             user_id=run.user_id,
+            target_id=run.target_id,
             state=state,
             actions=actions,
             is_shortened=is_shortened,
@@ -130,6 +134,7 @@ def _log_line(
         ms=duration_us // 10 / 100,
         org=run.org_id,
         user=run.user_id,
+        **({"source": "target", "target": run.target_id} if run.target_id else {}),
     )
 
 

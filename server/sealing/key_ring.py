@@ -11,18 +11,23 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from server.domain.refusals import failed_precondition
 from server.domain.sealed import Place, Sealed
 from server.sealing.keys import InvalidKeys, SecretKey, new_key_text, read_keys
 from server.sealing.sealer import CannotOpen, Sealer
 from server.store.errors import StorageError
 from server.store.files import appearing, check, open_ours, sync_file
+from server.store.read_model import ReadModel, SealingKeys
 from server.threads import ThreadPool
 
 SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105  the name of a file
 """Name of the file in the data folder that has a key; mode 0600."""
 
 _FILE_MAX_BYTES: Final = 64 << 10
+
+log = structlog.get_logger()
 
 
 def find_keys(*, text: str, file: str, folder: Path, has_own: bool) -> Sequence[SecretKey]:
@@ -62,6 +67,30 @@ def require_keys(keys: Sequence[SecretKey], used: Collection[str]) -> None:
             f"stored values are sealed by the key {missing[0]}, got {', '.join(k.id for k in keys)}"
             ": give that key, too, in --secret-key-file or ACTIONS_SECRET_KEY"
         )
+
+
+async def open_key_ring(
+    reads: ReadModel, *, text: str, file: str, folder: Path, has_own: bool, threads: ThreadPool
+) -> "KeyRing":
+    """Returns the keys that seal the values of a store.
+
+    Args:
+        reads: the store.
+        text: as for `find_keys`.
+        file: likewise.
+        folder: likewise.
+        has_own: likewise; a key is made there when it is first needed.
+        threads: read and write files.
+
+    Raises:
+        StorageError: keys cannot be read, or do not open what is stored.
+    """
+    keys = await threads.run("", find_keys, text=text, file=file, folder=folder, has_own=has_own)
+    used = await reads.read(SealingKeys())
+    require_keys(keys, used)
+    if used and not keys:
+        log.error("sealed values cannot be opened, as there is no key", key=used[0])
+    return KeyRing(keys, threads=threads, makes=folder if has_own and not used else None)
 
 
 class KeyRing:

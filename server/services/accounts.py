@@ -1,4 +1,4 @@
-"""Administers organisations, users, members, tokens and keys: actions.v1.AdminService.
+"""Administers accounts and targets: actions.v1.AdminService.
 
 Follows docs/api.md "Accounts", and actions/v1/admin.proto. It is served to callers with the
 permission over every protocol, and to the operator on the admin socket. A command that has locked
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from actions.v1 import admin_pb2 as pb
+from actions.v1 import bridge_pb2
 from actions.v1.admin_pb2_grpc import AdminServiceServicer
 from server.commands import machine_keys, orgs, removal, users
 from server.commands.queue import CommandQueue
@@ -25,6 +26,7 @@ from server.rpc.call_info import current_caller
 from server.services import account_messages as messages
 from server.services.account_messages import naming
 from server.services.account_reads import AccountReads
+from server.services.targets import TargetAdministration
 from server.services.windows import window_of
 from server.store.engine import Store
 from server.store.read_model import (
@@ -51,13 +53,20 @@ T = TypeVar("T")
 
 class AccountsService(AdminServiceServicer):
     def __init__(
-        self, store: Store, queue: CommandQueue, ids: IdGenerator, *, threads: ThreadPool
+        self,
+        store: Store,
+        queue: CommandQueue,
+        ids: IdGenerator,
+        *,
+        threads: ThreadPool,
+        targets: TargetAdministration,
     ) -> None:
         self._store = store
         self._reads = AccountReads(store)
         self._queue = queue
         self._ids = ids
         self._threads = threads
+        self._targets = targets
 
     async def CreateOrg(
         self, request: pb.CreateOrgRequest, context: object
@@ -297,6 +306,26 @@ class AccountsService(AdminServiceServicer):
         with naming(request):
             await self._queue.execute(machine_keys.DeleteKey(request.key_id, _editor()))
             return pb.DeleteKeyResponse()
+
+    async def CreateTarget(
+        self, request: bridge_pb2.CreateTargetRequest, context: object
+    ) -> bridge_pb2.CreateTargetResponse:
+        return await self._targets.create(request)
+
+    async def UpdateTarget(
+        self, request: bridge_pb2.UpdateTargetRequest, context: object
+    ) -> bridge_pb2.UpdateTargetResponse:
+        return await self._targets.update(request)
+
+    async def ListTargets(
+        self, request: bridge_pb2.ListTargetsRequest, context: object
+    ) -> bridge_pb2.ListTargetsResponse:
+        return await self._targets.list()
+
+    async def DeleteTarget(
+        self, request: bridge_pb2.DeleteTargetRequest, context: object
+    ) -> bridge_pb2.DeleteTargetResponse:
+        return await self._targets.delete(request)
 
     async def _listed(self, make: Callable[[Sequence[T]], R], found: Sequence[T]) -> R:
         """Makes a list, in a thread if it is long."""

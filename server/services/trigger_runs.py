@@ -45,7 +45,7 @@ class EndedRun:
 
 
 class TriggerRuns:
-    """Runs triggers, one run at a time or many."""
+    """Runs triggers for callers of the API and for targets."""
 
     def __init__(
         self,
@@ -63,7 +63,14 @@ class TriggerRuns:
         self._clock = clock
 
     def started(
-        self, org_id: str, user_id: str, flow: int, trigger: int, scripts: Scripts
+        self,
+        org_id: str,
+        user_id: str,
+        flow: int,
+        trigger: int,
+        scripts: Scripts,
+        *,
+        target_id: str = "",
     ) -> StartedRun:
         """Returns a run that starts now."""
         return StartedRun(
@@ -73,6 +80,7 @@ class TriggerRuns:
             flow_type=flow,
             trigger_type=trigger,
             started_at=self._clock(),
+            target_id=target_id,
         )
 
     async def run(

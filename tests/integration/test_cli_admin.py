@@ -26,7 +26,9 @@ from server.commands.queue import CommandQueue
 from server.config import Config
 from server.ids import IdGenerator
 from server.rpc.errors import CallFailures
+from server.sealing.key_ring import KeyRing
 from server.services.accounts import AccountsService
+from server.services.targets import TargetAdministration
 from server.store.errors import StorageError
 from server.store.files import UnsafeFile
 from server.store.folder import DataFolder
@@ -49,7 +51,8 @@ async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue
     await queue.start()
     ids = IdGenerator(await opened.claim_machine_id())
     threads = ThreadPool("accounts", threads_max=1)
-    service = AccountsService(opened, queue, ids, threads=threads)
+    targets = TargetAdministration(opened, queue, ids, KeyRing([], threads=threads, makes=folder))
+    service = AccountsService(opened, queue, ids, threads=threads, targets=targets)
     try:
         await admin_socket.start(service, failures=CallFailures(locale.load_all()))
         yield admin_socket, queue

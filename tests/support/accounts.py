@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actions.v1 import admin_pb2 as pb
+from actions.v1 import bridge_pb2
 from server.cli.admin_client import ask
 
 _NAMES: Final = map(str, itertools.count())
@@ -66,6 +67,10 @@ class Accounts:
         """Make a client secret: the id of its key."""
         request = pb.CreateKeyRequest(user_id=user_id, type=pb.KEY_TYPE_CLIENT_SECRET)
         return _text((await self._ask(request)).key.id)
+
+    async def target(self) -> str:
+        """Make a target of a ZITADEL."""
+        return _text((await self._ask(bridge_pb2.CreateTargetRequest(name="t"))).target.id)
 
     async def set_subject(self, user_id: str, subject: str) -> None:
         await self._ask(pb.UpdateUserRequest(user_id=user_id, subject=subject))

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from actions.v1 import admin_pb2 as actions_dot_v1_dot_admin__pb2
+from actions.v1 import bridge_pb2 as actions_dot_v1_dot_bridge__pb2
 
 GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
@@ -138,6 +139,26 @@ class AdminServiceStub:
                 '/actions.v1.AdminService/DeleteKey',
                 request_serializer=actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
                 response_deserializer=actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
+                _registered_method=True)
+        self.CreateTarget = channel.unary_unary(
+                '/actions.v1.AdminService/CreateTarget',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.CreateTargetRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.CreateTargetResponse.FromString,
+                _registered_method=True)
+        self.UpdateTarget = channel.unary_unary(
+                '/actions.v1.AdminService/UpdateTarget',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.UpdateTargetRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.UpdateTargetResponse.FromString,
+                _registered_method=True)
+        self.ListTargets = channel.unary_unary(
+                '/actions.v1.AdminService/ListTargets',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.ListTargetsRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.ListTargetsResponse.FromString,
+                _registered_method=True)
+        self.DeleteTarget = channel.unary_unary(
+                '/actions.v1.AdminService/DeleteTarget',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.FromString,
                 _registered_method=True)
 
 
@@ -290,6 +311,35 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateTarget(self, request, context):
+        """Makes a target, which a ZITADEL calls at the path /targets/{id}. It refuses all calls until it
+        has the signing key that ZITADEL shows for its own target.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTarget(self, request, context):
+        """Changes the fields that are present, and leaves the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTargets(self, request, context):
+        """All targets, in order of creation; never their signing keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTarget(self, request, context):
+        """Refuses the calls of a target from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -397,6 +447,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteKey,
                     request_deserializer=actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.FromString,
                     response_serializer=actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.SerializeToString,
+            ),
+            'CreateTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTarget,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.CreateTargetRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.CreateTargetResponse.SerializeToString,
+            ),
+            'UpdateTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTarget,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.UpdateTargetRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.UpdateTargetResponse.SerializeToString,
+            ),
+            'ListTargets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTargets,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.ListTargetsRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.ListTargetsResponse.SerializeToString,
+            ),
+            'DeleteTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTarget,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -966,6 +1036,114 @@ class AdminService:
             '/actions.v1.AdminService/DeleteKey',
             actions_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
             actions_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/CreateTarget',
+            actions_dot_v1_dot_bridge__pb2.CreateTargetRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.CreateTargetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/UpdateTarget',
+            actions_dot_v1_dot_bridge__pb2.UpdateTargetRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.UpdateTargetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTargets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/ListTargets',
+            actions_dot_v1_dot_bridge__pb2.ListTargetsRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.ListTargetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/DeleteTarget',
+            actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.FromString,
             options,
             channel_credentials,
             insecure,

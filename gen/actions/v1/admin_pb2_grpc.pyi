@@ -10,6 +10,7 @@ caller's own. On the admin socket a call has no caller, and it is the only organ
 """
 
 from actions.v1 import admin_pb2 as _admin_pb2
+from actions.v1 import bridge_pb2 as _bridge_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -80,6 +81,16 @@ class AdminServiceStub:
     """The machine keys of a user, or of all users of an organisation; never their secret halves."""
     DeleteKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteKeyRequest, _admin_pb2.DeleteKeyResponse]
     """Refuses a machine key, and the access tokens that were issued for it, from now on."""
+    CreateTarget: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.CreateTargetRequest, _bridge_pb2.CreateTargetResponse]
+    """Makes a target, which a ZITADEL calls at the path /targets/{id}. It refuses all calls until it
+    has the signing key that ZITADEL shows for its own target.
+    """
+    UpdateTarget: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.UpdateTargetRequest, _bridge_pb2.UpdateTargetResponse]
+    """Changes the fields that are present, and leaves the others."""
+    ListTargets: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.ListTargetsRequest, _bridge_pb2.ListTargetsResponse]
+    """All targets, in order of creation; never their signing keys."""
+    DeleteTarget: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.DeleteTargetRequest, _bridge_pb2.DeleteTargetResponse]
+    """Refuses the calls of a target from now on."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -127,6 +138,16 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The machine keys of a user, or of all users of an organisation; never their secret halves."""
     DeleteKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteKeyRequest, _admin_pb2.DeleteKeyResponse]  # type: ignore[assignment]
     """Refuses a machine key, and the access tokens that were issued for it, from now on."""
+    CreateTarget: _aio.UnaryUnaryMultiCallable[_bridge_pb2.CreateTargetRequest, _bridge_pb2.CreateTargetResponse]  # type: ignore[assignment]
+    """Makes a target, which a ZITADEL calls at the path /targets/{id}. It refuses all calls until it
+    has the signing key that ZITADEL shows for its own target.
+    """
+    UpdateTarget: _aio.UnaryUnaryMultiCallable[_bridge_pb2.UpdateTargetRequest, _bridge_pb2.UpdateTargetResponse]  # type: ignore[assignment]
+    """Changes the fields that are present, and leaves the others."""
+    ListTargets: _aio.UnaryUnaryMultiCallable[_bridge_pb2.ListTargetsRequest, _bridge_pb2.ListTargetsResponse]  # type: ignore[assignment]
+    """All targets, in order of creation; never their signing keys."""
+    DeleteTarget: _aio.UnaryUnaryMultiCallable[_bridge_pb2.DeleteTargetRequest, _bridge_pb2.DeleteTargetResponse]  # type: ignore[assignment]
+    """Refuses the calls of a target from now on."""
 
 class AdminServiceServicer:
     def CreateOrg(
@@ -276,5 +297,35 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DeleteKeyResponse, _abc.Awaitable[_admin_pb2.DeleteKeyResponse]]:
         """Refuses a machine key, and the access tokens that were issued for it, from now on."""
+
+    def CreateTarget(
+        self,
+        request: _bridge_pb2.CreateTargetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.CreateTargetResponse, _abc.Awaitable[_bridge_pb2.CreateTargetResponse]]:
+        """Makes a target, which a ZITADEL calls at the path /targets/{id}. It refuses all calls until it
+        has the signing key that ZITADEL shows for its own target.
+        """
+
+    def UpdateTarget(
+        self,
+        request: _bridge_pb2.UpdateTargetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.UpdateTargetResponse, _abc.Awaitable[_bridge_pb2.UpdateTargetResponse]]:
+        """Changes the fields that are present, and leaves the others."""
+
+    def ListTargets(
+        self,
+        request: _bridge_pb2.ListTargetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.ListTargetsResponse, _abc.Awaitable[_bridge_pb2.ListTargetsResponse]]:
+        """All targets, in order of creation; never their signing keys."""
+
+    def DeleteTarget(
+        self,
+        request: _bridge_pb2.DeleteTargetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.DeleteTargetResponse, _abc.Awaitable[_bridge_pb2.DeleteTargetResponse]]:
+        """Refuses the calls of a target from now on."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

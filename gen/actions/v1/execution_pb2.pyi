@@ -455,14 +455,17 @@ class Run(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     IS_SHORTENED_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     flow_type: _builtins.str
     trigger_type: _builtins.str
     user_id: _builtins.str
-    """The caller."""
+    """The caller; of a run for a target, the user in ZITADEL."""
     state: Global___RunState.ValueType
     is_shortened: _builtins.bool
     """True if logs or actions were left out because there were too many."""
+    target_id: _builtins.str
+    """The target that ZITADEL called; empty for a run by RunTrigger."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -483,10 +486,11 @@ class Run(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         actions: _abc.Iterable[Global___ActionResult] | None = ...,
         is_shortened: _builtins.bool = ...,
+        target_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "duration", b"duration", "flow_type", b"flow_type", "id", b"id", "is_shortened", b"is_shortened", "started_at", b"started_at", "state", b"state", "trigger_type", b"trigger_type", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "duration", b"duration", "flow_type", b"flow_type", "id", b"id", "is_shortened", b"is_shortened", "started_at", b"started_at", "state", b"state", "target_id", b"target_id", "trigger_type", b"trigger_type", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2 as accounts_pb2
+from actions.v1 import bridge_pb2
 from actions.v1 import execution_pb2 as run
 from actions.v1 import secrets_pb2 as secrets
 from actions.v1 import versions_pb2 as versions
@@ -96,6 +97,10 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     ),
     "ListKeys": lambda _: accounts_pb2.ListKeysRequest(),
     "DeleteKey": lambda id: accounts_pb2.DeleteKeyRequest(key_id=id),
+    "CreateTarget": lambda _: bridge_pb2.CreateTargetRequest(name="production"),
+    "UpdateTarget": lambda id: bridge_pb2.UpdateTargetRequest(target_id=id, signing_key="new"),
+    "ListTargets": lambda _: bridge_pb2.ListTargetsRequest(),
+    "DeleteTarget": lambda id: bridge_pb2.DeleteTargetRequest(target_id=id),
 }
 """A request about what has the id, or about nothing in particular."""
 
@@ -148,6 +153,8 @@ class Organisation:
             return id
         if method == "DeleteKey":
             return await self.accounts.key(await self.accounts.user(self.owner.org_id))
+        if method in ("UpdateTarget", "DeleteTarget"):
+            return await self.accounts.target()
         return ""
 
     async def action(self, method: str) -> str:

@@ -18,8 +18,10 @@ from server.identity.caller import OPERATOR, Caller
 from server.identity.tokens import hash_of
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
+from server.sealing.key_ring import KeyRing
 from server.services import account_messages, account_reads, accounts
 from server.services.accounts import AccountsService
+from server.services.targets import TargetAdministration
 from server.store.engine import Store
 from server.store.opening import open_store
 from server.threads import ThreadPool
@@ -35,7 +37,9 @@ class Instance:
     def __init__(self, store: Store, threads: ThreadPool) -> None:
         self.queue = CommandQueue(store)
         self.caller = OPERATOR
-        self.service = AccountsService(store, self.queue, IdGenerator(1), threads=threads)
+        ids = IdGenerator(1)
+        targets = TargetAdministration(store, self.queue, ids, KeyRing([], threads=threads))
+        self.service = AccountsService(store, self.queue, ids, threads=threads, targets=targets)
 
     async def ask(self, request: Message) -> Any:
         before = CALL.set(CallInfo(caller=self.caller))

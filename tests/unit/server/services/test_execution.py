@@ -14,7 +14,6 @@ from server.domain.refusals import Kind, Refusal
 from server.identity.caller import Caller
 from server.ids import IdGenerator
 from server.rpc.call_info import CALL, CallInfo
-from server.runs.pending_counts import PendingCounts
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
     ActionResult,
@@ -32,15 +31,14 @@ from server.scripts.contract import (
 from server.services import execution, execution_messages
 from server.services.active_scripts import ActiveScripts
 from server.services.execution import ExecutionService
-from server.store.runs import CountedActions, LoggedRun, RunsPage, RunsQuery
 from server.threads import ThreadPool, TooManyWaiting
 from tests.support.named_answers import NamedAnswers
+from tests.support.run_logs import NOW, KeptRuns
 from tests.support.threads import THREADS
 
 T = TypeVar("T")
 
 ORG, OTHER, ADA = "100000000000000001", "100000000000000002", "200000000000000001"
-NOW = 1_700_000_000_000_000
 NOTHING = Effects(claims={}, fields={}, metadata=(), grants=(), attributes=())
 
 
@@ -97,30 +95,6 @@ class Engine:
         return ScriptCheck(parses=True, has_function=False, failure=self.failure)
 
 
-class Log:
-    def __init__(self) -> None:
-        self.dropped = 3
-        self.runs: list[LoggedRun] = []
-        self.counts = PendingCounts()
-
-    def count(self, org_id: str, result: ActionResult) -> None:
-        self.counts.count(org_id, result)
-
-    def add(self, run: LoggedRun) -> None:
-        self.runs.append(run)
-
-    async def page(self, org_id: str, query: RunsQuery) -> RunsPage:
-        return RunsPage([run.content for run in self.runs if run.org_id == org_id], 5)
-
-    async def counted_actions(self, org_id: str) -> CountedActions:
-        counts = self.counts.take()
-        self.counts.put_back(counts)
-        return CountedActions(NOW, [each for each in counts if each.org_id == org_id])
-
-    def told(self) -> list[pb.Run]:
-        return [pb.Run.FromString(run.content) for run in self.runs]
-
-
 @pytest.fixture
 def reads() -> Reads:
     return Reads()
@@ -132,12 +106,12 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log() -> KeptRuns:
+    return KeptRuns()
 
 
 @pytest.fixture
-def service(reads: Reads, engine: Engine, log: Log) -> ExecutionService:
+def service(reads: Reads, engine: Engine, log: KeptRuns) -> ExecutionService:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = RunRecorder(log, lines=False)
     return ExecutionService(
@@ -189,7 +163,7 @@ async def test_the_active_actions_of_the_trigger_are_run_as_they_are(
 
 
 async def test_a_run_is_logged_with_who_and_what(
-    service: ExecutionService, engine: Engine, log: Log
+    service: ExecutionService, engine: Engine, log: KeptRuns
 ) -> None:
     engine.fails = {"2"}
     engine.logs = (LogLine("warn", "hm"),)
@@ -220,7 +194,7 @@ async def test_a_run_is_logged_with_who_and_what(
 async def test_a_run_that_did_not_start_is_refused_and_not_logged(
     service: ExecutionService,
     engine: Engine,
-    log: Log,
+    log: KeptRuns,
     error: ExecutionError,
     kind: Kind,
     id: str,
@@ -233,7 +207,7 @@ async def test_a_run_that_did_not_start_is_refused_and_not_logged(
 
 
 async def test_a_run_that_cannot_go_on_is_logged_as_abandoned(
-    service: ExecutionService, engine: Engine, log: Log
+    service: ExecutionService, engine: Engine, log: KeptRuns
 ) -> None:
     engine.raises = Unavailable("no process")
     refused = await refusal(service, run_request())
@@ -242,7 +216,7 @@ async def test_a_run_that_cannot_go_on_is_logged_as_abandoned(
 
 
 async def test_a_run_whose_caller_is_cancelled_while_the_answer_is_made_is_logged(
-    service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
+    service: ExecutionService, log: KeptRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_telling = asyncio.Event()
 
@@ -261,7 +235,7 @@ async def test_a_run_whose_caller_is_cancelled_while_the_answer_is_made_is_logge
 
 
 async def test_a_run_whose_answer_no_thread_can_make_is_logged(
-    service: ExecutionService, log: Log, monkeypatch: pytest.MonkeyPatch
+    service: ExecutionService, log: KeptRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> None:
         raise TooManyWaiting
@@ -291,7 +265,7 @@ async def test_actions_are_counted_for_their_organisation(
 
 
 async def test_a_test_is_neither_logged_nor_counted(
-    service: ExecutionService, engine: Engine, log: Log
+    service: ExecutionService, engine: Engine, log: KeptRuns
 ) -> None:
     engine.fails = {"3"}
     request = pb.TestActionRequest(id="3", flow_type="2", trigger_type="4")
@@ -378,7 +352,7 @@ async def test_many_log_lines_are_shortened(service: ExecutionService, engine: E
 
 @pytest.mark.parametrize(("lines", "expected"), [(True, ["run"]), (False, [])])
 async def test_a_run_is_a_line_in_the_log_where_calls_are(
-    reads: Reads, engine: Engine, log: Log, lines: bool, expected: list[str]
+    reads: Reads, engine: Engine, log: KeptRuns, lines: bool, expected: list[str]
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = RunRecorder(log, lines=lines)
@@ -404,7 +378,7 @@ async def test_a_run_is_a_line_in_the_log_where_calls_are(
 
 @pytest.mark.parametrize("lines", [True, False], ids=["calls logged", "calls not logged"])
 async def test_an_action_that_fails_in_a_run_is_a_warning(
-    reads: Reads, engine: Engine, log: Log, lines: bool
+    reads: Reads, engine: Engine, log: KeptRuns, lines: bool
 ) -> None:
     CALL.set(CallInfo(caller=Caller(ADA, ORG)))
     records = RunRecorder(log, lines=lines)

@@ -1,0 +1,92 @@
+"""Describes a target: what this service keeps of a ZITADEL that calls it.
+
+Rule: the form in which a target is stored has its signing key; it is sealed before it is stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+import msgspec
+
+MARGIN_MS: Final = 500
+"""Milliseconds of a target's time limit that are left for the answer's way; half of it at most."""
+
+_FORM: Final = 1
+_Ms = Annotated[int, msgspec.Meta(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Holds a target.
+
+    Attributes:
+        signing_key: as ZITADEL shows it when the target is made there; empty until it is set.
+        timeout_ms: the time limit of the target there.
+        ignores_failures: True if a login goes on without a run that failed; else it fails, too.
+        orgs: organisations here, whose actions run, by the id of the user's organisation there.
+    """
+
+    id: str
+    name: str
+    signing_key: str = field(repr=False)
+    timeout_ms: int
+    ignores_failures: bool
+    orgs: Mapping[str, str]
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds after which a call is answered without its run's result."""
+        return (self.timeout_ms - min(MARGIN_MS, self.timeout_ms // 2)) / 1000
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    form: int
+    name: str
+    signing_key: str
+    timeout_ms: _Ms
+    ignores_failures: bool
+    orgs: dict[str, str]
+
+
+_decode: Final = msgspec.json.Decoder(_Stored).decode
+
+
+class UnreadableTarget(Exception):
+    """A stored target is of a later version of this service."""
+
+
+def write(target: Target) -> bytes:
+    """Returns the form of a target that is sealed and stored."""
+    return msgspec.json.encode(
+        _Stored(
+            _FORM,
+            target.name,
+            target.signing_key,
+            target.timeout_ms,
+            target.ignores_failures,
+            {**target.orgs},
+        )
+    )
+
+
+def read(id: str, stored: bytes) -> Target:
+    """Returns a stored target.
+
+    Raises:
+        UnreadableTarget: its form is another.
+    """
+    try:
+        found = _decode(stored)
+    except msgspec.DecodeError:
+        raise UnreadableTarget(f"target {id}: unknown form") from None
+    if found.form != _FORM:
+        raise UnreadableTarget(f"target {id}: expected form {_FORM}, got {found.form}")
+    return Target(
+        id=id,
+        name=found.name,
+        signing_key=found.signing_key,
+        timeout_ms=found.timeout_ms,
+        ignores_failures=found.ignores_failures,
+        orgs=found.orgs,
+    )

@@ -1,0 +1,256 @@
+"""Answers ZITADEL's calls of targets: proves them, runs the user's organisation's actions.
+
+Follows docs/bridge.md. It knows requests as a header and a body, not HTTP.
+
+Rule 1: before the signature is proved, nothing of the body is parsed, run or logged, and every
+refusal has the same text.
+Rule 2: an organisation that is not bound, or has no active actions at the trigger, changes nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
+
+import orjson
+import structlog
+
+from server.bridge import answers, payloads, signature
+from server.bridge.payloads import BadPayload, FunctionCall
+from server.bridge.replays import Replays
+from server.bridge.signature import BadSignature
+from server.bridge.targets import Target
+from server.clock import Clock, elapsed_clock, wall_clock
+from server.runs.shortening import shorten_text
+from server.scripts.contract import (
+    BadContext,
+    ExecutionError,
+    Overloaded,
+    PackedContext,
+)
+from server.scripts.host import contexts
+from server.services.active_scripts import ActiveScripts
+from server.services.trigger_runs import EndedRun, TriggerRuns
+from server.store.errors import StorageError
+from server.threads import ThreadPool, TooManyWaiting
+from server.triggers import PRE_SAML_RESPONSE
+
+BODY_MAX_BYTES: Final = 1 << 20
+"""Max bytes of a payload."""
+
+CALLS_MAX: Final = 500
+"""Max calls in flight of all targets; half of what callers of the API may have."""
+
+INLINE_MAX_BYTES: Final = 32 << 10
+"""Bytes of a body that is hashed and parsed on the loop; a larger one takes a thread (R18)."""
+
+REASON_MAX_BYTES: Final = 600
+"""Max bytes of a script's error in an answer."""
+
+_US: Final = 1_000_000
+_NOTHING: Final = b"{}"
+_UNPROVED: Final = "the call is not signed by the target's key, or not now"
+_BUSY: Final = "too much to do, try again later"
+_UNAVAILABLE: Final = "actions cannot be run now"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class TargetAnswer(NamedTuple):
+    """Holds an answer: its HTTP status, and its body, which is JSON."""
+
+    status: int
+    body: bytes
+
+
+class Targets(Protocol):
+    """Finds targets; `kept_targets.KeptTargets` does."""
+
+    async def find(self, target_id: str) -> Target | None: ...
+
+
+class Observer(Protocol):
+    """Counts calls of targets by their outcome."""
+
+    def call_ended(self, outcome: str, seconds: float) -> None: ...
+
+
+class _Refused(Exception):
+    """The call is answered with an error; the reason is for the operator."""
+
+    def __init__(self, status: int, outcome: str, text: str, *, reason: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.outcome = outcome
+        self.reason = reason or text
+
+
+class TargetCalls:
+    """Answers the calls of all targets."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        active: ActiveScripts,
+        runs: TriggerRuns,
+        *,
+        threads: ThreadPool,
+        observer: Observer | None = None,
+        lines: bool = False,
+        clock: Clock = wall_clock,
+        elapsed: Clock = elapsed_clock,
+    ) -> None:
+        """Takes the parts that it needs.
+
+        Args:
+            targets: by id.
+            active: scripts of triggers.
+            runs: runs them.
+            threads: hash and parse large bodies.
+            observer: counts calls.
+            lines: True writes a line for each call to the server's log.
+            clock: the wall clock, which times of signatures are compared with.
+            elapsed: a clock that is never set back.
+        """
+        self._targets = targets
+        self._active = active
+        self._runs = runs
+        self._threads = threads
+        self._observer = observer
+        self._lines = lines
+        self._clock = clock
+        self._elapsed = elapsed
+        self._replays: dict[str, Replays] = {}
+        self._in_flight = 0
+
+    async def answer(self, target_id: str, header: str | None, body: bytes) -> TargetAnswer:
+        """Answers a call.
+
+        Args:
+            target_id: of the path.
+            header: the value of `signature.HEADER`; None without one.
+            body: as it was sent.
+        """
+        since_ns = time.monotonic_ns()
+        self._in_flight += 1
+        outcome, refused = "abandoned", ""
+        try:
+            if self._in_flight > CALLS_MAX:
+                raise _Refused(503, "refused", _BUSY)
+            outcome, made = await self._answer(target_id, header, body, since_ns)
+            return TargetAnswer(200, made)
+        except _Refused as error:
+            outcome, refused = error.outcome, error.reason
+            return TargetAnswer(error.status, orjson.dumps({"message": str(error)}))
+        except TooManyWaiting:
+            outcome, refused = "refused", _BUSY
+            return TargetAnswer(503, orjson.dumps({"message": _BUSY}))
+        except StorageError as error:
+            outcome, refused = "unavailable", str(error)
+            return TargetAnswer(503, orjson.dumps({"message": _UNAVAILABLE}))
+        finally:
+            self._in_flight -= 1
+            self._ended(target_id, outcome, refused, since_ns)
+
+    async def _answer(
+        self, target_id: str, header: str | None, body: bytes, since_ns: int
+    ) -> tuple[str, bytes]:
+        """Returns the outcome and the body of an answer with the status 200."""
+        target = await self._proved(target_id, header, body)
+        try:
+            call = await self._by_size(target.id, body, payloads.read_call, body)
+            org_id = target.orgs.get(call.org_id)
+            if org_id is None:
+                return "unbound", _NOTHING
+            scripts = await self._active.of(org_id, *call.trigger)
+            if not scripts:
+                return "ok", _NOTHING
+            packed = await self._by_size(org_id, body, _pack, call)
+        except (BadPayload, BadContext) as error:
+            raise _Refused(400, "invalid", str(error)) from None
+        del body
+        run = self._runs.started(org_id, call.user_id, *call.trigger, scripts, target_id=target.id)
+        running = self._runs.run(run, scripts, packed, since_ns=since_ns)
+        del packed
+        ended = await _within(target.deadline_s, running)
+        if ended.result.failed is not None:
+            failed = _NOTHING if target.ignores_failures else _failure(ended)
+            return "failed", failed
+        return "ok", await self._runs.make(org_id, ended.result, _made, ended, call)
+
+    async def _proved(self, target_id: str, header: str | None, body: bytes) -> Target:
+        """Returns the target of a call that its key signed, now and for the first time."""
+        try:
+            target = await self._targets.find(target_id)
+            if target is None or not target.signing_key:
+                raise BadSignature("no such target, or no signing key yet")
+            signed = signature.parse(header, now_s=self._clock() // _US)
+            proof = await self._by_size(
+                target.id, body, signature.verify, signed, body, key=target.signing_key
+            )
+            replays = self._replays.setdefault(target.id, Replays())
+            if replays.is_replay(proof, at_s=int(signed.at_s), now_s=self._elapsed() // _US):
+                raise BadSignature("a call that came before")
+        except BadSignature as error:
+            raise _Refused(401, "unproved", _UNPROVED, reason=str(error)) from None
+        return target
+
+    async def _by_size(
+        self, owner: str, body: bytes, function: Callable[P, T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Calls the function, in a thread if the body is large."""
+        if len(body) > INLINE_MAX_BYTES:
+            return await self._threads.run(owner, function, *args, **named)
+        return function(*args, **named)
+
+    def _ended(self, target_id: str, outcome: str, refused: str, since_ns: int) -> None:
+        took_ns = time.monotonic_ns() - since_ns
+        if self._observer is not None:
+            self._observer.call_ended(outcome, took_ns / 1e9)
+        if self._lines:
+            log.info(
+                "target called",
+                target=target_id[:40],
+                outcome=outcome,
+                ms=took_ns // 10_000 / 100,
+                **({"reason": refused} if refused else {}),
+            )
+
+
+async def _within(seconds: float, running: Coroutine[object, object, EndedRun]) -> EndedRun:
+    """Returns a run that ends in time.
+
+    Raises:
+        _Refused: it took longer, or could not be made.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await running
+    except TimeoutError:
+        text = f"the actions took longer than {seconds:g} s"
+        raise _Refused(504, "late", text) from None
+    except Overloaded:
+        raise _Refused(503, "refused", _BUSY) from None
+    except ExecutionError as error:
+        log.error("scripts cannot be run", reason=str(error))
+        raise _Refused(503, "unavailable", _UNAVAILABLE) from None
+
+
+def _pack(call: FunctionCall) -> PackedContext:
+    return contexts.pack(*call.trigger, call.context)
+
+
+def _made(ended: EndedRun, call: FunctionCall) -> bytes:
+    is_saml = call.trigger == PRE_SAML_RESPONSE
+    answer = answers.answer_of(ended.result.effects, call.previous, is_saml=is_saml)
+    return orjson.dumps(answer)
+
+
+def _failure(ended: EndedRun) -> bytes:
+    """Returns the answer of a failed run, which its last action caused."""
+    last = ended.actions[-1]
+    reason = shorten_text(last.failure.text, REASON_MAX_BYTES)
+    return orjson.dumps(answers.failure_of(last.name, reason))

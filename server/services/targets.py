@@ -1,0 +1,163 @@
+"""Administers targets, which ZITADEL calls: part of actions.v1.AdminService.
+
+Follows docs/bridge.md.
+Rule: no answer has a signing key.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from actions.v1 import bridge_pb2 as pb
+from server.bridge import targets
+from server.bridge.targets import Target
+from server.commands.queue import CommandQueue
+from server.commands.sealed import DeleteSealed, SetSealed
+from server.domain.refusals import Kind, Refusal, invalid, not_found
+from server.domain.sealed import SealedValue
+from server.ids import IdGenerator
+from server.rpc.call_info import current_caller
+from server.sealing.key_ring import KeyRing
+from server.services.account_messages import GIVEN_MAX_CHARS
+from server.services.kept_targets import TARGETS_MAX, KeptTargets, place_of
+from server.store.engine import Store
+from server.store.read_model import OrgById
+from server.timestamps import set_duration, set_time
+
+TIMEOUT_MS: Final = 10_000
+"""Milliseconds of a target's time limit where none is given, as ZITADEL's console proposes."""
+
+TIMEOUT_MAX_MS: Final = 270_000
+ORGS_MAX: Final = 1000
+"""Max organisations that are bound at one target."""
+
+_MS_NS: Final = 1_000_000
+
+
+class TargetAdministration:
+    """Makes, changes, lists and deletes targets."""
+
+    def __init__(self, store: Store, queue: CommandQueue, ids: IdGenerator, keys: KeyRing) -> None:
+        self._store = store
+        self._queue = queue
+        self._ids = ids
+        self._keys = keys
+        self._targets = KeptTargets(store, keys)
+        self._turn = asyncio.Lock()
+
+    async def create(self, request: pb.CreateTargetRequest) -> pb.CreateTargetResponse:
+        if len(await self._targets.all()) >= TARGETS_MAX:
+            raise _too_many()
+        target = Target(
+            id=self._ids.next(),
+            name=request.name,
+            signing_key=request.signing_key,
+            timeout_ms=_timeout_ms(request.timeout) if request.HasField("timeout") else TIMEOUT_MS,
+            ignores_failures=request.ignores_failures,
+            orgs=await self._bound({}, request.orgs),
+        )
+        response = pb.CreateTargetResponse()
+        _fill(response.target, await self._store_it(target), target)
+        return response
+
+    async def update(self, request: pb.UpdateTargetRequest) -> pb.UpdateTargetResponse:
+        async with self._turn:
+            target = await self._found(request.target_id)
+            target = replace(target, orgs=await self._bound(target.orgs, request.orgs))
+            if request.HasField("signing_key"):
+                target = replace(target, signing_key=request.signing_key)
+            if request.HasField("timeout"):
+                target = replace(target, timeout_ms=_timeout_ms(request.timeout))
+            if request.HasField("ignores_failures"):
+                target = replace(target, ignores_failures=request.ignores_failures)
+            response = pb.UpdateTargetResponse()
+            _fill(response.target, await self._store_it(target), target)
+            return response
+
+    async def list(self) -> pb.ListTargetsResponse:
+        response = pb.ListTargetsResponse()
+        for value, target in await self._targets.all():
+            _fill(response.targets.add(), value, target)
+        return response
+
+    async def delete(self, request: pb.DeleteTargetRequest) -> pb.DeleteTargetResponse:
+        async with self._turn:
+            if not any(value.name == request.target_id for value, _ in await self._targets.all()):
+                raise _not_found(request.target_id)
+            await self._queue.execute(DeleteSealed(place_of(request.target_id), _editor()))
+            return pb.DeleteTargetResponse()
+
+    async def _found(self, target_id: str) -> Target:
+        for value, target in await self._targets.all():
+            if value.name == target_id and target is not None:
+                return target
+        raise _not_found(target_id)
+
+    async def _bound(
+        self, orgs: Mapping[str, str], changes: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Returns organisations with these changes; an empty id here unbinds."""
+        for ours in {*changes.values()} - {""}:
+            if await self._store.read(OrgById(ours)) is None:
+                raise not_found(
+                    "Errors.Org.NotFound", "TARGET-Oc4nf", values={"org_id": _shown(ours)}
+                )
+        bound = {theirs: ours for theirs, ours in {**orgs, **changes}.items() if ours}
+        if len(bound) > ORGS_MAX:
+            raise invalid(
+                "Errors.Target.TooManyOrgs", "TARGET-Om8ny", values={"most": str(ORGS_MAX)}
+            )
+        return bound
+
+    async def _store_it(self, target: Target) -> SealedValue:
+        place = place_of(target.id)
+        sealed = await self._keys.seal(place, targets.write(target))
+        return await self._queue.execute(SetSealed(place, sealed, TARGETS_MAX, _editor()))
+
+
+def _too_many() -> Refusal:
+    values = {"most": str(TARGETS_MAX)}
+    return Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Target.TooMany", "TARGET-Tm7ny", values=values)
+
+
+def _not_found(target_id: str) -> Refusal:
+    values = {"target_id": _shown(target_id)}
+    return not_found("Errors.Target.NotFound", "TARGET-Nf1nd", values=values)
+
+
+def _shown(id: str) -> str:
+    return repr(id[:GIVEN_MAX_CHARS])
+
+
+def _editor() -> str:
+    return current_caller().user_id
+
+
+def _timeout_ms(timeout: Duration) -> int:
+    """Returns a time limit in milliseconds.
+
+    Raises:
+        Refusal: it is not within ZITADEL's bounds.
+    """
+    ms = timeout.seconds * 1000 + timeout.nanos // _MS_NS
+    if not 0 < ms <= TIMEOUT_MAX_MS:
+        values = {"timeout": f"{ms} ms"}
+        raise invalid("Errors.Target.TimeoutInvalid", "TARGET-Ti6me", values=values)
+    return ms
+
+
+def _fill(message: pb.Target, value: SealedValue, target: Target | None) -> None:
+    message.id = value.name
+    set_time(message.created_at, value.created_at)
+    set_time(message.changed_at, value.changed_at)
+    if target is None:
+        return
+    message.name = target.name
+    message.has_signing_key = bool(target.signing_key)
+    set_duration(message.timeout, target.timeout_ms * 1000)
+    message.ignores_failures = target.ignores_failures
+    for theirs, ours in target.orgs.items():
+        message.orgs[theirs] = ours

@@ -1,0 +1,99 @@
+"""The command line for targets: made, given a key, changed, listed and deleted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commandline import Outcome, run
+from tests.support.tables import cases
+
+pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
+
+KEY = "a-signing-key-of-zitadel"
+
+
+def made(folder: Path, *arguments: str, stdin: str = "") -> Any:
+    """Returns what a command answers in JSON."""
+    outcome = run(*arguments, "--json", folder=folder, stdin=stdin)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert KEY not in outcome.out
+    return json.loads(outcome.out)
+
+
+def test_a_target_is_made_given_a_key_changed_and_deleted(tmp_path: Path) -> None:
+    org_id = made(tmp_path, "org", "create", "Acme")["id"]
+    pair = f"100={org_id}"
+    target = made(tmp_path, "bridge", "target", "create", "production", "--org", pair)
+    id = target["id"]
+    expected = {
+        "id": id,
+        "name": "production",
+        "path": f"/targets/{id}",
+        "signing_key": "missing",
+        "timeout": "10s",
+        "ignores_failures": False,
+        "orgs": [pair],
+        "created_at": target["created_at"],
+    }
+    assert target == expected
+
+    with_key = {**expected, "signing_key": "set"}
+    assert made(tmp_path, "bridge", "target", "key", id, stdin=f"{KEY}\n") == with_key
+    change = ("--timeout", "2.5", "--ignore-failures", "--org", f"101={org_id}", "--org", "100=")
+    changed = {
+        **with_key, "timeout": "2.5s", "ignores_failures": True, "orgs": [f"101={org_id}"]
+    }  # fmt: skip
+    assert made(tmp_path, "bridge", "target", "update", id, *change) == changed
+    assert made(tmp_path, "bridge", "target", "list") == [changed]
+
+    deleted = run("bridge", "target", "delete", id, folder=tmp_path)
+    assert deleted == Outcome(0, f"deleted target {id}\n", "")
+    assert made(tmp_path, "bridge", "target", "list") == []
+
+
+def test_a_signing_key_is_in_no_file_as_text(tmp_path: Path) -> None:
+    made(tmp_path, "org", "create", "Acme")
+    id = made(tmp_path, "bridge", "target", "create", "production")["id"]
+    made(tmp_path, "bridge", "target", "key", id, stdin=KEY)
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes()
+
+
+@cases(
+    "arguments, stdin, status, err",
+    {
+        "an unknown target": (
+            ("key", "404"), KEY, 1, "error: Target '404' not found\n",
+        ),
+        "an unknown organisation": (
+            ("create", "a", "--org", "1=404"), "", 1, "error: Organisation '404' not found\n",
+        ),
+        "to delete an unknown target": (
+            ("delete", "404"), "", 1, "error: Target '404' not found\n",
+        ),
+    },
+)  # fmt: skip
+def test_what_does_not_exist_is_refused_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], stdin: str, status: int, err: str
+) -> None:
+    made(tmp_path, "org", "create", "Acme")
+    refused = run("bridge", "target", *arguments, folder=tmp_path, stdin=stdin)
+    assert refused == Outcome(status, "", err)
+
+
+@cases(
+    "arguments, stdin, text",
+    {
+        "an organisation alone": (("create", "a", "--org", "1"), "", "expected THEIRS=OURS"),
+        "a timeout that is too long": (("create", "a", "--timeout", "271"), "", "--timeout"),
+        "an empty key": (("key", "1"), "\n", "expected a signing key, one word"),
+        "a key of two words": (("key", "1"), "a b", "expected a signing key, one word"),
+        "a long key": (("key", "1"), "x" * 300, "expected a signing key, one word"),
+    },
+)
+def test_misuse_is_told(tmp_path: Path, arguments: tuple[str, ...], stdin: str, text: str) -> None:
+    refused = run("bridge", "target", *arguments, folder=tmp_path, stdin=stdin)
+    assert (refused.status, refused.out) == (2, "")
+    assert text in refused.err

@@ -21,6 +21,9 @@ START_CHARS: Final = 16
 
 NAME_SHOWN_CHARS: Final = 100
 
+GIVEN_MAX: Final = 25
+"""Max secrets of a run; each is looked for in all that the run says, on the loop."""
+
 
 class NoSecret(Exception):
     """The script gets no value; the text is for it."""
@@ -76,6 +79,9 @@ class RunSecrets:
         return text
 
     async def _read(self, name: str) -> str:
+        if len(self._given) >= GIVEN_MAX:
+            shown = name[:NAME_SHOWN_CHARS]
+            raise NoSecret(f"secret {shown}: a run may read at most {GIVEN_MAX} secrets")
         if self._source is None:
             raise NoSecret(f"secret {name[:NAME_SHOWN_CHARS]}: secrets are not available here")
         return await self._source.read(self._org_id, name)
@@ -104,9 +110,11 @@ def _without(text: str, form: str) -> str:
 
 def _common_length(text: str, at: int, form: str) -> int:
     """Returns how many characters of the text from `at` are the start of the form."""
-    if text.startswith(form, at):
-        return len(form)
-    length = START_CHARS
-    while text.startswith(form[: length + 1], at):
-        length += 1
-    return length
+    least, most = min(START_CHARS, len(form)), len(form)
+    while least < most:  # by halves, as a long value may repeat itself
+        middle = (least + most + 1) // 2
+        if text.startswith(form[:middle], at):
+            least = middle
+        else:
+            most = middle - 1
+    return least

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from server.scripts.contract import Options
 from server.scripts.host.executor import Executor
-from server.scripts.host.secrets import NoSecret, RunSecrets
+from server.scripts.host.secrets import GIVEN_MAX, NoSecret, RunSecrets
 from tests.support.tables import cases
 from tests.unit.server.scripts.runner import Runner
 
@@ -164,6 +164,24 @@ async def test_values_are_masked_in_each_form() -> None:
     masked = secrets.masked(said)
     assert masked.startswith('1 *** 2 "***" 3 ***')
     assert masked.endswith(" 4")
+
+
+async def test_a_value_that_repeats_itself_is_masked_as_far_as_a_text_has_it() -> None:
+    SECRETS["org", "REPEATED"] = "a" * 5000 + "b"
+    secrets = await given("REPEATED")
+    assert secrets.masked("x" + "a" * 4000) == "x***"
+    assert secrets.masked("a" * 5000 + "bc" + "a" * 15) == "***c" + "a" * 15
+
+
+async def test_a_run_reads_a_number_of_secrets_at_most() -> None:
+    names = [f"KEY{number}" for number in range(GIVEN_MAX + 1)]
+    SECRETS.update({("org", name): "value" for name in names})
+    secrets = RunSecrets(Secrets(), "org")
+    answers = [json.loads(await secrets.answer(json.dumps(name).encode())) for name in names]
+    assert answers[:-1] == [{"value": "value"}] * GIVEN_MAX
+    text = f"secret KEY{GIVEN_MAX}: a run may read at most {GIVEN_MAX} secrets"
+    assert answers[-1] == {"error": text}
+    assert json.loads(await secrets.answer(b'"KEY0"')) == {"value": "value"}
 
 
 async def test_a_short_value_is_not_masked() -> None:

@@ -300,7 +300,7 @@ class Application:
             metrics_listen = await self._serve_metrics(metrics, parts)
         grpc_listen, listen = await self._listeners.serve(grpc_server, transcoder, pipes)
         running.push_async_callback(asyncio.wait, (asyncio.create_task(_start(executor)),))
-        running.push_async_callback(_drain, grpc_server, transcoder)
+        running.push_async_callback(_drain, grpc_server, transcoder, metrics)
         # After the addresses are bound, as a first start shows the token once. Nobody has a token
         # yet who may call meanwhile, and no command finds the store without its owner.
         token_file = config.data_dir / OWNER_TOKEN_FILE
@@ -403,6 +403,7 @@ class Application:
             connections_max=connections.grpc,
             pipes=pipes,
             reuse_port=self._worker > 0,
+            on_refusal=None if self._metrics is None else self._metrics.refused,
         )
         return grpc_server, transcoder
 
@@ -463,7 +464,7 @@ class Application:
         return self._listeners.has_tls
 
     def reload(self) -> None:
-        """Reads the certificates again now; does nothing without TLS."""
+        """Reads the certificates again now; says so if there is nothing to read again."""
         self._listeners.reload()
 
     async def stop(self) -> None:
@@ -591,8 +592,12 @@ async def _start_admin(
         log.error("commands on accounts do not reach this process", reason=reason(error))
 
 
-async def _drain(grpc_server: GrpcServer, transcoder: Transcoder) -> None:
+async def _drain(
+    grpc_server: GrpcServer, transcoder: Transcoder, metrics: ServiceMetrics | None
+) -> None:
     log.info("draining", seconds=DRAIN_S)
+    if metrics is not None:
+        metrics.is_ready = False
     transcoder.set_ready(False)
     await grpc_server.set_not_ready()
     await asyncio.sleep(NOTICE_S)

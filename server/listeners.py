@@ -69,9 +69,11 @@ class Listeners:
         return self._certificates is not None
 
     def reload(self) -> None:
-        """Reads the certificates again now; does nothing without TLS."""
+        """Reads the certificates again now; says so if there is nothing to read again."""
         if self._certificates is not None:
             self._certificates.reload()
+        elif not self._config.tls_cert:
+            log.info("nothing to read again: certificates alone are, and there are none")
 
     def pipes(self, *, connections_max: int) -> Http2Pipes | None:
         """Returns the pipes from the address of HTTP to gRPC; their socket is in a new folder.

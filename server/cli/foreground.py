@@ -77,11 +77,9 @@ async def _serve(config: Config, log: LineWriter, opening: Opening, role: Role) 
     application = Application(
         config, opening=opening, worker=role.worker, log=log, figures=role.figures
     )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, application.reload)
     try:
         started = await application.start()
-        if application.has_tls:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, application.reload)
         if role.welcomes:
             _print(started, config)
         role.ready()

@@ -25,7 +25,7 @@ from server.rpc.connections import ConnectionEnder
 from server.rpc.handlers import MethodHandler
 from server.rpc.idle_connections import IdleConnections
 from server.rpc.interceptors.overload import CALLS_MAX, STREAMS_SHARE
-from server.rpc.open_calls import Places, Receiving
+from server.rpc.open_calls import OnRefusal, Places, Receiving
 from server.rpc.piped import PipedClients, PipedConnection, Pipes
 
 MESSAGE_MAX_BYTES: Final = 4 << 20
@@ -84,6 +84,7 @@ class GrpcServer:
         connections_max: int = GRPC_MAX,
         pipes: Pipes | None = None,
         reuse_port: bool = False,
+        on_refusal: OnRefusal | None = None,
     ) -> None:
         """Makes a server that does not listen yet; a loop must run.
 
@@ -94,13 +95,16 @@ class GrpcServer:
             connections_max: max open connections of each address.
             pipes: lead from another port to the path that `start` gets as `piped`.
             reuse_port: True if other processes may listen on the same port.
+            on_refusal: called for each call beyond `calls_max`, with "calls" or "streams".
         """
         chain = chain or Chain()
         self._connections = ConnectionEnder()
         # Fewer than `Overload` admits over all protocols: this limit, which ends idle streams, is
         # reached first.
         streams_max = max(calls_max // STREAMS_SHARE * 3 // 4, 1)
-        self._places = places = Places(calls_max, streams_max, self._end_connections)
+        self._places = places = Places(
+            calls_max, streams_max, self._end_connections, on_refusal=on_refusal
+        )
         self._pipes = pipes
         self._reuse_port = reuse_port
         self._idle_at_port = IdleConnections(

@@ -57,6 +57,7 @@ _STREAMING: Final = 2
 _ANSWERED: Final = 3
 
 EndConnections = Callable[[Iterable[str]], None]
+OnRefusal = Callable[[str], None]
 
 log = structlog.get_logger()
 
@@ -125,19 +126,29 @@ _CALL: Final[ContextVar[OpenCall]] = ContextVar("open call")
 class Places(Interceptor):
     """Gives each call a place until it ends. Must be the outermost interceptor."""
 
-    def __init__(self, calls_max: int, streams_max: int, end_connections: EndConnections) -> None:
+    def __init__(
+        self,
+        calls_max: int,
+        streams_max: int,
+        end_connections: EndConnections,
+        *,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
         """Sets the limits.
 
         Args:
             calls_max: max open calls.
             streams_max: max open calls that stream.
             end_connections: ends the connections of peers.
+            on_refusal: called for each call that a limit refuses or ends, with what is too many:
+                calls, or streams.
         """
         self._calls: dict[OpenCall, None] = {}
         self._streams: dict[OpenCall, None] = {}
         self._calls_max = calls_max
         self._streams_max = streams_max
         self._end_connections = end_connections
+        self._on_refusal = on_refusal
         self._tick = 0
         self._timer: asyncio.TimerHandle | None = None
         self._logged_at = -1
@@ -178,6 +189,7 @@ class Places(Interceptor):
             if is_service and self._is_draining:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             if len(calls) >= self._calls_max and not self._take_back(calls, context):
+                self._count_refusals(calls, 1)
                 await _refuse(context)
             place = OpenCall(context, calls, self._tick, is_service=is_service)
             calls[place] = None
@@ -211,6 +223,7 @@ class Places(Interceptor):
         """Moves the current call to the places of streams, or refuses it."""
         streams = self._streams
         if len(streams) >= self._streams_max and not self._take_back(streams, context):
+            self._count_refusals(streams, 1)
             await _refuse(context)
         place = _CALL.get()
         place.places.pop(place, None)  # it may have been taken back at the same moment
@@ -251,8 +264,14 @@ class Places(Interceptor):
             self._logged_at = self._tick
             log.warning("open calls are ended for others", calls=len(taken), peers=len(of_peer))
         text = "too many calls in flight, and nothing came of this one"
+        self._count_refusals(calls, len(taken))
         self._end(taken, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         return True
+
+    def _count_refusals(self, calls: dict[OpenCall, None], number: int) -> None:
+        if self._on_refusal is not None:
+            for _ in range(number):
+                self._on_refusal("streams" if calls is self._streams else "calls")
 
     def _start_timer(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._sweep)

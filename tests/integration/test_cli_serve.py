@@ -26,6 +26,7 @@ from tests.support.commandline import TIMEOUT_S, Outcome, Server, run
 from tests.support.full_disk import full_disk, make_room
 from tests.support.stand_ins import CURL, stand_ins
 from tests.support.tables import cases
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)  # a test is up to a dozen processes, one after another
 
@@ -152,6 +153,15 @@ def test_a_signal_ends_it_with_0(number: signal.Signals, tmp_path: Path) -> None
         "lock",
         "owner.token",
     ]
+
+
+def test_sighup_without_tls_is_a_line_in_the_log(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        server.signal(signal.SIGHUP)
+        until(lambda: "nothing to read again" in server.log())
+        assert run("org", "list", folder=tmp_path).status == 0
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
 
 
 def test_it_serves_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class Running:
     Attributes:
         is_piped: True listens by a transcoder, which pipes connections to the server.
         address: what clients connect to.
+        refusals: what was too many, for each call that the server's own limits refused.
     """
 
     is_piped = False
@@ -72,6 +73,7 @@ class Running:
         address: str = "127.0.0.1:0",
     ) -> None:
         self.address = address
+        self.refusals: list[str] = []
         chain = service_chain(
             failures=CallFailures(locale.load_all()),
             authorizer=Authorizer(Nobody()),
@@ -91,6 +93,7 @@ class Running:
             calls_max=calls_max,
             connections_max=connections_max,
             pipes=self._pipes,
+            on_refusal=self.refusals.append,
         )
         servicer: Any = Faulty(handle)
         add_ManagementServiceServicer_to_server(servicer, self.server)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The service counts its calls, batches and runs, at --metrics-listen."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,9 +10,10 @@ import aiohttp
 import grpc
 import pytest
 
+from server.app import Application
 from server.metrics.exposition import text_of
 from server.metrics.workers import WorkersFigures
-from tests.support.composition import running
+from tests.support.composition import config_of, running
 from tests.support.documents import ROOT
 from tests.support.metrics_page import metrics_of
 from zitadel import management_pb2
@@ -68,6 +70,24 @@ async def test_calls_are_counted_by_method_door_and_code(tmp_path: Path) -> None
     assert counted["actions_batch_commands_count"] >= 2
     assert counted["actions_batches_failed_total"] == 0
     assert counted["actions_ready"] == 1
+
+
+async def test_a_service_that_drains_is_not_ready(tmp_path: Path) -> None:
+    application = Application(config_of(tmp_path, metrics_listen=FREE))
+    started = await application.start()
+    assert started.owner is not None
+    script = {"name": "a", "script": "function a() { while (true); }", "timeout": "5s"}
+    body = {"flowType": "1", "triggerType": "1", "script": script}
+    call = post(started.listen, "/v1/actions:test", body, started.owner.token)
+    running_call = asyncio.create_task(call)
+    while (counted := await metrics_of(started.metrics_listen))["actions_calls_in_flight"] < 1:
+        assert not running_call.done()
+    assert counted["actions_ready"] == 1
+    stopping = asyncio.create_task(application.stop())
+    while (await metrics_of(started.metrics_listen))["actions_ready"] == 1:
+        assert not stopping.done()
+    await running_call
+    await stopping
 
 
 async def test_grpc_web_is_a_door_of_its_own(tmp_path: Path) -> None:

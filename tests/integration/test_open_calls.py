@@ -15,6 +15,7 @@ from server.rpc import grpc_server, idle_connections, open_calls
 from tests.integration.test_grpc_server import Running, way
 from tests.robustness.held_calls import HEALTHZ, REFLECT, WATCH, Hold, Holder, hold
 from tests.support.refusals import DEADLINE_S, refused
+from tests.support.waiting import until_async
 
 __all__ = ["way"]  # a fixture, of every test here
 
@@ -56,6 +57,24 @@ async def test_held_calls_leave_others_served(address: str, what: Hold, connecti
         assert await running.call().code() is grpc.StatusCode.OK
         async with holding(running.address, HEALTHZ, what, calls=40, connections=connections):
             assert [await running.call().code() for _ in range(30)] == [grpc.StatusCode.OK] * 30
+    assert set(running.refusals) == {"calls"}
+
+
+async def test_a_call_beyond_the_limit_is_refused_and_counted() -> None:
+    begun: list[object] = []
+    may_end = asyncio.Event()
+
+    async def wait(context: object) -> None:
+        begun.append(context)
+        await may_end.wait()
+
+    async with Running(wait, calls_max=2) as running:
+        held = [asyncio.ensure_future(running.call().code()) for _ in range(2)]
+        await until_async(lambda: len(begun) == 2)
+        assert await running.call().code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert running.refusals == ["calls"]
+        may_end.set()
+        assert await asyncio.gather(*held) == [grpc.StatusCode.OK] * 2
 
 
 async def test_the_connection_that_holds_most_gives_way() -> None:

@@ -55,11 +55,11 @@ class Running:
 
     def prepare(self, servers: Servers, server: str) -> Open:
         real = servers.service("scripts")
-        _set_actions(real, self.trigger, self.actions)
+        has_actions(real, self.trigger, self.actions)
         context = {"context": contexts.example(FLOW, self.trigger)}
         path = f"/v1/flows/{FLOW}/triggers/{self.trigger}:run"
         request = http_request(path, token=real.token, body=json.dumps(context).encode())
-        claim = f'"{_name(self.trigger, self.actions - 1)}":"hello Ada"'.encode()
+        claim = f'"{name_of(self.trigger, self.actions - 1)}":"hello Ada"'.encode()
         runners = [Runner(request, claim, self.actions) for _ in range(self.callers)]
 
         async def open_connections(load: Load) -> Sequence[Connection]:
@@ -99,21 +99,21 @@ class Runner:
         return self._claim in body and body.count(_SUCCEEDED) == self._actions
 
 
-def _set_actions(server: RealServer, trigger: int, count: int) -> None:
-    """Have the trigger run so many actions, if it does not run any."""
+def has_actions(server: RealServer, trigger: int, count: int) -> None:
+    """Has the trigger run so many actions, if it does not run any."""
     flow = server.ask("GET", f"{REST_PREFIX}/flows/{FLOW}")["flow"]
     entries = flow.get("triggerActions", [])
     if any(entry["triggerType"]["id"] == str(trigger) for entry in entries):
         return
     ids = []
     for number in range(count):
-        name = _name(trigger, number)
+        name = name_of(trigger, number)
         made = server.ask("POST", ACTIONS, {"name": name, "script": _SCRIPT.format(name)})
         ids.append(made["id"])
     server.ask("POST", f"{REST_PREFIX}/flows/{FLOW}/trigger/{trigger}", {"actionIds": ids})
 
 
-def _name(trigger: int, number: int) -> str:
+def name_of(trigger: int, number: int) -> str:
     return f"run{trigger}_{number}"
 
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench import authorized, durable, lists, runs, scale, validated
+from tests.bench import authorized, durable, lists, runs, scale, targets, validated
 from tests.bench.callers import (
     STREAM_MESSAGES,
     ConstantConnect,
@@ -101,6 +101,7 @@ WORKS: Final[Sequence[Work | Loop]] = (
     *lists.LISTS,
     *scale.LARGE,
     *runs.RUNS,
+    *targets.TARGETS,
     *LOOPS,
     *authorized.AUTHORIZATIONS,
     *validated.VALIDATIONS,
@@ -185,6 +186,7 @@ RATIOS: Final[Sequence[Ratio]] = (
     *lists.FIGURES,
     *scale.RATIOS,
     *runs.FIGURES,
+    *targets.FIGURES,
     *(
         times_less_cpu(
             f"{way}-{case.name}",

@@ -71,17 +71,9 @@ class TokenEndpoint:
             return await self._issued(request)
         except StorageError as error:
             log.error("storage failed", method=TOKEN_PATH, reason=str(error))
-            refusal = unavailable("storage failed")
-        except OAuthError as error:
-            refusal = error
-        log.info(
-            "access token refused",
-            error=refusal.code,
-            reason=refusal.reason,
-            peer=request.peer,
-            request_id=request.request_id,
-        )
-        return refusal.answer()
+            return _refused(unavailable("storage failed"), request)
+        except OAuthError as error:  # a variable that outlives the handler would be a cycle
+            return _refused(error, request)
 
     async def _issued(self, request: HttpRequest) -> HttpAnswer:
         if not self._clients.admits(_network_of(request.peer)):
@@ -132,6 +124,17 @@ class TokenEndpoint:
         if not grant:
             raise invalid_request("expected a grant_type")
         raise unsupported_grant()
+
+
+def _refused(refusal: OAuthError, request: HttpRequest) -> HttpAnswer:
+    log.info(
+        "access token refused",
+        error=refusal.code,
+        reason=refusal.reason,
+        peer=request.peer,
+        request_id=request.request_id,
+    )
+    return refusal.answer()
 
 
 def _network_of(peer: str) -> str:

@@ -21,7 +21,8 @@ from tests.support.connections import opened, reset
 from tests.support.garbage import garbage_of
 from tests.support.grpc_frames import framed
 from tests.support.grpcweb_fixture import REPEAT, SAY, Echo
-from transcoder import Transcoder
+from transcoder import PlainAnswer, PlainRequest, Transcoder
+from transcoder.errors import malformed
 
 DEADLINE_S: Final = 30
 MANAGEMENT: Final = "/zitadel.management.v1.ManagementService"
@@ -29,6 +30,8 @@ ACTIONS: Final = "/management/v1/actions"
 RUN: Final = "/v1/flows/2/triggers/4:run"
 JSON: Final = "Content-Type: application/json\r\n"
 WEB: Final = "Content-Type: application/grpc-web+proto\r\n"
+FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\n"
+ASSERTION: Final = b"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion=e30.e30.x"
 
 
 def http(path: str, headers: str = "", body: bytes = b"", verb: str = "POST") -> bytes:
@@ -57,10 +60,17 @@ class Plain(Echo):
         context.abort(grpc.StatusCode.ABORTED, "no")
 
 
+async def plain(request: PlainRequest) -> PlainAnswer:
+    if request.body == b"raise":
+        raise ValueError
+    raise malformed("no")
+
+
 @asynccontextmanager
 async def echo(servicer: Echo, *, is_mounted: bool) -> AsyncIterator[str]:
     transcoder: Any = Transcoder()
     echo_pb2_grpc.add_EchoServicer_to_server(servicer, transcoder)
+    transcoder.handle("POST", "/plain", plain)
     if not is_mounted:
         try:
             yield await transcoder.start("127.0.0.1:0")
@@ -97,6 +107,9 @@ def repeat(case: int, headers: str = "") -> Callable[[str], bytes]:
 FAILURES = [
     pytest.param(lambda at: http(f"{at}/none", JSON), id="no route"),
     pytest.param(lambda at: http(at + SAY, "Content-Type: text/plain\r\n", b"x"), id="415"),
+    pytest.param(lambda at: http(f"{at}/plain", JSON, b"refuse"), id="plain, a refusal"),
+    pytest.param(lambda at: http(f"{at}/plain", JSON, b"raise"), id="plain, an exception"),
+    pytest.param(lambda at: http(f"{at}/plain", JSON, verb="PUT"), id="plain, 405"),
     pytest.param(say_json('{"name":'), id="malformed JSON"),
     pytest.param(say_json('{"name":' + "[" * 40_000), id="malformed JSON, large"),
     pytest.param(say_json("{}", "Content-Encoding: gzip\r\n"), id="not gzip"),
@@ -182,6 +195,14 @@ async def test_a_call_that_the_service_refuses_leaves_no_cycle(tmp_path: Path) -
             "400 by a rule": http(ACTIONS, JSON + good, b"{}"),
             "404 of a read": http(f"{ACTIONS}/1", good, verb="GET"),
             "404 of a command": http(f"{ACTIONS}/1/_reactivate", JSON + good, b"{}"),
+            "a token of a wrong assertion": http(
+                *("/oauth/v2/token", FORM, ASSERTION),
+            ),
+            "a token of a wrong secret": http(
+                *("/oauth/v2/token", FORM + "Authorization: Basic YTpi\r\n"),
+                b"grant_type=client_credentials",
+            ),
+            "405 of a plain path": http("/oauth/v2/token", verb="GET"),
             "gRPC-Web 16": http(f"{MANAGEMENT}/ReactivateAction", WEB, framed(b"")),
             "gRPC-Web 5": http(f"{MANAGEMENT}/ReactivateAction", WEB + good, framed(b"\n\x011")),
         }

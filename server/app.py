@@ -7,6 +7,7 @@ import asyncio
 import errno
 import gc
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -283,6 +284,7 @@ class Application:
             TokenEndpoint(MachineLogins(store), own_tokens, ids, issuer),
             Discovery(signing, issuer),
             calls,
+            access_log=config.access_log,
         )
         metrics_listen = ""
         if metrics is not None:
@@ -509,19 +511,27 @@ def _register(
 
 
 def _mount(
-    transcoder: Transcoder, tokens: TokenEndpoint, discovery: Discovery, calls: TargetCalls
+    transcoder: Transcoder,
+    tokens: TokenEndpoint,
+    discovery: Discovery,
+    calls: TargetCalls,
+    *,
+    access_log: bool,
 ) -> None:
     """Serves what is no method: endpoints of access tokens, and targets of a ZITADEL."""
-    transcoder.handle("POST", TOKEN_PATH, _plain(tokens.answer), body_max_bytes=BODY_MAX_BYTES)
-    transcoder.handle("GET", AUTHORIZATION_PATH, _plain(discovery.authorize))
-    transcoder.handle("GET", KEYS_PATH, _plain(discovery.keys))
-    transcoder.handle("GET", DISCOVERY_PATH, _plain(discovery.metadata))
-    transcoder.handle(
-        "POST",
-        TARGET_PATH,
-        partial(_answer_target, calls),
-        body_max_bytes=target_calls.BODY_MAX_BYTES,
-    )
+
+    def serve(verb: str, path: str, handler: PlainHandler, body_max_bytes: int) -> None:
+        logged = _logged(path, handler) if access_log else handler
+        transcoder.handle(verb, path, logged, body_max_bytes=body_max_bytes)
+
+    for verb, path, answer in (
+        ("POST", TOKEN_PATH, tokens.answer),
+        ("GET", AUTHORIZATION_PATH, discovery.authorize),
+        ("GET", KEYS_PATH, discovery.keys),
+        ("GET", DISCOVERY_PATH, discovery.metadata),
+    ):
+        serve(verb, path, _plain(answer), BODY_MAX_BYTES)
+    serve("POST", TARGET_PATH, partial(_answer_target, calls), target_calls.BODY_MAX_BYTES)
 
 
 def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHandler:
@@ -529,6 +539,26 @@ def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHand
         return PlainAnswer(*await answer(request))
 
     return handler
+
+
+def _logged(path: str, handler: PlainHandler) -> PlainHandler:
+    """Returns a handler whose answers are logged, as those of calls are; never the query."""
+
+    async def logged(request: PlainRequest) -> PlainAnswer:
+        started = time.perf_counter_ns()
+        answer = await handler(request)
+        log.info(
+            "request",
+            method=request.method,
+            path=path,
+            status=answer.status,
+            ms=(time.perf_counter_ns() - started) // 10_000 / 100,
+            peer=request.peer,
+            request_id=request.request_id,
+        )
+        return answer
+
+    return logged
 
 
 async def _answer_target(calls: TargetCalls, request: PlainRequest) -> PlainAnswer:

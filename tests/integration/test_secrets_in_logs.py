@@ -1,13 +1,16 @@
 """A request may hold a secret anywhere; a refusal does not put it into the log."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import pytest
 
 from tests.robustness.raw import Client, request
+from tests.support.machine_keys import assertion_of, bearer_form
 from tests.support.real_server import ACTIONS, RealServer
 from tests.support.tables import cases
 
@@ -35,6 +38,34 @@ def log_of(server: RealServer) -> str:
         assert time.monotonic() < until
         time.sleep(0.01)
     return text
+
+
+def test_what_gets_a_token_is_in_no_log(server: RealServer) -> None:
+    (user,) = server.command("user", "list")
+    made = server.ask("POST", f"/v1/users/{user['id']}/keys", {"type": "KEY_TYPE_CLIENT_SECRET"})
+    file = server.ask("POST", f"/v1/users/{user['id']}/keys", {})["keyFile"]
+    assertion = assertion_of(file, f"http://{server.http}", now_s=int(time.time()))
+    secret = {"client_id": user["id"], "client_secret": made["clientSecret"]}
+    tokens = []
+    for form in ({"grant_type": "client_credentials", **secret}, bearer_form(assertion)):
+        with Client(server.http) as client:
+            client.send(
+                request(
+                    *("POST", "/oauth/v2/token?a=" + SECRET, urlencode(form).encode()),
+                    headers={
+                        "Host": server.http,
+                        "Content-Type": "application/x-www-form-urlencoded",
+                    },
+                )
+            )
+            answer = client.answer()
+        assert answer is not None
+        tokens.append(json.loads(answer.body)["access_token"])
+    text = log_of(server)
+    assert text.count("access token issued") == 2
+    assert text.count("request method=POST path=/oauth/v2/token status=200 ms=") == 2
+    for hidden in (SECRET, made["clientSecret"], assertion, *tokens):
+        assert hidden not in text
 
 
 @cases(

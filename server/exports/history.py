@@ -3,7 +3,7 @@
 Rules, in the order of the checks:
 1. The type of the event is one of its aggregate.
 2. An event makes what does not exist, or changes what does; its sequence follows the last one.
-3. All events of an aggregate are of one organisation, which exists.
+3. All events of an aggregate are of one organisation, which exists; sealed values may be of none.
 4. What an event refers to exists: the user of a token or a key, the actions of a flow.
 5. Unique names are free.
 
@@ -119,7 +119,8 @@ class History:
             message = f"{_named(event)}: expected organisation {owner}, got {event.org_id[:40]!r}"
             raise Impossible(message)
         is_known = event.type == orgs.ADDED or before is not None
-        if not is_known and self._projection.states[org_key(owner)] is None:
+        is_of_instance = event.type == sealed.ADDED and not owner
+        if not is_known and not is_of_instance and self._projection.states[org_key(owner)] is None:
             raise Impossible(f"{_named(event)}: organisation {owner} does not exist")
 
     def _check_references(self, event: RecordedEvent) -> None:

@@ -61,6 +61,23 @@ def test_a_signing_key_is_in_no_file_as_text(tmp_path: Path) -> None:
         assert not path.is_file() or KEY.encode() not in path.read_bytes()
 
 
+def test_an_instance_with_a_target_is_moved_and_its_target_is_made_anew(tmp_path: Path) -> None:
+    made(tmp_path, "org", "create", "Acme")
+    id = made(tmp_path, "bridge", "target", "create", "production")["id"]
+    exported = str(tmp_path / "all.jsonl")
+    assert run("export", exported, folder=tmp_path).status == 0
+    there = tmp_path / "there"
+    there.mkdir()
+    assert run("import", exported, folder=there).status == 0
+    (target,) = made(there, "bridge", "target", "list")
+    assert (target["id"], target["name"], target["signing_key"]) == (id, "", "missing")
+    refused = run("bridge", "target", "key", id, folder=there, stdin=KEY)
+    assert refused == Outcome(1, "", f"error: Target '{id}' not found\n")
+    assert run("bridge", "target", "delete", id, folder=there).status == 0
+    assert made(there, "bridge", "target", "list") == []
+    assert run("check", folder=there).status == 0
+
+
 @cases(
     "arguments, stdin, status, err",
     {

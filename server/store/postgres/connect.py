@@ -36,7 +36,7 @@ LOCK_MAX_S: Final = 5.0
 READERS_MAX: Final = 8
 """Max connections for reads, beside the one that writes."""
 
-ROOM_MAX_S: Final = 2.0
+ROOM_MAX_S: Final = 5.0
 """Max seconds to wait for a connection of ours, while the server has no room for another."""
 
 _ROOM_EVERY_S: Final = 0.05

@@ -1,8 +1,10 @@
 """Two services on one PostgreSQL: what one changes, the other knows within a second."""
 
 import asyncio
+import itertools
 import json
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,10 +15,12 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from server.sealing.keys import new_key_text
 from tests.support import waiting
 from tests.support.machine_keys import assertion_of, bearer_form
 from tests.support.postgresql import PostgresServer, end_connections
 from tests.support.real_server import ACTIONS, RealServer
+from tests.support.zitadel import signed
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,10 +40,13 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
+    sealing = ("--secret-key", new_key_text())
     with PostgresServer(is_durable=True) as database, ExitStack() as stack:
         url = asyncio.run(database.new_database())
-        one = stack.enter_context(RealServer(folder / "one", database=url))
-        other = stack.enter_context(RealServer(folder / "other", database=url, token=one.token))
+        one = stack.enter_context(RealServer(folder / "one", *sealing, database=url))
+        other = stack.enter_context(
+            RealServer(folder / "other", *sealing, database=url, token=one.token)
+        )
         yield Pair(database, url, one, other)
 
 
@@ -126,6 +133,36 @@ def test_a_token_of_one_process_is_accepted_by_the_other_until_its_key_is_delete
     pair.one.ask("DELETE", f"/v1/keys/{made['key']['id']}")
     assert not is_accepted(pair.one)
     until(lambda: not is_accepted(pair.other))
+
+
+def test_a_target_changed_in_one_process_is_so_in_the_other(pair: Pair) -> None:
+    org_id = pair.one.ask("GET", "/management/v1/orgs/me")["org"]["id"]
+    target = {"name": "production", "signingKey": "first", "orgs": {"1": org_id}}
+    path = f"/targets/{pair.one.ask('POST', '/v1/targets', target)['target']['id']}"
+    numbers = itertools.count()
+
+    def is_proved_by(key: str) -> bool:
+        """True if the other process takes a call that the key signed."""
+        user = {"id": "2", "resource_owner": "1", "sequence": next(numbers)}
+        body = json.dumps({"function": "function/presamlresponse", "user": user}).encode()
+        request = urllib.request.Request(
+            f"http://{pair.other.http}{path}", body, {"ZITADEL-Signature": signed(body, key)}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=KNOWN_MAX_S) as response:  # noqa: S310
+                return bool(response.status == 200)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != 401:
+                raise
+            return False
+
+    until(lambda: is_proved_by("first"))
+    change = {"signingKey": "second"}
+    pair.one.ask("PATCH", f"/v1{path}", change)
+    until(lambda: is_proved_by("second") and not is_proved_by("first"))
+    pair.one.ask("DELETE", f"/v1{path}")
+    until(lambda: not is_proved_by("second"))
 
 
 def test_of_64_restores_of_one_sequence_through_both_processes_one_wins(pair: Pair) -> None:

@@ -29,6 +29,7 @@ from server.admin_socket import AdminSocket
 from server.bridge import signature
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
+from server.commands.traced import CommitSpans, TracedCommands
 from server.config import NO_ADDRESS, OWNER_TOKEN_FILE, Config
 from server.descriptors import Shares, raise_limit, shares
 from server.domain.events import RecordedEvent
@@ -59,6 +60,7 @@ from server.oauth.issuer import (
 )
 from server.oauth.tokens import BODY_MAX_BYTES, TokenEndpoint
 from server.oauth.web import HttpAnswer
+from server.rpc.call_info import current_trace
 from server.rpc.clients import ForwardedClients
 from server.rpc.errors import CallFailures
 from server.rpc.grpc_server import GrpcServer
@@ -69,6 +71,7 @@ from server.rpc.validation.message_checks import checks_of
 from server.runs.counted import CountedRunner
 from server.runs.log import RunLog
 from server.runs.recorder import RunRecorder
+from server.runs.traced import TracedRuns
 from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
@@ -96,6 +99,8 @@ from server.store.files import risks_of
 from server.store.opening import open_store
 from server.system_errors import reason
 from server.threads import ThreadPool
+from server.tracing.export import SpanExport
+from server.tracing.tracer import Tracer
 from server.version import installed_version
 from transcoder import (
     Http2Pipes,
@@ -215,6 +220,7 @@ class Application:
         config, running = self._config, self._running
         connections = self._connections()
         await self._listeners.load_certificates()
+        tracer = self._tracer()
         texts = locale.load_all()
         await self._own.run("", remove_left_folders)
         admin_socket = AdminSocket(config.data_dir)
@@ -241,33 +247,37 @@ class Application:
         queue = CommandQueue(
             store,
             on_commit=partial(_forget, kept),
-            observer=None if metrics is None else metrics.batches,
+            observers=(
+                *(() if metrics is None else (metrics.batches,)),
+                *(() if tracer is None else (CommitSpans(tracer),)),
+            ),
         )
+        commands = queue if tracer is None else TracedCommands(queue, tracer)
         await queue.start()
         running.push_async_callback(queue.close)
         # Before the queue, and before another process may have the folder.
         running.push_async_callback(admin_socket.close)
 
         pipes = self._listeners.pipes(connections_max=connections.grpc)
-        grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes)
-        executor, runs = self._executor(StoredSecrets(store, keys)), self._run_log(store)
+        grpc_server, transcoder = self._servers(texts, authorizer, connections, pipes, tracer)
+        executor, runs = self._executor(StoredSecrets(store, keys), tracer), self._run_log(store)
         runner = executor if metrics is None else CountedRunner(executor, metrics.runs)
         recorder = self._recorder(runs)
         accounts = AccountsService(
             store,
-            queue,
+            commands,
             ids,
             threads=self._work,
-            targets=TargetAdministration(store, queue, ids, keys),
+            targets=TargetAdministration(store, commands, ids, keys),
         )
         _register(
             grpc_server,
             transcoder,
-            management=ManagementService(store, actions, queue, ids, texts, threads=self._work),
+            management=ManagementService(store, actions, commands, ids, texts, threads=self._work),
             admin=AdminService(store, threads=self._work),
             execution=ExecutionService(store, scripts, runner, recorder, ids, threads=self._work),
-            versions=VersionService(store, actions, queue, threads=self._work),
-            secrets=SecretService(store, queue, keys),
+            versions=VersionService(store, actions, commands, threads=self._work),
+            secrets=SecretService(store, commands, keys),
             accounts=accounts,
         )
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
@@ -376,6 +386,7 @@ class Application:
         authorizer: Authorizer,
         connections: Shares,
         pipes: Http2Pipes | None,
+        tracer: Tracer | None,
     ) -> tuple[GrpcServer, Transcoder]:
         """Returns both servers, with one chain of interceptors; they have no services yet."""
         config = self._config
@@ -389,6 +400,7 @@ class Application:
             has_subjects=bool(config.tls_client_ca),
             find_other=other_method,
             metrics=self._metrics,
+            tracer=tracer,
         )
         transcoder = Transcoder(
             interceptors=(chain,),
@@ -409,7 +421,7 @@ class Application:
         )
         return grpc_server, transcoder
 
-    def _executor(self, secrets: StoredSecrets) -> Executor:
+    def _executor(self, secrets: StoredSecrets, tracer: Tracer | None) -> Executor:
         """Returns the executor of scripts; it is started once calls are answered."""
         config = self._config
         options = Options(
@@ -419,9 +431,23 @@ class Application:
             allow=config.script_fetch_allow,
             dns_servers=config.script_dns_servers,
         )
-        executor = Executor(options, secrets=secrets)
+        watch = None if tracer is None else TracedRuns(tracer)
+        executor = Executor(options, secrets=secrets, watch=watch)
         self._running.push_async_callback(executor.close)
         return executor
+
+    def _tracer(self) -> Tracer | None:
+        """Returns what makes spans, if traces go anywhere; they are sent until all has ended."""
+        config = self._config
+        if not config.traces_endpoint:
+            return None
+        from server.tracing.otlp import OtlpSender  # an extra, which is slow to import
+
+        sender = OtlpSender(config.traces_endpoint, version=installed_version() or "unknown")
+        export = SpanExport(sender)
+        export.start()
+        self._running.push_async_callback(export.close)
+        return Tracer(export.add, ratio=config.traces_sample_ratio, current=current_trace)
 
     def _run_log(self, store: Store) -> RunLog:
         """Returns the log of runs, which is written in the background."""

@@ -1,7 +1,7 @@
 """Writes log lines: one event a line on standard error, as text or as JSON.
 
 Loggers of structlog and of the standard library write the same lines; during a call they have its
-request id, and as JSON the ids of the caller's trace (W3C Trace Context, traceparent).
+request id, and as JSON the ids of its span, or else of the caller's (W3C Trace Context).
 
 Rule: a value never breaks a line. A call neither fails nor waits because of the log
 (`server.line_writer`).
@@ -24,11 +24,10 @@ from server.config import LogFormat
 from server.line_writer import LineWriter
 from server.rpc.call_info import CALL
 from server.rpc.metadata import metadata_text
+from server.tracing.trace_context import TRACE_PARENT, read_trace
 
 _PLAIN: Final = re.compile(r'[^\s"=\x00-\x1f\x7f-\x9f\u2028\u2029]+')
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-_TRACE_PARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 _GRPC: Final = "grpc._cython.cygrpc"
 _CLIENT_LEFT_TEXT: Final = "ExecuteBatchError raised in core"
@@ -123,13 +122,13 @@ def _with_worker(number: int, _logger: WrappedLogger, _level: str, event: EventD
 
 
 def _with_trace(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-    """Adds the caller's trace, by which a reader of logs finds the lines of all services."""
+    """Adds the call's trace, by which a reader of logs finds the lines of all services."""
     call = CALL.get(None)
     if call is not None:
-        found = _TRACE_PARENT.fullmatch(metadata_text(call.metadata, "traceparent"))
-        if found:
-            event.setdefault("trace_id", found[1])
-            event.setdefault("span_id", found[2])
+        trace = call.trace or read_trace(metadata_text(call.metadata, TRACE_PARENT))
+        if trace is not None:
+            event.setdefault("trace_id", trace.trace_id)
+            event.setdefault("span_id", trace.span_id)
     return event
 
 

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from server.cli.failures import Failed
 from server.cli.settings import CONFIG, every_setting, settings
 from server.config import VARIABLES, as_toml
 from server.config.misspelt import nearest_settings
@@ -38,6 +39,8 @@ def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: 
             )
         click.echo(as_toml(loaded))
         return 0
+    if loaded.config.traces_endpoint:
+        _require_traces()
     from server.store.engine import Opening
 
     opening = Opening(checks_whole=check_database, accepts_loss=accept_loss)
@@ -49,3 +52,12 @@ def serve(check_config: bool, check_database: bool, accept_loss: bool, **flags: 
 
     run_service(loaded.config, opening=opening)
     return 0
+
+
+def _require_traces() -> None:
+    from server.tracing.extra import MissingExtra, require_extra
+
+    try:
+        require_extra()
+    except MissingExtra as error:
+        raise Failed(str(error)) from error

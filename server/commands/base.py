@@ -101,3 +101,9 @@ class Command(ABC, Generic[R]):
     @abstractmethod
     def outcome(self, facts: Facts) -> R:
         """Returns the answer to the caller, from the facts after the changes."""
+
+
+class Commands(Protocol):
+    """Executes commands; `CommandQueue` does."""
+
+    async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R: ...

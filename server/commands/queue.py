@@ -54,7 +54,9 @@ OnCommit: TypeAlias = Callable[[Sequence[RecordedEvent]], None]
 class Observer(Protocol):
     """Counts batches, and commands that are refused."""
 
-    def batch_ended(self, commands: int, seconds: float, *, is_written: bool) -> None: ...
+    def batch_ended(
+        self, commands: Sequence[Command[object]], seconds: float, *, is_written: bool
+    ) -> None: ...
 
     def refused(self) -> None: ...
 
@@ -71,7 +73,7 @@ class CommandQueue:
 
     `on_commit` takes the events of each batch, on the loop, before its callers are answered; also
     of a batch that failed while it was committed, as it may be stored. `load` returns how much of a
-    core the process uses. `observer` is called on the loop.
+    core the process uses. `observers` are called on the loop.
     """
 
     def __init__(
@@ -81,9 +83,9 @@ class CommandQueue:
         on_commit: OnCommit | None = None,
         waiting_max: int = COMMANDS_WAITING_MAX,
         load: Callable[[], float] | None = None,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
-        self._observer = observer
+        self._observers = observers
         self._load = load or ProcessLoad().share
         self._store = store
         self._on_commit = on_commit
@@ -143,8 +145,8 @@ class CommandQueue:
         if not self._open:
             raise _closed()
         if len(self._waiting) >= self._waiting_max:
-            if self._observer is not None:
-                self._observer.refused()
+            for observer in self._observers:
+                observer.refused()
             raise Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Command.TooManyWaiting")
         caller = _Caller(command, allow_noop=allow_noop)
         self._waiting.append(caller)
@@ -167,10 +169,10 @@ class CommandQueue:
                 if last:
                     await self._gather(last)
                 callers = self._take()
-                if self._observer is None:
-                    await self._commit(callers)
+                if self._observers:
+                    await self._observed_commit(callers)
                 else:
-                    await self._observed_commit(callers, self._observer)
+                    await self._commit(callers)
                 last = len(callers) if len(callers) > 1 or self._waiting else 0
         finally:
             self._open = False
@@ -218,11 +220,13 @@ class CommandQueue:
                 chars_left -= caller.command.cost_chars
         return taken
 
-    async def _observed_commit(self, callers: "list[_Caller[object]]", observer: Observer) -> None:
+    async def _observed_commit(self, callers: "list[_Caller[object]]") -> None:
         started = time.perf_counter()
         is_written = await self._commit(callers)
         took_s = time.perf_counter() - started
-        observer.batch_ended(len(callers), took_s, is_written=is_written)
+        commands = [caller.command for caller in callers]
+        for observer in self._observers:
+            observer.batch_ended(commands, took_s, is_written=is_written)
 
     async def _commit(self, callers: "list[_Caller[object]]") -> bool:
         """Commits a batch and answers its callers; returns True if it was written."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from server.config.address import Address, listening
 from server.config.errors import InvalidSetting
@@ -62,6 +63,8 @@ _DEFAULT_PORT: Final = {"http": "80", "https": "443"}
 _DATABASES: Final = ("postgresql://", "postgres://")
 _DNS_PORT: Final = 53
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_FRACTION: Final = re.compile(r"[0-9](\.[0-9]{0,9})?")
+_TRACES_PATH: Final = "/v1/traces"
 _YES: Final = frozenset({"true", "yes", "on", "1"})
 _NO: Final = frozenset({"false", "no", "off", "0"})
 
@@ -130,6 +133,28 @@ def _url(value: object) -> str:
     if url and not may_be_fetched(url):
         raise ValueError(url)
     return url
+
+
+def _collector(value: object) -> str:
+    url = _line(value)
+    if not url:
+        return url
+    parts = urlsplit(url)
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in _DEFAULT_PORT or not parts.hostname or not is_plain:
+        raise ValueError(url)
+    if parts.port == 0 or " " in url:
+        raise ValueError(url)
+    return url if parts.path.strip("/") else f"{url.rstrip('/')}{_TRACES_PATH}"
+
+
+def _ratio(value: object) -> float:
+    if isinstance(value, str) and _FRACTION.fullmatch(value):
+        value = float(value)
+    # TOML has booleans, which are integers in Python.
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError(value)
 
 
 def _database(value: object) -> str:
@@ -251,6 +276,10 @@ FILE: Final = ValueKind("FILE", "the path of a file", _text)
 LINE: Final = ValueKind("TEXT", "one line of text", _line)
 NAMES: Final = ValueKind("NAMES", "names, separated by commas", _names)
 URL: Final = ValueKind("URL", "an https URL (http on this machine)", _url)
+COLLECTOR: Final = ValueKind(
+    "URL", "an http or https URL without user, password, query and fragment", _collector
+)
+RATIO: Final = ValueKind("RATIO", "a number from 0 to 1, as 0.1", _ratio)
 DATABASE: Final = ValueKind("URL", "postgresql://user:password@host:port/name", _database)
 SECRET_KEYS: Final = ValueKind(
     "KEYS", "32 bytes in base64 or hex, several separated by commas", _secret_keys

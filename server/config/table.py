@@ -133,6 +133,19 @@ class Config:
         meaning="Address of the page of metrics for Prometheus, /metrics; whoever reaches it may "
         "read it. With --workers, the page is of all of them.",
     )
+    traces_endpoint: str = setting(
+        "",
+        kind=kinds.COLLECTOR,
+        default_text="none",
+        meaning="URL of a collector that takes traces by OTLP over HTTP; without a path, "
+        "/v1/traces. Needs the extra otel; headers are those of OTEL_EXPORTER_OTLP_HEADERS.",
+    )
+    traces_sample_ratio: float = setting(
+        1.0,
+        kind=kinds.RATIO,
+        meaning="Part of the calls that are traced, of those whose caller does not decide it by "
+        "traceparent.",
+    )
     log_format: LogFormat = setting(
         "text", kind=kinds.LOG_FORMAT, meaning="Format of the log: text or json."
     )

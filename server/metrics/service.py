@@ -4,7 +4,7 @@ Follows docs/metrics.md: names have a prefix, base units, and `_total` behind co
 Rule: values of labels are bounded: no text of a client is one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final
 
 from server.metrics.instruments import Number, Registry, reading
@@ -56,8 +56,8 @@ class BatchMetrics:
     def refused(self) -> None:
         self._refusals.value += 1
 
-    def batch_ended(self, commands: int, seconds: float, *, is_written: bool) -> None:
-        self._commands.observe(commands)
+    def batch_ended(self, commands: Sized, seconds: float, *, is_written: bool) -> None:
+        self._commands.observe(len(commands))
         self._seconds.observe(seconds)
         if not is_written:
             self._failed.value += 1

@@ -10,6 +10,7 @@ from typing import Final
 
 from server.identity.caller import Caller
 from server.rpc.metadata import Metadata
+from server.tracing.trace_context import TraceContext
 
 
 class CallInfo:
@@ -21,9 +22,10 @@ class CallInfo:
         caller: None until `Authorization` has set it, and in public methods.
         refusal: the error by which the gate refuses the call.
         sequence: of the object that the answer is about; None without one.
+        trace: its span; None if calls are not traced.
     """
 
-    __slots__ = ("caller", "metadata", "refusal", "request_id", "sequence")
+    __slots__ = ("caller", "metadata", "refusal", "request_id", "sequence", "trace")
 
     def __init__(
         self, metadata: Metadata = (), *, request_id: str = "", caller: Caller | None = None
@@ -33,6 +35,7 @@ class CallInfo:
         self.caller = caller
         self.refusal: Exception | None = None
         self.sequence: int | None = None
+        self.trace: TraceContext | None = None
 
 
 CALL: Final[ContextVar[CallInfo]] = ContextVar("call")
@@ -42,6 +45,12 @@ CALL: Final[ContextVar[CallInfo]] = ContextVar("call")
 def current_call() -> CallInfo:
     """Returns the current call; outside of calls, an empty one."""
     return CALL.get(None) or CallInfo()
+
+
+def current_trace() -> TraceContext | None:
+    """Returns the span of the current call; None outside of calls that are traced."""
+    call = CALL.get(None)
+    return None if call is None else call.trace
 
 
 def current_caller() -> Caller:

@@ -14,7 +14,7 @@ from actions.v1 import admin_pb2 as pb
 from actions.v1 import bridge_pb2
 from actions.v1.admin_pb2_grpc import AdminServiceServicer
 from server.commands import machine_keys, orgs, removal, users
-from server.commands.queue import CommandQueue
+from server.commands.base import Commands
 from server.domain.aggregates import member_key, org_key, user_key
 from server.domain.machine_key import KeyKind
 from server.domain.org import Org, member_id
@@ -55,7 +55,7 @@ class AccountsService(AdminServiceServicer):
     def __init__(
         self,
         store: Store,
-        queue: CommandQueue,
+        queue: Commands,
         ids: IdGenerator,
         *,
         threads: ThreadPool,

@@ -4,11 +4,11 @@ Follows docs/api.md "ManagementService", "Actions", "Flows" and "Reads and lists
 """
 
 from collections.abc import Collection
-from typing import Final, Protocol
+from typing import Final
 
 from server.commands import actions as commands
 from server.commands import flows as flow_commands
-from server.commands.base import Command, R
+from server.commands.base import Commands
 from server.domain.action import Action
 from server.domain.flow import flow_type, sequence_of, trigger_type
 from server.domain.org import Org
@@ -39,12 +39,6 @@ INLINE_MAX_CHARS: Final = 256 << 10
 
 INLINE_MAX_ACTIONS: Final = 200
 """Max actions in such an answer, at about 4 µs each."""
-
-
-class Commands(Protocol):
-    """Executes commands; `CommandQueue` does."""
-
-    async def execute(self, command: Command[R], *, allow_noop: bool = False) -> R: ...
 
 
 class ManagementService(ManagementServiceServicer):

@@ -5,11 +5,11 @@ Follows docs/api.md "Secrets". A value is sealed before its command; no answer a
 
 from actions.v1 import secrets_pb2 as pb
 from actions.v1.secrets_pb2_grpc import SecretServiceServicer
+from server.commands.base import Commands
 from server.commands.sealed import DeleteSealed, SetSealed
 from server.domain.secret import PURPOSE, SECRETS_MAX, octets_of, place_of
 from server.rpc.call_info import current_caller
 from server.sealing.key_ring import KeyRing
-from server.services.management import Commands
 from server.services.messages import fill_details
 from server.store.read_model import ReadModel, SealedValuesOf
 from server.timestamps import set_time

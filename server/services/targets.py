@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from actions.v1 import bridge_pb2 as pb
 from server.bridge import targets
 from server.bridge.targets import Target
-from server.commands.queue import CommandQueue
+from server.commands.base import Commands
 from server.commands.sealed import DeleteSealed, SetSealed
 from server.domain.refusals import Kind, Refusal, invalid, not_found
 from server.domain.sealed import SealedValue
@@ -40,7 +40,7 @@ _MS_NS: Final = 1_000_000
 class TargetAdministration:
     """Makes, changes, lists and deletes targets."""
 
-    def __init__(self, store: Store, queue: CommandQueue, ids: IdGenerator, keys: KeyRing) -> None:
+    def __init__(self, store: Store, queue: Commands, ids: IdGenerator, keys: KeyRing) -> None:
         self._store = store
         self._queue = queue
         self._ids = ids

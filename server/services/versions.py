@@ -10,6 +10,7 @@ from typing import Final
 from actions.v1 import versions_pb2 as pb
 from actions.v1.versions_pb2_grpc import VersionServiceServicer
 from server.commands.actions import RestoreAction
+from server.commands.base import Commands
 from server.domain.action import Action
 from server.domain.conditions import Condition
 from server.domain.history import ActionVersion
@@ -19,7 +20,7 @@ from server.services import messages, version_messages
 from server.services.action_history import ActionHistory
 from server.services.if_match import if_match
 from server.services.kept_actions import KeptActions
-from server.services.management import INLINE_MAX_CHARS, Commands
+from server.services.management import INLINE_MAX_CHARS
 from server.services.no_change import allow_noop
 from server.services.page_tokens import number_of
 from server.store.engine import Store

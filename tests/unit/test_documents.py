@@ -29,6 +29,7 @@ _PUBLIC: Final = re.compile(
     | \blinux/\w+\.h
     | grpc/doc/[\w-]+\.md | grpc\.(?:health|reflection)\.v1
     | \b(?:connectrpc\.com | protobuf\.dev | sqlite\.org | www\.envoyproxy\.io | www\.haproxy\.org)
+    | OpenTelemetry | W3C\ Trace\ Context
     | OpenID\ Connect\ \w+\ 1\.0 | TOML\ 1\.0\.0
     | the\ (?:Fetch\ standard | ASGI\ specification | ELF\ specification)
     | conformance/conformance\.proto\ of\ protobuf
@@ -50,8 +51,8 @@ _MACHINE: Final = re.compile(r"(?<![\w./~-])/(?:work|home|root|Users|workspace)/
 _FILE: Final = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?(?:::\w+)?")
 _SOURCES: Final = {".js", ".md", ".proto", ".py", ".sql"}
 _MODULE: Final = re.compile(r"(?:server|transcoder|tests)(?:\.[a-z_]+)+")
-_FOREIGN: Final = {"operations_proto.proto", "server.py"}
-"""Names of files that documents speak of and that are not of this repository."""
+_FOREIGN: Final = {"operations_proto.proto", "server.address", "server.port", "server.py"}
+"""Names that documents speak of and that are not of this repository: files, attributes of spans."""
 
 
 @functools.cache
@@ -147,11 +148,13 @@ def broken_link(link: Place) -> Iterator[str]:
 
 def missing_file(span: Place) -> Iterator[str]:
     text = span.text
+    if text in _FOREIGN:
+        return
     if _MODULE.fullmatch(text):
         if not has_module(text):
             yield f"{span}: no module {text}"
         return
-    if not _FILE.fullmatch(text) or text in _FOREIGN:
+    if not _FILE.fullmatch(text):
         return
     path, _, function = text.partition("::")
     if "/" in path:

@@ -1,6 +1,7 @@
 """Builds the chain that every call passes, over every protocol.
 
-Outermost first: request ids and the access log, error mapping, authorization, overload, validation.
+Outermost first: request ids, traces, counts and the access log, error mapping, authorization,
+overload, validation.
 So the first error of a call is UNAUTHENTICATED, then PERMISSION_DENIED or NOT_FOUND, then
 RESOURCE_EXHAUSTED, then INVALID_ARGUMENT, then one of the service. Authorization is a gate: it
 reads only headers, before the request has arrived.
@@ -22,8 +23,10 @@ from server.rpc.interceptors.entity_tags import EntityTags
 from server.rpc.interceptors.error_mapping import ErrorMapping
 from server.rpc.interceptors.overload import CALLS_MAX, Overload
 from server.rpc.interceptors.request_ids import RequestIds
+from server.rpc.interceptors.tracing import Tracing
 from server.rpc.validation.interceptor import Validation
 from server.rpc.validation.message_checks import MessageCheck
+from server.tracing.tracer import Tracer
 
 
 def service_chain(
@@ -38,6 +41,7 @@ def service_chain(
     has_subjects: bool = False,
     find_other: FindOther | None = None,
     metrics: ServiceMetrics | None = None,
+    tracer: Tracer | None = None,
 ) -> Chain:
     """Returns the chain, for `grpc.aio.server` or a Transcoder.
 
@@ -52,9 +56,11 @@ def service_chain(
         has_subjects: True if clients have certificates, whose subjects are logged, too.
         find_other: finds handlers of gRPC methods that are not registered.
         metrics: counts calls; without them nothing does.
+        tracer: makes a span of each call; without it nothing does.
     """
     return Chain(
         RequestIds(),
+        *(() if tracer is None else (Tracing(tracer),)),
         *(() if metrics is None else (Counting(metrics.calls),)),
         *((AccessLog(client_of, has_subjects=has_subjects),) if access_log else ()),
         ErrorMapping(failures),

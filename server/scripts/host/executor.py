@@ -8,6 +8,7 @@ Rule 2: an effect counts once an action asked for it, also if the action then fa
 """
 
 import time
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Final
 
@@ -32,6 +33,7 @@ from server.scripts.host.fetch import Fetcher
 from server.scripts.host.pool import Pool
 from server.scripts.host.process import ActionEnd, WorkerReport
 from server.scripts.host.secrets import RunSecrets, SecretSource
+from server.scripts.host.watching import ActionWatch, RunWatch
 from server.scripts.protocol import FIRST_TRIGGER, join
 from server.triggers import Trigger
 
@@ -55,19 +57,25 @@ class Executor:
     """Runs and checks scripts from `start` to `close`."""
 
     def __init__(
-        self, options: Options | None = None, *, secrets: SecretSource | None = None
+        self,
+        options: Options | None = None,
+        *,
+        secrets: SecretSource | None = None,
+        watch: RunWatch | None = None,
     ) -> None:
         """Starts no process yet.
 
         Args:
             options: limits of scripts.
             secrets: has the secrets of scripts; None if there are none.
+            watch: watches runs.
 
         Raises:
             ValueError: an entry of the lists of addresses is invalid.
         """
         self._options = options or Options()
         self._secrets = secrets
+        self._watch = watch
         self._pool = Pool(self._options)
         self._fetcher = Fetcher(
             deny=self._options.deny,
@@ -120,8 +128,12 @@ class Executor:
                     if results:
                         collector.pack()
                         await self._pool.turns.pass_on(slot)
-                    action = _Action(script, collector, self._fetcher, secrets, org_id)
-                    result = await self._run(action, number, collector.setup(), queued_at)
+                    watch = None
+                    if self._watch is not None:
+                        watch = self._watch.action_begins(number, script)
+                    action = _Action(script, collector, self._fetcher, secrets, org_id, watch)
+                    running = self._run(action, number, collector.setup(), queued_at)
+                    result = await (running if watch is None else _watched(running, watch))
                     results.append(result)
                     if result.failure is not None and not script.allowed_to_fail:
                         failed = result
@@ -184,6 +196,7 @@ class _Action:
         fetcher: Fetcher,
         secrets: RunSecrets,
         org_id: str,
+        watch: ActionWatch | None = None,
     ) -> None:
         self.script = script
         self.secrets = secrets
@@ -192,6 +205,7 @@ class _Action:
         self._collector = collector
         self._fetcher = fetcher
         self._org_id = org_id
+        self._watch = watch
 
     def effect(self, payload: bytes) -> None:
         if self._collector is None:
@@ -209,10 +223,19 @@ class _Action:
     async def fetch(self, payload: bytes) -> bytes:
         if self._collector is None:
             return orjson.dumps({"error": "fetch: a script that is only checked has no network"})
-        return await self._fetcher.answer(self._org_id, payload)
+        return await self._fetcher.answer(self._org_id, payload, watch=self._watch)
 
     async def secret(self, payload: bytes) -> bytes:
         return await self.secrets.answer(payload)
+
+
+async def _watched(running: Awaitable[ActionResult], watch: ActionWatch) -> ActionResult:
+    result = None
+    try:
+        result = await running
+    finally:
+        watch.ended(result)
+    return result
 
 
 def _result(

@@ -13,8 +13,10 @@ Rule 4: organisations share no connections, and none waits for a request of anot
 import contextlib
 import socket
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -37,6 +39,7 @@ from server.scripts.host.fetch_request import (
     read_request,
     url_of,
 )
+from server.scripts.host.watching import ActionWatch
 
 REDIRECTS_MAX: Final = 10
 """Max redirects of a request; more fail."""
@@ -89,12 +92,15 @@ class Fetcher:
             _, client = self._clients.popitem()
             await client.close()
 
-    async def answer(self, org_id: str, payload: bytes) -> bytes:
+    async def answer(
+        self, org_id: str, payload: bytes, *, watch: ActionWatch | None = None
+    ) -> bytes:
         """Returns the answer to a script's request as JSON, with `error` if it failed."""
         try:
             request = read_request(payload)
             with self._client(org_id) as client:
-                response = await client.fetch(request)
+                fetching = client.fetch if watch is None else partial(_watched, client, watch)
+                response = await fetching(request)
             return msgspec.json.encode(response)
         except FetchError as error:
             return orjson.dumps({"error": str(error)})
@@ -152,12 +158,25 @@ class _Client:
     async def close(self) -> None:
         await self._session.close()
 
-    async def fetch(self, request: Request) -> Response:
-        """Raises FetchError."""
+    async def fetch(
+        self, request: Request, *, added: Mapping[str, str] = MappingProxyType({})
+    ) -> Response:
+        """Sends a request, and follows redirects.
+
+        Args:
+            request: as the script made it.
+            added: headers; not sent if the script sets the first of them.
+
+        Raises:
+            FetchError: there is no answer that fits.
+        """
         url = url_of(request.url)
         method = request.method
         body = request.body.encode() if request.body is not None else None
         headers = CIMultiDict(_DEFAULT_HEADERS if request.headers is None else request.headers)
+        if added and next(iter(added)) not in headers:
+            for name, value in added.items():
+                headers.setdefault(name, value)
         for _ in range(REDIRECTS_MAX + 1):
             async with await self._send(method, url, headers, body) as response:
                 status, target = response.status, response.headers.get("Location")
@@ -194,6 +213,18 @@ class _Client:
             raise FetchError(f"no connection to {host[:QUOTED_MAX_CHARS]}") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise FetchError(f"no answer from {host[:QUOTED_MAX_CHARS]}") from None
+
+
+async def _watched(client: _Client, watch: ActionWatch, request: Request) -> Response:
+    url = url_of(request.url)
+    fetch = watch.fetch_begins(request.method, url.scheme, url.host or "", url.port)
+    status = None
+    try:
+        response = await client.fetch(request, added=fetch.headers)
+        status = response.status
+    finally:
+        fetch.ended(status)
+    return response
 
 
 class _Denied(Exception):

@@ -33,6 +33,8 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         trusted_proxies=(),
         proxy_protocol=False,
         metrics_listen="none",
+        traces_endpoint="",
+        traces_sample_ratio=1.0,
         log_format="text",
         access_log=True,
         script_workers=0,
@@ -75,6 +77,12 @@ def test_nothing_given_is_the_documented_defaults() -> None:
         "a switch off": ("access_log", "OFF", False),
         "a switch on": ("access_log", "1", True),
         "a number": ("script_workers", "8", 8),
+        "a collector": ("traces_endpoint", "http://otel:4318", "http://otel:4318/v1/traces"),
+        "a collector with a slash": ("traces_endpoint", "https://a/", "https://a/v1/traces"),
+        "a path of a collector": ("traces_endpoint", "https://a/b", "https://a/b"),
+        "no collector": ("traces_endpoint", "", ""),
+        "a ratio": ("traces_sample_ratio", "0.25", 0.25),
+        "the least ratio": ("traces_sample_ratio", "0", 0.0),
         "the least number": ("runs_max_mib", "0", 0),
         "a network, an address, a name": (
             "script_fetch_deny",
@@ -174,6 +182,8 @@ def test_flags_win_over_the_environment_and_that_over_the_file() -> None:
         "trusted_proxies": "default",
         "proxy_protocol": "default",
         "metrics_listen": "default",
+        "traces_endpoint": "default",
+        "traces_sample_ratio": "default",
         "log_format": "default",
         "access_log": "default",
         "script_workers": "default",
@@ -221,6 +231,20 @@ ORIGINS = 'expected origins as scheme://host or scheme://host:port, or "*", got'
                 *("dns.example", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:"),
                 *("[::1]:x", "[::1", "::1]", "[192.0.2.1]", "[]"),
             )
+        },
+        **{
+            "--traces-endpoint: expected an http or https URL without user, password, query and "
+            f"fragment, got {wrong!r}": {f"collector {wrong}": {"traces_endpoint": wrong}}
+            for wrong in (
+                *("otel:4318", "grpc://otel:4317", "http://", "http://u:p@otel", "http://a?b"),
+                *("http://a:0", "http://a:x", "http://a:65536", "http://a b", "http://[::1"),
+            )
+        },
+        **{
+            f"--traces-sample-ratio: expected a number from 0 to 1, as 0.1, got {wrong!r}": {
+                f"ratio {wrong}": {"traces_sample_ratio": wrong}
+            }
+            for wrong in ("1.1", "-0.1", "nan", "inf", "1e-3", "", "10%")
         },
         f"--listen: {ADDRESS} ':80'": {"empty host": {"listen": ":80"}},
         f"--listen: {ADDRESS} 'a:'": {"empty port": {"listen": "a:"}},
@@ -351,7 +375,8 @@ WRONG_FILES: dict[str, dict[str, bytes]] = {
     "public_url, tls_cert, tls_key, tls_client_ca, data_dir, database, secret_key, "
     "secret_key_file, workers, "
     "jwt_issuer, jwt_audience, jwt_jwks_url, cors_origins, trusted_proxies, "
-    "proxy_protocol, metrics_listen, log_format, access_log, script_workers, script_queue, "
+    "proxy_protocol, metrics_listen, traces_endpoint, traces_sample_ratio, log_format, "
+    "access_log, script_workers, script_queue, "
     "script_fetch_deny, script_fetch_allow, script_dns_servers, runs_keep_days, runs_max_mib": {
         "unknown key": b"listn = 1"
     },
@@ -401,6 +426,8 @@ def test_the_effective_settings_are_written_as_a_configuration_file() -> None:
         "trusted_proxies = []  # default",
         "proxy_protocol = false  # default",
         'metrics_listen = "none"  # default',
+        'traces_endpoint = ""  # default',
+        "traces_sample_ratio = 1.0  # default",
         'log_format = "text"  # default',
         "access_log = false  # --access-log",
         "script_workers = 0  # default",

@@ -356,6 +356,31 @@ async def test_a_full_pool_of_threads_is_an_error(service: Service) -> None:
     assert told(await calls.answer("7", header(body), body)) == (503, BUSY)
 
 
+async def test_a_run_is_a_line_in_the_log_that_names_its_target(service: Service) -> None:
+    runs = TriggerRuns(
+        service.engine, RunRecorder(service.log, lines=True), IdGenerator(7), threads=THREADS
+    )
+    calls = TargetCalls(
+        service.targets,
+        ActiveScripts(Reads()),
+        runs,
+        threads=THREADS,
+        clock=lambda: NOW_S * 1_000_000,
+    )
+    with structlog.testing.capture_logs() as captured:
+        await calls.answer("7", header(BODY), BODY)
+    (line,) = captured
+    named = {key: line[key] for key in ("event", "source", "target", "user", "org", "state")}
+    assert named == {
+        "event": "run",
+        "source": "target",
+        "target": "7",
+        "user": ADA,
+        "org": HERE,
+        "state": "succeeded",
+    }
+
+
 @cases(
     "body, line",
     {

@@ -29,12 +29,9 @@ class TracedRuns:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def action_begins(self, trigger: Trigger, script: Script) -> "TracedAction | None":
-        """Returns who watches the action; None outside of calls."""
-        parent = self._tracer.current()
-        if parent is None:
-            return None
-        span = self._tracer.begin("run", Kind.INTERNAL, parent)
+    def action_begins(self, trigger: Trigger, script: Script) -> "TracedAction":
+        """Returns who watches the action, in a trace of its own for a call of a target."""
+        span = self._tracer.begin("run", Kind.INTERNAL, self._tracer.current())
         span.attributes = {
             "actions.action_id": script.action_id,
             "actions.flow_type": trigger[0],

@@ -55,6 +55,7 @@ class Tracing(Interceptor):
                 outcome = grpc.StatusCode.UNKNOWN
                 raise
             finally:
+                info.trace = None  # what comes later in this task is another call
                 if span.context.is_sampled:
                     code = code_name(context.code() or outcome)
                     span.attributes = {

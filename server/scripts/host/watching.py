@@ -33,5 +33,5 @@ class ActionWatch(Protocol):
 class RunWatch(Protocol):
     """Watches runs."""
 
-    def action_begins(self, trigger: Trigger, script: Script) -> ActionWatch | None:
-        """Returns who watches the action; None if nobody does."""
+    def action_begins(self, trigger: Trigger, script: Script) -> ActionWatch:
+        """Returns who watches the action."""

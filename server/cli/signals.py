@@ -10,6 +10,11 @@ from server.line_writer import LineWriter
 FLUSH_MAX_S: Final = 0.3
 """Max seconds to write the last lines of the log before the process ends."""
 
+AGAIN_S: Final = 0.05
+"""Seconds after the first signal in which another does not count: uvloop tells a signal twice that
+arrives while it handles one.
+"""
+
 _SIGNALLED: Final = 128
 """Added to a signal's number it is the exit status, as shells have it."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -18,14 +23,18 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def stop_event(log: LineWriter) -> asyncio.Event:
     """Returns an event that the first signal sets; the second ends the process at once."""
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    first_at = 0.0
 
     def on_signal(number: int) -> None:
-        if stop.is_set():
+        nonlocal first_at
+        if not stop.is_set():
+            first_at = loop.time()
+            stop.set()
+        elif loop.time() > first_at + AGAIN_S:
             log.flush(FLUSH_MAX_S)
             os._exit(_SIGNALLED + number)
-        stop.set()
 
-    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
     return stop

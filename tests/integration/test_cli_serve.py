@@ -223,6 +223,13 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             assert server.wait(5) == 128 + signal.SIGTERM
 
 
+def test_a_signal_that_is_told_twice_at_once_is_one(tmp_path: Path) -> None:
+    with Server(folder=tmp_path) as server:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            server.signal(number)
+        assert server.wait() == 0, server.log()
+
+
 @pytest.mark.parametrize("name", ["lock", "events.sqlite", "owner.token", "admin.sock"])
 def test_a_file_that_somebody_has_placed_is_one_line_that_names_it(
     name: str, tmp_path: Path

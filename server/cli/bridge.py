@@ -42,7 +42,7 @@ _TIMEOUT: Final = click.option(
 )
 
 
-@click.group("bridge")
+@click.group("bridge", short_help="Run actions at the logins of a ZITADEL.")
 def bridge_commands() -> None:
     """Serve a ZITADEL: run actions at its logins, as a target of its Actions v2."""
 

@@ -381,7 +381,7 @@ async def test_removal_asks_and_shows_what_will_go(tmp_path: Path) -> None:
 
         shown = (
             f"id       {org_id}\nname     Acme\nactions  3\nusers    0\nmembers  0\ntokens   0\n"
-            "Remove all of this for good? [y/N]: "
+            "keys     0\nRemove all of this for good? [y/N]: "
         )
         for answer, line in (
             ("n\n", "error: nothing was removed\n"),

@@ -34,8 +34,8 @@ def test_each_command_has_help(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "group",
-    [(), ("org",), ("user",), ("member",), ("token",), ("secret",), ("secret-key",)],
-    ids=lambda group: " ".join(group),
+    [(), ("org",), ("user",), ("member",), ("token",), ("key",), ("secret",), ("bridge",)],
+    ids=lambda group: " ".join(group) or "all",
 )
 def test_help_describes_a_command_completely(group: tuple[str, ...], tmp_path: Path) -> None:
     told = run(*group, "--help", folder=tmp_path).out.partition("\nCommands:\n")[2].splitlines()
@@ -151,6 +151,8 @@ def test_check_config_prints_the_settings_and_stops(tmp_path: Path) -> None:
         "trusted_proxies = []  # default\n"
         "proxy_protocol = false  # default\n"
         'metrics_listen = "none"  # default\n'
+        'traces_endpoint = ""  # default\n'
+        "traces_sample_ratio = 1.0  # default\n"
         'log_format = "text"  # default\n'
         "access_log = false  # --access-log\n"
         "script_workers = 0  # default\n"

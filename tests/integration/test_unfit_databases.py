@@ -210,6 +210,7 @@ async def cut_behind_commits(port: int, cut: asyncio.Event) -> AsyncIterator[int
         The port of the relay.
     """
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def up(reader: asyncio.StreamReader, to: asyncio.StreamWriter, back: Drop) -> None:
         while some := await reader.read(1 << 16):
@@ -228,6 +229,7 @@ async def cut_behind_commits(port: int, cut: asyncio.Event) -> AsyncIterator[int
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend((writer, to_server))
         back = Drop()
         for task in (up(reader, to_server, back), down(from_server, writer, back)):
             tasks.add(asyncio.create_task(task))
@@ -240,6 +242,8 @@ async def cut_behind_commits(port: int, cut: asyncio.Event) -> AsyncIterator[int
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for each in writers:
+            each.close()
 
 
 async def test_a_database_lost_between_commit_and_answer_leaves_the_write_to_be_asked_for(

@@ -14,6 +14,7 @@ MAY_MAKE_THREADS = {
     "server/threads.py",
     "server/line_writer.py",  # one of the log's, to wait for whoever reads it
     "server/store/sqlite/worker.py",  # a commit is one hop there and one back
+    "server/tracing/export.py",  # one that waits for the collector of spans
     "transcoder/threads.py",
 }
 SOURCES = sorted(

@@ -28,7 +28,7 @@ def test_no_table_is_missing() -> None:
         "Queries": 29,
         "Bodies": 18,
         "Headers": 11,
-        "Errors": 21,
+        "Errors": 22,
     }
 
 

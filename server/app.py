@@ -1,14 +1,13 @@
 """Composes the service: store, services, interceptors and servers; starts and stops them.
 
-Rule: only this module and listeners know the transcoder.
+Rule: only this module, listeners and plain_paths know the transcoder.
 """
 
 import asyncio
 import errno
 import gc
 import socket
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +23,8 @@ from actions.v1.admin_pb2_grpc import (
 from actions.v1.execution_pb2_grpc import add_ExecutionServiceServicer_to_server
 from actions.v1.secrets_pb2_grpc import add_SecretServiceServicer_to_server
 from actions.v1.versions_pb2_grpc import add_VersionServiceServicer_to_server
-from server import locale
+from server import locale, plain_paths
 from server.admin_socket import AdminSocket
-from server.bridge import signature
 from server.clock_watch import ClockWatch
 from server.commands.queue import CommandQueue
 from server.commands.traced import CommitSpans, TracedCommands
@@ -51,15 +49,8 @@ from server.metrics.service import ServiceMetrics
 from server.metrics.serving import MetricsServer, ProcessFigures
 from server.metrics.workers import FiguresGiver
 from server.oauth.discovery import Discovery
-from server.oauth.issuer import (
-    AUTHORIZATION_PATH,
-    DISCOVERY_PATH,
-    KEYS_PATH,
-    TOKEN_PATH,
-    Issuer,
-)
-from server.oauth.tokens import BODY_MAX_BYTES, TokenEndpoint
-from server.oauth.web import HttpAnswer
+from server.oauth.issuer import Issuer
+from server.oauth.tokens import TokenEndpoint
 from server.rpc.call_info import current_trace
 from server.rpc.clients import ForwardedClients
 from server.rpc.errors import CallFailures
@@ -76,7 +67,6 @@ from server.scripts.contract import Options, Unavailable
 from server.scripts.host.executor import Executor
 from server.scripts.host.pool import default_workers
 from server.sealing.key_ring import open_key_ring
-from server.services import target_calls
 from server.services.accounts import AccountsService
 from server.services.active_scripts import ActiveScripts
 from server.services.admin import AdminService
@@ -102,14 +92,7 @@ from server.threads import ThreadPool
 from server.tracing.export import SpanExport
 from server.tracing.tracer import Tracer
 from server.version import installed_version
-from transcoder import (
-    Http2Pipes,
-    Limits,
-    PlainAnswer,
-    PlainHandler,
-    PlainRequest,
-    Transcoder,
-)
+from transcoder import Http2Pipes, Limits, Transcoder
 from transcoder.http.forwarded import TrustedProxies
 from transcoder.sonora import SonoraGrpcWeb
 from zitadel import admin_pb2, management_pb2
@@ -118,7 +101,6 @@ from zitadel.management_pb2_grpc import add_ManagementServiceServicer_to_server
 
 REST_PREFIX: Final = "/management/v1"
 ADMIN_REST_PREFIX: Final = "/admin/v1"
-TARGET_PATH: Final = "/targets/{target_id}"
 
 NOTICE_S: Final = 0.2
 """Seconds from not ready to refusing connections, so that frequent probes see it first (R9)."""
@@ -146,7 +128,6 @@ _SERVICES: Final = (
     accounts_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 
-_JSON_HEADERS: Final = (("Content-Type", "application/json"),)
 _DOCS: Final = "README.md of the service"
 _DAY_S: Final = 86_400
 _MIB: Final = 1 << 20
@@ -289,7 +270,7 @@ class Application:
             observer=None if metrics is None else metrics.targets,
             lines=config.access_log,
         )
-        _mount(
+        plain_paths.mount(
             transcoder,
             TokenEndpoint(MachineLogins(store), own_tokens, ids, issuer),
             Discovery(signing, issuer),
@@ -534,64 +515,6 @@ def _register(
         add_VersionServiceServicer_to_server(versions, server)  # type: ignore[arg-type]
         add_SecretServiceServicer_to_server(secrets, server)  # type: ignore[arg-type]
         add_accounts_to_server(accounts, server)  # type: ignore[arg-type]
-
-
-def _mount(
-    transcoder: Transcoder,
-    tokens: TokenEndpoint,
-    discovery: Discovery,
-    calls: TargetCalls,
-    *,
-    access_log: bool,
-) -> None:
-    """Serves what is no method: endpoints of access tokens, and targets of a ZITADEL."""
-
-    def serve(verb: str, path: str, handler: PlainHandler, body_max_bytes: int) -> None:
-        logged = _logged(path, handler) if access_log else handler
-        transcoder.handle(verb, path, logged, body_max_bytes=body_max_bytes)
-
-    for verb, path, answer in (
-        ("POST", TOKEN_PATH, tokens.answer),
-        ("GET", AUTHORIZATION_PATH, discovery.authorize),
-        ("GET", KEYS_PATH, discovery.keys),
-        ("GET", DISCOVERY_PATH, discovery.metadata),
-    ):
-        serve(verb, path, _plain(answer), BODY_MAX_BYTES)
-    serve("POST", TARGET_PATH, partial(_answer_target, calls), target_calls.BODY_MAX_BYTES)
-
-
-def _plain(answer: Callable[[PlainRequest], Awaitable[HttpAnswer]]) -> PlainHandler:
-    async def handler(request: PlainRequest) -> PlainAnswer:
-        return PlainAnswer(*await answer(request))
-
-    return handler
-
-
-def _logged(path: str, handler: PlainHandler) -> PlainHandler:
-    """Returns a handler whose answers are logged, as those of calls are; never the query."""
-
-    async def logged(request: PlainRequest) -> PlainAnswer:
-        started = time.perf_counter_ns()
-        answer = await handler(request)
-        log.info(
-            "request",
-            method=request.method,
-            path=path,
-            status=answer.status,
-            ms=(time.perf_counter_ns() - started) // 10_000 / 100,
-            peer=request.peer,
-            request_id=request.request_id,
-        )
-        return answer
-
-    return logged
-
-
-async def _answer_target(calls: TargetCalls, request: PlainRequest) -> PlainAnswer:
-    """Answers a call of a target."""
-    header = request.headers.get(signature.HEADER)
-    status, body = await calls.answer(request.variables["target_id"], header, request.body)
-    return PlainAnswer(status, body, _JSON_HEADERS)
 
 
 def _relax_collector() -> None:

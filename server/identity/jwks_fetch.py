@@ -15,9 +15,9 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from server.http_failures import why_unanswered
 from server.identity.jwks import KeySet, NoKeys, parse_key_set
 from server.resolver import Resolver
-from server.system_errors import reason
 from server.threads import ThreadPool
 from server.urls import is_https, may_be_fetched
 
@@ -83,16 +83,8 @@ async def fetch(issuer: str, jwks_url: str, *, threads: ThreadPool) -> Fetched:
     except TimeoutError:
         raise NoKeys(f"{jwks_url or issuer}: no answer within {FETCH_TIMEOUT_S:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise NoKeys(f"{jwks_url or issuer}: {_why(error)}") from error
+        raise NoKeys(f"{jwks_url or issuer}: {why_unanswered(error)}") from error
     return Fetched(keys, _max_age_s(cache_control))
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "cannot connect: its certificate is not trusted"
-    if isinstance(error, OSError):
-        return f"cannot connect: {reason(error)}"
-    return "expected an HTTP answer, got something else or part of one"
 
 
 async def _discovered(session: aiohttp.ClientSession, issuer: str) -> str:

@@ -18,10 +18,10 @@ import orjson
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from server.http_failures import why_unanswered
 from server.moving.messages import action_of, time_in, triggers_of
 from server.moving.source import SourceAction, SourceError, SourceOrg
 from server.resolver import Resolver
-from server.system_errors import reason
 from server.triggers import FlowType, Trigger
 from zitadel import action_pb2, admin_pb2, management_pb2, org_pb2
 
@@ -184,8 +184,10 @@ class ZitadelApi:
                 ) as response:
                     text = await _read(response)
                     status, wait_s = response.status, _retry_after(response)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                problem, wait_s = _why(error), None
+            except TimeoutError:
+                problem, wait_s = f"no answer within {REQUEST_TIMEOUT_S:g} s", None
+            except (aiohttp.ClientError, OSError) as error:
+                problem, wait_s = why_unanswered(error), None
             except ValueError as error:
                 raise SourceError(f"{named}: {error}") from error
             else:
@@ -285,16 +287,6 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
         return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
     except (ValueError, OverflowError):
         return None
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {REQUEST_TIMEOUT_S:g} s"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "cannot connect: its certificate is not trusted"
-    if isinstance(error, OSError):
-        return f"cannot connect: {reason(error)}"
-    return "expected an HTTP answer, got something else or part of one"
 
 
 def _first(errors: ExceptionGroup[SourceError]) -> SourceError:

@@ -65,16 +65,18 @@ class TargetAdministration:
 
     async def update(self, request: pb.UpdateTargetRequest) -> pb.UpdateTargetResponse:
         async with self._turn:
-            target = await self._found(request.target_id)
-            target = replace(target, orgs=await self._bound(target.orgs, request.orgs))
+            value, kept = await self._found(request.target_id)
+            target = replace(kept, orgs=await self._bound(kept.orgs, request.orgs))
             if request.HasField("signing_key"):
                 target = replace(target, signing_key=request.signing_key)
             if request.HasField("timeout"):
                 target = replace(target, timeout_ms=_timeout_ms(request.timeout))
             if request.HasField("ignores_failures"):
                 target = replace(target, ignores_failures=request.ignores_failures)
+            if target != kept:
+                value = await self._store_it(target)
             response = pb.UpdateTargetResponse()
-            _fill(response.target, await self._store_it(target), target)
+            _fill(response.target, value, target)
             return response
 
     async def list(self) -> pb.ListTargetsResponse:
@@ -90,10 +92,10 @@ class TargetAdministration:
             await self._queue.execute(DeleteSealed(place_of(request.target_id), _editor()))
             return pb.DeleteTargetResponse()
 
-    async def _found(self, target_id: str) -> Target:
+    async def _found(self, target_id: str) -> tuple[SealedValue, Target]:
         for value, target in await self._targets.all():
             if value.name == target_id and target is not None:
-                return target
+                return value, target
         raise _not_found(target_id)
 
     async def _bound(

@@ -409,6 +409,18 @@ async def test_a_new_signing_key_replaces_the_old_one(bridge: Bridge, owner: Cal
     assert (await bridge.zitadel.token(LOGIN)).claims == LOGIN.userinfo
 
 
+async def test_an_update_that_changes_nothing_writes_nothing(bridge: Bridge, owner: Caller) -> None:
+    same = bridge_pb2.UpdateTargetRequest(target_id=bridge.id, signing_key=KEY)
+    (before,) = [
+        each
+        for each in (await owner.get(bridge_pb2.ListTargetsRequest())).targets
+        if each.id == bridge.id
+    ]
+    assert (await owner.get(same)).target == before
+    changed = bridge_pb2.UpdateTargetRequest(target_id=bridge.id, signing_key="another")
+    assert (await owner.get(changed)).target.changed_at != before.changed_at
+
+
 async def test_targets_are_listed_without_their_keys(bridge: Bridge, owner: Caller) -> None:
     response = await owner.get(bridge_pb2.ListTargetsRequest())
     (listed,) = [each for each in response.targets if each.id == bridge.id]

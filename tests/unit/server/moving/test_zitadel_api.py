@@ -7,10 +7,10 @@ import pytest
 from aiohttp import web
 
 from server.domain.action import ActionState
-from server.moving import zitadel_api as module
 from server.moving.source import SourceError, SourceOrg
-from server.moving.zitadel_api import ATTEMPTS_MAX, ZitadelApi, zitadel_api
+from server.moving.zitadel_api import ZitadelApi, zitadel_api
 from server.triggers import FlowType
+from server.zitadel_client import ANSWER_MAX_BYTES, ATTEMPTS_MAX
 from tests.support.tables import cases
 from tests.support.upstream_api import TOKEN, Upstream, action, upstream
 
@@ -40,7 +40,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waited.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("server.moving.zitadel_api.asyncio.sleep", noted)
+    monkeypatch.setattr("server.zitadel_client.asyncio.sleep", noted)
     return waited
 
 
@@ -201,7 +201,7 @@ async def test_an_organisation_that_is_hidden_is_named(there: Upstream, api: Zit
 
 
 async def test_an_answer_without_end_is_refused(there: Upstream, api: ZitadelApi) -> None:
-    there.faults = [answer(200, " " * (module.ANSWER_MAX_BYTES + 1))]
+    there.faults = [answer(200, " " * (ANSWER_MAX_BYTES + 1))]
     with pytest.raises(SourceError, match="expected an answer of at most"):
         await read(api)
 

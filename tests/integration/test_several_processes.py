@@ -64,9 +64,9 @@ def test_of_three_first_starts_at_once_one_makes_the_owner(pair: Pair, tmp_path:
     with ExitStack() as stack, ThreadPoolExecutor() as starting:
 
         def start(folder: Path) -> RealServer:
-            return RealServer(folder, database=url, token="none")
+            return stack.enter_context(RealServer(folder, database=url, token="none"))
 
-        servers = [stack.enter_context(server) for server in starting.map(start, folders)]
+        servers = list(starting.map(start, folders))
         (made,) = [folder for folder in folders if (folder / "owner.token").exists()]
         token = (made / "owner.token").read_text("ascii").strip()
         found = [server.answer("GET", "/management/v1/orgs/me", token=token) for server in servers]

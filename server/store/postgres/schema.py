@@ -39,10 +39,16 @@ async def open_schema(connection: Connection, database: str, now: int) -> list[s
     Raises:
         StorageError: it has another schema than this program needs.
     """
+    known = versions_of(__package__)
     version = await version_of(connection, database)
     if version == 0:
-        return await migrate(connection, database, now)
-    known = versions_of(__package__)
+        # All in one transaction: another that starts now sees no tables, or those of the last one.
+        async with _locked(connection):
+            version = await version_of(connection, database)
+            if version == 0:
+                for each in known:
+                    await _apply(connection, each, now)
+                return [str(each) for each in known]
     require_known_version(version, known, database)
     if version < known[-1].number:
         message = (

@@ -60,6 +60,24 @@ async def test_the_first_start_makes_the_tables_and_the_next_changes_nothing(
     assert await start(url, tmp_path) == ()
 
 
+async def test_of_several_first_starts_at_once_one_makes_the_tables(
+    url: str, tmp_path: Path
+) -> None:
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    applied = await asyncio.gather(*(start(url, folder) for folder in folders))
+    assert sorted(applied, key=len) == [(), (), (), tuple(str(version) for version in FIRST)]
+
+
+async def test_a_first_start_that_fails_leaves_no_tables(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knows(monkeypatch, [*FIRST, FAILS_HALFWAY])
+    await refusal_of_start(url, tmp_path)
+    assert await rows(url) == {}
+
+
 async def test_an_older_schema_is_refused_until_it_is_migrated(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """Answers the entity tag of the object that a call is about: its sequence, in quotes.
 
-Follows RFC 9110 section 8.8.3. Over HTTP it is the header ETag; over gRPC it is a trailer, as all
-headers of answers are.
+Follows RFC 9110 section 8.8.3. Only over HTTP, as the header ETag: a client of gRPC reads the
+sequence in the message, where it costs no trailer.
 """
 
 from server.rpc.call_info import CALL
@@ -18,12 +18,8 @@ class EntityTags(Interceptor):
             del request
             response = await answering
             info = CALL.get()
-            if info.sequence is not None:
-                tag = (("etag", f'"{info.sequence}"'),)
-                if isinstance(info.metadata, tuple):
-                    context.set_trailing_metadata(tag)
-                else:
-                    await context.send_initial_metadata(tag)
+            if info.sequence is not None and not isinstance(info.metadata, tuple):
+                await context.send_initial_metadata((("etag", f'"{info.sequence}"'),))
             return response
 
         return call

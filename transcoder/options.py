@@ -61,7 +61,10 @@ class Limits:
     header_timeout_s: float = 5.0
     """Max seconds from a request's first byte to the end of its headers (R19)."""
     body_timeout_s: float = 10.0
-    """Max seconds from the headers to the last byte of a unary body (R21)."""
+    """Max seconds from the headers to the last byte of a unary body (R21); also for the rest of a
+    message that has begun in a stream of requests."""
+    stream_idle_timeout_s: float = 300.0
+    """Max seconds that a call waits for the next message of a stream of requests to begin."""
     keepalive_timeout_s: float = 15.0
     """Max seconds of an idle connection, before its first request and between two (R20)."""
     write_timeout_s: float = 30.0

@@ -35,7 +35,7 @@ OF_THE_LOOP = {
     "transcoder/http/slow_readers.py",
     "transcoder/http/tls.py",
     "transcoder/http/whole_requests.py",
-    "transcoder/protocols/grpcweb/handler.py",
+    "transcoder/protocols/streams.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",
 }

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http import StreamWriter
 
 from transcoder.errors import TranscodeError, client_left, malformed
 from transcoder.http.half_closed import CONTINUE
 from transcoder.http.request import Request
-from transcoder.http.response import HeaderList, with_connection_close
+from transcoder.http.response import HeaderList, HeaderPairs, last_chunk, with_connection_close
 
 
 class AiohttpRequest(Request):
@@ -88,8 +89,19 @@ class AiohttpRequest(Request):
     async def write(self, piece: bytes) -> None:
         await self.begun.write(piece)
 
-    async def finish(self, piece: bytes) -> None:
+    async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
+        writer = self._request.writer
+        if trailers and isinstance(writer, StreamWriter) and writer.chunked:
+            await self.begun.write(piece)
+            # aiohttp writes no trailers: so the last chunk is written as it is.
+            writer.chunked = False
+            piece = last_chunk(trailers)
         await self.begun.write_eof(piece)
+
+    def cut(self) -> None:
+        transport = self._request.transport
+        if transport is not None:
+            transport.close()
 
     def _invite(self) -> None:
         """Sends 100 Continue, once, to a client that waits for it (RFC 9110 section 10.1.1)."""
@@ -100,6 +112,7 @@ class AiohttpRequest(Request):
         transport = self._request.transport
         if (
             expected is not None
+            and not self.is_begun
             and expected.lower() == "100-continue"
             and self.version >= HttpVersion11
             and transport is not None

@@ -150,13 +150,16 @@ async def read_body(request: Request, limits: Limits, held: Held | None) -> byte
     return await _read_slowly(request, limits, held)
 
 
-async def next_piece(request: Request, *, until: float, timeout_s: float) -> bytes:
-    """Waits for the next piece of a body, as long as all of it may take.
+async def next_piece(
+    request: Request, *, until: float, timeout_s: float, what: str = "the request body"
+) -> bytes:
+    """Waits for the next piece of a body.
 
     Args:
         request: whose body nobody else reads.
-        until: the time of the loop at which the whole body must be there.
+        until: the time of the loop at which `what` must be there.
         timeout_s: seconds that led to `until`, for the error's text.
+        what: the expected part of the body, for the error's text.
 
     Raises:
         TranscodeError: it did not come in time (408), is malformed, or the client left.
@@ -166,7 +169,7 @@ async def next_piece(request: Request, *, until: float, timeout_s: float) -> byt
             return await request.piece()
     except TimeoutError as exc:
         request.stop_reading()
-        raise with_connection_close(too_slow("the request body", limit_s=timeout_s)) from exc
+        raise with_connection_close(too_slow(what, limit_s=timeout_s)) from exc
 
 
 def _received(request: Request, limits: Limits) -> bytes:

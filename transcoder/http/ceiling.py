@@ -50,10 +50,18 @@ class Held:
         Raises:
             TranscodeError: RESOURCE_EXHAUSTED, the bodies of all connections are too large.
         """
-        size = self._size + count
-        if not self._ceiling.may_hold(size, count):
+        self.resize(self._size + count)
+
+    def resize(self, size: int) -> None:
+        """Counts `size` bytes instead of those counted so far.
+
+        Raises:
+            TranscodeError: RESOURCE_EXHAUSTED, the bodies of all connections are too large.
+        """
+        more = size - self._size
+        if more > 0 and not self._ceiling.may_hold(size, more):
             raise exhausted("too many request bodies at once, try again later")
-        self._ceiling.held_bytes += count
+        self._ceiling.held_bytes += more
         self._size = size
 
     def __enter__(self) -> "Held":

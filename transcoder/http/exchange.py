@@ -25,7 +25,7 @@ from transcoder.http.forwarded import FORWARDED_FOR, TrustedProxies, forwarded_f
 from transcoder.http.headers import ForwardedMetadata, HttpMetadata, deadline_of
 from transcoder.http.peer_certificates import UNKNOWN, AuthContext, auth_context_of
 from transcoder.http.request import Request
-from transcoder.http.response import HeaderList, Responses
+from transcoder.http.response import HeaderList, HeaderPairs, Responses
 
 logger = logging.getLogger(__name__)
 
@@ -200,6 +200,23 @@ class HttpExchange(Exchange):
         piece = await next_piece(request, until=self._read_until, timeout_s=timeout_s)
         return piece, not request.is_read
 
+    async def next_piece(self, *, until: float, timeout_s: float, what: str) -> tuple[bytes, bool]:
+        """Returns the next piece of a body that is read as it comes, and True if more follows.
+
+        Args:
+            until: the time of the loop at which `what` must be there.
+            timeout_s: seconds that led to `until`, for the error's text.
+            what: the expected part of the body, for the error's text.
+
+        Raises:
+            TranscodeError: it did not come in time, is malformed, or the client left.
+        """
+        request = self.request
+        if request.has_arrived:
+            return request.arrived(), False
+        piece = await next_piece(request, until=until, timeout_s=timeout_s, what=what)
+        return piece, not request.is_read
+
     async def begin(self, status: int) -> None:
         options, out = self._options, self.answer_headers
         out += options.cors.response_headers(self.headers.get("Origin"), out)
@@ -208,5 +225,10 @@ class HttpExchange(Exchange):
     async def write(self, piece: bytes) -> None:
         await self.request.write(piece)
 
-    async def finish(self, piece: bytes) -> None:
-        await self.request.finish(piece)
+    async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
+        """Sends the last piece of the body, and trailers, which HTTP/1.1 has in chunked bodies."""
+        await self.request.finish(piece, trailers)
+
+    def cut(self) -> None:
+        """Ends an answer that has begun so that its client sees that the body is not whole."""
+        self.request.cut()

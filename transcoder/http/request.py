@@ -16,7 +16,7 @@ from multidict import CIMultiDictProxy
 
 from transcoder.call import Call
 from transcoder.errors import TranscodeError
-from transcoder.http.response import Answer, HeaderList
+from transcoder.http.response import Answer, HeaderList, HeaderPairs
 
 
 class Request(ABC):
@@ -108,8 +108,12 @@ class Request(ABC):
         """Sends a piece of the body, and waits while the client reads slowly."""
 
     @abstractmethod
-    async def finish(self, piece: bytes) -> None:
-        """Sends the last piece of the body."""
+    async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
+        """Sends the last piece of the body, and trailers."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Closes the connection after what was written, without the last chunk."""
 
     @property
     def content_length(self) -> int | None:

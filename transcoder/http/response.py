@@ -9,6 +9,7 @@ Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections
 """
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -33,6 +34,7 @@ _NO_LENGTH: Final = frozenset({204, 304})
 CLOSE: Final = ("Connection", "close")
 
 HeaderList = list[tuple[str, str]]
+HeaderPairs = Sequence[tuple[str, str]]
 
 _STATUS_LINE: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -87,12 +89,21 @@ class Answer(NamedTuple):
         return CLOSE in self.headers
 
 
-def head_of_pieces(status: int, headers: HeaderList) -> bytes:
+def head_of_pieces(status: int, headers: HeaderList, *, has_body: bool) -> bytes:
     """Writes the head of an answer whose body comes in chunks, as aiohttp does."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    date = rfc822_formatted_time()
-    text = f"{_status_line(status)}{lines}Transfer-Encoding: chunked\r\nDate: {date}\r\n\r\n"
+    if has_body:
+        lines += "Transfer-Encoding: chunked\r\n"
+    text = f"{_status_line(status)}{lines}Date: {rfc822_formatted_time()}\r\n\r\n"
     return text.encode("latin-1")
+
+
+def last_chunk(trailers: HeaderPairs) -> bytes:
+    """Writes the end of a body in chunks (RFC 9112 section 7.1)."""
+    if not trailers:
+        return b"0\r\n\r\n"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
+    return f"0\r\n{lines}\r\n".encode("latin-1")
 
 
 def _status_line(status: int) -> str:

@@ -33,7 +33,9 @@ from transcoder.http.request import AnswerRequest, Request, declared_bytes
 from transcoder.http.response import (
     Answer,
     HeaderList,
+    HeaderPairs,
     head_of_pieces,
+    last_chunk,
     with_connection_close,
     write_whole,
 )
@@ -174,15 +176,20 @@ class WholeRequest(Request):
 
     async def begin(self, status: int, headers: HeaderList) -> None:
         self.is_begun = True
-        await self._send(head_of_pieces(status, headers))
+        await self._send(head_of_pieces(status, headers, has_body=self.method != "HEAD"))
 
     async def write(self, piece: bytes) -> None:
         if piece:
             await self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
 
-    async def finish(self, piece: bytes) -> None:
+    async def finish(self, piece: bytes, trailers: HeaderPairs = ()) -> None:
+        if self.method == "HEAD":
+            return
         last = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
-        await self._send(last + b"0\r\n\r\n")
+        await self._send(last + last_chunk(trailers))
+
+    def cut(self) -> None:
+        self._connection.close()
 
     async def _send(self, octets: bytes) -> None:
         self.sent_bytes += len(octets)

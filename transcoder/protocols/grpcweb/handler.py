@@ -8,10 +8,8 @@ Rule 2: framing.py reads and writes frames, `HttpCall` reads metadata and deadli
 the call.
 """
 
-import asyncio
 import contextlib
 import functools
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -28,7 +26,7 @@ from transcoder.errors import (
 )
 from transcoder.http.ceiling import Ceiling
 from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflate
-from transcoder.http.exchange import Exchange, HttpCall
+from transcoder.http.exchange import Exchange
 from transcoder.http.headers import initial_headers
 from transcoder.http.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
@@ -43,14 +41,12 @@ from transcoder.protocols.grpcweb.framing import (
 )
 from transcoder.protocols.grpcweb.request import RequestReader
 from transcoder.protocols.protocol import WholeAnswer
+from transcoder.protocols.streams import StreamingCall
 from transcoder.registry import Route
 from transcoder.routing.router import Router
 
 CONTENT_TYPE: Final = "application/grpc-web"
 """The beginning of every Content-Type of the protocol, in lower case."""
-
-_TURN_S: Final = 0.002
-"""Max seconds that a stream holds the event loop before it lets other tasks run."""
 
 Override = Callable[[Message], None]
 """Sets the fields of a parsed message that a REST path binds: the path wins."""
@@ -185,23 +181,14 @@ class GrpcWeb:
         return method
 
 
-class GrpcWebCall(HttpCall):
+class GrpcWebCall(StreamingCall):
     """A call with one request; its responses are frames.
 
     Attributes:
         frames: writes messages as they travel.
-        is_started: True once a part of the answer has been sent.
     """
 
-    __slots__ = (
-        "_is_received",
-        "_mode",
-        "_override",
-        "_requests",
-        "_turn_began",
-        "frames",
-        "is_started",
-    )
+    __slots__ = ("_is_received", "_mode", "_override", "_requests", "frames")
 
     protocol = "grpc-web"
 
@@ -225,9 +212,7 @@ class GrpcWebCall(HttpCall):
         self._mode = mode
         self._override = override
         self._is_received = False
-        self._turn_began = time.monotonic()
         self.frames = frames
-        self.is_started = False
 
     async def receive(self) -> Message | None:
         if self._is_received:
@@ -238,26 +223,8 @@ class GrpcWebCall(HttpCall):
             self._override(message)
         return message
 
-    async def start(self) -> None:
-        await self._write(b"")
-
-    async def send(self, message: Message) -> None:
-        await self._write(await self.frames.message(message))
-        if time.monotonic() - self._turn_began > _TURN_S:
-            # A handler that never waits, for a client that reads fast, would hold the loop.
-            await asyncio.sleep(0)
-            self._turn_began = time.monotonic()
-
-    async def _write(self, piece: bytes) -> None:
-        exchange = self.exchange
-        try:
-            if not self.is_started:
-                self.is_started = True
-                exchange.answer_headers += initial_headers(self.initial_metadata)
-                await exchange.begin(200)
-            await exchange.write(piece)
-        except OSError as exc:
-            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
+    async def piece_of(self, message: Message) -> bytes:
+        return await self.frames.message(message)
 
 
 class _FrameWriter:

@@ -1,0 +1,213 @@
+"""Sends the responses of a stream one by one, and reads the requests of a stream as they come.
+
+All protocols that stream share this file; each brings its own framing: `StreamingCall.piece_of` for
+responses, a `Splitter` for requests.
+
+Rule 1: a response is sent before its handler goes on, and waits while the client reads slowly. So
+one response is in memory at a time.
+Rule 2: of the requests one unfinished message is in memory, and what the connection reads ahead.
+Rule 3: no task for a message; a timer only while a part of the body is waited for.
+"""
+
+import asyncio
+import time
+from abc import abstractmethod
+from typing import Final, Generic, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from transcoder.call import Method
+from transcoder.errors import TranscodeError
+from transcoder.http.ceiling import Held
+from transcoder.http.exchange import Exchange, HttpCall, HttpExchange
+from transcoder.http.headers import initial_headers
+from transcoder.options import Limits
+
+TURN_S: Final = 0.002
+"""Max seconds that a stream holds the event loop before it lets other tasks run."""
+
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
+
+
+class Turn:
+    """Measures how long a stream has held the event loop.
+
+    A handler that never waits, for a client that is fast, would hold it for all of its messages.
+    """
+
+    __slots__ = ("_began",)
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    async def share(self) -> None:
+        """Lets other tasks run if the turn is over."""
+        if time.monotonic() - self._began > TURN_S:
+            await asyncio.sleep(0)
+            self._began = time.monotonic()
+
+
+class StreamingCall(HttpCall):
+    """A call that may stream its responses, each of which leaves as a piece of the answer's body.
+
+    Attributes:
+        is_started: True once a part of the answer has been sent.
+        turn: of both directions.
+    """
+
+    __slots__ = ("is_started", "turn")
+
+    def __init__(self, method: Method, exchange: Exchange) -> None:
+        """Prepares a call.
+
+        Raises:
+            TranscodeError: a header is malformed.
+        """
+        super().__init__(method, exchange)
+        self.is_started = False
+        self.turn = Turn()
+
+    @abstractmethod
+    async def piece_of(self, message: Message) -> bytes:
+        """Returns a response as it travels; it is encoded before the first wait."""
+
+    async def start(self) -> None:
+        await self.write(b"")
+
+    async def send(self, message: Message) -> None:
+        await self.write(await self.piece_of(message))
+        await self.turn.share()
+
+    async def write(self, piece: bytes) -> None:
+        """Sends a piece of the body, before it the head, and waits while the client reads slowly.
+
+        Raises:
+            TranscodeError: CANCELLED, the client left.
+        """
+        try:
+            if not self.is_started:
+                self.is_started = True
+                await self.begin()
+            await self.exchange.write(piece)
+        except OSError as exc:
+            raise TranscodeError(grpc.StatusCode.CANCELLED, "the client left") from exc
+
+    async def begin(self) -> None:
+        """Sends the head, with the initial metadata as headers."""
+        exchange = self.exchange
+        exchange.answer_headers += initial_headers(self.initial_metadata)
+        await exchange.begin(200)
+
+
+class Splitter(Protocol[P_co]):
+    """Divides the body of a request into messages."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Returns the bytes that were fed and are in no message that `next` has returned."""
+        ...
+
+    @property
+    def is_within(self) -> bool:
+        """True if a message has begun, and `next` needs more of it."""
+        ...
+
+    def feed(self, piece: bytes) -> None:
+        """Adds a piece of the body."""
+        ...
+
+    def finish(self) -> None:
+        """Notes the end of the body."""
+        ...
+
+    def next(self) -> P_co | None:
+        """Returns the next message; None if it needs more of the body, or the body has ended.
+
+        Raises:
+            TranscodeError: the body is malformed, or a message is too large.
+        """
+        ...
+
+
+class RequestMessages(Generic[P]):
+    """The messages in the body of one request, read as they come."""
+
+    __slots__ = ("_exchange", "_failure", "_held", "_is_read", "_limits", "_splitter", "_turn")
+
+    def __init__(
+        self,
+        exchange: HttpExchange,
+        splitter: Splitter[P],
+        *,
+        limits: Limits,
+        held: Held,
+        turn: Turn,
+    ) -> None:
+        """Prepares to read.
+
+        Args:
+            exchange: its body is unread.
+            splitter: divides the body.
+            limits: of the waits.
+            held: counts the bytes of the body that wait for a reader.
+            turn: of the call.
+        """
+        self._exchange = exchange
+        self._splitter = splitter
+        self._limits = limits
+        self._held = held
+        self._turn = turn
+        self._is_read = False
+        self._failure: TranscodeError | None = None
+
+    async def next(self) -> P | None:
+        """Returns the next message; None after the last.
+
+        A message that has begun has to be whole within `body_timeout_s`; the next one has to begin
+        within `stream_idle_timeout_s`. Both count only while the call waits for it.
+
+        Raises:
+            TranscodeError: the body is malformed, too slow, or too large with those of all
+                connections, or a message is too large, or the client left; again at each call.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._next()
+        except TranscodeError as error:
+            # A copy: the traceback of this one refers to what holds it.
+            self._failure = TranscodeError(
+                error.code, error.message, http_status=error.http_status, headers=error.headers
+            )
+            raise
+
+    async def _next(self) -> P | None:
+        splitter, limits = self._splitter, self._limits
+        await self._turn.share()
+        now = asyncio.get_running_loop().time
+        begun_until: float | None = None
+        idle_until: float | None = None
+        while (message := splitter.next()) is None:
+            if self._is_read:
+                return None
+            if splitter.is_within:
+                timeout_s = limits.body_timeout_s
+                until = begun_until = begun_until or now() + timeout_s
+                what = "the rest of a message"
+            else:
+                timeout_s = limits.stream_idle_timeout_s
+                until = idle_until = idle_until or now() + timeout_s
+                what = "the next message"
+            piece, goes_on = await self._exchange.next_piece(
+                until=until, timeout_s=timeout_s, what=what
+            )
+            self._held.resize(splitter.held_bytes + len(piece))
+            splitter.feed(piece)
+            if not goes_on:
+                self._is_read = True
+                splitter.finish()
+            await self._turn.share()
+        self._held.resize(splitter.held_bytes)
+        return message

@@ -35,6 +35,7 @@ from server.first_start import FirstOwner, is_refused, make_owner
 from server.identity.access_tokens import AccessTokens
 from server.identity.authorization import Authorizer
 from server.identity.issuer_keys import IssuerKeys
+from server.identity.issuers import Issuers
 from server.identity.jwks_fetch import fetch
 from server.identity.jwts import Jwts
 from server.identity.machine_logins import MachineLogins
@@ -262,10 +263,13 @@ class Application:
             accounts=accounts,
         )
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
+        issuers = Issuers(threads=self._own)
+        running.push_async_callback(issuers.close)
         calls = TargetCalls(
             targets,
             scripts,
             TriggerRuns(runner, recorder, ids, threads=self._work),
+            keys=issuers,
             threads=self._work,
             observer=None if metrics is None else metrics.targets,
             lines=config.access_log,

@@ -5,6 +5,7 @@ Rule: the form in which a target is stored has its signing key; it is sealed bef
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -16,6 +17,13 @@ _FORM: Final = 1
 _Ms = Annotated[int, msgspec.Meta(gt=0)]
 
 
+class PayloadType(StrEnum):
+    """Names the form of a target's payloads; as ZITADEL's `payloadType`."""
+
+    JSON = "json"
+    JWT = "jwt"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Holds a target.
@@ -25,6 +33,8 @@ class Target:
         timeout_ms: the time limit of the target there.
         ignores_failures: True if a login goes on without a run that failed; else it fails, too.
         orgs: organisations here, whose actions run, by the id of the user's organisation there.
+        payload: the form in which ZITADEL sends payloads.
+        issuer: URL of the ZITADEL whose keys sign them, without a slash at its end; empty for JSON.
     """
 
     id: str
@@ -33,6 +43,8 @@ class Target:
     timeout_ms: int
     ignores_failures: bool
     orgs: Mapping[str, str]
+    payload: PayloadType = PayloadType.JSON
+    issuer: str = ""
 
     @property
     def deadline_s(self) -> float:
@@ -47,6 +59,8 @@ class _Stored(msgspec.Struct, frozen=True):
     timeout_ms: _Ms
     ignores_failures: bool
     orgs: dict[str, str]
+    payload: PayloadType = PayloadType.JSON
+    issuer: str = ""
 
 
 _decode: Final = msgspec.json.Decoder(_Stored).decode
@@ -66,6 +80,8 @@ def write(target: Target) -> bytes:
             target.timeout_ms,
             target.ignores_failures,
             {**target.orgs},
+            target.payload,
+            target.issuer,
         )
     )
 
@@ -89,4 +105,6 @@ def read(id: str, stored: bytes) -> Target:
         timeout_ms=found.timeout_ms,
         ignores_failures=found.ignores_failures,
         orgs=found.orgs,
+        payload=found.payload,
+        issuer=found.issuer,
     )

@@ -40,6 +40,16 @@ _TIMEOUT: Final = click.option(
     metavar="SECONDS",
     help="Time limit of the target in ZITADEL.",
 )
+_PAYLOAD: Final = click.option(
+    "--payload",
+    type=click.Choice(("json", "jwt")),
+    help="Form of the payloads, the payloadType of the target in ZITADEL.",
+)
+_ISSUER: Final = click.option(
+    "--issuer",
+    metavar="URL",
+    help="The ZITADEL whose keys sign payloads; needed for jwt.",
+)
 
 
 @click.group("bridge", short_help="Run actions at the logins of a ZITADEL.")
@@ -60,6 +70,8 @@ def target_commands() -> None:
 @click.argument("name")
 @_ORGS
 @_TIMEOUT
+@_PAYLOAD
+@_ISSUER
 @click.option("--ignore-failures", is_flag=True, help="Let logins go on without a run that failed.")
 @AS_JSON
 @keyed
@@ -68,6 +80,8 @@ def target_create(
     name: str,
     orgs: dict[str, str],
     timeout_s: float | None,
+    payload: str | None,
+    issuer: str | None,
     ignore_failures: bool,
     as_json: bool,
     **flags: object,
@@ -78,7 +92,11 @@ def target_create(
     """
     from actions.v1 import bridge_pb2 as pb
 
-    request = pb.CreateTargetRequest(name=name, orgs=orgs, ignores_failures=ignore_failures)
+    request = pb.CreateTargetRequest(
+        name=name, orgs=orgs, ignores_failures=ignore_failures, issuer=issuer or ""
+    )
+    if payload is not None:
+        request.payload_type = pb.PayloadType.Value(f"PAYLOAD_TYPE_{payload.upper()}")
     if timeout_s is not None:
         request.timeout.FromMilliseconds(int(timeout_s * 1000))
     created(request, as_json, flags)
@@ -92,6 +110,8 @@ def target_create(
 @click.argument("target_id")
 @_ORGS
 @_TIMEOUT
+@_PAYLOAD
+@_ISSUER
 @click.option(
     "--ignore-failures/--fail",
     default=None,
@@ -104,6 +124,8 @@ def target_update(
     target_id: str,
     orgs: dict[str, str],
     timeout_s: float | None,
+    payload: str | None,
+    issuer: str | None,
     ignore_failures: bool | None,
     as_json: bool,
     **flags: object,
@@ -112,8 +134,10 @@ def target_update(
     from actions.v1 import bridge_pb2 as pb
 
     request = pb.UpdateTargetRequest(
-        target_id=target_id, orgs=orgs, ignores_failures=ignore_failures
+        target_id=target_id, orgs=orgs, ignores_failures=ignore_failures, issuer=issuer
     )
+    if payload is not None:
+        request.payload_type = pb.PayloadType.Value(f"PAYLOAD_TYPE_{payload.upper()}")
     if timeout_s is not None:
         request.timeout.FromMilliseconds(int(timeout_s * 1000))
     created(request, as_json, flags)

@@ -14,6 +14,7 @@ from server.cli.output import OutputRow
 from server.services.account_messages import time_text
 
 _KEY_TYPES: Final = {pb.KEY_TYPE_JSON: "json", pb.KEY_TYPE_CLIENT_SECRET: "client-secret"}
+_PAYLOADS: Final = {bridge_pb2.PAYLOAD_TYPE_JSON: "json", bridge_pb2.PAYLOAD_TYPE_JWT: "jwt"}
 _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"}
 
 
@@ -91,6 +92,8 @@ def _target(target: bridge_pb2.Target) -> OutputRow:
         "signing_key": "set" if target.has_signing_key else "missing",
         "timeout": f"{target.timeout.ToMilliseconds() / 1000:g}s",
         "ignores_failures": target.ignores_failures,
+        "payload": _PAYLOADS.get(target.payload_type, ""),
+        "issuer": target.issuer,
         "orgs": [f"{theirs}={ours}" for theirs, ours in sorted(target.orgs.items())],
         "created_at": time_text(target.created_at),
     }

@@ -2,15 +2,15 @@
 
 Follows docs/bridge.md. It knows requests as a header and a body, not HTTP.
 
-Rule 1: before the signature is proved, nothing of the body is parsed, run or logged, and every
+Rule 1: before the call is proved, nothing of the body is parsed, run or logged, and every
 refusal has the same text.
 Rule 2: an organisation that is not bound, or has no active actions at the trigger, changes nothing.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 import structlog
@@ -21,6 +21,7 @@ from server.bridge.replays import Replays
 from server.bridge.signature import BadSignature
 from server.bridge.targets import Target
 from server.clock import Clock, elapsed_clock, wall_clock
+from server.domain.refusals import Refusal
 from server.runs.shortening import shorten_text
 from server.scripts.contract import (
     BadContext,
@@ -30,6 +31,8 @@ from server.scripts.contract import (
 )
 from server.scripts.host import contexts
 from server.services.active_scripts import ActiveScripts
+from server.services.payload_opening import PayloadKeys, PayloadOpening
+from server.services.sized_work import SizedWork
 from server.services.trigger_runs import EndedRun, TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool, TooManyWaiting
@@ -41,9 +44,6 @@ BODY_MAX_BYTES: Final = 1 << 20
 CALLS_MAX: Final = 500
 """Max calls in flight of all targets; half of what callers of the API may have."""
 
-INLINE_MAX_BYTES: Final = 32 << 10
-"""Bytes of a body that is hashed and parsed on the loop; a larger one takes a thread (R18)."""
-
 REASON_MAX_BYTES: Final = 600
 """Max bytes of a script's error in an answer."""
 
@@ -52,9 +52,6 @@ _NOTHING: Final = b"{}"
 _UNPROVED: Final = "the call is not signed by the target's key, or not now"
 _BUSY: Final = "too much to do, try again later"
 _UNAVAILABLE: Final = "actions cannot be run now"
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -97,6 +94,7 @@ class TargetCalls:
         active: ActiveScripts,
         runs: TriggerRuns,
         *,
+        keys: PayloadKeys,
         threads: ThreadPool,
         observer: Observer | None = None,
         lines: bool = False,
@@ -109,6 +107,7 @@ class TargetCalls:
             targets: by id.
             active: scripts of triggers.
             runs: runs them.
+            keys: of issuers that sign payloads.
             threads: hash and parse large bodies.
             observer: counts calls.
             lines: True writes a line for each call to the server's log.
@@ -118,7 +117,8 @@ class TargetCalls:
         self._targets = targets
         self._active = active
         self._runs = runs
-        self._threads = threads
+        self._work = SizedWork(threads)
+        self._opening = PayloadOpening(keys, self._work)
         self._observer = observer
         self._lines = lines
         self._clock = clock
@@ -160,22 +160,25 @@ class TargetCalls:
     ) -> tuple[str, bytes]:
         """Returns the outcome and the body of an answer with the status 200."""
         target = await self._proved(target_id, header, body)
+        ends_at = asyncio.get_running_loop().time() + target.deadline_s
+        body = await self._opened(target, body)
+        size = len(body)
         try:
-            call = await self._by_size(target.id, body, payloads.read_call, body)
+            call = await self._work.run(target.id, size, payloads.read_call, body)
             org_id = target.orgs.get(call.org_id)
             if org_id is None:
                 return "unbound", _NOTHING
             scripts = await self._active.of(org_id, *call.trigger)
             if not scripts:
                 return "ok", _NOTHING
-            packed = await self._by_size(org_id, body, _pack, call)
+            packed = await self._work.run(org_id, size, _pack, call)
         except (BadPayload, BadContext) as error:
             raise _Refused(400, "invalid", str(error)) from None
         del body
         run = self._runs.started(org_id, call.user_id, *call.trigger, scripts, target_id=target.id)
         running = self._runs.run(run, scripts, packed, since_ns=since_ns)
         del packed
-        ended = await _within(target.deadline_s, running)
+        ended = await _within(ends_at, target.deadline_s, running)
         if ended.result.failed is not None:
             failed = _NOTHING if target.ignores_failures else _failure(ended)
             return "failed", failed
@@ -188,8 +191,8 @@ class TargetCalls:
             if target is None or not target.signing_key:
                 raise BadSignature("no such target, or no signing key yet")
             signed = signature.parse(header, now_s=self._clock() // _US)
-            proof = await self._by_size(
-                target.id, body, signature.verify, signed, body, key=target.signing_key
+            proof = await self._work.run(
+                target.id, len(body), signature.verify, signed, body, key=target.signing_key
             )
             replays = self._replays.setdefault(target.id, Replays())
             if replays.is_replay(proof, at_s=int(signed.at_s), now_s=self._elapsed() // _US):
@@ -198,13 +201,16 @@ class TargetCalls:
             raise _Refused(401, "unproved", _UNPROVED, reason=str(error)) from None
         return target
 
-    async def _by_size(
-        self, owner: str, body: bytes, function: Callable[P, T], *args: P.args, **named: P.kwargs
-    ) -> T:
-        """Calls the function, in a thread if the body is large."""
-        if len(body) > INLINE_MAX_BYTES:
-            return await self._threads.run(owner, function, *args, **named)
-        return function(*args, **named)
+    async def _opened(self, target: Target, body: bytes) -> bytes:
+        """Returns the JSON of a payload whose signature was verified."""
+        try:
+            async with asyncio.timeout(target.deadline_s):
+                return await self._opening.open(target, body)
+        except BadSignature as error:
+            raise _Refused(401, "unproved", _UNPROVED, reason=str(error)) from None
+        except (Refusal, TimeoutError):
+            reason = f"the keys of {target.issuer} are unavailable"
+            raise _Refused(503, "unavailable", _UNAVAILABLE, reason=reason) from None
 
     def _ended(self, target_id: str, outcome: str, refused: str, since_ns: int) -> None:
         took_ns = time.monotonic_ns() - since_ns
@@ -220,14 +226,21 @@ class TargetCalls:
             )
 
 
-async def _within(seconds: float, running: Coroutine[object, object, EndedRun]) -> EndedRun:
+async def _within(
+    ends_at: float, seconds: float, running: Coroutine[object, object, EndedRun]
+) -> EndedRun:
     """Returns a run that ends in time.
+
+    Args:
+        ends_at: of the loop's clock.
+        seconds: the time that the whole call had.
+        running: the run.
 
     Raises:
         _Refused: it took longer, or could not be made.
     """
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(ends_at):
             return await running
     except TimeoutError:
         text = f"the actions took longer than {seconds:g} s"

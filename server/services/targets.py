@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from actions.v1 import bridge_pb2 as pb
 from server.bridge import targets
-from server.bridge.targets import Target
+from server.bridge.targets import PayloadType, Target
 from server.commands.base import Commands
 from server.commands.sealed import DeleteSealed, SetSealed
 from server.domain.refusals import Kind, Refusal, invalid, not_found
@@ -26,6 +26,7 @@ from server.services.kept_targets import TARGETS_MAX, KeptTargets, place_of
 from server.store.engine import Store
 from server.store.read_model import OrgById
 from server.timestamps import set_duration, set_time
+from server.urls import may_be_fetched
 
 TIMEOUT_MS: Final = 10_000
 """Milliseconds of a target's time limit where none is given, as ZITADEL's console proposes."""
@@ -35,6 +36,15 @@ ORGS_MAX: Final = 1000
 """Max organisations that are bound at one target."""
 
 _MS_NS: Final = 1_000_000
+
+_TYPES: Final = {
+    PayloadType.JSON: pb.PAYLOAD_TYPE_JSON,
+    PayloadType.JWT: pb.PAYLOAD_TYPE_JWT,
+}
+_PAYLOADS: Final = {
+    pb.PAYLOAD_TYPE_UNSPECIFIED: PayloadType.JSON,
+    **{type_: payload for payload, type_ in _TYPES.items()},
+}
 
 
 class TargetAdministration:
@@ -58,7 +68,10 @@ class TargetAdministration:
             timeout_ms=_timeout_ms(request.timeout) if request.HasField("timeout") else TIMEOUT_MS,
             ignores_failures=request.ignores_failures,
             orgs=await self._bound({}, request.orgs),
+            payload=_PAYLOADS[request.payload_type],
+            issuer=_issuer(request.issuer),
         )
+        _require_issuer(target)
         response = pb.CreateTargetResponse()
         _fill(response.target, await self._store_it(target), target)
         return response
@@ -73,6 +86,11 @@ class TargetAdministration:
                 target = replace(target, timeout_ms=_timeout_ms(request.timeout))
             if request.HasField("ignores_failures"):
                 target = replace(target, ignores_failures=request.ignores_failures)
+            if request.HasField("payload_type"):
+                target = replace(target, payload=_PAYLOADS[request.payload_type])
+            if request.HasField("issuer"):
+                target = replace(target, issuer=_issuer(request.issuer))
+            _require_issuer(target)
             if target != kept:
                 value = await self._store_it(target)
             response = pb.UpdateTargetResponse()
@@ -151,6 +169,23 @@ def _timeout_ms(timeout: Duration) -> int:
     return ms
 
 
+def _issuer(url: str) -> str:
+    """Returns the URL of an issuer as it is stored; empty for none.
+
+    Raises:
+        Refusal: keys are not fetched from such a URL.
+    """
+    if url and not may_be_fetched(url):
+        raise invalid("Errors.Target.IssuerInvalid", "TARGET-Is2nv", values={"issuer": _shown(url)})
+    return url.rstrip("/")
+
+
+def _require_issuer(target: Target) -> None:
+    """Refuses a target that has no issuer and needs one."""
+    if target.payload is not PayloadType.JSON and not target.issuer:
+        raise invalid("Errors.Target.IssuerMissing", "TARGET-Is3ms")
+
+
 def _fill(message: pb.Target, value: SealedValue, target: Target | None) -> None:
     message.id = value.name
     set_time(message.created_at, value.created_at)
@@ -161,5 +196,7 @@ def _fill(message: pb.Target, value: SealedValue, target: Target | None) -> None
     message.has_signing_key = bool(target.signing_key)
     set_duration(message.timeout, target.timeout_ms * 1000)
     message.ignores_failures = target.ignores_failures
+    message.payload_type = _TYPES[target.payload]
+    message.issuer = target.issuer
     for theirs, ours in target.orgs.items():
         message.orgs[theirs] = ours

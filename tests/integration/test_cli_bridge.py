@@ -34,6 +34,8 @@ def test_a_target_is_made_given_a_key_changed_and_deleted(tmp_path: Path) -> Non
         "signing_key": "missing",
         "timeout": "10s",
         "ignores_failures": False,
+        "payload": "json",
+        "issuer": "",
         "orgs": [pair],
         "created_at": target["created_at"],
     }
@@ -41,10 +43,18 @@ def test_a_target_is_made_given_a_key_changed_and_deleted(tmp_path: Path) -> Non
 
     with_key = {**expected, "signing_key": "set"}
     assert made(tmp_path, "bridge", "target", "key", id, stdin=f"{KEY}\n") == with_key
-    change = ("--timeout", "2.5", "--ignore-failures", "--org", f"101={org_id}", "--org", "100=")
+    change = (
+        *("--timeout", "2.5", "--ignore-failures", "--org", f"101={org_id}", "--org", "100="),
+        *("--payload", "jwt", "--issuer", "https://zitadel.example/"),
+    )
     changed = {
-        **with_key, "timeout": "2.5s", "ignores_failures": True, "orgs": [f"101={org_id}"]
-    }  # fmt: skip
+        **with_key,
+        "timeout": "2.5s",
+        "ignores_failures": True,
+        "payload": "jwt",
+        "issuer": "https://zitadel.example",
+        "orgs": [f"101={org_id}"],
+    }
     assert made(tmp_path, "bridge", "target", "update", id, *change) == changed
     assert made(tmp_path, "bridge", "target", "list") == [changed]
 
@@ -87,6 +97,10 @@ def test_an_instance_with_a_target_is_moved_and_its_target_is_made_anew(tmp_path
         "an unknown organisation": (
             ("create", "a", "--org", "1=404"), "", 1, "error: Organisation '404' not found\n",
         ),
+        "JWTs without an issuer": (
+            ("create", "a", "--payload", "jwt"), "", 1,
+            "error: A target whose payloads are JWTs has an issuer: set the URL of its ZITADEL\n",
+        ),
         "to delete an unknown target": (
             ("delete", "404"), "", 1, "error: Target '404' not found\n",
         ),
@@ -104,6 +118,7 @@ def test_what_does_not_exist_is_refused_in_one_line(
     "arguments, stdin, text",
     {
         "an organisation alone": (("create", "a", "--org", "1"), "", "expected THEIRS=OURS"),
+        "an unknown form of payloads": (("create", "a", "--payload", "xml"), "", "--payload"),
         "a timeout that is too long": (("create", "a", "--timeout", "271"), "", "--timeout"),
         "an empty key": (("key", "1"), "\n", "expected a signing key, one word"),
         "a key of two words": (("key", "1"), "a b", "expected a signing key, one word"),

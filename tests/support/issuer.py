@@ -52,18 +52,26 @@ def _private_key(kind: str, key_id: str) -> Any:
 class Signer:
     """A key pair of the issuer."""
 
-    def __init__(self, algorithm: str = "RS256", key_id: str = "one", *, kind: str = "") -> None:
+    def __init__(
+        self,
+        algorithm: str = "RS256",
+        key_id: str = "one",
+        *,
+        kind: str = "",
+        private: object = None,
+    ) -> None:
         """Make one, or take the one made before under the same id.
 
         Args:
             algorithm: what it signs by.
             key_id: its `kid`.
             kind: of the key, where that does not follow from the algorithm.
+            private: the private key, in place of the one that belongs to the id.
         """
         self.algorithm = algorithm
         self.key_id = key_id
         usual = "RSA" if algorithm[:2] in ("RS", "PS") else algorithm
-        self.private: Any = _private_key(kind or usual, key_id)
+        self.private: Any = private or _private_key(kind or usual, key_id)
 
     def jwk(self, **members: object) -> dict[str, object]:
         """The public half; a member that is None is left out."""

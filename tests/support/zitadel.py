@@ -1,8 +1,9 @@
 """A stand-in for the part of ZITADEL that calls targets of its Actions v2 at functions.
 
-It has targets with signing keys, executions by function, the payloads of a user, and makes of
-answers what ZITADEL does: claims of a token or attributes of a SAML response, metadata, or the
-error that ends the login. Written from its documentation; it knows nothing of the service.
+It has targets with signing keys, executions by function, the payloads of a user, as JSON or as JWT,
+and makes of answers what ZITADEL does: claims of a token or attributes of a SAML response,
+metadata, or the error that ends the login. Written from its documentation; it knows nothing of the
+service.
 """
 
 import base64
@@ -10,11 +11,14 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
+import jwt
+
+from tests.support.issuer import Issuer, Signer, answering, key_set
 
 RESERVED: Final = "urn:zitadel:iam"
 TIMEOUT_S: Final = 60
@@ -31,11 +35,16 @@ class ExecutionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of the kind restCall."""
+    """A target of the kind restCall.
+
+    Attributes:
+        encode: makes the body of the payload's JSON, as `payloadType` says.
+    """
 
     endpoint: str
     signing_keys: tuple[str, ...]
     interrupt_on_error: bool = True
+    encode: Callable[[bytes], bytes] = bytes
 
 
 @dataclass(slots=True)
@@ -76,6 +85,19 @@ def signed(body: bytes, *keys: str, at_s: int | None = None) -> str:
         hmac.new(key.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest() for key in keys
     )
     return f"t={at}," + ",".join(f"v1={signature}" for signature in signatures)
+
+
+def as_jwt(payload: bytes, signer: Signer) -> bytes:
+    """Returns a compact JWS of a payload, which has no claims of its own."""
+    headers = {"kid": signer.key_id}
+    return jwt.PyJWS().encode(payload, signer.private, signer.algorithm, headers=headers).encode()
+
+
+def instance(*signers: Signer) -> Issuer:
+    """Returns the server of an instance's keys."""
+    made = Issuer()
+    made.answers["/oauth/v2/keys"] = answering(key_set(*signers))
+    return made
 
 
 class Zitadel:
@@ -133,7 +155,7 @@ class Zitadel:
         return answered
 
     async def _called(self, target: Target, payload: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps(payload).encode()
+        body = target.encode(json.dumps(payload).encode())
         headers = {
             "Content-Type": "application/json",
             "ZITADEL-Signature": signed(body, *target.signing_keys),

@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PayloadType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PayloadTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PayloadType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYLOAD_TYPE_UNSPECIFIED: _PayloadType.ValueType  # 0
+    """As PAYLOAD_TYPE_JSON."""
+    PAYLOAD_TYPE_JSON: _PayloadType.ValueType  # 1
+    PAYLOAD_TYPE_JWT: _PayloadType.ValueType  # 2
+    """A JWT that a key of the issuer signed."""
+
+class PayloadType(_PayloadType, metaclass=_PayloadTypeEnumTypeWrapper):
+    """How ZITADEL sends payloads, as its own target says."""
+
+PAYLOAD_TYPE_UNSPECIFIED: PayloadType.ValueType  # 0
+"""As PAYLOAD_TYPE_JSON."""
+PAYLOAD_TYPE_JSON: PayloadType.ValueType  # 1
+PAYLOAD_TYPE_JWT: PayloadType.ValueType  # 2
+"""A JWT that a key of the issuer signed."""
+Global___PayloadType: _TypeAlias = PayloadType  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
@@ -52,12 +75,17 @@ class Target(_message.Message):
     ORGS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
+    PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     has_signing_key: _builtins.bool
     """False until a signing key is set: all calls are refused."""
     ignores_failures: _builtins.bool
     """True if a login goes on without the result of a run that failed; else it fails, too."""
+    payload_type: Global___PayloadType.ValueType
+    issuer: _builtins.str
+    """URL of the ZITADEL whose keys sign payloads that are JWTs."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """The time limit of the target in ZITADEL; a call is answered half a second before."""
@@ -81,10 +109,12 @@ class Target(_message.Message):
         orgs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
+        payload_type: Global___PayloadType.ValueType = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "created_at", b"created_at", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "created_at", b"created_at", "has_signing_key", b"has_signing_key", "id", b"id", "ignores_failures", b"ignores_failures", "name", b"name", "orgs", b"orgs", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "created_at", b"created_at", "has_signing_key", b"has_signing_key", "id", b"id", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "name", b"name", "orgs", b"orgs", "payload_type", b"payload_type", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,10 +149,15 @@ class CreateTargetRequest(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     IGNORES_FAILURES_FIELD_NUMBER: _builtins.int
     ORGS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     signing_key: _builtins.str
     """As ZITADEL shows it; may be set later."""
     ignores_failures: _builtins.bool
+    payload_type: Global___PayloadType.ValueType
+    issuer: _builtins.str
+    """Needed for another type than JSON."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """More than 0, at most 270 s; 10 s if it is missing."""
@@ -137,10 +172,12 @@ class CreateTargetRequest(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         ignores_failures: _builtins.bool = ...,
         orgs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        payload_type: Global___PayloadType.ValueType = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignores_failures", b"ignores_failures", "name", b"name", "orgs", b"orgs", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignores_failures", b"ignores_failures", "issuer", b"issuer", "name", b"name", "orgs", b"orgs", "payload_type", b"payload_type", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,9 +232,13 @@ class UpdateTargetRequest(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     IGNORES_FAILURES_FIELD_NUMBER: _builtins.int
     ORGS_FIELD_NUMBER: _builtins.int
+    PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     target_id: _builtins.str
     signing_key: _builtins.str
     ignores_failures: _builtins.bool
+    payload_type: Global___PayloadType.ValueType
+    issuer: _builtins.str
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration: ...
     @_builtins.property
@@ -212,17 +253,27 @@ class UpdateTargetRequest(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         ignores_failures: _builtins.bool | None = ...,
         orgs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        payload_type: Global___PayloadType.ValueType | None = ...,
+        issuer: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "payload_type", b"payload_type", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "orgs", b"orgs", "signing_key", b"signing_key", "target_id", b"target_id", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "orgs", b"orgs", "payload_type", b"payload_type", "signing_key", b"signing_key", "target_id", b"target_id", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ignores_failures: _TypeAlias = _typing.Literal["ignores_failures"]  # noqa: Y015
     _WhichOneofArgType__ignores_failures: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures"]  # noqa: Y015
+    _WhichOneofReturnType__issuer: _TypeAlias = _typing.Literal["issuer"]  # noqa: Y015
+    _WhichOneofArgType__issuer: _TypeAlias = _typing.Literal["_issuer", b"_issuer"]  # noqa: Y015
+    _WhichOneofReturnType__payload_type: _TypeAlias = _typing.Literal["payload_type"]  # noqa: Y015
+    _WhichOneofArgType__payload_type: _TypeAlias = _typing.Literal["_payload_type", b"_payload_type"]  # noqa: Y015
     _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
     _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ignores_failures) -> _WhichOneofReturnType__ignores_failures | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__issuer) -> _WhichOneofReturnType__issuer | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_type) -> _WhichOneofReturnType__payload_type | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signing_key) -> _WhichOneofReturnType__signing_key | None: ...
 

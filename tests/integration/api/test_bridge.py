@@ -8,17 +8,28 @@ from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
+import jwt
 import pytest
 from google.protobuf import json_format
 
 from actions.v1 import bridge_pb2, execution_pb2
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
+from tests.support.issuer import Signer
 from tests.support.prepared import action, set_trigger
 from tests.support.real_server import RealServer
 from tests.support.runs import run_request
 from tests.support.tables import cases
-from tests.support.zitadel import ExecutionFailed, Login, Outcome, Target, Zitadel, signed
+from tests.support.zitadel import (
+    ExecutionFailed,
+    Login,
+    Outcome,
+    Target,
+    Zitadel,
+    as_jwt,
+    instance,
+    signed,
+)
 from zitadel import management_pb2
 
 KEY: Final = "a signing key of ZITADEL"
@@ -213,8 +224,8 @@ class Bridge:
         for function in ("preuserinfo", "preaccesstoken", "presamlresponse"):
             self.zitadel.executions[function] = [*targets]
 
-    def target(self, *keys: str, **options: bool) -> Target:
-        return Target(self.endpoint, keys or (KEY,), **options)
+    def target(self, *keys: str) -> Target:
+        return Target(self.endpoint, keys or (KEY,))
 
 
 @pytest.fixture
@@ -517,6 +528,68 @@ async def test_a_payload_that_does_not_fit_is_refused(
     bridge: Bridge, body: bytes, message: str
 ) -> None:
     assert await bridge.post(body, signed(body, KEY)) == (400, {"message": message})
+
+
+INSTANCE: Final = Signer("RS256", "of the instance")
+
+
+async def by_jwt(bridge: Bridge, owner: Caller, issuer: str) -> None:
+    await owner.get(
+        bridge_pb2.UpdateTargetRequest(
+            target_id=bridge.id, payload_type=bridge_pb2.PAYLOAD_TYPE_JWT, issuer=issuer
+        )
+    )
+
+
+async def test_payloads_are_sent_as_jwts(bridge: Bridge, caller: Caller, owner: Caller) -> None:
+    await set_trigger(caller, await action(caller, "f", script=claim("1")))
+    with instance(INSTANCE) as zitadel:
+        await by_jwt(bridge, owner, f"{zitadel.url}/")
+        bridge.executes(replace(bridge.target(), encode=lambda body: as_jwt(body, INSTANCE)))
+        for _ in range(2):
+            assert (await bridge.zitadel.token(LOGIN)).claims["seen"] == 1
+        assert zitadel.asked == ["/oauth/v2/keys"]
+
+
+@cases(
+    "body",
+    {
+        "JSON": BODY,
+        "alg none": jwt.PyJWS().encode(BODY, "", "none").encode(),
+        "HS256 with the signing key": jwt.PyJWS().encode(BODY, KEY.ljust(32), "HS256").encode(),
+        "a key of another instance": as_jwt(BODY, Signer("RS256", "of another")),
+        "a key of another instance with the id of this one's": as_jwt(
+            BODY, Signer("RS256", INSTANCE.key_id, private=Signer("RS256", "of another").private)
+        ),
+    },
+)
+async def test_a_jwt_that_the_instance_did_not_sign_is_as_unproved(
+    bridge: Bridge, owner: Caller, body: bytes
+) -> None:
+    with instance(INSTANCE) as zitadel:
+        await by_jwt(bridge, owner, zitadel.url)
+        assert await bridge.post(body, signed(body, KEY)) == UNPROVED
+
+
+async def test_a_jwt_alone_proves_nothing(bridge: Bridge, owner: Caller) -> None:
+    """A user's token has the same signer, and the user can send it."""
+    body = as_jwt(BODY, INSTANCE)
+    with instance(INSTANCE) as zitadel:
+        await by_jwt(bridge, owner, zitadel.url)
+        assert await bridge.post(body, None) == UNPROVED
+        assert zitadel.asked == []
+
+
+async def test_a_target_whose_payloads_are_jwts_has_an_issuer(owner: Caller) -> None:
+    request = bridge_pb2.CreateTargetRequest(
+        name="production", payload_type=bridge_pb2.PAYLOAD_TYPE_JWT
+    )
+    refused = []
+    for issuer in ("", "http://zitadel.example", "zitadel.example"):
+        request.issuer = issuer
+        answer = await owner.ask("json", request)
+        refused.append((answer.code, answer.details[0][0]))
+    assert refused == [(3, "TARGET-Is3ms"), (3, "TARGET-Is2nv"), (3, "TARGET-Is2nv")]
 
 
 async def test_a_payload_of_10_mib_is_refused(bridge: Bridge) -> None:

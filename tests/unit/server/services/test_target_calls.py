@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import structlog
 
 from actions.v1 import execution_pb2 as pb
 from server.bridge.signature import sign
-from server.bridge.targets import Target
+from server.bridge.targets import PayloadType, Target
 from server.domain.action import Action, ActionState
+from server.domain.refusals import Kind, Refusal
+from server.identity.jwks import IssuerKey
 from server.ids import IdGenerator
 from server.runs.recorder import RunRecorder
 from server.scripts.contract import (
@@ -31,10 +34,12 @@ from server.services.target_calls import TargetAnswer, TargetCalls
 from server.services.trigger_runs import TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool
+from tests.support.issuer import Signer
 from tests.support.named_answers import NamedAnswers
 from tests.support.run_logs import KeptRuns
 from tests.support.tables import cases
 from tests.support.threads import THREADS
+from tests.support.zitadel import as_jwt
 
 NOW_S = 1_700_000_000
 HERE, THERE, ADA = "100000000000000001", "200000000000000001", "300000000000000001"
@@ -54,6 +59,15 @@ HASTY = Target(
 BARE = Target(
     id="10", name="bare", signing_key="", timeout_ms=60_000, ignores_failures=False, orgs={}
 )  # fmt: skip
+ISSUER = "https://zitadel.example"
+SIGNER = Signer("ES256", "one")
+INSTANCE = IssuerKey("one", SIGNER.private.public_key(), frozenset({"ES256"}))
+ENCODED = Target(
+    id="11", name="encoded", signing_key=KEY, timeout_ms=60_000, ignores_failures=False,
+    orgs={THERE: HERE}, payload=PayloadType.JWT, issuer=ISSUER,
+)  # fmt: skip
+HASTY_ENCODED = replace(ENCODED, id="12", timeout_ms=1)
+TARGETS = (TARGET, LENIENT, HASTY, BARE, ENCODED, HASTY_ENCODED)
 NOTHING = Effects(claims={}, fields={}, metadata=(), grants=(), attributes=())
 UNPROVED = '{"message":"the call is not signed by the target\'s key, or not now"}'
 BUSY = '{"message":"too much to do, try again later"}'
@@ -76,7 +90,23 @@ class Targets:
     async def find(self, target_id: str) -> Target | None:
         if self.fails:
             raise StorageError("disk gone")
-        return {each.id: each for each in (TARGET, LENIENT, HASTY, BARE)}.get(target_id)
+        return {each.id: each for each in TARGETS}.get(target_id)
+
+
+class Keys:
+    """Finds the instance's key, or waits for one, or cannot fetch it."""
+
+    def __init__(self) -> None:
+        self.raises: Refusal | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def find(self, issuer: str, key_id: str | None, algorithm: str) -> IssuerKey | None:
+        await self.gate.wait()
+        if self.raises is not None:
+            raise self.raises
+        found = (issuer, key_id, algorithm) == (ISSUER, "one", "ES256")
+        return INSTANCE if found else None
 
 
 class Reads(NamedAnswers):
@@ -121,12 +151,14 @@ class Service:
 
     def __init__(self) -> None:
         self.now_s = NOW_S
+        self.keys = Keys()
         self.targets, self.engine, self.log, self.counts = Targets(), Engine(), KeptRuns(), Counts()
         records = RunRecorder(self.log, lines=False)
         self.calls = TargetCalls(
             self.targets,
             ActiveScripts(Reads()),
             TriggerRuns(self.engine, records, IdGenerator(7), threads=THREADS),
+            keys=self.keys,
             threads=THREADS,
             observer=self.counts,
             lines=True,
@@ -174,6 +206,56 @@ async def test_a_call_that_is_not_proved_is_refused_before_its_body_is_read(
     assert (service.counts.outcomes, service.engine.requests) == (["unproved"], [])
     assert THERE not in str(lines)
     assert ADA not in str(lines)
+
+
+@cases("members", {"small": {}, "large": {"userinfo": {"a": "x" * (64 << 10)}}})
+async def test_a_payload_that_the_issuer_signed_runs_actions(
+    service: Service, members: dict[str, Any]
+) -> None:
+    answered = await service.call(as_jwt(payload(**members), SIGNER), target_id="11")
+    assert told(answered) == (200, "{}")
+    (request,) = service.engine.requests
+    assert request.org_id == HERE
+
+
+@cases(
+    "body",
+    {
+        "JSON": BODY,
+        "a JWT by a key that the issuer does not have": as_jwt(BODY, Signer("ES256", "two")),
+        "a JWT by another's key with the id of the issuer's": as_jwt(
+            BODY, Signer("ES256", "one", private=Signer("ES256", "another").private)
+        ),
+        "a JWT that was changed": as_jwt(BODY, SIGNER)[:-4] + b"AAAA",
+    },
+)
+async def test_a_payload_that_the_issuer_did_not_sign_is_as_unproved(
+    service: Service, body: bytes
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        assert told(await service.call(body, target_id="11")) == (401, UNPROVED)
+    assert (service.counts.outcomes, service.engine.requests) == (["unproved"], [])
+    assert ADA not in str(lines)
+
+
+async def test_keys_that_are_unavailable_are_an_error(service: Service) -> None:
+    service.keys.raises = Refusal(Kind.UNAVAILABLE, "try again")
+    answered = await service.call(as_jwt(BODY, SIGNER), target_id="11")
+    assert told(answered) == (503, UNAVAILABLE)
+    assert service.counts.outcomes == ["unavailable"]
+
+
+async def test_keys_are_not_waited_for_beyond_the_time_limit(service: Service) -> None:
+    service.keys.gate.clear()
+    answered = await service.call(as_jwt(BODY, SIGNER), target_id="12")
+    assert told(answered) == (503, UNAVAILABLE)
+
+
+async def test_no_key_is_looked_for_before_the_call_is_signed(service: Service) -> None:
+    service.keys.raises = Refusal(Kind.UNAVAILABLE, "not to be asked")
+    body = as_jwt(BODY, SIGNER)
+    answered = await service.calls.answer("11", header(body, key="another"), body)
+    assert told(answered) == (401, UNPROVED)
 
 
 async def test_a_replay_is_refused(service: Service) -> None:
@@ -349,6 +431,7 @@ async def test_a_full_pool_of_threads_is_an_error(service: Service) -> None:
         TriggerRuns(
             service.engine, RunRecorder(service.log, lines=False), IdGenerator(7), threads=closed
         ),
+        keys=service.keys,
         threads=closed,
         clock=lambda: NOW_S * 1_000_000,
     )
@@ -364,6 +447,7 @@ async def test_a_run_is_a_line_in_the_log_that_names_its_target(service: Service
         service.targets,
         ActiveScripts(Reads()),
         runs,
+        keys=service.keys,
         threads=THREADS,
         clock=lambda: NOW_S * 1_000_000,
     )

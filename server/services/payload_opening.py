@@ -1,0 +1,47 @@
+"""Opens payloads in the form that their target says: JSON, or a JWT that has it.
+
+Follows docs/bridge.md.
+Rule: the call's signature was verified before, so keys are fetched only for a ZITADEL's own calls.
+"""
+
+from typing import Protocol
+
+from server.bridge import tokens
+from server.bridge.signature import BadSignature
+from server.bridge.targets import PayloadType, Target
+from server.identity.jwks import IssuerKey
+from server.services.sized_work import SizedWork
+
+
+class PayloadKeys(Protocol):
+    """Finds keys of issuers; `server.identity.issuers.Issuers` does."""
+
+    async def find(self, issuer: str, key_id: str | None, algorithm: str) -> IssuerKey | None: ...
+
+
+class PayloadOpening:
+    """Opens payloads of all targets."""
+
+    def __init__(self, keys: PayloadKeys, work: SizedWork) -> None:
+        """Takes the keys of issuers, and what runs the work on payloads."""
+        self._keys = keys
+        self._work = work
+
+    async def open(self, target: Target, body: bytes) -> bytes:
+        """Returns the JSON that a body has.
+
+        Raises:
+            BadSignature: the body has another form, or the issuer did not sign it.
+            Refusal: UNAVAILABLE, the issuer's keys cannot be fetched now.
+            TooManyWaiting: no thread can verify it.
+        """
+        if target.payload is PayloadType.JSON:
+            return body
+        size = len(body)
+        key_id, algorithm = await self._work.run(target.id, size, tokens.header_of, body)
+        key = await self._keys.find(target.issuer, key_id, algorithm)
+        if key is None:
+            raise BadSignature("payload: the issuer has no such key")
+        return await self._work.run(
+            target.id, size, tokens.verified, body, public=key.public, algorithm=algorithm
+        )

@@ -250,7 +250,7 @@ class Application:
             commands,
             ids,
             threads=self._work,
-            targets=TargetAdministration(store, commands, ids, keys),
+            targets=TargetAdministration(store, commands, ids, keys, threads=self._own),
         )
         _register(
             grpc_server,

@@ -1,6 +1,6 @@
 """Describes a target: what this service keeps of a ZITADEL that calls it.
 
-Rule: the form in which a target is stored has its signing key; it is sealed before it is stored.
+Rule: the form in which a target is stored has its keys; it is sealed before it is stored.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
+
+from server.bridge.encryption_keys import EncryptionKey, KeyType
 
 MARGIN_MS: Final = 500
 """Milliseconds of a target's time limit that are left for the answer's way; half of it at most."""
@@ -22,6 +24,7 @@ class PayloadType(StrEnum):
 
     JSON = "json"
     JWT = "jwt"
+    JWE = "jwe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ class Target:
         ignores_failures: True if a login goes on without a run that failed; else it fails, too.
         orgs: organisations here, whose actions run, by the id of the user's organisation there.
         payload: the form in which ZITADEL sends payloads.
-        issuer: URL of the ZITADEL whose keys sign them, without a slash at its end; empty for JSON.
+        issuer: URL of the ZITADEL whose keys sign them, without a slash at its end; may be
+            empty for JSON.
+        keys: to which payloads may be encrypted, in order of creation.
     """
 
     id: str
@@ -45,11 +50,19 @@ class Target:
     orgs: Mapping[str, str]
     payload: PayloadType = PayloadType.JSON
     issuer: str = ""
+    keys: tuple[EncryptionKey, ...] = ()
 
     @property
     def deadline_s(self) -> float:
         """Seconds after which a call is answered without its run's result."""
         return (self.timeout_ms - min(MARGIN_MS, self.timeout_ms // 2)) / 1000
+
+
+class _StoredKey(msgspec.Struct, frozen=True):
+    id: str
+    type: KeyType
+    created_at: int
+    private: bytes
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -61,6 +74,7 @@ class _Stored(msgspec.Struct, frozen=True):
     orgs: dict[str, str]
     payload: PayloadType = PayloadType.JSON
     issuer: str = ""
+    keys: tuple[_StoredKey, ...] = ()
 
 
 _decode: Final = msgspec.json.Decoder(_Stored).decode
@@ -82,6 +96,7 @@ def write(target: Target) -> bytes:
             {**target.orgs},
             target.payload,
             target.issuer,
+            tuple(_StoredKey(key.id, key.type, key.created_at, key.private) for key in target.keys),
         )
     )
 
@@ -107,4 +122,7 @@ def read(id: str, stored: bytes) -> Target:
         orgs=found.orgs,
         payload=found.payload,
         issuer=found.issuer,
+        keys=tuple(
+            EncryptionKey(key.id, key.type, key.created_at, key.private) for key in found.keys
+        ),
     )

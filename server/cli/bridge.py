@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from server.cli.encryption_keys import key_commands
 from server.cli.failures import Misused
 from server.cli.performing import AS_JSON, created, ended, keyed, listed, perform, stored
 
@@ -42,13 +43,13 @@ _TIMEOUT: Final = click.option(
 )
 _PAYLOAD: Final = click.option(
     "--payload",
-    type=click.Choice(("json", "jwt")),
+    type=click.Choice(("json", "jwt", "jwe")),
     help="Form of the payloads, the payloadType of the target in ZITADEL.",
 )
 _ISSUER: Final = click.option(
     "--issuer",
     metavar="URL",
-    help="The ZITADEL whose keys sign payloads; needed for jwt.",
+    help="The ZITADEL whose keys sign payloads; needed for jwt and jwe.",
 )
 
 
@@ -60,6 +61,9 @@ def bridge_commands() -> None:
 @bridge_commands.group("target")
 def target_commands() -> None:
     """Manage targets, which a ZITADEL calls."""
+
+
+target_commands.add_command(key_commands)
 
 
 @target_commands.command(

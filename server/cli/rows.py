@@ -14,7 +14,15 @@ from server.cli.output import OutputRow
 from server.services.account_messages import time_text
 
 _KEY_TYPES: Final = {pb.KEY_TYPE_JSON: "json", pb.KEY_TYPE_CLIENT_SECRET: "client-secret"}
-_PAYLOADS: Final = {bridge_pb2.PAYLOAD_TYPE_JSON: "json", bridge_pb2.PAYLOAD_TYPE_JWT: "jwt"}
+_PAYLOADS: Final = {
+    bridge_pb2.PAYLOAD_TYPE_JSON: "json",
+    bridge_pb2.PAYLOAD_TYPE_JWT: "jwt",
+    bridge_pb2.PAYLOAD_TYPE_JWE: "jwe",
+}
+_ENCRYPTION_KEYS: Final = {
+    bridge_pb2.ENCRYPTION_KEY_TYPE_RSA: "rsa",
+    bridge_pb2.ENCRYPTION_KEY_TYPE_EC: "ec",
+}
 _STATES: Final = {pb.ORG_STATE_ACTIVE: "active", pb.ORG_STATE_REMOVED: "removed"}
 
 
@@ -99,6 +107,15 @@ def _target(target: bridge_pb2.Target) -> OutputRow:
     }
 
 
+def _encryption_key(key: bridge_pb2.EncryptionKey) -> OutputRow:
+    return {
+        "id": key.id,
+        "type": _ENCRYPTION_KEYS[key.type],
+        "created_at": time_text(key.created_at),
+        "public_key": key.public_key,
+    }
+
+
 def _contents_of(answer: pb.GetOrgContentsResponse) -> OutputRow:
     return {"id": answer.org_id, "name": answer.name, **_contents(answer.contents)}
 
@@ -122,6 +139,8 @@ _ROWS: Final[Mapping[type[Message], Callable[[Any], list[OutputRow]]]] = {
     bridge_pb2.CreateTargetResponse: lambda answer: [_target(answer.target)],
     bridge_pb2.UpdateTargetResponse: lambda answer: [_target(answer.target)],
     bridge_pb2.ListTargetsResponse: lambda answer: [*map(_target, answer.targets)],
+    bridge_pb2.CreateEncryptionKeyResponse: lambda answer: [_encryption_key(answer.key)],
+    bridge_pb2.ListEncryptionKeysResponse: lambda answer: [*map(_encryption_key, answer.keys)],
     pb.FindTokenResponse: lambda answer: [_token(answer.token)] if answer.HasField("token") else [],
 }
 """Makers of rows; other types of answers have no objects."""

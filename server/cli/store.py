@@ -86,7 +86,7 @@ async def _answer_here(config: Config, request: Message) -> Message:
             has_own=not config.database,
             threads=threads,
         )
-        targets = TargetAdministration(store, queue, ids, keys)
+        targets = TargetAdministration(store, queue, ids, keys, threads=threads)
         service = AccountsService(store, queue, ids, threads=threads, targets=targets)
         CALL.set(CallInfo(caller=OPERATOR))
         method: Any = getattr(service, method_of(request).name)

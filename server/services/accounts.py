@@ -327,6 +327,21 @@ class AccountsService(AdminServiceServicer):
     ) -> bridge_pb2.DeleteTargetResponse:
         return await self._targets.delete(request)
 
+    async def CreateEncryptionKey(
+        self, request: bridge_pb2.CreateEncryptionKeyRequest, context: object
+    ) -> bridge_pb2.CreateEncryptionKeyResponse:
+        return await self._targets.create_key(request)
+
+    async def ListEncryptionKeys(
+        self, request: bridge_pb2.ListEncryptionKeysRequest, context: object
+    ) -> bridge_pb2.ListEncryptionKeysResponse:
+        return await self._targets.list_keys(request)
+
+    async def DeleteEncryptionKey(
+        self, request: bridge_pb2.DeleteEncryptionKeyRequest, context: object
+    ) -> bridge_pb2.DeleteEncryptionKeyResponse:
+        return await self._targets.delete_key(request)
+
     async def _listed(self, make: Callable[[Sequence[T]], R], found: Sequence[T]) -> R:
         """Makes a list, in a thread if it is long."""
         if len(found) > INLINE_MAX_ROWS:

@@ -1,4 +1,4 @@
-"""Opens payloads in the form that their target says: JSON, or a JWT that has it.
+"""Opens payloads in the form that their target says: JSON, a JWT that has it, or a JWE of that JWT.
 
 Follows docs/bridge.md.
 Rule: the call's signature was verified before, so keys are fetched only for a ZITADEL's own calls.
@@ -6,7 +6,7 @@ Rule: the call's signature was verified before, so keys are fetched only for a Z
 
 from typing import Protocol
 
-from server.bridge import tokens
+from server.bridge import encryption, tokens
 from server.bridge.signature import BadSignature
 from server.bridge.targets import PayloadType, Target
 from server.identity.jwks import IssuerKey
@@ -31,13 +31,16 @@ class PayloadOpening:
         """Returns the JSON that a body has.
 
         Raises:
-            BadSignature: the body has another form, or the issuer did not sign it.
+            BadSignature: the body has another form, or no key of the target opens it,
+                or the issuer did not sign it.
             Refusal: UNAVAILABLE, the issuer's keys cannot be fetched now.
             TooManyWaiting: no thread can verify it.
         """
         if target.payload is PayloadType.JSON:
             return body
         size = len(body)
+        if target.payload is PayloadType.JWE:
+            body = await self._work.run(target.id, size, encryption.decrypted, body, target.keys)
         key_id, algorithm = await self._work.run(target.id, size, tokens.header_of, body)
         key = await self._keys.find(target.issuer, key_id, algorithm)
         if key is None:

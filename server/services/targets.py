@@ -13,7 +13,9 @@ from google.protobuf.duration_pb2 import Duration
 
 from actions.v1 import bridge_pb2 as pb
 from server.bridge import targets
+from server.bridge.encryption_keys import KEYS_MAX, EncryptionKey, KeyType, new_key
 from server.bridge.targets import PayloadType, Target
+from server.clock import Clock, wall_clock
 from server.commands.base import Commands
 from server.commands.sealed import DeleteSealed, SetSealed
 from server.domain.refusals import Kind, Refusal, invalid, not_found
@@ -25,6 +27,7 @@ from server.services.account_messages import GIVEN_MAX_CHARS
 from server.services.kept_targets import TARGETS_MAX, KeptTargets, place_of
 from server.store.engine import Store
 from server.store.read_model import OrgById
+from server.threads import ThreadPool
 from server.timestamps import set_duration, set_time
 from server.urls import may_be_fetched
 
@@ -40,21 +43,48 @@ _MS_NS: Final = 1_000_000
 _TYPES: Final = {
     PayloadType.JSON: pb.PAYLOAD_TYPE_JSON,
     PayloadType.JWT: pb.PAYLOAD_TYPE_JWT,
+    PayloadType.JWE: pb.PAYLOAD_TYPE_JWE,
 }
 _PAYLOADS: Final = {
     pb.PAYLOAD_TYPE_UNSPECIFIED: PayloadType.JSON,
     **{type_: payload for payload, type_ in _TYPES.items()},
+}
+_KEY_TYPES: Final = {
+    pb.ENCRYPTION_KEY_TYPE_UNSPECIFIED: KeyType.RSA,
+    pb.ENCRYPTION_KEY_TYPE_RSA: KeyType.RSA,
+    pb.ENCRYPTION_KEY_TYPE_EC: KeyType.EC,
 }
 
 
 class TargetAdministration:
     """Makes, changes, lists and deletes targets."""
 
-    def __init__(self, store: Store, queue: Commands, ids: IdGenerator, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Commands,
+        ids: IdGenerator,
+        keys: KeyRing,
+        *,
+        threads: ThreadPool,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """Takes the parts that it needs.
+
+        Args:
+            store: has the targets.
+            queue: runs commands.
+            ids: of targets and their keys.
+            keys: seal targets.
+            threads: make keys.
+            clock: says when a key was made.
+        """
         self._store = store
         self._queue = queue
         self._ids = ids
         self._keys = keys
+        self._threads = threads
+        self._clock = clock
         self._targets = KeptTargets(store, keys)
         self._turn = asyncio.Lock()
 
@@ -110,6 +140,41 @@ class TargetAdministration:
             await self._queue.execute(DeleteSealed(place_of(request.target_id), _editor()))
             return pb.DeleteTargetResponse()
 
+    async def create_key(
+        self, request: pb.CreateEncryptionKeyRequest
+    ) -> pb.CreateEncryptionKeyResponse:
+        async with self._turn:
+            _, target = await self._found(request.target_id)
+            if len(target.keys) >= KEYS_MAX:
+                raise _too_many_keys()
+            type_, now = _KEY_TYPES[request.type], self._clock()
+            key = await self._threads.run("", new_key, self._ids.next(), type_, created_at=now)
+            await self._store_it(replace(target, keys=(*target.keys, key)))
+            response = pb.CreateEncryptionKeyResponse()
+            _fill_key(response.key, key)
+            return response
+
+    async def list_keys(
+        self, request: pb.ListEncryptionKeysRequest
+    ) -> pb.ListEncryptionKeysResponse:
+        _, target = await self._found(request.target_id)
+        response = pb.ListEncryptionKeysResponse()
+        for key in target.keys:
+            _fill_key(response.keys.add(), key)
+        return response
+
+    async def delete_key(
+        self, request: pb.DeleteEncryptionKeyRequest
+    ) -> pb.DeleteEncryptionKeyResponse:
+        async with self._turn:
+            _, target = await self._found(request.target_id)
+            left = tuple(key for key in target.keys if key.id != request.key_id)
+            if len(left) == len(target.keys):
+                values = {"key_id": _shown(request.key_id)}
+                raise not_found("Errors.Target.KeyNotFound", "TARGET-Ek2nf", values=values)
+            await self._store_it(replace(target, keys=left))
+            return pb.DeleteEncryptionKeyResponse()
+
     async def _found(self, target_id: str) -> tuple[SealedValue, Target]:
         for value, target in await self._targets.all():
             if value.name == target_id and target is not None:
@@ -141,6 +206,13 @@ class TargetAdministration:
 def _too_many() -> Refusal:
     values = {"most": str(TARGETS_MAX)}
     return Refusal(Kind.RESOURCE_EXHAUSTED, "Errors.Target.TooMany", "TARGET-Tm7ny", values=values)
+
+
+def _too_many_keys() -> Refusal:
+    values = {"most": str(KEYS_MAX)}
+    return Refusal(
+        Kind.RESOURCE_EXHAUSTED, "Errors.Target.TooManyKeys", "TARGET-Ek1my", values=values
+    )
 
 
 def _not_found(target_id: str) -> Refusal:
@@ -184,6 +256,14 @@ def _require_issuer(target: Target) -> None:
     """Refuses a target that has no issuer and needs one."""
     if target.payload is not PayloadType.JSON and not target.issuer:
         raise invalid("Errors.Target.IssuerMissing", "TARGET-Is3ms")
+
+
+def _fill_key(message: pb.EncryptionKey, key: EncryptionKey) -> None:
+    message.id = key.id
+    is_rsa = key.type is KeyType.RSA
+    message.type = pb.ENCRYPTION_KEY_TYPE_RSA if is_rsa else pb.ENCRYPTION_KEY_TYPE_EC
+    message.public_key = key.public_pem()
+    set_time(message.created_at, key.created_at)
 
 
 def _fill(message: pb.Target, value: SealedValue, target: Target | None) -> None:

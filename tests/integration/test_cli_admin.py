@@ -51,7 +51,9 @@ async def holding(folder: Path) -> AsyncIterator[tuple[AdminSocket, CommandQueue
     await queue.start()
     ids = IdGenerator(await opened.claim_machine_id())
     threads = ThreadPool("accounts", threads_max=1)
-    targets = TargetAdministration(opened, queue, ids, KeyRing([], threads=threads, makes=folder))
+    targets = TargetAdministration(
+        opened, queue, ids, KeyRing([], threads=threads, makes=folder), threads=threads
+    )
     service = AccountsService(opened, queue, ids, threads=threads, targets=targets)
     try:
         await admin_socket.start(service, failures=CallFailures(locale.load_all()))

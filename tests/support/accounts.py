@@ -72,6 +72,13 @@ class Accounts:
         """Make a target of a ZITADEL."""
         return _text((await self._ask(bridge_pb2.CreateTargetRequest(name="t"))).target.id)
 
+    async def encryption_key(self, target_id: str) -> str:
+        """Make a key to which payloads of a target are encrypted."""
+        request = bridge_pb2.CreateEncryptionKeyRequest(
+            target_id=target_id, type=bridge_pb2.ENCRYPTION_KEY_TYPE_EC
+        )
+        return _text((await self._ask(request)).key.id)
+
     async def set_subject(self, user_id: str, subject: str) -> None:
         await self._ask(pb.UpdateUserRequest(user_id=user_id, subject=subject))
 

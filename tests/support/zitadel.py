@@ -1,7 +1,7 @@
 """A stand-in for the part of ZITADEL that calls targets of its Actions v2 at functions.
 
-It has targets with signing keys, executions by function, the payloads of a user, as JSON or as JWT,
-and makes of answers what ZITADEL does: claims of a token or attributes of a SAML response,
+It has targets with signing keys, executions by function, the payloads of a user, as JSON, JWT or
+JWE, and makes of answers what ZITADEL does: claims of a token or attributes of a SAML response,
 metadata, or the error that ends the login. Written from its documentation; it knows nothing of the
 service.
 """
@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,13 @@ from typing import Any, Final
 
 import aiohttp
 import jwt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import ECAlgorithm
+from jwt.utils import base64url_encode
 
 from tests.support.issuer import Issuer, Signer, answering, key_set
 
@@ -91,6 +99,32 @@ def as_jwt(payload: bytes, signer: Signer) -> bytes:
     """Returns a compact JWS of a payload, which has no claims of its own."""
     headers = {"kid": signer.key_id}
     return jwt.PyJWS().encode(payload, signer.private, signer.algorithm, headers=headers).encode()
+
+
+def as_jwe(payload: bytes, pem: str, *, key_id: str = "318838700000000001") -> bytes:
+    """Returns a compact JWE of a JWT, encrypted to a public key of RSA or of a curve."""
+    public = load_pem_public_key(pem.encode())
+    content_key = os.urandom(32)
+    header: dict[str, Any] = {"enc": "A256GCM", "kid": key_id, "typ": "JWT", "cty": "JWT"}
+    if isinstance(public, rsa.RSAPublicKey):
+        header["alg"] = "RSA-OAEP-256"
+        sha256 = hashes.SHA256()
+        wrapped = public.encrypt(content_key, padding.OAEP(padding.MGF1(sha256), sha256, None))
+    else:
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        header["alg"] = "ECDH-ES+A256KW"
+        ephemeral = ec.generate_private_key(public.curve)
+        header["epk"] = ECAlgorithm.to_jwk(ephemeral.public_key(), as_dict=True)
+        shared = ephemeral.exchange(ec.ECDH(), public)
+        # One round of SHA-256 makes 32 bytes; neither party has a name.
+        info = b"\0\0\0\x0eECDH-ES+A256KW" + bytes(8) + b"\0\0\1\0"
+        derived = hashlib.sha256(b"\0\0\0\1" + shared + info).digest()
+        wrapped = aes_key_wrap(derived, content_key)
+    protected = base64url_encode(json.dumps(header).encode())
+    iv = os.urandom(12)
+    sealed = AESGCM(content_key).encrypt(iv, payload, protected)
+    parts = (wrapped, iv, sealed[:-16], sealed[-16:])
+    return b".".join((protected, *map(base64url_encode, parts)))
 
 
 def instance(*signers: Signer) -> Issuer:

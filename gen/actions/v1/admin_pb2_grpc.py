@@ -160,6 +160,21 @@ class AdminServiceStub:
                 request_serializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.SerializeToString,
                 response_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.FromString,
                 _registered_method=True)
+        self.CreateEncryptionKey = channel.unary_unary(
+                '/actions.v1.AdminService/CreateEncryptionKey',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyResponse.FromString,
+                _registered_method=True)
+        self.ListEncryptionKeys = channel.unary_unary(
+                '/actions.v1.AdminService/ListEncryptionKeys',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysResponse.FromString,
+                _registered_method=True)
+        self.DeleteEncryptionKey = channel.unary_unary(
+                '/actions.v1.AdminService/DeleteEncryptionKey',
+                request_serializer=actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyRequest.SerializeToString,
+                response_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -340,6 +355,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateEncryptionKey(self, request, context):
+        """Makes a key to which payloads of a target may be encrypted; the earlier ones stay good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEncryptionKeys(self, request, context):
+        """The keys of a target, in order of creation, with their public halves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteEncryptionKey(self, request, context):
+        """Refuses payloads that are encrypted to a key from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -467,6 +503,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteTarget,
                     request_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.FromString,
                     response_serializer=actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.SerializeToString,
+            ),
+            'CreateEncryptionKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateEncryptionKey,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyResponse.SerializeToString,
+            ),
+            'ListEncryptionKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEncryptionKeys,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysResponse.SerializeToString,
+            ),
+            'DeleteEncryptionKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEncryptionKey,
+                    request_deserializer=actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyRequest.FromString,
+                    response_serializer=actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1144,6 +1195,87 @@ class AdminService:
             '/actions.v1.AdminService/DeleteTarget',
             actions_dot_v1_dot_bridge__pb2.DeleteTargetRequest.SerializeToString,
             actions_dot_v1_dot_bridge__pb2.DeleteTargetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateEncryptionKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/CreateEncryptionKey',
+            actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.CreateEncryptionKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEncryptionKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/ListEncryptionKeys',
+            actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.ListEncryptionKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEncryptionKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/actions.v1.AdminService/DeleteEncryptionKey',
+            actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyRequest.SerializeToString,
+            actions_dot_v1_dot_bridge__pb2.DeleteEncryptionKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

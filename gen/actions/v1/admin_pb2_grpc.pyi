@@ -91,6 +91,12 @@ class AdminServiceStub:
     """All targets, in order of creation; never their signing keys."""
     DeleteTarget: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.DeleteTargetRequest, _bridge_pb2.DeleteTargetResponse]
     """Refuses the calls of a target from now on."""
+    CreateEncryptionKey: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.CreateEncryptionKeyRequest, _bridge_pb2.CreateEncryptionKeyResponse]
+    """Makes a key to which payloads of a target may be encrypted; the earlier ones stay good."""
+    ListEncryptionKeys: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.ListEncryptionKeysRequest, _bridge_pb2.ListEncryptionKeysResponse]
+    """The keys of a target, in order of creation, with their public halves."""
+    DeleteEncryptionKey: _grpc.UnaryUnaryMultiCallable[_bridge_pb2.DeleteEncryptionKeyRequest, _bridge_pb2.DeleteEncryptionKeyResponse]
+    """Refuses payloads that are encrypted to a key from now on."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -148,6 +154,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """All targets, in order of creation; never their signing keys."""
     DeleteTarget: _aio.UnaryUnaryMultiCallable[_bridge_pb2.DeleteTargetRequest, _bridge_pb2.DeleteTargetResponse]  # type: ignore[assignment]
     """Refuses the calls of a target from now on."""
+    CreateEncryptionKey: _aio.UnaryUnaryMultiCallable[_bridge_pb2.CreateEncryptionKeyRequest, _bridge_pb2.CreateEncryptionKeyResponse]  # type: ignore[assignment]
+    """Makes a key to which payloads of a target may be encrypted; the earlier ones stay good."""
+    ListEncryptionKeys: _aio.UnaryUnaryMultiCallable[_bridge_pb2.ListEncryptionKeysRequest, _bridge_pb2.ListEncryptionKeysResponse]  # type: ignore[assignment]
+    """The keys of a target, in order of creation, with their public halves."""
+    DeleteEncryptionKey: _aio.UnaryUnaryMultiCallable[_bridge_pb2.DeleteEncryptionKeyRequest, _bridge_pb2.DeleteEncryptionKeyResponse]  # type: ignore[assignment]
+    """Refuses payloads that are encrypted to a key from now on."""
 
 class AdminServiceServicer:
     def CreateOrg(
@@ -327,5 +339,26 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_bridge_pb2.DeleteTargetResponse, _abc.Awaitable[_bridge_pb2.DeleteTargetResponse]]:
         """Refuses the calls of a target from now on."""
+
+    def CreateEncryptionKey(
+        self,
+        request: _bridge_pb2.CreateEncryptionKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.CreateEncryptionKeyResponse, _abc.Awaitable[_bridge_pb2.CreateEncryptionKeyResponse]]:
+        """Makes a key to which payloads of a target may be encrypted; the earlier ones stay good."""
+
+    def ListEncryptionKeys(
+        self,
+        request: _bridge_pb2.ListEncryptionKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.ListEncryptionKeysResponse, _abc.Awaitable[_bridge_pb2.ListEncryptionKeysResponse]]:
+        """The keys of a target, in order of creation, with their public halves."""
+
+    def DeleteEncryptionKey(
+        self,
+        request: _bridge_pb2.DeleteEncryptionKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bridge_pb2.DeleteEncryptionKeyResponse, _abc.Awaitable[_bridge_pb2.DeleteEncryptionKeyResponse]]:
+        """Refuses payloads that are encrypted to a key from now on."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

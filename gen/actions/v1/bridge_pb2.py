@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from validate import validate_pb2 as validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61\x63tions/v1/bridge.proto\x12\nactions.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\"\xf9\x02\n\x06Target\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fhas_signing_key\x18\x03 \x01(\x08\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10ignores_failures\x18\x05 \x01(\x08\x12*\n\x04orgs\x18\x06 \x03(\x0b\x32\x1c.actions.v1.Target.OrgsEntry\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0cpayload_type\x18\t \x01(\x0e\x32\x17.actions.v1.PayloadType\x12\x0e\n\x06issuer\x18\n \x01(\t\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcd\x02\n\x13\x43reateTargetRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0bsigning_key\x18\x02 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10ignores_failures\x18\x04 \x01(\x08\x12\x37\n\x04orgs\x18\x05 \x03(\x0b\x32).actions.v1.CreateTargetRequest.OrgsEntry\x12\x37\n\x0cpayload_type\x18\x06 \x01(\x0e\x32\x17.actions.v1.PayloadTypeB\x08\xfa\x42\x05\x82\x01\x02\x10\x01\x12\x18\n\x06issuer\x18\x07 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xf4\x03\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x14\x43reateTargetResponse\x12\"\n\x06target\x18\x01 \x01(\x0b\x32\x12.actions.v1.Target\"\xa7\x03\n\x13UpdateTargetRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\"\n\x0bsigning_key\x18\x02 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01H\x00\x88\x01\x01\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10ignores_failures\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x37\n\x04orgs\x18\x05 \x03(\x0b\x32).actions.v1.UpdateTargetRequest.OrgsEntry\x12<\n\x0cpayload_type\x18\x06 \x01(\x0e\x32\x17.actions.v1.PayloadTypeB\x08\xfa\x42\x05\x82\x01\x02\x10\x01H\x02\x88\x01\x01\x12\x1d\n\x06issuer\x18\x07 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xf4\x03H\x03\x88\x01\x01\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_signing_keyB\x13\n\x11_ignores_failuresB\x0f\n\r_payload_typeB\t\n\x07_issuer\":\n\x14UpdateTargetResponse\x12\"\n\x06target\x18\x01 \x01(\x0b\x32\x12.actions.v1.Target\"\x14\n\x12ListTargetsRequest\":\n\x13ListTargetsResponse\x12#\n\x07targets\x18\x01 \x03(\x0b\x32\x12.actions.v1.Target\"4\n\x13\x44\x65leteTargetRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\"\x16\n\x14\x44\x65leteTargetResponse*X\n\x0bPayloadType\x12\x1c\n\x18PAYLOAD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11PAYLOAD_TYPE_JSON\x10\x01\x12\x14\n\x10PAYLOAD_TYPE_JWT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61\x63tions/v1/bridge.proto\x12\nactions.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\"\xf9\x02\n\x06Target\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fhas_signing_key\x18\x03 \x01(\x08\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10ignores_failures\x18\x05 \x01(\x08\x12*\n\x04orgs\x18\x06 \x03(\x0b\x32\x1c.actions.v1.Target.OrgsEntry\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0cpayload_type\x18\t \x01(\x0e\x32\x17.actions.v1.PayloadType\x12\x0e\n\x06issuer\x18\n \x01(\t\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x01\n\rEncryptionKey\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x1d.actions.v1.EncryptionKeyType\x12\x12\n\npublic_key\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcd\x02\n\x13\x43reateTargetRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0bsigning_key\x18\x02 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10ignores_failures\x18\x04 \x01(\x08\x12\x37\n\x04orgs\x18\x05 \x03(\x0b\x32).actions.v1.CreateTargetRequest.OrgsEntry\x12\x37\n\x0cpayload_type\x18\x06 \x01(\x0e\x32\x17.actions.v1.PayloadTypeB\x08\xfa\x42\x05\x82\x01\x02\x10\x01\x12\x18\n\x06issuer\x18\x07 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xf4\x03\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x14\x43reateTargetResponse\x12\"\n\x06target\x18\x01 \x01(\x0b\x32\x12.actions.v1.Target\"\xa7\x03\n\x13UpdateTargetRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\"\n\x0bsigning_key\x18\x02 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xc8\x01H\x00\x88\x01\x01\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10ignores_failures\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x37\n\x04orgs\x18\x05 \x03(\x0b\x32).actions.v1.UpdateTargetRequest.OrgsEntry\x12<\n\x0cpayload_type\x18\x06 \x01(\x0e\x32\x17.actions.v1.PayloadTypeB\x08\xfa\x42\x05\x82\x01\x02\x10\x01H\x02\x88\x01\x01\x12\x1d\n\x06issuer\x18\x07 \x01(\tB\x08\xfa\x42\x05r\x03\x18\xf4\x03H\x03\x88\x01\x01\x1a+\n\tOrgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_signing_keyB\x13\n\x11_ignores_failuresB\x0f\n\r_payload_typeB\t\n\x07_issuer\":\n\x14UpdateTargetResponse\x12\"\n\x06target\x18\x01 \x01(\x0b\x32\x12.actions.v1.Target\"\x14\n\x12ListTargetsRequest\":\n\x13ListTargetsResponse\x12#\n\x07targets\x18\x01 \x03(\x0b\x32\x12.actions.v1.Target\"4\n\x13\x44\x65leteTargetRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\"\x16\n\x14\x44\x65leteTargetResponse\"r\n\x1a\x43reateEncryptionKeyRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32\x1d.actions.v1.EncryptionKeyTypeB\x08\xfa\x42\x05\x82\x01\x02\x10\x01\"E\n\x1b\x43reateEncryptionKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.actions.v1.EncryptionKey\":\n\x19ListEncryptionKeysRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\"E\n\x1aListEncryptionKeysResponse\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x19.actions.v1.EncryptionKey\"W\n\x1a\x44\x65leteEncryptionKeyRequest\x12\x1d\n\ttarget_id\x18\x01 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x06key_id\x18\x02 \x01(\tB\n\xfa\x42\x07r\x05\x10\x01\x18\xc8\x01\"\x1d\n\x1b\x44\x65leteEncryptionKeyResponse*n\n\x0bPayloadType\x12\x1c\n\x18PAYLOAD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11PAYLOAD_TYPE_JSON\x10\x01\x12\x14\n\x10PAYLOAD_TYPE_JWT\x10\x02\x12\x14\n\x10PAYLOAD_TYPE_JWE\x10\x03*q\n\x11\x45ncryptionKeyType\x12#\n\x1f\x45NCRYPTION_KEY_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45NCRYPTION_KEY_TYPE_RSA\x10\x01\x12\x1a\n\x16\x45NCRYPTION_KEY_TYPE_EC\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,30 +58,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATETARGETREQUEST'].fields_by_name['issuer']._serialized_options = b'\372B\005r\003\030\364\003'
   _globals['_DELETETARGETREQUEST'].fields_by_name['target_id']._loaded_options = None
   _globals['_DELETETARGETREQUEST'].fields_by_name['target_id']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
-  _globals['_PAYLOADTYPE']._serialized_start=1551
-  _globals['_PAYLOADTYPE']._serialized_end=1639
+  _globals['_CREATEENCRYPTIONKEYREQUEST'].fields_by_name['target_id']._loaded_options = None
+  _globals['_CREATEENCRYPTIONKEYREQUEST'].fields_by_name['target_id']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
+  _globals['_CREATEENCRYPTIONKEYREQUEST'].fields_by_name['type']._loaded_options = None
+  _globals['_CREATEENCRYPTIONKEYREQUEST'].fields_by_name['type']._serialized_options = b'\372B\005\202\001\002\020\001'
+  _globals['_LISTENCRYPTIONKEYSREQUEST'].fields_by_name['target_id']._loaded_options = None
+  _globals['_LISTENCRYPTIONKEYSREQUEST'].fields_by_name['target_id']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
+  _globals['_DELETEENCRYPTIONKEYREQUEST'].fields_by_name['target_id']._loaded_options = None
+  _globals['_DELETEENCRYPTIONKEYREQUEST'].fields_by_name['target_id']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
+  _globals['_DELETEENCRYPTIONKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
+  _globals['_DELETEENCRYPTIONKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\372B\007r\005\020\001\030\310\001'
+  _globals['_PAYLOADTYPE']._serialized_start=2132
+  _globals['_PAYLOADTYPE']._serialized_end=2242
+  _globals['_ENCRYPTIONKEYTYPE']._serialized_start=2244
+  _globals['_ENCRYPTIONKEYTYPE']._serialized_end=2357
   _globals['_TARGET']._serialized_start=130
   _globals['_TARGET']._serialized_end=507
   _globals['_TARGET_ORGSENTRY']._serialized_start=464
   _globals['_TARGET_ORGSENTRY']._serialized_end=507
-  _globals['_CREATETARGETREQUEST']._serialized_start=510
-  _globals['_CREATETARGETREQUEST']._serialized_end=843
+  _globals['_ENCRYPTIONKEY']._serialized_start=510
+  _globals['_ENCRYPTIONKEY']._serialized_end=650
+  _globals['_CREATETARGETREQUEST']._serialized_start=653
+  _globals['_CREATETARGETREQUEST']._serialized_end=986
   _globals['_CREATETARGETREQUEST_ORGSENTRY']._serialized_start=464
   _globals['_CREATETARGETREQUEST_ORGSENTRY']._serialized_end=507
-  _globals['_CREATETARGETRESPONSE']._serialized_start=845
-  _globals['_CREATETARGETRESPONSE']._serialized_end=903
-  _globals['_UPDATETARGETREQUEST']._serialized_start=906
-  _globals['_UPDATETARGETREQUEST']._serialized_end=1329
+  _globals['_CREATETARGETRESPONSE']._serialized_start=988
+  _globals['_CREATETARGETRESPONSE']._serialized_end=1046
+  _globals['_UPDATETARGETREQUEST']._serialized_start=1049
+  _globals['_UPDATETARGETREQUEST']._serialized_end=1472
   _globals['_UPDATETARGETREQUEST_ORGSENTRY']._serialized_start=464
   _globals['_UPDATETARGETREQUEST_ORGSENTRY']._serialized_end=507
-  _globals['_UPDATETARGETRESPONSE']._serialized_start=1331
-  _globals['_UPDATETARGETRESPONSE']._serialized_end=1389
-  _globals['_LISTTARGETSREQUEST']._serialized_start=1391
-  _globals['_LISTTARGETSREQUEST']._serialized_end=1411
-  _globals['_LISTTARGETSRESPONSE']._serialized_start=1413
-  _globals['_LISTTARGETSRESPONSE']._serialized_end=1471
-  _globals['_DELETETARGETREQUEST']._serialized_start=1473
-  _globals['_DELETETARGETREQUEST']._serialized_end=1525
-  _globals['_DELETETARGETRESPONSE']._serialized_start=1527
-  _globals['_DELETETARGETRESPONSE']._serialized_end=1549
+  _globals['_UPDATETARGETRESPONSE']._serialized_start=1474
+  _globals['_UPDATETARGETRESPONSE']._serialized_end=1532
+  _globals['_LISTTARGETSREQUEST']._serialized_start=1534
+  _globals['_LISTTARGETSREQUEST']._serialized_end=1554
+  _globals['_LISTTARGETSRESPONSE']._serialized_start=1556
+  _globals['_LISTTARGETSRESPONSE']._serialized_end=1614
+  _globals['_DELETETARGETREQUEST']._serialized_start=1616
+  _globals['_DELETETARGETREQUEST']._serialized_end=1668
+  _globals['_DELETETARGETRESPONSE']._serialized_start=1670
+  _globals['_DELETETARGETRESPONSE']._serialized_end=1692
+  _globals['_CREATEENCRYPTIONKEYREQUEST']._serialized_start=1694
+  _globals['_CREATEENCRYPTIONKEYREQUEST']._serialized_end=1808
+  _globals['_CREATEENCRYPTIONKEYRESPONSE']._serialized_start=1810
+  _globals['_CREATEENCRYPTIONKEYRESPONSE']._serialized_end=1879
+  _globals['_LISTENCRYPTIONKEYSREQUEST']._serialized_start=1881
+  _globals['_LISTENCRYPTIONKEYSREQUEST']._serialized_end=1939
+  _globals['_LISTENCRYPTIONKEYSRESPONSE']._serialized_start=1941
+  _globals['_LISTENCRYPTIONKEYSRESPONSE']._serialized_end=2010
+  _globals['_DELETEENCRYPTIONKEYREQUEST']._serialized_start=2012
+  _globals['_DELETEENCRYPTIONKEYREQUEST']._serialized_end=2099
+  _globals['_DELETEENCRYPTIONKEYRESPONSE']._serialized_start=2101
+  _globals['_DELETEENCRYPTIONKEYRESPONSE']._serialized_end=2130
 # @@protoc_insertion_point(module_scope)

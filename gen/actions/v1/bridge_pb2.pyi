@@ -32,6 +32,8 @@ class _PayloadTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PayloadTy
     PAYLOAD_TYPE_JSON: _PayloadType.ValueType  # 1
     PAYLOAD_TYPE_JWT: _PayloadType.ValueType  # 2
     """A JWT that a key of the issuer signed."""
+    PAYLOAD_TYPE_JWE: _PayloadType.ValueType  # 3
+    """Such a JWT, encrypted to a key of the target."""
 
 class PayloadType(_PayloadType, metaclass=_PayloadTypeEnumTypeWrapper):
     """How ZITADEL sends payloads, as its own target says."""
@@ -41,7 +43,32 @@ PAYLOAD_TYPE_UNSPECIFIED: PayloadType.ValueType  # 0
 PAYLOAD_TYPE_JSON: PayloadType.ValueType  # 1
 PAYLOAD_TYPE_JWT: PayloadType.ValueType  # 2
 """A JWT that a key of the issuer signed."""
+PAYLOAD_TYPE_JWE: PayloadType.ValueType  # 3
+"""Such a JWT, encrypted to a key of the target."""
 Global___PayloadType: _TypeAlias = PayloadType  # noqa: Y015
+
+class _EncryptionKeyType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EncryptionKeyTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EncryptionKeyType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENCRYPTION_KEY_TYPE_UNSPECIFIED: _EncryptionKeyType.ValueType  # 0
+    """As ENCRYPTION_KEY_TYPE_RSA."""
+    ENCRYPTION_KEY_TYPE_RSA: _EncryptionKeyType.ValueType  # 1
+    """RSA of 2048 bits."""
+    ENCRYPTION_KEY_TYPE_EC: _EncryptionKeyType.ValueType  # 2
+    """The curve P-256."""
+
+class EncryptionKeyType(_EncryptionKeyType, metaclass=_EncryptionKeyTypeEnumTypeWrapper): ...
+
+ENCRYPTION_KEY_TYPE_UNSPECIFIED: EncryptionKeyType.ValueType  # 0
+"""As ENCRYPTION_KEY_TYPE_RSA."""
+ENCRYPTION_KEY_TYPE_RSA: EncryptionKeyType.ValueType  # 1
+"""RSA of 2048 bits."""
+ENCRYPTION_KEY_TYPE_EC: EncryptionKeyType.ValueType  # 2
+"""The curve P-256."""
+Global___EncryptionKeyType: _TypeAlias = EncryptionKeyType  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
@@ -119,6 +146,39 @@ class Target(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Target: _TypeAlias = Target  # noqa: Y015
+
+@_typing.final
+class EncryptionKey(_message.Message):
+    """A key to which a ZITADEL encrypts payloads of a target. Its private half stays here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Given here; ZITADEL gives the key another id."""
+    type: Global___EncryptionKeyType.ValueType
+    public_key: _builtins.str
+    """The public half, in PEM."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: Global___EncryptionKeyType.ValueType = ...,
+        public_key: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "id", b"id", "public_key", b"public_key", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncryptionKey: _TypeAlias = EncryptionKey  # noqa: Y015
 
 @_typing.final
 class CreateTargetRequest(_message.Message):
@@ -367,3 +427,121 @@ class DeleteTargetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteTargetResponse: _TypeAlias = DeleteTargetResponse  # noqa: Y015
+
+@_typing.final
+class CreateEncryptionKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    target_id: _builtins.str
+    type: Global___EncryptionKeyType.ValueType
+    def __init__(
+        self,
+        *,
+        target_id: _builtins.str = ...,
+        type: Global___EncryptionKeyType.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target_id", b"target_id", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateEncryptionKeyRequest: _TypeAlias = CreateEncryptionKeyRequest  # noqa: Y015
+
+@_typing.final
+class CreateEncryptionKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___EncryptionKey: ...
+    def __init__(
+        self,
+        *,
+        key: Global___EncryptionKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateEncryptionKeyResponse: _TypeAlias = CreateEncryptionKeyResponse  # noqa: Y015
+
+@_typing.final
+class ListEncryptionKeysRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    target_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        target_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target_id", b"target_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEncryptionKeysRequest: _TypeAlias = ListEncryptionKeysRequest  # noqa: Y015
+
+@_typing.final
+class ListEncryptionKeysResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncryptionKey]: ...
+    def __init__(
+        self,
+        *,
+        keys: _abc.Iterable[Global___EncryptionKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEncryptionKeysResponse: _TypeAlias = ListEncryptionKeysResponse  # noqa: Y015
+
+@_typing.final
+class DeleteEncryptionKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    target_id: _builtins.str
+    key_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        target_id: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "target_id", b"target_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEncryptionKeyRequest: _TypeAlias = DeleteEncryptionKeyRequest  # noqa: Y015
+
+@_typing.final
+class DeleteEncryptionKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEncryptionKeyResponse: _TypeAlias = DeleteEncryptionKeyResponse  # noqa: Y015

@@ -26,6 +26,7 @@ from tests.support.zitadel import (
     Outcome,
     Target,
     Zitadel,
+    as_jwe,
     as_jwt,
     instance,
     signed,
@@ -569,6 +570,48 @@ async def test_a_jwt_that_the_instance_did_not_sign_is_as_unproved(
     with instance(INSTANCE) as zitadel:
         await by_jwt(bridge, owner, zitadel.url)
         assert await bridge.post(body, signed(body, KEY)) == UNPROVED
+
+
+@cases(
+    "type_",
+    {"RSA": bridge_pb2.ENCRYPTION_KEY_TYPE_RSA, "a curve": bridge_pb2.ENCRYPTION_KEY_TYPE_EC},
+)
+async def test_payloads_are_encrypted_to_keys_until_they_are_dropped(
+    bridge: Bridge, owner: Caller, type_: bridge_pb2.EncryptionKeyType.ValueType
+) -> None:
+    create = bridge_pb2.CreateEncryptionKeyRequest(target_id=bridge.id, type=type_)
+    old, new = [(await owner.get(create)).key for _ in range(2)]
+    listed = await owner.get(bridge_pb2.ListEncryptionKeysRequest(target_id=bridge.id))
+    assert [*listed.keys] == [old, new]
+    with instance(INSTANCE) as zitadel:
+        change = bridge_pb2.UpdateTargetRequest(
+            target_id=bridge.id, payload_type=bridge_pb2.PAYLOAD_TYPE_JWE, issuer=zitadel.url
+        )
+        assert (await owner.get(change)).target.payload_type == bridge_pb2.PAYLOAD_TYPE_JWE
+
+        async def status(key: bridge_pb2.EncryptionKey, signer: Signer = INSTANCE) -> int:
+            body = as_jwe(as_jwt(BODY, signer), key.public_key)
+            return (await bridge.post(body, signed(body, KEY)))[0]
+
+        before = [await status(old), await status(new), await status(new, Signer("RS256", "x"))]
+        drop = bridge_pb2.DeleteEncryptionKeyRequest(target_id=bridge.id, key_id=old.id)
+        await owner.get(drop)
+        after = [await status(old), await status(new)]
+        plain = as_jwt(BODY, INSTANCE)
+        assert await bridge.post(plain, signed(plain, KEY)) == UNPROVED
+    assert (before, after) == ([200, 200, 401], [401, 200])
+    again = await owner.ask("json", drop)
+    assert (again.code, again.details[0][0]) == (5, "TARGET-Ek2nf")
+
+
+async def test_a_target_has_four_encryption_keys_at_most(bridge: Bridge, owner: Caller) -> None:
+    create = bridge_pb2.CreateEncryptionKeyRequest(
+        target_id=bridge.id, type=bridge_pb2.ENCRYPTION_KEY_TYPE_EC
+    )
+    for _ in range(4):
+        await owner.get(create)
+    refused = await owner.ask("json", create)
+    assert (refused.code, refused.details[0][0]) == (8, "TARGET-Ek1my")
 
 
 async def test_a_jwt_alone_proves_nothing(bridge: Bridge, owner: Caller) -> None:

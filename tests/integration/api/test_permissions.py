@@ -101,6 +101,13 @@ REQUESTS: Final[Mapping[str, Callable[[str], Message]]] = {
     "UpdateTarget": lambda id: bridge_pb2.UpdateTargetRequest(target_id=id, signing_key="new"),
     "ListTargets": lambda _: bridge_pb2.ListTargetsRequest(),
     "DeleteTarget": lambda id: bridge_pb2.DeleteTargetRequest(target_id=id),
+    "CreateEncryptionKey": lambda id: bridge_pb2.CreateEncryptionKeyRequest(
+        target_id=id, type=bridge_pb2.ENCRYPTION_KEY_TYPE_EC
+    ),
+    "ListEncryptionKeys": lambda id: bridge_pb2.ListEncryptionKeysRequest(target_id=id),
+    "DeleteEncryptionKey": lambda id: bridge_pb2.DeleteEncryptionKeyRequest(
+        target_id=id.partition("/")[0], key_id=id.partition("/")[2]
+    ),
 }
 """A request about what has the id, or about nothing in particular."""
 
@@ -153,8 +160,11 @@ class Organisation:
             return id
         if method == "DeleteKey":
             return await self.accounts.key(await self.accounts.user(self.owner.org_id))
-        if method in ("UpdateTarget", "DeleteTarget"):
+        if method in ("UpdateTarget", "DeleteTarget", "CreateEncryptionKey", "ListEncryptionKeys"):
             return await self.accounts.target()
+        if method == "DeleteEncryptionKey":
+            target_id = await self.accounts.target()
+            return f"{target_id}/{await self.accounts.encryption_key(target_id)}"
         return ""
 
     async def action(self, method: str) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from server.bridge.targets import Target, UnreadableTarget, read, write
+from server.bridge.encryption_keys import KeyType, new_key
+from server.bridge.targets import PayloadType, Target, UnreadableTarget, read, write
 from tests.support.tables import cases
 
 TARGET = Target(
@@ -12,11 +13,22 @@ TARGET = Target(
     timeout_ms=10_000,
     ignores_failures=True,
     orgs={"100": "200"},
+    payload=PayloadType.JWE,
+    issuer="https://zitadel.example",
+    keys=(new_key("2", KeyType.EC, created_at=1_700_000_000_000_000),),
 )
 
 
 def test_a_target_is_read_as_it_was_written() -> None:
     assert read("1", write(TARGET)) == TARGET
+
+
+def test_a_target_that_was_written_without_a_form_of_payloads_is_sent_json() -> None:
+    stored = (
+        b'{"form":1,"name":"a","signing_key":"k","timeout_ms":1,"ignores_failures":false,"orgs":{}}'
+    )
+    target = read("1", stored)
+    assert (target.payload, target.issuer, target.keys) == (PayloadType.JSON, "", ())
 
 
 def test_what_is_printed_of_a_target_has_no_key() -> None:

@@ -38,7 +38,9 @@ class Instance:
         self.queue = CommandQueue(store)
         self.caller = OPERATOR
         ids = IdGenerator(1)
-        targets = TargetAdministration(store, self.queue, ids, KeyRing([], threads=threads))
+        targets = TargetAdministration(
+            store, self.queue, ids, KeyRing([], threads=threads), threads=threads
+        )
         self.service = AccountsService(store, self.queue, ids, threads=threads, targets=targets)
 
     async def ask(self, request: Message) -> Any:

@@ -1,11 +1,11 @@
 """Defines the request of a run, its result and its errors.
 
-Rule: data only. The caller selects the scripts and applies the effects.
+Rule: no behaviour. The caller selects the scripts and applies the effects.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -21,6 +21,32 @@ LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 def effective_timeout_ns(timeout_ns: int) -> int:
     """Returns the timeout that applies to an action, from its stored one."""
     return timeout_ns if 0 < timeout_ns < RUN_TIMEOUT_MAX_NS else RUN_TIMEOUT_MAX_NS
+
+
+class NoMetadata(Exception):
+    """Metadata cannot be read; the text is for the script that asks."""
+
+
+class MetadataSource(Protocol):
+    """Reads metadata that the context of a run lacks, when a script asks for it.
+
+    Attributes:
+        parts: parts of the context that are read here: "orgMetadata", "userMetadata".
+    """
+
+    @property
+    def parts(self) -> frozenset[str]: ...
+
+    async def read(self, part: str, org_id: str) -> bytes:
+        """Returns the list as `contexts.metadata_json` has it.
+
+        Args:
+            part: one of `parts`.
+            org_id: the granting organisation; empty for the part of the context itself.
+
+        Raises:
+            NoMetadata: it cannot be read.
+        """
 
 
 class ExecutionError(Exception):
@@ -84,6 +110,7 @@ class RunRequest:
         org_id: organisation of the run; organisations take turns.
         context: of this trigger; see `contexts.pack`.
         scripts: in the order in which they run.
+        metadata: reads what the context lacks; None if the context has all there is.
     """
 
     flow_type: int
@@ -91,6 +118,7 @@ class RunRequest:
     org_id: str
     context: PackedContext
     scripts: tuple[Script, ...]
+    metadata: MetadataSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

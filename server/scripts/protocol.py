@@ -39,7 +39,7 @@ class FrameKind(IntEnum):
     RUN = 1
     """To the worker: five parts: `run` or `check`, trigger, setup (JSON), name, source."""
     ANSWER = 2
-    """To the worker: the answer to FETCH or SECRET (JSON)."""
+    """To the worker: the answer to FETCH, SECRET or METADATA (JSON)."""
     READY = 3
     """From the worker when it has a fresh context: names of the protections that are active."""
     EVALUATED = 4
@@ -54,6 +54,8 @@ class FrameKind(IntEnum):
     """From the worker: the end of the action (JSON)."""
     SECRET = 9
     """From the worker, which then waits for ANSWER: the name of a secret (JSON)."""
+    METADATA = 10
+    """From the worker, which then waits for ANSWER: a place of metadata (JSON)."""
 
 
 class FrameError(Exception):

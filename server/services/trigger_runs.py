@@ -14,7 +14,14 @@ from actions.v1 import execution_pb2 as pb
 from server.clock import Clock, wall_clock
 from server.ids import IdGenerator
 from server.runs.recorder import RunRecorder, StartedRun
-from server.scripts.contract import PackedContext, RunRequest, RunResult, Script, Unavailable
+from server.scripts.contract import (
+    MetadataSource,
+    PackedContext,
+    RunRequest,
+    RunResult,
+    Script,
+    Unavailable,
+)
 from server.services import execution_messages as messages
 from server.services.active_scripts import Scripts
 from server.threads import ThreadPool, TooManyWaiting
@@ -84,7 +91,13 @@ class TriggerRuns:
         )
 
     async def run(
-        self, run: StartedRun, scripts: Scripts, packed: PackedContext, *, since_ns: int
+        self,
+        run: StartedRun,
+        scripts: Scripts,
+        packed: PackedContext,
+        *,
+        since_ns: int,
+        metadata: MetadataSource | None = None,
     ) -> EndedRun:
         """Runs the scripts; records the run, also one that is cancelled.
 
@@ -93,12 +106,13 @@ class TriggerRuns:
             scripts: in their order.
             packed: the context.
             since_ns: the monotonic time when the call arrived.
+            metadata: reads what the context lacks.
 
         Raises:
             ExecutionError: no action ran, or not all of them could.
             TooManyWaiting: the actions ran, and no thread can make their messages.
         """
-        request = RunRequest(run.flow_type, run.trigger_type, run.org_id, packed, scripts)
+        request = RunRequest(run.flow_type, run.trigger_type, run.org_id, packed, scripts, metadata)
         running = self._executor.run(request)
         del packed, request  # effects replace the context: frees its memory
         try:

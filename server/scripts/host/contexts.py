@@ -14,7 +14,7 @@ import orjson
 from server.scripts.contract import BadContext, JsonValue, PackedContext, UnknownTrigger
 from server.scripts.host.context_examples import EXAMPLES
 from server.scripts.host.context_forms import exact
-from server.scripts.host.context_schema import CONTEXTS, MetadataEntry, Part
+from server.scripts.host.context_schema import CONTEXTS, MetadataEntry, MetadataList, Part
 from server.triggers import Trigger
 
 CONTEXT_MAX_BYTES: Final = 1 << 20
@@ -71,6 +71,17 @@ def example(flow_type: int, trigger_type: int) -> dict[str, JsonValue]:
     """Returns a complete context of the trigger."""
     found: dict[str, JsonValue] = msgspec.to_builtins(EXAMPLES[trigger(flow_type, trigger_type)])
     return found
+
+
+def metadata_json(value: JsonValue) -> bytes:
+    """Returns a list of metadata, checked and complete, as JSON.
+
+    Raises:
+        BadContext: a value does not match the schema.
+    """
+    with contextlib.suppress(msgspec.ValidationError):  # invalid, or valid in another form
+        return msgspec.json.encode(msgspec.convert(value, MetadataList))
+    return msgspec.json.encode(msgspec.convert(exact(value, MetadataList), MetadataList))
 
 
 def encode_for_script(value: object) -> bytes:

@@ -8,6 +8,7 @@ they belong to are checked again here.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -148,8 +149,16 @@ class Collector:
     that it changes; `pack` packs it again. Claims may have many MB: only their names are unpacked.
     """
 
-    def __init__(self, trigger: Trigger, context: PackedContext) -> None:
+    def __init__(
+        self,
+        trigger: Trigger,
+        context: PackedContext,
+        *,
+        elsewhere: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Takes the context, and the parts of it that scripts ask for instead, each as true."""
         self._trigger = trigger
+        self._elsewhere = {"elsewhere": elsewhere} if elsewhere else {}
         self._ops = _OPERATIONS[trigger]
         self._parts = dict(context.parts)
         self._changed: dict[str, JsonValue] = {}
@@ -215,7 +224,7 @@ class Collector:
         """Returns the input of the next action: the context and the lists of `api`."""
         self.pack()
         context = {name: orjson.Fragment(part) for name, part in self._parts.items()}
-        return orjson.dumps({"context": context, **self._lists()})
+        return orjson.dumps({"context": context, **self._elsewhere, **self._lists()})
 
     def pack(self) -> None:
         """Packs the parts of the context that effects changed."""

@@ -30,6 +30,7 @@ from server.scripts.host import contexts
 from server.scripts.host.effects import Collector, EffectError
 from server.scripts.host.failures import failure_of, is_syntax_error
 from server.scripts.host.fetch import Fetcher
+from server.scripts.host.metadata import RunMetadata
 from server.scripts.host.pool import Pool
 from server.scripts.host.process import ActionEnd, WorkerReport
 from server.scripts.host.secrets import RunSecrets, SecretSource
@@ -116,7 +117,8 @@ class Executor:
         number = contexts.trigger(request.flow_type, request.trigger_type)
         org_id, scripts = request.org_id, request.scripts
         size = request.context.size + sum(len(script.source) for script in scripts)
-        collector = Collector(number, request.context)
+        metadata = RunMetadata(request.metadata)
+        collector = Collector(number, request.context, elsewhere=metadata.elsewhere())
         secrets = RunSecrets(self._secrets, org_id)
         del request  # has the given context, which effects replace: frees its memory
         results: list[ActionResult] = []
@@ -131,7 +133,9 @@ class Executor:
                     watch = None
                     if self._watch is not None:
                         watch = self._watch.action_begins(number, script)
-                    action = _Action(script, collector, self._fetcher, secrets, org_id, watch)
+                    action = _Action(
+                        script, collector, self._fetcher, secrets, metadata, org_id, watch
+                    )
                     running = self._run(action, number, collector.setup(), queued_at)
                     result = await (running if watch is None else _watched(running, watch))
                     results.append(result)
@@ -157,7 +161,14 @@ class Executor:
         ):
             ended = await process.run(
                 join(b"check", b"%d/%d" % FIRST_TRIGGER, b"{}", _octets(name), _octets(source)),
-                _Action(script, None, self._fetcher, RunSecrets(None, org_id), org_id),
+                _Action(
+                    script,
+                    None,
+                    self._fetcher,
+                    RunSecrets(None, org_id),
+                    RunMetadata(None),
+                    org_id,
+                ),
                 timeout_ns=script.effective_timeout_ns,
             )
         failure = failure_of(ended, source, timeout_ns=script.effective_timeout_ns)
@@ -195,11 +206,13 @@ class _Action:
         collector: Collector | None,
         fetcher: Fetcher,
         secrets: RunSecrets,
+        metadata: RunMetadata,
         org_id: str,
         watch: ActionWatch | None = None,
     ) -> None:
         self.script = script
         self.secrets = secrets
+        self._metadata = metadata
         self.lines: list[LogLine] = []
         self._log_bytes = 0
         self._collector = collector
@@ -227,6 +240,9 @@ class _Action:
 
     async def secret(self, payload: bytes) -> bytes:
         return await self.secrets.answer(payload)
+
+    async def metadata(self, payload: bytes) -> bytes:
+        return await self._metadata.answer(payload)
 
 
 async def _watched(running: Awaitable[ActionResult], watch: ActionWatch) -> ActionResult:

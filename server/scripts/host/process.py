@@ -105,6 +105,9 @@ class Visitor(Protocol):
     def secret(self, payload: bytes) -> Awaitable[bytes]:
         """Returns the answer; an error is part of it, unless the payload is invalid."""
 
+    def metadata(self, payload: bytes) -> Awaitable[bytes]:
+        """Returns the answer; an error is part of it, unless the payload is invalid."""
+
 
 _decode_done: Final = msgspec.json.Decoder(WorkerReport).decode
 
@@ -298,6 +301,8 @@ class Process(asyncio.Protocol):
                 self._await(visitor.fetch(payload))
             case FrameKind.SECRET:
                 self._await(visitor.secret(payload))
+            case FrameKind.METADATA:
+                self._await(visitor.metadata(payload))
             case FrameKind.DONE:
                 self.is_fresh = False
                 done = _decode_done(payload)

@@ -13,4 +13,4 @@ own.typedSeal = (object) => {
   return own.seal(object);
 };
 
-const metadataReader = (name) => () => own.load("metadata")(own.part(name));
+const metadataReader = (name) => () => own.load("metadata")(own.part(name), name);

@@ -6,9 +6,9 @@ return () => {
   const data = part("userGrants");
   if (data === null) return null;
   each(data.grants, (grant) => {
-    const stored = grant.orgMetadata;
+    const { orgMetadata: stored, userGrantResourceOwner: id } = grant;
     delete grant.orgMetadata;
-    grant.getOrgMetadata = () => load("metadata")(stored);
+    grant.getOrgMetadata = () => load("metadata")(stored, "orgMetadata", id);
     return typedSeal(withTimes(grant, "creationDate", "changeDate"));
   });
   return typedSeal(withTimes(data, "timestamp"));

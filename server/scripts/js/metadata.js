@@ -1,6 +1,8 @@
-// Makes a list of metadata of the context: a new one, with new entries.
+// Makes a list of metadata: a new one, with new entries.
+//
+// A list that the context lacks, and that can be read elsewhere, has a place: the host is asked for it.
 
-const { parse, push, typedSeal, withTimes } = names;
+const { load, parse, push, setup, typedSeal, withTimes } = names;
 
 // Returns stored text as parsed JSON if it is valid, else as text.
 const storedValue = (stored) => {
@@ -11,7 +13,8 @@ const storedValue = (stored) => {
   }
 };
 
-return (data) => {
+return (given, place, id) => {
+  const data = setup.elsewhere === undefined ? given : load("elsewhere")(given, place, id);
   const metadata = [];
   for (let index = 0; index < data.metadata.length; index++) {
     const entry = { ...data.metadata[index] };

@@ -163,6 +163,9 @@ class ScriptWorker:
         elif kind == "secret":
             self.send(FrameKind.SECRET, text.encode())
             return self._receive()[1].decode()
+        elif kind == "metadata":
+            self.send(FrameKind.METADATA, text.encode())
+            return self._receive()[1].decode()
         elif kind == "part":
             return f"{_LEADING}0,function(names){{'use strict';{self._files[text]}}}"
         elif kind == "escape":

@@ -10,6 +10,7 @@ from server.scripts.contract import (
     Effects,
     Failure,
     JsonValue,
+    MetadataSource,
     Options,
     RunRequest,
     RunResult,
@@ -35,6 +36,7 @@ class Runner:
         trigger: Trigger = (2, 4),
         context: JsonValue = None,
         org_id: str = "org",
+        metadata: MetadataSource | None = None,
     ) -> RunResult:
         """Run sources as actions, on the trigger's example unless a context is given."""
         scripts = tuple(
@@ -42,7 +44,7 @@ class Runner:
         )
         given = contexts.example(*trigger) if context is None else context
         return await self.executor.run(
-            RunRequest(*trigger, org_id, contexts.pack(*trigger, given), scripts)
+            RunRequest(*trigger, org_id, contexts.pack(*trigger, given), scripts, metadata)
         )
 
     async def one(

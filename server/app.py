@@ -92,6 +92,8 @@ from server.system_errors import reason
 from server.threads import ThreadPool
 from server.tracing.export import SpanExport
 from server.tracing.tracer import Tracer
+from server.upstream.account_client import AccountClient
+from server.upstream.metadata import UpstreamMetadata
 from server.version import installed_version
 from transcoder import Http2Pipes, Limits, Transcoder
 from transcoder.http.forwarded import TrustedProxies
@@ -271,6 +273,7 @@ class Application:
             TriggerRuns(runner, recorder, ids, threads=self._work),
             keys=issuers,
             threads=self._work,
+            upstream=self._upstream(),
             observer=None if metrics is None else metrics.targets,
             lines=config.access_log,
         )
@@ -420,6 +423,14 @@ class Application:
         executor = Executor(options, secrets=secrets, watch=watch)
         self._running.push_async_callback(executor.close)
         return executor
+
+    def _upstream(self) -> UpstreamMetadata:
+        """Returns what reads metadata from a ZITADEL; it connects when it is first asked."""
+        client = AccountClient()
+        self._running.push_async_callback(client.close)
+        metadata = UpstreamMetadata(client)
+        self._running.push_async_callback(metadata.close)
+        return metadata
 
     def _tracer(self) -> Tracer | None:
         """Returns what makes spans, if traces go anywhere; they are sent until all has ended."""

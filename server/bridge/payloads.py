@@ -65,6 +65,17 @@ class FunctionCall:
     context: JsonObject
     previous: PreviousAnswer
 
+    @property
+    def granting_org_ids(self) -> frozenset[str]:
+        """Ids of the organisations there that granted to the user."""
+        grants = self.context.get("userGrants")
+        owners = [
+            grant.get(_GRANT_KEYS["resourceOwner"])
+            for grant in (grants if isinstance(grants, list) else ())
+            if isinstance(grant, dict)
+        ]
+        return frozenset(owner for owner in owners if isinstance(owner, str))
+
 
 def read_call(body: bytes) -> FunctionCall:
     """Returns the call of a payload.

@@ -1,6 +1,7 @@
 """Describes a target: what this service keeps of a ZITADEL that calls it.
 
-Rule: the form in which a target is stored has its keys; it is sealed before it is stored.
+Rule: the form in which a target is stored has its keys and its account; it is sealed before it is
+stored.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from server.bridge.encryption_keys import EncryptionKey, KeyType
+from server.bridge.service_accounts import ServiceAccount
 
 MARGIN_MS: Final = 500
 """Milliseconds of a target's time limit that are left for the answer's way; half of it at most."""
@@ -40,6 +42,7 @@ class Target:
         issuer: URL of the ZITADEL whose keys sign them, without a slash at its end; may be
             empty for JSON.
         keys: to which payloads may be encrypted, in order of creation.
+        account: reads there what payloads lack; None without one.
     """
 
     id: str
@@ -51,6 +54,7 @@ class Target:
     payload: PayloadType = PayloadType.JSON
     issuer: str = ""
     keys: tuple[EncryptionKey, ...] = ()
+    account: ServiceAccount | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -75,6 +79,7 @@ class _Stored(msgspec.Struct, frozen=True):
     payload: PayloadType = PayloadType.JSON
     issuer: str = ""
     keys: tuple[_StoredKey, ...] = ()
+    account: ServiceAccount | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Stored).decode
@@ -97,6 +102,7 @@ def write(target: Target) -> bytes:
             target.payload,
             target.issuer,
             tuple(_StoredKey(key.id, key.type, key.created_at, key.private) for key in target.keys),
+            target.account,
         )
     )
 
@@ -125,4 +131,5 @@ def read(id: str, stored: bytes) -> Target:
         keys=tuple(
             EncryptionKey(key.id, key.type, key.created_at, key.private) for key in found.keys
         ),
+        account=found.account,
     )

@@ -1,6 +1,6 @@
 """Runs `bridge`: targets, which a ZITADEL calls, also while the service runs.
 
-Rule: a signing key comes by standard input, and is never shown.
+Rule: signing keys and credentials come by standard input, and are never shown.
 """
 
 import sys
@@ -13,6 +13,7 @@ from server.cli.failures import Misused
 from server.cli.performing import AS_JSON, created, ended, keyed, listed, perform, stored
 
 _KEY_MAX_CHARS: Final = 200
+_CREDENTIAL_MAX_CHARS: Final = 16_384
 
 
 def _pairs(_context: click.Context, _option: click.Parameter, pairs: tuple[str, ...]) -> object:
@@ -169,6 +170,41 @@ def target_key(target_id: str, as_json: bool, **flags: object) -> None:
     created(pb.UpdateTargetRequest(target_id=target_id, signing_key=key), as_json, flags)
 
 
+@target_commands.command(
+    "account",
+    short_help="Set the service account of a target.",
+    epilog="Example: python -m server bridge target account 381029384756019283 "
+    "--issuer https://zitadel.example < key.json",
+)
+@click.argument("target_id")
+@click.option("--issuer", default="", metavar="URL", help="The ZITADEL, which calls the target.")
+@click.option("--drop", is_flag=True, help="Use no account any more.")
+@AS_JSON
+@keyed
+@stored
+def target_account(target_id: str, issuer: str, drop: bool, as_json: bool, **flags: object) -> None:
+    """Set the service account of TARGET_ID, by which metadata is read from its ZITADEL.
+
+    Standard input has the file of a machine key, or a personal access token.
+    """
+    from actions.v1 import bridge_pb2 as pb
+
+    if drop == bool(issuer):
+        raise Misused("expected --issuer URL, or --drop")
+    request = pb.UpdateTargetRequest(target_id=target_id)
+    if drop:
+        request.drops_account = True
+    else:
+        credential = sys.stdin.read(_CREDENTIAL_MAX_CHARS + 1)
+        if not credential.strip() or len(credential) > _CREDENTIAL_MAX_CHARS:
+            raise Misused(
+                "standard input: expected a key file (JSON) or a token of at most "
+                f"{_CREDENTIAL_MAX_CHARS} characters, got {len(credential)} characters"
+            )
+        request.account.issuer, request.account.credential = issuer, credential
+    created(request, as_json, flags)
+
+
 @target_commands.command("list", epilog="Example: python -m server bridge target list")
 @AS_JSON
 @keyed
@@ -177,7 +213,16 @@ def target_list(as_json: bool, **flags: object) -> None:
     """List targets, without their signing keys."""
     from actions.v1 import bridge_pb2 as pb
 
-    columns = ("id", "name", "path", "signing_key", "timeout", "ignores_failures", "orgs")
+    columns = (
+        "id",
+        "name",
+        "path",
+        "signing_key",
+        "timeout",
+        "ignores_failures",
+        "account",
+        "orgs",
+    )
     listed(pb.ListTargetsRequest(), as_json, flags, *columns)
 
 

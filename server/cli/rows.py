@@ -102,6 +102,8 @@ def _target(target: bridge_pb2.Target) -> OutputRow:
         "ignores_failures": target.ignores_failures,
         "payload": _PAYLOADS.get(target.payload_type, ""),
         "issuer": target.issuer,
+        "account": target.account_issuer or None,
+        "account_user_id": target.account_user_id or None,
         "orgs": [f"{theirs}={ours}" for theirs, ours in sorted(target.orgs.items())],
         "created_at": time_text(target.created_at),
     }

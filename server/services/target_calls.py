@@ -37,6 +37,7 @@ from server.services.trigger_runs import EndedRun, TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool, TooManyWaiting
 from server.triggers import PRE_SAML_RESPONSE
+from server.upstream.metadata import READ_MAX_S, CallMetadata, Place, UpstreamMetadata
 
 BODY_MAX_BYTES: Final = 1 << 20
 """Max bytes of a payload."""
@@ -96,6 +97,7 @@ class TargetCalls:
         *,
         keys: PayloadKeys,
         threads: ThreadPool,
+        upstream: UpstreamMetadata | None = None,
         observer: Observer | None = None,
         lines: bool = False,
         clock: Clock = wall_clock,
@@ -109,6 +111,7 @@ class TargetCalls:
             runs: runs them.
             keys: of issuers that sign payloads.
             threads: hash and parse large bodies.
+            upstream: reads metadata; None leaves it empty.
             observer: counts calls.
             lines: True writes a line for each call to the server's log.
             clock: the wall clock, which times of signatures are compared with.
@@ -119,6 +122,7 @@ class TargetCalls:
         self._runs = runs
         self._work = SizedWork(threads)
         self._opening = PayloadOpening(keys, self._work)
+        self._upstream = upstream
         self._observer = observer
         self._lines = lines
         self._clock = clock
@@ -176,13 +180,28 @@ class TargetCalls:
             raise _Refused(400, "invalid", str(error)) from None
         del body
         run = self._runs.started(org_id, call.user_id, *call.trigger, scripts, target_id=target.id)
-        running = self._runs.run(run, scripts, packed, since_ns=since_ns)
+        metadata = self._metadata_of(target, call)
+        running = self._runs.run(run, scripts, packed, since_ns=since_ns, metadata=metadata)
         del packed
         ended = await _within(ends_at, target.deadline_s, running)
         if ended.result.failed is not None:
             failed = _NOTHING if target.ignores_failures else _failure(ended)
             return "failed", failed
+        if metadata is not None and ended.result.effects.metadata:
+            metadata.user_changes()
         return "ok", await self._runs.make(org_id, ended.result, _made, ended, call)
+
+    def _metadata_of(self, target: Target, call: FunctionCall) -> CallMetadata | None:
+        """Returns what reads the metadata that the payload lacks; None without an account."""
+        if target.account is None or self._upstream is None:
+            return None
+        return CallMetadata(
+            self._upstream,
+            Place(target.account, call.org_id, call.user_id),
+            granting=call.granting_org_ids,
+            has_user=call.trigger != PRE_SAML_RESPONSE,
+            within_s=min(READ_MAX_S, target.deadline_s / 2),
+        )
 
     async def _proved(self, target_id: str, header: str | None, body: bytes) -> Target:
         """Returns the target of a call that its key signed, now and for the first time."""

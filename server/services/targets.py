@@ -1,7 +1,7 @@
 """Administers targets, which ZITADEL calls: part of actions.v1.AdminService.
 
 Follows docs/bridge.md.
-Rule: no answer has a signing key.
+Rule: no answer has a signing key, or the credential of a service account.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from actions.v1 import bridge_pb2 as pb
 from server.bridge import targets
 from server.bridge.encryption_keys import KEYS_MAX, EncryptionKey, KeyType, new_key
+from server.bridge.service_accounts import BadAccount, ServiceAccount, read_account
 from server.bridge.targets import PayloadType, Target
 from server.clock import Clock, wall_clock
 from server.commands.base import Commands
@@ -121,6 +122,10 @@ class TargetAdministration:
             if request.HasField("issuer"):
                 target = replace(target, issuer=_issuer(request.issuer))
             _require_issuer(target)
+            if request.HasField("account"):
+                target = replace(target, account=_account(request.account))
+            elif request.drops_account:
+                target = replace(target, account=None)
             if target != kept:
                 value = await self._store_it(target)
             response = pb.UpdateTargetResponse()
@@ -220,6 +225,14 @@ def _not_found(target_id: str) -> Refusal:
     return not_found("Errors.Target.NotFound", "TARGET-Nf1nd", values=values)
 
 
+def _account(given: pb.ServiceAccount) -> ServiceAccount:
+    try:
+        return read_account(given.issuer, given.credential)
+    except BadAccount as error:
+        values = {"reason": str(error)}
+        raise invalid("Errors.Target.AccountInvalid", "TARGET-Ac7iv", values=values) from None
+
+
 def _shown(id: str) -> str:
     return repr(id[:GIVEN_MAX_CHARS])
 
@@ -280,3 +293,6 @@ def _fill(message: pb.Target, value: SealedValue, target: Target | None) -> None
     message.issuer = target.issuer
     for theirs, ours in target.orgs.items():
         message.orgs[theirs] = ours
+    if target.account is not None:
+        message.account_issuer = target.account.issuer
+        message.account_user_id = target.account.user_id

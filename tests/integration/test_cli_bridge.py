@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.identity.key_pairs import new_key_pair
 from tests.support.commandline import Outcome, run
 from tests.support.tables import cases
 
@@ -36,6 +37,8 @@ def test_a_target_is_made_given_a_key_changed_and_deleted(tmp_path: Path) -> Non
         "ignores_failures": False,
         "payload": "json",
         "issuer": "",
+        "account": None,
+        "account_user_id": None,
         "orgs": [pair],
         "created_at": target["created_at"],
     }
@@ -78,6 +81,24 @@ def test_encryption_keys_are_made_shown_and_dropped(tmp_path: Path) -> None:
     gone = run(*group, "show", id, key["id"], folder=tmp_path)
     expected = f"error: target {id} has no encryption key '{key['id']}'\n"
     assert gone == Outcome(1, "", expected)
+
+
+def test_a_service_account_is_set_and_dropped(tmp_path: Path) -> None:
+    made(tmp_path, "org", "create", "Acme")
+    id = made(tmp_path, "bridge", "target", "create", "production")["id"]
+    url = "https://zitadel.example"
+    account = ("bridge", "target", "account", id)
+    key_file = new_key_pair().file_of(key_id="8", user_id="7")
+    with_key = made(tmp_path, *account, "--issuer", url, stdin=key_file)
+    assert (with_key["account"], with_key["account_user_id"]) == (url, "7")
+    with_token = made(tmp_path, *account, "--issuer", url, stdin=f"{KEY}\n")
+    assert (with_token["account"], with_token["account_user_id"]) == (url, None)
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes()
+    assert made(tmp_path, *account, "--drop")["account"] is None
+    refused = run(*account, "--issuer", "http://zitadel.example", folder=tmp_path, stdin=KEY)
+    assert refused.status == 1
+    assert refused.err.startswith("error: The service account is invalid: issuer: expected")
 
 
 def test_a_signing_key_is_in_no_file_as_text(tmp_path: Path) -> None:
@@ -140,6 +161,13 @@ def test_what_does_not_exist_is_refused_in_one_line(
         "an empty key": (("key", "1"), "\n", "expected a signing key, one word"),
         "a key of two words": (("key", "1"), "a b", "expected a signing key, one word"),
         "a long key": (("key", "1"), "x" * 300, "expected a signing key, one word"),
+        "an account without its ZITADEL": (
+            ("account", "1"),
+            KEY,
+            "expected --issuer URL, or --drop",
+        ),
+        "both": (("account", "1", "--drop", "--issuer", "https://a"), "", "expected --issuer URL,"),
+        "no credential": (("account", "1", "--issuer", "https://a"), " ", "expected a key file"),
     },
 )
 def test_misuse_is_told(tmp_path: Path, arguments: tuple[str, ...], stdin: str, text: str) -> None:

@@ -104,6 +104,8 @@ class Target(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ISSUER_FIELD_NUMBER: _builtins.int
+    ACCOUNT_USER_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     has_signing_key: _builtins.bool
@@ -113,6 +115,10 @@ class Target(_message.Message):
     payload_type: Global___PayloadType.ValueType
     issuer: _builtins.str
     """URL of the ZITADEL whose keys sign payloads that are JWTs."""
+    account_issuer: _builtins.str
+    """URL of the ZITADEL where a service account reads what payloads lack; empty without one."""
+    account_user_id: _builtins.str
+    """The user of the account's key; empty if the account has a token."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """The time limit of the target in ZITADEL; a call is answered half a second before."""
@@ -138,10 +144,12 @@ class Target(_message.Message):
         changed_at: _timestamp_pb2.Timestamp | None = ...,
         payload_type: Global___PayloadType.ValueType = ...,
         issuer: _builtins.str = ...,
+        account_issuer: _builtins.str = ...,
+        account_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "created_at", b"created_at", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "created_at", b"created_at", "has_signing_key", b"has_signing_key", "id", b"id", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "name", b"name", "orgs", b"orgs", "payload_type", b"payload_type", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_issuer", b"account_issuer", "account_user_id", b"account_user_id", "changed_at", b"changed_at", "created_at", b"created_at", "has_signing_key", b"has_signing_key", "id", b"id", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "name", b"name", "orgs", b"orgs", "payload_type", b"payload_type", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,6 +187,32 @@ class EncryptionKey(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EncryptionKey: _TypeAlias = EncryptionKey  # noqa: Y015
+
+@_typing.final
+class ServiceAccount(_message.Message):
+    """Reads from a ZITADEL's API what payloads lack: metadata."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUER_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    issuer: _builtins.str
+    """URL of the ZITADEL, without a path; https, or http on this machine."""
+    credential: _builtins.str
+    """Content of a machine key's file (JSON), or a personal access token."""
+    def __init__(
+        self,
+        *,
+        issuer: _builtins.str = ...,
+        credential: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "issuer", b"issuer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceAccount: _TypeAlias = ServiceAccount  # noqa: Y015
 
 @_typing.final
 class CreateTargetRequest(_message.Message):
@@ -294,17 +328,23 @@ class UpdateTargetRequest(_message.Message):
     ORGS_FIELD_NUMBER: _builtins.int
     PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    DROPS_ACCOUNT_FIELD_NUMBER: _builtins.int
     target_id: _builtins.str
     signing_key: _builtins.str
     ignores_failures: _builtins.bool
     payload_type: Global___PayloadType.ValueType
     issuer: _builtins.str
+    drops_account: _builtins.bool
+    """True drops the account."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration: ...
     @_builtins.property
     def orgs(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Bound beside those that are bound; an empty id of the organisation here unbinds."""
 
+    @_builtins.property
+    def account(self) -> Global___ServiceAccount: ...
     def __init__(
         self,
         *,
@@ -315,10 +355,12 @@ class UpdateTargetRequest(_message.Message):
         orgs: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         payload_type: Global___PayloadType.ValueType | None = ...,
         issuer: _builtins.str | None = ...,
+        account: Global___ServiceAccount | None = ...,
+        drops_account: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "payload_type", b"payload_type", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "account", b"account", "drops_account", b"drops_account", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "payload_type", b"payload_type", "service_account", b"service_account", "signing_key", b"signing_key", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "orgs", b"orgs", "payload_type", b"payload_type", "signing_key", b"signing_key", "target_id", b"target_id", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures", "_issuer", b"_issuer", "_payload_type", b"_payload_type", "_signing_key", b"_signing_key", "account", b"account", "drops_account", b"drops_account", "ignores_failures", b"ignores_failures", "issuer", b"issuer", "orgs", b"orgs", "payload_type", b"payload_type", "service_account", b"service_account", "signing_key", b"signing_key", "target_id", b"target_id", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ignores_failures: _TypeAlias = _typing.Literal["ignores_failures"]  # noqa: Y015
     _WhichOneofArgType__ignores_failures: _TypeAlias = _typing.Literal["_ignores_failures", b"_ignores_failures"]  # noqa: Y015
@@ -328,6 +370,8 @@ class UpdateTargetRequest(_message.Message):
     _WhichOneofArgType__payload_type: _TypeAlias = _typing.Literal["_payload_type", b"_payload_type"]  # noqa: Y015
     _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
     _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015
+    _WhichOneofReturnType_service_account: _TypeAlias = _typing.Literal["account", "drops_account"]  # noqa: Y015
+    _WhichOneofArgType_service_account: _TypeAlias = _typing.Literal["service_account", b"service_account"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ignores_failures) -> _WhichOneofReturnType__ignores_failures | None: ...
     @_typing.overload
@@ -336,6 +380,8 @@ class UpdateTargetRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_type) -> _WhichOneofReturnType__payload_type | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signing_key) -> _WhichOneofReturnType__signing_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_service_account) -> _WhichOneofReturnType_service_account | None: ...
 
 Global___UpdateTargetRequest: _TypeAlias = UpdateTargetRequest  # noqa: Y015
 

@@ -4,9 +4,9 @@
 
 const { callHost, parse, quoted, refusal, setup } = names;
 
-return (given, place, id = "") => {
-  if (setup.elsewhere[place] !== true) return given;
-  const answer = parse(callHost("metadata", quoted(`${place}/${id}`)));
+return (given, place, id) => {
+  if (setup.elsewhere[place] !== true || id === "") return given;
+  const answer = parse(callHost("metadata", quoted(`${place}/${id ?? ""}`)));
   if (answer.error !== undefined) throw refusal(answer.error);
   return answer.value;
 };

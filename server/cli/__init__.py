@@ -13,6 +13,7 @@ import click
 from server.cli import accounts, failures
 from server.cli.bridge import bridge_commands
 from server.cli.call import call
+from server.cli.connecting import connect
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
 from server.cli.exports import export, import_
@@ -73,6 +74,7 @@ for command in (
 
 
 import_.add_command(import_zitadel)
+bridge_commands.add_command(connect)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, pairs: tuple[str, 
     return orgs
 
 
-_ORGS: Final = click.option(
+ORGS: Final = click.option(
     "--org",
     "orgs",
     multiple=True,
@@ -35,7 +35,7 @@ _ORGS: Final = click.option(
     metavar="THEIRS=OURS",
     help="Run the actions of OURS for users of the organisation THEIRS in ZITADEL; repeatable.",
 )
-_TIMEOUT: Final = click.option(
+TIMEOUT: Final = click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(0.001, 270),
@@ -73,8 +73,8 @@ target_commands.add_command(key_commands)
     epilog="Example: python -m server bridge target create production --org 100=200",
 )
 @click.argument("name")
-@_ORGS
-@_TIMEOUT
+@ORGS
+@TIMEOUT
 @_PAYLOAD
 @_ISSUER
 @click.option("--ignore-failures", is_flag=True, help="Let logins go on without a run that failed.")
@@ -113,8 +113,8 @@ def target_create(
     epilog="Example: python -m server bridge target update 381029384756019283 --org 101=201",
 )
 @click.argument("target_id")
-@_ORGS
-@_TIMEOUT
+@ORGS
+@TIMEOUT
 @_PAYLOAD
 @_ISSUER
 @click.option(

@@ -12,6 +12,7 @@ from server.cli.exports import counted
 from server.cli.failures import Failed, Misused, storage_failures
 from server.cli.performing import AS_JSON, store_of, stored
 from server.cli.progress import reported
+from server.cli.token_file import token_in
 
 if TYPE_CHECKING:
     from server.config import Config
@@ -119,7 +120,7 @@ def _read(source: str, token_file: Path | None, org_ids: Sequence[str]) -> "list
     if source.startswith(("https://", "http://")):
         if token_file is None:
             raise Misused("expected --token-file, as SOURCE is a URL")
-        return asyncio.run(_read_api(source, _token_in(token_file), org_ids))
+        return asyncio.run(_read_api(source, token_in(token_file), org_ids))
     if token_file is not None:
         raise Misused("--token-file is for a URL as SOURCE, which begins with https://")
     path = Path(source)
@@ -133,13 +134,6 @@ async def _read_api(url: str, token: str, org_ids: Sequence[str]) -> "list[Sourc
 
     async with zitadel_api(url, token) as api:
         return await api.read(org_ids, reported("read", "organisations"))
-
-
-def _token_in(file: Path) -> str:
-    token = file.read_text("ascii", errors="replace").strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise Failed(f"{file}: expected a token, one line of printable ASCII characters")
-    return token
 
 
 def _problems(orgs: "Sequence[SourceOrg]", config: "Config") -> "list[Problem]":

@@ -38,12 +38,21 @@ def send(config: Config, request: Message) -> Message:
     Raises:
         Failed: the request is refused or fails.
     """
+    return asyncio.run(send_within(config, request))
+
+
+async def send_within(config: Config, request: Message) -> Message:
+    """Returns the same within a loop.
+
+    Raises:
+        Failed: the request is refused or fails.
+    """
     # A mistyped folder is not created.
     try:
         engine = engine_of(config.database)
         if not isinstance(request, CreateOrgRequest) and not engine.has_database(config.data_dir):
             raise Failed(f"{config.data_dir} has no database yet; run serve or org create first")
-        return asyncio.run(_send(config, request))
+        return await _send(config, request)
     except Refusal as refusal:
         raise Failed(locale.load("en").text(refusal.key, refusal.values)) from refusal
     except (AdminError, StorageError) as error:

@@ -5,7 +5,7 @@ Rule: lists that change while they are read are read again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from server.moving.messages import action_of, time_in, triggers_of
-from server.moving.source import SourceAction, SourceError, SourceOrg
+from server.moving.source import SourceAction, SourceError, SourceOrg, trigger_named
 from server.triggers import FlowType, Trigger
 from server.zitadel_client import (
     PAGE,
@@ -70,6 +70,32 @@ class ZitadelApi:
         except* SourceError as errors:
             raise _first(errors) from None
         return [task.result() for task in reading]
+
+    async def org_ids(self) -> set[str]:
+        """Returns the ids of all organisations of the instance.
+
+        Raises:
+            SourceError: they cannot be read.
+        """
+        return {org.id for org in await self._orgs()}
+
+    async def active_at(self, org_id: str, triggers: Collection[Trigger]) -> list[str]:
+        """Returns the names of an organisation's active actions at triggers, each once.
+
+        Raises:
+            SourceError: a flow cannot be read.
+        """
+        names: dict[str, None] = {}
+        for type in sorted({FlowType(flow) for flow, _ in triggers}):
+            for each in (await self._flow(org_id, type)).trigger_actions:
+                if trigger_named(str(type.value), each.trigger_type.id) in triggers:
+                    active = (
+                        action.name
+                        for action in each.actions
+                        if action.state == action_pb2.ACTION_STATE_ACTIVE
+                    )
+                    names |= dict.fromkeys(active)
+        return [*names]
 
     async def _org(self, id: str) -> org_pb2.Org:
         answer = await self._ask(

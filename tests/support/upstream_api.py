@@ -1,7 +1,7 @@
 """Stands in for a ZITADEL: organisations, actions and flows of its API, and its faults.
 
 Answers as ZITADEL does: no creation date, and no total where there is nothing. Faults are answers
-that come in place of the next ones.
+that come in place of the next ones. Targets and executions are in `upstream_actions`.
 """
 
 import json
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
+
+from tests.support.upstream_actions import HTTP_STATUS, ActionsV2, Refused
 
 TOKEN: Final = "a-token-of-an-iam-owner"
 
@@ -37,6 +39,7 @@ class Upstream:
         orgs: actions of each organisation by its id, whose name is "Org ID".
         flows: by (organisation, flow): trigger -> ids of actions.
         faults: answers in place of the next ones, each made from a request.
+        actions_v2: targets and executions.
         asked: methods, paths and organisations, in order.
         after_page: called after each page of actions.
         url: where it listens.
@@ -45,6 +48,7 @@ class Upstream:
     orgs: dict[str, list[JsonObject]] = field(default_factory=dict)
     flows: dict[tuple[str, int], dict[int, list[str]]] = field(default_factory=dict)
     faults: list[Callable[[web.Request], web.StreamResponse]] = field(default_factory=list)
+    actions_v2: ActionsV2 = field(default_factory=ActionsV2)
     asked: list[str] = field(default_factory=list)
     after_page: Callable[[], None] = lambda: None
     url: str = ""
@@ -56,7 +60,10 @@ class Upstream:
             return self.faults.pop(0)(request)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _error(401, "Errors.Token.Invalid (AUTH-7fs1e)")
-        asked = json.loads(await request.text() or "{}").get("query", {})
+        body = json.loads(await request.text() or "{}")
+        if "/actions/" in request.path and request.path.startswith("/v2"):
+            return self._answer_v2(request, body)
+        asked = body.get("query", {})
         if request.path == "/admin/v1/orgs/_search":
             return _page([_org(id) for id in self.orgs], asked)
         if org_id not in self.orgs:
@@ -68,6 +75,15 @@ class Upstream:
             self.after_page()
             return page
         return web.json_response({"flow": self._flow(org_id, int(request.path[-1]))})
+
+    def _answer_v2(self, request: web.Request, body: JsonObject) -> web.Response:
+        _, version, _, path = request.path.split("/", 3)
+        try:
+            if version != self.actions_v2.version:
+                return _error(404, "Not Found")
+            return web.json_response(self.actions_v2.http(request.method, path, body))
+        except Refused as refused:
+            return _error(HTTP_STATUS[refused.code], refused.message)
 
     def _flow(self, org_id: str, type: int) -> JsonObject:
         triggers = self.flows.get((org_id, type), {})

@@ -1,0 +1,154 @@
+"""Reads both sides, and carries out plans.
+
+Rule 1: a run that ends at any point is completed by the next: what is made is found again by its
+name here, or by its path there.
+Rule 2: ZITADEL calls a target only after a call through the public URL was proved.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from actions.v1 import admin_pb2
+from actions.v1 import bridge_pb2 as pb
+from server.connecting.actions_api import ActionsApi, Execution, TargetThere, There
+from server.connecting.errors import ConnectError
+from server.connecting.link import Link, link_of
+from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
+from server.connecting.probe import Probe, ProbeAnswer
+
+M = TypeVar("M", bound=Message)
+Ask: TypeAlias = Callable[[Message], Awaitable[Message]]
+"""Sends a request to AdminService here; the type of the request names the method."""
+
+
+class Connection:
+    """Works on both sides."""
+
+    def __init__(self, api: ActionsApi, ask: Ask, probe: Probe) -> None:
+        """Takes the API of the ZITADEL, the API here, and how a target is called."""
+        self.api = api
+        self._ask = ask
+        self._probe = probe
+
+    async def read(self, name: str) -> tuple[Link, There]:
+        """Reads both sides.
+
+        Raises:
+            ConnectError: one cannot be read, or they do not fit.
+        """
+        there = await self.api.read()
+        return link_of(name, await self.targets_here(), there), there
+
+    async def targets_here(self) -> list[pb.Target]:
+        answer = await self._asked(pb.ListTargetsRequest(), pb.ListTargetsResponse)
+        return [*answer.targets]
+
+    async def orgs_here(self) -> set[str]:
+        """Returns the ids of the organisations here, without removed ones."""
+        answer = await self._asked(admin_pb2.ListAllOrgsRequest(), admin_pb2.ListAllOrgsResponse)
+        return {org.id for org in answer.orgs if org.state == admin_pb2.ORG_STATE_ACTIVE}
+
+    async def tried(self, target: TargetThere) -> ProbeAnswer | None:
+        """Calls the endpoint of a target, as ZITADEL does; None where only ZITADEL can."""
+        if not target.signing_key or not target.has_json:
+            return None
+        return await self._probe(target.endpoint, target.signing_key)
+
+    async def plan(self, wanted: Wanted, link: Link, there: There) -> Plan:
+        """Returns what is to change.
+
+        Raises:
+            ConnectError: it cannot be as wanted.
+        """
+        is_key_right = None
+        if link.there is not None and link.here is not None and link.here.has_signing_key:
+            answer = await self.tried(link.there)
+            if answer is not None and (answer.is_unproved or not answer.fault):
+                is_key_right = not answer.is_unproved
+        return plan_of(wanted, link, there, is_key_right=is_key_right)
+
+    async def carry_out(self, plan: Plan, *, is_tested: bool) -> tuple[str, str]:
+        """Makes both sides as planned, and returns the ids of the target here and there.
+
+        Args:
+            plan: what is to change.
+            is_tested: True has the target called once before ZITADEL is to call it.
+
+        Raises:
+            ConnectError: one of the sides refuses, or the call is not proved.
+        """
+        here = await self._here(plan)
+        there, key = await self._there(plan, here)
+        if plan.key is not Key.KEEP and key:
+            update = pb.UpdateTargetRequest(target_id=here, signing_key=key)
+            await self._asked(update, pb.UpdateTargetResponse)
+        if is_tested and key and (plan.link.there is None or plan.link.there.has_json):
+            await self._test(plan.form(here).endpoint, key)
+        await self._call(plan.functions, there)
+        for surplus in plan.link.surplus:
+            await self.api.delete_target(surplus.id)
+        return here, there
+
+    async def disconnect(self, link: Link, there: There) -> None:
+        """Takes the targets out of all executions, then deletes them on both sides.
+
+        Raises:
+            ConnectError: one of the sides refuses.
+        """
+        ids = ids_there(link)
+        for execution in there.executions:
+            left = tuple(id for id in execution.target_ids if id not in ids)
+            if left != execution.target_ids:
+                await self.api.set_execution(Execution(execution.condition, left))
+        for id in ids:
+            await self.api.delete_target(id)
+        if link.here is not None:
+            delete = pb.DeleteTargetRequest(target_id=link.here.id)
+            await self._asked(delete, pb.DeleteTargetResponse)
+
+    async def _here(self, plan: Plan) -> str:
+        if isinstance(plan.here, pb.CreateTargetRequest):
+            return (await self._asked(plan.here, pb.CreateTargetResponse)).target.id
+        if plan.here is not None:
+            await self._asked(plan.here, pb.UpdateTargetResponse)
+        return plan.here_id
+
+    async def _there(self, plan: Plan, here: str) -> tuple[str, str]:
+        """Returns the id of the target in ZITADEL, and its signing key if ZITADEL shows it."""
+        form, target = plan.form(here), plan.link.there
+        if target is None:
+            return await self.api.create_target(plan.wanted.name_there, form)
+        if plan.is_form_set:
+            await self.api.update_target(target.id, form)
+        if plan.key is Key.RENEW:
+            return target.id, await self.api.new_key(target.id)
+        return target.id, target.signing_key
+
+    async def _test(self, endpoint: str, key: str) -> None:
+        answer = await self._probe(endpoint, key)
+        if answer.fault:
+            raise ConnectError(
+                f"POST {endpoint}: {answer.fault}; ZITADEL is not yet told to call it: run this"
+                " again once it answers, or with --no-test if only ZITADEL can reach it"
+            )
+
+    async def _call(self, functions: tuple[str, ...], target_id: str) -> None:
+        """Adds the target to functions, as their lists are now."""
+        if functions:
+            executions = (await self.api.read()).executions
+            for name in functions:
+                await self.api.set_execution(with_target(name, target_id, executions))
+
+    async def _asked(self, request: Message, kind: type[M]) -> M:
+        answer = await self._ask(request)
+        if not isinstance(answer, kind):
+            raise TypeError(f"expected {kind.__name__}, got {type(answer).__name__}")
+        return answer
+
+
+def ids_there(link: Link) -> tuple[str, ...]:
+    """Returns the ids of all targets of a link in ZITADEL."""
+    first = () if link.there is None else (link.there.id,)
+    return (*first, *(each.id for each in link.surplus))

@@ -4,9 +4,10 @@ from transcoder.app import Transcoder
 from transcoder.errors import SchemaError, TranscodeError
 from transcoder.http.http2_pipes import Http2Pipes
 from transcoder.http.plain import PlainAnswer, PlainHandler, PlainRequest
-from transcoder.options import JsonOptions, Limits
+from transcoder.options import EventOptions, JsonOptions, Limits
 
 __all__ = [
+    "EventOptions",
     "Http2Pipes",
     "JsonOptions",
     "Limits",

@@ -36,9 +36,12 @@ from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
-from transcoder.options import COMPRESS_MIN_BYTES, JsonOptions, Limits
+from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Limits
 from transcoder.protocols.grpcweb.handler import GrpcWeb
+from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.rest import Rest
+from transcoder.protocols.rest_streams import RestStreams
+from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
 from transcoder.registry import Registry, methods_of
 from transcoder.routing.service_config import ServiceConfig
@@ -66,6 +69,7 @@ class Transcoder:
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         service_config: str | os.PathLike[str] | bytes | None = None,
         json: JsonOptions = JsonOptions(),  # noqa: B008  frozen
+        events: EventOptions = EventOptions(),  # noqa: B008  frozen
         strict: bool = False,
         ignored_query_parameters: Collection[str] = (),
         without_json: Collection[str] = (),
@@ -88,6 +92,7 @@ class Transcoder:
                 `start` refuses a rule of a method that a registered service does not have, and logs
                 those of other services.
             json: how messages and errors are written.
+            events: how streams are written as server-sent events.
             strict: refuse unknown JSON fields and query parameters, and values that the path
                 overrides, instead of ignoring them.
             ignored_query_parameters: names that `strict` accepts and ignores ("$alt", "key"), as
@@ -132,6 +137,7 @@ class Transcoder:
             strict=strict,
             ignored_parameters=ignored_query_parameters,
             without_json=without_json,
+            event_ids=events.ids,
         )
         self._offload = Offload()
         self._tasks = Tasks()
@@ -143,15 +149,25 @@ class Transcoder:
         self._unrouted = Unrouted(
             self._registry.methods, plain=PlainRoutes(limits, ceiling), unserved=unserved
         )
+        errors = JsonErrors(codec, has_envelope=json.error_envelope)
+        streams = RestStreams(
+            self._backend,
+            errors,
+            StreamFormats(events, has_error_envelope=json.error_envelope),
+            offload=self._offload,
+            inline_max_bytes=limits.inline_max_bytes,
+            heartbeat_s=events.heartbeat_s,
+            has_compression=compress_min_bytes is not None,
+        )
         rest = Rest(
             self._registry,
             self._backend,
-            codec,
+            errors,
+            streams,
             bodies=BodyReader(limits, self._offload, ceiling),
             cors=cors,
             offload=self._offload,
             inline_max_bytes=limits.inline_max_bytes,
-            has_error_envelope=json.error_envelope,
             unrouted=self._unrouted.answer,
         )
         self._grpc_web = grpc_web(
@@ -274,8 +290,8 @@ class Transcoder:
         Raises:
             OSError: the address cannot be bound.
             SchemaError: the service configuration selects a method that its service does not have,
-                `without_json` names what is not registered, or `proxy_protocol` is set without
-                `trusted_proxies`.
+                `without_json` or `events` names what is not registered, or `proxy_protocol` is set
+                without `trusted_proxies`.
         """
         self._registry.require_selected()
         if proxy_protocol and self._trusted_proxies is None:

@@ -86,10 +86,6 @@ class Method:
     server_streaming: bool
     descriptor: MethodDescriptor
 
-    @property
-    def is_unary(self) -> bool:
-        return not (self.client_streaming or self.server_streaming)
-
 
 class Call(ABC):
     """One RPC under way; each protocol has a subclass that carries its messages.
@@ -151,7 +147,8 @@ class Call(ABC):
         It is encoded before the first wait, since servicers reuse messages.
 
         Raises:
-            TranscodeError: CANCELLED, the client left.
+            TranscodeError: CANCELLED, the client left; INTERNAL, it cannot be encoded.
+            EnoughSent: the client needs no more of the stream.
         """
         raise unimplemented(f"{self.method.path}: streams are not served by this protocol")
 

@@ -111,10 +111,7 @@ def _routes(
 
 
 def _line(verb: str, path: str, method: Method) -> tuple[str, str, str, str]:
-    if method.is_unary:
-        served = "JSON, gRPC-Web"
-    else:
-        served = "not served" if method.client_streaming else "gRPC-Web"
+    served = "not served" if method.client_streaming else "JSON, gRPC-Web"
     return verb, path, method.descriptor.full_name, served
 
 

@@ -109,7 +109,7 @@ class Dispatcher:
         if request is None:
             request_id = self._new_id()
             out: HeaderList = [("X-Request-Id", request_id)]
-            status, body = self._rest.error_answer(error, out)
+            status, body = self._rest.errors.answer(error, out)
         else:
             request_id = self._id_of(request)
             exchange = HttpExchange(request, _origin_form(request), request_id, self._options)

@@ -118,6 +118,13 @@ class TranscodeError(Exception):
         return self
 
 
+class EnoughSent(TranscodeError):
+    """Ends a stream whose caller needs no further response: HEAD has only the headers."""
+
+    def __init__(self) -> None:
+        super().__init__(StatusCode.CANCELLED, "the caller needs no more responses")
+
+
 class InvalidHeader(TranscodeError, ValueError):
     """A header whose value is not valid as metadata; raised when a service reads it by name.
 

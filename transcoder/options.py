@@ -4,7 +4,8 @@ Each number has its unit in its name and its reason beside it. R-numbers are the
 `make robustness` (docs/robustness.md) that hold the limit.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 from transcoder.errors import SchemaError
@@ -35,6 +36,28 @@ class JsonOptions:
     error_envelope: bool = False
     """Write errors as Google's clients read them (AIP-193): `{"error": {"code": 404, "message": …,
     "status": "NOT_FOUND", "details": […]}}` instead of google.rpc.Status alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOptions:
+    """Options of streams that are written as server-sent events (WHATWG's HTML)."""
+
+    heartbeat_s: float = 15.0
+    """Seconds without a message after which a comment is sent, which keeps the connection open."""
+    retry_ms: int = 3000
+    """Milliseconds after which an EventSource connects again."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The field of a method's responses that is the id of their events, by the full name of the
+    method: {"shop.v1.Shop.Watch": "position"}. An EventSource that connects again sends the last id
+    as Last-Event-ID, which is metadata."""
+
+    def __post_init__(self) -> None:
+        if not self.heartbeat_s > 0:
+            raise SchemaError(f"heartbeat_s: expected more than 0, got {self.heartbeat_s!r}")
+        if isinstance(self.retry_ms, bool) or not isinstance(self.retry_ms, int):
+            raise SchemaError(f"retry_ms: expected a whole number, got {self.retry_ms!r}")
+        if self.retry_ms < 0:
+            raise SchemaError(f"retry_ms: expected 0 or more, got {self.retry_ms!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +107,13 @@ class Limits:
         return max(self.body_max_bytes, in_base64)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_whole = field.type is int
+        for each in fields(self):
+            value = getattr(self, each.name)
+            is_whole = each.type is int
             is_number = isinstance(value, int if is_whole else int | float)
             if isinstance(value, bool) or not is_number or not value > 0:
                 kind = "a whole number" if is_whole else "a number"
-                raise SchemaError(f"limit {field.name}: expected {kind} above 0, got {value!r}")
+                raise SchemaError(f"limit {each.name}: expected {kind} above 0, got {value!r}")
         largest = max(self.body_max_bytes, self.message_max_bytes)
         if large_share(self.bodies_max_bytes) < largest:
             raise SchemaError(

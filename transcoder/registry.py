@@ -6,9 +6,11 @@ Rule: this file knows neither handlers nor protocols; both read the registry.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
@@ -22,6 +24,23 @@ from transcoder.routing.http_rule import Binding, HttpRule, bindings_of
 from transcoder.routing.router import NewRoute, Router
 from transcoder.routing.service_config import ServiceConfig, patterns_of
 
+_ID_TYPES: Final = frozenset(
+    {
+        FieldDescriptor.TYPE_STRING,
+        FieldDescriptor.TYPE_INT32,
+        FieldDescriptor.TYPE_INT64,
+        FieldDescriptor.TYPE_UINT32,
+        FieldDescriptor.TYPE_UINT64,
+        FieldDescriptor.TYPE_SINT32,
+        FieldDescriptor.TYPE_SINT64,
+        FieldDescriptor.TYPE_FIXED32,
+        FieldDescriptor.TYPE_FIXED64,
+        FieldDescriptor.TYPE_SFIXED32,
+        FieldDescriptor.TYPE_SFIXED64,
+    }
+)
+"""Types of fields that may be ids of events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -32,6 +51,8 @@ class Route:
     encode: Callable[[Message], bytes]
     size: Callable[[Message], int]
     """Returns a response's bytes; the ByteSize of its class, as a field may have that name."""
+    event_id: Callable[[Message], str] | None = None
+    """Returns the id of a response that is written as an event; None for events without ids."""
 
 
 class Registry:
@@ -50,6 +71,7 @@ class Registry:
         strict: bool,
         ignored_parameters: Collection[str] = (),
         without_json: Collection[str] = (),
+        event_ids: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Starts empty.
 
@@ -59,6 +81,7 @@ class Registry:
             strict: refuse values that would be ignored, or overridden by the path.
             ignored_parameters: names of query parameters that `strict` ignores.
             without_json: methods and bindings that get no route, as `Transcoder` takes them.
+            event_ids: fields that are ids of events, by the names of methods.
         """
         self.methods: Final[dict[str, Method]] = {}
         self.router: Final[Router[Route]] = Router()
@@ -69,6 +92,7 @@ class Registry:
         self._ignored_parameters = frozenset(ignored_parameters)
         self._without_json = frozenset(without_json)
         self._left_out: set[str] = set()
+        self._event_ids = dict(event_ids)
 
     def add(self, methods: Mapping[str, Method], *, prefix: str) -> list[NewRoute[Route]]:
         """Adds methods by path: all of them, or none.
@@ -96,6 +120,9 @@ class Registry:
         if self._config is not None:
             methods = self.methods.values()
             self._config.require_methods(method.descriptor.full_name for method in methods)
+        served = {method.descriptor.full_name for method in self.methods.values()}
+        for name in sorted(self._event_ids.keys() - served):
+            raise SchemaError(f"ids of events: expected a registered method, got {name!r}")
         for name in sorted(self._without_json - self._left_out):
             expected = "a registered method or binding"
             raise SchemaError(f"without_json: expected {expected}, got {name!r}")
@@ -125,10 +152,25 @@ class Registry:
                 ),
                 self._codec.encoder(method.response_type, rule.response_body),
                 method.response_type.ByteSize,
+                self._event_id(method),
             ),
             prefix="" if rule.is_default else prefix,
             origin=rule.origin,
         )
+
+    def _event_id(self, method: Method) -> Callable[[Message], str] | None:
+        """Returns what reads the id of an event; raises SchemaError for a field that is no id."""
+        name = self._event_ids.get(method.descriptor.full_name)
+        if name is None:
+            return None
+        if not method.server_streaming:
+            raise SchemaError(f"ids of events: {method.path} does not stream its responses")
+        field = method.descriptor.output_type.fields_by_name.get(name)
+        if field is None or field.is_repeated or field.type not in _ID_TYPES:
+            owner = method.descriptor.output_type.full_name
+            expected = f"a string or an integer of {owner}"
+            raise SchemaError(f"ids of events: {method.path}: expected {expected}, got {name!r}")
+        return lambda message: str(getattr(message, name))
 
 
 def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Method]:

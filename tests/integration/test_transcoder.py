@@ -10,7 +10,6 @@ import aiohttp
 import grpc
 import pytest
 from google.longrunning import operations_pb2
-from grpc_health.v1 import health, health_pb2_grpc
 from yarl import URL
 
 from tests.support import everything_fixture
@@ -380,23 +379,6 @@ async def test_a_large_answer_is_what_was_returned_whatever_becomes_of_it(
         session.get("/v1/operations/a") as answer,
     ):
         assert await answer.json() == {"name": "x" * 100_000}
-
-
-async def test_a_method_that_streams_is_refused_by_name() -> None:
-    transcoder: Any = Transcoder()
-    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), transcoder)
-    async with (
-        everything_fixture.serving(transcoder) as session,
-        session.post("/grpc.health.v1.Health/Watch", data=b"{}\n{}") as answer,
-    ):
-        assert (answer.status, await answer.json()) == (
-            501,
-            {
-                "code": 12,
-                "message": "/grpc.health.v1.Health/Watch: "
-                "methods that stream are not served as JSON",
-            },
-        )
 
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -54,7 +54,10 @@ def _echo(name: str) -> Callable[..., Awaitable[Everything]]:
 
 
 async def _watch(request: Everything, context: Any) -> AsyncIterator[Everything]:
-    yield request
+    for _ in range(request.an_int32 or 1):
+        yield request
+    if request.text:
+        await context.abort(grpc.StatusCode.NOT_FOUND, request.text)
 
 
 async def _upload(requests: AsyncIterator[Everything], context: Any) -> Everything:

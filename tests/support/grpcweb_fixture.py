@@ -137,14 +137,15 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Server]:
+async def serving(servicer: Echo | None = None, **options: Any) -> AsyncIterator[Server]:
     """Serve on a free port.
 
     Args:
+        servicer: another than a new Echo.
         options: of the Transcoder: cors_origins, limits.
     """
     transcoder: Any = Transcoder(**options)
-    servicer = Echo()
+    servicer = servicer or Echo()
     echo_pb2_grpc.add_EchoServicer_to_server(servicer, transcoder)
     try:
         yield Server(await transcoder.start("127.0.0.1:0"), servicer)

@@ -35,6 +35,7 @@ OF_THE_LOOP = {
     "transcoder/http/slow_readers.py",
     "transcoder/http/tls.py",
     "transcoder/http/whole_requests.py",
+    "transcoder/protocols/rest_streams.py",
     "transcoder/protocols/streams.py",
     "transcoder/tasks.py",
     "transcoder/threads.py",

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from grpc.aio import AbortError, UsageError
 
 from transcoder.call import STATUS_DETAILS_KEY, Call, CallMetadata, Method
-from transcoder.errors import CODE_BY_NUMBER, TranscodeError
+from transcoder.errors import CODE_BY_NUMBER, EnoughSent, TranscodeError
 
 _IDENTITIES: Final = ("x509_subject_alternative_name", "x509_common_name")
 """Properties that identify a client, the one that gRPC prefers first."""
@@ -254,7 +254,12 @@ class StreamContext(ServicerContext):
         self._initial_sent = True
         try:
             await self._call.send(message)
-        except TranscodeError:
+        except EnoughSent:
+            self.cancel()
+            raise
+        except TranscodeError as error:
+            if error.code is not grpc.StatusCode.CANCELLED:  # the message cannot be written
+                raise
             self.cancel()
             # The lost connection cancels the handler. Wait for it here: later, the cancellation
             # would interrupt the handler's cleanup.

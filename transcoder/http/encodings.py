@@ -32,7 +32,7 @@ with contextlib.suppress(ImportError):
         from backports import zstd as zstd
     _installed.append(ZSTD)
 with contextlib.suppress(ImportError):
-    import brotli
+    import brotli as brotli  # stream_encodings.py takes it from here
 
     _installed.append(BR)
 

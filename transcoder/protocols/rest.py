@@ -7,36 +7,34 @@ Follows google/api/http.proto, "gRPC Transcoding", and google/rpc/code.proto.
 Rule: a response that cannot be written as JSON is answered INTERNAL; only the log has the reason.
 """
 
-import functools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-from google.rpc.status_pb2 import Status
+from google.protobuf.message import Message
 
 from transcoder.call import Backend
-from transcoder.codec.codec import Codec
 from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     TranscodeError,
     internal_error,
     precondition_failed,
-    status_json,
     unimplemented,
     without_values,
 )
-from transcoder.http.body import JSON_TYPE, BodyHead, BodyReader, head_of
+from transcoder.http.body import JSON_TYPE, BodyReader
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
 from transcoder.http.offload import Offload
-from transcoder.http.response import NO_CONTENT, HeaderList
+from transcoder.http.response import NO_CONTENT
 from transcoder.protocols import plain_text
+from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
+from transcoder.protocols.rest_requests import OneRequest
+from transcoder.protocols.rest_streams import Receive, RestStreams
 from transcoder.registry import Registry, Route
-from transcoder.routing.router import RouteMatch
 
 logger = logging.getLogger(__name__)
 
@@ -45,50 +43,31 @@ AnswerUnrouted = Callable[[HttpExchange, TranscodeError], Awaitable[WholeAnswer]
 
 
 class RestCall(HttpCall):
-    """A call by a route, with one request that is bound from path, query and body."""
+    """A call by a route, with one response."""
 
-    __slots__ = ("_bodies", "_head", "_http", "_is_received", "_match")
+    __slots__ = ("_receive",)
 
     protocol = "json"
 
-    def __init__(
-        self, exchange: HttpExchange, match: RouteMatch[Route], bodies: BodyReader
-    ) -> None:
-        """Prepares a call.
+    def __init__(self, exchange: HttpExchange, route: Route, receive: Receive) -> None:
+        """Prepares a call; `receive` reads its requests.
 
         Raises:
-            TranscodeError: a header is malformed, or the body is announced as no JSON.
+            TranscodeError: a header is malformed.
         """
-        route, request = match.target, exchange.request
-        self._head: BodyHead | None = None
-        if route.binder.reads_body and request.has_body:
-            self._head = head_of(request)
         super().__init__(route.method, exchange)
-        self._http = exchange
-        self._match = match
-        self._bodies = bodies
-        self._is_received = False
+        self._receive = receive
 
-    async def receive(self) -> Message | None:
-        if self._is_received:
-            return None
-        self._is_received = True
-        exchange, (route, variables) = self._http, self._match
-        try:
-            if self._head is None:
-                return route.binder.bind(variables, exchange.query, b"")
-            body = self._bodies.received(exchange.request, self._head)
-            if body is not None:
-                return route.binder.bind(variables, exchange.query, body)
-            bind = functools.partial(route.binder.bind, variables, exchange.query)
-            return await self._bodies.read(exchange.request, self._head, bind)
-        except TranscodeError as error:
-            exchange.log_refusal(error)
-            raise
+    def receive(self) -> Coroutine[Any, Any, Message | None]:
+        return self._receive()
 
 
 class Rest:
-    """Serves unary methods as JSON, and answers every request that is in no other protocol."""
+    """Serves methods as JSON, and answers every request that is in no other protocol.
+
+    Attributes:
+        errors: writes errors.
+    """
 
     has_content_coding: Final = True
 
@@ -96,13 +75,13 @@ class Rest:
         self,
         registry: Registry,
         backend: Backend,
-        codec: Codec,
+        errors: JsonErrors,
+        streams: RestStreams,
         *,
         bodies: BodyReader,
         cors: Cors,
         offload: Offload,
         inline_max_bytes: int,
-        has_error_envelope: bool,
         unrouted: AnswerUnrouted,
     ) -> None:
         """Serves the methods of the registry, also those that are added later.
@@ -110,25 +89,25 @@ class Rest:
         Args:
             registry: the routes.
             backend: runs the calls.
-            codec: writes details of errors.
+            errors: writes errors.
+            streams: answers methods that stream their responses.
             bodies: reads bodies.
             cors: answers preflights.
             offload: encodes large answers.
             inline_max_bytes: max bytes of a message that is encoded on the event loop.
-            has_error_envelope: True writes errors in the envelope of AIP-193.
             unrouted: answers requests that no route serves.
         """
+        self.errors: Final = errors
         self._router = registry.router
         self._backend = backend
-        self._codec = codec
+        self._streams = streams
         self._bodies = bodies
         self._cors = cors
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
-        self._has_error_envelope = has_error_envelope
         self._unrouted = unrouted
 
-    async def answer(self, exchange: HttpExchange) -> WholeAnswer:
+    async def answer(self, exchange: HttpExchange) -> WholeAnswer | None:
         if exchange.verb == "OPTIONS" and self._cors.is_preflight(exchange.headers):
             # Before the routes: a preflight is not for the service, even if a route takes OPTIONS.
             exchange.answer_headers += self._cors.preflight_headers(exchange.headers)
@@ -141,9 +120,12 @@ class Rest:
         if missing is not None:
             return await self._unrouted(exchange, missing)
         route = match.target
-        if not route.method.is_unary:
-            raise unimplemented(f"{route.method.path}: methods that stream are not served as JSON")
-        call = RestCall(exchange, match, self._bodies)
+        if route.method.client_streaming:
+            raise unimplemented(f"{route.method.path}: streams of requests are not served as JSON")
+        receive = OneRequest(exchange, match, self._bodies).receive
+        if route.method.server_streaming:
+            return await self._streams.answer(exchange, route, receive)
+        call = RestCall(exchange, route, receive)
         failure: TranscodeError | None = None
         try:
             await self._backend.run(call)
@@ -188,25 +170,7 @@ class Rest:
     def refusal(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
         if plain_text.is_connect(exchange):
             return plain_text.refuse(error, exchange.answer_headers)
-        return self.error_answer(error, exchange.answer_headers)
+        return self.errors.answer(error, exchange.answer_headers)
 
     def failure(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
-        return self.error_answer(error, exchange.answer_headers)
-
-    def error_answer(self, error: TranscodeError, out: HeaderList) -> WholeAnswer:
-        """Makes the JSON of an error, and adds its headers to the answer's."""
-        out += error.headers
-        out.append(("Content-Type", JSON_TYPE))
-        if error.code is grpc.StatusCode.UNAUTHENTICATED:
-            out.append(("WWW-Authenticate", "Bearer"))
-        body = status_json(error, self._details(error), has_envelope=self._has_error_envelope)
-        return error.http_status, body
-
-    def _details(self, error: TranscodeError) -> list[object]:
-        if not error.details:
-            return []
-        try:
-            return list(map(self._codec.any_json, Status.FromString(error.details).details))
-        except DecodeError:
-            logger.warning("dropped grpc-status-details-bin: not a google.rpc.Status")
-            return []
+        return self.errors.answer(error, exchange.answer_headers)

@@ -215,6 +215,10 @@ ROWS = {
             "{rule}: GET /a: response_body 'nope' is not a field of everything.v1.Everything",
         ),
     ),
+    "response_body in a stream": (
+        Exchange("GET /v1/watch?part.size=3", {"result": {"size": 3}}),
+        Exchange("GET /v1/watch", {"result": {}}),
+    ),
     "rules from YAML": (
         Exchange("GET /v2/none/x", {"name": "x"}, by="NoRule", config=CONFIG),
         Exchange("POST /v2/none", {"size": 3}, body='{"size": 3}', config=CONFIG),

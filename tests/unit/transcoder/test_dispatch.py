@@ -21,9 +21,12 @@ from transcoder.http.plain import PlainRoutes
 from transcoder.http.response import Responses
 from transcoder.http.server import Listener
 from transcoder.http.unserved_paths import UnservedPaths
-from transcoder.options import JsonOptions, Limits
+from transcoder.options import EventOptions, JsonOptions, Limits
+from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.rest import Rest
+from transcoder.protocols.rest_streams import RestStreams
+from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
 from transcoder.registry import Registry
 from transcoder.tasks import Tasks
@@ -74,15 +77,26 @@ async def client(hello: Hello) -> AsyncIterator[aiohttp.ClientSession]:
     codec = Codec(JsonOptions(), nesting_max=limits.nesting_max, strict=False)
     registry = Registry(codec, config=None, strict=False)
     ceiling = Ceiling(max_bytes=limits.bodies_max_bytes, small_bytes=limits.inline_max_bytes)
+    backend = InProcess((), tasks=tasks)
+    errors = JsonErrors(codec, has_envelope=False)
+    streams = RestStreams(
+        backend,
+        errors,
+        StreamFormats(EventOptions(), has_error_envelope=False),
+        offload=offload,
+        inline_max_bytes=limits.inline_max_bytes,
+        heartbeat_s=1.0,
+        has_compression=False,
+    )
     rest = Rest(
         registry,
-        InProcess((), tasks=tasks),
-        codec,
+        backend,
+        errors,
+        streams,
         bodies=BodyReader(limits, offload, ceiling),
         cors=cors,
         offload=offload,
         inline_max_bytes=limits.inline_max_bytes,
-        has_error_envelope=False,
         unrouted=Unrouted(
             registry.methods, plain=PlainRoutes(limits, ceiling), unserved=UnservedPaths("")
         ).answer,

@@ -1,0 +1,103 @@
+"""docs/transcoding.md, "Streams": a test for each of its lines, over a real Transcoder."""
+
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from tests.support.everything_fixture import Row, registered, run, serving
+from tests.support.tables import cases
+from transcoder import JsonOptions
+
+LINES = "application/x-ndjson"
+ARRAY = "application/json"
+EVENTS = "text/event-stream"
+# Watch answers `an_int32` times with its request, of which response_body is `part`; then it fails
+# with NOT_FOUND if there is a `text`.
+TWICE = "GET /v1/watch?an_int32=2&part.size=3"
+GZIP = (("Content-Encoding", "gzip"), ("Vary", "Accept"))
+GONE = '{"code":5,"message":"gone"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A request, and the answer to it.
+
+    Attributes:
+        expected: the body.
+        has: headers of the answer, among others.
+    """
+
+    request: str
+    expected: str
+    accept: str = LINES
+    status: int = 200
+    json: JsonOptions = JsonOptions()  # noqa: RUF009  frozen
+    coding: str = "identity"
+    has: tuple[tuple[str, str], ...] = ()
+    is_cut: bool = False
+
+    async def __call__(self) -> None:
+        verb, _, target = self.request.partition(" ")
+        headers = {"Accept": self.accept, "Accept-Encoding": self.coding}
+        async with (
+            serving(registered(json=self.json)) as session,
+            session.request(verb, URL(target, encoded=True), headers=headers) as answer,
+        ):
+            body = b""
+            is_cut = False
+            try:
+                async for piece in answer.content.iter_any():
+                    body += piece
+            except aiohttp.ClientPayloadError:
+                is_cut = True
+            got = (answer.status, body.decode(), is_cut)
+            assert got == (self.status, self.expected, self.is_cut), self.request
+            for name, value in self.has:
+                assert answer.headers[name] == value
+
+
+ROWS = {
+    "the form of a stream": (
+        Streamed(TWICE, '{"result":{"size":3}}\n{"result":{"size":3}}\n', accept="*/*"),
+        Streamed(TWICE, '{"result":{"size":3}}\n{"result":{"size":3}}\n'),
+        Streamed(TWICE, '[{"size":3},{"size":3}]', ARRAY),
+        Streamed(
+            TWICE,
+            'retry: 3000\n\ndata: {"size":3}\n\ndata: {"size":3}\n\nevent: end\ndata: {}\n\n',
+            EVENTS,
+            has=(("Content-Type", EVENTS), ("X-Accel-Buffering", "no")),
+        ),
+    ),
+    "a stream of no message": (
+        Streamed("GET /v1/watch?an_int32=-1", ""),
+        Streamed("GET /v1/watch?an_int32=-1", "[]", ARRAY),
+    ),
+    "a failure before the first message": (
+        Streamed("GET /v1/watch?an_int32=-1&text=gone", GONE, status=404),
+        Streamed("GET /v1/watch?an_int32=-1&text=gone", GONE, EVENTS, status=404),
+    ),
+    "a failure after a message": (
+        Streamed("GET /v1/watch?text=gone", f'{{"result":{{}}}}\n{{"error":{GONE}}}\n'),
+        Streamed(
+            "GET /v1/watch?text=gone",
+            f"retry: 3000\n\ndata: {{}}\n\nevent: error\ndata: {GONE}\n\n",
+            EVENTS,
+        ),
+        Streamed("GET /v1/watch?text=gone", "[{}", ARRAY, is_cut=True),
+        Streamed(
+            "GET /v1/watch?text=gone",
+            '{"result":{}}\n{"error":{"code":404,"message":"gone","status":"NOT_FOUND"}}\n',
+            json=JsonOptions(error_envelope=True),
+        ),
+    ),
+    "HEAD of a stream": (Streamed("HEAD /v1/watch", "", has=(("Content-Type", LINES),)),),
+    "compression of a stream": (
+        Streamed(TWICE, '[{"size":3},{"size":3}]', ARRAY, coding="gzip", has=GZIP),
+    ),
+}
+
+
+@cases("row", ROWS)
+async def test_streams_are_as_documented(row: Row) -> None:
+    await run(row)

@@ -1,0 +1,83 @@
+"""Compresses the body of a stream, flushed piece by piece, so that its reader gets each at once.
+
+Follows RFC 1952 (gzip), RFC 7932 (br) and RFC 8878 (zstd).
+
+Rule 1: no I/O.
+Rule 2: a compressor takes at most about half a megabyte, as clients may hold many streams open: so
+the windows are small.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from transcoder.http import encodings
+from transcoder.http.encodings import BR, CODINGS, GZIP, ZSTD
+
+_GZIP_BITS: Final = 16 + zlib.MAX_WBITS
+_GZIP_LEVEL: Final = 1
+_BR_QUALITY: Final = 3
+_WINDOW_LOG: Final = 16  # 64 KiB
+_ZSTD_HASH_LOG: Final = 13
+_ZSTD_LEVEL: Final = 3
+
+
+class StreamDeflater(NamedTuple):
+    """A compressor of one stream.
+
+    Attributes:
+        coding: its Content-Encoding.
+        piece: compresses a piece; the reader can read all of it at once.
+        end: returns the end of the stream.
+    """
+
+    coding: str
+    piece: Callable[[bytes], bytes]
+    end: Callable[[], bytes]
+
+
+def stream_deflater(coding: str) -> StreamDeflater:
+    """Returns a compressor for a coding of `CODINGS`."""
+    return _MAKERS[coding]()
+
+
+def _gzip() -> StreamDeflater:
+    deflater = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS)
+
+    def piece(data: bytes) -> bytes:
+        return deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+
+    return StreamDeflater(GZIP, piece, deflater.flush)
+
+
+def _br() -> StreamDeflater:
+    deflater = encodings.brotli.Compressor(quality=_BR_QUALITY, lgwin=_WINDOW_LOG)
+
+    def piece(data: bytes) -> bytes:
+        return bytes(deflater.process(data) + deflater.flush())
+
+    def end() -> bytes:
+        return bytes(deflater.finish())
+
+    return StreamDeflater(BR, piece, end)
+
+
+def _zstd() -> StreamDeflater:
+    parameter = encodings.zstd.CompressionParameter
+    options: dict[int, int] = {
+        parameter.compression_level: _ZSTD_LEVEL,
+        parameter.window_log: _WINDOW_LOG,
+        parameter.hash_log: _ZSTD_HASH_LOG,
+        parameter.chain_log: _ZSTD_HASH_LOG,
+    }
+    deflater = encodings.zstd.ZstdCompressor(options=options)
+
+    def piece(data: bytes) -> bytes:
+        return deflater.compress(data, deflater.FLUSH_BLOCK)
+
+    return StreamDeflater(ZSTD, piece, deflater.flush)
+
+
+_MAKERS: Final[dict[str, Callable[[], StreamDeflater]]] = {
+    coding: {GZIP: _gzip, BR: _br, ZSTD: _zstd}[coding] for coding in CODINGS
+}

@@ -1,0 +1,318 @@
+"""Answers streams at the routes of HTTP rules: each message is sent as JSON when it is yielded.
+
+Follows google/api/http.proto. stream_formats.py writes what surrounds messages, streams.py sends.
+
+Rule 1: a call that fails before its first message has the HTTP status of its error, as if it were
+no stream. After that the format tells the failure, or the body is cut.
+Rule 2: a message is encoded before the first wait, as servicers reuse messages.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from transcoder.call import Backend
+from transcoder.codec.scalars import Fault
+from transcoder.errors import (
+    EnoughSent,
+    TranscodeError,
+    internal_error,
+    precondition_failed,
+    without_values,
+)
+from transcoder.http.encodings import IDENTITY, preferred
+from transcoder.http.exchange import HttpExchange
+from transcoder.http.headers import http_code, initial_headers, trailer_headers
+from transcoder.http.offload import Offload
+from transcoder.http.response import NO_CONTENT, HeaderPairs
+from transcoder.http.stream_encodings import StreamDeflater, stream_deflater
+from transcoder.protocols.json_errors import JsonErrors
+from transcoder.protocols.protocol import WholeAnswer
+from transcoder.protocols.stream_formats import (
+    EVENTS,
+    EVENTS_COMMENT,
+    StreamFormat,
+    StreamFormats,
+    event_id,
+)
+from transcoder.protocols.streams import StreamingCall
+from transcoder.registry import Route
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Coroutine[Any, Any, Message | None]]
+"""Returns the next request; None after the last."""
+
+# Proxies that gather an answer would hold messages back; nginx is told by this header.
+_UNBUFFERED: Final = ("X-Accel-Buffering", "no")
+
+
+class RestStreams:
+    """Answers the methods that stream their responses."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        errors: JsonErrors,
+        formats: StreamFormats,
+        *,
+        offload: Offload,
+        inline_max_bytes: int,
+        heartbeat_s: float,
+        has_compression: bool,
+    ) -> None:
+        """Prepares the answers.
+
+        Args:
+            backend: runs the calls.
+            errors: writes the errors that end streams.
+            formats: by which messages are written.
+            offload: encodes large messages.
+            inline_max_bytes: max bytes of a message that is encoded on the event loop.
+            heartbeat_s: seconds without an event after which a comment is sent.
+            has_compression: True compresses streams for clients that accept it.
+        """
+        self._backend = backend
+        self._errors = errors
+        self._formats = formats
+        self._offload = offload
+        self._inline_max_bytes = inline_max_bytes
+        self._heartbeat_s = heartbeat_s
+        self._has_compression = has_compression
+
+    async def answer(
+        self, exchange: HttpExchange, route: Route, receive: Receive
+    ) -> WholeAnswer | None:
+        """Answers a request; None if the answer was written in pieces.
+
+        Args:
+            exchange: the request and its answer.
+            route: of a method that streams its responses.
+            receive: reads the requests of the call.
+
+        Raises:
+            TranscodeError: the request cannot become a call.
+        """
+        form = self._formats.of(exchange.headers.getall("Accept", ()))
+        deflater: StreamDeflater | None = None
+        if self._has_compression:
+            coding = preferred(exchange.headers.getall("Accept-Encoding", ()))
+            deflater = None if coding == IDENTITY else stream_deflater(coding)
+        call = JsonStreamCall(
+            exchange,
+            route,
+            receive,
+            form=form,
+            deflater=deflater,
+            offload=self._offload,
+            inline_max_bytes=self._inline_max_bytes,
+        )
+        failure: TranscodeError | None = None
+        beating: asyncio.Task[None] | None = None
+        if form.content_type == EVENTS and exchange.verb != "HEAD":
+            beating = asyncio.create_task(call.beat(self._heartbeat_s))
+        try:
+            await self._backend.run(call)
+        except EnoughSent as enough:
+            enough.released()
+            await exchange.finish(b"")
+            return None
+        except TranscodeError as error:
+            failure = error.released()
+            if error.code is grpc.StatusCode.ABORTED and "If-Match" in exchange.headers:
+                failure = precondition_failed(failure)
+        finally:
+            if beating is not None:
+                beating.cancel()
+        if call.is_started:
+            tail: bytes | None = form.closing
+            if failure is not None:
+                tail = form.failure(self._errors.text(failure))
+            await call.finish(tail)
+            return None
+        out = exchange.answer_headers
+        if failure is not None:
+            out += initial_headers(call.initial_metadata)
+            out += trailer_headers(call.trailing_metadata)
+            return self._errors.answer(failure, out)
+        if call.status in NO_CONTENT:
+            out += initial_headers(call.initial_metadata)
+            out += trailer_headers(call.trailing_metadata)
+            return call.status, b""
+        await call.finish(form.closing)
+        return None
+
+
+class JsonStreamCall(StreamingCall):
+    """A call whose responses are written as JSON, one by one."""
+
+    __slots__ = (
+        "_deflater",
+        "_form",
+        "_http",
+        "_inline_max_bytes",
+        "_is_in_thread",
+        "_is_opened",
+        "_is_quiet",
+        "_lead",
+        "_offload",
+        "_receive",
+        "_route",
+    )
+
+    protocol = "json"
+
+    def __init__(
+        self,
+        exchange: HttpExchange,
+        route: Route,
+        receive: Receive,
+        *,
+        form: StreamFormat,
+        deflater: StreamDeflater | None,
+        offload: Offload,
+        inline_max_bytes: int,
+    ) -> None:
+        """Prepares a call.
+
+        Raises:
+            TranscodeError: a header is malformed.
+        """
+        super().__init__(route.method, exchange)
+        self._http = exchange
+        self._route = route
+        self._receive = receive
+        self._form = form
+        self._deflater = deflater
+        self._offload = offload
+        self._inline_max_bytes = inline_max_bytes
+        # What comes before the next message.
+        self._lead = form.opening + form.before
+        self._is_opened = False
+        # True if nothing was written since the last look of `beat`.
+        self._is_quiet = True
+        # True while a thread writes a message, or if the call was cancelled meanwhile.
+        self._is_in_thread = False
+
+    def receive(self) -> Coroutine[Any, Any, Message | None]:
+        return self._receive()
+
+    @property
+    def status(self) -> int:
+        """Returns the HTTP status of the answer, if the call does not fail before it begins."""
+        return http_code(self.initial_metadata)
+
+    async def start(self) -> None:
+        # With one request the head waits for the first message, as a failure has its own status. A
+        # client that still sends may wait for the head.
+        if self.method.client_streaming:
+            await self.write(self._opening())
+
+    async def begin(self) -> None:
+        exchange, form, status = self.exchange, self._form, self.status
+        out = exchange.answer_headers
+        out += initial_headers(self.initial_metadata)
+        out += (("Content-Type", form.content_type), ("Vary", "Accept"), _UNBUFFERED)
+        if self._deflater is not None:
+            out += (("Content-Encoding", self._deflater.coding), ("Vary", "Accept-Encoding"))
+        await exchange.begin(200 if status in NO_CONTENT else status)
+        if exchange.verb == "HEAD":
+            raise EnoughSent
+
+    async def piece_of(self, message: Message) -> bytes:
+        self._is_quiet = False
+        if self._route.size(message) <= self._inline_max_bytes:
+            piece = self._framed(message)
+        else:
+            # A copy: a servicer may change its message as soon as it goes on.
+            copy = self.method.response_type()
+            type(copy).CopyFrom(copy, message)
+            self._is_in_thread = True
+            piece = await self._offload.answer(self._framed, copy)
+            self._is_in_thread = False
+        self._is_opened = True
+        self._lead = self._form.between
+        return piece
+
+    async def beat(self, every_s: float) -> None:
+        """Writes a comment whenever nothing was written for `every_s`; begins the answer if needed.
+
+        So the client of a feed that has nothing to say yet learns that it is connected.
+        """
+        with contextlib.suppress(TranscodeError):  # the client left, which cancels the call
+            while True:
+                await asyncio.sleep(every_s)
+                if self._is_quiet and not self._is_in_thread:
+                    await self.write(self._opening() + self._deflated(EVENTS_COMMENT))
+                self._is_quiet = True
+
+    async def finish(self, tail: bytes | None) -> None:
+        """Ends the answer.
+
+        Args:
+            tail: the end of the body; None cuts it.
+        """
+        exchange, deflater = self._http, self._deflater
+        if tail is None or (self._is_in_thread and deflater is not None):
+            exchange.cut()
+            return
+        body = self._opening() + self._deflated(tail)
+        if deflater is not None:
+            body += deflater.end()
+        trailers: HeaderPairs = ()
+        if self.trailing_metadata and _takes_trailers(exchange):
+            trailers = list(trailer_headers(self.trailing_metadata))
+        try:
+            if not self.is_started:
+                self.is_started = True
+                await self.begin()
+            await exchange.finish(b"" if exchange.verb == "HEAD" else body, trailers)
+        except EnoughSent:
+            await exchange.finish(b"")
+        except OSError:  # the client left before the end of the body
+            return
+
+    def _framed(self, message: Message) -> bytes:
+        """Returns a message as it travels.
+
+        Raises:
+            TranscodeError: INTERNAL, it has no JSON form.
+        """
+        route, exchange = self._route, self.exchange
+        try:
+            text = route.encode(message)
+        except Fault as fault:
+            reason = without_values(fault.text("the message"))
+            logger.error(
+                "answer of %s has no JSON form: %s, request id %s",
+                route.method.path,
+                reason,
+                exchange.request_id,
+            )
+            raise internal_error(exchange.request_id) from None
+        form = self._form
+        if route.event_id is not None and form.content_type == EVENTS:
+            text += event_id(route.event_id(message))
+        return self._deflated(b"".join((self._lead, text, form.after)))
+
+    def _opening(self) -> bytes:
+        """Returns what comes before everything, once."""
+        if self._is_opened:
+            return b""
+        self._is_opened = True
+        self._lead = self._form.before
+        return self._deflated(self._form.opening)
+
+    def _deflated(self, piece: bytes) -> bytes:
+        return piece if self._deflater is None or not piece else self._deflater.piece(piece)
+
+
+def _takes_trailers(exchange: HttpExchange) -> bool:
+    """True if the client says that it reads trailers (RFC 9110 section 10.1.4)."""
+    said = ",".join(exchange.headers.getall("TE", ())).lower()
+    return "trailers" in map(str.strip, said.split(","))

@@ -1,7 +1,7 @@
 """Makes the answer of a function from the effects of a run.
 
 Follows docs/bridge.md. The members are `append_claims`, `append_log_claims`,
-`set_user_metadata`, `append_attribute`; or `forwardedStatusCode` and `forwardedErrorMessage`.
+`set_user_metadata`, `append_attribute`.
 
 Rule 1: the members of an answer replace those of the targets before, which the payload has as
 `response`: an answer repeats them.
@@ -12,14 +12,11 @@ import base64
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from server.bridge.calls import JsonObject
 from server.scripts.contract import Effects, JsonValue
 from server.scripts.host.claims import RESERVED_PREFIX
 
-JsonObject: TypeAlias = dict[str, JsonValue]
 Entries: TypeAlias = list[JsonValue]
-
-FAILED_STATUS: Final = 412
-"""HTTP status that ZITADEL forwards for a failed run; it forwards 400 to 499."""
 
 _CLAIMS: Final = "append_claims"
 _LOG_CLAIMS: Final = "append_log_claims"
@@ -79,14 +76,6 @@ def answer_of(effects: Effects, previous: PreviousAnswer, *, is_saml: bool) -> J
         made[_CLAIMS] = _replacing(lists.get(_CLAIMS, []), claims, "key")
         made[_LOG_CLAIMS] = [*lists.get(_LOG_CLAIMS, []), *log]
     return {key: value for key, value in made.items() if value}
-
-
-def failure_of(name: str, reason: str) -> JsonObject:
-    """Returns the answer of a run that an action ended, which fails the login."""
-    return {
-        "forwardedStatusCode": FAILED_STATUS,
-        "forwardedErrorMessage": f"action {name!r} failed: {reason}",
-    }
 
 
 def _claims_of(effects: Effects) -> tuple[Entries, Entries]:

@@ -15,8 +15,9 @@ from typing import Final, NamedTuple, Protocol
 import orjson
 import structlog
 
-from server.bridge import answers, payloads, signature
-from server.bridge.payloads import BadPayload, FunctionCall
+from server.bridge import payloads, signature
+from server.bridge.calls import TargetCall, failure_of
+from server.bridge.payload_values import BadPayload
 from server.bridge.replays import Replays
 from server.bridge.signature import BadSignature
 from server.bridge.targets import Target
@@ -49,7 +50,6 @@ REASON_MAX_BYTES: Final = 600
 """Max bytes of a script's error in an answer."""
 
 _US: Final = 1_000_000
-_NOTHING: Final = b"{}"
 _UNPROVED: Final = "the call is not signed by the target's key, or not now"
 _BUSY: Final = "too much to do, try again later"
 _UNAVAILABLE: Final = "actions cannot be run now"
@@ -171,10 +171,10 @@ class TargetCalls:
             call = await self._work.run(target.id, size, payloads.read_call, body)
             org_id = target.orgs.get(call.org_id)
             if org_id is None:
-                return "unbound", _NOTHING
+                return "unbound", call.answers.unchanged
             scripts = await self._active.of(org_id, *call.trigger)
             if not scripts:
-                return "ok", _NOTHING
+                return "ok", call.answers.unchanged
             packed = await self._work.run(org_id, size, _pack, call)
         except (BadPayload, BadContext) as error:
             raise _Refused(400, "invalid", str(error)) from None
@@ -185,13 +185,15 @@ class TargetCalls:
         del packed
         ended = await _within(ends_at, target.deadline_s, running)
         if ended.result.failed is not None:
-            failed = _NOTHING if target.ignores_failures else _failure(ended)
-            return "failed", failed
+            if target.ignores_failures:
+                return "failed", call.answers.unchanged
+            return "failed", _failure(ended)
         if metadata is not None and ended.result.effects.metadata:
             metadata.user_changes()
-        return "ok", await self._runs.make(org_id, ended.result, _made, ended, call)
+        effects = ended.result.effects
+        return "ok", await self._runs.make(org_id, ended.result, call.answers.made, effects)
 
-    def _metadata_of(self, target: Target, call: FunctionCall) -> CallMetadata | None:
+    def _metadata_of(self, target: Target, call: TargetCall) -> CallMetadata | None:
         """Returns what reads the metadata that the payload lacks; None without an account."""
         if target.account is None or self._upstream is None:
             return None
@@ -271,18 +273,12 @@ async def _within(
         raise _Refused(503, "unavailable", _UNAVAILABLE) from None
 
 
-def _pack(call: FunctionCall) -> PackedContext:
+def _pack(call: TargetCall) -> PackedContext:
     return contexts.pack(*call.trigger, call.context)
-
-
-def _made(ended: EndedRun, call: FunctionCall) -> bytes:
-    is_saml = call.trigger == PRE_SAML_RESPONSE
-    answer = answers.answer_of(ended.result.effects, call.previous, is_saml=is_saml)
-    return orjson.dumps(answer)
 
 
 def _failure(ended: EndedRun) -> bytes:
     """Returns the answer of a failed run, which its last action caused."""
     last = ended.actions[-1]
     reason = shorten_text(last.failure.text, REASON_MAX_BYTES)
-    return orjson.dumps(answers.failure_of(last.name, reason))
+    return orjson.dumps(failure_of(last.name, reason))

@@ -1,6 +1,6 @@
 """Answers of functions: from effects, beside what targets before answered."""
 
-from server.bridge.answers import answer_of, failure_of, previous_answer
+from server.bridge.answers import answer_of, previous_answer
 from server.scripts.contract import AttributeEffect, Effects, JsonValue, MetadataEffect
 from tests.support.tables import cases
 
@@ -108,10 +108,3 @@ def test_the_answer_about_a_saml_response_is(
     made: Effects, response: dict[str, JsonValue], expected: dict[str, JsonValue]
 ) -> None:
     assert answer_of(made, previous_answer(response), is_saml=True) == expected
-
-
-def test_a_failed_run_is_an_error_that_zitadel_forwards() -> None:
-    assert failure_of("deny", "no at deny (<eval>:1:2)") == {
-        "forwardedStatusCode": 412,
-        "forwardedErrorMessage": "action 'deny' failed: no at deny (<eval>:1:2)",
-    }

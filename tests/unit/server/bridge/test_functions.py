@@ -8,7 +8,9 @@ import pytest
 
 from server import triggers
 from server.bridge.answers import PreviousAnswer
-from server.bridge.payloads import BadPayload, read_call
+from server.bridge.functions import FunctionAnswers
+from server.bridge.payload_values import BadPayload
+from server.bridge.payloads import read_call
 from server.scripts.contract import BadContext, JsonValue
 from server.scripts.host import contexts
 from tests.support.tables import cases
@@ -257,7 +259,8 @@ def test_scripts_of_tokens_see(members: dict[str, Any], part: str, expected: Jso
 
 
 def test_an_unknown_key_is_ignored() -> None:
-    assert read_call(payload(later=[1], org={"id": "100"})).previous == PreviousAnswer({})
+    call = read_call(payload(later=[1], org={"id": "100"}))
+    assert call.answers == FunctionAnswers(PreviousAnswer({}), is_saml=False)
 
 
 @cases(

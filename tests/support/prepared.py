@@ -32,5 +32,7 @@ async def set_trigger(caller: Caller, *ids: str, flow: str = "2", trigger: str =
 
 async def last_event_at(caller: Caller) -> int:
     """The time of the last event that anyone wrote: a list shows that moment."""
-    response = await caller.get(pb.ListActionsRequest())
+    request = pb.ListActionsRequest()
+    request.query.limit = 1
+    response = await caller.get(request)
     return int(response.details.view_timestamp.ToNanoseconds())

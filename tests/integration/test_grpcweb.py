@@ -130,7 +130,7 @@ async def test_a_rest_path_takes_grpc_web(
     assert servicer.seen == (bound if status == 200 else None)
 
 
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/json", "text/plain"])
+@pytest.mark.parametrize("content_type", ["application/grpc", "text/plain"])
 async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
     content_type: str,
 ) -> None:
@@ -138,9 +138,9 @@ async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
     async with operations.serving() as (session, servicer):
         headers = {"Content-Type": content_type}
         async with session.post(path, data=ASKED, headers=headers) as answer:
-            assert (answer.status, await answer.json()) == (
+            assert (answer.status, await answer.text()) == (
                 415,
-                {"code": 3, "message": f"content type '{content_type}': expected {TYPE}"},
+                f"content type '{content_type}': expected {TYPE}",
             )
     assert servicer.seen is None
 

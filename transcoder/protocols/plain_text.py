@@ -5,9 +5,11 @@ Follows connectrpc.com, "Connect Protocol Reference".
 """
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from transcoder.errors import TranscodeError
+from transcoder.http.body import is_json_type
 from transcoder.http.exchange import Exchange
 from transcoder.http.response import HeaderList
 from transcoder.protocols.protocol import WholeAnswer
@@ -23,11 +25,18 @@ def refuse(error: TranscodeError, out: HeaderList) -> WholeAnswer:
     return error.http_status, error.message.encode("utf-8", "replace")
 
 
-def is_connect(exchange: Exchange) -> bool:
-    """True if a request is in the Connect protocol."""
+def is_expected(exchange: Exchange, methods: Container[str]) -> bool:
+    """True if a request is in Connect, or calls a method by its own path with a body of no JSON.
+
+    Args:
+        exchange: the request.
+        methods: the paths by which gRPC calls methods.
+    """
     headers = exchange.headers
+    content_type = headers.get("Content-Type", "")
     return (
         "Connect-Protocol-Version" in headers
-        or _CONNECT_TYPE.match(headers.get("Content-Type", "")) is not None
+        or _CONNECT_TYPE.match(content_type) is not None
         or _CONNECT_GET.search(exchange.query) is not None
+        or (content_type != "" and exchange.path in methods and not is_json_type(content_type))
     )

@@ -99,6 +99,7 @@ class Rest:
         """
         self.errors: Final = errors
         self._router = registry.router
+        self._methods = registry.methods
         self._backend = backend
         self._streams = streams
         self._bodies = bodies
@@ -168,9 +169,11 @@ class Rest:
         return await self._offload.answer(route.encode, copy)
 
     def refusal(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
-        if plain_text.is_connect(exchange):
+        if plain_text.is_expected(exchange, self._methods):
             return plain_text.refuse(error, exchange.answer_headers)
         return self.errors.answer(error, exchange.answer_headers)
 
     def failure(self, exchange: HttpExchange, error: TranscodeError) -> WholeAnswer:
+        if error.http_status == 415:  # of a chunked body, whose call had to begin
+            return self.refusal(exchange, error)
         return self.errors.answer(error, exchange.answer_headers)

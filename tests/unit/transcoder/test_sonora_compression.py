@@ -4,6 +4,7 @@ import base64
 import gzip
 from hashlib import sha256
 
+import brotli
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
@@ -90,6 +91,21 @@ async def test_a_large_message_of_a_stream_is_compressed_for_a_client_that_accep
     flags, payload, _ = split_frame(answer.pieces[0])
     assert (flags, gzip.decompress(payload)) == (1, LARGE)
     assert answer.pieces[1] == OK
+
+
+async def test_an_answer_is_in_the_best_coding_that_the_client_accepts() -> None:
+    accepting = with_type(("grpc-accept-encoding", "gzip, br"))
+    answer = await ask(answering(LARGE), ASKED, headers=accepting)
+    assert answer.headers == with_type(("grpc-encoding", "br"))
+    flags, payload, _ = split_frame(answer.body)
+    assert (flags, brotli.decompress(payload)) == (1, LARGE)
+
+
+async def test_a_request_in_br_is_inflated() -> None:
+    backend = StandIn()
+    body = framed(brotli.compress(REQUEST), flags=COMPRESSED)
+    await ask(backend, body, headers=with_type(("grpc-encoding", "br")))
+    assert backend.requests == [health_pb2.HealthCheckRequest(service="a")]
 
 
 async def test_nothing_is_compressed_for_a_client_that_accepts_no_coding() -> None:

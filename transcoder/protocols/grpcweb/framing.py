@@ -1,7 +1,8 @@
 """Reads and writes gRPC-Web frames: bytes to messages, messages and failures to bytes.
 
-Follows grpc/doc/PROTOCOL-WEB.md (frames, the trailer frame), grpc/doc/PROTOCOL-HTTP2.md
-(Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md (the code of each framing error).
+Follows grpc/doc/PROTOCOL-WEB.md (the trailer frame, text mode), grpc/doc/PROTOCOL-HTTP2.md
+(Status-Message, Custom-Metadata) and grpc/doc/statuscodes.md (the code of each framing error). The
+frames of messages are envelopes, as Connect has them.
 
 Rule 1: no I/O. A body may come in pieces of any size; the result is the same.
 Rule 2: the status always goes into a trailer frame of the body, never into HTTP headers: every
@@ -14,18 +15,18 @@ import binascii
 import enum
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from grpc import StatusCode
 
-from transcoder.errors import CODE_NUMBER, TranscodeError, shown, too_large
+from transcoder.errors import CODE_NUMBER, shown
 from transcoder.http.encodings import IDENTITY
 from transcoder.http.headers import base64_text, log_dropped, wire_value
+from transcoder.protocols.envelopes.dialect import Dialect
+from transcoder.protocols.envelopes.framing import Envelope, EnvelopeReader
 
-HEADER_BYTES: Final = 5
-"""Bytes of a frame's header: one of flags, four of the payload's size."""
+GRPC_WEB: Final = Dialect("gRPC-Web", "grpc-encoding", "grpc-accept-encoding")
 
-_COMPRESSED_FLAG: Final = 0x01
 _TRAILERS_FLAG: Final = 0x80
 
 _RESERVED_PREFIX: Final = "grpc-"
@@ -125,7 +126,7 @@ class Base64Reader:
         """
         if self._is_broken:
             came = self._rest[:_GROUP_CHARS].decode("latin-1")
-            raise _broken(f"expected base64, got {shown(came)}")
+            raise GRPC_WEB.broken(f"expected base64, got {shown(came)}")
 
     def finish(self) -> None:
         """Ends the body.
@@ -135,93 +136,9 @@ class Base64Reader:
         """
         if self._rest:
             came = len(self._rest)
-            raise _broken(
+            raise GRPC_WEB.broken(
                 f"the body ends after {came} of a base64 group's {_GROUP_CHARS} characters"
             )
-
-
-class Frame(NamedTuple):
-    """The payload of one frame: a message, compressed or not."""
-
-    payload: bytes
-    is_compressed: bool
-
-
-class MessageFrameReader:
-    """Reads the messages of a request body piece by piece.
-
-    Call `feed` with each piece, then `next_frame` until it returns None; `finish` after the last.
-    """
-
-    __slots__ = ("_buffer", "_encoding", "_message_max_bytes", "_size")
-
-    def __init__(self, *, message_max_bytes: int, encoding: str = IDENTITY) -> None:
-        """Expects the first frame.
-
-        Args:
-            message_max_bytes: a frame that announces more is refused before its payload is read.
-            encoding: of messages that are flagged as compressed.
-        """
-        self._message_max_bytes = message_max_bytes
-        self._encoding = encoding
-        self._buffer = bytearray()
-        # Bytes of the payload that is being read; None while its header is incomplete.
-        self._size: int | None = None
-
-    @property
-    def is_between_frames(self) -> bool:
-        """True if every byte fed belongs to a frame that was returned."""
-        return self._size is None and not self._buffer
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-
-    def next_frame(self) -> Frame | None:
-        """Returns the next whole message; None until more has been fed.
-
-        Raises:
-            TranscodeError: INTERNAL for invalid flags; RESOURCE_EXHAUSTED for a message that is
-                too large.
-        """
-        buffer = self._buffer
-        if self._size is None:
-            if not buffer:
-                return None
-            self._check_flags(buffer[0])
-            if len(buffer) < HEADER_BYTES:
-                return None
-            size = int.from_bytes(buffer[1:HEADER_BYTES], "big")
-            if size > self._message_max_bytes:
-                raise too_large(f"a message of {size} bytes", limit_bytes=self._message_max_bytes)
-            self._size = size
-        end = HEADER_BYTES + self._size
-        if len(buffer) < end:
-            return None
-        frame = Frame(bytes(memoryview(buffer)[HEADER_BYTES:end]), buffer[0] == _COMPRESSED_FLAG)
-        del buffer[:end]
-        self._size = None
-        return frame
-
-    def finish(self) -> None:
-        """Ends the body.
-
-        Raises:
-            TranscodeError: INTERNAL when it ends inside a frame.
-        """
-        came = len(self._buffer)
-        if self._size is not None:
-            came -= HEADER_BYTES
-            raise _broken(f"the body ends after {came} of a message's {self._size} bytes")
-        if came:
-            raise _broken(f"the body ends after {came} of a frame header's {HEADER_BYTES} bytes")
-
-    def _check_flags(self, flags: int) -> None:
-        if flags == 0:
-            return
-        if flags != _COMPRESSED_FLAG:
-            raise _broken(f"frame flags: expected 0x00 or 0x01, got 0x{flags:02x}")
-        if self._encoding == IDENTITY:
-            raise _broken("a frame is flagged as compressed, but grpc-encoding names no encoding")
 
 
 class UnaryReader:
@@ -233,8 +150,10 @@ class UnaryReader:
         self, mode: Mode = Mode.BINARY, *, message_max_bytes: int, encoding: str = IDENTITY
     ) -> None:
         self._text = Base64Reader() if mode is Mode.TEXT else None
-        self._frames = MessageFrameReader(message_max_bytes=message_max_bytes, encoding=encoding)
-        self._frame: Frame | None = None
+        self._frames = EnvelopeReader(
+            GRPC_WEB, message_max_bytes=message_max_bytes, encoding=encoding
+        )
+        self._frame: Envelope | None = None
 
     def feed(self, data: bytes) -> None:
         """Takes the next piece of the body.
@@ -246,13 +165,13 @@ class UnaryReader:
         text = self._text
         frames.feed(data if text is None else text.feed(data))
         if self._frame is None:
-            self._frame = frames.next_frame()
-        if self._frame is not None and not frames.is_between_frames:
-            raise _not_one_message("the body goes on after its first message")
+            self._frame = frames.next()
+        if self._frame is not None and frames.is_within:
+            raise GRPC_WEB.not_one_message("the body goes on after its first message")
         if text is not None:
             text.check()
 
-    def finish(self) -> Frame:
+    def finish(self) -> Envelope:
         """Ends the body, and returns its message.
 
         Raises:
@@ -260,37 +179,12 @@ class UnaryReader:
         """
         if self._text is not None:
             self._text.finish()
-        self._frames.finish()
         if self._frame is None:
-            raise _not_one_message("the body is empty")
+            self._frames.finish()
+            self._frame = self._frames.next()
+        if self._frame is None:
+            raise GRPC_WEB.not_one_message("the body is empty")
         return self._frame
-
-
-def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
-    """Returns the message of a whole body that is one plain frame; None for any other body.
-
-    Nearly all unary requests have such a body, and need none of the readers above.
-    """
-    size = len(body) - HEADER_BYTES
-    if 0 <= size <= max_bytes and body[0] == 0 and int.from_bytes(body[1:HEADER_BYTES]) == size:
-        return body[HEADER_BYTES:]
-    return None
-
-
-def _broken(what: str) -> TranscodeError:
-    return TranscodeError(StatusCode.INTERNAL, f"gRPC-Web framing: {what}")
-
-
-def _not_one_message(what: str) -> TranscodeError:
-    # grpc/doc/statuscodes.md: "Request cardinality violation".
-    return TranscodeError(
-        StatusCode.UNIMPLEMENTED, f"gRPC-Web framing: expected exactly one message, but {what}"
-    )
-
-
-def message_frame(payload: bytes, *, is_compressed: bool = False) -> bytes:
-    flags = b"\x01" if is_compressed else b"\x00"
-    return flags + len(payload).to_bytes(4, "big") + payload
 
 
 def trailer_frame(

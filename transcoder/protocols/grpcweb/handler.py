@@ -25,17 +25,18 @@ from transcoder.errors import (
     wrong_method,
 )
 from transcoder.http.ceiling import Ceiling
-from transcoder.http.encodings import DEFLATE_AT_ONCE_BYTES, GZIP, IDENTITY, deflate
+from transcoder.http.encodings import IDENTITY
 from transcoder.http.exchange import Exchange
 from transcoder.http.headers import initial_headers
 from transcoder.http.offload import Offload
 from transcoder.options import COMPRESS_MIN_BYTES, Limits
 from transcoder.protocols import plain_text
-from transcoder.protocols.grpcweb.compression import accepts_gzip
+from transcoder.protocols.envelopes.compression import accepted_coding
+from transcoder.protocols.envelopes.messages import MessageWriter
 from transcoder.protocols.grpcweb.framing import (
+    GRPC_WEB,
     Mode,
     answer_mode,
-    message_frame,
     mode_of,
     trailer_frame,
 )
@@ -108,10 +109,9 @@ class GrpcWeb:
         headers, out = exchange.headers, exchange.answer_headers
         mode = answer_mode(asked, headers.get("Accept"))
         out.append(("Content-Type", mode.content_type))
-        gzip_min_bytes = None
-        if accepts_gzip(headers.get("grpc-accept-encoding")):
-            gzip_min_bytes = self._compress_min_bytes
-            out.append(("grpc-encoding", GZIP))
+        coding = accepted_coding(headers.get(GRPC_WEB.accept_encoding))
+        if coding is not None:
+            out.append((GRPC_WEB.encoding, coding))
         call: GrpcWebCall | None = None
         try:
             call = GrpcWebCall(
@@ -120,7 +120,10 @@ class GrpcWeb:
                 requests=self._requests,
                 mode=asked,
                 override=override,
-                frames=_FrameWriter(mode, self._offload, gzip_min_bytes),
+                frames=_FrameWriter(
+                    mode,
+                    MessageWriter(self._offload, coding, min_bytes=self._compress_min_bytes),
+                ),
             )
             await self._backend.run(call)
             body = b""
@@ -228,27 +231,18 @@ class GrpcWebCall(StreamingCall):
 
 
 class _FrameWriter:
-    """Makes frames of the messages of one answer, compressed if the client accepts it."""
+    """Makes frames of the messages of one answer."""
 
-    __slots__ = ("_gzip_min_bytes", "_mode", "_offload")
+    __slots__ = ("_messages", "_mode")
 
-    def __init__(self, mode: Mode, offload: Offload, gzip_min_bytes: int | None) -> None:
+    def __init__(self, mode: Mode, messages: MessageWriter) -> None:
         self._mode = mode
-        self._offload = offload
-        self._gzip_min_bytes = gzip_min_bytes
+        self._messages = messages
 
     async def message(self, message: Message) -> bytes:
         """Returns a message's frame; the message is encoded before the first wait."""
         payload = type(message).SerializeToString(message)
-        is_compressed = False
-        if self._gzip_min_bytes is not None and len(payload) >= self._gzip_min_bytes:
-            if len(payload) <= DEFLATE_AT_ONCE_BYTES:
-                smaller = deflate(payload)
-            else:
-                smaller = await self._offload.answer(deflate, payload)
-            if len(smaller) < len(payload):
-                payload, is_compressed = smaller, True
-        return self._mode.encoded(message_frame(payload, is_compressed=is_compressed))
+        return self._mode.encoded(await self._messages.envelope(payload))
 
 
 def _mode(exchange: Exchange, *, is_routed: bool) -> Mode:

@@ -4,6 +4,7 @@ Follows grpc/doc/PROTOCOL-WEB.md and grpc/doc/statuscodes.md.
 Rule: framing.py reads the frames; only the exchange knows where the body comes from.
 """
 
+import functools
 from typing import Final
 
 import grpc
@@ -14,18 +15,10 @@ from transcoder.http.ceiling import Ceiling, Held
 from transcoder.http.exchange import Exchange
 from transcoder.http.offload import Offload
 from transcoder.options import Limits
-from transcoder.protocols.grpcweb.compression import (
-    INFLATE_AT_ONCE_BYTES,
-    inflate_message,
-    known_encoding,
-)
-from transcoder.protocols.grpcweb.framing import (
-    HEADER_BYTES,
-    Frame,
-    Mode,
-    UnaryReader,
-    only_message,
-)
+from transcoder.protocols.envelopes.compression import known_encoding
+from transcoder.protocols.envelopes.framing import HEADER_BYTES, Envelope, only_message
+from transcoder.protocols.envelopes.messages import MessageReader
+from transcoder.protocols.grpcweb.framing import GRPC_WEB, Mode, UnaryReader
 
 _TEXT_CHARS: Final = 4
 """Max characters of a byte in text mode: a client may encode each byte as a group of its own."""
@@ -38,7 +31,7 @@ class RequestReader:
 
     def __init__(self, limits: Limits, offload: Offload, ceiling: Ceiling) -> None:
         self._limits = limits
-        self._offload = offload
+        self._messages = MessageReader(GRPC_WEB, limits, offload)
         self._ceiling = ceiling
 
     async def read(self, request_type: type[Message], exchange: Exchange, mode: Mode) -> Message:
@@ -48,36 +41,25 @@ class RequestReader:
             TranscodeError: the body is not exactly one message of the type; the body, or the bodies
                 of all connections together, are too large.
         """
-        limits = self._limits
+        encoding = known_encoding(GRPC_WEB, exchange.headers.get(GRPC_WEB.encoding))
         with Held(self._ceiling) as held:
-            payload, is_compressed = await self._read(exchange, mode, held)
-            if is_compressed:
-                max_bytes = limits.message_max_bytes
-                if len(payload) > INFLATE_AT_ONCE_BYTES:
-                    # As one item, so that only one inflated message exists at a time.
-                    return await self._offload.request(
-                        _inflated_and_parsed, request_type, payload, max_bytes
-                    )
-                payload = inflate_message(payload, max_bytes=max_bytes)
-            if len(payload) > limits.inline_max_bytes:
-                return await self._offload.request(_parse_message, request_type, payload)
-            return _parse_message(request_type, payload)
+            received = await self._read(exchange, mode, encoding, held)
+            parse = functools.partial(_parse_message, request_type)
+            return await self._messages.message(received, encoding, parse)
 
-    async def _read(self, exchange: Exchange, mode: Mode, held: Held) -> Frame:
-        headers = exchange.headers
-        encoding = known_encoding(headers.get("grpc-encoding"))
+    async def _read(self, exchange: Exchange, mode: Mode, encoding: str, held: Held) -> Envelope:
         limit_bytes = self._limits.message_max_bytes
         body_max_bytes = limit_bytes + HEADER_BYTES
         if mode is Mode.TEXT:
             body_max_bytes *= _TEXT_CHARS
-        declared = headers.get("Content-Length", "")
+        declared = exchange.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared[:_LENGTH_DIGITS_MAX]) > body_max_bytes:
             raise too_large("the request body", limit_bytes=body_max_bytes)
         piece, goes_on = await _next_piece(exchange, held)
         if mode is Mode.BINARY and not goes_on:
             message = only_message(piece, max_bytes=limit_bytes)
             if message is not None:
-                return Frame(message, is_compressed=False)
+                return Envelope(message, is_compressed=False)
         reader = UnaryReader(mode, message_max_bytes=limit_bytes, encoding=encoding)
         reader.feed(piece)
         while goes_on:
@@ -97,10 +79,6 @@ def _parse_message(request_type: type[Message], payload: bytes) -> Message:
             f"the request is not a {request_type.DESCRIPTOR.full_name} in protobuf's binary format",
         ) from exc
     return message
-
-
-def _inflated_and_parsed(request_type: type[Message], payload: bytes, max_bytes: int) -> Message:
-    return _parse_message(request_type, inflate_message(payload, max_bytes=max_bytes))
 
 
 async def _next_piece(exchange: Exchange, held: Held) -> tuple[bytes, bool]:

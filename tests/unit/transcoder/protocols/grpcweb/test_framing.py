@@ -16,15 +16,11 @@ from tests.unit.transcoder.protocols.grpcweb.reading import (
     read,
     too_large,
 )
-from transcoder.errors import TranscodeError
+from transcoder.protocols.envelopes.framing import Envelope, only_message
 from transcoder.protocols.grpcweb.framing import (
-    Frame,
-    MessageFrameReader,
     Mode,
     UnaryReader,
-    message_frame,
     mode_of,
-    only_message,
     trailer_frame,
 )
 
@@ -80,32 +76,11 @@ def test_a_reader_says_whether_a_message_is_compressed(flags: int, is_cut: bool)
     reader = UnaryReader(message_max_bytes=LIMIT_BYTES, encoding="gzip")
     for piece in cut(body) if is_cut else [body]:
         reader.feed(piece)
-    assert reader.finish() == Frame(b"a", is_compressed=flags == 1)
+    assert reader.finish() == Envelope(b"a", is_compressed=flags == 1)
 
 
 def test_an_encoding_that_is_named_but_not_used_is_no_fault() -> None:
     assert read([b"\x00\x00\x00\x00\x01a"], encoding="gzip") == b"a"
-
-
-@cases(
-    "body",
-    {
-        "whole": b"\x00\x00\x00\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02bc",
-        "bad": b"\x00\x00\x00\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02bc\xff",
-    },
-)
-@pytest.mark.parametrize("is_cut", [False, True])
-def test_a_reader_gives_the_messages_that_came_before_a_fault(body: bytes, is_cut: bool) -> None:
-    reader = MessageFrameReader(message_max_bytes=LIMIT_BYTES)
-    messages = []
-    for piece in cut(body) if is_cut else [body]:
-        reader.feed(piece)
-        try:
-            while (frame := reader.next_frame()) is not None:
-                messages.append(frame.payload)
-        except TranscodeError:
-            break
-    assert messages == [b"a", b"", b"bc"]
 
 
 @cases(
@@ -128,11 +103,6 @@ def test_a_reader_gives_the_messages_that_came_before_a_fault(body: bytes, is_cu
 )
 def test_content_type_says_the_mode(content_type: str | None, expected: Mode | None) -> None:
     assert mode_of(content_type) is expected
-
-
-def test_message_frame() -> None:
-    assert message_frame(b"ab") == b"\x00\x00\x00\x00\x02ab"
-    assert message_frame(b"ab", is_compressed=True) == b"\x01\x00\x00\x00\x02ab"
 
 
 def test_trailer_frame_of_a_call_that_succeeded() -> None:

@@ -1,0 +1,1 @@
+"""Reads and writes messages in envelopes, which gRPC-Web and Connect share."""

@@ -76,7 +76,7 @@ lint: .venv/.stamp-dev ## check format, rules, types and the direction of import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: .venv/.stamp-conformance ## the protobuf conformance suite and a fuzz on our codec, and a fuzz of both ways of reading requests; zitadel-go and grpc-go (need Go)
+conformance: .venv/.stamp-conformance ## the protobuf conformance suite and a fuzz on our codec, connectconformance, and a fuzz of both ways of reading requests; zitadel-go and grpc-go (need Go)
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 robustness: .venv/.stamp-dev ## flood, starve and kill a real server; print asked and reached

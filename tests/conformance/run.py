@@ -1,7 +1,8 @@
-"""`make conformance`: the official suite, a codec broken on purpose, two fuzzes, clients in Go.
+"""`make conformance`: two official suites, each also on what is broken on purpose, fuzzes, clients.
 
-A failure, required or recommended, ends with exit status 1; so does a suite that does not notice, a
-difference from json_format that is not explained, and one between the two ways of reading requests.
+The suites are protobuf's and Connect's; the clients are in Go. A failure, required or recommended,
+ends with exit status 1; so does a suite that does not notice, a difference from json_format that is
+not explained, and one between the two ways of reading requests.
 """
 
 import argparse
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.conformance import go_clients, ways
+from tests.conformance.connect import servicer
+from tests.conformance.connect import suite as connect
 from tests.conformance.fuzz import CHUNK, Tally, compare
 from tests.conformance.suite import Suite, SuiteError
 from tests.conformance.testee import DEFECTS
@@ -30,6 +33,7 @@ def main() -> int:
         return 1
     is_passed = _fuzz(suite.descriptor_set, given.messages) and is_passed
     is_passed = _fuzz_ways(given.requests) and is_passed
+    is_passed = _run_connect() and is_passed
     is_passed = _run_go_clients() and is_passed
     return 0 if is_passed else 1
 
@@ -79,6 +83,42 @@ def _fuzz_ways(count: int) -> bool:
         print(f"not alike, request {failure[:2000]}")
     print(f"{len(tally.failures)} differences between the two ways")
     return not tally.failures
+
+
+def _run_connect() -> bool:
+    try:
+        suite = connect.Suite()
+        is_passed = _run_grpc(suite)
+        for part in connect.PARTS:
+            is_passed = _run_part(suite, part) and is_passed
+        for defect in servicer.DEFECTS:
+            noticed = len(suite.run(connect.PARTS[0], "--defect", defect).failures)
+            is_passed = is_passed and noticed > 0
+            print(f"servicer made to {defect}: {noticed} cases fail, as some must", flush=True)
+    except (connect.SuiteError, GoError) as failed:
+        print(f"connectconformance: {failed}")
+        return False
+    return is_passed
+
+
+def _run_part(suite: connect.Suite, part: connect.Part) -> bool:
+    outcome = suite.run(part)
+    for name, why in outcome.failures.items():
+        print(f"{name}: {why[:400]}")
+    passed = outcome.cases - len(outcome.failures)
+    print(f"connectconformance, {part.name}: {passed} of {part.cases}", flush=True)
+    return passed == part.cases
+
+
+def _run_grpc(suite: connect.Suite) -> bool:
+    """Compares gRPC by the port of JSON with grpc.aio alone: True if it fails no others."""
+    part = connect.GRPC
+    piped, alone = suite.run(part), suite.run(part, "--grpc-aio")
+    for name in piped.failures.keys() - alone.failures.keys():
+        print(f"{name}: {piped.failures[name][:400]}")
+    passed, expected = (each.cases - len(each.failures) for each in (piped, alone))
+    print(f"connectconformance, {part.name}: {passed} of {part.cases}, grpc.aio alone {expected}")
+    return piped.failures.keys() <= alone.failures.keys() and piped.cases == part.cases
 
 
 def _run_go_clients() -> bool:

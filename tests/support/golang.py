@@ -45,6 +45,14 @@ class GoFolder:
         self.run([self._go, "build", "-o", f"{self.path}/{output}", *packages])
         return self.path / output
 
+    def source_of(self, module: str) -> Path:
+        """Returns the folder with the source of a module, in the version of go.mod.
+
+        Raises:
+            GoError: go.mod does not name it, or it cannot be fetched.
+        """
+        return Path(self.run([self._go, "list", "-m", "-f", "{{.Dir}}", module]).strip())
+
     def run(
         self,
         command: list[str],

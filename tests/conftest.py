@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support import api_table, client_table, permission_table
+from tests.support import api_table, client_table, permission_table, row_counts
 
 # A test configures what it starts; what the shell happens to hold must not.
 for _name in [name for name in os.environ if name.startswith("ACTIONS_")]:
@@ -35,4 +35,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if permissions:
         terminalreporter.section("permissions")
         for line in permissions:
+            terminalreporter.write_line(line)
+    rows = row_counts.lines_of(terminalreporter.stats)
+    if rows:
+        terminalreporter.section("rows of logins")
+        for line in rows:
             terminalreporter.write_line(line)

@@ -73,6 +73,7 @@ class Login:
     user_metadata: Sequence[Mapping[str, Any]] = ()
     user_grants: Sequence[Mapping[str, Any]] = ()
     client_id: str = ""
+    actor: Mapping[str, Any] | None = None
 
     def payload(self, function: str) -> dict[str, Any]:
         """Returns the payload; what is empty is left out."""
@@ -82,6 +83,7 @@ class Login:
             members["user_metadata"] = self.user_metadata
             members["org"] = {"id": self.user["resource_owner"], "name": "There"}
             members["application"] = {"client_id": self.client_id} if self.client_id else None
+            members["actor"] = self.actor
         members["user_grants"] = self.user_grants
         return {key: value for key, value in members.items() if value}
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import aiohttp
 import jwt
 import pytest
-from google.protobuf import json_format
 
 from actions.v1 import bridge_pb2, execution_pb2
 from tests.support.accounts import Accounts
@@ -18,6 +17,7 @@ from tests.support.api_client import ApiClient, Caller
 from tests.support.issuer import Signer
 from tests.support.prepared import action, set_trigger
 from tests.support.real_server import RealServer
+from tests.support.run_outcomes import attributes_of, outcome_of
 from tests.support.runs import run_request
 from tests.support.tables import cases
 from tests.support.zitadel import (
@@ -255,15 +255,7 @@ async def bridge(server: RealServer, owner: Caller, caller: Caller) -> AsyncIter
 async def by_run_trigger(caller: Caller, login: dict[str, Any], trigger: str) -> Outcome:
     """Returns the outcome of RunTrigger, as a token holds it."""
     response = await caller.get(run_request(trigger=trigger, **login))
-    effects = response.effects
-    claims = {
-        key: json.loads(json_format.MessageToJson(value)) for key, value in effects.claims.items()
-    }
-    log = [line for key in [*claims] if key.startswith("urn:") for line in claims.pop(key)]
-    if log:
-        claims[LOG] = log
-    metadata = {entry.key: entry.value for entry in effects.metadata}
-    return Outcome(claims={**login["claims"], **claims}, metadata=metadata)
+    return outcome_of(response, login["claims"], "preuserinfo")
 
 
 @cases("script", TOKEN_SCRIPTS)
@@ -282,13 +274,7 @@ async def test_a_saml_response_holds_what_run_trigger_gives(
     await set_trigger(caller, id, flow="4", trigger="6")
     login = {"user": SEEN["user"], "userGrants": SEEN["userGrants"]}
     effects = (await caller.get(run_request("4", "6", **login))).effects
-    expected = Outcome(
-        attributes={
-            each.name: (each.name_format, tuple(each.values)) for each in effects.saml_attributes
-        },
-        metadata={entry.key: entry.value for entry in effects.metadata},
-    )
-    assert await bridge.zitadel.saml_response(LOGIN) == expected
+    assert await bridge.zitadel.saml_response(LOGIN) == attributes_of(effects)
 
 
 async def test_access_tokens_have_the_actions_of_their_own_trigger(

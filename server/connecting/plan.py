@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
-from server.bridge import payloads
+from server.bridge import functions
 from server.connecting.actions_api import Execution, TargetForm, There, duration_text
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
@@ -16,7 +16,7 @@ TIMEOUT_MS: Final = 10_000
 """Milliseconds of the time limit of targets that are made, as ZITADEL's console proposes."""
 
 FUNCTIONS: Final[Mapping[str, Trigger]] = {
-    name.removeprefix("function/"): trigger for name, trigger in payloads.FUNCTIONS.items()
+    name.removeprefix("function/"): trigger for name, trigger in functions.FUNCTIONS.items()
 }
 """Triggers by the functions of ZITADEL that run them."""
 

@@ -13,6 +13,7 @@ import click
 from server.cli import accounts, failures
 from server.cli.bridge import bridge_commands
 from server.cli.call import call
+from server.cli.connected import disconnect, status
 from server.cli.connecting import connect
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
@@ -74,7 +75,8 @@ for command in (
 
 
 import_.add_command(import_zitadel)
-bridge_commands.add_command(connect)
+for command in (connect, status, disconnect):
+    bridge_commands.add_command(command)
 
 
 def main() -> None:

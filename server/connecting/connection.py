@@ -12,11 +12,12 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import ActionsApi, Execution, TargetThere, There
+from server.connecting.actions_api import ActionsApi, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, link_of
 from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
 from server.connecting.probe import Probe, ProbeAnswer
+from server.connecting.removal import Removal
 
 M = TypeVar("M", bound=Message)
 Ask: TypeAlias = Callable[[Message], Awaitable[Message]]
@@ -32,16 +33,20 @@ class Connection:
         self._ask = ask
         self._probe = probe
 
-    async def read(self, name: str) -> tuple[Link, There]:
+    async def read(self, name: str, *, public_url: str = "") -> tuple[Link, There]:
         """Reads both sides.
+
+        Args:
+            name: of the target that is made here.
+            public_url: of this service; empty if it is not known.
 
         Raises:
             ConnectError: one cannot be read, or they do not fit.
         """
         there = await self.api.read()
-        return link_of(name, await self.targets_here(), there), there
+        return link_of(name, await self._targets_here(), there, public_url=public_url), there
 
-    async def targets_here(self) -> list[pb.Target]:
+    async def _targets_here(self) -> list[pb.Target]:
         answer = await self._asked(pb.ListTargetsRequest(), pb.ListTargetsResponse)
         return [*answer.targets]
 
@@ -91,21 +96,18 @@ class Connection:
             await self.api.delete_target(surplus.id)
         return here, there
 
-    async def disconnect(self, link: Link, there: There) -> None:
-        """Takes the targets out of all executions, then deletes them on both sides.
+    async def disconnect(self, removal: Removal) -> None:
+        """Takes out what connects both sides.
 
         Raises:
             ConnectError: one of the sides refuses.
         """
-        ids = ids_there(link)
-        for execution in there.executions:
-            left = tuple(id for id in execution.target_ids if id not in ids)
-            if left != execution.target_ids:
-                await self.api.set_execution(Execution(execution.condition, left))
-        for id in ids:
+        for execution in removal.executions:
+            await self.api.set_execution(execution)
+        for id in removal.ids_there:
             await self.api.delete_target(id)
-        if link.here is not None:
-            delete = pb.DeleteTargetRequest(target_id=link.here.id)
+        if removal.id_here:
+            delete = pb.DeleteTargetRequest(target_id=removal.id_here)
             await self._asked(delete, pb.DeleteTargetResponse)
 
     async def _here(self, plan: Plan) -> str:
@@ -146,9 +148,3 @@ class Connection:
         if not isinstance(answer, kind):
             raise TypeError(f"expected {kind.__name__}, got {type(answer).__name__}")
         return answer
-
-
-def ids_there(link: Link) -> tuple[str, ...]:
-    """Returns the ids of all targets of a link in ZITADEL."""
-    first = () if link.there is None else (link.there.id,)
-    return (*first, *(each.id for each in link.surplus))

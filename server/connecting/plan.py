@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
-from server.bridge import functions
+from server.bridge.functions import FUNCTIONS as PAYLOADS
 from server.connecting.actions_api import Execution, TargetForm, There, duration_text
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
@@ -16,7 +16,7 @@ TIMEOUT_MS: Final = 10_000
 """Milliseconds of the time limit of targets that are made, as ZITADEL's console proposes."""
 
 FUNCTIONS: Final[Mapping[str, Trigger]] = {
-    name.removeprefix("function/"): trigger for name, trigger in functions.FUNCTIONS.items()
+    name.removeprefix("function/"): trigger for name, trigger in PAYLOADS.items()
 }
 """Triggers by the functions of ZITADEL that run them."""
 
@@ -114,8 +114,9 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
         form = TargetForm(f"{wanted.public_url}/targets/{here_id}", timeout_ms, not ignores)
         is_form_set = not form.fits(link.there)
         if is_form_set:
+            endpoint = form.endpoint if here_id else "of the new target"
             lines.append(
-                f"change target {link.there.id} in ZITADEL: endpoint {form.endpoint},"
+                f"change target {link.there.id} in ZITADEL: endpoint {endpoint},"
                 f" time limit {duration_text(timeout_ms)}"
             )
     key = _key(link, is_key_right=is_key_right, is_called_more=bool(missing))

@@ -200,6 +200,63 @@ def test_misuse_is_told(here: Here, arguments: tuple[str, ...], status: int, tex
     assert text in refused.err
 
 
+async def test_a_connection_is_compared_and_taken_out(
+    here: Here, there: Upstream, org_id: str
+) -> None:
+    first, second = there.actions_v2.add_target("first"), there.actions_v2.add_target("second")
+    there.actions_v2.calls_at("preuserinfo", first, second)
+    before = (there.actions_v2.lists(), dict(there.actions_v2.targets))
+    with_token = (there.url, "--token-file", "token")
+    missing = await here.run("bridge", "status", *with_token)
+    assert (missing.status, missing.err) == (1, "")
+    assert missing.out.endswith(
+        "wrong:\n  no target here is called by this ZITADEL: run bridge connect\n"
+    )
+    assert (await here.run("bridge", *here.connecting(there))).status == 0
+    (target,) = await here.targets(there)
+    (own,) = there.actions_v2.targets.keys() - {first, second}
+    fine = await here.run("bridge", "status", *with_token)
+    assert fine == Outcome(
+        0,
+        f"here           {target['id']}\n"
+        f"there          {own}\n"
+        f"endpoint       {here.public_url}/targets/{target['id']}\n"
+        "organisations  1\n"
+        "call           proved\n"
+        "nothing is wrong\n",
+        "",
+    )
+    there.actions_v2.calls_at("preaccesstoken")
+    there.actions_v2.call("UpdateTarget", {"id": own, "expirationSigningKey": "0s"})
+    there.orgs[org_id] = [action("1", "greet")]
+    there.flows[org_id, 4] = {6: ["1"]}
+    compared = await here.run("bridge", "status", *with_token, "--json")
+    assert compared.status == 1
+    wrong = json.loads(compared.out)["wrong"]
+    assert [line.partition(":")[0] for line in wrong] == [
+        f"target {own} in ZITADEL is not called at function preaccesstoken",
+        "POST http",
+        f"deactivate in ZITADEL, organisation {org_id}",
+    ]
+
+    plan = (
+        "plan:\n"
+        "  take it out of function preuserinfo in ZITADEL, which keeps 2 others\n"
+        "  take it out of function presamlresponse in ZITADEL\n"
+        f"  delete target {own} in ZITADEL\n"
+        f"  delete target {target['id']} here\n"
+    )
+    dry = await here.run("bridge", "disconnect", *with_token, "--dry-run")
+    assert dry == Outcome(0, plan, "")
+    done = await here.run("bridge", "disconnect", *with_token)
+    last = "disconnected; reactivate in ZITADEL what it is to run itself\n"
+    assert done == Outcome(0, plan + last, "")
+    assert (there.actions_v2.lists(), there.actions_v2.targets) == before
+    assert await here.targets(there) == []
+    again = await here.run("bridge", "disconnect", *with_token)
+    assert again == Outcome(0, "plan:\n  nothing to change\n", "")
+
+
 async def test_a_wrong_token_is_told_and_not_shown(here: Here, there: Upstream) -> None:
     (here.folder / "wrong").write_text("a-wrong-token")
     options = ("--token-file", "wrong", "--public-url", here.public_url)

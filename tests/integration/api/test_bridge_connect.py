@@ -15,6 +15,7 @@ from server.connecting.connection import Connection
 from server.connecting.errors import ConnectError
 from server.connecting.plan import Plan, Wanted
 from server.connecting.probe import probe
+from server.connecting.removal import removal_of
 from server.zitadel_client import zitadel_client
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
@@ -88,15 +89,15 @@ class Sides:
     ) -> Plan:
         wanted = replace(self.wanted, **changes)  # type: ignore[arg-type]
         async with self.connection(life) as connection:
-            link, there = await connection.read(wanted.name)
+            link, there = await connection.read(wanted.name, public_url=wanted.public_url)
             plan = await connection.plan(wanted, link, there)
             await connection.carry_out(plan, is_tested=is_tested)
         return plan
 
     async def disconnect(self, life: Life | None = None) -> None:
         async with self.connection(life) as connection:
-            link, there = await connection.read(self.wanted.name)
-            await connection.disconnect(link, there)
+            removal = removal_of(*await connection.read(self.wanted.name))
+            await connection.disconnect(removal)
 
     async def target_here(self) -> bridge_pb2.Target | None:
         found = (await self.owner.get(bridge_pb2.ListTargetsRequest())).targets
@@ -265,6 +266,21 @@ async def test_a_key_that_is_another_is_stored_again(sides: Sides) -> None:
     with pytest.raises(ExecutionFailed):
         await sides.login()
     assert (await sides.connect()).lines == ("store its signing key here",)
+    assert (await sides.login()).claims == {}
+
+
+async def test_a_target_that_calls_one_that_is_gone_is_taken_over(
+    sides: Sides, owner: Caller
+) -> None:
+    await sides.connect()
+    here = await sides.target_here()
+    assert here is not None
+    await owner.get(bridge_pb2.DeleteTargetRequest(target_id=here.id))
+    with pytest.raises(ExecutionFailed):
+        await sides.login()
+    lists = sides.actions.lists()
+    assert (await sides.connect()).lines[1].startswith("change target ")
+    assert (sides.actions.lists(), len(sides.actions.targets)) == (lists, 1)
     assert (await sides.login()).claims == {}
 
 

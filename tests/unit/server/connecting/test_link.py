@@ -28,14 +28,16 @@ ONE = target("91", "https://a.example/targets/1")
 SAME = target("92", "https://b.example/prefix/targets/1/")
 TWO = target("93", "https://a.example/targets/2")
 OTHER = target("94", "https://a.example/targets/12")
+SAME2 = target("95", "https://b.example/targets/12")
+LINKED = Link(here("2", "x"), TWO)
 
 
 @cases(
     "ours, there, link",
     {
         "nothing yet": ([], state(), Link()),
-        "another's only": ([here("2", "x")], state(ONE), Link()),
-        "a name alone": ([here("2", "x"), here("1")], state(OTHER), Link(here("1"))),
+        "another service's only": ([here("2", "x")], state(SAME), Link()),
+        "a name alone": ([here("2", "x"), here("1")], state(SAME2), Link(here("1"))),
         "a path": ([here("1", "by hand")], state(OTHER, ONE), Link(here("1", "by hand"), ONE)),
         "a path before a name": (
             [here("1"), here("2", "x")], state(TWO), Link(here("2", "x"), TWO),
@@ -44,11 +46,18 @@ OTHER = target("94", "https://a.example/targets/12")
         "the one that is used": (
             [here("1")], state(ONE, SAME, used=("7", "92")), Link(here("1"), SAME, (ONE,)),
         ),
-        "both are used": ([here("1")], state(ONE, SAME, used=("92", "91")), Link(here("1"), ONE)),
+        "both are used": (
+            [here("1")],
+            state(ONE, SAME, used=("92", "91")),
+            Link(here("1"), ONE, doubles=(SAME,)),
+        ),
+        "one that does not open": ([here("1", "")], state(ONE), Link(there=ONE)),
+        "an id that is gone": ([here("3")], state(SAME, TWO), Link(here("3"), TWO)),
+        "an id that is another's": ([here("2", "x"), here("3")], state(OTHER, TWO), LINKED),
     },
 )  # fmt: skip
 def test_a_link_is_found(ours: list[pb.Target], there: There, link: Link) -> None:
-    assert link_of(NAME, ours, there) == link
+    assert link_of(NAME, ours, there, public_url="https://a.example") == link
 
 
 def test_several_links_are_refused() -> None:

@@ -1,0 +1,135 @@
+"""Runs `bridge status|disconnect`: what connects a ZITADEL with a target here."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli import output
+from server.cli.both_sides import (
+    DRY_RUN,
+    FUNCTIONS,
+    TOKEN_FILE,
+    ZITADEL,
+    Sides,
+    both_sides,
+    show,
+)
+from server.cli.failures import FAILED
+from server.cli.performing import AS_JSON, keyed, stored
+
+if TYPE_CHECKING:
+    from server.connecting.faults import Found
+
+
+@click.command(
+    "status",
+    short_help="Say what is wrong between a ZITADEL and this service.",
+    epilog="Example: python -m server bridge status https://zitadel.example --token-file token",
+)
+@ZITADEL
+@TOKEN_FILE
+@FUNCTIONS
+@AS_JSON
+@keyed
+@stored
+def status(
+    zitadel: str, token_file: Path, functions: tuple[str, ...], as_json: bool, **flags: object
+) -> None:
+    """Compare both sides, call the target through its public URL, and say what is wrong.
+
+    Changes nothing. Exits with 1 if something is wrong.
+    """
+    import asyncio
+
+    async def compared() -> list[str]:
+        async with both_sides(zitadel, token_file, flags) as sides:
+            return await _status(sides, functions, as_json)
+
+    if asyncio.run(compared()):
+        click.get_current_context().exit(FAILED)
+
+
+async def _status(sides: Sides, functions: tuple[str, ...], as_json: bool) -> list[str]:
+    """Shows the state, and returns what is wrong."""
+    from server.connecting.by_hand import active_there
+    from server.connecting.faults import Found, faults_of
+    from server.connecting.plan import functions_of
+
+    connection = sides.connection
+    link, there = await connection.read(sides.name)
+    found = Found(
+        link=link,
+        there=there,
+        functions=functions_of(functions, there),
+        orgs_here=await connection.orgs_here(),
+        orgs_there=await sides.zitadel.org_ids(),
+        answer=None if link.there is None else await connection.tried(link.there),
+    )
+    wrong = faults_of(found)
+    if link.here is not None and link.there is not None:
+        known = link.here.orgs.keys() & found.orgs_there
+        wrong += await active_there(sides.zitadel, known, found.functions)
+    if as_json:
+        output.as_json({**_state(found), "wrong": wrong})
+    else:
+        output.record({name: str(value) for name, value in _state(found).items()})
+        show("wrong", wrong)
+        if not wrong:
+            click.echo("nothing is wrong")
+    return wrong
+
+
+def _state(found: "Found") -> dict[str, object]:
+    here, there = found.link.here, found.link.there
+    answer = found.answer
+    return {
+        "here": "none" if here is None else here.id,
+        "there": "none" if there is None else there.id,
+        "endpoint": "none" if there is None else there.endpoint,
+        "organisations": 0 if here is None else len(here.orgs),
+        "call": "not tried" if answer is None else answer.fault or "proved",
+    }
+
+
+@click.command(
+    "disconnect",
+    short_help="Have a ZITADEL run no actions here any more.",
+    epilog="Example: python -m server bridge disconnect https://zitadel.example --token-file token",
+)
+@ZITADEL
+@TOKEN_FILE
+@DRY_RUN
+@AS_JSON
+@keyed
+@stored
+def disconnect(
+    zitadel: str, token_file: Path, dry_run: bool, as_json: bool, **flags: object
+) -> None:
+    """Take out what `bridge connect` made, on both sides.
+
+    Takes the target out of ZITADEL's executions, where those of others keep their places, then
+    deletes it there and here. Shows the plan first. Actions and organisations here stay.
+    """
+    import asyncio
+
+    async def disconnected() -> None:
+        async with both_sides(zitadel, token_file, flags) as sides:
+            await _disconnect(sides, as_json, is_dry=dry_run)
+
+    asyncio.run(disconnected())
+
+
+async def _disconnect(sides: Sides, as_json: bool, *, is_dry: bool) -> None:
+    from server.connecting.removal import removal_of
+
+    removal = removal_of(*await sides.connection.read(sides.name))
+    if not as_json:
+        show("plan", removal.lines or ["nothing to change"])
+    if not is_dry:
+        await sides.connection.disconnect(removal)
+    result = "dry run" if is_dry else "disconnected" if removal.lines else "unchanged"
+    if as_json:
+        output.as_json({"result": result, "changes": [*removal.lines]})
+    elif result == "disconnected":
+        click.echo("disconnected; reactivate in ZITADEL what it is to run itself")

@@ -13,7 +13,7 @@ import click
 from server.cli import accounts, failures
 from server.cli.bridge import bridge_commands
 from server.cli.call import call
-from server.cli.connected import disconnect, status
+from server.cli.connected import disconnect, status, try_targets
 from server.cli.connecting import connect
 from server.cli.copies import backup, check, restore
 from server.cli.events import events
@@ -75,7 +75,7 @@ for command in (
 
 
 import_.add_command(import_zitadel)
-for command in (connect, status, disconnect):
+for command in (connect, status, try_targets, disconnect):
     bridge_commands.add_command(command)
 
 

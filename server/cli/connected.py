@@ -1,7 +1,7 @@
-"""Runs `bridge status|disconnect`: what connects a ZITADEL with a target here."""
+"""Runs `bridge status|test|disconnect`: what connects a ZITADEL with a target here."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,11 +15,16 @@ from server.cli.both_sides import (
     both_sides,
     show,
 )
-from server.cli.failures import FAILED
+from server.cli.failures import FAILED, Failed
+from server.cli.output import OutputRow
 from server.cli.performing import AS_JSON, keyed, stored
 
 if TYPE_CHECKING:
     from server.connecting.faults import Found
+    from server.connecting.probe import ProbeAnswer
+
+
+_NONE: Final = "none"
 
 
 @click.command(
@@ -84,12 +89,77 @@ def _state(found: "Found") -> dict[str, object]:
     here, there = found.link.here, found.link.there
     answer = found.answer
     return {
-        "here": "none" if here is None else here.id,
-        "there": "none" if there is None else there.id,
-        "endpoint": "none" if there is None else there.endpoint,
+        "here": _NONE if here is None else here.id,
+        "there": _NONE if there is None else there.id,
+        "endpoint": _NONE if there is None else there.endpoint,
         "organisations": 0 if here is None else len(here.orgs),
         "call": "not tried" if answer is None else answer.fault or "proved",
     }
+
+
+@click.command(
+    "test",
+    short_help="Call each target as a ZITADEL does.",
+    epilog="Example: python -m server bridge test https://zitadel.example --token-file token",
+)
+@ZITADEL
+@TOKEN_FILE
+@click.option(
+    "--org",
+    "org_ids",
+    multiple=True,
+    metavar="ID",
+    help="Only users of this organisation in ZITADEL; repeatable.  [default: all that are bound]",
+)
+@AS_JSON
+@keyed
+@stored
+def try_targets(
+    zitadel: str, token_file: Path, org_ids: tuple[str, ...], as_json: bool, **flags: object
+) -> None:
+    """Call each target here that the ZITADEL calls, through its public URL, with its signing key.
+
+    Says if the call is proved, whose actions run for users of each organisation, and which. Runs
+    none, and changes nothing. Exits with 1 if a call fails, or an organisation is not bound.
+    """
+    import asyncio
+
+    async def called() -> bool:
+        async with both_sides(zitadel, token_file, flags) as sides:
+            return await _test(sides, org_ids, as_json)
+
+    if not asyncio.run(called()):
+        click.get_current_context().exit(FAILED)
+
+
+async def _test(sides: Sides, org_ids: tuple[str, ...], as_json: bool) -> bool:
+    """Shows the answers; returns True if all are as they should be."""
+    links = await sides.connection.links()
+    if not links:
+        raise Failed("no target here is called by this ZITADEL: run bridge connect")
+    rows: list[OutputRow] = []
+    are_fine = True
+    for here, there in links:
+        for org_id in dict.fromkeys(org_ids or sorted(here.orgs)) or [""]:
+            answer = await sides.connection.tried(there, org_id)
+            rows.append(_row(here.id, org_id, answer))
+            are_fine &= answer is None or answer.org_id is not None
+    if as_json:
+        output.as_json(rows)
+    else:
+        output.table(rows, *rows[0])
+    return are_fine
+
+
+def _row(target_id: str, org_id: str, answer: "ProbeAnswer | None") -> OutputRow:
+    """Returns what a call for users of an organisation was answered."""
+    row: OutputRow = {"target": target_id, "organisation": org_id or _NONE}
+    if answer is None:
+        return {**row, "call": "only ZITADEL can sign it", "organisation_here": "", "actions": []}
+    actions = [f"{at}: {' '.join(names)}" for at, names in answer.actions.items()]
+    here = answer.org_id or _NONE
+    call = answer.fault or "proved"
+    return {**row, "call": call, "organisation_here": here, "actions": actions}
 
 
 @click.command(

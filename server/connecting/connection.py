@@ -14,7 +14,7 @@ from actions.v1 import admin_pb2
 from actions.v1 import bridge_pb2 as pb
 from server.connecting.actions_api import ActionsApi, TargetThere, There
 from server.connecting.errors import ConnectError
-from server.connecting.link import Link, link_of
+from server.connecting.link import Link, calls, link_of
 from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
 from server.connecting.probe import Probe, ProbeAnswer
 from server.connecting.removal import Removal
@@ -46,6 +46,20 @@ class Connection:
         there = await self.api.read()
         return link_of(name, await self._targets_here(), there, public_url=public_url), there
 
+    async def links(self) -> list[tuple[pb.Target, TargetThere]]:
+        """Returns all targets here that the ZITADEL has targets for, with these.
+
+        Raises:
+            ConnectError: one side cannot be read.
+        """
+        there = await self.api.read()
+        return [
+            (ours, theirs)
+            for ours in await self._targets_here()
+            for theirs in there.targets
+            if calls(theirs, ours.id)
+        ]
+
     async def _targets_here(self) -> list[pb.Target]:
         answer = await self._asked(pb.ListTargetsRequest(), pb.ListTargetsResponse)
         return [*answer.targets]
@@ -55,11 +69,16 @@ class Connection:
         answer = await self._asked(admin_pb2.ListAllOrgsRequest(), admin_pb2.ListAllOrgsResponse)
         return {org.id for org in answer.orgs if org.state == admin_pb2.ORG_STATE_ACTIVE}
 
-    async def tried(self, target: TargetThere) -> ProbeAnswer | None:
-        """Calls the endpoint of a target, as ZITADEL does; None where only ZITADEL can."""
+    async def tried(self, target: TargetThere, org_id: str = "") -> ProbeAnswer | None:
+        """Calls the endpoint of a target, as ZITADEL does; None where only ZITADEL can.
+
+        Args:
+            target: in ZITADEL.
+            org_id: of the users there; empty asks only if the call is proved.
+        """
         if not target.signing_key or not target.has_json:
             return None
-        return await self._probe(target.endpoint, target.signing_key)
+        return await self._probe(target.endpoint, target.signing_key, org_id)
 
     async def plan(self, wanted: Wanted, link: Link, there: There) -> Plan:
         """Returns what is to change.
@@ -129,7 +148,7 @@ class Connection:
         return target.id, target.signing_key
 
     async def _test(self, endpoint: str, key: str) -> None:
-        answer = await self._probe(endpoint, key)
+        answer = await self._probe(endpoint, key, "")
         if answer.fault:
             raise ConnectError(
                 f"POST {endpoint}: {answer.fault}; ZITADEL is not yet told to call it: run this"

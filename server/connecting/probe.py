@@ -1,26 +1,23 @@
-"""Calls a target as ZITADEL does, through its public URL, for a user that does not exist.
+"""Calls a target through its public URL, as ZITADEL does, and asks what would run.
 
-Follows docs/bridge.md. The user's organisation is bound nowhere: a call that is proved changes
-nothing, runs nothing, and is answered `{}`.
+Follows docs/bridge.md. A call that is proved is answered, runs nothing and changes nothing.
 """
 
-import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import aiohttp
+import msgspec
 
-from server.bridge import signature
+from server.bridge import signature, trials
 from server.http_failures import why_unanswered
 from server.resolver import Resolver
 
 TIMEOUT_S: Final = 10.0
-ANSWER_MAX_BYTES: Final = 1 << 16
-
-_NOTHING: Final = b"{}"
+ANSWER_MAX_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +27,56 @@ class ProbeAnswer:
     Attributes:
         fault: why the call would not do; empty if it would.
         is_unproved: True if something answered that the signature is wrong.
+        org_id: the organisation here whose actions would run; None for none.
+        actions: names of its active actions by "flow/trigger".
     """
 
     fault: str = ""
     is_unproved: bool = False
+    org_id: str | None = None
+    actions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-Probe: TypeAlias = Callable[[str, str], Awaitable[ProbeAnswer]]
-"""Calls an endpoint with a signing key."""
+Probe: TypeAlias = Callable[[str, str, str], Awaitable[ProbeAnswer]]
+"""Calls an endpoint with a signing key, for users of an organisation in ZITADEL."""
 
 
-async def probe(endpoint: str, key: str) -> ProbeAnswer:
-    """Calls an endpoint with a signing key, and says what is wrong with its answer."""
-    user = {"id": "bridge-test", "resource_owner": f"bridge-test-{secrets.token_hex(8)}"}
-    body = json.dumps({"function": "function/preuserinfo", "user": user}).encode()
+class _Trial(msgspec.Struct):
+    organisation: str | None
+    actions: dict[str, list[str]]
+
+
+class _Answer(msgspec.Struct):
+    trial: _Trial
+
+
+async def probe(endpoint: str, key: str, org_id: str) -> ProbeAnswer:
+    """Calls an endpoint with a signing key, and says what it answered or what is wrong.
+
+    Args:
+        endpoint: of the target.
+        key: its signing key.
+        org_id: an organisation in ZITADEL; empty asks only if the call is proved.
+    """
+    asked = {"organisation": org_id or "none", "once": secrets.token_hex(8)}
     try:
-        status, answer = await _post(endpoint, body, key)
+        status, answer = await _post(endpoint, msgspec.json.encode({trials.MEMBER: asked}), key)
     except TimeoutError:
         return ProbeAnswer(f"no answer within {TIMEOUT_S:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return ProbeAnswer(why_unanswered(error))
-    if status == 200 and answer.strip() == _NOTHING:
-        return ProbeAnswer()
     if status == 401:
         fault = (
             "answered 401: its signing key is another, it is not this service, or the clocks differ"
         )
         return ProbeAnswer(fault, is_unproved=True)
-    return ProbeAnswer(f"answered {status}, expected 200 and {{}}: is it this service?")
+    try:
+        trial = msgspec.json.decode(answer, type=_Answer).trial if status == 200 else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        trial = None
+    if trial is None:
+        return ProbeAnswer(f"answered {status}, expected 200 with a trial: is it this service?")
+    return ProbeAnswer(org_id=trial.organisation, actions=trial.actions)
 
 
 async def _post(endpoint: str, body: bytes, key: str) -> tuple[int, bytes]:

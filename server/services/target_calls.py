@@ -21,6 +21,7 @@ from server.bridge.payload_values import BadPayload
 from server.bridge.replays import Replays
 from server.bridge.signature import BadSignature
 from server.bridge.targets import Target
+from server.bridge.trials import Trial, trial_answer
 from server.clock import Clock, elapsed_clock, wall_clock
 from server.domain.refusals import Refusal
 from server.runs.shortening import shorten_text
@@ -37,7 +38,7 @@ from server.services.sized_work import SizedWork
 from server.services.trigger_runs import EndedRun, TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool, TooManyWaiting
-from server.triggers import PRE_SAML_RESPONSE
+from server.triggers import ALL_TRIGGERS, PRE_SAML_RESPONSE
 from server.upstream.metadata import READ_MAX_S, CallMetadata, Place, UpstreamMetadata
 
 BODY_MAX_BYTES: Final = 1 << 20
@@ -170,6 +171,8 @@ class TargetCalls:
         try:
             call = await self._work.run(target.id, size, payloads.read_call, body)
             org_id = target.orgs.get(call.org_id)
+            if isinstance(call, Trial):
+                return await self._tried(org_id)
             if org_id is None:
                 return "unbound", call.answers.unchanged
             scripts = await self._active.of(org_id, *call.trigger)
@@ -192,6 +195,14 @@ class TargetCalls:
             metadata.user_changes()
         effects = ended.result.effects
         return "ok", await self._runs.make(org_id, ended.result, call.answers.made, effects)
+
+    async def _tried(self, org_id: str | None) -> tuple[str, bytes]:
+        """Returns the outcome and the answer of a trial, for the organisation here."""
+        if org_id is None:
+            return "unbound", trial_answer(None, {})
+        scripts = {trigger: await self._active.of(org_id, *trigger) for trigger in ALL_TRIGGERS}
+        names = {trigger: [each.name for each in found] for trigger, found in scripts.items()}
+        return "ok", trial_answer(org_id, {at: each for at, each in names.items() if each})
 
     def _metadata_of(self, target: Target, call: TargetCall) -> CallMetadata | None:
         """Returns what reads the metadata that the payload lacks; None without an account."""

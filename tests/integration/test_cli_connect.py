@@ -226,12 +226,22 @@ async def test_a_connection_is_compared_and_taken_out(
         "nothing is wrong\n",
         "",
     )
+    tried = await here.run("bridge", "test", *with_token, "--json")
+    row = {"target": target["id"], "organisation": org_id, "call": "proved"}
+    assert tried.status == 0
+    assert json.loads(tried.out) == [{**row, "organisation_here": org_id, "actions": []}]
+
     there.actions_v2.calls_at("preaccesstoken")
     there.actions_v2.call("UpdateTarget", {"id": own, "expirationSigningKey": "0s"})
     there.orgs[org_id] = [action("1", "greet")]
     there.flows[org_id, 4] = {6: ["1"]}
     compared = await here.run("bridge", "status", *with_token, "--json")
     assert compared.status == 1
+    tried = await here.run("bridge", "test", *with_token, "--org", "404")
+    assert tried.status == 1
+    lines = tried.out.splitlines()
+    assert lines[0].split() == ["TARGET", "ORGANISATION", "CALL", "ORGANISATION", "HERE", "ACTIONS"]
+    assert lines[1].startswith(f"{target['id']}  404           answered 401: its signing key is an")
     wrong = json.loads(compared.out)["wrong"]
     assert [line.partition(":")[0] for line in wrong] == [
         f"target {own} in ZITADEL is not called at function preaccesstoken",

@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 from google.protobuf.message import Message
 
-from actions.v1 import bridge_pb2
+from actions.v1 import bridge_pb2, execution_pb2
 from server.connecting.actions_api import ActionsApi
 from server.connecting.connection import Connection
 from server.connecting.errors import ConnectError
 from server.connecting.plan import Plan, Wanted
-from server.connecting.probe import probe
+from server.connecting.probe import ProbeAnswer, probe
 from server.connecting.removal import removal_of
 from server.zitadel_client import zitadel_client
 from tests.support.accounts import Accounts
@@ -185,6 +185,23 @@ async def test_a_login_runs_the_actions_that_are_active_here(sides: Sides, calle
     assert (await sides.login("preaccesstoken")).claims == {"seen": "ada"}
 
 
+async def test_a_trial_says_what_would_run_and_runs_nothing(sides: Sides, caller: Caller) -> None:
+    await sides.connect()
+    names = ["b", "a", "off"]
+    ids = [await action(caller, name, script=SEEN) for name in names]
+    await set_trigger(caller, *ids)
+    await set_trigger(caller, ids[1], flow="4", trigger="6")
+    await caller.get(management_pb2.DeactivateActionRequest(id=ids[2]))
+    async with sides.connection() as connection:
+        (target,) = (await connection.api.read()).targets
+        bound = await connection.tried(target, THERE)
+        unbound = await connection.tried(target, "404")
+    expected = {"2/4": ["b", "a"], "4/6": ["a"]}
+    assert bound == ProbeAnswer(org_id=caller.org_id, actions=expected)
+    assert unbound == ProbeAnswer()
+    assert not (await caller.get(execution_pb2.ListRunsRequest())).runs
+
+
 async def test_a_second_run_changes_nothing(sides: Sides) -> None:
     assert len((await sides.connect()).lines) == 6
     before, done = await sides.target_here(), [*sides.actions.done]
@@ -307,7 +324,7 @@ async def test_zitadel_calls_nothing_that_does_not_answer(sides: Sides) -> None:
 
 
 async def test_another_site_at_the_public_url_is_told(sides: Sides) -> None:
-    with pytest.raises(ConnectError, match="answered 404, expected 200"):
+    with pytest.raises(ConnectError, match="answered 404, expected 200 with a trial"):
         await sides.connect(public_url=f"{sides.wanted.public_url}/elsewhere")
     assert sides.actions.lists() == {}
 

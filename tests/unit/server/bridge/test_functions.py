@@ -8,6 +8,7 @@ import pytest
 
 from server import triggers
 from server.bridge.answers import PreviousAnswer
+from server.bridge.calls import TargetCall
 from server.bridge.functions import FunctionAnswers
 from server.bridge.payload_values import BadPayload
 from server.bridge.payloads import read_call
@@ -119,9 +120,15 @@ def payload(function: str = "preuserinfo", **members: Any) -> bytes:
     return json.dumps({"function": f"function/{function}", "user": USER, **members}).encode()
 
 
+def read(body: bytes) -> TargetCall:
+    call = read_call(body)
+    assert isinstance(call, TargetCall)
+    return call
+
+
 def seen(body: bytes, part: str) -> JsonValue:
     """Returns a part of the context as scripts see it."""
-    call = read_call(body)
+    call = read(body)
     return contexts.decode_part(contexts.pack(*call.trigger, call.context).parts[part])
 
 
@@ -136,7 +143,7 @@ def seen(body: bytes, part: str) -> JsonValue:
 def test_each_function_is_a_trigger_of_the_users_organisation(
     function: str, trigger: triggers.Trigger
 ) -> None:
-    call = read_call(payload(function))
+    call = read(payload(function))
     assert (call.trigger, call.org_id, call.user_id) == (trigger, "100", "300")
 
 
@@ -259,7 +266,7 @@ def test_scripts_of_tokens_see(members: dict[str, Any], part: str, expected: Jso
 
 
 def test_an_unknown_key_is_ignored() -> None:
-    call = read_call(payload(later=[1], org={"id": "100"}))
+    call = read(payload(later=[1], org={"id": "100"}))
     assert call.answers == FunctionAnswers(PreviousAnswer({}), is_saml=False)
 
 

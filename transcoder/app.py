@@ -40,6 +40,7 @@ from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Li
 from transcoder.protocols.grpcweb.handler import GrpcWeb
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.rest import Rest
+from transcoder.protocols.rest_requests import StreamReaders
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
@@ -165,6 +166,7 @@ class Transcoder:
             errors,
             streams,
             bodies=BodyReader(limits, self._offload, ceiling),
+            readers=StreamReaders(limits, self._offload, ceiling),
             cors=cors,
             offload=self._offload,
             inline_max_bytes=limits.inline_max_bytes,

@@ -111,7 +111,7 @@ def _routes(
 
 
 def _line(verb: str, path: str, method: Method) -> tuple[str, str, str, str]:
-    served = "not served" if method.client_streaming else "JSON, gRPC-Web"
+    served = "JSON" if method.client_streaming else "JSON, gRPC-Web"
     return verb, path, method.descriptor.full_name, served
 
 

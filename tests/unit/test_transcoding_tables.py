@@ -29,7 +29,7 @@ def test_no_table_is_missing() -> None:
         "Bodies": 18,
         "Headers": 11,
         "Errors": 22,
-        "Streams": 6,
+        "Streams": 8,
     }
 
 

@@ -28,6 +28,7 @@ from transcoder.errors import (
     TranscodeError,
     deadline_exceeded,
     internal_error,
+    malformed,
     unimplemented,
 )
 from transcoder.tasks import Tasks
@@ -134,6 +135,8 @@ class InProcess:
             else:
                 function = handler.unary_stream or handler.unary_unary
                 argument = await call.receive()
+                if argument is None:  # an interceptor's handler, for a stream without a request
+                    raise malformed("the stream of requests: expected a message, got none")
                 if handler.request_deserializer != registered.request_deserializer:
                     argument = _as_deserialized(argument, handler, registered)
             is_converted = handler.response_serializer != registered.response_serializer
@@ -235,11 +238,20 @@ def _error_of(call: Call, context: ServicerContext, exc: BaseException) -> Trans
     """
     failure = context.failure()
     request_id = call.metadata.get(REQUEST_ID_KEY)
+    if isinstance(exc, BaseExceptionGroup):
+        failed, others = exc.split(TranscodeError)  # reading requests in a TaskGroup
+        if failed is not None and others is None:
+            return _first_of(failed)
     if call.ending is not None and _is_abort(exc):  # a write in the cleanup
         return TranscodeError(call.ending, "")
     if failure is None or not (_is_abort(exc) or _is_not_overridden(failure, exc)):
         logger.error("%s failed, request id %s", call.method.path, request_id, exc_info=exc)
     return internal_error(request_id) if failure is None else failure
+
+
+def _first_of(group: BaseExceptionGroup[TranscodeError]) -> TranscodeError:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _is_abort(exc: BaseException) -> bool:

@@ -9,13 +9,19 @@ import contextvars
 import functools
 import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import CancelledError as FutureCancelledError
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import grpc
 from grpc.aio import AbortError, UsageError
 
-from transcoder.backends.servicer_context import ServicerContext, StreamContext, SyncContext
+from transcoder.backends.servicer_context import (
+    Requests,
+    ServicerContext,
+    StreamContext,
+    SyncContext,
+)
 from transcoder.call import Call
 from transcoder.errors import TranscodeError
 from transcoder.threads import Threads
@@ -44,27 +50,26 @@ class PlainHandlers:
         self, handler: Callable[..., Any], request: object, call: Call, context: ServicerContext
     ) -> Any:  # noqa: ANN401
         """Runs a plain function with the caller's context variables."""
+        loop_side = _LoopSide()
         run = contextvars.copy_context().run
-        work = functools.partial(run, handler, request, SyncContext(context))
-        return await self._run(work, call, context)
+        work = functools.partial(run, handler, loop_side.given(request), SyncContext(context))
+        try:
+            return await self._run(work, call, context)
+        finally:
+            loop_side.end()
 
     async def stream(
         self, handler: Callable[..., Any], request: object, call: Call, context: StreamContext
     ) -> None:
         """Runs a plain generator in one thread, which waits for each write."""
-        loop = asyncio.get_running_loop()
-        writing: Future[None] | None = None
-        is_over = False
+        loop_side = _LoopSide()
+        given = loop_side.given(request)
 
         def run() -> None:
-            nonlocal writing
-            responses = handler(request, SyncContext(context))
+            responses = handler(given, SyncContext(context))
             try:
                 for response in responses:
-                    writing = asyncio.run_coroutine_threadsafe(context.write(response), loop)
-                    if is_over:  # the call ended before it could see this write
-                        writing.cancel()
-                    writing.result()
+                    loop_side.wait_for(context.write(response))
             finally:
                 if isinstance(responses, Generator):
                     responses.close()
@@ -73,10 +78,8 @@ class PlainHandlers:
             work = functools.partial(contextvars.copy_context().run, run)
             await self._run(work, call, context)
         finally:
-            # The thread goes on to its next write, which fails because the call is over.
-            is_over = True
-            if writing is not None:
-                writing.cancel()
+            # The thread goes on to its next write or read, which fails because the call is over.
+            loop_side.end()
 
     def close(self) -> None:
         """Has the threads end after the queued calls; does not wait for them."""
@@ -84,6 +87,37 @@ class PlainHandlers:
 
     async def _run(self, work: Callable[[], R], call: Call, context: ServicerContext) -> R:
         return await self._threads.run(functools.partial(_in_thread, work, call, context))
+
+
+class _LoopSide:
+    """The event loop, as the thread of one call uses it until the call is over."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: Future[Any] | None = None
+        self._is_over = False
+
+    def wait_for(self, work: Coroutine[Any, Any, R]) -> R:
+        """Runs a coroutine on the loop, and waits for its result in the thread."""
+        waiting: Future[R] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._waiting = waiting
+        if self._is_over:  # the call ended before it could see this one
+            waiting.cancel()
+        return waiting.result()
+
+    def given(self, argument: object) -> object:
+        """Returns the argument of a plain handler: for a stream of requests, an iterator."""
+        return self._requests(argument) if isinstance(argument, Requests) else argument
+
+    def end(self) -> None:
+        """Cancels what the thread waits for; it gets an exception."""
+        self._is_over = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _requests(self, requests: Requests) -> Iterator[object]:
+        while (request := self.wait_for(requests.read())) is not grpc.aio.EOF:
+            yield request
 
 
 def _in_thread(work: Callable[[], R], call: Call, context: ServicerContext) -> R:

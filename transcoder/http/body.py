@@ -144,7 +144,7 @@ async def read_body(request: Request, limits: Limits, held: Held | None) -> byte
         if held is not None:
             held.take(len(body))
         return body
-    _check_transfer_coding(request)
+    check_transfer_coding(request)
     if (request.content_length or 0) > limits.body_max_bytes:
         raise _body_too_large(limits)
     return await _read_slowly(request, limits, held)
@@ -175,14 +175,15 @@ async def next_piece(
 def _received(request: Request, limits: Limits) -> bytes:
     """Returns a body that has arrived whole."""
     if hdrs.TRANSFER_ENCODING in request.headers:
-        _check_transfer_coding(request)
+        check_transfer_coding(request)
     body = request.arrived()
     if len(body) > limits.body_max_bytes:
         raise _body_too_large(limits)
     return body
 
 
-def _check_transfer_coding(request: Request) -> None:
+def check_transfer_coding(request: Request) -> None:
+    """Raises TranscodeError if a body has another transfer coding than chunked."""
     # aiohttp's parser requires chunked to be last, but accepts other codings before it.
     coding = request.headers.get(hdrs.TRANSFER_ENCODING)
     if coding is not None and coding.strip().lower() != "chunked":

@@ -20,10 +20,10 @@ from transcoder.errors import (
     TranscodeError,
     internal_error,
     precondition_failed,
-    unimplemented,
     without_values,
 )
 from transcoder.http.body import JSON_TYPE, BodyReader
+from transcoder.http.ceiling import Held
 from transcoder.http.cors import Cors
 from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
@@ -32,7 +32,7 @@ from transcoder.http.response import NO_CONTENT
 from transcoder.protocols import plain_text
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
-from transcoder.protocols.rest_requests import OneRequest
+from transcoder.protocols.rest_requests import OneRequest, StreamedRequests, StreamReaders
 from transcoder.protocols.rest_streams import Receive, RestStreams
 from transcoder.registry import Registry, Route
 
@@ -79,6 +79,7 @@ class Rest:
         streams: RestStreams,
         *,
         bodies: BodyReader,
+        readers: StreamReaders,
         cors: Cors,
         offload: Offload,
         inline_max_bytes: int,
@@ -92,6 +93,7 @@ class Rest:
             errors: writes errors.
             streams: answers methods that stream their responses.
             bodies: reads bodies.
+            readers: reads streams of requests.
             cors: answers preflights.
             offload: encodes large answers.
             inline_max_bytes: max bytes of a message that is encoded on the event loop.
@@ -103,6 +105,7 @@ class Rest:
         self._backend = backend
         self._streams = streams
         self._bodies = bodies
+        self._readers = readers
         self._cors = cors
         self._offload = offload
         self._inline_max_bytes = inline_max_bytes
@@ -121,11 +124,23 @@ class Rest:
         if missing is not None:
             return await self._unrouted(exchange, missing)
         route = match.target
-        if route.method.client_streaming:
-            raise unimplemented(f"{route.method.path}: streams of requests are not served as JSON")
-        receive = OneRequest(exchange, match, self._bodies).receive
+        if route.method.client_streaming and route.binder.reads_body:
+            with Held(self._readers.ceiling) as held:
+                requests = StreamedRequests(exchange, match, readers=self._readers, held=held)
+                return await self._answered(exchange, route, requests.receive)
+        one = OneRequest(exchange, match, self._bodies)
+        return await self._answered(exchange, route, one.receive)
+
+    def _answered(
+        self, exchange: HttpExchange, route: Route, receive: Receive
+    ) -> Coroutine[Any, Any, WholeAnswer | None]:
         if route.method.server_streaming:
-            return await self._streams.answer(exchange, route, receive)
+            return self._streams.answer(exchange, route, receive)
+        return self._answer_once(exchange, route, receive)
+
+    async def _answer_once(
+        self, exchange: HttpExchange, route: Route, receive: Receive
+    ) -> WholeAnswer:
         call = RestCall(exchange, route, receive)
         failure: TranscodeError | None = None
         try:

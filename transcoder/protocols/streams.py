@@ -27,6 +27,9 @@ from transcoder.options import Limits
 TURN_S: Final = 0.002
 """Max seconds that a stream holds the event loop before it lets other tasks run."""
 
+_FED_AT_ONCE_BYTES: Final = 16 << 10
+"""Max bytes that a splitter gets at once: of the densest JSON they take a few milliseconds."""
+
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 
@@ -134,7 +137,17 @@ class Splitter(Protocol[P_co]):
 class RequestMessages(Generic[P]):
     """The messages in the body of one request, read as they come."""
 
-    __slots__ = ("_exchange", "_failure", "_held", "_is_read", "_limits", "_splitter", "_turn")
+    __slots__ = (
+        "_exchange",
+        "_failure",
+        "_held",
+        "_is_finished",
+        "_is_read",
+        "_limits",
+        "_splitter",
+        "_turn",
+        "_unfed",
+    )
 
     def __init__(
         self,
@@ -159,7 +172,9 @@ class RequestMessages(Generic[P]):
         self._limits = limits
         self._held = held
         self._turn = turn
+        self._unfed = b""
         self._is_read = False
+        self._is_finished = False
         self._failure: TranscodeError | None = None
 
     async def next(self) -> P | None:
@@ -190,24 +205,28 @@ class RequestMessages(Generic[P]):
         begun_until: float | None = None
         idle_until: float | None = None
         while (message := splitter.next()) is None:
-            if self._is_read:
+            if self._unfed:
+                splitter.feed(self._unfed[:_FED_AT_ONCE_BYTES])
+                self._unfed = self._unfed[_FED_AT_ONCE_BYTES:]
+            elif self._is_finished:
                 return None
-            if splitter.is_within:
-                timeout_s = limits.body_timeout_s
-                until = begun_until = begun_until or now() + timeout_s
-                what = "the rest of a message"
-            else:
-                timeout_s = limits.stream_idle_timeout_s
-                until = idle_until = idle_until or now() + timeout_s
-                what = "the next message"
-            piece, goes_on = await self._exchange.next_piece(
-                until=until, timeout_s=timeout_s, what=what
-            )
-            self._held.resize(splitter.held_bytes + len(piece))
-            splitter.feed(piece)
-            if not goes_on:
-                self._is_read = True
+            elif self._is_read:
+                self._is_finished = True
                 splitter.finish()
+            else:
+                if splitter.is_within:
+                    timeout_s = limits.body_timeout_s
+                    until = begun_until = begun_until or now() + timeout_s
+                    what = "the rest of a message"
+                else:
+                    timeout_s = limits.stream_idle_timeout_s
+                    until = idle_until = idle_until or now() + timeout_s
+                    what = "the next message"
+                self._unfed, goes_on = await self._exchange.next_piece(
+                    until=until, timeout_s=timeout_s, what=what
+                )
+                self._is_read = not goes_on
+                self._held.resize(splitter.held_bytes + len(self._unfed))
             await self._turn.share()
-        self._held.resize(splitter.held_bytes)
+        self._held.resize(splitter.held_bytes + len(self._unfed))
         return message

@@ -231,6 +231,19 @@ ROWS = {
         not_allowed("GET /everything.v1.Everythings/NoRule", "POST"),
     ),
     "descriptors without generated code": (descriptors_alone,),
+    "path variables of a client stream": (
+        # Upload answers with the last message.
+        Exchange(
+            "POST /v1/upload/x", {"name": "x", "anInt32": 2}, body='[{"name":"y"},{"anInt32":2}]'
+        ),
+        Exchange("POST /v1/upload/x?an_int32=5", {"name": "x"}, body="[{}]"),
+        refused(
+            "POST /v1/upload/x?an_int32=5",
+            "message 1: query: expected none, as the body is the whole request",
+            body="[{}]",
+            strict=True,
+        ),
+    ),
 }
 
 

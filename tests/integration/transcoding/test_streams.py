@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from tests.support.everything_fixture import Row, registered, run, serving
+from tests.support.everything_fixture import Exchange, Row, refused, registered, run, serving
 from tests.support.tables import cases
 from transcoder import JsonOptions
 
@@ -92,6 +92,33 @@ ROWS = {
         ),
     ),
     "HEAD of a stream": (Streamed("HEAD /v1/watch", "", has=(("Content-Type", LINES),)),),
+    "messages of a stream": (
+        Exchange("POST /v1/upload/x", {"name": "x", "aBool": True}, body='[{}, {"aBool": true}]'),
+        Exchange(
+            "POST /v1/upload/x",
+            {"name": "x", "aBool": True},
+            body='{}\n\n{"aBool": true}',
+            content_type=LINES,
+        ),
+        refused(
+            "POST /v1/upload/x",
+            "content type 'text/plain': expected application/x-ndjson or application/json",
+            status=415,
+            body="{}",
+            content_type="text/plain",
+        ),
+    ),
+    "an invalid message in a stream": (
+        refused(
+            "POST /v1/upload/x", "message 2: aBool: expected bool, got 1", body='[{},{"aBool":1}]'
+        ),
+        refused("POST /v1/upload/x", "body: expected an array of messages, got '{}'", body="{}"),
+        refused(
+            "POST /v1/upload/x",
+            "body: expected the rest of the array, got the end of the body",
+            body="[{}",
+        ),
+    ),
     "compression of a stream": (
         Streamed(TWICE, '[{"size":3},{"size":3}]', ARRAY, coding="gzip", has=GZIP),
     ),

@@ -25,6 +25,7 @@ from transcoder.options import EventOptions, JsonOptions, Limits
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.rest import Rest
+from transcoder.protocols.rest_requests import StreamReaders
 from transcoder.protocols.rest_streams import RestStreams
 from transcoder.protocols.stream_formats import StreamFormats
 from transcoder.protocols.unrouted import Unrouted
@@ -94,6 +95,7 @@ async def client(hello: Hello) -> AsyncIterator[aiohttp.ClientSession]:
         errors,
         streams,
         bodies=BodyReader(limits, offload, ceiling),
+        readers=StreamReaders(limits, offload, ceiling),
         cors=cors,
         offload=offload,
         inline_max_bytes=limits.inline_max_bytes,

@@ -1,7 +1,9 @@
 """Streams of requests in process, as a protocol that carries them hands them to the backend."""
 
+import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -9,9 +11,9 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from tests.support.parity import CHECK, GivenCall
+from tests.support.parity import CHECK, GivenCall, Replacing
 from transcoder.backends.inprocess import InProcess
-from transcoder.errors import TranscodeError
+from transcoder.errors import TranscodeError, malformed
 
 REQUESTS = [health_pb2.HealthCheckRequest(service=name) for name in ("a", "b", "c")]
 LAST = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
@@ -94,3 +96,80 @@ async def test_a_protocol_without_streams_of_responses_says_so(step: str) -> Non
         await (call.start() if step == "start" else call.send(LAST))
     assert caught.value.code is grpc.StatusCode.UNIMPLEMENTED
     assert caught.value.message == f"{CHECK}: streams are not served by this protocol"
+
+
+async def test_a_plain_function_gets_an_iterator_of_requests_in_its_thread() -> None:
+    def gather(requests: Any, context: Any) -> Any:
+        assert threading.current_thread() is not threading.main_thread()
+        assert [request.service for request in requests] == ["a", "b", "c"]
+        return LAST
+
+    assert (await run(gather, server_streaming=False)).response is LAST
+
+
+async def test_a_plain_generator_may_answer_each_request_as_it_comes() -> None:
+    def echo(requests: Any, context: Any) -> Iterator[Any]:
+        for number, _ in enumerate(requests, start=1):
+            yield health_pb2.HealthCheckResponse(status=number)
+
+    call = await run(echo, server_streaming=True)
+    assert [message.status for message in call.sent] == [1, 2, 3]  # type: ignore[attr-defined]
+
+
+async def test_a_plain_function_that_waits_for_a_request_ends_with_its_call() -> None:
+    waiting, ended = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Silent(StreamedCall):
+        async def receive(self) -> Message | None:
+            waiting.set()
+            await asyncio.Event().wait()
+            return None
+
+    def gather(requests: Any, context: Any) -> Any:
+        try:
+            return list(requests)
+        finally:
+            ended.set()
+
+    handler: Any = grpc.stream_unary_rpc_method_handler(gather)
+    backend = InProcess()
+    backend.register({CHECK: handler})
+    task = loop.create_task(backend.run(Silent(server_streaming=False)))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(ended.wait, 30)
+    backend.close()
+
+
+async def test_a_request_that_fails_within_a_task_group_ends_the_call_with_its_status() -> None:
+    class Broken(StreamedCall):
+        async def receive(self) -> Message | None:
+            raise malformed("message 1: broken")
+
+    async def gather(requests: Any, context: Any) -> Any:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(anext(requests))
+        return LAST
+
+    handler: Any = grpc.stream_unary_rpc_method_handler(gather)
+    backend = InProcess()
+    backend.register({CHECK: handler})
+    with pytest.raises(TranscodeError, match="message 1: broken"):
+        await backend.run(Broken(server_streaming=False))
+
+
+async def test_a_handler_of_one_request_needs_one_in_the_stream() -> None:
+    async def answer(request: Any, context: Any) -> Any:
+        return LAST
+
+    registered: Any = grpc.stream_unary_rpc_method_handler(answer)
+    replaced: Any = grpc.unary_unary_rpc_method_handler(answer)
+    backend = InProcess([Replacing(lambda _: replaced)])
+    backend.register({CHECK: registered})
+    call = StreamedCall(server_streaming=False)
+    call._requests = []  # noqa: SLF001
+    with pytest.raises(TranscodeError, match="expected a message, got none"):
+        await backend.run(call)

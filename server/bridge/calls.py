@@ -1,6 +1,7 @@
 """Describes a call of a target: what runs, for whom, and how its answer is made.
 
-Rule: the forms of payloads and answers are known where a kind of call is read: `functions`.
+Rule: the forms of payloads and answers are known where a kind of call is read: `functions`,
+`messages`, `events`.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ class Answers(Protocol):
     def made(self, effects: Effects) -> bytes:
         """Returns the body after a run that succeeded."""
 
+    def lost(self, effects: Effects) -> tuple[str, ...]:
+        """Returns the names of effects that no answer can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetCall:
@@ -46,6 +50,17 @@ class TargetCall:
     context: JsonObject
     answers: Answers
     granting_org_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Describes a call at which nothing runs here.
+
+    Attributes:
+        unchanged: the body by which nothing changes.
+    """
+
+    unchanged: bytes
 
 
 def failure_of(name: str, reason: str) -> JsonObject:

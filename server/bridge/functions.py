@@ -60,6 +60,9 @@ class FunctionAnswers:
     def made(self, effects: Effects) -> bytes:
         return orjson.dumps(answer_of(effects, self.previous, is_saml=self.is_saml))
 
+    def lost(self, _: Effects) -> tuple[str, ...]:
+        return ()
+
 
 def read_function(payload: JsonObject) -> TargetCall:
     """Returns the call of a function's payload.

@@ -1,6 +1,6 @@
-"""Reads the payload of a call, of whatever kind it is.
+"""Reads the payload of a call: of a function, of a request or a response, or of an event.
 
-Follows docs/bridge.md.
+Follows docs/bridge.md. Each kind has a member of its own: `function`, `fullMethod`, `event_type`.
 """
 
 from typing import Final
@@ -8,15 +8,17 @@ from typing import Final
 import msgspec
 
 from server.bridge import trials
-from server.bridge.calls import TargetCall
+from server.bridge.calls import Ignored, TargetCall
+from server.bridge.events import read_event
 from server.bridge.functions import read_function
+from server.bridge.messages import read_message
 from server.bridge.payload_values import BadPayload, object_of
 from server.bridge.trials import Trial
 
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def read_call(body: bytes) -> TargetCall | Trial:
+def read_call(body: bytes) -> TargetCall | Ignored | Trial:
     """Returns the call of a payload, or the trial that it is.
 
     Raises:
@@ -28,4 +30,8 @@ def read_call(body: bytes) -> TargetCall | Trial:
         raise BadPayload("payload: expected JSON") from None
     if trials.MEMBER in payload:
         return trials.read_trial(payload)
+    if "fullMethod" in payload:
+        return read_message(payload)
+    if "event_type" in payload:
+        return read_event(payload)
     return read_function(payload)

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from server.bridge import payloads, signature
-from server.bridge.calls import TargetCall, failure_of
+from server.bridge.calls import Ignored, TargetCall, failure_of
 from server.bridge.payload_values import BadPayload
 from server.bridge.replays import Replays
 from server.bridge.signature import BadSignature
@@ -170,6 +170,8 @@ class TargetCalls:
         size = len(body)
         try:
             call = await self._work.run(target.id, size, payloads.read_call, body)
+            if isinstance(call, Ignored):
+                return "ok", call.unchanged
             org_id = target.orgs.get(call.org_id)
             if isinstance(call, Trial):
                 return await self._tried(org_id)
@@ -194,6 +196,13 @@ class TargetCalls:
         if metadata is not None and ended.result.effects.metadata:
             metadata.user_changes()
         effects = ended.result.effects
+        if lost := call.answers.lost(effects):
+            log.warning(
+                "effects of a run cannot be applied",
+                run=run.id,
+                target=target.id,
+                effects=", ".join(lost),
+            )
         return "ok", await self._runs.make(org_id, ended.result, call.answers.made, effects)
 
     async def _tried(self, org_id: str | None) -> tuple[str, bytes]:

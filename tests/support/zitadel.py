@@ -1,12 +1,13 @@
-"""A stand-in for the part of ZITADEL that calls targets of its Actions v2 at functions.
+"""A stand-in for the part of ZITADEL that calls targets of its Actions v2.
 
-It has targets with signing keys, executions by function, the payloads of a user, as JSON, JWT or
-JWE, and makes of answers what ZITADEL does: claims of a token or attributes of a SAML response,
-metadata, or the error that ends the login. Written from its documentation; it knows nothing of the
-service.
+It has targets with signing keys, executions by function, request, response and event, and the
+payloads of a user, as JSON, JWT or JWE. It makes of answers what ZITADEL does: claims of a token or
+attributes of a SAML response, metadata, the message that goes on, or the error that ends the
+request. Written from its documentation; it knows nothing of the service.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -27,6 +28,52 @@ from jwt.algorithms import ECAlgorithm
 from jwt.utils import base64url_encode
 
 from tests.support.issuer import Issuer, Signer, answering, key_set
+
+USERS: Final = "/zitadel.user.v2.UserService"
+SESSIONS: Final = "/zitadel.session.v2.SessionService"
+
+Members = Mapping[str, Any]
+"""Members of a message: None for a value, members for a message or a list of messages."""
+
+_ADDRESS: Final[Members] = dict.fromkeys(("email", "phone", "sendCode", "returnCode", "isVerified"))
+_PROFILE: Final[Members] = dict.fromkeys(
+    ("givenName", "familyName", "nickName", "displayName", "preferredLanguage", "gender")
+)
+_CHANGED_HUMAN: Final[Members] = {
+    "profile": _PROFILE, "email": _ADDRESS, "phone": _ADDRESS, "password": None,
+}  # fmt: skip
+_HUMAN: Final[Members] = {
+    **_CHANGED_HUMAN,
+    "metadata": {"key": None, "value": None},
+    "idpLinks": {"idpId": None, "userId": None, "userName": None},
+    "hashedPassword": None,
+    "totpSecret": None,
+}
+_ADD: Final[Members] = {
+    "userId": None, "username": None, "organization": {"orgId": None, "orgDomain": None}, **_HUMAN,
+}  # fmt: skip
+_CREATE: Final[Members] = {
+    **dict.fromkeys(("organizationId", "userId", "username", "machine")), "human": _HUMAN,
+}  # fmt: skip
+_UPDATE: Final[Members] = {"userId": None, "username": None, **_CHANGED_HUMAN}
+_IDP: Final[Members] = dict.fromkeys(
+    ("oauth", "ldap", "saml", "idpId", "userId", "userName", "rawInformation")
+)
+_INTENT: Final[Members] = {
+    "details": None, "userId": None, "idpInformation": _IDP,
+    "addHumanUser": _ADD, "updateHumanUser": _UPDATE,
+}  # fmt: skip
+_SESSION: Final[Members] = dict.fromkeys(("details", "sessionId", "sessionToken", "challenges"))
+MESSAGES: Final[Mapping[str, Members]] = {
+    f"request {USERS}/AddHumanUser": _ADD,
+    f"request {USERS}/CreateUser": _CREATE,
+    f"response {USERS}/AddHumanUser": {"userId": None, "details": None},
+    f"response {USERS}/CreateUser": {"id": None, "creationDate": None},
+    f"response {USERS}/RetrieveIdentityProviderIntent": _INTENT,
+    f"response {SESSIONS}/CreateSession": _SESSION,
+    f"response {SESSIONS}/SetSession": _SESSION,
+}
+"""Members of the messages that targets may answer with."""
 
 RESERVED: Final = "urn:zitadel:iam"
 TIMEOUT_S: Final = 60
@@ -86,6 +133,20 @@ class Login:
             members["actor"] = self.actor
         members["user_grants"] = self.user_grants
         return {key: value for key, value in members.items() if value}
+
+
+def require_known(message: Any, members: Members) -> None:
+    """Refuses a message as ProtoJSON does: with members that there are not.
+
+    Raises:
+        ExecutionFailed: it has one.
+    """
+    for each in message if isinstance(message, list) else [message]:
+        for key, value in each.items():
+            if key not in members:
+                raise ExecutionFailed(0, f"unknown field {key!r}")
+            if members[key] is not None:
+                require_known(value, members[key])
 
 
 def signed(body: bytes, *keys: str, at_s: int | None = None) -> str:
@@ -176,6 +237,50 @@ class Zitadel:
         }
         return Outcome(attributes=attributes, metadata=_metadata(answer))
 
+    async def requested(self, method: str, request: Mapping[str, Any], org_id: str) -> Any:
+        """Returns the request of a method as targets left it.
+
+        Raises:
+            ExecutionFailed: a target ended it, or answered with another message.
+        """
+        said = {"request": request}
+        return await self._messaged(f"request{method}", method, org_id, said, "request")
+
+    async def responded(
+        self, method: str, request: Mapping[str, Any], response: Mapping[str, Any], org_id: str
+    ) -> Any:
+        """Returns the response of a method as targets left it.
+
+        Raises:
+            ExecutionFailed: a target ended it, or answered with another message.
+        """
+        said = {"request": request, "response": response}
+        return await self._messaged(f"response{method}", method, org_id, said, "response")
+
+    async def happened(self, event_type: str, **members: Any) -> None:
+        """Tells targets of an event; their answers are ignored."""
+        payload = {"aggregateType": "user", "version": "v2", "event_type": event_type, **members}
+        for target in self.executions.get(f"event/{event_type}", ()):
+            with contextlib.suppress(ExecutionFailed):
+                await self._called(target, payload)
+
+    async def _messaged(
+        self, execution: str, method: str, org_id: str, said: Mapping[str, Any], part: str
+    ) -> Any:
+        """Calls targets one after the other; each sees the message as the ones before left it."""
+        members = dict(said)
+        for target in self.executions.get(execution, ()):
+            payload = {"fullMethod": method, "instanceID": "1", "orgID": org_id, "userID": "9"}
+            try:
+                answer = await self._called(target, {**payload, **members})
+                if answer is not None:
+                    require_known(answer, MESSAGES[f"{part} {method}"])
+                    members[part] = answer
+            except ExecutionFailed:
+                if target.interrupt_on_error:
+                    raise
+        return members[part]
+
     async def _executed(self, function: str, login: Login) -> dict[str, Any]:
         """Calls the targets of a function, one after the other; each sees the answers before."""
         answered: dict[str, Any] = {}
@@ -184,13 +289,14 @@ class Zitadel:
             if answered:
                 payload["response"] = answered
             try:
-                answered = {**answered, **await self._called(target, payload)}
+                answered = {**answered, **(await self._called(target, payload) or {})}
             except ExecutionFailed:
                 if target.interrupt_on_error:
                     raise
         return answered
 
-    async def _called(self, target: Target, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def _called(self, target: Target, payload: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the answer; None if it is empty."""
         body = target.encode(json.dumps(payload).encode())
         headers = {
             "Content-Type": "application/json",
@@ -203,7 +309,9 @@ class Zitadel:
             text = await response.read()
             if not 200 <= response.status < 300:
                 raise ExecutionFailed(0, "Execution failed (EXEC-dra6yamk98)")
-        answer: dict[str, Any] = json.loads(text) if text else {}
+        if not text:
+            return None
+        answer: dict[str, Any] = json.loads(text)
         if status := answer.get("forwardedStatusCode"):
             if not 400 <= status < 500:
                 raise ExecutionFailed(0, "Execution failed (EXEC-bmhNhpcqpF)")

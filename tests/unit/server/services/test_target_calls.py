@@ -22,6 +22,7 @@ from server.scripts.contract import (
     Effects,
     ExecutionError,
     Failure,
+    GrantEffect,
     MetadataEffect,
     Overloaded,
     RunRequest,
@@ -111,7 +112,7 @@ class Keys:
 
 class Reads(NamedAnswers):
     async def active_actions(self, org_id: str, type: int, trigger: int) -> Sequence[Action]:
-        if (org_id, type) != (HERE, 2) or trigger != 4:
+        if org_id != HERE or (type, trigger) not in {(2, 4), (3, 3)}:
             return ()
         state = ActionState.ACTIVE
         return [Action("1", HERE, state, "add", "source", 10**9, False, 1, 1, 1, 1)]
@@ -360,6 +361,53 @@ async def test_a_run_that_fails_is_answered_as_the_target_says(
     (run,) = service.log.told()
     assert run.state == pb.RUN_STATE_FAILED
     assert service.counts.outcomes == ["failed"]
+
+
+CREATION = json.dumps(
+    {
+        "fullMethod": "/zitadel.user.v2.UserService/AddHumanUser",
+        "request": {"organization": {"orgId": THERE}, "username": "ada"},
+        "response": {"userId": ADA},
+    }
+).encode()
+
+
+@cases(
+    "body, failure, answer, outcome",
+    {
+        "a method without a trigger": (
+            b'{"fullMethod":"/zitadel.user.v2.UserService/DeleteUser"}', None, "", "ok",
+        ),
+        "an event without a trigger": (b'{"event_type":"user.locked"}', None, "{}", "ok"),
+        "a response that no action changes": (CREATION, None, "", "ok"),
+        "a run that fails, of a target that ignores failures": (
+            CREATION, Failure("Error: no"), "", "failed",
+        ),
+        "an organisation that is not bound": (
+            CREATION.replace(THERE.encode(), b"404"), None, "", "unbound",
+        ),
+    },
+)  # fmt: skip
+async def test_a_message_that_is_to_stay_is_answered_by_nothing(
+    service: Service, body: bytes, failure: Failure | None, answer: str, outcome: str
+) -> None:
+    service.engine.failure = failure
+    assert told(await service.call(body, target_id="8")) == (200, answer)
+    assert service.counts.outcomes == [outcome]
+
+
+async def test_effects_that_no_answer_can_have_are_a_warning(service: Service) -> None:
+    service.engine.effects = replace(NOTHING, grants=(GrantEffect("1", "", ("a",)),))
+    with structlog.testing.capture_logs() as captured:
+        assert told(await service.call(CREATION)) == (200, "")
+    warning = captured[0]
+    assert warning.pop("run")
+    assert warning == {
+        "event": "effects of a run cannot be applied",
+        "log_level": "warning",
+        "target": "7",
+        "effects": "grants",
+    }
 
 
 async def test_the_text_of_a_failure_is_bounded(service: Service) -> None:

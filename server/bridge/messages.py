@@ -1,0 +1,218 @@
+"""Reads payloads of requests and responses: what runs at a method of ZITADEL, and its context.
+
+Follows docs/bridge.md, and zitadel.user.v2 and zitadel.session.v2 in ProtoJSON.
+
+Rule 1: an answer is the whole message; an empty one leaves it as it is. So a message is answered
+only if actions changed it, with all that it had.
+Rule 2: what no v1 trigger has an equivalent for changes nothing: targets may be called for all
+methods.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import msgspec
+
+from server import triggers
+from server.bridge import intents
+from server.bridge.calls import Ignored, JsonObject, TargetCall
+from server.bridge.humans import HumanMessage, adding, creating
+from server.bridge.payload_values import object_of, part_of, text_of
+from server.scripts.contract import Effects, JsonValue
+
+_METHOD: Final = re.compile(r"/zitadel\.(?:user|session)\.v2(?:beta)?\.(\w+)/(\w+)", re.ASCII)
+
+_AUTH_METHODS: Final = {
+    "password": "password",
+    "totp": "OTP",
+    "otpSms": "OTP SMS",
+    "otpEmail": "OTP Email",
+    "webAuthN": "U2F",
+}
+"""Names of v1 by the checks of a session, in the order of their precedence."""
+
+UNCHANGED: Final = b""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAnswers:
+    """Answers a request or a response; implements `Answers`.
+
+    Attributes:
+        message: the whole message.
+        humans: the users in it, into which effects are written.
+    """
+
+    message: JsonObject
+    humans: tuple[HumanMessage, ...] = ()
+
+    @property
+    def unchanged(self) -> bytes:
+        return UNCHANGED
+
+    def made(self, effects: Effects) -> bytes:
+        takes_metadata = [each for each in self.humans if each.makes_user]
+        if not (effects.fields and self.humans) and not (effects.metadata and takes_metadata):
+            return UNCHANGED
+        for human in self.humans:
+            human.set_fields(effects.fields)
+        if effects.metadata:
+            for human in takes_metadata:
+                human.add_metadata(effects.metadata)
+        return msgspec.json.encode(self.message)
+
+    def lost(self, effects: Effects) -> tuple[str, ...]:
+        lost = (
+            ("fields", effects.fields and not self.humans),
+            ("metadata", effects.metadata and not any(each.makes_user for each in self.humans)),
+            ("grants", effects.grants),
+        )
+        return tuple(name for name, is_lost in lost if is_lost)
+
+
+_Read: TypeAlias = Callable[[JsonObject, JsonObject], TargetCall | None]
+"""Returns the call of a payload and its request; None if nothing runs."""
+
+
+def read_message(payload: JsonObject) -> TargetCall | Ignored:
+    """Returns the call of a request's or a response's payload.
+
+    Raises:
+        BadPayload: a value has the wrong type.
+    """
+    found = _METHOD.fullmatch(text_of(payload, "fullMethod"))
+    readers = _AT_RESPONSES if payload.get("response") is not None else _AT_REQUESTS
+    read = readers.get(f"{found[1]}/{found[2]}") if found else None
+    call = read(payload, part_of(payload, "request")) if read else None
+    return Ignored(UNCHANGED) if call is None else call
+
+
+def _adding(payload: JsonObject, request: JsonObject) -> TargetCall:
+    return _before_creation(payload, request, adding(request), _organization(request))
+
+
+def _creating(payload: JsonObject, request: JsonObject) -> TargetCall | None:
+    human = creating(request)
+    if human is None:
+        return None
+    return _before_creation(payload, request, human, request.get("organizationId"))
+
+
+def _before_creation(
+    payload: JsonObject, request: JsonObject, human: HumanMessage, org_id: JsonValue
+) -> TargetCall:
+    is_external = human.is_external
+    owner = _first(org_id, payload.get("orgID"))
+    user_id = _first(request.get("userId"))
+    context: JsonObject = {
+        "user": {
+            "id": user_id,
+            "resourceOwner": owner,
+            "username": human.username,
+            "human": human.context(),
+        }
+    }
+    return TargetCall(
+        trigger=triggers.EXTERNAL_PRE_CREATION if is_external else triggers.INTERNAL_PRE_CREATION,
+        org_id=owner,
+        user_id=user_id,
+        context=context,
+        answers=MessageAnswers(request, (human,)),
+    )
+
+
+def _added(payload: JsonObject, request: JsonObject) -> TargetCall:
+    details = part_of(part_of(payload, "response"), "details")
+    org_id = _first(details.get("resourceOwner"), _organization(request))
+    return _after_creation(payload, adding(request), org_id, "userId", details)
+
+
+def _created(payload: JsonObject, request: JsonObject) -> TargetCall | None:
+    human = creating(request)
+    if human is None:
+        return None
+    details = part_of(payload, "response")
+    return _after_creation(payload, human, request.get("organizationId"), "id", details)
+
+
+def _after_creation(
+    payload: JsonObject, human: HumanMessage, org_id: JsonValue, id_key: str, details: JsonObject
+) -> TargetCall:
+    response = part_of(payload, "response")
+    owner = _first(org_id, payload.get("orgID"))
+    user_id = text_of(response, id_key, of="response.")
+    created_at = details.get("creationDate")
+    context: JsonObject = {
+        "user": {
+            "id": user_id,
+            "resourceOwner": owner,
+            "creationDate": created_at,
+            "changeDate": details.get("changeDate") or created_at,
+            "sequence": details.get("sequence"),
+            "state": intents.ACTIVE,
+            "username": human.username,
+            "human": {**human.context(), "gender": human.gender()},
+        }
+    }
+    is_external = human.is_external
+    return TargetCall(
+        trigger=triggers.EXTERNAL_POST_CREATION if is_external else triggers.INTERNAL_POST_CREATION,
+        org_id=owner,
+        user_id=user_id,
+        context=context,
+        answers=MessageAnswers(response),
+    )
+
+
+def _identified(payload: JsonObject, _: JsonObject) -> TargetCall:
+    response = part_of(payload, "response")
+    humans = intents.humans_of(response)
+    made = part_of(response, "addHumanUser")
+    org_id = _organization(made) or part_of(response, "createUser").get("organizationId")
+    return TargetCall(
+        trigger=triggers.EXTERNAL_POST_AUTHENTICATION,
+        org_id=_first(org_id, payload.get("orgID")),
+        user_id=_first(response.get("userId")),
+        context=intents.context_of(response, humans),
+        answers=MessageAnswers(response, humans),
+    )
+
+
+def _checked(payload: JsonObject, request: JsonObject) -> TargetCall | None:
+    checks = part_of(request, "checks")
+    done = [name for check, name in _AUTH_METHODS.items() if checks.get(check) is not None]
+    if not done:
+        return None
+    return TargetCall(
+        trigger=triggers.INTERNAL_POST_AUTHENTICATION,
+        org_id=_first(payload.get("orgID")),
+        user_id=_first(part_of(checks, "user").get("userId")),
+        context={"authMethod": done[0], "authError": "none"},
+        answers=MessageAnswers(part_of(payload, "response")),
+    )
+
+
+def _organization(request: JsonObject) -> JsonValue:
+    """Returns the id of the organisation that an AddHumanUserRequest names, if it does."""
+    value = request.get("organization")
+    return None if value is None else object_of(value, "organization").get("orgId")
+
+
+def _first(*values: JsonValue) -> str:
+    """Returns the first value that is text and not empty; empty text without one."""
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
+_AT_REQUESTS: Final[Mapping[str, _Read]] = {
+    "UserService/AddHumanUser": _adding,
+    "UserService/CreateUser": _creating,
+}
+_AT_RESPONSES: Final[Mapping[str, _Read]] = {
+    "UserService/AddHumanUser": _added,
+    "UserService/CreateUser": _created,
+    "UserService/RetrieveIdentityProviderIntent": _identified,
+    "SessionService/CreateSession": _checked,
+    "SessionService/SetSession": _checked,
+}

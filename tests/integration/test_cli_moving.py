@@ -229,6 +229,20 @@ def test_an_admin_export_says_what_it_lacks(here: Path) -> None:
     assert "unknown: flows 2 and 4: they are as before here\n" in done.out
 
 
+def test_names_that_differ_in_case_refuse_the_whole_import(here: Path) -> None:
+    actions = [
+        {"actionId": str(number), "action": {"name": name, "script": "s"}}
+        for number, name in enumerate(("other", "greet", "Greet"), start=1)
+    ]
+    org = {"orgId": "1", "org": {"name": "Acme"}, "actions": actions}
+    (here / "export.json").write_text(json.dumps({"orgs": [org]}))
+    before = run("events", folder=here).out
+    done = run("import", "zitadel", "export.json", folder=here)
+    assert (done.status, done.out) == (1, "")
+    assert "actions 2 ('greet') and 3 ('Greet') have the same name, apart from case" in done.err
+    assert run("events", folder=here).out == before
+
+
 def test_an_import_that_is_killed_leaves_nothing_or_all(here: Path, tmp_path: Path) -> None:
     actions = [
         {"actionId": str(10**17 + n), "action": {"name": f"a{n}", "script": "s" * 1000}}

@@ -39,6 +39,7 @@ class Upstream:
         orgs: actions of each organisation by its id, whose name is "Org ID".
         flows: by (organisation, flow): trigger -> ids of actions.
         faults: answers in place of the next ones, each made from a request.
+        faults_at: likewise by the number of the request, from 1.
         actions_v2: targets and executions.
         asked: methods, paths and organisations, in order.
         after_page: called after each page of actions.
@@ -48,6 +49,7 @@ class Upstream:
     orgs: dict[str, list[JsonObject]] = field(default_factory=dict)
     flows: dict[tuple[str, int], dict[int, list[str]]] = field(default_factory=dict)
     faults: list[Callable[[web.Request], web.StreamResponse]] = field(default_factory=list)
+    faults_at: dict[int, Callable[[web.Request], web.StreamResponse]] = field(default_factory=dict)
     actions_v2: ActionsV2 = field(default_factory=ActionsV2)
     asked: list[str] = field(default_factory=list)
     after_page: Callable[[], None] = lambda: None
@@ -58,6 +60,8 @@ class Upstream:
         self.asked.append(f"{request.method} {request.path} {org_id}".rstrip())
         if self.faults:
             return self.faults.pop(0)(request)
+        if fault := self.faults_at.get(len(self.asked)):
+            return fault(request)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _error(401, "Errors.Token.Invalid (AUTH-7fs1e)")
         body = json.loads(await request.text() or "{}")

@@ -210,3 +210,76 @@ async def test_a_server_that_is_away_is_told(waits: list[float]) -> None:
     async with zitadel_api("http://127.0.0.1:1", TOKEN) as api:
         with pytest.raises(SourceError, match=r"cannot connect: .*\(6 attempts\)"):
             await read(api)
+
+
+def cut_before_the_answer(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def cut_in_the_answer(request: web.Request) -> web.StreamResponse:
+    assert isinstance(request.transport, asyncio.Transport)
+    request.transport.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"result":[')
+    request.transport.close()
+    return web.Response()
+
+
+CUTS = {"before the answer": cut_before_the_answer, "in the answer": cut_in_the_answer}
+
+
+async def filled(there: Upstream) -> int:
+    """Fills two organisations; returns how many requests read them."""
+    there.orgs = {ORG: [action(f"{n}", f"a{n}") for n in range(101)], OTHER: [action("900", "b")]}
+    there.flows = {(ORG, 2): {4: ["1", "100"]}, (OTHER, 4): {6: ["900"]}}
+    async with zitadel_api(there.url, TOKEN) as api:
+        await read(api)
+    count = len(there.asked)
+    there.asked.clear()
+    return count
+
+
+@cases("cut", CUTS)
+async def test_a_read_that_is_cut_once_at_any_request_is_whole(
+    there: Upstream,
+    api: ZitadelApi,
+    waits: list[float],
+    cut: Callable[[web.Request], web.StreamResponse],
+) -> None:
+    count = await filled(there)
+    whole = await read(api)
+    for number in range(1, count + 1):
+        there.asked.clear()
+        there.faults_at = {number: cut}
+        assert await read(api) == whole
+        assert len(there.asked) == count + 1
+    assert count == 12
+
+
+@cases("cut", CUTS)
+async def test_a_read_that_is_cut_for_good_at_any_request_is_refused(
+    there: Upstream,
+    api: ZitadelApi,
+    waits: list[float],
+    cut: Callable[[web.Request], web.StreamResponse],
+) -> None:
+    for number in range(1, await filled(there) + 1):
+        there.asked.clear()
+        there.faults_at = dict.fromkeys(range(number, 200), cut)
+        with pytest.raises(SourceError, match=r"\(6 attempts\); try again later") as raised:
+            await read(api)
+        assert TOKEN not in str(raised.value)
+
+
+async def test_a_server_that_never_answers_is_left_in_time(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.zitadel_client.REQUEST_TIMEOUT_S", 0.05)
+    open_ones: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: open_ones.append(writer), "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, zitadel_api(url, TOKEN) as api:
+        with pytest.raises(SourceError, match=r"no answer within 0.05 s \(6 attempts\)"):
+            await read(api)
+        for writer in open_ones:
+            writer.close()

@@ -136,7 +136,6 @@ class _Pagination(msgspec.Struct, rename="camel"):
 class _Targets(msgspec.Struct):
     pagination: _Pagination = msgspec.field(default_factory=_Pagination)
     targets: list[_Target] = []
-    result: list[_Target] = []
 
 
 class _Execution(msgspec.Struct):
@@ -147,7 +146,6 @@ class _Execution(msgspec.Struct):
 class _Executions(msgspec.Struct):
     pagination: _Pagination = msgspec.field(default_factory=_Pagination)
     executions: list[_Execution] = []
-    result: list[_Execution] = []
 
 
 class _Functions(msgspec.Struct):
@@ -243,7 +241,7 @@ class ActionsApi:
     async def _targets(self) -> list[TargetThere]:
         async def page(offset: int) -> tuple[int, Sequence[TargetThere]]:
             answer = await self._ask("POST", "targets/search", _Targets, _page(offset))
-            found = [_target(each) for each in answer.targets or answer.result]
+            found = [_target(each) for each in answer.targets]
             return int(answer.pagination.total_result), found
 
         return await self._all("the list of targets", page, lambda target: target.id)
@@ -251,10 +249,7 @@ class ActionsApi:
     async def _executions(self) -> list[Execution]:
         async def page(offset: int) -> tuple[int, Sequence[Execution]]:
             answer = await self._ask("POST", "executions/search", _Executions, _page(offset))
-            found = [
-                Execution(each.condition, tuple(each.targets))
-                for each in answer.executions or answer.result
-            ]
+            found = [Execution(each.condition, tuple(each.targets)) for each in answer.executions]
             return int(answer.pagination.total_result), found
 
         return await self._all("the list of executions", page, lambda each: each.named)
@@ -338,7 +333,7 @@ def _advice(error: ZitadelError) -> str:
     if error.status == 403:
         return "; the user of the token needs the role IAM_OWNER there"
     if error.status in _ABSENT:
-        return "; is it a ZITADEL that has Actions v2, 3.0 or newer?"
+        return "; is it a ZITADEL that has Actions v2, 4.0 or newer?"
     if "Errors.Target.DeniedURL" in str(error):
         return (
             "; ZITADEL calls no private address and no name that it cannot resolve: give another"

@@ -2,19 +2,23 @@
 
 grpc-go is tests/conformance/go/life.go, with the messages that zitadel-go has. By service_user.go
 zitadel-go gets its tokens itself. The versions of all that they need are in
-tests/conformance/go/go.mod.
+tests/conformance/go/go.mod. By actions.go zitadel-go makes targets at the stand-in for a ZITADEL
+that tests of `bridge connect` stand on, whose answers are then held to the messages of zitadel-go.
 """
 
+import asyncio
 import json
 import re
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.support.action_service import ActionMessages, CheckedActions, action_service
 from tests.support.certificates import Authority
 from tests.support.golang import GoFolder
 from tests.support.processes import ROOT
 from tests.support.real_server import ONE_PORT, RealServer
+from tests.support.upstream_api import TOKEN
 
 _PAGE: Final = ROOT / "docs/clients.md"
 _SOURCES: Final = Path(__file__).parent / "go"
@@ -24,6 +28,15 @@ create ACTION_STATE_ACTIVE
 deactivate ACTION_STATE_INACTIVE
 reactivate ACTION_STATE_ACTIVE
 delete NotFound
+"""
+
+
+_ACTIONS: Final = """\
+functions [preuserinfo preaccesstoken presamlresponse]
+execution preuserinfo true
+target of go true 2.5s https://actions.example/targets/1 PAYLOAD_TYPE_JSON true
+renewed true
+deleted NotFound
 """
 
 
@@ -43,6 +56,7 @@ def run() -> None:
     program = folder.build("client", "main.go")
     life = folder.build("life", "life.go")
     _list_as_service_user(folder, folder.build("service_user", "service_user.go"))
+    asyncio.run(_make_targets(folder, folder.build("actions", "actions.go")))
     for options in ((), ONE_PORT):
         _activate(folder, program, options)
         for has_tls in (False, True):
@@ -118,6 +132,24 @@ def _list_as_service_user(folder: GoFolder, program: Path) -> None:
             done = folder.run([str(program)], said, timeout_s=_RUN_S)
     if done != "key file greet\nclient secret greet\n":
         raise ClientFailed(f"zitadel-go as a service user printed {done!r}")
+
+
+async def _make_targets(folder: GoFolder, program: Path) -> None:
+    """Has zitadel-go make a target and delete it, at the stand-in for a ZITADEL.
+
+    Raises:
+        ClientFailed: it reads something else.
+        GoError: it fails.
+    """
+    actions = CheckedActions()
+    encoded = await asyncio.to_thread(folder.run, [str(program)], {"HOST": ""})
+    actions.messages = ActionMessages("v2", encoded)
+    async with action_service(actions, TOKEN) as address:
+        host, _, port = address.rpartition(":")
+        said = {"HOST": host, "PORT": port, "TOKEN": TOKEN}
+        done = await asyncio.to_thread(folder.run, [str(program)], said, timeout_s=_RUN_S)
+    if done != _ACTIONS or actions.targets:
+        raise ClientFailed(f"zitadel-go as an administrator of targets printed {done!r}")
 
 
 def _program() -> str:

@@ -128,6 +128,7 @@ def _run_go_clients() -> bool:
         print(f"clients in Go: {failed}")
         return False
     print("zitadel-go: its program of docs/clients.md makes an action active")
+    print("zitadel-go: it makes, calls and deletes a target at the stand-in for a ZITADEL")
     print("grpc-go: an action lives its life, at each address of gRPC, plain and by TLS")
     return True
 

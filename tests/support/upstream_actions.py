@@ -196,11 +196,12 @@ class ActionsV2:
         first, limit = int(pagination.get("offset", 0)), int(pagination.get("limit", 0) or LIMIT)
         page = items[first : first + limit]
         totals = {"appliedLimit": str(limit)} | ({"totalResult": str(len(items))} if items else {})
-        listed = "result" if self.version == "v2beta" else name
-        return {"pagination": totals} | ({listed: page} if page else {})
+        return {"pagination": totals} | ({name: page} if page else {})
 
     def _shown(self, target: JsonObject) -> JsonObject:
-        hidden = () if self.shows_keys else ("signingKey",)
+        hidden = [] if self.shows_keys else ["signingKey"]
+        if self.version == "v2beta":
+            hidden.append("payloadType")
         return {name: value for name, value in target.items() if name not in hidden}
 
     def _found(self, id: str) -> JsonObject:

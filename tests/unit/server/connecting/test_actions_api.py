@@ -47,13 +47,15 @@ def answer(status: int, text: str = "", **headers: str) -> Callable[[web.Request
     return lambda _request: web.Response(status=status, text=text, headers=named)
 
 
-@cases("version", {"v2": "v2", "v2beta": "v2beta"})
-async def test_what_is_made_is_listed(there: Upstream, api: ActionsApi, version: str) -> None:
+@cases("version, payload_type", {"v2": ("v2", "PAYLOAD_TYPE_JSON"), "v2beta": ("v2beta", "")})
+async def test_what_is_made_is_listed(
+    there: Upstream, api: ActionsApi, version: str, payload_type: str
+) -> None:
     there.actions_v2.version = version
     assert (await api.read()).functions == {*FUNCTIONS}
     id, key = await api.create_target("actions", FORM)
     made = TargetThere(
-        id, "actions", FORM.endpoint, 2500, True, True, "PAYLOAD_TYPE_JSON", signing_key=key
+        id, "actions", FORM.endpoint, 2500, True, True, payload_type, signing_key=key
     )
     execution = Execution({"function": {"name": "preuserinfo"}}, (id,))
     await api.set_execution(execution)

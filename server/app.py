@@ -267,13 +267,16 @@ class Application:
         issuer = Issuer(config.public_url, has_tls=self.has_tls)
         issuers = Issuers(threads=self._own)
         running.push_async_callback(issuers.close)
+        client = AccountClient()
+        running.push_async_callback(client.close)
         calls = TargetCalls(
             targets,
             scripts,
             TriggerRuns(runner, recorder, ids, threads=self._work),
             keys=issuers,
             threads=self._work,
-            upstream=self._upstream(),
+            upstream=self._upstream(client),
+            client=client,
             observer=None if metrics is None else metrics.targets,
             lines=config.access_log,
         )
@@ -424,10 +427,8 @@ class Application:
         self._running.push_async_callback(executor.close)
         return executor
 
-    def _upstream(self) -> UpstreamMetadata:
+    def _upstream(self, client: AccountClient) -> UpstreamMetadata:
         """Returns what reads metadata from a ZITADEL; it connects when it is first asked."""
-        client = AccountClient()
-        self._running.push_async_callback(client.close)
         metadata = UpstreamMetadata(client)
         self._running.push_async_callback(metadata.close)
         return metadata

@@ -7,13 +7,32 @@ Rule: the forms of payloads and answers are known where a kind of call is read: 
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-from server.scripts.contract import Effects, JsonValue
+from server.scripts.contract import Effects, GrantEffect, JsonValue, MetadataEffect
 from server.triggers import Trigger
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 FAILED_STATUS: Final = 412
 """HTTP status that ZITADEL forwards for a failed run; it forwards 400 to 499."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Holds effects that no answer can have.
+
+    Attributes:
+        has_fields: True if there are fields of the user.
+    """
+
+    has_fields: bool = False
+    metadata: tuple[MetadataEffect, ...] = ()
+    grants: tuple[GrantEffect, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Returns the names of what there is."""
+        there = (("fields", self.has_fields), ("metadata", self.metadata), ("grants", self.grants))
+        return tuple(name for name, found in there if found)
 
 
 class Answers(Protocol):
@@ -29,8 +48,8 @@ class Answers(Protocol):
     def made(self, effects: Effects) -> bytes:
         """Returns the body after a run that succeeded."""
 
-    def lost(self, effects: Effects) -> tuple[str, ...]:
-        """Returns the names of effects that no answer can have."""
+    def left(self, effects: Effects) -> Leftover:
+        """Returns the effects that no answer can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,7 @@ class TargetCall:
         user_id: the user there.
         context: of the trigger; its values are not checked yet.
         granting_org_ids: ids of the organisations there that granted to the user.
+        session_id: the session there, if the payload does not say whose it is; empty otherwise.
     """
 
     trigger: Trigger
@@ -50,6 +70,7 @@ class TargetCall:
     context: JsonObject
     answers: Answers
     granting_org_ids: frozenset[str] = frozenset()
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

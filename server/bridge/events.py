@@ -1,18 +1,19 @@
 """Reads payloads of events: what runs at an event of ZITADEL, and its context.
 
 Follows docs/bridge.md.
-Rule: answers to events are ignored, so all effects are lost.
+Rule: answers to events are ignored, so no effect is in one.
 """
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from server import triggers
 from server.bridge import intents
-from server.bridge.calls import Ignored, JsonObject, TargetCall
+from server.bridge.calls import Ignored, JsonObject, Leftover, TargetCall
 from server.bridge.payload_values import BadPayload, object_of, text_of
 from server.scripts.contract import Effects, JsonValue
 
@@ -29,8 +30,15 @@ _HUMAN: Final = (
 """Members of an event that are those of a user; there are others, as the password's hash."""
 
 
+@dataclass(frozen=True, slots=True)
 class EventAnswers:
-    """Answers an event; implements `Answers`."""
+    """Answers an event; implements `Answers`.
+
+    Attributes:
+        has_failed: True if it is a login that failed, whose effects v1 drops, too.
+    """
+
+    has_failed: bool = False
 
     @property
     def unchanged(self) -> bytes:
@@ -39,9 +47,10 @@ class EventAnswers:
     def made(self, _: Effects) -> bytes:
         return UNCHANGED
 
-    def lost(self, effects: Effects) -> tuple[str, ...]:
-        lost = (("metadata", effects.metadata), ("grants", effects.grants))
-        return tuple(name for name, is_lost in lost if is_lost)
+    def left(self, effects: Effects) -> Leftover:
+        if self.has_failed:
+            return Leftover()
+        return Leftover(metadata=effects.metadata, grants=effects.grants)
 
 
 def read_event(payload: JsonObject) -> TargetCall | Ignored:
@@ -64,7 +73,7 @@ def read_event(payload: JsonObject) -> TargetCall | Ignored:
         org_id=text_of(payload, "resourceOwner"),
         user_id=text_of(payload, "aggregateID"),
         context=context,
-        answers=EventAnswers(),
+        answers=EventAnswers(has_failed=type_ == PASSWORD_FAILED),
     )
 
 

@@ -19,7 +19,7 @@ import orjson
 
 from server import triggers
 from server.bridge.answers import PreviousAnswer, answer_of, previous_answer
-from server.bridge.calls import JsonObject, TargetCall
+from server.bridge.calls import JsonObject, Leftover, TargetCall
 from server.bridge.payload_values import BadPayload, kind_of, list_of, object_of, part_of, text_of
 from server.scripts.contract import Effects, JsonValue
 from server.scripts.host.claims import RESERVED_PREFIX
@@ -60,8 +60,8 @@ class FunctionAnswers:
     def made(self, effects: Effects) -> bytes:
         return orjson.dumps(answer_of(effects, self.previous, is_saml=self.is_saml))
 
-    def lost(self, _: Effects) -> tuple[str, ...]:
-        return ()
+    def left(self, _: Effects) -> Leftover:
+        return Leftover()
 
 
 def read_function(payload: JsonObject) -> TargetCall:

@@ -17,7 +17,7 @@ import msgspec
 
 from server import triggers
 from server.bridge import intents
-from server.bridge.calls import Ignored, JsonObject, TargetCall
+from server.bridge.calls import Ignored, JsonObject, Leftover, TargetCall
 from server.bridge.humans import HumanMessage, adding, creating
 from server.bridge.payload_values import object_of, part_of, text_of
 from server.scripts.contract import Effects, JsonValue
@@ -63,13 +63,13 @@ class MessageAnswers:
                 human.add_metadata(effects.metadata)
         return msgspec.json.encode(self.message)
 
-    def lost(self, effects: Effects) -> tuple[str, ...]:
-        lost = (
-            ("fields", effects.fields and not self.humans),
-            ("metadata", effects.metadata and not any(each.makes_user for each in self.humans)),
-            ("grants", effects.grants),
+    def left(self, effects: Effects) -> Leftover:
+        takes_metadata = any(each.makes_user for each in self.humans)
+        return Leftover(
+            has_fields=bool(effects.fields) and not self.humans,
+            metadata=() if takes_metadata else effects.metadata,
+            grants=effects.grants,
         )
-        return tuple(name for name, is_lost in lost if is_lost)
 
 
 _Read: TypeAlias = Callable[[JsonObject, JsonObject], TargetCall | None]
@@ -185,12 +185,14 @@ def _checked(payload: JsonObject, request: JsonObject) -> TargetCall | None:
     done = [name for check, name in _AUTH_METHODS.items() if checks.get(check) is not None]
     if not done:
         return None
+    response = part_of(payload, "response")
     return TargetCall(
         trigger=triggers.INTERNAL_POST_AUTHENTICATION,
         org_id=_first(payload.get("orgID")),
         user_id=_first(part_of(checks, "user").get("userId")),
         context={"authMethod": done[0], "authError": "none"},
-        answers=MessageAnswers(part_of(payload, "response")),
+        answers=MessageAnswers(response),
+        session_id=_first(response.get("sessionId"), request.get("sessionId")),
     )
 
 

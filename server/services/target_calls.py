@@ -10,6 +10,7 @@ Rule 2: an organisation that is not bound, or has no active actions at the trigg
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 import orjson
@@ -32,6 +33,7 @@ from server.scripts.contract import (
     PackedContext,
 )
 from server.scripts.host import contexts
+from server.services import leftovers
 from server.services.active_scripts import ActiveScripts
 from server.services.payload_opening import PayloadKeys, PayloadOpening
 from server.services.sized_work import SizedWork
@@ -39,6 +41,8 @@ from server.services.trigger_runs import EndedRun, TriggerRuns
 from server.store.errors import StorageError
 from server.threads import ThreadPool, TooManyWaiting
 from server.triggers import ALL_TRIGGERS, PRE_SAML_RESPONSE
+from server.upstream import sessions
+from server.upstream.account_client import AccountClient, Unanswered
 from server.upstream.metadata import READ_MAX_S, CallMetadata, Place, UpstreamMetadata
 
 BODY_MAX_BYTES: Final = 1 << 20
@@ -99,6 +103,7 @@ class TargetCalls:
         keys: PayloadKeys,
         threads: ThreadPool,
         upstream: UpstreamMetadata | None = None,
+        client: AccountClient | None = None,
         observer: Observer | None = None,
         lines: bool = False,
         clock: Clock = wall_clock,
@@ -113,6 +118,7 @@ class TargetCalls:
             keys: of issuers that sign payloads.
             threads: hash and parse large bodies.
             upstream: reads metadata; None leaves it empty.
+            client: asks a ZITADEL what payloads lack, and writes what answers cannot have.
             observer: counts calls.
             lines: True writes a line for each call to the server's log.
             clock: the wall clock, which times of signatures are compared with.
@@ -124,6 +130,7 @@ class TargetCalls:
         self._work = SizedWork(threads)
         self._opening = PayloadOpening(keys, self._work)
         self._upstream = upstream
+        self._client = client
         self._observer = observer
         self._lines = lines
         self._clock = clock
@@ -172,6 +179,8 @@ class TargetCalls:
             call = await self._work.run(target.id, size, payloads.read_call, body)
             if isinstance(call, Ignored):
                 return "ok", call.unchanged
+            if isinstance(call, TargetCall):
+                call = await self._with_user(target, call)
             org_id = target.orgs.get(call.org_id)
             if isinstance(call, Trial):
                 return await self._tried(org_id)
@@ -193,16 +202,13 @@ class TargetCalls:
             if target.ignores_failures:
                 return "failed", call.answers.unchanged
             return "failed", _failure(ended)
-        if metadata is not None and ended.result.effects.metadata:
-            metadata.user_changes()
         effects = ended.result.effects
-        if lost := call.answers.lost(effects):
-            log.warning(
-                "effects of a run cannot be applied",
-                run=run.id,
-                target=target.id,
-                effects=", ".join(lost),
+        if (left := call.answers.left(effects)).names:
+            await leftovers.apply(
+                left, client=self._client, target=target, call=call, run=run, ends_at=ends_at
             )
+        if metadata is not None and effects.metadata:
+            metadata.user_changes()
         return "ok", await self._runs.make(org_id, ended.result, call.answers.made, effects)
 
     async def _tried(self, org_id: str | None) -> tuple[str, bytes]:
@@ -212,6 +218,23 @@ class TargetCalls:
         scripts = {trigger: await self._active.of(org_id, *trigger) for trigger in ALL_TRIGGERS}
         names = {trigger: [each.name for each in found] for trigger, found in scripts.items()}
         return "ok", trial_answer(org_id, {at: each for at, each in names.items() if each})
+
+    async def _with_user(self, target: Target, call: TargetCall) -> TargetCall:
+        """Returns the call of a session with its user, if there is an account that can read it."""
+        if not call.session_id or target.account is None or self._client is None:
+            return call
+        try:
+            async with asyncio.timeout(min(READ_MAX_S, target.deadline_s / 2)):
+                user = await sessions.user_of(
+                    self._client, target.account, call.session_id, org_id=call.org_id
+                )
+        except (Unanswered, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            log.warning(
+                "the user of a session cannot be read", issuer=target.account.issuer, reason=reason
+            )
+            raise _Refused(503, "unavailable", _UNAVAILABLE, reason=reason) from None
+        return replace(call, user_id=user.user_id, org_id=user.org_id)
 
     def _metadata_of(self, target: Target, call: TargetCall) -> CallMetadata | None:
         """Returns what reads the metadata that the payload lacks; None without an account."""

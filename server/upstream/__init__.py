@@ -1,4 +1,4 @@
-"""Reads from a ZITADEL, by its API and a service account, what runs of its logins wait for.
+"""Asks a ZITADEL, by its API and a service account, for what runs of its logins need.
 
 Rule: nothing is asked twice. Every wait is bounded, and so are memory and connections.
 """

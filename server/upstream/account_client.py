@@ -41,7 +41,15 @@ _TOKENS_MAX_CHARS: Final = 4 << 20
 
 
 class Unanswered(Exception):
-    """A request has no answer that can be used; the text says why."""
+    """A request has no answer that can be used; the text says why.
+
+    Attributes:
+        status: HTTP status of the answer; 0 without one.
+    """
+
+    def __init__(self, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class _Token(msgspec.Struct):
@@ -68,23 +76,34 @@ class AccountClient:
             await self._session.close()
 
     async def ask(
-        self, account: ServiceAccount, path: str, body: Mapping[str, Any], *, org_id: str
+        self, account: ServiceAccount, path: str, body: Mapping[str, Any] | None, *, org_id: str
     ) -> bytes:
-        """Returns the body of the answer to a POST, which has the status 200.
+        """Returns the body of an answer, which has the status 200.
 
         A key's token that is refused is replaced once.
+
+        Args:
+            account: who asks.
+            path: with its query.
+            body: of a POST; None for a GET.
+            org_id: the organisation that is asked about.
 
         Raises:
             Unanswered: it has another status, or there is none.
         """
+        if not org_id.isascii() or not org_id.isprintable():  # is a header
+            raise Unanswered("expected an id of printable characters")
         for attempt in (1, 2):
             token = await self._token(account)
             headers = {"Authorization": f"Bearer {token}", "x-zitadel-orgid": org_id}
-            status, answer = await self._post(account.issuer + path, headers=headers, json=body)
+            sent = {} if body is None else {"json": body}
+            verb = "GET" if body is None else "POST"
+            status, answer = await self._sent(verb, account.issuer + path, headers=headers, **sent)
             if status == 200:
                 return answer
             if status != 401 or not account.key or attempt == 2:
-                raise Unanswered(f"ZITADEL answered {status}{_advice(status)}")
+                text = f"ZITADEL answered {status}{_advice(status)}"
+                raise Unanswered(text, status=status)
             self._tokens.discard(account, token)
         raise AssertionError  # never: each second attempt returns or raises
 
@@ -104,7 +123,7 @@ class AccountClient:
             "assertion": assertion_of(account, now_s=int(time.time())),
         }
         try:
-            status, answer = await self._post(account.issuer + _TOKEN_PATH, data=form)
+            status, answer = await self._sent("POST", account.issuer + _TOKEN_PATH, data=form)
             if status != 200:
                 raise Unanswered(f"ZITADEL answered {status} to the key of the service account")
             granted = _decode_token(answer)
@@ -114,11 +133,11 @@ class AccountClient:
             return Unanswered("expected an access token; is it a ZITADEL?"), FAILED_S
         return granted.access_token, min(granted.expires_in, TOKEN_MAX_S) - TOKEN_MIN_S
 
-    async def _post(self, url: str, **sent: Any) -> tuple[int, bytes]:  # noqa: ANN401  as aiohttp has it
+    async def _sent(self, verb: str, url: str, **sent: Any) -> tuple[int, bytes]:  # noqa: ANN401  as aiohttp has it
         """Returns the status and the body of an answer."""
         session = self._opened()
         try:
-            async with session.post(url, allow_redirects=False, **sent) as response:
+            async with session.request(verb, url, allow_redirects=False, **sent) as response:
                 return response.status, await _read(response)
         except (aiohttp.ClientError, OSError) as error:
             raise Unanswered(f"ZITADEL: {why_unanswered(error)}") from None
@@ -142,7 +161,7 @@ class AccountClient:
 
 def _advice(status: int) -> str:
     if status in (401, 403, 404):
-        return ": may the service account read it?"
+        return ": may the service account do this?"
     return ""
 
 

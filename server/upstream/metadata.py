@@ -157,8 +157,6 @@ class UpstreamMetadata:
             raise Unanswered(f"expected a list of metadata: {error}") from None
 
     async def _page(self, place: Place, offset: int) -> _Page:
-        if not place.org_id.isascii() or not place.org_id.isprintable():  # is a header
-            raise Unanswered("expected an id of printable characters")
         user = quote(place.user_id, safe="")
         path = f"/users/{user}/metadata" if user else "/metadata"
         asked = {"query": {"offset": str(offset), "limit": PAGE, "asc": True}}

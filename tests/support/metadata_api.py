@@ -1,5 +1,7 @@
 """Stands in for a ZITADEL whose API has metadata: tokens for a machine key, lists, and faults.
 
+It also says whose a session is, and takes metadata and grants of users.
+
 Answers as ZITADEL does: 64 bits as text, values in base64, no total where there is nothing.
 """
 
@@ -29,6 +31,8 @@ class MetadataApi:
 
     Attributes:
         orgs: entries by the organisation's id; users: by the user's.
+        sessions: user and organisation by the session's id.
+        granted: users and projects of grants that there are.
         key_file: of the service account.
         token: the access token that is valid now; None refuses all.
         faults: answers in place of the next ones of lists, each made from a request.
@@ -39,6 +43,8 @@ class MetadataApi:
 
     orgs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     users: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    sessions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    granted: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     pair: KeyPair = field(default_factory=new_key_pair)
     token: str | None = TOKEN
     expires_in: int = 3600
@@ -60,6 +66,11 @@ class MetadataApi:
             return await self.faults.pop(0)(request)
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return _error(401, "Errors.Token.Invalid (AUTH-7fs1e)")
+        if (session_id := request.path.removeprefix("/v2/sessions/")) != request.path:
+            return self._session(session_id)
+        if request.path.endswith(("/metadata/_bulk", "/grants")):
+            user_id = request.path.removeprefix("/management/v1/users/").partition("/")[0]
+            return self._written(user_id, json.loads(await request.text()))
         asked = json.loads(await request.text())["query"]
         of_user = request.path.removeprefix("/management/v1/users/")
         if of_user != request.path:
@@ -69,6 +80,24 @@ class MetadataApi:
         page = _page(entries, org_id, asked)
         self.after_page()
         return page
+
+    def _session(self, session_id: str) -> web.Response:
+        if session_id not in self.sessions:
+            return _error(404, "Errors.Session.NotFound (QUERY-SAder)")
+        user_id, org_id = self.sessions[session_id]
+        user = {"id": user_id, "loginName": "ada", "organizationId": org_id}
+        return web.json_response({"session": {"id": session_id, "factors": {"user": user}}})
+
+    def _written(self, user_id: str, body: dict[str, Any]) -> web.Response:
+        if "metadata" in body:
+            entries = {each["key"]: base64.b64decode(each["value"]) for each in body["metadata"]}
+            self.users.setdefault(user_id, {}).update(entries)
+            return web.json_response({"details": {}})
+        grant = (user_id, body["projectId"])
+        if grant in self.granted:
+            return _error(409, "Errors.UserGrant.AlreadyExists")
+        self.granted[grant] = body["roleKeys"]
+        return web.json_response({"userGrantId": "1"})
 
     def _granted(self, form: dict[str, Any]) -> web.Response:
         from cryptography.hazmat.primitives.serialization import load_der_public_key

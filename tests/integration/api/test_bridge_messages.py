@@ -12,6 +12,7 @@ import pytest
 from actions.v1 import bridge_pb2, execution_pb2
 from tests.support.accounts import Accounts
 from tests.support.api_client import ApiClient, Caller
+from tests.support.metadata_api import MetadataApi, metadata_api
 from tests.support.prepared import action, set_trigger
 from tests.support.real_server import RealServer
 from tests.support.tables import cases
@@ -50,6 +51,14 @@ class Bridge:
     id: str
     zitadel: Zitadel
     caller: Caller
+    owner: Caller
+
+    async def has_account(self, upstream: MetadataApi) -> None:
+        """Gives the target a service account."""
+        change = bridge_pb2.UpdateTargetRequest(target_id=self.id)
+        change.account.issuer = upstream.url
+        change.account.credential = upstream.key_file
+        await self.owner.get(change)
 
     async def runs(self, script: str, flow: str, trigger: str) -> None:
         """Has the organisation run a script at a trigger."""
@@ -86,7 +95,7 @@ async def bridge(
                 zitadel.executions[f"{part}{service}/{method}"] = called
         for event in ("user.human.added", "user.human.password.check.failed", "user.locked"):
             zitadel.executions[f"event/{event}"] = called
-        yield Bridge(target.id, zitadel, caller)
+        yield Bridge(target.id, zitadel, caller, owner)
     await owner.get(bridge_pb2.DeleteTargetRequest(target_id=target.id))
 
 
@@ -261,6 +270,33 @@ async def test_actions_can_refuse_a_session(
         await bridge.zitadel.responded(path, sent, SESSION, DEFAULT)
     by_key: dict[str, Any] = {"checks": {"webAuthN": {}}}
     assert await bridge.zitadel.responded(path, by_key, SESSION, DEFAULT) == SESSION
+
+
+async def test_a_session_has_the_actions_of_its_users_organisation(bridge: Bridge) -> None:
+    """With a service account; the user's organisation is bound, the call's is not."""
+    await bridge.runs(calling("api.v1.user.appendMetadata('by', ctx.v1.authMethod)"), "3", "1")
+    path = f"{SESSIONS}/CreateSession"
+    async with metadata_api() as upstream:
+        upstream.sessions["8"] = (ADA, THERE)
+        await bridge.has_account(upstream)
+        assert await bridge.zitadel.responded(path, PASSWORD, SESSION, "404") == SESSION
+        assert upstream.users == {ADA: {"by": b'"password"'}}
+        unknown = {**SESSION, "sessionId": "9"}
+        with pytest.raises(ExecutionFailed, match="EXEC-dra6yamk98"):
+            await bridge.zitadel.responded(path, PASSWORD, unknown, "404")
+
+
+async def test_grants_are_made_by_the_service_account(bridge: Bridge) -> None:
+    role = "ctx.v1.org.getMetadata().metadata[0].value"
+    script = calling(f"api.userGrants.push({{projectID: 'p1', roles: ['a', {role}]}})")
+    await bridge.runs(script, "3", "3")
+    path = f"{USERS}/AddHumanUser"
+    async with metadata_api() as upstream:
+        upstream.orgs[THERE] = {"tier": b"gold"}
+        await bridge.has_account(upstream)
+        for _ in range(2):
+            assert await bridge.zitadel.responded(path, ADD, {"userId": ADA}, DEFAULT)
+        assert upstream.granted == {(ADA, "p1"): ["a", "gold"]}
 
 
 EVENT: Final = {"aggregateID": ADA, "resourceOwner": THERE, "sequence": 5, "instanceID": "1"}

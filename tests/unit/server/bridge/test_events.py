@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from server import triggers
-from server.bridge.calls import Ignored, TargetCall
+from server.bridge.calls import Ignored, Leftover, TargetCall
 from server.bridge.payload_values import BadPayload
 from server.bridge.payloads import read_call
 from server.scripts.contract import Effects, GrantEffect, MetadataEffect
@@ -107,14 +107,16 @@ def test_other_events_change_nothing(type_: str) -> None:
     assert read_call(payload(type_)) == Ignored(b"{}")
 
 
-def test_effects_are_lost_as_answers_to_events_are_ignored() -> None:
+def test_effects_are_left_as_answers_to_events_are_ignored() -> None:
     answers = read(payload("user.human.added")).answers
+    failed = read(payload("user.human.password.check.failed")).answers
     effects = Effects(
         claims={}, fields={}, metadata=(MetadataEffect("k", b"1"),),
         grants=(GrantEffect("1", "", ()),), attributes=(),
     )  # fmt: skip
     assert (answers.unchanged, answers.made(effects)) == (b"{}", b"{}")
-    assert answers.lost(effects) == ("metadata", "grants")
+    assert answers.left(effects) == Leftover(metadata=effects.metadata, grants=effects.grants)
+    assert failed.left(effects) == Leftover()
 
 
 @cases(

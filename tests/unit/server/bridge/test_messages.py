@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from server import triggers
-from server.bridge.calls import Ignored, TargetCall
+from server.bridge.calls import Ignored, Leftover, TargetCall
 from server.bridge.payload_values import BadPayload
 from server.bridge.payloads import read_call
 from server.scripts.contract import Effects, GrantEffect, MetadataEffect
@@ -272,33 +272,47 @@ def test_a_message_that_no_action_changed_is_answered_by_nothing(
 
 
 @cases(
-    "body, effects, lost",
+    "body, effects, left",
     {
-        "what is written": (payload(f"{USERS}/AddHumanUser", ADD), EFFECTS, ()),
-        "grants": (payload(f"{USERS}/AddHumanUser", ADD, ADDED), GRANTS, ("grants",)),
+        "nothing of what is written": (payload(f"{USERS}/AddHumanUser", ADD), EFFECTS, Leftover()),
+        "grants": (
+            payload(f"{USERS}/AddHumanUser", ADD, ADDED), GRANTS, Leftover(grants=GRANTS.grants),
+        ),
         "metadata of a session": (
             payload(f"{SESSIONS}/SetSession", {"checks": {"totp": {}}}, {}),
             Effects({}, {}, EFFECTS.metadata, (), ()),
-            ("metadata",),
+            Leftover(metadata=EFFECTS.metadata),
         ),
         "metadata of a user who is updated": (
             payload(
                 f"{USERS}/RetrieveIdentityProviderIntent", {}, {"updateHumanUser": {"userId": "3"}}
             ),
             EFFECTS,
-            ("metadata",),
+            Leftover(metadata=EFFECTS.metadata),
         ),
         "all of a user who is linked, and not updated": (
             payload(f"{USERS}/RetrieveIdentityProviderIntent", {}, {"userId": "300"}),
             EFFECTS,
-            ("fields", "metadata"),
+            Leftover(has_fields=True, metadata=EFFECTS.metadata),
         ),
     },
+)  # fmt: skip
+def test_what_no_answer_can_have_is_left(body: bytes, effects: Effects, left: Leftover) -> None:
+    assert read(body).answers.left(effects) == left
+
+
+@cases(
+    "sent, response, session_id",
+    {
+        "CreateSession": ({}, {"sessionId": "8"}, "8"),
+        "SetSession": ({"sessionId": "8"}, {}, "8"),
+    },
 )
-def test_what_no_answer_can_have_is_lost(
-    body: bytes, effects: Effects, lost: tuple[str, ...]
+def test_a_session_is_named_as_its_payload_does_not_say_whose_it_is(
+    sent: dict[str, Any], response: dict[str, Any], session_id: str
 ) -> None:
-    assert read(body).answers.lost(effects) == lost
+    sent = {**sent, "checks": {"password": {}}}
+    assert read(payload(f"{SESSIONS}/SetSession", sent, response)).session_id == session_id
 
 
 @cases(

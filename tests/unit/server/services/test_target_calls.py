@@ -407,6 +407,7 @@ async def test_effects_that_no_answer_can_have_are_a_warning(service: Service) -
         "log_level": "warning",
         "target": "7",
         "effects": "grants",
+        "reason": "the target has no service account",
     }
 
 

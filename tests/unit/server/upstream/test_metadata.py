@@ -157,8 +157,8 @@ async def test_a_list_that_always_changes_is_given_up(
 @cases(
     "fault, reason",
     {
-        "401": (stand_in.refused, "ZITADEL answered 401: may the service account read it?"),
-        "403": (stand_in.forbidden, "ZITADEL answered 403: may the service account read it?"),
+        "401": (stand_in.refused, "ZITADEL answered 401: may the service account do this?"),
+        "403": (stand_in.forbidden, "ZITADEL answered 403: may the service account do this?"),
         "429 with Retry-After": (stand_in.busy, "ZITADEL answered 429"),
         "a redirect": (stand_in.elsewhere, "ZITADEL answered 302"),
         "no JSON": (stand_in.garbage, "expected a list of metadata as JSON; is it a ZITADEL?"),

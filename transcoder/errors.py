@@ -161,6 +161,12 @@ def precondition_failed(aborted: TranscodeError) -> TranscodeError:
     return aborted
 
 
+def range_not_satisfiable(out_of_range: TranscodeError) -> TranscodeError:
+    """Returns OUT_OF_RANGE as 416 (RFC 9110 section 15.5.17), for a request with Range."""
+    out_of_range.http_status = 416
+    return out_of_range
+
+
 def too_large(what: str, *, limit_bytes: int) -> TranscodeError:
     return TranscodeError(
         StatusCode.RESOURCE_EXHAUSTED,

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from transcoder.binding.binder import Binder
 from transcoder.binding.fields import Fields
+from transcoder.binding.http_body import HttpBodyGetter, http_body_getter
 from transcoder.call import Method
 from transcoder.codec.codec import Codec
 from transcoder.codec.message_types import message_class
@@ -53,6 +54,8 @@ class Route:
     """Returns a response's bytes; the ByteSize of its class, as a field may have that name."""
     event_id: Callable[[Message], str] | None = None
     """Returns the id of a response that is written as an event; None for events without ids."""
+    http_body: HttpBodyGetter | None = None
+    """Returns the HttpBody of a response, whose bytes are the answer; None if that is JSON."""
 
 
 class Registry:
@@ -153,6 +156,7 @@ class Registry:
                 self._codec.encoder(method.response_type, rule.response_body),
                 method.response_type.ByteSize,
                 self._event_id(method),
+                _http_body(method, rule),
             ),
             prefix="" if rule.is_default else prefix,
             origin=rule.origin,
@@ -171,6 +175,12 @@ class Registry:
             expected = f"a string or an integer of {owner}"
             raise SchemaError(f"ids of events: {method.path}: expected {expected}, got {name!r}")
         return lambda message: str(getattr(message, name))
+
+
+def _http_body(method: Method, rule: HttpRule) -> HttpBodyGetter | None:
+    if rule.is_default:
+        return None
+    return http_body_getter(method.descriptor.output_type, rule.response_body)
 
 
 def methods_of(service: str, pool: DescriptorPool | None = None) -> dict[str, Method]:

@@ -22,6 +22,7 @@ from transcoder.http.forwarded import FORWARDED_FOR
 logger = logging.getLogger(__name__)
 
 HTTP_CODE: Final = "x-http-code"
+CONTENT_RANGE: Final = "content-range"
 LOGGED_MAX: Final = 1000
 """Max warnings about dropped keys: clients choose the names, and may send any number."""
 
@@ -49,6 +50,10 @@ _NOT_RETURNED: Final = _HOP_BY_HOP | {"date", "server", REQUEST_ID_KEY, HTTP_COD
 _NOT_RETURNED_PREFIXES: Final = ("content-", "grpc-", ":")
 _NOT_FIXED: Final = _NOT_RETURNED | {"allow", "vary", "www-authenticate"}
 _NOT_FIXED_PREFIXES: Final = (*_NOT_RETURNED_PREFIXES, "access-control-")
+_OF_BODIES: Final = frozenset(
+    {"content-disposition", "content-encoding", "content-language", CONTENT_RANGE}
+)
+"""Names that describe a body; a servicer sets them where it sends the body itself."""
 _METADATA_PREFIX: Final = "grpc-metadata-"
 _TRAILER_PREFIX: Final = "grpc-trailer-"
 
@@ -229,6 +234,17 @@ def initial_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tup
         text = _header_value(key, value)
         if text is not None:
             yield key, text
+
+
+def body_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:
+    """Yields the initial metadata that describes a body which the servicer sends itself."""
+    for key, value in metadata:
+        if key in _OF_BODIES:
+            text = wire_value(key, value)
+            if text is not None:
+                yield key, text
+            else:
+                log_dropped("response metadata", key)
 
 
 def trailer_headers(metadata: Iterable[tuple[str, str | bytes]]) -> Iterable[tuple[str, str]]:

@@ -9,6 +9,7 @@ Follows RFC 9112 (status line, Connection, Content-Length) and RFC 9110 sections
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -31,6 +32,13 @@ NO_CONTENT: Final = frozenset({204, 205, 304})
 _NO_LENGTH: Final = frozenset({204, 304})
 """Statuses without Content-Length too: that of a 304 is of the body it stands for (8.6)."""
 
+_COMPRESSIBLE: Final = re.compile(
+    r"text/|[^;]*[/+.-](?:javascript|json|ndjson|text|wasm|xml|yaml)\b", re.ASCII | re.IGNORECASE
+)
+"""Matches the content types that get much smaller by compression."""
+_AS_THEY_ARE: Final = frozenset({"accept-ranges", "content-encoding", "content-range"})
+"""Headers of bodies that must keep their bytes."""
+
 CLOSE: Final = ("Connection", "close")
 
 HeaderList = list[tuple[str, str]]
@@ -46,12 +54,17 @@ async def compressed(
 ) -> bytes:
     """Returns a large body in the coding that its client prefers.
 
+    A body of a type that is compressed already stays as it is, and so does one that has a coding,
+    is a range, or may be asked for in ranges.
+
     Args:
         body: the body, as it is.
         headers: the request's.
         out: the answer's; what has to be said about the body is added.
         offload: compresses what is not small.
     """
+    if not all(_may_be_compressed(name.lower(), value) for name, value in out):
+        return body
     out.append(("Vary", "Accept-Encoding"))
     coding = preferred(headers.getall("Accept-Encoding", ()))
     if coding == IDENTITY:
@@ -64,6 +77,12 @@ async def compressed(
         return body
     out.append(("Content-Encoding", coding))
     return smaller
+
+
+def _may_be_compressed(name: str, value: str) -> bool:
+    if name == "content-type":
+        return _COMPRESSIBLE.match(value) is not None
+    return name not in _AS_THEY_ARE
 
 
 def with_connection_close(error: TranscodeError) -> TranscodeError:

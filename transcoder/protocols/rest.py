@@ -11,15 +11,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-import grpc
 from google.protobuf.message import Message
 
+from transcoder.binding.http_body import HttpBody
 from transcoder.call import Backend
 from transcoder.codec.scalars import Fault
 from transcoder.errors import (
     TranscodeError,
     internal_error,
-    precondition_failed,
     without_values,
 )
 from transcoder.http.body import JSON_TYPE, BodyReader
@@ -29,11 +28,13 @@ from transcoder.http.exchange import HttpCall, HttpExchange
 from transcoder.http.headers import http_code, initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT
-from transcoder.protocols import plain_text
+from transcoder.protocols import http_bodies, plain_text
+from transcoder.protocols.failures import failure_of
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
 from transcoder.protocols.rest_requests import OneRequest, StreamedRequests, StreamReaders
-from transcoder.protocols.rest_streams import Receive, RestStreams
+from transcoder.protocols.rest_streams import RestStreams
+from transcoder.protocols.stream_calls import Receive
 from transcoder.registry import Registry, Route
 
 logger = logging.getLogger(__name__)
@@ -146,9 +147,7 @@ class Rest:
         try:
             await self._backend.run(call)
         except TranscodeError as error:
-            failure = error.released()
-            if error.code is grpc.StatusCode.ABORTED and "If-Match" in exchange.headers:
-                failure = precondition_failed(failure)
+            failure = failure_of(call, error, exchange, route)
         out, status = exchange.answer_headers, 200
         if call.initial_metadata:
             out += initial_headers(call.initial_metadata)
@@ -159,6 +158,8 @@ class Rest:
             return self.failure(exchange, failure)
         if status in NO_CONTENT:
             return status, b""
+        if route.http_body is not None:
+            return self._http_body(exchange, call, route, route.http_body(call.response))
         try:
             if route.size(call.response) <= self._inline_max_bytes:
                 body = route.encode(call.response)
@@ -176,6 +177,18 @@ class Rest:
             return self.failure(exchange, internal_error(exchange.request_id))
         out.append(("Content-Type", JSON_TYPE))
         return status, body
+
+    def _http_body(
+        self, exchange: HttpExchange, call: RestCall, route: Route, body: HttpBody
+    ) -> WholeAnswer:
+        try:
+            content_type = http_bodies.content_type_of(body, route, exchange.request_id)
+        except TranscodeError as error:
+            del exchange.answer_headers[1:]  # those of the answer that failed
+            return self.failure(exchange, error.released())
+        status, headers = http_bodies.head_of(call, content_type)
+        exchange.answer_headers += headers
+        return status, body.data
 
     async def _encode_in_thread(self, route: Route, response: Message) -> bytes:
         # A copy: a servicer may return a message that its next call changes.

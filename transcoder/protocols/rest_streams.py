@@ -10,10 +10,8 @@ Rule 2: a message is encoded before the first wait, as servicers reuse messages.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
-import grpc
 from google.protobuf.message import Message
 
 from transcoder.call import Backend
@@ -22,31 +20,30 @@ from transcoder.errors import (
     EnoughSent,
     TranscodeError,
     internal_error,
-    precondition_failed,
     without_values,
 )
 from transcoder.http.encodings import IDENTITY, preferred
 from transcoder.http.exchange import HttpExchange
-from transcoder.http.headers import http_code, initial_headers, trailer_headers
+from transcoder.http.headers import initial_headers, trailer_headers
 from transcoder.http.offload import Offload
 from transcoder.http.response import NO_CONTENT, HeaderPairs
 from transcoder.http.stream_encodings import StreamDeflater, stream_deflater
+from transcoder.protocols.failures import failure_of
+from transcoder.protocols.http_bodies import HttpBodyStreamCall
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.protocol import WholeAnswer
+from transcoder.protocols.stream_calls import Receive, RestStreamCall
 from transcoder.protocols.stream_formats import (
     EVENTS,
     EVENTS_COMMENT,
+    RAW,
     StreamFormat,
     StreamFormats,
     event_id,
 )
-from transcoder.protocols.streams import StreamingCall
 from transcoder.registry import Route
 
 logger = logging.getLogger(__name__)
-
-Receive = Callable[[], Coroutine[Any, Any, Message | None]]
-"""Returns the next request; None after the last."""
 
 # Proxies that gather an answer would hold messages back; nginx is told by this header.
 _UNBUFFERED: Final = ("X-Accel-Buffering", "no")
@@ -98,6 +95,9 @@ class RestStreams:
         Raises:
             TranscodeError: the request cannot become a call.
         """
+        if route.http_body is not None:
+            raw = HttpBodyStreamCall(exchange, route, receive, route.http_body)
+            return await self._run(raw, exchange, route, RAW)
         form = self._formats.of(exchange.headers.getall("Accept", ()))
         deflater: StreamDeflater | None = None
         if self._has_compression:
@@ -112,10 +112,22 @@ class RestStreams:
             offload=self._offload,
             inline_max_bytes=self._inline_max_bytes,
         )
-        failure: TranscodeError | None = None
         beating: asyncio.Task[None] | None = None
         if form.content_type == EVENTS and exchange.verb != "HEAD":
             beating = asyncio.create_task(call.beat(self._heartbeat_s))
+        return await self._run(call, exchange, route, form, beating=beating)
+
+    async def _run(
+        self,
+        call: RestStreamCall,
+        exchange: HttpExchange,
+        route: Route,
+        form: StreamFormat,
+        *,
+        beating: asyncio.Task[None] | None = None,
+    ) -> WholeAnswer | None:
+        """Runs a call, and ends its answer as the format says; `beating` stops before its end."""
+        failure: TranscodeError | None = None
         try:
             await self._backend.run(call)
         except EnoughSent as enough:
@@ -123,9 +135,7 @@ class RestStreams:
             await exchange.finish(b"")
             return None
         except TranscodeError as error:
-            failure = error.released()
-            if error.code is grpc.StatusCode.ABORTED and "If-Match" in exchange.headers:
-                failure = precondition_failed(failure)
+            failure = failure_of(call, error, exchange, route)
         finally:
             if beating is not None:
                 beating.cancel()
@@ -148,24 +158,19 @@ class RestStreams:
         return None
 
 
-class JsonStreamCall(StreamingCall):
+class JsonStreamCall(RestStreamCall):
     """A call whose responses are written as JSON, one by one."""
 
     __slots__ = (
         "_deflater",
         "_form",
-        "_http",
         "_inline_max_bytes",
         "_is_in_thread",
         "_is_opened",
         "_is_quiet",
         "_lead",
         "_offload",
-        "_receive",
-        "_route",
     )
-
-    protocol = "json"
 
     def __init__(
         self,
@@ -183,10 +188,7 @@ class JsonStreamCall(StreamingCall):
         Raises:
             TranscodeError: a header is malformed.
         """
-        super().__init__(route.method, exchange)
-        self._http = exchange
-        self._route = route
-        self._receive = receive
+        super().__init__(exchange, route, receive)
         self._form = form
         self._deflater = deflater
         self._offload = offload
@@ -199,30 +201,17 @@ class JsonStreamCall(StreamingCall):
         # True while a thread writes a message, or if the call was cancelled meanwhile.
         self._is_in_thread = False
 
-    def receive(self) -> Coroutine[Any, Any, Message | None]:
-        return self._receive()
-
-    @property
-    def status(self) -> int:
-        """Returns the HTTP status of the answer, if the call does not fail before it begins."""
-        return http_code(self.initial_metadata)
-
     async def start(self) -> None:
         # With one request the head waits for the first message, as a failure has its own status. A
         # client that still sends may wait for the head.
         if self.method.client_streaming:
             await self.write(self._opening())
 
-    async def begin(self) -> None:
-        exchange, form, status = self.exchange, self._form, self.status
-        out = exchange.answer_headers
-        out += initial_headers(self.initial_metadata)
-        out += (("Content-Type", form.content_type), ("Vary", "Accept"), _UNBUFFERED)
+    def head(self) -> tuple[int, HeaderPairs]:
+        out = [("Content-Type", self._form.content_type), ("Vary", "Accept"), _UNBUFFERED]
         if self._deflater is not None:
             out += (("Content-Encoding", self._deflater.coding), ("Vary", "Accept-Encoding"))
-        await exchange.begin(200 if status in NO_CONTENT else status)
-        if exchange.verb == "HEAD":
-            raise EnoughSent
+        return self.status, out
 
     async def piece_of(self, message: Message) -> bytes:
         self._is_quiet = False
@@ -252,30 +241,14 @@ class JsonStreamCall(StreamingCall):
                 self._is_quiet = True
 
     async def finish(self, tail: bytes | None) -> None:
-        """Ends the answer.
-
-        Args:
-            tail: the end of the body; None cuts it.
-        """
-        exchange, deflater = self._http, self._deflater
+        deflater = self._deflater
         if tail is None or (self._is_in_thread and deflater is not None):
-            exchange.cut()
+            self._http.cut()
             return
         body = self._opening() + self._deflated(tail)
         if deflater is not None:
             body += deflater.end()
-        trailers: HeaderPairs = ()
-        if self.trailing_metadata and _takes_trailers(exchange):
-            trailers = list(trailer_headers(self.trailing_metadata))
-        try:
-            if not self.is_started:
-                self.is_started = True
-                await self.begin()
-            await exchange.finish(b"" if exchange.verb == "HEAD" else body, trailers)
-        except EnoughSent:
-            await exchange.finish(b"")
-        except OSError:  # the client left before the end of the body
-            return
+        await self.end_with(body)
 
     def _framed(self, message: Message) -> bytes:
         """Returns a message as it travels.
@@ -310,9 +283,3 @@ class JsonStreamCall(StreamingCall):
 
     def _deflated(self, piece: bytes) -> bytes:
         return piece if self._deflater is None or not piece else self._deflater.piece(piece)
-
-
-def _takes_trailers(exchange: HttpExchange) -> bool:
-    """True if the client says that it reads trailers (RFC 9110 section 10.1.4)."""
-    said = ",".join(exchange.headers.getall("TE", ())).lower()
-    return "trailers" in map(str.strip, said.split(","))

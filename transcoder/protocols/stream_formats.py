@@ -64,6 +64,12 @@ class StreamFormat(NamedTuple):
         return status.join(self.failing)
 
 
+RAW: Final = StreamFormat(
+    "", opening=b"", before=b"", between=b"", after=b"", closing=b"", failing=None
+)
+"""Nothing around messages, whose bytes are the body."""
+
+
 class StreamFormats:
     """The formats of one Transcoder, by the Accept header of a request."""
 

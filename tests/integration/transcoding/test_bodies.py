@@ -3,6 +3,7 @@
 from unittest.mock import ANY
 
 from tests.support.everything_fixture import Exchange, Row, refused, run
+from tests.support.files_fixture import Sent, content
 from tests.support.tables import cases
 from transcoder import JsonOptions
 
@@ -30,6 +31,14 @@ def lists(levels: int) -> str:
     return '{"value": ' + "[" * levels + "]" * levels + "}"
 
 
+TEXT_X = {"Content-Type": "text/x; a=b"}
+NAMED = "?metadata=content-disposition%3Dattachment&metadata=etag%3D%22a%22"
+DISPOSITION = {"Content-Disposition": "attachment", "ETag": '"a"'}
+JSON_TYPE = {"Content-Type": "application/json"}
+ID = {"X-Request-Id": "an-id"}
+FAULT = '{"code":13,"message":"internal error (request id an-id)"}'
+GZIP = {"Accept-Encoding": "gzip"}
+PLAIN = {"Content-Encoding": None, "Vary": None}
 EMPTY_PART = {"first": "", "size": 0, "notes": [], "byKey": {}, "inners": []}
 UNKNOWN_ANY = '{"any": {"@type": "type.googleapis.com/no.Such", "a": 1}}'
 
@@ -104,6 +113,96 @@ ROWS = {
             body='{"nope": 1, "size": 2}',
             strict=True,
         ),
+    ),
+    "HttpBody as an answer": (
+        Sent(
+            "GET /v1/files/300?content_type=image/png",
+            content(300),
+            has={"Content-Type": "image/png", "Content-Length": "300", "Vary": None},
+        ),
+        Sent("GET /v1/held/3?content_type=text/x;%20a=b", content(3), has=TEXT_X),
+        Sent("GET /v1/files/0", b"", has={"Content-Type": "application/octet-stream"}),
+        Sent("HEAD /v1/files/300", b"", has={"Content-Length": "300"}),
+        Sent(f"GET /v1/files/3{NAMED}", content(3), has=DISPOSITION),
+        Sent("GET /v1/files/3?code=5", '{"code":5,"message":"as asked"}', status=404),
+        Sent("GET /v1/files/3?content_type=a/b%0D%0AX:y", FAULT, headers=ID, status=500),
+        Sent("GET /v1/files/1?metadata=x-http-code%3D204", b"", status=204),
+    ),
+    "HttpBody at the method's own path": (
+        Sent(
+            "POST /files.v1.Files/NoRule",
+            '{"contentType":"a/b","data":"AAEC"}',
+            b'{"data":"AAEC","contentType":"a/b"}',
+            JSON_TYPE,
+            has=JSON_TYPE,
+        ),
+    ),
+    "ranges of an HttpBody": (
+        Sent(
+            "GET /v1/files/5?metadata=content-range%3Dbytes%200-4/9",
+            content(5),
+            status=206,
+            has={"Content-Range": "bytes 0-4/9", "Content-Length": "5"},
+        ),
+        Sent(
+            "GET /v1/downloads/5?pieces=1&metadata=content-range%3Dbytes%200-4/9",
+            content(5),
+            status=206,
+            has={"Content-Range": "bytes 0-4/9"},
+        ),
+        Sent(
+            "GET /v1/files/5?code=11&metadata=content-range%3Dbytes%20*/9",
+            '{"code":11,"message":"as asked"}',
+            headers={"Range": "bytes=9-"},
+            status=416,
+            has={"Content-Range": "bytes */9"},
+        ),
+        Sent(
+            "GET /v1/downloads/5?code=11",
+            '{"code":11,"message":"as asked"}',
+            headers={"Range": "bytes=9-"},
+            status=416,
+        ),
+        Sent("GET /v1/files/5?code=11", '{"code":11,"message":"as asked"}', status=400),
+    ),
+    "compression of an HttpBody": (
+        Sent(
+            "GET /v1/files/9000?content_type=text/plain",
+            content(9000),
+            headers=GZIP,
+            has={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
+        ),
+        Sent("GET /v1/files/9000?content_type=image/png", content(9000), headers=GZIP, has=PLAIN),
+        Sent(
+            "GET /v1/files/9000?content_type=text/plain&metadata=accept-ranges%3Dbytes",
+            content(9000),
+            headers=GZIP,
+            has=PLAIN,
+        ),
+        Sent(
+            "GET /v1/downloads/9000?pieces=1&content_type=text/plain",
+            content(9000),
+            headers=GZIP,
+            has=PLAIN,
+        ),
+    ),
+    "HttpBody in a stream of answers": (
+        Sent(
+            "GET /v1/downloads/300?pieces=3&content_type=image/png",
+            content(300) * 3,
+            has={"Content-Type": "image/png", "Transfer-Encoding": "chunked"},
+        ),
+        Sent(
+            "GET /v1/held_downloads/3?pieces=2&content_type=text/x;%20a=b",
+            content(3) * 2,
+            has=TEXT_X,
+        ),
+        Sent("GET /v1/downloads/3", b"", has={"Content-Type": "application/octet-stream"}),
+        Sent("HEAD /v1/downloads/3?pieces=2&content_type=a/b", b"", has={"Content-Type": "a/b"}),
+        Sent(f"GET /v1/downloads/3{NAMED}&pieces=1", content(3), has=DISPOSITION),
+        Sent("GET /v1/downloads/3?code=5", '{"code":5,"message":"as asked"}', status=404),
+        Sent("GET /v1/downloads/3?pieces=1&code=5", content(3), is_cut=True),
+        Sent("GET /v1/downloads/3?pieces=1&content_type=x", FAULT, headers=ID, status=500),
     ),
 }
 

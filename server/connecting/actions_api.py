@@ -18,7 +18,12 @@ from server.zitadel_client import PAGE, ZitadelClient, ZitadelError, pages_of, u
 _ABSENT: Final = frozenset({404, 405, 501})
 """Statuses of a path that a version of ZITADEL does not have."""
 
-JSON_PAYLOADS: Final = frozenset({"", "PAYLOAD_TYPE_UNSPECIFIED", "PAYLOAD_TYPE_JSON"})
+JSON: Final = "PAYLOAD_TYPE_JSON"
+JWT: Final = "PAYLOAD_TYPE_JWT"
+JWE: Final = "PAYLOAD_TYPE_JWE"
+
+_AS_JSON: Final = frozenset({"", "PAYLOAD_TYPE_UNSPECIFIED", JSON})
+"""Types of payloads that are JSON; v2beta has no others, and names none."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -31,6 +36,7 @@ class TargetThere:
     Attributes:
         is_call: True if ZITADEL takes its answers (restCall).
         interrupts: True if its errors fail what ZITADEL does.
+        payload_type: JSON, JWT or JWE.
         signing_key: empty if ZITADEL does not show it.
     """
 
@@ -43,10 +49,6 @@ class TargetThere:
     payload_type: str
     signing_key: str = field(repr=False)
 
-    @property
-    def has_json(self) -> bool:
-        return self.payload_type in JSON_PAYLOADS
-
 
 @dataclass(frozen=True, slots=True)
 class TargetForm:
@@ -55,17 +57,12 @@ class TargetForm:
     endpoint: str
     timeout_ms: int
     interrupts: bool
+    payload_type: str = JSON
 
     def fits(self, target: TargetThere) -> bool:
-        own = TargetForm(target.endpoint, target.timeout_ms, target.interrupts)
+        """True if the target is so already."""
+        own = TargetForm(target.endpoint, target.timeout_ms, target.interrupts, target.payload_type)
         return target.is_call and own == self
-
-    def message(self) -> dict[str, object]:
-        return {
-            "restCall": {"interruptOnError": self.interrupts},
-            "timeout": duration_text(self.timeout_ms),
-            "endpoint": self.endpoint,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +180,7 @@ class ActionsApi:
         Raises:
             ConnectError: it cannot be read, or ZITADEL has no Actions v2.
         """
-        return There(await self._functions(), await self._targets(), await self._executions())
+        return There(await self._functions(), await self._targets(), await self.executions())
 
     async def create_target(self, name: str, form: TargetForm) -> tuple[str, str]:
         """Creates a target, and returns its id and its signing key.
@@ -191,7 +188,7 @@ class ActionsApi:
         Raises:
             ConnectError: it is refused, or nobody knows whether it was made.
         """
-        body = {"name": name, **form.message()}
+        body = {"name": name, **self._message(form)}
         made = await self._ask("POST", "targets", _Made, body, is_repeatable=False)
         return made.id, made.signing_key
 
@@ -201,7 +198,7 @@ class ActionsApi:
         Raises:
             ConnectError: it is refused.
         """
-        await self._ask("POST", f"targets/{id}", _Updated, form.message())
+        await self._ask("POST", f"targets/{id}", _Updated, self._message(form))
 
     async def new_key(self, id: str) -> str:
         """Has ZITADEL make a new signing key in place of the old one, and returns it.
@@ -246,7 +243,13 @@ class ActionsApi:
 
         return await self._all("the list of targets", page, lambda target: target.id)
 
-    async def _executions(self) -> list[Execution]:
+    async def executions(self) -> list[Execution]:
+        """Lists all executions that have targets; `read` finds the version of the API before.
+
+        Raises:
+            ConnectError: they cannot be read.
+        """
+
         async def page(offset: int) -> tuple[int, Sequence[Execution]]:
             answer = await self._ask("POST", "executions/search", _Executions, _page(offset))
             found = [Execution(each.condition, tuple(each.targets)) for each in answer.executions]
@@ -264,6 +267,16 @@ class ActionsApi:
             return await unchanging(f"{self.url}: {what}", lambda: pages_of(page, key))
         except ZitadelError as error:
             raise ConnectError(str(error)) from error
+
+    def _message(self, form: TargetForm) -> dict[str, object]:
+        message: dict[str, object] = {
+            "restCall": {"interruptOnError": form.interrupts},
+            "timeout": duration_text(form.timeout_ms),
+            "endpoint": form.endpoint,
+        }
+        if self._version == "v2":
+            message["payloadType"] = form.payload_type
+        return message
 
     async def _ask(
         self,
@@ -308,7 +321,7 @@ def _target(found: _Target) -> TargetThere:
         timeout_ms=_ms(found.timeout),
         is_call=found.rest_call is not None,
         interrupts=kind is not None and kind.interrupt_on_error,
-        payload_type=found.payload_type,
+        payload_type=JSON if found.payload_type in _AS_JSON else found.payload_type,
         signing_key=found.signing_key,
     )
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from actions.v1 import admin_pb2
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import ActionsApi, TargetThere, There
+from server.connecting.actions_api import JSON, ActionsApi, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, calls, link_of
 from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
@@ -76,7 +76,7 @@ class Connection:
             target: in ZITADEL.
             org_id: of the users there; empty asks only if the call is proved.
         """
-        if not target.signing_key or not target.has_json:
+        if not target.signing_key or target.payload_type != JSON:
             return None
         return await self._probe(target.endpoint, target.signing_key, org_id)
 
@@ -108,7 +108,7 @@ class Connection:
         if plan.key is not Key.KEEP and key:
             update = pb.UpdateTargetRequest(target_id=here, signing_key=key)
             await self._asked(update, pb.UpdateTargetResponse)
-        if is_tested and key and (plan.link.there is None or plan.link.there.has_json):
+        if is_tested and key and plan.payload_type == JSON:
             await self._test(plan.form(here).endpoint, key)
         await self._call(plan.functions, there)
         for surplus in plan.link.surplus:
@@ -158,7 +158,7 @@ class Connection:
     async def _call(self, functions: tuple[str, ...], target_id: str) -> None:
         """Adds the target to functions, as their lists are now."""
         if functions:
-            executions = (await self.api.read()).executions
+            executions = await self.api.executions()
             for name in functions:
                 await self.api.set_execution(with_target(name, target_id, executions))
 

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import TargetThere, There, duration_text
+from server.connecting.actions_api import JSON, JWE, JWT, TargetThere, There, duration_text
 from server.connecting.link import Link
 from server.connecting.probe import ProbeAnswer
 
 _CONNECT: Final = "run bridge connect"
-_FORMS: Final = {
-    "PAYLOAD_TYPE_JWT": pb.PAYLOAD_TYPE_JWT,
-    "PAYLOAD_TYPE_JWE": pb.PAYLOAD_TYPE_JWE,
-}
-_FORM_NAMES: Final = {pb.PAYLOAD_TYPE_JWT: "JWTs", pb.PAYLOAD_TYPE_JWE: "JWEs"}
+_TAKEN: Final = {pb.PAYLOAD_TYPE_JWT: JWT, pb.PAYLOAD_TYPE_JWE: JWE}
+_PAYLOADS: Final = {JSON: "JSON", JWT: "JWTs", JWE: "JWEs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +69,12 @@ def _of_targets(here: pb.Target, there: TargetThere) -> Iterator[str]:
             f"target {there.id} in ZITADEL {how} a login whose call fails, though target {here.id}"
             f" here lets it {meant}: {_CONNECT}"
         )
-    sent = _FORMS.get(there.payload_type, pb.PAYLOAD_TYPE_UNSPECIFIED)
-    taken = here.payload_type if here.payload_type in _FORM_NAMES else pb.PAYLOAD_TYPE_UNSPECIFIED
-    if sent != taken:
+    taken = _TAKEN.get(here.payload_type, JSON)
+    if there.payload_type != taken:
+        sent = _PAYLOADS.get(there.payload_type, there.payload_type)
         yield (
-            f"target {there.id} in ZITADEL sends {_FORM_NAMES.get(sent, 'JSON')}, target {here.id}"
-            f" here takes {_FORM_NAMES.get(taken, 'JSON')}: see bridge target update --payload"
+            f"target {there.id} in ZITADEL sends {sent}, target {here.id} here takes"
+            f" {_PAYLOADS[taken]}: see bridge target update --payload"
         )
 
 

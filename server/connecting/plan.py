@@ -7,7 +7,15 @@ from typing import Final
 
 from actions.v1 import bridge_pb2 as pb
 from server.bridge.functions import FUNCTIONS as PAYLOADS
-from server.connecting.actions_api import Execution, TargetForm, There, duration_text
+from server.connecting.actions_api import (
+    JSON,
+    JWE,
+    JWT,
+    Execution,
+    TargetForm,
+    There,
+    duration_text,
+)
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
 from server.triggers import Trigger
@@ -21,6 +29,7 @@ FUNCTIONS: Final[Mapping[str, Trigger]] = {
 """Triggers by the functions of ZITADEL that run them."""
 
 _ORGS_SHOWN: Final = 5
+_PAYLOADS: Final = {JSON: "JSON", JWT: "JWT", JWE: "JWE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,11 @@ class Wanted:
 
 
 class Key(Enum):
-    """Says what is done about the signing key."""
+    """Says what is done about the signing key.
+
+    SET_IF_OTHER writes nothing if the key is the same. No call tells that before where payloads are
+    JWTs, so that the plan does not name it then.
+    """
 
     KEEP = "keep"
     SET = "set"
@@ -62,7 +75,7 @@ class Plan:
     Attributes:
         here: creates or changes the target here; None if it is as wanted.
         here_id: of the target here; empty if it is to be created.
-        timeout_ms, interrupts: of the target in ZITADEL.
+        timeout_ms, interrupts, payload_type: of the target in ZITADEL.
         is_form_set: True if the target in ZITADEL is to be created or changed.
         functions: that are to call the target, and do not.
         all_functions: that are to call the target.
@@ -76,6 +89,7 @@ class Plan:
     here_id: str
     timeout_ms: int
     interrupts: bool
+    payload_type: str
     is_form_set: bool
     key: Key
     functions: tuple[str, ...]
@@ -86,7 +100,7 @@ class Plan:
     def form(self, target_id: str) -> TargetForm:
         """Returns what the target in ZITADEL is to be, for the id of the target here."""
         endpoint = f"{self.wanted.public_url}/targets/{target_id}"
-        return TargetForm(endpoint, self.timeout_ms, self.interrupts)
+        return TargetForm(endpoint, self.timeout_ms, self.interrupts, self.payload_type)
 
 
 def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | None) -> Plan:
@@ -104,6 +118,7 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
     functions = functions_of(wanted.functions, there)
     here, orgs, here_lines = _here(wanted, link.here)
     timeout_ms, ignores = _settings(wanted, link.here)
+    payload_type = _payload_type(link)
     missing = tuple(name for name in functions if not _calls_at(name, link, there))
     here_id = "" if link.here is None else link.here.id
     lines = [*here_lines]
@@ -111,16 +126,18 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
     if link.there is None:
         lines.append(f"create a target in ZITADEL, time limit {duration_text(timeout_ms)}")
     else:
-        form = TargetForm(f"{wanted.public_url}/targets/{here_id}", timeout_ms, not ignores)
+        endpoint = f"{wanted.public_url}/targets/{here_id}"
+        form = TargetForm(endpoint, timeout_ms, not ignores, payload_type)
         is_form_set = not form.fits(link.there)
         if is_form_set:
-            endpoint = form.endpoint if here_id else "of the new target"
+            shown = endpoint if here_id else "of the new target"
             lines.append(
-                f"change target {link.there.id} in ZITADEL: endpoint {endpoint},"
-                f" time limit {duration_text(timeout_ms)}"
+                f"change target {link.there.id} in ZITADEL: endpoint {shown},"
+                f" time limit {duration_text(timeout_ms)}, payloads {_PAYLOADS[payload_type]}"
             )
     key = _key(link, is_key_right=is_key_right, is_called_more=bool(missing))
-    lines += _KEY_LINES[key]
+    if key is not Key.SET_IF_OTHER or payload_type == JSON:
+        lines += _KEY_LINES[key]
     for name in missing:
         others = len(with_target(name, here_id, there.executions).target_ids) - 1
         lines.append(f"have ZITADEL call it at function {name}{_after(others)}")
@@ -135,6 +152,7 @@ def plan_of(wanted: Wanted, link: Link, there: There, *, is_key_right: bool | No
         here_id=here_id,
         timeout_ms=timeout_ms,
         interrupts=not ignores,
+        payload_type=payload_type,
         is_form_set=is_form_set,
         key=key,
         functions=missing,
@@ -214,6 +232,17 @@ def _settings(wanted: Wanted, here: pb.Target | None) -> tuple[int, bool]:
     kept = False if here is None else here.ignores_failures
     timeout_ms = kept_ms if wanted.timeout_ms is None else wanted.timeout_ms
     return timeout_ms, kept if wanted.ignores_failures is None else wanted.ignores_failures
+
+
+def _payload_type(link: Link) -> str:
+    """Returns the form of payloads that the target here takes.
+
+    Payloads are encrypted only to a key that was given to ZITADEL by hand: that stays as it is.
+    """
+    taken = pb.PAYLOAD_TYPE_JSON if link.here is None else link.here.payload_type
+    if taken == pb.PAYLOAD_TYPE_JWE:
+        return JSON if link.there is None else link.there.payload_type
+    return JWT if taken == pb.PAYLOAD_TYPE_JWT else JSON
 
 
 def _key(link: Link, *, is_key_right: bool | None, is_called_more: bool) -> Key:

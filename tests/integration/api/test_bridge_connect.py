@@ -240,6 +240,22 @@ async def test_a_target_whose_answer_was_lost_is_found_again(sides: Sides) -> No
     assert (await sides.login()).claims == {}
 
 
+async def test_payloads_that_are_jwts_stay_so(sides: Sides, owner: Caller) -> None:
+    await sides.connect()
+    here = await sides.target_here()
+    assert here is not None
+    change = bridge_pb2.UpdateTargetRequest(
+        target_id=here.id, payload_type=bridge_pb2.PAYLOAD_TYPE_JWT, issuer="https://z.example"
+    )
+    await owner.get(change)
+    assert "payloads JWT" in "".join((await sides.connect()).lines)
+    (target,) = sides.actions.targets.values()
+    assert target["payloadType"] == "PAYLOAD_TYPE_JWT"
+    before = await sides.target_here()
+    assert (await sides.connect()).lines == ()
+    assert await sides.target_here() == before
+
+
 async def test_targets_of_others_keep_their_places(sides: Sides) -> None:
     first, second = sides.actions.add_target("first"), sides.actions.add_target("second")
     sides.actions.calls_at("preuserinfo", first, second)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from server.connecting.actions_api import ActionsApi, Execution, TargetForm, TargetThere
+from server.connecting.actions_api import JSON, ActionsApi, Execution, TargetForm, TargetThere
 from server.connecting.errors import ConnectError
 from server.zitadel_client import zitadel_client
 from tests.support.tables import cases
@@ -54,9 +54,7 @@ async def test_what_is_made_is_listed(
     there.actions_v2.version = version
     assert (await api.read()).functions == {*FUNCTIONS}
     id, key = await api.create_target("actions", FORM)
-    made = TargetThere(
-        id, "actions", FORM.endpoint, 2500, True, True, payload_type, signing_key=key
-    )
+    made = TargetThere(id, "actions", FORM.endpoint, 2500, True, True, JSON, signing_key=key)
     execution = Execution({"function": {"name": "preuserinfo"}}, (id,))
     await api.set_execution(execution)
     found = await api.read()

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import Execution, TargetThere, There
+from server.connecting.actions_api import JSON, Execution, TargetThere, There
 from server.connecting.faults import Found, faults_of
 from server.connecting.link import Link
 from server.connecting.probe import ProbeAnswer
 from tests.support.tables import cases
 
 ENDPOINT = "https://us.example/targets/1"
-TARGET = TargetThere("91", "us", ENDPOINT, 10_000, True, True, "", signing_key="k")
+TARGET = TargetThere("91", "us", ENDPOINT, 10_000, True, True, JSON, signing_key="k")
 
 
 def here(**fields: object) -> pb.Target:

@@ -3,7 +3,7 @@
 import pytest
 
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import Execution, TargetThere, There
+from server.connecting.actions_api import JSON, Execution, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link, link_of
 from tests.support.tables import cases
@@ -16,7 +16,7 @@ def here(id: str, name: str = NAME) -> pb.Target:
 
 
 def target(id: str, endpoint: str) -> TargetThere:
-    return TargetThere(id, "t", endpoint, 10_000, True, True, "", signing_key="k")
+    return TargetThere(id, "t", endpoint, 10_000, True, True, JSON, signing_key="k")
 
 
 def state(*targets: TargetThere, used: tuple[str, ...] = ()) -> There:

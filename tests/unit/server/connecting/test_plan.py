@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actions.v1 import bridge_pb2 as pb
-from server.connecting.actions_api import Execution, TargetForm, TargetThere, There
+from server.connecting.actions_api import JSON, JWE, JWT, Execution, TargetForm, TargetThere, There
 from server.connecting.errors import ConnectError
 from server.connecting.link import Link
 from server.connecting.plan import Key, Plan, Wanted, plan_of, with_target
@@ -32,7 +32,7 @@ def here(**fields: object) -> pb.Target:
 
 
 TARGET = TargetThere(
-    "91", "us.example", "https://us.example/targets/1", 10_000, True, True, "", signing_key="k"
+    "91", "us.example", "https://us.example/targets/1", 10_000, True, True, JSON, signing_key="k"
 )
 THERE = There(
     frozenset({*FUNCTIONS, "preotpsmscode"}),
@@ -112,8 +112,27 @@ def test_settings_that_are_not_given_are_those_that_are_here() -> None:
     assert kept.here is None
     assert kept.form("1") == TargetForm("https://us.example/targets/1", 3000, interrupts=False)
     assert kept.lines == (
-        "change target 91 in ZITADEL: endpoint https://us.example/targets/1, time limit 3s",
+        "change target 91 in ZITADEL: endpoint https://us.example/targets/1, time limit 3s,"
+        " payloads JSON",
     )
+
+
+@cases(
+    "taken, sent, form",
+    {
+        "JSON": (pb.PAYLOAD_TYPE_UNSPECIFIED, JSON, JSON),
+        "JSON, not JWT": (pb.PAYLOAD_TYPE_JSON, JWT, JSON),
+        "JWT": (pb.PAYLOAD_TYPE_JWT, JSON, JWT),
+        "JWE, when it is so": (pb.PAYLOAD_TYPE_JWE, JWE, JWE),
+        "JWE, without a key yet": (pb.PAYLOAD_TYPE_JWE, JSON, JSON),
+    },
+)
+def test_payloads_are_as_the_target_here_takes_them(
+    taken: pb.PayloadType, sent: str, form: str
+) -> None:
+    planned = plan(link=Link(here(payload_type=taken), replace(TARGET, payload_type=sent)))
+    assert planned.form("1").payload_type == form
+    assert planned.is_form_set == (sent != form)
 
 
 @cases(

@@ -17,6 +17,8 @@ from server.triggers import Trigger
 MEMBER: Final = "trial"
 """Member of a payload, and of an answer, that no ZITADEL sends."""
 
+_BEGINNING: Final = f'{{"{MEMBER}":'.encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -27,6 +29,11 @@ class Trial:
     """
 
     org_id: str
+
+
+def is_trial(body: bytes) -> bool:
+    """True if a body is that of a trial; it is then read as nothing else."""
+    return body.startswith(_BEGINNING)
 
 
 def read_trial(payload: JsonObject) -> Trial:

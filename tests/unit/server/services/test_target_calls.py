@@ -239,6 +239,14 @@ async def test_a_payload_that_the_issuer_did_not_sign_is_as_unproved(
     assert ADA not in str(lines)
 
 
+async def test_a_trial_needs_no_key_of_the_issuer(service: Service) -> None:
+    service.keys.raises = Refusal(Kind.UNAVAILABLE, "not to be asked")
+    body = json.dumps({"trial": {"organisation": THERE}, "function": "x"}, separators=(",", ":"))
+    answered = await service.call(body.encode(), target_id="11")
+    assert json.loads(answered.body)["trial"]["organisation"] == HERE
+    assert service.engine.requests == []
+
+
 async def test_keys_that_are_unavailable_are_an_error(service: Service) -> None:
     service.keys.raises = Refusal(Kind.UNAVAILABLE, "try again")
     answered = await service.call(as_jwt(BODY, SIGNER), target_id="11")

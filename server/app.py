@@ -286,6 +286,7 @@ class Application:
             Discovery(signing, issuer),
             calls,
             access_log=config.access_log,
+            tracer=tracer,
         )
         metrics_listen = ""
         if metrics is not None:

@@ -30,7 +30,7 @@ class TracedRuns:
         self._tracer = tracer
 
     def action_begins(self, trigger: Trigger, script: Script) -> "TracedAction":
-        """Returns who watches the action, in a trace of its own for a call of a target."""
+        """Returns who watches the action, below the current call."""
         span = self._tracer.begin("run", Kind.INTERNAL, self._tracer.current())
         span.attributes = {
             "actions.action_id": script.action_id,

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from actions.v1.bridge_pb2 import CreateTargetRequest
 from server.app import Started
 from tests.support.api_client import GRPC, JSON, PROTOCOLS, WEB, ApiClient, Caller
 from tests.support.collector import Collector, attributes, collecting
@@ -24,6 +26,7 @@ from tests.support.real_server import ACTIONS, RealServer
 from tests.support.runs import run_request
 from tests.support.tables import cases
 from tests.support.waiting import until, until_async
+from tests.support.zitadel import Login, signed
 from zitadel import management_pb2 as pb
 
 MANAGEMENT = "zitadel.management.v1.ManagementService"
@@ -156,6 +159,52 @@ async def test_a_run_and_its_fetch_are_below_the_call(tmp_path: Path) -> None:
     assert headers["traceparent"] == f"00-{TRACE}-{fetch.span_id.hex()}-01"
     assert headers["tracestate"] == SAMPLED["tracestate"]
     assert headers["Accept"] == "application/json"
+
+
+async def test_a_run_for_a_target_is_below_the_request_of_its_zitadel(tmp_path: Path) -> None:
+    async with (
+        collecting() as collector,
+        traced(tmp_path, collector) as it,
+        aiohttp.ClientSession() as session,
+    ):
+        await set_trigger(it.caller, await action(it.caller, script="function greet() {}"))
+        created = CreateTargetRequest(name="a", signing_key="k", orgs={"900": it.caller.org_id})
+        target = (await it.caller.get(created)).target
+        body = json.dumps(Login(user={"id": "1", "resource_owner": "900"}).payload("preuserinfo"))
+        url = f"http://{it.started.listen}/targets/{target.id}"
+        headers = {"ZITADEL-Signature": signed(body.encode(), "k"), **SAMPLED}
+        for sent in (headers, SAMPLED):
+            async with session.post(url, data=body, headers=sent) as answer:
+                await answer.read()
+        run_span = await collector.span("run")
+        name = "POST /targets/{target_id}"
+        await until_async(lambda: sum(span.name == name for span in collector.spans) == 2)
+    spans = [span for span in collector.spans if span.name == name]
+    answered, refused = sorted(spans, key=lambda span: span.start_time_unix_nano)
+    assert {span.trace_id.hex() for span in (answered, refused, run_span)} == {TRACE}
+    assert answered.parent_span_id.hex() == CALLER
+    assert answered.kind == Span.SPAN_KIND_SERVER
+    assert run_span.parent_span_id == answered.span_id
+    assert attributes(answered) == {
+        "http.request.method": "POST",
+        "http.route": "/targets/{target_id}",
+        "http.response.status_code": 200,
+    }
+    assert attributes(refused)["http.response.status_code"] == 401
+    assert refused.status.code == Status.STATUS_CODE_UNSET
+
+
+async def test_a_request_for_a_token_is_a_span(tmp_path: Path) -> None:
+    async with (
+        collecting() as collector,
+        traced(tmp_path, collector) as it,
+        aiohttp.ClientSession() as session,
+    ):
+        url = f"http://{it.started.listen}/oauth/v2/token"
+        async with session.post(url, data={"grant_type": "password"}, headers=SAMPLED) as answer:
+            assert answer.status == 400
+        span = await collector.span("POST /oauth/v2/token", trace_id=TRACE)
+    assert attributes(span)["http.response.status_code"] == 400
 
 
 async def test_a_command_is_below_the_call_and_its_commit_links_to_it(tmp_path: Path) -> None:

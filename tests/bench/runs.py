@@ -118,13 +118,13 @@ def name_of(trigger: int, number: int) -> str:
 
 
 _RUNS: Final = (
-    Running("run-one", "RunTrigger over JSON, one small action", 4, 1, 1, asked_ms=2),
-    Running("run-five", "RunTrigger over JSON, five small actions", 5, 5, 1, asked_ms=6),
-    Running("run-some", f"RunTrigger over JSON, one action, {SOME} in flight", 4, 1, SOME),
+    Running("run-one", "RunTrigger over JSON, one small action", 5, 1, 1, asked_ms=2),
+    Running("run-five", "RunTrigger over JSON, five small actions", 4, 5, 1, asked_ms=6),
+    Running("run-some", f"RunTrigger over JSON, one action, {SOME} in flight", 5, 1, SOME),
     Running(
         "run-many",
         f"RunTrigger over JSON, one action, {MANY} in flight",
-        4,
+        5,
         1,
         MANY,
         asked_ms=50,

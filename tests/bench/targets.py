@@ -20,7 +20,7 @@ from tests.bench.work import Open, Ratio, Work, connect
 from tests.support.real_server import RealServer
 from tests.support.zitadel import signed
 
-TRIGGER: Final = 4
+TRIGGER: Final = 5
 KEY: Final = "the signing key"
 ASKED_MS: Final = 3
 ASKED_RATIO: Final = 1.2
@@ -85,7 +85,7 @@ def _payload() -> dict[str, Any]:
         for entry in example["userMetadata"]["metadata"]
     ]
     return {
-        "function": "function/preuserinfo",
+        "function": "function/preaccesstoken",
         "userinfo": example["claims"],
         "user": _snake(example["user"]),
         "user_metadata": _snake(metadata),

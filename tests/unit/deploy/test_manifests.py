@@ -169,14 +169,16 @@ def test_pods_on_postgresql_are_replaced_one_by_one_and_keep_nothing() -> None:
     assert budget["maxUnavailable"] < spec["replicas"]
     assert all("emptyDir" in volume for volume in pod(WITH_POSTGRESQL)["volumes"])
     serving = container(WITH_POSTGRESQL)
-    (secret,) = (each for each in serving["env"] if "valueFrom" in each)
-    assert secret["name"] == "ACTIONS_DATABASE"
+    secrets = [each for each in serving["env"] if "valueFrom" in each]
+    assert [each["name"] for each in secrets] == ["ACTIONS_DATABASE", "ACTIONS_SECRET_KEY"]
     (migrating,) = pod(WITH_POSTGRESQL)["initContainers"]
-    assert (migrating["args"], migrating["env"]) == (["migrate"], [secret])
+    assert (migrating["args"], migrating["env"]) == (["migrate"], secrets[:1])
     for key in ("image", "securityContext"):
         assert migrating[key] == serving[key]
-    name, key = secret["valueFrom"]["secretKeyRef"].values()
-    assert f"kubectl create secret generic {name} --from-literal={key}=" in text_of(WITH_POSTGRESQL)
+    for secret in secrets:
+        name, key = secret["valueFrom"]["secretKeyRef"].values()
+        made = f"kubectl create secret generic {name} --from-literal={key}="
+        assert made in text_of(WITH_POSTGRESQL)
 
 
 def test_compose_gives_the_service_the_database_beside_it() -> None:
@@ -189,6 +191,7 @@ def test_compose_gives_the_service_the_database_beside_it() -> None:
     user, name = (database["environment"][f"POSTGRES_{each}"] for each in ("USER", "DB"))
     assert url == f"postgresql://{user}:p@postgres/{name}"
     assert load_config({}, {"ACTIONS_DATABASE": url}).config.database == url
+    assert given["ACTIONS_SECRET_KEY"].startswith("${ACTIONS_SECRET_KEY:?")
     assert composed("actions", file)["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert "ports" not in database
 

@@ -21,7 +21,7 @@ from transcoder.call import Method
 from transcoder.codec.codec import Codec
 from transcoder.codec.message_types import message_class
 from transcoder.errors import SchemaError, SchemaFaults
-from transcoder.routing.http_rule import Binding, HttpRule, bindings_of
+from transcoder.routing.http_rule import Binding, HttpRule, bindings_of, default_binding
 from transcoder.routing.router import NewRoute, Router
 from transcoder.routing.service_config import ServiceConfig, patterns_of
 
@@ -63,6 +63,7 @@ class Registry:
 
     Attributes:
         methods: by the path that gRPC calls them.
+        own_routes: by the same path: with the whole messages as bodies.
         router: finds the route of a request.
     """
 
@@ -87,6 +88,7 @@ class Registry:
             event_ids: fields that are ids of events, by the names of methods.
         """
         self.methods: Final[dict[str, Method]] = {}
+        self.own_routes: Final[dict[str, Route]] = {}
         self.router: Final[Router[Route]] = Router()
         self._codec = codec
         self._fields = Fields(codec)
@@ -101,7 +103,7 @@ class Registry:
         """Adds methods by path: all of them, or none.
 
         Returns:
-            The added routes, those of methods without a rule included.
+            The added routes, those at the methods' own paths included.
 
         Raises:
             SchemaError: rules cannot be served, or other methods have the same routes; lists all
@@ -109,13 +111,22 @@ class Registry:
         """
         faults = SchemaFaults()
         routes: list[NewRoute[Route]] = []
+        own_routes: dict[str, Route] = {}
         for method in methods.values():
             with faults.gathered():
-                for binding in self._bindings(method):
+                for binding in self._rules(method):
                     with faults.gathered():
                         routes.append(self._route(method, binding.parse(), prefix))
+                if method.path not in self.methods:
+                    default = default_binding(method.descriptor)
+                    own = self._route(method, default.parse(), prefix)
+                    own_routes[method.path] = own.target
+                    has_rule = any(each.is_post_at(method.path) for each in routes)
+                    if self._is_served(method, default) and not has_rule:
+                        routes.append(own)
         self.router.add_all(routes, faults)
         self.methods.update(methods)
+        self.own_routes.update(own_routes)
         return routes
 
     def require_selected(self) -> None:
@@ -130,15 +141,18 @@ class Registry:
             expected = "a registered method or binding"
             raise SchemaError(f"without_json: expected {expected}, got {name!r}")
 
-    def _bindings(self, method: Method) -> Iterator[Binding]:
-        name = method.descriptor.full_name
-        is_registered = method.path in self.methods
+    def _rules(self, method: Method) -> Iterator[Binding]:
+        """Yields the rules of a method that are served, but for its default one."""
         for binding in bindings_of(method.descriptor, self._config):
-            names = self._without_json.intersection((*patterns_of(name), f"{name} {binding.name}"))
-            self._left_out |= names
-            # A default binding has no prefix: it is added with the first one of the service.
-            if not names and not (binding.is_default and is_registered):
+            if self._is_served(method, binding) and not binding.is_default:
                 yield binding
+
+    def _is_served(self, method: Method, binding: Binding) -> bool:
+        """True if `without_json` does not name a binding; notes what it names."""
+        name = method.descriptor.full_name
+        names = self._without_json.intersection((*patterns_of(name), f"{name} {binding.name}"))
+        self._left_out |= names
+        return not names
 
     def _route(self, method: Method, rule: HttpRule, prefix: str) -> NewRoute[Route]:
         return NewRoute(

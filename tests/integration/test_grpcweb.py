@@ -131,7 +131,7 @@ async def test_a_rest_path_takes_grpc_web(
 
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "text/plain"])
-async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
+async def test_a_method_with_rest_routes_takes_json_and_grpc_web_at_its_own_path(
     content_type: str,
 ) -> None:
     path = "/google.longrunning.Operations/GetOperation"
@@ -140,9 +140,11 @@ async def test_a_method_with_rest_routes_takes_only_grpc_web_at_its_own_path(
         async with session.post(path, data=ASKED, headers=headers) as answer:
             assert (answer.status, await answer.text()) == (
                 415,
-                f"content type '{content_type}': expected {TYPE}",
+                f"content type '{content_type}': expected application/json",
             )
-    assert servicer.seen is None
+        assert servicer.seen is None
+        async with session.post(path, json={"name": "operations/a"}) as answer:
+            assert (answer.status, (await answer.json())["name"]) == (200, "operations/a")
 
 
 @cases(

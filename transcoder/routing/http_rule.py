@@ -1,8 +1,8 @@
 """Finds the HTTP rules of a method.
 
 Follows google/api/http.proto, "gRPC Transcoding". A service configuration's rule for a method
-replaces its annotation (service_config.py); a method without either is served at
-`POST /package.Service/Method` with the whole message as its body.
+replaces its annotation (service_config.py). Each method is served at `POST /package.Service/Method`
+too, with the whole message as its body.
 Rule: templates are parsed here; the binding checks the fields of the request that a rule names.
 """
 
@@ -40,7 +40,7 @@ class HttpRule:
     response_body: str
     """"" for the whole message, or a field of the response."""
     is_default: bool = False
-    """True for the rule of a method that has none; a prefix does not apply to it."""
+    """True for the rule that each method has; a prefix does not apply to it."""
 
     @property
     def where(self) -> str:
@@ -108,9 +108,7 @@ def bindings_of(method: MethodDescriptor, config: ServiceConfig | None = None) -
     else:
         options = _options_of(method)
         if not options.HasExtension(annotations_pb2.http):
-            path = f"/{method.containing_service.full_name}/{method.name}"
-            rule = http_pb2.HttpRule(post=path, body="*")
-            return [Binding(method, name, rule, is_default=True)]
+            return [default_binding(method)]
         origin, rule = name, options.Extensions[annotations_pb2.http]
     return [
         Binding(method, origin, rule),
@@ -119,6 +117,13 @@ def bindings_of(method: MethodDescriptor, config: ServiceConfig | None = None) -
             for binding in rule.additional_bindings
         ),
     ]
+
+
+def default_binding(method: MethodDescriptor) -> Binding:
+    """Returns the rule by which each method is served, at the path that gRPC calls it."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    rule = http_pb2.HttpRule(post=path, body="*")
+    return Binding(method, method.full_name, rule, is_default=True)
 
 
 def _options_of(method: MethodDescriptor) -> descriptor_pb2.MethodOptions:

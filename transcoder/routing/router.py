@@ -60,6 +60,10 @@ class NewRoute(Generic[T]):
     origin: str
     """The method or rule that asks for the route, for errors."""
 
+    def is_post_at(self, path: str) -> bool:
+        """True if it is the route of POST at a path without variables."""
+        return self.verb == "POST" and self.prefix + self.template.text == path
+
 
 @dataclass(frozen=True, slots=True)
 class _Span:

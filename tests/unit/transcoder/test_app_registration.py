@@ -149,6 +149,24 @@ def test_all_faults_of_a_service_are_told_at_once() -> None:
     transcoder.at("/v2").add_registered_method_handlers(SERVICE, {"CancelOperation": OTHER})
 
 
+OWN_PATH = b"""
+http:
+  rules:
+  - selector: google.longrunning.Operations.GetOperation
+    post: /google.longrunning.Operations/GetOperation
+    body: name
+"""
+
+
+async def test_a_rule_for_the_own_path_of_its_method_is_the_only_route_there() -> None:
+    transcoder = Transcoder(service_config=OWN_PATH)
+    transcoder.add_registered_method_handlers(SERVICE, {"GetOperation": UNARY})
+    async with serving(transcoder) as session:
+        for body, status in (("a", 200), ({"name": "a"}, 400)):
+            async with session.post(f"/{SERVICE}/GetOperation", json=body) as answer:
+                assert answer.status == status, body
+
+
 LEFT_OUT = b"""
 http:
   rules:

@@ -37,6 +37,7 @@ from transcoder.http.server import Listener
 from transcoder.http.tls import TlsContext
 from transcoder.http.unserved_paths import UnservedPaths
 from transcoder.options import COMPRESS_MIN_BYTES, EventOptions, JsonOptions, Limits
+from transcoder.protocols.connect.handler import Connect
 from transcoder.protocols.grpcweb.handler import GrpcWeb
 from transcoder.protocols.json_errors import JsonErrors
 from transcoder.protocols.rest import Rest
@@ -182,8 +183,17 @@ class Transcoder:
             router=self._registry.router,
             compress_min_bytes=compressed_min_bytes,
         )
+        connect = Connect(
+            self._registry,
+            self._backend,
+            codec,
+            limits=limits,
+            offload=self._offload,
+            ceiling=ceiling,
+            compress_min_bytes=compressed_min_bytes,
+        )
         self._dispatcher = Dispatcher(
-            [self._grpc_web],
+            [self._grpc_web, connect],
             rest,
             options=ExchangeOptions(
                 cors=cors,

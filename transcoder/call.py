@@ -86,12 +86,16 @@ class Method:
     server_streaming: bool
     descriptor: MethodDescriptor
 
+    @property
+    def is_unary(self) -> bool:
+        return not (self.client_streaming or self.server_streaming)
+
 
 class Call(ABC):
     """One RPC under way; each protocol has a subclass that carries its messages.
 
     Attributes:
-        protocol: "json" or "grpc-web", by the subclass.
+        protocol: "json", "grpc-web" or "connect", by the subclass.
         method: the method that is called.
         metadata: as received.
         deadline: `time.monotonic()` at which the caller stops waiting; None without a deadline.

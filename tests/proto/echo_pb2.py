@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tests/proto/echo.proto\x12\x07\x65\x63ho.v1\"f\n\x0b\x45\x63hoRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x04\x63\x61se\x18\x02 \x01(\x0e\x32\r.echo.v1.Case\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0c\n\x04size\x18\x04 \x01(\x05\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"9\n\tEchoReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0f\n\x07payload\x18\x03 \x01(\x0c*t\n\x04\x43\x61se\x12\x14\n\x10\x43\x41SE_UNSPECIFIED\x10\x00\x12\x0e\n\nCASE_ERROR\x10\x01\x12\r\n\tCASE_WAIT\x10\x02\x12\x10\n\x0c\x43\x41SE_ENDLESS\x10\x03\x12\x15\n\x11\x43\x41SE_BAD_TRAILERS\x10\x04\x12\x0e\n\nCASE_RAISE\x10\x05\x32\xd8\x01\n\x04\x45\x63ho\x12/\n\x03Say\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply\x12\x34\n\x06Repeat\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply0\x01\x12\x33\n\x05\x43ount\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply(\x01\x12\x34\n\x04Talk\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tests/proto/echo.proto\x12\x07\x65\x63ho.v1\"f\n\x0b\x45\x63hoRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x04\x63\x61se\x18\x02 \x01(\x0e\x32\r.echo.v1.Case\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0c\n\x04size\x18\x04 \x01(\x05\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"9\n\tEchoReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0f\n\x07payload\x18\x03 \x01(\x0c*t\n\x04\x43\x61se\x12\x14\n\x10\x43\x41SE_UNSPECIFIED\x10\x00\x12\x0e\n\nCASE_ERROR\x10\x01\x12\r\n\tCASE_WAIT\x10\x02\x12\x10\n\x0c\x43\x41SE_ENDLESS\x10\x03\x12\x15\n\x11\x43\x41SE_BAD_TRAILERS\x10\x04\x12\x0e\n\nCASE_RAISE\x10\x05\x32\xdd\x01\n\x04\x45\x63ho\x12\x34\n\x03Say\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply\"\x03\x90\x02\x01\x12\x34\n\x06Repeat\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply0\x01\x12\x33\n\x05\x43ount\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply(\x01\x12\x34\n\x04Talk\x12\x14.echo.v1.EchoRequest\x1a\x12.echo.v1.EchoReply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tests.proto.echo_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ECHO'].methods_by_name['Say']._loaded_options = None
+  _globals['_ECHO'].methods_by_name['Say']._serialized_options = b'\220\002\001'
   _globals['_CASE']._serialized_start=198
   _globals['_CASE']._serialized_end=314
   _globals['_ECHOREQUEST']._serialized_start=35
@@ -38,5 +40,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ECHOREPLY']._serialized_start=139
   _globals['_ECHOREPLY']._serialized_end=196
   _globals['_ECHO']._serialized_start=317
-  _globals['_ECHO']._serialized_end=533
+  _globals['_ECHO']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

@@ -85,7 +85,10 @@ class ServicerContext(grpc.aio.ServicerContext[Message, Message]):
 
     @property
     def protocol(self) -> str:
-        """Returns how the client calls: "json" or "grpc-web"; contexts of grpc.aio have no such."""
+        """Returns how the client calls: "json", "grpc-web" or "connect".
+
+        Contexts of grpc.aio have no such property.
+        """
         return self._call.protocol
 
     def peer_identities(self) -> Iterable[bytes] | None:

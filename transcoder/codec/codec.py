@@ -14,7 +14,7 @@ import orjson
 from google.protobuf.any_pb2 import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import Default, DescriptorPool
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from transcoder.codec import scalars, wellknown
 from transcoder.codec.decoder import DecoderCompiler, descriptor_of, reaches_floats
@@ -171,6 +171,14 @@ class Codec:
         except _UNWRITABLE:
             value = base64.b64encode(packed.value).decode("ascii")
             return {"@type": packed.type_url, "value": value}
+
+    def content_json(self, packed: Any) -> object:
+        """Returns the message in an Any as JSON; None if its type is unknown, or it has no form."""
+        try:
+            message_type, write, _ = self._encoders.resolve(packed.type_url)
+            return write(message_type.FromString(packed.value))
+        except (*_UNWRITABLE, DecodeError):
+            return None
 
     def _decoder(
         self,

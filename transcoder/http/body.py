@@ -68,8 +68,19 @@ def head_of(request: Request) -> BodyHead:
     is_json = content_type is None or content_type == JSON_TYPE or is_json_type(content_type)
     if not is_json and request.content_length:
         raise not_json(content_type)
-    codings = _codings(request) if hdrs.CONTENT_ENCODING in request.headers else ()
+    codings = codings_on(request) if hdrs.CONTENT_ENCODING in request.headers else ()
     return BodyHead(is_json, codings) if codings or not is_json else _PLAIN_JSON
+
+
+def codings_on(request: Request) -> Sequence[str]:
+    """Returns the codings of a body, in the order in which they were applied.
+
+    Raises:
+        TranscodeError: 415, one is not supported.
+    """
+    if request.is_inflated:
+        return ()
+    return codings_of(request.headers.getall(hdrs.CONTENT_ENCODING, ()))
 
 
 class BodyReader:
@@ -189,12 +200,6 @@ def check_transfer_coding(request: Request) -> None:
     if coding is not None and coding.strip().lower() != "chunked":
         problem = "header Transfer-Encoding: expected chunked, last and once"
         raise with_connection_close(malformed(problem))
-
-
-def _codings(request: Request) -> Sequence[str]:
-    if request.is_inflated:
-        return ()
-    return codings_of(request.headers.getall(hdrs.CONTENT_ENCODING))
 
 
 async def _read_slowly(request: Request, limits: Limits, held: Held | None) -> bytes:

@@ -13,6 +13,7 @@ hold secrets.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
@@ -129,10 +130,19 @@ class HttpCall(Call):
         )
         if exchange.forwarded_for is not None:
             metadata = ForwardedMetadata(metadata, exchange.forwarded_for)
-        deadline = deadline_of(headers) if "grpc-timeout" in headers else None
+        deadline = self.deadline_asked(headers)
         Call.__init__(self, method, metadata, deadline=deadline, peername=exchange.peername)
         self.exchange = exchange
         exchange.hold(self)
+
+    @staticmethod
+    def deadline_asked(headers: Mapping[str, str]) -> float | None:
+        """Returns the deadline that headers ask for, as `time.monotonic()` has it.
+
+        Raises:
+            TranscodeError: INVALID_ARGUMENT, the header is malformed.
+        """
+        return deadline_of(headers) if "grpc-timeout" in headers else None
 
     def auth_context(self) -> AuthContext:
         return self.exchange.auth_context()

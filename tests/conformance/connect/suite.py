@@ -72,6 +72,7 @@ def _over_http1(protocol: str, *compressions: str, **features: object) -> dict[s
     }
 
 
+_CONNECT: Final[dict[str, object]] = {"supportsHalfDuplexBidiOverHttp1": True}
 _WEB: Final[dict[str, object]] = {
     "codecs": ["CODEC_PROTO"],
     "streamTypes": ["STREAM_TYPE_UNARY", "STREAM_TYPE_SERVER_STREAM"],
@@ -79,6 +80,8 @@ _WEB: Final[dict[str, object]] = {
 PARTS: Final = (
     Part("gRPC-Web over HTTP/1.1", _over_http1("GRPC_WEB", "IDENTITY", "GZIP", **_WEB), 124),
     Part("the same in br and zstd", _over_http1("GRPC_WEB", "BR", "ZSTD", **_WEB), 110),
+    Part("Connect over HTTP/1.1", _over_http1("CONNECT", "IDENTITY", "GZIP", **_CONNECT), 384),
+    Part("the same in br and zstd", _over_http1("CONNECT", "BR", "ZSTD", **_CONNECT), 368),
 )
 GRPC: Final = Part(
     "gRPC over HTTP/2",

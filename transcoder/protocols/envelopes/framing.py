@@ -17,6 +17,7 @@ HEADER_BYTES: Final = 5
 """Bytes of an envelope's header: one of flags, four of the payload's size."""
 
 _COMPRESSED_FLAG: Final = 0x01
+_END_OF_STREAM: Final = b"\x02"
 
 
 class Envelope(NamedTuple):
@@ -129,3 +130,8 @@ def only_message(body: bytes, *, max_bytes: int) -> bytes | None:
 def envelope(payload: bytes, *, is_compressed: bool = False) -> bytes:
     flags = b"\x01" if is_compressed else b"\x00"
     return flags + len(payload).to_bytes(4, "big") + payload
+
+
+def end_envelope(payload: bytes) -> bytes:
+    """Returns the last envelope of Connect's answers."""
+    return _END_OF_STREAM + len(payload).to_bytes(4, "big") + payload

@@ -1,0 +1,1 @@
+"""Serves the Connect protocol: unary calls, also by GET, and streams in envelopes."""
